@@ -1,0 +1,128 @@
+"""`run`: the line as a batch job that ends with its last seed, and goes on where it stopped when called again."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+from rich.console import Console
+
+from star_agents.bus import Bus
+from star_agents.config import Config
+from star_agents.errors import Problem, SeedFileError
+from star_agents.events import Event, OutcomeCommitted
+from star_agents.line import Line, intake_problems, open_line
+from star_agents.logs import log_event
+from star_agents.progress import BatchProgress
+from star_agents.records import Seed
+from star_agents.storage.export import write_run_folder
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.seed_files import read_seeds
+
+HOPELESS_AFTER = 10
+"""Seeds that may all be dropped at the start of a batch before it stops: something is wrong with every agent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchResult:
+    """How a batch ended."""
+
+    summary: Mapping[str, Any]
+    """What `summary.json` holds."""
+    calls: int
+    """Calls sent and answered in this run."""
+    stopped_by: str
+    """Why it ended before its last seed; empty when it did not."""
+
+
+def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None) -> tuple[list[Seed], list[Problem]]:
+    """Read a seed file whole and check it, before any money is spent.
+
+    Returns:
+        The usable seeds, and the problems of the rows that were skipped.
+
+    Raises:
+        SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
+    """
+    file = read_seeds(path)
+    unanswerable = intake_problems(config, file.seeds)
+    problems = [*file.problems, *unanswerable]
+    if problems and not skip_bad:
+        raise SeedFileError(problems)
+    refused = {problem.where for problem in unanswerable}
+    seeds = [seed for seed in file.seeds if (seed.source or seed.id) not in refused]
+    if not seeds:
+        raise SeedFileError(problems or [Problem(where=str(path), field="", message="holds no seeds")])
+    return seeds[:limit], problems
+
+
+async def run_batch(
+    config: Config, seeds: list[Seed], source: str, out: Path, *, retry_dropped: bool, console: Console | None
+) -> BatchResult:
+    """Work the seeds into ``out`` and write the dataset files there.
+
+    SIGINT and SIGTERM end it early but whole: seeds in hand are finished, the files are written.
+
+    Raises:
+        StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
+    """
+    bus = Bus()
+    bus.subscribe(log_event)
+    async with open_line(config, out, bus=bus, seeds_expected=len(seeds), ends_when_empty=True) as line:
+        if retry_dropped:
+            await line.store.requeue_dropped()
+        await line.take_in(seeds, source)
+        counts = await line.store.counts()
+        bus.subscribe(_GiveUpWhenHopeless(line).hear)
+        progress = BatchProgress(counts.seeds, done=counts.done, spent_usd=counts.cost_usd, console=console)
+        bus.subscribe(progress.hear)
+        with progress:
+            await _work_until_done_or_told(line)
+    with StoreReader(out) as reader:
+        summary = write_run_folder(reader, out)
+    return BatchResult(summary=summary, calls=progress.calls, stopped_by=line.stopped_by)
+
+
+async def _work_until_done_or_told(line: Line) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_stop_on_signal, line, tasks.cancel_scope)
+        await line.work()
+        tasks.cancel_scope.cancel()
+
+
+async def _stop_on_signal(line: Line, scope: anyio.CancelScope) -> None:
+    """First signal: finish the seeds in hand, whose calls are paid for. Second: stop at once, still consistent."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            if line.stopped_by:
+                scope.cancel()
+                return
+            line.stop(f"stopped by {signal.Signals(number).name}")
+
+
+class _GiveUpWhenHopeless:
+    """Stops a batch whose first seeds are all dropped: a wrong key or model name would drop every one of them."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._dropped = 0
+        self._watching = True
+
+    def hear(self, event: Event) -> None:
+        """Count outcomes until the first one that is not dropped."""
+        if not isinstance(event, OutcomeCommitted) or not self._watching:
+            return
+        if event.outcome.kind != "dropped":
+            self._watching = False
+            return
+        self._dropped += 1
+        if self._dropped >= HOPELESS_AFTER:
+            self._watching = False
+            self._line.stop(
+                f"the first {self._dropped} seeds were all dropped, the last one because: {event.outcome.reason}. "
+                "Look with `check`, then run the same command with --retry-dropped"
+            )

@@ -1,0 +1,102 @@
+"""The command line: `python -m star_agents VERB` or `star-agents VERB`.
+
+Each verb lives in a module of its own under `commands/` and is loaded only when it is called, so that `--help` answers
+at once. Errors end as one line on standard error and a non-zero exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+
+import click
+
+from star_agents import __version__
+from star_agents.errors import ConfigError, SeedFileError, StarAgentsError
+
+VERBS = {
+    "run": "Turn a seed file into a better dataset, then stop.",
+    "serve": "Run the daemon: seeds come in, outcomes come out, until told otherwise.",
+    "add": "Send a seed file to a running daemon.",
+    "status": "Show what a folder or a running daemon has done so far.",
+    "check": "Validate agents.yaml, call each agent once, load the scorers.",
+    "score": "Add IFD scores of two models to any dataset.",
+    "export": "Write the dataset in a format of the field.",
+    "init": "Write a commented agents.yaml.",
+}
+PROBLEMS_SHOWN = 20
+INTERRUPTED = 130
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"star_agents.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="star-agents")
+def cli() -> None:
+    """Turn a seed dataset into a better one for your target model, with many LLM agents."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        cli.main(prog_name="star-agents", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (StarAgentsError, BaseExceptionGroup) as error:
+        _exit_with(error)
+
+
+def _exit_with(error: BaseException) -> None:
+    """End with the message of our own error; anything that is not ours is a bug and keeps its traceback."""
+    ours = [one for one in _leaves(error) if isinstance(one, StarAgentsError)]
+    if not ours:
+        if any(isinstance(one, KeyboardInterrupt) for one in _leaves(error)):
+            sys.exit(INTERRUPTED)
+        raise error
+    click.echo(_message(ours[0]), err=True)
+    sys.exit(ours[0].exit_code)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _message(error: StarAgentsError) -> str:
+    if not isinstance(error, (ConfigError, SeedFileError)):
+        return f"error: {error}"
+    lines = [f"error: {problem}" for problem in error.problems[:PROBLEMS_SHOWN]]
+    if len(error.problems) > PROBLEMS_SHOWN:
+        lines.append(f"... and {len(error.problems) - PROBLEMS_SHOWN} more")
+    if isinstance(error, SeedFileError):
+        lines.append(
+            "nothing was taken in; mend these rows, or leave them out with --skip-bad where the command has it"
+        )
+    return "\n".join(lines)

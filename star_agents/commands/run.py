@@ -1,0 +1,125 @@
+"""`run`: a batch job over a seed file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+from rich.console import Console
+
+from star_agents import offline
+from star_agents.batch import BatchResult, load_seeds, run_batch
+from star_agents.commands.tables import print_json, print_table, usd
+from star_agents.config import Config
+from star_agents.config_file import read_config
+from star_agents.errors import Problem
+from star_agents.logs import set_up_logging
+
+STOPPED_EARLY = 4
+
+
+@click.command(short_help="Turn a seed file into a better dataset.")
+@click.option(
+    "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
+)
+@click.option(
+    "-s", "--seeds", "seeds_path", required=True, help="Seed file; the word `offline` takes the sample seeds."
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for store and dataset.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="Work only the first N seeds of the file.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Seeds in flight; overrides agents.yaml.")
+@click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
+@click.option("--retry-dropped", is_flag=True, help="Queue seeds again that an earlier run had to drop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every seed.")
+def command(
+    config_path: Path,
+    seeds_path: str,
+    out: Path,
+    limit: int | None,
+    concurrency: int | None,
+    skip_bad: bool,
+    retry_dropped: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Turn a seed file into a better dataset, then stop.
+
+    The same command again goes on where it stopped, and sends nothing that is already answered.
+    """
+    set_up_logging(level="info" if verbose else "error")
+    config = read_config(config_path)
+    if concurrency is not None:
+        config = config.model_copy(update={"concurrency": concurrency})
+    path = offline.SEEDS_PATH if seeds_path == "offline" else Path(seeds_path)
+    seeds, skipped = load_seeds(path, config, skip_bad=skip_bad, limit=limit)
+    _say_what_was_skipped(skipped)
+    if not as_json:
+        _say_if_these_are_samples(config)
+    result = anyio.run(_run, config, seeds, path.name, out, retry_dropped, Console(stderr=True, quiet=quiet))
+    if as_json:
+        print_json({**result.summary, "calls_sent": result.calls, "stopped_by": result.stopped_by})
+    else:
+        _show(result, out)
+    if result.stopped_by:
+        click.echo(f"stopped early: {result.stopped_by}", err=True)
+        sys.exit(STOPPED_EARLY)
+
+
+async def _run(
+    config: Config, seeds: Any, source: str, out: Path, retry_dropped: bool, console: Console
+) -> BatchResult:
+    return await run_batch(config, seeds, source, out, retry_dropped=retry_dropped, console=console)
+
+
+def _say_what_was_skipped(skipped: Sequence[Problem]) -> None:
+    for problem in skipped[:10]:
+        click.echo(f"skipped: {problem}", err=True)
+    if len(skipped) > 10:
+        click.echo(f"... and {len(skipped) - 10} more", err=True)
+
+
+def _say_if_these_are_samples(config: Config) -> None:
+    samples = [
+        name for name, agent in config.agents.items() if any(d.model.startswith("offline/") for d in agent.endpoints)
+    ]
+    if samples:
+        click.echo(
+            f"note: {len(samples)} of {len(config.agents)} agents are offline samples: small programs that show how "
+            "the line works, not LLMs. Put your models into agents.yaml.",
+            err=True,
+        )
+
+
+def _show(result: BatchResult, out: Path) -> None:
+    summary = result.summary
+    rows = [_pair_row(name, facts) for name, facts in summary["pairs"].items()]
+    print_table("pairs", ["pair", "candidates", "won", "mean π", "probability at start", "now", "change"], rows)
+    seeds, cost = summary["seeds"], summary["cost"]
+    click.echo(
+        f"{seeds['kept']} seeds improved, {seeds['base']} kept as their base, {seeds['dropped']} dropped; "
+        f"{result.calls} calls sent, {usd(cost['usd'])} in all"
+        + (f" and {cost['calls_of_unknown_price']} calls of unknown price" if cost["calls_of_unknown_price"] else "")
+    )
+    for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
+        click.echo(f"  {out / name}")
+
+
+def _pair_row(name: str, facts: Mapping[str, Any]) -> list[str]:
+    start, now = facts["probability_start"], facts["probability_now"]
+    change = f"{now / start:.2f}×" if start and now is not None else "-"
+    return [
+        name,
+        str(facts["candidates"]),
+        str(facts["wins"]),
+        "-" if facts["mean_pi"] is None else f"{facts['mean_pi']:.3f}",
+        "-" if start is None else f"{start:.3f}",
+        "-" if now is None else f"{now:.3f}",
+        change,
+    ]

@@ -1,0 +1,332 @@
+"""agents.yaml as strict, frozen models. What each key means stands under it; `star_agents init` writes the short form.
+
+Unknown keys are refused, values are never coerced, and cross-references (a pair that names no agent) are checked here,
+so that nothing of a bad file ever reaches a running line. Reading the file, with its lines and hints, is in
+``config_file.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from star_agents.records import KEEP, SEED, AgentPair
+
+AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+SECRET_REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*")
+
+Selection = Literal["dual", "gap", "ifd", "referee", "random", "base"]
+ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
+Usd = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Base of every section: strict, frozen, unknown keys refused, documentation under the fields."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class EndpointSettings(Section):
+    """How an endpoint is reached and what it costs, in LiteLLM's words."""
+
+    api_base: str | None = None
+    """Base URL of an OpenAI-compatible or local server."""
+    api_key: str | None = None
+    """`os.environ/NAME`. Keys are never written into this file."""
+    api_version: str | None = None
+    """For providers that have one, such as Azure."""
+    input_cost_per_token: Usd | None = None
+    """US dollars per prompt token, where LiteLLM does not know the price."""
+    output_cost_per_token: Usd | None = None
+    """US dollars per completion token."""
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_comes_from_the_environment(cls, value: str | None) -> str | None:
+        if value is not None and not SECRET_REFERENCE.fullmatch(value):
+            raise ValueError("keys are read from the environment: write os.environ/NAME_OF_THE_VARIABLE")
+        return value
+
+
+class DeploymentConfig(EndpointSettings):
+    """One endpoint of an agent."""
+
+    model: str = Field(min_length=1)
+    """LiteLLM model name with its provider: `openai/gpt-4o-mini`, `ollama_chat/qwen2.5:14b`, `hosted_vllm/...`."""
+
+
+class AgentConfig(EndpointSettings):
+    """A named model with its settings: one endpoint written flat, or several under `deployments`."""
+
+    model: str | None = Field(default=None, min_length=1)
+    """LiteLLM model name, when the agent has one endpoint."""
+    deployments: tuple[DeploymentConfig, ...] = ()
+    """Several endpoints of the same model; LiteLLM's Router chooses among them."""
+    roles: tuple[Literal["instruction", "response"], ...] = ("instruction", "response")
+    """What the agent does when `pairs` is left out. An agent that only judges or embeds has `roles: []`."""
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    """Sampling temperature; the provider's default when left out. Judging always uses 0."""
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    """Nucleus sampling; the provider's default when left out."""
+    max_tokens: int | None = Field(default=2048, ge=1)
+    """Longest reply in tokens. It also bounds what one call may cost."""
+    extra: Mapping[str, Any] = Field(default_factory=dict)
+    """Further parameters, handed to LiteLLM as they are (`{"reasoning_effort": "low"}`)."""
+    max_concurrency: int = Field(default=8, ge=1, le=100_000)
+    """Calls in flight at once; further ones queue."""
+    timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds until one try counts as failed."""
+    retries: int = Field(default=4, ge=0, le=100)
+    """Tries after the first. Being rate-limited (429) uses up none."""
+    give_up_after_s: float = Field(default=900.0, gt=0)
+    """Seconds after which a call that is only ever rate-limited or retried fails."""
+    allow_cut: bool = False
+    """Accept replies that the provider cut (`finish_reason: length`). IFD cannot see a missing end: default no."""
+    budget_usd: Usd | None = None
+    """US dollars this agent may spend in the life of one store. Reserved before a call is sent."""
+
+    @field_validator("extra")
+    @classmethod
+    def _one_retry_loop(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        owned = sorted(
+            value.keys()
+            & {"num_retries", "max_retries", "timeout", "fallbacks", "model", "messages", "stream", "api_key"}
+        )
+        if owned:
+            raise ValueError(f"{', '.join(owned)} cannot be set here: use retries, timeout_s and the agent's own keys")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_to_name_the_model(self) -> Self:
+        if (self.model is None) == (not self.deployments):
+            raise ValueError("give either `model` or `deployments`")
+        if self.deployments and any((self.api_base, self.api_key, self.api_version)):
+            raise ValueError("with `deployments`, api_base, api_key and api_version belong to each deployment")
+        return self
+
+    @property
+    def endpoints(self) -> tuple[DeploymentConfig, ...]:
+        """The deployments, a flat agent's single one included."""
+        if self.model is None:
+            return self.deployments
+        return (
+            DeploymentConfig(
+                model=self.model,
+                api_base=self.api_base,
+                api_key=self.api_key,
+                api_version=self.api_version,
+                input_cost_per_token=self.input_cost_per_token,
+                output_cost_per_token=self.output_cost_per_token,
+            ),
+        )
+
+
+class PairConfig(Section):
+    """An instruction agent and a response agent."""
+
+    instruction: str
+    """Agent that rewrites the instruction, or `keep`."""
+    response: str
+    """Agent that answers it, or `seed` for the seed's own response."""
+
+    @model_validator(mode="after")
+    def _seed_answers_its_own_instruction(self) -> Self:
+        if self.response == SEED and self.instruction != KEEP:
+            raise ValueError(
+                "`response: seed` goes with `instruction: keep`: the seed's response answers the seed's instruction"
+            )
+        return self
+
+    @property
+    def pair(self) -> AgentPair:
+        """The pair as a record."""
+        return AgentPair(instruction=self.instruction, response=self.response)
+
+
+class RefereeConfig(Section):
+    """Who compares candidates with the base sample (Eq. 6)."""
+
+    agents: tuple[str, ...] = Field(default=(), max_length=15)
+    """Agents that judge; several make a jury, and the majority decides."""
+    prompt: Literal["default", "paper"] = "default"
+    """Our own rubric, or the paper's Table 5 verbatim."""
+    orders: Literal["both", "one"] = "both"
+    """Judge in both orders (disagreement is a tie), or candidate first only: half the cost, open to position bias."""
+    max_tokens: int = Field(default=512, ge=16)
+    """Longest judgement in tokens."""
+
+
+class ScoringConfig(Section):
+    """The two scorer models and how IFD is read (Eq. 4)."""
+
+    small: str = "offline/small"
+    """The target to be trained: Hugging Face name or local path."""
+    large: str = "offline/large"
+    """The stronger model: Hugging Face name or local path."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """`auto`: bfloat16 on a GPU, float32 on the CPU."""
+    max_length: int = Field(default=2048, ge=8)
+    """Tokens per sequence; a longer response is cut on the right, the same in both passes."""
+    mode: ScoreMode = "perplexity_ratio"
+    """Which IFD: ours, `score_eos` (the end of the response counts too), or as Superfiltering or Cherry LLM read it."""
+    tokens_per_batch: int = Field(default=2048, ge=64)
+    """Padded tokens that go through a model at once. Halved by itself when memory runs out."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of the scorer process; torch's own choice when left out."""
+    trust_remote_code: bool = False
+    """Let model repositories run their own Python code."""
+
+
+class MemoryConfig(Section):
+    """The instruction memory bank (paper, section 3.3)."""
+
+    enabled: bool = True
+    """Off is the paper's ablation without the bank. `memory: off` is short for it."""
+    neighbours: int = Field(default=5, ge=1)
+    """n: how many stored instructions are looked up."""
+    draws: int = Field(default=2, ge=0)
+    """l: how many pairs are drawn from what the neighbours were won by."""
+    embedder: str = Field(default="auto", pattern=r"^(auto|small|hashing|sentence-transformers:.+|agent:.+)$")
+    """`small` (mean-pooled hidden state of the small scorer), `sentence-transformers:NAME`, `agent:NAME` (an embedding
+    model among the agents), `hashing` (word n-grams, no model), or `auto`: `small` where it runs anyway, else `hashing`."""
+
+
+class EvolutionConfig(Section):
+    """How pairs gain and lose probability (Eq. 8)."""
+
+    policy: Literal["paper", "uniform", "thompson"] = "paper"
+    """`paper` is Eq. 8, `uniform` the ablation without evolution, `thompson` the field's bandit to compare with."""
+    rate: float | Literal["auto"] = "auto"
+    """β of Eq. 8. `auto`: 5 / number of seeds in `run`, 5 / horizon in `serve`."""
+    horizon: int = Field(default=10_000, ge=1)
+    """Number of seeds that `rate: auto` assumes where the length is unknown."""
+    reward: Literal["chosen", "all"] = "chosen"
+    """Who is rewarded: the chosen pair, or every sampled pair with its own π (then every candidate is judged)."""
+    floor: float = Field(default=0.0, ge=0, lt=1)
+    """Least probability of a pair; above 0 it keeps exploring."""
+
+    @field_validator("rate")
+    @classmethod
+    def _rate_is_positive(cls, value: float | str) -> float | str:
+        if isinstance(value, (int, float)) and value <= 0:
+            raise ValueError("the rate must be above 0; for no evolution use `policy: uniform`")
+        return value
+
+
+class ServerConfig(Section):
+    """Where `serve` listens and what it watches."""
+
+    host: str = "127.0.0.1"
+    """Address to bind. Beyond loopback a token is required."""
+    port: int = Field(default=8321, ge=0, le=65535)
+    """TCP port; 0 takes a free one."""
+    token: str | None = Field(default=None, pattern=SECRET_REFERENCE.pattern)
+    """`os.environ/NAME` of a bearer token for the API."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further host names under which the server may be addressed."""
+    watch: str | None = None
+    """Folder whose new files become seeds; `inbox` in the data folder when left out."""
+    drain_s: float = Field(default=60.0, ge=0)
+    """Seconds that SIGTERM waits for calls in flight, which are paid for."""
+
+
+class Config(Section):
+    """The whole of agents.yaml."""
+
+    agents: dict[str, AgentConfig] = Field(min_length=1)
+    """The models at hand, by the name that pairs and referee use."""
+    pairs: tuple[PairConfig, ...] | None = None
+    """The pool that pairs are drawn from. Left out: `keep` and every instruction agent with every response agent."""
+    base_pairs: tuple[PairConfig, ...] = Field(default=(PairConfig(instruction=KEEP, response=SEED),), min_length=1)
+    """Always called, outside the pool: the floor of quality. The first one is what the referee compares with."""
+    referee: RefereeConfig = RefereeConfig()
+    """Who judges."""
+    scoring: ScoringConfig = ScoringConfig()
+    """The two scorer models."""
+    recipe: Literal["star"] = "star"
+    """How one seed becomes data."""
+    selection: Selection = "dual"
+    """What the choice ranks by: `dual` (gap × referee: the method), `gap`, `ifd` (highest of the small model),
+    `referee`, `random`, or `base` (base pairs only)."""
+    candidates: int = Field(default=4, ge=1)
+    """M: pairs drawn per seed, besides the base pairs."""
+    show_reference: bool = False
+    """Show the seed's own response to the response agents as something to improve on."""
+    memory: MemoryConfig = MemoryConfig()
+    """The instruction memory bank."""
+    evolution: EvolutionConfig = EvolutionConfig()
+    """How pairs gain and lose probability."""
+    budget_usd: Usd | None = None
+    """US dollars that may be spent in the life of one store."""
+    concurrency: int = Field(default=32, ge=1, le=10_000)
+    """Seeds worked on at once."""
+    random_seed: int = 0
+    """Seed of every random choice. With concurrency 1 a run is fully reproducible."""
+    server: ServerConfig = ServerConfig()
+    """The daemon's own settings."""
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _memory_off(cls, value: object) -> object:
+        return {"enabled": value} if isinstance(value, bool) else value
+
+    @field_validator("agents")
+    @classmethod
+    def _agent_names_are_plain(cls, value: dict[str, AgentConfig]) -> dict[str, AgentConfig]:
+        for name in value:
+            if name in (KEEP, SEED):
+                raise ValueError(f"`{name}` is a word of its own and cannot name an agent")
+            if not AGENT_NAME.fullmatch(name):
+                raise ValueError(f"agent name {name!r}: use letters, digits, '.', '_' and '-', at most 64")
+        return value
+
+    @property
+    def pool(self) -> tuple[AgentPair, ...]:
+        """The pairs that are drawn from, in order of configuration, each once; base pairs stand outside."""
+        if self.selection == "base":
+            return ()
+        base = set(self.base)
+        return tuple(pair for pair in dict.fromkeys(self._configured_pairs()) if pair not in base)
+
+    def _configured_pairs(self) -> list[AgentPair]:
+        if self.pairs is not None:
+            return [pair.pair for pair in self.pairs]
+        rewriters = [KEEP, *(name for name, agent in self.agents.items() if "instruction" in agent.roles)]
+        responders = [name for name, agent in self.agents.items() if "response" in agent.roles]
+        return [
+            AgentPair(instruction=rewriter, response=responder) for rewriter in rewriters for responder in responders
+        ]
+
+    @property
+    def base(self) -> tuple[AgentPair, ...]:
+        """The base pairs, each once."""
+        return tuple(dict.fromkeys(pair.pair for pair in self.base_pairs))
+
+    @property
+    def needs_small(self) -> bool:
+        """Whether the selection scores with the small model."""
+        return self.selection in ("dual", "gap", "ifd")
+
+    @property
+    def needs_large(self) -> bool:
+        """Whether the selection scores with the large model."""
+        return self.selection in ("dual", "gap")
+
+    @property
+    def needs_referee(self) -> bool:
+        """Whether the selection judges."""
+        return self.selection in ("dual", "referee")
+
+    @property
+    def embedder(self) -> str:
+        """The memory bank's embedder with `auto` resolved."""
+        if self.memory.embedder != "auto":
+            return self.memory.embedder
+        return "small" if self.needs_small else "hashing"

@@ -1,0 +1,125 @@
+"""Everything that can go wrong, as one tree.
+
+    StarAgentsError
+    ├── ConfigError          agents.yaml cannot be used          (exit code 2)
+    ├── SeedFileError        a seed file cannot be used          (exit code 2)
+    ├── UsageError           a command was called wrongly        (exit code 2)
+    ├── StoreError           the store cannot be used            (exit code 3)
+    │   └── StoreLocked      another process works on it
+    ├── AgentError           a call to an agent failed           (exit code 4)
+    │   ├── AgentRateLimited   429: wait, this uses up no retry
+    │   ├── AgentUnavailable   time-out, connection, 5xx: worth another try
+    │   ├── AgentRefused       the request itself is at fault: no try will help
+    │   └── BudgetExhausted    sending would pass a budget
+    └── ScorerError          the scorer models cannot be used    (exit code 5)
+
+Foreign exceptions are translated into these at the one place where the foreign library lives. A message says what went
+wrong, where, and what to do; it never holds a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing wrong in a file that a person wrote."""
+
+    where: str
+    """``agents.yaml:12`` or ``seeds.jsonl:7``."""
+    field: str
+    """Dotted path of the field, such as ``agents.gpt.model``; empty where the whole line is at fault."""
+    message: str
+    """What is wrong."""
+    fix: str = ""
+    """What to do about it."""
+
+    def __str__(self) -> str:
+        place = f"{self.where}: {self.field}" if self.field else self.where
+        return f"{place}: {self.message}" + (f" ({self.fix})" if self.fix else "")
+
+
+class StarAgentsError(Exception):
+    """Base of all our errors; ``exit_code`` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(StarAgentsError):
+    """agents.yaml cannot be used; ``problems`` names each line and field."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SeedFileError(StarAgentsError):
+    """A seed file cannot be used; ``problems`` names each bad row and field."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(StarAgentsError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class StoreError(StarAgentsError):
+    """The store cannot be read or written."""
+
+    exit_code = 3
+
+
+class StoreLocked(StoreError):
+    """Another star_agents process works on this store."""
+
+
+class AgentError(StarAgentsError):
+    """A call to an agent failed."""
+
+    exit_code = 4
+    certainly_unpaid = True
+    """False where the provider may have done, and billed, the work all the same."""
+
+
+class AgentRateLimited(AgentError):
+    """The provider asked us to slow down (429)."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds to wait, where the provider said so."""
+
+
+class AgentUnavailable(AgentError):
+    """The provider did not answer: time-out, connection or server error."""
+
+    certainly_unpaid = False
+
+
+class AgentRefused(AgentError):
+    """The provider refused the request: key, model name, parameters, context length or content."""
+
+
+class BudgetExhausted(AgentError):
+    """Sending this call could pass a budget; raise the budget in agents.yaml to go on."""
+
+    def __init__(self, message: str, *, agent: str | None = None) -> None:
+        super().__init__(message)
+        self.agent = agent
+        """The agent whose own budget is spent; ``None`` for the budget of everybody."""
+
+
+class ScorerError(StarAgentsError):
+    """A scorer model cannot be loaded, or its process keeps dying."""
+
+    exit_code = 5

@@ -1,0 +1,114 @@
+"""What happened, as frozen values. Whoever wants to know hears them from the bus; nobody here knows who listens.
+
+``name`` is the stable event name in logs. Texts of prompts and replies never stand in an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from star_agents.errors import Problem
+from star_agents.records import Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Base of all events."""
+
+    name: ClassVar[str] = "event"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeedsAdded(Event):
+    """Seeds were taken in, durably."""
+
+    name: ClassVar[str] = "seeds_added"
+    source: str
+    new: int
+    duplicates: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeedsRejected(Event):
+    """A file or request held rows that cannot be seeds; nothing of it was taken in."""
+
+    name: ClassVar[str] = "seeds_rejected"
+    source: str
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallAnswered(Event):
+    """An agent answered, or the journal did so for it."""
+
+    name: ClassVar[str] = "call_answered"
+    seed_id: str
+    step: str
+    agent: str
+    model: str
+    seconds: float
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+    from_journal: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallFailed(Event):
+    """A call to an agent failed after all its tries."""
+
+    name: ClassVar[str] = "call_failed"
+    seed_id: str
+    step: str
+    agent: str
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutcomeCommitted(Event):
+    """A seed's outcome is durable, and the probabilities that follow from it are in force."""
+
+    name: ClassVar[str] = "outcome_committed"
+    seq: int
+    outcome: Outcome
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigApplied(Event):
+    """An edit of agents.yaml is in force."""
+
+    name: ClassVar[str] = "config_applied"
+    revision: int
+    changes: tuple[str, ...]
+    """What changed, for people: ``+ agent mistral``, ``- pair keep/phi``."""
+    needs_restart: tuple[str, ...] = ()
+    """Changed sections that only a restart puts in force."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigRejected(Event):
+    """An edit of agents.yaml cannot be used; the one before stays in force."""
+
+    name: ClassVar[str] = "config_rejected"
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetReached(Event):
+    """Work waits because the next call could pass a budget."""
+
+    name: ClassVar[str] = "budget_reached"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateChanged(Event):
+    """The daemon starts, is ready, drains or stops."""
+
+    name: ClassVar[str] = "state_changed"
+    state: str
+    detail: str = ""

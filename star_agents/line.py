@@ -1,0 +1,323 @@
+"""The line: the rooms built for one config and one folder, and the workers that take seeds through it.
+
+Both front ends use it: `run` lets it end with the last seed, `serve` keeps it going. It decides nothing about data; it
+only joins: seed queue → recipe → outcome committed in one transaction → learned from → published.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+
+from star_agents import offline
+from star_agents.agents.budgets import Budgets
+from star_agents.agents.client import AgentClient
+from star_agents.agents.prompts import Prompts
+from star_agents.bus import Bus
+from star_agents.config import Config
+from star_agents.config_changes import changes_between, restart_only
+from star_agents.config_file import config_digest
+from star_agents.errors import AgentError, BudgetExhausted, Problem
+from star_agents.events import BudgetReached, ConfigApplied, OutcomeCommitted, SeedsAdded
+from star_agents.recipes.star import StarSettings, star
+from star_agents.records import SEED, Outcome, Seed
+from star_agents.scheduling.hashing_embedder import embed_by_hashing
+from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
+from star_agents.scheduling.queue import SeedQueue
+from star_agents.scheduling.scheduler import Scheduler
+from star_agents.scoring.scorer import Scorer
+from star_agents.storage.rows import MemoryRow
+from star_agents.storage.store import Store
+from star_agents.workbench import Embed, Rooms, SeedBench
+
+INDEX_FILE = "memory.hnsw"
+INDEX_SAVED_EVERY = 5000
+"""Outcomes between two copies of the memory bank's index; a rebuild from the rows takes the place of a lost one."""
+
+
+class Line:
+    """Takes seeds in and works them; made by `open_line`."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        revision: int,
+        folder: Path,
+        store: Store,
+        client: AgentClient,
+        scorer: Scorer | None,
+        embed: Embed | None,
+        scheduler: Scheduler,
+        salt: bytes,
+        bus: Bus,
+        ends_when_empty: bool,
+    ) -> None:
+        self.config = config
+        self.revision = revision
+        self.store = store
+        self.scheduler = scheduler
+        self.scorer = scorer
+        self.client = client
+        self.bus = bus
+        self.queue = SeedQueue(store.lease, ends_when_empty=ends_when_empty)
+        self.stopped_by = ""
+        """Why a batch ended before its last seed; empty when it did not."""
+        self._waits_for_budget = not ends_when_empty
+        self._budget_raised = anyio.Event()
+        self._folder = folder
+        self._prompts = Prompts()
+        self._embed = embed
+        self._salt = salt
+        self._settling = anyio.Lock()
+
+    async def take_in(self, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
+        """Add seeds durably; returns how many were new and how many were known already."""
+        new, duplicates = await self.store.add_seeds(seeds)
+        self.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
+        self.queue.wake()
+        return new, duplicates
+
+    async def work(self) -> None:
+        """Work seeds with `concurrency` workers until the queue ends.
+
+        Raises:
+            ScorerError: when the scorer is lost for good; seeds in hand wait again.
+        """
+        async with anyio.create_task_group() as workers:
+            for _ in range(self.config.concurrency):
+                workers.start_soon(self._worker)
+
+    async def reconfigure(self, config: Config) -> ConfigApplied:
+        """Put a checked config in force. Seeds in hand end as they began; what only a restart changes is named."""
+        old = self.config
+        delayed = restart_only(old, config)
+        config = config.model_copy(update={section: getattr(old, section) for section in delayed})
+        async with self._settling:
+            await self.client.reconfigure(config.agents)
+            self.client.budgets.set_limits(config.budget_usd, _agent_budgets(config))
+            self.scheduler.reconfigure(config)
+            self.revision = await self.store.add_revision(config_digest(config), config.model_dump_json())
+            await self.store.save_policy(self.scheduler.state(), self.revision)
+            self.config = config
+        raised, self._budget_raised = self._budget_raised, anyio.Event()
+        raised.set()
+        applied = ConfigApplied(
+            revision=self.revision, changes=changes_between(old, config), needs_restart=tuple(delayed)
+        )
+        self.bus.publish(applied)
+        return applied
+
+    def save_index(self) -> None:
+        """Write the memory bank's index beside the store."""
+        if self.scheduler.bank is not None:
+            self.scheduler.bank.save(self._folder / INDEX_FILE)
+
+    async def _worker(self) -> None:
+        while (seed := await self.queue.get()) is not None:
+            bench = SeedBench(seed, self._rooms())
+            try:
+                outcome = await star(seed, bench, StarSettings.of(self.config))
+            except BudgetExhausted as error:
+                await self._reach_budget(seed, error)
+                continue
+            except AgentError as error:
+                outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"referee: {error}")
+            await self._settle(replace(outcome, cost_usd=bench.cost_usd), bench)
+
+    def _rooms(self) -> Rooms:
+        return Rooms(
+            config=self.config,
+            revision=self.revision,
+            store=self.store,
+            client=self.client,
+            prompts=self._prompts,
+            scorer=self.scorer,
+            embed=self._embed,
+            draw=self.scheduler.draw,
+            salt=self._salt,
+            bus=self.bus,
+            clock=time.monotonic,
+        )
+
+    async def _reach_budget(self, seed: Seed, error: BudgetExhausted) -> None:
+        """Put the seed back. A batch ends here; a daemon waits until agents.yaml allows more."""
+        raised = self._budget_raised
+        await self.store.release(seed.id)
+        self.bus.publish(BudgetReached(message=str(error)))
+        if self._waits_for_budget:
+            await raised.wait()
+        else:
+            self.stop(str(error))
+
+    def stop(self, why: str) -> None:
+        """End a batch early: no further seed is taken, those in hand are finished."""
+        self.stopped_by = self.stopped_by or why
+        self.queue.close()
+
+    async def _settle(self, outcome: Outcome, bench: SeedBench) -> None:
+        """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""
+        embedding = await bench.embedding() if outcome.kind == "kept" else None
+        # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
+        with anyio.CancelScope(shield=True):
+            async with self._settling:
+                policy = self.scheduler.foresee(outcome)
+                row = _memory_row(outcome, embedding, self.config.embedder)
+                seq = await self.store.commit_outcome(outcome, policy=policy, memory=row, revision=bench.revision)
+                self.scheduler.learn(policy, _remembered(seq, row, embedding))
+            if seq % INDEX_SAVED_EVERY == 0:
+                self.save_index()
+        probabilities = self.scheduler.probabilities()
+        self.bus.publish(OutcomeCommitted(seq=seq, outcome=outcome, probabilities=probabilities))
+
+
+def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
+    """Seeds that this config could never bring to an outcome: no response, and no base pair that would write one."""
+    if any(pair.response != SEED for pair in config.base):
+        return []
+    fix = "add a base pair that calls an agent: `base_pairs: [{instruction: keep, response: NAME}]`"
+    message = "has no response, and the only base pair takes the seed's own"
+    return [
+        Problem(where=seed.source or seed.id, field="response", message=message, fix=fix)
+        for seed in seeds
+        if not (seed.sample.response or "").strip()
+    ]
+
+
+@asynccontextmanager
+async def open_line(
+    config: Config, folder: Path, *, bus: Bus, seeds_expected: int | None, ends_when_empty: bool
+) -> AsyncIterator[Line]:
+    """Build the line on a folder and take it down again.
+
+    Args:
+        config: A checked config.
+        folder: Where the store lives; created where missing, locked while open.
+        bus: Hears everything that happens.
+        seeds_expected: Length of a batch for `rate: auto`; ``None`` for a daemon.
+        ends_when_empty: True for a batch.
+
+    Raises:
+        StoreError: the folder is in use or cannot be written.
+        ScorerError: a scorer model cannot be loaded.
+        AgentError: an agent's key is missing from the environment.
+    """
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(await Store.open(folder))
+        client = await _open_client(config, store, stack)
+        scorer = await _open_scorer(config, stack)
+        scheduler, revision = await _restore_scheduler(config, store, folder, seeds_expected)
+        line = Line(
+            config=config,
+            revision=revision,
+            folder=folder,
+            store=store,
+            client=client,
+            scorer=scorer,
+            embed=_embedder(config, client, scorer),
+            scheduler=scheduler,
+            salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
+            bus=bus,
+            ends_when_empty=ends_when_empty,
+        )
+        yield line
+        line.save_index()
+
+
+async def _open_client(config: Config, store: Store, stack: AsyncExitStack) -> AgentClient:
+    budgets = Budgets(config.budget_usd, _agent_budgets(config))
+    # What an unanswered send may have cost counts as spent: a budget holds over restarts, or it is none.
+    budgets.restore({usage.agent: usage.cost_usd + usage.at_risk_usd for usage in await store.agent_usage()})
+    client = AgentClient(config.agents, providers={"offline": offline.respond}, budgets=budgets)
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+def _agent_budgets(config: Config) -> dict[str, float | None]:
+    return {name: agent.budget_usd for name, agent in config.agents.items()}
+
+
+async def _open_scorer(config: Config, stack: AsyncExitStack) -> Scorer | None:
+    """Start the scorer process where the selection scores or the memory bank embeds with it; else none."""
+    embedder = config.embedder if config.memory.enabled else ""
+    small = config.needs_small
+    in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
+    if not small and in_process is None:
+        return None
+    scorer = Scorer(
+        config.scoring,
+        small=small,
+        large=config.needs_large,
+        embedder=in_process,
+        resolve=offline.resolve_model,
+    )
+    return await stack.enter_async_context(scorer)
+
+
+async def _restore_scheduler(
+    config: Config, store: Store, folder: Path, seeds_expected: int | None
+) -> tuple[Scheduler, int]:
+    bank = None
+    if config.memory.enabled:
+        bank = MemoryBank(config.embedder)
+        rows = await store.memory_rows(embedder=config.embedder)
+        bank.load([_from_row(row) for row in rows], folder / INDEX_FILE)
+    scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
+    kept = await store.load_policy()
+    if kept is not None:
+        scheduler.restore(kept.state)
+    revision = await store.add_revision(config_digest(config), config.model_dump_json())
+    await store.save_policy(scheduler.state(), revision)
+    return scheduler, revision
+
+
+def _embedder(config: Config, client: AgentClient, scorer: Scorer | None) -> Embed | None:
+    if not config.memory.enabled:
+        return None
+    if config.embedder == "hashing":
+        return _awaitable(embed_by_hashing)
+    if config.embedder.startswith("agent:"):
+        agent = config.embedder.removeprefix("agent:")
+
+        async def by_agent(text: str) -> Vector:
+            return as_vector((await client.embed(agent, [text]))[0])
+
+        return by_agent
+
+    async def by_scorer(text: str) -> Vector:
+        assert scorer is not None, "a line with this embedder is built with a scorer"
+        return as_vector((await scorer.embed([text]))[0])
+
+    return by_scorer
+
+
+def _awaitable(function: Callable[[str], Vector]) -> Callable[[str], Awaitable[Vector]]:
+    async def call(text: str) -> Vector:
+        return function(text)
+
+    return call
+
+
+def _memory_row(outcome: Outcome, embedding: Vector | None, embedder: str) -> MemoryRow | None:
+    """The bank's row: only a winner that is no base pair and has π > 0 enters (design section 4)."""
+    winner = outcome.winner
+    if embedding is None or winner is None or winner.candidate.is_base or not winner.pi:
+        return None
+    return MemoryRow(pair=winner.candidate.pair.name, pi=winner.pi, embedder=embedder, embedding=embedding.tobytes())
+
+
+def _remembered(seq: int, row: MemoryRow | None, embedding: Vector | None) -> Remembered | None:
+    if row is None or embedding is None:
+        return None
+    return Remembered(seq=seq, pair=row.pair, pi=row.pi, embedding=embedding)
+
+
+def _from_row(row: MemoryRow) -> Remembered:
+    vector = vector_from_bytes(row.embedding)
+    return Remembered(seq=row.seq, pair=row.pair, pi=row.pi, embedding=vector)

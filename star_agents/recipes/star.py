@@ -1,0 +1,184 @@
+"""The Star-Agents recipe: one seed from draw to choice (paper, sections 3.1 to 3.3; readings in design section 4)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+
+from star_agents.config import Config, Selection
+from star_agents.errors import StarAgentsError
+from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
+from star_agents.recipes.workbench import Workbench
+from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Score, Seed, Verdict
+
+TIE = Verdict(value=0.5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StarSettings:
+    """The switches that make the paper's ablations (Tables 3 and 4) plain configuration."""
+
+    selection: Selection
+    reward: Literal["chosen", "all"] = "chosen"
+    random_seed: int = 0
+
+    @classmethod
+    def of(cls, config: Config) -> StarSettings:
+        """Take the recipe's settings from the config."""
+        return cls(selection=config.selection, reward=config.evolution.reward, random_seed=config.random_seed)
+
+    @property
+    def scores(self) -> bool:
+        """Whether candidates are scored."""
+        return self.selection in ("dual", "gap", "ifd")
+
+    @property
+    def judges(self) -> bool:
+        """Whether candidates are judged."""
+        return self.selection in ("dual", "referee")
+
+
+async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
+    """Turn one seed into one outcome.
+
+    Raises:
+        AgentError: when the referee cannot be had; a pair that fails is only a candidate less.
+        ScorerError: when the scorer cannot be had.
+    """
+    draw = await bench.draw()
+    candidates = await _write_all(bench, draw.base, draw.sampled)
+    if reason := _why_dropped(candidates, settings):
+        unassessed = tuple(Assessed(candidate=candidate) for candidate in candidates)
+        return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=unassessed)
+    usable = [candidate for candidate in candidates if not candidate.failure]
+    failures = tuple(Assessed(candidate=candidate) for candidate in candidates if candidate.failure)
+
+    scores = await bench.score([candidate.sample for candidate in usable]) if settings.scores else None
+    if settings.selection in ("random", "base"):
+        assessed, chosen = _choose_without_scores(seed, usable, settings)
+    else:
+        assessed, chosen = await _choose_by_contest(bench, usable, scores, settings)
+    if chosen is None:
+        reason = "no candidate is worth keeping and no base sample is usable"
+        return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=(*assessed, *failures))
+    return Outcome(
+        seed_id=seed.id,
+        kind="base" if usable[chosen].is_base else "kept",
+        candidates=(*assessed, *failures),
+        chosen=chosen,
+        rewards=_rewards(draw.sampled, assessed, chosen, settings),
+    )
+
+
+async def _write_all(bench: Workbench, base: Sequence[AgentPair], sampled: Sequence[AgentPair]) -> list[Candidate]:
+    """Eq. 3: let every pair write at once; candidates come back in order, base pairs first."""
+    jobs = [(pair, True) for pair in base] + [(pair, False) for pair in sampled]
+    written: dict[int, Candidate] = {}
+    errors: list[StarAgentsError] = []
+
+    async def write(index: int, pair: AgentPair, is_base: bool) -> None:
+        # An error must not cancel the other pairs: their calls are in flight and will be paid for.
+        try:
+            written[index] = await bench.write(pair, is_base=is_base)
+        except StarAgentsError as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for index, (pair, is_base) in enumerate(jobs):
+            tasks.start_soon(write, index, pair, is_base)
+    if errors:
+        raise errors[0]
+    return [written[index] for index in range(len(jobs))]
+
+
+def _choose_without_scores(
+    seed: Seed, usable: Sequence[Candidate], settings: StarSettings
+) -> tuple[list[Assessed], int | None]:
+    """``base``: the first base sample. ``random``: any usable candidate, base or not (Table 4, Random)."""
+    assessed = [Assessed(candidate=candidate) for candidate in usable]
+    if settings.selection == "base":
+        return assessed, next((index for index, one in enumerate(usable) if one.is_base), None)
+    rng = random.Random(f"choice:{settings.random_seed}:{seed.id}")
+    return assessed, rng.randrange(len(usable))
+
+
+async def _choose_by_contest(
+    bench: Workbench, usable: Sequence[Candidate], scores: Sequence[Score] | None, settings: StarSettings
+) -> tuple[list[Assessed], int | None]:
+    gaps = [score.gap for score in scores] if scores else [None] * len(usable)
+    small = [score.ifd_small for score in scores] if scores else [None] * len(usable)
+    dual = relative_gaps(gaps)
+    contenders = [
+        Contender(order=order, is_base=candidate.is_base, worth=worth, gap=gap)
+        for order, (candidate, worth, gap) in enumerate(
+            zip(usable, worths(settings.selection, gaps, small, dual), gaps, strict=True)
+        )
+    ]
+    base = next((index for index, candidate in enumerate(usable) if candidate.is_base), None)
+    contest = Contest(contenders, base=base, judged_by_referee=settings.judges)
+    verdicts = {} if base is None else await _judge(bench, usable, base, contest, settings)
+    pi = contest.pi()
+    assessed = [
+        Assessed(
+            candidate=candidate,
+            score=scores[index] if scores else None,
+            pi_dual=dual[index] if settings.selection in ("dual", "gap") else None,
+            verdict=verdicts.get(index),
+            pi=pi.get(index),
+        )
+        for index, candidate in enumerate(usable)
+    ]
+    return assessed, contest.winner()
+
+
+async def _judge(
+    bench: Workbench, usable: Sequence[Candidate], base: int, contest: Contest, settings: StarSettings
+) -> dict[int, Verdict]:
+    """Lazy judging; with ``reward: all`` every candidate of worth is judged."""
+    verdicts = {base: TIE} if settings.judges else {}
+    while (index := contest.next_to_judge(everybody=settings.reward == "all")) is not None:
+        candidate = usable[index]
+        # The same words as the base are a tie by definition; nobody needs to be paid to say so.
+        is_base_again = candidate.sample == usable[base].sample
+        verdict = (
+            TIE if is_base_again else await bench.judge(candidate.sample, usable[base].sample, name=candidate.pair.name)
+        )
+        verdicts[index] = verdict
+        contest.settle(index, verdict.value)
+    return verdicts
+
+
+def _rewards(
+    sampled: Sequence[AgentPair], assessed: Sequence[Assessed], chosen: int, settings: StarSettings
+) -> tuple[tuple[str, float], ...]:
+    """Who earned what (Eq. 8): every drawn pair once, in order of drawing; base pairs stand outside the pool."""
+    by_pair = {one.candidate.pair: one for one in assessed if not one.candidate.is_base}
+    winner = assessed[chosen].candidate.pair
+    rewards: list[tuple[str, float]] = []
+    for pair in sampled:
+        one = by_pair.get(pair)
+        counts = settings.reward == "all" or pair == winner
+        rewards.append((pair.name, one.pi or 0.0 if one is not None and counts else 0.0))
+    return tuple(rewards)
+
+
+def _why_dropped(candidates: Sequence[Candidate], settings: StarSettings) -> str:
+    """Why nothing can be chosen; empty when something can."""
+    base = [candidate for candidate in candidates if candidate.is_base]
+    sampled = [candidate for candidate in candidates if not candidate.is_base]
+    if all(candidate.failure for candidate in candidates):
+        return _failures(candidates)
+    if settings.judges and all(candidate.failure for candidate in base):
+        return f"no base sample to judge against: {_failures(base)}"
+    # Keeping the base now would settle the seed for good because of an outage; dropped, it can be queued again.
+    if sampled and all(candidate.failure.startswith("call:") for candidate in sampled):
+        return f"no drawn pair could be reached: {_failures(sampled)}"
+    return ""
+
+
+def _failures(candidates: Sequence[Candidate]) -> str:
+    return "; ".join(dict.fromkeys(f"{candidate.pair.name}: {candidate.failure}" for candidate in candidates))

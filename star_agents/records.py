@@ -1,0 +1,385 @@
+"""What travels between the rooms: frozen values that know nothing of files, models or providers.
+
+Each record converts itself to plain data (``to_dict``) and back (``from_dict``); store and journal keep that form.
+Words as in the design: a *seed* becomes one *outcome*; on the way it gathers *candidates*, *scores* and *verdicts*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+Role = Literal["system", "user", "assistant"]
+OutcomeKind = Literal["kept", "base", "dropped"]
+
+KEEP = "keep"
+"""As instruction agent: leave the instruction as it is."""
+SEED = "seed"
+"""As response agent: take the seed's own response, at no cost."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One turn of a conversation in the field's ``messages`` form."""
+
+    role: Role
+    content: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return ``{"role": ..., "content": ...}``."""
+        return {"role": self.role, "content": self.content}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(role=data["role"], content=data["content"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One instruction-response sample; a conversation is its last turn plus ``history``."""
+
+    instruction: str
+    """The last user turn."""
+    input: str = ""
+    """Alpaca's second column: material that the instruction works on; empty where there is none."""
+    response: str | None = None
+    """The last assistant turn; ``None`` where the seed has none."""
+    history: tuple[Message, ...] = ()
+    """The turns before the instruction, a system message included."""
+
+    @property
+    def question(self) -> str:
+        """Instruction and input as one user message."""
+        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """Every turn before the response."""
+        return (*self.history, Message(role="user", content=self.question))
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The whole conversation, the response included where there is one."""
+        if self.response is None:
+            return self.prompt
+        return (*self.prompt, Message(role="assistant", content=self.response))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; empty fields are left out, so the same sample always gives the same text."""
+        data: dict[str, Any] = {"instruction": self.instruction}
+        if self.input:
+            data["input"] = self.input
+        if self.response is not None:
+            data["response"] = self.response
+        if self.history:
+            data["history"] = [message.to_dict() for message in self.history]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(
+            instruction=data["instruction"],
+            input=data.get("input", ""),
+            response=data.get("response"),
+            history=tuple(Message.from_dict(turn) for turn in data.get("history", ())),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seed:
+    """One sample that waits to become an outcome."""
+
+    id: str
+    """Content hash of the sample: equal samples are one seed."""
+    sample: Sample
+    source: str = ""
+    """Where it came from, for people: ``seeds.jsonl:12``."""
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The row's other columns, carried along untouched."""
+
+    @classmethod
+    def of(cls, sample: Sample, *, source: str = "", meta: Mapping[str, Any] | None = None) -> Self:
+        """Make a seed whose id is the first 128 bits of the SHA-256 of the sample."""
+        return cls(id=digest(sample.to_dict())[:32], sample=sample, source=source, meta=meta or {})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class AgentPair:
+    """An instruction agent and a response agent (Eq. 2); ``keep`` and ``seed`` stand for no agent at all."""
+
+    instruction: str
+    response: str
+
+    @property
+    def name(self) -> str:
+        """``instruction/response``, as logs, tables and the store show it."""
+        return f"{self.instruction}/{self.response}"
+
+    @classmethod
+    def from_name(cls, name: str) -> Self:
+        """Inverse of ``name``; agent names hold no slash."""
+        instruction, _, response = name.partition("/")
+        return cls(instruction=instruction, response=response)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents that this pair really calls."""
+        called = () if self.instruction == KEEP else (self.instruction,)
+        return called if self.response == SEED else (*called, self.response)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What one call to an agent brought back."""
+
+    text: str
+    finish_reason: str
+    """``stop``, or ``length`` where the provider cut the text, or the provider's own word."""
+    agent: str
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = 0.0
+    """``None`` where nobody knows the price."""
+    deployment: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the journal."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """What one pair wrote for one seed (Eq. 2), or why it wrote nothing."""
+
+    pair: AgentPair
+    is_base: bool
+    sample: Sample
+    """Instruction and response as written; the seed's own where ``failure`` is set."""
+    failure: str = ""
+    """Empty for a usable candidate, else the reason: ``length: ...``, ``empty: ...``, ``call: ...``."""
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Role (``instruction``, ``response``) to the model that wrote it."""
+    prompts: tuple[str, ...] = ()
+    """Versions of the prompt templates in use, such as ``respond@1:5f2c9a10``."""
+    cost_usd: float | None = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {
+            "pair": self.pair.name,
+            "is_base": self.is_base,
+            "sample": self.sample.to_dict(),
+            "failure": self.failure,
+            "models": dict(self.models),
+            "prompts": list(self.prompts),
+            "cost_usd": self.cost_usd,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(
+            pair=AgentPair.from_name(data["pair"]),
+            is_base=data["is_base"],
+            sample=Sample.from_dict(data["sample"]),
+            failure=data["failure"],
+            models=data["models"],
+            prompts=tuple(data["prompts"]),
+            cost_usd=data["cost_usd"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """Dual-model IFD of one sample (Eq. 4), or the reason why there is none."""
+
+    ifd_small: float | None = None
+    """``None`` together with ``reason``; never NaN."""
+    ifd_large: float | None = None
+    reason: str = ""
+    formula: str = "perplexity_ratio"
+    """Which IFD this is: two other definitions are about, so every stored score names its own."""
+    response_tokens: int = 0
+    """Tokens scored by the small model."""
+
+    @property
+    def gap(self) -> float | None:
+        """IFD_small - IFD_large (the numerator of Eq. 5); ``None`` where either is missing."""
+        if self.ifd_small is None or self.ifd_large is None:
+            return None
+        return self.ifd_small - self.ifd_large
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for journal and store."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vote:
+    """What one referee said of candidate against base, both orders joined."""
+
+    referee: str
+    value: float
+    """1 the candidate is better, 0 the base is better, 0.5 a tie or two orders that disagree (Eq. 6)."""
+    agreed: bool
+    """Whether both orders said the same."""
+    readable: bool = True
+    """False where a reply held no verdict even when asked once more; that order then counts as a tie."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """π_llm of one candidate (Eq. 6) with the votes behind it."""
+
+    value: float
+    votes: tuple[Vote, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {"value": self.value, "votes": [vote.to_dict() for vote in self.votes]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(value=data["value"], votes=tuple(Vote.from_dict(vote) for vote in data["votes"]))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draw:
+    """Which pairs one seed asks; recorded, so that a second run of the same seed asks the same ones."""
+
+    base: tuple[AgentPair, ...]
+    sampled: tuple[AgentPair, ...]
+    """In order of drawing: those from the memory bank first."""
+    from_memory: int = 0
+    """How many of ``sampled`` the memory bank proposed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {
+            "base": [pair.name for pair in self.base],
+            "sampled": [pair.name for pair in self.sampled],
+            "from_memory": self.from_memory,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(
+            base=tuple(AgentPair.from_name(name) for name in data["base"]),
+            sampled=tuple(AgentPair.from_name(name) for name in data["sampled"]),
+            from_memory=data["from_memory"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assessed:
+    """A candidate with everything that was found out about it."""
+
+    candidate: Candidate
+    score: Score | None = None
+    pi_dual: float | None = None
+    """Eq. 5 over the candidates of this seed; ``None`` where the selection does not score."""
+    verdict: Verdict | None = None
+    """``None`` where it was never judged (lazy judging, or a selection without a referee)."""
+    pi: float | None = None
+    """Eq. 7, or what the selection ranks by; ``None`` where judging was not needed to know that it loses."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {
+            "candidate": self.candidate.to_dict(),
+            "score": self.score.to_dict() if self.score else None,
+            "pi_dual": self.pi_dual,
+            "verdict": self.verdict.to_dict() if self.verdict else None,
+            "pi": self.pi,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(
+            candidate=Candidate.from_dict(data["candidate"]),
+            score=Score.from_dict(data["score"]) if data["score"] else None,
+            pi_dual=data["pi_dual"],
+            verdict=Verdict.from_dict(data["verdict"]) if data["verdict"] else None,
+            pi=data["pi"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of one seed. Every lease of a seed ends in exactly one of these."""
+
+    seed_id: str
+    kind: OutcomeKind
+    """``kept``: a sampled pair's candidate; ``base``: a base pair's; ``dropped``: nothing usable, see ``reason``."""
+    reason: str = ""
+    candidates: tuple[Assessed, ...] = ()
+    chosen: int | None = None
+    """Index into ``candidates``; ``None`` exactly when dropped."""
+    rewards: tuple[tuple[str, float], ...] = ()
+    """Pair name and π for each pair that Eq. 8 rewards, in order of drawing."""
+    cost_usd: float | None = 0.0
+    """What this seed's calls cost; ``None`` where any price is unknown."""
+
+    @property
+    def winner(self) -> Assessed | None:
+        """The chosen candidate."""
+        return None if self.chosen is None else self.candidates[self.chosen]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {
+            "seed_id": self.seed_id,
+            "kind": self.kind,
+            "reason": self.reason,
+            "candidates": [assessed.to_dict() for assessed in self.candidates],
+            "chosen": self.chosen,
+            "rewards": [list(reward) for reward in self.rewards],
+            "cost_usd": self.cost_usd,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(
+            seed_id=data["seed_id"],
+            kind=data["kind"],
+            reason=data["reason"],
+            candidates=tuple(Assessed.from_dict(item) for item in data["candidates"]),
+            chosen=data["chosen"],
+            rewards=tuple((pair, value) for pair, value in data["rewards"]),
+            cost_usd=data["cost_usd"],
+        )
+
+
+def digest(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """SHA-256, in hex, of plain data in canonical JSON (sorted keys, no spaces, UTF-8)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,1 @@
+"""Which pairs work on which seed: seed queue, bandit policies, pair draw and the instruction memory bank."""

@@ -1,0 +1,218 @@
+"""Bandit policies over agent-pairs: how probable each pair is, which are drawn, and what an outcome teaches.
+
+Policies are pure: they own no task, clock or file, and every random choice comes from the generator handed in. Their
+state is plain data whose floats survive JSON exactly, so a replay of the same outcomes gives the same bits.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from star_agents.config import Config, EvolutionConfig
+
+Rewards = Sequence[tuple[str, float]]
+"""Pair name and π in [0, 1] for every pair that was drawn for one seed; a pair that earned nothing stands with 0."""
+
+
+class Policy(Protocol):
+    """What the scheduler asks of a policy: three methods, and state that can be kept."""
+
+    def probabilities(self) -> dict[str, float]:
+        """Weight of each pair in order of configuration; they add up to 1."""
+        ...
+
+    def draw(self, count: int, rng: random.Random, among: Iterable[str]) -> list[str]:
+        """Draw ``count`` distinct pairs (or all there are) from ``among``, in order of drawing."""
+        ...
+
+    def observe(self, rewards: Rewards) -> None:
+        """Learn from one outcome."""
+        ...
+
+    def configure(self, pairs: Sequence[str]) -> None:
+        """Take over a changed list of pairs, keeping what is known of those that stay."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Plain data to keep."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Inverse of ``state``."""
+        ...
+
+
+class PaperPolicy:
+    """Eq. 8 of the paper: p̃ = p + β·π for each rewarded pair, then normalise.
+
+    Args:
+        pairs: Pair names; each starts with the same probability.
+        rate: β.
+        floor: Least probability of a pair (0, as in the paper, lets a pair die out). Pairs below it are lifted to it
+            and the others shrink in proportion, so the result stays a distribution.
+    """
+
+    kind: ClassVar[str] = "paper"
+
+    def __init__(self, pairs: Sequence[str], *, rate: float, floor: float = 0.0) -> None:
+        self._rate = rate
+        self._floor = floor
+        self._weights = {pair: 1 / len(pairs) for pair in pairs}
+
+    def probabilities(self) -> dict[str, float]:
+        """The sampling probabilities p_jk (Eq. 3)."""
+        return dict(self._weights)
+
+    def draw(self, count: int, rng: random.Random, among: Iterable[str]) -> list[str]:
+        """Draw without replacement, each time by the probabilities of what is left, renormalised."""
+        left = {pair: self._weights[pair] for pair in among if pair in self._weights}
+        drawn: list[str] = []
+        while left and len(drawn) < count:
+            pair = _choose(left, rng)
+            drawn.append(pair)
+            del left[pair]
+        return drawn
+
+    def observe(self, rewards: Rewards) -> None:
+        """Apply Eq. 8 once for all rewarded pairs of one seed. Pairs that are no longer configured earn nothing."""
+        earned = [(pair, value) for pair, value in rewards if value > 0 and pair in self._weights]
+        if not earned or self._rate == 0:
+            return
+        for pair, value in earned:
+            self._weights[pair] += self._rate * value
+        self._weights = _with_floor(_normalised(self._weights), self._floor)
+
+    def configure(self, pairs: Sequence[str]) -> None:
+        """A new pair enters with the mean probability 1/K; those that stay share the rest in proportion."""
+        self._weights = _merged(self._weights, pairs)
+        self._weights = _with_floor(self._weights, self._floor)
+
+    def state(self) -> dict[str, Any]:
+        """``{"policy": "paper", "weights": {pair: p}}``."""
+        return {"policy": self.kind, "weights": dict(self._weights)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over kept probabilities."""
+        self._weights = dict(state["weights"])
+
+
+class UniformPolicy(PaperPolicy):
+    """Every pair alike, whatever happens: the paper's ablation without evolution."""
+
+    kind = "uniform"
+
+    def __init__(self, pairs: Sequence[str]) -> None:
+        super().__init__(pairs, rate=0.0)
+
+
+class ThompsonPolicy:
+    """Thompson sampling with Beta posteriors: the field's common bandit, to compare Eq. 8 with.
+
+    A drawn pair with reward π counts as π successes and 1 - π failures (Agrawal and Goyal 2012, rewards in [0, 1]).
+    """
+
+    def __init__(self, pairs: Sequence[str]) -> None:
+        self._counts = dict.fromkeys(pairs, (1.0, 1.0))
+
+    def probabilities(self) -> dict[str, float]:
+        """Posterior means, normalised: comparable over time, though not the chance of being drawn."""
+        return _normalised({pair: wins / (wins + losses) for pair, (wins, losses) in self._counts.items()})
+
+    def draw(self, count: int, rng: random.Random, among: Iterable[str]) -> list[str]:
+        """Sample each posterior once and take the highest."""
+        known = [pair for pair in among if pair in self._counts]
+        sampled = {pair: rng.betavariate(*self._counts[pair]) for pair in known}
+        return sorted(known, key=lambda pair: -sampled[pair])[:count]
+
+    def observe(self, rewards: Rewards) -> None:
+        """Add each drawn pair's reward to its posterior."""
+        for pair, value in rewards:
+            if pair in self._counts:
+                wins, losses = self._counts[pair]
+                self._counts[pair] = (wins + value, losses + 1 - value)
+
+    def configure(self, pairs: Sequence[str]) -> None:
+        """A new pair starts from the uniform prior."""
+        self._counts = {pair: self._counts.get(pair, (1.0, 1.0)) for pair in pairs}
+
+    def state(self) -> dict[str, Any]:
+        """``{"policy": "thompson", "counts": {pair: [wins, losses]}}``."""
+        return {"policy": "thompson", "counts": {pair: list(counts) for pair, counts in self._counts.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over kept posteriors."""
+        self._counts = {pair: (wins, losses) for pair, (wins, losses) in state["counts"].items()}
+
+
+def make_policy(config: EvolutionConfig, pairs: Sequence[str], *, seeds: int | None) -> Policy:
+    """Build the configured policy.
+
+    Args:
+        config: The ``evolution`` section.
+        pairs: Names of the configured pairs.
+        seeds: Length of the run for ``rate: auto`` (β = 5 / seeds); ``None`` where it is unknown, then the horizon.
+    """
+    if config.policy == "thompson":
+        return ThompsonPolicy(pairs)
+    if config.policy == "uniform":
+        return UniformPolicy(pairs)
+    rate = 5 / (seeds or config.horizon) if config.rate == "auto" else config.rate
+    return PaperPolicy(pairs, rate=rate, floor=config.floor)
+
+
+def probabilities_of(config: Config, state: Mapping[str, Any]) -> dict[str, float]:
+    """Probabilities that a kept state stands for, under the config that it was kept with."""
+    names = [pair.name for pair in config.pool]
+    policy = make_policy(config.evolution, names, seeds=None)
+    restore_policy(policy, state, names)
+    return policy.probabilities()
+
+
+def restore_policy(policy: Policy, state: Mapping[str, Any], pairs: Sequence[str]) -> None:
+    """Continue from kept ``state`` where it is of the same kind, then take over today's list of pairs."""
+    if state.get("policy") == policy.state()["policy"]:
+        policy.restore(state)
+    policy.configure(pairs)
+
+
+def _choose(weights: Mapping[str, float], rng: random.Random) -> str:
+    total = sum(weights.values())
+    if total <= 0:
+        return rng.choice(list(weights))
+    point = rng.random() * total
+    for pair, weight in weights.items():
+        point -= weight
+        if point < 0 and weight > 0:
+            return pair
+    return max(weights, key=lambda pair: weights[pair])
+
+
+def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
+    total = sum(weights.values())
+    return {pair: weight / total for pair, weight in weights.items()}
+
+
+def _merged(old: Mapping[str, float], pairs: Sequence[str]) -> dict[str, float]:
+    if list(old) == list(pairs):
+        return dict(old)
+    mean = 1 / len(pairs) if pairs else 0.0
+    new = [pair for pair in pairs if pair not in old]
+    staying = sum(old[pair] for pair in pairs if pair in old)
+    if staying <= 0:
+        return dict.fromkeys(pairs, mean)
+    share = (1 - mean * len(new)) / staying
+    return {pair: old[pair] * share if pair in old else mean for pair in pairs}
+
+
+def _with_floor(weights: Mapping[str, float], floor: float) -> dict[str, float]:
+    """Lift what is below ``floor`` to it and shrink the rest in proportion, until nothing is below."""
+    lifted: set[str] = set()
+    result = dict(weights)
+    while low := {pair for pair, weight in result.items() if pair not in lifted and weight < floor}:
+        lifted |= low
+        free = sum(weights[pair] for pair in weights if pair not in lifted)
+        share = (1 - floor * len(lifted)) / free if free > 0 else 0.0
+        result = {pair: floor if pair in lifted else weights[pair] * share for pair in weights}
+    return result

@@ -1,0 +1,83 @@
+"""Policy and memory bank behind one door: draw for a seed, learn from an outcome.
+
+Learning is split in two so that memory never runs ahead of the store: ``foresee`` gives the state that an outcome would
+lead to, the caller commits it with the outcome, and only then ``learn`` makes it ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from star_agents.config import Config
+from star_agents.records import Draw, Outcome, Seed
+from star_agents.scheduling.draw import draw_pairs
+from star_agents.scheduling.memory import MemoryBank, Remembered, Vector
+from star_agents.scheduling.policies import Policy, make_policy, restore_policy
+
+
+class Scheduler:
+    """Which pairs a seed asks, as of the outcomes learned so far.
+
+    Args:
+        config: Pool, base pairs, M, n, l, evolution.
+        bank: The memory bank, or ``None`` where it is off.
+        seeds: Length of the run, for ``rate: auto``; ``None`` in a daemon.
+    """
+
+    def __init__(self, config: Config, *, bank: MemoryBank | None, seeds: int | None = None) -> None:
+        self._config = config
+        self._seeds = seeds
+        self.bank = bank
+        self._policy = self._make_policy()
+
+    def _make_policy(self) -> Policy:
+        names = [pair.name for pair in self._config.pool]
+        return make_policy(self._config.evolution, names, seeds=self._seeds)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from the state that the store kept."""
+        restore_policy(self._policy, state, [pair.name for pair in self._config.pool])
+
+    def reconfigure(self, config: Config) -> None:
+        """Take over a changed pool or evolution; what is known of pairs that stay is kept."""
+        state = self._policy.state()
+        self._config = config
+        self._policy = self._make_policy()
+        self.restore(state)
+
+    def probabilities(self) -> dict[str, float]:
+        """Probability of each pair of the pool."""
+        return self._policy.probabilities()
+
+    def state(self) -> dict[str, Any]:
+        """The policy's state, for the store."""
+        return self._policy.state()
+
+    def draw(self, seed: Seed, embedding: Vector | None) -> Draw:
+        """Draw the pairs for one seed; the same seed, state and ``random_seed`` give the same draw."""
+        remembered: Sequence[str] = ()
+        if self.bank is not None and embedding is not None:
+            remembered = self.bank.nearest_pairs(embedding, self._config.memory.neighbours)
+        return draw_pairs(
+            self._policy,
+            remembered,
+            base=self._config.base,
+            candidates=self._config.candidates,
+            from_memory=self._config.memory.draws,
+            rng=random.Random(f"draw:{self._config.random_seed}:{seed.id}"),
+        )
+
+    def foresee(self, outcome: Outcome) -> dict[str, Any]:
+        """The policy's state after this outcome, without taking it over."""
+        policy = copy.deepcopy(self._policy)
+        policy.observe(outcome.rewards)
+        return policy.state()
+
+    def learn(self, state: Mapping[str, Any], remembered: Remembered | None) -> None:
+        """Take over the state that was committed, and the instruction that entered the bank."""
+        self._policy.restore(state)
+        if self.bank is not None and remembered is not None:
+            self.bank.add(remembered)
