@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from star_agents.records import KEEP, SEED, AgentPair
 
@@ -21,6 +21,17 @@ SECRET_REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 Selection = Literal["dual", "gap", "ifd", "referee", "random", "base"]
 ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
 Usd = Annotated[float, Field(ge=0)]
+
+
+def _plain_name(name: str) -> str:
+    if name in (KEEP, SEED):
+        raise ValueError(f"`{name}` is a word of its own and cannot name an agent")
+    if not AGENT_NAME.fullmatch(name):
+        raise ValueError("an agent's name is made of letters, digits, '.', '_' and '-', at most 64")
+    return name
+
+
+AgentName = Annotated[str, AfterValidator(_plain_name)]
 
 
 class Section(BaseModel):
@@ -195,7 +206,8 @@ class MemoryConfig(Section):
     """l: how many pairs are drawn from what the neighbours were won by."""
     embedder: str = Field(default="auto", pattern=r"^(auto|small|hashing|sentence-transformers:.+|agent:.+)$")
     """`small` (mean-pooled hidden state of the small scorer), `sentence-transformers:NAME`, `agent:NAME` (an embedding
-    model among the agents), `hashing` (word n-grams, no model), or `auto`: `small` where it runs anyway, else `hashing`."""
+    model among the agents), `hashing` (word n-grams, no model), or `auto`: `small` where it runs anyway,
+    else `hashing`."""
 
 
 class EvolutionConfig(Section):
@@ -240,7 +252,7 @@ class ServerConfig(Section):
 class Config(Section):
     """The whole of agents.yaml."""
 
-    agents: dict[str, AgentConfig] = Field(min_length=1)
+    agents: dict[AgentName, AgentConfig] = Field(min_length=1)
     """The models at hand, by the name that pairs and referee use."""
     pairs: tuple[PairConfig, ...] | None = None
     """The pool that pairs are drawn from. Left out: `keep` and every instruction agent with every response agent."""
@@ -276,16 +288,6 @@ class Config(Section):
     @classmethod
     def _memory_off(cls, value: object) -> object:
         return {"enabled": value} if isinstance(value, bool) else value
-
-    @field_validator("agents")
-    @classmethod
-    def _agent_names_are_plain(cls, value: dict[str, AgentConfig]) -> dict[str, AgentConfig]:
-        for name in value:
-            if name in (KEEP, SEED):
-                raise ValueError(f"`{name}` is a word of its own and cannot name an agent")
-            if not AGENT_NAME.fullmatch(name):
-                raise ValueError(f"agent name {name!r}: use letters, digits, '.', '_' and '-', at most 64")
-        return value
 
     @property
     def pool(self) -> tuple[AgentPair, ...]:

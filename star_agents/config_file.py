@@ -58,14 +58,13 @@ def parse_config(text: str, *, where: str = "agents.yaml") -> Config:
     Raises:
         ConfigError: with one problem per mistake.
     """
-    root = _compose(text, where)
+    root, data = _parse(text, where)
     if root is None:
         fix = "start from: python -m star_agents init"
         raise ConfigError([Problem(where=where, field="", message="the file is empty", fix=fix)])
     problems = list(_duplicate_keys(root, where))
     if problems:
         raise ConfigError(problems)
-    data = yaml.SafeLoader("").construct_document(root)
     try:
         config = Config.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
@@ -81,9 +80,16 @@ def config_digest(config: Config) -> str:
     return digest(config.model_dump(mode="json"))
 
 
-def _compose(text: str, where: str) -> yaml.Node | None:
+def _parse(text: str, where: str) -> tuple[yaml.Node | None, Any]:
+    """The node tree, and the plain data in it; ``None`` for an empty file."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            return None, None
+        if _count_nodes(root) > MAX_NODES:
+            fix = "use fewer aliases"
+            raise ConfigError([Problem(where=where, field="", message="expands to too many values", fix=fix)])
+        return root, yaml.SafeLoader("").construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{where}:{mark.line + 1}" if mark else where
@@ -93,11 +99,6 @@ def _compose(text: str, where: str) -> yaml.Node | None:
         raise ConfigError([Problem(where=where, field="", message=f"not valid YAML: {error}")]) from None
     except RecursionError:
         raise ConfigError([Problem(where=where, field="", message="is nested too deeply")]) from None
-    if root is not None and _count_nodes(root) > MAX_NODES:
-        raise ConfigError(
-            [Problem(where=where, field="", message="expands to too many values", fix="use fewer aliases")]
-        )
-    return root
 
 
 def _count_nodes(node: yaml.Node, seen: int = 0, above: frozenset[int] = frozenset()) -> int:
@@ -139,7 +140,7 @@ def _duplicate_keys(node: yaml.Node, where: str, path: str = "") -> Iterator[Pro
 
 
 def _problem(detail: Any, root: yaml.Node, where: str) -> Problem:
-    location: Location = tuple(part for part in detail["loc"] if not _is_union_branch(part))
+    location: Location = tuple(part for part in detail["loc"] if not _is_pydantics_own(part))
     message = detail["msg"].removeprefix("Value error, ")
     fix = ""
     if detail["type"] == "extra_forbidden":
@@ -152,9 +153,11 @@ def _problem(detail: Any, root: yaml.Node, where: str) -> Problem:
     return Problem(where=f"{where}:{_line(root, location)}", field=_dotted(location), message=message, fix=fix)
 
 
-def _is_union_branch(part: str | int) -> bool:
-    """Pydantic puts the names of union branches (``float``, ``literal['auto']``) into the location; people wrote none."""
-    return isinstance(part, str) and (part in ("float", "int", "str") or part.startswith(("literal[", "function-")))
+def _is_pydantics_own(part: str | int) -> bool:
+    """Pydantic puts words of its own into the location (``float``, ``literal[...]``, ``[key]``); people wrote none."""
+    return isinstance(part, str) and (
+        part in ("float", "int", "str", "[key]") or part.startswith(("literal[", "function-"))
+    )
 
 
 def _dotted(location: Location) -> str:

@@ -59,7 +59,7 @@ async def _take_in_checked(line: Line, seeds: list[Seed], problems: list[Problem
 
 
 async def watch_inbox(line: Line, folder: Path) -> None:
-    """Take in every file laid into the folder; move it to ``done/``, or to ``rejected/`` with its problems beside it."""
+    """Take in every file laid into the folder and move it to ``done/``, or to ``rejected/`` with its problems."""
     for name in (TAKEN, REFUSED):
         (folder / name).mkdir(parents=True, exist_ok=True)
     async for path in arrivals(folder):

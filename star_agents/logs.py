@@ -27,7 +27,7 @@ from star_agents.events import (
 
 
 def set_up_logging(*, level: str = "info", stream: TextIO | None = None) -> None:
-    """Log to ``stream`` (standard error): colours on a terminal, else JSON lines; of foreign loggers, warnings and up."""
+    """Log to ``stream`` (standard error): colours on a terminal, else JSON lines; foreign loggers from warnings up."""
     target = stream or sys.stderr
     on_terminal = target.isatty()
     shared: list[structlog.typing.Processor] = [

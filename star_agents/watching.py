@@ -33,7 +33,7 @@ async def edits(path: Path, *, sleep: Sleep = anyio.sleep) -> AsyncIterator[None
 
 
 async def arrivals(folder: Path, *, sleep: Sleep = anyio.sleep) -> AsyncIterator[Path]:
-    """Yield each settled file in the folder, by name. The receiver moves it away; one that is left there comes again."""
+    """Yield each settled file in the folder, by name. The receiver moves it away; one left there comes again."""
     seen: dict[Path, Look | None] = {}
     while True:
         now = {path: await _look(path) for path in await anyio.to_thread.run_sync(_files, folder)}

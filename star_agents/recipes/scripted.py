@@ -1,0 +1,71 @@
+"""A workbench that follows a script: no agents, no models, no store. For tests of recipes and for trying out new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from star_agents.errors import AgentError, AgentRefused
+from star_agents.records import AgentPair, Candidate, Draw, Message, Reply, Sample, Score, Seed, Verdict, Vote
+
+
+class ScriptedBench:
+    """Answers as its script says, and remembers who was judged.
+
+    Args:
+        seed: The seed on the bench.
+        draw: What `draw` returns.
+        responses: Pair name to the response it writes; a pair that is not in it fails.
+        scores: Response to its score; one that is not in it cannot be scored.
+        verdicts: Response to π_llm, or to the error that judging it raises; one that is not in it is a tie.
+    """
+
+    def __init__(
+        self,
+        seed: Seed,
+        draw: Draw,
+        *,
+        responses: Mapping[str, str],
+        scores: Mapping[str, Score] | None = None,
+        verdicts: Mapping[str, float | AgentError] | None = None,
+    ) -> None:
+        self._seed = seed
+        self._draw = draw
+        self._responses = responses
+        self._scores = scores or {}
+        self._verdicts = verdicts or {}
+        self.judged: list[str] = []
+        self.scored = 0
+
+    async def draw(self) -> Draw:
+        """The scripted draw."""
+        return self._draw
+
+    async def ask(self, agent: str, messages: Sequence[Message], *, step: str) -> Reply:
+        """Repeat the last message."""
+        return Reply(text=messages[-1].content, finish_reason="stop", agent=agent, model=f"scripted/{agent}")
+
+    async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
+        """The scripted response, or a failed call."""
+        response = self._responses.get(pair.name)
+        failure = "" if response is not None else "call: the script has no response"
+        sample = replace(self._seed.sample, response=response)
+        return Candidate(pair=pair, is_base=is_base, sample=sample, failure=failure)
+
+    async def score(self, samples: Sequence[Sample]) -> list[Score]:
+        """The scripted scores."""
+        self.scored += len(samples)
+        return [self._scores.get(sample.response or "", Score(reason="not in the script")) for sample in samples]
+
+    async def judge(self, candidate: Sample, base: Sample, *, name: str) -> Verdict:
+        """The scripted verdict."""
+        self.judged.append(name)
+        verdict = self._verdicts.get(candidate.response or "", 0.5)
+        if isinstance(verdict, AgentError):
+            raise verdict
+        return Verdict(value=verdict, votes=(Vote(referee="script", value=verdict, agreed=verdict != 0.5),))
+
+
+def refusal(message: str) -> AgentRefused:
+    """An error for scripts."""
+    return AgentRefused(message)

@@ -1,0 +1,39 @@
+"""What holds for every test: nothing leaves this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+def _refuse_the_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "socket.connect" or not isinstance(arguments[1], tuple):
+        return
+    host = arguments[1][0]
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        raise RuntimeError(f"a test tried to reach {host}")
+
+
+sys.addaudithook(_refuse_the_network)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real data that lies beside a developer's checkout; tests that want it skip elsewhere."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder with real data is not beside this checkout")
+    return SHARED_DATA

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from star_agents.config import Config, Section
+from star_agents.config_file import config_digest, parse_config, read_config
+from star_agents.errors import ConfigError
+from star_agents.records import AgentPair
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+GOOD = """\
+agents:
+  qwen: {model: ollama_chat/qwen2.5:14b, api_base: "http://localhost:11434", max_concurrency: 4}
+  gpt: {model: openai/gpt-4o-mini, api_key: os.environ/OPENAI_API_KEY, budget_usd: 5}
+pairs:
+  - {instruction: keep, response: qwen}
+  - {instruction: gpt, response: qwen}
+base_pairs: [{instruction: keep, response: gpt}]
+referee: {agents: [gpt]}
+scoring: {small: a, large: b, device: auto, dtype: auto}
+memory: {neighbours: 5, draws: 2, embedder: small}
+evolution: {policy: paper, rate: auto, reward: chosen, floor: 0.0}
+budget_usd: 20
+"""
+
+BROKEN = [
+    ("{model: ollama", "{modle: ollama", 2, "agents.qwen.modle", "did you mean `model`"),
+    ("max_concurrency: 4", "max_concurrency: 0", 2, "agents.qwen.max_concurrency", "greater than or equal to 1"),
+    ("max_concurrency: 4", "max_concurrency: '4'", 2, "agents.qwen.max_concurrency", "integer"),
+    ("max_concurrency: 4", "extra: {num_retries: 3}", 2, "agents.qwen.extra", "num_retries"),
+    ("gpt: {model", "keep: {model", 3, "agents.keep", "word of its own"),
+    ("response: qwen", "response: qwn", 5, "pairs[0].response", "did you mean `qwen`"),
+    ("{instruction: gpt,", "{instruction: gtp,", 6, "pairs[1].instruction", "did you mean `gpt`"),
+    ("base_pairs: [{instruction: keep, response: gpt}]", "base_pairs: []", 7, "base_pairs", "at least 1"),
+    ("response: gpt}]", "response: nobody}]", 7, "base_pairs[0].response", "nobody"),
+    ("keep, response: gpt}]", "gpt, response: seed}]", 7, "base_pairs[0]", "response: seed"),
+    ("{agents: [gpt]}", "{agents: [gtp]}", 8, "referee.agents[0]", "did you mean `gpt`"),
+    ("{agents: [gpt]}", "{agents: []}", 8, "referee.agents", "selection: gap"),
+    ("device: auto", "device: gpu", 9, "scoring.device", "'cuda'"),
+    ("draws: 2", "drws: 2", 10, "memory.drws", "did you mean `draws`"),
+    ("embedder: small", "embedder: big", 10, "memory.embedder", "big"),
+    ("embedder: small", "embedder: agent:x", 10, "memory.embedder", "'x'"),
+    ("rate: auto", "rate: 0", 11, "evolution.rate", "above 0"),
+    ("floor: 0.0", "floor: 0.9", 11, "evolution.floor", "at most 0.5"),
+    ("evolution:", "evoluton:", 11, "evoluton", "did you mean `evolution`"),
+    ("budget_usd: 20", "budget_usd: '20'", 12, "budget_usd", "number"),
+    ("budget_usd: 20", "budget_usd: -1", 12, "budget_usd", "greater than or equal to 0"),
+    ("budget_usd: 20", "agents: {}", 12, "agents", "given twice, first on line 1"),
+    ("base_pairs: [", "base_pairs: ", 7, "", "not valid YAML"),
+]
+
+
+def problems_of(text: str) -> list[tuple[str, str, str]]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    return [(one.where, one.field, f"{one.message} {one.fix}") for one in caught.value.problems]
+
+
+def test_the_design_example_is_accepted_and_read_as_written() -> None:
+    config = parse_config(GOOD)
+    assert config.pool == (
+        AgentPair(instruction="keep", response="qwen"),
+        AgentPair(instruction="gpt", response="qwen"),
+    )
+    assert config.base == (AgentPair(instruction="keep", response="gpt"),)
+    assert config.agents["gpt"].endpoints[0].model == "openai/gpt-4o-mini"
+    assert config.candidates == 4
+
+
+@pytest.mark.parametrize(("old", "new", "line", "field", "hint"), BROKEN)
+def test_a_mistake_is_reported_with_line_field_and_fix(old: str, new: str, line: int, field: str, hint: str) -> None:
+    assert old in GOOD
+    found = problems_of(GOOD.replace(old, new, 1))
+    assert any(where == f"agents.yaml:{line}" and at == field and hint in text for where, at, text in found), found
+
+
+def test_every_mistake_of_a_file_is_reported_at_once() -> None:
+    text = GOOD.replace("device: auto", "device: gpu").replace("rate: auto", "rate: -1").replace("draws: 2", "drws: 2")
+    assert {field for _, field, _ in problems_of(text)} == {"scoring.device", "evolution.rate", "memory.drws"}
+
+
+def test_a_key_written_into_the_file_is_refused_and_never_repeated() -> None:
+    found = problems_of(GOOD.replace("os.environ/OPENAI_API_KEY", "sk-canary-123"))
+    assert found[0][1] == "agents.gpt.api_key"
+    assert "os.environ/" in found[0][2]
+    assert "canary" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "agents", "[1, 2]", "agents: 3", "- a: b\n- c", "agents: {a: {model: m}}\nx: !!python/object:os.system y"],
+)
+def test_a_file_of_another_shape_is_a_problem_not_a_traceback(text: str) -> None:
+    assert problems_of(text)
+
+
+def test_an_alias_bomb_is_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    assert "too many values" in problems_of("\n".join(lines))[0][2]
+
+
+def test_without_pairs_every_rewriter_meets_every_responder() -> None:
+    text = """
+agents:
+  a: {model: openai/a}
+  b: {model: openai/b, roles: [response]}
+  judge: {model: openai/j, roles: []}
+referee: {agents: [judge]}
+"""
+    assert [pair.name for pair in parse_config(text).pool] == ["keep/a", "keep/b", "a/a", "a/b"]
+
+
+def test_a_base_pair_stands_outside_the_pool() -> None:
+    text = GOOD.replace("keep, response: gpt}]", "keep, response: qwen}]")
+    assert [pair.name for pair in parse_config(text).pool] == ["gpt/qwen"]
+
+
+def test_memory_off_is_short_for_not_enabled() -> None:
+    assert (
+        parse_config(GOOD.replace("memory: {neighbours: 5, draws: 2, embedder: small}", "memory: off")).memory.enabled
+        is False
+    )
+
+
+@pytest.mark.parametrize(
+    ("selection", "small", "large", "referee"),
+    [
+        ("dual", True, True, True),
+        ("gap", True, True, False),
+        ("ifd", True, False, False),
+        ("referee", False, False, True),
+        ("random", False, False, False),
+        ("base", False, False, False),
+    ],
+)
+def test_a_selection_needs_only_what_it_ranks_by(selection: str, small: bool, large: bool, referee: bool) -> None:
+    config = parse_config(GOOD + f"selection: {selection}\n")
+    assert (config.needs_small, config.needs_large, config.needs_referee) == (small, large, referee)
+
+
+def test_without_scores_the_automatic_embedder_loads_no_model() -> None:
+    text = GOOD.replace("embedder: small", "embedder: auto")
+    assert parse_config(text).embedder == "small"
+    assert parse_config(text + "selection: referee\n").embedder == "hashing"
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="init"):
+        read_config(tmp_path / "none.yaml")
+
+
+def test_a_file_that_is_not_text_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "agents.yaml"
+    path.write_bytes(b"agents:\n  a: {model: \xff}\n")
+    with pytest.raises(ConfigError, match=r"agents\.yaml:2: is not UTF-8"):
+        read_config(path)
+
+
+def test_the_digest_changes_with_any_setting_and_with_nothing_else() -> None:
+    config = parse_config(GOOD)
+    assert config_digest(config) == config_digest(parse_config("# a comment\n" + GOOD))
+    assert config_digest(config) != config_digest(parse_config(GOOD.replace("draws: 2", "draws: 3")))
+
+
+def test_a_config_survives_its_own_json() -> None:
+    config = parse_config(GOOD)
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield model
+    for sub in model.__subclasses__():
+        yield from sections(sub)
+
+
+def test_every_field_of_every_section_is_documented() -> None:
+    undocumented = [
+        f"{model.__name__}.{name}"
+        for model in sections(Section)
+        for name, field in model.model_fields.items()
+        if not field.description
+    ]
+    assert undocumented == []
+
+
+def test_the_shipped_file_is_what_init_writes_and_is_valid() -> None:
+    shipped = (REPOSITORY / "agents.yaml").read_text(encoding="utf-8")
+    assert shipped == resources.files("star_agents").joinpath("agents.template.yaml").read_text(encoding="utf-8")
+    assert parse_config(shipped).pool

@@ -1,0 +1,127 @@
+"""The recipe from draw to outcome, on a scripted bench."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from star_agents.config import Selection
+from star_agents.errors import AgentError
+from star_agents.records import AgentPair, Draw, Outcome, Sample, Score, Seed
+from star_agents.recipes.scripted import ScriptedBench, refusal
+from star_agents.recipes.star import StarSettings, star
+
+BASE = AgentPair(instruction="keep", response="seed")
+A, B, C = (AgentPair(instruction="keep", response=name) for name in "abc")
+SEED = Seed.of(Sample(instruction="why?", response="base"))
+RESPONSES = {BASE.name: "base", A.name: "from a", B.name: "from b", C.name: "from c"}
+
+
+def gap(value: float, small: float = 0.9) -> Score:
+    return Score(ifd_small=small, ifd_large=small - value)
+
+
+SCORES = {"base": gap(0.2), "from a": gap(0.4), "from b": gap(0.3, 1.2), "from c": gap(-0.1)}
+
+
+def bench(**changes: object) -> ScriptedBench:
+    draw = Draw(base=(BASE,), sampled=(A, B, C))
+    script: dict[str, object] = {"responses": RESPONSES, "scores": SCORES, "verdicts": {"from a": 1.0, "from b": 1.0}}
+    return ScriptedBench(SEED, draw, **{**script, **changes})  # type: ignore[arg-type] # a script's parts
+
+
+async def outcome_of(on: ScriptedBench, selection: Selection = "dual", **settings: object) -> Outcome:
+    return await star(SEED, on, replace(StarSettings(selection=selection), **settings))  # type: ignore[arg-type]
+
+
+def pair_of(outcome: Outcome) -> str:
+    assert outcome.winner is not None
+    return outcome.winner.candidate.pair.name
+
+
+async def test_the_candidate_with_the_largest_judged_gap_is_kept_and_its_pair_alone_rewarded() -> None:
+    outcome = await outcome_of(bench())
+    assert (outcome.kind, pair_of(outcome)) == ("kept", A.name)
+    assert outcome.rewards == ((A.name, 1.0), (B.name, 0.0), (C.name, 0.0))
+
+
+async def test_nobody_is_judged_who_cannot_change_the_choice() -> None:
+    on = bench()
+    await outcome_of(on)
+    assert on.judged == [A.name]
+
+
+async def test_a_candidate_that_loses_to_the_base_leaves_the_next_best_its_place() -> None:
+    on = bench(verdicts={"from a": 0.0, "from b": 1.0})
+    outcome = await outcome_of(on)
+    assert pair_of(outcome) == B.name
+    assert outcome.rewards[1] == (B.name, pytest.approx(0.75))
+    assert on.judged == [A.name, B.name]
+
+
+async def test_when_every_candidate_loses_the_base_is_kept_and_nobody_rewarded() -> None:
+    outcome = await outcome_of(bench(verdicts={"from a": 0.0, "from b": 0.0}))
+    assert (outcome.kind, pair_of(outcome)) == ("base", BASE.name)
+    assert {value for _, value in outcome.rewards} == {0.0}
+
+
+async def test_rewarding_all_judges_every_candidate_of_worth() -> None:
+    on = bench(verdicts={"from a": 1.0, "from b": 0.5})
+    outcome = await outcome_of(on, reward="all")
+    assert sorted(on.judged) == [A.name, B.name]
+    assert outcome.rewards == ((A.name, 1.0), (B.name, pytest.approx(0.375)), (C.name, 0.0))
+
+
+async def test_a_copy_of_the_base_is_a_tie_that_nobody_is_paid_for() -> None:
+    on = bench(responses={**RESPONSES, A.name: "base"}, scores={**SCORES, "base": gap(0.5)}, verdicts={"from b": 0.0})
+    outcome = await outcome_of(on)
+    assert outcome.kind == "base"
+    assert A.name not in on.judged
+
+
+async def test_a_pair_that_fails_is_one_candidate_less_and_its_reason_is_kept() -> None:
+    outcome = await outcome_of(bench(responses={BASE.name: "base", B.name: "from b"}))
+    assert pair_of(outcome) == B.name
+    assert {one.candidate.pair.name for one in outcome.candidates if one.candidate.failure} == {A.name, C.name}
+
+
+async def test_when_no_drawn_pair_can_be_reached_the_seed_is_dropped_not_settled_as_its_base() -> None:
+    outcome = await outcome_of(bench(responses={BASE.name: "base"}))
+    assert (outcome.kind, outcome.chosen) == ("dropped", None)
+    assert "no drawn pair could be reached" in outcome.reason
+
+
+async def test_without_a_base_sample_a_judging_selection_drops_the_seed() -> None:
+    outcome = await outcome_of(bench(responses={A.name: "from a"}))
+    assert outcome.kind == "dropped"
+    assert "no base sample" in outcome.reason
+
+
+async def test_a_referee_that_cannot_be_had_is_an_error_not_a_verdict() -> None:
+    with pytest.raises(AgentError, match="referee is gone"):
+        await outcome_of(bench(verdicts={"from a": refusal("referee is gone")}))
+
+
+@pytest.mark.parametrize(
+    ("selection", "winner", "scored", "judged"),
+    [("gap", A.name, 4, 0), ("ifd", B.name, 4, 0), ("referee", A.name, 0, 1), ("base", BASE.name, 0, 0)],
+)
+async def test_each_selection_ranks_by_its_own_and_asks_for_no_more(
+    selection: Selection, winner: str, scored: int, judged: int
+) -> None:
+    on = bench()
+    assert pair_of(await outcome_of(on, selection)) == winner
+    assert (on.scored, len(on.judged)) == (scored, judged)
+
+
+async def test_random_choice_is_the_same_for_the_same_seed_and_reaches_everyone() -> None:
+    picks = {pair_of(await outcome_of(bench(), "random", random_seed=number)) for number in range(40)}
+    again = {pair_of(await outcome_of(bench(), "random", random_seed=3)) for _ in range(5)}
+    assert picks == {BASE.name, A.name, B.name, C.name}
+    assert len(again) == 1
+
+
+async def test_an_outcome_survives_plain_data() -> None:
+    outcome = await outcome_of(bench())
+    assert Outcome.from_dict(outcome.to_dict()) == outcome
