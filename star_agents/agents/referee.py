@@ -1,0 +1,156 @@
+"""The referee: is the candidate better than the base sample? (Eq. 6)
+
+Each referee judges both orders; orders that disagree are a tie, as in FastChat, which takes position bias out. Several
+referees make a jury: the side that more than half of *all* of them name wins, anything else is a tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import anyio
+
+from star_agents.agents.prompts import Prompts, question
+from star_agents.agents.verdicts import Side, read_paper_verdict, read_verdict
+from star_agents.errors import AgentError, BudgetExhausted
+from star_agents.records import Message, Reply, Sample, Verdict, Vote
+
+Order = Literal["ab", "ba"]
+_ORDERS: dict[Literal["both", "one"], tuple[Order, ...]] = {"both": ("ab", "ba"), "one": ("ab",)}
+_VALUES: dict[tuple[Order, Side], float] = {("ab", "A"): 1.0, ("ab", "B"): 0.0, ("ba", "A"): 0.0, ("ba", "B"): 1.0}
+_TIE = 0.5
+_TRIES = 2
+"""An unreadable reply is asked for once more."""
+
+
+class Ask(Protocol):
+    """One journaled call: ``step`` names it within this verdict (order and try, ``ab:0``)."""
+
+    async def __call__(self, agent: str, step: str, messages: Sequence[Message]) -> Reply:
+        """Return the agent's reply, or raise ``AgentError``."""
+
+
+async def judge(
+    ask: Ask,
+    *,
+    candidate: Sample,
+    base: Sample,
+    referees: Sequence[str],
+    prompt: Literal["default", "paper"] = "default",
+    orders: Literal["both", "one"] = "both",
+    nonce: Callable[[str], str],
+    prompts: Prompts,
+) -> Verdict:
+    """Judge a candidate against the base sample; equal samples are a tie and ask nobody.
+
+    Args:
+        ask: Makes one call.
+        candidate: With its response; judged by its own instruction where that was rewritten.
+        base: With its response.
+        referees: Agents that judge.
+        prompt: Our rubric, or the paper's.
+        orders: Both, or candidate first only: half the cost, open to position bias.
+        nonce: Code for a step, unknown to whoever wrote the answers; the same step gets the same code on a second run.
+        prompts: The templates.
+
+    Raises:
+        AgentError: No referee could be asked. A referee that fails beside others abstains: its vote is missing.
+        BudgetExhausted: Everybody's budget is spent; then nobody abstains, the verdict has to wait.
+    """
+    if candidate == base:
+        return Verdict(value=_TIE)
+    jury = tuple(dict.fromkeys(referees))
+    bench = _Bench(ask, candidate, base, prompt, nonce, prompts)
+    heard = await _all([(referee, order) for referee in jury for order in _ORDERS[orders]], bench)
+    votes: list[Vote] = []
+    failures: list[AgentError] = []
+    for referee in jury:
+        said = [heard[referee, order] for order in _ORDERS[orders]]
+        failed = [value for value in said if isinstance(value, AgentError)]
+        failures += failed
+        if not failed:
+            votes.append(_vote(referee, [value for value in said if not isinstance(value, AgentError)]))
+    if failures and not votes:
+        raise failures[0]
+    return Verdict(value=_majority(votes, len(jury)), votes=tuple(votes))
+
+
+class _Bench:
+    """One comparison: what is shown to a referee in each order, and how its reply is read."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        candidate: Sample,
+        base: Sample,
+        prompt: Literal["default", "paper"],
+        nonce: Callable[[str], str],
+        prompts: Prompts,
+    ) -> None:
+        self._ask = ask
+        self._shown = {"ab": (candidate, base), "ba": (base, candidate)}
+        self._prompt = prompt
+        self._nonce = nonce
+        self._prompts = prompts
+
+    async def hear(self, referee: str, order: Order) -> float | None:
+        """1 for the candidate, 0 for the base, 0.5 for a tie; ``None`` where no try could be read."""
+        for attempt in range(_TRIES):
+            step = f"{order}:{attempt}"
+            nonce = self._nonce(step)
+            reply = await self._ask(referee, step, self._messages(order, nonce))
+            side = read_paper_verdict(reply.text) if self._prompt == "paper" else read_verdict(reply.text, nonce)
+            if side is not None:
+                return _VALUES.get((order, side), _TIE)
+        return None
+
+    def _messages(self, order: Order, nonce: str) -> list[Message]:
+        first, second = self._shown[order]
+        shown = (question(first), first.response or "", question(second), second.response or "")
+        return self._prompts.judge_paper(*shown) if self._prompt == "paper" else self._prompts.judge(*shown, nonce)
+
+
+_Heard = dict[tuple[str, Order], float | AgentError | None]
+
+
+async def _all(calls: Sequence[tuple[str, Order]], bench: _Bench) -> _Heard:
+    """Hear every referee in every order at once. Failures come back as values, so that one never cancels the others."""
+    heard: _Heard = {}
+    broken: list[Exception] = []
+
+    async def hear(referee: str, order: Order) -> None:
+        try:
+            heard[referee, order] = await bench.hear(referee, order)
+        except Exception as error:
+            if isinstance(error, AgentError) and not _concerns_everybody(error):
+                heard[referee, order] = error
+            else:
+                # Not this referee's failure: raised below, by itself and not as a group.
+                broken.append(error)
+
+    async with anyio.create_task_group() as group:
+        for referee, order in calls:
+            group.start_soon(hear, referee, order)
+    if broken:
+        raise broken[0]
+    return heard
+
+
+def _concerns_everybody(error: AgentError) -> bool:
+    return isinstance(error, BudgetExhausted) and error.agent is None
+
+
+def _vote(referee: str, said: Sequence[float | None]) -> Vote:
+    """Join the orders of one referee; an order that could not be read counts as a tie."""
+    values = {_TIE if value is None else value for value in said}
+    agreed = len(values) == 1
+    return Vote(referee=referee, value=values.pop() if agreed else _TIE, agreed=agreed, readable=None not in said)
+
+
+def _majority(votes: Sequence[Vote], referees: int) -> float:
+    """1 or 0 where more than half of the referees say so, those that abstain included in the count; else a tie."""
+    for value in (1.0, 0.0):
+        if 2 * sum(vote.value == value for vote in votes) > referees:
+            return value
+    return _TIE

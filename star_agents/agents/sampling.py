@@ -1,0 +1,29 @@
+"""The parameters that shape an answer: the agent's own, and what one call overrides."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final
+
+from star_agents.config import AgentConfig
+
+
+class Unset(enum.Enum):
+    """Tells a parameter that is not given from ``None``, which means the provider's default."""
+
+    UNSET = enum.auto()
+
+
+UNSET: Final = Unset.UNSET
+
+
+def sampling(
+    config: AgentConfig, temperature: float | Unset | None = UNSET, max_tokens: int | Unset | None = UNSET
+) -> dict[str, Any]:
+    """What is sent besides the messages; a parameter left to the provider is left out."""
+    chosen = {
+        "temperature": config.temperature if temperature is UNSET else temperature,
+        "top_p": config.top_p,
+        "max_tokens": config.max_tokens if max_tokens is UNSET else max_tokens,
+    }
+    return {**config.extra, **{name: value for name, value in chosen.items() if value is not None}}

@@ -1,0 +1,171 @@
+"""Foreign exceptions become ours here and nowhere else.
+
+LiteLLM, the OpenAI SDK, httpx and aiohttp share class names for the same failure, so one table by name, looked up along
+the class hierarchy, serves them all and needs none of them imported. A class that no row knows counts as unavailable:
+it is retried a few times, then reported by its name. A test walks ``litellm.exceptions`` and fails if one is missing.
+
+A message names agent and model, quotes the provider (shortened, secrets removed) and says what to do.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
+
+_QUOTE = 300
+"""Characters of a provider's message that are quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    kind: type[AgentError]
+    what: str
+    advice: str
+
+
+_LIMITED = _Row(AgentRateLimited, "the provider asks to slow down", "lower `max_concurrency`, or wait")
+_SPENT = _Row(AgentRefused, "the provider's account has no credit left", "top it up with the provider")
+_TIMEOUT = _Row(AgentUnavailable, "no answer in time", "raise `timeout_s`, or lower `max_concurrency`")
+_CONNECTION = _Row(AgentUnavailable, "no connection", "is the server at `api_base` up?")
+_SERVER = _Row(AgentUnavailable, "the provider failed", "it is at the provider's end; `retries` sets how often to try")
+_UNREADABLE = _Row(AgentUnavailable, "the reply cannot be read", "does `api_base` point at an API of this provider?")
+_KEY = _Row(AgentRefused, "the provider refused the key", "check the variable that `api_key` names")
+_MISSING = _Row(AgentRefused, "the provider does not know the model", "check `model` and `api_base`")
+_REQUEST = _Row(
+    AgentRefused, "the provider refused the request", "check the agent's parameters, and `extra: {drop_params: true}`"
+)
+_LONG = _Row(AgentRefused, "the text is too long for the model", "use a model with more context, or a shorter seed")
+_CONTENT = _Row(AgentRefused, "the provider's filter refused the text", "use another agent for such seeds")
+
+TABLE: Mapping[str, _Row] = {
+    "RateLimitError": _LIMITED,
+    "RouterRateLimitError": _SERVER,  # the Router's own "no deployment left", not a provider's 429
+    "Timeout": _TIMEOUT,
+    "APITimeoutError": _TIMEOUT,
+    "TimeoutError": _TIMEOUT,
+    "TimeoutException": _TIMEOUT,
+    "APIConnectionError": _CONNECTION,
+    "ClientError": _CONNECTION,
+    "TransportError": _CONNECTION,
+    "OSError": _CONNECTION,
+    "InternalServerError": _SERVER,
+    "ServiceUnavailableError": _SERVER,
+    "BadGatewayError": _SERVER,
+    "MidStreamFallbackError": _SERVER,
+    "APIResponseValidationError": _UNREADABLE,
+    "JSONSchemaValidationError": _UNREADABLE,
+    "LookupError": _UNREADABLE,
+    "TypeError": _UNREADABLE,
+    "ValueError": _UNREADABLE,
+    "AuthenticationError": _KEY,
+    "PermissionDeniedError": _KEY,
+    "PaymentRequiredError": _SPENT,
+    "BudgetExceededError": _SPENT,
+    "NotFoundError": _MISSING,
+    "LiteLLMUnknownProvider": _MISSING,
+    "ModelNotMappedError": _MISSING,
+    "BadRequestError": _REQUEST,
+    "InvalidRequestError": _REQUEST,
+    "UnprocessableEntityError": _REQUEST,
+    "UnsupportedParamsError": _REQUEST,
+    "RejectedRequestError": _REQUEST,
+    "ImageFetchError": _REQUEST,
+    "VectorStoreSearchError": _REQUEST,
+    "ContextWindowExceededError": _LONG,
+    "ContentPolicyViolationError": _CONTENT,
+    "GuardrailRaisedException": _CONTENT,
+    "BlockedPiiEntityError": _CONTENT,
+    "ModifyResponseException": _CONTENT,
+    "SensitiveDataRouteException": _CONTENT,
+    "APIError": _SERVER,
+    "MockException": _SERVER,
+    "OpenAIError": _SERVER,
+    "Exception": _SERVER,
+}
+"""Class name to what it means. ``APIError`` and its like are refined by their HTTP status."""
+
+_BY_STATUS = {401: _KEY, 402: _SPENT, 403: _KEY, 404: _MISSING, 408: _TIMEOUT, 409: _SERVER, 413: _LONG, 429: _LIMITED}
+_VAGUE = frozenset({"APIError", "APIStatusError", "OpenAIError", "MockException", "CustomLLMError", "BaseLLMException"})
+_NO_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance is too low", re.IGNORECASE)
+_PREFIX = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\w*(?: - |: ))+")
+
+
+def translate(error: Exception, *, agent: str, model: str, secrets: Iterable[str] = ()) -> AgentError:
+    """Return our error for a foreign one; one of ours comes back as it is.
+
+    Raise it outside of the ``except`` block that caught the foreign one: a chained traceback would print the foreign
+    message, which may hold a key.
+    """
+    if isinstance(error, AgentError):
+        return error
+    row = _row(error)
+    said = scrub(_first_line(error), secrets)
+    quoted = f": {said}" if said else ""
+    message = f"agent {agent} ({model}): {row.what}{quoted} [{type(error).__name__}]; {row.advice}"
+    if row.kind is AgentRateLimited:
+        return AgentRateLimited(message, retry_after=_retry_after(error))
+    return row.kind(message)
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """Replace every secret by ``***``, and shorten what is left."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text if len(text) <= _QUOTE else f"{text[:_QUOTE]}…"
+
+
+def _row(error: Exception) -> _Row:
+    status = getattr(error, "status_code", None)
+    names = [cls.__name__ for cls in type(error).__mro__]
+    if (status == 429 or "RateLimitError" in names) and _NO_CREDIT.search(str(error)):
+        return _SPENT
+    if names[0] in _VAGUE and isinstance(status, int):
+        return _BY_STATUS.get(status, _REQUEST if 400 <= status < 500 else _SERVER)
+    return next(TABLE[name] for name in names if name in TABLE)
+
+
+def _first_line(error: Exception) -> str:
+    """What the provider said, without LiteLLM's prefixes and the tracebacks and hints it appends."""
+    lines = str(error).strip().splitlines()
+    return _PREFIX.sub("", lines[0]).strip() if lines else ""
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Seconds that the provider asks to wait: ``retry-after-ms``, or ``retry-after`` as a number or a date."""
+    headers = _headers(error)
+    try:
+        if "retry-after-ms" in headers:
+            return _seconds(float(headers["retry-after-ms"]) / 1000)
+        if "retry-after" in headers:
+            return _seconds(float(headers["retry-after"]))
+    except ValueError:
+        return _until(headers.get("retry-after", ""), headers.get("date", ""))
+    return None
+
+
+def _seconds(value: float) -> float | None:
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _until(date: str, now: str) -> float | None:
+    """Seconds from the server's own clock to its date, so that ours need not be right."""
+    try:
+        start = parsedate_to_datetime(now) if now else datetime.now(UTC)
+        return max(0.0, (parsedate_to_datetime(date) - start).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    """The reply's headers, from wherever LiteLLM put them, names in lower case."""
+    response = getattr(error, "response", None)
+    for headers in (getattr(error, "litellm_response_headers", None), getattr(response, "headers", None)):
+        if headers:
+            return {str(name).lower(): str(value) for name, value in headers.items()}
+    return {}

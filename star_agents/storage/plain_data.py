@@ -1,0 +1,76 @@
+"""Plain data as text: JSON that never fails on what models and files hold.
+
+Model text may hold any code point. A lone surrogate cannot be written as UTF-8, so it becomes U+FFFD in files; in the
+store it survives as a JSON escape, because what was paid for is kept exactly.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ESCAPED = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON for the store: any text survives, floats keep every bit.
+
+    Raises:
+        ValueError: for NaN and infinities, which are no data.
+    """
+    text = _COMPACT.encode(value)
+    return text if _is_unicode(text) else _ESCAPED.encode(value)
+
+
+def from_json(text: str) -> Any:
+    """Inverse of ``to_json``."""
+    return json.loads(text)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON for files that people read: whatever the value holds is made plain and writable first."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    except (TypeError, ValueError):
+        text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return writable(text)
+
+
+def writable(text: str) -> str:
+    """Join surrogates that belong together and replace lone ones by U+FFFD, so that UTF-8 can hold the text."""
+    if _is_unicode(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def plain(value: Any) -> Any:
+    """Reduce what a file's column may hold to JSON's types.
+
+    Not-a-number and infinities become null, dates ISO 8601, decimals text, bytes base64.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return str(value)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

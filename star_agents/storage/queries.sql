@@ -1,0 +1,160 @@
+-- meta_get --
+-- One fact about the store.
+SELECT value FROM meta WHERE key = :key;
+
+-- meta_set_default --
+-- Set a fact that is not set yet.
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;
+
+-- newest_revision --
+-- The config revision in force.
+SELECT id, digest FROM revisions ORDER BY id DESC LIMIT 1;
+
+-- add_revision --
+-- Record a config as in force from the next outcome on.
+INSERT INTO revisions (digest, config, at, after_seq)
+VALUES (:digest, :config, :at, (SELECT coalesce(max(seq), 0) FROM outcomes))
+RETURNING id;
+
+-- revisions --
+-- Every config that was in force, oldest first.
+SELECT id, digest, config, at, after_seq FROM revisions ORDER BY id;
+
+-- add_seed --
+-- Queue a seed unless an equal one was queued before.
+INSERT INTO seeds (id, sample, source, meta, added_at) VALUES (:id, :sample, :source, :meta, :at)
+ON CONFLICT (id) DO NOTHING;
+
+-- requeue_working --
+-- Seeds that were leased when the daemon before us ended.
+UPDATE seeds SET state = 'waiting' WHERE state = 'working';
+
+-- lease_seeds --
+-- Hand out the seeds that wait longest.
+UPDATE seeds SET state = 'working', attempts = attempts + 1
+WHERE ordinal IN (SELECT ordinal FROM seeds WHERE state = 'waiting' ORDER BY ordinal LIMIT :count)
+RETURNING ordinal, id, sample, source, meta;
+
+-- release_seed --
+-- Give a leased seed back.
+UPDATE seeds SET state = 'waiting' WHERE id = :id AND state = 'working';
+
+-- requeue_dropped --
+-- Queue again what ended as dropped.
+UPDATE seeds SET state = 'waiting'
+WHERE state = 'done' AND id NOT IN (SELECT seed_id FROM outcomes WHERE kind != 'dropped');
+
+-- finish_seed --
+-- A seed has its outcome.
+UPDATE seeds SET state = 'done' WHERE id = :id AND state != 'done';
+
+-- has_seed --
+-- Whether a seed was ever queued.
+SELECT 1 FROM seeds WHERE id = :id;
+
+-- find_answer --
+-- The recorded reply of a call.
+SELECT reply FROM calls WHERE key = :key AND state = 'answered';
+
+-- intend --
+-- Record that a call is about to be sent, once more if an earlier send was never answered.
+INSERT INTO calls (key, seed_id, step, agent, revision, state, sends, parameters, reserved_usd, intended_at)
+VALUES (:key, :seed_id, :step, :agent, :revision, 'intent', 1, :parameters, :reserved_usd, :at)
+ON CONFLICT (key) DO UPDATE SET
+    state = 'intent', sends = sends + 1, revision = excluded.revision,
+    reserved_usd = excluded.reserved_usd, intended_at = excluded.intended_at
+WHERE state != 'answered'
+RETURNING sends;
+
+-- record_answer --
+-- What a call brought back, beside its intent.
+UPDATE calls SET state = 'answered', reply = :reply, cost_usd = :cost_usd, prompt_tokens = :prompt_tokens,
+    completion_tokens = :completion_tokens, answered_at = :at
+WHERE key = :key AND state = 'intent';
+
+-- withdraw_first --
+-- Forget a call whose only send was certainly not paid for.
+DELETE FROM calls WHERE key = :key AND state = 'intent' AND sends = 1;
+
+-- withdraw_again --
+-- Take back the last send of a call; the ones before may have been paid for.
+UPDATE calls SET state = 'withdrawn', sends = sends - 1 WHERE key = :key AND state = 'intent';
+
+-- find_step --
+-- A recorded decision of a recipe.
+SELECT payload FROM steps WHERE seed_id = :seed_id AND step = :step;
+
+-- record_step --
+-- Record a decision unless one stands already.
+INSERT INTO steps (seed_id, step, payload) VALUES (:seed_id, :step, :payload)
+ON CONFLICT (seed_id, step) DO NOTHING;
+
+-- add_outcome --
+-- What became of a seed.
+INSERT INTO outcomes (seed_id, kind, reason, pair, pi, payload, revision, cost_usd, at)
+VALUES (:seed_id, :kind, :reason, :pair, :pi, :payload, :revision, :cost_usd, :at)
+RETURNING seq;
+
+-- add_candidate --
+-- One candidate of an outcome.
+INSERT INTO candidates (seq, ord, pair, is_base, failure, pi_dual, pi, chosen, payload)
+VALUES (:seq, :ord, :pair, :is_base, :failure, :pi_dual, :pi, :chosen, :payload);
+
+-- add_memory --
+-- One instruction of the memory bank.
+INSERT INTO memory (seq, pair, pi, embedder, dimension, embedding)
+VALUES (:seq, :pair, :pi, :embedder, :dimension, :embedding);
+
+-- save_policy --
+-- The bandit's state as of the newest outcome; the first state ever is kept beside it.
+INSERT INTO policy (id, after_seq, revision, state, start)
+VALUES (1, (SELECT coalesce(max(seq), 0) FROM outcomes), :revision, :state, :state)
+ON CONFLICT (id) DO UPDATE SET
+    after_seq = excluded.after_seq, revision = excluded.revision, state = excluded.state;
+
+-- load_policy --
+-- The bandit's state.
+SELECT after_seq, revision, state, start FROM policy;
+
+-- memory_rows --
+-- Instructions of the memory bank in the order in which they entered.
+SELECT seq, pair, pi, embedder, embedding FROM memory
+WHERE seq > :after_seq AND (:embedder IS NULL OR embedder = :embedder)
+ORDER BY seq;
+
+-- outcomes --
+-- A page of outcomes in the order in which they took effect.
+SELECT seq, revision, at, payload FROM outcomes WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
+
+-- results --
+-- A page of finished seeds with their newest outcome, in the order in which they were queued.
+SELECT s.ordinal, s.id, s.sample, s.source, s.meta, o.seq, o.revision, o.at, o.payload
+FROM seeds AS s
+JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
+WHERE s.state = 'done' AND s.ordinal > :after_ordinal
+ORDER BY s.ordinal LIMIT :limit;
+
+-- candidates_of --
+-- The candidates of some outcomes, in order of drawing.
+SELECT seq, payload FROM candidates WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
+
+-- count_seeds --
+-- Seeds by state.
+SELECT state, count(*) FROM seeds GROUP BY state;
+
+-- count_selections --
+-- Seeds by what was selected for them; one selection per seed at most.
+SELECT kind, count(*) FROM outcomes WHERE kind IN ('kept', 'base') GROUP BY kind;
+
+-- agent_usage --
+-- Calls, tokens and dollars by agent. A send that was never answered may have been paid for.
+SELECT agent,
+    sum(state = 'answered'),
+    sum(state = 'intent'),
+    sum(sends - (state != 'withdrawn')),
+    sum(prompt_tokens),
+    sum(completion_tokens),
+    coalesce(sum(cost_usd), 0.0),
+    sum(state = 'answered' AND cost_usd IS NULL),
+    coalesce(sum(reserved_usd * (sends - (state = 'answered'))), 0.0)
+FROM calls GROUP BY agent ORDER BY agent;

@@ -1,0 +1,98 @@
+"""A store seen from outside: read-only, from any process, while a daemon writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from star_agents.errors import StoreError
+from star_agents.storage import reads
+from star_agents.storage.connection import connect_reading, store_errors
+from star_agents.storage.migrations import check_not_newer, scripts, version_of
+from star_agents.storage.rows import AgentUsage, Counts, PolicyRow, Result, RevisionRow, Spend
+from star_agents.storage.store import STORE_FILE
+
+T = TypeVar("T")
+
+PAGE = 256
+"""Results per transaction: a short one never holds up the daemon's checkpoints."""
+
+
+class StoreReader:
+    """Reads the store in ``folder``; use as a context manager, by one thread at a time.
+
+    Raises:
+        StoreError: when there is no store, or one of another schema version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / STORE_FILE
+        if not self.path.is_file():
+            raise StoreError(f"{folder}: there is no store here (name the folder of a `run` or `serve`)")
+        with store_errors(self.path):
+            self._connection = connect_reading(self.path)
+        try:
+            self._check_version()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_version(self) -> None:
+        newest = len(scripts())
+        with store_errors(self.path):
+            check_not_newer(self._connection, self.path, newest)
+            if version_of(self._connection) < newest:
+                advice = "run or serve on it once to bring it up to date"
+                raise StoreError(f"{self.path}: written by an older star_agents ({advice})")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def counts(self) -> Counts:
+        """The store in numbers."""
+        return self._read(reads.counts)
+
+    def spend(self) -> dict[str, Spend]:
+        """What each agent's answered calls cost."""
+        return self._read(reads.spend)
+
+    def agent_usage(self) -> list[AgentUsage]:
+        """Calls, tokens and dollars by agent."""
+        return self._read(reads.agent_usage)
+
+    def policy(self) -> PolicyRow | None:
+        """The policy state as last saved."""
+        return self._read(reads.policy)
+
+    def revisions(self) -> list[RevisionRow]:
+        """Every config that was in force, oldest first."""
+        return self._read(reads.revisions)
+
+    def results(self) -> Iterator[Result]:
+        """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued."""
+        page, last = self._read(partial(reads.results, after_ordinal=0, limit=PAGE))
+        while page:
+            yield from page
+            page, last = self._read(partial(reads.results, after_ordinal=last, limit=PAGE))
+
+    def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask in one transaction, so that all parts of the answer are of one moment."""
+        with store_errors(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                return question(self._connection)
+            finally:
+                self._connection.execute("COMMIT")

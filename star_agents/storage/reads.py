@@ -1,0 +1,118 @@
+"""Questions to the store, as functions of a connection: the daemon asks them in its writer thread, others read-only."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from star_agents.records import Outcome, Sample, Seed
+from star_agents.storage.plain_data import from_json
+from star_agents.storage.rows import (
+    AgentUsage,
+    Counts,
+    MemoryRow,
+    OutcomeRow,
+    PolicyRow,
+    Result,
+    RevisionRow,
+    Spend,
+)
+from star_agents.storage.sql import execute
+
+OutcomeColumns = tuple[int, int, float, str]
+"""seq, revision, at, payload."""
+
+
+def counts(connection: sqlite3.Connection) -> Counts:
+    """The store in numbers, from indexes alone."""
+    seeds = dict(execute(connection, "count_seeds").fetchall())
+    selected = dict(execute(connection, "count_selections").fetchall())
+    usage = agent_usage(connection)
+    kept, base = selected.get("kept", 0), selected.get("base", 0)
+    return Counts(
+        waiting=seeds.get("waiting", 0),
+        working=seeds.get("working", 0),
+        kept=kept,
+        base=base,
+        dropped=seeds.get("done", 0) - kept - base,
+        calls_answered=sum(one.answered for one in usage),
+        calls_pending=sum(one.pending for one in usage),
+        calls_maybe_paid=sum(one.maybe_paid for one in usage),
+        prompt_tokens=sum(one.prompt_tokens for one in usage),
+        completion_tokens=sum(one.completion_tokens for one in usage),
+        cost_usd=sum(one.cost_usd for one in usage),
+        calls_of_unknown_price=sum(one.unknown_price for one in usage),
+    )
+
+
+def agent_usage(connection: sqlite3.Connection) -> list[AgentUsage]:
+    """Calls, tokens and dollars by agent, in order of name."""
+    names = AgentUsage.__slots__
+    return [AgentUsage(**dict(zip(names, row, strict=True))) for row in execute(connection, "agent_usage")]
+
+
+def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
+    """What each agent's answered calls cost."""
+    return {one.agent: Spend(one.cost_usd, one.answered, one.unknown_price) for one in agent_usage(connection)}
+
+
+def policy(connection: sqlite3.Connection) -> PolicyRow | None:
+    """The bandit's state, or ``None`` in a store that has none yet."""
+    row = execute(connection, "load_policy").fetchone()
+    if row is None:
+        return None
+    after_seq, revision, state, start = row
+    return PolicyRow(after_seq=after_seq, revision=revision, state=from_json(state), start=from_json(start))
+
+
+def revisions(connection: sqlite3.Connection) -> list[RevisionRow]:
+    """Every config that was in force, oldest first."""
+    return [
+        RevisionRow(id=id_, digest=digest, config=config, at=at, after_seq=after_seq)
+        for id_, digest, config, at, after_seq in execute(connection, "revisions")
+    ]
+
+
+def memory_rows(connection: sqlite3.Connection, *, after_seq: int, embedder: str | None) -> list[MemoryRow]:
+    """Instructions of the memory bank that entered after an outcome, in order."""
+    return [
+        MemoryRow(seq=seq, pair=pair, pi=pi, embedder=name, embedding=embedding)
+        for seq, pair, pi, name, embedding in execute(connection, "memory_rows", after_seq=after_seq, embedder=embedder)
+    ]
+
+
+def outcomes(connection: sqlite3.Connection, *, after_seq: int, limit: int) -> list[OutcomeRow]:
+    """A page of outcomes with their candidates, in the order in which they took effect."""
+    return _outcome_rows(connection, execute(connection, "outcomes", after_seq=after_seq, limit=limit).fetchall())
+
+
+def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -> tuple[list[Result], int]:
+    """A page of finished seeds in the order in which they were queued, and the ordinal to go on after."""
+    rows = execute(connection, "results", after_ordinal=after_ordinal, limit=limit).fetchall()
+    found = _outcome_rows(connection, [row[5:] for row in rows])
+    page = [Result(seed=seed_from_columns(row[1:5]), row=outcome) for row, outcome in zip(rows, found, strict=True)]
+    return page, rows[-1][0] if rows else after_ordinal
+
+
+def seed_from_columns(columns: tuple[str, str, str, str]) -> Seed:
+    """Make a seed of its columns id, sample, source and meta."""
+    id_, sample, source, meta = columns
+    return Seed(id=id_, sample=Sample.from_dict(from_json(sample)), source=source, meta=from_json(meta))
+
+
+def _outcome_rows(connection: sqlite3.Connection, rows: Iterable[OutcomeColumns]) -> list[OutcomeRow]:
+    """Join outcomes with their candidates, which the store keeps apart."""
+    rows = list(rows)
+    candidates: dict[int, list[object]] = {seq: [] for seq, *_ in rows}
+    for seq, payload in execute(connection, "candidates_of", seqs=json.dumps(list(candidates))):
+        candidates[seq].append(from_json(payload))
+    return [
+        OutcomeRow(
+            seq=seq,
+            revision=revision,
+            at=at,
+            outcome=Outcome.from_dict({**from_json(payload), "candidates": candidates[seq]}),
+        )
+        for seq, revision, at, payload in rows
+    ]

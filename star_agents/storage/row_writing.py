@@ -1,0 +1,139 @@
+"""Rows into a file, all or nothing: the file appears under its name only when it is whole and on disk."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import os
+import pickle
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from star_agents.errors import UsageError
+from star_agents.storage.parquet_files import BATCH_ROWS, ColumnTypes, write_parquet
+from star_agents.storage.plain_data import json_text, writable
+
+Row = Mapping[str, Any]
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as the suffix says (.jsonl, .json, .csv, .parquet); return how many. Never holds all of them.
+
+    Raises:
+        UsageError: when the suffix is unknown or the file cannot be written.
+    """
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise UsageError(f"{path}: unknown kind of file {path.suffix!r}; use one of {', '.join(_WRITERS)}")
+    count = 0
+
+    def counted() -> Iterator[Row]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield row
+
+    with atomic_file(path) as handle:
+        write(handle, counted())
+    return count
+
+
+def json_line(row: Row) -> bytes:
+    """One row of a JSON lines file."""
+    return json_text(row).encode("utf-8") + b"\n"
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes its name, synced to disk, only when the block ends well.
+
+    Raises:
+        UsageError: when it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            with draft.open("xb") as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_json_lines(handle: BinaryIO, rows: Iterable[Row]) -> None:
+    for row in rows:
+        handle.write(json_line(row))
+
+
+def _write_json(handle: BinaryIO, rows: Iterable[Row]) -> None:
+    before = b"[\n"
+    for row in rows:
+        handle.write(before + json_line(row).rstrip(b"\n"))
+        before = b",\n"
+    handle.write(b"\n]\n" if before == b",\n" else b"[]\n")
+
+
+def _write_csv(handle: BinaryIO, rows: Iterable[Row]) -> None:
+    columns: dict[str, None] = {}
+    with _spooled(rows, lambda batch: columns.update(dict.fromkeys(name for row in batch for name in row))) as batches:
+        text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([writable(name) for name in columns])
+        for batch in batches:
+            writer.writerows([_cell(row.get(name)) for name in columns] for row in batch)
+        text.detach()
+
+
+def _write_parquet(handle: BinaryIO, rows: Iterable[Row]) -> None:
+    columns = ColumnTypes()
+    with _spooled(rows, columns.add) as batches:
+        write_parquet(handle, batches, columns)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return writable(value) if isinstance(value, str) else json_text(value)
+
+
+@contextmanager
+def _spooled(
+    rows: Iterable[Row], see: Callable[[list[dict[str, Any]]], None]
+) -> Iterator[Iterator[list[dict[str, Any]]]]:
+    """Show all rows to ``see`` in batches, then give them out again: formats with a header need to know it first."""
+    with tempfile.TemporaryFile() as spool:
+        waiting = iter(rows)
+        count = 0
+        while batch := [dict(row) for row in itertools.islice(waiting, BATCH_ROWS)]:
+            see(batch)
+            pickle.dump(batch, spool)
+            count += 1
+        spool.seek(0)
+        yield (pickle.load(spool) for _ in range(count))
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Iterable[Row]], None]] = {
+    ".jsonl": _write_json_lines,
+    ".json": _write_json,
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+}

@@ -1,0 +1,140 @@
+"""What the store hands out, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from star_agents.records import Outcome, Seed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryRow:
+    """One instruction of the memory bank."""
+
+    pair: str
+    """Name of the pair that won it."""
+    pi: float
+    embedder: str
+    """What made the embedding; embeddings of different embedders cannot be compared."""
+    embedding: bytes
+    """Of the seed instruction: float32, little endian."""
+    seq: int = 0
+    """Sequence number of the outcome; the store gives it."""
+
+    @property
+    def dimension(self) -> int:
+        """Number of components."""
+        return len(self.embedding) // 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyRow:
+    """The bandit's state as of one outcome."""
+
+    after_seq: int
+    """The newest outcome that it has learned from; 0: none."""
+    revision: int
+    state: Mapping[str, Any]
+    start: Mapping[str, Any]
+    """The first state that this store ever saved."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevisionRow:
+    """One config that was in force."""
+
+    id: int
+    digest: str
+    config: str
+    """JSON."""
+    at: float
+    """Seconds since 1970."""
+    after_seq: int
+    """The newest outcome when it came into force."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutcomeRow:
+    """An outcome as committed."""
+
+    seq: int
+    """Place in the order in which outcomes took effect."""
+    revision: int
+    """Config revision that it was made under."""
+    at: float
+    """Seconds since 1970."""
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """A finished seed and the outcome that counts, its newest."""
+
+    seed: Seed
+    row: OutcomeRow
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the seed."""
+        return self.row.outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentUsage:
+    """Calls, tokens and dollars of one agent in the life of the store."""
+
+    agent: str
+    answered: int
+    pending: int
+    """Intents without an answer: in flight, or cut off when a daemon was killed."""
+    maybe_paid: int
+    """Sends that were repeated because no answer had been recorded; the provider may have charged for them."""
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    """Sum of the known prices."""
+    unknown_price: int
+    """Answered calls whose price nobody knows."""
+    at_risk_usd: float
+    """Most that pending and maybe paid sends may have cost, as reserved; known prices only."""
+
+
+class Spend(NamedTuple):
+    """What one agent's answered calls cost."""
+
+    usd: float
+    """Sum of the known prices."""
+    calls: int
+    unknown_calls: int
+    """Those of them whose price nobody knows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """The store in numbers. Every seed counts once: waiting, working, kept, base or dropped."""
+
+    waiting: int
+    working: int
+    kept: int
+    base: int
+    dropped: int
+    calls_answered: int
+    calls_pending: int
+    calls_maybe_paid: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    """Sum of the known prices."""
+    calls_of_unknown_price: int
+
+    @property
+    def seeds(self) -> int:
+        """Every seed ever taken in."""
+        return self.waiting + self.working + self.done
+
+    @property
+    def done(self) -> int:
+        """Seeds with an outcome."""
+        return self.kept + self.base + self.dropped

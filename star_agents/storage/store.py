@@ -1,0 +1,222 @@
+"""The daemon's store: every verb is durable when it returns.
+
+One folder holds one store: ``store.sqlite3``, written by one thread of one process, and ``lock``, which says whose. All
+SQL stands in queries.sql; what a verb does is a function in ``ledger``, ``journal`` or ``reads``, and here it is sent
+to the writer thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from star_agents.errors import StoreError
+from star_agents.records import Outcome, Reply, Seed
+from star_agents.storage import journal, ledger, reads
+from star_agents.storage.lock import FolderLock
+from star_agents.storage.migrations import migrate, scripts
+from star_agents.storage.rows import AgentUsage, Counts, MemoryRow, OutcomeRow, PolicyRow, RevisionRow, Spend
+from star_agents.storage.sql import execute
+from star_agents.storage.writer import Writer
+
+STORE_FILE = "store.sqlite3"
+
+
+class Store:
+    """A store open for work; open it with ``Store.open``. Used from one event loop.
+
+    Verbs take effect in the order in which they are called. Every verb raises StoreError where the file cannot be
+    written; it has then left no trace.
+    """
+
+    def __init__(self, folder: Path, writer: Writer, now: Callable[[], float]) -> None:
+        self.folder = folder
+        self._writer = writer
+        self._now = now
+
+    @classmethod
+    async def open(cls, folder: Path, *, now: Callable[[], float] = time.time) -> Self:
+        """Create or open the store in ``folder`` and queue again what an earlier daemon had leased.
+
+        Raises:
+            StoreLocked: when another process works on it.
+            StoreError: when the folder or file cannot be used, or was written by a newer release.
+        """
+        _make_folder(folder)
+        lock = FolderLock.acquire(folder)
+        path = folder / STORE_FILE
+        writer = Writer.start(path, partial(_prepare, path=path))
+        # The lock lives exactly as long as the writing thread, whoever waits for it or stops waiting.
+        writer.closed.add_done_callback(lambda _: lock.release())
+        try:
+            await writer.opened
+        except BaseException:
+            await writer.aclose()
+            lock.release()  # At once: the callback runs only after whoever waits for this.
+            raise
+        return cls(folder, writer, now)
+
+    async def aclose(self) -> None:
+        """Finish what was asked for, close the file and give the folder free."""
+        await self._writer.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # Seeds
+
+    async def add_seeds(self, seeds: Sequence[Seed]) -> tuple[int, int]:
+        """Queue seeds, all or none; return how many were new and how many the store held already."""
+        return await self._writer.run(lambda connection: ledger.add_seeds(connection, seeds, self._now()))
+
+    async def lease(self, count: int) -> list[Seed]:
+        """Take up to ``count`` waiting seeds, oldest first; the attempt is counted before the work begins."""
+        return await self._writer.run(partial(ledger.lease, count=count))
+
+    async def release(self, seed_id: str) -> None:
+        """Give a leased seed back to the queue, at its old place."""
+        await self._writer.run(lambda connection: execute(connection, "release_seed", id=seed_id).rowcount)
+
+    async def requeue_dropped(self) -> int:
+        """Let every seed that ended as dropped wait again; return how many. Their old outcomes stay as history."""
+        return await self._writer.run(lambda connection: execute(connection, "requeue_dropped").rowcount)
+
+    # Journal
+
+    async def find_answer(self, key: str) -> Reply | None:
+        """The recorded reply of a call, if it was answered."""
+        return await self._writer.run(partial(journal.find_answer, key=key))
+
+    async def intend(
+        self,
+        *,
+        key: str,
+        seed_id: str,
+        step: str,
+        agent: str,
+        revision: int,
+        parameters: Mapping[str, Any],
+        reserved_usd: float | None,
+    ) -> int:
+        """Record that a call is about to be sent; return how often it has been, this time included.
+
+        More than 1 means that an earlier send was never answered and may have been paid for.
+        """
+        return await self._writer.run(
+            lambda connection: journal.intend(
+                connection,
+                key=key,
+                seed_id=seed_id,
+                step=step,
+                agent=agent,
+                revision=revision,
+                parameters=parameters,
+                reserved_usd=reserved_usd,
+                at=self._now(),
+            )
+        )
+
+    async def record_answer(self, key: str, reply: Reply) -> None:
+        """Record what an intended call brought back, before anybody uses it."""
+        await self._writer.run(
+            lambda connection: journal.record_answer(connection, key=key, reply=reply, at=self._now())
+        )
+
+    async def withdraw(self, key: str) -> None:
+        """Take back the last send of a call that was certainly not paid for."""
+        await self._writer.run(partial(journal.withdraw, key=key))
+
+    async def find_step(self, seed_id: str, step: str) -> dict[str, Any] | None:
+        """A decision that a recipe made for a seed earlier."""
+        return await self._writer.run(partial(journal.find_step, seed_id=seed_id, step=step))
+
+    async def record_step(self, seed_id: str, step: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Record a decision unless one stands already; return the one that stands."""
+        return await self._writer.run(partial(journal.record_step, seed_id=seed_id, step=step, payload=payload))
+
+    # Outcomes
+
+    async def commit_outcome(
+        self, outcome: Outcome, *, policy: Mapping[str, Any], memory: MemoryRow | None, revision: int
+    ) -> int:
+        """Write outcome, candidates, policy, memory row and seed state in one transaction; return the sequence number.
+
+        Raises:
+            StoreError: for a seed that is unknown or has its outcome already.
+        """
+        return await self._writer.run(
+            lambda connection: ledger.commit_outcome(
+                connection, outcome, policy=policy, memory=memory, revision=revision, at=self._now()
+            )
+        )
+
+    async def outcomes(self, after_seq: int = 0, limit: int = 256) -> list[OutcomeRow]:
+        """A page of outcomes in the order in which they took effect, superseded ones included."""
+        return await self._writer.run(partial(reads.outcomes, after_seq=after_seq, limit=limit))
+
+    async def save_policy(self, state: Mapping[str, Any], revision: int) -> None:
+        """Keep a policy state that follows from no outcome: the first one, and after a change of the config."""
+        await self._writer.run(partial(ledger.save_policy, state=state, revision=revision))
+
+    async def load_policy(self) -> PolicyRow | None:
+        """The policy state as last saved."""
+        return await self._writer.run(reads.policy)
+
+    async def memory_rows(self, after_seq: int = 0, embedder: str | None = None) -> list[MemoryRow]:
+        """Rows of the memory bank after an outcome, of one embedder or of all."""
+        return await self._writer.run(partial(reads.memory_rows, after_seq=after_seq, embedder=embedder))
+
+    # Config and facts
+
+    async def add_revision(self, digest: str, config_json: str) -> int:
+        """Record a config as in force and return its id; the digest in force already keeps its id."""
+        return await self._writer.run(
+            lambda connection: ledger.add_revision(connection, digest, config_json, self._now())
+        )
+
+    async def revisions(self) -> list[RevisionRow]:
+        """Every config that was in force, oldest first."""
+        return await self._writer.run(reads.revisions)
+
+    async def meta_get(self, key: str) -> str | None:
+        """One fact about the store."""
+        row = await self._writer.run(lambda connection: execute(connection, "meta_get", key=key).fetchone())
+        return None if row is None else str(row[0])
+
+    async def meta_set_default(self, key: str, value: str) -> str:
+        """Set a fact unless it is set; return the value that stands."""
+        return await self._writer.run(partial(ledger.set_default, key=key, value=value))
+
+    async def counts(self) -> Counts:
+        """The store in numbers."""
+        return await self._writer.run(reads.counts)
+
+    async def spend(self) -> dict[str, Spend]:
+        """What each agent's answered calls cost: known dollars, calls, calls of unknown price."""
+        return await self._writer.run(reads.spend)
+
+    async def agent_usage(self) -> list[AgentUsage]:
+        """Calls, tokens and dollars by agent, with what unanswered sends may have cost."""
+        return await self._writer.run(reads.agent_usage)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror} (choose a folder that this user may write to)") from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    migrate(connection, path, scripts())
+    execute(connection, "requeue_working")

@@ -1,0 +1,84 @@
+"""A run in numbers: counts, costs, agents, and what each pair did with its chances."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from star_agents import __version__
+from star_agents.storage.migrations import scripts
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.rows import Result
+
+Probabilities = Callable[[Mapping[str, Any]], Mapping[str, float]]
+"""Reads the probability of each pair from a policy's state; the store knows no policy."""
+
+
+@dataclass(slots=True)
+class PairTally:
+    """One pair over all finished seeds."""
+
+    candidates: int = 0
+    failures: int = 0
+    wins: int = 0
+    known_pi: int = 0
+    sum_pi: float = 0.0
+
+
+def weights(state: Mapping[str, Any]) -> Mapping[str, float]:
+    """The probabilities of a policy that keeps them under ``weights``; none for others."""
+    found: Mapping[str, float] = state.get("weights", {})
+    return found
+
+
+def tally(result: Result, pairs: dict[str, PairTally]) -> None:
+    """Add one finished seed."""
+    for one in result.outcome.candidates:
+        pair = pairs.setdefault(one.candidate.pair.name, PairTally())
+        pair.candidates += 1
+        pair.failures += bool(one.candidate.failure)
+        pair.wins += one is result.outcome.winner
+        if one.pi is not None:
+            pair.known_pi += 1
+            pair.sum_pi += one.pi
+
+
+def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities: Probabilities) -> dict[str, Any]:
+    """The summary of a store whose finished seeds are in ``pairs`` already; plain data."""
+    counts, policy, revisions = reader.counts(), reader.policy(), reader.revisions()
+    config = json.loads(revisions[-1].config) if revisions else {}
+    start = probabilities(policy.start) if policy else {}
+    now = probabilities(policy.state) if policy else {}
+    return {
+        "counts": {"seeds": counts.seeds, "done": counts.done, **asdict(counts)},
+        "cost": {"known_usd": counts.cost_usd, "calls_of_unknown_price": counts.calls_of_unknown_price},
+        "agents": {usage.agent: asdict(usage) for usage in reader.agent_usage()},
+        "pairs": {
+            name: _pair_summary(pairs.get(name, PairTally()), start.get(name), now.get(name))
+            for name in sorted({*pairs, *now})
+        },
+        "selection": config.get("selection"),
+        "policy": config.get("evolution", {}).get("policy"),
+        "config_revisions": len(revisions),
+        "versions": {
+            "star_agents": __version__,
+            "schema": len(scripts()),
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+        },
+    }
+
+
+def _pair_summary(tally: PairTally, start: float | None, now: float | None) -> dict[str, Any]:
+    return {
+        "candidates": tally.candidates,
+        "failures": tally.failures,
+        "wins": tally.wins,
+        "mean_pi": tally.sum_pi / tally.known_pi if tally.known_pi else None,
+        "probability_start": start,
+        "probability_now": now,
+    }

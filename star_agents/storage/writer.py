@@ -1,0 +1,183 @@
+"""One thread owns the only writing connection; everybody else hands it closures and awaits their commit.
+
+Closures that are waiting at the same moment share one transaction (group commit): one sync to disk acknowledges all of
+them. Each runs in a savepoint of its own, so that one that fails undoes itself alone. A caller hears of its result only
+after COMMIT; when COMMIT fails, everybody in the batch hears that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from star_agents.errors import StoreError
+from star_agents.storage.connection import connect, store_errors
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+BATCH = 256
+"""Closures per transaction: bounds how long the first one waits for the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Work[Any]
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    future: asyncio.Future[Any]
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """The writing thread of one SQLite file. Used from the event loop that started it.
+
+    Attributes:
+        opened: Done when the connection stands and is prepared; holds the error where that failed.
+        closed: Done when the thread has closed its connection, whatever came before.
+        commits: Transactions committed so far.
+    """
+
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> None:
+        self.path = path
+        self.commits = 0
+        self._loop = asyncio.get_running_loop()
+        self.opened: asyncio.Future[None] = self._loop.create_future()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self._stopping = False
+        # Without a bound of its own: every entry has a caller who awaits it, so callers bound it.
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        # A daemon thread: an interpreter that ends without aclose() is not held up; what was acknowledged is durable.
+        self._thread = threading.Thread(target=self._serve, args=(prepare,), name="store-writer", daemon=True)
+
+    @classmethod
+    def start(cls, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> Self:
+        """Start the thread; ``prepare`` brings the fresh connection up to date before any closure runs."""
+        writer = cls(path, prepare)
+        writer._thread.start()
+        return writer
+
+    async def run(self, work: Work[T]) -> T:
+        """Run ``work`` in the writer thread and return its result once it is durable.
+
+        Calls take effect in the order in which they are made. A caller that is cancelled stops waiting; its work is
+        done all the same. ``work`` must return plain values: no cursor survives it.
+
+        Raises:
+            StoreError: when SQLite fails or the commit does; then ``work`` left no trace.
+            Exception: whatever ``work`` raised; it left no trace either.
+        """
+        if self._stopping:
+            raise StoreError(f"{self.path}: the store is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Job(work, future))
+        return await future
+
+    def stop(self) -> None:
+        """Take no further work; what is queued is still done."""
+        if not self._stopping:
+            self._stopping = True
+            self._queue.put(None)
+
+    async def aclose(self) -> None:
+        """Stop, and wait until the connection is closed."""
+        self.stop()
+        await asyncio.shield(self.closed)
+
+    def _serve(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
+        try:
+            connection = self._open(prepare)
+        except BaseException as error:
+            self._tell([_Settled(self.opened, error=error), _Settled(self.closed)])
+            return
+        self._tell([_Settled(self.opened)])
+        try:
+            for batch in self._batches():
+                self._tell(self._commit(connection, batch))
+        finally:
+            connection.close()
+            self._tell([_Settled(self.closed)])
+
+    def _open(self, prepare: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
+        with store_errors(self.path):
+            connection = connect(self.path)
+            try:
+                prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def _batches(self) -> Iterator[list[_Job]]:
+        """Everything that waits, up to ``BATCH`` at a time, until told to stop."""
+        while (job := self._queue.get()) is not None:
+            batch = [job]
+            while len(batch) < BATCH and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    yield batch
+                    return
+                batch.append(following)
+            yield batch
+
+    def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> list[_Settled]:
+        """One transaction for the batch; when it fails as a whole, nobody's work was done."""
+        try:
+            with store_errors(self.path):
+                return self._transact(connection, batch)
+        except BaseException as error:
+            reason = str(error) if isinstance(error, StoreError) else f"{self.path}: {error!r}"
+            return [_Settled(job.future, error=StoreError(reason)) for job in batch]
+
+    def _transact(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> list[_Settled]:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            settled = [self._apply(connection, job) for job in batch]
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self.commits += 1
+        return settled
+
+    def _apply(self, connection: sqlite3.Connection, job: _Job) -> _Settled:
+        connection.execute("SAVEPOINT work")
+        try:
+            with store_errors(self.path):
+                value = job.work(connection)
+        except BaseException as error:
+            if not connection.in_transaction:
+                raise  # A full disk or an I/O error: SQLite has undone the whole batch by itself.
+            connection.execute("ROLLBACK TO work")
+            connection.execute("RELEASE work")
+            return _Settled(job.future, error=error)
+        connection.execute("RELEASE work")
+        return _Settled(job.future, value)
+
+    def _tell(self, settled: Sequence[_Settled]) -> None:
+        # One hop to the event loop per batch. A loop that is closed has nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_settle, settled)
+
+
+def _settle(settled: Sequence[_Settled]) -> None:
+    """Resolve futures, on the event loop; a future that is done already belongs to a cancelled caller."""
+    for one in settled:
+        if one.future.done():
+            continue
+        if one.error is None:
+            one.future.set_result(one.value)
+        else:
+            one.future.set_exception(one.error)

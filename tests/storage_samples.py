@@ -1,0 +1,106 @@
+"""Seeds and outcomes for the storage tests."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from star_agents.records import (
+    AgentPair,
+    Assessed,
+    Candidate,
+    Message,
+    Outcome,
+    Reply,
+    Sample,
+    Score,
+    Seed,
+    Verdict,
+    Vote,
+)
+from star_agents.storage.rows import MemoryRow
+from star_agents.storage.store import Store
+
+BASE = AgentPair(instruction="keep", response="seed")
+HISTORY = (
+    Message(role="system", content="Be brief."),
+    Message(role="user", content="Hello?"),
+    Message(role="assistant", content="Hello."),
+)
+
+
+def make_seed(number: int, **fields: Any) -> Seed:
+    """A seed with a response; ``fields`` go into its sample."""
+    sample = Sample(**{"instruction": f"Question {number}?", "response": f"Answer {number}.", **fields})
+    return Seed.of(sample, source=f"seeds.jsonl:{number}", meta={"number": number})
+
+
+def make_assessed(
+    pair: str, sample: Sample, *, is_base: bool = False, pi_llm: float | None = None, failure: str = ""
+) -> Assessed:
+    """A candidate with a score, and a verdict where ``pi_llm`` is given."""
+    verdict = None
+    if pi_llm is not None:
+        verdict = Verdict(value=pi_llm, votes=(Vote(referee="judge", value=pi_llm, agreed=True),))
+    return Assessed(
+        candidate=Candidate(
+            pair=AgentPair.from_name(pair),
+            is_base=is_base,
+            sample=sample,
+            failure=failure,
+            models={"response": "offline/a"},
+            prompts=("respond@1:0123abcd",),
+            cost_usd=0.25,
+        ),
+        score=Score(ifd_small=0.9, ifd_large=0.7, response_tokens=12),
+        pi_dual=0.5,
+        verdict=verdict,
+        pi=None if pi_llm is None else 0.5 * pi_llm,
+    )
+
+
+def make_outcome(seed: Seed, **fields: Any) -> Outcome:
+    """``keep/a`` beat the base, ``keep/b`` lost to it."""
+    answer = Sample(instruction=seed.sample.instruction, input=seed.sample.input, history=seed.sample.history)
+    candidates = (
+        make_assessed("keep/seed", seed.sample, is_base=True, pi_llm=0.5),
+        make_assessed("keep/a", answered(answer, "A good answer."), pi_llm=1.0),
+        make_assessed("keep/b", answered(answer, "A bad answer."), pi_llm=0.0),
+    )
+    rewards = (("keep/a", 0.1 + 0.2), ("keep/b", 0.0))
+    given = {"kind": "kept", "candidates": candidates, "chosen": 1, "rewards": rewards, "cost_usd": 0.75, **fields}
+    return Outcome(seed_id=seed.id, **given)
+
+
+def make_dropped(seed: Seed, reason: str = "keep/a: length: cut") -> Outcome:
+    """Nothing usable."""
+    failed = make_assessed("keep/a", seed.sample, failure="length: cut")
+    return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=(failed,))
+
+
+def answered(sample: Sample, response: str) -> Sample:
+    """The sample with another response."""
+    return Sample(instruction=sample.instruction, input=sample.input, history=sample.history, response=response)
+
+
+def make_reply(text: str = "An answer.", **fields: Any) -> Reply:
+    """A reply of agent ``a``."""
+    given = {"agent": "a", "model": "offline/a", "prompt_tokens": 10, "completion_tokens": 5, "cost_usd": 0.5, **fields}
+    return Reply(text=text, finish_reason="stop", **given)
+
+
+def make_memory(*values: float) -> MemoryRow:
+    """A memory row with these components."""
+    embedding = struct.pack(f"<{len(values)}f", *values)
+    return MemoryRow(pair="keep/a", pi=0.3, embedder="small", embedding=embedding)
+
+
+def intent(key: str, **fields: Any) -> dict[str, Any]:
+    """Arguments of ``Store.intend``."""
+    given = {"seed_id": "s", "step": "write", "agent": "a", "revision": 1, "parameters": {"temperature": 0.7}}
+    return {"key": key, **given, "reserved_usd": 0.5, **fields}
+
+
+async def commit(store: Store, outcome: Outcome, memory: MemoryRow | None = None) -> int:
+    """Commit with a policy state that is of no interest."""
+    return await store.commit_outcome(outcome, policy={"weights": {"keep/a": 1.0}}, memory=memory, revision=1)

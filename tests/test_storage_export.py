@@ -1,0 +1,229 @@
+"""Datasets out: what export writes, read_seeds reads back; preferences only where a verdict stands behind them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from storage_samples import (
+    HISTORY,
+    answered,
+    commit,
+    intent,
+    make_assessed,
+    make_dropped,
+    make_outcome,
+    make_reply,
+    make_seed,
+)
+
+from star_agents.errors import UsageError
+from star_agents.records import Message, Outcome, Sample, Seed
+from star_agents.storage.export import FORMATS, dataset_rows, rejected_rows, write_export, write_run_folder
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.seed_files import read_seeds
+from star_agents.storage.store import Store
+
+Fill = Callable[..., Coroutine[Any, Any, StoreReader]]
+
+SEEDS = [
+    make_seed(1),
+    make_seed(2, input="Some input."),
+    make_seed(3, history=HISTORY),
+    make_seed(4, history=HISTORY[:1]),
+    make_seed(5, instruction="Odd \u2028 漢字 \U0001f600", response="x"),
+    make_seed(6, response=None),
+]
+
+
+@pytest.fixture
+def fill(tmp_path: Path, request: pytest.FixtureRequest) -> Fill:
+    """Put seeds with their outcomes into a store and open it for reading."""
+
+    async def put(*pairs: tuple[Seed, Outcome]) -> StoreReader:
+        async with await Store.open(tmp_path / "store") as store:
+            await store.add_seeds([seed for seed, _ in pairs])
+            await store.save_policy({"weights": {"keep/a": 0.5, "keep/b": 0.5}}, 1)
+            await store.add_revision("d", '{"selection": "dual", "evolution": {"policy": "paper"}}')
+            await store.lease(len(pairs))
+            for _, outcome in pairs:
+                await commit(store, outcome)
+        reader = StoreReader(tmp_path / "store")
+        request.addfinalizer(reader.close)
+        return reader
+
+    return put
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
+@pytest.mark.parametrize("format", ["alpaca", "messages", "sharegpt"])
+@pytest.mark.parametrize("provenance", [True, False])
+async def test_what_export_writes_reads_back_the_same(
+    format: str, suffix: str, provenance: bool, fill: Fill, tmp_path: Path
+) -> None:
+    reader = await fill(*((seed, make_outcome(seed)) for seed in SEEDS))
+    path = tmp_path / f"dataset{suffix}"
+    assert write_export(dataset_rows(reader, format, provenance=provenance), path) == len(SEEDS)
+    file = read_seeds(path)
+    assert file.problems == ()
+    wanted = [answered(seed.sample, "A good answer.") for seed in SEEDS]
+    if format == "alpaca":
+        assert [seed.sample for seed in file.seeds] == wanted
+    else:
+        assert [seed.sample.messages for seed in file.seeds] == [sample.messages for sample in wanted]
+    assert all(("provenance" in seed.meta) == provenance for seed in file.seeds)
+
+
+async def test_a_row_says_where_it_comes_from(fill: Fill) -> None:
+    reader = await fill((SEEDS[0], make_outcome(SEEDS[0])))
+    (row,) = dataset_rows(reader, "alpaca")
+    assert row == {
+        "instruction": "Question 1?",
+        "input": "",
+        "output": "A good answer.",
+        "provenance": {
+            "seed_id": SEEDS[0].id,
+            "source": "seeds.jsonl:1",
+            "kind": "kept",
+            "pair": "keep/a",
+            "models": {"response": "offline/a"},
+            "prompts": ["respond@1:0123abcd"],
+            "ifd_small": 0.9,
+            "ifd_large": 0.7,
+            "gap": 0.9 - 0.7,
+            "formula": "perplexity_ratio",
+            "pi_dual": 0.5,
+            "pi_llm": 1.0,
+            "votes": [{"referee": "judge", "value": 1.0, "agreed": True, "readable": True}],
+            "pi": 0.5,
+            "cost_usd": 0.75,
+            "revision": 1,
+            "seq": 1,
+        },
+    }
+
+
+async def test_preferences_stand_on_verdicts(fill: Fill) -> None:
+    reader = await fill((SEEDS[2], make_outcome(SEEDS[2])))
+    better, worse = dataset_rows(reader, "dpo")
+    prompt = [turn.to_dict() for turn in SEEDS[2].sample.prompt]
+
+    def said(text: str) -> list[dict[str, str]]:
+        return [{"role": "assistant", "content": text}]
+
+    assert (better["prompt"], better["chosen"], better["rejected"]) == (
+        prompt,
+        said("A good answer."),
+        said("Answer 3."),
+    )
+    assert (worse["prompt"], worse["chosen"], worse["rejected"]) == (prompt, said("Answer 3."), said("A bad answer."))
+    assert (better["provenance"]["chosen_pair"], better["provenance"]["rejected_pair"]) == ("keep/a", "keep/seed")
+    assert (worse["provenance"]["chosen_pair"], worse["provenance"]["rejected_pair"]) == ("keep/seed", "keep/b")
+
+
+def candidate_against_base(**fields: Any) -> Outcome:
+    """An outcome of seed 1 with one candidate beside the base."""
+    seed = SEEDS[0]
+    base = make_assessed("keep/seed", seed.sample, is_base=True, pi_llm=0.5)
+    sample = fields.pop("sample", answered(seed.sample, "Another."))
+    return make_outcome(seed, candidates=(base, make_assessed("x/a", sample, **fields)), chosen=0, kind="base")
+
+
+REWRITTEN = Sample(instruction="Another question?", response="Another.")
+OTHER_HISTORY = Sample(instruction="Question 1?", response="Another.", history=HISTORY)
+
+NO_PREFERENCE = [
+    (candidate_against_base(), {}),
+    (candidate_against_base(pi_llm=0.5), {}),
+    (candidate_against_base(pi_llm=1.0), {}),
+    (candidate_against_base(pi_llm=0.0, sample=SEEDS[0].sample), {"same text": 1}),
+    (candidate_against_base(pi_llm=0.0, sample=REWRITTEN), {"different prompt": 1}),
+    (candidate_against_base(pi_llm=0.0, sample=OTHER_HISTORY), {"different prompt": 1}),
+    (make_dropped(SEEDS[0]), {}),
+]
+
+
+@pytest.mark.parametrize(("outcome", "counted"), NO_PREFERENCE)
+async def test_without_a_verdict_on_the_same_prompt_there_is_no_preference(
+    outcome: Outcome, counted: dict[str, int], fill: Fill
+) -> None:
+    reader = await fill((SEEDS[0], outcome))
+    skipped: Counter[str] = Counter()
+    assert list(dataset_rows(reader, "dpo", skipped=skipped)) == []
+    assert skipped == counted
+
+
+async def test_rejected_seeds_are_listed_with_their_reason_and_can_be_read_again(fill: Fill, tmp_path: Path) -> None:
+    reader = await fill((SEEDS[0], make_outcome(SEEDS[0])), (SEEDS[2], make_dropped(SEEDS[2])))
+    (row,) = rejected_rows(reader)
+    assert (row["seed_id"], row["reason"]) == (SEEDS[2].id, "keep/a: length: cut")
+    assert row["failures"] == [{"pair": "keep/a", "failure": "length: cut"}]
+    write_export([row], tmp_path / "rejected.jsonl")
+    assert [seed.id for seed in read_seeds(tmp_path / "rejected.jsonl").seeds] == [SEEDS[2].id]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
+async def test_export_never_fails_on_what_models_wrote(format: str, suffix: str, fill: Fill, tmp_path: Path) -> None:
+    seed = make_seed(1, instruction="half \ud800 pair", response="nul \0 and \udfff")
+    reader = await fill((seed, make_outcome(seed)))
+    path = tmp_path / f"dataset{suffix}"
+    assert write_export(dataset_rows(reader, format), path) > 0
+
+
+async def test_alpaca_refuses_a_conversation_that_it_cannot_hold(fill: Fill) -> None:
+    seed = make_seed(1, history=(Message(role="user", content="One."), Message(role="user", content="Two.")))
+    reader = await fill((seed, make_outcome(seed)))
+    with pytest.raises(UsageError, match="export as messages"):
+        list(dataset_rows(reader, "alpaca"))
+    assert len(list(dataset_rows(reader, "messages"))) == 1
+
+
+async def test_unknown_formats_and_suffixes_are_refused_with_the_known_ones(fill: Fill, tmp_path: Path) -> None:
+    reader = await fill((SEEDS[0], make_outcome(SEEDS[0])))
+    with pytest.raises(UsageError, match="use one of alpaca, messages, sharegpt, dpo"):
+        list(dataset_rows(reader, "csv"))
+    with pytest.raises(UsageError, match=r"use one of \.jsonl, \.json, \.parquet"):
+        write_export([], tmp_path / "dataset.csv")
+
+
+async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
+    async with await Store.open(tmp_path) as store:
+        await store.save_policy({"weights": {"keep/a": 0.5, "keep/b": 0.5}}, 1)
+        await store.add_revision("d", '{"selection": "dual", "evolution": {"policy": "paper"}}')
+        await store.add_seeds(SEEDS)
+        await store.lease(5)
+        await store.intend(**intent("k"))
+        await store.record_answer("k", make_reply(cost_usd=None))
+        for seed in SEEDS[:3]:
+            await store.commit_outcome(
+                make_outcome(seed), policy={"weights": {"keep/a": 0.8, "keep/b": 0.2}}, memory=None, revision=1
+            )
+        await commit(store, make_dropped(SEEDS[3]))
+        await store.save_policy({"weights": {"keep/a": 0.8, "keep/b": 0.2}}, 1)
+        with StoreReader(tmp_path) as reader:
+            summary = write_run_folder(reader, tmp_path / "out")
+    lines = {path.name: len(path.read_text().splitlines()) for path in (tmp_path / "out").glob("*.jsonl")}
+    assert lines == {"dataset.jsonl": 3, "preferences.jsonl": 6, "rejected.jsonl": 1}
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
+    assert summary["rows"] == {"dataset": 3, "preferences": 6, "rejected": 1, "preferences_skipped": {}}
+    counts = summary["counts"]
+    assert (counts["seeds"], counts["done"], counts["kept"], counts["dropped"]) == (6, 4, 3, 1)
+    assert (counts["waiting"], counts["working"]) == (1, 1)
+    assert summary["cost"] == {"known_usd": 0.0, "calls_of_unknown_price": 1}
+    assert (summary["agents"]["a"]["answered"], summary["agents"]["a"]["prompt_tokens"]) == (1, 10)
+    assert summary["pairs"]["keep/a"] == {
+        "candidates": 4,
+        "failures": 1,
+        "wins": 3,
+        "mean_pi": 0.5,
+        "probability_start": 0.5,
+        "probability_now": 0.8,
+    }
+    assert summary["pairs"]["keep/seed"]["probability_now"] is None
+    assert (summary["selection"], summary["policy"]) == ("dual", "paper")
+    assert summary["versions"]["schema"] == 1
