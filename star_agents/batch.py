@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from star_agents.line import Line, intake_problems, open_line
 from star_agents.logs import log_event
 from star_agents.progress import BatchProgress
 from star_agents.records import Seed
+from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import read_seeds
@@ -83,7 +85,7 @@ async def run_batch(
         with progress:
             await _work_until_done_or_told(line)
     with StoreReader(out) as reader:
-        summary = write_run_folder(reader, out)
+        summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     return BatchResult(summary=summary, calls=progress.calls, stopped_by=line.stopped_by)
 
 

@@ -16,6 +16,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from star_agents.records import KEEP, SEED, AgentPair
 
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+OWNED_ELSEWHERE = frozenset(
+    {"num_retries", "max_retries", "timeout", "fallbacks", "model", "messages"}
+    | {"stream", "n", "api_base", "api_key", "mock_response"}
+)
+"""What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call)."""
 SECRET_REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 
 Selection = Literal["dual", "gap", "ifd", "referee", "random", "base"]
@@ -104,10 +109,7 @@ class AgentConfig(EndpointSettings):
     @field_validator("extra")
     @classmethod
     def _one_retry_loop(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        owned = sorted(
-            value.keys()
-            & {"num_retries", "max_retries", "timeout", "fallbacks", "model", "messages", "stream", "api_key"}
-        )
+        owned = sorted(value.keys() & OWNED_ELSEWHERE)
         if owned:
             raise ValueError(f"{', '.join(owned)} cannot be set here: use retries, timeout_s and the agent's own keys")
         return value

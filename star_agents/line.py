@@ -25,6 +25,7 @@ from star_agents.config_changes import changes_between, restart_only
 from star_agents.config_file import config_digest
 from star_agents.errors import AgentError, BudgetExhausted, Problem
 from star_agents.events import BudgetReached, ConfigApplied, OutcomeCommitted, SeedsAdded
+from star_agents.offline.agents import respond
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import SEED, Outcome, Seed
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
@@ -234,7 +235,7 @@ async def _open_client(config: Config, store: Store, stack: AsyncExitStack) -> A
     budgets = Budgets(config.budget_usd, _agent_budgets(config))
     # What an unanswered send may have cost counts as spent: a budget holds over restarts, or it is none.
     budgets.restore({usage.agent: usage.cost_usd + usage.at_risk_usd for usage in await store.agent_usage()})
-    client = AgentClient(config.agents, providers={"offline": offline.respond}, budgets=budgets)
+    client = AgentClient(config.agents, providers={"offline": respond}, budgets=budgets)
     stack.push_async_callback(client.aclose)
     return client
 

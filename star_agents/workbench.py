@@ -91,11 +91,18 @@ class SeedBench:
         return self._embedding
 
     async def draw(self) -> Draw:
-        """Base pairs and drawn pairs; drawn once and recorded before anybody is asked."""
-        recorded = await self._rooms.store.find_step(self.seed.id, "draw")
+        """Base pairs and drawn pairs; drawn once and recorded before anybody is asked.
+
+        A recorded draw that names a pair which agents.yaml no longer has is drawn anew, once per revision.
+        """
+        store, step = self._rooms.store, "draw"
+        recorded = await store.find_step(self.seed.id, step)
+        if recorded is not None and not self._is_configured(Draw.from_dict(recorded)):
+            step = f"draw@{self.revision}"
+            recorded = await store.find_step(self.seed.id, step)
         if recorded is None:
             drawn = self._rooms.draw(self.seed, await self.embedding())
-            recorded = await self._rooms.store.record_step(self.seed.id, "draw", drawn.to_dict())
+            recorded = await store.record_step(self.seed.id, step, drawn.to_dict())
         return Draw.from_dict(recorded)
 
     async def ask(self, agent: str, messages: Sequence[Message], *, step: str) -> Reply:
@@ -141,6 +148,10 @@ class SeedBench:
             nonce=lambda step: self._nonce(f"{name}:{step}"),
             prompts=self._rooms.prompts,
         )
+
+    def _is_configured(self, draw: Draw) -> bool:
+        config = self._rooms.config
+        return set(draw.base) <= set(config.base) and set(draw.sampled) <= set(config.pool)
 
     async def _rewrite_instruction(self, candidate: Candidate) -> Candidate:
         agent = candidate.pair.instruction

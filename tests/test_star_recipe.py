@@ -8,9 +8,9 @@ import pytest
 
 from star_agents.config import Selection
 from star_agents.errors import AgentError
-from star_agents.records import AgentPair, Draw, Outcome, Sample, Score, Seed
 from star_agents.recipes.scripted import ScriptedBench, refusal
 from star_agents.recipes.star import StarSettings, star
+from star_agents.records import AgentPair, Draw, Outcome, Sample, Score, Seed
 
 BASE = AgentPair(instruction="keep", response="seed")
 A, B, C = (AgentPair(instruction="keep", response=name) for name in "abc")

@@ -17,6 +17,7 @@ from star_agents.config import Config
 from star_agents.config_file import read_config
 from star_agents.errors import ScorerError, StarAgentsError
 from star_agents.logs import set_up_logging
+from star_agents.offline.agents import respond
 from star_agents.records import Message
 from star_agents.scoring.scorer import Scorer
 
@@ -57,7 +58,7 @@ def _configuration(config: Config) -> Finding:
 
 async def _look_at_everything(config: Config) -> list[Finding]:
     findings: dict[str, Finding] = {}
-    client = AgentClient(config.agents, providers={"offline": offline.respond})
+    client = AgentClient(config.agents, providers={"offline": respond})
     try:
         async with anyio.create_task_group() as tasks:
             for name in config.agents:

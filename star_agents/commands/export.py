@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from star_agents.commands.tables import print_json
-from star_agents.storage.export import export_rows, write_export
+from star_agents.storage.export import dataset_rows, write_export
 from star_agents.storage.reader import StoreReader
 
 
@@ -22,7 +22,7 @@ from star_agents.storage.reader import StoreReader
 def command(folder: Path, layout: str, out: Path, no_provenance: bool, as_json: bool) -> None:
     """Write what FOLDER (the -o of `run`, the --data-dir of `serve`) holds so far, also while a daemon works on it."""
     with StoreReader(folder) as reader:
-        count = write_export(export_rows(reader, layout, provenance=not no_provenance), out)
+        count = write_export(dataset_rows(reader, layout, provenance=not no_provenance), out)
     if as_json:
         print_json({"rows": count, "format": layout, "path": str(out)})
     else:

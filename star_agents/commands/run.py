@@ -101,11 +101,12 @@ def _show(result: BatchResult, out: Path) -> None:
     summary = result.summary
     rows = [_pair_row(name, facts) for name, facts in summary["pairs"].items()]
     print_table("pairs", ["pair", "candidates", "won", "mean π", "probability at start", "now", "change"], rows)
-    seeds, cost = summary["seeds"], summary["cost"]
+    counts, cost = summary["counts"], summary["cost"]
+    unpriced = cost["calls_of_unknown_price"]
     click.echo(
-        f"{seeds['kept']} seeds improved, {seeds['base']} kept as their base, {seeds['dropped']} dropped; "
-        f"{result.calls} calls sent, {usd(cost['usd'])} in all"
-        + (f" and {cost['calls_of_unknown_price']} calls of unknown price" if cost["calls_of_unknown_price"] else "")
+        f"{counts['kept']} seeds improved, {counts['base']} kept as their base, {counts['dropped']} dropped; "
+        f"{result.calls} calls sent, {usd(cost['known_usd'])} in all"
+        + (f" and {unpriced} calls of unknown price" if unpriced else "")
     )
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
         click.echo(f"  {out / name}")

@@ -1,4 +1,4 @@
-"""A workbench that follows a script: no agents, no models, no store. For tests of recipes and for trying out new ones."""
+"""A workbench that follows a script: no agents, no models, no store. For testing recipes and trying out new ones."""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+"""What a prompt asks for, read from its text alone: an answer, a rewritten instruction, or a verdict.
+
+The forms are those of the templates in ``star_agents/agents/prompts``. Whatever fits none of them is a question.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+_REFERENCE = re.compile(r"<reference>\n(.*)\n</reference>", re.DOTALL)
+_INSTRUCTION = re.compile(r"<instruction>\n(.*)\n</instruction>", re.DOTALL)
+_INPUT = re.compile(r"</instruction>.*?<input>\n(.*)\n</input>", re.DOTALL)
+_CODE = re.compile(r'"code": "(\w+)"')
+_PAPER = re.compile(
+    r"\[User Question(?: to Assistant A)?\] (?P<question_a>.*?) \[The Start of Assistant A’s Answer\] (?P<answer_a>.*?)"
+    r" ?\[The End of Assistant A’s Answer\] (?:\[User Question to Assistant B\] (?P<question_b>.*?) )?"
+    r"\[The Start of Assistant B’s Answer\] (?P<answer_b>.*) ?\[The End of Assistant B’s Answer\]",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """A question to be answered, with the earlier answer that was shown."""
+
+    text: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rewriting:
+    """An instruction to be rewritten; ``input`` stays as it is."""
+
+    instruction: str
+    input: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """Two answers to be compared, each with its question."""
+
+    question_a: str
+    question_b: str
+    answer_a: str
+    answer_b: str
+    code: str
+    """The nonce that the verdict repeats; empty where the paper's prompt asks for ``[A]``, ``[B]`` or ``[C]``."""
+
+
+def read(messages: Sequence[Mapping[str, str]]) -> Question | Rewriting | Comparison:
+    """Read the last request of a conversation in the field's ``messages`` form."""
+    system = "\n".join(message["content"] for message in messages if message["role"] == "system")
+    users = [message["content"] for message in messages if message["role"] == "user"]
+    if "impartial" in system:
+        comparison = next(filter(None, (_comparison(system, user) for user in users)), None)
+        if comparison is not None:
+            return comparison
+    last = users[-1] if users else system
+    if "Rewrite the instruction" in system and (instruction := _INSTRUCTION.search(last)):
+        given = _INPUT.search(last)
+        return Rewriting(instruction=instruction[1].strip(), input=given[1].strip() if given else "")
+    reference = _REFERENCE.search(system)
+    return Question(text=last.strip(), reference=reference[1].strip() if reference else "")
+
+
+def _comparison(system: str, user: str) -> Comparison | None:
+    code = _CODE.search(system)
+    if code:
+        return _framed(user, code[1])
+    paper = _PAPER.search(user)
+    if paper is None:
+        return None
+    return Comparison(
+        question_a=paper["question_a"],
+        question_b=paper["question_b"] or paper["question_a"],
+        answer_a=paper["answer_a"].strip(),
+        answer_b=paper["answer_b"].strip(),
+        code="",
+    )
+
+
+def _framed(user: str, code: str) -> Comparison | None:
+    def frame(kind: Literal["question", "answer"], side: Literal["A", "B"]) -> str:
+        opened = re.search(rf"<{kind}(?: {side})? {code}>\n(.*)\n</{kind}(?: {side})? {code}>", user)
+        value = json.loads(opened[1]) if opened else ""
+        return value if isinstance(value, str) else ""
+
+    try:
+        return Comparison(
+            question_a=frame("question", "A"),
+            question_b=frame("question", "B"),
+            answer_a=frame("answer", "A"),
+            answer_b=frame("answer", "B"),
+            code=code,
+        )
+    except json.JSONDecodeError:
+        return None

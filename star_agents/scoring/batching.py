@@ -1,0 +1,83 @@
+"""Batches of similar length under a budget of tokens, halved when memory runs out. Pure: no torch, no models."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from star_agents.scoring.encoding import Reason
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def plan(lengths: Sequence[int], tokens: int) -> list[list[int]]:
+    """Indices in batches whose longest length times size is at most ``tokens``; one that is longer goes alone.
+
+    Longest first, so that what could run out of memory does so at the start, and neighbours need little padding. Equal
+    lengths keep their order.
+    """
+    batches: list[list[int]] = []
+    longest = 0
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if not batches or longest * (len(batches[-1]) + 1) > tokens:
+            batches.append([])
+            longest = lengths[index]
+        batches[-1].append(index)
+    return batches
+
+
+class Batcher:
+    """Runs work in batches and remembers how many tokens fit into memory.
+
+    After an out-of-memory the budget is half of what the failed batch took, for the rest of its life, and the batch is
+    planned again. An item that does not fit by itself gets a reason and the others go on.
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        *,
+        is_out_of_memory: Callable[[Exception], bool],
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.tokens = tokens
+        """The budget: padded tokens per batch."""
+        self._is_out_of_memory = is_out_of_memory
+        self._release = release
+
+    def run(
+        self, items: Sequence[Item], length: Callable[[Item], int], work: Callable[[Sequence[Item]], Iterable[Result]]
+    ) -> list[Result | Reason]:
+        """Results of ``work``, one per item and in their order."""
+        lengths = [length(item) for item in items]
+        results: list[Result | Reason] = [Reason("not run")] * len(items)
+        waiting = deque(plan(lengths, self.tokens))
+        while waiting:
+            batch = waiting.popleft()
+            done = self._attempt([items[index] for index in batch], work)
+            if done is not None:
+                for index, result in zip(batch, done, strict=True):
+                    results[index] = result
+            elif len(batch) == 1:
+                tokens = lengths[batch[0]]
+                results[batch[0]] = Reason(f"out of memory on a sequence of {tokens} tokens: lower scoring.max_length")
+            else:
+                self.tokens = max(1, min(self.tokens, len(batch) * lengths[batch[0]]) // 2)
+                left = [*batch, *(index for later in waiting for index in later)]
+                parts = plan([lengths[index] for index in left], self.tokens)
+                waiting = deque([left[at] for at in part] for part in parts)
+        return results
+
+    def _attempt(
+        self, items: Sequence[Item], work: Callable[[Sequence[Item]], Iterable[Result]]
+    ) -> list[Result] | None:
+        try:
+            return list(work(items))
+        except (RuntimeError, MemoryError) as error:
+            if not self._is_out_of_memory(error):
+                raise
+        # Only here, with the exception gone, are the tensors of its frames free to be given back.
+        self._release()
+        return None

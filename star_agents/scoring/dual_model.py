@@ -1,0 +1,166 @@
+"""The two scorer models together, samples in, scores out. Synchronous, for the worker process and ``score``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from star_agents.config import ScoreMode, ScoringConfig
+from star_agents.errors import ScorerError
+from star_agents.records import Sample, Score
+from star_agents.scoring.compat import encoder_for
+from star_agents.scoring.dual import ifd
+from star_agents.scoring.embedding import Embedder, SentenceEmbedder
+from star_agents.scoring.encoding import Encoded, Encoder, Reason
+from star_agents.scoring.facts import ScorerFacts
+from star_agents.scoring.model import CausalModel
+
+Role = Literal["small", "large"]
+SENTENCE_TRANSFORMERS = "sentence-transformers:"
+
+
+def by_name(name: str) -> str:
+    """The resolver that changes nothing: a model's name is its Hugging Face name or its folder."""
+    return name
+
+
+class DualModel:
+    """The scorer: a small model, a large one, or both, and possibly an embedder.
+
+    Both models cut at the same length, the lowest of ``max_length`` and the models' own limits, so that they read the
+    same text. With one tokenizer between them a sample is tokenised once; what the small model cannot score, the
+    large one does not try.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: ScoreMode,
+        max_length: int,
+        small: CausalModel | None = None,
+        large: CausalModel | None = None,
+        embedder: Embedder | None = None,
+        embedder_name: str | None = None,
+    ) -> None:
+        self._mode: ScoreMode = mode
+        roles: tuple[tuple[Role, CausalModel | None], ...] = (("small", small), ("large", large))
+        self._models: dict[Role, CausalModel] = {role: model for role, model in roles if model is not None}
+        self._max_length = min([max_length, *(model.limit for model in self._models.values() if model.limit)])
+        self._encoders: dict[Role, Encoder] = {role: self._encoder(model) for role, model in self._models.items()}
+        self._same_tokenizer = same_tokenizer(small.tokenizer, large.tokenizer) if small and large else None
+        self._embedder = embedder
+        self._embedder_name = embedder_name
+
+    @classmethod
+    def load(
+        cls,
+        config: ScoringConfig,
+        *,
+        small: bool = True,
+        large: bool = True,
+        embedder: str | None = None,
+        resolve: Callable[[str], str] = by_name,
+    ) -> DualModel:
+        """Load what is asked for; ``resolve`` turns a name from agents.yaml into a folder or Hugging Face name.
+
+        ``embedder`` is ``small``, ``sentence-transformers:NAME`` or ``None``. Raises ScorerError with the model's
+        name and what to do.
+        """
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        small_model = None
+        if small or embedder == "small":
+            small_model = CausalModel.load(config.small, resolve(config.small), config)
+        large_model = CausalModel.load(config.large, resolve(config.large), config) if large else None
+        chosen: Embedder | None = None
+        if embedder == "small":
+            chosen = small_model
+        elif embedder is not None:
+            chosen = SentenceEmbedder.load(_sentence_transformers_name(embedder), config)
+        return cls(
+            mode=config.mode,
+            max_length=config.max_length,
+            small=small_model if small else None,
+            large=large_model,
+            embedder=chosen,
+            embedder_name=embedder,
+        )
+
+    def score(self, samples: Sequence[Sample]) -> list[Score]:
+        """One score per sample, in order: an IFD per loaded model, or the reason why there is none. Never NaN."""
+        fields: list[dict[str, Any]] = [{"formula": self._mode} for _ in samples]
+        encoded: dict[int, Encoded | Reason] = {}
+        alive = list(range(len(samples)))
+        for role in self._models:
+            if not (encoded and self._same_tokenizer):
+                fresh = self._encoders[role].encode([samples[index] for index in alive])
+                encoded = dict(zip(alive, fresh, strict=True))
+            measured = self._measure(role, [encoded[index] for index in alive])
+            for index, value in zip(alive, measured, strict=True):
+                fields[index].update(self._fields(role, encoded[index], value))
+            alive = [index for index in alive if "reason" not in fields[index]]
+        return [Score(**field) for field in fields]
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embeddings of the texts: float32 [n, d], rows of length 1. Raises ScorerError without an embedder."""
+        if self._embedder is None:
+            raise ScorerError(
+                "this scorer was loaded without an embedder: set memory.embedder to small or sentence-transformers:NAME"
+            )
+        return self._embedder.embed(texts)
+
+    def facts(self) -> ScorerFacts:
+        """What is loaded."""
+        facts = {role: model.facts(max_length=self._max_length) for role, model in self._models.items()}
+        return ScorerFacts(
+            mode=self._mode,
+            small=facts.get("small"),
+            large=facts.get("large"),
+            same_tokenizer=self._same_tokenizer,
+            embedder=self._embedder_name,
+        )
+
+    def _encoder(self, model: CausalModel) -> Encoder:
+        try:
+            return encoder_for(self._mode, model.tokenizer, max_length=self._max_length)
+        except ScorerError as error:
+            raise ScorerError(f"scorer model {model.name}: {error}") from error
+
+    def _measure(self, role: Role, encoded: Sequence[Encoded | Reason]) -> list[float | Reason]:
+        """IFD under one model for each encoded sample."""
+        pairs = [pair for pair in encoded if not isinstance(pair, Reason)]
+        losses = iter(self._models[role].losses(pairs))
+        values: list[float | Reason] = []
+        for pair in encoded:
+            found = pair if isinstance(pair, Reason) else next(losses)
+            values.append(found if isinstance(found, Reason) else ifd(self._mode, found.conditional, found.alone))
+        return values
+
+    def _fields(self, role: Role, encoded: Encoded | Reason, value: float | Reason) -> dict[str, Any]:
+        first = role == next(iter(self._models))
+        tokens = {"response_tokens": encoded.conditional.scored} if first and isinstance(encoded, Encoded) else {}
+        if isinstance(value, Reason):
+            return {"reason": str(value) if first else f"large model: {value}", **tokens}
+        return {f"ifd_{role}": value, **tokens}
+
+
+def same_tokenizer(one: Any, other: Any) -> bool:
+    """Whether two tokenizers turn every conversation into the same ids, by content and not by name."""
+    return _fingerprint(one) == _fingerprint(other)
+
+
+def _fingerprint(tokenizer: Any) -> tuple[object, ...]:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    # A slow tokenizer has no description of itself, so it equals nothing but itself.
+    content = backend.to_str() if backend is not None else id(tokenizer)
+    return content, tokenizer.bos_token_id, tokenizer.eos_token_id, str(tokenizer.chat_template)
+
+
+def _sentence_transformers_name(embedder: str) -> str:
+    if not embedder.startswith(SENTENCE_TRANSFORMERS):
+        raise ScorerError(f"the scorer knows no embedder {embedder!r}: use small or sentence-transformers:NAME")
+    return embedder.removeprefix(SENTENCE_TRANSFORMERS)

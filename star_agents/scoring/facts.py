@@ -1,0 +1,61 @@
+"""What is known of the loaded scorer models, for ``check`` and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFacts:
+    """One loaded causal language model."""
+
+    model: str
+    """As it stands in agents.yaml."""
+    device: str
+    """``cpu``, ``cuda:0``."""
+    dtype: str
+    """Of the weights: ``float32``, ``bfloat16``, ``float16``."""
+    parameters: int
+    max_length: int
+    """Tokens per sequence: ``scoring.max_length``, or the models' own limit where that is lower."""
+    forward: str
+    """``scored rows``: the head runs on the rows that count; ``own``: the model's own forward, one text at a time."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the pipe."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScorerFacts:
+    """Everything one scorer process has loaded."""
+
+    mode: str
+    small: ModelFacts | None = None
+    large: ModelFacts | None = None
+    same_tokenizer: bool | None = None
+    """Whether one tokenisation serves both models; ``None`` unless both are loaded."""
+    embedder: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the pipe."""
+        return {
+            "mode": self.mode,
+            "small": self.small.to_dict() if self.small else None,
+            "large": self.large.to_dict() if self.large else None,
+            "same_tokenizer": self.same_tokenizer,
+            "embedder": self.embedder,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(
+            mode=data["mode"],
+            small=ModelFacts(**data["small"]) if data["small"] else None,
+            large=ModelFacts(**data["large"]) if data["large"] else None,
+            same_tokenizer=data["same_tokenizer"],
+            embedder=data["embedder"],
+        )

@@ -1,0 +1,162 @@
+"""The forward pass: passages in, mean losses out. Nothing else in this room knows how a model is run.
+
+``Forward`` is the seam: packing, prepacked weights or varlen attention are further classes with these two methods.
+
+Sequences are padded on the right, so no row is ever fully masked, and the padding repeats the sequence's own first
+token, so that a model's padding embedding is never read. Log-softmax runs in float32 over the head's whole vocabulary,
+on the scored rows only and a chunk of them at a time.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from star_agents.scoring.encoding import Passage
+from star_agents.scoring.loading import Loaded
+
+HEAD_ROWS_CPU = 128
+"""Rows per head chunk: small enough that [rows, V] stays in the cache of a core."""
+HEAD_ROWS_GPU = 1024
+"""Rows per head chunk: 1024 x 50k logits in fp32 are 206 MB."""
+
+
+class Forward(Protocol):
+    """Runs a batch through a model."""
+
+    name: str
+
+    def mean_nll(self, passages: Sequence[Passage]) -> list[float]:
+        """Mean NLL of each passage's scored tokens in nats; softmax in float32, mean in float64."""
+
+    def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
+        """Mean of the last hidden state over each passage's scored tokens: [D] each, float32, on the CPU."""
+
+
+def choose_forward(loaded: Loaded) -> Forward:
+    """``ScoredRows`` where the head on the decoder's hidden state gives the model's own logits, else ``OwnForward``.
+
+    Some models do more than that: Gemma 2 caps its logits, Cohere and Granite scale them. Which ones is not guessed
+    from names: a few tokens are run both ways.
+    """
+    scored_rows = ScoredRows(loaded)
+    return scored_rows if _gives_the_same_logits(loaded, scored_rows) else OwnForward(loaded)
+
+
+@torch.inference_mode()
+def _gives_the_same_logits(loaded: Loaded, scored_rows: ScoredRows) -> bool:
+    vocabulary: int = loaded.model.config.get_text_config().vocab_size
+    ids = torch.arange(0, vocabulary, max(1, vocabulary // 8), device=loaded.device)[None]  # (1, 8 or so)
+    mask = torch.ones_like(ids)
+    expected = loaded.model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float()  # (1, T, V)
+    try:
+        found = scored_rows.head(scored_rows.hidden(ids, mask)).float()
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):  # no decoder or head to be had by itself
+        return False
+    # Both run the same kernels on the same numbers, so the tolerance need not allow for a low precision.
+    return found.shape == expected.shape and torch.allclose(found, expected, rtol=0, atol=1e-5 * float(expected.std()))
+
+
+class ScoredRows:
+    """Padded batches through the decoder, and the head on the rows that predict scored tokens."""
+
+    name = "scored rows"
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.head: Callable[[Tensor], Tensor] = loaded.model.get_output_embeddings()
+        """Turns hidden states [..., D] into logits [..., V]."""
+        self._decoder: Any = loaded.model.base_model
+        self._device = loaded.device
+
+    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden state, final norm included: [B, T] token ids and mask to [B, T, D]."""
+        state: Tensor = self._decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        return state
+
+    @torch.inference_mode()
+    def mean_nll(self, passages: Sequence[Passage]) -> list[float]:
+        """See ``Forward``."""
+        ids, state, scored = self._run(passages)
+        rows, tokens = state[scored - 1], ids[scored]  # (N, D), (N,): each token is predicted by the row before it
+        return _means(_chunked_nll(self.head, rows, tokens), passages)
+
+    @torch.inference_mode()
+    def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
+        """See ``Forward``."""
+        _, state, scored = self._run(passages)
+        return [part.mean(0) for part in _split(state[scored].float().cpu(), passages)]
+
+    def _run(self, passages: Sequence[Passage]) -> tuple[Tensor, Tensor, Tensor]:
+        """The flattened batch: its token ids [B * T], hidden states [B * T, D] and positions of scored tokens [N]."""
+        longest = max(len(passage.ids) for passage in passages)
+        ids = torch.tensor([_padded(passage, longest) for passage in passages], device=self._device)  # (B, T)
+        lengths = torch.tensor([len(passage.ids) for passage in passages], device=self._device)
+        real = torch.arange(longest, device=self._device) < lengths[:, None]  # (B, T)
+        state = self.hidden(ids, real.long())
+        spans = [
+            torch.arange(row * longest + passage.start, row * longest + len(passage.ids))
+            for row, passage in enumerate(passages)
+        ]
+        return ids.flatten(), state.flatten(0, 1), torch.cat(spans).to(self._device)
+
+
+class OwnForward:
+    """One passage at a time through the model's own forward: slower, and right whatever a model does to its logits."""
+
+    name = "own"
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._model = loaded.model
+        self._device = loaded.device
+        self._keeps_some = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
+
+    @torch.inference_mode()
+    def mean_nll(self, passages: Sequence[Passage]) -> list[float]:
+        """See ``Forward``."""
+        return [self._mean_nll(passage) for passage in passages]
+
+    def _mean_nll(self, passage: Passage) -> float:
+        ids = torch.tensor([passage.ids], device=self._device)  # (1, T)
+        rows = passage.scored + 1  # the last row predicts a token that is not there
+        keep = {"logits_to_keep": rows} if self._keeps_some else {}
+        mask = torch.ones_like(ids)
+        logits: Tensor = self._model(input_ids=ids, attention_mask=mask, use_cache=False, **keep).logits  # (1, .., V)
+        losses = _chunked_nll(lambda some: some, logits[0, -rows:-1], ids[0, passage.start :])
+        return _means(losses, [passage])[0]
+
+    @torch.inference_mode()
+    def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
+        """See ``Forward``."""
+        return [self._mean_hidden(passage) for passage in passages]
+
+    def _mean_hidden(self, passage: Passage) -> Tensor:
+        ids = torch.tensor([passage.ids], device=self._device)  # (1, T)
+        mask = torch.ones_like(ids)
+        found = self._model(input_ids=ids, attention_mask=mask, use_cache=False, output_hidden_states=True)
+        state: Tensor = found.hidden_states[-1]  # (1, T, D)
+        return state[0, passage.start :].float().cpu().mean(0)  # (D,)
+
+
+def _chunked_nll(head: Callable[[Tensor], Tensor], rows: Tensor, tokens: Tensor) -> Tensor:
+    """Float32 NLL [N] of each token [N] from the row [N, D] that predicts it; a chunk of logits at a time."""
+    chunk = HEAD_ROWS_GPU if rows.device.type == "cuda" else HEAD_ROWS_CPU
+    parts = zip(torch.split(rows, chunk), torch.split(tokens, chunk), strict=True)
+    return torch.cat([cross_entropy(head(some).float(), wanted, reduction="none") for some, wanted in parts])
+
+
+def _means(losses: Tensor, passages: Sequence[Passage]) -> list[float]:
+    return [float(part.mean()) for part in _split(losses.cpu().double(), passages)]
+
+
+def _split(values: Tensor, passages: Sequence[Passage]) -> Sequence[Tensor]:
+    """The values [N, ...] of all scored tokens, passage by passage."""
+    return torch.split(values, [passage.scored for passage in passages])
+
+
+def _padded(passage: Passage, length: int) -> tuple[int, ...]:
+    return passage.ids + passage.ids[:1] * (length - len(passage.ids))

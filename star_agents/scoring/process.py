@@ -1,0 +1,118 @@
+"""One scorer process as its parent sees it: started, asked, listened to, ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import Process, TaskGroup
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+import star_agents
+from star_agents.errors import ScorerError
+
+WORKER = (sys.executable, "-m", "star_agents.scoring.worker")
+LAST_WORDS = 20
+"""Lines of stderr that are kept for messages."""
+LONGEST_ANSWER = 1 << 30
+"""Bytes; anything longer is not an answer."""
+
+
+class WorkerDied(Exception):
+    """The process ended before it answered. Never leaves this room."""
+
+
+class WorkerProcess:
+    """A running scorer process. One request at a time."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._requests = process.stdin
+        self._answers = BufferedByteReceiveStream(process.stdout)
+        self._complaints = process.stderr
+        self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
+        self._silent = anyio.Event()
+        self._asked = 0
+
+    @classmethod
+    async def start(cls, command: Sequence[str], tasks: TaskGroup) -> WorkerProcess:
+        """Start the process; ``tasks`` hosts the draining of its stderr. Raises ScorerError where it cannot start."""
+        try:
+            # A session of its own: Ctrl-C on the terminal is for the daemon, which still needs its scorer to drain.
+            process = await anyio.open_process(list(command), env=_environment(), start_new_session=True)
+        except OSError as error:
+            raise ScorerError(f"the scorer process cannot be started ({command[0]}): {error}") from error
+        worker = cls(process)
+        tasks.start_soon(worker._drain)
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    async def ask(self, request: Mapping[str, Any]) -> Any:
+        """Send a request and wait for its result. Raises ScorerError as the worker says, WorkerDied where it died."""
+        self._asked += 1
+        try:
+            await self._requests.send(json.dumps({"id": self._asked, **request}).encode() + b"\n")
+            line = await self._answers.receive_until(b"\n", LONGEST_ANSWER)
+        except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise WorkerDied from error
+        answer = json.loads(line)
+        if answer["id"] != self._asked:
+            raise WorkerDied(f"answer {answer['id']} came where {self._asked} was due")
+        if "error" in answer:
+            raise ScorerError(answer["error"])
+        return answer["result"]
+
+    async def end(self) -> str:
+        """End the process, whatever it does, and return how it ended with the last lines it wrote."""
+        with anyio.CancelScope(shield=True):
+            await self._requests.aclose()
+            with anyio.move_on_after(2):  # a healthy worker exits by itself when its stdin closes
+                await self._process.wait()
+            if self._process.returncode is None:
+                self._process.kill()
+                await self._process.wait()
+            with anyio.move_on_after(2):
+                await self._silent.wait()
+            await self._process.aclose()
+        return "\n".join([_ending(self._process.returncode), *self._last_words])
+
+    async def _drain(self) -> None:
+        """Keep the last lines of stderr. A pipe that nobody reads would fill up and stop the worker."""
+        rest = b""
+        try:
+            async for chunk in self._complaints:
+                *lines, rest = (rest + chunk).split(b"\n")
+                self._last_words.extend(line.decode(errors="replace") for line in lines if line.strip())
+                rest = rest[-4096:]  # a progress bar without line breaks must not grow for ever
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            pass
+        finally:
+            self._silent.set()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with this package on the path even where it is not installed."""
+    here = str(Path(star_agents.__file__).parents[1])
+    path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
+
+
+def _ending(returncode: int | None) -> str:
+    if returncode is None or returncode >= 0:
+        return f"it ended with exit code {returncode}"
+    killed_for_memory = ", as the system does when memory runs out" if -returncode == signal.SIGKILL else ""
+    return f"it was ended by {signal.Signals(-returncode).name}{killed_for_memory}"

@@ -1,0 +1,134 @@
+"""The scorer process: ``python -m star_agents.scoring.worker``. One JSON line in, one JSON line out.
+
+    {"do": "load", "config": {...}, "paths": {name: path}, "small": bool, "large": bool, "embedder": str | null}
+    {"do": "score", "samples": [...]}        {"do": "embed", "texts": [...]}
+
+Each request carries an ``id`` that its answer repeats, with ``result`` or, for a ScorerError, ``error``. Anything
+else that goes wrong ends the process: its parent starts a new one and sends the batch again. Closing stdin ends it
+too, at once, whatever it computes, so a parent that is killed leaves no orphan on the GPU.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import IO, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from star_agents.config import ScoringConfig
+from star_agents.errors import ScorerError
+from star_agents.records import Sample, Score
+from star_agents.scoring.facts import ScorerFacts
+
+Request = dict[str, Any]
+
+
+class Model(Protocol):
+    """What a worker serves: in earnest a ``DualModel``."""
+
+    def score(self, samples: Sequence[Sample]) -> list[Score]:
+        """One score per sample, in order."""
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Float32 [n, d]."""
+
+    def facts(self) -> ScorerFacts:
+        """What is loaded."""
+
+
+Load = Callable[[Request], Model]
+
+
+def load(request: Request) -> Model:
+    """Load the models of a ``load`` request. Raises ScorerError."""
+    # Torch takes seconds to load, and the watch over stdin has to stand before that.
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    from star_agents.scoring.dual_model import DualModel  # noqa: PLC0415
+
+    quiet: Callable[[], None] = disable_progress_bar
+    quiet()
+    paths: dict[str, str] = request["paths"]
+    return DualModel.load(
+        ScoringConfig.model_validate_json(request["config"]),
+        small=request["small"],
+        large=request["large"],
+        embedder=request["embedder"],
+        resolve=lambda name: paths.get(name, name),
+    )
+
+
+class Worker:
+    """Answers requests in their order; the first one has to be ``load``."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._model: Model | None = None
+
+    def answer(self, line: bytes) -> bytes:
+        """The answer to one request, both as a line of JSON."""
+        request: Request = json.loads(line)
+        try:
+            result = self._do(request)
+        except ScorerError as error:
+            return _line({"id": request["id"], "error": str(error)})
+        return _line({"id": request["id"], "result": result})
+
+    def _do(self, request: Request) -> Any:
+        if request["do"] == "load":
+            self._model = self._load(request)
+            return self._model.facts().to_dict()
+        if self._model is None:
+            raise ScorerError("the scorer process was asked for work before its models were loaded")
+        if request["do"] == "score":
+            samples = [Sample.from_dict(data) for data in request["samples"]]
+            return [score.to_dict() for score in self._model.score(samples)]
+        # Bytes and not digits: embeddings arrive as the float32 numbers that they are, and in half the space.
+        vectors = self._model.embed(request["texts"])
+        return [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
+
+
+def serve(requests: IO[bytes], answers: IO[bytes], load: Load) -> None:
+    """Answer requests until ``requests`` ends, which ends the process."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(requests, lines), daemon=True).start()
+    worker = Worker(load)
+    while True:
+        answers.write(worker.answer(lines.get()))
+        answers.flush()
+
+
+def _read(requests: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
+    for line in requests:
+        lines.put(line)
+    os._exit(0)  # not sys.exit: the main thread may be deep in a forward pass
+
+
+def _line(data: dict[str, Any]) -> bytes:
+    # allow_nan=False: a NaN that got this far would be a bug, and must not travel as one.
+    return json.dumps(data, allow_nan=False).encode() + b"\n"
+
+
+def private_stdout() -> IO[bytes]:
+    """Our own copy of stdout; file descriptor 1 becomes stderr, so that no library's print can break the protocol."""
+    copy = os.fdopen(os.dup(1), "wb")
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    return copy
+
+
+def main(load: Load = load) -> None:
+    """Serve stdin and stdout."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    serve(sys.stdin.buffer, private_stdout(), load)
+
+
+if __name__ == "__main__":
+    main()

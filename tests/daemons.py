@@ -1,0 +1,98 @@
+"""A real daemon or batch in a process of its own, and the test server in another that survives its kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+PATIENCE_S = 90.0
+"""How long a test waits for something that a healthy daemon does in a second or two."""
+
+
+class Running:
+    """A `star_agents` process whose JSON log lines are read as they come."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        environment = {**os.environ, "LINE_TEST_KEY": "sk-line-test"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "star_agents", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.lines: list[dict[str, Any]] = []
+        self.other: list[str] = []
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._news:
+                try:
+                    self.lines.append(json.loads(line))
+                except ValueError:
+                    self.other.append(line.rstrip())
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def wait_for(self, event: str, test: Callable[[dict[str, Any]], bool] = lambda line: True) -> dict[str, Any]:
+        """The first log line of that event that passes the test."""
+
+        def found() -> dict[str, Any] | None:
+            return next((line for line in self.lines if line.get("event") == event and test(line)), None)
+
+        with self._news:
+            if not self._news.wait_for(lambda: found() is not None or not self._reader.is_alive(), PATIENCE_S):
+                raise TimeoutError(f"no {event} within {PATIENCE_S} s; log: {self.lines[-5:]} {self.other[-5:]}")
+            line = found()
+        assert line is not None, f"the process ended without {event}: {self.lines[-5:]} {self.other[-5:]}"
+        return line
+
+    def count(self, event: str) -> int:
+        """How many lines of that event there are so far."""
+        with self._news:
+            return sum(1 for line in self.lines if line.get("event") == event)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=PATIENCE_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(timeout=10)
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+@contextmanager
+def provider(book: Path) -> Iterator[str]:
+    """The OpenAI-compatible test server as a process with a book of what it charged; yields its base URL."""
+    script = Path(__file__).with_name("openai_server.py")
+    process = subprocess.Popen([sys.executable, str(script), "--book", str(book)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()

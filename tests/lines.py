@@ -1,0 +1,67 @@
+"""Configs, seeds and whole runs for the tests of the line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from star_agents.batch import BatchResult, run_batch
+from star_agents.config import Config
+from star_agents.config_file import parse_config
+from star_agents.records import Sample, Seed
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.rows import Result
+
+os.environ["LINE_TEST_KEY"] = "sk-line-test"
+
+
+def agents_yaml(url: str, *, agents: Sequence[str] = ("a", "b", "c"), per_agent: str = "", replaced: str = "") -> str:
+    """Agents on a test server, every one responding with `keep`, `a` refereeing, no scorer.
+
+    ``per_agent`` is added to each agent; ``replaced`` is YAML whose top-level keys take the place of these.
+    """
+    lines = [
+        f"  {name}: {{model: openai/{name}, api_base: '{url}', api_key: os.environ/LINE_TEST_KEY{per_agent}}}"
+        for name in agents
+    ]
+    pairs = [f"  - {{instruction: keep, response: {name}}}" for name in agents]
+    text = "\n".join(
+        ["agents:", *lines, "pairs:", *pairs, "referee: {agents: [a]}", "selection: referee", "candidates: 2"]
+    )
+    return yaml.safe_dump({**yaml.safe_load(text), **(yaml.safe_load(replaced) or {})}, sort_keys=False)
+
+
+def config_for(url: str, **options: Any) -> Config:
+    """The same, checked."""
+    return parse_config(agents_yaml(url, **options))
+
+
+def seeds(count: int) -> list[Seed]:
+    """Distinct seeds with a response."""
+    return [
+        Seed.of(
+            Sample(instruction=f"What is {number} plus one?", response=f"It is {number + 1}."), source=f"s:{number}"
+        )
+        for number in range(count)
+    ]
+
+
+async def run(config: Config, some: list[Seed], out: Path, *, retry_dropped: bool = False) -> BatchResult:
+    """One batch, without a progress bar."""
+    return await run_batch(config, some, "test", out, retry_dropped=retry_dropped, console=None)
+
+
+def results(out: Path) -> list[Result]:
+    """Every finished seed of a folder."""
+    with StoreReader(out) as reader:
+        return list(reader.results())
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,180 @@
+"""The real daemon: seeds by HTTP and by folder, live edits under load, drain."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import Running, provider
+from lines import agents_yaml, read_jsonl, results
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with provider(tmp_path_factory.mktemp("provider") / "book.jsonl") as url:
+        yield url
+
+
+def rows(start: int, count: int) -> list[dict[str, str]]:
+    return [
+        {"instruction": f"What follows {n}?", "output": f"After it comes {n + 1}."} for n in range(start, start + count)
+    ]
+
+
+def post(base: str, data: Any) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{base}/v1/seeds", json.dumps(data).encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+def get(base: str, path: str) -> Any:
+    with urllib.request.urlopen(base + path, timeout=60) as response:
+        return json.load(response)
+
+
+def start(folder: Path, config: str) -> tuple[Running, str]:
+    path = folder / "agents.yaml"
+    path.write_text(config)
+    daemon = Running("serve", "-c", path, "--data-dir", folder / "data", "--port", "0")
+    ready = daemon.wait_for("state_changed", lambda line: line["state"] == "ready")
+    return daemon, ready["detail"].split()[0]
+
+
+def replace(path: Path, text: str) -> None:
+    """As editors do: write a new file, then rename it over the old one."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    draft.rename(path)
+
+
+def star_agents(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "star_agents", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_seeds_come_by_post_by_add_and_by_folder_and_a_signal_drains(tmp_path: Path, url: str) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        assert post(base, rows(0, 5)) == {"new": 5, "duplicates": 0}
+        assert post(base, rows(3, 4)) == {"new": 2, "duplicates": 2}
+
+        file = tmp_path / "more.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows(100, 6)))
+        added = star_agents("add", file, "--url", base, "--json")
+        assert json.loads(added.stdout) == {"new": 6, "duplicates": 0}
+
+        inbox = tmp_path / "data" / "inbox"
+        (inbox / "drop.json").write_text(json.dumps(rows(200, 4)))
+        (inbox / "bad.jsonl").write_text('{"instruction": ""}\n')
+        daemon.wait_for("seeds_added", lambda line: line["source"] == "drop.json")
+        daemon.wait_for("seeds_rejected")
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 17)
+
+        status = get(base, "/v1/status")
+        assert status["state"] == "ready"
+        assert status["seeds"]["kept"] + status["seeds"]["base"] == 17
+        assert get(base, "/readyz") == {"store": True, "config": True, "taking_seeds": True}
+        assert json.loads(star_agents("status", "--url", base, "--json").stdout)["seeds"] == status["seeds"]
+        assert json.loads(star_agents("status", tmp_path / "data", "--json").stdout)["seeds"] == status["seeds"]
+
+        assert daemon.end() == 0
+    assert [line["state"] for line in daemon.lines if line["event"] == "state_changed"] == [
+        "ready",
+        "draining",
+        "stopped",
+    ]
+    assert len(results(tmp_path / "data")) == 17
+    assert (inbox / "done" / "drop.json").exists()
+    report = (inbox / "rejected" / "bad.jsonl.problems.txt").read_text()
+    assert report.startswith("bad.jsonl:1: instruction")
+    assert daemon.other == []
+
+
+def test_live_edits_under_load_add_change_and_remove_agents_and_a_broken_one_changes_nothing(
+    tmp_path: Path, url: str
+) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url))
+    path = tmp_path / "agents.yaml"
+    with daemon:
+        post(base, rows(0, 400))
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] >= 5)
+
+        replace(path, agents_yaml(url, agents=("a", "b", "c", "d")))
+        added = daemon.wait_for("config_applied")
+        assert "+ agent d" in added["changes"]
+        assert "+ pair keep/d" in added["changes"]
+
+        replace(path, agents_yaml(url, agents=("a", "b", "c", "d")).replace("candidates: 2", "candidats: 2"))
+        rejected = daemon.wait_for("config_rejected")
+        assert "candidats" in str(rejected["problems"])
+        assert "did you mean `candidates`" in str(rejected["problems"])
+        assert get(base, "/v1/status")["revision"] == added["revision"]
+        assert any("candidats" in problem for problem in get(base, "/v1/status")["config_problems"])
+
+        replace(path, agents_yaml(url, agents=("a", "d"), per_agent=", temperature: 0.5"))
+        changed = daemon.wait_for("config_applied", lambda line: line["revision"] > added["revision"])
+        assert {"- agent b", "- agent c", "~ agent a", "- pair keep/b"} <= set(changed["changes"])
+        assert sorted(get(base, "/v1/status")["pairs"]) == ["keep/a", "keep/d"]
+
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 400)
+        assert daemon.end() == 0
+    assert daemon.count("call_failed") == 0
+    found = results(tmp_path / "data")
+    assert len({result.seed.id for result in found}) == len(found) == 400
+    assert {result.row.revision for result in found} >= {1, changed["revision"]}
+
+
+def test_a_key_that_is_not_in_the_environment_makes_an_edit_a_rejected_one(tmp_path: Path, url: str) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        replace(tmp_path / "agents.yaml", agents_yaml(url).replace("LINE_TEST_KEY", "NOT_SET_ANYWHERE"))
+        rejected = daemon.wait_for("config_rejected")
+        assert "NOT_SET_ANYWHERE" in str(rejected["problems"])
+        assert get(base, "/v1/status")["state"] == "ready"
+        assert post(base, rows(0, 1))["new"] == 1
+        daemon.wait_for("outcome_committed")
+        assert daemon.end() == 0
+
+
+def test_a_second_daemon_on_the_same_folder_is_refused_with_the_pid_of_the_first(tmp_path: Path, url: str) -> None:
+    daemon, _ = start(tmp_path, agents_yaml(url))
+    with daemon:
+        second = star_agents("serve", "-c", tmp_path / "agents.yaml", "--data-dir", tmp_path / "data", "--port", "0")
+        assert second.returncode == 3
+        assert str(daemon.process.pid) in second.stderr
+        assert "Traceback" not in second.stderr
+        assert daemon.end() == 0
+
+
+def test_export_reads_while_the_daemon_works(tmp_path: Path, url: str) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        post(base, rows(0, 20))
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 20)
+        for layout in ("alpaca", "messages", "sharegpt", "dpo"):
+            done = star_agents("export", tmp_path / "data", "-f", layout, "-o", tmp_path / f"{layout}.jsonl")
+            assert done.returncode == 0, done.stderr
+        assert daemon.end() == 0
+    assert len(read_jsonl(tmp_path / "alpaca.jsonl")) == 20
+    assert {"instruction", "output"} <= read_jsonl(tmp_path / "alpaca.jsonl")[0].keys()
+
+
+def test_no_file_of_the_daemon_holds_the_key(tmp_path: Path, url: str) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        post(base, rows(0, 3))
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 3)
+        daemon.end()
+    written = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
+    assert os.environ["LINE_TEST_KEY"].encode() not in written + str(daemon.lines).encode()

@@ -1,0 +1,208 @@
+"""The scorer and its process: callers that share a batch, deaths, poison, cancellation, and an orderly end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+from scoring_mortal_worker import count
+from tiny_models import save_model, train_tokenizer
+
+from star_agents.config import ScoringConfig
+from star_agents.errors import ScorerError
+from star_agents.records import Sample, Score
+from star_agents.scoring import Scorer
+from star_agents.scoring.dual_model import DualModel
+from star_agents.scoring.process import WORKER
+
+MORTAL = str(Path(__file__).with_name("scoring_mortal_worker.py"))
+DIED = Score(reason="scorer process died on this sample")
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A named pipe: reading it waits for the process that writes to it."""
+    pipe = tmp_path / "gate"
+    os.mkfifo(pipe)
+    return pipe
+
+
+def light(gate: Path, *, small: str = "letters", embedder: str | None = None) -> Scorer:
+    command = (sys.executable, MORTAL, "light", str(gate))
+    return Scorer(ScoringConfig(small=small), embedder=embedder, command=command, resolve=lambda name: f"models/{name}")
+
+
+def samples(number: int, *, start: int = 0) -> list[Sample]:
+    return [Sample(instruction="i" * index, response="r" * index) for index in range(start, start + number)]
+
+
+def test_closing_stdin_ends_the_process() -> None:
+    process = subprocess.Popen(WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, b"")
+
+
+def test_closing_stdin_ends_a_process_that_is_at_work(gate: Path) -> None:
+    process = subprocess.Popen((sys.executable, MORTAL, "light", str(gate)), stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    config = ScoringConfig(small="letters").model_dump_json()
+    load = {"id": 1, "do": "load", "config": config, "paths": {"letters": "x"}, "embedder": None}
+    work = {"id": 2, "do": "score", "samples": [Sample(instruction="GATE").to_dict()]}
+    for request in (load, work):
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0
+
+
+async def test_scores_arrive_exact_and_in_order_whatever_a_library_prints(gate: Path) -> None:
+    asked = samples(600)
+    async with light(gate) as scorer:
+        assert await scorer.score(asked) == [count(sample) for sample in asked]
+        assert await scorer.score([]) == []
+
+
+async def test_callers_that_come_at_once_get_their_own_scores(gate: Path) -> None:
+    found: dict[int, list[Score]] = {}
+
+    async def call(number: int) -> None:
+        found[number] = await scorer.score(samples(3, start=number))
+
+    async with light(gate) as scorer, anyio.create_task_group() as callers:
+        for number in range(400):
+            callers.start_soon(call, number)
+    assert found == {number: [count(sample) for sample in samples(3, start=number)] for number in range(400)}
+
+
+async def test_a_process_that_was_killed_is_started_again(gate: Path) -> None:
+    async with light(gate) as scorer:
+        first = scorer.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        assert await scorer.score(samples(5)) == [count(sample) for sample in samples(5)]
+        assert scorer.pid not in (None, first)
+
+
+async def test_a_sample_that_kills_the_process_gets_a_reason_and_the_others_their_scores(gate: Path) -> None:
+    first, last = samples(2)
+    async with light(gate) as scorer:
+        found = await scorer.score([first, Sample(instruction="POISON"), last])
+    assert found == [count(first), DIED, count(last)]
+
+
+async def test_a_caller_that_is_cancelled_leaves_the_answers_of_others_alone(gate: Path) -> None:
+    async with light(gate) as scorer:
+        async with anyio.create_task_group() as caller:
+            caller.start_soon(scorer.score, [Sample(instruction="GATE"), *samples(9)])
+            await anyio.to_thread.run_sync(gate.read_bytes)
+            caller.cancel_scope.cancel()
+        await anyio.to_thread.run_sync(gate.read_bytes)
+        assert await scorer.score(samples(3)) == [count(sample) for sample in samples(3)]
+
+
+async def test_a_talkative_process_is_not_stopped_by_a_full_pipe(gate: Path) -> None:
+    async with light(gate) as scorer:
+        sample = Sample(instruction="CHATTER")
+        assert await scorer.score([sample]) == [count(sample)]
+
+
+async def test_embeddings_arrive_as_the_float32_numbers_that_they_are(gate: Path) -> None:
+    async with light(gate, embedder="small") as scorer:
+        found = await scorer.embed(["one", "three"])
+        none = await scorer.embed([])
+    assert found.dtype == np.float32
+    assert np.array_equal(found, np.array([[1, -1e-30], [5 / 3, -1e-30]], dtype=np.float32))
+    assert none.shape[0] == 0
+
+
+async def test_a_text_that_kills_the_process_is_an_error_for_its_caller_only(gate: Path) -> None:
+    async with light(gate, embedder="small") as scorer:
+        with pytest.raises(ScorerError, match="SIGKILL"):
+            await scorer.embed(["fine", "POISON"])
+        assert (await scorer.embed(["fine"])).shape == (1, 2)
+
+
+async def test_describe_names_what_is_loaded(gate: Path) -> None:
+    scorer = light(gate)
+    with pytest.raises(ScorerError, match="not running"):
+        scorer.describe()
+    async with scorer:
+        facts = scorer.describe()
+    assert facts.small is not None
+    assert (facts.small.model, facts.small.parameters, facts.large) == ("models/letters", 26, None)
+
+
+async def test_a_model_that_cannot_be_loaded_is_an_error_on_entering(gate: Path) -> None:
+    with pytest.raises(ScorerError, match="scorer model missing cannot be loaded"):
+        async with light(gate, small="missing"):
+            pass
+
+
+async def test_a_process_that_dies_while_loading_leaves_its_last_words(gate: Path) -> None:
+    with pytest.raises(ScorerError, match=r"exit code 1\nthe dynamic library is broken"):
+        async with light(gate, small="deadly"):
+            pass
+
+
+async def test_a_command_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ScorerError, match="no-such-python"):
+        async with Scorer(ScoringConfig(), command=("no-such-python",)):
+            pass
+
+
+async def test_what_goes_wrong_inside_passes_by_unwrapped(gate: Path) -> None:
+    with pytest.raises(ValueError, match="of the caller"):
+        async with light(gate):
+            raise ValueError("of the caller")
+
+
+async def test_closing_ends_the_process_and_tells_those_who_wait(gate: Path) -> None:
+    errors: list[str] = []
+
+    async def wait(scorer: Scorer) -> None:
+        try:
+            await scorer.score([Sample(instruction="GATE")])
+        except ScorerError as error:
+            errors.append(str(error))
+
+    async with anyio.create_task_group() as callers, light(gate) as scorer:
+        pid = scorer.pid
+        assert pid is not None
+        callers.start_soon(wait, scorer)
+        await anyio.to_thread.run_sync(gate.read_bytes)
+    assert errors == ["the scorer was closed before it answered"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(ScorerError, match="closed"):
+        await scorer.score(samples(1))
+
+
+async def test_kill_9_in_the_middle_of_a_batch_changes_no_score(tmp_path: Path, gate: Path) -> None:
+    tokenizer = train_tokenizer()
+    config = ScoringConfig(
+        small=save_model(tmp_path / "small", tokenizer, "gpt_neox", seed=1),
+        large=save_model(tmp_path / "large", tokenizer, "gpt_neox", seed=2),
+        threads=1,
+    )
+    asked = [Sample(instruction=f"Name {number} colours.", response="Red and " * number) for number in range(20)]
+    expected = DualModel.load(config).score(asked)
+    found: list[Score] = []
+
+    async def call() -> None:
+        found.extend(await scorer.score(asked))
+
+    async with Scorer(config, command=(sys.executable, MORTAL, "real", str(gate))) as scorer:
+        async with anyio.create_task_group() as caller:
+            caller.start_soon(call)
+            await anyio.to_thread.run_sync(gate.read_bytes)
+            gate.unlink()
+            assert scorer.pid is not None
+            os.kill(scorer.pid, signal.SIGKILL)
+    assert found == expected
+    assert sum(score.gap is not None for score in found) == 19
