@@ -15,7 +15,7 @@ from rich.console import Console
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.errors import Problem, SeedFileError
-from star_agents.events import Event, OutcomeCommitted
+from star_agents.events import Event, OutcomeCommitted, SeedsAdded
 from star_agents.line import Line, intake_problems, open_line
 from star_agents.logs import log_event
 from star_agents.progress import BatchProgress
@@ -24,6 +24,7 @@ from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import read_seeds
+from star_agents.storage.store import Store
 
 HOPELESS_AFTER = 10
 """Seeds that may all be dropped at the start of a batch before it stops: something is wrong with every agent."""
@@ -74,19 +75,30 @@ async def run_batch(
     """
     bus = Bus()
     bus.subscribe(log_event)
-    async with open_line(config, out, bus=bus, seeds_expected=len(seeds), ends_when_empty=True) as line:
+    async with await Store.open(out) as store:
         if retry_dropped:
-            await line.store.requeue_dropped()
-        await line.take_in(seeds, source)
-        counts = await line.store.counts()
-        bus.subscribe(_GiveUpWhenHopeless(line).hear)
+            await store.requeue_dropped()
+        new, duplicates = await store.add_seeds(seeds)
+        bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
+        counts = await store.counts()
         progress = BatchProgress(counts.seeds, done=counts.done, spent_usd=counts.cost_usd, console=console)
         bus.subscribe(progress.hear)
-        with progress:
-            await _work_until_done_or_told(line)
+        stopped_by = ""
+        if counts.waiting:
+            with progress:
+                stopped_by = await _work(config, store, bus, len(seeds))
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
-    return BatchResult(summary=summary, calls=progress.calls, stopped_by=line.stopped_by)
+    return BatchResult(summary=summary, calls=progress.calls, stopped_by=stopped_by)
+
+
+async def _work(config: Config, store: Store, bus: Bus, seeds_expected: int) -> str:
+    """Work what waits; returns why it ended before the last seed, or nothing."""
+    async with open_line(config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True) as line:
+        unsubscribe = bus.subscribe(_GiveUpWhenHopeless(line).hear)
+        await _work_until_done_or_told(line)
+        unsubscribe()
+        return line.stopped_by
 
 
 async def _work_until_done_or_told(line: Line) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -53,10 +53,10 @@ def cli() -> None:
     """Turn a seed dataset into a better one for your target model, with many LLM agents."""
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (``sys.argv`` unless ``arguments`` are given) and exit with its code."""
     try:
-        cli.main(prog_name="star-agents", standalone_mode=False)
+        cli.main(arguments, prog_name="star-agents", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.Abort:

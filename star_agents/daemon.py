@@ -24,6 +24,7 @@ from star_agents.intake import take_in_rows, watch_inbox
 from star_agents.line import Line, open_line
 from star_agents.logs import log_event
 from star_agents.status import describe
+from star_agents.storage.store import Store
 from star_agents.watching import edits
 from star_agents.web.app import serve_http
 
@@ -31,10 +32,9 @@ from star_agents.web.app import serve_http
 class Daemon:
     """One line behind its doors."""
 
-    def __init__(self, line: Line, config_path: Path, folder: Path) -> None:
+    def __init__(self, line: Line, config_path: Path) -> None:
         self._line = line
         self._config_path = config_path
-        self._folder = folder
         self._state = "starting"
         self._config_problems: tuple[Problem, ...] = ()
 
@@ -42,7 +42,7 @@ class Daemon:
         """Serve until a signal says otherwise, then drain."""
         server = self._line.config.server
         token = os.environ.get(server.token.removeprefix("os.environ/"), "") if server.token else ""
-        inbox = Path(server.watch) if server.watch else self._folder / "inbox"
+        inbox = Path(server.watch) if server.watch else self._line.store.folder / "inbox"
         async with (
             serve_http(
                 self,
@@ -125,5 +125,8 @@ async def serve(config_path: Path, folder: Path, *, port: int | None) -> None:
     config: Config = read_config(config_path)
     bus = Bus()
     bus.subscribe(log_event)
-    async with open_line(config, folder, bus=bus, seeds_expected=None, ends_when_empty=False) as line:
-        await Daemon(line, config_path, folder).run(port=port)
+    async with (
+        await Store.open(folder) as store,
+        open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
+    ):
+        await Daemon(line, config_path).run(port=port)

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import anyio
 
@@ -50,7 +49,6 @@ class Line:
         *,
         config: Config,
         revision: int,
-        folder: Path,
         store: Store,
         client: AgentClient,
         scorer: Scorer | None,
@@ -72,7 +70,6 @@ class Line:
         """Why a batch ended before its last seed; empty when it did not."""
         self._waits_for_budget = not ends_when_empty
         self._budget_raised = anyio.Event()
-        self._folder = folder
         self._prompts = Prompts()
         self._embed = embed
         self._salt = salt
@@ -118,7 +115,7 @@ class Line:
     def save_index(self) -> None:
         """Write the memory bank's index beside the store."""
         if self.scheduler.bank is not None:
-            self.scheduler.bank.save(self._folder / INDEX_FILE)
+            self.scheduler.bank.save(self.store.folder / INDEX_FILE)
 
     async def _worker(self) -> None:
         while (seed := await self.queue.get()) is not None:
@@ -193,31 +190,28 @@ def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
 
 @asynccontextmanager
 async def open_line(
-    config: Config, folder: Path, *, bus: Bus, seeds_expected: int | None, ends_when_empty: bool
+    config: Config, store: Store, *, bus: Bus, seeds_expected: int | None, ends_when_empty: bool
 ) -> AsyncIterator[Line]:
-    """Build the line on a folder and take it down again.
+    """Build the line on an open store and take it down again.
 
     Args:
         config: A checked config.
-        folder: Where the store lives; created where missing, locked while open.
+        store: Where the seeds wait; the caller opens and closes it.
         bus: Hears everything that happens.
         seeds_expected: Length of a batch for `rate: auto`; ``None`` for a daemon.
         ends_when_empty: True for a batch.
 
     Raises:
-        StoreError: the folder is in use or cannot be written.
         ScorerError: a scorer model cannot be loaded.
-        AgentError: an agent's key is missing from the environment.
+        ConfigError: an agent's key is missing from the environment.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(await Store.open(folder))
         client = await _open_client(config, store, stack)
         scorer = await _open_scorer(config, stack)
-        scheduler, revision = await _restore_scheduler(config, store, folder, seeds_expected)
+        scheduler, revision = await _restore_scheduler(config, store, seeds_expected)
         line = Line(
             config=config,
             revision=revision,
-            folder=folder,
             store=store,
             client=client,
             scorer=scorer,
@@ -261,14 +255,12 @@ async def _open_scorer(config: Config, stack: AsyncExitStack) -> Scorer | None:
     return await stack.enter_async_context(scorer)
 
 
-async def _restore_scheduler(
-    config: Config, store: Store, folder: Path, seeds_expected: int | None
-) -> tuple[Scheduler, int]:
+async def _restore_scheduler(config: Config, store: Store, seeds_expected: int | None) -> tuple[Scheduler, int]:
     bank = None
     if config.memory.enabled:
         bank = MemoryBank(config.embedder)
         rows = await store.memory_rows(embedder=config.embedder)
-        bank.load([_from_row(row) for row in rows], folder / INDEX_FILE)
+        bank.load([_from_row(row) for row in rows], store.folder / INDEX_FILE)
     scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
     kept = await store.load_policy()
     if kept is not None:

@@ -124,7 +124,7 @@ async def test_embeddings_arrive_as_the_float32_numbers_that_they_are(gate: Path
 async def test_a_text_that_kills_the_process_is_an_error_for_its_caller_only(gate: Path) -> None:
     async with light(gate, embedder="small") as scorer:
         with pytest.raises(ScorerError, match="SIGKILL"):
-            await scorer.embed(["fine", "POISON"])
+            await scorer.embed(["POISON"])
         assert (await scorer.embed(["fine"])).shape == (1, 2)
 
 
@@ -145,7 +145,7 @@ async def test_a_model_that_cannot_be_loaded_is_an_error_on_entering(gate: Path)
 
 
 async def test_a_process_that_dies_while_loading_leaves_its_last_words(gate: Path) -> None:
-    with pytest.raises(ScorerError, match=r"exit code 1\nthe dynamic library is broken"):
+    with pytest.raises(ScorerError, match=r"exit code 1\n(.|\n)*the dynamic library is broken"):
         async with light(gate, small="deadly"):
             pass
 

@@ -56,7 +56,7 @@ async def test_a_candidate_that_loses_to_the_base_leaves_the_next_best_its_place
     on = bench(verdicts={"from a": 0.0, "from b": 1.0})
     outcome = await outcome_of(on)
     assert pair_of(outcome) == B.name
-    assert outcome.rewards[1] == (B.name, pytest.approx(0.75))
+    assert dict(outcome.rewards)[B.name] == pytest.approx(0.75)
     assert on.judged == [A.name, B.name]
 
 
@@ -70,7 +70,7 @@ async def test_rewarding_all_judges_every_candidate_of_worth() -> None:
     on = bench(verdicts={"from a": 1.0, "from b": 0.5})
     outcome = await outcome_of(on, reward="all")
     assert sorted(on.judged) == [A.name, B.name]
-    assert outcome.rewards == ((A.name, 1.0), (B.name, pytest.approx(0.375)), (C.name, 0.0))
+    assert dict(outcome.rewards) == pytest.approx({A.name: 1.0, B.name: 0.375, C.name: 0.0})
 
 
 async def test_a_copy_of_the_base_is_a_tie_that_nobody_is_paid_for() -> None:

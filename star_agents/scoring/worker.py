@@ -16,6 +16,7 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from typing import IO, Any, Protocol
 
@@ -127,7 +128,12 @@ def private_stdout() -> IO[bytes]:
 def main(load: Load = load) -> None:
     """Serve stdin and stdout."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    serve(sys.stdin.buffer, private_stdout(), load)
+    try:
+        serve(sys.stdin.buffer, private_stdout(), load)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # an orderly exit aborts on the thread that still reads stdin
 
 
 if __name__ == "__main__":

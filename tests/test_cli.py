@@ -1,0 +1,217 @@
+"""The command line as a user meets it: what it prints, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from star_agents.cli import main
+
+SAMPLES = """
+agents:
+  tutor: {model: offline/tutor}
+  dreamer: {model: offline/dreamer}
+  referee: {model: offline/referee, roles: []}
+referee: {agents: [referee]}
+selection: referee
+candidates: 1
+show_reference: true
+"""
+
+
+class Shown:
+    """How a command ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def star(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command line in this process."""
+
+    def run(*arguments: str | Path) -> Shown:
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Shown(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "agents.yaml"
+    path.write_text(SAMPLES)
+    return path
+
+
+def write_seeds(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+SEEDS = [{"instruction": f"Count to {n}.", "output": "One, two and so on, up to the end."} for n in range(3, 7)]
+
+
+def test_help_answers_at_once() -> None:
+    quickest = min(_seconds(["-m", "star_agents", "--help"]) for _ in range(3))
+    assert quickest < 0.5
+    assert min(_seconds(["-c", "import star_agents"]) for _ in range(3)) < 0.5
+
+
+def _seconds(arguments: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def test_run_writes_the_dataset_and_names_its_files(star: Any, config: Path, tmp_path: Path) -> None:
+    seeds, out = write_seeds(tmp_path / "s.jsonl", *SEEDS), tmp_path / "out"
+    done = star("run", "-c", config, "-s", seeds, "-o", out)
+    assert done.code == 0
+    for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
+        assert (out / name).is_file()
+        assert name in done.out
+    assert "samples" in done.err
+    assert "not LLMs" in done.err
+    again = star("run", "-c", config, "-s", seeds, "-o", out, "--json")
+    assert json.loads(again.out)["calls_sent"] == 0
+
+
+def test_bad_rows_stop_a_run_before_anything_is_made_and_skip_bad_leaves_them_out(
+    star: Any, config: Path, tmp_path: Path
+) -> None:
+    seeds = write_seeds(
+        tmp_path / "s.jsonl", SEEDS[0], {"instruction": 3}, {"instruction": "", "output": "x"}, SEEDS[1]
+    )
+    stopped = star("run", "-c", config, "-s", seeds, "-o", tmp_path / "out")
+    assert stopped.code == 2
+    assert "s.jsonl:2: instruction" in stopped.err
+    assert "s.jsonl:3: instruction" in stopped.err
+    assert not (tmp_path / "out").exists()
+    done = star("run", "-c", config, "-s", seeds, "-o", tmp_path / "out", "--skip-bad", "--json", "-q")
+    assert done.code == 0
+    assert json.loads(done.out)["counts"]["done"] == 2
+
+
+def test_a_seed_without_a_response_is_refused_when_no_base_pair_writes_one(
+    star: Any, config: Path, tmp_path: Path
+) -> None:
+    seeds = write_seeds(tmp_path / "s.jsonl", {"instruction": "Say why."})
+    stopped = star("run", "-c", config, "-s", seeds, "-o", tmp_path / "out")
+    assert stopped.code == 2
+    assert "s.jsonl:1: response" in stopped.err
+    assert "base_pairs" in stopped.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        (["run", "-c", "none.yaml", "-s", "offline", "-o", "out"], 2, "init"),
+        (["run", "-c", "agents.yaml", "-s", "none.jsonl", "-o", "out"], 2, "none.jsonl"),
+        (["run", "-c", "agents.yaml", "-s", "offline"], 2, "--out"),
+        (["status", "nowhere"], 3, "no store here"),
+        (["export", "nowhere", "-o", "x.jsonl"], 3, "no store here"),
+        (["add", "agents.yaml"], 2, "agents.yaml"),
+        (["score", "none.jsonl", "--small", "a", "--large", "b", "-o", "x.jsonl"], 2, "none.jsonl"),
+        (["init", "agents.yaml"], 2, "--force"),
+        (["frobnicate"], 2, "No such command"),
+    ],
+)
+def test_a_mistake_ends_with_one_line_that_helps_and_a_code(
+    star: Any, config: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, hint: str
+) -> None:
+    monkeypatch.chdir(config.parent)
+    ended = star(*arguments)
+    assert ended.code == code
+    assert hint in ended.err
+
+
+def test_add_says_when_nobody_answers(star: Any, tmp_path: Path) -> None:
+    ended = star("add", write_seeds(tmp_path / "s.jsonl", *SEEDS), "--url", "http://127.0.0.1:9")
+    assert ended.code == 2
+    assert "no daemon answers" in ended.err
+
+
+def test_init_writes_a_file_that_check_accepts(star: Any, tmp_path: Path) -> None:
+    path = tmp_path / "agents.yaml"
+    assert star("init", path).code == 0
+    checked = star("check", "-c", path, "--json")
+    assert checked.code == 0
+    parts = {finding["part"]: finding for finding in json.loads(checked.out)}
+    assert parts["agent tutor"]["ok"]
+    assert parts["scorers"]["ok"]
+
+
+def test_check_names_what_fails_and_ends_with_1(star: Any, tmp_path: Path) -> None:
+    path = tmp_path / "agents.yaml"
+    path.write_text(
+        SAMPLES.replace("offline/dreamer", "offline/dreemer").replace(
+            "selection: referee", "scoring: {small: no/such, large: no/such}"
+        )
+    )
+    checked = star("check", "-c", path, "--json")
+    findings = {finding["part"]: finding for finding in json.loads(checked.out)}
+    assert checked.code == 1
+    assert "did you mean offline/dreamer" in findings["agent dreamer"]["detail"]
+    assert "no/such" in findings["scorers"]["detail"]
+    assert findings["agent tutor"]["ok"]
+
+
+def test_score_keeps_every_column_and_gives_a_reason_where_there_is_no_score(star: Any, tmp_path: Path) -> None:
+    rows = [
+        {"instruction": "sort these numbers : 3 1 2", "input": "", "output": "1 2 3 .", "id": 7},
+        {"instruction": "say nothing", "output": "", "id": 8},
+        {"instruction": 5, "output": "x", "id": 9},
+    ]
+    file, out = write_seeds(tmp_path / "data.jsonl", *rows), tmp_path / "scored.jsonl"
+    done = star("score", file, "--small", "offline/small", "--large", "offline/large", "-o", out)
+    assert done.code == 0
+    scored = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["id"] for row in scored] == [7, 8, 9]
+    assert scored[0]["gap"] == pytest.approx(scored[0]["ifd_small"] - scored[0]["ifd_large"])
+    assert scored[0]["reason"] == ""
+    assert scored[1]["ifd_small"] is None
+    assert "response" in scored[1]["reason"]
+    assert "unreadable row" in scored[2]["reason"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "parquet"])
+def test_export_writes_each_kind_of_file(star: Any, config: Path, tmp_path: Path, suffix: str) -> None:
+    star("run", "-c", config, "-s", write_seeds(tmp_path / "s.jsonl", *SEEDS), "-o", tmp_path / "out", "-q")
+    path = tmp_path / f"data.{suffix}"
+    done = star("export", tmp_path / "out", "-f", "alpaca", "-o", path, "--json")
+    assert json.loads(done.out)["rows"] == 4
+    if suffix == "parquet":
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    elif suffix == "json":
+        rows = json.loads(path.read_text())
+    else:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row["instruction"] for row in rows] == [seed["instruction"] for seed in SEEDS]
+
+
+def test_status_of_a_folder_shows_what_was_done(star: Any, config: Path, tmp_path: Path) -> None:
+    star("run", "-c", config, "-s", write_seeds(tmp_path / "s.jsonl", *SEEDS), "-o", tmp_path / "out", "-q")
+    status = json.loads(star("status", tmp_path / "out", "--json").out)
+    assert status["seeds"] == {
+        "waiting": 0,
+        "working": 0,
+        "kept": status["seeds"]["kept"],
+        "base": 4 - status["seeds"]["kept"],
+        "dropped": 0,
+    }
+    assert sum(status["pairs"].values()) == pytest.approx(1)
+    assert "pairs" in star("status", tmp_path / "out").out
