@@ -24,6 +24,10 @@ OWNED_ELSEWHERE = frozenset(
 SECRET_REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 
 Selection = Literal["dual", "gap", "ifd", "referee", "random", "base"]
+SCORED: frozenset[Selection] = frozenset({"dual", "gap", "ifd"})
+"""Selections that rank by scores."""
+JUDGED: frozenset[Selection] = frozenset({"dual", "referee"})
+"""Selections that rank by verdicts."""
 ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
 Usd = Annotated[float, Field(ge=0)]
 
@@ -316,7 +320,7 @@ class Config(Section):
     @property
     def needs_small(self) -> bool:
         """Whether the selection scores with the small model."""
-        return self.selection in ("dual", "gap", "ifd")
+        return self.selection in SCORED
 
     @property
     def needs_large(self) -> bool:
@@ -326,7 +330,7 @@ class Config(Section):
     @property
     def needs_referee(self) -> bool:
         """Whether the selection judges."""
-        return self.selection in ("dual", "referee")
+        return self.selection in JUDGED
 
     @property
     def embedder(self) -> str:

@@ -175,7 +175,7 @@ def test_cherry_scores_the_response_after_its_mark_in_both_passes() -> None:
     sample = Sample(instruction="Add.", input="1 2", response="The sum is 3.")
     (found,) = encoder_for("cherry", train_tokenizer(), max_length=512).encode([sample])
     assert isinstance(found, Encoded)
-    text = train_tokenizer().decode(found.conditional.ids)
+    text = str(train_tokenizer().decode(list(found.conditional.ids)))
     assert text.startswith("Below is an instruction that describes a task, paired with an input")
     assert text.endswith("### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:The sum is 3.")
     assert found.alone.ids == ids("### Response:The sum is 3.")

@@ -1,4 +1,4 @@
-"""The scorer in process: numbers that depend on nothing but the pair, explicit precision, errors that say what to do."""
+"""The scorer in process: scores that depend on the pair alone, explicit precision, errors that say what to do."""
 
 from __future__ import annotations
 

@@ -197,12 +197,12 @@ async def test_kill_9_in_the_middle_of_a_batch_changes_no_score(tmp_path: Path, 
     async def call() -> None:
         found.extend(await scorer.score(asked))
 
-    async with Scorer(config, command=(sys.executable, MORTAL, "real", str(gate))) as scorer:
-        async with anyio.create_task_group() as caller:
-            caller.start_soon(call)
-            await anyio.to_thread.run_sync(gate.read_bytes)
-            gate.unlink()
-            assert scorer.pid is not None
-            os.kill(scorer.pid, signal.SIGKILL)
+    command = (sys.executable, MORTAL, "real", str(gate))
+    async with Scorer(config, command=command) as scorer, anyio.create_task_group() as caller:
+        caller.start_soon(call)
+        await anyio.to_thread.run_sync(gate.read_bytes)
+        gate.unlink()
+        assert scorer.pid is not None
+        os.kill(scorer.pid, signal.SIGKILL)
     assert found == expected
     assert sum(score.gap is not None for score in found) == 19

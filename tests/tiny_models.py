@@ -1,8 +1,8 @@
-"""Tiny causal language models and tokenizers on disk: real architectures, random weights with losses that are not flat."""
+"""Tiny causal language models and tokenizers on disk: real architectures, random weights, losses that are not flat."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,8 @@ from transformers import (
 )
 
 Family = Literal["gpt_neox", "gpt2", "llama", "llama_gqa", "gemma2", "granite"]
+FAST: Callable[..., PreTrainedTokenizerFast] = PreTrainedTokenizerFast
+"""The class under a type: its own constructor has none."""
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}\n{% endfor %}"
@@ -34,7 +36,7 @@ Explain why the sky is blue. Light is scattered by the air, and blue light is sc
 def train_tokenizer(
     *, bos: str | None = "<s>", eos: str | None = "</s>", chat_template: str | None = None, adds: str = "$A"
 ) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of 600 tokens, which reads any text. ``adds`` is what it puts around a text by itself: ``<s> $A``."""
+    """A byte-level BPE of 600 tokens, which reads any text. ``adds``: what it puts around a text, as in ``<s> $A``."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -47,7 +49,7 @@ def train_tokenizer(
     tokenizer.post_processor = processors.TemplateProcessing(
         single=adds, special_tokens=[(token, index) for index, token in enumerate(special)]
     )
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=bos, eos_token=eos, pad_token="<pad>")
+    fast = FAST(tokenizer_object=tokenizer, bos_token=bos, eos_token=eos, pad_token="<pad>")
     fast.chat_template = chat_template
     return fast
 
@@ -57,16 +59,17 @@ def neox_tokenizer() -> PreTrainedTokenizerFast:
     """The real tokenizer of the Pythia family, from the shared data."""
     file = SHARED / "tokenizers" / "gpt-neox-20b" / "tokenizer.json"
     end = "<|endoftext|>"
-    return PreTrainedTokenizerFast(tokenizer_file=str(file), bos_token=end, eos_token=end, pad_token="<|padding|>")
+    return FAST(tokenizer_file=str(file), bos_token=end, eos_token=end, pad_token="<|padding|>")
 
 
 def save_model(
     folder: Path, tokenizer: PreTrainedTokenizerFast, family: Family = "llama", *, seed: int = 0, **changes: Any
 ) -> str:
-    """Save a model of the family with random weights, and the tokenizer; return the folder as a name for agents.yaml."""
+    """Save a model with random weights, and the tokenizer; return the folder, which names the model in agents.yaml."""
     torch.manual_seed(seed)
     config = _config(family, {"vocab_size": len(tokenizer), **changes})
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    from_config: Callable[..., Any] = AutoModelForCausalLM.from_config
+    model = from_config(config, dtype=torch.float32)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() > 1:

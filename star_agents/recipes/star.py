@@ -9,7 +9,7 @@ from typing import Literal
 
 import anyio
 
-from star_agents.config import Config, Selection
+from star_agents.config import JUDGED, SCORED, Config, Selection
 from star_agents.errors import StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.workbench import Workbench
@@ -31,16 +31,6 @@ class StarSettings:
         """Take the recipe's settings from the config."""
         return cls(selection=config.selection, reward=config.evolution.reward, random_seed=config.random_seed)
 
-    @property
-    def scores(self) -> bool:
-        """Whether candidates are scored."""
-        return self.selection in ("dual", "gap", "ifd")
-
-    @property
-    def judges(self) -> bool:
-        """Whether candidates are judged."""
-        return self.selection in ("dual", "referee")
-
 
 async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
     """Turn one seed into one outcome.
@@ -57,7 +47,7 @@ async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
     usable = [candidate for candidate in candidates if not candidate.failure]
     failures = tuple(Assessed(candidate=candidate) for candidate in candidates if candidate.failure)
 
-    scores = await bench.score([candidate.sample for candidate in usable]) if settings.scores else None
+    scores = await bench.score([candidate.sample for candidate in usable]) if settings.selection in SCORED else None
     if settings.selection in ("random", "base"):
         assessed, chosen = _choose_without_scores(seed, usable, settings)
     else:
@@ -119,7 +109,7 @@ async def _choose_by_contest(
         )
     ]
     base = next((index for index, candidate in enumerate(usable) if candidate.is_base), None)
-    contest = Contest(contenders, base=base, judged_by_referee=settings.judges)
+    contest = Contest(contenders, base=base, judged_by_referee=settings.selection in JUDGED)
     verdicts = {} if base is None else await _judge(bench, usable, base, contest, settings)
     pi = contest.pi()
     assessed = [
@@ -139,7 +129,7 @@ async def _judge(
     bench: Workbench, usable: Sequence[Candidate], base: int, contest: Contest, settings: StarSettings
 ) -> dict[int, Verdict]:
     """Lazy judging; with ``reward: all`` every candidate of worth is judged."""
-    verdicts = {base: TIE} if settings.judges else {}
+    verdicts = {base: TIE} if settings.selection in JUDGED else {}
     while (index := contest.next_to_judge(everybody=settings.reward == "all")) is not None:
         candidate = usable[index]
         # The same words as the base are a tie by definition; nobody needs to be paid to say so.
@@ -172,7 +162,7 @@ def _why_dropped(candidates: Sequence[Candidate], settings: StarSettings) -> str
     sampled = [candidate for candidate in candidates if not candidate.is_base]
     if all(candidate.failure for candidate in candidates):
         return _failures(candidates)
-    if settings.judges and all(candidate.failure for candidate in base):
+    if settings.selection in JUDGED and all(candidate.failure for candidate in base):
         return f"no base sample to judge against: {_failures(base)}"
     # Keeping the base now would settle the seed for good because of an outage; dropped, it can be queued again.
     if sampled and all(candidate.failure.startswith("call:") for candidate in sampled):
