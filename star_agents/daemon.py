@@ -17,7 +17,7 @@ import anyio.abc
 from star_agents import __version__
 from star_agents.bus import Bus
 from star_agents.config import Config
-from star_agents.config_file import read_config
+from star_agents.config_file import config_digest, read_config
 from star_agents.errors import ConfigError, Problem
 from star_agents.events import ConfigRejected, StateChanged
 from star_agents.intake import take_in_rows, watch_inbox
@@ -87,14 +87,17 @@ class Daemon:
         return {"store": True, "config": not self._config_problems, "taking_seeds": self._state == "ready"}
 
     async def _follow_edits(self) -> None:
+        in_force = config_digest(self._line.config)
         async for _ in edits(self._config_path):
             try:
-                await self._line.reconfigure(read_config(self._config_path))
+                config = read_config(self._config_path)
+                if config_digest(config) != in_force:
+                    await self._line.reconfigure(config)
+                    in_force = config_digest(config)
+                self._config_problems = ()
             except ConfigError as error:
                 self._config_problems = error.problems
                 self._line.bus.publish(ConfigRejected(problems=error.problems))
-            else:
-                self._config_problems = ()
 
     async def _obey_signals(self, workers: anyio.abc.TaskGroup) -> None:
         """First SIGTERM or SIGINT: drain. After the drain limit, or on a second one: stop at once, still consistent."""

@@ -21,8 +21,12 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 async def edits(path: Path, *, sleep: Sleep = anyio.sleep) -> AsyncIterator[None]:
-    """Yield whenever the file has changed and settled. A file that is missing for a moment is no edit."""
+    """Yield at once, and then whenever the file has changed and settled.
+
+    The first time is for what changed before the watching began. A file that is missing for a moment is no edit.
+    """
     known = seen = await _look(path)
+    yield
     while True:
         await sleep(EVERY_S)
         now = await _look(path)

@@ -175,3 +175,36 @@ async def test_selections_without_scores_or_referee_call_neither(tmp_path: Path,
         assert not any(is_judging(request.body) for request in server.requests)
         assert bool(server.requests) == (selection == "random")
     assert len(read_jsonl(tmp_path / "dataset.jsonl")) == 6
+
+
+@pytest.mark.parametrize("embedder", ["hashing", "agent:b"])
+async def test_winners_enter_the_memory_bank_and_later_seeds_draw_from_it(tmp_path: Path, embedder: str) -> None:
+    async with OpenAIServer() as server:
+        config = config_for(server.url, replaced=f"memory: {{embedder: '{embedder}'}}\nconcurrency: 1")
+        await run(config, seeds(20), tmp_path)
+    async with await Store.open(tmp_path) as store:
+        rows = await store.memory_rows()
+        draws = [await store.find_step(result.seed.id, "draw") for result in results(tmp_path)]
+    kept = [result for result in results(tmp_path) if result.outcome.kind == "kept"]
+    assert [row.seq for row in rows] == sorted(result.row.seq for result in kept)
+    assert {row.embedder for row in rows} == {embedder}
+    drawn_from_memory = [draw["from_memory"] for draw in draws if draw]
+    assert drawn_from_memory[0] == 0
+    assert max(drawn_from_memory) > 0
+
+
+async def test_without_a_memory_bank_nothing_is_remembered(tmp_path: Path) -> None:
+    async with OpenAIServer() as server:
+        await run(config_for(server.url, replaced="memory: off"), seeds(5), tmp_path)
+    async with await Store.open(tmp_path) as store:
+        assert await store.memory_rows() == []
+
+
+async def test_a_recorded_draw_of_pairs_that_are_gone_is_drawn_anew(tmp_path: Path) -> None:
+    async with OpenAIServer(lambda body: Fault(status=401, message="bad key")) as server:
+        await run(config_for(server.url, agents=("a", "b")), seeds(3), tmp_path)
+        server.handler = brain
+        await run(config_for(server.url, agents=("a", "c")), seeds(3), tmp_path, retry_dropped=True)
+    pairs = {one.candidate.pair.name for result in results(tmp_path) for one in result.outcome.candidates}
+    assert pairs == {"keep/seed", "keep/a", "keep/c"}
+    assert len(read_jsonl(tmp_path / "dataset.jsonl")) == 3

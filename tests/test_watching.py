@@ -28,7 +28,8 @@ def nothing() -> None:
 
 
 async def count_edits(path: Path, *actions: Callable[[], object]) -> int:
-    seen = 0
+    """Edits noticed after the first look, which always counts as one."""
+    seen = -1
     with pytest.raises(TimeoutError):
         async for _ in edits(path, sleep=Steps(*actions)):
             seen += 1
@@ -68,3 +69,12 @@ async def test_a_file_that_arrives_is_yielded_when_it_has_settled(tmp_path: Path
             found.append(arrived.name)
             arrived.rename(tmp_path / "done" / arrived.name)
     assert found == ["seeds.jsonl"]
+
+
+async def test_what_changed_before_the_watching_began_is_not_missed(tmp_path: Path) -> None:
+    path = tmp_path / "agents.yaml"
+    path.write_text("a")
+    async for _ in edits(path, sleep=Steps()):
+        break
+    else:
+        raise AssertionError("nothing was yielded")
