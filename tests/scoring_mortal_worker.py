@@ -30,7 +30,7 @@ def count(sample: Sample) -> Score:
 
 
 class Letters:
-    """Counts letters; dies of the word POISON, waits at the word GATE until that was read twice, and prints."""
+    """Counts letters; dies of the word POISON, waits at the word GATE until it is let go, and prints."""
 
     def __init__(self, gate: Path, facts: ScorerFacts) -> None:
         self._gate = gate
@@ -56,7 +56,7 @@ class Letters:
             os.kill(os.getpid(), signal.SIGKILL)
         if "GATE" in text:
             self._gate.write_bytes(b"here")
-            self._gate.write_bytes(b"let go")
+            self._gate.with_name("let_go").read_bytes()
         if "CHATTER" in text:
             sys.stderr.write("a warning\n" * 100_000)
 

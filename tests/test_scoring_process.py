@@ -28,10 +28,10 @@ DIED = Score(reason="scorer process died on this sample")
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
-    """A named pipe: reading it waits for the process that writes to it."""
-    pipe = tmp_path / "gate"
-    os.mkfifo(pipe)
-    return pipe
+    """A named pipe: reading it waits for the process that writes to it. ``let_go`` beside it is read by the process."""
+    for name in ("gate", "let_go"):
+        os.mkfifo(tmp_path / name)
+    return tmp_path / "gate"
 
 
 def light(gate: Path, *, small: str = "letters", embedder: str | None = None) -> Scorer:
@@ -102,7 +102,7 @@ async def test_a_caller_that_is_cancelled_leaves_the_answers_of_others_alone(gat
             caller.start_soon(scorer.score, [Sample(instruction="GATE"), *samples(9)])
             await anyio.to_thread.run_sync(gate.read_bytes)
             caller.cancel_scope.cancel()
-        await anyio.to_thread.run_sync(gate.read_bytes)
+        await anyio.to_thread.run_sync(gate.with_name("let_go").write_bytes, b"")
         assert await scorer.score(samples(3)) == [count(sample) for sample in samples(3)]
 
 
@@ -172,8 +172,8 @@ async def test_closing_ends_the_process_and_tells_those_who_wait(gate: Path) -> 
             errors.append(str(error))
 
     async with anyio.create_task_group() as callers, light(gate) as scorer:
-        pid = scorer.pid
-        assert pid is not None
+        pid = scorer.pid or 0
+        assert pid > 0
         callers.start_soon(wait, scorer)
         await anyio.to_thread.run_sync(gate.read_bytes)
     assert errors == ["the scorer was closed before it answered"]
