@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -283,14 +283,16 @@ def _embedder(config: Config, client: AgentClient, scorer: Scorer | None) -> Emb
 
         return by_agent
 
-    async def by_scorer(text: str) -> Vector:
+    async def by_scorer(text: str) -> Vector | None:
         assert scorer is not None, "a line with this embedder is built with a scorer"
-        return as_vector((await scorer.embed([text]))[0])
+        vector = (await scorer.embed([text]))[0]
+        # Zero stands for a text that could not be embedded: it is near to nothing, and must not enter the bank.
+        return as_vector(vector) if vector.any() else None
 
     return by_scorer
 
 
-def _awaitable(function: Callable[[str], Vector]) -> Callable[[str], Awaitable[Vector]]:
+def _awaitable(function: Callable[[str], Vector]) -> Embed:
     async def call(text: str) -> Vector:
         return function(text)
 

@@ -40,7 +40,7 @@ from star_agents.scheduling.memory import Vector
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 
-Embed = Callable[[str], Awaitable[Vector]]
+Embed = Callable[[str], Awaitable[Vector | None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Scoring: dual-model IFD of instruction-response samples (design §4, Eq. 4 and 5), and embeddings for the memory bank.
+"""Scoring: dual-model IFD of instruction-response samples (design §4, Eq. 4), and embeddings for the memory bank.
 
     Scorer ─► Supervisor ─► WorkerProcess ═ pipe ═► worker ─► DualModel ─► Encoder, CausalModel ─► Batcher, Forward
 
@@ -7,8 +7,7 @@ The left side of the pipe runs in the daemon and loads no torch; the right side 
 transformers.
 """
 
-from star_agents.scoring.dual import pi_dual
 from star_agents.scoring.facts import ModelFacts, ScorerFacts
 from star_agents.scoring.scorer import Scorer
 
-__all__ = ["ModelFacts", "Scorer", "ScorerFacts", "pi_dual"]
+__all__ = ["ModelFacts", "Scorer", "ScorerFacts"]

@@ -13,10 +13,10 @@ from star_agents.config import ScoreMode, ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring.compat import encoder_for
-from star_agents.scoring.dual import ifd
 from star_agents.scoring.embedding import Embedder, SentenceEmbedder
 from star_agents.scoring.encoding import Encoded, Encoder, Reason
 from star_agents.scoring.facts import ScorerFacts
+from star_agents.scoring.ifd import ifd
 from star_agents.scoring.model import CausalModel
 
 Role = Literal["small", "large"]

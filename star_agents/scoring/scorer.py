@@ -16,6 +16,7 @@ import anyio
 import numpy as np
 import numpy.typing as npt
 from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from star_agents.config import ScoringConfig
 from star_agents.errors import ScorerError
@@ -94,7 +95,7 @@ class Scorer:
         self._command = command
         self._tasks: TaskGroup | None = None
         self._supervisor: Supervisor | None = None
-        self._calls, self._queue = anyio.create_memory_object_stream[_Call](WAITING_CALLS)
+        self._calls: MemoryObjectSendStream[_Call] | None = None
         self._unanswered: set[_Call] = set()
 
     async def __aenter__(self) -> Self:
@@ -107,7 +108,8 @@ class Scorer:
         except BaseException:
             await self._leave()
             raise
-        self._tasks.start_soon(self._pump, self._supervisor)
+        self._calls, queue = anyio.create_memory_object_stream[_Call](WAITING_CALLS)
+        self._tasks.start_soon(self._pump, self._supervisor, queue)
         return self
 
     async def __aexit__(
@@ -124,12 +126,12 @@ class Scorer:
         return [poisoned if isinstance(answer, Poison) else Score.from_dict(answer) for answer in answers]
 
     async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Float32 [n, d], rows of length 1. Raises ScorerError, also where one of the texts kills the process."""
+        """Float32 [n, d], rows of length 1; a text that kills the process gets the zero vector, near to nothing."""
         answers = await self._ask("embed", list(texts))
-        for answer in answers:
-            if isinstance(answer, Poison):
-                raise ScorerError(f"the scorer process died on a text that was to be embedded: {answer}")
-        rows = [np.frombuffer(base64.b64decode(answer), dtype="<f4") for answer in answers]
+        found = [None if isinstance(answer, Poison) else _vector(answer) for answer in answers]
+        width = next((len(vector) for vector in found if vector is not None), 1)
+        blank = np.zeros(width, dtype=np.float32)
+        rows = [blank if vector is None else vector for vector in found]
         return np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
 
     def describe(self) -> ScorerFacts:
@@ -146,6 +148,8 @@ class Scorer:
     async def _ask(self, work: Work, items: list[Item]) -> list[Any]:
         if not items:
             return []
+        if self._calls is None:
+            raise ScorerError("the scorer is not running: enter it first (`async with Scorer(...)`)")
         call = _Call(work, items)
         self._unanswered.add(call)
         try:
@@ -167,23 +171,14 @@ class Scorer:
             "embedder": self._embedder,
         }
 
-    async def _pump(self, supervisor: Supervisor) -> None:
-        async for first in self._queue:
-            calls = self._drain(first)
-            for work in ("score", "embed"):
-                chosen = [call for call in calls if call.work == work and not call.abandoned]
-                if chosen:
-                    await self._serve(supervisor, work, chosen)
-
-    def _drain(self, first: _Call) -> list[_Call]:
-        """The call that arrived, and those that wait behind it, up to about one batch of items."""
-        calls = [first]
-        while sum(len(call.items) for call in calls) < BATCH:
-            try:
-                calls.append(self._queue.receive_nowait())
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                break
-        return calls
+    async def _pump(self, supervisor: Supervisor, queue: MemoryObjectReceiveStream[_Call]) -> None:
+        with queue:
+            async for first in queue:
+                calls = _drain(first, queue)
+                for work in ("score", "embed"):
+                    chosen = [call for call in calls if call.work == work and not call.abandoned]
+                    if chosen:
+                        await self._serve(supervisor, work, chosen)
 
     async def _serve(self, supervisor: Supervisor, work: Work, calls: Sequence[_Call]) -> None:
         items = [item for call in calls for item in call.items]
@@ -208,8 +203,23 @@ class Scorer:
         try:
             await self._tasks.__aexit__(None, None, None)
         finally:
-            self._calls.close()
-            self._queue.close()
+            if self._calls is not None:
+                self._calls.close()
+
+
+def _drain(first: _Call, queue: MemoryObjectReceiveStream[_Call]) -> list[_Call]:
+    """The call that arrived, and those that wait behind it, up to about one batch of items."""
+    calls = [first]
+    while sum(len(call.items) for call in calls) < BATCH:
+        try:
+            calls.append(queue.receive_nowait())
+        except (anyio.WouldBlock, anyio.EndOfStream):
+            break
+    return calls
+
+
+def _vector(text: str) -> npt.NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
 
 
 async def _answers(supervisor: Supervisor, work: Work, items: Sequence[Item]) -> list[Any]:
