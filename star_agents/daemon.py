@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.abc
 
 from star_agents import __version__
 from star_agents.bus import Bus
-from star_agents.config import Config
 from star_agents.config_file import config_digest, read_config
 from star_agents.errors import ConfigError, Problem
 from star_agents.events import ConfigRejected, StateChanged
@@ -37,9 +35,10 @@ class Daemon:
         self._config_path = config_path
         self._state = "starting"
         self._config_problems: tuple[Problem, ...] = ()
+        self._working = anyio.CancelScope()
 
     async def run(self, *, port: int | None) -> None:
-        """Serve until a signal says otherwise, then drain."""
+        """Serve until told to drain, and until that is done."""
         server = self._line.config.server
         token = os.environ.get(server.token.removeprefix("os.environ/"), "") if server.token else ""
         inbox = Path(server.watch) if server.watch else self._line.store.folder / "inbox"
@@ -55,13 +54,21 @@ class Daemon:
         ):
             doors.start_soon(self._follow_edits)
             doors.start_soon(watch_inbox, self._line, inbox)
-            async with anyio.create_task_group() as workers:
-                workers.start_soon(self._obey_signals, workers)
-                self._enter("ready", f"{url}  inbox {inbox}")
+            self._enter("ready", f"{url}  inbox {inbox}")
+            with self._working:
                 await self._line.work()
-                workers.cancel_scope.cancel()
             doors.cancel_scope.cancel()
         self._enter("stopped")
+
+    def drain(self) -> None:
+        """Take no further seed and wait for calls in flight, up to the drain limit. A second call ends at once."""
+        if self._state == "draining":
+            self._working.cancel()
+            return
+        limit = self._line.config.server.drain_s
+        self._enter("draining", f"no new seeds; waiting up to {limit:g} s for calls in flight")
+        self._line.queue.close()
+        self._working.deadline = anyio.current_time() + limit
 
     async def add_rows(self, rows: Sequence[Mapping[str, Any]], source: str) -> Mapping[str, Any]:
         """Take in seeds that came by HTTP."""
@@ -99,37 +106,37 @@ class Daemon:
                 self._config_problems = error.problems
                 self._line.bus.publish(ConfigRejected(problems=error.problems))
 
-    async def _obey_signals(self, workers: anyio.abc.TaskGroup) -> None:
-        """First SIGTERM or SIGINT: drain. After the drain limit, or on a second one: stop at once, still consistent."""
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for _ in signals:
-                if self._state == "draining":
-                    break
-                self._enter("draining", "no new seeds; waiting for calls in flight")
-                self._line.queue.close()
-                workers.start_soon(self._end_after, self._line.config.server.drain_s, workers)
-        workers.cancel_scope.cancel()
-
-    async def _end_after(self, seconds: float, workers: anyio.abc.TaskGroup) -> None:
-        await anyio.sleep(seconds)
-        workers.cancel_scope.cancel()
-
     def _enter(self, state: str, detail: str = "") -> None:
         self._state = state
         self._line.bus.publish(StateChanged(state=state, detail=detail))
 
 
 async def serve(config_path: Path, folder: Path, *, port: int | None) -> None:
-    """Run the daemon on one config and one folder.
+    """Run the daemon on one config and one folder; SIGTERM or SIGINT drains it, a second one ends it at once.
 
     Raises:
         StarAgentsError: when it cannot start, or loses its scorer for good.
     """
-    config: Config = read_config(config_path)
+    config = read_config(config_path)
     bus = Bus()
     bus.subscribe(log_event)
-    async with (
-        await Store.open(folder) as store,
-        open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
-    ):
-        await Daemon(line, config_path).run(port=port)
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with anyio.create_task_group() as tasks:
+            started: list[Daemon] = []
+            tasks.start_soon(_obey, signals, started, tasks.cancel_scope)
+            async with (
+                await Store.open(folder) as store,
+                open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
+            ):
+                started.append(Daemon(line, config_path))
+                await started[0].run(port=port)
+            tasks.cancel_scope.cancel()
+
+
+async def _obey(signals: AsyncIterator[signal.Signals], started: Sequence[Daemon], scope: anyio.CancelScope) -> None:
+    """While the line is still being built there is nothing to drain: a signal then ends the daemon."""
+    async for _ in signals:
+        if started:
+            started[0].drain()
+        else:
+            scope.cancel()

@@ -93,7 +93,11 @@ class Line:
                 workers.start_soon(self._worker)
 
     async def reconfigure(self, config: Config) -> ConfigApplied:
-        """Put a checked config in force. Seeds in hand end as they began; what only a restart changes is named."""
+        """Put a checked config in force; what only a restart changes is named.
+
+        Calls in flight end where they began. A seed in hand goes on without a pair that is gone; one that cannot end
+        well without it, because its base or referee is gone, is worked again under the new config.
+        """
         old = self.config
         delayed = restart_only(old, config)
         config = config.model_copy(update={section: getattr(old, section) for section in delayed})
@@ -147,12 +151,17 @@ class Line:
     async def _reach_budget(self, seed: Seed, error: BudgetExhausted) -> None:
         """Put the seed back. A batch ends here; a daemon waits until agents.yaml allows more."""
         raised = self._budget_raised
-        await self.store.release(seed.id)
+        await self._return(seed)
         self.bus.publish(BudgetReached(message=str(error)))
         if self._waits_for_budget:
             await raised.wait()
         else:
             self.stop(str(error))
+
+    async def _return(self, seed: Seed) -> None:
+        """Put a seed back to its old place in the queue; its answers stay in the journal."""
+        await self.store.release(seed.id)
+        self.queue.wake()
 
     def stop(self, why: str) -> None:
         """End a batch early: no further seed is taken, those in hand are finished."""
@@ -165,6 +174,10 @@ class Line:
         # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
         with anyio.CancelScope(shield=True):
             async with self._settling:
+                if outcome.kind == "dropped" and bench.revision != self.revision:
+                    # Perhaps only because an edit took its base or referee away; what it has asked is in the journal.
+                    await self._return(bench.seed)
+                    return
                 policy = self.scheduler.foresee(outcome)
                 row = _memory_row(outcome, embedding, self.config.embedder)
                 seq = await self.store.commit_outcome(outcome, policy=policy, memory=row, revision=bench.revision)

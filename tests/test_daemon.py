@@ -107,7 +107,7 @@ def test_live_edits_under_load_add_change_and_remove_agents_and_a_broken_one_cha
     daemon, base = start(tmp_path, agents_yaml(url))
     path = tmp_path / "agents.yaml"
     with daemon:
-        post(base, rows(0, 400))
+        post(base, rows(0, 200))
         daemon.wait_for("outcome_committed", lambda line: line["seq"] >= 5)
 
         replace(path, agents_yaml(url, agents=("a", "b", "c", "d")))
@@ -127,12 +127,28 @@ def test_live_edits_under_load_add_change_and_remove_agents_and_a_broken_one_cha
         assert {"- agent b", "- agent c", "~ agent a", "- pair keep/b"} <= set(changed["changes"])
         assert sorted(get(base, "/v1/status")["pairs"]) == ["keep/a", "keep/d"]
 
-        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 400)
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 200)
         assert daemon.end() == 0
-    assert daemon.count("call_failed") == 0
+    # Only a seed in hand that was about to ask a removed agent may have gone without it.
+    failed = [line for line in daemon.lines if line["event"] == "call_failed"]
+    assert all(line["agent"] in "bc" and "is not in agents.yaml" in line["error"] for line in failed)
     found = results(tmp_path / "data")
-    assert len({result.seed.id for result in found}) == len(found) == 400
+    assert len({result.seed.id for result in found}) == len(found) == 200
     assert {result.row.revision for result in found} >= {1, changed["revision"]}
+
+
+def test_seeds_in_hand_are_worked_again_when_an_edit_takes_their_referee_away(tmp_path: Path, url: str) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url, agents=("a", "b", "c")))
+    with daemon:
+        post(base, rows(0, 120))
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] >= 3)
+        edited = agents_yaml(url, agents=("b", "c"), replaced="referee: {agents: [b]}")
+        replace(tmp_path / "agents.yaml", edited)
+        daemon.wait_for("config_applied")
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 120)
+        assert daemon.end() == 0
+    assert {result.outcome.kind for result in results(tmp_path / "data")} <= {"kept", "base"}
+    assert len(results(tmp_path / "data")) == 120
 
 
 def test_a_key_that_is_not_in_the_environment_makes_an_edit_a_rejected_one(tmp_path: Path, url: str) -> None:
@@ -178,3 +194,29 @@ def test_no_file_of_the_daemon_holds_the_key(tmp_path: Path, url: str) -> None:
         daemon.end()
     written = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
     assert os.environ["LINE_TEST_KEY"].encode() not in written + str(daemon.lines).encode()
+
+
+def test_a_signal_while_the_daemon_is_still_starting_ends_it_with_0(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "agents.yaml"
+    path.write_text(agents_yaml(url))
+    with Running("serve", "-c", path, "--data-dir", tmp_path / "data", "--port", "0") as daemon:
+        while not (tmp_path / "data" / "lock").exists():
+            assert daemon.process.poll() is None
+        assert daemon.end() == 0
+    assert daemon.other == []
+
+
+def test_what_a_drained_daemon_left_waiting_is_worked_by_the_next_one(tmp_path: Path, url: str) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        post(base, rows(0, 150))
+        daemon.wait_for("outcome_committed")
+        assert daemon.end() == 0
+    done = len(results(tmp_path / "data"))
+    assert 0 < done < 150
+    daemon, _ = start(tmp_path, agents_yaml(url))
+    with daemon:
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 150)
+        assert daemon.end() == 0
+    found = results(tmp_path / "data")
+    assert len({result.seed.id for result in found}) == len(found) == 150
