@@ -21,6 +21,8 @@ from star_agents.offline.reading import Comparison, Question, Rewriting, read
 
 SAMPLE_AGENTS: Mapping[str, str] = {name: profile.line for name, profile in PROFILES.items()}
 """Name of each sample agent and what it is, in one line."""
+_OWNS_UP = 0.75
+"""Share of broken-off replies that end with ``length``, as a provider's do; the rest can only be seen in the text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,9 +90,9 @@ def _reply(profile: Profile, request: Question | Rewriting | Comparison, rng: Ra
     task = world.solve(request.text)
     if task is None:
         text = styles.reshape(profile.style, request.text, request.reference, rng)
-        return text, profile.flaw == "cut" and rng.random() < 0.5
+        return text, profile.flaw == "cut" and rng.random() < _OWNS_UP
     kind = _kind(profile, task, rng)
-    return world.write(task, kind, rng), kind == "cut" and rng.random() < 0.5
+    return world.write(task, kind, rng), kind == "cut" and rng.random() < _OWNS_UP
 
 
 def _kind(profile: Profile, task: world.Task, rng: Random) -> world.Kind:

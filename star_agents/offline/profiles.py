@@ -1,8 +1,8 @@
 """The sample agents: what each is good at, how it writes, and how it fails.
 
 ``tutor`` is the planted best: right nearly everywhere, and always in the full style that the dual-model gap favours.
-``dreamer`` is the planted worst: nine times out of ten it answers some other question, which has a gap below zero
-and so can never be chosen. The rest lie between: right in one half of the families, or in a style that seldom wins.
+``dreamer`` is the planted worst: it always answers some other question, which has a gap below zero and so can
+never be chosen. The rest lie between: right in one half of the families, or in a style that seldom wins.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ class Profile:
 PROFILES: Mapping[str, Profile] = {
     "tutor": Profile(
         line="planted best: right almost everywhere, explains briefly",
-        strong=_ALL - {"table", "month"}, skill=0.97, elsewhere=0.8, style="restructure",
+        strong=_ALL - {"table", "month"}, skill=0.98, elsewhere=0.95, style="restructure",
     ),
     "scholar": Profile(
         line="strong with words and facts, weak with numbers",
-        strong=_ALL - NUMBER_FAMILIES, skill=0.7, elsewhere=0.15, style="elaborate",
+        strong=_ALL - NUMBER_FAMILIES, skill=0.6, elsewhere=0.05, style="elaborate",
     ),
     "clerk": Profile(
         line="strong with numbers and dates, weak with words",
-        strong=NUMBER_FAMILIES, skill=0.7, elsewhere=0.15, style="number",
+        strong=NUMBER_FAMILIES, skill=0.6, elsewhere=0.05, style="number",
     ),
     "analyst": Profile(
         line="strong at ordering, counting and looking up, weak elsewhere",
-        strong=_REASONING, skill=0.75, elsewhere=0.15, style="number",
+        strong=_REASONING, skill=0.65, elsewhere=0.05, style="number",
     ),
-    "novice": Profile(line="right a third of the time", skill=0.35, style="stumble"),
+    "novice": Profile(line="right one time in five", skill=0.2, style="stumble"),
     "terse": Profile(
         line="three times in four right, gives the bare answer",
         skill=0.75, sound="terse", flaw="wrong_terse", style="shorten",
@@ -64,12 +64,12 @@ PROFILES: Mapping[str, Profile] = {
         line="three times in four right, buries the answer in small talk", skill=0.75, sound="padded", style="chat"
     ),
     "hasty": Profile(
-        line="breaks off two times in three; says so half of the time", skill=0.3, flaw="cut", style="cut"
+        line="breaks off three times in four; mostly says so", skill=0.25, flaw="cut", style="cut"
     ),
     "bluffer": Profile(line="sure of itself and mostly wrong", skill=0.2, style="damage"),
     "parrot": Profile(line="mostly evades the question", skill=0.2, flaw="unanswered", style="echo"),
     "dreamer": Profile(
-        line="planted worst: nearly always answers some other question", skill=0.1, flaw="off", style="dream"
+        line="planted worst: always answers some other question", skill=0.0, flaw="off", style="dream"
     ),
     "editor": Profile(line="instruction agent: puts a question into other words", skill=0.6, style="restructure"),
     "coach": Profile(
