@@ -12,11 +12,12 @@ from typing import Any
 import anyio
 from rich.console import Console
 
+from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import Event, OutcomeCommitted, SeedsAdded
-from star_agents.line import Line, intake_problems, open_line
+from star_agents.line import Line, intake_problems
 from star_agents.logs import log_event
 from star_agents.progress import BatchProgress
 from star_agents.records import Seed

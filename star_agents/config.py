@@ -318,6 +318,11 @@ class Config(Section):
         return tuple(dict.fromkeys(pair.pair for pair in self.base_pairs))
 
     @property
+    def agent_budgets_usd(self) -> dict[str, float | None]:
+        """Each agent's own budget; ``None`` for no limit."""
+        return {name: agent.budget_usd for name, agent in self.agents.items()}
+
+    @property
     def needs_small(self) -> bool:
         """Whether the selection scores with the small model."""
         return self.selection in SCORED

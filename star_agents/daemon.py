@@ -14,12 +14,13 @@ from typing import Any
 import anyio
 
 from star_agents import __version__
+from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.config_file import config_digest, read_config
 from star_agents.errors import ConfigError, Problem
 from star_agents.events import ConfigRejected, StateChanged
 from star_agents.intake import take_in_rows, watch_inbox
-from star_agents.line import Line, open_line
+from star_agents.line import Line
 from star_agents.logs import log_event
 from star_agents.status import describe
 from star_agents.storage.store import Store

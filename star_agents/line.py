@@ -1,21 +1,18 @@
-"""The line: the rooms built for one config and one folder, and the workers that take seeds through it.
+"""The line: workers that take seeds from the queue through the recipe to a committed outcome.
 
 Both front ends use it: `run` lets it end with the last seed, `serve` keeps it going. It decides nothing about data; it
-only joins: seed queue → recipe → outcome committed in one transaction → learned from → published.
+only joins: seed queue → recipe → outcome committed in one transaction → learned from → published. What it is made of is
+put together in ``building.py``.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import anyio
 
-from star_agents import offline
-from star_agents.agents.budgets import Budgets
 from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
 from star_agents.bus import Bus
@@ -24,11 +21,9 @@ from star_agents.config_changes import changes_between, restart_only
 from star_agents.config_file import config_digest
 from star_agents.errors import AgentError, BudgetExhausted, Problem
 from star_agents.events import BudgetReached, ConfigApplied, OutcomeCommitted, SeedsAdded
-from star_agents.offline.agents import respond
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import SEED, Outcome, Seed
-from star_agents.scheduling.hashing_embedder import embed_by_hashing
-from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
+from star_agents.scheduling.memory import Remembered, Vector
 from star_agents.scheduling.queue import SeedQueue
 from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
@@ -103,7 +98,7 @@ class Line:
         config = config.model_copy(update={section: getattr(old, section) for section in delayed})
         async with self._settling:
             await self.client.reconfigure(config.agents)
-            self.client.budgets.set_limits(config.budget_usd, _agent_budgets(config))
+            self.client.budgets.set_limits(config.budget_usd, config.agent_budgets_usd)
             self.scheduler.reconfigure(config)
             self.revision = await self.store.add_revision(config_digest(config), config.model_dump_json())
             await self.store.save_policy(self.scheduler.state(), self.revision)
@@ -201,117 +196,6 @@ def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
     ]
 
 
-@asynccontextmanager
-async def open_line(
-    config: Config, store: Store, *, bus: Bus, seeds_expected: int | None, ends_when_empty: bool
-) -> AsyncIterator[Line]:
-    """Build the line on an open store and take it down again.
-
-    Args:
-        config: A checked config.
-        store: Where the seeds wait; the caller opens and closes it.
-        bus: Hears everything that happens.
-        seeds_expected: Length of a batch for `rate: auto`; ``None`` for a daemon.
-        ends_when_empty: True for a batch.
-
-    Raises:
-        ScorerError: a scorer model cannot be loaded.
-        ConfigError: an agent's key is missing from the environment.
-    """
-    async with AsyncExitStack() as stack:
-        client = await _open_client(config, store, stack)
-        scorer = await _open_scorer(config, stack)
-        scheduler, revision = await _restore_scheduler(config, store, seeds_expected)
-        line = Line(
-            config=config,
-            revision=revision,
-            store=store,
-            client=client,
-            scorer=scorer,
-            embed=_embedder(config, client, scorer),
-            scheduler=scheduler,
-            salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
-            bus=bus,
-            ends_when_empty=ends_when_empty,
-        )
-        yield line
-        line.save_index()
-
-
-async def _open_client(config: Config, store: Store, stack: AsyncExitStack) -> AgentClient:
-    budgets = Budgets(config.budget_usd, _agent_budgets(config))
-    # What an unanswered send may have cost counts as spent: a budget holds over restarts, or it is none.
-    budgets.restore({usage.agent: usage.cost_usd + usage.at_risk_usd for usage in await store.agent_usage()})
-    client = AgentClient(config.agents, providers={"offline": respond}, budgets=budgets)
-    stack.push_async_callback(client.aclose)
-    return client
-
-
-def _agent_budgets(config: Config) -> dict[str, float | None]:
-    return {name: agent.budget_usd for name, agent in config.agents.items()}
-
-
-async def _open_scorer(config: Config, stack: AsyncExitStack) -> Scorer | None:
-    """Start the scorer process where the selection scores or the memory bank embeds with it; else none."""
-    embedder = config.embedder if config.memory.enabled else ""
-    small = config.needs_small
-    in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
-    if not small and in_process is None:
-        return None
-    scorer = Scorer(
-        config.scoring,
-        small=small,
-        large=config.needs_large,
-        embedder=in_process,
-        resolve=offline.resolve_model,
-    )
-    return await stack.enter_async_context(scorer)
-
-
-async def _restore_scheduler(config: Config, store: Store, seeds_expected: int | None) -> tuple[Scheduler, int]:
-    bank = None
-    if config.memory.enabled:
-        bank = MemoryBank(config.embedder)
-        rows = await store.memory_rows(embedder=config.embedder)
-        bank.load([_from_row(row) for row in rows], store.folder / INDEX_FILE)
-    scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
-    kept = await store.load_policy()
-    if kept is not None:
-        scheduler.restore(kept.state)
-    revision = await store.add_revision(config_digest(config), config.model_dump_json())
-    await store.save_policy(scheduler.state(), revision)
-    return scheduler, revision
-
-
-def _embedder(config: Config, client: AgentClient, scorer: Scorer | None) -> Embed | None:
-    if not config.memory.enabled:
-        return None
-    if config.embedder == "hashing":
-        return _awaitable(embed_by_hashing)
-    if config.embedder.startswith("agent:"):
-        agent = config.embedder.removeprefix("agent:")
-
-        async def by_agent(text: str) -> Vector:
-            return as_vector((await client.embed(agent, [text]))[0])
-
-        return by_agent
-
-    async def by_scorer(text: str) -> Vector | None:
-        assert scorer is not None, "a line with this embedder is built with a scorer"
-        vector = (await scorer.embed([text]))[0]
-        # Zero stands for a text that could not be embedded: it is near to nothing, and must not enter the bank.
-        return as_vector(vector) if vector.any() else None
-
-    return by_scorer
-
-
-def _awaitable(function: Callable[[str], Vector]) -> Embed:
-    async def call(text: str) -> Vector:
-        return function(text)
-
-    return call
-
-
 def _memory_row(outcome: Outcome, embedding: Vector | None, embedder: str) -> MemoryRow | None:
     """The bank's row: only a winner that is no base pair and has π > 0 enters (design section 4)."""
     winner = outcome.winner
@@ -324,8 +208,3 @@ def _remembered(seq: int, row: MemoryRow | None, embedding: Vector | None) -> Re
     if row is None or embedding is None:
         return None
     return Remembered(seq=seq, pair=row.pair, pi=row.pi, embedding=embedding)
-
-
-def _from_row(row: MemoryRow) -> Remembered:
-    vector = vector_from_bytes(row.embedding)
-    return Remembered(seq=row.seq, pair=row.pair, pi=row.pi, embedding=vector)

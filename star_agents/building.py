@@ -1,0 +1,135 @@
+"""The composition root of a line: every room built for one config and one store, and taken down again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from star_agents import offline
+from star_agents.agents.budgets import Budgets
+from star_agents.agents.client import AgentClient
+from star_agents.bus import Bus
+from star_agents.config import Config
+from star_agents.config_file import config_digest
+from star_agents.line import INDEX_FILE, Line
+from star_agents.offline.agents import respond
+from star_agents.scheduling.hashing_embedder import embed_by_hashing
+from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
+from star_agents.scheduling.scheduler import Scheduler
+from star_agents.scoring.scorer import Scorer
+from star_agents.storage.rows import MemoryRow
+from star_agents.storage.store import Store
+from star_agents.workbench import Embed
+
+
+@asynccontextmanager
+async def open_line(
+    config: Config, store: Store, *, bus: Bus, seeds_expected: int | None, ends_when_empty: bool
+) -> AsyncIterator[Line]:
+    """Build the line on an open store and take it down again.
+
+    Args:
+        config: A checked config.
+        store: Where the seeds wait; the caller opens and closes it.
+        bus: Hears everything that happens.
+        seeds_expected: Length of a batch for `rate: auto`; ``None`` for a daemon.
+        ends_when_empty: True for a batch.
+
+    Raises:
+        ScorerError: a scorer model cannot be loaded.
+        ConfigError: an agent's key is missing from the environment.
+    """
+    async with AsyncExitStack() as stack:
+        client = await _open_client(config, store, stack)
+        scorer = await _open_scorer(config, stack)
+        scheduler, revision = await _restore_scheduler(config, store, seeds_expected)
+        line = Line(
+            config=config,
+            revision=revision,
+            store=store,
+            client=client,
+            scorer=scorer,
+            embed=_embedder(config, client, scorer),
+            scheduler=scheduler,
+            salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
+            bus=bus,
+            ends_when_empty=ends_when_empty,
+        )
+        yield line
+        line.save_index()
+
+
+async def _open_client(config: Config, store: Store, stack: AsyncExitStack) -> AgentClient:
+    budgets = Budgets(config.budget_usd, config.agent_budgets_usd)
+    # What an unanswered send may have cost counts as spent: a budget holds over restarts, or it is none.
+    budgets.restore({usage.agent: usage.cost_usd + usage.at_risk_usd for usage in await store.agent_usage()})
+    client = AgentClient(config.agents, providers={"offline": respond}, budgets=budgets)
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+async def _open_scorer(config: Config, stack: AsyncExitStack) -> Scorer | None:
+    """Start the scorer process where the selection scores or the memory bank embeds with it; else none."""
+    embedder = config.embedder if config.memory.enabled else ""
+    small = config.needs_small
+    in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
+    if not small and in_process is None:
+        return None
+    scorer = Scorer(
+        config.scoring,
+        small=small,
+        large=config.needs_large,
+        embedder=in_process,
+        resolve=offline.resolve_model,
+    )
+    return await stack.enter_async_context(scorer)
+
+
+async def _restore_scheduler(config: Config, store: Store, seeds_expected: int | None) -> tuple[Scheduler, int]:
+    bank = None
+    if config.memory.enabled:
+        bank = MemoryBank(config.embedder)
+        rows = await store.memory_rows(embedder=config.embedder)
+        bank.load([_from_row(row) for row in rows], store.folder / INDEX_FILE)
+    scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
+    kept = await store.load_policy()
+    if kept is not None:
+        scheduler.restore(kept.state)
+    revision = await store.add_revision(config_digest(config), config.model_dump_json())
+    await store.save_policy(scheduler.state(), revision)
+    return scheduler, revision
+
+
+def _embedder(config: Config, client: AgentClient, scorer: Scorer | None) -> Embed | None:
+    if not config.memory.enabled:
+        return None
+    if config.embedder == "hashing":
+        return _awaitable(embed_by_hashing)
+    if config.embedder.startswith("agent:"):
+        agent = config.embedder.removeprefix("agent:")
+
+        async def by_agent(text: str) -> Vector:
+            return as_vector((await client.embed(agent, [text]))[0])
+
+        return by_agent
+
+    async def by_scorer(text: str) -> Vector | None:
+        assert scorer is not None, "a line with this embedder is built with a scorer"
+        vector = (await scorer.embed([text]))[0]
+        # Zero stands for a text that could not be embedded: it is near to nothing, and must not enter the bank.
+        return as_vector(vector) if vector.any() else None
+
+    return by_scorer
+
+
+def _awaitable(function: Callable[[str], Vector]) -> Embed:
+    async def call(text: str) -> Vector:
+        return function(text)
+
+    return call
+
+
+def _from_row(row: MemoryRow) -> Remembered:
+    vector = vector_from_bytes(row.embedding)
+    return Remembered(seq=row.seq, pair=row.pair, pi=row.pi, embedding=vector)
