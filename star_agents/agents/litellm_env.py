@@ -35,7 +35,8 @@ def load() -> ModuleType:
     # Its class is built on first use otherwise, and warns wherever that happens to be.
     litellm.types.router.Deployment.model_rebuild()
     litellm.suppress_debug_info = True
-    litellm.turn_off_message_logging = True  # prompts and answers belong in the store, not in a logger
+    # LiteLLM's redaction copies every reply for listeners that we never install: a third of the work of a call.
+    litellm.turn_off_message_logging = False
     litellm.in_memory_llm_clients_cache.max_size_in_memory = _CLIENTS
     return litellm
 
