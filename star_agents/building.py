@@ -42,7 +42,9 @@ async def open_line(
     """
     async with AsyncExitStack() as stack:
         client = await _open_client(config, store, stack)
-        scorer = await _open_scorer(config, stack)
+        scorer = scorer_for(config)
+        if scorer is not None:
+            await stack.enter_async_context(scorer)
         scheduler, revision = await _restore_scheduler(config, store, seeds_expected)
         line = Line(
             config=config,
@@ -69,21 +71,19 @@ async def _open_client(config: Config, store: Store, stack: AsyncExitStack) -> A
     return client
 
 
-async def _open_scorer(config: Config, stack: AsyncExitStack) -> Scorer | None:
-    """Start the scorer process where the selection scores or the memory bank embeds with it; else none."""
+def scorer_for(config: Config) -> Scorer | None:
+    """The scorer that the selection scores with and the memory bank embeds with, not started; ``None`` for neither."""
     embedder = config.embedder if config.memory.enabled else ""
-    small = config.needs_small
     in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
-    if not small and in_process is None:
+    if not config.needs_small and in_process is None:
         return None
-    scorer = Scorer(
+    return Scorer(
         config.scoring,
-        small=small,
+        small=config.needs_small,
         large=config.needs_large,
         embedder=in_process,
         resolve=offline.resolve_model,
     )
-    return await stack.enter_async_context(scorer)
 
 
 async def _restore_scheduler(config: Config, store: Store, seeds_expected: int | None) -> tuple[Scheduler, int]:

@@ -152,7 +152,8 @@ def test_init_writes_a_file_that_check_accepts(star: Any, tmp_path: Path) -> Non
     assert checked.code == 0
     parts = {finding["part"]: finding for finding in json.loads(checked.out)}
     assert parts["agent tutor"]["ok"]
-    assert parts["scorers"]["ok"]
+    assert parts["scorer small"]["ok"]
+    assert parts["scorer large"]["ok"]
 
 
 def test_check_names_what_fails_and_ends_with_1(star: Any, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 import click
 
-from star_agents import offline
 from star_agents.agents.client import AgentClient
+from star_agents.building import scorer_for
 from star_agents.commands.tables import print_json, print_table, usd
 from star_agents.config import Config
 from star_agents.config_file import read_config
@@ -19,7 +19,7 @@ from star_agents.errors import ScorerError, StarAgentsError
 from star_agents.logs import set_up_logging
 from star_agents.offline.agents import respond
 from star_agents.records import Message
-from star_agents.scoring.scorer import Scorer
+from star_agents.scoring.facts import ModelFacts
 
 QUESTION = "Answer with one short sentence: why is the sky blue?"
 
@@ -65,8 +65,7 @@ async def _look_at_everything(config: Config) -> list[Finding]:
                 tasks.start_soon(_call_once, client, config, name, findings)
     finally:
         await client.aclose()
-    in_order = [findings[name] for name in config.agents]
-    return [*in_order, *([await _load_scorers(config)] if config.needs_small else [])]
+    return [*(findings[name] for name in config.agents), *await _load_scorers(config)]
 
 
 async def _call_once(client: AgentClient, config: Config, name: str, findings: dict[str, Finding]) -> None:
@@ -83,12 +82,23 @@ async def _call_once(client: AgentClient, config: Config, name: str, findings: d
         findings[name] = Finding(part=part, ok=True, detail=f"{detail}, {time.monotonic() - started:.2f} s")
 
 
-async def _load_scorers(config: Config) -> Finding:
+async def _load_scorers(config: Config) -> list[Finding]:
+    scorer = scorer_for(config)
+    if scorer is None:
+        return []
     try:
-        scorer = Scorer(
-            config.scoring, small=True, large=config.needs_large, embedder=None, resolve=offline.resolve_model
-        )
         async with scorer:
-            return Finding(part="scorers", ok=True, detail=str(scorer.describe()))
+            facts = scorer.describe()
     except ScorerError as error:
-        return Finding(part="scorers", ok=False, detail=str(error))
+        return [Finding(part="scorers", ok=False, detail=str(error))]
+    models = {"scorer small": facts.small, "scorer large": facts.large}
+    found = [Finding(part=part, ok=True, detail=_model(model)) for part, model in models.items() if model is not None]
+    if facts.same_tokenizer is False:
+        detail = "small and large have different tokenizers: their IFDs are means over different tokens"
+        found.append(Finding(part="scorers", ok=True, detail=detail))
+    return found
+
+
+def _model(model: ModelFacts) -> str:
+    size = f"{model.parameters / 1e6:,.2f} M parameters"
+    return f"{model.model}, {size}, {model.dtype} on {model.device}, up to {model.max_length} tokens"
