@@ -1,4 +1,4 @@
-"""What `tools/demo` promises: 300 rows, the planted best pair rises, the planted worst fades, nothing is asked twice."""
+"""What `tools/demo` promises: 300 rows, the planted best pair rises, the planted worst fades, nothing asked twice."""
 
 from __future__ import annotations
 

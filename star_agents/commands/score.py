@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import anyio
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from star_agents import offline
+from star_agents.cli import INTERRUPTED
 from star_agents.commands.tables import print_json
 from star_agents.config import ScoreMode, ScoringConfig
-from star_agents.errors import SeedFileError, UsageError
 from star_agents.logs import set_up_logging
-from star_agents.records import Sample, Score
-from star_agents.scoring.scorer import Scorer
-from star_agents.storage.seed_files import read_rows, seed_from_row, write_rows
+from star_agents.score_dataset.job import ScoredFile, ScoreJob, score_file
+from star_agents.score_dataset.tally import Tally, quantile
+from star_agents.scoring import Scorer
 
-ROWS_AT_ONCE = 256
-OWN_COLUMNS = ("ifd_small", "ifd_large", "gap", "reason", "ifd_formula")
+REASONS_SHOWN = 10
 
 
 @click.command(short_help="Add IFD scores of two models to any dataset.")
@@ -31,6 +29,10 @@ OWN_COLUMNS = ("ifd_small", "ifd_large", "gap", "reason", "ifd_formula")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="File: .jsonl, .json, .csv or .parquet."
 )
+@click.option(
+    "--report", type=click.Path(path_type=Path), help="Also write an HTML page: distributions, pairs to read."
+)
+@click.option("--fresh", is_flag=True, help="Start anew, whatever an earlier run left in OUT.part.")
 @click.option("--mode", type=click.Choice(get_args(ScoreMode)), default="perplexity_ratio", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
@@ -40,79 +42,57 @@ OWN_COLUMNS = ("ifd_small", "ifd_large", "gap", "reason", "ifd_formula")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--trust-remote-code", is_flag=True, help="Let the model repositories run their own code.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(file: Path, out: Path, as_json: bool, **scoring: Any) -> None:
-    """Keep every column of FILE and add ifd_small, ifd_large, gap and reason.
+def command(file: Path, out: Path, report: Path | None, fresh: bool, as_json: bool, **scoring: Any) -> None:
+    """Keep every column of FILE and add ifd_small, ifd_large, gap, reason and ifd_formula.
 
     IFD near or above 1: the instruction does not help the model to the response. A large gap: hard for the small model,
     within the large one's reach. A row that cannot be scored says why in `reason`; it never gets a 0.
+
+    FILE is .jsonl, .json, .csv or .parquet of any length: a part of it is in memory at a time (but a .json file that
+    is one object over several lines is read whole). Finished rows go to OUT.part at once; after a kill or Ctrl-C the
+    same command goes on from there. OUT appears when all rows are done.
     """
     set_up_logging(level="error")
     config = ScoringConfig(**scoring)
-    rows = [(where, dict(row)) for where, row in read_rows(file)]
-    if not rows:
-        raise UsageError(f"{file} holds no rows")
-    taken = sorted(set(OWN_COLUMNS) & rows[0][1].keys())
-    if taken and not as_json:
-        click.echo(f"note: the columns {', '.join(taken)} of {file} are replaced", err=True)
-    scored = anyio.run(_score_all, config, rows)
-    write_rows(out, scored)
-    _report(scored, out, as_json)
+    job = ScoreJob(source=file, out=out, config=config, report=report, fresh=fresh)
+    result = anyio.run(score_file, job, Scorer(config, embedder=None, resolve=offline.resolve_model))
+    if result.tally is None:
+        _say_how_to_go_on(result, job)
+        sys.exit(INTERRUPTED)
+    if as_json:
+        print_json(_summary(result, result.tally, job))
+    else:
+        _show(result.tally, job)
 
 
-async def _score_all(config: ScoringConfig, rows: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    scored: list[dict[str, Any]] = []
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("loading models", total=len(rows))
-        async with Scorer(config, embedder=None, resolve=offline.resolve_model) as scorer:
-            progress.update(task, description="scoring")
-            for start in range(0, len(rows), ROWS_AT_ONCE):
-                chunk = rows[start : start + ROWS_AT_ONCE]
-                scored.extend(await _score_chunk(scorer, chunk))
-                progress.update(task, completed=len(scored))
-    return scored
+def _say_how_to_go_on(result: ScoredFile, job: ScoreJob) -> None:
+    total = f" of {result.rows:,}" if result.rows else ""
+    again = shlex.join(argument for argument in sys.argv[1:] if argument != "--fresh")
+    click.echo(
+        f"stopped by {result.stopped_by}: {result.done:,}{total} rows are scored, in {job.journal}\n"
+        f"to go on: python -m star_agents {again}",
+        err=True,
+    )
 
 
-async def _score_chunk(scorer: Scorer, rows: list[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    samples: list[Sample | str] = [_sample(row, where) for where, row in rows]
-    scores = iter(await scorer.score([sample for sample in samples if isinstance(sample, Sample)]))
-    found = [next(scores) if isinstance(sample, Sample) else Score(reason=sample) for sample in samples]
-    return (_with_score(row, score) for (_, row), score in zip(rows, found, strict=True))
-
-
-def _sample(row: Mapping[str, Any], where: str) -> Sample | str:
-    """The row's sample, or why it has none."""
-    try:
-        return seed_from_row(row, source=where).sample
-    except SeedFileError as error:
-        return f"unreadable row: {error.problems[0].field}: {error.problems[0].message}"
-
-
-def _with_score(row: Mapping[str, Any], score: Score) -> dict[str, Any]:
+def _summary(result: ScoredFile, tally: Tally, job: ScoreJob) -> dict[str, Any]:
     return {
-        **row,
-        "ifd_small": score.ifd_small,
-        "ifd_large": score.ifd_large,
-        "gap": score.gap,
-        "reason": score.reason,
-        "ifd_formula": score.formula,
+        "rows": tally.rows,
+        "scored": tally.scored,
+        "gap_median": quantile(tally.gaps, 0.5),
+        "gap_positive": tally.positive,
+        "reasons": dict(tally.reasons.most_common()),
+        "resumed": result.resumed,
+        "out": str(job.out),
+        "report": str(job.report) if job.report else None,
     }
 
 
-def _report(rows: list[dict[str, Any]], out: Path, as_json: bool) -> None:
-    gaps = sorted(row["gap"] for row in rows if row["gap"] is not None)
-    reasons: dict[str, int] = {}
-    for row in rows:
-        if row["reason"]:
-            reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
-    median = gaps[len(gaps) // 2] if gaps else None
-    positive = sum(1 for gap in gaps if gap > 0)
-    if as_json:
-        print_json(
-            {"rows": len(rows), "scored": len(gaps), "gap_median": median, "gap_positive": positive, "reasons": reasons}
-        )
-        return
-    click.echo(f"scored {len(gaps)} of {len(rows)} rows to {out}")
-    if median is not None:
-        click.echo(f"median gap {median:.4f}, above 0 in {positive} rows")
-    for reason, count in sorted(reasons.items(), key=lambda item: -item[1])[:10]:
-        click.echo(f"  {count} rows: {reason}")
+def _show(tally: Tally, job: ScoreJob) -> None:
+    click.echo(f"scored {tally.scored:,} of {tally.rows:,} rows to {job.out}")
+    if (median := quantile(tally.gaps, 0.5)) is not None:
+        click.echo(f"median gap {median:.4f}, above 0 in {tally.positive:,} rows")
+    for reason, count in tally.reasons.most_common(REASONS_SHOWN):
+        click.echo(f"  {count:,} rows: {reason}")
+    if job.report:
+        click.echo(f"report: {job.report}")

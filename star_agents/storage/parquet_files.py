@@ -13,6 +13,8 @@ from star_agents.storage.plain_data import json_text, writable
 
 BATCH_ROWS = 1024
 """Rows held in memory at once."""
+BUFFER_BYTES = 1 << 20
+"""Read per column at once; without it Arrow reads the columns of a row group whole, which may be all of the file."""
 
 
 class ParquetError(Exception):
@@ -28,7 +30,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any] | ParquetError]:
     """
     with path.open("rb") as handle:
         try:
-            with pq.ParquetFile(handle) as file:
+            with pq.ParquetFile(handle, buffer_size=BUFFER_BYTES) as file:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS):
                     yield from _rows(batch)
         except (pa.ArrowException, OSError) as error:  # Arrow reports some torn files as OSError.

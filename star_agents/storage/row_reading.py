@@ -1,19 +1,20 @@
-"""Rows of a file with their places: JSON lines, JSON, CSV and Parquet.
+"""Rows of a file with their places: JSON lines, JSON, CSV and Parquet, read as they are asked for.
 
-Text is UTF-8, with or without a byte order mark. What cannot be read becomes a Problem in place of its row, so that one
-pass tells everything that is wrong with a file.
+A file of any length is in memory a row, a block or a Parquet batch at a time; only a .json file that is one object
+spread over several lines is read whole. Text is UTF-8, with or without a byte order mark. What cannot be read becomes a
+Problem in place of its row, so that one pass tells everything that is wrong with a file.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from star_agents.errors import Problem, SeedFileError
+from star_agents.storage.json_array import JsonError, array_elements, parse
 from star_agents.storage.parquet_files import ParquetError, read_parquet
 
 Row = dict[str, Any]
@@ -25,6 +26,8 @@ LIST_COLUMNS = ("messages", "conversations", "instances", "history")
 
 UTF8 = "save the file as UTF-8"
 _BOM = b"\xef\xbb\xbf"
+_HEAD_BYTES = 1 << 16
+"""Looked at to tell an array from an object; blanks may come first."""
 _LONGEST_CELL = 2**31 - 1
 """The csv module takes no more on every platform; its own default of 128 KiB is less than a long answer."""
 
@@ -35,7 +38,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
     Raises:
         SeedFileError: when the file cannot be read, or at its first bad row.
     """
-    for found in scan_rows(path):
+    for found in _scan(path, _SCANNERS):
         if isinstance(found, Problem):
             raise SeedFileError([found])
         yield found
@@ -47,9 +50,13 @@ def scan_rows(path: Path) -> Iterator[Found]:
     Raises:
         SeedFileError: when there is no such file, or its kind is unknown.
     """
-    scan = _SCANNERS.get(path.suffix.lower())
+    yield from _scan(path, {**_SCANNERS, ".json": _scan_whole_json})
+
+
+def _scan(path: Path, scanners: Mapping[str, Callable[[Path], Iterator[Found]]]) -> Iterator[Found]:
+    scan = scanners.get(path.suffix.lower())
     if scan is None:
-        _refuse(path, f"unknown kind of file {path.suffix!r}", f"use one of {', '.join(_SCANNERS)}")
+        _refuse(path, f"unknown kind of file {path.suffix!r}", f"use one of {', '.join(scanners)}")
     try:
         yield from scan(path)
     except FileNotFoundError:
@@ -72,7 +79,7 @@ def _scan_json_lines(path: Path) -> Iterator[Found]:
 
 def _json_line(line: bytes, where: str) -> Found:
     try:
-        value = _parse(line.decode("utf-8"))
+        value = parse(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         return Problem(where=where, field="", message=_bad_byte(error), fix=UTF8)
     except json.JSONDecodeError as error:
@@ -82,45 +89,97 @@ def _json_line(line: bytes, where: str) -> Found:
     return _object(value, where, "write one JSON object per line; a list of rows belongs into a .json file")
 
 
+def _scan_whole_json(path: Path) -> Iterator[Found]:
+    """As ``_scan_json``, but a torn array gives its problem alone: nobody knows what its rows were part of."""
+    if _begins_with(path, b"[") and (torn := _tear(path)) is not None:
+        yield torn
+        return
+    yield from _scan_json(path)
+
+
 def _scan_json(path: Path) -> Iterator[Found]:
+    if _begins_with(path, b"["):
+        yield from _scan_array(path)
+    elif _begins_with(path, b"{") and _first_line_is_a_value(path):
+        yield from _scan_json_lines(path)  # Many a .json file holds JSON lines.
+    else:
+        yield from _scan_value(path)
+
+
+def _begins_with(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES).removeprefix(_BOM).lstrip().startswith(mark)
+
+
+def _first_line_is_a_value(path: Path) -> bool:
+    with path.open("rb") as file:
+        first = next((line for line in file if line.removeprefix(_BOM).strip()), b"")
+    try:
+        parse(first.removeprefix(_BOM).decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _scan_array(path: Path) -> Iterator[Found]:
+    try:
+        with path.open("rb") as file:
+            for number, row in enumerate(array_elements(file), start=1):
+                yield _row_of_json(row, path, number)
+    except (JsonError, UnicodeDecodeError) as error:
+        yield _torn(path, error)
+
+
+def _tear(path: Path) -> Problem | None:
+    """Where the array of a file ends before its end, if it does."""
+    try:
+        with path.open("rb") as file:
+            for _ in array_elements(file):
+                pass
+    except (JsonError, UnicodeDecodeError) as error:
+        return _torn(path, error)
+    return None
+
+
+def _torn(path: Path, error: JsonError | UnicodeDecodeError) -> Problem:
+    if isinstance(error, JsonError):
+        return Problem(where=f"{path.name}:{error.line}" if error.line else path.name, field="", message=str(error))
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                (line.removeprefix(_BOM) if number == 1 else line).decode("utf-8")
+            except UnicodeDecodeError as bad:
+                return Problem(where=f"{path.name}:{number}", field="", message=_bad_byte(bad), fix=UTF8)
+    return Problem(where=path.name, field="", message="is not UTF-8", fix=UTF8)
+
+
+def _scan_value(path: Path) -> Iterator[Found]:
+    """One value over several lines."""
     data = path.read_bytes().removeprefix(_BOM)
     if not data.strip():
         return
     try:
-        value = _parse(data.decode("utf-8"))
+        value = parse(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        message = f"byte 0x{data[error.start]:02x} at column {column} is not UTF-8"
-        yield Problem(where=f"{path.name}:{line}", field="", message=message, fix=UTF8)
+        yield _torn(path, error)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and data.lstrip().startswith(b"{"):
-            yield from _scan_json_lines(path)  # Many a .json file holds JSON lines.
+            yield from _scan_json_lines(path)
             return
         message = f"not JSON: {error.msg} at column {error.colno}"
         yield Problem(where=f"{path.name}:{error.lineno}", field="", message=message)
     except (ValueError, RecursionError) as error:
         yield Problem(where=path.name, field="", message=f"not JSON: {error}")
     else:
-        yield from _json_rows(value, path)
+        if isinstance(value, (dict, list)):
+            rows = value if isinstance(value, list) else [value]
+            yield from (_row_of_json(row, path, number) for number, row in enumerate(rows, start=1))
+        else:
+            yield Problem(where=path.name, field="", message="must be a list of rows", fix="write [{...}, {...}]")
 
 
-def _json_rows(value: Any, path: Path) -> Iterator[Found]:
-    if isinstance(value, dict):
-        value = [value]
-    if not isinstance(value, list):
-        yield Problem(where=path.name, field="", message="must be a list of rows", fix="write [{...}, {...}]")
-        return
-    for number, row in enumerate(value, start=1):
-        yield _object(row, f"{path.name}:row {number}", "each row is a JSON object")
-
-
-def _parse(text: str) -> Any:
-    return json.loads(text, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
+def _row_of_json(value: Any, path: Path, number: int) -> Found:
+    return _object(value, f"{path.name}:row {number}", "each row is a JSON object")
 
 
 def _object(value: Any, where: str, fix: str) -> Found:
@@ -135,9 +194,13 @@ def _bad_byte(error: UnicodeDecodeError) -> str:
 
 def _scan_csv(path: Path) -> Iterator[Found]:
     # surrogateescape keeps a bad byte recognisable, so that the row which holds it can be named.
-    text = path.read_bytes().removeprefix(_BOM).decode("utf-8", "surrogateescape")
+    with path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        yield from _csv_rows(text, path)
+
+
+def _csv_rows(text: TextIO, path: Path) -> Iterator[Found]:
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(text, strict=True)
     header: list[str] | None = None
     while True:
         where = f"{path.name}:{reader.line_num + 1}"
@@ -186,7 +249,7 @@ def _cell(name: str, cell: str) -> Any:
     if not cell.strip():
         return None
     try:
-        return _parse(cell)
+        return parse(cell)
     except (ValueError, RecursionError):
         return cell  # Reported as text where a list belongs.
 

@@ -27,9 +27,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
     Raises:
         UsageError: when the suffix is unknown or the file cannot be written.
     """
-    write = _WRITERS.get(path.suffix.lower())
-    if write is None:
-        raise UsageError(f"{path}: unknown kind of file {path.suffix!r}; use one of {', '.join(_WRITERS)}")
+    write = writer_for(path)
     count = 0
 
     def counted() -> Iterator[Row]:
@@ -41,6 +39,14 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
     with atomic_file(path) as handle:
         write(handle, counted())
     return count
+
+
+def writer_for(path: Path) -> Callable[[BinaryIO, Iterable[Row]], None]:
+    """What writes rows in the format that the suffix names. Raises UsageError for an unknown one."""
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise UsageError(f"{path}: unknown kind of file {path.suffix!r}; use one of {', '.join(_WRITERS)}")
+    return write
 
 
 def json_line(row: Row) -> bytes:
@@ -66,12 +72,13 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make names that were given in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,0 +1,115 @@
+"""The command `score` with real models, killed and stopped on its way."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from star_agents import offline
+from star_agents.config import ScoringConfig
+from star_agents.records import Sample
+from star_agents.scoring import Scorer
+from star_agents.storage.row_reading import read_rows
+from star_agents.storage.row_writing import write_rows
+
+PATIENCE_S = 90
+MODELS = ("--small", "offline/small", "--large", "offline/large", "--threads", "1")
+
+
+class Scoring:
+    """`score` in a process of its own; its lines on standard error are read as they come."""
+
+    def __init__(self, source: Path, out: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "star_agents", "score", str(source), "-o", str(out), *MODELS, *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def wait_for(self, text: str) -> str:
+        """The next line with that text."""
+        assert self.process.stderr is not None
+        seen = []
+        for line in self.process.stderr:
+            seen.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"ended without {text!r}: {seen}")
+
+    def end(self, number: int | None = None) -> tuple[int, str, str]:
+        """Exit code, and what it said from here on; ``number`` is sent first."""
+        if number is not None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, out, err
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The sample seeds twice, numbered."""
+    seeds = [row for _, row in read_rows(offline.SEEDS_PATH)]
+    write_rows(tmp_path / "in.jsonl", ({**row, "id": number} for number, row in enumerate([*seeds, *seeds])))
+    return tmp_path / "in.jsonl"
+
+
+def journaled(out: Path) -> list[bytes]:
+    """Whole lines of the journal, its header left out."""
+    lines = out.with_name(f"{out.name}.part").read_bytes().splitlines(keepends=True)
+    return [line for line in lines[1:] if line.endswith(b"\n")]
+
+
+def rows_in(path: Path) -> Iterator[dict[str, Any]]:
+    return (row for _, row in read_rows(path))
+
+
+async def test_killed_it_goes_on_and_ends_with_the_scores_of_one_direct_call(source: Path, tmp_path: Path) -> None:
+    out, report = tmp_path / "out.jsonl", tmp_path / "report.html"
+    with Scoring(source, out) as run:
+        acknowledged = int(run.wait_for("/600 rows").split("/")[0])
+        assert run.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    kept = journaled(out)
+    assert len(kept) >= acknowledged > 0
+    assert not out.exists()
+
+    with Scoring(source, out, "--json", "--report", str(report)) as run:
+        run.wait_for(f"going on after {len(kept)} rows")
+        code, said, _ = run.end()
+    summary = json.loads(said)
+    assert (code, summary["rows"], summary["scored"], summary["resumed"]) == (0, 600, 600, len(kept))
+    assert "IFD scores of in.jsonl" in report.read_text()
+    assert [row["id"] for row in rows_in(out)] == list(range(600))
+
+    samples = [
+        Sample(instruction=row["instruction"], input=row["input"], response=row["output"]) for row in rows_in(source)
+    ]
+    async with Scorer(ScoringConfig(threads=1), resolve=offline.resolve_model) as scorer:
+        direct = await scorer.score(samples)
+    for row, one in zip(rows_in(out), direct, strict=True):
+        assert (row["ifd_small"], row["ifd_large"]) == pytest.approx((one.ifd_small, one.ifd_large), abs=1e-4)
+        assert row["reason"] == one.reason
+
+
+def test_a_signal_ends_it_whole_and_it_says_how_to_go_on(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with Scoring(source, out) as run:
+        run.wait_for("/600 rows")
+        code, _, err = run.end(signal.SIGTERM)
+    assert code == 130
+    assert f"stopped by SIGTERM: {len(journaled(out))} of 600 rows are scored" in err
+    assert f"to go on: python -m star_agents score {source} -o {out}" in err
+    assert not out.exists()
