@@ -21,6 +21,7 @@ from star_agents.config import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring import ModelFacts, ScorerFacts, worker
+from star_agents.scoring.facts import Usage
 from star_agents.scoring.worker import Model, Request
 
 
@@ -50,6 +51,12 @@ class Letters:
 
     def facts(self) -> ScorerFacts:
         return self._facts
+
+    def usage(self) -> Usage:
+        return Usage(tokens=10, rows=20)
+
+    def devices(self) -> int:
+        return 1
 
     def _obey(self, text: str) -> None:
         if "POISON" in text:
@@ -82,11 +89,19 @@ class StopsHalfway:
     def facts(self) -> ScorerFacts:
         return self._model.facts()
 
+    def usage(self) -> Usage:
+        return self._model.usage()
+
+    def devices(self) -> int:
+        return 1
+
 
 def load_light(request: Request, gate: Path) -> Model:
     config = ScoringConfig.model_validate_json(request["config"])
     if config.small == "missing":
         raise ScorerError("scorer model missing cannot be loaded")
+    if config.small == "single" and request["worker"]:
+        raise ScorerError("scorer model single does not fit into memory")
     if config.small == "deadly":
         sys.exit("the dynamic library is broken")
     facts: dict[str, Any] = {"device": "cpu", "dtype": "float32", "parameters": 26, "max_length": 9, "forward": "own"}

@@ -34,9 +34,10 @@ def gate(tmp_path: Path) -> Path:
     return tmp_path / "gate"
 
 
-def light(gate: Path, *, small: str = "letters", embedder: str | None = None) -> Scorer:
+def light(gate: Path, *, small: str = "letters", embedder: str | None = None, workers: int | None = None) -> Scorer:
     command = (sys.executable, MORTAL, "light", str(gate))
-    return Scorer(ScoringConfig(small=small), embedder=embedder, command=command, resolve=lambda name: f"models/{name}")
+    config = ScoringConfig(small=small)
+    return Scorer(config, embedder=embedder, command=command, resolve=lambda name: f"models/{name}", workers=workers)
 
 
 def samples(number: int, *, start: int = 0) -> list[Sample]:
@@ -78,6 +79,48 @@ async def test_callers_that_come_at_once_get_their_own_scores(gate: Path) -> Non
         for number in range(400):
             callers.start_soon(call, number)
     assert found == {number: [count(sample) for sample in samples(3, start=number)] for number in range(400)}
+
+
+async def test_several_processes_share_the_calls(gate: Path) -> None:
+    async with light(gate, workers=2) as scorer, anyio.create_task_group() as callers:
+        # One process stops at the gate; the other one answers everybody else.
+        callers.start_soon(scorer.score, [Sample(instruction="GATE")])
+        await anyio.to_thread.run_sync(gate.read_bytes)
+        assert await scorer.score(samples(600)) == [count(sample) for sample in samples(600)]
+        assert len(scorer.pids) == 2
+        await anyio.to_thread.run_sync(gate.with_name("let_go").write_bytes, b"")
+
+
+async def test_a_further_process_that_cannot_load_is_a_trouble_and_stops_nobody(gate: Path) -> None:
+    async with light(gate, small="single", workers=2) as scorer:
+        while not scorer.stats().troubles:
+            assert await scorer.score(samples(3)) == [count(sample) for sample in samples(3)]
+        assert scorer.stats().troubles == ("scorer model single does not fit into memory",)
+        assert scorer.stats().workers == 1
+
+
+async def test_a_small_call_is_answered_before_a_large_one_that_came_first(gate: Path) -> None:
+    done: list[int] = []
+
+    async def call(number: int) -> None:
+        await scorer.score(samples(number))
+        done.append(number)
+
+    async with light(gate) as scorer, anyio.create_task_group() as callers:
+        callers.start_soon(call, 2000)
+        callers.start_soon(call, 3)
+    assert done == [3, 2000]
+
+
+async def test_stats_say_what_was_done(gate: Path) -> None:
+    async with light(gate) as scorer:
+        assert (scorer.stats().answered, scorer.stats().answered_per_second) == (0, 0.0)
+        await scorer.score(samples(5))
+        stats = scorer.stats()
+    assert (stats.workers, stats.waiting, stats.oldest_seconds, stats.answered) == (1, 0, 0.0, 5)
+    assert (stats.tokens, stats.pack_fill) == (10, 0.5)
+    assert stats.memory > 1_000_000
+    assert stats.answered_per_second > 0
 
 
 async def test_a_process_that_was_killed_is_started_again(gate: Path) -> None:

@@ -1,13 +1,14 @@
 """Scoring: dual-model IFD of instruction-response samples (design §4, Eq. 4), and embeddings for the memory bank.
 
-    Scorer ─► Supervisor ─► WorkerProcess ═ pipe ═► worker ─► DualModel ─► Encoder, CausalModel ─► Batcher, Forward
+    Scorer ─► Backlog
+       └─► Supervisor ─► WorkerProcess ═ pipe ═► worker ─► DualModel ─► Encoder, CausalModel ─► Batcher, Forward
 
 The left side of the pipe runs in the daemon and loads no torch; the right side is a process of its own, and
 ``DualModel`` by itself is the same scorer for callers that may wait. Importing this package loads neither torch nor
 transformers.
 """
 
-from star_agents.scoring.facts import ModelFacts, ScorerFacts
+from star_agents.scoring.facts import ModelFacts, ScorerFacts, ScorerStats
 from star_agents.scoring.scorer import Scorer
 
-__all__ = ["ModelFacts", "Scorer", "ScorerFacts"]
+__all__ = ["ModelFacts", "Scorer", "ScorerFacts", "ScorerStats"]

@@ -1,4 +1,4 @@
-"""Batches of similar length under a budget of tokens, halved when memory runs out. Pure: no torch, no models."""
+"""Batches under a budget of tokens, which is halved when memory runs out. Pure: no torch, no models."""
 
 from __future__ import annotations
 
@@ -43,17 +43,22 @@ class Batcher:
         release: Callable[[], None] = lambda: None,
     ) -> None:
         self.tokens = tokens
-        """The budget: padded tokens per batch."""
+        """The budget: rows per batch."""
         self._is_out_of_memory = is_out_of_memory
         self._release = release
 
     def run(
-        self, items: Sequence[Item], length: Callable[[Item], int], work: Callable[[Sequence[Item]], Iterable[Result]]
+        self,
+        items: Sequence[Item],
+        length: Callable[[Item], int],
+        work: Callable[[Sequence[Item]], Iterable[Result]],
+        plan_items: Callable[[Sequence[Item], int], list[list[int]]] | None = None,
     ) -> list[Result | Reason]:
-        """Results of ``work``, one per item and in their order."""
+        """Results of ``work``, in the items' order. Without ``plan_items``, batches are of similar length."""
         lengths = [length(item) for item in items]
+        plan_some = plan_items or (lambda some, tokens: plan([length(item) for item in some], tokens))
         results: list[Result | Reason] = [Reason("not run")] * len(items)
-        waiting = deque(plan(lengths, self.tokens))
+        waiting = deque(plan_some(items, self.tokens))
         while waiting:
             batch = waiting.popleft()
             done = self._attempt([items[index] for index in batch], work)
@@ -64,9 +69,9 @@ class Batcher:
                 tokens = lengths[batch[0]]
                 results[batch[0]] = Reason(f"out of memory on a sequence of {tokens} tokens: lower scoring.max_length")
             else:
-                self.tokens = max(1, min(self.tokens, len(batch) * lengths[batch[0]]) // 2)
+                self.tokens = max(1, min(self.tokens, sum(lengths[index] for index in batch)) // 2)
                 left = [*batch, *(index for later in waiting for index in later)]
-                parts = plan([lengths[index] for index in left], self.tokens)
+                parts = plan_some([items[index] for index in left], self.tokens)
                 waiting = deque([left[at] for at in part] for part in parts)
         return results
 

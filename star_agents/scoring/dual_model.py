@@ -15,7 +15,7 @@ from star_agents.records import Sample, Score
 from star_agents.scoring.compat import encoder_for
 from star_agents.scoring.embedding import Embedder, SentenceEmbedder
 from star_agents.scoring.encoding import Encoded, Encoder, Reason
-from star_agents.scoring.facts import ScorerFacts
+from star_agents.scoring.facts import ScorerFacts, Usage
 from star_agents.scoring.ifd import ifd
 from star_agents.scoring.model import CausalModel
 
@@ -64,14 +64,18 @@ class DualModel:
         large: bool = True,
         embedder: str | None = None,
         resolve: Callable[[str], str] = by_name,
+        worker: int = 0,
     ) -> DualModel:
         """Load what is asked for; ``resolve`` turns a name from agents.yaml into a folder or Hugging Face name.
 
+        ``worker``: which of several processes this is; each takes a GPU of its own as long as there are enough.
         ``embedder`` is ``small``, ``sentence-transformers:NAME`` or ``None``. Raises ScorerError with the model's
         name and what to do.
         """
         if config.threads is not None:
             torch.set_num_threads(config.threads)
+        if worker and config.device != "cpu" and torch.cuda.is_available():
+            torch.cuda.set_device(worker % torch.cuda.device_count())
         small_model = None
         if small or embedder == "small":
             small_model = CausalModel.load(config.small, resolve(config.small), config)
@@ -112,6 +116,20 @@ class DualModel:
                 "this scorer was loaded without an embedder: set memory.embedder to small or sentence-transformers:NAME"
             )
         return self._embedder.embed(texts)
+
+    def usage(self) -> Usage:
+        """Tokens and rows so far; memory as far as it is the GPU's."""
+        models = [*self._models.values()]
+        if isinstance(self._embedder, CausalModel) and self._embedder not in models:
+            models.append(self._embedder)
+        gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+        tokens, rows = sum(model.tokens for model in models), sum(model.rows for model in models)
+        return Usage(tokens=tokens, rows=rows, gpu_memory=gpu)
+
+    def devices(self) -> int:
+        """How many devices of the kind that it runs on are here; 1 on the CPU."""
+        on_gpu = any(model.device.type == "cuda" for model in self._models.values())
+        return torch.cuda.device_count() if on_gpu else 1
 
     def facts(self) -> ScorerFacts:
         """What is loaded."""

@@ -21,7 +21,7 @@ class ModelFacts:
     max_length: int
     """Tokens per sequence: ``scoring.max_length``, or the models' own limit where that is lower."""
     forward: str
-    """``scored rows``: the head runs on the rows that count; ``own``: the model's own forward, one text at a time."""
+    """``packed``: no padding; ``scored rows``: padded batches; ``own``: the model's own forward, one text at a time."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the pipe."""
@@ -59,3 +59,53 @@ class ScorerFacts:
             same_tokenizer=data["same_tokenizer"],
             embedder=data["embedder"],
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What one scorer process has done so far."""
+
+    tokens: int = 0
+    """Tokens of the passages that went through models."""
+    rows: int = 0
+    """Rows that they took: more by padding, fewer where a prompt was shared."""
+    gpu_memory: int = 0
+    """Bytes of GPU memory at the most."""
+    memory: int = 0
+    """Bytes of main memory at the most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScorerStats:
+    """How the scorer is doing, over all of its processes."""
+
+    workers: int
+    """Processes that run."""
+    waiting: int
+    """Items that are in no request yet."""
+    oldest_seconds: float
+    """Age of the call that waits the longest; 0 where none waits."""
+    answered: int
+    """Items answered so far: samples scored and texts embedded."""
+    tokens: int
+    """Tokens that went through models so far."""
+    busy_seconds: float
+    """Time in requests, summed over the processes."""
+    pack_fill: float
+    """Tokens per row of the packs: below 1 by padding, above 1 where prompts were shared; 0 before the first pack."""
+    memory: int
+    """Bytes of main memory at the most, summed over the processes."""
+    gpu_memory: int
+    """Likewise of GPU memory."""
+    troubles: tuple[str, ...] = ()
+    """Why processes are missing that should be there."""
+
+    @property
+    def answered_per_second(self) -> float:
+        """Throughput of all processes while they were busy."""
+        return self.answered * self.workers / self.busy_seconds if self.busy_seconds else 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Likewise in tokens."""
+        return self.tokens * self.workers / self.busy_seconds if self.busy_seconds else 0.0

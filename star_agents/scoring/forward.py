@@ -1,10 +1,8 @@
 """The forward pass: passages in, mean losses out. Nothing else in this room knows how a model is run.
 
-``Forward`` is the seam: packing, prepacked weights or varlen attention are further classes with these two methods.
-
-Sequences are padded on the right, so no row is ever fully masked, and the padding repeats the sequence's own first
-token, so that a model's padding embedding is never read. Log-softmax runs in float32 over the head's whole vocabulary,
-on the scored rows only and a chunk of them at a time.
+``PackedRows`` is the fast way, ``ScoredRows`` the one with padding for models that cannot be packed, and ``OwnForward``
+is right whatever a model does. Log-softmax runs in float32 over the head's whole vocabulary, on the scored rows only
+and a chunk of them at a time.
 """
 
 from __future__ import annotations
@@ -14,22 +12,26 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch import Tensor, nn
 
+from star_agents.scoring.batching import plan
 from star_agents.scoring.encoding import Passage
+from star_agents.scoring.head import BlockedHead, ChunkedHead, Head, means, split
 from star_agents.scoring.loading import Loaded
-
-HEAD_ROWS_CPU = 128
-"""Rows per head chunk: small enough that [rows, V] stays in the cache of a core."""
-HEAD_ROWS_GPU = 1024
-"""Rows per head chunk: 1024 x 50k logits in fp32 are 206 MB."""
+from star_agents.scoring.packed import packed_rows
+from star_agents.scoring.prepacked import Probe, speed_up
 
 
 class Forward(Protocol):
     """Runs a batch through a model."""
 
     name: str
+
+    def plan(self, passages: Sequence[Passage], tokens: int) -> list[list[int]]:
+        """Indices of the passages in batches of at most so many rows; a longer passage gets a batch of its own."""
+
+    def rows(self, passages: Sequence[Passage]) -> int:
+        """Rows that a batch takes, padding included."""
 
     def mean_nll(self, passages: Sequence[Passage]) -> list[float]:
         """Mean NLL of each passage's scored tokens in nats; softmax in float32, mean in float64."""
@@ -39,13 +41,38 @@ class Forward(Protocol):
 
 
 def choose_forward(loaded: Loaded) -> Forward:
-    """``ScoredRows`` where the head on the decoder's hidden state gives the model's own logits, else ``OwnForward``.
+    """The fastest forward pass that gives this model's own losses, on this machine.
 
-    Some models do more than that: Gemma 2 caps its logits, Cohere and Granite scale them. Which ones is not guessed
-    from names: a few tokens are run both ways.
+    Some models do more than a head on the decoder's hidden state: Gemma 2 caps its logits, Cohere and Granite scale
+    them. Which ones is not guessed from names: a few tokens are run both ways.
     """
     scored_rows = ScoredRows(loaded)
-    return scored_rows if _gives_the_same_logits(loaded, scored_rows) else OwnForward(loaded)
+    if not _gives_the_same_logits(loaded, scored_rows):
+        return OwnForward(loaded)
+    probe = Probe()
+    if loaded.device.type == "cpu":
+        speed_up(loaded.model, probe)
+    head = _fast_head(loaded, probe)
+    packed = packed_rows(loaded, head)
+    if packed is None:
+        return ScoredRows(loaded)
+    if isinstance(head, BlockedHead) and head.prepacked:
+        _give_up_head(loaded.model)
+    return packed
+
+
+def _give_up_head(model: Any) -> None:
+    """Free a head's weight that nobody reads any more, unless it is the embedding's too."""
+    head = model.get_output_embeddings()
+    if head.weight is not model.get_input_embeddings().weight:
+        head.weight = nn.Parameter(head.weight.new_empty(0), requires_grad=False)
+
+
+def _fast_head(loaded: Loaded, probe: Probe) -> Head:
+    head = loaded.model.get_output_embeddings()
+    if loaded.device.type == "cpu" and type(head) is nn.Linear:  # a subclass may do more
+        return BlockedHead(head, probe)
+    return ChunkedHead(head)
 
 
 @torch.inference_mode()
@@ -64,7 +91,11 @@ def _gives_the_same_logits(loaded: Loaded, scored_rows: ScoredRows) -> bool:
 
 
 class ScoredRows:
-    """Padded batches through the decoder, and the head on the rows that predict scored tokens."""
+    """Padded batches through the decoder, and the head on the rows that predict scored tokens.
+
+    Sequences are padded on the right, so no row is ever fully masked, and the padding repeats the sequence's own first
+    token, so that a model's padding embedding is never read.
+    """
 
     name = "scored rows"
 
@@ -73,6 +104,14 @@ class ScoredRows:
         """Turns hidden states [..., D] into logits [..., V]."""
         self._decoder: Any = loaded.model.base_model
         self._device = loaded.device
+
+    def plan(self, passages: Sequence[Passage], tokens: int) -> list[list[int]]:
+        """See ``Forward``."""
+        return plan([len(passage.ids) for passage in passages], tokens)
+
+    def rows(self, passages: Sequence[Passage]) -> int:
+        """See ``Forward``."""
+        return len(passages) * max(len(passage.ids) for passage in passages)
 
     def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Last hidden state, final norm included: [B, T] token ids and mask to [B, T, D]."""
@@ -84,13 +123,13 @@ class ScoredRows:
         """See ``Forward``."""
         ids, state, scored = self._run(passages)
         rows, tokens = state[scored - 1], ids[scored]  # (N, D), (N,): each token is predicted by the row before it
-        return _means(_chunked_nll(self.head, rows, tokens), passages)
+        return means(ChunkedHead(self.head).nll(rows, tokens), passages)
 
     @torch.inference_mode()
     def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
         """See ``Forward``."""
         _, state, scored = self._run(passages)
-        return [part.mean(0) for part in _split(state[scored].float().cpu(), passages)]
+        return [part.mean(0) for part in split(state[scored].float().cpu(), passages)]
 
     def _run(self, passages: Sequence[Passage]) -> tuple[Tensor, Tensor, Tensor]:
         """The flattened batch: its token ids [B * T], hidden states [B * T, D] and positions of scored tokens [N]."""
@@ -116,6 +155,14 @@ class OwnForward:
         self._device = loaded.device
         self._keeps_some = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
 
+    def plan(self, passages: Sequence[Passage], tokens: int) -> list[list[int]]:
+        """See ``Forward``: one passage a batch, whatever its length."""
+        return [[index] for index in range(len(passages))]
+
+    def rows(self, passages: Sequence[Passage]) -> int:
+        """See ``Forward``."""
+        return sum(len(passage.ids) for passage in passages)
+
     @torch.inference_mode()
     def mean_nll(self, passages: Sequence[Passage]) -> list[float]:
         """See ``Forward``."""
@@ -127,8 +174,8 @@ class OwnForward:
         keep = {"logits_to_keep": rows} if self._keeps_some else {}
         mask = torch.ones_like(ids)
         logits: Tensor = self._model(input_ids=ids, attention_mask=mask, use_cache=False, **keep).logits  # (1, .., V)
-        losses = _chunked_nll(lambda some: some, logits[0, -rows:-1], ids[0, passage.start :])
-        return _means(losses, [passage])[0]
+        losses = ChunkedHead(lambda some: some).nll(logits[0, -rows:-1], ids[0, passage.start :])
+        return means(losses, [passage])[0]
 
     @torch.inference_mode()
     def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
@@ -141,22 +188,6 @@ class OwnForward:
         found = self._model(input_ids=ids, attention_mask=mask, use_cache=False, output_hidden_states=True)
         state: Tensor = found.hidden_states[-1]  # (1, T, D)
         return state[0, passage.start :].float().cpu().mean(0)  # (D,)
-
-
-def _chunked_nll(head: Callable[[Tensor], Tensor], rows: Tensor, tokens: Tensor) -> Tensor:
-    """Float32 NLL [N] of each token [N] from the row [N, D] that predicts it; a chunk of logits at a time."""
-    chunk = HEAD_ROWS_GPU if rows.device.type == "cuda" else HEAD_ROWS_CPU
-    parts = zip(torch.split(rows, chunk), torch.split(tokens, chunk), strict=True)
-    return torch.cat([cross_entropy(head(some).float(), wanted, reduction="none") for some, wanted in parts])
-
-
-def _means(losses: Tensor, passages: Sequence[Passage]) -> list[float]:
-    return [float(part.mean()) for part in _split(losses.cpu().double(), passages)]
-
-
-def _split(values: Tensor, passages: Sequence[Passage]) -> Sequence[Tensor]:
-    """The values [N, ...] of all scored tokens, passage by passage."""
-    return torch.split(values, [passage.scored for passage in passages])
 
 
 def _padded(passage: Passage, length: int) -> tuple[int, ...]:

@@ -32,6 +32,8 @@ class Loaded:
     """A transformers tokenizer."""
     device: torch.device
     dtype: torch.dtype
+    parameters: int = 0
+    """Number of weights, counted before any of them is packed in another order."""
 
     @property
     def limit(self) -> int | None:
@@ -78,7 +80,8 @@ def load_model(name: str, path: str, config: ScoringConfig) -> Loaded:
             f"scorer model {name}: the checkpoint lacks {len(missing)} weights ({', '.join(missing[:3])}), which would "
             "be random numbers: is it a causal language model with its head, saved whole?"
         )
-    return Loaded(name, model, tokenizer, device, dtype)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Loaded(name, model, tokenizer, device, dtype, parameters)
 
 
 def _random_weights(model: Any, missing: Iterable[str]) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from star_agents.config import ScoringConfig
 from star_agents.scoring.batching import Batcher
@@ -20,6 +22,13 @@ from star_agents.scoring.loading import Loaded, is_out_of_memory, load_model, re
 
 REMEMBERED = 100_000
 """Response-alone losses kept per model: about 20 MB, and more than the candidates in flight."""
+PACK_CPU = 1024
+"""Rows per pack: enough to keep the matrix products of a core at their best, few enough for its caches; where
+``scoring.tokens_per_batch`` is left out."""
+PACK_GPU = 16_384
+"""Rows per pack where ``scoring.tokens_per_batch`` is left out, on a GPU; halved where it does not fit."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,12 @@ class CausalModel:
         self.tokenizer = loaded.tokenizer
         self.limit = loaded.limit
         """Longest sequence that the model was built for; ``None`` where it does not say."""
+        self.device = loaded.device
         self.forward = forward
+        self.tokens = 0
+        """Tokens of passages that went through the model so far."""
+        self.rows = 0
+        """Rows that they took: more by padding, fewer where a prompt was shared."""
         self._loaded = loaded
         self._max_length = min(max_length, loaded.limit or max_length)
         self._batcher = Batcher(tokens_per_batch, is_out_of_memory=is_out_of_memory, release=release_memory)
@@ -78,9 +92,8 @@ class CausalModel:
     def load(cls, name: str, path: str, config: ScoringConfig) -> CausalModel:
         """Load a model by folder or Hugging Face name. Raises ScorerError."""
         loaded = load_model(name, path, config)
-        return cls(
-            loaded, choose_forward(loaded), tokens_per_batch=config.tokens_per_batch, max_length=config.max_length
-        )
+        tokens = config.tokens_per_batch or _pack(loaded.device)
+        return cls(loaded, choose_forward(loaded), tokens_per_batch=tokens, max_length=config.max_length)
 
     def losses(self, pairs: Sequence[Encoded]) -> list[Losses | Reason]:
         """Mean losses of both passes of each pair, in order; each distinct response alone runs once."""
@@ -88,7 +101,7 @@ class CausalModel:
         known = {key: self._alone.get(key) for key in keys}
         fresh = {key: pair.alone for key, pair in zip(keys, pairs, strict=True) if known[key] is None}
         passages = [*(pair.conditional for pair in pairs), *fresh.values()]
-        means = self._batcher.run(passages, lambda passage: len(passage.ids), self.forward.mean_nll)
+        means = self._run(passages, self.forward.mean_nll)
         alone: dict[bytes, float | Reason | None] = {**known, **dict(zip(fresh, means[len(pairs) :], strict=True))}
         for key in fresh:
             loss = alone[key]
@@ -104,7 +117,7 @@ class CausalModel:
         zero vector, which is near to nothing.
         """
         passages = self._text_passages(texts)
-        pooled = self._batcher.run(passages, lambda passage: len(passage.ids), self.forward.mean_hidden)
+        pooled = self._run(passages, self.forward.mean_hidden)
         width = next((vector.shape[0] for vector in pooled if not isinstance(vector, Reason)), 0)
         blank = np.zeros(width, dtype=np.float32)
         rows = [blank if isinstance(vector, Reason) else vector.numpy() for vector in pooled]
@@ -116,10 +129,21 @@ class CausalModel:
             model=self._loaded.name,
             device=str(self._loaded.device),
             dtype=str(self._loaded.dtype).removeprefix("torch."),
-            parameters=sum(parameter.numel() for parameter in self._loaded.model.parameters()),
+            parameters=self._loaded.parameters,
             max_length=max_length,
             forward=self.forward.name,
         )
+
+    def _run(
+        self, passages: Sequence[Passage], work: Callable[[Sequence[Passage]], Sequence[Result]]
+    ) -> list[Result | Reason]:
+        def counted(batch: Sequence[Passage]) -> Sequence[Result]:
+            found = work(batch)
+            self.tokens += sum(len(passage.ids) for passage in batch)
+            self.rows += self.forward.rows(batch)
+            return found
+
+        return self._batcher.run(passages, lambda passage: len(passage.ids), counted, self.forward.plan)
 
     def _text_passages(self, texts: Sequence[str]) -> list[Passage]:
         x = start_token(self.tokenizer)
@@ -130,6 +154,10 @@ class CausalModel:
             row = (*front, *ids)[: self._max_length] or (0,)
             passages.append(Passage(row, min(len(front), len(row) - 1)))
         return passages
+
+
+def _pack(device: torch.device) -> int:
+    return PACK_GPU if device.type == "cuda" else PACK_CPU
 
 
 def unit_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

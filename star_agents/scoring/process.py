@@ -17,6 +17,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 import star_agents
 from star_agents.errors import ScorerError
+from star_agents.scoring.facts import Usage
 
 WORKER = (sys.executable, "-m", "star_agents.scoring.worker")
 LAST_WORDS = 20
@@ -43,6 +44,8 @@ class WorkerProcess:
         self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
         self._silent = anyio.Event()
         self._asked = 0
+        self.usage = Usage()
+        """As of the last answer."""
 
     @classmethod
     async def start(cls, command: Sequence[str], tasks: TaskGroup) -> WorkerProcess:
@@ -74,6 +77,7 @@ class WorkerProcess:
             raise WorkerDied(f"answer {answer['id']} came where {self._asked} was due")
         if "error" in answer:
             raise ScorerError(answer["error"])
+        self.usage = Usage(**answer["usage"])
         return answer["result"]
 
     async def end(self) -> str:

@@ -1,65 +1,36 @@
-"""The scorer as the rest of star_agents knows it: an async client whose callers share one process.
+"""The scorer as the rest of star_agents knows it: an async client whose callers share one process, or one per GPU.
 
-Callers from many seeds come at once; whatever waits is drained into one batch, without a waiting window. A caller
-that is cancelled leaves the batch as it is and its answer is dropped: nothing but the pump reads or writes the pipe.
+Callers from many seeds come at once and take turns in requests of bounded size (``backlog.py``); an answer leaves with
+its request and waits for nothing else. A caller that is cancelled leaves the request as it is and its answer is
+dropped: nothing but a pump reads or writes a pipe.
 """
 
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import anyio
 import numpy as np
 import numpy.typing as npt
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from star_agents.config import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
-from star_agents.scoring.facts import ScorerFacts
+from star_agents.scoring.backlog import CPU, GPU, Backlog, Call, Item, Portion, Run, Work
+from star_agents.scoring.facts import ScorerFacts, ScorerStats
 from star_agents.scoring.process import WORKER
-from star_agents.scoring.supervisor import Item, Poison, Supervisor
+from star_agents.scoring.supervisor import Poison, Supervisor
 
-WAITING_CALLS = 256
-"""Calls in the queue. It protects memory: beyond this, callers wait instead of piling up their samples here."""
-BATCH = 256
-"""Items per request. It bounds what is computed again when the process dies, and how long a newcomer waits."""
+CALLS = 256
+"""Calls in the house. It protects memory: beyond this, callers wait instead of piling up their samples here."""
+GPU_WINDOW = 0.01
+"""Seconds that a GPU waits for more calls before it runs a request that is not full."""
 DIED_ON_THIS = "scorer process died on this sample"
-
-Work = Literal["score", "embed"]
-
-
-@dataclass(eq=False, slots=True)
-class _Call:
-    """What one caller waits for."""
-
-    work: Work
-    items: list[Item]
-    done: anyio.Event = field(default_factory=anyio.Event)
-    answers: list[Any] = field(default_factory=list[Any])
-    error: str = ""
-    abandoned: bool = False
-
-    async def wait(self) -> list[Any]:
-        """The answers. Raises ScorerError."""
-        try:
-            await self.done.wait()
-        except BaseException:
-            self.abandoned = True
-            raise
-        if self.error:
-            raise ScorerError(self.error)
-        return self.answers
-
-    def finish(self, answers: list[Any], error: str = "") -> None:
-        """Wake the caller."""
-        self.answers, self.error = answers, error
-        self.done.set()
 
 
 class Scorer:
@@ -71,10 +42,11 @@ class Scorer:
         embedder: ``small``, ``sentence-transformers:NAME``, or ``None``.
         resolve: Turns a model's name into a folder or Hugging Face name (``offline/small`` into where it lies).
         command: What to start as the worker process.
+        workers: How many processes share the calls; ``None``: one per GPU, or one on the CPU.
 
-    Entering starts the process and loads the models; it raises ScorerError where that fails. A process that dies
-    later is started again and the batch sent again; a sample that kills it every time gets a reason, and the others
-    lose nothing.
+    Entering starts the process and loads the models; it raises ScorerError where that fails. Further processes load
+    while the first one works already. A process that dies later is started again and its request sent again; a sample
+    that kills it every time gets a reason, and the others lose nothing.
     """
 
     def __init__(
@@ -86,6 +58,7 @@ class Scorer:
         embedder: str | None = None,
         resolve: Callable[[str], str] = lambda name: name,
         command: Sequence[str] = WORKER,
+        workers: int | None = None,
     ) -> None:
         self._config = config
         self._small = small
@@ -93,30 +66,39 @@ class Scorer:
         self._embedder = embedder
         self._resolve = resolve
         self._command = command
+        self._workers = workers
         self._tasks: TaskGroup | None = None
-        self._supervisor: Supervisor | None = None
-        self._calls: MemoryObjectSendStream[_Call] | None = None
-        self._unanswered: set[_Call] = set()
+        self._supervisors: list[Supervisor] = []
+        self._open: bool | None = None
+        self._unanswered: set[Call] = set()
+        self._backlog = Backlog()
+        self._room = anyio.Semaphore(CALLS)
+        self._arrived = anyio.Event()
+        self._answered = 0
+        self._busy = 0.0
+        self._troubles: list[str] = []
 
     async def __aenter__(self) -> Self:
-        load = self._load_request()
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        self._supervisor = Supervisor(self._command, load, self._tasks)
+        first = self._supervisor(0, self._tasks)
         try:
-            await self._supervisor.start()
+            await first.start()
         except BaseException:
             await self._leave()
             raise
-        self._calls, queue = anyio.create_memory_object_stream[_Call](WAITING_CALLS)
-        self._tasks.start_soon(self._pump, self._supervisor, queue)
+        others = [self._supervisor(number, self._tasks) for number in range(1, self._workers or first.devices)]
+        self._open = True
+        for supervisor in (first, *others):
+            self._tasks.start_soon(self._pump, supervisor)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._open = False
         for call in self._unanswered:
-            call.finish([], "the scorer was closed before it answered")
+            call.fail("the scorer was closed before it answered")
         await self._leave()
 
     async def score(self, samples: Sequence[Sample]) -> list[Score]:
@@ -135,94 +117,130 @@ class Scorer:
         return np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
 
     def describe(self) -> ScorerFacts:
-        """What the process has loaded. Raises ScorerError before the scorer is entered."""
-        if self._supervisor is None or self._supervisor.facts is None:
+        """What a process has loaded. Raises ScorerError before the scorer is entered."""
+        if not self._supervisors or self._supervisors[0].facts is None:
             raise ScorerError("the scorer is not running: enter it first (`async with Scorer(...)`)")
-        return self._supervisor.facts
+        return self._supervisors[0].facts
+
+    def stats(self) -> ScorerStats:
+        """How it is doing, now and since it was entered."""
+        usages = [supervisor.usage for supervisor in self._supervisors]
+        tokens, rows = sum(usage.tokens for usage in usages), sum(usage.rows for usage in usages)
+        oldest = self._backlog.oldest
+        return ScorerStats(
+            workers=len(self.pids),
+            waiting=self._backlog.items,
+            oldest_seconds=0.0 if oldest is None else time.monotonic() - oldest,
+            answered=self._answered,
+            tokens=tokens,
+            busy_seconds=self._busy,
+            pack_fill=tokens / rows if rows else 0.0,
+            memory=sum(usage.memory for usage in usages),
+            gpu_memory=sum(usage.gpu_memory for usage in usages),
+            troubles=tuple(self._troubles),
+        )
 
     @property
     def pid(self) -> int | None:
-        """Of the worker process; ``None`` while there is none."""
-        return self._supervisor.pid if self._supervisor else None
+        """Of the first worker process; ``None`` while there is none."""
+        return self._supervisors[0].pid if self._supervisors else None
+
+    @property
+    def pids(self) -> list[int]:
+        """Of all worker processes that run."""
+        return [supervisor.pid for supervisor in self._supervisors if supervisor.pid is not None]
 
     async def _ask(self, work: Work, items: list[Item]) -> list[Any]:
         if not items:
             return []
-        if self._calls is None:
+        if self._open is None:
             raise ScorerError("the scorer is not running: enter it first (`async with Scorer(...)`)")
-        call = _Call(work, items)
-        self._unanswered.add(call)
-        try:
-            await self._calls.send(call)
-            return await call.wait()
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise ScorerError("the scorer is closed") from error
-        finally:
-            self._unanswered.discard(call)
+        async with self._room:
+            if not self._open:
+                raise ScorerError("the scorer is closed")
+            call = Call(work, items, since=time.monotonic())
+            self._unanswered.add(call)
+            self._backlog.add(call)
+            self._wake()
+            try:
+                return await call.wait()
+            finally:
+                self._unanswered.discard(call)
+                self._backlog.drop(call)
 
-    def _load_request(self) -> dict[str, Any]:
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._arrived = anyio.Event()
+
+    def _supervisor(self, number: int, tasks: TaskGroup) -> Supervisor:
         small = [self._config.small] if self._small or self._embedder == "small" else []
         large = [self._config.large] if self._large else []
-        return {
-            "config": self._config.model_dump_json(),
+        load: dict[str, Any] = {
+            # Only what was set: what was left out is for the process to choose, which knows its device.
+            "config": self._config.model_dump_json(exclude_unset=True),
             "paths": {name: self._resolve(name) for name in (*small, *large)},
             "small": self._small,
             "large": self._large,
             "embedder": self._embedder,
+            "worker": number,
         }
+        self._supervisors.append(Supervisor(self._command, load, tasks))
+        return self._supervisors[-1]
 
-    async def _pump(self, supervisor: Supervisor, queue: MemoryObjectReceiveStream[_Call]) -> None:
-        with queue:
-            async for first in queue:
-                calls = _drain(first, queue)
-                for work in ("score", "embed"):
-                    chosen = [call for call in calls if call.work == work and not call.abandoned]
-                    if chosen:
-                        await self._serve(supervisor, work, chosen)
-
-    async def _serve(self, supervisor: Supervisor, work: Work, calls: Sequence[_Call]) -> None:
-        items = [item for call in calls for item in call.items]
+    async def _pump(self, supervisor: Supervisor) -> None:
+        """Serve the backlog with one process, as long as the scorer is open."""
         try:
-            answers: list[Any] = []
-            for start in range(0, len(items), BATCH):
-                answers += await _answers(supervisor, work, items[start : start + BATCH])
-        except ScorerError as error:
-            for call in calls:
-                call.finish([], str(error))
+            await supervisor.start()
+        except ScorerError as error:  # the first one is up already, or nobody would be here
+            self._troubles.append(str(error))
             return
-        remaining = iter(answers)
-        for call in calls:
-            call.finish([next(remaining) for _ in call.items])
+        on_gpu = _is_on_gpu(supervisor.facts)
+        while True:
+            while not self._backlog:
+                await self._arrived.wait()
+            if on_gpu and not self._backlog.is_full(GPU):
+                await anyio.sleep(GPU_WINDOW)
+            await self._serve(supervisor, GPU if on_gpu else CPU)
+
+    async def _serve(self, supervisor: Supervisor, portion: Portion) -> None:
+        runs = self._backlog.take(portion)
+        if not runs:
+            return
+        begin = time.monotonic()
+        try:
+            answers = await _answers(supervisor, runs)
+        except ScorerError as error:
+            for run in runs:
+                run.call.fail(str(error))
+                self._backlog.drop(run.call)
+            return
+        self._busy += time.monotonic() - begin
+        self._answered += len(answers)
+        done = 0
+        for run in runs:
+            run.call.answer(run.begin, answers[done : done + len(run.items)])
+            done += len(run.items)
 
     async def _leave(self) -> None:
-        """End pump and process. What happened inside the ``async with`` passes by, not wrapped into a group."""
+        """End pumps and processes. What happened inside the ``async with`` passes by, not wrapped into a group."""
         assert self._tasks is not None, "entered"
         self._tasks.cancel_scope.cancel()
-        if self._supervisor:
-            await self._supervisor.stop()
-        try:
-            await self._tasks.__aexit__(None, None, None)
-        finally:
-            if self._calls is not None:
-                self._calls.close()
+        for supervisor in self._supervisors:
+            await supervisor.stop()
+        await self._tasks.__aexit__(None, None, None)
 
 
-def _drain(first: _Call, queue: MemoryObjectReceiveStream[_Call]) -> list[_Call]:
-    """The call that arrived, and those that wait behind it, up to about one batch of items."""
-    calls = [first]
-    while sum(len(call.items) for call in calls) < BATCH:
-        try:
-            calls.append(queue.receive_nowait())
-        except (anyio.WouldBlock, anyio.EndOfStream):
-            break
-    return calls
+def _is_on_gpu(facts: ScorerFacts | None) -> bool:
+    models = (facts.small, facts.large) if facts else ()
+    return any(model.device.startswith("cuda") for model in models if model)
 
 
 def _vector(text: str) -> npt.NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
 
 
-async def _answers(supervisor: Supervisor, work: Work, items: Sequence[Item]) -> list[Any]:
-    if work == "score":
+async def _answers(supervisor: Supervisor, runs: Sequence[Run]) -> list[Any]:
+    items = [item for run in runs for item in run.items]
+    if runs[0].call.work == "score":
         return await supervisor.answers(items, lambda some: {"do": "score", "samples": list(some)})
     return await supervisor.answers(items, lambda some: {"do": "embed", "texts": list(some)})

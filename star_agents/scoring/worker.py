@@ -1,9 +1,11 @@
 """The scorer process: ``python -m star_agents.scoring.worker``. One JSON line in, one JSON line out.
 
-    {"do": "load", "config": {...}, "paths": {name: path}, "small": bool, "large": bool, "embedder": str | null}
+    {"do": "load", "config": {...}, "paths": {name: path}, "small": bool, "large": bool, "embedder": str | null,
+     "worker": int}
     {"do": "score", "samples": [...]}        {"do": "embed", "texts": [...]}
 
-Each request carries an ``id`` that its answer repeats, with ``result`` or, for a ScorerError, ``error``. Anything
+Each request carries an ``id`` that its answer repeats, with ``result`` and the process's ``usage`` so far or, for a
+ScorerError, with ``error``. Anything
 else that goes wrong ends the process: its parent starts a new one and sends the batch again. Closing stdin ends it
 too, at once, whatever it computes, so a parent that is killed leaves no orphan on the GPU.
 """
@@ -14,6 +16,7 @@ import base64
 import json
 import os
 import queue
+import resource
 import sys
 import threading
 import traceback
@@ -26,7 +29,7 @@ import numpy.typing as npt
 from star_agents.config import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
-from star_agents.scoring.facts import ScorerFacts
+from star_agents.scoring.facts import ScorerFacts, Usage
 
 Request = dict[str, Any]
 
@@ -42,6 +45,12 @@ class Model(Protocol):
 
     def facts(self) -> ScorerFacts:
         """What is loaded."""
+
+    def usage(self) -> Usage:
+        """What was done so far."""
+
+    def devices(self) -> int:
+        """How many processes like this one the machine has devices for."""
 
 
 Load = Callable[[Request], Model]
@@ -63,6 +72,7 @@ def load(request: Request) -> Model:
         large=request["large"],
         embedder=request["embedder"],
         resolve=lambda name: paths.get(name, name),
+        worker=request.get("worker", 0),
     )
 
 
@@ -80,12 +90,17 @@ class Worker:
             result = self._do(request)
         except ScorerError as error:
             return _line({"id": request["id"], "error": str(error)})
-        return _line({"id": request["id"], "result": result})
+        return _line({"id": request["id"], "result": result, "usage": self._usage()})
+
+    def _usage(self) -> dict[str, int]:
+        usage = self._model.usage() if self._model else Usage()
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return {"tokens": usage.tokens, "rows": usage.rows, "gpu_memory": usage.gpu_memory, "memory": memory}
 
     def _do(self, request: Request) -> Any:
         if request["do"] == "load":
             self._model = self._load(request)
-            return self._model.facts().to_dict()
+            return {**self._model.facts().to_dict(), "devices": self._model.devices()}
         if self._model is None:
             raise ScorerError("the scorer process was asked for work before its models were loaded")
         if request["do"] == "score":

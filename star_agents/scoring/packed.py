@@ -1,0 +1,133 @@
+"""The fast forward pass: packs instead of padded batches, and the head on the scored rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from star_agents.scoring import attention
+from star_agents.scoring.attention import BlockByBlock, Packing, Varlen
+from star_agents.scoring.encoding import Passage
+from star_agents.scoring.head import Head, means, split
+from star_agents.scoring.loading import Loaded, is_out_of_memory, release_memory
+from star_agents.scoring.packing import Layout, lay_out, plan
+
+EXACT = 1e-4
+"""Largest difference of losses from the model's own, absolute and relative: in float32 ..."""
+ROUGH = 0.1
+"""... and in half precision. A leak between two texts moves losses by about 1."""
+PACKABLE_LAYERS = {"full_attention", "sliding_attention"}
+
+
+class PackedRows:
+    """Packs through the decoder, and the head on the rows that predict scored tokens.
+
+    Constructing it switches the model's attention.
+    """
+
+    name = "packed"
+
+    def __init__(self, loaded: Loaded, head: Head) -> None:
+        attention.register()
+        loaded.model.set_attn_implementation(attention.NAME)
+        self._head = head
+        self._decoder: Any = loaded.model.base_model
+        self._device = loaded.device
+
+    def plan(self, passages: Sequence[Passage], tokens: int) -> list[list[int]]:
+        """See ``Forward``."""
+        return plan(passages, tokens)
+
+    def rows(self, passages: Sequence[Passage]) -> int:
+        """See ``Forward``."""
+        return len(lay_out(passages).ids)
+
+    @torch.inference_mode()
+    def mean_nll(self, passages: Sequence[Passage]) -> list[float]:
+        """See ``Forward``."""
+        return means(self.nll(passages), passages)
+
+    @torch.inference_mode()
+    def nll(self, passages: Sequence[Passage]) -> Tensor:
+        """Float32 losses [N] of all scored tokens, passage by passage."""
+        layout = lay_out(passages)
+        rows = self._hidden(layout)[torch.tensor(layout.predicting, device=self._device)]  # (N, D)
+        return self._head.nll(rows, torch.tensor(layout.targets, device=self._device))
+
+    @torch.inference_mode()
+    def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
+        """See ``Forward``."""
+        layout = lay_out(passages)
+        state = self._hidden(layout)[torch.tensor(layout.scored, device=self._device)]  # (N, D)
+        return [part.mean(0) for part in split(state.float().cpu(), passages)]
+
+    def _hidden(self, layout: Layout) -> Tensor:
+        """[T, D] last hidden states, final norm included."""
+        ids = torch.tensor([layout.ids], device=self._device)  # (1, T)
+        positions = torch.tensor([layout.positions], device=self._device)
+        state: Tensor = self._decoder(
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=None,
+            use_cache=False,
+            packing=self._packing(layout),
+        ).last_hidden_state
+        return state[0]
+
+    def _packing(self, layout: Layout) -> Packing:
+        return Varlen(layout, self._device) if self._device.type == "cuda" else BlockByBlock(layout)
+
+
+def packed_rows(loaded: Loaded, head: Head) -> PackedRows | None:
+    """``PackedRows`` where packs give the losses that the model itself gives, text by text; else ``None``.
+
+    Which models can be packed is not guessed from names. What a probe of a few tokens cannot see is asked for: layers
+    that look at chunks of a sequence, states that run through it, and rotary embeddings that change with its length.
+    """
+    if not _is_packable(loaded.model.config.get_text_config()):
+        return None
+    texts = _texts(loaded)
+    expected = torch.cat([_own_nll(loaded, text) for text in texts])
+    before = loaded.model.config._attn_implementation
+    try:
+        packed = PackedRows(loaded, head)
+        if _alike(packed.nll(texts), expected, EXACT if loaded.dtype == torch.float32 else ROUGH):
+            return packed
+    except Exception as error:  # models are programs by others: whatever goes wrong, this one is not packed
+        if is_out_of_memory(error):
+            release_memory()
+    loaded.model.set_attn_implementation(before)
+    return None
+
+
+def _is_packable(config: Any) -> bool:
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = {part.get("rope_type") for part in (rope, *rope.values()) if isinstance(part, dict)}
+    return set(getattr(config, "layer_types", None) or ()) <= PACKABLE_LAYERS and not kinds & {"dynamic", "longrope"}
+
+
+def _texts(loaded: Loaded) -> list[Passage]:
+    """Two responses to one prompt, which is shared, and another text."""
+    vocabulary: int = loaded.model.config.get_text_config().vocab_size
+    ids = tuple(range(0, vocabulary, max(1, vocabulary // 30)))[:24]
+    half = len(ids) // 2
+    return [
+        Passage(ids[:half], half - 2),
+        Passage((*ids[: half - 2], *ids[half : half + 3]), half - 2),
+        Passage(ids[::-1][:half], 1),
+    ]
+
+
+@torch.inference_mode()
+def _own_nll(loaded: Loaded, passage: Passage) -> Tensor:
+    ids = torch.tensor([passage.ids], device=loaded.device)
+    logits: Tensor = loaded.model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
+    return cross_entropy(logits[0, passage.start - 1 : -1].float(), ids[0, passage.start :], reduction="none")
+
+
+def _alike(found: Tensor, expected: Tensor, tolerance: float) -> bool:
+    return torch.allclose(found, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
