@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self, cast
 
 Role = Literal["system", "user", "assistant"]
 OutcomeKind = Literal["kept", "base", "dropped"]
@@ -19,6 +19,21 @@ KEEP = "keep"
 """As instruction agent: leave the instruction as it is."""
 SEED = "seed"
 """As response agent: take the seed's own response, at no cost."""
+
+
+class Flat:
+    """A record whose fields are plain data already."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(**data)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +149,7 @@ class AgentPair:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
+class Reply(Flat):
     """What one call to an agent brought back."""
 
     text: str
@@ -147,15 +162,6 @@ class Reply:
     cost_usd: float | None = 0.0
     """``None`` where nobody knows the price."""
     deployment: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for the journal."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
-        return cls(**data)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +207,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Score:
+class Score(Flat):
     """Dual-model IFD of one sample (Eq. 4), or the reason why there is none."""
 
     ifd_small: float | None = None
@@ -220,18 +226,9 @@ class Score:
             return None
         return self.ifd_small - self.ifd_large
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for journal and store."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
-        return cls(**data)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Vote:
+class Vote(Flat):
     """What one referee said of candidate against base, both orders joined."""
 
     referee: str
@@ -241,15 +238,6 @@ class Vote:
     """Whether both orders said the same."""
     readable: bool = True
     """False where a reply held no verdict even when asked once more; that order then counts as a tie."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for the store."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
-        return cls(**data)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

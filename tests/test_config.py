@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -194,3 +195,11 @@ def test_the_shipped_file_is_what_init_writes_and_is_valid() -> None:
     shipped = (REPOSITORY / "agents.yaml").read_text(encoding="utf-8")
     assert shipped == resources.files("star_agents").joinpath("agents.template.yaml").read_text(encoding="utf-8")
     assert parse_config(shipped).pool
+
+
+def test_the_worked_example_of_the_readme_is_a_valid_file() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    config = parse_config(example)
+    assert [pair.name for pair in config.pool] == ["keep/qwen", "keep/mistral", "gpt/mistral"]
+    assert [pair.name for pair in config.base] == ["keep/gpt"]
