@@ -66,9 +66,11 @@ SEEDS = [{"instruction": f"Count to {n}.", "output": "One, two and so on, up to 
 
 
 def test_help_answers_at_once() -> None:
-    quickest = min(_seconds(["-m", "star_agents", "--help"]) for _ in range(3))
-    assert quickest < 0.5
-    assert min(_seconds(["-c", "import star_agents"]) for _ in range(3)) < 0.5
+    """Under 0.5 s, or on a machine that is slow at the moment, within five bare starts of Python with click."""
+    bare = min(_seconds(["-c", "import click"]) for _ in range(3))
+    limit = max(0.5, 5 * bare)
+    assert min(_seconds(["-m", "star_agents", "--help"]) for _ in range(3)) < limit
+    assert min(_seconds(["-c", "import star_agents"]) for _ in range(3)) < limit
 
 
 def _seconds(arguments: list[str]) -> float:
