@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,18 +66,26 @@ def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None)
 
 
 async def run_batch(
-    config: Config, seeds: list[Seed], source: str, out: Path, *, retry_dropped: bool, console: Console | None
+    config: Config,
+    seeds: list[Seed],
+    source: str,
+    out: Path,
+    *,
+    retry_dropped: bool,
+    console: Console | None,
+    now: Callable[[], float] = time.time,
 ) -> BatchResult:
     """Work the seeds into ``out`` and write the dataset files there.
 
-    SIGINT and SIGTERM end it early but whole: seeds in hand are finished, the files are written.
+    SIGINT and SIGTERM end it early but whole: seeds in hand are finished, the files are written. At the budget of a day
+    it waits for the next one; at one that holds for the life of the store it ends.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
     """
     bus = Bus()
     bus.subscribe(log_event)
-    async with await Store.open(out) as store:
+    async with await Store.open(out, now=now) as store:
         if retry_dropped:
             await store.requeue_dropped()
         new, duplicates = await store.add_seeds(seeds)
@@ -87,15 +96,15 @@ async def run_batch(
         stopped_by = ""
         if counts.waiting:
             with progress:
-                stopped_by = await _work(config, store, bus, len(seeds))
+                stopped_by = await _work(config, store, bus, len(seeds), now)
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     return BatchResult(summary=summary, calls=progress.calls, stopped_by=stopped_by)
 
 
-async def _work(config: Config, store: Store, bus: Bus, seeds_expected: int) -> str:
+async def _work(config: Config, store: Store, bus: Bus, seeds_expected: int, now: Callable[[], float]) -> str:
     """Work what waits; returns why it ended before the last seed, or nothing."""
-    async with open_line(config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True) as line:
+    async with open_line(config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now) as line:
         unsubscribe = bus.subscribe(_GiveUpWhenHopeless(line).hear)
         await _work_until_done_or_told(line)
         unsubscribe()

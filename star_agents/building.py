@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from star_agents import offline
-from star_agents.agents.budgets import Budgets
+from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.agents.client import AgentClient
 from star_agents.bus import Bus
 from star_agents.config import Config
@@ -25,7 +26,13 @@ from star_agents.workbench import Embed
 
 @asynccontextmanager
 async def open_line(
-    config: Config, store: Store, *, bus: Bus, seeds_expected: int | None, ends_when_empty: bool
+    config: Config,
+    store: Store,
+    *,
+    bus: Bus,
+    seeds_expected: int | None,
+    ends_when_empty: bool,
+    now: Callable[[], float] = time.time,
 ) -> AsyncIterator[Line]:
     """Build the line on an open store and take it down again.
 
@@ -35,13 +42,14 @@ async def open_line(
         bus: Hears everything that happens.
         seeds_expected: Length of a batch for `rate: auto`; ``None`` for a daemon.
         ends_when_empty: True for a batch.
+        now: Seconds since 1970; says when a daily budget's day is over.
 
     Raises:
         ScorerError: a scorer model cannot be loaded.
         ConfigError: an agent's key is missing from the environment.
     """
     async with AsyncExitStack() as stack:
-        client = await _open_client(config, store, stack)
+        client = await _open_client(config, store, stack, bus, now)
         scorer = scorer_for(config)
         if scorer is not None:
             await stack.enter_async_context(scorer)
@@ -57,15 +65,18 @@ async def open_line(
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
             bus=bus,
             ends_when_empty=ends_when_empty,
+            now=now,
         )
         yield line
         line.save_index()
 
 
-async def _open_client(config: Config, store: Store, stack: AsyncExitStack) -> AgentClient:
-    budgets = Budgets(config.budget_usd, config.agent_budgets_usd)
-    # What an unanswered send may have cost counts as spent: a budget holds over restarts, or it is none.
-    budgets.restore({usage.agent: usage.cost_usd + usage.at_risk_usd for usage in await store.agent_usage()})
+async def _open_client(
+    config: Config, store: Store, stack: AsyncExitStack, bus: Bus, now: Callable[[], float]
+) -> AgentClient:
+    budgets = budgets_of(config, clock=now, tell=bus.publish)
+    day_began = budgets.day_began()
+    restore_budgets(budgets, await store.agent_usage(), await store.spent_since(day_began), day_began=day_began)
     client = AgentClient(config.agents, providers={"offline": respond}, budgets=budgets)
     stack.push_async_callback(client.aclose)
     return client

@@ -97,6 +97,9 @@ class AgentConfig(EndpointSettings):
     """Longest reply in tokens. It also bounds what one call may cost."""
     extra: Mapping[str, Any] = Field(default_factory=dict)
     """Further parameters, handed to LiteLLM as they are (`{"reasoning_effort": "low"}`)."""
+    transport: Literal["auto", "litellm"] = "auto"
+    """`auto` sends straight to servers that speak OpenAI's protocol or Ollama's, which costs a twentieth of the CPU;
+    `litellm` sends through LiteLLM whole. Answers, costs and errors are the same."""
     max_concurrency: int = Field(default=8, ge=1, le=100_000)
     """Calls in flight at once; further ones queue."""
     timeout_s: float = Field(default=120.0, gt=0)
@@ -108,7 +111,10 @@ class AgentConfig(EndpointSettings):
     allow_cut: bool = False
     """Accept replies that the provider cut (`finish_reason: length`). IFD cannot see a missing end: default no."""
     budget_usd: Usd | None = None
-    """US dollars this agent may spend in the life of one store. Reserved before a call is sent."""
+    """US dollars this agent may spend in the life of one store, runs and restarts together. Reserved before a call is
+    sent."""
+    budget_usd_per_day: Usd | None = None
+    """US dollars this agent may spend on one day of UTC."""
 
     @field_validator("extra")
     @classmethod
@@ -283,7 +289,10 @@ class Config(Section):
     evolution: EvolutionConfig = EvolutionConfig()
     """How pairs gain and lose probability."""
     budget_usd: Usd | None = None
-    """US dollars that may be spent in the life of one store."""
+    """US dollars that all agents together may spend in the life of one store: one `run` with what continues it, or one
+    daemon's folder. `run` stops there, `serve` waits until it is raised."""
+    budget_usd_per_day: Usd | None = None
+    """US dollars that all agents together may spend on one day of UTC. At the limit the work waits for the next day."""
     concurrency: int = Field(default=32, ge=1, le=10_000)
     """Seeds worked on at once."""
     random_seed: int = 0
@@ -320,8 +329,13 @@ class Config(Section):
 
     @property
     def agent_budgets_usd(self) -> dict[str, float | None]:
-        """Each agent's own budget; ``None`` for no limit."""
+        """Each agent's own budget for the life of a store; ``None`` for no limit."""
         return {name: agent.budget_usd for name, agent in self.agents.items()}
+
+    @property
+    def agent_budgets_usd_per_day(self) -> dict[str, float | None]:
+        """Each agent's own budget for a day; ``None`` for no limit."""
+        return {name: agent.budget_usd_per_day for name, agent in self.agents.items()}
 
     @property
     def needs_small(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 
 from star_agents import __version__
+from star_agents.accounts import Accounts
 from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.config_file import config_digest, read_config
@@ -31,8 +32,9 @@ from star_agents.web.app import serve_http
 class Daemon:
     """One line behind its doors."""
 
-    def __init__(self, line: Line, config_path: Path) -> None:
+    def __init__(self, line: Line, accounts: Accounts, config_path: Path) -> None:
         self._line = line
+        self._accounts = accounts
         self._config_path = config_path
         self._state = "starting"
         self._config_problems: tuple[Problem, ...] = ()
@@ -68,7 +70,7 @@ class Daemon:
             return
         limit = self._line.config.server.drain_s
         self._enter("draining", f"no new seeds; waiting up to {limit:g} s for calls in flight")
-        self._line.queue.close()
+        self._line.close()
         self._working.deadline = anyio.current_time() + limit
 
     async def add_rows(self, rows: Sequence[Mapping[str, Any]], source: str) -> Mapping[str, Any]:
@@ -79,19 +81,26 @@ class Daemon:
     async def status(self) -> Mapping[str, Any]:
         """What the daemon is doing, for `GET /v1/status`."""
         line = self._line
-        counts, spend = await line.store.counts(), await line.store.spend()
+        waiting, in_hand = line.waiting_for, await line.store.open_work()
         return {
             "version": __version__,
             "state": self._state,
             "pid": os.getpid(),
             "revision": line.revision,
             "config_problems": [str(problem) for problem in self._config_problems],
-            **describe(line.config, counts, spend, line.scheduler.probabilities()),
+            "waiting_for": None if waiting is None else {"reason": waiting.reason, "until": waiting.until},
+            **describe(
+                self._accounts.counts(in_hand),
+                self._accounts.spend(),
+                self._accounts.pair_costs(),
+                line.client.budgets.states(),
+                line.scheduler.probabilities(),
+            ),
         }
 
     async def readiness(self) -> Mapping[str, bool]:
         """Each condition of being ready, by name."""
-        await self._line.store.counts()
+        await self._line.store.open_work()
         return {"store": True, "config": not self._config_problems, "taking_seeds": self._state == "ready"}
 
     async def _follow_edits(self) -> None:
@@ -129,7 +138,9 @@ async def serve(config_path: Path, folder: Path, *, port: int | None) -> None:
                 await Store.open(folder) as store,
                 open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
             ):
-                started.append(Daemon(line, config_path))
+                accounts = await Accounts.of(store)
+                bus.subscribe(accounts.hear)
+                started.append(Daemon(line, accounts, config_path))
                 await started[0].run(port=port)
             tasks.cancel_scope.cancel()
 

@@ -105,6 +105,11 @@ class AgentUnavailable(AgentError):
 
     certainly_unpaid = False
 
+    def __init__(self, message: str, *, is_outage: bool = False) -> None:
+        super().__init__(message)
+        self.is_outage = is_outage
+        """True where everything that could have answered was down: then the seed is not at fault, and can wait."""
+
 
 class AgentRefused(AgentError):
     """The provider refused the request: key, model name, parameters, context length or content."""
@@ -113,10 +118,16 @@ class AgentRefused(AgentError):
 class BudgetExhausted(AgentError):
     """Sending this call could pass a budget; raise the budget in agents.yaml to go on."""
 
-    def __init__(self, message: str, *, agent: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, agent: str | None = None, resets_at: float | None = None, is_passing: bool = False
+    ) -> None:
         super().__init__(message)
         self.agent = agent
         """The agent whose own budget is spent; ``None`` for the budget of everybody."""
+        self.resets_at = resets_at
+        """Seconds since 1970 when a daily budget begins anew; ``None`` for one that holds for the life of a store."""
+        self.is_passing = is_passing
+        """True where only what calls in flight have reserved stands in the way: they may cost less."""
 
 
 class ScorerError(StarAgentsError):

@@ -99,9 +99,20 @@ class ConfigRejected(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetReached(Event):
-    """Work waits because the next call could pass a budget."""
+    """A call could have passed a budget and was not sent; told once, whoever else is refused after it."""
 
     name: ClassVar[str] = "budget_reached"
+    message: str
+    """Which budget, what is spent, the limit, the key to raise, and when it begins anew."""
+    resets_at: float | None = None
+    """Seconds since 1970; ``None`` for a budget that holds for the life of a store."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetCleared(Event):
+    """A budget that was reached allows calls again: it was raised, or its day is over."""
+
+    name: ClassVar[str] = "budget_cleared"
     message: str
 
 

@@ -8,7 +8,7 @@ put together in ``building.py``.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import anyio
@@ -20,7 +20,7 @@ from star_agents.config import Config
 from star_agents.config_changes import changes_between, restart_only
 from star_agents.config_file import config_digest
 from star_agents.errors import AgentError, BudgetExhausted, Problem
-from star_agents.events import BudgetReached, ConfigApplied, OutcomeCommitted, SeedsAdded
+from star_agents.events import ConfigApplied, OutcomeCommitted, SeedsAdded
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import SEED, Outcome, Seed
 from star_agents.scheduling.memory import Remembered, Vector
@@ -29,6 +29,7 @@ from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.rows import MemoryRow
 from star_agents.storage.store import Store
+from star_agents.waiting import Rest, Waiting
 from star_agents.workbench import Embed, Rooms, SeedBench
 
 INDEX_FILE = "memory.hnsw"
@@ -52,6 +53,7 @@ class Line:
         salt: bytes,
         bus: Bus,
         ends_when_empty: bool,
+        now: Callable[[], float],
     ) -> None:
         self.config = config
         self.revision = revision
@@ -63,12 +65,17 @@ class Line:
         self.queue = SeedQueue(store.lease, ends_when_empty=ends_when_empty)
         self.stopped_by = ""
         """Why a batch ended before its last seed; empty when it did not."""
-        self._waits_for_budget = not ends_when_empty
-        self._budget_raised = anyio.Event()
+        self._ends_when_empty = ends_when_empty
+        self._rest = Rest(now, self._go_on)
         self._prompts = Prompts()
         self._embed = embed
         self._salt = salt
         self._settling = anyio.Lock()
+
+    @property
+    def waiting_for(self) -> Waiting | None:
+        """What keeps the line from taking seeds, if anything does."""
+        return self._rest.waiting_for
 
     async def take_in(self, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
         """Add seeds durably; returns how many were new and how many were known already."""
@@ -98,13 +105,17 @@ class Line:
         config = config.model_copy(update={section: getattr(old, section) for section in delayed})
         async with self._settling:
             await self.client.reconfigure(config.agents)
-            self.client.budgets.set_limits(config.budget_usd, config.agent_budgets_usd)
+            self.client.budgets.set_limits(
+                config.budget_usd,
+                config.agent_budgets_usd,
+                total_per_day=config.budget_usd_per_day,
+                agents_per_day=config.agent_budgets_usd_per_day,
+            )
             self.scheduler.reconfigure(config)
             self.revision = await self.store.add_revision(config_digest(config), config.model_dump_json())
             await self.store.save_policy(self.scheduler.state(), self.revision)
             self.config = config
-        raised, self._budget_raised = self._budget_raised, anyio.Event()
-        raised.set()
+        self._rest.end()
         applied = ConfigApplied(
             revision=self.revision, changes=changes_between(old, config), needs_restart=tuple(delayed)
         )
@@ -117,12 +128,12 @@ class Line:
             self.scheduler.bank.save(self.store.folder / INDEX_FILE)
 
     async def _worker(self) -> None:
-        while (seed := await self.queue.get()) is not None:
+        while (seed := await self._next_seed()) is not None:
             bench = SeedBench(seed, self._rooms())
             try:
                 outcome = await star(seed, bench, StarSettings.of(self.config))
             except BudgetExhausted as error:
-                await self._reach_budget(seed, error)
+                await self._reach_budget(bench, error)
                 continue
             except AgentError as error:
                 outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"referee: {error}")
@@ -143,25 +154,39 @@ class Line:
             clock=time.monotonic,
         )
 
-    async def _reach_budget(self, seed: Seed, error: BudgetExhausted) -> None:
-        """Put the seed back. A batch ends here; a daemon waits until agents.yaml allows more."""
-        raised = self._budget_raised
-        await self._return(seed)
-        self.bus.publish(BudgetReached(message=str(error)))
-        if self._waits_for_budget:
-            await raised.wait()
-        else:
-            self.stop(str(error))
+    async def _next_seed(self) -> Seed | None:
+        await self._rest.over()
+        return await self.queue.get()
+
+    async def _reach_budget(self, bench: SeedBench, error: BudgetExhausted) -> None:
+        """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
+        if bench.revision == self.revision:  # Else it was refused under limits that are gone.
+            if self._ends_when_empty and error.resets_at is None:
+                self.stop(str(error))
+            else:
+                self._rest.begin(Waiting(reason=str(error), until=error.resets_at))
+        await self._return(bench.seed)
 
     async def _return(self, seed: Seed) -> None:
         """Put a seed back to its old place in the queue; its answers stay in the journal."""
         await self.store.release(seed.id)
+        if self.waiting_for is None:
+            self.queue.wake()
+
+    def _go_on(self) -> None:
+        """A rest is over: budgets look at the clock, and seeds that were put back are taken."""
+        self.client.budgets.refresh()
         self.queue.wake()
 
     def stop(self, why: str) -> None:
         """End a batch early: no further seed is taken, those in hand are finished."""
         self.stopped_by = self.stopped_by or why
+        self.close()
+
+    def close(self) -> None:
+        """Take no further seed; those in hand are finished."""
         self.queue.close()
+        self._rest.close()
 
     async def _settle(self, outcome: Outcome, bench: SeedBench) -> None:
         """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""

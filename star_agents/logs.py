@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from star_agents.events import (
+    BudgetCleared,
     BudgetReached,
     CallAnswered,
     CallFailed,
@@ -83,7 +84,7 @@ def _line(event: Event) -> tuple[int, dict[str, Any]]:
         case SeedsRejected():
             problems = [str(problem) for problem in event.problems]
             return logging.ERROR, {"source": event.source, "problems": problems[:20], "problem_count": len(problems)}
-        case ConfigApplied() | SeedsAdded() | StateChanged():
+        case ConfigApplied() | SeedsAdded() | StateChanged() | BudgetCleared():
             return logging.INFO, _plain(event)
         case _:
             return logging.INFO, {}

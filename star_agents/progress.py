@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from star_agents.events import CallAnswered, CallFailed, Event, OutcomeCommitted
+from star_agents.events import BudgetCleared, BudgetReached, CallAnswered, CallFailed, Event, OutcomeCommitted
 
 
 class BatchProgress:
@@ -73,6 +73,8 @@ class BatchProgress:
                 self._failed += 1
             case OutcomeCommitted():
                 self._done += 1
+            case BudgetReached() | BudgetCleared():
+                self._console.print(event.message, highlight=False, markup=False, soft_wrap=True)
             case _:
                 return
         self._progress.update(self._task, completed=self._done, facts=self._facts())

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, cast
 
+import orjson
+
 Role = Literal["system", "user", "assistant"]
 OutcomeKind = Literal["kept", "base", "dropped"]
 
@@ -173,7 +175,8 @@ class Candidate:
     sample: Sample
     """Instruction and response as written; the seed's own where ``failure`` is set."""
     failure: str = ""
-    """Empty for a usable candidate, else the reason: ``length: ...``, ``empty: ...``, ``call: ...``."""
+    """Empty for a usable candidate, else the reason: ``length: ...``, ``empty: ...``, ``budget: ...``, ``call: ...``,
+    or ``down: ...`` where an agent took no calls at all."""
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     """Role (``instruction``, ``response``) to the model that wrote it."""
     prompts: tuple[str, ...] = ()
@@ -369,5 +372,9 @@ class Outcome:
 
 def digest(value: Mapping[str, Any] | Sequence[Any]) -> str:
     """SHA-256, in hex, of plain data in canonical JSON (sorted keys, no spaces, UTF-8)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # half a surrogate pair, or a number beyond 64 bits
+        plain = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        text = plain.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()

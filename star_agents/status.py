@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from star_agents.config import Config
-from star_agents.storage.rows import Counts, Spend
+from star_agents.agents.budgets import BudgetState
+from star_agents.storage.rows import Counts, PairCost, Spend, per
 
 
 def describe(
-    config: Config, counts: Counts, spend: Mapping[str, Spend], probabilities: Mapping[str, float]
+    counts: Counts,
+    spend: Mapping[str, Spend],
+    pairs: Sequence[PairCost],
+    budgets: Sequence[BudgetState],
+    probabilities: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Join counts, money and probabilities; costs are US dollars, ``None`` stands for a price that nobody knows."""
+    """Join counts, money and probabilities.
+
+    Costs are US dollars and sums of what is known; how much is not known stands beside each. ``None`` stands for a
+    share of nothing, such as the cost per sample before the first one.
+    """
     return {
         "seeds": {
             "waiting": counts.waiting,
@@ -31,11 +40,23 @@ def describe(
         "cost": {
             "usd": counts.cost_usd,
             "calls_of_unknown_price": counts.calls_of_unknown_price,
-            "budget_usd": config.budget_usd,
+            "usd_per_sample": per(counts.cost_usd, counts.selected),
         },
+        "budgets": [asdict(budget) for budget in budgets],
         "agents": {
             agent: {"calls": spent.calls, "usd": spent.usd, "calls_of_unknown_price": spent.unknown_calls}
             for agent, spent in sorted(spend.items())
         },
         "pairs": dict(probabilities),
+        "pair_costs": {pair.pair: _pair_cost(pair) for pair in pairs},
+    }
+
+
+def _pair_cost(pair: PairCost) -> dict[str, Any]:
+    return {
+        "candidates": pair.candidates,
+        "wins": pair.wins,
+        "usd": pair.cost_usd,
+        "candidates_of_unknown_cost": pair.unknown_cost,
+        "usd_per_win": pair.usd_per_win,
     }

@@ -20,7 +20,7 @@ from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
 from star_agents.bus import Bus
 from star_agents.config import Config
-from star_agents.errors import AgentError, BudgetExhausted
+from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
 from star_agents.events import CallAnswered, CallFailed
 from star_agents.records import (
     KEEP,
@@ -38,6 +38,7 @@ from star_agents.records import (
 )
 from star_agents.scheduling.memory import Vector
 from star_agents.scoring.scorer import Scorer
+from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
 
 Embed = Callable[[str], Awaitable[Vector | None]]
@@ -93,21 +94,24 @@ class SeedBench:
     async def draw(self) -> Draw:
         """Base pairs and drawn pairs; drawn once and recorded before anybody is asked.
 
-        A recorded draw that names a pair which agents.yaml no longer has is drawn anew, once per revision.
+        A recorded draw that cannot be worked, because agents.yaml no longer has one of its pairs or all its agents are
+        down while others are up, is followed by another one, recorded as well.
         """
-        store, step = self._rooms.store, "draw"
-        recorded = await store.find_step(self.seed.id, step)
-        if recorded is not None and not self._is_configured(Draw.from_dict(recorded)):
-            step = f"draw@{self.revision}"
-            recorded = await store.find_step(self.seed.id, step)
-        if recorded is None:
+        store, number, draw = self._rooms.store, 0, None
+        while (recorded := await store.find_step(self.seed.id, _draw_step(number))) is not None:
+            draw, number = Draw.from_dict(recorded), number + 1
+        if draw is None or not self._is_workable(draw):
             drawn = self._rooms.draw(self.seed, await self.embedding())
-            recorded = await store.record_step(self.seed.id, step, drawn.to_dict())
-        return Draw.from_dict(recorded)
+            draw = Draw.from_dict(await store.record_step(self.seed.id, _draw_step(number), drawn.to_dict()))
+        return draw
 
     async def ask(self, agent: str, messages: Sequence[Message], *, step: str) -> Reply:
         """One journaled call with the agent's own parameters."""
         return await self._ask(agent, messages, step, {})
+
+    async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
+        """``count`` answers to one prompt: in one request where the provider does that, each journaled by itself."""
+        return await self._ask_many(agent, messages, step, {}, count)
 
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
         """Let a pair write (Eq. 2). One rewrite per instruction agent serves every pair that shares it."""
@@ -122,7 +126,7 @@ class SeedBench:
                 raise
             return replace(candidate, failure=f"budget: {error}")
         except AgentError as error:
-            return replace(candidate, failure=f"call: {error}")
+            return replace(candidate, failure=f"{'down' if self._is_outage(pair, error) else 'call'}: {error}")
 
     async def score(self, samples: Sequence[Sample]) -> list[Score]:
         """IFD of each sample with both models."""
@@ -149,9 +153,19 @@ class SeedBench:
             prompts=self._rooms.prompts,
         )
 
-    def _is_configured(self, draw: Draw) -> bool:
-        config = self._rooms.config
-        return set(draw.base) <= set(config.base) and set(draw.sampled) <= set(config.pool)
+    def _is_outage(self, pair: AgentPair, error: AgentError) -> bool:
+        """Whether an agent was down altogether: then neither the pair nor the seed is at fault."""
+        is_down = bool({pair.instruction, pair.response} & self._rooms.client.down())
+        return isinstance(error, AgentUnavailable) and (error.is_outage or is_down)
+
+    def _is_workable(self, draw: Draw) -> bool:
+        config, down = self._rooms.config, self._rooms.client.down()
+
+        def any_up(pairs: Sequence[AgentPair]) -> bool:
+            return any(not {pair.instruction, pair.response} & down for pair in pairs)
+
+        is_configured = set(draw.base) <= set(config.base) and set(draw.sampled) <= set(config.pool)
+        return is_configured and (not draw.sampled or any_up(draw.sampled) or not any_up(config.pool))
 
     async def _rewrite_instruction(self, candidate: Candidate) -> Candidate:
         agent = candidate.pair.instruction
@@ -197,53 +211,71 @@ class SeedBench:
         return hmac.new(self._rooms.salt, f"{self.seed.id}:{step}".encode(), hashlib.sha256).hexdigest()[:16]
 
     async def _ask(self, agent: str, messages: Sequence[Message], step: str, overrides: dict[str, Any]) -> Reply:
-        parameters = self._rooms.client.parameters(agent, **overrides)
-        key = digest([self.seed.id, step, agent, [message.to_dict() for message in messages], parameters])
-        async with self._asking[key]:
-            reply = await self._rooms.store.find_answer(key)
-            if reply is None:
-                reply = await self._send(key, agent, messages, step, overrides, parameters)
-            else:
+        return (await self._ask_many(agent, messages, step, overrides, 1))[0]
+
+    async def _ask_many(
+        self, agent: str, messages: Sequence[Message], step: str, overrides: dict[str, Any], count: int
+    ) -> list[Reply]:
+        """Replies from the journal as far as it has them, the rest in one request; what that left out, one by one."""
+        intents = self._intents(agent, messages, step, overrides, count)
+        async with self._asking[intents[0].key]:
+            found = await self._rooms.store.begin_calls(intents)
+            replies = {intent.key: reply for intent, reply in zip(intents, found, strict=True) if reply is not None}
+            for reply in replies.values():
                 self._publish_answer(reply, step, 0.0, from_journal=True)
-        self._costs[key] = reply.cost_usd
-        return reply
+            while missing := [intent for intent in intents if intent.key not in replies]:
+                replies |= await self._send(missing, messages, overrides)
+                if unsent := [intent for intent in missing if intent.key not in replies]:
+                    await self._rooms.store.begin_calls(unsent)
+        self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
+        return [replies[intent.key] for intent in intents]
+
+    def _intents(
+        self, agent: str, messages: Sequence[Message], step: str, overrides: dict[str, Any], count: int
+    ) -> list[Intent]:
+        rooms = self._rooms
+        parameters = rooms.client.parameters(agent, **overrides)
+        reserved = rooms.client.worst_case_usd(agent, messages, parameters.get("max_tokens"))
+        told = [self.seed.id, step, agent, [message.to_dict() for message in messages], parameters]
+        return [
+            Intent(
+                key=digest([*told, number] if number else told),
+                seed_id=self.seed.id,
+                step=step,
+                agent=agent,
+                revision=rooms.revision,
+                parameters=parameters,
+                reserved_usd=reserved,
+            )
+            for number in range(count)
+        ]
 
     async def _send(
-        self,
-        key: str,
-        agent: str,
-        messages: Sequence[Message],
-        step: str,
-        overrides: dict[str, Any],
-        parameters: dict[str, Any],
-    ) -> Reply:
-        rooms = self._rooms
-        reserved = rooms.client.worst_case_usd(agent, messages, parameters.get("max_tokens"))
-        await rooms.store.intend(
-            key=key,
-            seed_id=self.seed.id,
-            step=step,
-            agent=agent,
-            revision=rooms.revision,
-            parameters=parameters,
-            reserved_usd=reserved,
-        )
+        self, intents: Sequence[Intent], messages: Sequence[Message], overrides: dict[str, Any]
+    ) -> dict[str, Reply]:
+        """Send one request for all of these; the intents that it brought no reply for are taken back."""
+        rooms, agent, step = self._rooms, intents[0].agent, intents[0].step
+        keys = [intent.key for intent in intents]
         started = rooms.clock()
         try:
-            reply = await rooms.client.ask(agent, messages, **overrides)
+            replies = await rooms.client.ask_many(agent, messages, len(keys), **overrides)
         except AgentError as error:
             if error.certainly_unpaid:
-                await rooms.store.withdraw(key)
+                await rooms.store.withdraw(keys)
             seconds = rooms.clock() - started
             rooms.bus.publish(
                 CallFailed(seed_id=self.seed.id, step=step, agent=agent, seconds=seconds, error=str(error))
             )
             raise
-        # The answer is paid for: it is recorded even if this seed is being cancelled.
+        answered = dict(zip(keys, replies, strict=False))
+        # The answers are paid for: they are recorded even if this seed is being cancelled.
         with anyio.CancelScope(shield=True):
-            await rooms.store.record_answer(key, reply)
-        self._publish_answer(reply, step, rooms.clock() - started, from_journal=False)
-        return reply
+            await rooms.store.record_answers(list(answered.items()))
+            if len(answered) < len(keys):
+                await rooms.store.withdraw(keys[len(answered) :])
+        for reply in replies:
+            self._publish_answer(reply, step, rooms.clock() - started, from_journal=False)
+        return answered
 
     def _publish_answer(self, reply: Reply, step: str, seconds: float, *, from_journal: bool) -> None:
         self._rooms.bus.publish(
@@ -259,3 +291,7 @@ class SeedBench:
                 from_journal=from_journal,
             )
         )
+
+
+def _draw_step(number: int) -> str:
+    return f"draw:{number}" if number else "draw"

@@ -1,4 +1,4 @@
-"""A local OpenAI-compatible server on real sockets, scripted by the test, for the HTTP path through LiteLLM.
+"""A local server that speaks OpenAI's protocol and Ollama's on real sockets, scripted by the test.
 
 Inside a test::
 
@@ -39,6 +39,12 @@ class Answer:
     completion_tokens: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the message, such as ``reasoning_content``."""
+    others: tuple[str, ...] = ()
+    """Texts of the choices after the first; where there are fewer than ``n`` asks for, ``text`` again."""
+    gives_n: bool = True
+    """False: one choice, whatever ``n`` asks for."""
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the usage, such as ``prompt_tokens_details``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +78,19 @@ class Garbage:
     content_type: str = "text/html"
 
 
-Move = Answer | Fault | Hang | Cut | Garbage
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Raw:
+    """A reply byte for byte, such as one that was recorded; nothing is charged."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    says_length: bool = True
+    """False: the body comes in chunks, without its length being told first."""
+
+
+Move = Answer | Fault | Hang | Cut | Garbage | Raw
 Handler = Callable[[Body], Move | Awaitable[Move]]
 
 
@@ -83,10 +101,12 @@ class Request:
     path: str
     body: Body
     authorization: str
+    peer: int
+    """The client's port, so one number for each connection."""
 
 
 class OpenAIServer:
-    """Serves ``/v1/chat/completions``, ``/v1/embeddings`` and ``/v1/models``; every request is recorded."""
+    """Serves OpenAI's chat, embeddings and models under ``/v1``, and Ollama's ``/api/chat``; records every request."""
 
     def __init__(self, handler: Handler | None = None, *, port: int = 0, book: Path | None = None) -> None:
         self.handler: Handler = handler or brain
@@ -107,11 +127,17 @@ class OpenAIServer:
     @property
     def url(self) -> str:
         """What goes into ``api_base``."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"{self.root}/v1"
+
+    @property
+    def root(self) -> str:
+        """The same for Ollama, which has no ``/v1``."""
+        return f"http://127.0.0.1:{self._port}"
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/api/chat", self._chat)
         app.router.add_post("/v1/embeddings", self._embeddings)
         app.router.add_get("/v1/models", self._models)
         # Without handler_cancellation a client that hangs up would stay "in flight" until its handler ends by itself.
@@ -155,9 +181,9 @@ class OpenAIServer:
 
     async def _arrive(self, request: web.Request) -> Body:
         body: Body = await request.json()
-        self.requests.append(
-            Request(path=request.path, body=body, authorization=request.headers.get("Authorization", ""))
-        )
+        peer = request.transport.get_extra_info("peername")[1] if request.transport else 0
+        authorization = request.headers.get("Authorization", "")
+        self.requests.append(Request(path=request.path, body=body, authorization=authorization, peer=peer))
         await self._move(+1)
         return body
 
@@ -185,8 +211,21 @@ class OpenAIServer:
                 return web.Response()
             case Garbage():
                 return web.Response(body=move.body, content_type=move.content_type)
+            case Raw():
+                return await self._raw(request, move)
         self._charge(body)
-        return web.json_response(self._completion(body, move))
+        tell = self._ollama if request.path == "/api/chat" else self._completion
+        return web.json_response(tell(body, move))
+
+    async def _raw(self, request: web.Request, move: Raw) -> web.StreamResponse:
+        headers = {"Content-Type": move.content_type, **move.headers}
+        if move.says_length:
+            return web.Response(status=move.status, body=move.body, headers=headers)
+        response = web.StreamResponse(status=move.status, headers=headers)
+        await response.prepare(request)
+        await response.write(move.body)
+        await response.write_eof()
+        return response
 
     def _charge(self, body: Body) -> None:
         self.charged.append(body)
@@ -196,19 +235,47 @@ class OpenAIServer:
                 book.write(json.dumps({"sha256": digest, "model": body.get("model")}) + "\n")
 
     def _completion(self, body: Body, answer: Answer) -> dict[str, Any]:
-        prompt = answer.prompt_tokens
-        if prompt is None:
-            prompt = sum(len(str(message["content"]).split()) for message in body["messages"])
-        completion = answer.completion_tokens if answer.completion_tokens is not None else len(answer.text.split())
-        message = {"role": "assistant", "content": answer.text, **answer.extra}
+        count = body.get("n", 1) if answer.gives_n else 1
+        texts = [answer.text, *answer.others, *[answer.text] * count][:count]
+        prompt, completion = _tokens(body, answer, texts)
+        choices = [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": text, **answer.extra},
+                "finish_reason": answer.finish_reason,
+            }
+            for index, text in enumerate(texts)
+        ]
+        usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
         return {
             "id": f"chatcmpl-{next(self._ids)}",
             "object": "chat.completion",
             "created": 1,
             "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason}],
-            "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+            "choices": choices,
+            "usage": {**usage, **answer.usage},
         }
+
+    def _ollama(self, body: Body, answer: Answer) -> dict[str, Any]:
+        prompt, completion = _tokens(body, answer, [answer.text])
+        return {
+            "model": body["model"],
+            "created_at": "2026-01-01T00:00:00Z",
+            "message": {"role": "assistant", "content": answer.text, **answer.extra},
+            "done": True,
+            "done_reason": answer.finish_reason,
+            "prompt_eval_count": prompt,
+            "eval_count": completion,
+        }
+
+
+def _tokens(body: Body, answer: Answer, texts: list[str]) -> tuple[int, int]:
+    prompt, completion = answer.prompt_tokens, answer.completion_tokens
+    if prompt is None:
+        prompt = sum(len(str(message["content"]).split()) for message in body["messages"])
+    if completion is None:
+        completion = sum(len(text.split()) for text in texts)
+    return prompt, completion
 
 
 def brain(body: Body) -> Answer:

@@ -18,7 +18,7 @@ from star_agents.records import (
     Verdict,
     Vote,
 )
-from star_agents.storage.rows import MemoryRow
+from star_agents.storage.rows import Intent, MemoryRow
 from star_agents.storage.store import Store
 
 BASE = AgentPair(instruction="keep", response="seed")
@@ -95,10 +95,10 @@ def make_memory(*values: float) -> MemoryRow:
     return MemoryRow(pair="keep/a", pi=0.3, embedder="small", embedding=embedding)
 
 
-def intent(key: str, **fields: Any) -> dict[str, Any]:
-    """Arguments of ``Store.intend``."""
+def intent(key: str, **fields: Any) -> Intent:
+    """A call that is about to be made."""
     given = {"seed_id": "s", "step": "write", "agent": "a", "revision": 1, "parameters": {"temperature": 0.7}}
-    return {"key": key, **given, "reserved_usd": 0.5, **fields}
+    return Intent(key=key, **{**given, "reserved_usd": 0.5, **fields})
 
 
 async def commit(store: Store, outcome: Outcome, memory: MemoryRow | None = None) -> int:

@@ -8,6 +8,21 @@ from hypothesis import strategies as st
 
 from star_agents.agents.budgets import Budgets, Reservation
 from star_agents.errors import BudgetExhausted
+from star_agents.events import BudgetCleared, BudgetReached
+
+NOON = 1_782_907_200.0
+"""2026-07-01 12:00 UTC."""
+DAY = 86_400.0
+
+
+class Clock:
+    """Seconds since 1970, turned by hand."""
+
+    def __init__(self, at: float = NOON) -> None:
+        self.at = at
+
+    def __call__(self) -> float:
+        return self.at
 
 
 def test_a_call_that_could_pass_the_agents_budget_is_refused_with_the_key_to_raise() -> None:
@@ -62,10 +77,11 @@ def test_an_unknown_price_is_let_through_below_a_limit_and_refused_at_it() -> No
         budgets.reserve("a", None)
 
 
-def test_a_free_call_is_let_through_at_the_limit() -> None:
-    budgets = Budgets(0.0)
+def test_a_free_call_is_let_through_at_the_limit_and_beyond_it() -> None:
+    budgets = Budgets(1.0)
+    budgets.restore({"gpt": 2.0})
     budgets.settle(budgets.reserve("local", 0.0), 0.0)
-    assert budgets.spent_usd() == 0.0
+    assert budgets.spent_usd() == 2.0
 
 
 def test_a_restart_begins_with_what_was_spent_before() -> None:
@@ -87,16 +103,162 @@ def test_a_lowered_limit_lets_nothing_more_through() -> None:
     budgets.reserve("a", 100.0)
 
 
+# Days
+
+
+def test_a_daily_budget_is_refused_until_midnight_utc_and_begins_anew_then() -> None:
+    clock = Clock()
+    budgets = Budgets(None, {}, total_per_day=1.0, clock=clock)
+    budgets.settle(budgets.reserve("a", 1.0), 1.0)
+    with pytest.raises(BudgetExhausted) as refused:
+        budgets.reserve("a", 0.1)
+    assert refused.value.resets_at == NOON + DAY / 2
+    for part in ("daily budget of $1", "$1 spent today", "`budget_usd_per_day`", "or wait until 2026-07-02 00:00 UTC"):
+        assert part in str(refused.value)
+    clock.at = NOON + DAY / 2 - 0.001
+    with pytest.raises(BudgetExhausted):
+        budgets.reserve("a", 0.1)
+    clock.at = NOON + DAY / 2
+    budgets.reserve("a", 1.0)
+    assert (budgets.spent_usd(), budgets.spent_usd(today=True), budgets.reserved_usd(today=True)) == (1.0, 0.0, 1.0)
+
+
+def test_an_agents_day_is_its_own_and_a_lifetime_budget_never_resets() -> None:
+    budgets = Budgets(5.0, {"a": None, "b": None}, agents_per_day={"a": 1.0, "b": None}, clock=Clock())
+    budgets.settle(budgets.reserve("a", 1.0), 1.0)
+    with pytest.raises(BudgetExhausted, match=r"raise `agents\.a\.budget_usd_per_day`") as own:
+        budgets.reserve("a", 0.1)
+    assert own.value.agent == "a"
+    budgets.settle(budgets.reserve("b", 4.0), 4.0)
+    with pytest.raises(BudgetExhausted, match=r"raise `budget_usd` in agents.yaml to go on$") as everybodys:
+        budgets.reserve("a", 0.1)
+    assert (everybodys.value.agent, everybodys.value.resets_at) == (None, None)
+
+
+def test_a_reservation_belongs_to_the_day_it_was_made_on_however_late_its_call_ends() -> None:
+    clock = Clock()
+    budgets = Budgets(total_per_day=1.0, clock=clock)
+    late = budgets.reserve("a", 1.0)
+    clock.at += DAY
+    early = budgets.reserve("a", 0.75)
+    budgets.settle(late, 0.5)
+    assert (budgets.spent_usd(today=True), budgets.reserved_usd(today=True)) == (0.0, 0.75)
+    budgets.settle(early, 0.25)
+    assert (budgets.spent_usd(today=True), budgets.spent_usd(), budgets.reserved_usd()) == (0.25, 0.75, 0.0)
+
+
+def test_a_clock_that_is_set_back_over_midnight_finds_what_that_day_had_spent() -> None:
+    clock = Clock()
+    budgets = Budgets(total_per_day=1.0, clock=clock)
+    budgets.settle(budgets.reserve("a", 1.0), 1.0)
+    clock.at += DAY
+    budgets.settle(budgets.reserve("a", 1.0), 1.0)
+    for at in (NOON, NOON + DAY):
+        clock.at = at
+        with pytest.raises(BudgetExhausted):
+            budgets.reserve("a", 0.01)
+
+
+def test_a_restart_begins_with_what_the_day_has_spent() -> None:
+    clock = Clock()
+    budgets = Budgets(10.0, total_per_day=1.0, clock=clock)
+    assert budgets.day_began() == NOON - DAY / 2
+    budgets.restore({"a": 5.0}, {"a": 0.9}, day_began=budgets.day_began())
+    with pytest.raises(BudgetExhausted, match="daily"):
+        budgets.reserve("a", 0.2)
+    budgets.reserve("a", 0.1)
+    clock.at += DAY
+    budgets.reserve("a", 0.2)
+
+
+def test_a_day_that_ends_while_a_restart_asks_the_store_is_not_charged_to_the_next() -> None:
+    clock = Clock()
+    budgets = Budgets(total_per_day=1.0, clock=clock)
+    began = budgets.day_began()
+    clock.at += DAY
+    budgets.restore({"a": 0.9}, {"a": 0.9}, day_began=began)
+    budgets.reserve("a", 1.0)
+
+
+# Reached and cleared
+
+
+def test_a_budget_is_told_as_reached_once_however_many_are_refused_and_cleared_when_it_is_raised() -> None:
+    told: list[BudgetReached | BudgetCleared] = []
+    budgets = Budgets(1.0, tell=told.append)
+    budgets.settle(budgets.reserve("a", 0.9), 0.9)
+    for _ in range(100):
+        with pytest.raises(BudgetExhausted):
+            budgets.reserve("a", 0.2)
+    (reached,) = told
+    assert isinstance(reached, BudgetReached)
+    assert reached.resets_at is None
+    (state,) = budgets.states()
+    assert (state.key, state.spent_usd, state.limit_usd, state.reached) == ("budget_usd", 0.9, 1.0, reached.message)
+    budgets.set_limits(1.0, {"a": None})
+    assert len(told) == 1, "an edit of something else clears nothing"
+    budgets.set_limits(1.2, {})
+    assert told[1:] == [BudgetCleared(message="`budget_usd` allows calls again: it is $1.2 now")]
+    assert budgets.states()[0].reached == ""
+
+
+def test_a_daily_budget_that_was_reached_is_cleared_when_the_day_turns() -> None:
+    told: list[BudgetReached | BudgetCleared] = []
+    clock = Clock()
+    budgets = Budgets(agents_per_day={"a": 0.5}, clock=clock, tell=told.append)
+    with pytest.raises(BudgetExhausted):
+        budgets.reserve("a", 0.6)
+    assert budgets.states()[0].reached
+    clock.at += DAY
+    assert budgets.states()[0].reached == ""
+    assert [type(event) for event in told] == [BudgetReached, BudgetCleared]
+    assert "a new day has begun" in told[1].message
+
+
+def test_what_only_calls_in_flight_keep_out_has_not_reached_the_budget() -> None:
+    told: list[BudgetReached | BudgetCleared] = []
+    budgets = Budgets(1.0, tell=told.append)
+    first = budgets.reserve("a", 0.9)
+    with pytest.raises(BudgetExhausted) as refused:
+        budgets.reserve("a", 0.2)
+    assert (refused.value.is_passing, told) == (True, [])
+    budgets.settle(first, 0.9)
+    with pytest.raises(BudgetExhausted) as refused:
+        budgets.reserve("a", 0.2)
+    assert (refused.value.is_passing, len(told)) == (False, 1)
+
+
+def test_states_name_every_budget_of_agents_yaml_everybodys_first() -> None:
+    budgets = Budgets(2.0, {"b": 1.0, "a": None}, total_per_day=0.5, agents_per_day={"a": 0.25}, clock=Clock())
+    budgets.settle(budgets.reserve("b", 0.1), 0.1)
+    budgets.reserve("a", 0.2)
+    assert [(state.key, state.spent_usd, state.reserved_usd, state.resets_at) for state in budgets.states()] == [
+        ("budget_usd", 0.1, 0.2, None),
+        ("budget_usd_per_day", 0.1, 0.2, NOON + DAY / 2),
+        ("agents.a.budget_usd_per_day", 0.0, 0.2, NOON + DAY / 2),
+        ("agents.b.budget_usd", 0.1, 0.0, None),
+    ]
+
+
 usd = st.floats(min_value=0, max_value=0.5, allow_nan=False)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.one_of(st.none(), usd), st.floats(0, 1), st.integers(0, 9))))
-def test_spent_and_reserved_never_pass_a_limit(calls: list[tuple[str, float | None, float, int]]) -> None:
-    limits = {"a": 0.7, "b": 0.4}
-    budgets = Budgets(1.0, limits)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"), st.one_of(st.none(), usd), st.floats(0, 1), st.integers(0, 9), st.floats(0, DAY / 3)
+        )
+    )
+)
+def test_spent_and_reserved_never_pass_a_limit_of_a_life_or_of_any_day(
+    calls: list[tuple[str, float | None, float, int, float]],
+) -> None:
+    clock, limits = Clock(), {"a": 2.1, "b": 1.2}
+    budgets = Budgets(3.0, limits, total_per_day=1.0, agents_per_day={"a": 0.7}, clock=clock)
     waiting: list[tuple[Reservation, float]] = []
-    for agent, bound, share, end in calls:
+    for agent, bound, share, end, seconds in calls:
+        clock.at += seconds
         with contextlib.suppress(BudgetExhausted):
             waiting.append((budgets.reserve(agent, bound), share))
         if waiting and end > 4:
@@ -107,6 +269,7 @@ def test_spent_and_reserved_never_pass_a_limit(calls: list[tuple[str, float | No
                 budgets.settle(reservation, None)
             else:
                 budgets.settle(reservation, reservation.usd * share)
-        assert budgets.spent_usd() + budgets.reserved_usd() <= 1.0 + 1e-15
+        for state in budgets.states():
+            assert state.spent_usd + state.reserved_usd <= state.limit_usd + 1e-15
         for name, limit in limits.items():
             assert budgets.spent_usd(name) + budgets.reserved_usd(name) <= limit + 1e-15

@@ -196,6 +196,54 @@ def test_no_file_of_the_daemon_holds_the_key(tmp_path: Path, url: str) -> None:
     assert os.environ["LINE_TEST_KEY"].encode() not in written + str(daemon.lines).encode()
 
 
+def test_at_a_budget_the_daemon_waits_says_so_and_goes_on_when_it_is_raised(tmp_path: Path, url: str) -> None:
+    def config(budget: float) -> str:
+        price = ", input_cost_per_token: 0.001, output_cost_per_token: 0.001, max_tokens: 50"
+        others = "selection: random\nserver: {drain_s: 600}"
+        return agents_yaml(url, per_agent=price, replaced=f"{others}\nbudget_usd_per_day: {budget}")
+
+    daemon, base = start(tmp_path, config(0.2))
+    with daemon:
+        post(base, rows(0, 60))
+        reached = daemon.wait_for("budget_reached")
+        assert "raise `budget_usd_per_day` in agents.yaml to go on, or wait until" in reached["message"]
+        while (status := get(base, "/v1/status"))["waiting_for"] is None:
+            assert daemon.process.poll() is None
+        assert status["waiting_for"] == {"reason": reached["message"], "until": reached["resets_at"]}
+        assert status["state"] == "ready"
+        (budget,) = status["budgets"]
+        assert (budget["key"], budget["limit_usd"], budget["reached"]) == (
+            "budget_usd_per_day",
+            0.2,
+            reached["message"],
+        )
+        assert 0 < budget["spent_usd"] <= 0.2
+        told = star_agents("status", "--url", base).stdout
+        assert f"waiting: {reached['message']}" in told
+        assert "budget reached" not in told, "the same sentence once"
+
+        replace(tmp_path / "agents.yaml", config(50.0))
+        daemon.wait_for("budget_cleared")
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 60)
+        assert get(base, "/v1/status")["waiting_for"] is None
+        assert daemon.count("budget_reached") == daemon.count("budget_cleared") == 1
+
+        replace(tmp_path / "agents.yaml", config(0.0))
+        daemon.wait_for("config_applied", lambda line: line["revision"] == 3)
+        post(base, rows(100, 5))
+        while get(base, "/v1/status")["waiting_for"] is None:
+            assert daemon.process.poll() is None
+        status = get(base, "/v1/status")
+        assert daemon.end() == 0, "a daemon that waits drains at once"
+    assert len(results(tmp_path / "data")) == 60
+    read = json.loads(star_agents("status", tmp_path / "data", "--json").stdout)
+    assert read["cost"]["usd"] == pytest.approx(status["cost"]["usd"])
+    assert read["cost"]["usd_per_sample"] == pytest.approx(read["cost"]["usd"] / 60)
+    for part, count in (("agents", "calls"), ("pair_costs", "candidates"), ("pair_costs", "wins")):
+        counted = {name: facts[count] for name, facts in status[part].items()}
+        assert {name: facts[count] for name, facts in read[part].items()} == counted
+
+
 def test_a_signal_while_the_daemon_is_still_starting_ends_it_with_0(tmp_path: Path, url: str) -> None:
     path = tmp_path / "agents.yaml"
     path.write_text(agents_yaml(url))

@@ -25,8 +25,8 @@ async def work(store, number):
     seed = make_seed(number)
     await store.add_seeds([seed])
     print("seed", number, flush=True)
-    await store.intend(**intent(seed.id))
-    await store.record_answer(seed.id, make_reply())
+    await store.begin_calls([intent(seed.id)])
+    await store.record_answers([(seed.id, make_reply())])
     print("answer", number, flush=True)
     await store.lease(1)
     await commit(store, make_outcome(seed), make_memory(1.0, 2.0))
@@ -85,8 +85,9 @@ async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
 
 async def test_a_call_in_flight_at_a_kill_is_seen_afterwards(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
-    await store.intend(**intent("in flight"))
+    await store.begin_calls([intent("in flight")])
     await store.aclose()
     async with await Store.open(tmp_path) as store:
         assert (await store.counts()).calls_pending == 1
-        assert await store.intend(**intent("in flight")) == 2
+        assert await store.begin_calls([intent("in flight")]) == [None]
+        assert (await store.counts()).calls_maybe_paid == 1

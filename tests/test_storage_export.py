@@ -197,8 +197,8 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
         await store.add_revision("d", '{"selection": "dual", "evolution": {"policy": "paper"}}')
         await store.add_seeds(SEEDS)
         await store.lease(5)
-        await store.intend(**intent("k"))
-        await store.record_answer("k", make_reply(cost_usd=None))
+        await store.begin_calls([intent("k")])
+        await store.record_answers([("k", make_reply(cost_usd=None))])
         for seed in SEEDS[:3]:
             await store.commit_outcome(
                 make_outcome(seed), policy={"weights": {"keep/a": 0.8, "keep/b": 0.2}}, memory=None, revision=1
@@ -214,16 +214,20 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     counts = summary["counts"]
     assert (counts["seeds"], counts["done"], counts["kept"], counts["dropped"]) == (6, 4, 3, 1)
     assert (counts["waiting"], counts["working"]) == (1, 1)
-    assert summary["cost"] == {"known_usd": 0.0, "calls_of_unknown_price": 1}
+    assert summary["cost"] == {"known_usd": 0.0, "calls_of_unknown_price": 1, "usd_per_sample": 0.0}
     assert (summary["agents"]["a"]["answered"], summary["agents"]["a"]["prompt_tokens"]) == (1, 10)
     assert summary["pairs"]["keep/a"] == {
         "candidates": 4,
         "failures": 1,
         "wins": 3,
         "mean_pi": 0.5,
+        "cost_usd": 1.0,
+        "candidates_of_unknown_cost": 0,
+        "usd_per_win": 1 / 3,
         "probability_start": 0.5,
         "probability_now": 0.8,
     }
     assert summary["pairs"]["keep/seed"]["probability_now"] is None
+    assert summary["pairs"]["keep/b"]["usd_per_win"] is None, "it won nothing"
     assert (summary["selection"], summary["policy"]) == ("dual", "paper")
-    assert summary["versions"]["schema"] == 1
+    assert summary["versions"]["schema"] == 2

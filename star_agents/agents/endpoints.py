@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from star_agents.agents.prices import Price
+from star_agents.agents.prices import Price, listed_price
+from star_agents.agents.routes import Route, route_to
 from star_agents.config import AgentConfig, DeploymentConfig
 from star_agents.errors import ConfigError, Problem
 
@@ -30,6 +31,8 @@ class Endpoint:
     """LiteLLM's parameters, the key included."""
     price: Price | None
     """``None``: nobody knows it."""
+    route: Route | None = None
+    """Where to send directly; ``None``: only LiteLLM can."""
 
 
 def resolve(
@@ -46,7 +49,7 @@ def resolve(
     problems: list[Problem] = []
     resolved = {
         name: tuple(
-            _endpoint(litellm, endpoint, environ, free, _where(name, agent, index), problems)
+            _endpoint(litellm, agent, endpoint, environ, free, _where(name, agent, index), problems)
             for index, endpoint in enumerate(agent.endpoints)
         )
         for name, agent in agents.items()
@@ -69,6 +72,7 @@ def _where(name: str, agent: AgentConfig, index: int) -> str:
 
 def _endpoint(
     litellm: ModuleType,
+    agent: AgentConfig,
     config: DeploymentConfig,
     environ: Mapping[str, str],
     free: frozenset[str],
@@ -86,7 +90,8 @@ def _endpoint(
         # Else LiteLLM would send the user's OPENAI_API_KEY to whatever server this is.
         params["api_key"] = "none"
     price = Price(prompt=0.0, completion=0.0) if provider in free else _price(litellm, config, provider)
-    return Endpoint(model=config.model, params=params, price=price)
+    route = route_to(litellm, agent, config, params.get("api_key"), environ) if provider else None
+    return Endpoint(model=config.model, params=params, price=price, route=route)
 
 
 def _provider(litellm: ModuleType, model: str, where: str, problems: list[Problem]) -> str:
@@ -122,16 +127,5 @@ def _price(litellm: ModuleType, config: DeploymentConfig, provider: str) -> Pric
         entry = litellm.model_cost.get(name) or {}
         same_provider = str(entry.get("litellm_provider", "")).startswith(provider)
         if same_provider and entry.get("input_cost_per_token") is not None:
-            return Price(
-                prompt=_dearest(entry, "input_cost_per_token"),
-                completion=_dearest(entry, "output_cost_per_token"),
-                longest=entry.get("max_output_tokens"),
-                from_config=False,
-            )
+            return listed_price(entry)
     return None
-
-
-def _dearest(entry: Mapping[str, object], name: str) -> float:
-    """The highest of a list price and its tiers for long prompts."""
-    values = [value for key, value in entry.items() if key == name or key.startswith(f"{name}_above_")]
-    return max((float(value) for value in values if isinstance(value, (int, float))), default=0.0)

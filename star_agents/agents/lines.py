@@ -1,13 +1,14 @@
 """One LiteLLM Router for life, reconciled with agents.yaml by difference.
 
-Each agent is a *line*: its settings, its limiter and a model group on the Router. A line whose endpoints change gets a
-new group; the old one is taken off the Router when the last call that began on it has ended, so calls in flight,
-retries included, finish where they began. The Router neither retries nor cools down: both are ours (design §5).
+Each agent is a *line*: its settings, its gate and a model group on the Router. A line whose endpoints change gets a
+new group and a gate that knows nothing bad of them; the old one is taken off the Router when the last call that began
+on it has ended, so calls in flight, retries included, finish where they began. The Router neither retries nor cools
+down nor limits: all of that is ours (design §5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -17,8 +18,12 @@ import anyio
 import anyio.lowlevel
 
 from star_agents.agents.endpoints import Endpoint
+from star_agents.agents.gate import Gate
 from star_agents.config import AgentConfig
 from star_agents.errors import AgentRefused, ConfigError, Problem
+
+_PICKS = 8
+"""How often the Router is asked for a deployment that happens to be free: it does not know which are."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -28,9 +33,11 @@ class Line:
     name: str
     config: AgentConfig
     endpoints: tuple[Endpoint, ...]
-    limiter: anyio.CapacityLimiter
+    gate: Gate
     group: str
     """Name of its model group on the Router; never used twice."""
+    models: tuple[str, ...]
+    """Of the endpoints, each once, sorted."""
     calls: int = 0
     """Calls that began on this line and have not ended, queued and waiting ones included."""
     retired: bool = False
@@ -40,17 +47,31 @@ class Line:
         """The model, for messages; of several, the first."""
         return self.endpoints[0].model
 
-    def endpoint(self, deployment: str) -> Endpoint:
-        """The endpoint behind a deployment's id on the Router."""
-        index = deployment.rpartition("/")[2]
-        return self.endpoints[int(index)] if index.isdigit() and int(index) < len(self.endpoints) else self.endpoints[0]
+    def router_name(self, index: int) -> str:
+        """What the Router is asked for; where there is a choice, it is asked for the very deployment."""
+        return self.group if len(self.endpoints) == 1 else deployment_id(self.group, index)
+
+
+def deployment_id(group: str, index: int) -> str:
+    """Id of a deployment on the Router."""
+    return f"{group}/{index}"
 
 
 class Lines:
-    """The agents at hand, and the Router under them."""
+    """The agents at hand, and the Router under them.
 
-    def __init__(self, litellm: ModuleType) -> None:
+    Args:
+        litellm: The loaded module.
+        clock: Monotonic seconds, for the gates.
+        on_change: Hears of an agent's deployment that goes down, is tried, is up again or paused.
+    """
+
+    def __init__(
+        self, litellm: ModuleType, clock: Callable[[], float], on_change: Callable[[str, str, str], None]
+    ) -> None:
         self._litellm = litellm
+        self._clock = clock
+        self._on_change = on_change
         self.router: Any = litellm.Router(
             model_list=[], num_retries=0, disable_cooldowns=True, enable_pre_call_checks=False
         )
@@ -65,6 +86,10 @@ class Lines:
         except KeyError:
             known = ", ".join(sorted(self._lines)) or "none"
             raise AgentRefused(f"agent {agent} is not in agents.yaml (there: {known})") from None
+
+    def __iter__(self) -> Iterator[Line]:
+        """The lines in force."""
+        return iter(self._lines.values())
 
     def start(self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Fill an empty Router."""
@@ -82,7 +107,7 @@ class Lines:
             lines = await self._prepare(agents, endpoints)
             for name, line in lines.items():
                 line.config = agents[name]
-                line.limiter.total_tokens = line.config.max_concurrency
+                line.gate.set_ceiling(line.config.max_concurrency)
             before, self._lines = self._lines, lines
             for name, old in before.items():
                 if lines.get(name) is not old:
@@ -99,7 +124,7 @@ class Lines:
                 if old is not None and old.endpoints == endpoints[name]:
                     lines[name] = old
                     continue
-                lines[name] = self._open(name, config, endpoints[name], old.limiter if old else None)
+                lines[name] = self._open(name, config, endpoints[name])
                 self._register(lines[name])
                 await anyio.lowlevel.checkpoint()
         except BaseException:
@@ -124,26 +149,37 @@ class Lines:
         """Take the Router's callbacks out of LiteLLM's global lists."""
         self.router.discard()
 
-    def _open(
-        self,
-        name: str,
-        config: AgentConfig,
-        endpoints: tuple[Endpoint, ...],
-        limiter: anyio.CapacityLimiter | None = None,
-    ) -> Line:
+    def _open(self, name: str, config: AgentConfig, endpoints: tuple[Endpoint, ...]) -> Line:
         self._generation += 1
+        group = f"{name}#{self._generation}"
         return Line(
             name=name,
             config=config,
             endpoints=endpoints,
-            limiter=limiter or anyio.CapacityLimiter(config.max_concurrency),
-            group=f"{name}#{self._generation}",
+            gate=Gate(
+                [f"{name}/{index}" for index in range(len(endpoints))],
+                ceiling=config.max_concurrency,
+                choose=lambda free: self._choose(group, free),
+                clock=self._clock,
+                on_change=lambda deployment, what: self._on_change(name, deployment, what),
+            ),
+            group=group,
+            models=tuple(sorted({endpoint.model for endpoint in endpoints})),
         )
+
+    def _choose(self, group: str, free: Sequence[int]) -> int:
+        """The Router's pick among a group's deployments that are free."""
+        for _ in range(_PICKS):
+            picked = self.router.get_available_deployment(model=group)["model_info"]["id"]
+            index = int(str(picked).rpartition("/")[2])
+            if index in free:
+                return index
+        return free[0]
 
     def _register(self, line: Line) -> None:
         """Put a line's endpoints on the Router; ``ConfigError`` where it does not take one."""
         for index, endpoint in enumerate(line.endpoints):
-            id, said = f"{line.group}/{index}", "it was dropped without a word"
+            id, said = deployment_id(line.group, index), "it was dropped without a word"
             deployment = self._litellm.types.router.Deployment(
                 model_name=line.group, litellm_params=dict(endpoint.params), model_info={"id": id}
             )
@@ -164,4 +200,4 @@ class Lines:
 
     def _remove(self, line: Line) -> None:
         for index in range(len(line.endpoints)):
-            self.router.delete_deployment(id=f"{line.group}/{index}")
+            self.router.delete_deployment(id=deployment_id(line.group, index))

@@ -1,15 +1,16 @@
 """How long one call is worth trying: the decisions behind the only retry loop, without clock, task or client.
 
 A call that is unavailable is tried ``retries`` more times. A call that is rate-limited waits and is tried again, which
-uses up no retry. Both end after ``give_up_after_s`` seconds of tries and waits; time in our own queue does not count.
-Waits grow exponentially with jitter; ``Retry-After`` is honoured instead where the provider sends it.
+uses up no retry; neither does one that was sent to find out whether a deployment is up again. All end after
+``give_up_after_s`` seconds of tries, waits, and queueing for an agent that is down; queueing for a free slot does not
+count. Waits grow exponentially with jitter; ``Retry-After`` is honoured instead where the provider sends it.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
@@ -17,10 +18,15 @@ from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
+_LONGEST_LIMITED_WAIT_S = 4.0
+"""After a 429 without Retry-After: how many are in flight is the gate's to learn, one call need not pay for it."""
+
+
+T = TypeVar("T")
 
 
 class Patience:
-    """The state of one call's tries. ``retrying`` makes tenacity's loop of it."""
+    """The state of one call's tries."""
 
     def __init__(self, *, retries: int, give_up_after_s: float, rng: random.Random) -> None:
         self._retries = retries
@@ -30,32 +36,56 @@ class Patience:
         self._limited = 0
         self.tries = 0
         self.seconds = 0.0
-        """Spent on tries and waits; the caller adds the tries."""
+        """Spent on tries and waits; the caller adds the tries, and the time for which the agent was down."""
+        self.was_probe = False
+        """Whether the last try was one that finds out if a deployment is up again."""
         self.maybe_paid = False
         """Whether a try was sent that the provider may have billed without our seeing an answer."""
 
-    def retrying(self, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
-        """Tenacity's loop: ``await patience.retrying(sleep)(one_try)``."""
-        return AsyncRetrying(
+    @property
+    def left_s(self) -> float:
+        """Seconds until the call is given up."""
+        return max(0.0, self._give_up_after_s - self.seconds)
+
+    async def keep_trying(self, sleep: Callable[[float], Awaitable[None]], one_try: Callable[[], Awaitable[T]]) -> T:
+        """Tenacity's loop around one try. It is built where a try has failed: it costs as much as a whole call does."""
+        try:
+            return await one_try()
+        except (AgentUnavailable, AgentRateLimited) as error:
+            failures = [error]
+
+        async def next_try() -> T:
+            if failures:
+                raise failures.pop()
+            return await one_try()
+
+        loop = AsyncRetrying(
             sleep=sleep,
             retry=retry_if_exception_type((AgentUnavailable, AgentRateLimited)),
             wait=self._wait,
             stop=self._stop,
             retry_error_callback=self._give_up,
         )
+        return await loop(next_try)
 
     def _wait(self, state: RetryCallState) -> float:
         error = _error(state)
         if isinstance(error, AgentRateLimited):
             self._limited += 1
-            wait = self._backoff(self._limited) if error.retry_after is None else error.retry_after
+            wait = (
+                self._backoff(self._limited, _LONGEST_LIMITED_WAIT_S)
+                if error.retry_after is None
+                else error.retry_after
+            )
+        elif self.was_probe:
+            wait = 0.0  # the gate holds it back until the next probe is due
         else:
             self._unavailable += 1
             wait = self._backoff(self._unavailable)
         return wait
 
     def _stop(self, state: RetryCallState) -> bool:
-        if self._unavailable > self._retries or self.seconds + state.upcoming_sleep > self._give_up_after_s:
+        if self._unavailable > self._retries or self.seconds + state.upcoming_sleep >= self._give_up_after_s:
             return True
         self.seconds += state.upcoming_sleep
         return False
@@ -65,11 +95,11 @@ class Patience:
         message = f"{error} (gave up after {self.tries} {'try' if self.tries == 1 else 'tries'}, {self.seconds:.0f} s)"
         if isinstance(error, AgentRateLimited):
             raise AgentRateLimited(message, retry_after=error.retry_after)
-        raise type(error)(message)
+        raise AgentUnavailable(message, is_outage=isinstance(error, AgentUnavailable) and error.is_outage)
 
-    def _backoff(self, count: int) -> float:
-        """Between half and all of 0.5 s, 1 s, 2 s, … up to a minute."""
-        longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(count - 1, 16))
+    def _backoff(self, count: int, longest: float = _LONGEST_WAIT_S) -> float:
+        """Between half and all of 0.5 s, 1 s, 2 s, … up to ``longest``."""
+        longest = min(longest, _FIRST_WAIT_S * 2.0 ** min(count - 1, 16))
         return longest * self._rng.uniform(0.5, 1.0)
 
 

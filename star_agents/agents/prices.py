@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from star_agents.records import Message
 
 _TOKENS_PER_MESSAGE = 16
 """More than any chat template puts around one message."""
+_TIER = re.compile(r"(?:input_cost_per_token|output_cost_per_token|cache_read_input_token_cost)_above_(\d+)(k?)_tokens")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tier:
+    """US dollars per token where the prompt is longer than ``above`` tokens."""
+
+    above: int
+    prompt: float
+    cached: float
+    """Of the prompt's tokens that the provider had in its cache."""
+    completion: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +33,10 @@ class Price:
     longest: int | None = None
     """Most tokens that the model can write, where LiteLLM knows it."""
     from_config: bool = True
-    """False: from LiteLLM's list, which knows tiers and discounts; what a call cost is then LiteLLM's to say."""
+    """False: from LiteLLM's list, which knows tiers and discounts; where LiteLLM sent, what a call cost is LiteLLM's to
+    say."""
+    tiers: tuple[Tier, ...] = ()
+    """By length of the prompt, the shortest first, where the price is from the list."""
 
     @property
     def is_free(self) -> bool:
@@ -47,15 +63,30 @@ def worst_case(prices: Iterable[Price | None], prompt_tokens: int, max_tokens: i
     return max(bounds, default=None)
 
 
-def cost(price: Price | None, prompt_tokens: int, completion_tokens: int, listed: float | None) -> float | None:
+def listed_price(entry: Mapping[str, object]) -> Price:
+    """The price that an entry of LiteLLM's list states: read once per endpoint, so that no call has to ask for it."""
+    longest = entry.get("max_output_tokens")
+    return Price(
+        prompt=_dearest(entry, "input_cost_per_token"),
+        completion=_dearest(entry, "output_cost_per_token"),
+        longest=longest if isinstance(longest, int) else None,
+        from_config=False,
+        tiers=_tiers(entry),
+    )
+
+
+def cost(
+    price: Price | None, prompt_tokens: int, completion_tokens: int, listed: float | None, cached_tokens: int = 0
+) -> float | None:
     """What a reply cost in US dollars.
 
     Args:
         price: Of the endpoint that answered.
-        prompt_tokens: As the provider counted them.
+        prompt_tokens: As the provider counted them, cached ones included.
         completion_tokens: As the provider counted them.
-        listed: What LiteLLM makes of it. LiteLLM says 0 for models that it does not know, so this counts only where
-            ``price`` comes from its list.
+        listed: What LiteLLM makes of it, where LiteLLM sent. LiteLLM says 0 for models that it does not know, so this
+            counts only where ``price`` comes from its list.
+        cached_tokens: Those of the prompt that have the price of cached ones, where the list has one.
     """
     if price is None:
         return None
@@ -65,4 +96,40 @@ def cost(price: Price | None, prompt_tokens: int, completion_tokens: int, listed
         return None
     if not price.from_config and listed is not None:
         return float(listed)
-    return price.prompt * prompt_tokens + price.completion * completion_tokens
+    if not price.tiers:
+        return price.prompt * prompt_tokens + price.completion * completion_tokens
+    tier = next((tier for tier in reversed(price.tiers) if prompt_tokens > tier.above), price.tiers[0])
+    fresh = max(prompt_tokens - cached_tokens, 0)
+    return tier.prompt * fresh + tier.cached * cached_tokens + tier.completion * completion_tokens
+
+
+def _tiers(entry: Mapping[str, object]) -> tuple[Tier, ...]:
+    """The list's tiers; what one does not state is that of the tier below, and a cached token's price the prompt's."""
+    thresholds = {"": 0} | {
+        f"_above_{match[1]}{match[2]}_tokens": int(match[1]) * (1000 if match[2] else 1)
+        for match in map(_TIER.fullmatch, entry)
+        if match
+    }
+    tiers = [Tier(above=0, prompt=0.0, cached=0.0, completion=0.0)]
+    cached: float | None = None
+    for suffix, above in sorted(thresholds.items(), key=lambda pair: pair[1]):
+        below = tiers[-1]
+        prompt = _usd(entry, f"input_cost_per_token{suffix}", below.prompt)
+        completion = _usd(entry, f"output_cost_per_token{suffix}", below.completion)
+        stated = entry.get(f"cache_read_input_token_cost{suffix}")
+        cached = float(stated) if isinstance(stated, (int, float)) else cached
+        tiers.append(
+            Tier(above=above, prompt=prompt, cached=prompt if cached is None else cached, completion=completion)
+        )
+    return tuple(tiers[1:])
+
+
+def _usd(entry: Mapping[str, object], name: str, otherwise: float) -> float:
+    value = entry.get(name)
+    return float(value) if isinstance(value, (int, float)) else otherwise
+
+
+def _dearest(entry: Mapping[str, object], name: str) -> float:
+    """The highest of a list price and its tiers for long prompts."""
+    values = [value for key, value in entry.items() if key == name or key.startswith(f"{name}_above_")]
+    return max((float(value) for value in values if isinstance(value, (int, float))), default=0.0)

@@ -4,6 +4,9 @@ LiteLLM, the OpenAI SDK, httpx and aiohttp share class names for the same failur
 the class hierarchy, serves them all and needs none of them imported. A class that no row knows counts as unavailable:
 it is retried a few times, then reported by its name. A test walks ``litellm.exceptions`` and fails if one is missing.
 
+What a class or a status leaves open, the provider's words decide. LiteLLM reads them for some providers, not for
+others, and never where it did not send; read here, the same reply is the same error whichever way it came.
+
 A message names agent and model, quotes the provider (shortened, secrets removed) and says what to do.
 """
 
@@ -36,6 +39,7 @@ _CONNECTION = _Row(AgentUnavailable, "no connection", "is the server at `api_bas
 _SERVER = _Row(AgentUnavailable, "the provider failed", "it is at the provider's end; `retries` sets how often to try")
 _UNREADABLE = _Row(AgentUnavailable, "the reply cannot be read", "does `api_base` point at an API of this provider?")
 _KEY = _Row(AgentRefused, "the provider refused the key", "check the variable that `api_key` names")
+_MOVED = _Row(AgentRefused, "the server points to another address", "write that address into `api_base`")
 _MISSING = _Row(AgentRefused, "the provider does not know the model", "check `model` and `api_base`")
 _REQUEST = _Row(
     AgentRefused, "the provider refused the request", "check the agent's parameters, and `extra: {drop_params: true}`"
@@ -91,7 +95,33 @@ TABLE: Mapping[str, _Row] = {
 """Class name to what it means. ``APIError`` and its like are refined by their HTTP status."""
 
 _BY_STATUS = {401: _KEY, 402: _SPENT, 403: _KEY, 404: _MISSING, 408: _TIMEOUT, 409: _SERVER, 413: _LONG, 429: _LIMITED}
-_VAGUE = frozenset({"APIError", "APIStatusError", "OpenAIError", "MockException", "CustomLLMError", "BaseLLMException"})
+_BY_STATUS |= {504: _TIMEOUT} | dict.fromkeys(range(300, 400), _MOVED)
+_VAGUE = frozenset(
+    {"APIError", "APIStatusError", "OpenAIError", "MockException", "CustomLLMError", "BaseLLMException", "HttpFailure"}
+)
+_WORDS: tuple[tuple[frozenset[_Row], re.Pattern[str], _Row], ...] = tuple(
+    (frozenset(rows), re.compile(pattern, re.IGNORECASE), better)
+    for rows, pattern, better in (
+        ({_REQUEST, _SERVER}, r"rate[\s_-]*limit|service tier capacity exceeded|request too large", _LIMITED),
+        (
+            {_REQUEST, _SERVER},
+            r"context[ _](?:length|size|limit|window)|`inputs` (?:tokens|must have less)|maximum input length is"
+            r"|input tokens exceed|maximum number of tokens allowed",
+            _LONG,
+        ),
+        ({_REQUEST}, r"model_not_found", _MISSING),
+        ({_REQUEST}, r"content_policy_violation|violating our usage policy|of (?:the|our) safety system", _CONTENT),
+        (
+            {_SERVER, _CONNECTION},  # LiteLLM's own words, and those of the parsers under it
+            r"invalid response (?:object|from LLM)|returned (?:a response with no )?'choices'"
+            r"|get json response|Expecting (?:value|property|'.' delim)|codec can't decode|must be a mapping"
+            r"|not subscriptable|not iterable|KeyError|Unterminated string|has no attribute '(?:get|items)'",
+            _UNREADABLE,
+        ),
+        ({_SERVER}, r"Connection error\.|Cannot connect to host|Server disconnected", _CONNECTION),
+    )
+)
+"""Rows that words may refine, the words, and what they mean; the first that fits counts."""
 _NO_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance is too low", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\w*(?: - |: ))+")
 
@@ -121,13 +151,20 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
 
 
 def _row(error: Exception) -> _Row:
-    status = getattr(error, "status_code", None)
+    status, said = getattr(error, "status_code", None), _whole(error)
     names = [cls.__name__ for cls in type(error).__mro__]
-    if (status == 429 or "RateLimitError" in names) and _NO_CREDIT.search(str(error)):
+    if (status == 429 or "RateLimitError" in names) and _NO_CREDIT.search(said):
         return _SPENT
     if names[0] in _VAGUE and isinstance(status, int):
-        return _BY_STATUS.get(status, _REQUEST if 400 <= status < 500 else _SERVER)
-    return next(TABLE[name] for name in names if name in TABLE)
+        row = _BY_STATUS.get(status, _REQUEST if 400 <= status < 500 else _SERVER)
+    else:
+        row = next(TABLE[name] for name in names if name in TABLE)
+    return next((better for rows, words, better in _WORDS if row in rows and words.search(said)), row)
+
+
+def _whole(error: Exception) -> str:
+    """All that is known of what the provider said, its codes included; without LiteLLM's tracebacks, which say much."""
+    return f"{getattr(error, 'body', None) or ''} {error}".partition("Traceback (most recent call last)")[0]
 
 
 def _first_line(error: Exception) -> str:
@@ -163,9 +200,10 @@ def _until(date: str, now: str) -> float | None:
 
 
 def _headers(error: Exception) -> dict[str, str]:
-    """The reply's headers, from wherever LiteLLM put them, names in lower case."""
+    """The reply's headers, from wherever LiteLLM put them, or as the direct way has them; names in lower case."""
     response = getattr(error, "response", None)
-    for headers in (getattr(error, "litellm_response_headers", None), getattr(response, "headers", None)):
+    own, litellms = getattr(error, "headers", None), getattr(error, "litellm_response_headers", None)
+    for headers in (litellms, getattr(response, "headers", None), own):
         if headers:
             return {str(name).lower(): str(value) for name, value in headers.items()}
     return {}

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from star_agents import offline
 from star_agents.batch import BatchResult, load_seeds, run_batch
-from star_agents.commands.tables import print_json, print_table, usd
+from star_agents.commands.tables import print_costs, print_json, print_table, usd_each, usd_known
 from star_agents.config import Config
 from star_agents.config_file import read_config
 from star_agents.errors import Problem
@@ -101,12 +101,17 @@ def _show(result: BatchResult, out: Path) -> None:
     summary = result.summary
     rows = [_pair_row(name, facts) for name, facts in summary["pairs"].items()]
     print_table("pairs", ["pair", "candidates", "won", "mean π", "probability at start", "now", "change"], rows)
+    print_costs(
+        (name, facts["cost_usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
+        for name, facts in summary["pairs"].items()
+    )
     counts, cost = summary["counts"], summary["cost"]
     unpriced = cost["calls_of_unknown_price"]
     click.echo(
         f"{counts['kept']} seeds improved, {counts['base']} kept as their base, {counts['dropped']} dropped; "
-        f"{result.calls} calls sent, {usd(cost['known_usd'])} in all"
+        f"{result.calls} calls sent, {usd_known(cost['known_usd'], unpriced)} in all"
         + (f" and {unpriced} calls of unknown price" if unpriced else "")
+        + (f", {usd_each(cost['usd_per_sample'])} per sample" if cost["known_usd"] else "")
     )
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
         click.echo(f"  {out / name}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.commands.add import get_json
-from star_agents.commands.tables import print_json, print_table, usd
+from star_agents.commands.tables import print_costs, print_json, print_table, usd, usd_each, usd_known
 from star_agents.config import Config
 from star_agents.errors import StoreError
 from star_agents.scheduling.policies import probabilities_of
@@ -36,7 +39,16 @@ def _read(folder: Path) -> dict[str, Any]:
         if not revisions or policy is None:
             raise StoreError(f"{folder}: nothing was worked on here yet (start with `run` or `serve`)")
         config = Config.model_validate_json(revisions[-1].config)
-        return describe(config, reader.counts(), reader.spend(), probabilities_of(config, policy.state))
+        budgets = budgets_of(config)
+        day_began = budgets.day_began()
+        restore_budgets(budgets, reader.agent_usage(), reader.spent_since(day_began), day_began=day_began)
+        return describe(
+            reader.counts(),
+            reader.spend(),
+            reader.pair_costs(),
+            budgets.states(),
+            probabilities_of(config, policy.state),
+        )
 
 
 def _show(status: dict[str, Any]) -> None:
@@ -44,18 +56,51 @@ def _show(status: dict[str, Any]) -> None:
         click.echo(f"state {status['state']}, config revision {status['revision']}")
     for problem in status.get("config_problems", []):
         click.echo(f"agents.yaml is not in force: {problem}")
+    for line in _hindrances(status):
+        click.echo(line)
     click.echo("seeds: " + ", ".join(f"{count} {state}" for state, count in status["seeds"].items()))
-    cost = status["cost"]
-    limit = f" of {usd(cost['budget_usd'])}" if cost["budget_usd"] is not None else ""
-    click.echo(f"cost: {usd(cost['usd'])}{limit}, {cost['calls_of_unknown_price']} calls of unknown price")
-    calls = status["calls"]
+    cost, calls = status["cost"], status["calls"]
+    unknown = cost["calls_of_unknown_price"]
+    each = f", {usd_each(cost['usd_per_sample'])} per sample" if cost["usd"] else ""
+    click.echo(f"cost: {usd_known(cost['usd'], unknown)}{each}; {unknown} calls of unknown price")
     click.echo(
         f"calls: {calls['answered']} answered, {calls['pending']} in flight or lost, "
         f"{calls['maybe_paid_twice']} maybe paid twice"
     )
-    agents = [[name, str(facts["calls"]), usd(facts["usd"])] for name, facts in status["agents"].items()]
+    _show_tables(status)
+
+
+def _hindrances(status: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps seeds waiting, a sentence each and each once."""
+    waiting = status.get("waiting_for")
+    if waiting:
+        yield f"waiting: {waiting['reason']}"
+    for budget in status["budgets"]:
+        if budget["reached"] and not (waiting and waiting["reason"] == budget["reached"]):
+            yield f"budget reached: {budget['reached']}"
+
+
+def _show_tables(status: Mapping[str, Any]) -> None:
+    budgets = [_budget_row(budget) for budget in status["budgets"]]
+    if budgets:
+        print_table("budgets", ["budget", "spent", "reserved", "of", "begins anew"], budgets)
+    agents = [
+        [name, str(facts["calls"]), usd_known(facts["usd"], unknown), str(unknown)]
+        for name, facts in status["agents"].items()
+        for unknown in [facts["calls_of_unknown_price"]]
+    ]
     if agents:
-        print_table("agents", ["agent", "calls", "cost"], agents)
+        print_table("agents", ["agent", "calls", "cost", "calls of unknown price"], agents)
     pairs = sorted(status["pairs"].items(), key=lambda item: -item[1])
     if pairs:
         print_table("pairs", ["pair", "probability"], [[name, f"{p:.4f}"] for name, p in pairs])
+    print_costs(
+        (name, facts["usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
+        for name, facts in status["pair_costs"].items()
+    )
+
+
+def _budget_row(budget: Mapping[str, Any]) -> list[str]:
+    resets_at = budget["resets_at"]
+    anew = "never" if resets_at is None else datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return [budget["key"], usd(budget["spent_usd"]), usd(budget["reserved_usd"]), usd(budget["limit_usd"]), anew]

@@ -45,6 +45,10 @@ class ScriptedBench:
         """Repeat the last message."""
         return Reply(text=messages[-1].content, finish_reason="stop", agent=agent, model=f"scripted/{agent}")
 
+    async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
+        """Repeat the last message as often as wanted."""
+        return [await self.ask(agent, messages, step=step)] * count
+
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
         """The scripted response, or a failed call."""
         response = self._responses.get(pair.name)

@@ -10,7 +10,7 @@ from typing import Literal
 import anyio
 
 from star_agents.config import JUDGED, SCORED, Config, Selection
-from star_agents.errors import StarAgentsError
+from star_agents.errors import AgentUnavailable, StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.workbench import Workbench
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Score, Seed, Verdict
@@ -37,10 +37,13 @@ async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
 
     Raises:
         AgentError: when the referee cannot be had; a pair that fails is only a candidate less.
+        AgentUnavailable: also when so many agents are down that no choice can be made; the seed is not at fault.
         ScorerError: when the scorer cannot be had.
     """
     draw = await bench.draw()
     candidates = await _write_all(bench, draw.base, draw.sampled)
+    if outage := _outage(candidates, settings):
+        raise AgentUnavailable(outage, is_outage=True)
     if reason := _why_dropped(candidates, settings):
         unassessed = tuple(Assessed(candidate=candidate) for candidate in candidates)
         return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=unassessed)
@@ -156,6 +159,25 @@ def _rewards(
     return tuple(rewards)
 
 
+def _outage(candidates: Sequence[Candidate], settings: StarSettings) -> str:
+    """Which agents are down without which nothing can be chosen; empty where it can, or where waiting would not help.
+
+    Keeping the base without having heard a single pair would settle the seed for good because of an outage.
+    """
+    base = [candidate for candidate in candidates if candidate.is_base]
+    sampled = [candidate for candidate in candidates if not candidate.is_base]
+    needs_base = settings.selection in JUDGED or not sampled
+    if needs_base and all(candidate.failure for candidate in base) and _any_down(base):
+        return f"no base sample could be had: {_failures(base)}"
+    if sampled and all(candidate.failure for candidate in sampled) and _any_down(sampled):
+        return f"no drawn pair could be reached: {_failures(sampled)}"
+    return ""
+
+
+def _any_down(candidates: Sequence[Candidate]) -> bool:
+    return any(candidate.failure.startswith("down:") for candidate in candidates)
+
+
 def _why_dropped(candidates: Sequence[Candidate], settings: StarSettings) -> str:
     """Why nothing can be chosen; empty when something can."""
     base = [candidate for candidate in candidates if candidate.is_base]
@@ -164,7 +186,7 @@ def _why_dropped(candidates: Sequence[Candidate], settings: StarSettings) -> str
         return _failures(candidates)
     if settings.selection in JUDGED and all(candidate.failure for candidate in base):
         return f"no base sample to judge against: {_failures(base)}"
-    # Keeping the base now would settle the seed for good because of an outage; dropped, it can be queued again.
+    # Kept as its base, it would be settled for good because of a wrong key; dropped, it can be queued again.
     if sampled and all(candidate.failure.startswith("call:") for candidate in sampled):
         return f"no drawn pair could be reached: {_failures(sampled)}"
     return ""

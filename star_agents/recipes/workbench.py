@@ -27,6 +27,14 @@ class Workbench(Protocol):
         """
         ...
 
+    async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
+        """``count`` answers to one prompt, paid for as one request where the provider does that.
+
+        Raises:
+            AgentError: after all tries; what was answered until then is in the journal.
+        """
+        ...
+
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
         """What ``pair`` makes of the seed (Eq. 2); a failure is a candidate that says so."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from star_agents.records import AgentPair, Draw
 from star_agents.scheduling.policies import Policy
@@ -17,6 +17,7 @@ def draw_pairs(
     candidates: int,
     from_memory: int,
     rng: random.Random,
+    down: Collection[str] = (),
 ) -> Draw:
     """Draw M distinct pairs: l among what the neighbours were won by, the rest from all remaining pairs.
 
@@ -28,8 +29,11 @@ def draw_pairs(
         candidates: M. With fewer pairs in the pool, all of them are drawn.
         from_memory: l. With fewer distinct remembered pairs, all of those are drawn.
         rng: Source of chance for this seed.
+        down: Agents that take no calls at the moment. Their pairs are passed over, unless there are no others.
     """
-    pool = list(policy.probabilities())
+    configured = [AgentPair.from_name(name) for name in policy.probabilities()]
+    up = [pair for pair in configured if not {pair.instruction, pair.response} & set(down)]
+    pool = [pair.name for pair in up or configured]
     known = [pair for pair in dict.fromkeys(remembered) if pair in set(pool)]
     first = policy.draw(min(from_memory, candidates), rng, known)
     rest = policy.draw(candidates - len(first), rng, [pair for pair in pool if pair not in first])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from star_agents.config import Config
@@ -56,8 +56,14 @@ class Scheduler:
         """The policy's state, for the store."""
         return self._policy.state()
 
-    def draw(self, seed: Seed, embedding: Vector | None) -> Draw:
-        """Draw the pairs for one seed; the same seed, state and ``random_seed`` give the same draw."""
+    def draw(self, seed: Seed, embedding: Vector | None, down: Collection[str] = ()) -> Draw:
+        """Draw the pairs for one seed; the same seed, state and ``random_seed`` give the same draw.
+
+        Args:
+            seed: Who it is for.
+            embedding: Of its instruction, for the memory bank.
+            down: Agents that take no calls at the moment, and are passed over as long as there are others.
+        """
         remembered: Sequence[str] = ()
         if self.bank is not None and embedding is not None:
             remembered = self.bank.nearest_pairs(embedding, self._config.memory.neighbours)
@@ -68,6 +74,7 @@ class Scheduler:
             candidates=self._config.candidates,
             from_memory=self._config.memory.draws,
             rng=random.Random(f"draw:{self._config.random_seed}:{seed.id}"),
+            down=down,
         )
 
     def foresee(self, outcome: Outcome) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """The journal, as functions of a connection: intents and answers of paid calls, and decisions made by chance.
 
-A call's life: ``intend`` (durable) → send → ``record_answer`` (durable) → use. An intent without an answer may have
+A call's life: ``begin`` (durable) → send → ``record_answer`` (durable) → use. An intent without an answer may have
 been paid for; sending it again is counted. ``withdraw`` is for a send that certainly was not.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from star_agents.errors import StoreError
 from star_agents.records import Reply
 from star_agents.storage.plain_data import from_json, to_json
+from star_agents.storage.rows import Intent
 from star_agents.storage.sql import execute
 
 
@@ -22,38 +23,13 @@ def find_answer(connection: sqlite3.Connection, key: str) -> Reply | None:
     return None if row is None else Reply.from_dict(from_json(row[0]))
 
 
-def intend(
-    connection: sqlite3.Connection,
-    *,
-    key: str,
-    seed_id: str,
-    step: str,
-    agent: str,
-    revision: int,
-    parameters: Mapping[str, Any],
-    reserved_usd: float | None,
-    at: float,
-) -> int:
-    """Record that a call is about to be sent; return how often it has been, this time included.
-
-    Raises:
-        StoreError: when the call is answered already: sending it would pay for it twice.
-    """
-    row = execute(
-        connection,
-        "intend",
-        key=key,
-        seed_id=seed_id,
-        step=step,
-        agent=agent,
-        revision=revision,
-        parameters=to_json(parameters),
-        reserved_usd=reserved_usd,
-        at=at,
-    ).fetchone()
-    if row is None:
-        raise StoreError(f"call {key} of seed {seed_id} is answered already; use its recorded answer")
-    return int(row[0])
+def begin(connection: sqlite3.Connection, intents: Sequence[Intent], at: float) -> list[Reply | None]:
+    """For each call its recorded answer, or ``None`` after recording that it is about to be sent."""
+    found = [find_answer(connection, intent.key) for intent in intents]
+    for intent, answer in zip(intents, found, strict=True):
+        if answer is None:
+            _intend(connection, intent, at)
+    return found
 
 
 def record_answer(connection: sqlite3.Connection, *, key: str, reply: Reply, at: float) -> None:
@@ -76,10 +52,17 @@ def record_answer(connection: sqlite3.Connection, *, key: str, reply: Reply, at:
         raise StoreError(f"call {key} has no open intent; record the intent before sending, and each answer once")
 
 
-def withdraw(connection: sqlite3.Connection, key: str) -> None:
-    """Take back the last send of a call that was not paid for. Earlier sends that may have been stay counted."""
-    if not execute(connection, "withdraw_first", key=key).rowcount:
-        execute(connection, "withdraw_again", key=key)
+def record_answers(connection: sqlite3.Connection, answers: Sequence[tuple[str, Reply]], at: float) -> None:
+    """Record what several calls brought back."""
+    for key, reply in answers:
+        record_answer(connection, key=key, reply=reply, at=at)
+
+
+def withdraw(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
+    """Take back the last send of calls that were not paid for. Earlier sends that may have been stay counted."""
+    for key in keys:
+        if not execute(connection, "withdraw_first", key=key).rowcount:
+            execute(connection, "withdraw_again", key=key)
 
 
 def find_step(connection: sqlite3.Connection, seed_id: str, step: str) -> dict[str, Any] | None:
@@ -92,3 +75,18 @@ def record_step(connection: sqlite3.Connection, seed_id: str, step: str, payload
     """Record a decision unless one stands already; return the one that stands."""
     execute(connection, "record_step", seed_id=seed_id, step=step, payload=to_json(payload))
     return find_step(connection, seed_id, step) or {}
+
+
+def _intend(connection: sqlite3.Connection, intent: Intent, at: float) -> None:
+    execute(
+        connection,
+        "intend",
+        key=intent.key,
+        seed_id=intent.seed_id,
+        step=intent.step,
+        agent=intent.agent,
+        revision=intent.revision,
+        parameters=to_json(intent.parameters),
+        reserved_usd=intent.reserved_usd,
+        at=at,
+    )

@@ -128,4 +128,5 @@ def _add_candidate(connection: sqlite3.Connection, assessed: Assessed, *, seq: i
         pi=assessed.pi,
         chosen=chosen,
         payload=to_json(assessed.to_dict()),
+        cost_usd=assessed.candidate.cost_usd,
     )

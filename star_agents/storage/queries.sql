@@ -63,8 +63,7 @@ VALUES (:key, :seed_id, :step, :agent, :revision, 'intent', 1, :parameters, :res
 ON CONFLICT (key) DO UPDATE SET
     state = 'intent', sends = sends + 1, revision = excluded.revision,
     reserved_usd = excluded.reserved_usd, intended_at = excluded.intended_at
-WHERE state != 'answered'
-RETURNING sends;
+WHERE state != 'answered';
 
 -- record_answer --
 -- What a call brought back, beside its intent.
@@ -97,8 +96,8 @@ RETURNING seq;
 
 -- add_candidate --
 -- One candidate of an outcome.
-INSERT INTO candidates (seq, ord, pair, is_base, failure, pi_dual, pi, chosen, payload)
-VALUES (:seq, :ord, :pair, :is_base, :failure, :pi_dual, :pi, :chosen, :payload);
+INSERT INTO candidates (seq, ord, pair, is_base, failure, pi_dual, pi, chosen, payload, cost_usd)
+VALUES (:seq, :ord, :pair, :is_base, :failure, :pi_dual, :pi, :chosen, :payload, :cost_usd);
 
 -- add_memory --
 -- One instruction of the memory bank.
@@ -147,7 +146,7 @@ SELECT state, count(*) FROM seeds GROUP BY state;
 SELECT kind, count(*) FROM outcomes WHERE kind IN ('kept', 'base') GROUP BY kind;
 
 -- agent_usage --
--- Calls, tokens and dollars by agent. A send that was never answered may have been paid for.
+-- Calls, tokens and dollars by agent. A send without an answer, or with one of unknown price, may cost what it reserved.
 SELECT agent,
     sum(state = 'answered'),
     sum(state = 'intent'),
@@ -156,5 +155,29 @@ SELECT agent,
     sum(completion_tokens),
     coalesce(sum(cost_usd), 0.0),
     sum(state = 'answered' AND cost_usd IS NULL),
-    coalesce(sum(reserved_usd * (sends - (state = 'answered'))), 0.0)
+    coalesce(sum(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL))), 0.0)
 FROM calls GROUP BY agent ORDER BY agent;
+
+-- spent_since --
+-- Most that the calls sent since a moment cost, by agent; of one that was sent again all sends count.
+SELECT agent, sum(
+    coalesce(cost_usd, 0.0)
+    + coalesce(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL)), 0.0)
+)
+FROM calls INDEXED BY calls_by_time WHERE intended_at >= :since GROUP BY agent;
+
+-- count_open --
+-- Seeds and calls that are in hand, and sends that were repeated.
+SELECT
+    (SELECT count(*) FROM seeds WHERE state = 'working'),
+    coalesce(sum(state = 'intent'), 0),
+    coalesce(sum(sends - (state != 'withdrawn')), 0)
+FROM calls INDEXED BY calls_in_doubt WHERE state != 'answered' OR sends > 1;
+
+-- pair_costs --
+-- Candidates, wins and dollars by pair, over finished seeds and their newest outcomes.
+SELECT c.pair, count(*), sum(c.chosen), coalesce(sum(c.cost_usd), 0.0), sum(c.cost_usd IS NULL)
+FROM seeds AS s
+JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
+JOIN candidates AS c INDEXED BY candidates_by_outcome ON c.seq = o.seq
+WHERE s.state = 'done' GROUP BY c.pair ORDER BY c.pair;

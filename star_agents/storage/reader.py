@@ -13,7 +13,7 @@ from star_agents.errors import StoreError
 from star_agents.storage import reads
 from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
-from star_agents.storage.rows import AgentUsage, Counts, PolicyRow, Result, RevisionRow, Spend
+from star_agents.storage.rows import AgentUsage, Counts, PairCost, PolicyRow, Result, RevisionRow, Spend
 from star_agents.storage.store import STORE_FILE
 
 T = TypeVar("T")
@@ -72,6 +72,14 @@ class StoreReader:
     def agent_usage(self) -> list[AgentUsage]:
         """Calls, tokens and dollars by agent."""
         return self._read(reads.agent_usage)
+
+    def spent_since(self, since: float) -> dict[str, float]:
+        """US dollars that each agent's calls since a moment (seconds since 1970) cost at most."""
+        return self._read(partial(reads.spent_since, since=since))
+
+    def pair_costs(self) -> list[PairCost]:
+        """What each pair did for the finished seeds, and for how much."""
+        return self._read(reads.pair_costs)
 
     def policy(self) -> PolicyRow | None:
         """The policy state as last saved."""

@@ -12,7 +12,9 @@ from star_agents.storage.rows import (
     AgentUsage,
     Counts,
     MemoryRow,
+    OpenWork,
     OutcomeRow,
+    PairCost,
     PolicyRow,
     Result,
     RevisionRow,
@@ -55,6 +57,22 @@ def agent_usage(connection: sqlite3.Connection) -> list[AgentUsage]:
 def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
     """What each agent's answered calls cost."""
     return {one.agent: Spend(one.cost_usd, one.answered, one.unknown_price) for one in agent_usage(connection)}
+
+
+def spent_since(connection: sqlite3.Connection, since: float) -> dict[str, float]:
+    """US dollars that each agent's calls since a moment cost at most, sends of unknown cost as reserved."""
+    return dict(execute(connection, "spent_since", since=since).fetchall())
+
+
+def open_work(connection: sqlite3.Connection) -> OpenWork:
+    """What is in hand, from indexes that hold nothing else."""
+    return OpenWork(*execute(connection, "count_open").fetchone())
+
+
+def pair_costs(connection: sqlite3.Connection) -> list[PairCost]:
+    """What each pair did for the finished seeds, and for how much, in order of name."""
+    names = PairCost.__slots__
+    return [PairCost(**dict(zip(names, row, strict=True))) for row in execute(connection, "pair_costs")]
 
 
 def policy(connection: sqlite3.Connection) -> PolicyRow | None:

@@ -98,7 +98,8 @@ class AgentUsage:
     unknown_price: int
     """Answered calls whose price nobody knows."""
     at_risk_usd: float
-    """Most that pending and maybe paid sends may have cost, as reserved; known prices only."""
+    """Most that sends of unknown cost may have cost, as reserved: unanswered ones, repeated ones, and those whose
+    answer has no price. A send for which nothing could be reserved counts 0."""
 
 
 class Spend(NamedTuple):
@@ -109,6 +110,35 @@ class Spend(NamedTuple):
     calls: int
     unknown_calls: int
     """Those of them whose price nobody knows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairCost:
+    """What one pair did for the finished seeds, and for how much."""
+
+    pair: str
+    candidates: int
+    wins: int
+    cost_usd: float
+    """Sum of the known costs of its candidates; a rewrite that pairs share counts for each of them."""
+    unknown_cost: int
+    """Candidates of which nobody knows what they cost."""
+
+    @property
+    def usd_per_win(self) -> float | None:
+        """US dollars, known ones, for each sample that it won; ``None`` before the first."""
+        return per(self.cost_usd, self.wins)
+
+
+class OpenWork(NamedTuple):
+    """What is in hand at this moment."""
+
+    seeds: int
+    """Seeds that are worked on."""
+    calls_pending: int
+    """Intents without an answer."""
+    calls_maybe_paid: int
+    """Sends that were repeated because no answer had been recorded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,4 +167,28 @@ class Counts:
     @property
     def done(self) -> int:
         """Seeds with an outcome."""
-        return self.kept + self.base + self.dropped
+        return self.selected + self.dropped
+
+    @property
+    def selected(self) -> int:
+        """Seeds that became a sample of the dataset."""
+        return self.kept + self.base
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intent:
+    """A call that is about to be made."""
+
+    key: str
+    seed_id: str
+    step: str
+    agent: str
+    revision: int
+    parameters: Mapping[str, Any]
+    reserved_usd: float | None
+    """Most that one send may cost; ``None`` where nobody knows."""
+
+
+def per(total: float, count: int) -> float | None:
+    """The share of one; ``None`` of none."""
+    return total / count if count else None

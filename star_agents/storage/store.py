@@ -20,7 +20,18 @@ from star_agents.records import Outcome, Reply, Seed
 from star_agents.storage import journal, ledger, reads
 from star_agents.storage.lock import FolderLock
 from star_agents.storage.migrations import migrate, scripts
-from star_agents.storage.rows import AgentUsage, Counts, MemoryRow, OutcomeRow, PolicyRow, RevisionRow, Spend
+from star_agents.storage.rows import (
+    AgentUsage,
+    Counts,
+    Intent,
+    MemoryRow,
+    OpenWork,
+    OutcomeRow,
+    PairCost,
+    PolicyRow,
+    RevisionRow,
+    Spend,
+)
 from star_agents.storage.sql import execute
 from star_agents.storage.writer import Writer
 
@@ -97,44 +108,17 @@ class Store:
         """The recorded reply of a call, if it was answered."""
         return await self._writer.run(partial(journal.find_answer, key=key))
 
-    async def intend(
-        self,
-        *,
-        key: str,
-        seed_id: str,
-        step: str,
-        agent: str,
-        revision: int,
-        parameters: Mapping[str, Any],
-        reserved_usd: float | None,
-    ) -> int:
-        """Record that a call is about to be sent; return how often it has been, this time included.
+    async def begin_calls(self, intents: Sequence[Intent]) -> list[Reply | None]:
+        """For each call its recorded answer; ``None``: it is recorded as about to be sent, and may now be."""
+        return await self._writer.run(lambda connection: journal.begin(connection, intents, self._now()))
 
-        More than 1 means that an earlier send was never answered and may have been paid for.
-        """
-        return await self._writer.run(
-            lambda connection: journal.intend(
-                connection,
-                key=key,
-                seed_id=seed_id,
-                step=step,
-                agent=agent,
-                revision=revision,
-                parameters=parameters,
-                reserved_usd=reserved_usd,
-                at=self._now(),
-            )
-        )
+    async def record_answers(self, answers: Sequence[tuple[str, Reply]]) -> None:
+        """Record what begun calls brought back, all or none, before anybody uses it."""
+        await self._writer.run(lambda connection: journal.record_answers(connection, answers, self._now()))
 
-    async def record_answer(self, key: str, reply: Reply) -> None:
-        """Record what an intended call brought back, before anybody uses it."""
-        await self._writer.run(
-            lambda connection: journal.record_answer(connection, key=key, reply=reply, at=self._now())
-        )
-
-    async def withdraw(self, key: str) -> None:
-        """Take back the last send of a call that was certainly not paid for."""
-        await self._writer.run(partial(journal.withdraw, key=key))
+    async def withdraw(self, keys: Sequence[str]) -> None:
+        """Take back the last send of calls that were certainly not paid for."""
+        await self._writer.run(partial(journal.withdraw, keys=keys))
 
     async def find_step(self, seed_id: str, step: str) -> dict[str, Any] | None:
         """A decision that a recipe made for a seed earlier."""
@@ -206,8 +190,20 @@ class Store:
         return await self._writer.run(reads.spend)
 
     async def agent_usage(self) -> list[AgentUsage]:
-        """Calls, tokens and dollars by agent, with what unanswered sends may have cost."""
+        """Calls, tokens and dollars by agent, with what sends of unknown cost may have cost."""
         return await self._writer.run(reads.agent_usage)
+
+    async def spent_since(self, since: float) -> dict[str, float]:
+        """US dollars that each agent's calls since a moment (seconds since 1970) cost at most."""
+        return await self._writer.run(partial(reads.spent_since, since=since))
+
+    async def pair_costs(self) -> list[PairCost]:
+        """What each pair did for the finished seeds, and for how much."""
+        return await self._writer.run(reads.pair_costs)
+
+    async def open_work(self) -> OpenWork:
+        """What is in hand; costs next to nothing however large the store is."""
+        return await self._writer.run(reads.open_work)
 
 
 def _make_folder(folder: Path) -> None:

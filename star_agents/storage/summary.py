@@ -12,7 +12,7 @@ from typing import Any
 from star_agents import __version__
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.rows import Result, per
 
 Probabilities = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """Reads the probability of each pair from a policy's state; the store knows no policy."""
@@ -27,6 +27,10 @@ class PairTally:
     wins: int = 0
     known_pi: int = 0
     sum_pi: float = 0.0
+    cost_usd: float = 0.0
+    """Sum of the known costs of its candidates; a rewrite that pairs share counts for each of them."""
+    unknown_cost: int = 0
+    """Candidates of which nobody knows what they cost."""
 
 
 def weights(state: Mapping[str, Any]) -> Mapping[str, float]:
@@ -42,6 +46,8 @@ def tally(result: Result, pairs: dict[str, PairTally]) -> None:
         pair.candidates += 1
         pair.failures += bool(one.candidate.failure)
         pair.wins += one is result.outcome.winner
+        pair.cost_usd += one.candidate.cost_usd or 0.0
+        pair.unknown_cost += one.candidate.cost_usd is None
         if one.pi is not None:
             pair.known_pi += 1
             pair.sum_pi += one.pi
@@ -55,7 +61,11 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
     now = probabilities(policy.state) if policy else {}
     return {
         "counts": {"seeds": counts.seeds, "done": counts.done, **asdict(counts)},
-        "cost": {"known_usd": counts.cost_usd, "calls_of_unknown_price": counts.calls_of_unknown_price},
+        "cost": {
+            "known_usd": counts.cost_usd,
+            "calls_of_unknown_price": counts.calls_of_unknown_price,
+            "usd_per_sample": per(counts.cost_usd, counts.selected),
+        },
         "agents": {usage.agent: asdict(usage) for usage in reader.agent_usage()},
         "pairs": {
             name: _pair_summary(pairs.get(name, PairTally()), start.get(name), now.get(name))
@@ -78,7 +88,10 @@ def _pair_summary(tally: PairTally, start: float | None, now: float | None) -> d
         "candidates": tally.candidates,
         "failures": tally.failures,
         "wins": tally.wins,
-        "mean_pi": tally.sum_pi / tally.known_pi if tally.known_pi else None,
+        "mean_pi": per(tally.sum_pi, tally.known_pi),
+        "cost_usd": tally.cost_usd,
+        "candidates_of_unknown_cost": tally.unknown_cost,
+        "usd_per_win": per(tally.cost_usd, tally.wins),
         "probability_start": start,
         "probability_now": now,
     }

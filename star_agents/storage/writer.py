@@ -24,7 +24,7 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 BATCH = 256
-"""Closures per transaction: bounds how long the first one waits for the last one."""
+"""Closures after which a transaction takes in no further turn: bounds how long the first one waits for the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,10 @@ class Writer:
         self.opened: asyncio.Future[None] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._stopping = False
-        # Without a bound of its own: every entry has a caller who awaits it, so callers bound it.
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        # Without a bound of their own: every entry has a caller who awaits it, so callers bound them.
+        self._queue: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        # What is asked for in one turn of the event loop goes to the thread together: waking it costs a system call.
+        self._turn: list[_Job] = []
         # A daemon thread: an interpreter that ends without aclose() is not held up; what was acknowledged is durable.
         self._thread = threading.Thread(target=self._serve, args=(prepare,), name="store-writer", daemon=True)
 
@@ -81,19 +83,27 @@ class Writer:
         if self._stopping:
             raise StoreError(f"{self.path}: the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Job(work, future))
+        if not self._turn:
+            self._loop.call_soon(self._hand_over)
+        self._turn.append(_Job(work, future))
         return await future
 
     def stop(self) -> None:
         """Take no further work; what is queued is still done."""
         if not self._stopping:
             self._stopping = True
+            self._hand_over()
             self._queue.put(None)
 
     async def aclose(self) -> None:
         """Stop, and wait until the connection is closed."""
         self.stop()
         await asyncio.shield(self.closed)
+
+    def _hand_over(self) -> None:
+        turn, self._turn = self._turn, []
+        for start in range(0, len(turn), BATCH):
+            self._queue.put(turn[start : start + BATCH])
 
     def _serve(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
         try:
@@ -120,15 +130,15 @@ class Writer:
         return connection
 
     def _batches(self) -> Iterator[list[_Job]]:
-        """Everything that waits, up to ``BATCH`` at a time, until told to stop."""
-        while (job := self._queue.get()) is not None:
-            batch = [job]
+        """Everything that waits, until told to stop; about ``BATCH`` closures at a time."""
+        while (turn := self._queue.get()) is not None:
+            batch = turn
             while len(batch) < BATCH and not self._queue.empty():
                 following = self._queue.get()
                 if following is None:
                     yield batch
                     return
-                batch.append(following)
+                batch += following
             yield batch
 
     def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> list[_Settled]:

@@ -1,0 +1,58 @@
+"""What goes to a provider and what comes back, whichever way it is sent.
+
+There are two ways: through LiteLLM's Router whole (``stock.py``), which every provider can take, and over one
+connection pool of ours (``direct.py``) to endpoints that speak OpenAI's protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from star_agents.agents.endpoints import Endpoint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One request to one deployment."""
+
+    endpoint: Endpoint
+    id: str
+    """What the Router is asked for: the deployment's id, or its group's name where it is the only one."""
+    messages: Sequence[Mapping[str, str]]
+    shape: Mapping[str, Any]
+    """Sampling parameters, as ``sampling.sampling`` gives them."""
+    n: int = 1
+    """Answers wanted; a provider may give fewer."""
+    timeout_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """One answer."""
+
+    text: str
+    """Empty where the provider sent none."""
+    finish_reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A provider's reply, its usage for all choices together."""
+
+    choices: tuple[Choice, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    """Those of the prompt that the provider bills at its price for cached ones."""
+    listed_usd: float | None = None
+    """What LiteLLM makes of the cost; ``None`` on the direct way."""
+
+
+class Transport(Protocol):
+    """A way to send a call."""
+
+    async def complete(self, call: Call) -> Answer:
+        """Send once. Raises whatever the library below raises; ``translate`` makes one of our errors of it."""
+        ...

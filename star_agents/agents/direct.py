@@ -1,0 +1,230 @@
+"""The short way to servers that speak OpenAI's protocol, or Ollama's: one connection pool of ours, and nothing between.
+
+LiteLLM's Router still picks the deployment; only the sending is ours. It costs a twentieth of the CPU of
+``Router.acompletion``, and answers, usage and errors are the same: ``tests/test_agents_parity.py`` holds both to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from star_agents.agents.answer import Answer, Call, Choice
+from star_agents.agents.routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
+
+_CONNECT_S = 15.0
+"""Longest wait for a connection. The rest of a call has one deadline, which is the caller's."""
+_KEEP_ALIVE_S = 4.0
+"""Seconds that an idle connection is kept: less than the 5 s of uvicorn, under which vLLM and others run. A connection
+that the server closes just as a request goes out on it would be a failed call."""
+_LARGEST = 64 << 20
+"""Bytes of a reply."""
+_THINKING = re.compile(r"<(?:think|thinking|budget:thinking)>.*?</(?:think|thinking|budget:thinking)>", re.DOTALL)
+_FINISHED: Mapping[str, str] = {
+    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "compaction"), "length"),
+    **dict.fromkeys(("tool_calls", "tool_use"), "tool_calls"),
+    "function_call": "function_call",
+    **dict.fromkeys(("content_filter", "content_filtered", "refusal", "sensitive"), "content_filter"),
+    **dict.fromkeys(("SAFETY", "RECITATION", "LANGUAGE", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT"), "content_filter"),
+    **dict.fromkeys(("SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "NO_IMAGE"), "content_filter"),
+    **dict.fromkeys(("IMAGE_RECITATION", "IMAGE_OTHER", "ESCALATION", "ERROR_TOXIC"), "content_filter"),
+    "guardrail_intervened": "content_filter",
+}
+"""Why an answer ended, in OpenAI's words; whatever is not here is ``stop``, as with LiteLLM."""
+
+
+class HttpFailure(Exception):
+    """The server answered with an error.
+
+    Args:
+        status_code: Of the reply, or the code inside an error that came with status 200.
+        body: The reply's text.
+        headers: Of the reply.
+    """
+
+    def __init__(self, status_code: int, body: str, headers: Mapping[str, str]) -> None:
+        super().__init__(status_code, body)
+        self.status_code = status_code
+        self.body = body
+        self.headers = headers
+
+    def __str__(self) -> str:
+        """What the server says is wrong, without the JSON around it."""
+        return _said(self.body) or f"status {self.status_code}"
+
+
+class DirectTransport:
+    """Sends to endpoints that have a ``route``, over one pool of connections for life.
+
+    Args:
+        largest: Bytes of a reply beyond which it is refused.
+    """
+
+    def __init__(self, *, largest: int = _LARGEST) -> None:
+        self._largest = largest
+        self._session: aiohttp.ClientSession | None = None
+
+    async def complete(self, call: Call) -> Answer:
+        """Send once.
+
+        Raises:
+            HttpFailure: The server answered with an error, or points elsewhere: a key follows no redirect.
+            ValueError, LookupError, TypeError: The reply cannot be read.
+            aiohttp.ClientError: The server was not reached, or hung up.
+        """
+        route = call.endpoint.route
+        if route is None:
+            raise ValueError(f"{call.endpoint.model} has no direct route")
+        body = _encode(_ollama_body(call, route) if route.dialect == "ollama" else _openai_body(call, route))
+        status, reply, headers = await self._post(route, body)
+        if 300 <= status < 400:
+            raise HttpFailure(status, f"it redirects to {headers.get('Location')}", headers)
+        if status >= 400:
+            raise HttpFailure(status, reply.decode("utf-8", "replace"), headers)
+        read = _decode(reply)
+        if not isinstance(read, dict):
+            raise TypeError(f"the reply is no object but {type(read).__name__}")
+        if error := read.get("error"):
+            _fail(error, headers)
+        return _ollama_answer(read) if route.dialect == "ollama" else _openai_answer(read)
+
+    async def aclose(self) -> None:
+        """Close every connection. Nothing may be in flight; a later call opens a new pool."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _post(self, route: Route, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
+        session = self._session or self._open()
+        trust = _trusted() if route.url.startswith("https:") else True
+        async with session.post(
+            route.url, data=body, headers=route.headers, proxy=route.proxy, ssl=trust, allow_redirects=False
+        ) as response:
+            return response.status, await self._read(response), response.headers
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body, decompressed; read piece by piece, so that one beyond the limit is never held."""
+        length = response.content_length
+        if length is not None and length <= self._largest and "Content-Encoding" not in response.headers:
+            return await response.read()
+        pieces = bytearray()
+        async for piece in response.content.iter_any():
+            pieces += piece
+            if len(pieces) > self._largest:
+                raise ValueError(f"the reply is longer than {self._largest} bytes")
+        return bytes(pieces)
+
+    def _open(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+        )
+        return self._session
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    """The certificates that LiteLLM trusts, ``SSL_VERIFY`` and its like included, so that both ways trust the same."""
+    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration  # noqa: PLC0415  heavy; loaded by now
+
+    found = get_ssl_configuration()
+    return found if isinstance(found, ssl.SSLContext) else found is not False
+
+
+def _openai_body(call: Call, route: Route) -> dict[str, Any]:
+    body = {"model": route.model, "messages": call.messages, **flat(call.shape)}
+    if call.n > 1:
+        body["n"] = call.n
+    return body
+
+
+def _ollama_body(call: Call, route: Route) -> dict[str, Any]:
+    """Ollama's ``/api/chat``, which has no ``n``: it gives one answer."""
+    beside = {name: value for name, value in call.shape.items() if name in OLLAMA_TOP_LEVEL}
+    options = {OLLAMA_NAMES.get(name, name): value for name, value in call.shape.items() if name not in beside}
+    return {"model": route.model, "messages": call.messages, "options": options, "stream": False, **beside}
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body).encode()  # half a surrogate pair, or a key that is a number
+
+
+def _decode(reply: bytes) -> Any:
+    try:
+        return orjson.loads(reply)
+    except orjson.JSONDecodeError:
+        return json.loads(reply)  # it also takes NaN, a byte-order mark and half a surrogate pair, as LiteLLM does
+
+
+def _fail(error: Any, headers: Mapping[str, str]) -> None:
+    """Raise for an ``error`` in a reply with status 200; an empty one, which some servers always send, is none."""
+    message, code = (error.get("message"), error.get("code")) if isinstance(error, dict) else (error, None)
+    if message or code is not None:
+        status = 422 if code is None else code if isinstance(code, int) else 500
+        raise HttpFailure(status, str(message or "an error without a message"), headers)
+
+
+def _openai_answer(read: Mapping[str, Any]) -> Answer:
+    choices = read["choices"]
+    if not choices:
+        raise LookupError("the reply has no choices")
+    usage = read.get("usage") or {}
+    details = usage.get("prompt_tokens_details") or {}
+    counts = (details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cache_read_input_tokens"))
+    return Answer(
+        choices=tuple(_choice(choice["message"], choice.get("finish_reason")) for choice in choices),
+        prompt_tokens=int(usage.get("prompt_tokens") or 0),
+        completion_tokens=int(usage.get("completion_tokens") or 0),
+        cached_tokens=int(next(filter(None, counts), 0)),
+    )
+
+
+def _ollama_answer(read: Mapping[str, Any]) -> Answer:
+    return Answer(
+        choices=(_choice(read["message"], read.get("done_reason")),),
+        prompt_tokens=int(read.get("prompt_eval_count") or 0),
+        completion_tokens=int(read.get("eval_count") or 0),
+    )
+
+
+def _choice(message: Mapping[str, Any], finish_reason: Any) -> Choice:
+    finished = _FINISHED.get(finish_reason, "stop")
+    if finished == "stop" and message.get("tool_calls"):
+        finished = "tool_calls"
+    return Choice(text=_text(message), finish_reason=finished)
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    """The answer alone: reasoning is left out, whether it stands in a field of its own or before the answer."""
+    content = message.get("content")
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part.get("type") == "text")
+    if not isinstance(content, str):
+        raise TypeError(f"the answer is no text but {type(content).__name__}")
+    if content.startswith("<") and not message.keys() & {"reasoning_content", "reasoning", "thinking"}:
+        thought = _THINKING.match(content)
+        return content[thought.end() :] if thought else content
+    return content
+
+
+def _said(body: str) -> str:
+    """The message in an error's body, whichever of the usual forms it has; else the body itself."""
+    try:
+        read = json.loads(body)
+    except ValueError:
+        return body
+    for name in ("error", "message", "detail"):
+        if isinstance(read, dict) and read.get(name):
+            read = read[name]
+    return read if isinstance(read, str) else json.dumps(read)

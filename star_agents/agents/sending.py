@@ -1,0 +1,194 @@
+"""One call from its reservation to its settlement: budget, queue, tries, health, report.
+
+Whatever is sent goes through here, so that no call can pass a budget, a limit or the only retry loop by.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+import anyio
+import anyio.lowlevel
+
+from star_agents.agents.budgets import Budgets, Reservation
+from star_agents.agents.gate import Slot
+from star_agents.agents.lines import Line, Lines
+from star_agents.agents.patience import Patience
+from star_agents.agents.purse import Purse
+from star_agents.agents.reports import CallOutcome, CallReport, outcome_of
+from star_agents.agents.translate import translate
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
+
+
+class Paid(Protocol):
+    """What every answer says about itself."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """As the provider counted them."""
+
+    @property
+    def completion_tokens(self) -> int:
+        """As the provider counted them."""
+
+
+PaidT = TypeVar("PaidT", bound=Paid)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered(Generic[PaidT]):
+    """An answer, which of the agent's endpoints gave it, and what it cost."""
+
+    answer: PaidT
+    index: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order(Generic[PaidT]):
+    """A call to make: how to send it once, what it may cost, and what it did cost."""
+
+    line: Line
+    bound_usd: float | None
+    send: Callable[[int], Awaitable[PaidT]]
+    """Sends to the endpoint with this index."""
+    cost: Callable[[int, PaidT], float | None]
+    """US dollars of an answer of that endpoint."""
+
+
+class Sender:
+    """Makes calls.
+
+    Args:
+        lines: Where each call queues.
+        budgets: Bookkeeper of what may be spent.
+        max_in_flight: Calls in flight at once, over all agents: protects file descriptors and memory.
+        secrets: Texts that no message may show; asked for at each failure, since an edit may add some.
+        rng: Jitter of the waits.
+        on_call: Hears how each call went. It must not raise.
+        sleep: Waits between tries.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        lines: Lines,
+        budgets: Budgets,
+        max_in_flight: int,
+        secrets: Callable[[], Iterable[str]],
+        rng: random.Random,
+        on_call: Callable[[CallReport], None],
+        sleep: Callable[[float], Awaitable[None]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._lines = lines
+        self._budgets = budgets
+        self._purse = Purse(budgets)
+        # Taken after the agent's own slot: an agent that queues must not hold what others could use.
+        self._in_flight = anyio.Semaphore(max_in_flight, fast_acquire=True)
+        self._secrets = secrets
+        self._rng = rng
+        self._on_call = on_call
+        self._sleep = sleep
+        self._clock = clock
+
+    async def make(self, order: Order[PaidT]) -> Answered[PaidT]:
+        """Reserve, try until done, settle, report. Raises ``AgentError``, and what cancels it."""
+        began, line = self._clock(), order.line
+        config = line.config
+        patience = Patience(retries=config.retries, give_up_after_s=config.give_up_after_s, rng=self._rng)
+        reservation: Reservation | None = None
+        try:
+            reservation = await self._purse.reserve(line.name, order.bound_usd)
+            with self._lines.in_use(line):
+                index, answer = await patience.keep_trying(self._sleep, partial(self._try, order, patience))
+        except BaseException as error:
+            if isinstance(error, AgentError):
+                error.certainly_unpaid = not patience.maybe_paid
+            self._give_back(reservation, patience)
+            self._report(line, began, patience, outcome_of(error), None)
+            raise
+        answered = Answered(answer=answer, index=index, cost_usd=order.cost(index, answer))
+        self._budgets.settle(reservation, answered.cost_usd)
+        self._report(line, began, patience, "ok", answered)
+        return answered
+
+    async def _try(self, order: Order[PaidT], patience: Patience) -> tuple[int, PaidT]:
+        """Send once, holding one of the agent's slots for just as long."""
+        line, failure = order.line, Exception()
+        slot = await self._enter(line, patience)
+        try:
+            async with self._in_flight:
+                began = self._clock()
+                paid_before, patience.maybe_paid = patience.maybe_paid, True
+                patience.tries += 1
+                try:
+                    with anyio.fail_after(line.config.timeout_s):
+                        answer = await order.send(slot.index)
+                    slot.leave("ok")
+                    return slot.index, answer
+                except Exception as error:
+                    failure = error
+                finally:
+                    patience.seconds += self._clock() - began
+            # A library that turned our cancellation into an error of its own does not get to have it retried.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            model = line.endpoints[slot.index].model
+            ours = translate(failure, agent=line.name, model=model, secrets=self._secrets())
+            _tell(slot, ours)
+        finally:
+            slot.leave("abandoned")
+        patience.maybe_paid = paid_before or not ours.certainly_unpaid
+        raise ours
+
+    async def _enter(self, line: Line, patience: Patience) -> Slot:
+        left = patience.left_s
+        try:
+            slot = await line.gate.enter(left)
+        except AgentUnavailable:
+            patience.seconds += left
+            raise
+        patience.seconds += slot.waited_down_s
+        patience.was_probe = slot.is_probe
+        return slot
+
+    def _give_back(self, reservation: Reservation | None, patience: Patience) -> None:
+        if reservation is None:
+            return
+        if patience.maybe_paid:
+            self._budgets.settle(reservation, None)
+        else:
+            self._budgets.cancel(reservation)
+
+    def _report(
+        self, line: Line, began: float, patience: Patience, outcome: CallOutcome, answered: Answered[PaidT] | None
+    ) -> None:
+        answer = answered.answer if answered else None
+        self._on_call(
+            CallReport(
+                agent=line.name,
+                model=line.endpoints[answered.index].model if answered else line.model,
+                seconds=self._clock() - began,
+                outcome=outcome,
+                retries=max(0, patience.tries - 1),
+                prompt_tokens=answer.prompt_tokens if answer else 0,
+                completion_tokens=answer.completion_tokens if answer else 0,
+                cost_usd=answered.cost_usd if answered else None if patience.maybe_paid else 0.0,
+            )
+        )
+
+
+def _tell(slot: Slot, error: AgentError) -> None:
+    """What a failure says about the deployment; a request that it refused says that it is up."""
+    match error:
+        case AgentRateLimited():
+            slot.leave("rate_limited", retry_after=error.retry_after)
+        case AgentUnavailable():
+            slot.leave("failed", error=str(error))
+        case _:
+            slot.leave("ok")

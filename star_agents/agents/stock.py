@@ -1,0 +1,43 @@
+"""The way through LiteLLM's Router whole: every provider can take it, and it says what LiteLLM makes of the cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from star_agents.agents.answer import Answer, Call, Choice
+
+
+class StockTransport:
+    """Sends through ``Router.acompletion``.
+
+    Args:
+        router: LiteLLM's Router, on which the calls' deployments are registered.
+    """
+
+    def __init__(self, router: Any) -> None:
+        self._router = router
+
+    async def complete(self, call: Call) -> Answer:
+        """Send once; raises what LiteLLM raises, and ``LookupError`` for a reply without choices."""
+        several = {"n": call.n} if call.n > 1 else {}
+        response = await self._router.acompletion(
+            model=call.id, messages=list(call.messages), timeout=call.timeout_s, **several, **call.shape
+        )
+        if not response.choices:
+            raise LookupError("the reply has no choices")
+        return _answer(response)
+
+
+def _answer(response: Any) -> Answer:
+    usage = getattr(response, "usage", None)
+    details = getattr(usage, "prompt_tokens_details", None)
+    return Answer(
+        choices=tuple(
+            Choice(text=choice.message.content or "", finish_reason=choice.finish_reason or "stop")
+            for choice in response.choices
+        ),
+        prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
+        completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
+        cached_tokens=getattr(details, "cached_tokens", 0) or 0,
+        listed_usd=(response._hidden_params or {}).get("response_cost"),
+    )

@@ -1,0 +1,147 @@
+"""Running sums agree with the store at every moment, and what `status` makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from storage_samples import commit, intent, make_dropped, make_outcome, make_reply, make_seed
+
+from star_agents.accounts import Accounts, budgets_of, restore_budgets
+from star_agents.agents.budgets import Budgets
+from star_agents.commands.tables import usd_each, usd_known
+from star_agents.config_file import parse_config
+from star_agents.events import CallAnswered, OutcomeCommitted, SeedsAdded
+from star_agents.records import Outcome, Reply, Seed
+from star_agents.status import describe
+from star_agents.storage.rows import AgentUsage, Counts, PairCost, Spend
+from star_agents.storage.store import Store
+
+
+class Working:
+    """A store that is worked on, and the accounts that hear of it."""
+
+    def __init__(self, store: Store, accounts: Accounts) -> None:
+        self.store = store
+        self.accounts = accounts
+
+    async def add(self, seeds: Sequence[Seed]) -> None:
+        new, duplicates = await self.store.add_seeds(seeds)
+        self.accounts.hear(SeedsAdded(source="test", new=new, duplicates=duplicates))
+
+    async def call(self, key: str, agent: str, cost_usd: float | None) -> None:
+        reply = make_reply(agent=agent, cost_usd=cost_usd)
+        await self.store.begin_calls([intent(key, agent=agent)])
+        await self.store.record_answers([(key, reply)])
+        for from_journal in (False, True):
+            self.accounts.hear(answered(reply, from_journal=from_journal))
+
+    async def end(self, outcome: Outcome) -> None:
+        seq = await commit(self.store, outcome)
+        self.accounts.hear(OutcomeCommitted(seq=seq, outcome=outcome, probabilities={}))
+
+    async def agree(self) -> None:
+        store, accounts = self.store, self.accounts
+        assert accounts.counts(await store.open_work()) == await store.counts()
+        assert accounts.spend() == {agent: spent for agent, spent in (await store.spend()).items() if spent.calls}
+        assert accounts.pair_costs() == await store.pair_costs()
+
+
+def answered(reply: Reply, *, from_journal: bool) -> CallAnswered:
+    return CallAnswered(
+        seed_id="s",
+        step="respond",
+        agent=reply.agent,
+        model=reply.model,
+        seconds=0.0,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        cost_usd=reply.cost_usd,
+        from_journal=from_journal,
+    )
+
+
+async def test_the_sums_agree_with_the_store_from_an_empty_one_on_and_after_a_restart(tmp_path: Path) -> None:
+    seeds = [make_seed(number) for number in range(9)]
+    for restart in range(3):
+        async with await Store.open(tmp_path) as store:
+            if restart == 2:
+                await store.requeue_dropped()
+            working = Working(store, await Accounts.of(store))
+            await working.agree()
+            await working.add(seeds[: 3 * (restart + 1)])
+            for seed in await store.lease(3):
+                await working.agree()
+                await working.call(f"{restart} {seed.id} a", "a", 0.5)
+                await working.call(f"{restart} {seed.id} b", "b", None)
+                await working.end(make_dropped(seed) if restart == 1 else make_outcome(seed))
+            await working.agree()
+
+
+COUNTS = Counts(
+    waiting=1,
+    working=0,
+    kept=2,
+    base=1,
+    dropped=1,
+    calls_answered=9,
+    calls_pending=0,
+    calls_maybe_paid=0,
+    prompt_tokens=90,
+    completion_tokens=9,
+    cost_usd=1.5,
+    calls_of_unknown_price=4,
+)
+
+
+def test_status_divides_what_is_known_by_kept_samples_and_shows_what_is_not_known_beside_it() -> None:
+    budgets = Budgets(2.0)
+    budgets.settle(budgets.reserve("a", 1.5), 1.5)
+    pairs = [
+        PairCost(pair="keep/a", candidates=4, wins=2, cost_usd=1.0, unknown_cost=1),
+        PairCost(pair="keep/b", candidates=4, wins=0, cost_usd=0.0, unknown_cost=4),
+    ]
+    told = describe(COUNTS, {"a": Spend(1.5, 9, 4)}, pairs, budgets.states(), {"keep/a": 1.0})
+    assert told["cost"] == {"usd": 1.5, "calls_of_unknown_price": 4, "usd_per_sample": 0.5}
+    assert told["agents"]["a"] == {"calls": 9, "usd": 1.5, "calls_of_unknown_price": 4}
+    assert told["pair_costs"]["keep/a"] == {
+        "candidates": 4,
+        "wins": 2,
+        "usd": 1.0,
+        "candidates_of_unknown_cost": 1,
+        "usd_per_win": 0.5,
+    }
+    assert told["pair_costs"]["keep/b"]["usd_per_win"] is None
+    (budget,) = told["budgets"]
+    assert (budget["key"], budget["limit_usd"], budget["spent_usd"]) == ("budget_usd", 2.0, 1.5)
+
+
+def test_budgets_of_agents_yaml_begin_with_what_a_store_has_spent_and_risked() -> None:
+    config = parse_config(
+        "agents: {a: {model: offline/tutor, budget_usd: 2, budget_usd_per_day: 1}}\n"
+        "selection: random\nbudget_usd: 4\nbudget_usd_per_day: 3"
+    )
+    budgets = budgets_of(config, clock=lambda: 86_400.0 * 7.5)
+    usage = AgentUsage(
+        agent="a",
+        answered=1,
+        pending=1,
+        maybe_paid=0,
+        prompt_tokens=1,
+        completion_tokens=1,
+        cost_usd=0.5,
+        unknown_price=0,
+        at_risk_usd=0.25,
+    )
+    restore_budgets(budgets, [usage], {"a": 0.25}, day_began=budgets.day_began())
+    assert [(state.key, state.limit_usd, state.spent_usd) for state in budgets.states()] == [
+        ("budget_usd", 4.0, 0.75),
+        ("budget_usd_per_day", 3.0, 0.25),
+        ("agents.a.budget_usd", 2.0, 0.75),
+        ("agents.a.budget_usd_per_day", 1.0, 0.25),
+    ]
+
+
+def test_a_sum_of_nothing_but_unknown_prices_is_shown_as_unknown_and_small_shares_keep_their_digits() -> None:
+    assert [usd_known(0.0, 0), usd_known(0.0, 3), usd_known(0.5, 3)] == ["$0.0000", "unknown", "$0.5000"]
+    assert [usd_each(None), usd_each(0.0), usd_each(0.000123), usd_each(1.5)] == ["-", "$0.0000", "$0.00012", "$1.5000"]

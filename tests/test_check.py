@@ -1,0 +1,363 @@
+"""`check`: what it finds out about agents on real servers, and how it says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from daemons import provider
+from openai_server import Answer, Body, Fault, Move, OpenAIServer
+
+from star_agents.agents import litellm_env
+from star_agents.agents.endpoints import resolve
+from star_agents.agents.inspection import Inspection, inspect
+from star_agents.agents.model_lists import identify, listed_by_litellm, nearest
+from star_agents.cli import main
+from star_agents.config import AgentConfig, DeploymentConfig
+from star_agents.errors import ConfigError
+from star_agents.offline.agents import respond
+
+CANARY = "sk-canary-7d20e4b1"
+
+
+class Model:
+    """A model server with the lists that a test gives it, and a reply that depends on whether JSON is wanted."""
+
+    def __init__(
+        self, lists: Mapping[str, object], *, text: str = "Because.", as_json: str = '{"sky": "blue"}'
+    ) -> None:
+        self.lists = lists
+        self.text, self.as_json = text, as_json
+        self.finish_reason = "stop"
+        self.seen: list[tuple[str, str]] = []
+        """Path and Authorization of every request."""
+        self.base = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append((request.path, request.headers.get("Authorization", "")))
+        if request.path in self.lists:
+            listed = self.lists[request.path]
+            return listed if isinstance(listed, web.Response) else web.json_response(listed)
+        if request.path.endswith("/embeddings"):
+            rows = [{"object": "embedding", "index": 0, "embedding": [0.5] * 6}]
+            return web.json_response({"object": "list", "data": rows, "model": "m", "usage": {"prompt_tokens": 3}})
+        if request.method != "POST" or "chat" not in request.path:
+            return web.Response(status=404)
+        return web.json_response(self._reply(request.path, await request.json()))
+
+    def _reply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        message = {
+            "role": "assistant",
+            "content": self.as_json if body.get("response_format") or body.get("format") else self.text,
+        }
+        if path == "/api/chat":
+            counts = {"prompt_eval_count": 10, "eval_count": 5}
+            return {
+                "model": body["model"],
+                "message": message,
+                "done": True,
+                "done_reason": self.finish_reason,
+                **counts,
+            }
+        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+
+
+@asynccontextmanager
+async def serving(model: Model) -> AsyncIterator[Model]:
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", model.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    model.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield model
+    finally:
+        await runner.cleanup()
+
+
+def vllm(*names: str, **facts: object) -> dict[str, object]:
+    return {"/v1/models": {"object": "list", "data": [{"id": name, "object": "model", **facts} for name in names]}}
+
+
+async def look_at(agent: AgentConfig, **options: Any) -> Inspection:
+    (found,) = await inspect({"it": agent}, **options)
+    return found
+
+
+async def test_a_vllm_server_tells_its_models_and_their_context() -> None:
+    async with serving(Model(vllm("org/small", max_model_len=8192))) as server:
+        found = await look_at(AgentConfig(model="hosted_vllm/org/small", api_base=f"{server.base}/v1"))
+    assert (found.reachable, found.model_known, found.context, found.json) == (True, True, 8192, "yes")
+    assert (found.price, found.cost_usd, found.calls) == ("unknown", None, 2)
+    assert (found.problem, found.notes) == ("", ())
+    assert found.latency_s is not None
+    assert 0 < found.latency_s < 5
+
+
+async def test_a_name_that_the_server_does_not_have_gets_the_nearest_one() -> None:
+    async with serving(Model(vllm("mistralai/Mistral-7B-Instruct-v0.3", "other/model"))) as server:
+        found = await look_at(
+            AgentConfig(model="hosted_vllm/mistralai/mistral-7b-instruct", api_base=f"{server.base}/v1")
+        )
+    assert found.model_known is False
+    assert f"the server at {server.base}/v1 does not have mistralai/mistral-7b-instruct" in found.notes[0]
+    assert "did you mean hosted_vllm/mistralai/Mistral-7B-Instruct-v0.3?" in found.notes[0]
+
+
+async def test_a_server_that_takes_any_name_is_no_failure_but_says_what_it_has() -> None:
+    async with serving(Model(vllm("model.gguf"))) as server:
+        found = await look_at(AgentConfig(model="openai/whatever", api_base=f"{server.base}/v1"))
+    assert (found.problem, found.model_known) == ("", False)
+    assert found.notes[0].endswith("does not have whatever; it has model.gguf")
+
+
+OLLAMA = {"/api/tags": {"models": [{"name": "qwen2.5:latest"}, {"name": "qwen2.5:14b"}]}}
+SHOWN = {"model_info": {"general.architecture": "qwen2", "qwen2.context_length": 32768}}
+
+
+@pytest.mark.parametrize(
+    ("lists", "context"),
+    [
+        ({"/api/ps": {"models": [{"name": "qwen2.5:latest", "context_length": 4096}]}, "/api/show": SHOWN}, 4096),
+        ({"/api/ps": {"models": []}, "/api/show": {**SHOWN, "parameters": "stop x\nnum_ctx   2048"}}, 2048),
+        ({"/api/show": SHOWN}, 32768),
+        ({}, None),
+    ],
+    ids=["loaded with less", "made with less", "the model's own", "says nothing"],
+)
+async def test_ollama_tells_its_models_and_the_context_they_are_run_with(
+    lists: Mapping[str, object], context: int | None
+) -> None:
+    async with serving(Model({**OLLAMA, **lists})) as server:
+        found = await look_at(AgentConfig(model="ollama_chat/qwen2.5", api_base=server.base))
+    assert (found.problem, found.model_known, found.context) == ("", True, context)
+
+
+async def test_a_model_that_ollama_has_not_pulled_gets_the_nearest_one() -> None:
+    async with serving(Model(OLLAMA)) as server:
+        found = await look_at(AgentConfig(model="ollama_chat/qwen2.5:14", api_base=server.base))
+    assert found.notes[0].endswith("did you mean ollama_chat/qwen2.5:14b?")
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        web.Response(status=500),
+        web.Response(body=b"<html>", content_type="text/html"),
+        web.Response(body=b"\xff\xfe", content_type="application/json"),
+        {"data": "none"},
+        ["a", {"id": 3}],
+        {"data": [{"id": "m", "max_model_len": "long"}]},
+    ],
+    ids=["error", "html", "bytes", "no rows", "odd rows", "odd context"],
+)
+async def test_a_list_that_cannot_be_read_fails_nothing(models: object) -> None:
+    async with serving(Model({"/v1/models": models})) as server:
+        found = await look_at(AgentConfig(model="openai/m", api_base=f"{server.base}/v1"))
+    assert (found.problem, found.reachable, found.context) == ("", True, None)
+
+
+@pytest.mark.parametrize(
+    ("as_json", "finish_reason", "answer"),
+    [('{"sky": "blue"}', "stop", "yes"), ("The sky is blue.", "stop", "no"), ('{"sky": ', "length", "not tried")],
+)
+async def test_json_is_what_the_answer_is_and_not_what_the_provider_promises(
+    as_json: str, finish_reason: str, answer: str
+) -> None:
+    model = Model({}, as_json=as_json)
+    model.finish_reason = finish_reason
+    async with serving(model) as server:
+        found = await look_at(AgentConfig(model="openai/m", api_base=f"{server.base}/v1"))
+    assert (found.json, found.problem) == (answer, "")
+    assert bool(found.notes) == (answer == "not tried")
+
+
+@pytest.mark.parametrize(("status", "answer"), [(400, "no"), (500, "not tried")])
+async def test_a_server_that_refuses_json_has_none_and_one_that_fails_is_not_judged(status: int, answer: str) -> None:
+    def play(body: Body) -> Move:
+        return Fault(status=status) if "response_format" in body else Answer(text="Because.")
+
+    async with OpenAIServer(play) as server:
+        found = await look_at(AgentConfig(model="openai/test", api_base=server.url, retries=0))
+    assert (found.json, found.problem) == (answer, "")
+
+
+async def test_context_that_cannot_hold_prompt_and_reply_earns_a_note() -> None:
+    async with serving(Model(vllm("m", max_model_len=4096))) as server:
+        agent = AgentConfig(model="openai/m", api_base=f"{server.base}/v1", max_tokens=2048)
+        fits = await look_at(agent, longest_prompt=2048)
+        short = await look_at(agent, longest_prompt=2049)
+    assert fits.notes == ()
+    assert "4,096 tokens cannot hold a prompt of 2,049" in short.notes[0]
+    assert short.problem == ""
+
+
+async def test_the_price_is_litellms_or_the_configs_and_the_cost_is_of_all_calls() -> None:
+    async with serving(Model({})) as server:
+        api = f"{server.base}/v1"
+        agents = {
+            "listed": AgentConfig(model="openai/gpt-4o-mini", api_base=api),
+            "priced": AgentConfig(
+                model="openai/m", api_base=api, input_cost_per_token=1e-3, output_cost_per_token=1e-2
+            ),
+        }
+        listed, priced = await inspect(agents)
+    assert (listed.price, listed.model_known, listed.context) == ("known", True, 128_000)
+    assert (priced.price, priced.model_known, priced.calls) == ("known", None, 2)
+    assert priced.cost_usd == pytest.approx(2 * (10 * 1e-3 + 5 * 1e-2))
+
+
+async def test_an_agent_that_fails_says_what_to_do_and_leaves_the_others_alone() -> None:
+    async with serving(Model({})) as server:
+        agents = {
+            "there": AgentConfig(model="openai/m", api_base=f"{server.base}/v1"),
+            "away": AgentConfig(model="openai/m", api_base="http://127.0.0.1:9/v1", retries=0),
+            "typo": AgentConfig(model="openai/m", api_base=f"{server.base}/v2/nothing"),
+        }
+        server.lists = {"/v2/nothing/chat/completions": web.json_response({"error": {"message": "no"}}, status=404)}
+        there, away, typo = await inspect(agents)
+    assert there.problem == ""
+    assert (away.reachable, away.latency_s, away.json) == (False, None, "not tried")
+    assert "agent away" in away.problem
+    assert "is the server at `api_base` up?" in away.problem
+    assert typo.reachable
+    assert "check `model` and `api_base`" in typo.problem
+
+
+async def test_each_deployment_of_an_agent_is_inspected_by_itself() -> None:
+    async with serving(Model(vllm("m", max_model_len=512))) as server:
+        up = DeploymentConfig(model="hosted_vllm/m", api_base=f"{server.base}/v1")
+        down = DeploymentConfig(model="hosted_vllm/m", api_base="http://127.0.0.1:9/v1")
+        first, second = await inspect({"duo": AgentConfig(deployments=(up, down), retries=0)})
+    assert (first.agent, first.problem, first.context) == ("duo/0", "", 512)
+    assert (second.agent, second.reachable) == ("duo/1", False)
+    assert "agent duo/1 (hosted_vllm/m)" in second.problem
+
+
+async def test_a_key_reaches_the_server_with_the_list_no_other_one_and_no_message() -> None:
+    async with serving(Model({})) as elsewhere:
+        away = web.Response(status=307, headers={"Location": f"{elsewhere.base}/v1/models"})
+        refusal = web.json_response({"error": {"message": f"bad key {CANARY}"}}, status=401)
+        async with serving(Model({"/v1/models": away, "/v1/chat/completions": refusal})) as server:
+            agent = AgentConfig(model="openai/m", api_base=f"{server.base}/v1", api_key="os.environ/MY_KEY")
+            found = await look_at(agent, environ={"MY_KEY": CANARY})
+    assert ("/v1/models", f"Bearer {CANARY}") in server.seen
+    assert elsewhere.seen == []
+    assert "check the variable that `api_key` names" in found.problem
+    assert CANARY not in repr(found)
+
+
+async def test_an_embedder_embeds_and_is_not_asked_to_write() -> None:
+    async with serving(Model(vllm("m"))) as server:
+        agents = {"vectors": AgentConfig(model="openai/m", api_base=f"{server.base}/v1", roles=())}
+        (found,) = await inspect(agents, embedder="vectors", longest_prompt=10**9)
+    assert (found.dimensions, found.json, found.calls, found.notes) == (6, "not tried", 1, ())
+    assert {path for path, _ in server.seen} == {"/v1/embeddings", "/v1/models"}
+
+
+async def test_an_agent_in_process_is_reachable_free_and_known_where_it_answers() -> None:
+    agents = {"tutor": AgentConfig(model="offline/tutor"), "typo": AgentConfig(model="offline/tutr")}
+    tutor, typo = await inspect(agents, providers={"offline": respond})
+    assert (tutor.reachable, tutor.price, tutor.cost_usd, tutor.json) == (True, "free", 0.0, "no")
+    assert (tutor.model_known, tutor.context, tutor.calls) == (True, None, 1)
+    assert tutor.latency_s is not None
+    assert typo.model_known is False
+    assert "did you mean offline/tutor?" in typo.problem
+
+
+async def test_an_unset_key_variable_is_named_where_it_stands_in_the_file() -> None:
+    keyless = DeploymentConfig(model="openai/m", api_base="http://127.0.0.1:9/v1")
+    keyed = DeploymentConfig(model="openai/m", api_key="os.environ/MY_KEY")
+    with pytest.raises(ConfigError) as refusal:
+        await inspect({"duo": AgentConfig(deployments=(keyless, keyed))}, environ={})
+    assert [problem.field for problem in refusal.value.problems] == ["agents.duo.deployments.1.api_key"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "server"),
+    [
+        ({"model": "openai/gpt-4o-mini"}, None),
+        ({"model": "anthropic/claude-sonnet-4-5"}, None),
+        ({"model": "openai/m", "api_base": "http://h:1/v1/"}, ("openai", "http://h:1/v1", "none")),
+        (
+            {"model": "hosted_vllm/m", "api_base": "http://h:1/v1", "api_key": "os.environ/K"},
+            ("openai", "http://h:1/v1", "k"),
+        ),
+        ({"model": "ollama_chat/m"}, ("ollama", "http://localhost:11434", None)),
+        ({"model": "ollama/m", "api_base": "http://h:1/"}, ("ollama", "http://h:1", None)),
+    ],
+)
+def test_a_server_is_asked_where_litellm_would_call_it(
+    settings: dict[str, Any], server: tuple[str, str, str | None] | None
+) -> None:
+    litellm, environ = litellm_env.load(), {"K": "k"}
+    endpoint = resolve(litellm, {"it": AgentConfig(**settings)}, environ, frozenset())["it"][0]
+    found = identify(litellm, endpoint, environ).server
+    assert (None if found is None else (found.speaks, found.base, found.key)) == server
+
+
+def test_litellms_list_corrects_a_misspelt_name() -> None:
+    names = listed_by_litellm(litellm_env.load(), "openai")
+    assert nearest("gpt-4o-minni", names) == "gpt-4o-mini"
+    assert nearest("zzzz", names) is None
+
+
+# The verb.
+
+AGENTS = """
+agents:
+  qwen: {model: openai/test, api_base: "URL", max_tokens: 100}
+  priced: {model: openai/test, api_base: "URL", input_cost_per_token: 0.001, output_cost_per_token: 0.001}
+  away: {model: openai/test, api_base: "http://127.0.0.1:9/v1", retries: 0}
+selection: random
+memory: off
+"""
+
+
+@pytest.fixture
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    def run(text: str, *options: str) -> tuple[int, str]:
+        file = tmp_path / "agents.yaml"
+        file.write_text(text)
+        try:
+            main(["check", "-c", str(file), *options])
+        except SystemExit as stop:
+            return int(stop.code or 0), capsys.readouterr().out
+        return 0, capsys.readouterr().out
+
+    return run
+
+
+def test_check_names_everything_in_json_and_ends_with_1_where_an_agent_fails(check: Any, tmp_path: Path) -> None:
+    with provider(tmp_path / "book") as url:
+        code, out = check(AGENTS.replace("URL", url), "--json")
+    parts = {finding["part"]: finding for finding in json.loads(out)}
+    assert code == 1
+    qwen, away = parts["agent qwen"], parts["agent away"]
+    assert qwen["ok"]
+    assert qwen["model_known"] is True
+    assert qwen.keys() >= {"reachable", "price", "json", "context", "latency_s", "cost_usd"}
+    assert (away["ok"], away["reachable"]) == (False, False)
+    assert "api_base" in away["detail"]
+    assert parts["spent"]["unknown"] == ["qwen", "away"]
+    assert 0 < parts["spent"]["cost_usd"] == parts["agent priced"]["cost_usd"]
+
+
+def test_check_shows_one_row_per_agent_the_advice_and_what_it_spent(check: Any, tmp_path: Path) -> None:
+    with provider(tmp_path / "book") as url:
+        code, out = check(AGENTS.replace("URL", url))
+        rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.startswith("│")}
+        healthy, _ = check("\n".join(line for line in AGENTS.replace("URL", url).splitlines() if "away" not in line))
+    assert (code, healthy) == (1, 0)
+    assert "FAILED" in rows["away"]
+    assert "known" in rows["qwen"]
+    assert "is the server at `api_base` up?" in out
+    assert "and what qwen, away cost, which is unknown" in out.splitlines()[-1]

@@ -1,0 +1,1 @@
+"""What `tools/bench/calls` is made of."""
