@@ -17,7 +17,7 @@ from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.errors import Problem, SeedFileError
-from star_agents.events import Event, OutcomeCommitted, SeedsAdded
+from star_agents.events import Event, OutcomeCommitted, SeedReturned, SeedsAdded
 from star_agents.line import Line, intake_problems
 from star_agents.logs import log_event
 from star_agents.progress import BatchProgress
@@ -29,7 +29,8 @@ from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.store import Store
 
 HOPELESS_AFTER = 10
-"""Seeds that may all be dropped at the start of a batch before it stops: something is wrong with every agent."""
+"""Seeds that may all fail at the start of a batch before it stops: something is wrong with every agent. As many as are
+worked on at once may fail anyway, since a failure can end sooner than a success."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,24 +130,31 @@ async def _stop_on_signal(line: Line, scope: anyio.CancelScope) -> None:
 
 
 class _GiveUpWhenHopeless:
-    """Stops a batch whose first seeds are all dropped: a wrong key or model name would drop every one of them."""
+    """Stops a batch whose first seeds all fail: a wrong key, model name or address would fail every one of them."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._dropped = 0
+        self._failed = 0
+        self._after = max(HOPELESS_AFTER, line.config.concurrency)
         self._watching = True
 
     def hear(self, event: Event) -> None:
-        """Count outcomes until the first one that is not dropped."""
-        if not isinstance(event, OutcomeCommitted) or not self._watching:
+        """Count seeds until the first one that is neither dropped nor put back."""
+        if not self._watching:
             return
-        if event.outcome.kind != "dropped":
-            self._watching = False
-            return
-        self._dropped += 1
-        if self._dropped >= HOPELESS_AFTER:
+        match event:
+            case SeedReturned():
+                self._count(event.reason)
+            case OutcomeCommitted() if event.outcome.kind == "dropped":
+                self._count(event.outcome.reason)
+            case OutcomeCommitted():
+                self._watching = False
+
+    def _count(self, reason: str) -> None:
+        self._failed += 1
+        if self._failed >= self._after:
             self._watching = False
             self._line.stop(
-                f"the first {self._dropped} seeds were all dropped, the last one because: {event.outcome.reason}. "
+                f"the first {self._failed} seeds all failed, the last one because: {reason}. "
                 "Look with `check`, then run the same command with --retry-dropped"
             )

@@ -13,6 +13,7 @@ from star_agents.agents.client import AgentClient
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.config_file import config_digest
+from star_agents.events import DeploymentChanged
 from star_agents.line import INDEX_FILE, Line
 from star_agents.offline.agents import respond
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
@@ -60,14 +61,16 @@ async def open_line(
             store=store,
             client=client,
             scorer=scorer,
-            embed=_embedder(config, client, scorer),
+            embed=_embedder(config, scorer),
             scheduler=scheduler,
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
             bus=bus,
             ends_when_empty=ends_when_empty,
             now=now,
         )
+        unsubscribe = bus.subscribe(line.hear)
         yield line
+        unsubscribe()
         line.save_index()
 
 
@@ -77,7 +80,15 @@ async def _open_client(
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
     restore_budgets(budgets, await store.agent_usage(), await store.spent_since(day_began), day_began=day_began)
-    client = AgentClient(config.agents, providers={"offline": respond}, budgets=budgets)
+    client = AgentClient(
+        config.agents,
+        providers={"offline": respond},
+        budgets=budgets,
+        max_in_flight=config.max_in_flight,
+        on_change=lambda agent, deployment, what: bus.publish(
+            DeploymentChanged(agent=agent, deployment=deployment, what=what)
+        ),
+    )
     stack.push_async_callback(client.aclose)
     return client
 
@@ -112,18 +123,14 @@ async def _restore_scheduler(config: Config, store: Store, seeds_expected: int |
     return scheduler, revision
 
 
-def _embedder(config: Config, client: AgentClient, scorer: Scorer | None) -> Embed | None:
+def _embedder(config: Config, scorer: Scorer | None) -> Embed | str | None:
+    """Makes vectors in this process, or names the agent whose calls the journal keeps."""
     if not config.memory.enabled:
         return None
     if config.embedder == "hashing":
         return _awaitable(embed_by_hashing)
     if config.embedder.startswith("agent:"):
-        agent = config.embedder.removeprefix("agent:")
-
-        async def by_agent(text: str) -> Vector:
-            return as_vector((await client.embed(agent, [text]))[0])
-
-        return by_agent
+        return config.embedder.removeprefix("agent:")
 
     async def by_scorer(text: str) -> Vector | None:
         assert scorer is not None, "a line with this embedder is built with a scorer"

@@ -105,8 +105,10 @@ class AgentUnavailable(AgentError):
 
     certainly_unpaid = False
 
-    def __init__(self, message: str, *, is_outage: bool = False) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, is_outage: bool = False) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds to wait, where the provider said so."""
         self.is_outage = is_outage
         """True where everything that could have answered was down: then the seed is not at fault, and can wait."""
 

@@ -117,6 +117,26 @@ class BudgetCleared(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SeedReturned(Event):
+    """A seed is back in the queue: agents that it needs are down, and that is no fault of its own."""
+
+    name: ClassVar[str] = "seed_returned"
+    seed_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentChanged(Event):
+    """A deployment of an agent failed too often (``opened``), is tried again (``half-opened``), is up again
+    (``closed``), or its provider asked for a rest (``paused``)."""
+
+    name: ClassVar[str] = "deployment_changed"
+    agent: str
+    deployment: str
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StateChanged(Event):
     """The daemon starts, is ready, drains or stops."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import anyio
+import anyio.lowlevel
 
 from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
@@ -19,10 +20,11 @@ from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.config_changes import changes_between, restart_only
 from star_agents.config_file import config_digest
-from star_agents.errors import AgentError, BudgetExhausted, Problem
-from star_agents.events import ConfigApplied, OutcomeCommitted, SeedsAdded
+from star_agents.crash_points import crash_point
+from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted, Problem
+from star_agents.events import ConfigApplied, DeploymentChanged, Event, OutcomeCommitted, SeedReturned, SeedsAdded
 from star_agents.recipes.star import StarSettings, star
-from star_agents.records import SEED, Outcome, Seed
+from star_agents.records import SEED, Draw, Outcome, Seed
 from star_agents.scheduling.memory import Remembered, Vector
 from star_agents.scheduling.queue import SeedQueue
 from star_agents.scheduling.scheduler import Scheduler
@@ -33,6 +35,8 @@ from star_agents.waiting import Rest, Waiting
 from star_agents.workbench import Embed, Rooms, SeedBench
 
 INDEX_FILE = "memory.hnsw"
+OUTAGE_REST_S = 30.0
+"""Longest rest in an outage before seeds are tried again; an agent that comes back ends it at once."""
 INDEX_SAVED_EVERY = 5000
 """Outcomes between two copies of the memory bank's index; a rebuild from the rows takes the place of a lost one."""
 
@@ -48,7 +52,7 @@ class Line:
         store: Store,
         client: AgentClient,
         scorer: Scorer | None,
-        embed: Embed | None,
+        embed: Embed | str | None,
         scheduler: Scheduler,
         salt: bytes,
         bus: Bus,
@@ -66,6 +70,7 @@ class Line:
         self.stopped_by = ""
         """Why a batch ended before its last seed; empty when it did not."""
         self._ends_when_empty = ends_when_empty
+        self._now = now
         self._rest = Rest(now, self._go_on)
         self._prompts = Prompts()
         self._embed = embed
@@ -80,6 +85,7 @@ class Line:
     async def take_in(self, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
         """Add seeds durably; returns how many were new and how many were known already."""
         new, duplicates = await self.store.add_seeds(seeds)
+        crash_point("seeds_added")
         self.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
         self.queue.wake()
         return new, duplicates
@@ -93,6 +99,8 @@ class Line:
         async with anyio.create_task_group() as workers:
             for _ in range(self.config.concurrency):
                 workers.start_soon(self._worker)
+                # One per turn of the event loop: thousands that begin in one turn would hold it for seconds.
+                await anyio.lowlevel.checkpoint()
 
     async def reconfigure(self, config: Config) -> ConfigApplied:
         """Put a checked config in force; what only a restart changes is named.
@@ -114,6 +122,7 @@ class Line:
             self.scheduler.reconfigure(config)
             self.revision = await self.store.add_revision(config_digest(config), config.model_dump_json())
             await self.store.save_policy(self.scheduler.state(), self.revision)
+            crash_point("config_applied")
             self.config = config
         self._rest.end()
         applied = ConfigApplied(
@@ -136,6 +145,9 @@ class Line:
                 await self._reach_budget(bench, error)
                 continue
             except AgentError as error:
+                if self._is_outage(error):
+                    await self._wait_out(bench, error)
+                    continue
                 outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"referee: {error}")
             await self._settle(replace(outcome, cost_usd=bench.cost_usd), bench)
 
@@ -148,11 +160,30 @@ class Line:
             prompts=self._prompts,
             scorer=self.scorer,
             embed=self._embed,
-            draw=self.scheduler.draw,
+            draw=self._draw,
             salt=self._salt,
             bus=self.bus,
             clock=time.monotonic,
         )
+
+    def _draw(self, seed: Seed, embedding: Vector | None) -> Draw:
+        return self.scheduler.draw(seed, embedding, self.client.unavailable())
+
+    def _is_outage(self, error: AgentError) -> bool:
+        """Whether agents were down without which the seed has no outcome: the recipe's word, or the referees' state."""
+        down = self.client.down() & set(self.config.referee.agents)
+        return isinstance(error, AgentUnavailable) and (error.is_outage or bool(down))
+
+    async def _wait_out(self, bench: SeedBench, error: AgentError) -> None:
+        """Put the seed back and let the line rest until an agent is up again: an outage fails no seed."""
+        self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
+        self._rest.begin(Waiting(reason=str(error), until=self._now() + OUTAGE_REST_S))
+        await self._return(bench.seed)
+
+    def hear(self, event: Event) -> None:
+        """An agent that is up again ends a rest; subscribe this to the bus."""
+        if isinstance(event, DeploymentChanged) and event.what == "closed":
+            self._rest.end()
 
     async def _next_seed(self) -> Seed | None:
         await self._rest.over()
@@ -160,12 +191,24 @@ class Line:
 
     async def _reach_budget(self, bench: SeedBench, error: BudgetExhausted) -> None:
         """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
-        if bench.revision == self.revision:  # Else it was refused under limits that are gone.
-            if self._ends_when_empty and error.resets_at is None:
-                self.stop(str(error))
-            else:
-                self._rest.begin(Waiting(reason=str(error), until=error.resets_at))
+        is_essential = error.agent is None or error.agent in self._essential_agents()
+        resets_at = error.resets_at if is_essential else self.client.budgets.next_reset()
+        if bench.revision != self.revision or (not is_essential and self._can_draw()):
+            pass  # Refused under limits that are gone, or in need of another draw: the next try is another one.
+        elif self._ends_when_empty and resets_at is None:
+            self.stop(str(error))
+        else:
+            self._rest.begin(Waiting(reason=str(error), until=resets_at))
         await self._return(bench.seed)
+
+    def _essential_agents(self) -> set[str]:
+        base = {name for pair in self.config.base for name in (pair.instruction, pair.response)}
+        return base | set(self.config.referee.agents)
+
+    def _can_draw(self) -> bool:
+        """Whether some pair of the pool has agents that are up and can be paid."""
+        unavailable = self.client.unavailable()
+        return any(not {pair.instruction, pair.response} & unavailable for pair in self.config.pool)
 
     async def _return(self, seed: Seed) -> None:
         """Put a seed back to its old place in the queue; its answers stay in the journal."""
@@ -200,7 +243,9 @@ class Line:
                     return
                 policy = self.scheduler.foresee(outcome)
                 row = _memory_row(outcome, embedding, self.config.embedder)
+                crash_point("outcome_before_commit")
                 seq = await self.store.commit_outcome(outcome, policy=policy, memory=row, revision=bench.revision)
+                crash_point("outcome_committed")
                 self.scheduler.learn(policy, _remembered(seq, row, embedding))
             if seq % INDEX_SAVED_EVERY == 0:
                 self.save_index()

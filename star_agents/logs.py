@@ -19,8 +19,10 @@ from star_agents.events import (
     CallFailed,
     ConfigApplied,
     ConfigRejected,
+    DeploymentChanged,
     Event,
     OutcomeCommitted,
+    SeedReturned,
     SeedsAdded,
     SeedsRejected,
     StateChanged,
@@ -77,8 +79,10 @@ def _line(event: Event) -> tuple[int, dict[str, Any]]:
             return logging.INFO, _outcome_fields(event)
         case CallAnswered():
             return logging.DEBUG, _plain(event)
-        case CallFailed() | BudgetReached():
+        case CallFailed() | BudgetReached() | SeedReturned():
             return logging.WARNING, _plain(event)
+        case DeploymentChanged():
+            return logging.WARNING if event.what == "opened" else logging.INFO, _plain(event)
         case ConfigRejected():
             return logging.ERROR, {"problems": [str(problem) for problem in event.problems]}
         case SeedsRejected():

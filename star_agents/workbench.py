@@ -1,15 +1,17 @@
 """The rooms joined behind what a recipe may ask for. Journaling happens here, once.
 
-Order of every paid call: intent durable, send, answer durable, use. A seed that is worked on again finds its draw and
-its answers in the store and pays for nothing twice; only a call in flight at a kill may be sent again.
+Order of every paid call: budget and queue let it through, intent durable, send, answer durable, use. A seed that is
+worked on again finds its draw and its answers in the store and pays for nothing twice; only a call in flight at a kill
+may be sent again.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +22,7 @@ from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
 from star_agents.bus import Bus
 from star_agents.config import Config
+from star_agents.crash_points import crash_point
 from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
 from star_agents.events import CallAnswered, CallFailed
 from star_agents.records import (
@@ -36,12 +39,14 @@ from star_agents.records import (
     Verdict,
     digest,
 )
-from star_agents.scheduling.memory import Vector
+from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
 
 Embed = Callable[[str], Awaitable[Vector | None]]
+Send = Callable[[int, Callable[[], Awaitable[None]]], Awaitable[list[Reply]]]
+"""Sends a request for so many replies, once what it is handed has been awaited."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +59,8 @@ class Rooms:
     client: AgentClient
     prompts: Prompts
     scorer: Scorer | None
-    embed: Embed | None
-    """Vector of a seed's instruction; ``None`` where the memory bank is off."""
+    embed: Embed | str | None
+    """Makes the vector of a seed's instruction, or names the agent that does; ``None`` where the memory bank is off."""
     draw: Callable[[Seed, Vector | None], Draw]
     salt: bytes
     """Secret of this store; makes the referee's codes unguessable, yet the same on a second run."""
@@ -73,6 +78,8 @@ class SeedBench:
         self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self._costs: dict[str, float | None] = {}
         self._embedding: Vector | None = None
+        self._is_new = False
+        """Whether nothing of this seed was in the journal when the bench took it up."""
 
     @property
     def revision(self) -> int:
@@ -87,22 +94,27 @@ class SeedBench:
 
     async def embedding(self) -> Vector | None:
         """Unit vector of the seed's instruction, or ``None`` where the memory bank is off."""
-        if self._embedding is None and self._rooms.embed is not None:
-            self._embedding = await self._rooms.embed(self.seed.sample.question)
+        embed = self._rooms.embed
+        if self._embedding is None and embed is not None:
+            text = self.seed.sample.question
+            self._embedding = await (self._ask_for_vector(embed, text) if isinstance(embed, str) else embed(text))
         return self._embedding
 
     async def draw(self) -> Draw:
         """Base pairs and drawn pairs; drawn once and recorded before anybody is asked.
 
-        A recorded draw that cannot be worked, because agents.yaml no longer has one of its pairs or all its agents are
-        down while others are up, is followed by another one, recorded as well.
+        A recorded draw that cannot be worked, because agents.yaml no longer has one of its pairs, or because all its
+        agents are down or out of money while others are not, is followed by another one, recorded as well.
         """
         store, number, draw = self._rooms.store, 0, None
         while (recorded := await store.find_step(self.seed.id, _draw_step(number))) is not None:
             draw, number = Draw.from_dict(recorded), number + 1
+        # A draw is recorded before anybody is asked: without one there is nothing to look up.
+        self._is_new = draw is None and not self._costs
         if draw is None or not self._is_workable(draw):
             drawn = self._rooms.draw(self.seed, await self.embedding())
             draw = Draw.from_dict(await store.record_step(self.seed.id, _draw_step(number), drawn.to_dict()))
+            crash_point("draw_recorded")
         return draw
 
     async def ask(self, agent: str, messages: Sequence[Message], *, step: str) -> Reply:
@@ -159,13 +171,14 @@ class SeedBench:
         return isinstance(error, AgentUnavailable) and (error.is_outage or is_down)
 
     def _is_workable(self, draw: Draw) -> bool:
-        config, down = self._rooms.config, self._rooms.client.down()
+        config, unavailable = self._rooms.config, self._rooms.client.unavailable()
 
-        def any_up(pairs: Sequence[AgentPair]) -> bool:
-            return any(not {pair.instruction, pair.response} & down for pair in pairs)
+        def any_available(pairs: Sequence[AgentPair]) -> bool:
+            return any(not {pair.instruction, pair.response} & unavailable for pair in pairs)
 
-        is_configured = set(draw.base) <= set(config.base) and set(draw.sampled) <= set(config.pool)
-        return is_configured and (not draw.sampled or any_up(draw.sampled) or not any_up(config.pool))
+        if not (set(draw.base) <= set(config.base) and set(draw.sampled) <= set(config.pool)):
+            return False
+        return not draw.sampled or any_available(draw.sampled) or not any_available(config.pool)
 
     async def _rewrite_instruction(self, candidate: Candidate) -> Candidate:
         agent = candidate.pair.instruction
@@ -216,66 +229,118 @@ class SeedBench:
     async def _ask_many(
         self, agent: str, messages: Sequence[Message], step: str, overrides: dict[str, Any], count: int
     ) -> list[Reply]:
-        """Replies from the journal as far as it has them, the rest in one request; what that left out, one by one."""
-        intents = self._intents(agent, messages, step, overrides, count)
-        async with self._asking[intents[0].key]:
-            found = await self._rooms.store.begin_calls(intents)
-            replies = {intent.key: reply for intent, reply in zip(intents, found, strict=True) if reply is not None}
-            for reply in replies.values():
-                self._publish_answer(reply, step, 0.0, from_journal=True)
-            while missing := [intent for intent in intents if intent.key not in replies]:
-                replies |= await self._send(missing, messages, overrides)
-                if unsent := [intent for intent in missing if intent.key not in replies]:
-                    await self._rooms.store.begin_calls(unsent)
-        self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
-        return [replies[intent.key] for intent in intents]
+        """Replies from the journal as far as it has them, the rest in one request; what that left out, once more."""
+        client = self._rooms.client
+        parameters = client.parameters(agent, **overrides)
+        told = [message.to_dict() for message in messages]
+        bound = client.worst_case_usd(agent, messages, parameters.get("max_tokens"))
+        intents = self._intents(agent, step, told, parameters, bound, count)
+
+        async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
+            return await client.ask_many(agent, messages, keys, about_to_send=about_to_send, **overrides)
+
+        return await self._journaled(intents, send)
+
+    async def _ask_for_vector(self, agent: str, text: str) -> Vector:
+        """One journaled call to an embedding model; the journal keeps the vector as its bytes in base64."""
+        client = self._rooms.client
+        parameters = client.parameters(agent, temperature=None, max_tokens=None)
+        bound = client.worst_case_usd(agent, [Message(role="user", content=text)], 0)
+
+        async def send(_: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
+            embedded = await client.embed(agent, [text], about_to_send=about_to_send)
+            return [
+                Reply(
+                    text=base64.b64encode(as_vector(embedded.vectors[0]).tobytes()).decode(),
+                    finish_reason="stop",
+                    agent=agent,
+                    model=embedded.model,
+                    prompt_tokens=embedded.prompt_tokens,
+                    cost_usd=embedded.cost_usd,
+                    deployment=embedded.deployment,
+                )
+            ]
+
+        (reply,) = await self._journaled(self._intents(agent, "embed", [text], parameters, bound, 1), send)
+        return vector_from_bytes(base64.b64decode(reply.text))
 
     def _intents(
-        self, agent: str, messages: Sequence[Message], step: str, overrides: dict[str, Any], count: int
+        self,
+        agent: str,
+        step: str,
+        told: Sequence[Any],
+        parameters: Mapping[str, Any],
+        bound_usd: float | None,
+        count: int,
     ) -> list[Intent]:
-        rooms = self._rooms
-        parameters = rooms.client.parameters(agent, **overrides)
-        reserved = rooms.client.worst_case_usd(agent, messages, parameters.get("max_tokens"))
-        told = [self.seed.id, step, agent, [message.to_dict() for message in messages], parameters]
+        """What makes each call the same call when it is made again."""
+        name = [self.seed.id, step, agent, told, parameters]
         return [
             Intent(
-                key=digest([*told, number] if number else told),
+                key=digest([*name, number] if number else name),
                 seed_id=self.seed.id,
                 step=step,
                 agent=agent,
-                revision=rooms.revision,
+                revision=self._rooms.revision,
                 parameters=parameters,
-                reserved_usd=reserved,
+                reserved_usd=bound_usd,
             )
             for number in range(count)
         ]
 
-    async def _send(
-        self, intents: Sequence[Intent], messages: Sequence[Message], overrides: dict[str, Any]
-    ) -> dict[str, Reply]:
+    async def _journaled(self, intents: Sequence[Intent], send: Send) -> list[Reply]:
+        async with self._asking[intents[0].key]:
+            replies = await self._find(intents)
+            while missing := [intent for intent in intents if intent.key not in replies]:
+                replies |= await self._send(missing, send)
+        self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
+        return [replies[intent.key] for intent in intents]
+
+    async def _find(self, intents: Sequence[Intent]) -> dict[str, Reply]:
+        keys = [intent.key for intent in intents]
+        if self._is_new and self._costs.keys().isdisjoint(keys):
+            return {}
+        found = await self._rooms.store.find_answers(keys)
+        for reply in found.values():
+            self._publish_answer(reply, intents[0].step, 0.0, from_journal=True)
+        return found
+
+    async def _send(self, intents: Sequence[Intent], send: Send) -> dict[str, Reply]:
         """Send one request for all of these; the intents that it brought no reply for are taken back."""
-        rooms, agent, step = self._rooms, intents[0].agent, intents[0].step
+        rooms, step, intended = self._rooms, intents[0].step, False
         keys = [intent.key for intent in intents]
         started = rooms.clock()
+
+        async def intend() -> None:
+            nonlocal intended
+            await rooms.store.intend(intents)
+            intended = True
+            crash_point("intent_recorded")
+
         try:
-            replies = await rooms.client.ask_many(agent, messages, len(keys), **overrides)
+            replies = await send(len(keys), intend)
         except AgentError as error:
-            if error.certainly_unpaid:
+            if intended and error.certainly_unpaid:
                 await rooms.store.withdraw(keys)
-            seconds = rooms.clock() - started
-            rooms.bus.publish(
-                CallFailed(seed_id=self.seed.id, step=step, agent=agent, seconds=seconds, error=str(error))
-            )
+            if not isinstance(error, BudgetExhausted):
+                self._publish_failure(error, intents[0], rooms.clock() - started)
             raise
+        crash_point("answer_received")
         answered = dict(zip(keys, replies, strict=False))
         # The answers are paid for: they are recorded even if this seed is being cancelled.
         with anyio.CancelScope(shield=True):
             await rooms.store.record_answers(list(answered.items()))
+            crash_point("answer_recorded")
             if len(answered) < len(keys):
                 await rooms.store.withdraw(keys[len(answered) :])
         for reply in replies:
             self._publish_answer(reply, step, rooms.clock() - started, from_journal=False)
         return answered
+
+    def _publish_failure(self, error: AgentError, intent: Intent, seconds: float) -> None:
+        self._rooms.bus.publish(
+            CallFailed(seed_id=self.seed.id, step=intent.step, agent=intent.agent, seconds=seconds, error=str(error))
+        )
 
     def _publish_answer(self, reply: Reply, step: str, seconds: float, *, from_journal: bool) -> None:
         self._rooms.bus.publish(

@@ -126,8 +126,8 @@ async def test_an_agent_with_several_deployments_uses_them_and_says_which(server
 
 async def test_embeddings_come_back_in_order(server: OpenAIServer) -> None:
     async with clients({"embedder": config(server, "openai/text-embedder")}) as client:
-        vectors = await client.embed("embedder", ["one", "two"])
-    assert vectors == [vector("one"), vector("two")]
+        embedded = await client.embed("embedder", ["one", "two"])
+    assert embedded.vectors == [vector("one"), vector("two")]
     assert server.requests[0].path == "/v1/embeddings"
 
 

@@ -223,7 +223,7 @@ async def test_the_key_arrives_and_stands_in_no_text_of_ours(server: OpenAIServe
 
 def route(model: str, environ: Mapping[str, str] | None = None, **settings: Any) -> Route | None:
     agents = {"it": AgentConfig(model=model, **settings)}
-    return resolve(litellm_env.load(), agents, {"A_KEY": KEY, **(environ or {})}, frozenset())["it"][0].route
+    return resolve(litellm_env.load, agents, {"A_KEY": KEY, **(environ or {})}, {})["it"][0].route
 
 
 BASE = "http://10.0.0.1:8000"

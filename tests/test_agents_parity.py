@@ -120,7 +120,7 @@ async def both(model: str, shape: Mapping[str, Any] = SHAPE, **settings: Any) ->
     async with OpenAIServer() as server:
         base = server.root if model.startswith(("ollama", "huggingface")) else server.url
         agent = AgentConfig(model=model, api_base=base, api_key="os.environ/A_KEY", **settings)
-        endpoint = resolve(litellm, {"it": agent}, KEY, frozenset())["it"][0]
+        endpoint = resolve(lambda: litellm, {"it": agent}, KEY, {})["it"][0]
         assert endpoint.route is not None
         router = litellm.Router(model_list=[], num_retries=0, disable_cooldowns=True, enable_pre_call_checks=False)
         router.upsert_deployment(
@@ -130,7 +130,7 @@ async def both(model: str, shape: Mapping[str, Any] = SHAPE, **settings: Any) ->
         )
         direct = DirectTransport()
         try:
-            yield Both(server, endpoint, StockTransport(router), direct, {**agent.extra, **shape})
+            yield Both(server, endpoint, StockTransport(lambda: router), direct, {**agent.extra, **shape})
         finally:
             await direct.aclose()
             router.discard()

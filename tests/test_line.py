@@ -102,11 +102,11 @@ async def test_a_batch_ends_at_its_budget_and_goes_on_when_it_is_raised(tmp_path
     assert len(results(tmp_path)) == 12
 
 
-async def test_an_outage_drops_seeds_early_and_they_can_be_queued_again(tmp_path: Path) -> None:
+async def test_a_wrong_key_drops_seeds_early_and_they_can_be_queued_again(tmp_path: Path) -> None:
     async with OpenAIServer(lambda body: Fault(status=401, message="bad key")) as server:
         config = config_for(server.url, replaced="concurrency: 2")
         first = await run(config, seeds(40), tmp_path)
-        assert "first 10 seeds were all dropped" in first.stopped_by
+        assert "first 10 seeds all failed" in first.stopped_by
         assert first.summary["counts"]["dropped"] < 15
         server.handler = brain
         second = await run(config, seeds(40), tmp_path, retry_dropped=True)

@@ -25,7 +25,7 @@ async def work(store, number):
     seed = make_seed(number)
     await store.add_seeds([seed])
     print("seed", number, flush=True)
-    await store.begin_calls([intent(seed.id)])
+    await store.intend([intent(seed.id)])
     await store.record_answers([(seed.id, make_reply())])
     print("answer", number, flush=True)
     await store.lease(1)
@@ -85,9 +85,9 @@ async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
 
 async def test_a_call_in_flight_at_a_kill_is_seen_afterwards(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
-    await store.begin_calls([intent("in flight")])
+    await store.intend([intent("in flight")])
     await store.aclose()
     async with await Store.open(tmp_path) as store:
         assert (await store.counts()).calls_pending == 1
-        assert await store.begin_calls([intent("in flight")]) == [None]
+        await store.intend([intent("in flight")])
         assert (await store.counts()).calls_maybe_paid == 1

@@ -174,6 +174,19 @@ class Budgets:
         """Calls of which nobody knows what they cost."""
         return self._spending.unknown[agent]
 
+    def spent_agents(self) -> frozenset[str]:
+        """Agents whose own budget, of a day or for life, is reached."""
+        if not self._reached:
+            return frozenset()
+        self.refresh()
+        owners = (self._budgets[key].owner for key in self._reached)
+        return frozenset(owner for owner in owners if owner is not None)
+
+    def next_reset(self) -> float | None:
+        """When the first of the budgets that are reached begins anew; ``None`` where none of them ever does."""
+        days = (self._resets_at(self._budgets[key]) for key in self._reached)
+        return min((at for at in days if at is not None), default=None)
+
     def states(self) -> list[BudgetState]:
         """Every budget of agents.yaml and where it stands: everybody's first, then by agent."""
         self.refresh()

@@ -21,11 +21,12 @@ from star_agents.agents import litellm_env
 from star_agents.agents.answer import Answer, Call, Transport
 from star_agents.agents.budgets import Budgets
 from star_agents.agents.direct import DirectTransport
-from star_agents.agents.endpoints import resolve, secrets_of
+from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.gate import DeploymentState
 from star_agents.agents.lines import Line, Lines
+from star_agents.agents.local import LocalTransport
 from star_agents.agents.prices import cost, most_tokens, worst_case
-from star_agents.agents.provider import CompletionFunction, register
+from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.replicates import shares
 from star_agents.agents.reports import CallReport
 from star_agents.agents.sampling import UNSET, Unset, sampling
@@ -34,7 +35,7 @@ from star_agents.agents.stock import StockTransport
 from star_agents.config import AgentConfig
 from star_agents.records import Message, Reply
 
-__all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "CompletionFunction"]
+__all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "CompletionFunction", "Embedded"]
 
 _CLOSING_S = 5.0
 """Longest wait for LiteLLM's own background tasks at the end."""
@@ -51,8 +52,19 @@ class AgentState:
     deployments: tuple[DeploymentState, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Embedded:
+    """What an embedding model made of some texts."""
+
+    vectors: list[list[float]]
+    model: str
+    prompt_tokens: int
+    cost_usd: float | None
+    deployment: str
+
+
 @dataclass(frozen=True, slots=True)
-class _Embedded:
+class _Vectors:
     vectors: list[list[float]]
     prompt_tokens: int
     completion_tokens: int = 0
@@ -62,8 +74,8 @@ class _Embedded:
 class AgentClient:
     """Every call to every agent. One per process: LiteLLM keeps providers and connections in globals.
 
-    Building it imports LiteLLM (about two seconds) and raises ``ConfigError`` for an unset key variable or an unknown
-    provider.
+    Building it raises ``ConfigError`` for an unset key variable or an unknown provider, and imports LiteLLM (about two
+    seconds) where an agent needs it.
 
     Args:
         agents: As in agents.yaml.
@@ -92,17 +104,16 @@ class AgentClient:
         clock: Callable[[], float] = time.monotonic,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self._litellm = litellm_env.load()
-        self._free = frozenset(providers or {})
-        register(self._litellm, providers or {})
+        self._providers = dict(providers or {})
         self.budgets = budgets or Budgets()
         self._environ = environ
-        endpoints = resolve(self._litellm, agents, environ, self._free)
+        endpoints = resolve(litellm_env.load, agents, environ, self._providers)
         self._secrets = secrets_of(environ, agents)
-        self._lines = Lines(self._litellm, clock, on_change or _nobody)
+        self._lines = Lines(litellm_env.load, clock, on_change or _nobody)
         self._lines.start(agents, endpoints)
         self._direct = DirectTransport()
-        self._stock = StockTransport(self._lines.router)
+        self._stock = StockTransport(lambda: self._lines.router)
+        self._local = LocalTransport()
         self._sender = Sender(
             lines=self._lines,
             budgets=self.budgets,
@@ -120,7 +131,7 @@ class AgentClient:
         Raises:
             ConfigError: As when building; everything is as it was.
         """
-        endpoints = resolve(self._litellm, agents, self._environ, self._free)
+        endpoints = resolve(litellm_env.load, agents, self._environ, self._providers)
         self._secrets |= secrets_of(self._environ, agents)
         await self._lines.reconcile(agents, endpoints)
 
@@ -141,6 +152,10 @@ class AgentClient:
     def down(self) -> frozenset[str]:
         """Agents none of whose deployments takes calls at the moment."""
         return frozenset(line.name for line in self._lines if line.gate.is_down)
+
+    def unavailable(self) -> frozenset[str]:
+        """Agents that are down, or whose own budget is spent."""
+        return self.down() | self.budgets.spent_agents()
 
     def states(self) -> dict[str, AgentState]:
         """How each agent is doing right now."""
@@ -180,10 +195,12 @@ class AgentClient:
         *,
         temperature: float | Unset | None = UNSET,
         max_tokens: int | Unset | None = UNSET,
+        about_to_send: Callable[[], Awaitable[None]] | None = None,
     ) -> list[Reply]:
         """Ask for several answers to one prompt in one request (``n``); at least one comes back, and perhaps fewer.
 
-        The prompt is paid for once: the first reply carries its tokens. Raises what ``ask`` raises.
+        The prompt is paid for once: the first reply carries its tokens. ``about_to_send`` is awaited once, when budget
+        and queue let the call through and before anything is sent. Raises what ``ask`` raises.
         """
         line = self._lines[agent]
         shape = sampling(line.config, temperature, max_tokens)
@@ -191,57 +208,82 @@ class AgentClient:
 
         async def send(index: int) -> Answer:
             endpoint = line.endpoints[index]
-            transport: Transport = self._direct if endpoint.route is not None else self._stock
-            return await transport.complete(
+            return await self._way(endpoint).complete(
                 Call(
                     endpoint=endpoint,
                     id=line.router_name(index),
                     messages=plain,
                     shape=shape,
-                    n=count,
+                    n=count if endpoint.takes_n else 1,
                     timeout_s=line.config.timeout_s,
                 )
             )
 
-        bound = _bound(line, most_tokens(messages), shape.get("max_tokens"), count)
-        answered = await self._sender.make(Order(line=line, bound_usd=bound, send=send, cost=_cost_of(line)))
-        return _replies(line, answered, count)
+        order = Order(
+            line=line,
+            bound_usd=_bound(line, most_tokens(messages), shape.get("max_tokens"), count),
+            send=send,
+            cost=_cost_of(line),
+            about_to_send=about_to_send,
+        )
+        return _replies(line, await self._sender.make(order), count)
 
-    async def embed(self, agent: str, texts: Sequence[str]) -> list[list[float]]:
+    def _way(self, endpoint: Endpoint) -> Transport:
+        if endpoint.respond is not None:
+            return self._local
+        return self._stock if endpoint.route is None else self._direct
+
+    async def embed(
+        self, agent: str, texts: Sequence[str], *, about_to_send: Callable[[], Awaitable[None]] | None = None
+    ) -> Embedded:
         """Embed texts with an embedding model: one vector per text, in order. Raises what ``ask`` raises."""
         line = self._lines[agent]
         tokens = most_tokens([Message(role="user", content=text) for text in texts])
+        self._lines.register(line)
 
-        async def send(index: int) -> _Embedded:
+        async def send(index: int) -> _Vectors:
             response = await self._lines.router.aembedding(
                 model=line.router_name(index), input=list(texts), timeout=line.config.timeout_s
             )
             rows = sorted(response.data, key=lambda row: int(row["index"]))
             if len(rows) != len(texts):
                 raise ValueError(f"{len(rows)} vectors for {len(texts)} texts")
-            return _Embedded(
+            return _Vectors(
                 [list(row["embedding"]) for row in rows],
                 prompt_tokens=getattr(response.usage, "prompt_tokens", 0) or 0,
                 listed_usd=(response._hidden_params or {}).get("response_cost"),
             )
 
-        def embedding_cost(index: int, made: _Embedded) -> float | None:
+        def embedding_cost(index: int, made: _Vectors) -> float | None:
             return cost(line.endpoints[index].price, made.prompt_tokens, 0, made.listed_usd)
 
-        order = Order(line=line, bound_usd=_bound(line, tokens, 0), send=send, cost=embedding_cost)
-        return (await self._sender.make(order)).answer.vectors
+        order = Order(
+            line=line,
+            bound_usd=_bound(line, tokens, 0),
+            send=send,
+            cost=embedding_cost,
+            about_to_send=about_to_send,
+        )
+        answered = await self._sender.make(order)
+        return Embedded(
+            vectors=answered.answer.vectors,
+            model=line.endpoints[answered.index].model,
+            prompt_tokens=answered.answer.prompt_tokens,
+            cost_usd=answered.cost_usd,
+            deployment=f"{line.name}/{answered.index}",
+        )
 
     async def aclose(self) -> None:
         """Close every connection. Ask nothing any more."""
         self._lines.close()
         with anyio.move_on_after(_CLOSING_S, shield=True):
             await self._direct.aclose()
-            await litellm_env.close_connections(self._litellm)
+            if self._lines.has_router:
+                await litellm_env.close_connections(litellm_env.load())
 
 
 def _bound(line: Line, prompt_tokens: int, max_tokens: int | None, count: int = 1) -> float | None:
-    longest = None if max_tokens is None else max_tokens * count
-    return worst_case((endpoint.price for endpoint in line.endpoints), prompt_tokens, longest)
+    return worst_case((endpoint.price for endpoint in line.endpoints), prompt_tokens, max_tokens, count)
 
 
 def _cost_of(line: Line) -> Callable[[int, Answer], float | None]:

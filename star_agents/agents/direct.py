@@ -7,12 +7,15 @@ LiteLLM's Router still picks the deployment; only the sending is ours. It costs 
 from __future__ import annotations
 
 import json
+import os
 import re
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import certifi
 import orjson
 
 from star_agents.agents.answer import Answer, Call, Choice
@@ -69,6 +72,7 @@ class DirectTransport:
     def __init__(self, *, largest: int = _LARGEST) -> None:
         self._largest = largest
         self._session: aiohttp.ClientSession | None = None
+        self._trusted: ssl.SSLContext | bool | None = None
 
     async def complete(self, call: Call) -> Answer:
         """Send once.
@@ -102,9 +106,15 @@ class DirectTransport:
 
     async def _post(self, route: Route, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
         session = self._session or self._open()
-        trust = _trusted() if route.url.startswith("https:") else True
+        if self._trusted is None and route.url.startswith("https:"):
+            self._trusted = trusted(os.environ)
         async with session.post(
-            route.url, data=body, headers=route.headers, proxy=route.proxy, ssl=trust, allow_redirects=False
+            route.url,
+            data=body,
+            headers=route.headers,
+            proxy=route.proxy,
+            ssl=self._trusted or True,
+            allow_redirects=False,
         ) as response:
             return response.status, await self._read(response), response.headers
 
@@ -129,12 +139,13 @@ class DirectTransport:
         return self._session
 
 
-def _trusted() -> ssl.SSLContext | bool:
-    """The certificates that LiteLLM trusts, ``SSL_VERIFY`` and its like included, so that both ways trust the same."""
-    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration  # noqa: PLC0415  heavy; loaded by now
-
-    found = get_ssl_configuration()
-    return found if isinstance(found, ssl.SSLContext) else found is not False
+def trusted(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
+    """The certificates that LiteLLM trusts too: of ``SSL_VERIFY`` or ``SSL_CERT_FILE``, else certifi's."""
+    verify = environ.get("SSL_VERIFY", "")
+    if verify.lower() == "false":
+        return False
+    files = (path for path in (verify, environ.get("SSL_CERT_FILE", "")) if path and Path(path).exists())
+    return ssl.create_default_context(cafile=next(files, certifi.where()))
 
 
 def _openai_body(call: Call, route: Route) -> dict[str, Any]:

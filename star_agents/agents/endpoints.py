@@ -7,12 +7,14 @@ name without a provider. Keys leave this file only inside ``Endpoint.params``, w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price, listed_price
-from star_agents.agents.routes import Route, route_to
+from star_agents.agents.provider import CompletionFunction
+from star_agents.agents.routes import Route, provider_of, route_to
 from star_agents.config import AgentConfig, DeploymentConfig
 from star_agents.errors import ConfigError, Problem
 
@@ -32,24 +34,46 @@ class Endpoint:
     price: Price | None
     """``None``: nobody knows it."""
     route: Route | None = None
-    """Where to send directly; ``None``: only LiteLLM can."""
+    """Where to send directly; ``None``: only LiteLLM can, or a function in this process."""
+    respond: CompletionFunction | None = None
+    """The function in this process that answers."""
+    takes_n: bool = False
+    """Whether one request may ask for several answers."""
+
+    @property
+    def needs_litellm(self) -> bool:
+        """Whether LiteLLM has to send."""
+        return self.route is None and self.respond is None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Surroundings:
+    """What endpoints are resolved with."""
+
+    litellm: Callable[[], ModuleType]
+    environ: Mapping[str, str]
+    providers: Mapping[str, CompletionFunction]
 
 
 def resolve(
-    litellm: ModuleType, agents: Mapping[str, AgentConfig], environ: Mapping[str, str], free: frozenset[str]
+    litellm: Callable[[], ModuleType],
+    agents: Mapping[str, AgentConfig],
+    environ: Mapping[str, str],
+    providers: Mapping[str, CompletionFunction],
 ) -> dict[str, tuple[Endpoint, ...]]:
     """Resolve the endpoints of every agent; ``ConfigError`` lists all that is wrong with any of them.
 
     Args:
-        litellm: The loaded module.
+        litellm: Loads the module; not called where no endpoint needs it.
         agents: As configured.
         environ: Where the variables behind ``os.environ/NAME`` are looked up.
-        free: Providers that cost nothing: the in-process ones.
+        providers: Functions in this process by prefix; their calls cost nothing.
     """
     problems: list[Problem] = []
+    surroundings = _Surroundings(litellm=litellm, environ=environ, providers=providers)
     resolved = {
         name: tuple(
-            _endpoint(litellm, agent, endpoint, environ, free, _where(name, agent, index), problems)
+            _endpoint(surroundings, agent, endpoint, _where(name, agent, index), problems)
             for index, endpoint in enumerate(agent.endpoints)
         )
         for name, agent in agents.items()
@@ -71,37 +95,45 @@ def _where(name: str, agent: AgentConfig, index: int) -> str:
 
 
 def _endpoint(
-    litellm: ModuleType,
-    agent: AgentConfig,
-    config: DeploymentConfig,
-    environ: Mapping[str, str],
-    free: frozenset[str],
-    where: str,
-    problems: list[Problem],
+    surroundings: _Surroundings, agent: AgentConfig, config: DeploymentConfig, where: str, problems: list[Problem]
 ) -> Endpoint:
-    provider = _provider(litellm, config.model, where, problems)
+    respond = surroundings.providers.get(config.model.partition("/")[0])
+    provider = "" if respond is not None else _provider(surroundings.litellm, config.model, where, problems)
     params = {"model": config.model}
     for name in ("api_base", "api_version"):
         if value := getattr(config, name):
             params[name] = value
     if config.api_key is not None:
-        params["api_key"] = _key(config.api_key, environ, where, problems)
+        params["api_key"] = _key(config.api_key, surroundings.environ, where, problems)
     elif provider == "openai" and config.api_base:
         # Else LiteLLM would send the user's OPENAI_API_KEY to whatever server this is.
         params["api_key"] = "none"
-    price = Price(prompt=0.0, completion=0.0) if provider in free else _price(litellm, config, provider)
-    route = route_to(litellm, agent, config, params.get("api_key"), environ) if provider else None
-    return Endpoint(model=config.model, params=params, price=price, route=route)
+    if not provider:
+        return Endpoint(model=config.model, params=params, price=Price(prompt=0.0, completion=0.0), respond=respond)
+    route = route_to(surroundings.litellm, agent, config, params.get("api_key"), surroundings.environ)
+    return Endpoint(
+        model=config.model,
+        params=params,
+        price=_price(config, provider),
+        route=route,
+        takes_n=_takes_n(surroundings.litellm(), config.model) if route is None else route.dialect == "openai",
+    )
 
 
-def _provider(litellm: ModuleType, model: str, where: str, problems: list[Problem]) -> str:
+def _provider(litellm: Callable[[], ModuleType], model: str, where: str, problems: list[Problem]) -> str:
+    if provider := provider_of(model):
+        return provider
     try:
-        return str(litellm.get_llm_provider(model=model)[1])
+        return str(litellm().get_llm_provider(model=model)[1])
     except Exception:
         fix = "write provider/model, such as openai/gpt-4o-mini or ollama_chat/qwen2.5:14b"
         message = f"LiteLLM knows no provider for {model!r}"
         problems.append(Problem(where="agents.yaml", field=f"{where}.model", message=message, fix=fix))
         return ""
+
+
+def _takes_n(litellm: ModuleType, model: str) -> bool:
+    return "n" in (litellm.get_supported_openai_params(model=model) or ())
 
 
 def _key(reference: str, environ: Mapping[str, str], where: str, problems: list[Problem]) -> str:
@@ -119,12 +151,12 @@ def _key(reference: str, environ: Mapping[str, str], where: str, problems: list[
     return value
 
 
-def _price(litellm: ModuleType, config: DeploymentConfig, provider: str) -> Price | None:
+def _price(config: DeploymentConfig, provider: str) -> Price | None:
     """The price from agents.yaml (one that is left out beside the other is 0), else from LiteLLM's list."""
     if config.input_cost_per_token is not None or config.output_cost_per_token is not None:
         return Price(prompt=config.input_cost_per_token or 0.0, completion=config.output_cost_per_token or 0.0)
     for name in (config.model, config.model.partition("/")[2]):
-        entry = litellm.model_cost.get(name) or {}
+        entry = listed(name)
         same_provider = str(entry.get("litellm_provider", "")).startswith(provider)
         if same_provider and entry.get("input_cost_per_token") is not None:
             return listed_price(entry)

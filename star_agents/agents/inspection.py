@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import aiohttp
 import anyio
@@ -19,7 +19,7 @@ from star_agents.agents import litellm_env
 from star_agents.agents.client import AgentClient, CallReport
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.model_lists import Identity, Shelf, identify, listed_by_litellm, look, nearest
-from star_agents.agents.provider import CompletionFunction, register
+from star_agents.agents.provider import CompletionFunction
 from star_agents.config import AgentConfig
 from star_agents.errors import AgentError, AgentRefused, AgentUnavailable
 from star_agents.records import Message
@@ -31,7 +31,6 @@ _RETRIES = 1
 _GIVE_UP_AFTER_S = 60.0
 """A check is for somebody who waits; a run's own patience is longer."""
 _SHOWN_NAMES = 5
-_NOBODY = "star-agents-nobody"
 """An in-process provider that no agent has."""
 
 JsonAnswer = Literal["yes", "no", "not tried"]
@@ -91,8 +90,7 @@ async def inspect(
         ConfigError: An agent's key variable is not set, or LiteLLM does not know its provider.
     """
     litellm, free = litellm_env.load(), frozenset(providers or {})
-    register(litellm, providers or {})
-    resolved = resolve(litellm, agents, environ, free)
+    resolved = resolve(litellm_env.load, agents, environ, providers or {})
     subjects = [
         _Subject(
             name=f"{name}/{index}" if len(resolved[name]) > 1 else name,
@@ -119,17 +117,11 @@ async def inspect(
     return [found[subject.name] for subject in subjects]
 
 
-class _Warm(NamedTuple):
-    text: str = "Warm."
-    finish_reason: str = "stop"
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
 async def _warm_up(litellm: ModuleType) -> None:
     """LiteLLM loads half of itself on the first call; that is no agent's latency, so this call goes to nobody."""
-    register(litellm, {_NOBODY: lambda model, messages, max_tokens: _Warm()})
-    await litellm.acompletion(model=f"{_NOBODY}/warm", messages=[{"role": "user", "content": QUESTION}])
+    await litellm.acompletion(
+        model="openai/nobody", messages=[{"role": "user", "content": QUESTION}], mock_response="-"
+    )
 
 
 def _alone(agent: AgentConfig, index: int) -> AgentConfig:
@@ -216,7 +208,7 @@ class _Inspector:
         """What went wrong, if anything, and the dimensions of an embedding, if it is one."""
         try:
             if subject.embeds:
-                return None, len((await self._client.embed(subject.name, [QUESTION]))[0])
+                return None, len((await self._client.embed(subject.name, [QUESTION])).vectors[0])
             await self._client.ask(subject.name, _user(QUESTION), max_tokens=_MAX_TOKENS)
         except AgentError as error:
             return error, None

@@ -38,6 +38,7 @@ class Line:
     """Name of its model group on the Router; never used twice."""
     models: tuple[str, ...]
     """Of the endpoints, each once, sorted."""
+    is_on_router: bool = False
     calls: int = 0
     """Calls that began on this line and have not ended, queued and waiting ones included."""
     retired: bool = False
@@ -52,6 +53,11 @@ class Line:
         return self.group if len(self.endpoints) == 1 else deployment_id(self.group, index)
 
 
+def needs_router(line: Line) -> bool:
+    """Whether LiteLLM has to send for an agent, or to choose among its deployments."""
+    return len(line.endpoints) > 1 or line.endpoints[0].needs_litellm
+
+
 def deployment_id(group: str, index: int) -> str:
     """Id of a deployment on the Router."""
     return f"{group}/{index}"
@@ -61,23 +67,35 @@ class Lines:
     """The agents at hand, and the Router under them.
 
     Args:
-        litellm: The loaded module.
+        litellm: Loads the module, which happens with the first agent that needs it.
         clock: Monotonic seconds, for the gates.
         on_change: Hears of an agent's deployment that goes down, is tried, is up again or paused.
     """
 
     def __init__(
-        self, litellm: ModuleType, clock: Callable[[], float], on_change: Callable[[str, str, str], None]
+        self, litellm: Callable[[], ModuleType], clock: Callable[[], float], on_change: Callable[[str, str, str], None]
     ) -> None:
         self._litellm = litellm
         self._clock = clock
         self._on_change = on_change
-        self.router: Any = litellm.Router(
-            model_list=[], num_retries=0, disable_cooldowns=True, enable_pre_call_checks=False
-        )
+        self._router: Any = None
         self._lines: dict[str, Line] = {}
         self._generation = 0
         self._reconciling = anyio.Lock()
+
+    @property
+    def router(self) -> Any:
+        """LiteLLM's Router, made when it is first needed."""
+        if self._router is None:
+            self._router = self._litellm().Router(
+                model_list=[], num_retries=0, disable_cooldowns=True, enable_pre_call_checks=False
+            )
+        return self._router
+
+    @property
+    def has_router(self) -> bool:
+        """Whether an agent has needed LiteLLM."""
+        return self._router is not None
 
     def __getitem__(self, agent: str) -> Line:
         """The agent's line; ``AgentRefused`` where agents.yaml has no such agent (any more)."""
@@ -95,7 +113,8 @@ class Lines:
         """Fill an empty Router."""
         for name, config in agents.items():
             self._lines[name] = self._open(name, config, endpoints[name])
-            self._register(self._lines[name])
+            if needs_router(self._lines[name]):
+                self.register(self._lines[name])
 
     async def reconcile(self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Make the lines what agents.yaml now says; what did not change is not touched.
@@ -125,7 +144,8 @@ class Lines:
                     lines[name] = old
                     continue
                 lines[name] = self._open(name, config, endpoints[name])
-                self._register(lines[name])
+                if needs_router(lines[name]):
+                    self.register(lines[name])
                 await anyio.lowlevel.checkpoint()
         except BaseException:
             for name, line in lines.items():
@@ -147,7 +167,8 @@ class Lines:
 
     def close(self) -> None:
         """Take the Router's callbacks out of LiteLLM's global lists."""
-        self.router.discard()
+        if self._router is not None:
+            self._router.discard()
 
     def _open(self, name: str, config: AgentConfig, endpoints: tuple[Endpoint, ...]) -> Line:
         self._generation += 1
@@ -176,11 +197,14 @@ class Lines:
                 return index
         return free[0]
 
-    def _register(self, line: Line) -> None:
-        """Put a line's endpoints on the Router; ``ConfigError`` where it does not take one."""
+    def register(self, line: Line) -> None:
+        """Put a line's endpoints on the Router unless they are; ``ConfigError`` where it does not take one."""
+        if line.is_on_router:
+            return
+        line.is_on_router = True
         for index, endpoint in enumerate(line.endpoints):
             id, said = deployment_id(line.group, index), "it was dropped without a word"
-            deployment = self._litellm.types.router.Deployment(
+            deployment = self._litellm().types.router.Deployment(
                 model_name=line.group, litellm_params=dict(endpoint.params), model_info={"id": id}
             )
             try:
@@ -199,5 +223,7 @@ class Lines:
             self._remove(line)
 
     def _remove(self, line: Line) -> None:
+        if not line.is_on_router:
+            return
         for index in range(len(line.endpoints)):
             self.router.delete_deployment(id=deployment_id(line.group, index))

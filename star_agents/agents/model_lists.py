@@ -62,6 +62,9 @@ class Identity:
 
 def identify(litellm: ModuleType, endpoint: Endpoint, environ: Mapping[str, str]) -> Identity:
     """Read a resolved endpoint as LiteLLM will: provider, address and key are those that a call uses."""
+    if endpoint.respond is not None:
+        provider, _, model = endpoint.model.partition("/")
+        return Identity(provider=provider, model=model, server=None, entry={})
     params = endpoint.params
     model, provider, key, base = litellm.get_llm_provider(
         model=endpoint.model, api_base=params.get("api_base"), api_key=params.get("api_key")

@@ -72,17 +72,14 @@ class Patience:
         error = _error(state)
         if isinstance(error, AgentRateLimited):
             self._limited += 1
-            wait = (
-                self._backoff(self._limited, _LONGEST_LIMITED_WAIT_S)
-                if error.retry_after is None
-                else error.retry_after
-            )
+            wait = self._backoff(self._limited, _LONGEST_LIMITED_WAIT_S)
         elif self.was_probe:
             wait = 0.0  # the gate holds it back until the next probe is due
         else:
             self._unavailable += 1
             wait = self._backoff(self._unavailable)
-        return wait
+        asked = error.retry_after if isinstance(error, (AgentRateLimited, AgentUnavailable)) else None
+        return wait if asked is None else asked
 
     def _stop(self, state: RetryCallState) -> bool:
         if self._unavailable > self._retries or self.seconds + state.upcoming_sleep >= self._give_up_after_s:

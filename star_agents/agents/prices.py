@@ -50,7 +50,9 @@ def most_tokens(messages: Sequence[Message]) -> int:
     return text + _TOKENS_PER_MESSAGE * (len(messages) + 1)
 
 
-def worst_case(prices: Iterable[Price | None], prompt_tokens: int, max_tokens: int | None) -> float | None:
+def worst_case(
+    prices: Iterable[Price | None], prompt_tokens: int, max_tokens: int | None, answers: int = 1
+) -> float | None:
     """Upper bound in US dollars over every endpoint that may answer; ``None`` where price or length has no bound."""
     bounds: list[float] = []
     for price in prices:
@@ -59,7 +61,7 @@ def worst_case(prices: Iterable[Price | None], prompt_tokens: int, max_tokens: i
         longest = max_tokens if max_tokens is not None else price.longest
         if longest is None and price.completion:
             return None
-        bounds.append(price.prompt * prompt_tokens + price.completion * (longest or 0))
+        bounds.append(price.prompt * prompt_tokens + price.completion * (longest or 0) * answers)
     return max(bounds, default=None)
 
 

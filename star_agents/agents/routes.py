@@ -3,10 +3,13 @@
 It can where a server speaks OpenAI's protocol, or Ollama's, and LiteLLM would pass the agent's parameters on as they
 are. The second half is asked of LiteLLM itself, once per endpoint: a parameter that it renames, drops or refuses for
 this provider and model means that only LiteLLM can serve the endpoint. So do its own words, such as ``drop_params``.
+An agent that sets nothing unusual is not asked about, so that LiteLLM need not be imported for it: a test holds that
+its answer would be yes.
 """
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +17,13 @@ from types import ModuleType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from star_agents.agents.price_list import listed
 from star_agents.config import AgentConfig, DeploymentConfig
 
 Dialect = Literal["openai", "ollama"]
+
+_OPENAIS_OWN = re.compile(r"(?:^|/)(?:o\d|gpt|chatgpt|codex|computer-use|ft:)", re.IGNORECASE)
+"""Names of OpenAI's own models, some of which take other parameters than the rest."""
 
 _OPENAI_WORDS = frozenset(
     {"seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias", "response_format", "reasoning_effort"}
@@ -48,34 +55,43 @@ class Route:
     """From ``HTTP_PROXY`` and its like; it may hold a password."""
 
 
+def provider_of(model: str) -> str:
+    """The provider of a model's name, where the direct way knows it; else empty."""
+    provider = model.partition("/")[0]
+    return provider if provider in _COMPLETE and "/" in model else ""
+
+
 def route_to(
-    litellm: ModuleType, agent: AgentConfig, deployment: DeploymentConfig, key: str | None, environ: Mapping[str, str]
+    litellm: Callable[[], ModuleType],
+    agent: AgentConfig,
+    deployment: DeploymentConfig,
+    key: str | None,
+    environ: Mapping[str, str],
 ) -> Route | None:
     """Where to send directly; ``None`` where only LiteLLM can.
 
     Args:
-        litellm: The loaded module.
+        litellm: Loads the module; called only where it has to be asked.
         agent: Whose parameters shape the calls.
-        deployment: One of its endpoints, with a provider that LiteLLM knows.
+        deployment: One of its endpoints.
         key: The value behind its ``api_key``; ``None`` where it names none.
         environ: Where LiteLLM's own variables are looked up, such as ``OLLAMA_API_BASE``.
     """
-    if agent.transport == "litellm" or deployment.api_version is not None:
+    provider = provider_of(deployment.model)
+    if not provider or agent.transport == "litellm" or deployment.api_version is not None:
         return None
-    model, provider, known_key, _ = litellm.get_llm_provider(
-        model=deployment.model, api_base=deployment.api_base, api_key=key
-    )
+    model = deployment.model.partition("/")[2]
     url = _url(provider, deployment.api_base, environ)
-    if url is None or not _is_plain_chat(litellm, model, provider):
+    if url is None or not _is_plain_chat(model, provider):
         return None
-    if not _is_passed_on(litellm, agent, model, provider):
+    if not _is_plain(agent, model, provider) and not _is_passed_on(litellm(), agent, model, provider):
         return None
     proxy = _proxy(url)
-    if proxy is not None and not proxy.startswith("http"):
+    if proxy is not None and not proxy.startswith(("http://", "https://")):
         return None
     return Route(
         url=url,
-        headers=_headers(known_key or key or _key_by_habit(provider, environ)),
+        headers=_headers(key or _key_by_habit(provider, environ)),
         model=model,
         dialect="ollama" if provider == "ollama_chat" else "openai",
         proxy=proxy,
@@ -126,10 +142,25 @@ _COMPLETE: Mapping[str, Callable[[str], str]] = {
 }
 
 
-def _is_plain_chat(litellm: ModuleType, model: str, provider: str) -> bool:
+_KEYS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
+    "huggingface": (("HF_TOKEN", "HUGGINGFACE_API_KEY"), None),
+    "ollama_chat": (("OLLAMA_API_KEY",), None),
+    "hosted_vllm": (("HOSTED_VLLM_API_KEY",), "fake-api-key"),
+    "llamafile": (("LLAMAFILE_API_KEY",), "fake-api-key"),
+    "lm_studio": (("LM_STUDIO_API_KEY",), "fake-api-key"),
+}
+"""By provider: the variables, and the placeholder."""
+
+
+def _is_plain_chat(model: str, provider: str) -> bool:
     """Whether LiteLLM asks this model at a chat endpoint: some of OpenAI's it sends to the Responses API instead."""
-    entry = litellm.model_cost.get(model) or {} if provider == "openai" else {}
+    entry = listed(model) if provider == "openai" else {}
     return not model.startswith("responses/") and entry.get("mode", "chat") == "chat"
+
+
+def _is_plain(agent: AgentConfig, model: str, provider: str) -> bool:
+    """Whether there is nothing to ask LiteLLM about: no unusual parameter, no model that it may treat by its name."""
+    return not agent.extra and provider != "huggingface" and not (provider == "openai" and _OPENAIS_OWN.search(model))
 
 
 def _is_passed_on(litellm: ModuleType, agent: AgentConfig, model: str, provider: str) -> bool:
@@ -156,9 +187,9 @@ def flat(shape: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key_by_habit(provider: str, environ: Mapping[str, str]) -> str | None:
-    """The key that LiteLLM takes from the environment where agents.yaml names none."""
-    names = {"huggingface": ("HF_TOKEN", "HUGGINGFACE_API_KEY"), "ollama_chat": ("OLLAMA_API_KEY",)}.get(provider, ())
-    return next((environ[name] for name in names if environ.get(name)), None)
+    """What LiteLLM sends where agents.yaml names no key: one from the environment, or a placeholder."""
+    names, otherwise = _KEYS.get(provider, ((), None))
+    return next((environ[name] for name in names if environ.get(name)), otherwise)
 
 
 def _headers(key: str | None) -> dict[str, str]:

@@ -58,6 +58,8 @@ class Order(Generic[PaidT]):
     """Sends to the endpoint with this index."""
     cost: Callable[[int, PaidT], float | None]
     """US dollars of an answer of that endpoint."""
+    about_to_send: Callable[[], Awaitable[None]] | None = None
+    """Called once, when it is this call's turn and nothing was sent yet."""
 
 
 class Sender:
@@ -124,6 +126,8 @@ class Sender:
         slot = await self._enter(line, patience)
         try:
             async with self._in_flight:
+                if order.about_to_send is not None and not patience.tries:
+                    await order.about_to_send()
                 began = self._clock()
                 paid_before, patience.maybe_paid = patience.maybe_paid, True
                 patience.tries += 1

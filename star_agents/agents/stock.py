@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from star_agents.agents.answer import Answer, Call, Choice
@@ -11,16 +12,16 @@ class StockTransport:
     """Sends through ``Router.acompletion``.
 
     Args:
-        router: LiteLLM's Router, on which the calls' deployments are registered.
+        router: Gives LiteLLM's Router, on which the calls' deployments are registered.
     """
 
-    def __init__(self, router: Any) -> None:
+    def __init__(self, router: Callable[[], Any]) -> None:
         self._router = router
 
     async def complete(self, call: Call) -> Answer:
         """Send once; raises what LiteLLM raises, and ``LookupError`` for a reply without choices."""
         several = {"n": call.n} if call.n > 1 else {}
-        response = await self._router.acompletion(
+        response = await self._router().acompletion(
             model=call.id, messages=list(call.messages), timeout=call.timeout_s, **several, **call.shape
         )
         if not response.choices:

@@ -94,6 +94,10 @@ TABLE: Mapping[str, _Row] = {
 }
 """Class name to what it means. ``APIError`` and its like are refined by their HTTP status."""
 
+_UNCONNECTED = frozenset(
+    {"ClientConnectorError", "ClientConnectorDNSError", "ConnectionTimeoutError", "ConnectionRefusedError"}
+)
+"""There was no connection, so nothing can have been sent or billed."""
 _BY_STATUS = {401: _KEY, 402: _SPENT, 403: _KEY, 404: _MISSING, 408: _TIMEOUT, 409: _SERVER, 413: _LONG, 429: _LIMITED}
 _BY_STATUS |= {504: _TIMEOUT} | dict.fromkeys(range(300, 400), _MOVED)
 _VAGUE = frozenset(
@@ -140,6 +144,10 @@ def translate(error: Exception, *, agent: str, model: str, secrets: Iterable[str
     message = f"agent {agent} ({model}): {row.what}{quoted} [{type(error).__name__}]; {row.advice}"
     if row.kind is AgentRateLimited:
         return AgentRateLimited(message, retry_after=_retry_after(error))
+    if row.kind is AgentUnavailable:
+        unavailable = AgentUnavailable(message, retry_after=_retry_after(error))
+        unavailable.certainly_unpaid = not _UNCONNECTED.isdisjoint(cls.__name__ for cls in type(error).__mro__)
+        return unavailable
     return row.kind(message)
 
 

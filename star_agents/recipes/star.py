@@ -10,7 +10,7 @@ from typing import Literal
 import anyio
 
 from star_agents.config import JUDGED, SCORED, Config, Selection
-from star_agents.errors import AgentUnavailable, StarAgentsError
+from star_agents.errors import AgentUnavailable, BudgetExhausted, StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.workbench import Workbench
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Score, Seed, Verdict
@@ -38,12 +38,15 @@ async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
     Raises:
         AgentError: when the referee cannot be had; a pair that fails is only a candidate less.
         AgentUnavailable: also when so many agents are down that no choice can be made; the seed is not at fault.
+        BudgetExhausted: when nobody can be paid without whom no choice can be made.
         ScorerError: when the scorer cannot be had.
     """
     draw = await bench.draw()
     candidates = await _write_all(bench, draw.base, draw.sampled)
     if outage := _outage(candidates, settings):
         raise AgentUnavailable(outage, is_outage=True)
+    if unaffordable := _unaffordable(candidates):
+        raise BudgetExhausted(unaffordable, agent=draw.sampled[0].response)
     if reason := _why_dropped(candidates, settings):
         unassessed = tuple(Assessed(candidate=candidate) for candidate in candidates)
         return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=unassessed)
@@ -172,6 +175,14 @@ def _outage(candidates: Sequence[Candidate], settings: StarSettings) -> str:
     if sampled and all(candidate.failure for candidate in sampled) and _any_down(sampled):
         return f"no drawn pair could be reached: {_failures(sampled)}"
     return ""
+
+
+def _unaffordable(candidates: Sequence[Candidate]) -> str:
+    """Whose budgets are spent, where that leaves no drawn pair; empty where one wrote something."""
+    sampled = [candidate for candidate in candidates if not candidate.is_base]
+    if not sampled or not all(candidate.failure.startswith("budget:") for candidate in sampled):
+        return ""
+    return f"no drawn pair could be afforded: {_failures(sampled)}"
 
 
 def _any_down(candidates: Sequence[Candidate]) -> bool:

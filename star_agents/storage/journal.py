@@ -1,6 +1,6 @@
 """The journal, as functions of a connection: intents and answers of paid calls, and decisions made by chance.
 
-A call's life: ``begin`` (durable) → send → ``record_answer`` (durable) → use. An intent without an answer may have
+A call's life: ``intend`` (durable) → send → ``record_answer`` (durable) → use. An intent without an answer may have
 been paid for; sending it again is counted. ``withdraw`` is for a send that certainly was not.
 """
 
@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from star_agents.errors import StoreError
+from star_agents.errors import AgentRefused, StoreError
 from star_agents.records import Reply
 from star_agents.storage.plain_data import from_json, to_json
 from star_agents.storage.rows import Intent
@@ -18,18 +18,50 @@ from star_agents.storage.sql import execute
 
 
 def find_answer(connection: sqlite3.Connection, key: str) -> Reply | None:
-    """The recorded reply of a call, if it was answered."""
+    """The recorded reply of a call, if it was answered.
+
+    Raises:
+        AgentRefused: when its text was cleared (``retention``): it is paid for, and must not be paid for again unseen.
+    """
     row = execute(connection, "find_answer", key=key).fetchone()
-    return None if row is None else Reply.from_dict(from_json(row[0]))
+    if row is None:
+        return None
+    reply = from_json(row[0])
+    if reply["text"] is None:
+        raise AgentRefused(
+            f"call {key[:12]} of agent {reply['agent']} was answered and paid for, and its text was cleared after "
+            "retention_days; it is not paid for again"
+        )
+    return Reply.from_dict(reply)
 
 
-def begin(connection: sqlite3.Connection, intents: Sequence[Intent], at: float) -> list[Reply | None]:
-    """For each call its recorded answer, or ``None`` after recording that it is about to be sent."""
-    found = [find_answer(connection, intent.key) for intent in intents]
-    for intent, answer in zip(intents, found, strict=True):
-        if answer is None:
-            _intend(connection, intent, at)
-    return found
+def find_answers(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Reply]:
+    """The recorded replies of the calls that were answered."""
+    found = ((key, find_answer(connection, key)) for key in keys)
+    return {key: reply for key, reply in found if reply is not None}
+
+
+def intend(connection: sqlite3.Connection, intents: Sequence[Intent], at: float) -> None:
+    """Record that calls are about to be sent.
+
+    Raises:
+        StoreError: when one is answered already: sending it would pay for it twice.
+    """
+    for intent in intents:
+        changed = execute(
+            connection,
+            "intend",
+            key=intent.key,
+            seed_id=intent.seed_id,
+            step=intent.step,
+            agent=intent.agent,
+            revision=intent.revision,
+            parameters=to_json(intent.parameters),
+            reserved_usd=intent.reserved_usd,
+            at=at,
+        ).rowcount
+        if not changed:
+            raise StoreError(f"call {intent.key} of seed {intent.seed_id} is answered already; use its recorded answer")
 
 
 def record_answer(connection: sqlite3.Connection, *, key: str, reply: Reply, at: float) -> None:
@@ -76,17 +108,3 @@ def record_step(connection: sqlite3.Connection, seed_id: str, step: str, payload
     execute(connection, "record_step", seed_id=seed_id, step=step, payload=to_json(payload))
     return find_step(connection, seed_id, step) or {}
 
-
-def _intend(connection: sqlite3.Connection, intent: Intent, at: float) -> None:
-    execute(
-        connection,
-        "intend",
-        key=intent.key,
-        seed_id=intent.seed_id,
-        step=intent.step,
-        agent=intent.agent,
-        revision=intent.revision,
-        parameters=to_json(intent.parameters),
-        reserved_usd=intent.reserved_usd,
-        at=at,
-    )

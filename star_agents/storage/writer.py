@@ -20,6 +20,9 @@ from typing import Any, Self, TypeVar
 from star_agents.errors import StoreError
 from star_agents.storage.connection import connect, store_errors
 
+PORTION = 16
+"""Callers that go on in one turn of the event loop: a whole batch of them would hold it for a tenth of a second."""
+
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
@@ -88,16 +91,20 @@ class Writer:
         self._turn.append(_Job(work, future))
         return await future
 
-    def stop(self) -> None:
-        """Take no further work; what is queued is still done."""
+    def stop(self, last: Work[Any] | None = None) -> None:
+        """Take no further work; what is queued is still done, and ``last`` after it, should it succeed or not."""
         if not self._stopping:
             self._stopping = True
+            if last is not None:
+                future = self._loop.create_future()
+                future.add_done_callback(lambda done: done.exception())  # Nobody waits for it; it must not be logged.
+                self._turn.append(_Job(last, future))
             self._hand_over()
             self._queue.put(None)
 
-    async def aclose(self) -> None:
+    async def aclose(self, last: Work[Any] | None = None) -> None:
         """Stop, and wait until the connection is closed."""
-        self.stop()
+        self.stop(last)
         await asyncio.shield(self.closed)
 
     def _hand_over(self) -> None:
@@ -179,15 +186,17 @@ class Writer:
     def _tell(self, settled: Sequence[_Settled]) -> None:
         # One hop to the event loop per batch. A loop that is closed has nobody left to tell.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_settle, settled)
+            self._loop.call_soon_threadsafe(_settle, settled, self._loop)
 
 
-def _settle(settled: Sequence[_Settled]) -> None:
+def _settle(settled: Sequence[_Settled], loop: asyncio.AbstractEventLoop) -> None:
     """Resolve futures, on the event loop; a future that is done already belongs to a cancelled caller."""
-    for one in settled:
+    for one in settled[:PORTION]:
         if one.future.done():
             continue
         if one.error is None:
             one.future.set_result(one.value)
         else:
             one.future.set_exception(one.error)
+    if rest := settled[PORTION:]:
+        loop.call_soon(_settle, rest, loop)

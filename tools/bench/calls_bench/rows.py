@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parents[1] / "RESULTS.md"
+HEADING = "## Calls (`tools/bench/calls`)"
 MARKS = ("<!-- calls:begin -->", "<!-- calls:end -->")
 KEY = re.compile(r"<!-- (\S+) --> \|$")
 ORDER = ("cpu", "peers", "throughput", "memory", "faults", "lag", "soak", "deployments", "budget")
@@ -45,18 +46,24 @@ def ratios(ones: Sequence[float], others: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(ones, others, strict=True)]
 
 
-def write(rows: Sequence[Row], remarks: Sequence[str]) -> None:
-    """Put rows into the section of RESULTS.md; what no longer has a command stays out."""
-    text = RESULTS.read_text("utf-8") if RESULTS.exists() else "# Measured\n"
+def write(rows: Sequence[Row], remarks: Sequence[str], results: Path = RESULTS) -> None:
+    """Replace a subcommand's rows between the marks, or add the section; what stands around it stays."""
+    text = results.read_text("utf-8") if results.exists() else "# Measured\n"
+    if MARKS[0] not in text:
+        text = f"{text.rstrip()}\n\n{HEADING}\n\n{MARKS[0]}\n{MARKS[1]}\n"
     before, _, rest = text.partition(MARKS[0])
     old, _, after = rest.partition(MARKS[1])
     kept = {found[1]: line for line in old.splitlines() if (found := KEY.search(line))}
-    fresh = {row.key: str(row) for row in rows}
-    redone = {key.partition(".")[0] for key in fresh}
-    kept = {key: line for key, line in kept.items() if key.partition(".")[0] not in redone} | fresh
-    lines = [kept[key] for key in sorted(kept, key=lambda key: ORDER.index(key.partition(".")[0]))]
-    section = "\n".join(("## Calls (`tools/bench/calls`)", "", *remarks, "", *HEAD, *lines))
-    RESULTS.write_text(f"{before.rstrip()}\n\n{MARKS[0]}\n{section}\n{MARKS[1]}\n{after or ''}", "utf-8")
+    redone = {_part(row.key) for row in rows}
+    kept = {key: line for key, line in kept.items() if _part(key) not in redone}
+    kept |= {row.key: str(row) for row in rows}
+    lines = [kept[key] for key in sorted(kept, key=lambda key: ORDER.index(_part(key)))]
+    section = "\n".join((*remarks, "", *HEAD, *lines))
+    results.write_text(f"{before}{MARKS[0]}\n{section}\n{MARKS[1]}{after}", "utf-8")
+
+
+def _part(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def machine() -> str:

@@ -1,0 +1,56 @@
+"""Places where a process can be told to die, so that tests can kill it exactly there (design §5).
+
+Armed by the environment: ``STAR_AGENTS_CRASH_AT=answer_recorded`` ends the process the first time it passes that
+point, ``answer_recorded:3`` the third time. It ends as kill -9 would end it: no clean-up, no flush. Where nothing is
+armed, passing a point costs a look-up.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from functools import cache
+
+VARIABLE = "STAR_AGENTS_CRASH_AT"
+
+CRASH_POINTS: dict[str, str] = {
+    "draw_recorded": "a seed's draw is durable, nobody was asked yet",
+    "intent_recorded": "a call's intent is durable, nothing was sent",
+    "answer_received": "a provider answered, and the answer is only in memory",
+    "answer_recorded": "an answer is durable, and not yet used",
+    "outcome_before_commit": "an outcome is ready, and not yet committed",
+    "outcome_committed": "an outcome is durable, and not yet learnt from or published",
+    "seeds_added": "seeds are durable, and whoever brought them does not know yet",
+    "config_applied": "an edit of agents.yaml is durable as a revision",
+    "deaths_counted": "a store is open, and what was in hand when a process died waits again",
+    "texts_cleared": "a batch of old texts is cleared",
+    "backup_before_rename": "a backup is whole and checked, and has not taken its name",
+    "index_before_rename": "the memory bank's index is written beside the old one",
+    "index_saved": "the memory bank's index is in its place",
+}
+"""Every point, and what is true there."""
+
+
+@dataclass(slots=True)
+class _Armed:
+    name: str
+    passes_left: int
+
+
+@cache
+def _armed() -> _Armed:
+    name, _, count = os.environ.get(VARIABLE, "").partition(":")
+    if name and name not in CRASH_POINTS:
+        raise ValueError(f"{VARIABLE}: there is no crash point {name!r} (there are {', '.join(CRASH_POINTS)})")
+    return _Armed(name, int(count or 1))
+
+
+def crash_point(name: str) -> None:
+    """Die here if the environment asks for it."""
+    armed = _armed()
+    if armed.name != name:
+        return
+    armed.passes_left -= 1
+    if armed.passes_left <= 0:
+        os.kill(os.getpid(), signal.SIGKILL)
