@@ -107,7 +107,10 @@ class AgentConfig(EndpointSettings):
     retries: int = Field(default=4, ge=0, le=100)
     """Tries after the first. Being rate-limited (429) uses up none."""
     give_up_after_s: float = Field(default=900.0, gt=0)
-    """Seconds after which a call that is only ever rate-limited or retried fails."""
+    """Seconds after which a call that is only ever rate-limited or retried fails. So long, base pairs and referees wait
+    for an agent that is down."""
+    wait_when_down_s: float = Field(default=60.0, ge=0)
+    """Seconds that a drawn pair waits for an agent that is down; then the seed goes on without this pair."""
     allow_cut: bool = False
     """Accept replies that the provider cut (`finish_reason: length`). IFD cannot see a missing end: default no."""
     budget_usd: Usd | None = None
@@ -295,8 +298,13 @@ class Config(Section):
     """US dollars that all agents together may spend on one day of UTC. At the limit the work waits for the next day."""
     concurrency: int = Field(default=32, ge=1, le=10_000)
     """Seeds worked on at once."""
+    max_in_flight: int = Field(default=1000, ge=1, le=100_000)
+    """Calls in flight at once over all agents, whatever each agent allows itself. It bounds sockets and memory."""
     random_seed: int = 0
     """Seed of every random choice. With concurrency 1 a run is fully reproducible."""
+    retention_days: float | None = Field(default=None, gt=0)
+    """Days after which the texts behind a finished sample are cleared: its calls' answers and the candidates that
+    lost. The sample, its scores, and every call's key, tokens and cost stay. Left out: for ever."""
     server: ServerConfig = ServerConfig()
     """The daemon's own settings."""
 

@@ -35,7 +35,7 @@ from star_agents.waiting import Rest, Waiting
 from star_agents.workbench import Embed, Rooms, SeedBench
 
 INDEX_FILE = "memory.hnsw"
-OUTAGE_REST_S = 30.0
+OUTAGE_REST_S = 5.0
 """Longest rest in an outage before seeds are tried again; an agent that comes back ends it at once."""
 INDEX_SAVED_EVERY = 5000
 """Outcomes between two copies of the memory bank's index; a rebuild from the rows takes the place of a lost one."""
@@ -138,7 +138,7 @@ class Line:
 
     async def _worker(self) -> None:
         while (seed := await self._next_seed()) is not None:
-            bench = SeedBench(seed, self._rooms())
+            bench = SeedBench(seed, self.rooms())
             try:
                 outcome = await star(seed, bench, StarSettings.of(self.config))
             except BudgetExhausted as error:
@@ -151,7 +151,8 @@ class Line:
                 outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"referee: {error}")
             await self._settle(replace(outcome, cost_usd=bench.cost_usd), bench)
 
-    def _rooms(self) -> Rooms:
+    def rooms(self) -> Rooms:
+        """What a bench works with from now on."""
         return Rooms(
             config=self.config,
             revision=self.revision,

@@ -182,7 +182,13 @@ class SeedBench:
 
     async def _rewrite_instruction(self, candidate: Candidate) -> Candidate:
         agent = candidate.pair.instruction
-        reply = await self._ask(agent, self._rooms.prompts.rewrite(candidate.sample), "rewrite", {})
+        reply = await self._ask(
+            agent,
+            self._rooms.prompts.rewrite(candidate.sample),
+            "rewrite",
+            {},
+            is_dispensable=not candidate.is_base,
+        )
         return replace(
             candidate,
             sample=replace(candidate.sample, instruction=reply.text.strip() or candidate.sample.instruction),
@@ -198,7 +204,7 @@ class SeedBench:
             return replace(candidate, failure="" if has_response else "empty: the seed has no response")
         reference = self.seed.sample.response if self._rooms.config.show_reference else None
         messages = self._rooms.prompts.respond(replace(candidate.sample, response=None), reference)
-        reply = await self._ask(candidate.pair.response, messages, "respond", {})
+        reply = await self._ask(candidate.pair.response, messages, "respond", {}, is_dispensable=not candidate.is_base)
         known = candidate.cost_usd is not None and reply.cost_usd is not None
         return replace(
             candidate,
@@ -223,11 +229,27 @@ class SeedBench:
     def _nonce(self, step: str) -> str:
         return hmac.new(self._rooms.salt, f"{self.seed.id}:{step}".encode(), hashlib.sha256).hexdigest()[:16]
 
-    async def _ask(self, agent: str, messages: Sequence[Message], step: str, overrides: dict[str, Any]) -> Reply:
-        return (await self._ask_many(agent, messages, step, overrides, 1))[0]
+    async def _ask(
+        self,
+        agent: str,
+        messages: Sequence[Message],
+        step: str,
+        overrides: dict[str, Any],
+        *,
+        is_dispensable: bool = False,
+    ) -> Reply:
+        replies = await self._ask_many(agent, messages, step, overrides, 1, is_dispensable=is_dispensable)
+        return replies[0]
 
     async def _ask_many(
-        self, agent: str, messages: Sequence[Message], step: str, overrides: dict[str, Any], count: int
+        self,
+        agent: str,
+        messages: Sequence[Message],
+        step: str,
+        overrides: dict[str, Any],
+        count: int,
+        *,
+        is_dispensable: bool = False,
     ) -> list[Reply]:
         """Replies from the journal as far as it has them, the rest in one request; what that left out, once more."""
         client = self._rooms.client
@@ -237,7 +259,9 @@ class SeedBench:
         intents = self._intents(agent, step, told, parameters, bound, count)
 
         async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
-            return await client.ask_many(agent, messages, keys, about_to_send=about_to_send, **overrides)
+            return await client.ask_many(
+                agent, messages, keys, about_to_send=about_to_send, is_dispensable=is_dispensable, **overrides
+            )
 
         return await self._journaled(intents, send)
 

@@ -8,6 +8,7 @@ queue again. There is one loop that retries (``patience.py``) and one place wher
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -195,12 +196,14 @@ class AgentClient:
         *,
         temperature: float | Unset | None = UNSET,
         max_tokens: int | Unset | None = UNSET,
+        is_dispensable: bool = False,
         about_to_send: Callable[[], Awaitable[None]] | None = None,
     ) -> list[Reply]:
         """Ask for several answers to one prompt in one request (``n``); at least one comes back, and perhaps fewer.
 
-        The prompt is paid for once: the first reply carries its tokens. ``about_to_send`` is awaited once, when budget
-        and queue let the call through and before anything is sent. Raises what ``ask`` raises.
+        The prompt is paid for once: the first reply carries its tokens. A dispensable call waits for an agent that is
+        down no longer than ``wait_when_down_s``. ``about_to_send`` is awaited once, when budget and queue let the call
+        through and before anything is sent. Raises what ``ask`` raises.
         """
         line = self._lines[agent]
         shape = sampling(line.config, temperature, max_tokens)
@@ -224,6 +227,7 @@ class AgentClient:
             bound_usd=_bound(line, most_tokens(messages), shape.get("max_tokens"), count),
             send=send,
             cost=_cost_of(line),
+            wait_when_down_s=line.config.wait_when_down_s if is_dispensable else math.inf,
             about_to_send=about_to_send,
         )
         return _replies(line, await self._sender.make(order), count)

@@ -47,6 +47,10 @@ class Patience:
         """Seconds until the call is given up."""
         return max(0.0, self._give_up_after_s - self.seconds)
 
+    def end(self) -> None:
+        """Try no more."""
+        self.seconds = max(self.seconds, self._give_up_after_s)
+
     async def keep_trying(self, sleep: Callable[[float], Awaitable[None]], one_try: Callable[[], Awaitable[T]]) -> T:
         """Tenacity's loop around one try. It is built where a try has failed: it costs as much as a whole call does."""
         try:

@@ -5,6 +5,7 @@ Whatever is sent goes through here, so that no call can pass a budget, a limit o
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class Order(Generic[PaidT]):
     """Sends to the endpoint with this index."""
     cost: Callable[[int, PaidT], float | None]
     """US dollars of an answer of that endpoint."""
+    wait_when_down_s: float = math.inf
+    """Longest wait for an agent that is down, where that is less than what its patience has left."""
     about_to_send: Callable[[], Awaitable[None]] | None = None
     """Called once, when it is this call's turn and nothing was sent yet."""
 
@@ -123,7 +126,7 @@ class Sender:
     async def _try(self, order: Order[PaidT], patience: Patience) -> tuple[int, PaidT]:
         """Send once, holding one of the agent's slots for just as long."""
         line, failure = order.line, Exception()
-        slot = await self._enter(line, patience)
+        slot = await self._enter(order, patience)
         try:
             async with self._in_flight:
                 if order.about_to_send is not None and not patience.tries:
@@ -150,12 +153,11 @@ class Sender:
         patience.maybe_paid = paid_before or not ours.certainly_unpaid
         raise ours
 
-    async def _enter(self, line: Line, patience: Patience) -> Slot:
-        left = patience.left_s
+    async def _enter(self, order: Order[PaidT], patience: Patience) -> Slot:
         try:
-            slot = await line.gate.enter(left)
+            slot = await order.line.gate.enter(min(patience.left_s, order.wait_when_down_s))
         except AgentUnavailable:
-            patience.seconds += left
+            patience.end()
             raise
         patience.seconds += slot.waited_down_s
         patience.was_probe = slot.is_probe
