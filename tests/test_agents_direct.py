@@ -45,7 +45,7 @@ def call(server: OpenAIServer, *, dialect: Dialect = "openai", n: int = 1) -> Ca
     route = Route(url=server.root + path, headers=headers, model="m", dialect=dialect)
     endpoint = Endpoint(model="openai/m", params={"api_key": KEY}, price=None, route=route)
     hello = [{"role": "user", "content": "Hello there."}]
-    return Call(endpoint=endpoint, id="it/0", messages=hello, shape={"max_tokens": 9}, n=n, timeout_s=20.0)
+    return Call(endpoint=endpoint, messages=hello, shape={"max_tokens": 9}, n=n, timeout_s=20.0)
 
 
 async def failure(direct: DirectTransport, call: Call) -> Exception:

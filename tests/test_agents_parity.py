@@ -80,7 +80,7 @@ class Both:
         return without_litellms_own(first.body), without_litellms_own(second.body)
 
     async def _outcome(self, way: Transport, n: int) -> Outcome:
-        call = Call(endpoint=self.endpoint, id="it/0", messages=prompt(), shape=self.shape, n=n, timeout_s=20.0)
+        call = Call(endpoint=self.endpoint, messages=prompt(), shape=self.shape, n=n, timeout_s=20.0)
         try:
             answer = await way.complete(call)
         except Exception as error:
@@ -130,11 +130,11 @@ async def both(model: str, shape: Mapping[str, Any] = SHAPE, **settings: Any) ->
         )
         direct = DirectTransport()
         try:
-            yield Both(server, endpoint, StockTransport(lambda: router), direct, {**agent.extra, **shape})
+            yield Both(server, endpoint, StockTransport(lambda: litellm), direct, {**agent.extra, **shape})
         finally:
             await direct.aclose()
             router.discard()
-            await litellm_env.close_connections(litellm)
+            await litellm_env.close_connections()
 
 
 To = Callable[[str], Awaitable[Both]]

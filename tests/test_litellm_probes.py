@@ -41,7 +41,7 @@ def litellm() -> ModuleType:
 async def server(litellm: ModuleType) -> AsyncIterator[OpenAIServer]:
     async with OpenAIServer(lambda body: Answer(text="ok")) as server:
         yield server
-        await litellm_env.close_connections(litellm)
+        await litellm_env.close_connections()
 
 
 @contextmanager
@@ -360,7 +360,7 @@ async def test_discarded_routers_die_once_the_class_forgets_them(litellm: Module
             await router.acompletion(model="one", messages=HELLO)
             dead.append(weakref.ref(router))
         del router
-    await litellm_env.close_connections(litellm)
+    await litellm_env.close_connections()
     litellm.Router._cached_get_model_group_info.cache_clear()
     gc.collect()
     assert [ref() for ref in dead] == [None] * 3

@@ -1,7 +1,8 @@
 """What goes to a provider and what comes back, whichever way it is sent.
 
-There are two ways: through LiteLLM's Router whole (``stock.py``), which every provider can take, and over one
-connection pool of ours (``direct.py``) to endpoints that speak OpenAI's protocol.
+There are three ways: through LiteLLM whole (``stock.py``), which every provider can take; over one connection pool of
+ours (``direct.py``) to servers that speak OpenAI's protocol or Ollama's; and to a function in this process
+(``local.py``).
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ class Call:
     """One request to one deployment."""
 
     endpoint: Endpoint
-    id: str
-    """What the Router is asked for: the deployment's id, or its group's name where it is the only one."""
     messages: Sequence[Mapping[str, str]]
     shape: Mapping[str, Any]
     """Sampling parameters, as ``sampling.sampling`` gives them."""

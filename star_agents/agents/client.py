@@ -113,7 +113,7 @@ class AgentClient:
         self._lines = Lines(litellm_env.load, clock, on_change or _nobody)
         self._lines.start(agents, endpoints)
         self._direct = DirectTransport()
-        self._stock = StockTransport(lambda: self._lines.router)
+        self._stock = StockTransport(litellm_env.load)
         self._local = LocalTransport()
         self._sender = Sender(
             lines=self._lines,
@@ -214,7 +214,6 @@ class AgentClient:
             return await self._way(endpoint).complete(
                 Call(
                     endpoint=endpoint,
-                    id=line.router_name(index),
                     messages=plain,
                     shape=shape,
                     n=count if endpoint.takes_n else 1,
@@ -243,11 +242,10 @@ class AgentClient:
         """Embed texts with an embedding model: one vector per text, in order. Raises what ``ask`` raises."""
         line = self._lines[agent]
         tokens = most_tokens([Message(role="user", content=text) for text in texts])
-        self._lines.register(line)
 
         async def send(index: int) -> _Vectors:
-            response = await self._lines.router.aembedding(
-                model=line.router_name(index), input=list(texts), timeout=line.config.timeout_s
+            response = await litellm_env.load().aembedding(
+                **line.endpoints[index].params, input=list(texts), timeout=line.config.timeout_s, max_retries=0
             )
             rows = sorted(response.data, key=lambda row: int(row["index"]))
             if len(rows) != len(texts):
@@ -279,11 +277,9 @@ class AgentClient:
 
     async def aclose(self) -> None:
         """Close every connection. Ask nothing any more."""
-        self._lines.close()
         with anyio.move_on_after(_CLOSING_S, shield=True):
             await self._direct.aclose()
-            if self._lines.has_router:
-                await litellm_env.close_connections(litellm_env.load())
+            await litellm_env.close_connections()
 
 
 def _bound(line: Line, prompt_tokens: int, max_tokens: int | None, count: int = 1) -> float | None:

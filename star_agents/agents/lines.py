@@ -1,9 +1,9 @@
 """One LiteLLM Router for life, reconciled with agents.yaml by difference.
 
-Each agent is a *line*: its settings, its gate and a model group on the Router. A line whose endpoints change gets a
-new group and a gate that knows nothing bad of them; the old one is taken off the Router when the last call that began
-on it has ended, so calls in flight, retries included, finish where they began. The Router neither retries nor cools
-down nor limits: all of that is ours (design §5).
+Each agent is a *line*: its settings, its gate and, where it has several deployments, a model group on the Router, which
+picks among them. A line whose endpoints change gets a new group and a gate that knows nothing bad of them; the old one
+is taken off the Router when the last call that began on it has ended, so calls in flight, retries included, finish
+where they began. The Router neither retries nor cools down nor limits nor sends: all of that is ours (design §5).
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class Line:
     """Name of its model group on the Router; never used twice."""
     models: tuple[str, ...]
     """Of the endpoints, each once, sorted."""
-    is_on_router: bool = False
     calls: int = 0
     """Calls that began on this line and have not ended, queued and waiting ones included."""
     retired: bool = False
@@ -48,14 +47,10 @@ class Line:
         """The model, for messages; of several, the first."""
         return self.endpoints[0].model
 
-    def router_name(self, index: int) -> str:
-        """What the Router is asked for; where there is a choice, it is asked for the very deployment."""
-        return self.group if len(self.endpoints) == 1 else deployment_id(self.group, index)
-
 
 def needs_router(line: Line) -> bool:
-    """Whether LiteLLM has to send for an agent, or to choose among its deployments."""
-    return len(line.endpoints) > 1 or line.endpoints[0].needs_litellm
+    """Whether there is a choice among an agent's deployments."""
+    return len(line.endpoints) > 1
 
 
 def deployment_id(group: str, index: int) -> str:
@@ -90,12 +85,10 @@ class Lines:
             self._router = self._litellm().Router(
                 model_list=[], num_retries=0, disable_cooldowns=True, enable_pre_call_checks=False
             )
+            # Takes its callbacks out of LiteLLM's global lists, and does nothing else. They count requests and tokens
+            # for limits and cooldowns that are ours.
+            self._router.discard()
         return self._router
-
-    @property
-    def has_router(self) -> bool:
-        """Whether an agent has needed LiteLLM."""
-        return self._router is not None
 
     def __getitem__(self, agent: str) -> Line:
         """The agent's line; ``AgentRefused`` where agents.yaml has no such agent (any more)."""
@@ -114,7 +107,7 @@ class Lines:
         for name, config in agents.items():
             self._lines[name] = self._open(name, config, endpoints[name])
             if needs_router(self._lines[name]):
-                self.register(self._lines[name])
+                self._register(self._lines[name])
 
     async def reconcile(self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Make the lines what agents.yaml now says; what did not change is not touched.
@@ -145,7 +138,7 @@ class Lines:
                     continue
                 lines[name] = self._open(name, config, endpoints[name])
                 if needs_router(lines[name]):
-                    self.register(lines[name])
+                    self._register(lines[name])
                 await anyio.lowlevel.checkpoint()
         except BaseException:
             for name, line in lines.items():
@@ -164,11 +157,6 @@ class Lines:
             line.calls -= 1
             if line.retired and not line.calls:
                 self._remove(line)
-
-    def close(self) -> None:
-        """Take the Router's callbacks out of LiteLLM's global lists."""
-        if self._router is not None:
-            self._router.discard()
 
     def _open(self, name: str, config: AgentConfig, endpoints: tuple[Endpoint, ...]) -> Line:
         self._generation += 1
@@ -197,11 +185,8 @@ class Lines:
                 return index
         return free[0]
 
-    def register(self, line: Line) -> None:
-        """Put a line's endpoints on the Router unless they are; ``ConfigError`` where it does not take one."""
-        if line.is_on_router:
-            return
-        line.is_on_router = True
+    def _register(self, line: Line) -> None:
+        """Put a line's endpoints on the Router; ``ConfigError`` where it does not take one."""
         for index, endpoint in enumerate(line.endpoints):
             id, said = deployment_id(line.group, index), "it was dropped without a word"
             deployment = self._litellm().types.router.Deployment(
@@ -223,7 +208,7 @@ class Lines:
             self._remove(line)
 
     def _remove(self, line: Line) -> None:
-        if not line.is_on_router:
+        if not needs_router(line):
             return
         for index in range(len(line.endpoints)):
             self.router.delete_deployment(id=deployment_id(line.group, index))

@@ -8,6 +8,8 @@ while it is imported; that is why they stand here and nowhere else.
 from __future__ import annotations
 
 import os
+import sys
+from functools import cache
 from types import ModuleType
 
 import anyio
@@ -27,6 +29,7 @@ _CLIENTS = 4096
 """HTTP clients kept. LiteLLM's 200 would evict and rebuild them where agents use more keys and base URLs than that."""
 
 
+@cache
 def load() -> ModuleType:
     """Import LiteLLM with what our processes need of it; the second call costs nothing. The user's own values win."""
     for name, value in _ENVIRONMENT.items():
@@ -42,12 +45,15 @@ def load() -> ModuleType:
     return litellm
 
 
-async def close_connections(litellm: ModuleType) -> None:
-    """Wait for LiteLLM's logging tasks, then close every HTTP client of this process and forget it.
+async def close_connections() -> None:
+    """Wait for LiteLLM's logging tasks, then close every HTTP client of this process and forget it, if it is loaded.
 
     They are forgotten because LiteLLM would hand a closed one to the next caller. A second ``AgentClient`` in the same
     process just connects again.
     """
+    if "litellm" not in sys.modules:
+        return
+    litellm = load()
     from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER  # noqa: PLC0415  only after `load`
 
     await GLOBAL_LOGGING_WORKER.flush()
