@@ -73,11 +73,12 @@ class Accounts:
         """The store in numbers, with what is in hand."""
         done = self._ends.total()
         return Counts(
-            waiting=max(0, self._seeds - done - open_work.seeds),
+            waiting=max(0, self._seeds - done - open_work.seeds - open_work.quarantined),
             working=open_work.seeds,
             kept=self._ends["kept"],
             base=self._ends["base"],
             dropped=self._ends["dropped"],
+            quarantined=open_work.quarantined,
             calls_answered=sum(one.calls for one in self._agents.values()),
             calls_pending=open_work.calls_pending,
             calls_maybe_paid=open_work.calls_maybe_paid,

@@ -27,6 +27,7 @@ from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.store import Store
+from star_agents.upkeep import forget_texts
 
 HOPELESS_AFTER = 10
 """Seeds that may all fail at the start of a batch before it stops: something is wrong with every agent. As many as are
@@ -98,6 +99,8 @@ async def run_batch(
         if counts.waiting:
             with progress:
                 stopped_by = await _work(config, store, bus, len(seeds), now)
+        if config.retention_days is not None:
+            await forget_texts(store, config.retention_days, now())
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     return BatchResult(summary=summary, calls=progress.calls, stopped_by=stopped_by)

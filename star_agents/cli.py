@@ -23,6 +23,9 @@ VERBS = {
     "check": "Validate agents.yaml, call each agent once, load the scorers.",
     "score": "Add IFD scores of two models to any dataset.",
     "export": "Write the dataset in a format of the field.",
+    "release": "Let seeds out of quarantine.",
+    "backup": "Copy a store to one file while a daemon works on it.",
+    "doctor": "Say what is wrong with this machine, a folder and agents.yaml, and what to do.",
     "init": "Write a commented agents.yaml.",
 }
 PROBLEMS_SHOWN = 20

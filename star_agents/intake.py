@@ -8,24 +8,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 
-from star_agents.errors import Problem, SeedFileError
-from star_agents.events import SeedsRejected
+from star_agents.crash_points import crash_point
+from star_agents.errors import Problem, SeedFileError, UsageError
+from star_agents.events import SeedsAdded, SeedsRejected
 from star_agents.line import Line, intake_problems
 from star_agents.records import Seed
-from star_agents.storage.seed_files import read_seeds, seed_from_row
-from star_agents.watching import arrivals
+from star_agents.storage.seed_files import SeedFile, read_seeds, seed_from_row
+from star_agents.watching import Look, arrivals, look
 
 TAKEN = "done"
 REFUSED = "rejected"
+REPORT = ".problems.txt"
 
 
-async def take_in_rows(line: Line, rows: Sequence[Mapping[str, Any]], source: str) -> tuple[int, int]:
+async def take_in_rows(
+    line: Line, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None = None
+) -> tuple[int, int]:
     """Take in rows of any seed format; returns how many were new and how many were known.
+
+    Args:
+        line: Where they go.
+        rows: As they came.
+        source: Where they came from, for people.
+        request: Key and digest of the request that brought them, recorded in the same transaction.
 
     Raises:
         SeedFileError: with every bad row; then none is taken in.
@@ -37,7 +48,7 @@ async def take_in_rows(line: Line, rows: Sequence[Mapping[str, Any]], source: st
             seeds.append(seed_from_row(row, source=f"{source}:{number}"))
         except SeedFileError as error:
             problems.extend(error.problems)
-    return await _take_in_checked(line, seeds, problems, source)
+    return await _take_in_checked(line, seeds, problems, source, request)
 
 
 async def take_in_file(line: Line, path: Path) -> tuple[int, int]:
@@ -46,31 +57,82 @@ async def take_in_file(line: Line, path: Path) -> tuple[int, int]:
     Raises:
         SeedFileError: with every bad row; then none is taken in.
     """
-    file = await anyio.to_thread.run_sync(read_seeds, path)
+    try:
+        file = await anyio.to_thread.run_sync(_read, path)
+    except SeedFileError as error:
+        raise _refusal(line, error.problems, _shown(path)) from None
     return await _take_in_checked(line, list(file.seeds), list(file.problems), path.name)
 
 
-async def _take_in_checked(line: Line, seeds: list[Seed], problems: list[Problem], source: str) -> tuple[int, int]:
+def _read(path: Path) -> SeedFile:
+    if _shown(path) != path.name:
+        problem = Problem(where=_shown(path), field="", message="the file's name is not UTF-8", fix="rename it")
+        raise SeedFileError([problem])
+    return read_seeds(path)
+
+
+async def _take_in_checked(
+    line: Line, seeds: list[Seed], problems: list[Problem], source: str, request: tuple[str, str] | None = None
+) -> tuple[int, int]:
     problems = [*problems, *intake_problems(line.config, seeds)]
     if problems:
-        line.bus.publish(SeedsRejected(source=source, problems=tuple(problems)))
-        raise SeedFileError(problems)
-    return await line.take_in(seeds, source)
+        raise _refusal(line, problems, source)
+    new, duplicates = await line.store.add_seeds(seeds, request=request)
+    crash_point("seeds_added")
+    line.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
+    line.queue.wake()
+    return new, duplicates
+
+
+def _refusal(line: Line, problems: Sequence[Problem], source: str) -> SeedFileError:
+    """Told to everybody, in text that can be written: a column's name may be half a character."""
+    told = [replace(one, field=_writable(one.field), message=_writable(one.message)) for one in problems]
+    line.bus.publish(SeedsRejected(source=source, problems=tuple(told)))
+    return SeedFileError(told)
 
 
 async def watch_inbox(line: Line, folder: Path) -> None:
-    """Take in every file laid into the folder and move it to ``done/``, or to ``rejected/`` with its problems."""
-    for name in (TAKEN, REFUSED):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    """Take in every file laid into the folder and move it to ``done/``, or to ``rejected/`` with its problems.
+
+    A file that cannot be moved is reported once and left alone until it changes; what it held is taken in once anyway.
+    """
+    left: dict[Path, Look | None] = {}
     async for path in arrivals(folder):
+        now = await look(path)
+        if now is None or left.get(path) == now:
+            continue
         try:
-            await take_in_file(line, path)
-        except SeedFileError as error:
-            target = _move(path, folder / REFUSED)
-            report = target.with_name(target.name + ".problems.txt")
-            report.write_text("\n".join(map(str, error.problems)) + "\n", encoding="utf-8")
-        else:
-            _move(path, folder / TAKEN)
+            await _take_in_and_move(line, path, folder)
+        except OSError as error:
+            left[path] = now
+            message = f"cannot be moved out of the inbox: {error.strerror}"
+            problem = Problem(where=_shown(path), field="", message=message, fix="remove it, or mend the rights there")
+            line.bus.publish(SeedsRejected(source=_shown(path), problems=(problem,)))
+
+
+def make_inbox(folder: Path) -> None:
+    """Make the folder and the two into which its files go.
+
+    Raises:
+        UsageError: where that cannot be done.
+    """
+    try:
+        for name in (TAKEN, REFUSED):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"the inbox {folder} cannot be made: {error.strerror}"
+        raise UsageError(f"{reason}; name another folder under `server.watch` in agents.yaml") from None
+
+
+async def _take_in_and_move(line: Line, path: Path, folder: Path) -> None:
+    try:
+        await take_in_file(line, path)
+    except SeedFileError as error:
+        target = _move(path, folder / REFUSED)
+        report = target.with_name(_cut(target.name, REPORT) + REPORT)
+        report.write_text("\n".join(map(str, error.problems)) + "\n", encoding="utf-8")
+    else:
+        _move(path, folder / TAKEN)
 
 
 def _move(path: Path, folder: Path) -> Path:
@@ -78,6 +140,21 @@ def _move(path: Path, folder: Path) -> Path:
     target, number = folder / path.name, 1
     while target.exists():
         number += 1
-        target = folder / f"{path.stem}-{number}{path.suffix}"
+        ending = f"-{number}{path.suffix}"
+        target = folder / (_cut(path.stem, ending) + ending)
     os.rename(path, target)
     return target
+
+
+def _cut(name: str, ending: str) -> str:
+    """So much of a name that the ending fits behind it (255 bytes, on every file system of note)."""
+    return os.fsdecode(os.fsencode(name)[: 255 - len(os.fsencode(ending))])
+
+
+def _shown(path: Path) -> str:
+    """A file's name as text that can be written, whatever bytes it is made of."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
+
+
+def _writable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -66,7 +66,7 @@ class Line:
         self.scorer = scorer
         self.client = client
         self.bus = bus
-        self.queue = SeedQueue(store.lease, ends_when_empty=ends_when_empty)
+        self.queue = SeedQueue(store.lease, ends_when_empty=ends_when_empty, holds_back=lambda: store.holds_back)
         self.stopped_by = ""
         """Why a batch ended before its last seed; empty when it did not."""
         self._ends_when_empty = ends_when_empty
@@ -138,18 +138,22 @@ class Line:
 
     async def _worker(self) -> None:
         while (seed := await self._next_seed()) is not None:
-            bench = SeedBench(seed, self.rooms())
-            try:
-                outcome = await star(seed, bench, StarSettings.of(self.config))
-            except BudgetExhausted as error:
-                await self._reach_budget(bench, error)
-                continue
-            except AgentError as error:
-                if self._is_outage(error):
-                    await self._wait_out(bench, error)
-                    continue
-                outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"referee: {error}")
-            await self._settle(replace(outcome, cost_usd=bench.cost_usd), bench)
+            await self._work_on(seed)
+            self.queue.seed_ended()
+
+    async def _work_on(self, seed: Seed) -> None:
+        """Bring a seed to its outcome, or put it back where nothing can be decided now."""
+        bench = SeedBench(seed, self.rooms())
+        try:
+            outcome = await star(seed, bench, StarSettings.of(self.config))
+        except BudgetExhausted as error:
+            return await self._reach_budget(bench, error)
+        except AgentError as error:
+            if self._is_outage(error):
+                return await self._wait_out(bench, error)
+            outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"referee: {error}")
+        await self._settle(replace(outcome, cost_usd=bench.cost_usd), bench)
+        return None
 
     def rooms(self) -> Rooms:
         """What a bench works with from now on."""
@@ -188,7 +192,12 @@ class Line:
 
     async def _next_seed(self) -> Seed | None:
         await self._rest.over()
-        return await self.queue.get()
+        seed = await self.queue.get()
+        if seed is not None and self.queue.is_closed:
+            # Leased in the moment in which the line was told to end: nothing is begun any more.
+            await self.store.release(seed.id)
+            return None
+        return seed
 
     async def _reach_budget(self, bench: SeedBench, error: BudgetExhausted) -> None:
         """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""

@@ -5,6 +5,7 @@ Set up once by the command line. Events of the bus become log lines here; texts 
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import Any, TextIO
@@ -120,4 +121,7 @@ def _plain(event: Event) -> dict[str, Any]:
 
 
 def _to_json(value: Any, **_: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # half a surrogate pair in what a provider said
+        return json.dumps(value, default=str)

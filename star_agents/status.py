@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from star_agents.agents.budgets import BudgetState
+from star_agents.agents.client import AgentState
 from star_agents.storage.rows import Counts, PairCost, Spend, per
 
 
@@ -16,8 +17,9 @@ def describe(
     pairs: Sequence[PairCost],
     budgets: Sequence[BudgetState],
     probabilities: Mapping[str, float],
+    states: Mapping[str, AgentState] | None = None,
 ) -> dict[str, Any]:
-    """Join counts, money and probabilities.
+    """Join counts, money and probabilities; where the line is at work, also how each agent is doing.
 
     Costs are US dollars and sums of what is known; how much is not known stands beside each. ``None`` stands for a
     share of nothing, such as the cost per sample before the first one.
@@ -29,6 +31,7 @@ def describe(
             "kept": counts.kept,
             "base": counts.base,
             "dropped": counts.dropped,
+            "quarantined": counts.quarantined,
         },
         "calls": {
             "answered": counts.calls_answered,
@@ -44,8 +47,14 @@ def describe(
         },
         "budgets": [asdict(budget) for budget in budgets],
         "agents": {
-            agent: {"calls": spent.calls, "usd": spent.usd, "calls_of_unknown_price": spent.unknown_calls}
-            for agent, spent in sorted(spend.items())
+            agent: {
+                "calls": spent.calls,
+                "usd": spent.usd,
+                "calls_of_unknown_price": spent.unknown_calls,
+                "usd_per_call": per(spent.usd, spent.calls - spent.unknown_calls),
+                **(asdict(states[agent]) if states and agent in states else {}),
+            }
+            for agent, spent in sorted({**{name: Spend(0.0, 0, 0) for name in states or ()}, **spend}.items())
         },
         "pairs": dict(probabilities),
         "pair_costs": {pair.pair: _pair_cost(pair) for pair in pairs},

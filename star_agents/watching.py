@@ -25,11 +25,11 @@ async def edits(path: Path, *, sleep: Sleep = anyio.sleep) -> AsyncIterator[None
 
     The first time is for what changed before the watching began. A file that is missing for a moment is no edit.
     """
-    known = seen = await _look(path)
+    known = seen = await look(path)
     yield
     while True:
         await sleep(EVERY_S)
-        now = await _look(path)
+        now = await look(path)
         if now is not None and now == seen and now != known:
             known = now
             yield
@@ -40,7 +40,7 @@ async def arrivals(folder: Path, *, sleep: Sleep = anyio.sleep) -> AsyncIterator
     """Yield each settled file in the folder, by name. The receiver moves it away; one left there comes again."""
     seen: dict[Path, Look | None] = {}
     while True:
-        now = {path: await _look(path) for path in await anyio.to_thread.run_sync(_files, folder)}
+        now = {path: await look(path) for path in await anyio.to_thread.run_sync(_files, folder)}
         for path in sorted(now):
             if now[path] is not None and seen.get(path) == now[path]:
                 yield path
@@ -50,11 +50,15 @@ async def arrivals(folder: Path, *, sleep: Sleep = anyio.sleep) -> AsyncIterator
 
 
 def _files(folder: Path) -> list[Path]:
-    found = [path for path in folder.iterdir() if path.is_file() and not path.is_symlink()]
+    try:
+        found = [path for path in folder.iterdir() if path.is_file() and not path.is_symlink()]
+    except OSError:
+        return []  # Gone or closed to us for the moment; the next look may find it.
     return [path for path in found if not path.name.startswith(".") and path.suffix not in _PASSED_OVER]
 
 
-async def _look(path: Path) -> Look | None:
+async def look(path: Path) -> Look | None:
+    """What tells one state of a file from the next; ``None`` where there is no file."""
     try:
         stat = await anyio.Path(path).stat()
     except OSError:

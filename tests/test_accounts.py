@@ -31,7 +31,7 @@ class Working:
 
     async def call(self, key: str, agent: str, cost_usd: float | None) -> None:
         reply = make_reply(agent=agent, cost_usd=cost_usd)
-        await self.store.begin_calls([intent(key, agent=agent)])
+        await self.store.intend([intent(key, agent=agent)])
         await self.store.record_answers([(key, reply)])
         for from_journal in (False, True):
             self.accounts.hear(answered(reply, from_journal=from_journal))
@@ -103,7 +103,7 @@ def test_status_divides_what_is_known_by_kept_samples_and_shows_what_is_not_know
     ]
     told = describe(COUNTS, {"a": Spend(1.5, 9, 4)}, pairs, budgets.states(), {"keep/a": 1.0})
     assert told["cost"] == {"usd": 1.5, "calls_of_unknown_price": 4, "usd_per_sample": 0.5}
-    assert told["agents"]["a"] == {"calls": 9, "usd": 1.5, "calls_of_unknown_price": 4}
+    assert told["agents"]["a"] == {"calls": 9, "usd": 1.5, "calls_of_unknown_price": 4, "usd_per_call": 0.3}
     assert told["pair_costs"]["keep/a"] == {
         "candidates": 4,
         "wins": 2,

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import resource
+import signal
+import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import Running, provider
+from anyio.to_thread import run_sync
+from daemons import PATIENCE_S, Running, provider
 from lines import agents_yaml, read_jsonl, results
+from openai_server import Answer, Hang, OpenAIServer
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +35,9 @@ def rows(start: int, count: int) -> list[dict[str, str]]:
     ]
 
 
-def post(base: str, data: Any) -> dict[str, Any]:
-    request = urllib.request.Request(
-        f"{base}/v1/seeds", json.dumps(data).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
+def post(base: str, data: Any, path: str = "/v1/seeds", **headers: str) -> dict[str, Any]:
+    sent = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    request = urllib.request.Request(base + path, json.dumps(data).encode(), sent, method="POST")
     with urllib.request.urlopen(request, timeout=60) as response:
         answer: dict[str, Any] = json.load(response)
         return answer
@@ -127,13 +133,14 @@ def test_live_edits_under_load_add_change_and_remove_agents_and_a_broken_one_cha
         assert {"- agent b", "- agent c", "~ agent a", "- pair keep/b"} <= set(changed["changes"])
         assert sorted(get(base, "/v1/status")["pairs"]) == ["keep/a", "keep/d"]
 
-        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 200)
+        post(base, rows(1000, 20))
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 220)
         assert daemon.end() == 0
     # Only a seed in hand that was about to ask a removed agent may have gone without it.
     failed = [line for line in daemon.lines if line["event"] == "call_failed"]
     assert all(line["agent"] in "bc" and "is not in agents.yaml" in line["error"] for line in failed)
     found = results(tmp_path / "data")
-    assert len({result.seed.id for result in found}) == len(found) == 200
+    assert len({result.seed.id for result in found}) == len(found) == 220
     assert {result.row.revision for result in found} >= {1, changed["revision"]}
 
 
@@ -268,3 +275,161 @@ def test_what_a_drained_daemon_left_waiting_is_worked_by_the_next_one(tmp_path: 
         assert daemon.end() == 0
     found = results(tmp_path / "data")
     assert len({result.seed.id for result in found}) == len(found) == 150
+
+
+def refusal(base: str, data: Any = None, path: str = "/v1/seeds", **headers: str) -> urllib.error.HTTPError:
+    """How the daemon refuses a POST, or without data a GET."""
+    try:
+        answer = get(base, path) if data is None else post(base, data, path, **headers)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error
+    raise AssertionError(f"it was answered: {answer}")
+
+
+async def test_while_it_drains_it_takes_nothing_answers_questions_and_waits_for_what_is_paid(tmp_path: Path) -> None:
+    release = asyncio.Event()
+    async with OpenAIServer(lambda body: Hang(release=release, then=Answer(text="Late, and still right."))) as server:
+        daemon, base = await run_sync(start, tmp_path, agents_yaml(server.url, replaced="selection: random"))
+        with daemon:
+            await run_sync(post, base, rows(0, 3))
+            await server.until(lambda it: it.in_flight > 0)
+            daemon.process.send_signal(signal.SIGTERM)
+            await run_sync(daemon.wait_for, "state_changed", lambda line: line["state"] == "draining")
+            refused = await run_sync(refusal, base, rows(10, 1))
+            assert refused.code == 503
+            assert 1 <= int(refused.headers["Retry-After"]) <= 61
+            assert (await run_sync(get, base, "/v1/status"))["state"] == "draining"
+            assert (await run_sync(get, base, "/livez")) == {"live": True}
+            assert (await run_sync(refusal, base, None, "/readyz")).code == 503
+            release.set()
+            assert await run_sync(daemon.process.wait, PATIENCE_S) == 0
+        charged = len(server.charged)
+        assert charged == len(server.requests), "what was in flight was waited for"
+    assert len(results(tmp_path / "data")) == 3
+    status = json.loads(star_agents("status", tmp_path / "data", "--json").stdout)
+    assert (status["calls"]["answered"], status["calls"]["pending"]) == (charged, 0)
+
+
+async def test_a_second_signal_ends_it_at_once_and_every_seed_waits_for_the_next_start(tmp_path: Path) -> None:
+    hang = Hang(release=asyncio.Event())
+    async with OpenAIServer(lambda body: hang) as server:
+        text = agents_yaml(server.url, replaced="selection: random\nserver: {drain_s: 600}")
+        daemon, base = await run_sync(start, tmp_path, text)
+        with daemon:
+            await run_sync(post, base, rows(0, 4))
+            await server.until(lambda it: it.in_flight > 0)
+            daemon.process.send_signal(signal.SIGTERM)
+            await run_sync(daemon.wait_for, "state_changed", lambda line: line["state"] == "draining")
+            assert await run_sync(daemon.end) == 0
+        assert daemon.other == []
+        seeds = json.loads((await run_sync(star_agents, "status", tmp_path / "data", "--json")).stdout)["seeds"]
+        assert (seeds["waiting"], seeds["working"]) == (4, 0)
+        server.handler = lambda body: Answer(text="Here is an answer.")
+        daemon, _ = await run_sync(start, tmp_path, text)
+        with daemon:
+            await run_sync(daemon.wait_for, "outcome_committed", lambda line: line["seq"] == 4)
+            assert await run_sync(daemon.end) == 0
+
+
+def test_a_hangup_reloads_at_once_and_systemd_hears_of_everything(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    door.bind(str(tmp_path / "notify"))
+    door.settimeout(PATIENCE_S)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "200000")
+
+    def hear(start: str) -> str:
+        """The next datagram that begins so, whatever comes before it."""
+        while not (heard := door.recv(4096).decode()).startswith(start):
+            assert heard == "WATCHDOG=1"
+        return heard
+
+    with door:
+        daemon, base = start(tmp_path, agents_yaml(url))
+        with daemon:
+            assert f"ready at {base}" in hear("READY=1")
+            assert hear("WATCHDOG=1")
+            (tmp_path / "agents.yaml").write_text(agents_yaml(url, agents=("a", "b", "c", "d")))
+            daemon.process.send_signal(signal.SIGHUP)
+            assert "MONOTONIC_USEC=" in hear("RELOADING=1")
+            assert "revision 2" in hear("READY=1")
+            assert "+ agent d" in daemon.wait_for("config_applied")["changes"]
+
+            (tmp_path / "agents.yaml").write_text(agents_yaml(url) + "candidats: 3\n")
+            daemon.process.send_signal(signal.SIGHUP)
+            hear("RELOADING=1")
+            assert "not in force: agents.yaml:" in hear("READY=1")
+            assert get(base, "/v1/status")["revision"] == 2
+            daemon.process.send_signal(signal.SIGTERM)
+            assert "EXTEND_TIMEOUT_USEC=90000000" in hear("STOPPING=1")
+            assert daemon.process.wait(PATIENCE_S) == 0
+        assert daemon.count("config_applied") == daemon.count("config_rejected") == 1
+
+
+def test_a_request_with_a_key_is_answered_the_same_after_a_kill(tmp_path: Path, url: str) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        first = post(base, rows(0, 5), Idempotency_Key="batch-1")
+        assert first == {"new": 5, "duplicates": 0}
+        assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        assert post(base, rows(0, 5), Idempotency_Key="batch-1") == first
+        assert post(base, rows(0, 5)) == {"new": 0, "duplicates": 5}
+        refused = refusal(base, rows(0, 6), Idempotency_Key="batch-1")
+        assert refused.code == 422
+        assert daemon.end() == 0
+
+
+DIES_WITH_A_SEED_IN_HAND = """
+import asyncio, os, sys
+from pathlib import Path
+from star_agents.records import Sample, Seed
+from star_agents.storage.store import Store
+
+async def die() -> None:
+    store = await Store.open(Path(sys.argv[1]))
+    await store.add_seeds([Seed.of(Sample(instruction="Die.", response="No."), source="killer:1")])
+    assert await store.lease(1)
+    os._exit(9)
+
+asyncio.run(die())
+"""
+
+
+def test_a_seed_that_killed_three_processes_is_shown_and_released_by_http(tmp_path: Path, url: str) -> None:
+    for _ in range(3):
+        died = subprocess.run([sys.executable, "-c", DIES_WITH_A_SEED_IN_HAND, str(tmp_path / "data")], check=False)
+        assert died.returncode == 9
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        (aside,) = get(base, "/v1/quarantine")["seeds"]
+        assert (aside["deaths"], aside["source"]) == (3, "killer:1")
+        assert results(tmp_path / "data") == []
+        assert post(base, {"seeds": [aside["id"]]}, "/v1/quarantine/release") == {"released": 1}
+        daemon.wait_for("outcome_committed", lambda line: line["seed_id"] == aside["id"])
+        assert get(base, "/v1/quarantine") == {"seeds": []}
+        assert daemon.end() == 0
+
+
+def test_a_store_that_cannot_be_written_any_more_ends_it_with_75_and_the_next_start_goes_on(
+    tmp_path: Path, url: str
+) -> None:
+    daemon, base = start(tmp_path, agents_yaml(url))
+    with daemon:
+        post(base, rows(0, 5))
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 5)
+        # As on a full disk: no file of this process may grow beyond a byte.
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (1, 1))
+        assert refusal(base, rows(10, 50)).code == 503
+        (tmp_path / "data" / "inbox" / "more.json").write_text(json.dumps(rows(100, 1)))
+        assert daemon.process.wait(PATIENCE_S) == 75
+    assert any("start again to go on" in line for line in daemon.other)
+    assert not any("Traceback" in line for line in daemon.other)
+    daemon, _ = start(tmp_path, agents_yaml(url))
+    with daemon:
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 6)
+        assert daemon.end() == 0

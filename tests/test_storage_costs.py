@@ -41,11 +41,11 @@ async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
 
 
 async def test_what_a_day_cost_counts_calls_of_that_day_and_sends_at_risk(store: Store, clock: Clock) -> None:
-    await store.begin_calls([intent("yesterday")])
+    await store.intend([intent("yesterday")])
     await store.record_answers([("yesterday", make_reply(cost_usd=0.1))])
     clock.at += DAY
     calls = ["answered", "in flight", "withdrawn", "unpriced", "free"]
-    await store.begin_calls([intent(key, agent="b" if key == "free" else "a") for key in calls])
+    await store.intend([intent(key, agent="b" if key == "free" else "a") for key in calls])
     await store.record_answers([("answered", make_reply(cost_usd=0.25)), ("unpriced", make_reply(cost_usd=None))])
     await store.record_answers([("free", make_reply(cost_usd=0.0))])
     await store.withdraw(["withdrawn"])
@@ -55,16 +55,16 @@ async def test_what_a_day_cost_counts_calls_of_that_day_and_sends_at_risk(store:
 
 
 async def test_a_send_that_was_repeated_counts_twice_on_the_day_of_the_last_one(store: Store, clock: Clock) -> None:
-    await store.begin_calls([intent("k", reserved_usd=0.5)])
+    await store.intend([intent("k", reserved_usd=0.5)])
     clock.at += DAY
-    await store.begin_calls([intent("k", reserved_usd=0.5)])
+    await store.intend([intent("k", reserved_usd=0.5)])
     assert await store.spent_since(clock.at) == {"a": 1.0}
     await store.record_answers([("k", make_reply(cost_usd=0.2))])
     assert await store.spent_since(clock.at) == {"a": 0.2 + 0.5}
 
 
 async def test_an_answer_without_a_price_is_at_risk_of_what_was_reserved(store: Store) -> None:
-    await store.begin_calls([intent("k")])
+    await store.intend([intent("k")])
     await store.record_answers([("k", make_reply(cost_usd=None))])
     (usage,) = await store.agent_usage()
     assert (usage.cost_usd, usage.unknown_price, usage.at_risk_usd) == (0.0, 1, 0.5)
@@ -74,9 +74,9 @@ async def test_open_work_is_what_is_in_hand(store: Store) -> None:
     assert await store.open_work() == OpenWork(0, 0, 0)
     await store.add_seeds([make_seed(number) for number in range(3)])
     await store.lease(2)
-    await store.begin_calls([intent(key) for key in ("answered", "in flight", "again")])
+    await store.intend([intent(key) for key in ("answered", "in flight", "again")])
     await store.record_answers([("answered", make_reply())])
-    await store.begin_calls([intent("again")])
+    await store.intend([intent("again")])
     assert await store.open_work() == OpenWork(seeds=2, calls_pending=2, calls_maybe_paid=1)
     counts = await store.counts()
     assert (counts.working, counts.calls_pending, counts.calls_maybe_paid) == (2, 2, 1)
@@ -118,7 +118,7 @@ async def test_a_store_of_version_1_learns_what_its_candidates_cost(tmp_path: Pa
     async with await Store.open(tmp_path / "new") as store:
         await store.add_seeds([seed])
         await store.lease(1)
-        await store.begin_calls([intent("k")])
+        await store.intend([intent("k")])
         await commit(store, outcome)
         expected, counts = await store.pair_costs(), await store.counts()
     _copy_as_version_1(tmp_path / "new", tmp_path / "old")

@@ -197,7 +197,7 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
         await store.add_revision("d", '{"selection": "dual", "evolution": {"policy": "paper"}}')
         await store.add_seeds(SEEDS)
         await store.lease(5)
-        await store.begin_calls([intent("k")])
+        await store.intend([intent("k")])
         await store.record_answers([("k", make_reply(cost_usd=None))])
         for seed in SEEDS[:3]:
             await store.commit_outcome(
@@ -230,4 +230,4 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     assert summary["pairs"]["keep/seed"]["probability_now"] is None
     assert summary["pairs"]["keep/b"]["usd_per_win"] is None, "it won nothing"
     assert (summary["selection"], summary["policy"]) == ("dual", "paper")
-    assert summary["versions"]["schema"] == 2
+    assert summary["versions"]["schema"] == 3

@@ -25,6 +25,7 @@ from storage_samples import (
 
 from star_agents.errors import StoreError, StoreLocked
 from star_agents.records import Sample, Seed
+from star_agents.storage import ledger
 from star_agents.storage.migrations import migrate, scripts, version_of
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Spend
@@ -70,7 +71,7 @@ async def test_a_leased_seed_waits_again_after_a_restart_and_its_attempts_are_ke
             await store.add_seeds([make_seed(1)])
             assert await store.lease(1) == [make_seed(1)]
         connection = sqlite3.connect(tmp_path / STORE_FILE)
-        assert connection.execute("SELECT state, attempts FROM seeds").fetchall() == [("working", attempt)]
+        assert connection.execute("SELECT state, attempts FROM seeds").fetchall() == [("waiting", attempt)]
         connection.close()
 
 
@@ -81,7 +82,7 @@ async def test_any_unicode_survives_the_store(store: Store) -> None:
     (back,) = await store.lease(1)
     assert (back.sample, back.meta) == (seed.sample, seed.meta)
     assert back.source == "odd \ufffd name"
-    await store.begin_calls([intent("k")])
+    await store.intend([intent("k")])
     await store.record_answers([("k", make_reply(text))])
     assert await store.find_answer("k") == make_reply(text)
     await commit(store, make_dropped(back, reason=text))
@@ -93,15 +94,15 @@ async def test_any_unicode_survives_the_store(store: Store) -> None:
 
 async def test_an_answer_is_found_only_once_it_is_recorded(store: Store) -> None:
     assert await store.find_answer("k") is None
-    assert await store.begin_calls([intent("k")]) == [None]
+    await store.intend([intent("k")])
     assert await store.find_answer("k") is None
     await store.record_answers([("k", make_reply())])
     assert await store.find_answer("k") == make_reply()
 
 
 async def test_a_call_that_was_cut_off_is_counted_when_it_is_sent_again(store: Store) -> None:
-    await store.begin_calls([intent("k")])
-    assert await store.begin_calls([intent("k")]) == [None]
+    await store.intend([intent("k")])
+    await store.intend([intent("k")])
     await store.record_answers([("k", make_reply())])
     counts = await store.counts()
     assert (counts.calls_answered, counts.calls_pending, counts.calls_maybe_paid) == (1, 0, 1)
@@ -110,22 +111,23 @@ async def test_a_call_that_was_cut_off_is_counted_when_it_is_sent_again(store: S
 
 
 async def test_a_withdrawn_call_leaves_no_intent_but_an_earlier_send_stays_counted(store: Store) -> None:
-    await store.begin_calls([intent("never paid")])
+    await store.intend([intent("never paid")])
     await store.withdraw(["never paid"])
-    await store.begin_calls([intent("cut off")])
-    await store.begin_calls([intent("cut off")])
+    await store.intend([intent("cut off")])
+    await store.intend([intent("cut off")])
     await store.withdraw(["cut off"])
     counts = await store.counts()
     assert (counts.calls_pending, counts.calls_maybe_paid) == (0, 1)
-    await store.begin_calls([intent("never paid"), intent("cut off")])
+    await store.intend([intent("never paid"), intent("cut off")])
     counts = await store.counts()
     assert (counts.calls_pending, counts.calls_maybe_paid) == (2, 1)
 
 
 async def test_an_answered_call_is_never_intended_or_answered_again(store: Store) -> None:
-    await store.begin_calls([intent("k")])
+    await store.intend([intent("k")])
     await store.record_answers([("k", make_reply())])
-    assert await store.begin_calls([intent("k"), intent("new")]) == [make_reply(), None]
+    with pytest.raises(StoreError, match="answered already"):
+        await store.intend([intent("k")])
     with pytest.raises(StoreError, match="no open intent"):
         await store.record_answers([("k", make_reply("another"))])
     with pytest.raises(StoreError, match="no open intent"):
@@ -136,9 +138,9 @@ async def test_an_answered_call_is_never_intended_or_answered_again(store: Store
 
 async def test_spend_tells_known_dollars_from_calls_of_unknown_price(store: Store) -> None:
     for key, agent, cost in (("1", "a", 0.5), ("2", "a", 0.25), ("3", "b", None), ("4", "b", 1.0)):
-        await store.begin_calls([intent(key, agent=agent)])
+        await store.intend([intent(key, agent=agent)])
         await store.record_answers([(key, make_reply(cost_usd=cost))])
-    await store.begin_calls([intent("5", agent="c", reserved_usd=None)])
+    await store.intend([intent("5", agent="c", reserved_usd=None)])
     assert await store.spend() == {"a": Spend(0.75, 2, 0), "b": Spend(1.0, 2, 1), "c": Spend(0.0, 0, 0)}
     counts = await store.counts()
     assert (counts.cost_usd, counts.calls_of_unknown_price) == (1.75, 1)
@@ -337,8 +339,25 @@ def test_a_migration_runs_once_and_one_that_fails_changes_nothing(tmp_path: Path
     connection.close()
 
 
+async def test_a_table_that_is_made_anew_keeps_its_rows_their_order_and_who_refers_to_them(tmp_path: Path) -> None:
+    path = tmp_path / STORE_FILE
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, path, scripts()[:2])
+    seeds = [make_seed(number) for number in range(5)]
+    ledger.add_seeds(connection, seeds, 0.0)
+    connection.execute("UPDATE seeds SET state = 'working', attempts = 1 WHERE ordinal < 3")
+    connection.execute("INSERT INTO steps VALUES (?, 'draw', '{}')", (seeds[0].id,))
+    connection.close()
+    async with await Store.open(tmp_path) as store:
+        assert await store.find_step(seeds[0].id, "draw") == {}
+        with pytest.raises(StoreError, match="FOREIGN KEY"):
+            await store.record_step("nobody", "draw", {})
+        await store.add_seeds([make_seed(9)])
+        assert await store.lease(9) == [seeds[0], *seeds[2:], make_seed(9)], "the second suspect waits for the first"
+
+
 def test_queries_have_a_description_and_stand_once() -> None:
-    assert "lease_seeds" in queries()
+    assert "lease_suspect" in queries()
     with pytest.raises(ValueError, match="query a"):
         parse_queries("-- a --\nSELECT 1;")
     with pytest.raises(ValueError, match="query a"):

@@ -144,7 +144,7 @@ def _make_known(litellm: ModuleType, model: str, provider: str) -> None:
     name = model.partition("/")[2] or model
     if model not in litellm.model_cost and name not in litellm.model_cost:
         free = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "litellm_provider": provider}
-        litellm.model_cost |= {model: free, name: free}
+        litellm.model_cost.update({model: free, name: free})
 
 
 def _takes_n(litellm: ModuleType, model: str) -> bool:
@@ -153,17 +153,17 @@ def _takes_n(litellm: ModuleType, model: str) -> bool:
 
 def _key(reference: str, environ: Mapping[str, str], where: str, problems: list[Problem]) -> str:
     variable = reference.removeprefix(_REFERENCE)
-    value = environ.get(variable, "")
+    value = environ.get(variable, "").strip()
     if not value:
-        problems.append(
-            Problem(
-                where="agents.yaml",
-                field=f"{where}.api_key",
-                message=f"the environment variable {variable} is not set",
-                fix=f"export {variable}=... before starting",
-            )
-        )
-    return value
+        wrong = "is blank" if environ.get(variable) else "is not set"
+    elif not (value.isascii() and value.isprintable()):
+        wrong = "holds characters that no key has"
+    else:
+        return value
+    fix = f"export {variable}=... before starting"
+    message = f"the environment variable {variable} {wrong}"
+    problems.append(Problem(where="agents.yaml", field=f"{where}.api_key", message=message, fix=fix))
+    return ""
 
 
 def _price(config: DeploymentConfig, provider: str) -> Price | None:

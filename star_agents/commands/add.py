@@ -60,20 +60,24 @@ def get_json(url: str, token_env: str) -> Any:
         UsageError: nobody answers there.
         StarAgentsError: the daemon refuses; its own words.
     """
-    return _request(urllib.request.Request(url), token_env)
+    return _request(_to(url), token_env)
 
 
 def post_json(url: str, data: Any, token_env: str) -> Mapping[str, Any]:
     """POST plain data to a daemon; errors as in `get_json`."""
     body = json.dumps(data).encode()
-    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"}, method="POST")
+    request = _to(url, data=body, headers={"Content-Type": "application/json"}, method="POST")
     answer: Mapping[str, Any] = _request(request, token_env)
     return answer
 
 
+def _to(url: str, **options: Any) -> urllib.request.Request:
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--url {url!r} is not an http address")
+    return urllib.request.Request(url, **options)
+
+
 def _request(request: urllib.request.Request, token_env: str) -> Any:
-    if not request.full_url.startswith(("http://", "https://")):
-        raise UsageError(f"--url {request.full_url!r} is not an http address")
     if token := os.environ.get(token_env):
         request.add_header("Authorization", f"Bearer {token}")
     try:

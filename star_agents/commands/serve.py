@@ -23,7 +23,20 @@ from star_agents.logs import set_up_logging
 def command(config_path: Path, data_dir: Path, port: int | None, log_level: str) -> None:
     """Take seeds by HTTP and from the inbox folder, and work them until told otherwise.
 
-    Edits of agents.yaml are in force within two seconds. SIGTERM drains and exits 0.
+    Edits of agents.yaml are in force within two seconds, at once on SIGHUP.
+
+    SIGTERM or Ctrl-C drains: no new seeds, calls in flight are awaited up to server.drain_s. A second one ends at once;
+    seeds in hand wait for the next start, and calls in flight may then be paid again.
+
+    \b
+    Exit codes:
+      0   drained, or ended by a second signal
+      1   a fault in star_agents, with its traceback
+      2   agents.yaml, the command line or the address cannot be used
+      3   the store cannot be used, or another process works on it
+      4   an agent failed while the line was built
+      5   a scorer model cannot be loaded
+      75  it was at work and lost its scorer or its disk: starting again may help
     """
     set_up_logging(level=log_level)
 

@@ -75,6 +75,10 @@ def _hindrances(status: Mapping[str, Any]) -> Iterator[str]:
     waiting = status.get("waiting_for")
     if waiting:
         yield f"waiting: {waiting['reason']}"
+    for agent, facts in status["agents"].items():
+        if facts.get("is_down"):
+            errors = "; ".join(one["last_error"] for one in facts["deployments"] if one["last_error"])
+            yield f"agent {agent} is down, {facts['queued']} calls wait for it: {errors}"
     for budget in status["budgets"]:
         if budget["reached"] and not (waiting and waiting["reason"] == budget["reached"]):
             yield f"budget reached: {budget['reached']}"
@@ -84,13 +88,11 @@ def _show_tables(status: Mapping[str, Any]) -> None:
     budgets = [_budget_row(budget) for budget in status["budgets"]]
     if budgets:
         print_table("budgets", ["budget", "spent", "reserved", "of", "begins anew"], budgets)
-    agents = [
-        [name, str(facts["calls"]), usd_known(facts["usd"], unknown), str(unknown)]
-        for name, facts in status["agents"].items()
-        for unknown in [facts["calls_of_unknown_price"]]
-    ]
+    agents = [_agent_row(name, facts) for name, facts in status["agents"].items()]
     if agents:
-        print_table("agents", ["agent", "calls", "cost", "calls of unknown price"], agents)
+        columns = ["agent", "calls", "cost", "per call", "calls of unknown price"]
+        live = ["in flight", "queued", "deployments"] if len(agents[0]) > len(columns) else []
+        print_table("agents", [*columns, *live], agents)
     pairs = sorted(status["pairs"].items(), key=lambda item: -item[1])
     if pairs:
         print_table("pairs", ["pair", "probability"], [[name, f"{p:.4f}"] for name, p in pairs])
@@ -98,6 +100,15 @@ def _show_tables(status: Mapping[str, Any]) -> None:
         (name, facts["usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
         for name, facts in status["pair_costs"].items()
     )
+
+
+def _agent_row(name: str, facts: Mapping[str, Any]) -> list[str]:
+    unknown = facts["calls_of_unknown_price"]
+    row = [name, str(facts["calls"]), usd_known(facts["usd"], unknown), usd_each(facts["usd_per_call"]), str(unknown)]
+    if "deployments" in facts:
+        states = ", ".join(f"{one['breaker'].replace('_', ' ')}, limit {one['limit']}" for one in facts["deployments"])
+        row += [str(facts["in_flight"]), str(facts["queued"]), states]
+    return row
 
 
 def _budget_row(budget: Mapping[str, Any]) -> list[str]:

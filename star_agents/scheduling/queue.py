@@ -18,25 +18,42 @@ class SeedQueue:
     Args:
         lease: Marks up to that many waiting seeds as being worked on, durably, and returns them.
         ends_when_empty: True for a batch: the queue ends with its last seed instead of waiting for more.
+        holds_back: Whether the last lease left seeds waiting that may only be worked when another one has ended.
     """
 
-    def __init__(self, lease: Callable[[int], Awaitable[Sequence[Seed]]], *, ends_when_empty: bool) -> None:
+    def __init__(
+        self,
+        lease: Callable[[int], Awaitable[Sequence[Seed]]],
+        *,
+        ends_when_empty: bool,
+        holds_back: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._lease = lease
         self._ends_when_empty = ends_when_empty
-        self._closed = False
+        self._holds_back = holds_back
+        self._in_hand = 0
+        self.is_closed = False
         self._news = anyio.Event()
 
     async def get(self) -> Seed | None:
-        """The next seed, or ``None`` once the queue has ended."""
-        while not self._closed:
+        """The next seed, or ``None`` once the queue has ended. Say ``seed_ended`` when it is out of hand."""
+        while not self.is_closed:
             news = self._news
             leased = await self._lease(1)
             if leased:
+                self._in_hand += 1
                 return leased[0]
-            if self._ends_when_empty:
+            # A seed in hand may yet come back.
+            if self._ends_when_empty and not self._in_hand:
                 return None
             await news.wait()
         return None
+
+    def seed_ended(self) -> None:
+        """A seed has its outcome or is back in the queue. Most often that is no news for those who wait."""
+        self._in_hand -= 1
+        if self._holds_back() or (self._ends_when_empty and not self._in_hand):
+            self.wake()
 
     def wake(self) -> None:
         """Tell waiting workers that there are new seeds."""
@@ -45,5 +62,5 @@ class SeedQueue:
 
     def close(self) -> None:
         """Hand out no further seed; workers finish what they hold."""
-        self._closed = True
+        self.is_closed = True
         self.wake()

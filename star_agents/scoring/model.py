@@ -20,8 +20,8 @@ from star_agents.scoring.facts import ModelFacts
 from star_agents.scoring.forward import Forward, choose_forward
 from star_agents.scoring.loading import Loaded, is_out_of_memory, load_model, release_memory
 
-REMEMBERED = 100_000
-"""Response-alone losses kept per model: about 20 MB, and more than the candidates in flight."""
+REMEMBERED = 10_000
+"""Response-alone losses kept per model: about 2 MB, and more than the candidates in flight."""
 PACK_CPU = 1024
 """Rows per pack: enough to keep the matrix products of a core at their best, few enough for its caches; where
 ``scoring.tokens_per_batch`` is left out."""

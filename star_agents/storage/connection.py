@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ _WRITER_PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     # A burst of commits may grow the log; afterwards the disk space is given back.
     "PRAGMA journal_size_limit = 67108864",
+    # What retention clears is overwritten, not only forgotten.
+    "PRAGMA secure_delete = ON",
 )
 _READER_PRAGMAS = ("PRAGMA busy_timeout = 30000", "PRAGMA query_only = ON")
 
@@ -49,9 +52,27 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_reading(path: Path) -> sqlite3.Connection:
-    """Open a connection that cannot write, for use beside a working daemon and by one thread at a time."""
+    """Open a connection that cannot write, for use beside a working daemon and by one thread at a time.
+
+    On a read-only disk SQLite cannot make the shared memory that its log needs. Where the log is empty or missing
+    nobody needs it: the file alone is the whole store, and is read as such.
+    """
     uri = f"{path.resolve().as_uri()}?mode=ro"
-    return _configured(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False), _READER_PRAGMAS)
+    try:
+        return _reading(uri)
+    except sqlite3.OperationalError as error:
+        has_log = log_bytes(path) > 0
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or has_log or os.access(path.parent, os.W_OK):
+            raise
+        return _reading(uri + "&immutable=1")
+
+
+def log_bytes(path: Path) -> int:
+    """Size of the write-ahead log beside a database; 0 where there is none."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager
@@ -66,6 +87,12 @@ def store_errors(path: Path) -> Iterator[None]:
 def _advice(error: Exception) -> str:
     # The low byte is the primary code; errors of the Python module itself carry none.
     return _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, _FAULT)
+
+
+def _reading(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    # The file is opened by the first question that needs it.
+    return _configured(connection, (*_READER_PRAGMAS, "PRAGMA user_version"))
 
 
 def _configured(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> sqlite3.Connection:

@@ -107,4 +107,3 @@ def record_step(connection: sqlite3.Connection, seed_id: str, step: str, payload
     """Record a decision unless one stands already; return the one that stands."""
     execute(connection, "record_step", seed_id=seed_id, step=step, payload=to_json(payload))
     return find_step(connection, seed_id, step) or {}
-

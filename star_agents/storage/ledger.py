@@ -9,9 +9,11 @@ from typing import Any
 from star_agents.errors import StoreError
 from star_agents.records import Assessed, Outcome, Seed
 from star_agents.storage.plain_data import to_json, writable
-from star_agents.storage.reads import seed_from_columns
 from star_agents.storage.rows import MemoryRow
 from star_agents.storage.sql import execute
+
+REQUESTS_KEPT_S = 7 * 86_400.0
+"""Seconds for which intake is known by the key that it named."""
 
 
 def add_seeds(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float) -> tuple[int, int]:
@@ -31,10 +33,26 @@ def add_seeds(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float) 
     return new, len(seeds) - new
 
 
-def lease(connection: sqlite3.Connection, count: int) -> list[Seed]:
-    """Mark the seeds that wait longest as worked on and count the attempt."""
-    rows = execute(connection, "lease_seeds", count=count).fetchall()
-    return [seed_from_columns(columns) for _, *columns in sorted(rows, key=lambda row: row[0])]
+def add_named_seeds(
+    connection: sqlite3.Connection, seeds: Sequence[Seed], request: tuple[str, str], at: float
+) -> tuple[int, int]:
+    """Queue seeds and remember under which key, and with which digest of its body, they were asked for.
+
+    Raises:
+        sqlite3.IntegrityError: when the key was used before.
+    """
+    new, known = add_seeds(connection, seeds, at)
+    key, digest = request
+    response = to_json({"new": new, "duplicates": known})
+    execute(connection, "forget_requests", before=at - REQUESTS_KEPT_S)
+    execute(connection, "add_request", key=key, digest=digest, response=response, at=at)
+    return new, known
+
+
+def recall_request(connection: sqlite3.Connection, key: str, at: float) -> tuple[str, str] | None:
+    """Digest and response of intake that named this key, or ``None``."""
+    row = execute(connection, "find_request", key=key, since=at - REQUESTS_KEPT_S).fetchone()
+    return None if row is None else (str(row[0]), str(row[1]))
 
 
 def commit_outcome(

@@ -36,12 +36,19 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) ->
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
         raise StoreError(f"{path}: holds another program's tables (choose another folder)")
     for number, script in enumerate(steps[version:], start=version + 1):
+        # A script may make a table anew that others refer to: references are checked at its end, not on the way.
+        connection.execute("PRAGMA foreign_keys = OFF")
         try:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};")
+            if connection.execute("PRAGMA foreign_key_check").fetchone():
+                raise StoreError(f"{path}: schema {number} would break a reference; please report this as a fault")
+            connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        finally:
+            connection.execute("PRAGMA foreign_keys = ON")
 
 
 def check_not_newer(connection: sqlite3.Connection, path: Path, newest: int) -> None:

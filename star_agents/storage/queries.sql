@@ -25,15 +25,54 @@ SELECT id, digest, config, at, after_seq FROM revisions ORDER BY id;
 INSERT INTO seeds (id, sample, source, meta, added_at) VALUES (:id, :sample, :source, :meta, :at)
 ON CONFLICT (id) DO NOTHING;
 
+-- count_deaths --
+-- Seeds that were in hand when a process died: one death more each, and quarantine at the limit.
+UPDATE seeds SET deaths = deaths + 1, state = CASE WHEN deaths + 1 >= :limit THEN 'quarantined' ELSE 'waiting' END
+WHERE state = 'working';
+
 -- requeue_working --
--- Seeds that were leased when the daemon before us ended.
+-- Seeds that are in hand when a process ends in good order.
 UPDATE seeds SET state = 'waiting' WHERE state = 'working';
 
--- lease_seeds --
--- Hand out the seeds that wait longest.
+-- suspects --
+-- Whether any seed is in hand, and the most deaths of a seed in hand and of one that waits.
+SELECT
+    EXISTS (SELECT 1 FROM seeds WHERE state = 'working'),
+    (SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects WHERE state = 'working' AND deaths > 0),
+    (SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects WHERE state = 'waiting' AND deaths > 0);
+
+-- any_waiting --
+-- Whether any seed waits.
+SELECT EXISTS (SELECT 1 FROM seeds WHERE state = 'waiting');
+
+-- lease_suspect --
+-- Hand out the seed that waits with most deaths.
 UPDATE seeds SET state = 'working', attempts = attempts + 1
-WHERE ordinal IN (SELECT ordinal FROM seeds WHERE state = 'waiting' ORDER BY ordinal LIMIT :count)
+WHERE ordinal = (
+    SELECT ordinal FROM seeds INDEXED BY suspects
+    WHERE state = 'waiting' AND deaths > 0 ORDER BY deaths DESC, ordinal LIMIT 1
+)
 RETURNING ordinal, id, sample, source, meta;
+
+-- lease_unsuspected --
+-- Hand out the seeds without a death that wait longest.
+UPDATE seeds SET state = 'working', attempts = attempts + 1
+WHERE ordinal IN (SELECT ordinal FROM seeds WHERE state = 'waiting' AND deaths = 0 ORDER BY ordinal LIMIT :count)
+RETURNING ordinal, id, sample, source, meta;
+
+-- quarantined --
+-- Seeds in quarantine, oldest first.
+SELECT id, source, attempts, deaths FROM seeds WHERE state = 'quarantined' ORDER BY ordinal LIMIT :limit;
+
+-- release_all --
+-- Let every seed in quarantine wait again.
+UPDATE seeds SET state = 'waiting', deaths = 0 WHERE state = 'quarantined';
+
+-- release_some --
+-- Let some seeds in quarantine wait again.
+UPDATE seeds SET state = 'waiting', deaths = 0
+WHERE state = 'quarantined' AND id IN (SELECT value FROM json_each(:ids))
+RETURNING id;
 
 -- release_seed --
 -- Give a leased seed back.
@@ -45,8 +84,8 @@ UPDATE seeds SET state = 'waiting'
 WHERE state = 'done' AND id NOT IN (SELECT seed_id FROM outcomes WHERE kind != 'dropped');
 
 -- finish_seed --
--- A seed has its outcome.
-UPDATE seeds SET state = 'done' WHERE id = :id AND state != 'done';
+-- A seed has its outcome; whatever died beside it, it is innocent.
+UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done';
 
 -- has_seed --
 -- Whether a seed was ever queued.
@@ -167,11 +206,12 @@ SELECT agent, sum(
 FROM calls INDEXED BY calls_by_time WHERE intended_at >= :since GROUP BY agent;
 
 -- count_open --
--- Seeds and calls that are in hand, and sends that were repeated.
+-- Seeds and calls that are in hand, sends that were repeated, and seeds in quarantine.
 SELECT
     (SELECT count(*) FROM seeds WHERE state = 'working'),
     coalesce(sum(state = 'intent'), 0),
-    coalesce(sum(sends - (state != 'withdrawn')), 0)
+    coalesce(sum(sends - (state != 'withdrawn')), 0),
+    (SELECT count(*) FROM seeds WHERE state = 'quarantined')
 FROM calls INDEXED BY calls_in_doubt WHERE state != 'answered' OR sends > 1;
 
 -- pair_costs --
@@ -181,3 +221,33 @@ FROM seeds AS s
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
 JOIN candidates AS c INDEXED BY candidates_by_outcome ON c.seq = o.seq
 WHERE s.state = 'done' GROUP BY c.pair ORDER BY c.pair;
+
+-- outcomes_with_texts --
+-- Selections of before a moment behind which texts are kept.
+SELECT seq, seed_id FROM outcomes INDEXED BY outcomes_with_texts
+WHERE kind != 'dropped' AND cleared_at IS NULL AND at < :before ORDER BY at LIMIT :limit;
+
+-- clear_answers --
+-- Take the texts out of a seed's answers.
+UPDATE calls SET reply = json_set(reply, '$.text', NULL) WHERE seed_id = :seed_id AND state = 'answered';
+
+-- clear_candidates --
+-- Take the texts out of a seed's candidates that lost.
+UPDATE candidates SET payload = json_set(payload, '$.candidate.sample', json('{"instruction":""}'))
+WHERE chosen = 0 AND seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
+
+-- mark_cleared --
+-- The texts behind a selection are gone.
+UPDATE outcomes SET cleared_at = :at WHERE seq = :seq;
+
+-- find_request --
+-- What intake of that name was told.
+SELECT digest, response FROM requests WHERE key = :key AND at >= :since;
+
+-- add_request --
+-- Remember intake and what it was told.
+INSERT INTO requests (key, digest, response, at) VALUES (:key, :digest, :response, :at);
+
+-- forget_requests --
+-- Intake is known by its name for some days.
+DELETE FROM requests WHERE at < :before;

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from star_agents.errors import StoreError
-from star_agents.storage import reads
+from star_agents.storage import quarantine, reads
 from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
-from star_agents.storage.rows import AgentUsage, Counts, PairCost, PolicyRow, Result, RevisionRow, Spend
+from star_agents.storage.rows import AgentUsage, Counts, PairCost, PolicyRow, Quarantined, Result, RevisionRow, Spend
 from star_agents.storage.store import STORE_FILE
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class StoreReader:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / STORE_FILE
-        if not self.path.is_file():
+        if not _is_file(self.path):
             raise StoreError(f"{folder}: there is no store here (name the folder of a `run` or `serve`)")
         with store_errors(self.path):
             self._connection = connect_reading(self.path)
@@ -85,6 +85,10 @@ class StoreReader:
         """The policy state as last saved."""
         return self._read(reads.policy)
 
+    def quarantined(self, limit: int = 100) -> list[Quarantined]:
+        """Seeds that are not worked any more, because the process died with them in hand three times."""
+        return self._read(partial(quarantine.quarantined, limit=limit))
+
     def revisions(self) -> list[RevisionRow]:
         """Every config that was in force, oldest first."""
         return self._read(reads.revisions)
@@ -104,3 +108,10 @@ class StoreReader:
                 return question(self._connection)
             finally:
                 self._connection.execute("COMMIT")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        return False

@@ -45,6 +45,7 @@ def counts(connection: sqlite3.Connection) -> Counts:
         completion_tokens=sum(one.completion_tokens for one in usage),
         cost_usd=sum(one.cost_usd for one in usage),
         calls_of_unknown_price=sum(one.unknown_price for one in usage),
+        quarantined=seeds.get("quarantined", 0),
     )
 
 

@@ -20,6 +20,9 @@ from star_agents.storage.rows import Result
 
 Row = dict[str, Any]
 
+CLEARED = Sample(instruction="")
+"""What retention leaves of a candidate that lost."""
+
 _SHAREGPT_NAMES = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
@@ -51,8 +54,8 @@ def preference_rows(result: Result, skipped: Counter[str] | None = None) -> Iter
     """Preference pairs of one seed, only where a verdict stands behind them (design, Eq. 1).
 
     The chosen candidate beat the base, or another candidate lost to it. Both answers must answer the same prompt, or
-    the pair would teach a preference among questions; pairs that do not are counted as ``different prompt``, and
-    equal answers as ``same text``.
+    the pair would teach a preference among questions; pairs that do not are counted as ``different prompt``, equal
+    answers as ``same text``, and what retention has cleared as ``text cleared``.
     """
     outcome = result.outcome
     # Base pairs stand first, and the first usable one is what the referee compared with.
@@ -74,6 +77,8 @@ def preference_rows(result: Result, skipped: Counter[str] | None = None) -> Iter
 
 
 def _why_no_preference(one: Sample, other: Sample) -> str:
+    if CLEARED in (one, other):
+        return "text cleared"
     if one.prompt != other.prompt:
         return "different prompt"
     return "same text" if one.response == other.response else ""

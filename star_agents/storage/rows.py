@@ -139,11 +139,24 @@ class OpenWork(NamedTuple):
     """Intents without an answer."""
     calls_maybe_paid: int
     """Sends that were repeated because no answer had been recorded."""
+    quarantined: int = 0
+    """Seeds that wait for a person."""
+
+
+class Quarantined(NamedTuple):
+    """A seed that is not worked any more, because the process died with it in hand too often."""
+
+    id: str
+    source: str
+    """Where it came from, for people: ``seeds.jsonl:12``."""
+    attempts: int
+    """Leases so far."""
+    deaths: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """The store in numbers. Every seed counts once: waiting, working, kept, base or dropped."""
+    """The store in numbers. Every seed counts once: waiting, working, quarantined, kept, base or dropped."""
 
     waiting: int
     working: int
@@ -158,11 +171,13 @@ class Counts:
     cost_usd: float
     """Sum of the known prices."""
     calls_of_unknown_price: int
+    quarantined: int = 0
+    """Seeds whose work killed the process; a person may release them."""
 
     @property
     def seeds(self) -> int:
         """Every seed ever taken in."""
-        return self.waiting + self.working + self.done
+        return self.waiting + self.working + self.quarantined + self.done
 
     @property
     def done(self) -> int:

@@ -70,10 +70,12 @@ def seeds_from_row(row: Row, source: str) -> list[Seed]:
     try:
         columns, read = _format_of(row)
         samples = read(row)
+        meta = {str(name): plain(value) for name, value in row.items() if name not in columns}
+        return [Seed.of(sample, source=source, meta=meta) for sample in samples]
     except _RowError as bad:
         raise SeedFileError([Problem(where=source, field=bad.field, message=bad.message, fix=bad.fix)]) from None
-    meta = {str(name): plain(value) for name, value in row.items() if name not in columns}
-    return [Seed.of(sample, source=source, meta=meta) for sample in samples]
+    except RecursionError:
+        raise SeedFileError([Problem(where=source, field="", message="is nested too deeply")]) from None
 
 
 def _format_of(row: Row) -> tuple[frozenset[str], Callable[[Row], list[Sample]]]:

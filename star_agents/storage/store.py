@@ -15,9 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from star_agents.errors import StoreError
+from star_agents.crash_points import crash_point
+from star_agents.errors import ScorerError, StarAgentsError, StoreError
 from star_agents.records import Outcome, Reply, Seed
-from star_agents.storage import journal, ledger, reads
+from star_agents.storage import journal, ledger, quarantine, reads, retention
+from star_agents.storage.file_systems import refuse_network_folder
 from star_agents.storage.lock import FolderLock
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.rows import (
@@ -29,6 +31,7 @@ from star_agents.storage.rows import (
     OutcomeRow,
     PairCost,
     PolicyRow,
+    Quarantined,
     RevisionRow,
     Spend,
 )
@@ -43,22 +46,30 @@ class Store:
 
     Verbs take effect in the order in which they are called. Every verb raises StoreError where the file cannot be
     written; it has then left no trace.
+
+    Attributes:
+        holds_back: Whether the last lease came back short although seeds wait, because a suspect is told apart
+            (``quarantine``): they may be leased once a seed in hand has ended or was released.
     """
 
     def __init__(self, folder: Path, writer: Writer, now: Callable[[], float]) -> None:
         self.folder = folder
         self._writer = writer
         self._now = now
+        self.holds_back = False
 
     @classmethod
     async def open(cls, folder: Path, *, now: Callable[[], float] = time.time) -> Self:
-        """Create or open the store in ``folder`` and queue again what an earlier daemon had leased.
+        """Create or open the store in ``folder`` and queue again what was in hand when an earlier process died.
+
+        A seed that was in hand at three deaths is quarantined instead (``quarantine``).
 
         Raises:
             StoreLocked: when another process works on it.
             StoreError: when the folder or file cannot be used, or was written by a newer release.
         """
         _make_folder(folder)
+        refuse_network_folder(folder)
         lock = FolderLock.acquire(folder)
         path = folder / STORE_FILE
         writer = Writer.start(path, partial(_prepare, path=path))
@@ -70,11 +81,12 @@ class Store:
             await writer.aclose()
             lock.release()  # At once: the callback runs only after whoever waits for this.
             raise
+        crash_point("deaths_counted")
         return cls(folder, writer, now)
 
     async def aclose(self) -> None:
-        """Finish what was asked for, close the file and give the folder free."""
-        await self._writer.aclose()
+        """Finish what was asked for, queue again what is in hand, close the file and give the folder free."""
+        await self._writer.aclose(_requeue_working)
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,17 +94,37 @@ class Store:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        # What is in hand when a fault ends the work has a death coming, as if the process had been killed.
+        await self._writer.aclose(None if error is not None and _is_fault(error) else _requeue_working)
 
     # Seeds
 
-    async def add_seeds(self, seeds: Sequence[Seed]) -> tuple[int, int]:
-        """Queue seeds, all or none; return how many were new and how many the store held already."""
-        return await self._writer.run(lambda connection: ledger.add_seeds(connection, seeds, self._now()))
+    async def add_seeds(self, seeds: Sequence[Seed], *, request: tuple[str, str] | None = None) -> tuple[int, int]:
+        """Queue seeds, all or none; return how many were new and how many the store held already.
+
+        Args:
+            seeds: What to queue.
+            request: Key and digest of the request that brought them; its response is kept in the same transaction
+                (``recall_request``). StoreError for a key that is known already.
+        """
+        if request is None:
+            return await self._writer.run(lambda connection: ledger.add_seeds(connection, seeds, self._now()))
+        return await self._writer.run(
+            lambda connection: ledger.add_named_seeds(connection, seeds, request, self._now())
+        )
+
+    async def recall_request(self, key: str) -> tuple[str, str] | None:
+        """Digest and response (``{"new": ..., "duplicates": ...}``) of intake of the last seven days, by its key."""
+        return await self._writer.run(lambda connection: ledger.recall_request(connection, key, self._now()))
 
     async def lease(self, count: int) -> list[Seed]:
-        """Take up to ``count`` waiting seeds, oldest first; the attempt is counted before the work begins."""
-        return await self._writer.run(partial(ledger.lease, count=count))
+        """Take up to ``count`` waiting seeds, oldest first; the attempt is counted before the work begins.
+
+        After a death some seeds must not be worked beside others; then fewer come, and ``holds_back`` says so.
+        """
+        leased = await self._writer.run(partial(quarantine.lease, count=count))
+        self.holds_back = leased.held_back
+        return leased.seeds
 
     async def release(self, seed_id: str) -> None:
         """Give a leased seed back to the queue, at its old place."""
@@ -102,15 +134,31 @@ class Store:
         """Let every seed that ended as dropped wait again; return how many. Their old outcomes stay as history."""
         return await self._writer.run(lambda connection: execute(connection, "requeue_dropped").rowcount)
 
+    async def quarantined(self, limit: int = 100) -> list[Quarantined]:
+        """Seeds that are not worked any more, because the process died with them in hand three times."""
+        return await self._writer.run(partial(quarantine.quarantined, limit=limit))
+
+    async def release_quarantined(self, ids: Sequence[str] | None) -> int:
+        """Let these seeds (``None``: all in quarantine) wait again; return how many.
+
+        Raises:
+            UsageError: when one of them is not in quarantine; then none is released.
+        """
+        return await self._writer.run(partial(quarantine.release, ids=ids))
+
     # Journal
 
     async def find_answer(self, key: str) -> Reply | None:
-        """The recorded reply of a call, if it was answered."""
+        """The recorded reply of a call, if it was answered. AgentRefused where its text was cleared."""
         return await self._writer.run(partial(journal.find_answer, key=key))
 
-    async def begin_calls(self, intents: Sequence[Intent]) -> list[Reply | None]:
-        """For each call its recorded answer; ``None``: it is recorded as about to be sent, and may now be."""
-        return await self._writer.run(lambda connection: journal.begin(connection, intents, self._now()))
+    async def find_answers(self, keys: Sequence[str]) -> dict[str, Reply]:
+        """The recorded replies of the calls that were answered. AgentRefused where a text was cleared."""
+        return await self._writer.run(partial(journal.find_answers, keys=keys))
+
+    async def intend(self, intents: Sequence[Intent]) -> None:
+        """Record that calls are about to be sent. StoreError where one is answered already."""
+        await self._writer.run(lambda connection: journal.intend(connection, intents, self._now()))
 
     async def record_answers(self, answers: Sequence[tuple[str, Reply]]) -> None:
         """Record what begun calls brought back, all or none, before anybody uses it."""
@@ -147,6 +195,19 @@ class Store:
     async def outcomes(self, after_seq: int = 0, limit: int = 256) -> list[OutcomeRow]:
         """A page of outcomes in the order in which they took effect, superseded ones included."""
         return await self._writer.run(partial(reads.outcomes, after_seq=after_seq, limit=limit))
+
+    async def clear_texts(self, before: float, limit: int = 64) -> int:
+        """Clear the texts behind up to ``limit`` samples selected before a moment; return how many (``retention``).
+
+        Args:
+            before: Seconds since 1970.
+            limit: Samples in this batch; other verbs wait for it. Call again until it returns 0.
+        """
+        cleared = await self._writer.run(
+            lambda connection: retention.clear_texts(connection, before=before, limit=limit, at=self._now())
+        )
+        crash_point("texts_cleared")
+        return cleared
 
     async def save_policy(self, state: Mapping[str, Any], revision: int) -> None:
         """Keep a policy state that follows from no outcome: the first one, and after a change of the config."""
@@ -215,4 +276,15 @@ def _make_folder(folder: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     migrate(connection, path, scripts())
+    quarantine.count_deaths(connection)
+
+
+def _requeue_working(connection: sqlite3.Connection) -> None:
     execute(connection, "requeue_working")
+
+
+def _is_fault(error: BaseException) -> bool:
+    """Whether a seed may be what ended the work: not a cancellation, and no error of ours but a scorer that dies."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_fault(one) for one in error.exceptions)
+    return isinstance(error, Exception) and (isinstance(error, ScorerError) or not isinstance(error, StarAgentsError))

@@ -1,0 +1,34 @@
+"""SIGTERM at random moments, and a second daemon on the same folder. Loops: chaos_daemon.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chaos_daemon import DRAIN_S, second_daemons, serving, sigterm_rounds
+from lines import agents_yaml
+
+ROUNDS = 20
+
+
+def test_sigterm_at_any_moment_ends_with_0_in_time_and_nothing_is_paid_again(tmp_path: Path) -> None:
+    report = sigterm_rounds(tmp_path, rounds=ROUNDS, random_seed=1)
+    books = report.books
+    assert books is not None
+    assert (report.rounds, report.exits) == (ROUNDS, {0: ROUNDS + 1})
+    assert report.slowest_s < DRAIN_S
+    assert report.in_the_middle > ROUNDS / 4, "most signals came while seeds were being worked"
+    assert (books.repaid, books.pending, books.charged) == (0, 0, books.answered)
+    assert books.seeds == books.outcomes == report.sent
+    assert report.noise == []
+
+
+def test_a_second_daemon_is_refused_within_a_second_with_the_owner_s_pid(tmp_path: Path) -> None:
+    config, data = tmp_path / "agents.yaml", tmp_path / "data"
+    config.write_text(agents_yaml("http://127.0.0.1:9/v1"))
+    with serving(config, data) as (daemon, _):
+        for refusal in second_daemons(config, data, rounds=5):
+            assert refusal.code == 3
+            assert refusal.seconds < 1
+            assert f"(pid {daemon.process.pid})" in refusal.said
+            assert refusal.said.count("\n") == 1
+        assert daemon.end() == 0

@@ -1,0 +1,1 @@
+"""The loops of tools/chaos, and how they are told of."""

@@ -1,0 +1,199 @@
+"""Every loop with its full size: what it does stands in tests/chaos_*.py, here it is called and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a loop found."""
+
+    counted: str
+    """What happened, in numbers."""
+    violations: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """One row of the table."""
+
+    what: str
+    unit: str
+    """What is counted by ``--rounds``."""
+    full: int
+    """Its number in the table."""
+    module: str
+    """Where it stands; imported when it is run, so that one loop does not wait for what another needs."""
+    count: Callable[[Any, Path, int, int], Result]
+    """Runs it: with the module, an empty folder, the rounds and the seed."""
+
+    def run(self, folder: Path, rounds: int, seed: int) -> Result:
+        """Run the loop in an empty folder."""
+        return self.count(importlib.import_module(self.module), folder, rounds, seed)
+
+
+def store(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """kill -9 of a store."""
+
+    report = loops.kill_store(folder, rounds=rounds, seed=seed)
+    return Result(
+        counted=f"{report.seeds:,} seeds, {report.outcomes:,} outcomes, {report.charges:,} calls, "
+        f"{report.repaid_in_flight} of them repaid in flight (at most {report.worst_in_flight} after one kill)",
+        violations=report.violations,
+    )
+
+
+def daemon(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """kill -9 of a daemon."""
+    return _daemon(loops, folder, rounds, seed, edited=False)
+
+
+def replay(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """The same while agents.yaml is edited, so that a replay has to follow the edits."""
+    return _daemon(loops, folder, rounds, seed, edited=True)
+
+
+def _daemon(loops: Any, folder: Path, rounds: int, seed: int, *, edited: bool) -> Result:
+
+    report = loops.kill_daemon(folder, rounds=rounds, seed=seed, edited=edited, cold=True)
+    edits = f"{report.edits} edits, " if edited else ""
+    return Result(counted=f"{edits}{_killed(report)}", violations=report.violations)
+
+
+def points(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Death at every named point."""
+
+    report = loops.kill_at_points(folder, rounds=rounds, seed=seed, cold=True)
+    counted = f"{len(report.reached)} points, {report.reached.total()} deaths, {_killed(report)}"
+    return Result(counted=counted, violations=report.violations)
+
+
+def _killed(report: Any) -> str:
+    return (
+        f"{report.seeds:,} seeds, {report.outcomes:,} outcomes, {report.charges:,} calls, {report.repaid_in_flight} of "
+        f"them repaid in flight (at most {report.worst_in_flight} after one kill), {report.replays:,} replays alike, "
+        f"{report.quarantined} seeds let out of quarantine"
+    )
+
+
+def wal(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Torn logs."""
+
+    report = loops.tear_logs(folder, rounds=rounds, seed=seed)
+    counted = f"{report.prefixes} different prefixes of {report.commits} commits, each exact"
+    return Result(counted=counted, violations=report.violations)
+
+
+def model(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """The store against a model of dicts."""
+
+    try:
+        report = loops.check_against_model(rounds=rounds, seed=seed)
+    except (Exception, BaseExceptionGroup, pytest.fail.Exception) as difference:  # whatever the sequence raised
+        return Result(counted="", violations=[f"the store differs from its model: {_told(difference)}"])
+    return Result(counted=f"sequences of up to {report.steps} verbs")
+
+
+def _told(error: BaseException) -> str:
+    inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+    return (str(inner) or repr(inner)).strip().splitlines()[0]
+
+
+def drain(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """SIGTERM at random moments."""
+
+    report = loops.sigterm_rounds(folder, rounds=rounds, random_seed=seed)
+    books = report.books
+    assert books is not None
+    wrong = [f"{count} daemons ended with {code}" for code, count in report.exits.items() if code != 0]
+    wrong += [f"the slowest drain took {report.slowest_s:.1f} s"] if report.slowest_s >= loops.DRAIN_S else []
+    wrong += [f"{books.repaid} calls were repaid"] if books.repaid else []
+    wrong += [f"{books.outcomes} outcomes for {report.sent} seeds"] if books.outcomes != report.sent else []
+    wrong += report.noise[:3]
+    return Result(
+        counted=f"{report.in_the_middle} of them with seeds waiting, slowest {report.slowest_s:.1f} s, "
+        f"{report.sent:,} seeds, {books.charged:,} calls, {books.repaid} repaid",
+        violations=wrong,
+    )
+
+
+def edits(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """agents.yaml edited under load."""
+
+    report = loops.edit_rounds(folder, rounds=rounds, random_seed=seed)
+    books = report.books
+    assert books is not None
+    wrong = [f"revision {one} came of no good edit" for one in report.bad_in_force]
+    wrong += [f"{report.applied} edits were in force, {report.good} were good"] * (report.applied != report.good)
+    wrong += [f"{books.charged} calls were charged, {books.answered} answered"] * (books.charged != books.answered)
+    wrong += [f"{books.outcomes} outcomes for {report.sent} seeds"] * (books.outcomes != report.sent)
+    wrong += [*report.failures[:3], *report.noise[:3]]
+    return Result(
+        counted=f"{report.good} good, {report.bad} bad, {report.torn} half-written first; {report.sent:,} seeds, "
+        f"{books.charged:,} calls, {books.repaid} repaid",
+        violations=wrong,
+    )
+
+
+def input_(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Malformed input."""
+
+    report = loops.receive(loops.cases(rounds, random_seed=seed), folder)
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.kinds.items()))
+    return Result(counted=counted, violations=report.faults)
+
+
+def verdicts(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Hostile candidates."""
+
+    report = asyncio.run(loops.forge(rounds, random_seed=seed))
+    counted = f"{report.comparisons:,} comparisons, {len(report.softened):,} verdicts softened to a tie"
+    return Result(counted=counted, violations=[f"forged: {one}" for one in report.forged])
+
+
+def soak(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Seed after seed."""
+
+    report = loops.soak(folder, rounds=rounds)
+    return Result(counted=str(report), violations=report.violations)
+
+
+def sync(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """The order of syncing and saying so."""
+
+    report = loops.check_sync_order(folder, rounds=rounds, seed=seed)
+    return Result(counted=f"{report.synced_commits:,} syncs of the log", violations=report.violations)
+
+
+def lock(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """A second daemon on the same folder."""
+
+    report = loops.second_daemons(folder, rounds=rounds)
+    return Result(counted=f"slowest refusal {report.slowest_s:.2f} s", violations=report.violations)
+
+
+LOOPS: dict[str, Loop] = {
+    "store": Loop(what="kill -9 of the store under load", unit="kills", full=10_000, module="chaos_store", count=store),
+    "daemon": Loop(what="kill -9 of the whole daemon", unit="kills", full=1_000, module="chaos_kills", count=daemon),
+    "points": Loop(what="kill at every named crash point", unit="times each", full=20, module="chaos_points", count=points),
+    "replay": Loop(what="kill -9 while pairs come and go", unit="kills", full=1_000, module="chaos_kills", count=replay),
+    "wal": Loop(what="torn write-ahead log", unit="recoveries", full=100_000, module="chaos_wal", count=wal),
+    "model": Loop(what="the store against a model", unit="sequences", full=50_000, module="chaos_store_model", count=model),
+    "drain": Loop(what="SIGTERM at random moments", unit="signals", full=500, module="chaos_daemon", count=drain),
+    "edits": Loop(what="agents.yaml edited under load", unit="edits", full=1_000, module="chaos_daemon", count=edits),
+    "input": Loop(what="malformed input", unit="cases", full=2_000, module="chaos_input", count=input_),
+    "verdicts": Loop(what="hostile candidates", unit="candidates", full=1_000, module="chaos_hostile", count=verdicts),
+    "soak": Loop(what="soak, provider without latency", unit="seeds", full=100_000, module="chaos_soak", count=soak),
+    "sync": Loop(what="durable before it is said", unit="verbs", full=10_000, module="chaos_sync", count=sync),
+    "lock": Loop(what="a second daemon on one folder", unit="daemons", full=100, module="chaos_lock", count=lock),
+}
