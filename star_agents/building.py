@@ -11,6 +11,7 @@ from star_agents import offline
 from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.agents.client import AgentClient
 from star_agents.bus import Bus
+from star_agents.collecting import spare_what_stays
 from star_agents.config import Config
 from star_agents.config_file import config_digest
 from star_agents.events import DeploymentChanged
@@ -69,6 +70,7 @@ async def open_line(
             now=now,
         )
         unsubscribe = bus.subscribe(line.hear)
+        spare_what_stays()
         yield line
         unsubscribe()
         line.save_index()

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from star_agents import __version__
+from star_agents.collecting import look_less_often
 from star_agents.errors import ConfigError, SeedFileError, StarAgentsError
 
 VERBS = {
@@ -58,6 +59,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (``sys.argv`` unless ``arguments`` are given) and exit with its code."""
+    look_less_often()
     try:
         cli.main(arguments, prog_name="star-agents", standalone_mode=False)
     except click.exceptions.Exit as stop:

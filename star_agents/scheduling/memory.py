@@ -17,6 +17,8 @@ import hnswlib
 import numpy as np
 from numpy.typing import NDArray
 
+from star_agents.crash_points import crash_point
+
 Vector = NDArray[np.float32]
 
 _FIRST_CAPACITY = 1024
@@ -97,11 +99,13 @@ class MemoryBank:
             "last_seq": self.last_seq,
             "sha256": _checksum(draft),
         }
+        crash_point("index_before_rename")
         draft.replace(path)
         facts_draft = _facts_path(path).with_suffix(".new")
         facts_draft.write_text(json.dumps(facts), encoding="utf-8")
         _sync(facts_draft)
         facts_draft.replace(_facts_path(path))
+        crash_point("index_saved")
 
     def _new_index(self, dimension: int) -> hnswlib.Index:
         index = hnswlib.Index(space="cosine", dim=dimension)

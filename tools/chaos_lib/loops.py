@@ -7,11 +7,9 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +42,6 @@ class Loop:
 
 def store(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """kill -9 of a store."""
-
     report = loops.kill_store(folder, rounds=rounds, seed=seed)
     return Result(
         counted=f"{report.seeds:,} seeds, {report.outcomes:,} outcomes, {report.charges:,} calls, "
@@ -64,7 +61,6 @@ def replay(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
 
 
 def _daemon(loops: Any, folder: Path, rounds: int, seed: int, *, edited: bool) -> Result:
-
     report = loops.kill_daemon(folder, rounds=rounds, seed=seed, edited=edited, cold=True)
     edits = f"{report.edits} edits, " if edited else ""
     return Result(counted=f"{edits}{_killed(report)}", violations=report.violations)
@@ -72,7 +68,6 @@ def _daemon(loops: Any, folder: Path, rounds: int, seed: int, *, edited: bool) -
 
 def points(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Death at every named point."""
-
     report = loops.kill_at_points(folder, rounds=rounds, seed=seed, cold=True)
     counted = f"{len(report.reached)} points, {report.reached.total()} deaths, {_killed(report)}"
     return Result(counted=counted, violations=report.violations)
@@ -88,7 +83,6 @@ def _killed(report: Any) -> str:
 
 def wal(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Torn logs."""
-
     report = loops.tear_logs(folder, rounds=rounds, seed=seed)
     counted = f"{report.prefixes} different prefixes of {report.commits} commits, each exact"
     return Result(counted=counted, violations=report.violations)
@@ -96,7 +90,6 @@ def wal(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
 
 def model(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """The store against a model of dicts."""
-
     try:
         report = loops.check_against_model(rounds=rounds, seed=seed)
     except (Exception, BaseExceptionGroup, pytest.fail.Exception) as difference:  # whatever the sequence raised
@@ -111,7 +104,6 @@ def _told(error: BaseException) -> str:
 
 def drain(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """SIGTERM at random moments."""
-
     report = loops.sigterm_rounds(folder, rounds=rounds, random_seed=seed)
     books = report.books
     assert books is not None
@@ -129,7 +121,6 @@ def drain(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
 
 def edits(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """agents.yaml edited under load."""
-
     report = loops.edit_rounds(folder, rounds=rounds, random_seed=seed)
     books = report.books
     assert books is not None
@@ -147,7 +138,6 @@ def edits(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
 
 def input_(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Malformed input."""
-
     report = loops.receive(loops.cases(rounds, random_seed=seed), folder)
     counted = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.kinds.items()))
     return Result(counted=counted, violations=report.faults)
@@ -155,7 +145,6 @@ def input_(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
 
 def verdicts(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Hostile candidates."""
-
     report = asyncio.run(loops.forge(rounds, random_seed=seed))
     counted = f"{report.comparisons:,} comparisons, {len(report.softened):,} verdicts softened to a tie"
     return Result(counted=counted, violations=[f"forged: {one}" for one in report.forged])
@@ -163,37 +152,37 @@ def verdicts(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
 
 def soak(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Seed after seed."""
-
     report = loops.soak(folder, rounds=rounds)
     return Result(counted=str(report), violations=report.violations)
 
 
 def sync(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """The order of syncing and saying so."""
-
     report = loops.check_sync_order(folder, rounds=rounds, seed=seed)
     return Result(counted=f"{report.synced_commits:,} syncs of the log", violations=report.violations)
 
 
 def lock(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """A second daemon on the same folder."""
-
     report = loops.second_daemons(folder, rounds=rounds)
     return Result(counted=f"slowest refusal {report.slowest_s:.2f} s", violations=report.violations)
 
 
 LOOPS: dict[str, Loop] = {
-    "store": Loop(what="kill -9 of the store under load", unit="kills", full=10_000, module="chaos_store", count=store),
-    "daemon": Loop(what="kill -9 of the whole daemon", unit="kills", full=1_000, module="chaos_kills", count=daemon),
-    "points": Loop(what="kill at every named crash point", unit="times each", full=20, module="chaos_points", count=points),
-    "replay": Loop(what="kill -9 while pairs come and go", unit="kills", full=1_000, module="chaos_kills", count=replay),
-    "wal": Loop(what="torn write-ahead log", unit="recoveries", full=100_000, module="chaos_wal", count=wal),
-    "model": Loop(what="the store against a model", unit="sequences", full=50_000, module="chaos_store_model", count=model),
-    "drain": Loop(what="SIGTERM at random moments", unit="signals", full=500, module="chaos_daemon", count=drain),
-    "edits": Loop(what="agents.yaml edited under load", unit="edits", full=1_000, module="chaos_daemon", count=edits),
-    "input": Loop(what="malformed input", unit="cases", full=2_000, module="chaos_input", count=input_),
-    "verdicts": Loop(what="hostile candidates", unit="candidates", full=1_000, module="chaos_hostile", count=verdicts),
-    "soak": Loop(what="soak, provider without latency", unit="seeds", full=100_000, module="chaos_soak", count=soak),
-    "sync": Loop(what="durable before it is said", unit="verbs", full=10_000, module="chaos_sync", count=sync),
-    "lock": Loop(what="a second daemon on one folder", unit="daemons", full=100, module="chaos_lock", count=lock),
+    name: Loop(what=what, unit=unit, full=full, module=f"chaos_{module}", count=count)
+    for name, what, unit, full, module, count in (
+        ("store", "kill -9 of the store under load", "kills", 10_000, "store", store),
+        ("daemon", "kill -9 of the whole daemon", "kills", 1_000, "kills", daemon),
+        ("points", "kill at every named crash point", "times each", 20, "points", points),
+        ("replay", "kill -9 while pairs come and go", "kills", 1_000, "kills", replay),
+        ("wal", "torn write-ahead log", "recoveries", 100_000, "wal", wal),
+        ("model", "the store against a model", "sequences", 50_000, "store_model", model),
+        ("drain", "SIGTERM at random moments", "signals", 500, "daemon", drain),
+        ("edits", "agents.yaml edited under load", "edits", 1_000, "daemon", edits),
+        ("input", "malformed input", "cases", 2_000, "input", input_),
+        ("verdicts", "hostile candidates", "candidates", 1_000, "hostile", verdicts),
+        ("soak", "soak, provider without latency", "seeds", 100_000, "soak", soak),
+        ("sync", "durable before it is said", "verbs", 10_000, "sync", sync),
+        ("lock", "a second daemon on one folder", "daemons", 100, "lock", lock),
+    )
 }

@@ -19,8 +19,8 @@ MARKS = ("<!-- chaos:begin -->", "<!-- chaos:end -->")
 HEADING = "## Kill it anywhere (`tools/chaos`)"
 HEAD = ("| | N | violations | at 95 % | seen | seed, commit |", "|---|---|---|---|---|---|")
 REMARK = (
-    "SQLite {sqlite}, `synchronous={synchronous}`. *At 95 %* is the rule of three: where N rounds show no violation, at "
-    "most 3/N of all rounds would."
+    "SQLite {sqlite}, `synchronous={synchronous}`. *At 95 %* is the rule of three: where N rounds show no violation, "
+    "at most 3/N of all rounds would."
 )
 _KEY = re.compile(r"<!-- (\S+) --> \|$")
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")

@@ -1,0 +1,29 @@
+"""How Python's cyclic garbage collector treats a process that works for days.
+
+Left alone it walks every module, class and model table that was ever imported, again and again: a third of the CPU of a
+run with a thousand calls in flight, in stalls of up to a quarter of a second during which no call goes out.
+"""
+
+from __future__ import annotations
+
+import gc
+
+_YOUNGEST = 10_000
+"""Container objects that may be made, and not freed, before the youngest are looked at. Python's 700 are a few calls'."""
+
+
+def look_less_often() -> None:
+    """Let the collector run after more has been made; imports alone would start it hundreds of times."""
+    gc.set_threshold(_YOUNGEST, *gc.get_threshold()[1:])
+
+
+def spare_what_stays() -> None:
+    """Take what has been built so far out of the collector's sight, once per process.
+
+    Call it when everything is built: what is frozen and becomes part of a cycle later is never collected.
+    """
+    if gc.get_freeze_count():
+        return
+    look_less_often()
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,149 @@
+"""What each mutant changes. An edit names its text exactly: where that text is gone, the mutant has to be made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One text of one file that is there exactly once, and what takes its place."""
+
+    file: str
+    text: str
+    replacement: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """One promise switched off."""
+
+    name: str
+    promise: str
+    edits: Sequence[Edit]
+    loop: str
+    rounds: int
+    sign: str
+    """Pattern of the violation by which the loop must notice: a mutant that merely breaks proves nothing."""
+
+
+_BENCH, _STORE = "star_agents/workbench.py", "star_agents/storage/store.py"
+_RECORD = "            await rooms.store.record_answers(list(answered.items()))\n"
+_INTEND = "            await rooms.store.intend(intents)\n"
+_COMMIT = """\
+        return await self._writer.run(
+            lambda connection: ledger.commit_outcome(
+                connection, outcome, policy=policy, memory=memory, revision=revision, at=self._now()
+            )
+        )
+"""
+_COMMIT_IN_TWO = """\
+        seq = await self._writer.run(
+            lambda connection: ledger.commit_outcome(
+                connection, outcome, policy=policy, memory=memory, revision=revision, at=self._now()
+            )
+        )
+        await self.save_policy(policy, revision)
+        return seq
+"""
+_RECORD_LATER = """\
+            asyncio.get_running_loop().call_later(
+                0.05, lambda: asyncio.ensure_future(rooms.store.record_answers(list(answered.items())))
+            )
+"""
+
+MUTANTS = (
+    Mutant(
+        name="answer-before-use",
+        promise="an answer is durable before it is used",
+        edits=[
+            Edit(_BENCH, "import base64\n", "import asyncio\nimport base64\n"),
+            Edit(_BENCH, _RECORD, _RECORD_LATER),
+        ],
+        loop="daemon",
+        rounds=4,
+        sign="was used and is not durable",
+    ),
+    Mutant(
+        name="intent-row",
+        promise="an intent is durable before the call is sent",
+        edits=[Edit(_BENCH, _INTEND, ""), Edit(_BENCH, _RECORD, _INTEND + _RECORD)],
+        loop="daemon",
+        rounds=6,
+        sign="sends were intended|does not count it",
+    ),
+    Mutant(
+        name="single-transaction",
+        promise="outcome, policy, memory row and seed state are one transaction",
+        edits=[
+            Edit(_STORE, _COMMIT, _COMMIT_IN_TWO),
+            Edit(
+                "star_agents/storage/ledger.py",
+                "    save_policy(connection, policy, revision)\n    return seq\n",
+                "    return seq\n",
+            ),
+        ],
+        loop="store",
+        rounds=60,
+        sign="outcomes, memory, policy and seeds disagree",
+    ),
+    Mutant(
+        name="unique-key-of-a-call",
+        promise="the same call has the same key, however often the seed is worked",
+        edits=[
+            Edit(_BENCH, "import base64\n", "import base64\nimport os\n"),
+            Edit(
+                _BENCH,
+                "name = [self.seed.id, step, agent, told, parameters]",
+                "name = [self.seed.id, step, agent, told, parameters, os.getpid()]",
+            ),
+        ],
+        loop="daemon",
+        rounds=6,
+        sign="was paid again once its answer was durable",
+    ),
+    Mutant(
+        name="unique-key-of-a-selection",
+        promise="a seed is selected once",
+        edits=[
+            Edit(
+                "star_agents/storage/schema.sql",
+                "CREATE UNIQUE INDEX one_selection_per_seed",
+                "CREATE INDEX one_selection_per_seed",
+            ),
+            Edit(
+                "star_agents/storage/queries.sql",
+                "UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done';",
+                "UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id;",
+            ),
+        ],
+        loop="model",
+        rounds=100,
+        sign="differs from its model",
+    ),
+    Mutant(
+        name="synchronous-full",
+        promise="what is said to be durable is synced",
+        edits=[
+            Edit("star_agents/storage/connection.py", '"PRAGMA synchronous = FULL"', '"PRAGMA synchronous = NORMAL"')
+        ],
+        loop="sync",
+        rounds=40,
+        sign="before the log was synced",
+    ),
+    Mutant(
+        name="lock",
+        promise="one daemon works on a store",
+        edits=[
+            Edit(
+                "star_agents/storage/lock.py",
+                "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+                "            pass\n",
+            )
+        ],
+        loop="lock",
+        rounds=2,
+        sign="two daemons work on one store",
+    ),
+)

@@ -1,0 +1,78 @@
+"""Copies the package, switches one promise off in the copy, and runs the loop that has to notice, there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaos_mutants.patches import MUTANTS, Edit, Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("star_agents", "tests", "tools/chaos_lib", "tools/chaos_mutants")
+_VIOLATION = re.compile(r"^  violation: (.*)$", re.MULTILINE)
+
+
+def try_all(names: Sequence[str]) -> bool:
+    """Try the mutants of these names, all where none is named; whether each was caught, and nothing else was.
+
+    Raises:
+        ValueError: for a name that no mutant has, or an edit whose text is not there any more.
+    """
+    if unknown := set(names) - {mutant.name for mutant in MUTANTS}:
+        raise ValueError(f"there is no mutant {', '.join(sorted(unknown))}")
+    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    # What a loop finds in a mutant proves something only where it finds nothing in the package as it is.
+    controls = dict.fromkeys((mutant.loop, max(m.rounds for m in chosen if m.loop == mutant.loop)) for mutant in chosen)
+    sound = [_hold(loop, rounds) for loop, rounds in controls]
+    return all(sound + [_is_caught(mutant) for mutant in chosen])
+
+
+def _hold(loop: str, rounds: int) -> bool:
+    code, found, told = _run(loop, rounds, ())
+    held = code == 0
+    _say(f"as it is: {loop} finds nothing" if held else f"as it is: {loop} FAILS: {(found or [told])[0]}")
+    return held
+
+
+def _is_caught(mutant: Mutant) -> bool:
+    code, found, told = _run(mutant.loop, mutant.rounds, mutant.edits)
+    signs = [one for one in found if re.search(mutant.sign, one)]
+    if code and signs:
+        _say(f"{mutant.name}: caught by {mutant.loop}: {signs[0]}")
+        return True
+    seen = f"only {found[0]}" if found else told or "nothing"
+    _say(f"{mutant.name}: NOT CAUGHT by {mutant.loop}, which saw {seen}")
+    return False
+
+
+def _run(loop: str, rounds: int, edits: Sequence[Edit]) -> tuple[int, list[str], str]:
+    """Exit code of the loop in an edited copy, its violations, and the last line of what it said otherwise."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as place:
+        copy = Path(place)
+        for name in COPIED:
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "test_*"))
+        shutil.copy(ROOT / "tools" / "chaos", copy / "tools" / "chaos")
+        for edit in edits:
+            _apply(edit, copy)
+        command = [sys.executable, "tools/chaos", loop, "--rounds", str(rounds)]
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    said = (done.stderr or done.stdout).strip().splitlines()
+    return done.returncode, _VIOLATION.findall(done.stdout), said[-1] if said else ""
+
+
+def _apply(edit: Edit, copy: Path) -> None:
+    path = copy / edit.file
+    before = path.read_text("utf-8")
+    if before.count(edit.text) != 1:
+        found = before.count(edit.text)
+        raise ValueError(f"{edit.file} has the text to replace {found} times, not once: {edit.text.strip()!r}")
+    path.write_text(before.replace(edit.text, edit.replacement), "utf-8")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
