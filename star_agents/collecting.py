@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 
 _YOUNGEST = 10_000
-"""Container objects that may be made, and not freed, before the youngest are looked at. Python's 700 are a few calls'."""
+"""Container objects that may be made and not freed before the youngest are looked at; Python's 700 are a few calls'."""
 
 
 def look_less_often() -> None:

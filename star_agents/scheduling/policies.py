@@ -28,7 +28,7 @@ class Policy(Protocol):
         ...
 
     def observe(self, rewards: Rewards) -> None:
-        """Learn from one outcome."""
+        """Learn from one outcome, replacing what was known: a shallow copy made before stays as it was."""
         ...
 
     def configure(self, pairs: Sequence[str]) -> None:
@@ -80,9 +80,10 @@ class PaperPolicy:
         earned = [(pair, value) for pair, value in rewards if value > 0 and pair in self._weights]
         if not earned or self._rate == 0:
             return
+        weights = dict(self._weights)
         for pair, value in earned:
-            self._weights[pair] += self._rate * value
-        self._weights = _with_floor(_normalised(self._weights), self._floor)
+            weights[pair] += self._rate * value
+        self._weights = _with_floor(_normalised(weights), self._floor)
 
     def configure(self, pairs: Sequence[str]) -> None:
         """A new pair enters with the mean probability 1/K; those that stay share the rest in proportion."""
@@ -128,10 +129,12 @@ class ThompsonPolicy:
 
     def observe(self, rewards: Rewards) -> None:
         """Add each drawn pair's reward to its posterior."""
+        counts = dict(self._counts)
         for pair, value in rewards:
-            if pair in self._counts:
-                wins, losses = self._counts[pair]
-                self._counts[pair] = (wins + value, losses + 1 - value)
+            if pair in counts:
+                wins, losses = counts[pair]
+                counts[pair] = (wins + value, losses + 1 - value)
+        self._counts = counts
 
     def configure(self, pairs: Sequence[str]) -> None:
         """A new pair starts from the uniform prior."""

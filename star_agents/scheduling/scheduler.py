@@ -79,7 +79,7 @@ class Scheduler:
 
     def foresee(self, outcome: Outcome) -> dict[str, Any]:
         """The policy's state after this outcome, without taking it over."""
-        policy = copy.deepcopy(self._policy)
+        policy = copy.copy(self._policy)  # policies replace what they know and never change it in place
         policy.observe(outcome.rewards)
         return policy.state()
 
