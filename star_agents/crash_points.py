@@ -12,6 +12,8 @@ import signal
 from dataclasses import dataclass
 from functools import cache
 
+from star_agents.errors import UsageError
+
 VARIABLE = "STAR_AGENTS_CRASH_AT"
 
 CRASH_POINTS: dict[str, str] = {
@@ -42,12 +44,18 @@ class _Armed:
 def _armed() -> _Armed:
     name, _, count = os.environ.get(VARIABLE, "").partition(":")
     if name and name not in CRASH_POINTS:
-        raise ValueError(f"{VARIABLE}: there is no crash point {name!r} (there are {', '.join(CRASH_POINTS)})")
+        raise UsageError(f"{VARIABLE}: there is no crash point {name!r} (there are {', '.join(CRASH_POINTS)})")
+    if count and not count.isdecimal():
+        raise UsageError(f"{VARIABLE}: {count!r} is no number of passes (write {name}:3 for the third)")
     return _Armed(name, int(count or 1))
 
 
 def crash_point(name: str) -> None:
-    """Die here if the environment asks for it."""
+    """Die here if the environment asks for it.
+
+    Raises:
+        UsageError: when the environment names a point that does not exist.
+    """
     armed = _armed()
     if armed.name != name:
         return

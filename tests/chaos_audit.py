@@ -75,8 +75,10 @@ class Audit:
     looks: int = 0
     repaid: int = 0
     """Charges for a call that was charged before: it was in flight at a kill."""
+    in_flight: int = 0
+    """Charges whose answers were not durable when the process that asked for them was gone."""
     worst: int = 0
-    """Most of them between two looks."""
+    """Most of them at one look."""
     charged: Counter[str] = field(default_factory=Counter)
     _durable: dict[str, str] = field(default_factory=dict)
     """Every answered call ever seen: its key, and the signature of the charge that paid for it."""
@@ -85,7 +87,7 @@ class Audit:
     def look(self, what: str) -> Facts:
         """Check everything; ``what`` happened since the last look, for the messages."""
         self.looks += 1
-        problems = self._read_book()
+        marks, problems = self._read_book()
         facts = Facts(charges=self.charged.total())
         path = self.folder / STORE_FILE
         if path.exists():
@@ -97,22 +99,30 @@ class Audit:
                     problems += found
         elif self.told:
             problems.append("the store is gone")
+        problems += self._check_in_flight(marks)
         self.violations += [f"{what}: {problem}" for problem in problems]
         return facts
 
-    def _read_book(self) -> list[str]:
-        """What was charged since, against what was durable then."""
+    def _read_book(self) -> tuple[list[str], list[str]]:
+        """What was charged since the last look, and what of it was durable then."""
         marks, self._read = charges(self.book, self._read)
         paid = set(self._durable.values())
         problems = [f"call {mark} was paid again once its answer was durable" for mark in marks if mark in paid]
-        again = 0
         for mark in marks:
-            again += mark in self.charged
+            self.repaid += mark in self.charged
             self.charged[mark] += 1
-        self.repaid += again
-        self.worst = max(self.worst, again)
-        if again > self.at_once:
-            problems.append(f"{again} calls were repaid, and only {self.at_once} can have been in flight")
+        return marks, problems
+
+    def _check_in_flight(self, marks: list[str]) -> list[str]:
+        """A kill takes no more answers with it than there were calls in flight; only those are ever paid again."""
+        lost = len(set(marks) - set(self._durable.values()))
+        self.in_flight += lost
+        self.worst = max(self.worst, lost)
+        problems = []
+        if lost > self.at_once:
+            problems.append(f"{lost} answers were lost, and only {self.at_once} calls can have been in flight")
+        if self.repaid > self.in_flight:
+            problems.append(f"{self.repaid} calls were repaid, and only {self.in_flight} were in flight at a kill")
         return problems
 
     def _check(self, connection: sqlite3.Connection) -> tuple[Facts, list[str]]:

@@ -47,7 +47,7 @@ class KillReport:
     repaid_in_flight: int = 0
     """Calls that were charged again because a kill fell between sending and recording."""
     worst_in_flight: int = 0
-    """Most of them after one kill."""
+    """Most answers that one kill took with it."""
     replays: int = 0
     """Times that probabilities and memory bank were compared with a replay of the outcomes."""
     edits: int = 0

@@ -54,6 +54,7 @@ def kill_at_points(
     report, chance = PointReport(rounds=rounds, seed=seed), random.Random(seed)
     for number in range(rounds):
         with story(folder / str(number), chance, cold=cold) as told:
+            _work_some(told)  # a backup needs a store
             for point in chance.sample(list(points), len(points)):
                 _die_at(told, point, report)
             report.quarantined += told.finish()
@@ -129,8 +130,18 @@ def _backing_up(told: Story, armed: str, passes: int) -> int:
 
 
 def _clearing(told: Story, armed: str, passes: int) -> int:
+    _work_some(told)  # so that there are texts
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1]), VARIABLE: armed}
     return subprocess.run([sys.executable, "-c", _CLEAR, str(told.data)], env=environment, check=False).returncode
+
+
+def _work_some(told: Story) -> None:
+    """New seeds end, and the daemon drains."""
+    told.start()
+    if told.is_ready() and told.post(SEEDS):
+        told.wait_for_newest()
+    _end(told)
+    told.look("seeds were worked")
 
 
 def _end(told: Story) -> int:

@@ -54,8 +54,10 @@ def provider(book: Path) -> Iterator[str]:
     command = [sys.executable, __file__, "--book", str(book)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.kill()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 async def _serve(book: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_crash_point_that_does_not_exist_is_named_with_those_that_do(tmp_path:
     config.write_text("agents: {tutor: {model: offline/tutor}}\nselection: base\nmemory: off\n")
     with Nursery() as nursery:
         nursery.start("serve", "-c", config, "--data-dir", tmp_path / "data", "--port", "0", **{VARIABLE: "nowhere"})
-        assert nursery.ended() == 1
+        assert nursery.ended() == 2
         assert "there is no crash point 'nowhere'" in nursery.noise[-1]
 
 

@@ -45,6 +45,14 @@ def test_asking_for_more_neighbours_than_there_are_gives_all() -> None:
     assert len(bank_of(remembered(3)).nearest_pairs(as_vector([1.0] * 16), 50)) == 3
 
 
+def test_instructions_that_are_all_alike_are_found_as_far_as_the_search_reaches() -> None:
+    alike = as_vector([1.0, 2.0, 3.0, 4.0])
+    rows = [Remembered(seq=seq, pair="keep/a", pi=0.5, embedding=alike) for seq in range(1, 3001)]
+    bank = bank_of(rows)
+    assert bank.nearest_pairs(alike, 5) == ["keep/a"] * 5
+    assert set(bank.nearest_pairs(alike, len(rows))) == {"keep/a"}
+
+
 def test_the_bank_grows_beyond_its_first_capacity() -> None:
     bank = bank_of(remembered(2500, dimension=4))
     assert len(bank) == 2500

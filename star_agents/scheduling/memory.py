@@ -69,13 +69,24 @@ class MemoryBank:
         self._pairs[row.seq] = row.pair
 
     def nearest_pairs(self, embedding: Vector, count: int) -> list[str]:
-        """Winning pairs of the ``count`` most similar instructions, nearest first; fewer when the bank holds fewer."""
+        """Winning pairs of the ``count`` most similar instructions, nearest first.
+
+        Fewer when the bank holds fewer, or when the search, which is approximate, reaches fewer.
+        """
         if self._index is None or len(embedding) != self._index.dim:
             return []
-        found = min(count, len(self._pairs))
-        self._index.set_ef(max(64, 2 * found))
-        labels, _ = self._index.knn_query(embedding.reshape(1, -1), k=found, num_threads=1)
-        return [self._pairs[int(label)] for label in labels[0]]
+        wanted = min(count, len(self._pairs))
+        while wanted:
+            self._index.set_ef(max(64, 2 * wanted))
+            try:
+                labels, _ = self._index.knn_query(embedding.reshape(1, -1), k=wanted, num_threads=1)
+            except RuntimeError:
+                # The graph search reached fewer than were asked for: among many instructions that are all alike, some
+                # have no link left that leads to them.
+                wanted //= 2
+            else:
+                return [self._pairs[int(label)] for label in labels[0]]
+        return []
 
     def load(self, rows: Sequence[Remembered], path: Path | None = None) -> None:
         """Fill the bank from the store's rows, taking the index at ``path`` as a head start where it fits them."""
