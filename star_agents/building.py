@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
 
 from star_agents import offline
 from star_agents.accounts import budgets_of, restore_budgets
@@ -14,7 +15,7 @@ from star_agents.bus import Bus
 from star_agents.collecting import spare_what_stays
 from star_agents.config import Config
 from star_agents.config_file import config_digest
-from star_agents.events import DeploymentChanged
+from star_agents.events import CallEnded, DeploymentChanged
 from star_agents.line import INDEX_FILE, Line
 from star_agents.offline.agents import respond
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
@@ -87,6 +88,7 @@ async def _open_client(
         providers={"offline": respond},
         budgets=budgets,
         max_in_flight=config.max_in_flight,
+        on_call=lambda report: bus.publish(CallEnded(**asdict(report))),
         on_change=lambda agent, deployment, what: bus.publish(
             DeploymentChanged(agent=agent, deployment=deployment, what=what)
         ),

@@ -261,6 +261,8 @@ class ServerConfig(Section):
     """Further host names under which the server may be addressed."""
     watch: str | None = None
     """Folder whose new files become seeds; `inbox` in the data folder when left out."""
+    queue_limit: int = Field(default=1_000_000, ge=1)
+    """Waiting seeds beyond which the API answers 429: a client that sends in a loop must not fill the disk."""
     drain_s: float = Field(default=60.0, ge=0)
     """Seconds that SIGTERM waits for calls in flight, which are paid for."""
 

@@ -40,6 +40,18 @@ class SeedsRejected(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PairsDrawn(Event):
+    """It is recorded which pairs will write for a seed."""
+
+    name: ClassVar[str] = "pairs_drawn"
+    seed_id: str
+    pairs: tuple[str, ...]
+    """Those of the pool, in order of drawing; base pairs are always called and not drawn."""
+    from_memory: int
+    """How many of them won on similar instructions before; 0: the memory bank knew none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CallAnswered(Event):
     """An agent answered, or the journal did so for it."""
 
@@ -64,7 +76,28 @@ class CallFailed(Event):
     step: str
     agent: str
     seconds: float
+    outcome: str
+    """What kind of failure: ``rate_limited``, ``unavailable`` or ``refused``."""
     error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallEnded(Event):
+    """A call to an agent is over, all its tries together; told beside `CallAnswered` or `CallFailed`, and also where
+    a budget refused it or nobody waits for it any more. The journal's answers make no such event."""
+
+    name: ClassVar[str] = "call_ended"
+    agent: str
+    model: str
+    seconds: float
+    """From asking to the end, queue and waits included."""
+    outcome: str
+    """``ok``, ``rate_limited``, ``unavailable``, ``refused``, ``budget`` or ``cancelled``."""
+    retries: int
+    """Tries after the first, those after a 429 included."""
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +108,8 @@ class OutcomeCommitted(Event):
     seq: int
     outcome: Outcome
     probabilities: Mapping[str, float]
+    seconds: float
+    """From taking the seed to this commit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +173,7 @@ class DeploymentChanged(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StateChanged(Event):
-    """The daemon starts, is ready, drains or stops."""
+    """The daemon starts, is ready, is paused, drains or stops."""
 
     name: ClassVar[str] = "state_changed"
     state: str

@@ -37,6 +37,8 @@ from star_agents.workbench import Embed, Rooms, SeedBench
 INDEX_FILE = "memory.hnsw"
 OUTAGE_REST_S = 5.0
 """Longest rest in an outage before seeds are tried again; an agent that comes back ends it at once."""
+PAUSED = Waiting(reason="paused by a person; resume it on the page, or by POST /v1/resume")
+_PAUSED = "paused"
 INDEX_SAVED_EVERY = 5000
 """Outcomes between two copies of the memory bank's index; a rebuild from the rows takes the place of a lost one."""
 
@@ -80,7 +82,22 @@ class Line:
     @property
     def waiting_for(self) -> Waiting | None:
         """What keeps the line from taking seeds, if anything does."""
-        return self._rest.waiting_for
+        return PAUSED if self.queue.is_paused else self._rest.waiting_for
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody paused the line."""
+        return self.queue.is_paused
+
+    async def pause(self) -> None:
+        """Take no seed until resumed, over restarts too: who stops spending must not be surprised. In hand goes on."""
+        await self.store.meta_set(_PAUSED, "yes")
+        self.queue.pause()
+
+    async def resume(self) -> None:
+        """Take seeds again."""
+        await self.store.meta_set(_PAUSED, "")
+        self.queue.resume()
 
     async def take_in(self, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
         """Add seeds durably; returns how many were new and how many were known already."""
@@ -91,11 +108,13 @@ class Line:
         return new, duplicates
 
     async def work(self) -> None:
-        """Work seeds with `concurrency` workers until the queue ends.
+        """Work seeds with `concurrency` workers until the queue ends. A batch was asked for and takes no pause over.
 
         Raises:
             ScorerError: when the scorer is lost for good; seeds in hand wait again.
         """
+        if not self._ends_when_empty and await self.store.meta_get(_PAUSED):
+            self.queue.pause()
         async with anyio.create_task_group() as workers:
             for _ in range(self.config.concurrency):
                 workers.start_soon(self._worker)
@@ -260,7 +279,9 @@ class Line:
             if seq % INDEX_SAVED_EVERY == 0:
                 self.save_index()
         probabilities = self.scheduler.probabilities()
-        self.bus.publish(OutcomeCommitted(seq=seq, outcome=outcome, probabilities=probabilities))
+        self.bus.publish(
+            OutcomeCommitted(seq=seq, outcome=outcome, probabilities=probabilities, seconds=bench.seconds)
+        )
 
 
 def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:

@@ -17,12 +17,14 @@ from star_agents.events import (
     BudgetCleared,
     BudgetReached,
     CallAnswered,
+    CallEnded,
     CallFailed,
     ConfigApplied,
     ConfigRejected,
     DeploymentChanged,
     Event,
     OutcomeCommitted,
+    PairsDrawn,
     SeedReturned,
     SeedsAdded,
     SeedsRejected,
@@ -78,7 +80,7 @@ def _line(event: Event) -> tuple[int, dict[str, Any]]:
     match event:
         case OutcomeCommitted():
             return logging.INFO, _outcome_fields(event)
-        case CallAnswered():
+        case CallAnswered() | CallEnded() | PairsDrawn():
             return logging.DEBUG, _plain(event)
         case CallFailed() | BudgetReached() | SeedReturned():
             return logging.WARNING, _plain(event)

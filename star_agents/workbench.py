@@ -20,11 +20,12 @@ import anyio
 from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
+from star_agents.agents.reports import outcome_of
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.crash_points import crash_point
 from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
-from star_agents.events import CallAnswered, CallFailed
+from star_agents.events import CallAnswered, CallFailed, PairsDrawn
 from star_agents.records import (
     KEEP,
     SEED,
@@ -75,6 +76,7 @@ class SeedBench:
     def __init__(self, seed: Seed, rooms: Rooms) -> None:
         self.seed = seed
         self._rooms = rooms
+        self._began = rooms.clock()
         self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self._costs: dict[str, float | None] = {}
         self._embedding: Vector | None = None
@@ -91,6 +93,11 @@ class SeedBench:
         """What this seed's calls cost so far, those answered from the journal included; ``None`` if any is unknown."""
         costs = [cost for cost in self._costs.values() if cost is not None]
         return sum(costs) if len(costs) == len(self._costs) else None
+
+    @property
+    def seconds(self) -> float:
+        """How long the seed has been at this bench."""
+        return self._rooms.clock() - self._began
 
     async def embedding(self) -> Vector | None:
         """Unit vector of the seed's instruction, or ``None`` where the memory bank is off."""
@@ -115,6 +122,8 @@ class SeedBench:
             drawn = self._rooms.draw(self.seed, await self.embedding())
             draw = Draw.from_dict(await store.record_step(self.seed.id, _draw_step(number), drawn.to_dict()))
             crash_point("draw_recorded")
+            pairs = tuple(pair.name for pair in draw.sampled)
+            self._rooms.bus.publish(PairsDrawn(seed_id=self.seed.id, pairs=pairs, from_memory=draw.from_memory))
         return draw
 
     async def ask(self, agent: str, messages: Sequence[Message], *, step: str) -> Reply:
@@ -363,7 +372,14 @@ class SeedBench:
 
     def _publish_failure(self, error: AgentError, intent: Intent, seconds: float) -> None:
         self._rooms.bus.publish(
-            CallFailed(seed_id=self.seed.id, step=intent.step, agent=intent.agent, seconds=seconds, error=str(error))
+            CallFailed(
+                seed_id=self.seed.id,
+                step=intent.step,
+                agent=intent.agent,
+                seconds=seconds,
+                outcome=outcome_of(error),
+                error=str(error),
+            )
         )
 
     def _publish_answer(self, reply: Reply, step: str, seconds: float, *, from_journal: bool) -> None:

@@ -38,7 +38,7 @@ class Working:
 
     async def end(self, outcome: Outcome) -> None:
         seq = await commit(self.store, outcome)
-        self.accounts.hear(OutcomeCommitted(seq=seq, outcome=outcome, probabilities={}))
+        self.accounts.hear(OutcomeCommitted(seq=seq, outcome=outcome, probabilities={}, seconds=1.0))
 
     async def agree(self) -> None:
         store, accounts = self.store, self.accounts

@@ -33,18 +33,19 @@ class SeedQueue:
         self._holds_back = holds_back
         self._in_hand = 0
         self.is_closed = False
+        self.is_paused = False
         self._news = anyio.Event()
 
     async def get(self) -> Seed | None:
         """The next seed, or ``None`` once the queue has ended. Say ``seed_ended`` when it is out of hand."""
         while not self.is_closed:
             news = self._news
-            leased = await self._lease(1)
+            leased = [] if self.is_paused else await self._lease(1)
             if leased:
                 self._in_hand += 1
                 return leased[0]
             # A seed in hand may yet come back.
-            if self._ends_when_empty and not self._in_hand:
+            if self._ends_when_empty and not self._in_hand and not self.is_paused:
                 return None
             await news.wait()
         return None
@@ -59,6 +60,15 @@ class SeedQueue:
         """Tell waiting workers that there are new seeds."""
         news, self._news = self._news, anyio.Event()
         news.set()
+
+    def pause(self) -> None:
+        """Hand out no seed until resumed."""
+        self.is_paused = True
+
+    def resume(self) -> None:
+        """Hand out seeds again."""
+        self.is_paused = False
+        self.wake()
 
     def close(self) -> None:
         """Hand out no further seed; workers finish what they hold."""

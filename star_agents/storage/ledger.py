@@ -102,6 +102,11 @@ def add_revision(connection: sqlite3.Connection, digest: str, config: str, at: f
     return int(execute(connection, "add_revision", digest=digest, config=config, at=at).fetchone()[0])
 
 
+def set_fact(connection: sqlite3.Connection, key: str, value: str) -> None:
+    """Set a fact, whatever it was before."""
+    execute(connection, "meta_set", key=key, value=value)
+
+
 def set_default(connection: sqlite3.Connection, key: str, value: str) -> str:
     """Set a fact about the store unless it is set; return the value that stands."""
     execute(connection, "meta_set_default", key=key, value=value)

@@ -6,6 +6,10 @@ SELECT value FROM meta WHERE key = :key;
 -- Set a fact that is not set yet.
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;
 
+-- meta_set --
+-- Set a fact, whatever it was before.
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
 -- newest_revision --
 -- The config revision in force.
 SELECT id, digest FROM revisions ORDER BY id DESC LIMIT 1;

@@ -34,6 +34,7 @@ from star_agents.storage.rows import (
     Quarantined,
     RevisionRow,
     Spend,
+    StoreStats,
 )
 from star_agents.storage.sql import execute
 from star_agents.storage.writer import Writer
@@ -242,6 +243,20 @@ class Store:
         """Set a fact unless it is set; return the value that stands."""
         return await self._writer.run(partial(ledger.set_default, key=key, value=value))
 
+    async def meta_set(self, key: str, value: str) -> None:
+        """Set a fact, whatever it was before."""
+        await self._writer.run(partial(ledger.set_fact, key=key, value=value))
+
+    def stats(self) -> StoreStats:
+        """How the writer does, and how large the files are."""
+        path = self._writer.path
+        return StoreStats(
+            commits=self._writer.commits,
+            commit_seconds=self._writer.commit_seconds,
+            file_bytes=_size(path),
+            wal_bytes=_size(path.with_name(f"{path.name}-wal")),
+        )
+
     async def counts(self) -> Counts:
         """The store in numbers."""
         return await self._writer.run(reads.counts)
@@ -272,6 +287,13 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: {error.strerror} (choose a folder that this user may write to)") from error
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +51,13 @@ class Writer:
         opened: Done when the connection stands and is prepared; holds the error where that failed.
         closed: Done when the thread has closed its connection, whatever came before.
         commits: Transactions committed so far.
+        commit_seconds: Time in them, syncing included.
     """
 
     def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> None:
         self.path = path
         self.commits = 0
+        self.commit_seconds = 0.0
         self._loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
@@ -158,6 +161,7 @@ class Writer:
             return [_Settled(job.future, error=StoreError(reason)) for job in batch]
 
     def _transact(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> list[_Settled]:
+        began = time.monotonic()
         connection.execute("BEGIN IMMEDIATE")
         try:
             settled = [self._apply(connection, job) for job in batch]
@@ -167,6 +171,7 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         self.commits += 1
+        self.commit_seconds += time.monotonic() - began
         return settled
 
     def _apply(self, connection: sqlite3.Connection, job: _Job) -> _Settled:
