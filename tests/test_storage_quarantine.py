@@ -100,6 +100,21 @@ async def test_a_lease_says_when_seeds_are_held_back(tmp_path: Path) -> None:
         assert not store.holds_back, "nothing waits any more"
 
 
+async def test_seeds_behind_one_on_its_last_life_are_held_back(tmp_path: Path) -> None:
+    seeds = [make_seed(number) for number in range(3)]
+    for _ in range(2):
+        store = await Store.open(tmp_path)
+        await store.add_seeds(seeds)
+        await store.lease(1)
+        await die(store)
+    async with await Store.open(tmp_path) as store:
+        assert await store.lease(3) == [seeds[0]]
+        assert await store.lease(2) == []
+        assert store.holds_back, "two seeds wait for the one that is worked alone"
+        await commit(store, make_outcome(seeds[0]))
+        assert await store.lease(2) == seeds[1:]
+
+
 @pytest.mark.parametrize(
     ("error", "deaths"),
     [

@@ -78,7 +78,8 @@ def lease(connection: sqlite3.Connection, count: int) -> Leased:
     if turn in (Turn.SUSPECT, Turn.UNSUSPECTED):
         found = execute(connection, "lease_unsuspected", count=max(0, count - len(rows))).fetchall()
         rows += sorted(found, key=lambda row: row[0])
-    held_back = len(rows) < count and worst_waiting > 0 and bool(execute(connection, "any_waiting").fetchone()[0])
+    is_short = len(rows) < count and max(worst_in_hand, worst_waiting) > 0
+    held_back = is_short and bool(execute(connection, "any_waiting").fetchone()[0])
     return Leased([seed_from_columns(row[1:]) for row in rows], held_back)
 
 
