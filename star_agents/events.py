@@ -172,6 +172,14 @@ class DeploymentChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TelemetryFailed(Event):
+    """The environment asks for OpenTelemetry, and it cannot work; everything else goes on."""
+
+    name: ClassVar[str] = "telemetry_failed"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StateChanged(Event):
     """The daemon starts, is ready, is paused, drains or stops."""
 

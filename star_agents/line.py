@@ -279,9 +279,7 @@ class Line:
             if seq % INDEX_SAVED_EVERY == 0:
                 self.save_index()
         probabilities = self.scheduler.probabilities()
-        self.bus.publish(
-            OutcomeCommitted(seq=seq, outcome=outcome, probabilities=probabilities, seconds=bench.seconds)
-        )
+        self.bus.publish(OutcomeCommitted(seq=seq, outcome=outcome, probabilities=probabilities, seconds=bench.seconds))
 
 
 def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:

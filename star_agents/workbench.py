@@ -1,8 +1,7 @@
-"""The rooms joined behind what a recipe may ask for. Journaling happens here, once.
+"""The rooms joined behind what a recipe may ask for.
 
-Order of every paid call: budget and queue let it through, intent durable, send, answer durable, use. A seed that is
-worked on again finds its draw and its answers in the store and pays for nothing twice; only a call in flight at a kill
-may be sent again.
+Whatever costs money goes through the journal (``paid_calls``): a seed that is worked on again finds its draw and its
+answers in the store and pays for nothing twice.
 """
 
 from __future__ import annotations
@@ -10,22 +9,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-import anyio
 
 from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
-from star_agents.agents.reports import outcome_of
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.crash_points import crash_point
 from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
-from star_agents.events import CallAnswered, CallFailed, PairsDrawn
+from star_agents.events import PairsDrawn
+from star_agents.paid_calls import PaidCalls
 from star_agents.records import (
     KEEP,
     SEED,
@@ -38,16 +34,12 @@ from star_agents.records import (
     Score,
     Seed,
     Verdict,
-    digest,
 )
 from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
 from star_agents.scoring.scorer import Scorer
-from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
 
 Embed = Callable[[str], Awaitable[Vector | None]]
-Send = Callable[[int, Callable[[], Awaitable[None]]], Awaitable[list[Reply]]]
-"""Sends a request for so many replies, once what it is handed has been awaited."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,11 +69,8 @@ class SeedBench:
         self.seed = seed
         self._rooms = rooms
         self._began = rooms.clock()
-        self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
-        self._costs: dict[str, float | None] = {}
+        self._calls = PaidCalls(seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock)
         self._embedding: Vector | None = None
-        self._is_new = False
-        """Whether nothing of this seed was in the journal when the bench took it up."""
 
     @property
     def revision(self) -> int:
@@ -91,8 +80,7 @@ class SeedBench:
     @property
     def cost_usd(self) -> float | None:
         """What this seed's calls cost so far, those answered from the journal included; ``None`` if any is unknown."""
-        costs = [cost for cost in self._costs.values() if cost is not None]
-        return sum(costs) if len(costs) == len(self._costs) else None
+        return self._calls.cost_usd
 
     @property
     def seconds(self) -> float:
@@ -116,8 +104,9 @@ class SeedBench:
         store, number, draw = self._rooms.store, 0, None
         while (recorded := await store.find_step(self.seed.id, _draw_step(number))) is not None:
             draw, number = Draw.from_dict(recorded), number + 1
-        # A draw is recorded before anybody is asked: without one there is nothing to look up.
-        self._is_new = draw is None and not self._costs
+        if draw is None:
+            # A draw is recorded before anybody is asked: without one there is nothing to look up.
+            self._calls.expect_nothing_recorded()
         if draw is None or not self._is_workable(draw):
             drawn = self._rooms.draw(self.seed, await self.embedding())
             draw = Draw.from_dict(await store.record_step(self.seed.id, _draw_step(number), drawn.to_dict()))
@@ -260,19 +249,18 @@ class SeedBench:
         *,
         is_dispensable: bool = False,
     ) -> list[Reply]:
-        """Replies from the journal as far as it has them, the rest in one request; what that left out, once more."""
         client = self._rooms.client
         parameters = client.parameters(agent, **overrides)
         told = [message.to_dict() for message in messages]
         bound = client.worst_case_usd(agent, messages, parameters.get("max_tokens"))
-        intents = self._intents(agent, step, told, parameters, bound, count)
+        intents = self._calls.intents(agent, step, told, parameters, bound, count)
 
         async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
             return await client.ask_many(
                 agent, messages, keys, about_to_send=about_to_send, is_dispensable=is_dispensable, **overrides
             )
 
-        return await self._journaled(intents, send)
+        return await self._calls.replies(intents, send)
 
     async def _ask_for_vector(self, agent: str, text: str) -> Vector:
         """One journaled call to an embedding model; the journal keeps the vector as its bytes in base64."""
@@ -294,108 +282,9 @@ class SeedBench:
                 )
             ]
 
-        (reply,) = await self._journaled(self._intents(agent, "embed", [text], parameters, bound, 1), send)
+        intents = self._calls.intents(agent, "embed", [text], parameters, bound, 1)
+        (reply,) = await self._calls.replies(intents, send)
         return vector_from_bytes(base64.b64decode(reply.text))
-
-    def _intents(
-        self,
-        agent: str,
-        step: str,
-        told: Sequence[Any],
-        parameters: Mapping[str, Any],
-        bound_usd: float | None,
-        count: int,
-    ) -> list[Intent]:
-        """What makes each call the same call when it is made again."""
-        name = [self.seed.id, step, agent, told, parameters]
-        return [
-            Intent(
-                key=digest([*name, number] if number else name),
-                seed_id=self.seed.id,
-                step=step,
-                agent=agent,
-                revision=self._rooms.revision,
-                parameters=parameters,
-                reserved_usd=bound_usd,
-            )
-            for number in range(count)
-        ]
-
-    async def _journaled(self, intents: Sequence[Intent], send: Send) -> list[Reply]:
-        async with self._asking[intents[0].key]:
-            replies = await self._find(intents)
-            while missing := [intent for intent in intents if intent.key not in replies]:
-                replies |= await self._send(missing, send)
-        self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
-        return [replies[intent.key] for intent in intents]
-
-    async def _find(self, intents: Sequence[Intent]) -> dict[str, Reply]:
-        keys = [intent.key for intent in intents]
-        if self._is_new and self._costs.keys().isdisjoint(keys):
-            return {}
-        found = await self._rooms.store.find_answers(keys)
-        for reply in found.values():
-            self._publish_answer(reply, intents[0].step, 0.0, from_journal=True)
-        return found
-
-    async def _send(self, intents: Sequence[Intent], send: Send) -> dict[str, Reply]:
-        """Send one request for all of these; the intents that it brought no reply for are taken back."""
-        rooms, step, intended = self._rooms, intents[0].step, False
-        keys = [intent.key for intent in intents]
-        started = rooms.clock()
-
-        async def intend() -> None:
-            nonlocal intended
-            await rooms.store.intend(intents)
-            intended = True
-            crash_point("intent_recorded")
-
-        try:
-            replies = await send(len(keys), intend)
-        except AgentError as error:
-            if intended and error.certainly_unpaid:
-                await rooms.store.withdraw(keys)
-            if not isinstance(error, BudgetExhausted):
-                self._publish_failure(error, intents[0], rooms.clock() - started)
-            raise
-        crash_point("answer_received")
-        answered = dict(zip(keys, replies, strict=False))
-        # The answers are paid for: they are recorded even if this seed is being cancelled.
-        with anyio.CancelScope(shield=True):
-            await rooms.store.record_answers(list(answered.items()))
-            crash_point("answer_recorded")
-            if len(answered) < len(keys):
-                await rooms.store.withdraw(keys[len(answered) :])
-        for reply in replies:
-            self._publish_answer(reply, step, rooms.clock() - started, from_journal=False)
-        return answered
-
-    def _publish_failure(self, error: AgentError, intent: Intent, seconds: float) -> None:
-        self._rooms.bus.publish(
-            CallFailed(
-                seed_id=self.seed.id,
-                step=intent.step,
-                agent=intent.agent,
-                seconds=seconds,
-                outcome=outcome_of(error),
-                error=str(error),
-            )
-        )
-
-    def _publish_answer(self, reply: Reply, step: str, seconds: float, *, from_journal: bool) -> None:
-        self._rooms.bus.publish(
-            CallAnswered(
-                seed_id=self.seed.id,
-                step=step,
-                agent=reply.agent,
-                model=reply.model,
-                seconds=seconds,
-                prompt_tokens=reply.prompt_tokens,
-                completion_tokens=reply.completion_tokens,
-                cost_usd=reply.cost_usd,
-                from_journal=from_journal,
-            )
-        )
 
 
 def _draw_step(number: int) -> str:

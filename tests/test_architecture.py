@@ -28,6 +28,8 @@ HOMES = {
     "hnswlib": "scheduling",
     "sqlite3": "storage",
     "pyarrow": "storage",
+    "prometheus_client": "web",
+    "aiohttp_sse": "web",
 }
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60

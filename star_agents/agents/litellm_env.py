@@ -7,6 +7,7 @@ while it is imported; that is why they stand here and nowhere else.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from functools import cache
@@ -39,6 +40,9 @@ def load() -> ModuleType:
     # Its class is built on first use otherwise, and warns wherever that happens to be.
     litellm.types.router.Deployment.model_rebuild()
     litellm.suppress_debug_info = True
+    # They reach the root logger anyway; LiteLLM's own handlers would write past our log, unredacted.
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).handlers.clear()
     # LiteLLM's redaction copies every reply for listeners that we never install: a third of the work of a call.
     litellm.turn_off_message_logging = False
     litellm.in_memory_llm_clients_cache.max_size_in_memory = _CLIENTS

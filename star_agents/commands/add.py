@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +74,11 @@ def post_json(url: str, data: Any, token_env: str) -> Mapping[str, Any]:
 
 
 def _to(url: str, **options: Any) -> urllib.request.Request:
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--url {url!r} is not an http address")
-    return urllib.request.Request(url, **options)
+    with suppress(ValueError):  # half an IPv6 address, or a port that is no number
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return urllib.request.Request(url, **options)
+    raise UsageError(f"--url {url!r} is not an http address, such as {DEFAULT_URL}")
 
 
 def _request(request: urllib.request.Request, token_env: str) -> Any:
@@ -90,6 +94,8 @@ def _request(request: urllib.request.Request, token_env: str) -> Any:
         raise UsageError(
             f"no daemon answers at {request.host}: {reason}; start one with `serve`, or name it with --url"
         ) from None
+    except (http.client.HTTPException, ValueError) as error:
+        raise UsageError(f"what answers at {request.host} is no star_agents daemon: {error!r}") from None
 
 
 def _refusal(error: urllib.error.HTTPError) -> str:

@@ -28,9 +28,9 @@ class Mutant:
     """Pattern of the violation by which the loop must notice: a mutant that merely breaks proves nothing."""
 
 
-_BENCH, _STORE = "star_agents/workbench.py", "star_agents/storage/store.py"
-_RECORD = "            await rooms.store.record_answers(list(answered.items()))\n"
-_INTEND = "            await rooms.store.intend(intents)\n"
+_CALLS, _STORE = "star_agents/paid_calls.py", "star_agents/storage/store.py"
+_RECORD = "            await self._store.record_answers(list(answered.items()))\n"
+_INTEND = "            await self._store.intend(intents)\n"
 _COMMIT = """\
         return await self._writer.run(
             lambda connection: ledger.commit_outcome(
@@ -49,7 +49,7 @@ _COMMIT_IN_TWO = """\
 """
 _RECORD_LATER = """\
             asyncio.get_running_loop().call_later(
-                0.05, lambda: asyncio.ensure_future(rooms.store.record_answers(list(answered.items())))
+                0.05, lambda: asyncio.ensure_future(self._store.record_answers(list(answered.items())))
             )
 """
 
@@ -58,8 +58,8 @@ MUTANTS = (
         name="answer-before-use",
         promise="an answer is durable before it is used",
         edits=[
-            Edit(_BENCH, "import base64\n", "import asyncio\nimport base64\n"),
-            Edit(_BENCH, _RECORD, _RECORD_LATER),
+            Edit(_CALLS, "import anyio\n", "import asyncio\n\nimport anyio\n"),
+            Edit(_CALLS, _RECORD, _RECORD_LATER),
         ],
         loop="daemon",
         rounds=4,
@@ -68,7 +68,7 @@ MUTANTS = (
     Mutant(
         name="intent-row",
         promise="an intent is durable before the call is sent",
-        edits=[Edit(_BENCH, _INTEND, ""), Edit(_BENCH, _RECORD, _INTEND + _RECORD)],
+        edits=[Edit(_CALLS, _INTEND, ""), Edit(_CALLS, _RECORD, _INTEND + _RECORD)],
         loop="daemon",
         rounds=6,
         sign="sends were intended|does not count it",
@@ -92,11 +92,11 @@ MUTANTS = (
         name="unique-key-of-a-call",
         promise="the same call has the same key, however often the seed is worked",
         edits=[
-            Edit(_BENCH, "import base64\n", "import base64\nimport os\n"),
+            Edit(_CALLS, "import anyio\n", "import os\n\nimport anyio\n"),
             Edit(
-                _BENCH,
-                "name = [self.seed.id, step, agent, told, parameters]",
-                "name = [self.seed.id, step, agent, told, parameters, os.getpid()]",
+                _CALLS,
+                "name = [self._seed_id, step, agent, told, parameters]",
+                "name = [self._seed_id, step, agent, told, parameters, os.getpid()]",
             ),
         ],
         loop="daemon",
