@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.store import Store
+from star_agents.telemetry import open_telemetry
 from star_agents.upkeep import forget_texts
 
 HOPELESS_AFTER = 10
@@ -87,7 +89,7 @@ async def run_batch(
     """
     bus = Bus()
     bus.subscribe(log_event)
-    async with await Store.open(out, now=now) as store:
+    async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
         if retry_dropped:
             await store.requeue_dropped()
         new, duplicates = await store.add_seeds(seeds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from star_agents import offline
 from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.agents.client import AgentClient
+from star_agents.agents.endpoints import secrets_of
 from star_agents.bus import Bus
 from star_agents.collecting import spare_what_stays
 from star_agents.config import Config
@@ -18,6 +20,7 @@ from star_agents.config_file import config_digest
 from star_agents.events import CallEnded, DeploymentChanged
 from star_agents.line import INDEX_FILE, Line
 from star_agents.offline.agents import respond
+from star_agents.redaction import keep_secret
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
 from star_agents.scheduling.scheduler import Scheduler
@@ -83,6 +86,7 @@ async def _open_client(
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
     restore_budgets(budgets, await store.agent_usage(), await store.spent_since(day_began), day_began=day_began)
+    keep_secret(*secrets_of(os.environ, config.agents))
     client = AgentClient(
         config.agents,
         providers={"offline": respond},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from star_agents.crash_points import crash_point
 from star_agents.errors import Problem, SeedFileError, UsageError
@@ -25,6 +26,8 @@ from star_agents.watching import Look, arrivals, look
 TAKEN = "done"
 REFUSED = "rejected"
 REPORT = ".problems.txt"
+ROWS_PER_TURN = 200
+"""Rows checked in one turn of the event loop: a large request must not hold up everybody else for seconds."""
 
 
 async def take_in_rows(
@@ -44,6 +47,8 @@ async def take_in_rows(
     seeds: list[Seed] = []
     problems: list[Problem] = []
     for number, row in enumerate(rows, start=1):
+        if number % ROWS_PER_TURN == 0:
+            await anyio.lowlevel.checkpoint()
         try:
             seeds.append(seed_from_row(row, source=f"{source}:{number}"))
         except SeedFileError as error:

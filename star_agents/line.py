@@ -7,6 +7,7 @@ put together in ``building.py``.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from star_agents.agents.client import AgentClient
+from star_agents.agents.endpoints import secrets_of
 from star_agents.agents.prompts import Prompts
 from star_agents.bus import Bus
 from star_agents.config import Config
@@ -25,6 +27,7 @@ from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted, Pr
 from star_agents.events import ConfigApplied, DeploymentChanged, Event, OutcomeCommitted, SeedReturned, SeedsAdded
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import SEED, Draw, Outcome, Seed
+from star_agents.redaction import keep_secret
 from star_agents.scheduling.memory import Remembered, Vector
 from star_agents.scheduling.queue import SeedQueue
 from star_agents.scheduling.scheduler import Scheduler
@@ -130,6 +133,7 @@ class Line:
         old = self.config
         delayed = restart_only(old, config)
         config = config.model_copy(update={section: getattr(old, section) for section in delayed})
+        keep_secret(*secrets_of(os.environ, config.agents))
         async with self._settling:
             await self.client.reconfigure(config.agents)
             self.client.budgets.set_limits(

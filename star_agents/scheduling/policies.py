@@ -36,7 +36,7 @@ class Policy(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Plain data to keep."""
+        """Plain data to keep; ``weights`` are the probabilities as of now, for whoever shows them."""
         ...
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -141,8 +141,9 @@ class ThompsonPolicy:
         self._counts = {pair: self._counts.get(pair, (1.0, 1.0)) for pair in pairs}
 
     def state(self) -> dict[str, Any]:
-        """``{"policy": "thompson", "counts": {pair: [wins, losses]}}``."""
-        return {"policy": "thompson", "counts": {pair: list(counts) for pair, counts in self._counts.items()}}
+        """``{"policy": "thompson", "counts": {pair: [wins, losses]}, "weights": {pair: p}}``."""
+        counts = {pair: list(counts) for pair, counts in self._counts.items()}
+        return {"policy": "thompson", "counts": counts, "weights": self.probabilities()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over kept posteriors."""
