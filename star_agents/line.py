@@ -24,10 +24,18 @@ from star_agents.config_changes import changes_between, restart_only
 from star_agents.config_file import config_digest
 from star_agents.crash_points import crash_point
 from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted, Problem
-from star_agents.events import ConfigApplied, DeploymentChanged, Event, OutcomeCommitted, SeedReturned, SeedsAdded
+from star_agents.events import (
+    ConfigApplied,
+    DeploymentChanged,
+    Event,
+    OutcomeCommitted,
+    SeedReturned,
+    SeedsAdded,
+    StateChanged,
+)
+from star_agents.logs import keep_secret
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import SEED, Draw, Outcome, Seed
-from star_agents.redaction import keep_secret
 from star_agents.scheduling.memory import Remembered, Vector
 from star_agents.scheduling.queue import SeedQueue
 from star_agents.scheduling.scheduler import Scheduler
@@ -118,6 +126,7 @@ class Line:
         """
         if not self._ends_when_empty and await self.store.meta_get(_PAUSED):
             self.queue.pause()
+            self.bus.publish(StateChanged(state="paused", detail=PAUSED.reason))
         async with anyio.create_task_group() as workers:
             for _ in range(self.config.concurrency):
                 workers.start_soon(self._worker)

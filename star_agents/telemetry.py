@@ -19,12 +19,10 @@ from star_agents.events import TelemetryFailed
 
 Signal = Literal["TRACES", "METRICS"]
 PROTOCOL = "http/protobuf"
-LAST_EXPORT_S = 5.0
-"""Longest wait at the end for a collector to take what is left."""
 
 
 @asynccontextmanager
-async def open_telemetry(bus: Bus, environ: Mapping[str, str]) -> AsyncIterator[None]:
+async def open_telemetry(bus: Bus, environ: Mapping[str, str], *, last_export_s: float = 5.0) -> AsyncIterator[None]:
     """Send traces and metrics while the context is open, if the environment asks for that.
 
     Where it asks and the library is missing or cannot be set up, one event says so and everything else goes on: a
@@ -33,6 +31,7 @@ async def open_telemetry(bus: Bus, environ: Mapping[str, str]) -> AsyncIterator[
     Args:
         bus: Its events are what is sent.
         environ: The process's own environment; the library reads the same variables there.
+        last_export_s: Longest wait at the end for a collector to take what is left.
     """
     signals: list[Signal] = [signal for signal in ("TRACES", "METRICS") if is_asked_for(signal, environ)]
     if not signals:
@@ -53,8 +52,8 @@ async def open_telemetry(bus: Bus, environ: Mapping[str, str]) -> AsyncIterator[
         yield
     finally:
         unsubscribe()
-        with anyio.move_on_after(LAST_EXPORT_S, shield=True):
-            await anyio.to_thread.run_sync(telemetry.close, abandon_on_cancel=True)
+        with anyio.move_on_after(last_export_s, shield=True):
+            await anyio.to_thread.run_sync(telemetry.close, last_export_s, abandon_on_cancel=True)
 
 
 def is_asked_for(signal: Signal, environ: Mapping[str, str]) -> bool:

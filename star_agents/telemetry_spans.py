@@ -81,7 +81,7 @@ class Telemetry:
         *,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._providers = [provider for provider in (traces, metrics) if provider is not None]
+        self._traces, self._metrics = traces, metrics
         self._tracer = traces.get_tracer("star_agents", __version__) if traces else None
         self._instruments = _Instruments(metrics) if metrics else None
         self._now_ns = now_ns
@@ -121,10 +121,12 @@ class Telemetry:
             case SeedReturned():
                 self._finish(event.seed_id, event)
 
-    def close(self) -> None:
-        """Send what is left, and stop. It may wait for a collector."""
-        for provider in self._providers:
-            provider.shutdown()
+    def close(self, within_s: float) -> None:
+        """Send what is left, and stop. It waits for a collector, about ``within_s`` seconds for a silent one."""
+        if self._traces is not None:
+            self._traces.shutdown()
+        if self._metrics is not None:
+            self._metrics.shutdown(timeout_millis=within_s * 1000)
 
     def _note(self, event: CallAnswered | CallFailed) -> None:
         model = event.model if isinstance(event, CallAnswered) else self._models.get(event.agent, "")

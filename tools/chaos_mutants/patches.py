@@ -80,8 +80,8 @@ MUTANTS = (
             Edit(_STORE, _COMMIT, _COMMIT_IN_TWO),
             Edit(
                 "star_agents/storage/ledger.py",
-                "    save_policy(connection, policy, revision)\n    return seq\n",
-                "    return seq\n",
+                "    _save_policy(connection, policy, revision)\n    curve.",
+                "    curve.",
             ),
         ],
         loop="store",
