@@ -19,8 +19,8 @@ from star_agents.config import Config
 from star_agents.config_file import config_digest
 from star_agents.events import CallEnded, DeploymentChanged
 from star_agents.line import INDEX_FILE, Line
+from star_agents.logs import keep_secret
 from star_agents.offline.agents import respond
-from star_agents.redaction import keep_secret
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
 from star_agents.scheduling.scheduler import Scheduler

@@ -23,6 +23,8 @@ VERBS = {
     "status": "Show what a folder or a running daemon has done so far.",
     "check": "Validate agents.yaml, call each agent once, load the scorers.",
     "score": "Add IFD scores of two models to any dataset.",
+    "logs": "Show and follow the log of a folder or a running daemon.",
+    "report": "Write one page of HTML about a run: curves, costs, samples to read.",
     "export": "Write the dataset in a format of the field.",
     "release": "Let seeds out of quarantine.",
     "backup": "Copy a store to one file while a daemon works on it.",

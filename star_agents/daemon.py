@@ -12,9 +12,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import anyio
 
@@ -22,19 +21,24 @@ from star_agents import __version__
 from star_agents.accounts import Accounts
 from star_agents.building import open_line
 from star_agents.bus import Bus
-from star_agents.config import ServerConfig
 from star_agents.config_file import config_digest, read_config
-from star_agents.errors import ConfigError, Problem, StarAgentsError, UsageError
+from star_agents.errors import ConfigError, StarAgentsError
 from star_agents.events import ConfigRejected, StateChanged
-from star_agents.intake import make_inbox, take_in_rows, watch_inbox
+from star_agents.insights import Insights
+from star_agents.intake import make_inbox, watch_inbox
+from star_agents.lag import watch_lag
 from star_agents.line import Line
-from star_agents.logs import log_event
+from star_agents.logs import LogFeed, log_event
 from star_agents.notify import Notifier
-from star_agents.status import describe
+from star_agents.serving.access import access_to, given_token
+from star_agents.serving.desk import Desk, Standing
+from star_agents.storage.readers import Readers
 from star_agents.storage.store import Store
+from star_agents.telemetry import open_telemetry
 from star_agents.upkeep import keep_up
 from star_agents.watching import Look, edits, look
 from star_agents.web.app import serve_http
+from star_agents.web.metrics import Metrics
 
 
 class BrokeDown(StarAgentsError):
@@ -46,14 +50,13 @@ class BrokeDown(StarAgentsError):
 class Daemon:
     """One line behind its doors."""
 
-    def __init__(self, line: Line, accounts: Accounts, config_path: Path, notifier: Notifier) -> None:
-        self._line = line
-        self._accounts = accounts
+    def __init__(self, desk: Desk, config_path: Path, notifier: Notifier) -> None:
+        self._line = desk.line
+        self._desk = desk
+        self._standing = desk.standing
         self._config_path = config_path
         self._notifier = notifier
-        self._state = "starting"
-        self._config_problems: tuple[Problem, ...] = ()
-        self._in_force = config_digest(line.config)
+        self._in_force = config_digest(desk.line.config)
         self._read: Look | None = None
         self._reading = anyio.Lock()
         self._asked = anyio.Event()
@@ -64,33 +67,34 @@ class Daemon:
         """Serve until told to drain, and until that is done.
 
         Raises:
-            UsageError: the address cannot be bound, or needs a token.
+            UsageError: the address cannot be bound, or its token cannot be used.
             BrokeDown: the scorer or the store is lost; in a group.
         """
         try:
             await self._open_doors(port)
         except* StarAgentsError as lost:
-            if self._state == "starting":
+            if self._standing.state == "starting":
                 raise
             raise BrokeDown(f"{_first(lost)}; what is recorded is safe, start again to go on") from None
         self._enter("stopped")
 
     async def _open_doors(self, port: int | None) -> None:
         server = self._line.config.server
-        token = token_of(server)
+        access = access_to(server, self._line.store.folder)
         inbox = Path(server.watch) if server.watch else self._line.store.folder / "inbox"
         make_inbox(inbox)
         async with (
             serve_http(
-                self,
+                self._desk,
                 host=server.host,
                 port=server.port if port is None else port,
-                token=token,
+                token=access.token,
                 allowed_hosts=server.allowed_hosts,
             ) as url,
             anyio.create_task_group() as doors,
         ):
-            if self._state == "starting":
+            if self._standing.state == "starting":
+                access.tell(url, server)
                 self._enter("ready", f"{url}  inbox {inbox}")
                 self._notifier.ready(f"ready at {url}")
             doors.start_soon(self._follow_edits)
@@ -98,13 +102,14 @@ class Daemon:
             doors.start_soon(self._watch_inbox, inbox)
             doors.start_soon(self._notifier.keep_alive, self._line.store.open_work)
             doors.start_soon(keep_up, self._line, time.time)
+            doors.start_soon(watch_lag, self._desk.counters.hear_lag)
             with self._working:
                 await self._line.work()
             doors.cancel_scope.cancel()
 
     def drain(self) -> None:
         """Take no further seed and wait for calls in flight, up to the drain limit. A second call ends at once."""
-        if self._state == "draining":
+        if self._standing.state == "draining":
             self._working.cancel()
             return
         limit = self._line.config.server.drain_s
@@ -113,65 +118,11 @@ class Daemon:
         self._enter("draining", detail)
         self._intake.cancel()
         self._line.close()
-        self._working.deadline = anyio.current_time() + limit
+        self._working.deadline = self._standing.drains_until = anyio.current_time() + limit
 
     def look_at_config(self) -> None:
         """Read agents.yaml at the next turn of the event loop, settled or not."""
         self._asked.set()
-
-    # What the routes ask
-
-    async def add_rows(
-        self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None
-    ) -> Mapping[str, Any]:
-        """Take in seeds that came by HTTP."""
-        new, duplicates = await take_in_rows(self._line, rows, source, request)
-        return {"new": new, "duplicates": duplicates}
-
-    async def recall_request(self, key: str) -> tuple[str, str] | None:
-        """Digest and answer of a request that was taken in under this key."""
-        return await self._line.store.recall_request(key)
-
-    def retry_after(self) -> float | None:
-        """Seconds until a successor may take seeds; ``None`` while this daemon does."""
-        return self._working.deadline - anyio.current_time() if self._state == "draining" else None
-
-    async def quarantine(self, limit: int) -> Sequence[Mapping[str, Any]]:
-        """Seeds that were in hand too often when a process died."""
-        rows = await self._line.store.quarantined(limit)
-        return [row._asdict() for row in rows]
-
-    async def release_quarantined(self, seed_ids: Sequence[str] | None) -> int:
-        """Queue these (``None``: all) again; UsageError where one is not in quarantine."""
-        released = await self._line.store.release_quarantined(seed_ids)
-        self._line.queue.wake()
-        return released
-
-    async def status(self) -> Mapping[str, Any]:
-        """What the daemon is doing, for `GET /v1/status`."""
-        line = self._line
-        waiting, in_hand = line.waiting_for, await line.store.open_work()
-        return {
-            "version": __version__,
-            "state": self._state,
-            "pid": os.getpid(),
-            "revision": line.revision,
-            "config_problems": [str(problem) for problem in self._config_problems],
-            "waiting_for": None if waiting is None else {"reason": waiting.reason, "until": waiting.until},
-            **describe(
-                self._accounts.counts(in_hand),
-                self._accounts.spend(),
-                self._accounts.pair_costs(),
-                line.client.budgets.states(),
-                line.scheduler.probabilities(),
-                line.client.states(),
-            ),
-        }
-
-    async def readiness(self) -> Mapping[str, bool]:
-        """Each condition of being ready, by name."""
-        await self._line.store.open_work()
-        return {"store": True, "config": not self._config_problems, "taking_seeds": self._state == "ready"}
 
     # What goes on behind the doors
 
@@ -191,12 +142,14 @@ class Daemon:
         while True:
             await self._asked.wait()
             self._asked = anyio.Event()
-            if self._state != "ready":
+            if self._standing.state != "ready":
                 continue
             self._notifier.reloading()
             async with self._reading:
                 await self._read_config()
-            problems = "".join(f"; agents.yaml is not in force: {problem}" for problem in self._config_problems[:1])
+            problems = "".join(
+                f"; agents.yaml is not in force: {problem}" for problem in self._standing.config_problems[:1]
+            )
             self._notifier.ready(f"ready, revision {self._line.revision}{problems}")
 
     async def _read_config(self) -> None:
@@ -208,29 +161,14 @@ class Daemon:
             if digest != self._in_force:
                 await self._line.reconfigure(config)
                 self._in_force = digest
-            self._config_problems = ()
+            self._standing.config_problems = ()
         except ConfigError as error:
-            self._config_problems = error.problems
+            self._standing.config_problems = error.problems
             self._line.bus.publish(ConfigRejected(problems=error.problems))
 
     def _enter(self, state: str, detail: str = "") -> None:
-        self._state = state
+        self._standing.state = state
         self._line.bus.publish(StateChanged(state=state, detail=detail))
-
-
-def token_of(server: ServerConfig) -> str:
-    """The API's token out of the environment; empty where none is asked for.
-
-    Raises:
-        UsageError: one is asked for and not set. Serving without it would let in whom it was to keep out.
-    """
-    if server.token is None:
-        return ""
-    name = server.token.removeprefix("os.environ/")
-    token = os.environ.get(name, "").strip()
-    if not token:
-        raise UsageError(f"server.token in agents.yaml names the environment variable {name}, which is not set; set it")
-    return token
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -238,14 +176,20 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
-async def serve(config_path: Path, folder: Path, *, port: int | None) -> None:
+async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFeed) -> None:
     """Run the daemon on one config and one folder, until a signal ends it.
+
+    Args:
+        config_path: agents.yaml.
+        folder: Where everything is kept.
+        port: Instead of the one in agents.yaml.
+        log: What is logged, for the page.
 
     Raises:
         StarAgentsError: when it cannot start; ``BrokeDown`` when it cannot go on.
     """
     config = read_config(config_path)
-    token_of(config.server)  # A slip that can be told now is told before a folder is made or a model loaded.
+    given_token(config.server)  # A slip that can be told now is told before a folder is made or a model loaded.
     bus = Bus()
     bus.subscribe(log_event)
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -253,14 +197,31 @@ async def serve(config_path: Path, folder: Path, *, port: int | None) -> None:
             started: list[Daemon] = []
             tasks.start_soon(_obey, signals, started, tasks.cancel_scope)
             async with (
+                open_telemetry(bus, os.environ),
                 await Store.open(folder) as store,
+                Readers(folder) as readers,
                 open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
             ):
-                accounts = await Accounts.of(store)
-                bus.subscribe(accounts.hear)
-                started.append(Daemon(line, accounts, config_path, Notifier.of(os.environ)))
+                desk = await _desk(line, readers, log)
+                started.append(Daemon(desk, config_path, Notifier.of(os.environ)))
                 await started[0].run(port=port)
             tasks.cancel_scope.cancel()
+
+
+async def _desk(line: Line, readers: Readers, log: LogFeed) -> Desk:
+    """Everybody who counts begins where the store stands and hears what is new from here on."""
+    desk = Desk(
+        line=line,
+        standing=Standing(),
+        accounts=await Accounts.of(line.store),
+        insights=await Insights.of(readers),
+        readers=readers,
+        counters=Metrics(__version__),
+        log=log,
+    )
+    for hears in (desk.accounts.hear, desk.insights.hear, desk.counters.hear):
+        line.bus.subscribe(hears)
+    return desk
 
 
 async def _obey(signals: AsyncIterator[signal.Signals], started: Sequence[Daemon], scope: anyio.CancelScope) -> None:

@@ -28,7 +28,7 @@ from daemons import PATIENCE_S
 from lines import agents_yaml
 
 from star_agents.daemon import serve
-from star_agents.logs import set_up_logging
+from star_agents.logs import LogFeed, set_up_logging
 from star_agents.storage.connection import log_bytes
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE
@@ -207,10 +207,10 @@ def _feed(told: _Told, seeds: int) -> None:
 # In the daemon's process
 
 
-async def _serve_and_tell(config: Path, data: Path) -> None:
+async def _serve_and_tell(config: Path, data: Path, log: LogFeed) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_tell, data / STORE_FILE)
-        await serve(config, data, port=0)
+        await serve(config, data, port=0, log=log)
         tasks.cancel_scope.cancel()
 
 
@@ -233,8 +233,8 @@ async def _tell(store: Path) -> None:
 
 def main() -> None:
     """Serve until told otherwise."""
-    set_up_logging(level="info")
-    anyio.run(_serve_and_tell, Path(sys.argv[1]), Path(sys.argv[2]))
+    config, data = Path(sys.argv[1]), Path(sys.argv[2])
+    anyio.run(_serve_and_tell, config, data, set_up_logging(level="info", folder=data))
 
 
 if __name__ == "__main__":

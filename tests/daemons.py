@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,3 +98,44 @@ def provider(book: Path) -> Iterator[str]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+def rows(start: int, count: int) -> list[dict[str, str]]:
+    """Distinct seeds with a response, as they are posted."""
+    return [
+        {"instruction": f"What follows {n}?", "output": f"After it comes {n + 1}."} for n in range(start, start + count)
+    ]
+
+
+def post(base: str, data: Any, path: str = "/v1/seeds", **headers: str) -> dict[str, Any]:
+    """POST plain data."""
+    sent = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    request = urllib.request.Request(base + path, json.dumps(data).encode(), sent, method="POST")
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+def get(base: str, path: str) -> Any:
+    """GET plain data."""
+    with urllib.request.urlopen(base + path, timeout=60) as response:
+        return json.load(response)
+
+
+def start(folder: Path, config: str) -> tuple[Running, str]:
+    """A daemon on ``folder/data`` that is ready, and its base URL."""
+    path = folder / "agents.yaml"
+    path.write_text(config)
+    daemon = Running("serve", "-c", path, "--data-dir", folder / "data", "--port", "0")
+    ready = daemon.wait_for("state_changed", lambda line: line["state"] == "ready")
+    return daemon, ready["detail"].split()[0]
+
+
+def refusal(base: str, data: Any = None, path: str = "/v1/seeds", **headers: str) -> urllib.error.HTTPError:
+    """How the daemon refuses a POST, or without data a GET."""
+    try:
+        answer = get(base, path) if data is None else post(base, data, path, **headers)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error
+    raise AssertionError(f"it was answered: {answer}")

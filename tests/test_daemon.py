@@ -10,15 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from anyio.to_thread import run_sync
-from daemons import PATIENCE_S, Running, provider
+from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start
 from lines import agents_yaml, read_jsonl, results
 from openai_server import Answer, Hang, OpenAIServer
 
@@ -27,33 +24,6 @@ from openai_server import Answer, Hang, OpenAIServer
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with provider(tmp_path_factory.mktemp("provider") / "book.jsonl") as url:
         yield url
-
-
-def rows(start: int, count: int) -> list[dict[str, str]]:
-    return [
-        {"instruction": f"What follows {n}?", "output": f"After it comes {n + 1}."} for n in range(start, start + count)
-    ]
-
-
-def post(base: str, data: Any, path: str = "/v1/seeds", **headers: str) -> dict[str, Any]:
-    sent = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    request = urllib.request.Request(base + path, json.dumps(data).encode(), sent, method="POST")
-    with urllib.request.urlopen(request, timeout=60) as response:
-        answer: dict[str, Any] = json.load(response)
-        return answer
-
-
-def get(base: str, path: str) -> Any:
-    with urllib.request.urlopen(base + path, timeout=60) as response:
-        return json.load(response)
-
-
-def start(folder: Path, config: str) -> tuple[Running, str]:
-    path = folder / "agents.yaml"
-    path.write_text(config)
-    daemon = Running("serve", "-c", path, "--data-dir", folder / "data", "--port", "0")
-    ready = daemon.wait_for("state_changed", lambda line: line["state"] == "ready")
-    return daemon, ready["detail"].split()[0]
 
 
 def replace(path: Path, text: str) -> None:
@@ -90,7 +60,7 @@ def test_seeds_come_by_post_by_add_and_by_folder_and_a_signal_drains(tmp_path: P
         status = get(base, "/v1/status")
         assert status["state"] == "ready"
         assert status["seeds"]["kept"] + status["seeds"]["base"] == 17
-        assert get(base, "/readyz") == {"store": True, "config": True, "taking_seeds": True}
+        assert set(get(base, "/readyz").values()) == {True}
         assert json.loads(star_agents("status", "--url", base, "--json").stdout)["seeds"] == status["seeds"]
         assert json.loads(star_agents("status", tmp_path / "data", "--json").stdout)["seeds"] == status["seeds"]
 
@@ -275,16 +245,6 @@ def test_what_a_drained_daemon_left_waiting_is_worked_by_the_next_one(tmp_path: 
         assert daemon.end() == 0
     found = results(tmp_path / "data")
     assert len({result.seed.id for result in found}) == len(found) == 150
-
-
-def refusal(base: str, data: Any = None, path: str = "/v1/seeds", **headers: str) -> urllib.error.HTTPError:
-    """How the daemon refuses a POST, or without data a GET."""
-    try:
-        answer = get(base, path) if data is None else post(base, data, path, **headers)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error
-    raise AssertionError(f"it was answered: {answer}")
 
 
 async def test_while_it_drains_it_takes_nothing_answers_questions_and_waits_for_what_is_paid(tmp_path: Path) -> None:

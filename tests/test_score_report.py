@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from star_agents.records import Message, Sample, Score
-from star_agents.score_dataset.charts import Axis, outside
+from star_agents.report.charts import Axis, outside
 from star_agents.score_dataset.report import report_page
 from star_agents.score_dataset.tally import ENDS, OTHER_REASONS, REASONS, RESERVOIR, Tally, quantile
 

@@ -230,4 +230,4 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     assert summary["pairs"]["keep/seed"]["probability_now"] is None
     assert summary["pairs"]["keep/b"]["usd_per_win"] is None, "it won nothing"
     assert (summary["selection"], summary["policy"]) == ("dual", "paper")
-    assert summary["versions"]["schema"] == 3
+    assert summary["versions"]["schema"] == 4

@@ -2,67 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import anyio
 import anyio.lowlevel
 import pytest
+from shelf import CANARY, Shelf
 
-from star_agents.errors import Problem, SeedFileError, UsageError
+from star_agents.errors import UsageError
 from star_agents.web.app import serve_http
+from star_agents.web.backend import NotNow
+from star_agents.web.guard import HEADERS
+from star_agents.web.inputs import is_deeper
+from star_agents.web.limits import Limits
+
+LINES = {"Content-Type": "application/x-ndjson"}
 
 
-class Shelf:
-    """A backend that keeps rows in a list; a row without an instruction is a bad one."""
-
-    def __init__(self) -> None:
-        self.rows: list[Mapping[str, Any]] = []
-        self.ready = True
-        self.drains_for: float | None = None
-        self.aside = ["s1", "s2", "s3"]
-        self._requests: dict[str, tuple[str, str]] = {}
-
-    async def add_rows(
-        self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None
-    ) -> Mapping[str, Any]:
-        bad = [number for number, row in enumerate(rows, 1) if "instruction" not in row]
-        if bad:
-            raise SeedFileError(
-                [Problem(where=f"{source}:{n}", field="instruction", message="is missing") for n in bad]
-            )
-        await anyio.lowlevel.checkpoint()
-        self.rows.extend(rows)
-        answer = {"new": len(rows), "duplicates": 0}
-        if request is not None:
-            assert request[0] not in self._requests, "a key is recorded once"
-            self._requests[request[0]] = (request[1], json.dumps(answer))
-        return answer
-
-    async def recall_request(self, key: str) -> tuple[str, str] | None:
-        await anyio.lowlevel.checkpoint()
-        return self._requests.get(key)
-
-    def retry_after(self) -> float | None:
-        return self.drains_for
-
-    async def quarantine(self, limit: int) -> Sequence[Mapping[str, Any]]:
-        return [{"id": one, "deaths": 3, "source": "s:1"} for one in self.aside[:limit]]
-
-    async def release_quarantined(self, seed_ids: Sequence[str] | None) -> int:
-        released = self.aside if seed_ids is None else seed_ids
-        if unknown := set(released) - set(self.aside):
-            raise UsageError(f"seed {unknown.pop()} is not in quarantine; nothing was released")
-        self.aside = [one for one in self.aside if one not in released]
-        return len(released)
-
-    async def status(self) -> Mapping[str, Any]:
-        return {"seeds": len(self.rows)}
-
-    async def readiness(self) -> Mapping[str, bool]:
-        return {"store": self.ready}
+@asynccontextmanager
+async def served(shelf: Shelf, **options: Any) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the shelf's server."""
+    given = {"host": "127.0.0.1", "port": 0, "token": "", "allowed_hosts": (), **options}
+    async with (
+        serve_http(shelf, **given) as url,
+        aiohttp.ClientSession(url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+    ):
+        yield session
 
 
 async def call(
@@ -143,7 +114,7 @@ async def test_with_a_token_everything_but_health_needs_it() -> None:
 
 
 async def test_beyond_loopback_a_token_is_required() -> None:
-    with pytest.raises(UsageError, match=r"server\.token"):
+    with pytest.raises(UsageError, match="a token is needed"):
         async with serve_http(Shelf(), host="0.0.0.0", port=0, token="", allowed_hosts=()):
             raise AssertionError("it listened")
 
@@ -225,7 +196,7 @@ async def test_a_key_is_short_printable_text(key: str) -> None:
 
 async def test_while_draining_seeds_are_to_be_sent_again_later() -> None:
     shelf = Shelf()
-    shelf.drains_for = 12.3
+    shelf.refuses = NotNow(503, "the daemon drains", 12.3)
     async with (
         serve_http(shelf, host="127.0.0.1", port=0, token="", allowed_hosts=()) as url,
         aiohttp.ClientSession() as session,
@@ -267,3 +238,373 @@ async def test_a_method_that_is_not_served_is_told_which_is() -> None:
         session.put(f"{url}/v1/seeds") as response,
     ):
         assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_full_queue_says_when_to_come_again() -> None:
+    shelf = Shelf()
+    shelf.refuses = NotNow(429, "1,000,000 seeds wait", 60.0)
+    async with served(shelf) as client, client.post("/v1/seeds", json={"instruction": "a"}) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "60")
+    assert shelf.rows == []
+
+
+async def test_outcomes_come_page_by_page_both_ways() -> None:
+    shelf = Shelf()
+    shelf.commit(5)
+    status, page = await call(shelf, "GET", "/v1/outcomes?limit=2")
+    assert (status, [one["seq"] for one in page["outcomes"]], page["next_before"]) == (200, [5, 4], 4)
+    _, page = await call(shelf, "GET", "/v1/outcomes?limit=3&before=4")
+    assert ([one["seq"] for one in page["outcomes"]], page["next_before"]) == ([3, 2, 1], 1)
+    _, page = await call(shelf, "GET", "/v1/outcomes?limit=3&before=1")
+    assert page == {"outcomes": [], "next_before": None}
+    _, page = await call(shelf, "GET", "/v1/outcomes?after=3")
+    assert ([one["seq"] for one in page["outcomes"]], page["next_after"]) == ([4, 5], 5)
+    _, page = await call(shelf, "GET", "/v1/outcomes?after=5")
+    assert page == {"outcomes": [], "next_after": 5}
+    _, page = await call(shelf, "GET", "/v1/outcomes?kind=kept")
+    assert [one["seq"] for one in page["outcomes"]] == [5, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/v1/outcomes?limit=0", "limit"),
+        ("/v1/outcomes?limit=501", "limit"),
+        ("/v1/outcomes?limit=ten", "limit"),
+        ("/v1/outcomes?before=-1", "before"),
+        ("/v1/outcomes?after=9223372036854775808", "after"),
+        ("/v1/outcomes?after=1&before=2", "not both"),
+        ("/v1/outcomes?kind=best", "kind"),
+        ("/v1/outcomes?agent=", "agent"),
+        ("/v1/outcomes?agent=a&agent=b", "given more than once: 'agent'"),
+        ("/v1/outcomes?agents=a", "'agents' is no parameter"),
+        ("/v1/outcomes?pair=" + "x" * 201, "pair"),
+        ("/v1/status?verbose", "'verbose' is no parameter"),
+        ("/v1/dataset?format=csv", "format"),
+        ("/v1/dataset?provenance=perhaps", "provenance"),
+        ("/v1/logs?level=loud", "level"),
+        ("/v1/events?after=now", "after"),
+    ],
+)
+async def test_a_parameter_that_means_nothing_here_is_named(path: str, hint: str) -> None:
+    status, body = await call(Shelf(), "GET", path)
+    assert status == 400
+    assert hint in body["detail"]
+
+
+async def test_a_seed_and_an_outcome_tell_the_same_story_or_are_not_there() -> None:
+    shelf = Shelf()
+    shelf.commit(2)
+    _, story = await call(shelf, "GET", "/v1/outcomes/2")
+    assert story["outcomes"][0]["seq"] == 2
+    assert await call(shelf, "GET", f"/v1/seeds/{story['seed']['id']}") == (200, story)
+    for path in ("/v1/outcomes/3", "/v1/outcomes/9999999999999999999", "/v1/outcomes/x", "/v1/seeds/none"):
+        assert (await call(shelf, "GET", path))[0] == 404, path
+
+
+async def test_agents_pairs_and_the_curve_are_parts_of_what_is_known() -> None:
+    shelf = Shelf()
+    assert (await call(shelf, "GET", "/v1/agents"))[1]["agents"].keys() == {"a"}
+    _, body = await call(shelf, "GET", "/v1/pairs")
+    assert body["pairs"]["keep/a"]["probability"] == 1.0
+    assert body["pairs"]["keep/a"]["candidates"] == 0
+    assert (body["pairs"]["keep/seed"]["probability"], body["pairs"]["keep/seed"]["wins"]) == (None, 1)
+    _, body = await call(shelf, "GET", "/v1/pairs/curve")
+    assert body["points"][0]["probabilities"] == {"keep/a": 1.0}
+
+
+async def test_pausing_is_a_switch_that_a_draining_daemon_does_not_have() -> None:
+    shelf = Shelf()
+    assert await call(shelf, "POST", "/v1/pause") == (200, {"state": "paused"})
+    assert await call(shelf, "POST", "/v1/resume") == (200, {"state": "ready"})
+    shelf.state = "draining"
+    status, body = await call(shelf, "POST", "/v1/resume")
+    assert (status, body["detail"]) == (409, "the daemon is draining")
+
+
+async def test_the_log_is_read_by_event_agent_seed_and_level() -> None:
+    shelf = Shelf()
+    for number, (level, event) in enumerate([(10, "call_answered"), (30, "call_failed"), (20, "state_changed")]):
+        line = {"level": {10: "debug", 20: "info", 30: "warning"}[level], "event": event, "agent": f"a{number}"}
+        shelf.log.append(level, json.dumps(line).encode())
+
+    async def events(query: str) -> list[str]:
+        _, body = await call(shelf, "GET", f"/v1/logs{query}")
+        return [line["event"] for line in body["lines"]]
+
+    assert await events("") == ["call_answered", "call_failed", "state_changed"]
+    assert await events("?level=info") == ["call_failed", "state_changed"]
+    assert await events("?agent=a0") == ["call_answered"]
+    assert await events("?event=call_failed&limit=1") == ["call_failed"]
+
+
+async def test_readiness_can_be_read_by_people() -> None:
+    shelf = Shelf()
+    shelf.ready = False
+    async with served(shelf) as client, client.get("/readyz?verbose") as response:
+        assert (response.status, response.content_type) == (503, "text/plain")
+        assert await response.text() == "[-]store failed\nreadyz check failed\n"
+
+
+async def test_metrics_are_what_the_daemon_counts() -> None:
+    async with served(Shelf()) as client, client.get("/metrics") as response:
+        assert response.headers["Content-Type"].startswith("text/plain; version=")
+        assert (await response.text()).startswith("star_agents_up 1")
+
+
+# Downloads
+
+
+async def test_the_dataset_comes_as_a_file_with_a_name() -> None:
+    async with served(Shelf()) as client:
+        async with client.get("/v1/dataset?format=alpaca") as response:
+            assert response.content_type == "application/x-ndjson"
+            assert response.headers["Content-Disposition"] == 'attachment; filename="star_agents-alpaca.jsonl"'
+            assert await response.read() == b'{"n":1}\n{"n":2}\n'
+        async with client.head("/v1/dataset?which=rejected&file=parquet") as response:
+            assert response.headers["Content-Disposition"] == 'attachment; filename="star_agents-rejected.parquet"'
+
+
+async def test_a_download_that_fails_on_the_way_never_looks_whole() -> None:
+    shelf = Shelf()
+    shelf.fails_after_the_download = True
+    async with served(shelf) as client, client.get("/v1/dataset") as response:
+        assert response.status == 200
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+
+
+async def test_a_download_that_cannot_begin_is_answered_in_words() -> None:
+    shelf = Shelf()
+    shelf.download, shelf.fails_after_the_download = [], True
+    status, body = await call(shelf, "GET", "/v1/dataset")
+    assert (status, body["title"]) == (500, "internal error")
+    assert "disk" not in str(body), "what went wrong inside stands in the log alone"
+
+
+async def test_some_downloads_go_on_at_once_and_one_more_has_to_wait() -> None:
+    shelf = Shelf()
+    shelf.go_on = anyio.Event()
+    async with served(shelf, limits=Limits(downloads=2)) as client:
+        begun = [await client.get("/v1/dataset") for _ in range(2)]
+        async with client.get("/v1/dataset") as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "10")
+        shelf.go_on.set()
+        for one in begun:
+            assert await one.read() == b"".join(shelf.download)
+        async with client.get("/v1/dataset") as response:
+            assert response.status == 200
+    assert shelf.downloading == 0
+
+
+# Limits
+
+
+FEW = Limits(document_bytes=5000, lines_bytes=20_000, rows=50, body_s=0.05)
+
+
+def row(length: int) -> bytes:
+    """A row of so many bytes."""
+    return b'{"instruction": "%s"}' % (b"x" * (length - 19))
+
+
+@pytest.mark.parametrize(
+    ("data", "headers", "status"),
+    [
+        (row(5000), {}, 202),
+        (row(5001), {}, 413),
+        (row(5000) + b"\n" + row(5000), LINES, 202),
+        (row(5002), LINES, 413),
+        (b"\n".join([row(4000)] * 4), LINES, 202),
+        (b"\n".join([row(4000)] * 6), LINES, 413),
+        (gzip.compress(row(5000)), {"Content-Encoding": "gzip"}, 202),
+        (gzip.compress(row(5_000_000)), {"Content-Encoding": "gzip"}, 413),
+        (b"[%s]" % b",".join([row(30)] * 50), {}, 202),
+        (b"[%s]" % b",".join([row(30)] * 51), {}, 413),
+        (b"\n".join([row(30)] * 50), LINES, 202),
+        (b"\n".join([row(30)] * 51), LINES, 413),
+    ],
+)
+async def test_a_body_of_any_kind_has_a_limit(data: bytes, headers: dict[str, str], status: int) -> None:
+    shelf = Shelf()
+    async with served(shelf, limits=FEW) as client, client.post("/v1/seeds", data=data, headers=headers) as response:
+        assert response.status == status
+    assert bool(shelf.rows) is (status == 202)
+
+
+async def test_a_body_that_stops_coming_is_not_waited_for() -> None:
+    async def stalls() -> AsyncIterator[bytes]:
+        yield b'{"instr'
+        await anyio.sleep_forever()
+
+    async with served(Shelf(), limits=FEW) as client, client.post("/v1/seeds", data=stalls()) as response:
+        assert response.status == 408
+        assert "0.05 s" in (await response.json(content_type=None))["detail"]
+
+
+async def test_lines_are_read_as_they_come_and_taken_in_when_all_are_there() -> None:
+    shelf = Shelf()
+    sent = anyio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"instruction": "caf\xc3'
+        await anyio.lowlevel.checkpoint()
+        yield b'\xa9"}\n\n{"instr'
+        assert shelf.rows == []
+        yield b'uction": "b"}'
+        sent.set()
+
+    status, body = await call(shelf, "POST", "/v1/seeds", data=slowly(), headers=LINES)
+    assert (status, body) == (202, {"new": 2, "duplicates": 0})
+    assert [row["instruction"] for row in shelf.rows] == ["café", "b"]
+    assert sent.is_set()
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        (b'{"instruction": "a"}\n{"instruction": \n', "line 2, column"),
+        (b'{"instruction": "a"}\n\n[1]\n', "row 3 is not"),
+        (b'{"instruction": "a"}\n{"instruction": "caf\xe9"}', "not UTF-8: byte 41"),
+        (b'{"instruction": "a"}\n{"instruction": "caf\xc3', "not UTF-8: byte 41"),
+        (b"\n\n", "no seeds"),
+    ],
+)
+async def test_a_malformed_line_is_a_400_that_says_where(data: bytes, hint: str) -> None:
+    status, body = await call(Shelf(), "POST", "/v1/seeds", data=data, headers=LINES)
+    assert (status, hint in body["detail"]) == (400, True), body["detail"]
+
+
+def test_depth_is_the_number_of_brackets_within_each_other() -> None:
+    assert not is_deeper("text", 0)
+    assert is_deeper([], 0)
+    assert not is_deeper([1, {"a": 2}], 2)
+    assert is_deeper([1, {"a": [3]}], 2)
+
+
+async def test_json_within_json_within_json_ends_somewhere() -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"instruction": "a", "n": ' + b"[" * levels + b"]" * levels + b"}"
+
+    assert (await call(Shelf(), "POST", "/v1/seeds", data=nested(Limits().depth - 1)))[0] == 202
+    status, body = await call(Shelf(), "POST", "/v1/seeds", data=nested(Limits().depth))
+    assert (status, "nested" in body["detail"]) == (400, True)
+
+
+async def test_a_client_that_connects_and_says_nothing_is_let_go() -> None:
+    async with serve_http(
+        Shelf(), host="127.0.0.1", port=0, token="", allowed_hosts=(), limits=Limits(head_s=0.05)
+    ) as url:
+        for said in (b"", b"GET /livez HTTP/1.1\r\nHost: local"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+            writer.write(said)
+            assert await reader.read() == b""
+            writer.close()
+
+
+async def test_beyond_so_many_connections_one_is_hung_up_on_and_the_others_go_on() -> None:
+    async with (
+        served(Shelf(), limits=Limits(connections=1)) as client,
+        aiohttp.ClientSession(client._base_url) as another,
+    ):
+        async with client.get("/livez") as response:
+            assert response.status == 200
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await another.get("/livez")
+        async with client.get("/livez") as response:
+            assert response.status == 200
+
+
+# Sessions
+
+
+async def test_a_session_is_a_cookie_for_who_has_the_token_and_never_holds_it() -> None:
+    token = "t" * 43
+    async with served(Shelf(), token=token) as client:
+        async with client.post("/v1/session", headers={"Authorization": f"Bearer {token}"}) as response:
+            assert response.status == 204
+            cookie = response.headers["Set-Cookie"]
+        assert {"HttpOnly", "Path=/", "SameSite=Strict"} <= {part.strip() for part in cookie.split(";")}
+        assert token not in cookie
+        async with client.get("/v1/status") as response:
+            assert response.status == 200
+        async with client.post("/v1/pause") as response:
+            assert response.status == 403, "a browser says where a write comes from; who does not is no page of ours"
+        async with client.post("/v1/pause", headers={"Sec-Fetch-Site": "same-origin"}) as response:
+            assert response.status == 200
+        async with client.delete("/v1/session", headers={"Sec-Fetch-Site": "same-origin"}) as response:
+            assert response.status == 204
+        async with client.get("/v1/status") as response:
+            assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+async def test_a_session_outlives_a_restart_and_ends_with_its_token() -> None:
+    async def status_with(cookie: str, token: str) -> int:
+        return (await call(Shelf(), "GET", "/v1/status", token=token, headers={"Cookie": cookie}))[0]
+
+    bearer = {"Authorization": "Bearer one"}
+    async with served(Shelf(), token="one") as client, client.post("/v1/session", headers=bearer) as response:
+        cookie = response.headers["Set-Cookie"].partition(";")[0]
+    assert await status_with(cookie, "one") == 200
+    assert await status_with(cookie, "two") == 401
+    name, _, value = cookie.partition("=")
+    ends, _, signature = value.partition(".")
+    for forged in (f"{int(ends) + 1}.{signature}", f"1.{signature}", signature, ends, f"{ends}.", "", ".", "one"):
+        assert await status_with(f"{name}={forged}", "one") == 401, forged
+
+
+async def test_the_cookie_is_only_for_who_brings_the_token() -> None:
+    async with served(Shelf(), token="one") as client:
+        for headers in ({}, {"Authorization": "Bearer two"}, {"Authorization": "Basic one"}):
+            async with client.post("/v1/session", headers=headers) as response:
+                assert response.status == 401
+                assert "Set-Cookie" not in response.headers
+
+
+# The page
+
+
+async def test_every_answer_says_to_browsers_what_they_may_do() -> None:
+    async with served(Shelf()) as client:
+        for method, path in (
+            ("GET", "/"),
+            ("GET", "/v1/status"),
+            ("GET", "/no"),
+            ("PUT", "/v1/seeds"),
+            ("HEAD", "/livez"),
+        ):
+            async with client.request(method, path) as response:
+                assert HEADERS.items() <= response.headers.items(), path
+                assert "unsafe" not in response.headers["Content-Security-Policy"]
+        async with client.get("/v1/events") as response:
+            assert HEADERS.items() <= response.headers.items()
+
+
+async def test_the_page_is_asked_for_again_only_when_it_has_changed() -> None:
+    async with served(Shelf(), token="secret") as client:
+        async with client.get("/") as response:
+            assert (response.status, response.content_type) == (200, "text/html")
+            assert response.headers["Cache-Control"] == "no-cache"
+            tag = response.headers["ETag"]
+        async with client.get("/", headers={"If-None-Match": tag}) as response:
+            assert (response.status, await response.read()) == (304, b"")
+        async with client.get("/assets/index.html", headers={"If-None-Match": '"another"'}) as response:
+            assert response.status == 200
+        for path in ("/assets/", "/assets/none.js", "/assets/vendor"):
+            async with client.get(path) as response:
+                assert response.status == 404, path
+
+
+async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_the_next_request_is_served() -> None:
+    class Broken(Shelf):
+        async def curve(self) -> Sequence[Any]:
+            raise KeyError(CANARY)
+
+    async with served(Broken()) as client:
+        async with client.get("/v1/pairs/curve") as response:
+            body = await response.text()
+            assert response.status == 500
+            assert CANARY not in body
+            assert "KeyError" not in body
+        async with client.get("/v1/status") as response:
+            assert response.status == 200

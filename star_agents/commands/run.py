@@ -36,7 +36,8 @@ STOPPED_EARLY = 4
 @click.option("--retry-dropped", is_flag=True, help="Queue seeds again that an earlier run had to drop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@click.option("-v", "--verbose", is_flag=True, help="Log every seed.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every seed to the console too; OUT/log.jsonl has it all.")
+@click.option("--log-content", is_flag=True, help="Log the texts of prompts and replies too.")
 def command(
     config_path: Path,
     seeds_path: str,
@@ -48,12 +49,13 @@ def command(
     as_json: bool,
     quiet: bool,
     verbose: bool,
+    log_content: bool,
 ) -> None:
     """Turn a seed file into a better dataset, then stop.
 
     The same command again goes on where it stopped, and sends nothing that is already answered.
     """
-    set_up_logging(level="info" if verbose else "error")
+    set_up_logging(level="info" if verbose else "error", folder=out, content=log_content)
     config = read_config(config_path)
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})

@@ -20,7 +20,8 @@ from star_agents.logs import set_up_logging
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
-def command(config_path: Path, data_dir: Path, port: int | None, log_level: str) -> None:
+@click.option("--log-content", is_flag=True, help="Log the texts of prompts and replies too.")
+def command(config_path: Path, data_dir: Path, port: int | None, log_level: str, log_content: bool) -> None:
     """Take seeds by HTTP and from the inbox folder, and work them until told otherwise.
 
     Edits of agents.yaml are in force within two seconds, at once on SIGHUP.
@@ -38,9 +39,9 @@ def command(config_path: Path, data_dir: Path, port: int | None, log_level: str)
       5   a scorer model cannot be loaded
       75  it was at work and lost its scorer or its disk: starting again may help
     """
-    set_up_logging(level=log_level)
+    log = set_up_logging(level=log_level, folder=data_dir, content=log_content)
 
     async def run() -> None:
-        await serve(config_path, data_dir, port=port)
+        await serve(config_path, data_dir, port=port, log=log)
 
     anyio.run(run)

@@ -48,6 +48,7 @@ def _read(folder: Path) -> dict[str, Any]:
             reader.pair_costs(),
             budgets.states(),
             probabilities_of(config, policy.state),
+            reader.tallies(),
         )
 
 
@@ -58,16 +59,36 @@ def _show(status: dict[str, Any]) -> None:
         click.echo(f"agents.yaml is not in force: {problem}")
     for line in _hindrances(status):
         click.echo(line)
-    click.echo("seeds: " + ", ".join(f"{count} {state}" for state, count in status["seeds"].items()))
+    for line in _sums(status):
+        click.echo(line)
+    _show_tables(status)
+
+
+def _sums(status: Mapping[str, Any]) -> Iterator[str]:
+    """What was done, how fast and for how much, a line each."""
+    yield "seeds: " + ", ".join(f"{count} {state}" for state, count in status["seeds"].items())
+    if "rate" in status:
+        rate = status["rate"]
+        left = "" if rate["eta_s"] is None else f"; about {_duration(rate['eta_s'])} left"
+        now, overall = rate["seeds_per_minute"], rate["seeds_per_minute_overall"]
+        yield f"pace: {now:.1f} seeds a minute, {overall:.1f} since the start{left}"
     cost, calls = status["cost"], status["calls"]
     unknown = cost["calls_of_unknown_price"]
     each = f", {usd_each(cost['usd_per_sample'])} per sample" if cost["usd"] else ""
-    click.echo(f"cost: {usd_known(cost['usd'], unknown)}{each}; {unknown} calls of unknown price")
-    click.echo(
+    projected = f", {usd(cost['projected_usd'])} once all are done" if cost["projected_usd"] else ""
+    yield f"cost: {usd_known(cost['usd'], unknown)}{each}{projected}; {unknown} calls of unknown price"
+    yield (
         f"calls: {calls['answered']} answered, {calls['pending']} in flight or lost, "
         f"{calls['maybe_paid_twice']} maybe paid twice"
     )
-    _show_tables(status)
+    referee, memory = status["referee"], status["memory"]
+    if referee["verdicts"]:
+        agreement = f"; both orders agree in {_share(referee['agreement'])}" if referee["both_orders"] else ""
+        found = f"{referee['wins']} won, {referee['ties']} tied, {referee['losses']} lost"
+        yield f"referee: of {referee['verdicts']} candidates against the base {found}{agreement}"
+    if memory["hits"]:
+        size = "" if memory["size"] is None else f"{memory['size']} instructions, "
+        yield f"memory bank: {size}a say in {_share(memory['hit_rate'])} of the draws"
 
 
 def _hindrances(status: Mapping[str, Any]) -> Iterator[str]:
@@ -88,11 +109,13 @@ def _show_tables(status: Mapping[str, Any]) -> None:
     budgets = [_budget_row(budget) for budget in status["budgets"]]
     if budgets:
         print_table("budgets", ["budget", "spent", "reserved", "of", "begins anew"], budgets)
-    agents = [_agent_row(name, facts) for name, facts in status["agents"].items()]
+    agents = status["agents"]
     if agents:
-        columns = ["agent", "calls", "cost", "per call", "calls of unknown price"]
-        live = ["in flight", "queued", "deployments"] if len(agents[0]) > len(columns) else []
-        print_table("agents", [*columns, *live], agents)
+        rows = [_agent_row(name, facts) for name, facts in agents.items()]
+        print_table("agents", ["agent", "calls", "cost", "per call", "unknown price", "candidates", "won"], rows)
+    if at_work := [_at_work_row(name, facts) for name, facts in agents.items() if "deployments" in facts]:
+        columns = ["agent", "failed", "seconds (p50, p95)", "in flight", "queued", "deployments"]
+        print_table("agents at work", columns, at_work)
     pairs = sorted(status["pairs"].items(), key=lambda item: -item[1])
     if pairs:
         print_table("pairs", ["pair", "probability"], [[name, f"{p:.4f}"] for name, p in pairs])
@@ -104,11 +127,26 @@ def _show_tables(status: Mapping[str, Any]) -> None:
 
 def _agent_row(name: str, facts: Mapping[str, Any]) -> list[str]:
     unknown = facts["calls_of_unknown_price"]
-    row = [name, str(facts["calls"]), usd_known(facts["usd"], unknown), usd_each(facts["usd_per_call"]), str(unknown)]
-    if "deployments" in facts:
-        states = ", ".join(f"{one['breaker'].replace('_', ' ')}, limit {one['limit']}" for one in facts["deployments"])
-        row += [str(facts["in_flight"]), str(facts["queued"]), states]
-    return row
+    money = [usd_known(facts["usd"], unknown), usd_each(facts["usd_per_call"]), str(unknown)]
+    return [name, str(facts["calls"]), *money, str(facts["candidates"]), _share(facts["win_rate"])]
+
+
+def _at_work_row(name: str, facts: Mapping[str, Any]) -> list[str]:
+    latency = facts["latency_s"]
+    seconds = f"{latency['p50']:.2f}, {latency['p95']:.2f}" if latency else "-"
+    states = ", ".join(f"{one['breaker'].replace('_', ' ')}, limit {one['limit']}" for one in facts["deployments"])
+    return [name, str(facts["failed"]), seconds, str(facts["in_flight"]), str(facts["queued"]), states]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _duration(seconds: float) -> str:
+    """In the unit that a person would say."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _budget_row(budget: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from star_agents.errors import StoreError
 from star_agents.records import Assessed, Outcome, Seed
+from star_agents.storage import curve, tallies
 from star_agents.storage.plain_data import to_json, writable
 from star_agents.storage.rows import MemoryRow
 from star_agents.storage.sql import execute
@@ -85,13 +86,16 @@ def commit_outcome(
             dimension=memory.dimension,
             embedding=memory.embedding,
         )
-    save_policy(connection, policy, revision)
+    tallies.add_outcome(connection, outcome, revision=revision)
+    _save_policy(connection, policy, revision)
+    curve.add_outcome_point(connection, policy, seq=seq, at=at)
     return seq
 
 
 def save_policy(connection: sqlite3.Connection, state: Mapping[str, Any], revision: int) -> None:
-    """Keep the bandit's state as of the newest outcome."""
-    execute(connection, "save_policy", state=to_json(state), revision=revision)
+    """Keep a state of the bandit that follows from no outcome: the first one, and after a change of the config."""
+    _save_policy(connection, state, revision)
+    curve.add_change_point(connection, state, revision=revision)
 
 
 def add_revision(connection: sqlite3.Connection, digest: str, config: str, at: float) -> int:
@@ -111,6 +115,10 @@ def set_default(connection: sqlite3.Connection, key: str, value: str) -> str:
     """Set a fact about the store unless it is set; return the value that stands."""
     execute(connection, "meta_set_default", key=key, value=value)
     return str(execute(connection, "meta_get", key=key).fetchone()[0])
+
+
+def _save_policy(connection: sqlite3.Connection, state: Mapping[str, Any], revision: int) -> None:
+    execute(connection, "save_policy", state=to_json(state), revision=revision)
 
 
 def _why_not_open(connection: sqlite3.Connection, seed_id: str) -> str:

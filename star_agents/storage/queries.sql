@@ -255,3 +255,120 @@ INSERT INTO requests (key, digest, response, at) VALUES (:key, :digest, :respons
 -- forget_requests --
 -- Intake is known by its name for some days.
 DELETE FROM requests WHERE at < :before;
+
+-- add_curve_point --
+-- The probabilities that follow from an outcome, or from a change of the pairs after it.
+INSERT INTO curve (seq, at, probabilities) VALUES (:seq, :at, :probabilities)
+ON CONFLICT (seq) DO UPDATE SET at = excluded.at, probabilities = excluded.probabilities;
+
+-- last_curve_point --
+-- The probabilities written last.
+SELECT seq, at, probabilities FROM curve ORDER BY seq DESC LIMIT 1;
+
+-- count_curve --
+-- Points of the curve.
+SELECT count(*) FROM curve;
+
+-- thin_curve --
+-- Leave out every second point; the first one stays.
+DELETE FROM curve WHERE seq IN (
+    SELECT seq FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM curve) WHERE place % 2 = 0
+);
+
+-- double_curve_stride --
+-- From now on half as many outcomes leave a point.
+INSERT INTO meta (key, value) VALUES ('curve_stride', '2')
+ON CONFLICT (key) DO UPDATE SET value = CAST(2 * CAST(value AS INTEGER) AS TEXT);
+
+-- curve --
+-- The whole curve, oldest point first.
+SELECT seq, at, probabilities FROM curve ORDER BY seq;
+
+-- moment_of_revision --
+-- The newest outcome, and when a revision came into force, or else that outcome was committed.
+SELECT coalesce(max(seq), 0), coalesce((SELECT at FROM revisions WHERE id = :revision), max(at), 0.0)
+FROM (SELECT seq, at FROM outcomes ORDER BY seq DESC LIMIT 1);
+
+-- add_to_tally --
+-- Count.
+INSERT INTO tallies (name, item, n) VALUES (:name, :item, :n)
+ON CONFLICT (name, item) DO UPDATE SET n = n + excluded.n;
+
+-- tallies --
+-- Every count.
+SELECT name, item, n FROM tallies;
+
+-- referee_orders --
+-- In which orders the referee judged under a config revision.
+SELECT coalesce(json_extract(config, '$.referee.orders'), 'both') FROM revisions WHERE id = :revision;
+
+-- latest_seq --
+-- The newest outcome; 0: none.
+SELECT coalesce(max(seq), 0) FROM outcomes;
+
+-- pairs_that_won --
+-- Every pair that won anything, by leaps through the index.
+WITH RECURSIVE won (pair) AS (
+    SELECT min(pair) FROM outcomes WHERE pair IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(pair) FROM outcomes WHERE pair > won.pair) FROM won WHERE won.pair IS NOT NULL
+)
+SELECT pair FROM won WHERE pair IS NOT NULL;
+
+-- newest_of_kind --
+-- The newest outcomes of a kind between two others.
+SELECT seq FROM outcomes INDEXED BY outcomes_by_kind
+WHERE kind = :kind AND seq > :after AND seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- oldest_of_kind --
+-- The oldest outcomes of a kind between two others.
+SELECT seq FROM outcomes INDEXED BY outcomes_by_kind
+WHERE kind = :kind AND seq > :after AND seq < :before ORDER BY seq LIMIT :limit;
+
+-- newest_of_pair --
+-- The newest outcomes of a kind that a pair won, between two others.
+SELECT seq FROM outcomes INDEXED BY outcomes_by_pair
+WHERE pair = :pair AND kind = :kind AND seq > :after AND seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- oldest_of_pair --
+-- The oldest outcomes of a kind that a pair won, between two others.
+SELECT seq FROM outcomes INDEXED BY outcomes_by_pair
+WHERE pair = :pair AND kind = :kind AND seq > :after AND seq < :before ORDER BY seq LIMIT :limit;
+
+-- summaries --
+-- Some outcomes in a line each. The question is given as bytes: a lone surrogate in it is no UTF-8.
+SELECT o.seq, o.at, o.seed_id, o.kind, o.reason, o.pair, o.pi, o.cost_usd,
+    json_extract(winner.payload, '$.score'),
+    (SELECT count(*) FROM candidates WHERE seq = o.seq),
+    (SELECT count(*) FROM candidates WHERE seq = o.seq AND failure != ''),
+    CAST(substr(
+        json_extract(s.sample, '$.instruction') || coalesce(char(10, 10) || json_extract(s.sample, '$.input'), ''),
+        1, :longest
+    ) AS BLOB)
+FROM json_each(:seqs) AS asked
+JOIN outcomes AS o ON o.seq = asked.value
+JOIN seeds AS s ON s.id = o.seed_id
+LEFT JOIN candidates AS winner ON winner.seq = o.seq AND winner.chosen = 1
+ORDER BY asked.key;
+
+-- find_seed --
+-- One seed, whatever became of it.
+SELECT id, sample, source, meta, state, attempts, deaths, added_at FROM seeds WHERE id = :id;
+
+-- seed_of_outcome --
+-- Whose outcome it is.
+SELECT seed_id FROM outcomes WHERE seq = :seq;
+
+-- newest_draw --
+-- What was drawn for a seed last.
+SELECT payload FROM steps WHERE seed_id = :seed_id AND step GLOB 'draw*' ORDER BY rowid DESC LIMIT 1;
+
+-- calls_of_seed --
+-- The books of a seed's calls, without their texts. The model is given as bytes: a provider may name it as it likes.
+SELECT step, agent, CAST(json_extract(reply, '$.model') AS BLOB), state, sends, cost_usd,
+    prompt_tokens, completion_tokens, intended_at, answered_at
+FROM calls WHERE seed_id = :seed_id ORDER BY intended_at, step;
+
+-- outcomes_of_seed --
+-- Every outcome of a seed, newest first.
+SELECT seq, revision, at, payload, cleared_at FROM outcomes WHERE seed_id = :seed_id ORDER BY seq DESC;

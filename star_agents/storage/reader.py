@@ -10,11 +10,26 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from star_agents.errors import StoreError
-from star_agents.storage import quarantine, reads
+from star_agents.records import OutcomeKind
+from star_agents.storage import curve, pages, quarantine, reads, stories, tallies
 from star_agents.storage.connection import connect_reading, store_errors
+from star_agents.storage.curve import CurvePoint
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
-from star_agents.storage.rows import AgentUsage, Counts, PairCost, PolicyRow, Quarantined, Result, RevisionRow, Spend
+from star_agents.storage.pages import OutcomeSummary
+from star_agents.storage.rows import (
+    AgentUsage,
+    Counts,
+    OpenWork,
+    PairCost,
+    PolicyRow,
+    Quarantined,
+    Result,
+    RevisionRow,
+    Spend,
+)
 from star_agents.storage.store import STORE_FILE
+from star_agents.storage.stories import SeedStory
+from star_agents.storage.tallies import Tallies
 
 T = TypeVar("T")
 
@@ -81,6 +96,10 @@ class StoreReader:
         """What each pair did for the finished seeds, and for how much."""
         return self._read(reads.pair_costs)
 
+    def open_work(self) -> OpenWork:
+        """What is in hand."""
+        return self._read(reads.open_work)
+
     def policy(self) -> PolicyRow | None:
         """The policy state as last saved."""
         return self._read(reads.policy)
@@ -92,6 +111,40 @@ class StoreReader:
     def revisions(self) -> list[RevisionRow]:
         """Every config that was in force, oldest first."""
         return self._read(reads.revisions)
+
+    def latest_seq(self) -> int:
+        """The newest outcome; 0: none."""
+        return self._read(pages.latest_seq)
+
+    def outcome_page(
+        self,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 50,
+        kind: OutcomeKind | None = None,
+        pair: str | None = None,
+        agent: str | None = None,
+    ) -> list[OutcomeSummary]:
+        """A page of outcomes in a line each: newest first, or oldest first where ``after`` is given (``pages``)."""
+        ask = partial(pages.outcome_page, before=before, after=after, limit=limit, kind=kind, pair=pair, agent=agent)
+        return self._read(ask)
+
+    def seed_story(self, seed_id: str) -> SeedStory | None:
+        """Everything that is known of one seed; ``None`` where the store does not know it."""
+        return self._read(partial(stories.seed_story, seed_id=seed_id))
+
+    def story_of_outcome(self, seq: int) -> SeedStory | None:
+        """The story of the seed of an outcome; ``None`` where there is no such outcome."""
+        return self._read(partial(stories.story_of_outcome, seq=seq))
+
+    def curve(self) -> list[CurvePoint]:
+        """The probabilities of every pair from the start to now, oldest point first."""
+        return self._read(curve.curve)
+
+    def tallies(self) -> Tallies:
+        """Gaps, verdicts, draws, and what each pair won, in numbers."""
+        return self._read(tallies.tallies)
 
     def results(self) -> Iterator[Result]:
         """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued."""

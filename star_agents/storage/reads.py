@@ -106,6 +106,12 @@ def outcomes(connection: sqlite3.Connection, *, after_seq: int, limit: int) -> l
     return _outcome_rows(connection, execute(connection, "outcomes", after_seq=after_seq, limit=limit).fetchall())
 
 
+def outcomes_of_seed(connection: sqlite3.Connection, seed_id: str) -> list[tuple[OutcomeRow, float | None]]:
+    """Every outcome of a seed, newest first, each with the moment at which the texts behind it were cleared."""
+    rows = execute(connection, "outcomes_of_seed", seed_id=seed_id).fetchall()
+    return list(zip(_outcome_rows(connection, [row[:4] for row in rows]), (row[4] for row in rows), strict=True))
+
+
 def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -> tuple[list[Result], int]:
     """A page of finished seeds in the order in which they were queued, and the ordinal to go on after."""
     rows = execute(connection, "results", after_ordinal=after_ordinal, limit=limit).fetchall()

@@ -1,4 +1,4 @@
-"""Figures as rows of one table in RESULTS.md; each subcommand replaces its own rows and leaves the others."""
+"""Figures as rows of a table in RESULTS.md; each subcommand replaces its own rows and leaves the others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parents[1] / "RESULTS.md"
-HEADING = "## Calls (`tools/bench/calls`)"
-MARKS = ("<!-- calls:begin -->", "<!-- calls:end -->")
 KEY = re.compile(r"<!-- (\S+) --> \|$")
-ORDER = ("cpu", "peers", "throughput", "memory", "faults", "lag", "soak", "deployments", "budget")
 HEAD = ("| | measured | target |", "|---|---|---|")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A table and where it stands."""
+
+    name: str
+    """Of its marks."""
+    heading: str
+    order: tuple[str, ...]
+    """Subcommands as their rows stand below one another."""
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        """What stands before and after it."""
+        return f"<!-- {self.name}:begin -->", f"<!-- {self.name}:end -->"
+
+
+CALLS = Section(
+    name="calls",
+    heading="## Calls (`tools/bench/calls`)",
+    order=("cpu", "peers", "throughput", "memory", "faults", "lag", "soak", "deployments", "budget"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +66,20 @@ def ratios(ones: Sequence[float], others: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(ones, others, strict=True)]
 
 
-def write(rows: Sequence[Row], remarks: Sequence[str], results: Path = RESULTS) -> None:
+def write(rows: Sequence[Row], remarks: Sequence[str], section: Section = CALLS, results: Path = RESULTS) -> None:
     """Replace a subcommand's rows between the marks, or add the section; what stands around it stays."""
-    text = results.read_text("utf-8") if results.exists() else "# Measured\n"
-    if MARKS[0] not in text:
-        text = f"{text.rstrip()}\n\n{HEADING}\n\n{MARKS[0]}\n{MARKS[1]}\n"
-    before, _, rest = text.partition(MARKS[0])
-    old, _, after = rest.partition(MARKS[1])
+    text, (begin, end) = results.read_text("utf-8") if results.exists() else "# Measured\n", section.marks
+    if begin not in text:
+        text = f"{text.rstrip()}\n\n{section.heading}\n\n{begin}\n{end}\n"
+    before, _, rest = text.partition(begin)
+    old, _, after = rest.partition(end)
     kept = {found[1]: line for line in old.splitlines() if (found := KEY.search(line))}
     redone = {_part(row.key) for row in rows}
     kept = {key: line for key, line in kept.items() if _part(key) not in redone}
     kept |= {row.key: str(row) for row in rows}
-    lines = [kept[key] for key in sorted(kept, key=lambda key: ORDER.index(_part(key)))]
-    section = "\n".join((*remarks, "", *HEAD, *lines))
-    results.write_text(f"{before}{MARKS[0]}\n{section}\n{MARKS[1]}{after}", "utf-8")
+    lines = [kept[key] for key in sorted(kept, key=lambda key: section.order.index(_part(key)))]
+    table = "\n".join((*remarks, "", *HEAD, *lines))
+    results.write_text(f"{before}{begin}\n{table}\n{end}{after}", "utf-8")
 
 
 def _part(key: str) -> str:

@@ -128,20 +128,20 @@ def watch(
 
 
 def _look(pid: int, provider: FakeProvider, pss: bool) -> Look:
-    tree = _tree(pid)
+    found = tree(pid)
     stats = provider.stats()
     return Look(
         at=time.monotonic(),
         answered=stats["answered"],
-        cpu_s=sum(map(_cpu_s, tree)),
-        rss_mb=sum(_kilobytes(one, "status", "VmRSS:") for one in tree) / 1024,
-        pss_mb=sum(_kilobytes(one, "smaps_rollup", "Pss:") for one in tree) / 1024 if pss else 0.0,
+        cpu_s=sum(map(cpu_s, found)),
+        rss_mb=sum(_kilobytes(one, "status", "VmRSS:") for one in found) / 1024,
+        pss_mb=sum(_kilobytes(one, "smaps_rollup", "Pss:") for one in found) / 1024 if pss else 0.0,
         connections=stats["connections"],
         in_flight=stats["in_flight"],
     )
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
     """The process and its descendants."""
     found = [pid]
     for one in found:
@@ -150,7 +150,7 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """User and system time, that of reaped children included."""
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / TICKS_PER_S

@@ -1,4 +1,4 @@
-"""The charts of the score report as inline SVG: pure functions from numbers to markup, coloured by the page's CSS."""
+"""Histograms and densities as inline SVG: pure functions from numbers to markup, coloured by the page's CSS."""
 
 from __future__ import annotations
 
@@ -62,6 +62,13 @@ class Axis:
         step = _round_step((self.high - self.low) / about)
         first = math.ceil(self.low / step - 1e-9)
         return [step * index for index in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+def nice_axis(low: float, high: float) -> Axis:
+    """The axis from the round number at or below ``low`` to the one at or above ``high``."""
+    step = _round_step(max(high - low, 1e-3) / 5)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return Axis(first * step, max(last, first + 1) * step, step)
 
 
 def histogram(label: str, axis: Axis, series: Sequence[Series], *, mark: float) -> str:

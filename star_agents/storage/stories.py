@@ -1,0 +1,145 @@
+"""The whole story of a seed as plain data: what was drawn, asked, written, scored, judged, and why one was chosen."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from star_agents.records import Assessed, Flat, Outcome, Sample, Score, Verdict
+from star_agents.storage.plain_data import from_json, json_text
+from star_agents.storage.reads import outcomes_of_seed
+from star_agents.storage.sql import execute
+from star_agents.storage.why import why
+
+_CLEARED = Sample(instruction="")
+"""What retention leaves of a candidate that lost."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeedStory(Flat):
+    """Everything that is known of one seed; plain data in every field, without keys and without the texts of calls."""
+
+    seed: Mapping[str, Any]
+    """id, sample, source, meta, state, attempts, deaths, added_at."""
+    draw: Mapping[str, Any] | None
+    """base, sampled, from_memory, as drawn last; ``None`` before the first draw."""
+    calls: Sequence[Mapping[str, Any]]
+    """What was asked for it, in order, with tokens and costs."""
+    outcomes: Sequence[Mapping[str, Any]]
+    """What became of it, newest first, each with its candidates."""
+
+
+def seed_story(connection: sqlite3.Connection, seed_id: str) -> SeedStory | None:
+    """The story of a seed; ``None`` where the store does not know it."""
+    row = execute(connection, "find_seed", id=seed_id).fetchone()
+    if row is None:
+        return None
+    drawn = execute(connection, "newest_draw", seed_id=seed_id).fetchone()
+    story = {
+        "seed": _seed(*row),
+        "draw": None if drawn is None else from_json(drawn[0]),
+        "calls": [_call(*call) for call in execute(connection, "calls_of_seed", seed_id=seed_id)],
+        "outcomes": [
+            {"seq": one.seq, "at": one.at, "revision": one.revision, "cleared_at": cleared_at, **_outcome(one.outcome)}
+            for one, cleared_at in outcomes_of_seed(connection, seed_id)
+        ],
+    }
+    # A model may write what no UTF-8 can hold; whoever reads a story is spared that.
+    return SeedStory.from_dict(from_json(json_text(story)))
+
+
+def story_of_outcome(connection: sqlite3.Connection, seq: int) -> SeedStory | None:
+    """The story of the seed of an outcome; ``None`` where there is no such outcome."""
+    row = execute(connection, "seed_of_outcome", seq=seq).fetchone()
+    return None if row is None else seed_story(connection, row[0])
+
+
+def _seed(
+    id_: str, sample: str, source: str, meta: str, state: str, attempts: int, deaths: int, added_at: float
+) -> dict[str, Any]:
+    parsed = Sample.from_dict(from_json(sample))
+    return {
+        "id": id_,
+        "sample": {
+            "instruction": parsed.instruction,
+            "input": parsed.input,
+            "response": parsed.response,
+            "messages": _messages(parsed),
+        },
+        "source": source,
+        "meta": from_json(meta),
+        "state": state,
+        "attempts": attempts,
+        "deaths": deaths,
+        "added_at": added_at,
+    }
+
+
+def _call(
+    step: str,
+    agent: str,
+    model: bytes | None,
+    state: str,
+    sends: int,
+    cost_usd: float | None,
+    prompt_tokens: int,
+    completion_tokens: int,
+    intended_at: float,
+    answered_at: float | None,
+) -> dict[str, Any]:
+    return {
+        "step": step,
+        "agent": agent,
+        "model": None if model is None else model.decode("utf-8", "replace"),
+        "state": state,
+        "sends": sends,
+        "cost_usd": cost_usd,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "intended_at": intended_at,
+        "answered_at": answered_at,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "kind": outcome.kind,
+        "reason": outcome.reason,
+        "why": why(outcome),
+        "chosen": outcome.chosen,
+        "cost_usd": outcome.cost_usd,
+        "candidates": [_candidate(one, is_chosen=one is outcome.winner) for one in outcome.candidates],
+    }
+
+
+def _candidate(one: Assessed, *, is_chosen: bool) -> dict[str, Any]:
+    candidate, sample = one.candidate, one.candidate.sample
+    return {
+        "pair": candidate.pair.name,
+        "is_base": candidate.is_base,
+        "chosen": is_chosen,
+        "messages": [] if sample == _CLEARED else _messages(sample),
+        "failure": candidate.failure,
+        "score": _score(one.score),
+        "pi_dual": one.pi_dual,
+        "pi_llm": None if one.verdict is None else one.verdict.value,
+        "pi": one.pi,
+        "verdict": _verdict(one.verdict),
+        "models": dict(candidate.models),
+        "prompts": list(candidate.prompts),
+        "cost_usd": candidate.cost_usd,
+    }
+
+
+def _score(score: Score | None) -> dict[str, Any] | None:
+    return None if score is None else {**score.to_dict(), "gap": score.gap}
+
+
+def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
+    return None if verdict is None else asdict(verdict)
+
+
+def _messages(sample: Sample) -> list[dict[str, str]]:
+    return [message.to_dict() for message in sample.messages]

@@ -1,0 +1,160 @@
+"""What the routes ask of the daemon. Plain data travels, ready for JSON; records and rows stay behind this door."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, Protocol
+
+from aiohttp import web
+
+Plain = Mapping[str, Any]
+
+
+class NotNow(NamedTuple):
+    """Why no seeds are taken at the moment."""
+
+    status: int
+    """503 while the daemon drains, 429 where the queue is full."""
+    detail: str
+    retry_after_s: float
+
+
+class LogLine(Protocol):
+    """One line of the log."""
+
+    @property
+    def n(self) -> int:
+        """Its number in this process."""
+        ...
+
+    @property
+    def json(self) -> bytes:
+        """The line as a JSON object."""
+        ...
+
+
+class LogReader(Protocol):
+    """Follows the log; lines it is too slow for are left out."""
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were left out so far."""
+        ...
+
+    async def batch(self) -> Sequence[LogLine]:
+        """Wait for lines; none at the end of the log."""
+        ...
+
+
+class Backend(Protocol):
+    """The daemon as its HTTP door sees it."""
+
+    # Seeds
+
+    async def not_now(self) -> NotNow | None:
+        """Why no seeds are taken at the moment, if so."""
+        ...
+
+    async def add_rows(self, rows: Sequence[Plain], source: str, request: tuple[str, str] | None) -> Plain:
+        """Take rows in durably, all or none; returns ``{"new": int, "duplicates": int}``.
+
+        ``request`` is the key and digest of a request that may come again; it is recorded with what is returned, in
+        the same transaction.
+
+        Raises:
+            SeedFileError: with every bad row.
+        """
+        ...
+
+    async def recall_request(self, key: str) -> tuple[str, str] | None:
+        """Digest and answer, as JSON, of the request that was taken in under this key."""
+        ...
+
+    async def story(self, seed_id: str) -> Plain | None:
+        """Everything about one seed."""
+        ...
+
+    async def quarantine(self, limit: int) -> Sequence[Plain]:
+        """The seeds that were set aside."""
+        ...
+
+    async def release_quarantined(self, seed_ids: Sequence[str] | None) -> int:
+        """Queue these (``None``: all) again; returns how many.
+
+        Raises:
+            UsageError: when one of them is not set aside.
+        """
+        ...
+
+    # Outcomes
+
+    def latest_seq(self) -> int:
+        """Number of the newest outcome; 0 before the first."""
+        ...
+
+    async def outcomes(
+        self,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int,
+        kind: str | None = None,
+        pair: str | None = None,
+        agent: str | None = None,
+    ) -> Sequence[Plain]:
+        """A page of outcomes: oldest first where ``after`` is given, else newest first."""
+        ...
+
+    async def outcome(self, seq: int) -> Plain | None:
+        """The story of the seed that has this outcome."""
+        ...
+
+    async def curve(self) -> Sequence[Plain]:
+        """The probability of every pair over time."""
+        ...
+
+    def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:
+        """The dataset as one file, in pieces."""
+        ...
+
+    # State
+
+    async def status(self) -> Plain:
+        """Everything that is going on."""
+        ...
+
+    async def pause(self) -> str:
+        """Take no further seed from the queue; returns the state.
+
+        Raises:
+            UsageError: while draining.
+        """
+        ...
+
+    async def resume(self) -> str:
+        """Take seeds from the queue again; returns the state. Raises as ``pause`` does."""
+        ...
+
+    async def readiness(self) -> Mapping[str, bool]:
+        """Each condition of being ready, by name."""
+        ...
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The metrics for a scraper that accepts these types, and their type."""
+        ...
+
+    # What happens
+
+    def logs(
+        self, *, event: str | None, agent: str | None, seed: str | None, level: str, limit: int
+    ) -> Sequence[Plain]:
+        """The newest lines of the log that match, oldest of them first."""
+        ...
+
+    def follow_logs(self, level: str) -> AbstractAsyncContextManager[LogReader]:
+        """The log from now on."""
+        ...
+
+
+BACKEND: web.AppKey[Backend] = web.AppKey("backend", Backend)

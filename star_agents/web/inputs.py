@@ -1,0 +1,158 @@
+"""What a client sends: bodies and query parameters, each with its limits, read into plain data.
+
+A body is read in pieces under a limit of size and of time; JSON lines become rows as they arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from star_agents.web.limits import LIMITS, MIB, Limits
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_query(request: web.Request, model: type[M]) -> M:
+    """The query parameters as ``model`` names them.
+
+    Raises:
+        web.HTTPBadRequest: naming every parameter that is unknown, missing, given twice or out of bounds.
+    """
+    given = request.query
+    twice = sorted({name for name in given if len(given.getall(name)) > 1})
+    if twice:
+        raise web.HTTPBadRequest(text=f"given more than once: {', '.join(map(repr, twice))}")
+    try:
+        return model.model_validate_strings(dict(given))
+    except ValidationError as error:
+        raise web.HTTPBadRequest(text="; ".join(map(_parameter_problem, error.errors()))) from None
+
+
+def _parameter_problem(error: Mapping[str, Any]) -> str:
+    name = ".".join(map(str, error["loc"])) or "the query"
+    if error["type"] == "extra_forbidden":
+        return f"{name!r} is no parameter of this route"
+    return f"{name}: {error['msg']}"
+
+
+async def read_document(request: web.Request) -> Any:
+    """The body as one JSON document.
+
+    Raises:
+        web.HTTPException: 400 saying where it is not JSON, 408 when it stops coming, 413 when it is too long.
+    """
+    text = decoded(b"".join([piece async for piece in pieces(request, request.app[LIMITS].document_bytes)]))
+    return parsed(text, 1, request.app[LIMITS].depth)
+
+
+async def pieces(request: web.Request, limit: int) -> AsyncIterator[bytes]:
+    """The body as it arrives, decompressed, up to ``limit`` bytes."""
+    size, limits = 0, request.app[LIMITS]
+    while True:
+        try:
+            async with asyncio.timeout(limits.body_s):
+                piece = await request.content.readany()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text=f"nothing of the body came for {limits.body_s:g} s") from None
+        except web.RequestPayloadError:
+            raise web.HTTPBadRequest(text="the body is not what its Content-Encoding or length says") from None
+        if not piece:
+            return
+        size += len(piece)
+        if size > limit:
+            raise too_long(limit, size, limits)
+        yield piece
+
+
+def too_long(limit: int, size: int, limits: Limits) -> web.HTTPException:
+    """What is answered to more than there may be, with what to do."""
+    most = f"up to {limits.lines_bytes // MIB} MiB and {limits.rows:,} rows"
+    text = f"too much in one request; send several, or JSON lines (Content-Type: application/x-ndjson), {most}"
+    return web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=size, text=text)
+
+
+async def lines(request: web.Request, hear: Callable[[bytes], object]) -> AsyncIterator[tuple[int, str]]:
+    """The body's lines that are not blank, numbered from 1, as they arrive; ``hear`` is handed the bytes as they came.
+
+    They end at newlines alone: a JSON text may hold U+2028 and its kin as they are.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    limits = request.app[LIMITS]
+    number, size = 0, 0
+    begun: list[str] = []
+
+    def text_of(piece: bytes, is_last: bool = False) -> str:
+        try:
+            return decoder.decode(piece, is_last)
+        except UnicodeDecodeError as error:
+            raise _not_utf8(size - len(error.object) + error.start) from None
+
+    async for piece in pieces(request, limits.lines_bytes):
+        hear(piece)
+        size += len(piece)
+        *ends, rest = text_of(piece).split("\n")
+        for end in ends:
+            line = "".join([*begun, end])
+            begun.clear()
+            number += 1
+            if line.strip():
+                yield number, line
+        begun.append(rest)
+        if sum(map(len, begun)) > limits.document_bytes:
+            raise too_long(limits.document_bytes, size, limits)
+    line = "".join([*begun, text_of(b"", is_last=True)])
+    if line.strip():
+        yield number + 1, line
+
+
+def decoded(body: bytes) -> str:
+    """A whole body as text; JSON is UTF-8, whatever the header says."""
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(error.start) from None
+
+
+def _not_utf8(position: int) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=f"the body is not UTF-8: byte {position}")
+
+
+def parsed(text: str, line: int, depth: int) -> Any:
+    """JSON as plain data, at most so deep; ``line`` is where the text begins."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {line + error.lineno - 1}, column {error.colno}"
+        raise web.HTTPBadRequest(text=f"not valid JSON: {error.msg} at {where}") from None
+    except RecursionError:
+        raise _too_deep(line, depth) from None
+    except ValueError as error:
+        # Python's own limit: a number of thousands of digits.
+        raise web.HTTPBadRequest(text=f"not usable JSON, at or after line {line}: {error}") from None
+    if is_deeper(data, depth):
+        raise _too_deep(line, depth)
+    return data
+
+
+def _too_deep(line: int, depth: int) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=f"the JSON at line {line} is nested too deeply: more than {depth} levels")
+
+
+def is_deeper(data: Any, levels: int) -> bool:
+    """Whether there are more than so many lists and objects within each other."""
+    level = [data] if isinstance(data, (dict, list)) else []
+    while level and levels:
+        level = [one for outer in level for one in _within(outer) if isinstance(one, (dict, list))]
+        levels -= 1
+    return bool(level)
+
+
+def _within(outer: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return outer.values() if isinstance(outer, dict) else outer

@@ -1,0 +1,40 @@
+"""How much, how long and how many: every limit on what comes in, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a client may ask of the server. That a request's line and each of its headers end at 8 KiB is aiohttp's."""
+
+    connections: int = 1024
+    """More are hung up on; so many files a process may have open by default."""
+    head_s: float = 15.0
+    """From connecting to the end of the first request's head."""
+    idle_s: float = 75.0
+    """Between two requests."""
+    body_s: float = 30.0
+    """Longest wait for the next piece of a body."""
+    stalled_s: float = 120.0
+    """A reader of a download or of events that takes nothing for so long is let go."""
+    document_bytes: int = 16 * MIB
+    """A JSON document, or one JSON line: it is parsed in one go, and so long nothing else happens."""
+    lines_bytes: int = 64 * MIB
+    """A body of JSON lines."""
+    rows: int = 100_000
+    """Rows of one request: they are taken in by one transaction."""
+    depth: int = 64
+    """Levels of JSON within JSON."""
+    streams: int = 256
+    """Readers of events at once; each takes its share of every turn."""
+    downloads: int = 4
+    """Downloads at once; each holds a connection to the store."""
+
+
+LIMITS: web.AppKey[Limits] = web.AppKey("limits", Limits)

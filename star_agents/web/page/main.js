@@ -1,0 +1,166 @@
+// The page put together: what arrives is kept, and drawn once per frame.
+
+import { openAdding } from "./adding.js";
+import { Agents } from "./agents.js";
+import { Refusal, get, onUnknown, post } from "./api.js";
+import { loadCharts } from "./chart.js";
+import { byId, el, fill, setText } from "./dom.js";
+import { openDownloading } from "./downloading.js";
+import { clock, duration } from "./format.js";
+import { onFrame } from "./frame.js";
+import { Gaps } from "./gaps.js";
+import { Log } from "./log.js";
+import { Outcomes } from "./outcomes.js";
+import { Pairs } from "./pairs.js";
+import { openQuarantine } from "./quarantine.js";
+import { showReferee } from "./referee.js";
+import { totalOf } from "./sentence.js";
+import { askForToken, takeTokenFromAddress } from "./session.js";
+import { StoryView } from "./story.js";
+import { Stream } from "./stream.js";
+import { showSummary } from "./summary.js";
+import { attempt } from "./trouble.js";
+
+/** @typedef {import("./types.js").Status} Status */
+
+const AGAIN_AFTER_MS = 3000;
+
+class Page {
+  constructor() {
+    /** @type {Status | null} */
+    this.status = null;
+    this.pairs = new Pairs();
+    this.gaps = new Gaps();
+    this.agents = new Agents();
+    this.outcomes = new Outcomes();
+    this.story = new StoryView();
+    this.draw = onFrame(() => this.drawNow());
+    this.stream = new Stream({
+      onStatus: (status) => this.hear(status),
+      onOutcome: (outcome) => this.outcomes.add(outcome),
+      onLine: (line) => this.log.add(line),
+      onDropped: (n) => this.log.addDropped(n),
+      onOpen: (isNew) => this.connected(isNew),
+      onLost: () => this.lost(),
+    });
+    this.log = new Log((level) => this.stream.setLevel(level));
+  }
+
+  async start() {
+    this.wireActions();
+    onUnknown(() => {
+      this.stream.stop();
+      askForToken(() => this.load());
+    });
+    await takeTokenFromAddress();
+    if (!(await loadCharts())) withoutCharts(this.gaps);
+    await this.load();
+  }
+
+  /** Read everything, then follow: the stream goes on from the latest outcome that was read. */
+  async load() {
+    try {
+      this.hear(await get("v1/status"));
+      const seen = /** @type {Status} */ (this.status).latest_seq;
+      await Promise.all([this.readCurve(), this.outcomes.load(), this.log.load()]);
+      this.stream.start(seen);
+      await this.story.follow();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.lost();
+      if (error.status !== 401) setTimeout(() => this.load(), AGAIN_AFTER_MS);
+    }
+  }
+
+  async readCurve() {
+    const { points } = await get("v1/pairs/curve");
+    this.pairs.setCurve(points);
+    this.draw();
+  }
+
+  /** @param {boolean} isNew */
+  async connected(isNew) {
+    byId("connection").dataset.state = "live";
+    setText(byId("connection"), "live");
+    if (!isNew) await attempt(() => Promise.all([this.readCurve(), this.log.restart()]));
+  }
+
+  lost() {
+    byId("connection").dataset.state = "lost";
+    const since = this.status ? `; numbers of ${clock(this.status.now)}` : "";
+    setText(byId("connection"), `connection lost, trying again${since}`);
+  }
+
+  /** @param {Status} status */
+  hear(status) {
+    this.status = status;
+    this.story.latest = status.latest_seq;
+    this.draw();
+  }
+
+  drawNow() {
+    const status = this.status;
+    if (status === null) return;
+    showSummary(status, () => attempt(() => openQuarantine(() => this.refresh())));
+    this.pairs.show(status);
+    this.agents.show(status.agents);
+    this.gaps.show(status.gaps);
+    showReferee(status.referee);
+    this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents);
+    this.log.setAgents(status.config.agents);
+    this.drawState(status);
+  }
+
+  /** @param {Status} status */
+  drawState(status) {
+    const pause = /** @type {HTMLButtonElement} */ (byId("pause"));
+    pause.disabled = status.state !== "ready" && status.state !== "paused";
+    setText(pause, status.state === "paused" ? "Resume" : "Pause");
+    byId("first-steps").hidden = totalOf(status.seeds) > 0;
+    document.body.classList.toggle("is-empty", totalOf(status.seeds) === 0);
+    fill(
+      byId("footer"),
+      `star_agents ${status.version}, up ${duration(status.now - status.started_at)}, revision ${status.revision} of agents.yaml. ${scorers(status.config)}. `,
+      ...links(),
+    );
+  }
+
+  async refresh() {
+    this.hear(await get("v1/status"));
+  }
+
+  wireActions() {
+    const add = () => openAdding(() => this.refresh());
+    byId("open-add").addEventListener("click", add);
+    byId("open-add-first").addEventListener("click", add);
+    byId("open-download").addEventListener("click", openDownloading);
+    const pause = async () => {
+      await post(this.status?.state === "paused" ? "v1/resume" : "v1/pause");
+      await this.refresh();
+    };
+    byId("pause").addEventListener("click", () => attempt(pause));
+    const url = location.origin;
+    setText(byId("add-command"), `star-agents add seeds.jsonl${url === "http://127.0.0.1:8321" ? "" : ` --url ${url}`}`);
+    setText(byId("curl-command"), `curl ${url}/v1/seeds --json '{"instruction": "Name three primes.", "output": "2, 3 and 5."}'`);
+  }
+}
+
+/** @param {Gaps} gaps */
+function withoutCharts(gaps) {
+  for (const chart of document.querySelectorAll(".chart")) chart.remove();
+  gaps.openTable();
+  byId("main").prepend(el("p", { class: "notice" }, "Charts are shown as tables: their library was not fetched when this was installed. Install again with the network to have them."));
+}
+
+/** @param {Status["config"]} config */
+function scorers({ selection, small, large }) {
+  const models = [small, large].filter(Boolean).join(" and ");
+  return models ? `Selection ${selection}, scored by ${models}` : `Selection ${selection}`;
+}
+
+function links() {
+  const all = [["v1/openapi.json", "API"], ["metrics", "metrics"], ["readyz?verbose", "readiness"]];
+  return all.flatMap(([href, text]) => [el("a", { href }, text), " "]);
+}
+
+await new Page().start();

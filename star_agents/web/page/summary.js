@@ -1,0 +1,174 @@
+// The top of the page: the sentence, notices, seeds by state, and the figures.
+
+import { byId, el, fill, keepRows, setText } from "./dom.js";
+import { about, count, decimal, money, percent, plural, rate } from "./format.js";
+import { budgetOf, doneOf, plain, sentence, totalOf } from "./sentence.js";
+
+/** @typedef {import("./types.js").Status} Status */
+/** @typedef {{key: string, label: string, value: string, note: string, meter?: number}} Figure */
+
+const STATES = /** @type {const} */ ({
+  kept: "kept",
+  base: "base kept",
+  dropped: "dropped",
+  working: "in hand",
+  waiting: "waiting",
+  quarantined: "set aside",
+});
+/** @typedef {keyof typeof STATES} SeedState */
+const QUARANTINED = "Seeds were set aside because the process died with them in hand too often. ";
+const ANNOUNCE_EVERY_MS = 60_000;
+
+let announcedAt = -Infinity;
+let announcedState = "";
+
+/**
+ * @param {Status} status
+ * @param {() => void} openQuarantine
+ */
+export function showSummary(status, openQuarantine) {
+  const parts = sentence(status);
+  const target = byId("sentence");
+  if (target.textContent !== plain(parts)) {
+    fill(target, ...parts.map((part) => (typeof part === "string" ? part : el("strong", {}, part.strong))));
+  }
+  announce(status.state, plain(parts));
+  document.title = `${count(doneOf(status.seeds))}/${count(totalOf(status.seeds))} star_agents`;
+  showNotices(status, openQuarantine);
+  showSeeds(status.seeds);
+  keepRows(byId("figures"), figures(status), (one) => `${one.key} ${one.meter !== undefined}`, makeFigure, updateFigure);
+}
+
+/**
+ * Read out the sentence when the state changes, and else once a minute: not every second.
+ *
+ * @param {string} state
+ * @param {string} text
+ */
+function announce(state, text) {
+  const now = performance.now();
+  if (state === announcedState && now - announcedAt < ANNOUNCE_EVERY_MS) return;
+  [announcedAt, announcedState] = [now, state];
+  setText(byId("announcement"), text);
+}
+
+/**
+ * @param {Status} status
+ * @param {() => void} openQuarantine
+ */
+function showNotices(status, openQuarantine) {
+  const texts = status.config_problems.map((problem) => `agents.yaml is not in force: ${problem}`);
+  texts.push(...(status.scorer?.troubles ?? []).map((trouble) => `Scorer: ${trouble}`));
+  texts.push(...status.budgets.map((budget) => budget.reached).filter(Boolean));
+  texts.push(...(status.seeds.quarantined ? [QUARANTINED] : []));
+  const make = (/** @type {string} */ text) =>
+    el("p", { class: "notice" }, text, text === QUARANTINED && el("button", { type: "button", onclick: openQuarantine }, "Look at them"));
+  keepRows(byId("notices"), texts, (text) => text, make, () => {});
+}
+
+/** @param {Status["seeds"]} seeds */
+function showSeeds(seeds) {
+  const states = /** @type {SeedState[]} */ (Object.keys(STATES)).filter((state) => state !== "quarantined" || seeds.quarantined > 0);
+  const total = Math.max(1, totalOf(seeds));
+  showBar(byId("seed-bar"), states.map((state) => [state, seeds[state] / total]));
+  showCounts(byId("seeds"), states.map((state) => [state, STATES[state], count(seeds[state])]));
+}
+
+/**
+ * A bar of parts.
+ *
+ * @param {HTMLElement} bar
+ * @param {(readonly [string, number])[]} shares name, which the style sheet colours, and share of 1
+ */
+export function showBar(bar, shares) {
+  keepRows(bar, shares, ([name]) => name, ([name]) => el("span", { class: `part ${name}` }), (part, [, share]) => {
+    part.style.flexGrow = String(share);
+    part.hidden = share === 0;
+  });
+}
+
+/**
+ * @param {HTMLElement} list
+ * @param {(readonly [string, string, string])[]} items name, which the style sheet colours, label and value
+ */
+export function showCounts(list, items) {
+  const make = (/** @type {readonly [string, string, string]} */ [name, label]) => el("div", { class: name }, el("dt", {}, label), el("dd"));
+  keepRows(list, items, ([name]) => name, make, (row, [, , value]) => setText(/** @type {Node} */ (row.lastChild), value));
+}
+
+/**
+ * @param {Status} status
+ * @returns {Figure[]}
+ */
+function figures(status) {
+  const { cost, calls, memory, referee, scorer } = status;
+  const twice = calls.maybe_paid_twice ? `; ${count(calls.maybe_paid_twice)} maybe paid twice` : "";
+  return [
+    pace(status),
+    spent(status),
+    { key: "sample", label: "Cost per sample", value: money(cost.usd_per_sample), note: plural(calls.answered, "call") + twice },
+    best(status),
+    { key: "referee", label: "Referee agrees with itself", value: percent(referee.agreement), note: `in both orders, ${plural(referee.both_orders, "verdict")}` },
+    { key: "memory", label: "Memory bank", value: count(memory.size), note: `wins; ${percent(memory.hit_rate)} of draws used one` },
+    scorer === null
+      ? { key: "scorer", label: "Scorer", value: "none", note: "this selection scores nothing" }
+      : { key: "scorer", label: "Scorer", value: `${decimal(scorer.answered_per_second, scorer.answered_per_second < 10 ? 1 : 0)} / s`, note: `${count(scorer.answered)} scored, ${count(scorer.waiting)} waiting` },
+  ];
+}
+
+/**
+ * @param {Status} status
+ * @returns {Figure}
+ */
+function pace({ rate: speed, seeds }) {
+  const left = speed.eta_s === null ? `${rate(speed.seeds_per_minute_overall)} since the start` : `${about(speed.eta_s)} left`;
+  return { key: "pace", label: "Seeds a minute", value: rate(speed.seeds_per_minute), note: seeds.waiting || seeds.working ? left : "nothing waits" };
+}
+
+/**
+ * @param {Status} status
+ * @returns {Figure}
+ */
+function spent(status) {
+  const { usd, projected_usd: projected, calls_of_unknown_price: unknown } = status.cost;
+  const budget = budgetOf(status);
+  const today = status.budgets.find((one) => one.key === "budget_usd_per_day");
+  const notes = [
+    projected === null ? "" : projected === 0 ? "no call had a price" : `${money(projected)} in the end`,
+    budget ? `budget ${money(budget.limit_usd)}` : "",
+    today ? `today ${money(today.spent_usd)} of ${money(today.limit_usd)}` : "",
+    budget || today || projected === 0 ? "" : "no budget set",
+    unknown ? `${plural(unknown, "call")} of unknown price` : "",
+  ];
+  const meter = budget && budget.limit_usd > 0 ? { meter: Math.min(1, usd / budget.limit_usd) } : {};
+  return { key: "spent", label: "Spent", value: money(usd), note: notes.filter(Boolean).join("; "), ...meter };
+}
+
+/**
+ * @param {Status} status
+ * @returns {Figure}
+ */
+function best({ agents }) {
+  const ranked = Object.entries(agents).sort((one, other) => (other[1].win_rate ?? -1) - (one[1].win_rate ?? -1));
+  const [name, agent] = ranked[0] ?? ["", null];
+  return agent?.win_rate
+    ? { key: "best", label: "Best agent", value: name, note: `chosen in ${percent(agent.win_rate)} of ${plural(agent.candidates ?? 0, "answer")}` }
+    : { key: "best", label: "Best agent", value: "–", note: "none has won yet" };
+}
+
+/** @param {Figure} figure */
+function makeFigure(figure) {
+  const meter = figure.meter === undefined ? null : el("span", { class: "meter", "aria-hidden": "true" }, el("span"));
+  return el("div", {}, el("dt", {}, figure.label), el("dd", { class: "value" }), el("dd", { class: "note" }, el("span"), meter));
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {Figure} figure
+ */
+function updateFigure(row, figure) {
+  setText(row.children[1], figure.value);
+  const [note, meter] = /** @type {Iterable<HTMLElement>} */ (/** @type {unknown} */ (row.children[2].children));
+  setText(note, figure.note);
+  if (meter && figure.meter !== undefined) /** @type {HTMLElement} */ (meter.firstElementChild).style.width = `${figure.meter * 100}%`;
+}

@@ -1,0 +1,161 @@
+// The shapes of what the API answers, as far as the page reads them. Types only; nothing here runs.
+
+/**
+ * @typedef {Object} Deployment
+ * @property {string} name
+ * @property {string} breaker `closed` while it takes calls
+ * @property {number} limit calls that may be in flight
+ * @property {number} in_flight
+ * @property {number | null} opens_in_s
+ * @property {string | null} last_error
+ */
+
+/**
+ * @typedef {Object} Agent
+ * @property {number} calls
+ * @property {number} usd
+ * @property {number} calls_of_unknown_price
+ * @property {number | null} usd_per_call
+ * @property {number} [in_flight]
+ * @property {number} [queued]
+ * @property {boolean} [is_down]
+ * @property {Deployment[]} [deployments]
+ * @property {number} [failed]
+ * @property {Record<string, number>} [errors]
+ * @property {number} [retries]
+ * @property {{p50: number, p95: number} | null} [latency_s]
+ * @property {number | null} [tokens_per_second]
+ * @property {number} [candidates]
+ * @property {number} [wins]
+ * @property {number | null} [win_rate]
+ */
+
+/**
+ * @typedef {Object} Gaps
+ * @property {number} width of a bin
+ * @property {number} low where the first bin begins
+ * @property {number[]} chosen
+ * @property {number[]} others
+ */
+
+/**
+ * @typedef {Object} Referee
+ * @property {number} verdicts
+ * @property {number} both_orders verdicts asked in both orders
+ * @property {number} agree
+ * @property {number | null} agreement
+ * @property {number} ties
+ * @property {number} wins
+ * @property {number} losses
+ * @property {number} unreadable
+ */
+
+/**
+ * @typedef {Object} PairCost
+ * @property {number} candidates
+ * @property {number} wins
+ * @property {number | null} usd_per_win
+ */
+
+/**
+ * @typedef {Object} Status
+ * @property {string} version
+ * @property {string} state `starting`, `ready`, `paused` or `draining`
+ * @property {number} started_at
+ * @property {number} now
+ * @property {number} latest_seq
+ * @property {number} revision
+ * @property {string[]} config_problems
+ * @property {{reason: string, until: number | null} | null} waiting_for
+ * @property {{waiting: number, working: number, kept: number, base: number, dropped: number, quarantined: number}} seeds
+ * @property {{answered: number, maybe_paid_twice: number, prompt_tokens: number, completion_tokens: number}} calls
+ * @property {{usd: number, calls_of_unknown_price: number, usd_per_sample: number | null, projected_usd: number | null}} cost
+ * @property {{key: string, limit_usd: number, spent_usd: number, reached: string}[]} budgets
+ * @property {{seeds_per_minute: number, seeds_per_minute_overall: number, eta_s: number | null}} rate
+ * @property {Record<string, Agent>} agents
+ * @property {Record<string, number>} pairs probability of each
+ * @property {Record<string, PairCost>} pair_costs
+ * @property {Gaps} gaps
+ * @property {Referee} referee
+ * @property {{size: number | null, draws: number, hits: number, hit_rate: number | null}} memory
+ * @property {{workers: number, waiting: number, answered: number, answered_per_second: number, troubles: string[]} | null} scorer
+ * @property {{agents: string[], pairs: string[], base_pairs: string[], candidates: number, selection: string, small: string | null, large: string | null}} config
+ */
+
+/**
+ * @typedef {{seq: number, at: number, probabilities: Record<string, number>}} CurvePoint
+ */
+
+/**
+ * @typedef {Object} OutcomeSummary
+ * @property {number} seq
+ * @property {number} at
+ * @property {string} seed_id
+ * @property {string} kind `kept`, `base` or `dropped`
+ * @property {string} reason
+ * @property {string | null} pair
+ * @property {number | null} pi
+ * @property {number | null} gap
+ * @property {number | null} cost_usd
+ * @property {number} candidates
+ * @property {number} failed
+ * @property {string} question
+ */
+
+/** @typedef {{role: string, content: string}} Message */
+/** @typedef {{referee: string, value: number, agreed: boolean, readable: boolean}} Vote */
+
+/**
+ * @typedef {Object} Candidate
+ * @property {string} pair
+ * @property {boolean} is_base
+ * @property {boolean} chosen
+ * @property {Message[]} messages empty where they were cleared
+ * @property {string} failure
+ * @property {{ifd_small: number | null, ifd_large: number | null, gap: number | null, reason: string, response_tokens: number} | null} score
+ * @property {number | null} pi_llm
+ * @property {number | null} pi_dual
+ * @property {number | null} pi
+ * @property {{value: number, votes: Vote[]} | null} verdict
+ * @property {number | null} cost_usd
+ */
+
+/**
+ * @typedef {Object} StoredOutcome
+ * @property {number} seq
+ * @property {number} at
+ * @property {string} kind
+ * @property {string} reason
+ * @property {Candidate[]} candidates
+ * @property {number | null} cost_usd
+ * @property {number} revision
+ * @property {number | null} cleared_at
+ * @property {string} why
+ */
+
+/**
+ * @typedef {Object} Call
+ * @property {string} step
+ * @property {string} agent
+ * @property {string | null} model
+ * @property {string} state
+ * @property {number} sends
+ * @property {number | null} cost_usd
+ * @property {number | null} prompt_tokens
+ * @property {number | null} completion_tokens
+ * @property {number} intended_at
+ * @property {number | null} answered_at
+ */
+
+/**
+ * @typedef {Object} Story
+ * @property {{id: string, sample: {messages: Message[]}, source: string, meta: Record<string, unknown>, state: string, attempts: number, deaths: number, added_at: number}} seed
+ * @property {{base: string[], sampled: string[], from_memory: number} | null} draw
+ * @property {Call[]} calls
+ * @property {StoredOutcome[]} outcomes newest first
+ */
+
+/** @typedef {{n: number, timestamp: string, level: string, event: string} & Record<string, unknown>} LogLine */
+/** @typedef {{id: string, source: string, attempts: number, deaths: number}} Quarantined */
+
+export {};

@@ -1,0 +1,242 @@
+"""What the routes answer, as models. They document; nothing is made or checked by them while the daemon works, and a
+test holds real answers against them. Fields that a later release adds are allowed everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+State = Literal["starting", "ready", "paused", "draining"]
+Usd = float
+
+
+class Reply(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class RowProblem(Reply):
+    """One thing wrong in what was sent."""
+
+    where: str
+    field: str
+    message: str
+    fix: str
+
+
+class ProblemDocument(Reply):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    problems: list[RowProblem] = []
+    """Of seeds that could not be taken in: every bad row."""
+
+
+# Seeds
+
+
+class Taken(Reply):
+    """What became of the seeds that were sent."""
+
+    new: int
+    duplicates: int
+    """How many were known already; they are taken once."""
+
+
+class Quarantined(Reply):
+    """A seed that is not worked any more: the process died with it in hand three times."""
+
+    id: str
+    deaths: int
+    source: str
+
+
+class Quarantine(Reply):
+    """The seeds that were set aside."""
+
+    seeds: list[Quarantined]
+
+
+class ReleaseByName(Reply):
+    """Which seeds to queue again."""
+
+    model_config = ConfigDict(extra="forbid")
+    seeds: list[str] = Field(min_length=1)
+
+
+class ReleaseAll(Reply):
+    """Every seed that was set aside is to be queued again."""
+
+    model_config = ConfigDict(extra="forbid")
+    all: Literal[True]
+
+
+class Released(Reply):
+    """How many were queued again."""
+
+    released: int
+
+
+# Outcomes
+
+
+class OutcomeSummary(Reply):
+    """How a seed ended, on one line."""
+
+    seq: int
+    at: float
+    """Seconds since 1970."""
+    seed_id: str
+    kind: Literal["kept", "base", "dropped"]
+    reason: str
+    pair: str | None
+    """Who wrote what was chosen."""
+    pi: float | None
+    gap: float | None
+    ifd_small: float | None
+    ifd_large: float | None
+    cost_usd: Usd | None
+    candidates: int
+    failed: int
+    question: str
+    """How the seed's instruction begins."""
+
+
+class OutcomePage(Reply):
+    """Outcomes, and the cursor of the next page."""
+
+    outcomes: list[OutcomeSummary]
+    next_before: int | None = None
+    """Going back; null on the last page."""
+    next_after: int | None = None
+    """Going on; always there where `after` was given."""
+
+
+class SeedStory(Reply):
+    """Everything about one seed: what was drawn for it, what was asked, and how it ended, each time that it did."""
+
+    seed: dict[str, Any]
+    draw: dict[str, Any] | None
+    calls: list[dict[str, Any]]
+    outcomes: list[dict[str, Any]]
+    """Newest first, each with every candidate side by side, and why the chosen one was chosen."""
+
+
+class CurvePoint(Reply):
+    """The probabilities after an outcome."""
+
+    seq: int
+    at: float
+    probabilities: dict[str, float]
+
+
+class Curve(Reply):
+    """At most a thousand points from the first outcome to now."""
+
+    points: list[CurvePoint]
+
+
+# State
+
+
+class Agent(Reply):
+    """How an agent does. What it does right now is there only while it is in agents.yaml."""
+
+    calls: int
+    usd: Usd
+    calls_of_unknown_price: int
+    usd_per_call: Usd | None
+
+
+class Agents(Reply):
+    """Every agent that was ever called."""
+
+    agents: dict[str, Agent]
+
+
+class Pair(Reply):
+    """What a pair did for the finished seeds."""
+
+    probability: float | None
+    """Null for base pairs, which are not drawn, and for pairs that are gone."""
+    candidates: int
+    wins: int
+    usd: Usd
+    candidates_of_unknown_cost: int
+    usd_per_win: Usd | None
+
+
+class Pairs(Reply):
+    """Every pair that was ever asked."""
+
+    pairs: dict[str, Pair]
+
+
+class Seeds(Reply):
+    """Seeds by state."""
+
+    waiting: int
+    working: int
+    kept: int
+    base: int
+    dropped: int
+    quarantined: int
+
+
+class Status(Reply):
+    """Everything in numbers."""
+
+    version: str
+    state: State
+    pid: int
+    revision: int
+    config_problems: list[str]
+    """What keeps an edit of agents.yaml from being in force."""
+    waiting_for: dict[str, Any] | None
+    """Why no seed is taken from the queue, and until when."""
+    started_at: float
+    now: float
+    latest_seq: int
+    seeds: Seeds
+    rate: dict[str, float | None]
+    calls: dict[str, int]
+    cost: dict[str, float | None]
+    budgets: list[dict[str, Any]]
+    agents: dict[str, Agent]
+    pairs: dict[str, float]
+    pair_costs: dict[str, dict[str, Any]]
+    gaps: dict[str, Any]
+    """Histogram of IFD gaps: of what was chosen, and of the other candidates."""
+    referee: dict[str, float | None]
+    memory: dict[str, float | None]
+    scorer: dict[str, Any] | None
+    store: dict[str, float]
+    config: dict[str, Any]
+
+
+class Switched(Reply):
+    """The state after pausing or resuming."""
+
+    state: State
+
+
+class LogLines(Reply):
+    """Lines of the log, oldest first."""
+
+    lines: list[dict[str, Any]]
+
+
+class Live(Reply):
+    """The event loop turns."""
+
+    live: Literal[True]
+
+
+Conditions = dict[str, bool]
+"""Each condition of being ready, by name."""

@@ -1,0 +1,122 @@
+"""Seeds come in, one seed's story, and seeds that were set aside.
+
+`POST /v1/seeds` takes one row, a list of rows, ``{"seeds": [...]}`` or JSON lines, in any seed format; all or nothing.
+With an `Idempotency-Key` header the same request may be sent again after a lost answer: it gets the recorded one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from star_agents.web.backend import BACKEND
+from star_agents.web.inputs import decoded, lines, parsed, pieces, read_document, too_long
+from star_agents.web.limits import LIMITS, Limits
+from star_agents.web.problems import answer
+from star_agents.web.schemas import Nothing, SeedsQuery
+
+LONGEST_KEY = 200
+LONGEST_ID = 200
+QUARANTINED_SHOWN = 1000
+LINES = ("application/x-ndjson", "application/jsonl")
+
+KEYED: web.AppKey[asyncio.Lock] = web.AppKey("keyed", asyncio.Lock)
+"""One request with a key at a time, so that two of the same cannot both be the first."""
+
+
+class _Sent(NamedTuple):
+    rows: list[Mapping[str, Any]]
+    digest: str
+    """Of source, type and body: what makes a request the same as another."""
+
+
+async def post_seeds(request: web.Request, query: SeedsQuery) -> web.Response:
+    """Take seeds in."""
+    backend = request.app[BACKEND]
+    if (refused := await backend.not_now()) is not None:
+        again = {"Retry-After": str(max(1, math.ceil(refused.retry_after_s)))}
+        kind = web.HTTPTooManyRequests if refused.status == 429 else web.HTTPServiceUnavailable
+        raise kind(text=refused.detail, headers=again)
+    key = _key(request)
+    source = query.source.encode("utf-8", "backslashreplace").decode()
+    sent = await _read(request, source)
+    if key is None:
+        return answer(await backend.add_rows(sent.rows, source, None), 202)
+    async with request.app[KEYED]:
+        known = await backend.recall_request(key)
+        if known is None:
+            return answer(await backend.add_rows(sent.rows, source, (key, sent.digest)), 202)
+    if known[0] != sent.digest:
+        detail = f"the Idempotency-Key {key!r} came with another request before; send a new key with a new request"
+        raise web.HTTPUnprocessableEntity(text=detail)
+    return web.json_response(text=known[1], status=202, headers={"Idempotency-Replayed": "true"})
+
+
+def _key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        raise web.HTTPBadRequest(text=f"an Idempotency-Key is 1 to {LONGEST_KEY} printable ASCII characters")
+    return key
+
+
+async def _read(request: web.Request, source: str) -> _Sent:
+    digest = hashlib.sha256(f"{source}\n{request.content_type}\n".encode())
+    rows: list[Mapping[str, Any]] = []
+    limits = request.app[LIMITS]
+    if request.content_type in LINES:
+        async for number, line in lines(request, digest.update):
+            rows.append(_object(parsed(line, number, limits.depth), number))
+            _check_count(rows, limits)
+    else:
+        body = b"".join([piece async for piece in pieces(request, limits.document_bytes)])
+        digest.update(body)
+        data = parsed(decoded(body), 1, limits.depth)
+        if isinstance(data, dict) and isinstance(data.get("seeds"), list):
+            data = data["seeds"]
+        items = data if isinstance(data, list) else [data]
+        _check_count(items, limits)
+        rows = [_object(item, number) for number, item in enumerate(items, 1)]
+    if not rows:
+        raise web.HTTPBadRequest(text="no seeds in the request")
+    return _Sent(rows, digest.hexdigest())
+
+
+def _check_count(rows: list[Any], limits: Limits) -> None:
+    if len(rows) > limits.rows:
+        raise too_long(limits.rows, len(rows), limits)
+
+
+def _object(item: Any, number: int) -> Mapping[str, Any]:
+    if not isinstance(item, dict):
+        raise web.HTTPBadRequest(text=f"row {number} is not a JSON object but {type(item).__name__}")
+    return item
+
+
+async def get_seed(request: web.Request, _: Nothing) -> web.Response:
+    """One seed with its whole story."""
+    seed_id = request.match_info["id"]
+    story = await request.app[BACKEND].story(seed_id) if len(seed_id) <= LONGEST_ID else None
+    if story is None:
+        raise web.HTTPNotFound(text="there is no seed of this id")
+    return answer(story)
+
+
+async def get_quarantine(request: web.Request, _: Nothing) -> web.Response:
+    """The seeds that were set aside."""
+    return answer({"seeds": [dict(row) for row in await request.app[BACKEND].quarantine(QUARANTINED_SHOWN)]})
+
+
+async def post_release(request: web.Request, _: Nothing) -> web.Response:
+    """Queue seeds that were set aside again."""
+    asked = await read_document(request)
+    ids = asked.get("seeds") if isinstance(asked, dict) else None
+    if asked == {"all": True}:
+        ids = None
+    elif not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids) or len(asked) > 1:
+        raise web.HTTPBadRequest(text='send {"seeds": ["ID", ...]} or {"all": true}')
+    return answer({"released": await request.app[BACKEND].release_quarantined(ids)})

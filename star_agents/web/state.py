@@ -1,0 +1,91 @@
+"""What is going on, the two switches, and whether the daemon is alive and ready.
+
+`/livez` answers while the event loop turns and asks nobody else. `/readyz` names each condition; with `?verbose` as
+lines of text, as Kubernetes writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from star_agents.errors import UsageError
+from star_agents.web.backend import BACKEND
+from star_agents.web.problems import answer
+from star_agents.web.schemas import LogsQuery, Nothing
+
+
+async def get_status(request: web.Request, _: Nothing) -> web.Response:
+    """Everything in numbers."""
+    return answer(await request.app[BACKEND].status())
+
+
+async def get_agents(request: web.Request, _: Nothing) -> web.Response:
+    """How each agent is doing."""
+    return answer({"agents": (await request.app[BACKEND].status())["agents"]})
+
+
+async def get_pairs(request: web.Request, _: Nothing) -> web.Response:
+    """Each pair's probability, what it did for the finished seeds, and for how much."""
+    status = await request.app[BACKEND].status()
+    probabilities: Mapping[str, float] = status["pairs"]
+    costs: Mapping[str, Mapping[str, Any]] = status["pair_costs"]
+    names = [*probabilities, *(name for name in costs if name not in probabilities)]
+    return answer({"pairs": {name: _pair(probabilities.get(name), costs.get(name)) for name in names}})
+
+
+def _pair(probability: float | None, cost: Mapping[str, Any] | None) -> dict[str, Any]:
+    nothing = {"candidates": 0, "wins": 0, "usd": 0.0, "candidates_of_unknown_cost": 0, "usd_per_win": None}
+    return {"probability": probability, **nothing, **(cost or {})}
+
+
+async def get_curve(request: web.Request, _: Nothing) -> web.Response:
+    """Every pair's probability over time."""
+    return answer({"points": list(await request.app[BACKEND].curve())})
+
+
+async def get_logs(request: web.Request, query: LogsQuery) -> web.Response:
+    """The newest lines of the log."""
+    return answer({"lines": list(request.app[BACKEND].logs(**query.model_dump()))})
+
+
+async def post_pause(request: web.Request, _: Nothing) -> web.Response:
+    """Take no further seed; those in hand are finished."""
+    return await _switched(request.app[BACKEND].pause)
+
+
+async def post_resume(request: web.Request, _: Nothing) -> web.Response:
+    """Take seeds again."""
+    return await _switched(request.app[BACKEND].resume)
+
+
+async def _switched(switch: Any) -> web.Response:
+    try:
+        return answer({"state": await switch()})
+    except UsageError as error:
+        raise web.HTTPConflict(text=str(error)) from None
+
+
+async def livez(_: web.Request, __: Nothing) -> web.Response:
+    """Alive."""
+    return answer({"live": True})
+
+
+async def readyz(request: web.Request, _: Nothing) -> web.Response:
+    """Ready, or which condition is missing."""
+    conditions = await request.app[BACKEND].readiness()
+    is_ready = all(conditions.values())
+    status = 200 if is_ready else 503
+    if "verbose" not in request.query:
+        return answer(dict(conditions), status)
+    lines = [f"[{'+' if holds else '-'}]{name} {'ok' if holds else 'failed'}" for name, holds in conditions.items()]
+    text = "\n".join([*lines, f"readyz check {'passed' if is_ready else 'failed'}", ""])
+    return web.Response(text=text, status=status)
+
+
+async def metrics(request: web.Request, _: Nothing) -> web.Response:
+    """For Prometheus."""
+    body, kind = await request.app[BACKEND].metrics(request.headers.get("Accept", ""))
+    return web.Response(body=body, headers={"Content-Type": kind})

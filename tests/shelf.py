@@ -1,0 +1,179 @@
+"""A daemon as its HTTP door sees it, kept in lists: what the tests of the door serve."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+
+from star_agents.errors import Problem, SeedFileError, UsageError
+from star_agents.logs import LogFeed
+from star_agents.logs.feed import LogReader
+from star_agents.web.backend import NotNow
+
+CANARY = "canary-4711"
+"""Stands in every answer that holds data."""
+
+
+class Shelf:
+    """A backend; a row without an instruction is a bad one."""
+
+    def __init__(self) -> None:
+        self.rows: list[Mapping[str, Any]] = []
+        self.ready = True
+        self.state = "ready"
+        self.refuses: NotNow | None = None
+        self.aside = ["s1", "s2", "s3"]
+        self.committed: list[dict[str, Any]] = []
+        self.log = LogFeed()
+        self.asked = 0
+        """How often outcomes were read."""
+        self.told = 0
+        """How often the status was read."""
+        self.download: list[bytes] = [b'{"n":1}\n', b'{"n":2}\n']
+        self.fails_after_the_download = False
+        self.go_on = anyio.Event()
+        self.go_on.set()
+        self.downloading = 0
+        self._requests: dict[str, tuple[str, str]] = {}
+
+    def commit(self, count: int, question: str = CANARY) -> None:
+        """So many seeds end."""
+        for seq in range(len(self.committed) + 1, len(self.committed) + count + 1):
+            self.committed.append(
+                {
+                    "seq": seq,
+                    "at": 1.7e9 + seq,
+                    "seed_id": f"{seq:032x}",
+                    "kind": "kept" if seq % 2 else "dropped",
+                    "reason": "",
+                    "pair": "keep/a",
+                    "pi": 0.5,
+                    "gap": 0.1,
+                    "ifd_small": 0.9,
+                    "ifd_large": 0.8,
+                    "cost_usd": None,
+                    "candidates": 3,
+                    "failed": 0,
+                    "question": question,
+                }
+            )
+
+    async def not_now(self) -> NotNow | None:
+        return self.refuses
+
+    async def add_rows(
+        self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None
+    ) -> Mapping[str, Any]:
+        bad = [number for number, row in enumerate(rows, 1) if "instruction" not in row]
+        if bad:
+            raise SeedFileError(
+                [Problem(where=f"{source}:{n}", field="instruction", message="is missing") for n in bad]
+            )
+        await anyio.lowlevel.checkpoint()
+        self.rows.extend(rows)
+        answer = {"new": len(rows), "duplicates": 0}
+        if request is not None:
+            assert request[0] not in self._requests, "a key is recorded once"
+            self._requests[request[0]] = (request[1], json.dumps(answer))
+        return answer
+
+    async def recall_request(self, key: str) -> tuple[str, str] | None:
+        await anyio.lowlevel.checkpoint()
+        return self._requests.get(key)
+
+    async def story(self, seed_id: str) -> Mapping[str, Any] | None:
+        found = [one for one in self.committed if one["seed_id"] == seed_id]
+        return {"seed": {"id": seed_id}, "draw": None, "calls": [], "outcomes": found} if found else None
+
+    async def quarantine(self, limit: int) -> Sequence[Mapping[str, Any]]:
+        return [{"id": one, "deaths": 3, "source": f"{CANARY}:1"} for one in self.aside[:limit]]
+
+    async def release_quarantined(self, seed_ids: Sequence[str] | None) -> int:
+        released = self.aside if seed_ids is None else seed_ids
+        if unknown := set(released) - set(self.aside):
+            raise UsageError(f"seed {unknown.pop()} is not in quarantine; nothing was released")
+        self.aside = [one for one in self.aside if one not in released]
+        return len(released)
+
+    def latest_seq(self) -> int:
+        return len(self.committed)
+
+    async def outcomes(
+        self,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int,
+        kind: str | None = None,
+        pair: str | None = None,
+        agent: str | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
+        self.asked += 1
+        await anyio.lowlevel.checkpoint()
+        if after is not None:
+            found = self.committed[after:]
+        else:
+            found = self.committed[: max(0, before - 1) if before is not None else None][::-1]
+        wanted = {"kind": kind, "pair": pair}
+        return [one for one in found if all(value in (None, one[name]) for name, value in wanted.items())][:limit]
+
+    async def outcome(self, seq: int) -> Mapping[str, Any] | None:
+        return await self.story(f"{seq:032x}")
+
+    async def curve(self) -> Sequence[Mapping[str, Any]]:
+        return [{"seq": 0, "at": 1.7e9, "probabilities": {"keep/a": 1.0}}]
+
+    async def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:
+        self.downloading += 1
+        try:
+            for piece in self.download:
+                yield piece
+            await self.go_on.wait()
+            if self.fails_after_the_download:
+                raise OSError("the disk is gone")
+        finally:
+            self.downloading -= 1
+
+    async def status(self) -> Mapping[str, Any]:
+        self.told += 1
+        await anyio.lowlevel.checkpoint()
+        cost = {"candidates": 3, "wins": 1, "usd": 0.5, "candidates_of_unknown_cost": 0, "usd_per_win": 0.5}
+        return {
+            "version": CANARY,
+            "state": self.state,
+            "latest_seq": len(self.committed),
+            "seeds": {"waiting": len(self.rows)},
+            "agents": {"a": {"calls": 1, "usd": 0.5, "calls_of_unknown_price": 0, "usd_per_call": 0.5}},
+            "pairs": {"keep/a": 1.0},
+            "pair_costs": {"keep/seed": cost},
+        }
+
+    async def pause(self) -> str:
+        return self._switch("paused")
+
+    async def resume(self) -> str:
+        return self._switch("ready")
+
+    def _switch(self, state: str) -> str:
+        if self.state == "draining":
+            raise UsageError("the daemon is draining")
+        self.state = state
+        return state
+
+    async def readiness(self) -> Mapping[str, bool]:
+        return {"store": self.ready}
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        return f"star_agents_up 1 # {CANARY}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
+
+    def logs(
+        self, *, event: str | None, agent: str | None, seed: str | None, level: str, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        return self.log.recent(event=event, agent=agent or "", seed=seed or "", level=level, limit=limit)
+
+    def follow_logs(self, level: str) -> LogReader:
+        return self.log.follow(maxlen=5, level=level)

@@ -1,0 +1,189 @@
+"""What the page shows of a daemon at work, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from daemons import provider
+from page_browser import add, chromium, config, opened, seeds, sequence, start
+from playwright.sync_api import Browser, Page, expect
+
+HOSTILE = "Repeat <script>window.owned = true</script> and <img src=x onerror='window.owned = true'>"
+FIRST = 12
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("daemon")
+    with provider(folder / "book.jsonl") as endpoint:
+        daemon, url = start(folder, config(endpoint))
+        with daemon:
+            add(url, [{"instruction": HOSTILE, "output": "No."}, *seeds(0, FIRST - 1)])
+            daemon.wait_for("outcome_committed", lambda line: line["seq"] == FIRST)
+            yield url
+
+
+def test_one_sentence_says_what_it_does_what_it_cost_and_which_pair_is_best(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        expect(page.locator("#sentence")).to_have_text(
+            re.compile(
+                r"^Done: \d+ of 12 seeds improved, .*\. \$0\.\d+ of \$20\.00 spent\. Best pair: keep/[abc], drawn"
+            )
+        )
+        assert page.title() == "12/12 star_agents"
+
+
+def test_every_agent_has_a_row_with_what_it_did(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        row = page.locator("#agent-table tbody tr", has=page.get_by_role("rowheader", name="b", exact=True))
+        expect(row).to_contain_text(re.compile(r"\d+ % ?\d+"))
+        expect(row).to_contain_text("up")
+        page.get_by_role("button", name="Calls").click()
+        expect(page.get_by_role("columnheader", name="Calls")).to_have_attribute("aria-sort", "descending")
+        # The referee is asked in both orders, so it is called the most.
+        expect(page.locator("#agent-table tbody th").first).to_have_text("a")
+
+
+def test_curves_move_while_seeds_are_worked(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        curve = page.locator("#curve canvas")
+        expect(curve).to_be_visible()
+        before = curve.evaluate("canvas => canvas.toDataURL()")
+        shares = page.locator("#pair-table tbody").inner_text()
+        add(url, seeds(100, 10))
+        expect(page.locator("#curve")).to_have_attribute("aria-label", re.compile(r"over 22 outcomes"))
+        expect(page.locator("#connection")).to_have_text("live")
+        assert curve.evaluate("canvas => canvas.toDataURL()") != before
+        assert page.locator("#pair-table tbody").inner_text() != shares
+        assert sequence(page) == list(range(22, 0, -1))
+
+
+def test_an_outcome_opens_to_its_seed_and_every_candidate_and_has_an_address(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        page.locator("#outcome-table tbody tr").last.click()
+        story = page.get_by_role("dialog")
+        expect(story.get_by_role("heading", name="Outcome 1", exact=True)).to_be_visible()
+        assert page.url.endswith("#outcome=1")
+        cards = story.get_by_role("article")
+        expect(cards).to_have_count(3)
+        expect(cards.first).to_contain_text("keep/seed")
+        expect(story.locator(".is-chosen")).to_have_count(1)
+        expect(story.locator(".why")).to_contain_text(re.compile(r"won with π|was kept because"))
+        page.keyboard.press("Escape")
+        expect(story).to_be_hidden()
+        assert "#" not in page.url
+        page.go_back()
+        expect(story).to_be_visible()
+    with opened(browser, f"{url}/#outcome=2") as page:
+        expect(page.get_by_role("heading", name="Outcome 2", exact=True)).to_be_visible()
+
+
+def test_what_a_model_wrote_stays_text(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        expect(page.locator("#outcome-table tbody")).to_contain_text("<script>window.owned = true</script>")
+        page.locator("#outcome-table tbody tr", has_text="<script>").click()
+        answer = page.get_by_role("article").filter(has_text="was asked").first
+        expect(answer).to_contain_text("<script>window.owned = true</script>")
+        assert page.locator("main script, dialog script, main img[src=x], dialog img").count() == 0
+        assert page.evaluate("window.owned") is None
+
+
+def test_filters_filter_outcomes(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        kinds = page.locator("#outcome-table .kind")
+        expect(kinds.first).to_be_visible()
+        everything = sequence(page)
+        page.locator("#outcome-filters").get_by_label("Kind").select_option("kept")
+        expect(page.locator("#outcome-table .kind:not(.kept)")).to_have_count(0)
+        assert 0 < len(sequence(page)) < len(everything)
+        page.locator("#outcome-filters").get_by_label("Agent").select_option("b")
+        expect(page.locator("#outcome-table tbody tr", has_not_text="keep/b")).to_have_count(0)
+        page.locator("#outcome-filters").get_by_label("Kind").select_option("dropped")
+        expect(page.locator("#outcome-none")).to_have_text("No outcome passes these filters.")
+
+
+def test_the_log_is_live_and_its_filters_filter(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        lines = page.locator("#log li")
+        expect(lines.filter(has_text="outcome_committed").first).to_be_visible()
+        filters = page.locator("#log-filters")
+        filters.get_by_label("Event").select_option("seeds_added")
+        expect(lines.filter(has_not_text="seeds_added")).to_have_count(0)
+        before = lines.count()
+        add(url, seeds(0, 3))
+        expect(lines).to_have_count(before + 1)
+        expect(lines.first).to_contain_text("duplicates=3")
+        filters.get_by_label("Event").select_option("")
+        page.locator("#outcome-table tbody a").first.click()
+        seed = page.get_by_role("dialog").locator("dd").first.inner_text()
+        page.keyboard.press("Escape")
+        filters.get_by_role("searchbox").fill(seed[:6])
+        expect(lines.filter(has_not_text=seed[:6])).to_have_count(0)
+        expect(lines.first).to_contain_text(seed[:8])
+
+
+def test_older_outcomes_come_by_cursor_and_the_document_stays_small(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        expect(page.locator("#outcome-table tbody tr").first).to_be_visible()
+        add(url, seeds(500, 20))
+        expect(page.get_by_role("button", name="Older")).to_be_enabled()
+        expect(page.locator("#sentence")).to_contain_text("of 42 seeds improved")
+        expect(page.locator("#outcome-table tbody tr")).to_have_count(25)
+        expect(page.locator("#outcome-table tbody a").first).to_have_text("42")
+        page.get_by_role("button", name="Older").click()
+        expect(page.locator("#outcome-table tbody a").first).to_have_text("17")
+        assert sequence(page) == list(range(17, 0, -1))
+        page.get_by_role("button", name="Newest").click()
+        expect(page.locator("#outcome-table tbody a").first).to_have_text("42")
+
+
+def test_a_phone_scrolls_in_one_direction_and_the_dark_is_dark(browser: Browser, url: str) -> None:
+    with opened(browser, url, width=360, height=740, scheme="dark") as page:
+        expect(page.locator("#outcome-table tbody tr").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        red, green, blue = map(
+            int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        )
+        assert max(red, green, blue) < 60
+
+
+def test_whoever_does_not_see_the_page_gets_a_name_for_every_part_of_it(browser: Browser, url: str) -> None:
+    with opened(browser, url) as page:
+        page.locator("#outcome-table tbody a").first.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert nameless(page, at_least=2) == []
+        page.keyboard.press("Escape")
+        assert nameless(page, at_least=50) == []
+        for landmark in ("banner", "main", "contentinfo"):
+            expect(page.get_by_role(landmark)).to_have_count(1)
+        assert page.evaluate("[...document.querySelectorAll('thead th')].every((th) => th.scope === 'col')")
+        live = page.locator("[aria-live=polite], [role=status], [role=alert]:visible")
+        assert [one.get_attribute("id") for one in live.all()] == ["announcement"]
+        page.reload()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+def nameless(page: Page, *, at_least: int) -> list[Any]:
+    """What assistive technology is told has no name, of the things that need one."""
+    wanted = {"button", "link", "combobox", "textbox", "searchbox", "image", "region", "dialog", "columnheader"}
+    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    told = [node for node in nodes if not node["ignored"] and node.get("role", {}).get("value") in wanted]
+    assert len(told) >= at_least
+    return [node["role"]["value"] for node in told if not node.get("name", {}).get("value")]
+
+
+def test_without_the_chart_library_every_chart_is_its_table(browser: Browser, url: str) -> None:
+    with opened(browser, url, without="**/vendor/**", errors=["404"]) as page:
+        expect(page.locator(".notice").first).to_contain_text("Charts are shown as tables")
+        expect(page.locator("#pair-table tbody tr")).to_have_count(3)
+        assert page.locator("canvas").count() == 0

@@ -1,0 +1,275 @@
+"""The curve of probabilities and the tallies: bounded, written with what they follow from, the same as a recount."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from storage_samples import commit, make_assessed, make_dropped, make_outcome, make_seed
+
+from star_agents.errors import StoreError
+from star_agents.records import Outcome, Score, Verdict, Vote
+from star_agents.scheduling.policies import ThompsonPolicy
+from star_agents.storage import curve, ledger, tallies
+from star_agents.storage.migrations import migrate, scripts
+from star_agents.storage.plain_data import to_json
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.sql import execute
+from star_agents.storage.store import STORE_FILE, Store
+from star_agents.storage.tallies import GAP_BINS, Tallies, gap_bin
+
+MOST = 8
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with await Store.open(tmp_path) as store:
+        yield store
+
+
+@contextmanager
+def open_database() -> Iterator[sqlite3.Connection]:
+    """A store without a thread or a disk."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, Path("memory"), scripts())
+        yield connection
+
+
+def end_seed(connection: sqlite3.Connection, number: int, weights: Mapping[str, float], most: int) -> int:
+    """One outcome after which these are the probabilities, on a curve of fewer points."""
+    seed, state = make_seed(number), {"weights": weights}
+    ledger.add_seeds(connection, [seed], 0.0)
+    outcome = {"kind": "dropped", "reason": "", "pair": None, "pi": None, "cost_usd": 0.0, "payload": "{}"}
+    found = execute(connection, "add_outcome", seed_id=seed.id, revision=1, at=float(number), **outcome).fetchone()
+    execute(connection, "save_policy", state=to_json(state), revision=1)
+    curve.add_outcome_point(connection, state, seq=found[0], at=float(number), most=most)
+    return int(found[0])
+
+
+# The curve
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["outcome", "outcome", "outcome", "pairs change", "started again"]), max_size=60))
+def test_the_curve_is_bounded_ordered_reaches_back_and_says_what_a_replay_says(moves: list[str]) -> None:
+    with open_database() as connection:
+        replay, pairs, seq = {0: {"keep/0": 1.0}}, 1, 0
+        curve.add_change_point(connection, {"weights": replay[0]}, revision=1, most=MOST)
+        for number, move in enumerate(moves):
+            pairs += move == "pairs change"
+            weights = {f"keep/{pair}": 1 / (pair + number + 1) for pair in range(pairs)}
+            if move == "outcome":
+                seq = end_seed(connection, number, weights, MOST)
+            else:
+                weights = weights if move == "pairs change" else replay[seq]
+                execute(connection, "save_policy", state=to_json({"weights": weights}), revision=1)
+                curve.add_change_point(connection, {"weights": weights}, revision=1, most=MOST)
+            replay[seq] = weights
+            points = curve.curve(connection)
+            assert len(points) <= MOST
+            assert [point.seq for point in points] == sorted({point.seq for point in points})
+            assert (points[0].seq, points[-1].seq) == (0, seq)
+            assert {point.seq: point.probabilities for point in points}.items() <= replay.items()
+
+
+def test_a_long_curve_is_thinned_out_evenly(tmp_path: Path) -> None:
+    with open_database() as connection:
+        seeds = [make_seed(number) for number in range(2200)]
+        ledger.add_seeds(connection, seeds, 0.0)
+        connection.execute("BEGIN")
+        ledger.save_policy(connection, {"weights": {"keep/a": 0.0}}, 1)
+        for number, seed in enumerate(seeds, start=1):
+            state = {"weights": {"keep/a": float(number)}}
+            ledger.commit_outcome(connection, make_dropped(seed), policy=state, memory=None, revision=1, at=1.0)
+        points = curve.curve(connection)
+        assert [point.seq for point in points] == [*range(0, 2200, 4), 2200]
+        assert all(point.probabilities == {"keep/a": float(point.seq)} for point in points)
+
+
+async def test_a_change_of_the_pairs_leaves_a_point_at_the_moment_of_its_revision(tmp_path: Path) -> None:
+    clock = iter(range(100, 200))
+    async with await Store.open(tmp_path, now=lambda: float(next(clock))) as store:
+        for digest, pairs in (("first", "ab"), ("first", "ab"), ("other settings", "ab"), ("other pairs", "abc")):
+            revision = await store.add_revision(digest, "{}")
+            await store.save_policy({"weights": {f"keep/{pair}": 1 / len(pairs) for pair in pairs}}, revision)
+        await store.add_seeds([make_seed(1)])
+        (seed,) = await store.lease(1)
+        await commit(store, make_outcome(seed))
+        await store.save_policy({"weights": {"keep/a": 0.5, "keep/b": 0.5}}, await store.add_revision("fewer", "{}"))
+        revisions = {row.digest: row.at for row in await store.revisions()}
+    with StoreReader(tmp_path) as reader:
+        first, last = reader.curve()
+    assert (first.seq, first.at, list(first.probabilities)) == (
+        0,
+        revisions["other pairs"],
+        ["keep/a", "keep/b", "keep/c"],
+    )
+    assert (last.seq, last.at, list(last.probabilities)) == (1, revisions["fewer"], ["keep/a", "keep/b"])
+
+
+async def test_a_point_goes_with_its_outcome_or_not_at_all(store: Store, tmp_path: Path) -> None:
+    await store.add_seeds([make_seed(1)])
+    (seed,) = await store.lease(1)
+    await commit(store, make_outcome(seed))
+    with StoreReader(tmp_path) as reader:
+        before = reader.curve(), reader.tallies()
+        with pytest.raises(StoreError):
+            await commit(store, make_outcome(seed))
+        assert (reader.curve(), reader.tallies()) == before
+
+
+async def test_every_policy_names_its_probabilities(store: Store, tmp_path: Path) -> None:
+    policy = ThompsonPolicy(["keep/a", "keep/b"])
+    policy.observe([("keep/a", 1.0), ("keep/b", 0.0)])
+    await store.save_policy(policy.state(), 1)
+    with StoreReader(tmp_path) as reader:
+        (point,) = reader.curve()
+    assert point.probabilities == policy.probabilities()
+
+
+# Tallies
+
+VERDICTS = st.none() | st.builds(
+    lambda value, votes: Verdict(value=value, votes=tuple(votes)),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.lists(st.builds(Vote, referee=st.just("r"), value=st.just(0.5), agreed=st.booleans(), readable=st.booleans())),
+)
+SCORES = st.none() | st.builds(lambda gap: Score(ifd_small=gap / 1000, ifd_large=0.0), st.integers(-1500, 1500))
+PAIRS = st.lists(st.sampled_from(["keep/a", "b/a", "b/c"]), max_size=3)
+
+
+@st.composite
+def outcomes(draw: st.DrawFn, number: int) -> Outcome:
+    """An outcome of one base and some drawn candidates, of any kind."""
+    seed, pairs = (
+        make_seed(number),
+        ["keep/seed", *draw(st.lists(st.sampled_from(["keep/a", "b/a", "b/c"]), max_size=3))],
+    )
+    candidates = tuple(
+        replace(
+            make_assessed(
+                pair, seed.sample, is_base=pair == "keep/seed", failure=draw(st.sampled_from(["", "length"]))
+            ),
+            score=draw(SCORES),
+            verdict=draw(VERDICTS),
+        )
+        for pair in pairs
+    )
+    chosen = draw(st.none() | st.integers(0, len(pairs) - 1))
+    kind = "dropped" if chosen is None else "kept" if chosen else "base"
+    return make_outcome(seed, kind=kind, candidates=candidates, chosen=chosen)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_tallies_are_what_a_recount_of_every_outcome_gives(data: st.DataObject) -> None:
+    with open_database() as connection:
+        both = ledger.add_revision(connection, "both", '{"referee":{"orders":"both"}}', 0.0)
+        one = ledger.add_revision(connection, "one", '{"referee":{"orders":"one"}}', 0.0)
+        committed = []
+        for number in range(data.draw(st.integers(0, 6))):
+            outcome, revision = data.draw(outcomes(number)), data.draw(st.sampled_from([both, one]))
+            ledger.add_seeds(connection, [make_seed(number)], 0.0)
+            ledger.commit_outcome(connection, outcome, policy={}, memory=None, revision=revision, at=0.0)
+            committed.append((outcome, revision == both))
+        assert tallies.tallies(connection) == recount(committed)
+        downgrade(connection)
+        migrate(connection, Path("memory"), scripts())
+        assert tallies.tallies(connection) == recount(committed), "a store of version 3 learns it from what it kept"
+
+
+def downgrade(connection: sqlite3.Connection) -> None:
+    """Make it the same store as of version 3."""
+    connection.executescript(
+        "DROP TABLE curve; DROP TABLE tallies; DROP INDEX outcomes_by_pair; PRAGMA user_version = 3;"
+    )
+
+
+def recount(committed: list[tuple[Outcome, bool]]) -> Tallies:
+    """The same sums, from the outcomes themselves."""
+    chosen, others = [0] * GAP_BINS, [0] * GAP_BINS
+    drawn: dict[str, int] = {}
+    won: dict[str, int] = {}
+    values: list[float] = []
+    votes: list[tuple[Vote, bool]] = []
+    for outcome, both in committed:
+        for one in outcome.candidates:
+            pair, is_chosen = one.candidate.pair.name, one is outcome.winner
+            if one.score is not None and one.score.gap is not None:
+                (chosen if is_chosen else others)[gap_bin(one.score.gap)] += 1
+            if not one.candidate.is_base:
+                drawn[pair] = drawn.get(pair, 0) + 1
+                won |= {pair: won.get(pair, 0) + 1} if is_chosen else {}
+            if one.verdict is not None and one.verdict.votes:
+                values.append(one.verdict.value)
+                votes += [(vote, both) for vote in one.verdict.votes]
+    return Tallies(
+        gaps_chosen=tuple(chosen),
+        gaps_others=tuple(others),
+        drawn=drawn,
+        won=won,
+        wins=values.count(1.0),
+        losses=values.count(0.0),
+        ties=values.count(0.5),
+        both_orders=sum(both for _, both in votes),
+        agree=sum(both and vote.agreed for vote, both in votes),
+        unreadable=sum(not vote.readable for vote, _ in votes),
+    )
+
+
+@pytest.mark.parametrize(
+    ("gap", "number"),
+    [
+        (-7.0, 0),
+        (-1.0, 0),
+        (-0.95, 1),
+        (-1e-9, 19),
+        (0.0, 20),
+        (0.15, 23),
+        (0.2, 24),
+        (0.9999, 39),
+        (1.0, 39),
+        (7.0, 39),
+    ],
+)
+def test_a_gap_falls_into_its_bin_and_one_beyond_the_ends_into_the_last(gap: float, number: int) -> None:
+    assert gap_bin(gap) == number
+
+
+async def test_outcomes_are_counted_in_which_the_memory_bank_had_a_say(store: Store, tmp_path: Path) -> None:
+    seeds = [make_seed(number) for number in range(4)]
+    await store.add_seeds(seeds)
+    draw = {"base": ["keep/seed"], "sampled": ["keep/a"]}
+    for seed, from_memory in zip(seeds, (0, 2, 1), strict=False):
+        await store.record_step(seed.id, "draw", {**draw, "from_memory": from_memory})
+    await store.record_step(seeds[0].id, "draw:1", {**draw, "from_memory": 1})
+    await store.record_step(seeds[1].id, "draw:1", {**draw, "from_memory": 0})
+    for seed in await store.lease(4):
+        await commit(store, make_outcome(seed))
+    with StoreReader(tmp_path) as reader:
+        tallies = reader.tallies()
+    assert (tallies.draws, tallies.hits) == (3, 2), "the draw that was worked is the newest one"
+
+
+async def test_a_store_of_version_3_has_the_start_of_its_curve_its_present_and_its_draws(tmp_path: Path) -> None:
+    async with await Store.open(tmp_path) as store:
+        await store.save_policy({"weights": {"keep/a": 0.25}}, await store.add_revision("d", "{}"))
+        await store.add_seeds([make_seed(number) for number in range(3)])
+        for from_memory, seed in enumerate(await store.lease(3)):
+            await store.record_step(seed.id, "draw", {"base": [], "sampled": [], "from_memory": from_memory})
+            await commit(store, make_outcome(seed))
+    with StoreReader(tmp_path) as reader:
+        before = reader.tallies()
+    with closing(sqlite3.connect(tmp_path / STORE_FILE, isolation_level=None)) as connection:
+        downgrade(connection)
+    async with await Store.open(tmp_path):
+        with StoreReader(tmp_path) as reader:
+            points = reader.curve()
+            assert reader.tallies() == before
+    assert [(point.seq, dict(point.probabilities)) for point in points] == [(0, {"keep/a": 0.25}), (3, {"keep/a": 1.0})]

@@ -1,0 +1,1 @@
+"""What `tools/bench/page` is made of."""
