@@ -7,7 +7,6 @@ import base64
 import io
 import json
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -66,7 +65,7 @@ def log_of(level: int = logging.DEBUG, folder: Path | None = None, **options: An
 
 
 def lines_of(stream: Pipe) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    return [json.loads(line) for line in stream.getvalue().split("\n")[:-1]]
 
 
 def failure(number: int = 0, *, agent: str = "gpt", error: str = "time-out") -> CallFailed:
@@ -215,7 +214,7 @@ def test_a_secret_is_struck_out_in_the_form_that_a_url_or_a_header_gives_it(form
     [
         "key sk-proj-Abc_123456789 refused",
         "Authorization: Bearer eyJhbGciOi.J9abcdefgh",
-        "BEARER abcdefghijk",
+        "BEARER abcdefghij, Basic dXNlcjpodW50ZXIyMg==",
         "{'api-key': 'abcdefghij'}",
         '{"x-api-key": "abcdefghij"}',
         "https://user:hunter22@host/v1",
@@ -227,12 +226,20 @@ def test_whatever_is_shaped_like_a_key_is_struck_out(text: str) -> None:
     log.hear(StateChanged(state="ready", detail=text))
     shown = lines_of(stream)[0]["detail"]
     assert "***" in shown
-    for part in ("Abc_123456789", "J9abcdefgh", "abcdefghij", "hunter22", "SyA1234567890", "abcdefgh12"):
+    for part in (
+        "Abc_123456789",
+        "J9abcdefgh",
+        "abcdefghij",
+        "dXNlcjpodW50ZXIyMg",
+        "hunter22",
+        "SyA1234567890",
+        "abcdefgh12",
+    ):
         assert part not in shown
 
 
 @pytest.mark.parametrize(
-    "text", ["task-1234567890", "disk-full-since-then", "a basic idea", "api_key: is missing", "a@b"]
+    "text", ["task-1234567890", "disk-full-since-then", "the basic instruction", "api_key: is missing", "a@b"]
 )
 def test_ordinary_words_stay(text: str) -> None:
     assert Redactor().text(text) == text
@@ -318,6 +325,13 @@ def test_a_terminal_gets_words_and_no_empty_fields() -> None:
     assert "outcome_committed" in stream.getvalue()
     assert "reason" not in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+def test_what_a_provider_said_cannot_steer_a_terminal() -> None:
+    stream = Pipe(is_terminal=True)
+    Log(stream, logging.INFO, None).hear(failure(error="\x1b[2J\x9b31m gone"))
+    assert "\x1b[2J" not in stream.getvalue()
+    assert "�[2J�31m gone" in stream.getvalue()
 
 
 def test_a_reader_that_is_gone_is_no_reason_to_fail() -> None:
@@ -433,7 +447,7 @@ def the_process_as_it_was() -> Any:
     root, hook = logging.getLogger(), sys.excepthook
     handlers, level = root.handlers, root.level
     yield
-    set_up_logging(level="error", stream=open(os.devnull, "w"))  # noqa: SIM115  it lives as long as the process
+    set_up_logging(level="error", stream=Pipe())
     logging.captureWarnings(False)
     root.handlers, sys.excepthook = handlers, hook
     root.setLevel(level)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ import pytest
 from shelf import CANARY, Shelf
 
 from star_agents.web.app import serve_http
+from star_agents.web.page_files import PAGE
 
 TOKEN = "right-" + "t" * 43
 
@@ -264,6 +266,18 @@ async def test_no_path_leads_out_of_the_page_s_folder(bearer: str) -> None:
             assert inside[:60] not in answer, target
             assert b"root:" not in answer, target
             assert b"localhost\n" not in answer, target
+
+
+async def test_not_even_a_file_of_a_kind_that_is_served_is_reached_outside(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text(CANARY)
+    way = os.path.relpath(tmp_path / "secret.txt", PAGE)
+    assert (PAGE / way).read_text() == CANARY
+    async with door() as at:
+        encoded = [way.replace("/", "%2f"), way.replace("..", "%2e%2e"), way.replace("../", "%2e%2e%2f")]
+        for climbs in (way, *encoded, f"vendor/../{way}", f"{tmp_path}/secret.txt", f"/{tmp_path}/secret.txt"):
+            status, answer = await raw(at.port, head_of(f"/assets/{climbs}"))
+            assert status in (400, 401, 404), (climbs, status)
+            assert CANARY.encode() not in answer, climbs
 
 
 async def test_no_spelling_of_a_path_leads_around_the_token() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import aiohttp
 import anyio
 import anyio.lowlevel
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from shelf import CANARY, Shelf
 
 from star_agents.errors import UsageError
@@ -21,6 +23,7 @@ from star_agents.web.backend import NotNow
 from star_agents.web.guard import HEADERS
 from star_agents.web.inputs import is_deeper
 from star_agents.web.limits import Limits
+from star_agents.web.session import SESSION_S, has_session
 
 LINES = {"Content-Type": "application/x-ndjson"}
 
@@ -400,7 +403,7 @@ async def test_some_downloads_go_on_at_once_and_one_more_has_to_wait() -> None:
 # Limits
 
 
-FEW = Limits(document_bytes=5000, lines_bytes=20_000, rows=50, body_s=0.05)
+FEW = Limits(document_bytes=5000, lines_bytes=20_000, rows=50, piece_s=0.05, body_s=0.2)
 
 
 def row(length: int) -> bytes:
@@ -437,9 +440,33 @@ async def test_a_body_that_stops_coming_is_not_waited_for() -> None:
         yield b'{"instr'
         await anyio.sleep_forever()
 
-    async with served(Shelf(), limits=FEW) as client, client.post("/v1/seeds", data=stalls()) as response:
-        assert response.status == 408
-        assert "0.05 s" in (await response.json(content_type=None))["detail"]
+    async def drips() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await anyio.sleep(0.01)
+
+    for body in (stalls(), drips()):
+        async with served(Shelf(), limits=FEW) as client, client.post("/v1/seeds", data=body) as response:
+            assert response.status == 408
+            assert "0.05 s" in (await response.json(content_type=None))["detail"]
+
+
+async def test_a_client_that_reads_nothing_holds_up_no_end() -> None:
+    shelf = Shelf()
+    shelf.download = [b"x" * (1 << 20)] * 64
+    async with (
+        aiohttp.ClientSession(read_bufsize=1 << 12) as client,
+        serve_http(shelf, host="127.0.0.1", port=0, token="", allowed_hosts=(), limits=Limits(closing_s=0.1)) as url,
+    ):
+        download = await client.get(f"{url}/v1/dataset")
+        events = await client.get(f"{url}/v1/events?after=0")
+        shelf.commit(3000, "x" * 10_000)
+        await events.content.readany()
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    assert shelf.downloading == 0
+    download.close()
+    events.close()
 
 
 async def test_lines_are_read_as_they_come_and_taken_in_when_all_are_there() -> None:
@@ -549,8 +576,21 @@ async def test_a_session_outlives_a_restart_and_ends_with_its_token() -> None:
     assert await status_with(cookie, "two") == 401
     name, _, value = cookie.partition("=")
     ends, _, signature = value.partition(".")
-    for forged in (f"{int(ends) + 1}.{signature}", f"1.{signature}", signature, ends, f"{ends}.", "", ".", "one"):
+    for forged in (
+        *(f"{ends}.{signature[:at]}{'0' if signature[at] != '0' else '1'}{signature[at + 1 :]}" for at in (0, 9, 63)),
+        *(f"{ends}.{signature[:-1]}", f"{ends}.{signature}0", f"{int(ends) + 1}.{signature}", f"1.{signature}"),
+        *(signature, ends, f"{ends}.", "", ".", "one", f"{ends}.\xe9", f"\xb2.{signature}"),
+    ):
         assert await status_with(f"{name}={forged}", "one") == 401, forged
+
+
+async def test_a_session_ends_after_a_month() -> None:
+    bearer = {"Authorization": "Bearer one"}
+    async with served(Shelf(), token="one") as client, client.post("/v1/session", headers=bearer) as response:
+        cookie = response.headers["Set-Cookie"].partition(";")[0]
+    request = make_mocked_request("GET", "/", headers={"Cookie": cookie})
+    assert has_session(request, "one", time.time() + SESSION_S - 60)
+    assert not has_session(request, "one", time.time() + SESSION_S + 60)
 
 
 async def test_the_cookie_is_only_for_who_brings_the_token() -> None:

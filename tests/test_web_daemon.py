@@ -21,7 +21,9 @@ import pytest
 from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start
 from lines import agents_yaml, read_jsonl
 
+from star_agents.config import ServerConfig
 from star_agents.errors import UsageError
+from star_agents.serving.access import Access, access_to
 from star_agents.web.token_file import standing_token
 
 
@@ -190,6 +192,36 @@ def test_beyond_loopback_a_token_is_made_told_once_and_asked_for(tmp_path: Path,
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
     assert kept == [file]
     assert token not in str(daemon.lines)
+
+
+def test_a_token_of_one_s_own_comes_from_the_environment_and_its_absence_keeps_everybody_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = ServerConfig(host="0.0.0.0", token="os.environ/STARS_OWN_TOKEN")
+    with pytest.raises(UsageError, match="STARS_OWN_TOKEN, which is not set"):
+        access_to(server, tmp_path)
+    monkeypatch.setenv("STARS_OWN_TOKEN", "my-own\n")
+    assert access_to(server, tmp_path) == Access("my-own")
+    assert access_to(ServerConfig(host="::1"), tmp_path) == Access("")
+    assert list(tmp_path.iterdir()) == [], "no token is made where none is needed"
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "link"),
+    [
+        ("0.0.0.0", (), "http://127.0.0.1:8321/"),
+        ("::", (), "http://127.0.0.1:8321/"),
+        ("192.0.2.7", (), "http://192.0.2.7:8321/"),
+        ("2001:db8::7", (), "http://[2001:db8::7]:8321/"),
+        ("0.0.0.0", ("stars.example", "other.example"), "http://stars.example:8321/"),
+    ],
+)
+def test_the_link_names_a_host_that_is_served(
+    host: str, names: tuple[str, ...], link: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = ServerConfig(host=host, allowed_hosts=names)
+    access_to(server, tmp_path).tell("http://[::]:8321", server)
+    assert capsys.readouterr().out.startswith(f"open {link}#token=")
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,8 @@ def _rejected_fields(event: SeedsRejected) -> Fields:
 
 def _as_it_is(event: type[Event]) -> Callable[[Any], Fields]:
     names = [one.name for one in fields(event)]
-    if len(names) == 1:
-        return lambda instance: {names[0]: getattr(instance, names[0])}
+    if len(names) < 2:  # then attrgetter gives no tuple
+        return lambda instance: {name: getattr(instance, name) for name in names}
     values = attrgetter(*names)
     return lambda instance: dict(zip(names, values(instance), strict=True))
 

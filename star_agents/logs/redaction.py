@@ -26,7 +26,8 @@ DEEPEST = 12
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _HEADERS_NAME = re.compile(r"OTEL_EXPORTER_OTLP_(?:\w+_)?HEADERS")
 _SHAPES = re.compile(
-    r"(?P<before>(?i:\b(?:bearer|basic)\s+))[\w.~+/=*-]{8,}"
+    r"(?P<before>(?i:\bbearer\s+))[\w.~+/=*-]{8,}"
+    r"|(?P<basic>(?i:\bbasic\s+))[\w+/=*-]{16,}"
     r"|(?P<name>(?i:[\"']?(?:x-)?api[-_]?key[\"']?\s*:\s*[\"']))[^\"']{8,}"
     r"|(?P<user>://[^/\s:@]+:)[^/\s@]+(?=@)"
     r"|(?<![A-Za-z0-9])(?:sk|pk|rk|xai)-[\w*-]{8,}"
@@ -90,7 +91,7 @@ class Redactor:
 
 def _strike(found: re.Match[str]) -> str:
     """Keep what introduces a key, such as ``Bearer``, and strike out the key."""
-    return f"{found['before'] or found['name'] or found['user'] or ''}{STRUCK}"
+    return f"{found['before'] or found['basic'] or found['name'] or found['user'] or ''}{STRUCK}"
 
 
 def _forms(secret: str) -> Iterable[str]:

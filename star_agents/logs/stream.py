@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TextIO
 
 import orjson
 import structlog
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class LogStream:
@@ -43,4 +46,6 @@ def for_people() -> Callable[[dict[str, Any]], str]:
 
 
 def _short(value: Any) -> Any:
+    if isinstance(value, str):  # what a provider said must not steer the terminal
+        return _STEERING.sub("�", value)
     return float(f"{value:.4g}") if isinstance(value, float) else value

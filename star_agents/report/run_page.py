@@ -113,6 +113,11 @@ def _pair_money(one: Data) -> list[str]:
 
 
 def _charts(facts: RunFacts) -> str:
+    found = _gaps(facts) + _referee(facts.summary["referee"])
+    return f'<section class="charts">{found}</section>' if found else ""
+
+
+def _gaps(facts: RunFacts) -> str:
     chosen, others = facts.gaps_chosen, facts.gaps_others
     if not chosen and not others:
         return ""
@@ -130,8 +135,7 @@ def _charts(facts: RunFacts) -> str:
     caption += f" {left_out:,} beyond the ends are not drawn." if left_out else ""
     if max(len(chosen), len(others)) >= GAPS:
         caption += f" Drawn from {GAPS:,} of each group."
-    gaps = figure("Gaps of chosen candidates and of the others", histogram("gap", axis, series, mark=0.0), caption)
-    return f'<section class="charts">{gaps}{_referee(facts.summary["referee"])}</section>'
+    return figure("Gaps of chosen candidates and of the others", histogram("gap", axis, series, mark=0.0), caption)
 
 
 def _referee(referee: Data) -> str:

@@ -34,7 +34,8 @@ class Listener:
         Raises:
             UsageError: the address cannot be bound.
         """
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0, keepalive_timeout=self._limits.idle_s)
+        limits = self._limits
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=limits.closing_s, keepalive_timeout=limits.idle_s)
         await runner.setup()
         try:
             loop = asyncio.get_running_loop()

@@ -54,13 +54,15 @@ async def read_document(request: web.Request) -> Any:
 
 async def pieces(request: web.Request, limit: int) -> AsyncIterator[bytes]:
     """The body as it arrives, decompressed, up to ``limit`` bytes."""
-    size, limits = 0, request.app[LIMITS]
+    size, limits, clock = 0, request.app[LIMITS], asyncio.get_running_loop().time
+    last = clock() + limits.body_s
     while True:
         try:
-            async with asyncio.timeout(limits.body_s):
+            async with asyncio.timeout_at(min(clock() + limits.piece_s, last)):
                 piece = await request.content.readany()
         except TimeoutError:
-            raise web.HTTPRequestTimeout(text=f"nothing of the body came for {limits.body_s:g} s") from None
+            waited = f"{limits.piece_s:g} s for its next piece or {limits.body_s:g} s for the whole"
+            raise web.HTTPRequestTimeout(text=f"the body did not come within {waited}") from None
         except web.RequestPayloadError:
             raise web.HTTPBadRequest(text="the body is not what its Content-Encoding or length says") from None
         if not piece:

@@ -19,10 +19,14 @@ class Limits:
     """From connecting to the end of the first request's head."""
     idle_s: float = 75.0
     """Between two requests."""
-    body_s: float = 30.0
-    """Longest wait for the next piece of a body."""
+    piece_s: float = 30.0
+    """For the next piece of a body."""
+    body_s: float = 600.0
+    """For the whole of it."""
     stalled_s: float = 120.0
     """A reader of a download or of events that takes nothing for so long is let go."""
+    closing_s: float = 2.0
+    """At the end, for answers that are on their way: a client that reads slowly holds up no drain for longer."""
     document_bytes: int = 16 * MIB
     """A JSON document, or one JSON line: it is parsed in one go, and so long nothing else happens."""
     lines_bytes: int = 64 * MIB

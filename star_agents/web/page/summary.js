@@ -108,7 +108,7 @@ function figures(status) {
     spent(status),
     { key: "sample", label: "Cost per sample", value: money(cost.usd_per_sample), note: plural(calls.answered, "call") + twice },
     best(status),
-    { key: "referee", label: "Referee agrees with itself", value: percent(referee.agreement), note: `in both orders, ${plural(referee.both_orders, "verdict")}` },
+    { key: "referee", label: "Referee agreement", value: percent(referee.agreement), note: `in both orders, ${plural(referee.both_orders, "verdict")}` },
     { key: "memory", label: "Memory bank", value: count(memory.size), note: `wins; ${percent(memory.hit_rate)} of draws used one` },
     scorer === null
       ? { key: "scorer", label: "Scorer", value: "none", note: "this selection scores nothing" }
@@ -133,9 +133,10 @@ function spent(status) {
   const { usd, projected_usd: projected, calls_of_unknown_price: unknown } = status.cost;
   const budget = budgetOf(status);
   const today = status.budgets.find((one) => one.key === "budget_usd_per_day");
+  const isOver = budget !== null && projected !== null && projected > budget.limit_usd;
   const notes = [
     projected === null ? "" : projected === 0 ? "no call had a price" : `${money(projected)} in the end`,
-    budget ? `budget ${money(budget.limit_usd)}` : "",
+    budget ? `${isOver ? "over the " : ""}budget ${isOver ? "of " : ""}${money(budget.limit_usd)}` : "",
     today ? `today ${money(today.spent_usd)} of ${money(today.limit_usd)}` : "",
     budget || today || projected === 0 ? "" : "no budget set",
     unknown ? `${plural(unknown, "call")} of unknown price` : "",
