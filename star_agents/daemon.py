@@ -24,7 +24,6 @@ from star_agents.bus import Bus
 from star_agents.config_file import config_digest, read_config
 from star_agents.errors import ConfigError, StarAgentsError
 from star_agents.events import ConfigRejected, StateChanged
-from star_agents.insights import Insights
 from star_agents.intake import make_inbox, watch_inbox
 from star_agents.lag import watch_lag
 from star_agents.line import Line
@@ -32,6 +31,7 @@ from star_agents.logs import LogFeed, log_event
 from star_agents.notify import Notifier
 from star_agents.serving.access import access_to, given_token
 from star_agents.serving.desk import Desk, Standing
+from star_agents.serving.insights import Insights
 from star_agents.storage.readers import Readers
 from star_agents.storage.store import Store
 from star_agents.telemetry import open_telemetry

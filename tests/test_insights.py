@@ -22,10 +22,10 @@ from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.config_file import parse_config
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
-from star_agents.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace
-from star_agents.live import status_of
 from star_agents.records import Outcome
 from star_agents.scheduling.policies import make_policy
+from star_agents.serving.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace
+from star_agents.serving.live import status_of
 from star_agents.status import describe, describe_config, eta_s, projected_usd
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers

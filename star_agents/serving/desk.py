@@ -16,12 +16,12 @@ from star_agents import __version__
 from star_agents.accounts import Accounts
 from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
-from star_agents.insights import Insights
 from star_agents.intake import take_in_rows
 from star_agents.line import Line
-from star_agents.live import status_of
 from star_agents.logs.feed import LogFeed, LogReader
 from star_agents.serving.downloads import pieces
+from star_agents.serving.insights import Insights
+from star_agents.serving.live import status_of
 from star_agents.storage.readers import Readers
 from star_agents.web.backend import NotNow
 from star_agents.web.metrics import Metrics

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from star_agents.accounts import Accounts
-from star_agents.insights import NEVER_CALLED, Insights
 from star_agents.line import Line
 from star_agents.scoring.facts import ScorerStats
+from star_agents.serving.insights import NEVER_CALLED, Insights
 from star_agents.status import describe, describe_config, eta_s
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
