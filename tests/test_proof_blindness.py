@@ -50,11 +50,12 @@ def test_no_module_of_the_method_can_reach_the_truth(module: str) -> None:
 
 def test_the_product_does_not_import_the_proof() -> None:
     package = TOOLS.parent / "star_agents"
-    assert not [path for path in package.rglob("*.py") if "import proof" in (text := path.read_text()) or "from proof" in text]
+    assert not [
+        path for path in package.rglob("*.py") if "import proof" in (text := path.read_text()) or "from proof" in text
+    ]
 
 
-def test_the_choices_of_every_arm_are_the_same_whatever_is_true() -> None:
-    """Arms are handed no truth; this holds that none finds another way to it, such as the checker or a global."""
+def test_an_arm_chooses_the_same_again_and_no_two_arms_choose_alike() -> None:
     arms, scores, planted = (import_module(f"proof.{name}") for name in ("arms", "scores", "planted"))
     rng = np.random.default_rng(3)
     found = scores.Scores(small=rng.random((40, 6)), large=rng.random((40, 6)))
@@ -63,7 +64,9 @@ def test_the_choices_of_every_arm_are_the_same_whatever_is_true() -> None:
     for selection in arms.ARMS.values():
         first, again = (arms.choose_all(selection, drawn, found, verdict, same, seed=1) for _ in range(2))
         assert first == again
-    assert len({tuple(map(repr, arms.choose_all(one, drawn, found, verdict, same, 1))) for one in arms.ARMS.values()}) == 6
+    assert (
+        len({tuple(map(repr, arms.choose_all(one, drawn, found, verdict, same, 1))) for one in arms.ARMS.values()}) == 6
+    )
     assert (planted.verdicts(np.ones((5, 6), dtype=bool), 1.0, 0) == 0.5).all()
 
 
@@ -83,6 +86,8 @@ def test_the_table_is_the_same_again_and_the_style_of_seeds_touches_the_base_alo
     assert plain == again
     assert len(plain.pairs) >= 12
     assert sorted(map(repr, (row[1:] for row in plain.rows))) == sorted(map(repr, (row[1:] for row in mixed.rows)))
-    right = dict(zip(["seed", *(pair.name for pair in plain.pairs)], usable(generate(400, 5)).mean(axis=0), strict=True))
+    right = dict(
+        zip(["seed", *(pair.name for pair in plain.pairs)], usable(generate(400, 5)).mean(axis=0), strict=True)
+    )
     assert right["keep/brief"] > 0.8 > 0.3 > right["keep/rambler"]
     assert 0.6 < right["seed"] < 0.8

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,13 +47,15 @@ def test_the_outcome_of_a_draw_is_what_the_products_contest_decides_and_pays_for
     found = outcomes.choose(gap, verdict, same, drawn)
     for at in range(len(rows)):
         one = arms.choose_row("dual", drawn, gap[at], gap[at], verdict[at], same[at], random.Random(0))
-        everybody = arms.choose_row("dual", drawn, gap[at], gap[at], verdict[at], same[at], random.Random(0), lazy=False)
+        everybody = arms.choose_row(
+            "dual", drawn, gap[at], gap[at], verdict[at], same[at], random.Random(0), lazy=False
+        )
         assert (found.winner[at], found.judged[at]) == (one.column, one.verdicts)
         assert everybody.column == one.column
         assert everybody.verdicts >= one.verdicts
 
 
-def table(rows: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg] # of any dtype
+def table(rows: int = 60, seed: int = 0) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(seed)
     gap = rng.normal(0.05, 0.1, (rows, 1 + PAIRS))
     verdict = rng.choice([0.0, 0.5, 1.0], gap.shape)
@@ -91,7 +94,11 @@ def test_a_replay_draws_as_the_product_does_without_a_memory_bank(kind: str) -> 
 
 
 def test_a_replay_learns_which_pair_earns_and_lags_by_the_seeds_in_flight() -> None:
-    gap, verdict, same = np.full((10, 1 + PAIRS), 0.1), np.full((10, 1 + PAIRS), 0.0), np.zeros((10, 1 + PAIRS), dtype=bool)
+    gap, verdict, same = (
+        np.full((10, 1 + PAIRS), 0.1),
+        np.full((10, 1 + PAIRS), 0.0),
+        np.zeros((10, 1 + PAIRS), dtype=bool),
+    )
     verdict[:, 0], verdict[:, 2] = 0.5, 1.0
     known = outcomes.every_draw(gap, verdict, same, 2)
     assert set(known.index) == set(permutations(range(1, 1 + PAIRS), 2))

@@ -19,8 +19,8 @@ from aiohttp import web
 from star_agents.web.backend import Backend
 from star_agents.web.problems import to_json
 
-TURN_S = 0.25
-"""Between two looks for outcomes: a burst of them wakes every reader four times a second, not once for each."""
+TURN_S = 0.5
+"""Between two looks for outcomes: a burst of them wakes every reader twice a second, not once for each."""
 STATUS_EVERY_S = 1.0
 RING = 512
 PAGE = 200

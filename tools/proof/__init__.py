@@ -1,4 +1,6 @@
-"""Does the method make better data? The paper's ablations in a world whose truth is known; the product does not import it.
+"""Does the method make better data? The paper's ablations in a world whose truth is known.
+
+The product does not import this.
 
 Three layers that must not mix. *World* (``pool``, ``candidates``, ``planted``, ``truth``) knows what is right. *Method*
 (``scores``, ``answers``, ``arms``, ``outcomes``, ``replay``) sees texts, scores and verdicts, and nothing else; a test

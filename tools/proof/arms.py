@@ -1,7 +1,7 @@
-"""The arms: pure choices over the same table. Method: each sees scores, verdicts and chance, and nothing else.
+"""The arms: pure choices over the same table. Method: each sees scores, verdicts and chance, and no more.
 
-``seeds`` and ``random`` need nothing; ``ifd``, ``referee``, ``dual`` and ``full`` are the paper's Tables 3 and 4, decided
-by the product's own ``Contest``. The oracle is no arm: it asks the checker, and stands with the figures.
+``seeds`` and ``random`` need nothing; ``ifd``, ``referee``, ``gap`` and ``full`` are the paper's Tables 3 and 4,
+decided by the product's own ``Contest``. The oracle is no arm: it asks the checker, and stands with the figures.
 """
 
 from __future__ import annotations

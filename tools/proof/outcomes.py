@@ -27,13 +27,16 @@ class Chosen:
     """[seeds, M]: π of each drawn pair, every candidate judged."""
     judged: NDArray[np.int8]
     """[seeds]: verdicts that lazy judging pays for (two calls each, one per order)."""
+    known: Flags
+    """[seeds, M]: whether lazy judging comes to know π of the drawn pair: judged, the base again, or of no worth."""
 
 
 def relative(gap: Array) -> Array:
     """Eq. 5 along the last axis: gap over the largest, 0 where a gap is not positive or missing."""
     positive = np.where(gap > 0, gap, 0.0)
     largest = positive.max(axis=-1, keepdims=True)
-    return np.divide(positive, largest, out=np.zeros_like(positive), where=largest > 0)
+    shares: Array = np.divide(positive, largest, out=np.zeros_like(positive), where=largest > 0)
+    return shares
 
 
 def choose(gap: Array, verdict: Array, same: Flags, drawn: Sequence[int]) -> Chosen:
@@ -56,28 +59,30 @@ def choose(gap: Array, verdict: Array, same: Flags, drawn: Sequence[int]) -> Cho
         top = np.where(best, key, -np.inf).max(axis=1, keepdims=True)
         best &= key == top
     place = np.where(pi.max(axis=1) > 0, best.argmax(axis=1), 0)
+    judged = _lazily_judged(worth, verdicts, gaps)
     return Chosen(
         winner=columns[place].astype(np.int8),
         pi=pi[:, 1:],
-        judged=_lazily_judged(worth, verdicts, gaps, same[:, columns]),
+        judged=(judged & ~same[:, columns[1:]]).sum(axis=1).astype(np.int8),
+        known=judged | (worth[:, 1:] <= 0),
     )
 
 
-def _lazily_judged(worth: Array, verdict: Array, gap: Array, same: Flags) -> NDArray[np.int8]:
-    """How many verdicts are paid for when judging in falling rank until no open candidate can win."""
+def _lazily_judged(worth: Array, verdict: Array, gap: Array) -> Flags:
+    """[seeds, M]: who is judged, in falling rank until no open candidate can win."""
     order = 1 + np.lexsort((-gap[:, 1:], -worth[:, 1:]), axis=1)  # stable, so ties stay in order of drawing
     rows = np.arange(len(worth))
     lead_pi, lead_verdict = worth[:, 0] * 0.5, np.full(len(worth), 0.5)
-    paid, going = np.zeros(len(worth), dtype=np.int8), np.ones(len(worth), dtype=bool)
+    judged, going = np.zeros(worth.shape, dtype=bool), np.ones(len(worth), dtype=bool)
     for step in range(order.shape[1]):
         at = order[:, step]
         one, said = worth[rows, at], verdict[rows, at]
         going &= (one > 0) & ((one > lead_pi) | ((one == lead_pi) & (lead_verdict < 1)))
-        paid += (going & ~same[rows, at]).astype(np.int8)
+        judged[rows, at] = going
         # A later candidate never wins a full tie: its gap is no larger and it was drawn later.
         leads = going & ((one * said > lead_pi) | ((one * said == lead_pi) & (said > lead_verdict)))
         lead_pi, lead_verdict = np.where(leads, one * said, lead_pi), np.where(leads, said, lead_verdict)
-    return paid
+    return judged[:, 1:]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +97,8 @@ class Outcomes:
     """[draws, seeds, M]"""
     judged: NDArray[np.int8]
     """[draws, seeds]"""
+    known: Flags
+    """[draws, seeds, M]"""
 
 
 def every_draw(gap: Array, verdict: Array, same: Flags, m: int) -> Outcomes:
@@ -103,4 +110,5 @@ def every_draw(gap: Array, verdict: Array, same: Flags, m: int) -> Outcomes:
         winner=np.stack([one.winner for one in found]),
         pi=np.stack([one.pi for one in found]).astype(np.float32),
         judged=np.stack([one.judged for one in found]),
+        known=np.stack([one.known for one in found]),
     )

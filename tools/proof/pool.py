@@ -47,7 +47,7 @@ AGENTS: Mapping[str, Agent] = {
     "steady": Agent(skill=0.8),
     "warm": Agent(skill=0.75, remarks=(1, 0)),
     "brief": Agent(skill=0.9, sound="terse", flaw="wrong_terse"),
-    "chatty": Agent(skill=0.75, sound="padded", remarks=(0, 0)),
+    "chatty": Agent(skill=0.75, sound="padded"),
     "rambler": Agent(skill=0.15, remarks=(2, 2)),
     "bluffer": Agent(skill=0.15),
     "hasty": Agent(skill=0.3, flaw="cut"),
@@ -60,8 +60,12 @@ PAIRS: tuple[AgentPair, ...] = (
     *(AgentPair(instruction=COACH, response=name) for name in ("steady", "arithmetic", "linguist")),
 )
 
-SEED_KINDS: Mapping[world.Kind, int] = {"good": 70, "wrong": 20, "cut": 5, "off": 5}
-"""Percent of each kind of response that the seeds come with."""
+SEED_KINDS: Mapping[str, Mapping[world.Kind, int]] = {
+    "plain": {"good": 70, "wrong": 20, "cut": 5, "off": 5},
+    "mixed": {"good": 30, "terse": 20, "padded": 20, "wrong": 20, "cut": 5, "off": 5},
+}
+"""Percent of each kind of response that the seeds come with, 70 % sound in both. In ``plain`` a sound response is the
+very text that most agents write when they are right; in ``mixed`` it often is in a style that the gap ranks lower."""
 
 
 def answer(agent: Agent, task: world.Task, rng: Random) -> str:
@@ -73,6 +77,7 @@ def answer(agent: Agent, task: world.Task, rng: Random) -> str:
     return " ".join([*remarks[:before], text, *remarks[before:]])
 
 
-def seed_answer(task: world.Task, rng: Random) -> str:
-    """The response that a seed comes with."""
-    return world.write(task, rng.choices(tuple(SEED_KINDS), tuple(SEED_KINDS.values()))[0], rng)
+def seed_answer(task: world.Task, style: str, rng: Random) -> str:
+    """The response that a seed comes with; ``style`` is a name in ``SEED_KINDS``."""
+    kinds = SEED_KINDS[style]
+    return world.write(task, rng.choices(tuple(kinds), tuple(kinds.values()))[0], rng)

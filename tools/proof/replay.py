@@ -1,6 +1,7 @@
 """A long run of one policy over known outcomes, with many seeds in flight. Method: sees π, never who was right.
 
-The policies and the draw are the product's own; what stands in for calls, scorer and referee is the table of outcomes.
+The policies are the product's own; the table of outcomes stands in for calls, scorer and referee. Without a memory
+bank ``draw_pairs`` is ``Policy.draw`` over the whole pool, so the policy is asked directly; a test holds that.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proof.outcomes import Outcomes
-from star_agents.records import AgentPair
-from star_agents.scheduling.draw import draw_pairs
 from star_agents.scheduling.policies import Policy
 
-Reward = Literal["chosen", "all"]
+Reward = Literal["chosen", "all", "judged"]
+"""``judged`` is not in the product: each drawn pair whose π lazy judging came to know earns it, others are left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,7 @@ def replay(
     stages: Sequence[Outcomes],
     rows: NDArray[np.int32],
     *,
-    pairs: Sequence[AgentPair],
+    pairs: Sequence[str],
     m: int,
     in_flight: int,
     reward: Reward,
@@ -49,22 +49,31 @@ def replay(
     A seed draws when one of those in flight has come to its end: which one is chance. So a policy learns from an
     outcome some ``in_flight`` draws after it was drawn, in another order, as in a run.
     """
-    column = {pair.name: place for place, pair in enumerate(pairs, start=1)}
+    column = {name: place for place, name in enumerate(pairs, start=1)}
     flying: list[list[tuple[str, float]]] = []
-    draws, curve = np.zeros(len(rows), dtype=np.int32), []
-    for step, row in enumerate(rows):
+    draws = np.zeros(len(rows), dtype=np.int32)
+    curve: list[list[float]] = []
+    for step, row in enumerate(rows.tolist()):
         if step * 100 // len(rows) >= len(curve):
             curve.append(list(policy.probabilities().values()))
         outcomes = stages[step * len(stages) // len(rows)]
-        drawn = draw_pairs(policy, (), base=(), candidates=m, from_memory=0, rng=rng).sampled
-        names = [pair.name for pair in drawn]
-        draws[step] = place = outcomes.index[tuple(column[name] for name in names)]
-        winner, earned = outcomes.winner[place, row], outcomes.pi[place, row]
-        rewards = [
-            (name, float(pi) if reward == "all" or column[name] == winner else 0.0)
-            for name, pi in zip(names, earned, strict=True)
-        ]
-        flying.append(rewards)
+        names = policy.draw(m, rng, pairs)
+        columns = [column[name] for name in names]
+        draws[step] = place = outcomes.index[tuple(columns)]
+        flying.append(_rewards(outcomes, place, row, names, columns, reward))
         if len(flying) > in_flight:
             policy.observe(flying.pop(rng.randrange(len(flying))))
     return Trace(rows=rows, draws=draws, curve=np.array(curve))
+
+
+def _rewards(
+    outcomes: Outcomes, place: int, row: int, names: Sequence[str], columns: Sequence[int], reward: Reward
+) -> list[tuple[str, float]]:
+    """Who earned what, in order of drawing."""
+    earned = list(zip(names, outcomes.pi[place, row].tolist(), strict=True))
+    if reward == "all":
+        return earned
+    if reward == "judged":
+        return [one for one, known in zip(earned, outcomes.known[place, row].tolist(), strict=True) if known]
+    winner = outcomes.winner.item(place, row)
+    return [(name, pi if column == winner else 0.0) for (name, pi), column in zip(earned, columns, strict=True)]

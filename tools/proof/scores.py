@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from proof.kept import ask_once
 from star_agents.config import ScoringConfig
-from star_agents.records import Sample
+from star_agents.records import Sample, digest
 from star_agents.scoring.dual_model import DualModel
 
 Rows = Sequence[Sequence[Sample]]
@@ -28,14 +31,14 @@ class Scores:
         return self.small - self.large
 
 
-def score(rows: Rows, config: ScoringConfig, resolve: Callable[[str], str]) -> Scores:
-    """Score each different sample once."""
+def score(rows: Rows, config: ScoringConfig, resolve: Callable[[str], str], file: Path) -> Scores:
+    """Score each different sample once, and keep the scores in ``file``."""
     dual = DualModel.load(config, resolve=resolve)
-    samples = list(dict.fromkeys(sample for row in rows for sample in row))
-    found = dict(zip(samples, dual.score(samples), strict=True))
 
-    def table(role: str) -> NDArray[np.float64]:
-        values = [[getattr(found[sample], f"ifd_{role}") for sample in row] for row in rows]
-        return np.array(values, dtype=np.float64)  # None becomes NaN
+    def ask(samples: Sequence[Sample]) -> list[object]:
+        return [[one.ifd_small, one.ifd_large] for one in dual.score(samples)]
 
-    return Scores(small=table("small"), large=table("large"))
+    samples = [sample for row in rows for sample in row]
+    pairs: Any = ask_once(file, samples, lambda sample: digest(sample.to_dict())[:32], ask)
+    table = np.array(pairs, dtype=np.float64).reshape(len(rows), -1, 2)  # None becomes NaN
+    return Scores(small=table[..., 0], large=table[..., 1])

@@ -1,9 +1,7 @@
-"""The candidate table with scores, verdicts and, kept apart, the truth; worked out once and kept in the output folder."""
+"""The candidate table with scores, verdicts and, kept apart, the truth; what models said is kept in a folder."""
 
 from __future__ import annotations
 
-import hashlib
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from proof import answers, planted, scores, truth
 from proof.candidates import Candidates, generate
 from proof.scores import Scores
-from star_agents.config import ScoringConfig
+from star_agents.config import ScoreMode, ScoringConfig
 from star_agents.offline import resolve_model
 
 REFEREES = ("answers", "planted")
@@ -35,28 +33,33 @@ class Table:
     """The checker's word: for the figures, never for an arm."""
 
 
-def build(rows: int, seed: int, out: Path, *, mode: str = "perplexity_ratio") -> Table:
-    """Make the table, or take its arrays from ``out`` where the same table was made before."""
-    candidates = generate(rows, seed)
+def build(
+    rows: int,
+    seed: int,
+    out: Path,
+    *,
+    style: str = "plain",
+    mode: ScoreMode = "perplexity_ratio",
+    own_up: float = 0.0,
+) -> Table:
+    """Make the table; what the models said of it before is taken from ``out``.
+
+    ``own_up``: share of the candidates broken off by ``keep/hasty`` whose ``finish_reason`` says so. Like any failed
+    candidate they have no score here, which keeps them from being judged or chosen.
+    """
+    candidates = generate(rows, seed, style)
     usable = truth.usable(candidates)
-    same = np.array([[one == row[0] for one in row] for row in candidates.rows])
-    kept = out / f"table-{rows}-{seed}-{mode}-{_digest(candidates)}.npz"
-    if not kept.is_file():
-        began = time.monotonic()
-        config = ScoringConfig(mode=mode, device="cpu", threads=1)  # type: ignore[arg-type] # checked by the model
-        found = scores.score(candidates.rows, config, resolve_model)
-        own = answers.verdicts(candidates.rows, resolve_model("offline/large"))
-        np.savez_compressed(kept, small=found.small, large=found.large, answers=own)
-        print(f"table of {rows} seeds and {usable.size:,} candidates: {time.monotonic() - began:.0f} s", flush=True)
-    arrays = np.load(kept)
+    config = ScoringConfig(mode=mode, device="cpu", threads=1)
+    found = scores.score(candidates.rows, config, resolve_model, out / f"scores-{mode}.jsonl")
+    own = answers.verdicts(candidates.rows, resolve_model("offline/large"), out / "answers.jsonl")
+    cut = 1 + [pair.name for pair in candidates.pairs].index("keep/hasty")
+    dropped = ~usable[:, cut] & (np.random.default_rng([seed, 75]).random(rows) < own_up)
+    for one in (found.small, found.large):
+        one[dropped, cut] = np.nan
     return Table(
         candidates=candidates,
-        scores=Scores(small=arrays["small"], large=arrays["large"]),
-        verdicts={"answers": arrays["answers"], "planted": planted.verdicts(usable, PLANTED_ACCURACY, seed)},
-        same=same,
+        scores=found,
+        verdicts={"answers": own, "planted": planted.verdicts(usable, PLANTED_ACCURACY, seed)},
+        same=np.array([[one == row[0] for one in row] for row in candidates.rows]),
         usable=usable,
     )
-
-
-def _digest(candidates: Candidates) -> str:
-    return hashlib.sha256(repr(candidates).encode()).hexdigest()[:12]
