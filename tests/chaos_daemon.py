@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from daemons import Running, provider
+from daemons import Running, charges, provider
 from lines import agents_yaml, results
 
 from star_agents.cli import main
@@ -91,13 +91,13 @@ class EditReport:
 
 def join_books(book: Path, data: Path) -> Books:
     """Read both sides after the daemon has ended."""
-    charges = Counter(json.loads(line)["sha256"] for line in book.read_text().splitlines()) if book.exists() else {}
+    charged = charges(book)
     with contextlib.closing(sqlite3.connect(f"file:{data / 'store.sqlite3'}?mode=ro", uri=True)) as connection:
         states = dict(connection.execute("SELECT state, count(*) FROM calls GROUP BY state"))
     found = results(data)
     return Books(
-        charged=sum(charges.values()),
-        repaid=sum(count - 1 for count in charges.values()),
+        charged=sum(charged.values()),
+        repaid=sum(count - 1 for count in charged.values()),
         answered=states.get("answered", 0),
         pending=sum(count for state, count in states.items() if state == "pending"),
         seeds=len({result.seed.id for result in found}),

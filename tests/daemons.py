@@ -10,6 +10,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,6 +99,14 @@ def provider(book: Path) -> Iterator[str]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+def charges(book: Path) -> Counter[str]:
+    """How often each request was charged, after the provider's book; a line still being written does not count yet."""
+    if not book.exists():
+        return Counter()
+    whole, _, _ = book.read_text().rpartition("\n")
+    return Counter(json.loads(line)["sha256"] for line in whole.splitlines())
 
 
 def rows(start: int, count: int) -> list[dict[str, str]]:

@@ -6,18 +6,13 @@ import json
 import signal
 import sqlite3
 import time
-from collections import Counter
 from pathlib import Path
 
-from daemons import PATIENCE_S, Running, provider
+from daemons import PATIENCE_S, Running, charges, provider
 from lines import agents_yaml, read_jsonl, results
 
 SEEDS = 120
 IN_FLIGHT = 8
-
-
-def charges(book: Path) -> Counter[str]:
-    return Counter(json.loads(line)["sha256"] for line in book.read_text().splitlines()) if book.exists() else Counter()
 
 
 def wait_until_charged(book: Path, count: int, process: Running) -> None:
