@@ -252,7 +252,7 @@ class ServerConfig(Section):
     """Where `serve` listens and what it watches."""
 
     host: str = "127.0.0.1"
-    """Address to bind. Beyond loopback a token is required."""
+    """Address to bind. Beyond loopback a token is required; one is made where none is configured."""
     port: int = Field(default=8321, ge=0, le=65535)
     """TCP port; 0 takes a free one."""
     token: str | None = Field(default=None, pattern=SECRET_REFERENCE.pattern)

@@ -12,6 +12,8 @@ import json
 import os
 import random
 import re
+import signal
+import threading
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +37,10 @@ candidates: 1
 GOOD_ROW = '{"instruction": "Count to three.", "output": "One, two, three."}'
 _LINES_AT_MOST = 22
 """Twenty problems, how many more there are, and what was done about them."""
+
+
+_PATIENCE_S = 60.0
+"""After which a command is interrupted: it took what it should have refused, and serves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +116,8 @@ def call(
     said, code, raised = io.StringIO(), 0, None
     old = dict(os.environ)
     os.environ.update(environment)
+    interrupt = threading.Timer(_PATIENCE_S, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
     try:
         with contextlib.chdir(ground), contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
             main(list(arguments))
@@ -118,6 +126,7 @@ def call(
     except BaseException as error:
         raised = error
     finally:
+        interrupt.cancel()
         os.environ.clear()
         os.environ.update(old)
     return code, said.getvalue(), raised
@@ -453,7 +462,6 @@ def _environment_cases(draw: random.Random) -> list[Case]:
         keyed({"CHAOS_KEY": ""}, "a key that is empty"),
         keyed({"CHAOS_KEY": "   "}, "a key that is blank"),
         keyed({"CHAOS_KEY": "schlüssel-ü"}, "a key that no header can hold"),
-        serving("{host: 0.0.0.0}", {}, "server.token"),
         serving(token, {}, "CHAOS_TOKEN"),
         serving(token, {"CHAOS_TOKEN": ""}, "CHAOS_TOKEN"),
         serving("{host: 192.0.2.1, token: os.environ/CHAOS_TOKEN}", {"CHAOS_TOKEN": "t"}, "cannot listen"),
