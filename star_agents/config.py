@@ -29,6 +29,7 @@ SCORED: frozenset[Selection] = frozenset({"dual", "gap", "ifd"})
 JUDGED: frozenset[Selection] = frozenset({"dual", "referee"})
 """Selections that rank by verdicts."""
 ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
+Reward = Literal["chosen", "judged", "all"]
 Usd = Annotated[float, Field(ge=0)]
 
 
@@ -235,8 +236,9 @@ class EvolutionConfig(Section):
     """β of Eq. 8. `auto`: 5 / number of seeds in `run`, 5 / horizon in `serve`."""
     horizon: int = Field(default=10_000, ge=1)
     """Number of seeds that `rate: auto` assumes where the length is unknown."""
-    reward: Literal["chosen", "all"] = "chosen"
-    """Who is rewarded: the chosen pair, or every sampled pair with its own π (then every candidate is judged)."""
+    reward: Reward = "chosen"
+    """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
+    nothing is learned; or `all`: every drawn pair with its own π, for which every candidate is judged."""
     floor: float = Field(default=0.0, ge=0, lt=1)
     """Least probability of a pair; above 0 it keeps exploring."""
 

@@ -73,6 +73,18 @@ async def test_rewarding_all_judges_every_candidate_of_worth() -> None:
     assert dict(outcome.rewards) == pytest.approx({A.name: 1.0, B.name: 0.375, C.name: 0.0})
 
 
+async def test_rewarding_the_judged_learns_of_whom_the_choice_came_to_know_and_buys_no_verdict() -> None:
+    on = bench(verdicts={"from a": 0.5, "from b": 0.0}, scores={**SCORES, "from b": gap(0.1)})
+    outcome = await outcome_of(on, reward="judged")
+    assert (on.judged, pair_of(outcome)) == ([A.name], A.name)
+    assert outcome.rewards == ((A.name, 0.5), (C.name, 0.0)), "b was never judged; c is of no worth, which is known"
+
+    beaten = await outcome_of(bench(verdicts={"from a": 0.0, "from b": 1.0}), reward="judged")
+    assert dict(beaten.rewards) == pytest.approx({A.name: 0.0, B.name: 0.75, C.name: 0.0})
+    failed = await outcome_of(bench(responses={BASE.name: "base", B.name: "from b"}), reward="judged")
+    assert dict(failed.rewards) == pytest.approx({A.name: 0.0, B.name: 1.0, C.name: 0.0})
+
+
 async def test_a_copy_of_the_base_is_a_tie_that_nobody_is_paid_for() -> None:
     on = bench(responses={**RESPONSES, A.name: "base"}, scores={**SCORES, "base": gap(0.5)}, verdicts={"from b": 0.0})
     outcome = await outcome_of(on)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import anyio
 
-from star_agents.config import JUDGED, SCORED, Config, Selection
+from star_agents.config import JUDGED, SCORED, Config, Reward, Selection
 from star_agents.errors import AgentUnavailable, BudgetExhausted, StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.workbench import Workbench
@@ -23,7 +22,7 @@ class StarSettings:
     """The switches that make the paper's ablations (Tables 3 and 4) plain configuration."""
 
     selection: Selection
-    reward: Literal["chosen", "all"] = "chosen"
+    reward: Reward = "chosen"
     random_seed: int = 0
 
     @classmethod
@@ -151,14 +150,19 @@ async def _judge(
 def _rewards(
     sampled: Sequence[AgentPair], assessed: Sequence[Assessed], chosen: int, settings: StarSettings
 ) -> tuple[tuple[str, float], ...]:
-    """Who earned what (Eq. 8): every drawn pair once, in order of drawing; base pairs stand outside the pool."""
+    """Who earned what (Eq. 8), in order of drawing; base pairs stand outside the pool.
+
+    Every drawn pair stands there once, but for those of whom ``reward: judged`` knows nothing.
+    """
     by_pair = {one.candidate.pair: one for one in assessed if not one.candidate.is_base}
     winner = assessed[chosen].candidate.pair
     rewards: list[tuple[str, float]] = []
     for pair in sampled:
-        one = by_pair.get(pair)
-        counts = settings.reward == "all" or pair == winner
-        rewards.append((pair.name, one.pi or 0.0 if one is not None and counts else 0.0))
+        pi = by_pair[pair].pi if pair in by_pair else 0.0  # a candidate that failed earned nothing
+        if settings.reward == "judged" and pi is None:
+            continue
+        counts = settings.reward != "chosen" or pair == winner
+        rewards.append((pair.name, pi or 0.0 if counts else 0.0))
     return tuple(rewards)
 
 
