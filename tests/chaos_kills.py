@@ -20,7 +20,7 @@ from pathlib import Path
 
 from chaos_audit import Audit, Facts
 from chaos_nursery import PATIENCE_S, Nursery
-from chaos_provider import provider
+from chaos_provider import provider, settle
 from lines import agents_yaml
 
 from star_agents.storage.seed_files import seed_from_row
@@ -175,6 +175,7 @@ class Story:
 
     def look(self, what: str) -> Facts:
         """Look at folder and book; nothing may be working on them."""
+        settle(self._url)
         self.facts = self.audit.look(what)
         return self.facts
 
