@@ -13,7 +13,7 @@ import pytest
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 PROOF = TOOLS / "proof"
 sys.path.insert(0, str(TOOLS))
-METHOD = ("scores", "answers", "arms", "outcomes", "replay", "variants", "tune")
+METHOD = ("scores", "answers", "likelihood", "arms", "outcomes", "replay", "bank", "variants", "tune")
 WORLD = {"proof.pool", "proof.candidates", "proof.truth", "proof.planted", "proof.table"}
 
 

@@ -15,7 +15,7 @@ from star_agents.records import Sample
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 bootstrap, choices, judging = (import_module(f"proof.{name}") for name in ("bootstrap", "choices", "judging"))
-generation, kept, report = (import_module(f"proof.{name}") for name in ("generation", "kept", "report"))
+generation, kept = (import_module(f"proof.{name}") for name in ("generation", "kept"))
 policies, table, tune = (import_module(f"proof.{name}") for name in ("policies", "table", "tune"))
 
 
@@ -64,17 +64,6 @@ def test_what_was_asked_once_is_not_asked_again_and_a_torn_line_is(tmp_path: Pat
         lines.write('["3", 9')
     assert kept.ask_once(file, [3, 2], str, ask) == [9, 4]
     assert asked == [1, 2, 3]
-
-
-def test_a_section_replaces_itself_and_leaves_the_prose_alone(tmp_path: Path) -> None:
-    page = tmp_path / "RESULTS.md"
-    page.write_text("# Title\n\nProse before.\n", encoding="utf-8")
-    report.put("one", "| 1 |", page)
-    page.write_text(page.read_text(encoding="utf-8") + "\nProse after.\n", encoding="utf-8")
-    report.put("one", r"| \2 |", page)
-    text = page.read_text(encoding="utf-8")
-    assert "| 1 |" not in text
-    assert text.index("Prose before.") < text.index(r"| \2 |") < text.index("Prose after.")
 
 
 @pytest.mark.timeout(60)

@@ -44,6 +44,26 @@ def difference(values: NDArray[np.float64], others: NDArray[np.float64], seed: i
     return mean(values - others, seed)
 
 
+def crossed(values: NDArray[np.float64], seed: int = 0) -> NDArray[np.float64]:
+    """[RESAMPLES] means of ``values`` [runs, items], runs and items drawn again independently of each other.
+
+    Matrices of one shape get the same draws, so that what is made of two of them, entry by entry, is paired.
+    """
+    weights = [_weights(count, seed + axis) for axis, count in enumerate(values.shape)]
+    found: NDArray[np.float64] = ((weights[0] @ values) * weights[1]).sum(axis=1)
+    return found
+
+
+def interval(value: float, resampled: NDArray[np.float64]) -> Interval:
+    """An estimate, and the edges of what was resampled for it."""
+    return Interval(float(value), *_edges(resampled))
+
+
+def _weights(count: int, seed: int) -> NDArray[np.float64]:
+    """[RESAMPLES, count]: how often each entry was drawn, as a share."""
+    return np.apply_along_axis(np.bincount, 1, _picks(count, seed), minlength=count) / count
+
+
 def _picks(count: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
 

@@ -70,9 +70,12 @@ def measure(table: Table, referee: str, m: int, seeds: int) -> list[ArmFigures]:
     ]
 
 
-def oracle(table: Table, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The ceiling, by the checker: the base where it is right, else the first drawn candidate that is."""
+def oracle(table: Table, drawn: NDArray[np.int64], *, knows_form: bool = False) -> NDArray[np.int64]:
+    """By the checker: the base where it is right, else the first drawn candidate that is.
+
+    With ``knows_form`` one that is right and well put goes before one that is only right.
+    """
     columns = np.hstack([np.zeros((len(drawn), 1), dtype=np.int64), drawn])
-    right = np.take_along_axis(table.usable, columns, axis=1)
-    taken: NDArray[np.int64] = columns[np.arange(len(drawn)), right.argmax(axis=1)]
+    worth = np.take_along_axis(table.usable.astype(np.int64) + (knows_form & table.well_put), columns, axis=1)
+    taken: NDArray[np.int64] = columns[np.arange(len(columns)), worth.argmax(axis=1)]
     return taken

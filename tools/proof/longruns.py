@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proof import bootstrap
 from proof.bootstrap import Interval
 from proof.kept import ask_once
-from proof.policies import Drift, Run, Setting, World, make_world, run
+from proof.policies import Drift, Run, Setting, World, make_world, run, traces
 from proof.table import Table
 from star_agents.config import ScoreMode
 
@@ -50,6 +51,28 @@ REWARDS = (
     *(Setting(kind="thompson", reward=reward) for reward in ("chosen", "judged")),
 )
 """Again with the end of the response scored: is it the reward that is to blame, or the gap?"""
+
+ENOUGH = (
+    UNIFORM,
+    Setting(kind="paper"),
+    Setting(kind="paper", scale=20),
+    Setting(kind="paper", scale=20, reward="judged"),
+    Setting(kind="thompson", reward="judged"),
+)
+"""Of the longest runs again with the end scored, and at M = 3: what ships, what could, and the field's bandit."""
+TURNS = (
+    UNIFORM,
+    *(
+        Setting(kind="paper", scale=scale, floor=floor, reward=reward)
+        for reward in ("chosen", "judged")
+        for scale in (5, 20)
+        for floor in (0.0, 0.01, 0.02)
+    ),
+    Setting(kind="thompson", reward="judged"),
+)
+"""Where an agent turns: does a floor find it again, or a rate?"""
+DRAWN = (Setting(kind="paper"), Setting(kind="paper", scale=20), Setting(kind="paper", scale=20, reward="judged"))
+"""Of the paper's Figure 5."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +116,41 @@ def replays(table: Table, case: Case, settings: Sequence[Setting], seeds: int, o
         kept: Any = ask_once(out / "replays.jsonl", range(seeds), name, ask, portion_size=5)
         found[setting] = [Run(**one) for one in kept]
     return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curves:
+    """The paper's Figure 5: how probable each pair is over the run, mean over random seeds."""
+
+    label: str
+    pairs: tuple[str, ...]
+    seeds_done: NDArray[np.float64]
+    """[100]: x, at every hundredth of the run."""
+    probability: NDArray[np.float64]
+    """[100, pairs]: y, one line per pair."""
+
+
+def curves(table: Table, case: Case, settings: Sequence[Setting], seeds: int, out: Path) -> list[Curves]:
+    """One set of lines per setting; kept like the replays."""
+    world = make_world(table, case.referee, case.m, case.drift)
+
+    found: list[NDArray[np.float64]] = []
+    for setting in settings:
+
+        def ask(wanted: Sequence[int], setting: Setting = setting) -> list[object]:
+            return [trace.curve.round(6).tolist() for trace in traces(world, setting, case.steps, wanted)]
+
+        kept: Any = ask_once(out / "curves.jsonl", range(seeds), partial(_name, table, case, setting), ask)
+        found.append(np.array(kept).mean(axis=0))
+    return [
+        Curves(
+            label=setting.name,
+            pairs=tuple(pair.name for pair in world.pairs),
+            seeds_done=np.arange(100) / 100 * case.steps,
+            probability=probability,
+        )
+        for setting, probability in zip(settings, found, strict=True)
+    ]
 
 
 def summarise(found: dict[Setting, list[Run]]) -> list[Summary]:

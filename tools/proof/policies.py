@@ -133,7 +133,17 @@ class Run:
 
 
 def run(world: World, setting: Setting, steps: int, seed: int) -> Run:
-    """Replay one policy. The same ``seed`` gives every policy the same seeds in the same order.
+    """Replay one policy."""
+    return _figures(world, trace_of(world, setting, steps, seed), setting.reward)
+
+
+def traces(world: World, setting: Setting, steps: int, seeds: Sequence[int]) -> list[Trace]:
+    """One replay per random seed."""
+    return [trace_of(world, setting, steps, seed) for seed in seeds]
+
+
+def trace_of(world: World, setting: Setting, steps: int, seed: int) -> Trace:
+    """What happens along one replay. The same ``seed`` gives every policy the same seeds in the same order.
 
     Each seed has a bootstrap sample of the table's rows of its own, so intervals over seeds cover the choice of items.
     """
@@ -141,11 +151,10 @@ def run(world: World, setting: Setting, steps: int, seed: int) -> Run:
     size = world.right[0].shape[1]
     rows = chance.choice(chance.integers(0, size, size), steps).astype(np.int32)
     names = [pair.name for pair in world.pairs]
-    trace = replay(
+    return replay(
         setting.policy(names, steps), world.outcomes, rows, pairs=names, m=world.m, in_flight=IN_FLIGHT,
         reward=setting.reward, rng=random.Random(f"replay:{seed}"),
     )  # fmt: skip
-    return _figures(world, trace, setting.reward)
 
 
 def chosen_along(world: World, setting: Setting, seed: int) -> NDArray[np.int64]:

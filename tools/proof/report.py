@@ -1,27 +1,19 @@
-"""Figures as Markdown: a section per question, put into RESULTS.md between markers, so that prose stays."""
+"""Choices and training as sections: what each question came to, in tables and plots of the same numbers."""
 
 from __future__ import annotations
 
 import platform
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 from proof.choices import ArmFigures
 from proof.defaults import DefaultFigures
 from proof.judging import Judging
-from proof.longruns import Case, Summary
 from proof.rules import RuleFigures
+from proof.sections import Dots, Grid, Section, percent
 from proof.trained import TunedFigures
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+USABLE = "usable rows, %"
 
 
 def versions() -> str:
@@ -30,19 +22,19 @@ def versions() -> str:
     return f"Python {platform.python_version()}, {packages}, {platform.machine()}, one thread on a CPU"
 
 
-def arms(found: Sequence[ArmFigures]) -> str:
-    """Precision of each arm's choice."""
+def arms(name: str, title: str, panel: str, found: Sequence[ArmFigures], pairs: Sequence[str] | None = None) -> Section:
+    """Precision of each arm's choice; with ``pairs``, also who wrote the rows that it chose."""
     head = (
         "arm",
-        "usable rows, %",
+        USABLE,
         "over seeds, points",
         "over full, points",
         "kept from a pair, %",
         "verdicts per seed",
     )
-    return table(
-        head,
-        (
+    grid = Grid(
+        head=head,
+        rows=tuple(
             (
                 one.name,
                 one.usable.show(1, percent=True),
@@ -54,22 +46,35 @@ def arms(found: Sequence[ArmFigures]) -> str:
             for one in found
         ),
     )
-
-
-def authors(found: Sequence[ArmFigures], pairs: Sequence[str]) -> str:
-    """Who wrote the rows that each arm chose, in percent."""
-    rows = (
-        (name, *(f"{100 * one.columns[column]:.1f}" for one in found)) for column, name in enumerate(("seed", *pairs))
+    usable = {one.name: percent(one.usable) for one in found}
+    plot = Dots(
+        title=panel,
+        axis=USABLE,
+        rows=tuple((arm, (one,)) for arm, one in usable.items()),
+        marks=tuple((arm, usable[arm].value) for arm in ("seeds", "oracle") if arm in usable),
     )
-    return table(("written by", *(one.name for one in found)), rows)
+    grids = (grid, _authors(found, pairs)) if pairs else (grid,)
+    return Section(job="choices", name=name, title=title, grids=grids, plots=(plot,))
 
 
-def rules(found: Sequence[RuleFigures]) -> str:
+def _authors(found: Sequence[ArmFigures], pairs: Sequence[str]) -> Grid:
+    """Who wrote the rows that each arm chose, in percent."""
+    return Grid(
+        lead="Who wrote the chosen rows, %",
+        head=("written by", *(one.name for one in found)),
+        rows=tuple(
+            (name, *(f"{100 * one.columns[column]:.1f}" for one in found))
+            for column, name in enumerate(("seed", *pairs))
+        ),
+    )
+
+
+def rules(name: str, title: str, panel: str, found: Sequence[RuleFigures]) -> Section:
     """Rules of choice, with and without the end scored."""
-    head = ("IFD", "rule", "usable rows, %", "over what ships, points", "rows of the agent that breaks off, %")
-    return table(
-        head,
-        (
+    head = ("IFD", "rule", USABLE, "over what ships, points", "rows of the agent that breaks off, %")
+    grid = Grid(
+        head=head,
+        rows=tuple(
             (
                 one.mode,
                 one.rule,
@@ -80,14 +85,24 @@ def rules(found: Sequence[RuleFigures]) -> str:
             for one in found
         ),
     )
+    plot = Dots(
+        title=panel,
+        axis=USABLE,
+        rows=tuple(
+            (rule, tuple(percent(one.usable) for one in found if one.rule == rule))
+            for rule in dict.fromkeys(one.rule for one in found)
+        ),
+        series=tuple(f"IFD: {mode}" for mode in dict.fromkeys(one.mode for one in found)),
+    )
+    return Section(job="rules", name=name, title=title, grids=(grid,), plots=(plot,))
 
 
-def judging(found: Sequence[tuple[str, str, Judging]]) -> str:
+def judging(title: str, found: Sequence[tuple[str, str, Judging]]) -> Section:
     """Lazy judging; each entry with its seeds and its referee."""
     head = ("seeds", "referee", "M", "rows", "other choices", "of all verdicts, %", "of those with a gap above 0, %")
-    return table(
-        head,
-        (
+    grid = Grid(
+        head=head,
+        rows=tuple(
             (
                 style,
                 referee,
@@ -100,112 +115,101 @@ def judging(found: Sequence[tuple[str, str, Judging]]) -> str:
             for style, referee, one in found
         ),
     )
+    plots = tuple(
+        Dots(
+            title=f"{style} seeds, referee: {referee}",
+            axis="verdicts paid for, % of exhaustive judging",
+            rows=tuple(
+                (f"M = {one.m}", (percent(one.share), percent(one.share_of_worth)))
+                for *at, one in found
+                if at == [style, referee]
+            ),
+            series=("of all verdicts", "of those with a gap above 0"),
+            marks=(("the aim, of all verdicts:", 60.0),),
+            also=(0.0, 100.0),
+            digits=0,
+        )
+        for style, referee in dict.fromkeys((style, referee) for style, referee, _ in found)
+    )
+    return Section(job="judging", name="judging", title=title, grids=(grid,), plots=plots)
 
 
-def defaults(found: Mapping[tuple[str, str], Sequence[DefaultFigures]]) -> str:
+def defaults(name: str, title: str, panel: str, found: Mapping[tuple[str, str], Sequence[DefaultFigures]]) -> Section:
     """What ships against what could ship, by seeds and referee."""
-    head = ("seeds", "referee", "switches", "usable rows, %", "over what ships, points", "at the end, points", "calls")
-    rows = (
-        (
-            style,
-            referee,
-            one.name,
-            one.usable.show(1, percent=True),
-            one.against_shipped.show(1, percent=True),
-            one.end_against_shipped.show(1, percent=True),
-            f"{one.calls:.1f}",
+    head = ("seeds", "referee", "switches", USABLE, "over what ships, points", "at the end, points", "calls")
+    grid = Grid(
+        head=head,
+        rows=tuple(
+            (
+                style,
+                referee,
+                one.name,
+                one.usable.show(1, percent=True),
+                one.against_shipped.show(1, percent=True),
+                one.end_against_shipped.show(1, percent=True),
+                f"{one.calls:.1f}",
+            )
+            for (style, referee), figures in found.items()
+            for one in figures
+        ),
+    )
+    plots = tuple(
+        Dots(
+            title=f"{style} seeds, referee: {referee}; {panel}",
+            axis="usable rows over what ships, points",
+            rows=tuple((one.name, (percent(one.against_shipped),)) for one in figures),
+            marks=(("what ships", 0.0),),
         )
         for (style, referee), figures in found.items()
-        for one in figures
     )
-    return table(head, rows)
+    return Section(job="defaults", name=name, title=title, grids=(grid,), plots=plots)
 
 
-def tuned(found: Sequence[TunedFigures]) -> str:
-    """What the target makes of each arm's rows."""
+def tuned(name: str, title: str, panel: str, found: Sequence[TunedFigures], ceiling: str) -> Section:
+    """What a target makes of each arm's rows; ``ceiling`` is the arm that knows all there is to know."""
     head = (
         "trained on",
-        "usable rows, %",
+        USABLE,
         "exact match, greedy, %",
         "× seeds",
         "over full, points",
+        f"way from seeds to {ceiling}, %",
         "exact match, T = 0.7, %",
-        "greedy by training seed, %",
+        "T = 0.7, × seeds",
+        "greedy by run, %",
     )
-    return table(
-        head,
-        (
+    grid = Grid(
+        head=head,
+        rows=tuple(
             (
                 one.arm,
                 f"{100 * one.rows_usable:.1f}",
                 one.greedy.show(1, percent=True),
-                one.greedy_over_seeds.show(3),
-                one.greedy_over_full.show(1, percent=True),
+                one.over_seeds.show(3),
+                one.over_full.show(1, percent=True),
+                one.way.show(0, percent=True),
                 one.sampled.show(1, percent=True),
-                " ".join(f"{100 * value:.1f}" for value in one.by_seed),
+                one.sampled_over_seeds.show(3),
+                " ".join(f"{100 * value:.1f}" for value in one.by_run),
             )
             for one in found
         ),
     )
-
-
-def policies(case: Case, found: Sequence[Summary]) -> str:
-    """Stationary figures, or recovery where the world turns."""
-    return _recovery(found) if case.drift != "none" else _stationary(found)
-
-
-def _recovery(found: Sequence[Summary]) -> str:
-    head = (
-        "policy",
-        "draws on the turned pair at the end, %",
-        "run until recovered, %",
-        "usable rows at the end, %",
+    greedy = {one.arm: 100 * one.greedy.value for one in found}
+    plot = Dots(
+        title=panel,
+        axis="exact match on held-out questions, %",
+        rows=tuple((one.arm, (percent(one.greedy), percent(one.sampled))) for one in found),
+        series=("greedy", "temperature 0.7"),
+        marks=tuple((f"{arm}, greedy", greedy[arm]) for arm in ("seeds", ceiling) if arm in greedy),
     )
-    rows = (
-        (
-            one.setting.name,
-            one.mean["turned_end"].show(1, percent=True),
-            "-" if one.setting.kind == "uniform" else one.mean["recovery"].show(1, percent=True),
-            one.mean["usable_end"].show(1, percent=True),
-        )
-        for one in found
+    return Section(job="tune", name=name, title=title, grids=(grid, _families(found)), plots=(plot,))
+
+
+def _families(found: Sequence[TunedFigures]) -> Grid:
+    """Where an arm's gain comes from."""
+    return Grid(
+        lead="Exact match by family, greedy, %",
+        head=("family", *(one.arm for one in found)),
+        rows=tuple((family, *(f"{100 * one.by_family[family]:.0f}" for one in found)) for family in found[0].by_family),
     )
-    return table(head, rows)
-
-
-def _stationary(found: Sequence[Summary]) -> str:
-    head = (
-        "policy",
-        "usable rows at the end, %",
-        "× uniform",
-        "usable per writing call, × uniform",
-        "usable per call of any kind, × uniform",
-        "usable and written by a pair, per writing call, × uniform",
-        "draws on the best third by truth, %",
-        "by reward, %",
-        "regret per 1,000 seeds",
-    )
-    rows = (
-        (
-            one.setting.name,
-            one.mean["usable_end"].show(1, percent=True),
-            *(one.ratio[name].show() for name in ("usable_end", "per_call_end", "per_call_all_end", "bought_end")),
-            one.mean["best_truth"].show(0, percent=True),
-            one.mean["best_pi"].show(0, percent=True),
-            one.mean["regret"].show(0),
-        )
-        for one in found
-    )
-    return table(head, rows)
-
-
-def put(name: str, text: str, file: Path = RESULTS) -> None:
-    """Replace what stands between the markers of ``name``, or add it at the end."""
-    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    block = f"{begin}\n{text}\n{end}"
-    page = file.read_text(encoding="utf-8") if file.is_file() else "# Does it make better data?\n"
-    if begin in page:
-        page = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, page, flags=re.DOTALL)
-    else:
-        page = f"{page.rstrip()}\n\n{block}\n"
-    file.write_text(page, encoding="utf-8")

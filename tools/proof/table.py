@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from proof import answers, planted, scores, truth
 from proof.candidates import Candidates, generate
 from proof.scores import Scores
+from proof.targets import SHIPPED, folder_of
 from star_agents.config import ScoreMode, ScoringConfig
 from star_agents.offline import resolve_model
 
@@ -31,6 +32,8 @@ class Table:
     """Whether a candidate is the base sample again."""
     usable: NDArray[np.bool_]
     """The checker's word: for the figures, never for an arm."""
+    well_put: NDArray[np.bool_]
+    """Usable and in the form that teaches most; likewise."""
 
 
 def build(
@@ -41,16 +44,19 @@ def build(
     style: str = "plain",
     mode: ScoreMode = "perplexity_ratio",
     own_up: float = 0.0,
+    target: str = SHIPPED,
 ) -> Table:
     """Make the table; what the models said of it before is taken from ``out``.
 
-    ``own_up``: share of the candidates broken off by ``keep/hasty`` whose ``finish_reason`` says so. Like any failed
-    candidate they have no score here, which keeps them from being judged or chosen.
+    ``target`` names the small scorer. ``own_up``: share of the candidates broken off by ``keep/hasty`` whose
+    ``finish_reason`` says so. Like any failed candidate they have no score here, which keeps them from being judged or
+    chosen.
     """
     candidates = generate(rows, seed, style)
     usable = truth.usable(candidates)
-    config = ScoringConfig(mode=mode, device="cpu", threads=1)
-    found = scores.score(candidates.rows, config, resolve_model, out / f"scores-{mode}.jsonl")
+    config = ScoringConfig(mode=mode, device="cpu", threads=1, small=folder_of(target, out))
+    file = out / (f"scores-{mode}.jsonl" if target == SHIPPED else f"scores-{mode}-{target}.jsonl")
+    found = scores.score(candidates.rows, config, resolve_model, file)
     own = answers.verdicts(candidates.rows, resolve_model("offline/large"), out / "answers.jsonl")
     cut = 1 + [pair.name for pair in candidates.pairs].index("keep/hasty")
     dropped = ~usable[:, cut] & (np.random.default_rng([seed, 75]).random(rows) < own_up)
@@ -62,4 +68,5 @@ def build(
         verdicts={"answers": own, "planted": planted.verdicts(usable, PLANTED_ACCURACY, seed)},
         same=np.array([[one == row[0] for one in row] for row in candidates.rows]),
         usable=usable,
+        well_put=truth.well_put(candidates, usable),
     )

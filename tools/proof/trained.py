@@ -1,8 +1,8 @@
-"""The target before and after training on each arm's rows: exact match on held-out questions, item by item. Figures."""
+"""Targets before and after training on each arm's rows: exact match on held-out questions, item by item. Figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,37 +13,55 @@ import torch
 from numpy.typing import NDArray
 
 from proof import bootstrap
-from proof.arms import ARMS, choose_all
 from proof.bootstrap import Interval
-from proof.choices import draws, oracle
 from proof.generation import load, prompt_of, respond
 from proof.kept import ask_once
-from proof.longruns import Case
-from proof.policies import Setting, chosen_along, make_world
 from proof.table import Table
 from proof.tune import fine_tune
-from star_agents.offline import resolve_model, world
+from star_agents.offline import world
 from star_agents.offline.families import FAMILIES
 from star_agents.records import Sample
 
-TARGET = "offline/small"
 TEMPERATURES = (0.0, 0.7)
 Columns = NDArray[np.int64]
+Right = NDArray[np.float64]
+"""[runs, items]: 1 where the answer was right."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """Every run of one arm; runs belong together across arms, and items do."""
+
+    usable: NDArray[np.float64]
+    """[runs]: share of the rows trained on that the checker passes."""
+    right: tuple[Right, Right]
+    """Greedy, and at temperature 0.7."""
+
+    def and_(self, other: Trained) -> Trained:
+        """The runs of both: of two targets of a kind."""
+        greedy, sampled = (np.vstack(pair) for pair in zip(self.right, other.right, strict=True))
+        return Trained(usable=np.hstack([self.usable, other.usable]), right=(greedy, sampled))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TunedFigures:
-    """One arm; intervals over items, each item's result being its mean over training seeds."""
+    """One arm; intervals over runs and items, paired with the arm that they compare with."""
 
     arm: str
     rows_usable: float
     greedy: Interval
-    greedy_over_seeds: Interval
-    """Relative to training on the seeds as they are."""
-    greedy_over_full: Interval
+    over_seeds: Interval
+    """Relative to training on the seeds as they are, 1 where it is level."""
+    over_full: Interval
+    """Difference to the full method."""
+    way: Interval
+    """Part of the way from the seeds to the oracle."""
     sampled: Interval
-    by_seed: tuple[float, ...]
-    """Greedy, one figure per training seed: how far apart runs of the same arm lie."""
+    sampled_over_seeds: Interval
+    by_run: tuple[float, ...]
+    """Greedy, one figure per run: how far apart runs of the same arm lie."""
+    by_family: dict[str, float]
+    """Greedy."""
 
 
 def test_items(count: int) -> list[world.Task]:
@@ -56,54 +74,37 @@ def test_items(count: int) -> list[world.Task]:
     return list(found.values())
 
 
-def arms(tables: Mapping[str, Table], referee: str, m: int) -> dict[str, Callable[[int], Columns]]:
-    """Name to a function of the random seed that says which column each seed's row is taken from."""
-    table = tables["perplexity_ratio"]
+def train(
+    table: Table, folder: str, arms: Mapping[str, Sequence[Columns]], tasks: Sequence[world.Task], name: str, file: Path
+) -> dict[str, Trained]:
+    """Train the model in ``folder`` on each arm's rows, once per choice of columns, and examine it.
 
-    def by_selection(selection: Any, mode: str = "perplexity_ratio") -> Callable[[int], Columns]:
-        one = tables[mode]
-
-        def take(seed: int) -> Columns:
-            taken = choose_all(selection, draws(one, m, seed), one.scores, one.verdicts[referee], one.same, seed)
-            return np.array([choice.column for choice in taken])
-
-        return take
-
-    def by_policy(setting: Setting) -> Callable[[int], Columns]:
-        return lambda seed: chosen_along(make_world(table, referee, m), setting, seed)
-
-    return {
-        **{name: by_selection(selection) for name, selection in ARMS.items()},
-        "full, end scored": by_selection("dual", "score_eos"),
-        "full, evolution": by_policy(Setting(kind="paper")),
-        "full, thompson": by_policy(Setting(kind="thompson")),
-        "oracle": lambda seed: oracle(table, draws(table, m, seed)),
-    }
-
-
-def measure(tables: Mapping[str, Table], case: Case, seeds: int, items: int, out: Path) -> list[TunedFigures]:
-    """Train and examine every arm with every seed; what ``out`` holds is not trained again."""
-    table, tasks = tables["perplexity_ratio"], test_items(items)
-    taken = arms(tables, case.referee, case.m)
-    size = len(table.usable)
-    keys = [(name, seed) for seed in range(seeds) for name in taken]
-
-    def name_of(key: tuple[str, int]) -> str:
-        return f"{size} rows, {items} items, {case}, {key[0]}, seed {key[1]}"
+    Args:
+        table: The candidates.
+        folder: Of the target.
+        arms: Name to the columns chosen with each random seed, [seeds] each; the place is the training seed.
+        tasks: Held-out questions.
+        name: Of the set-up; runs that ``file`` holds under it are not trained again.
+        file: Where every run is kept, item by item.
+    """
+    runs = max(map(len, arms.values()))
+    keys = [(arm, seed) for seed in range(runs) for arm in arms]  # whole rounds first, should it be stopped
 
     def ask(portion: Sequence[tuple[str, int]]) -> list[object]:
-        return [_one(table, taken[name](seed), tasks, seed) for name, seed in portion]
+        return [_one(table, folder, arms[arm][seed], tasks, seed) for arm, seed in portion]
 
-    kept: list[Any] = ask_once(out / "tuned.jsonl", keys, name_of, ask, portion_size=1)
-    results = dict(zip(keys, kept, strict=True))
-    return [_figures(name, [results[name, seed] for seed in range(seeds)], results, seeds) for name in taken]
+    kept: list[Any] = ask_once(
+        file, keys, lambda key: f"{name}, {len(tasks)} items, {key[0]}, seed {key[1]}", ask, portion_size=1
+    )
+    found = dict(zip(keys, kept, strict=True))
+    return {arm: _trained([found[arm, seed] for seed in range(runs)]) for arm in arms}
 
 
-def _one(table: Table, columns: Columns, tasks: Sequence[world.Task], seed: int) -> dict[str, object]:
+def _one(table: Table, folder: str, columns: Columns, tasks: Sequence[world.Task], seed: int) -> dict[str, object]:
     """Train on the chosen rows; per item whether the answer was right, as a string of 0 and 1, greedy and sampled."""
     rows = [row[column] for row, column in zip(table.candidates.rows, columns, strict=True)]
     torch.manual_seed(seed)
-    model, tokenizer = fine_tune(resolve_model(TARGET), rows, seed)
+    model, tokenizer = fine_tune(folder, rows, seed)
     right = [examine(model, tokenizer, tasks, temperature) for temperature in TEMPERATURES]
     return {"usable": float(table.usable[np.arange(len(columns)), columns].mean()), "right": right}
 
@@ -115,25 +116,43 @@ def examine(model: Any, tokenizer: Any, tasks: Sequence[world.Task], temperature
     return "".join(str(int(world.check(task, text))) for task, text in zip(tasks, texts, strict=True))
 
 
-def before(items: int) -> float:
-    """Share of right greedy answers of the target without any training."""
-    found = examine(*load(resolve_model(TARGET)), test_items(items), 0.0)
-    return found.count("1") / len(found)
+def before(folder: str, tasks: Sequence[world.Task]) -> float:
+    """Share of right greedy answers of a target without any training."""
+    return examine(*load(folder), tasks, 0.0).count("1") / len(tasks)
 
 
-def _figures(name: str, mine: Sequence[Any], results: Mapping[tuple[str, int], Any], seeds: int) -> TunedFigures:
-    def per_item(found: Sequence[Any], temperature: int) -> NDArray[np.float64]:
-        right = np.array([[int(one) for one in result["right"][temperature]] for result in found], dtype=np.float64)
-        return np.asarray(right.mean(axis=0))
-
-    greedy = per_item(mine, 0)
-    base, full = (per_item([results[other, seed] for seed in range(seeds)], 0) for other in ("seeds", "full"))
-    return TunedFigures(
-        arm=name,
-        rows_usable=float(np.mean([one["usable"] for one in mine])),
-        greedy=bootstrap.mean(greedy),
-        greedy_over_seeds=bootstrap.ratio(greedy, base),
-        greedy_over_full=bootstrap.difference(greedy, full),
-        sampled=bootstrap.mean(per_item(mine, 1)),
-        by_seed=tuple(one["right"][0].count("1") / len(one["right"][0]) for one in mine),
+def _trained(runs: Sequence[Any]) -> Trained:
+    greedy, sampled = (
+        np.array([[int(one) for one in run["right"][place]] for run in runs], dtype=np.float64)
+        for place in range(len(TEMPERATURES))
     )
+    return Trained(usable=np.array([run["usable"] for run in runs]), right=(greedy, sampled))
+
+
+def figures(found: Mapping[str, Trained], tasks: Sequence[world.Task], ceiling: str) -> list[TunedFigures]:
+    """Each arm beside ``seeds``, ``full`` and the arm that is the ceiling."""
+    means = {arm: tuple(float(right.mean()) for right in one.right) for arm, one in found.items()}
+    again = {arm: tuple(bootstrap.crossed(right) for right in one.right) for arm, one in found.items()}
+    families = np.array([task.family for task in tasks])
+    (seeds, seeds_sampled), (full, _), (oracle, _) = (means[arm] for arm in ("seeds", "full", ceiling))
+    (seeds_again, sampled_again), (full_again, _), (oracle_again, _) = (
+        again[arm] for arm in ("seeds", "full", ceiling)
+    )
+    return [
+        TunedFigures(
+            arm=arm,
+            rows_usable=float(one.usable.mean()),
+            greedy=bootstrap.interval(means[arm][0], again[arm][0]),
+            over_seeds=bootstrap.interval(means[arm][0] / seeds, again[arm][0] / seeds_again),
+            over_full=bootstrap.interval(means[arm][0] - full, again[arm][0] - full_again),
+            way=bootstrap.interval(
+                (means[arm][0] - seeds) / (oracle - seeds),
+                (again[arm][0] - seeds_again) / (oracle_again - seeds_again),
+            ),
+            sampled=bootstrap.interval(means[arm][1], again[arm][1]),
+            sampled_over_seeds=bootstrap.interval(means[arm][1] / seeds_sampled, again[arm][1] / sampled_again),
+            by_run=tuple(one.right[0].mean(axis=1)),
+            by_family={family: float(one.right[0][:, families == family].mean()) for family in FAMILIES},
+        )
+        for arm, one in found.items()
+    ]

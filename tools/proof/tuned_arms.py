@@ -1,0 +1,53 @@
+"""The arms whose rows are trained on: what each takes of the same table, once per random seed. Figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from proof.arms import ARMS, choose_all
+from proof.bank import Line
+from proof.bankruns import columns
+from proof.choices import draws, oracle
+from proof.table import Table
+from proof.trained import Columns
+
+ORACLE, FORM_ORACLE = "oracle of truth", "oracle of truth and form"
+WITHOUT_REFEREE = ("seeds", "random", "highest IFD only", "dual only", ORACLE, FORM_ORACLE)
+"""What they take does not hang on the referee."""
+_SELECTIONS = {
+    "seeds": "seeds",
+    "random": "random",
+    "highest IFD only": "ifd",
+    "referee only": "referee",
+    "dual only": "gap",
+}
+_LINES = {
+    "full without evolution": Line(policy="uniform", memory=False),
+    "full without memory": Line(memory=False),
+    "full": Line(),
+}
+_SCORED_LINES = {
+    "full, end scored": Line(),
+    "full, as we would ship": Line(scale=20, reward="judged"),
+}
+
+
+def choose(tables: Mapping[str, Table], referee: str, m: int, seeds: int) -> dict[str, list[Columns]]:
+    """Name to the column that each row is taken from, per random seed. ``tables`` by mode of IFD."""
+    table, scored = tables["perplexity_ratio"], tables["score_eos"]
+    found: dict[str, list[Columns]] = {
+        name: [_selected(table, arm, referee, m, seed) for seed in range(seeds)] for name, arm in _SELECTIONS.items()
+    }
+    for of, lines in ((table, _LINES), (scored, _SCORED_LINES)):
+        found |= {name: [columns(of, referee, m, line, seed) for seed in range(seeds)] for name, line in lines.items()}
+    drawn = [draws(table, m, seed) for seed in range(seeds)]
+    found[ORACLE] = [oracle(table, one) for one in drawn]
+    found[FORM_ORACLE] = [oracle(table, one, knows_form=True) for one in drawn]
+    return found
+
+
+def _selected(table: Table, arm: str, referee: str, m: int, seed: int) -> Columns:
+    taken = choose_all(ARMS[arm], draws(table, m, seed), table.scores, table.verdicts[referee], table.same, seed)
+    return np.array([choice.column for choice in taken])
