@@ -232,15 +232,17 @@ class EvolutionConfig(Section):
 
     policy: Literal["paper", "uniform", "thompson"] = "paper"
     """`paper` is Eq. 8, `uniform` the ablation without evolution, `thompson` the field's bandit to compare with."""
-    rate: float | Literal["auto"] = "auto"
-    """β of Eq. 8. `auto`: 5 / number of seeds in `run`, 5 / horizon in `serve`."""
+    rate: float | Literal["auto", "paper"] = "auto"
+    """β of Eq. 8. `auto`: 20 / number of seeds in `run`, 20 / horizon in `serve`; `paper`: 5 / the same, which fits the
+    paper's curve and learns over the whole run."""
     horizon: int = Field(default=10_000, ge=1)
-    """Number of seeds that `rate: auto` assumes where the length is unknown."""
-    reward: Reward = "chosen"
+    """Number of seeds that `rate` assumes where the length is unknown."""
+    reward: Reward = "judged"
     """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
     nothing is learned; or `all`: every drawn pair with its own π, for which every candidate is judged."""
-    floor: float = Field(default=0.0, ge=0, lt=1)
-    """Least probability of a pair; above 0 it keeps exploring."""
+    floor: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    """Least probability of a pair; above 0 it keeps exploring, and finds out that a pair got better. `auto`: 0.15 /
+    number of pairs. 0, as in the paper, lets a pair die out."""
 
     @field_validator("rate")
     @classmethod

@@ -242,7 +242,8 @@ def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[P
         yield at(("referee", "agents"), f"`selection: {config.selection}` needs a referee", fix)
     if config.selection != "base" and not config.pool:
         yield at(("pairs",), "no pair is left to draw from", "name at least one pair that is not a base pair")
-    if len(config.pool) * config.evolution.floor > 1:
+    floor = config.evolution.floor
+    if floor != "auto" and len(config.pool) * floor > 1:
         limit = 1 / len(config.pool)
         yield at(("evolution", "floor"), f"{len(config.pool)} pairs cannot each keep that much", f"at most {limit:.4g}")
     embedder = config.memory.embedder

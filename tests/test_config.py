@@ -26,7 +26,7 @@ base_pairs: [{instruction: keep, response: gpt}]
 referee: {agents: [gpt]}
 scoring: {small: a, large: b, device: auto, dtype: auto}
 memory: {neighbours: 5, draws: 2, embedder: small}
-evolution: {policy: paper, rate: auto, reward: chosen, floor: 0.0}
+evolution: {policy: paper, rate: auto, reward: judged, floor: auto}
 budget_usd: 20
 """
 
@@ -48,7 +48,7 @@ BROKEN = [
     ("embedder: small", "embedder: big", 10, "memory.embedder", "big"),
     ("embedder: small", "embedder: agent:x", 10, "memory.embedder", "'x'"),
     ("rate: auto", "rate: 0", 11, "evolution.rate", "above 0"),
-    ("floor: 0.0", "floor: 0.9", 11, "evolution.floor", "at most 0.5"),
+    ("floor: auto", "floor: 0.9", 11, "evolution.floor", "at most 0.5"),
     ("evolution:", "evoluton:", 11, "evoluton", "did you mean `evolution`"),
     ("budget_usd: 20", "budget_usd: '20'", 12, "budget_usd", "number"),
     ("budget_usd: 20", "budget_usd: -1", 12, "budget_usd", "greater than or equal to 0"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,10 +54,17 @@ def test_a_rewarded_pair_gains_and_every_other_loses() -> None:
     assert all(after[name] < before[name] for name in NAMES if name != "keep/c")
 
 
+def test_left_to_itself_no_pair_dies_out() -> None:
+    policy = make_policy(EvolutionConfig(), NAMES, seeds=10)
+    for _ in range(100):
+        policy.observe([("keep/a", 1.0)])
+    assert min(policy.probabilities().values()) == pytest.approx(0.15 / len(NAMES))
+
+
 def test_the_papers_curve_appears_at_its_scale() -> None:
     """10 % to about 30 % for a pair that wins often, over 70,000 seeds, with β = 5 / seeds (methods, note 16)."""
     rng = random.Random(7)
-    policy = make_policy(EvolutionConfig(), NAMES, seeds=70_000)
+    policy = make_policy(EvolutionConfig(rate="paper"), NAMES, seeds=70_000)
     for _ in range(70_000):
         drawn = policy.draw(4, rng, NAMES)
         winner = "keep/a" if "keep/a" in drawn and rng.random() < 0.5 else rng.choice(drawn)
@@ -137,12 +145,12 @@ def test_another_kind_of_policy_starts_fresh_instead_of_misreading_kept_state() 
     assert set(policy.probabilities()) == set(NAMES)
 
 
-def test_beta_scales_with_the_length_of_the_run() -> None:
-    long, short = (make_policy(EvolutionConfig(), NAMES, seeds=count) for count in (1000, 10))
-    for policy in (long, short):
+@pytest.mark.parametrize(("rate", "scale"), [("auto", 20), ("paper", 5)])
+def test_beta_scales_with_the_length_of_the_run(rate: Any, scale: int) -> None:
+    for seeds in (1000, 100):
+        policy = make_policy(EvolutionConfig(rate=rate), NAMES, seeds=seeds)
         policy.observe([("keep/a", 1.0)])
-    assert long.probabilities()["keep/a"] == pytest.approx((1 / 8 + 0.005) / 1.005)
-    assert short.probabilities()["keep/a"] == pytest.approx((1 / 8 + 0.5) / 1.5)
+        assert policy.probabilities()["keep/a"] == pytest.approx((1 / 8 + scale / seeds) / (1 + scale / seeds))
 
 
 @given(

@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 import torch
 
+from star_agents.config import EvolutionConfig
 from star_agents.offline import resolve_model
 from star_agents.recipes.scripted import ScriptedBench
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import KEEP, SEED, AgentPair, Draw, Sample, Score, Seed
+from star_agents.scheduling.policies import make_policy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 bank, bankruns, costs = (import_module(f"proof.{name}") for name in ("bank", "bankruns", "costs"))
 candidates, likelihood, longruns = (import_module(f"proof.{name}") for name in ("candidates", "likelihood", "longruns"))
-policies, scores, table = (import_module(f"proof.{name}") for name in ("policies", "scores", "table"))
+policies, pool, scores, table = (import_module(f"proof.{name}") for name in ("policies", "pool", "scores", "table"))
 
 PAIRS = tuple(AgentPair(instruction=KEEP, response=name) for name in "abcdef")
 
@@ -54,7 +56,7 @@ def mixed_table(rows: int = 150) -> Any:
     )
 
 
-@pytest.mark.parametrize("reward", ["chosen", "all"])
+@pytest.mark.parametrize("reward", ["chosen", "judged", "all"])
 async def test_a_seed_is_decided_judged_and_rewarded_as_by_the_recipe(reward: Any) -> None:
     rng = np.random.default_rng(5)
     gap = rng.choice([np.nan, -0.1, 0.0, 0.1, 0.2, 0.3], (60, 7))
@@ -209,3 +211,15 @@ def test_the_curve_of_figure_5_begins_even_and_says_the_same_again(tmp_path: Pat
     assert drawn.probability.sum(axis=1) == pytest.approx(1, abs=1e-4)
     (again,) = longruns.curves(found, case, settings, 2, tmp_path)
     assert (again.probability == drawn.probability).all()
+
+
+def test_what_ships_is_what_an_empty_section_means() -> None:
+    pairs, rewards = pool.PAIRS, [(pool.PAIRS[0].name, 1.0), (pool.PAIRS[3].name, 0.5)]
+    names = [pair.name for pair in pairs]
+    left_to_itself = make_policy(EvolutionConfig(), names, seeds=200)
+    said = make_policy(bank.SHIPPED.config(pairs, 3, 200, 0).evolution, names, seeds=200)
+    for policy in (left_to_itself, said):
+        for _ in range(50):
+            policy.observe(rewards)
+    assert left_to_itself.probabilities() == said.probabilities()
+    assert bank.SHIPPED.reward == EvolutionConfig().reward

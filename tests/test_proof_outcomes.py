@@ -63,7 +63,7 @@ def table(rows: int = 60, seed: int = 0) -> tuple[Any, Any, Any]:
     return gap, verdict, np.zeros(gap.shape, dtype=bool)
 
 
-def test_the_shipped_rule_among_the_variants_is_eq_7() -> None:
+def test_the_first_rule_among_the_variants_is_eq_7() -> None:
     gap, verdict, same = table()
     drawn = np.tile([3, 1], (len(gap), 1))
     taken = variants.choose(variants.product, gap, verdict, same, drawn)

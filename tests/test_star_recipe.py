@@ -41,7 +41,7 @@ def pair_of(outcome: Outcome) -> str:
 
 
 async def test_the_candidate_with_the_largest_judged_gap_is_kept_and_its_pair_alone_rewarded() -> None:
-    outcome = await outcome_of(bench())
+    outcome = await outcome_of(bench(), reward="chosen")
     assert (outcome.kind, pair_of(outcome)) == ("kept", A.name)
     assert outcome.rewards == ((A.name, 1.0), (B.name, 0.0), (C.name, 0.0))
 

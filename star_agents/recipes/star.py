@@ -22,7 +22,7 @@ class StarSettings:
     """The switches that make the paper's ablations (Tables 3 and 4) plain configuration."""
 
     selection: Selection
-    reward: Reward = "chosen"
+    reward: Reward = "judged"
     random_seed: int = 0
 
     @classmethod

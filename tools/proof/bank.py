@@ -15,8 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from proof.replay import Reward
-from star_agents.config import AgentConfig, Config, EvolutionConfig, MemoryConfig, PairConfig, RefereeConfig
+from star_agents.config import AgentConfig, Config, EvolutionConfig, MemoryConfig, PairConfig, RefereeConfig, Reward
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.records import KEEP, AgentPair, Outcome, Seed
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
@@ -28,7 +27,7 @@ IN_FLIGHT = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One way to configure evolution and memory; the defaults are what ships."""
+    """One way to configure evolution and memory; the defaults are the paper's readings."""
 
     policy: Literal["paper", "uniform", "thompson"] = "paper"
     scale: float = 5.0
@@ -67,9 +66,15 @@ class Line:
             referee=RefereeConfig(agents=(next(iter(agents)),)),
             candidates=m,
             memory=MemoryConfig(enabled=self.memory, neighbours=self.neighbours, draws=self.draws),
-            evolution=EvolutionConfig(policy=self.policy, rate=self.scale / steps, floor=self.floor),
+            evolution=EvolutionConfig(
+                policy=self.policy, rate=self.scale / steps, floor=self.floor, reward=self.reward
+            ),
             random_seed=seed,
         )
+
+
+SHIPPED = Line(scale=20, floor=0.01, reward="judged")
+"""What is left to itself, with a pool of fifteen pairs. (agents.yaml also has the end of the response scored.)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proof import bootstrap
-from proof.bank import Course, Known, Line, hashing, run
+from proof.bank import SHIPPED, Course, Known, Line, hashing, run
 from proof.bootstrap import Interval
 from proof.candidates import Candidates
 from proof.kept import ask_once
@@ -43,8 +43,11 @@ LINES: dict[str, Line] = {
     "full without memory": Line(memory=False),
     PLAIN: Line(policy="uniform", memory=False),
     "memory without evolution": Line(policy="uniform"),
+    "full, as shipped": SHIPPED,
+    "as shipped, without memory": replace(SHIPPED, memory=False),
+    "thompson, judged, without memory": Line(policy="thompson", reward="judged", memory=False),
 }
-"""The paper's ablations, as things ship."""
+"""The paper's ablations by the paper's readings, what ships, and the field's bandit."""
 
 
 def embed(texts: Sequence[str], embedder: Embedder) -> NDArray[np.float32]:
@@ -197,7 +200,7 @@ class BankFigures:
     over_plain: dict[str, Interval]
     """Difference to uniform draws without a bank."""
     over_full: dict[str, Interval]
-    """Difference to what ships."""
+    """Difference to the full method by the paper's readings."""
 
 
 def measure(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer
 
 from proof import bootstrap
-from proof.bank import Course, Line, run
+from proof.bank import SHIPPED, Course, Line, run
 from proof.bankruns import known, order
 from proof.bootstrap import Interval
 from proof.kept import ask_once
@@ -27,11 +27,10 @@ from star_agents.records import KEEP, AgentPair, Sample
 
 Counts = NDArray[np.int64]
 UNIFORM = Line(policy="uniform", memory=False)
-COULD = Line(scale=20, reward="judged", draws=1)
 WAYS: dict[str, tuple[Line, int]] = {
     **{f"uniform, M = {m}": (UNIFORM, m) for m in (2, 3, 4)},
     **{f"full, M = {m}": (Line(), m) for m in (2, 3, 4)},
-    "β = 20/N, judged, l = 1, M = 3": (COULD, 3),
+    **{f"full, as shipped, M = {m}": (SHIPPED, m) for m in (2, 3, 4)},
     "every pair, all judged": (Line(policy="uniform", memory=False, reward="all"), 15),
     "every pair": (UNIFORM, 15),
 }

@@ -1,4 +1,4 @@
-"""What ships against what could ship: end scored or not, who is rewarded, how fast; the same seeds. Figures."""
+"""The paper's readings against faster and fairer ones: the end scored or not, who is rewarded, how fast. Figures."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from proof.longruns import Case, replays
 from proof.policies import Run, Setting
 from proof.table import Table
 
-SHIPPED = Setting(kind="paper")
+PAPERS = Setting(kind="paper")
 SETTINGS = (
-    SHIPPED,
+    PAPERS,
     Setting(kind="paper", scale=20),
     Setting(kind="paper", scale=20, reward="judged"),
 )
@@ -25,13 +25,13 @@ SETTINGS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DefaultFigures:
-    """One set of switches; intervals over random seeds, paired with what ships."""
+    """One set of switches; intervals over random seeds, paired with the paper's readings."""
 
     name: str
     usable: Interval
     """Share of usable rows over the whole run."""
-    against_shipped: Interval
-    end_against_shipped: Interval
+    against_paper: Interval
+    end_against_paper: Interval
     """The difference in the last tenth."""
     calls: float
     """Calls per seed at the end."""
@@ -46,13 +46,13 @@ def measure(tables: Callable[[Case], Table], case: Case, seeds: int, out: Path) 
             f"{setting.name}{ending}": runs
             for setting, runs in replays(tables(mode), mode, SETTINGS, seeds, out).items()
         }
-    shipped = found[SHIPPED.name]
+    papers = found[PAPERS.name]
     return [
         DefaultFigures(
             name=name,
             usable=bootstrap.mean(_of(runs, "usable")),
-            against_shipped=bootstrap.difference(_of(runs, "usable"), _of(shipped, "usable")),
-            end_against_shipped=bootstrap.difference(_of(runs, "usable_end"), _of(shipped, "usable_end")),
+            against_paper=bootstrap.difference(_of(runs, "usable"), _of(papers, "usable")),
+            end_against_paper=bootstrap.difference(_of(runs, "usable_end"), _of(papers, "usable_end")),
             calls=float(_of(runs, "calls_end").mean()),
         )
         for name, runs in found.items()

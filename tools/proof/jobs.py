@@ -98,7 +98,7 @@ def sweep_sections(job: Job) -> Iterator[Section]:
 
 
 def defaults_sections(job: Job) -> Iterator[Section]:
-    """What ships against what could ship, over runs of the usual length."""
+    """The paper's readings against others, over runs of the usual length."""
     steps = job.steps or (500 if job.quick else 2_000)
     for own_up in (0.0, 0.75):
         found = {
@@ -116,12 +116,12 @@ def defaults_sections(job: Job) -> Iterator[Section]:
 
 
 def policies_sections(job: Job) -> Iterator[Section]:
-    """The long runs, as things ship, with the end scored, and at M = 3."""
+    """The long runs, with the end scored or not, and at M = 3."""
     style, referee = MAIN
-    shipped = Case(style=style, referee=referee, m=2, steps=job.long)
-    yield case_section(job, "policies", shipped, longruns.SETTINGS)
-    yield along_section(job, "policies", shipped)
-    for case in (replace(shipped, mode="score_eos"), replace(shipped, m=3)):
+    plain = Case(style=style, referee=referee, m=2, steps=job.long)
+    yield case_section(job, "policies", plain, longruns.SETTINGS)
+    yield along_section(job, "policies", plain)
+    for case in (replace(plain, mode="score_eos"), replace(plain, m=3)):
         yield case_section(job, "policies", case, longruns.ENOUGH)
         yield along_section(job, "policies", case)
 

@@ -50,7 +50,7 @@ LESSONS = (
     Lesson(kind="noisy", style="mixed", runs={"noisy-1": 3, "noisy-2": 2}),
     Lesson(kind="clean", style="mixed", runs={"clean-1": 3, "clean-2": 2}),
     Lesson(kind="noisy", style="plain", runs={"noisy-1": 3}, arms=MAIN_ARMS),
-    Lesson(kind="clean", style="plain", runs={"clean-1": 3}, arms=MAIN_ARMS),
+    Lesson(kind="clean", style="plain", runs={"clean-1": 2}, arms=MAIN_ARMS),
 )
 QUICK = (Lesson(kind="noisy", style="mixed", runs={"noisy-1": 1}),)
 

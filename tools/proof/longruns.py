@@ -31,7 +31,7 @@ SETTINGS = (
     Setting(kind="thompson"),
     Setting(kind="thompson", reward="judged"),
 )
-"""Of the long runs: Eq. 8 as shipped, with a floor, faster, rewarding more pairs; and the field's bandit."""
+"""Of the long runs: Eq. 8 at the paper's rate, with a floor, faster, rewarding more pairs; and the field's bandit."""
 SWEEP = (
     UNIFORM,
     *(Setting(kind="paper", scale=scale) for scale in (2, 5, 10, 20, 50, 100)),
@@ -59,7 +59,7 @@ ENOUGH = (
     Setting(kind="paper", scale=20, reward="judged"),
     Setting(kind="thompson", reward="judged"),
 )
-"""Of the longest runs again with the end scored, and at M = 3: what ships, what could, and the field's bandit."""
+"""Of the longest runs again with the end scored, and at M = 3: Eq. 8 at the paper's rate, faster, fairer; the bandit."""
 TURNS = (
     UNIFORM,
     *(

@@ -43,8 +43,8 @@ CHAPTERS: dict[str, Chapter] = {
         "cheaper. On how many rows it chose otherwise stands in the table.",
     ),
     "defaults": Chapter(
-        title="What ships against what could ship",
-        look="Usable rows over the whole run, as the difference to the same run with the switches that ship. An "
+        title="Other readings than the paper's",
+        look="Usable rows over the whole run, as the difference to the same run by the paper's readings. An "
         "interval clear of the dashed line is an improvement or a loss that chance does not explain.",
     ),
     "policies": Chapter(

@@ -9,16 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proof.outcomes import Outcomes
+from star_agents.config import Reward
 from star_agents.scheduling.policies import Policy
-
-Reward = Literal["chosen", "all", "judged"]
-"""``judged`` is not in the product: each drawn pair whose π lazy judging came to know earns it, others are left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

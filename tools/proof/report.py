@@ -71,7 +71,7 @@ def _authors(found: Sequence[ArmFigures], pairs: Sequence[str]) -> Grid:
 
 def rules(name: str, title: str, panel: str, found: Sequence[RuleFigures]) -> Section:
     """Rules of choice, with and without the end scored."""
-    head = ("IFD", "rule", USABLE, "over what ships, points", "rows of the agent that breaks off, %")
+    head = ("IFD", "rule", USABLE, "over the paper's, points", "rows of the agent that breaks off, %")
     grid = Grid(
         head=head,
         rows=tuple(
@@ -79,7 +79,7 @@ def rules(name: str, title: str, panel: str, found: Sequence[RuleFigures]) -> Se
                 one.mode,
                 one.rule,
                 one.usable.show(1, percent=True),
-                one.against_shipped.show(1, percent=True),
+                one.against_paper.show(1, percent=True),
                 f"{100 * one.cut:.1f}",
             )
             for one in found
@@ -135,8 +135,8 @@ def judging(title: str, found: Sequence[tuple[str, str, Judging]]) -> Section:
 
 
 def defaults(name: str, title: str, panel: str, found: Mapping[tuple[str, str], Sequence[DefaultFigures]]) -> Section:
-    """What ships against what could ship, by seeds and referee."""
-    head = ("seeds", "referee", "switches", USABLE, "over what ships, points", "at the end, points", "calls")
+    """The paper's readings against others, by seeds and referee."""
+    head = ("seeds", "referee", "switches", USABLE, "over the paper's, points", "at the end, points", "calls")
     grid = Grid(
         head=head,
         rows=tuple(
@@ -145,8 +145,8 @@ def defaults(name: str, title: str, panel: str, found: Mapping[tuple[str, str], 
                 referee,
                 one.name,
                 one.usable.show(1, percent=True),
-                one.against_shipped.show(1, percent=True),
-                one.end_against_shipped.show(1, percent=True),
+                one.against_paper.show(1, percent=True),
+                one.end_against_paper.show(1, percent=True),
                 f"{one.calls:.1f}",
             )
             for (style, referee), figures in found.items()
@@ -156,9 +156,9 @@ def defaults(name: str, title: str, panel: str, found: Mapping[tuple[str, str], 
     plots = tuple(
         Dots(
             title=f"{style} seeds, referee: {referee}; {panel}",
-            axis="usable rows over what ships, points",
-            rows=tuple((one.name, (percent(one.against_shipped),)) for one in figures),
-            marks=(("what ships", 0.0),),
+            axis="usable rows over the paper's, points",
+            rows=tuple((one.name, (percent(one.against_paper),)) for one in figures),
+            marks=(("the paper's", 0.0),),
         )
         for (style, referee), figures in found.items()
     )

@@ -154,7 +154,7 @@ def memory(name: str, title: str, case: Case, found: Sequence[BankFigures]) -> S
         "line",
         "usable rows, %",
         "over neither, points",
-        "over what ships, points",
+        "over full, points",
         "in the last quarter, %",
         "usable per writing call, %",
         "draws on specialists: of the seed's own family, %",

@@ -21,7 +21,7 @@ class RuleFigures:
     mode: str
     rule: str
     usable: Interval
-    against_shipped: Interval
+    against_paper: Interval
     """Difference to Eq. 7 without the end scored, the same items and draws."""
     cut: float
     """Share of chosen rows written by the agent that breaks off."""
@@ -41,13 +41,13 @@ def measure(tables: Mapping[str, Table], referee: str, m: int, seeds: int, cutte
             ]
             right[mode, name] = np.mean([table.usable[items, one] for one in taken], axis=0)
             cut[mode, name] = float(np.mean([(one == column).mean() for one in taken]))
-    shipped = next(iter(right.values()))
+    papers = next(iter(right.values()))
     return [
         RuleFigures(
             mode=mode,
             rule=name,
             usable=bootstrap.mean(values),
-            against_shipped=bootstrap.difference(values, shipped),
+            against_paper=bootstrap.difference(values, papers),
             cut=cut[mode, name],
         )
         for (mode, name), values in right.items()

@@ -43,7 +43,7 @@ def _among_winners(worth: Array, verdicts: Array) -> Array:
 
 
 RULES: Mapping[str, Rule] = {
-    "Eq. 7, as shipped": product,
+    "Eq. 7": product,
     "(1 + π_dual) / 2": half_weight,
     "Eq. 7, a tie keeps the base": win_only,
     "verdict first, then gap": win_first,
