@@ -59,7 +59,7 @@ ENOUGH = (
     Setting(kind="paper", scale=20, reward="judged"),
     Setting(kind="thompson", reward="judged"),
 )
-"""Of the longest runs again with the end scored, and at M = 3: Eq. 8 at the paper's rate, faster, fairer; the bandit."""
+"""Of the longest runs again with the end scored, and at M = 3: Eq. 8 at the paper's rate, faster, fairer; a bandit."""
 TURNS = (
     UNIFORM,
     *(
