@@ -81,10 +81,15 @@ def known(table: Table, referee: str, embedder: Embedder = "small") -> Known:
 def without(table: Table, agents: Collection[str]) -> Table:
     """The table of a pool that lacks some response agents: what is a bank worth where nobody is good at everything?"""
     pairs = table.candidates.pairs
-    kept = [0, *(column for column, pair in enumerate(pairs, start=1) if pair.response not in agents)]
+    return of_columns(table, [column for column, pair in enumerate(pairs, start=1) if pair.response not in agents])
+
+
+def of_columns(table: Table, pairs: Sequence[int]) -> Table:
+    """The table of a pool of these columns alone, beside the base."""
+    kept, named = [0, *pairs], table.candidates.pairs
     return Table(
         candidates=Candidates(
-            pairs=tuple(pairs[column - 1] for column in kept[1:]),
+            pairs=tuple(named[column - 1] for column in pairs),
             rows=tuple(tuple(row[column] for column in kept) for row in table.candidates.rows),
         ),
         scores=Scores(small=table.scores.small[:, kept], large=table.scores.large[:, kept]),

@@ -23,7 +23,8 @@ MAIN_ARMS = (
     "dual only",
     "full without evolution",
     "full",
-    "full, as we would ship",
+    "full, as shipped",
+    "as shipped, nothing rewritten",
     ORACLE,
 )
 

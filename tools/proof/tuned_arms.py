@@ -8,10 +8,11 @@ import numpy as np
 
 from proof.arms import ARMS, choose_all
 from proof.bank import Line
-from proof.bankruns import columns
+from proof.bankruns import columns, of_columns
 from proof.choices import draws, oracle
 from proof.table import Table
 from proof.trained import Columns
+from star_agents.records import KEEP
 
 ORACLE, FORM_ORACLE = "oracle of truth", "oracle of truth and form"
 WITHOUT_REFEREE = ("seeds", "random", "highest IFD only", "dual only", ORACLE, FORM_ORACLE)
@@ -30,7 +31,7 @@ _LINES = {
 }
 _SCORED_LINES = {
     "full, end scored": Line(),
-    "full, as we would ship": Line(scale=20, reward="judged"),
+    "full, as shipped": Line(scale=20, reward="judged"),
 }
 
 
@@ -42,10 +43,18 @@ def choose(tables: Mapping[str, Table], referee: str, m: int, seeds: int) -> dic
     }
     for of, lines in ((table, _LINES), (scored, _SCORED_LINES)):
         found |= {name: [columns(of, referee, m, line, seed) for seed in range(seeds)] for name, line in lines.items()}
+    found["as shipped, nothing rewritten"] = [_rewriting_nothing(scored, referee, m, seed) for seed in range(seeds)]
     drawn = [draws(table, m, seed) for seed in range(seeds)]
     found[ORACLE] = [oracle(table, one) for one in drawn]
     found[FORM_ORACLE] = [oracle(table, one, knows_form=True) for one in drawn]
     return found
+
+
+def _rewriting_nothing(table: Table, referee: str, m: int, seed: int) -> Columns:
+    """What ships, with the pool's pairs that leave the instruction as it is: what is a harder question worth?"""
+    keeping = [at for at, pair in enumerate(table.candidates.pairs, start=1) if pair.instruction == KEEP]
+    taken = columns(of_columns(table, keeping), referee, m, _SCORED_LINES["full, as shipped"], seed)
+    return np.array([0, *keeping])[taken]
 
 
 def _selected(table: Table, arm: str, referee: str, m: int, seed: int) -> Columns:
