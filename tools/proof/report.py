@@ -187,7 +187,7 @@ def tuned(name: str, title: str, panel: str, found: Sequence[TunedFigures], ceil
                 one.greedy.show(1, percent=True),
                 one.over_seeds.show(3),
                 one.over_full.show(1, percent=True),
-                one.way.show(0, percent=True),
+                one.way.show(0, percent=True) if one.way else "–",
                 one.sampled.show(1, percent=True),
                 one.sampled_over_seeds.show(3),
                 " ".join(f"{100 * value:.1f}" for value in one.by_run),

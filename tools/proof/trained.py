@@ -54,8 +54,8 @@ class TunedFigures:
     """Relative to training on the seeds as they are, 1 where it is level."""
     over_full: Interval
     """Difference to the full method."""
-    way: Interval
-    """Part of the way from the seeds to the oracle."""
+    way: Interval | None
+    """Part of the way from the seeds to the oracle; ``None`` where their difference is not clear of 0."""
     sampled: Interval
     sampled_over_seeds: Interval
     by_run: tuple[float, ...]
@@ -138,6 +138,7 @@ def figures(found: Mapping[str, Trained], tasks: Sequence[world.Task], ceiling: 
     (seeds_again, sampled_again), (full_again, _), (oracle_again, _) = (
         again[arm] for arm in ("seeds", "full", ceiling)
     )
+    is_way = bootstrap.interval(oracle - seeds, oracle_again - seeds_again).low > 0
     return [
         TunedFigures(
             arm=arm,
@@ -148,7 +149,9 @@ def figures(found: Mapping[str, Trained], tasks: Sequence[world.Task], ceiling: 
             way=bootstrap.interval(
                 (means[arm][0] - seeds) / (oracle - seeds),
                 (again[arm][0] - seeds_again) / (oracle_again - seeds_again),
-            ),
+            )
+            if is_way
+            else None,
             sampled=bootstrap.interval(means[arm][1], again[arm][1]),
             sampled_over_seeds=bootstrap.interval(means[arm][1] / seeds_sampled, again[arm][1] / sampled_again),
             by_run=tuple(one.right[0].mean(axis=1)),
