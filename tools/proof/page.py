@@ -24,8 +24,9 @@ CHAPTERS: dict[str, Chapter] = {
     "tune": Chapter(
         title="What training on each arm's rows is worth",
         look="Share of held-out questions that a small model answers exactly right after training on the rows that an "
-        "arm chose. Look for arms to the right of the dashed line of the seeds, and how much of the way to the oracle "
-        "(which asks the checker) they go. Where two intervals overlap, read the paired difference in the table.",
+        "arm chose. Look for arms to the right of the dashed line of the seeds, and how much of the way to the ceiling "
+        "(the oracle, which asks the checker) they go. Where two intervals overlap, read the paired difference in the "
+        "table.",
     ),
     "choices": Chapter(
         title="What each arm chooses",

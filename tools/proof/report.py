@@ -201,7 +201,7 @@ def tuned(name: str, title: str, panel: str, found: Sequence[TunedFigures], ceil
         axis="exact match on held-out questions, %",
         rows=tuple((one.arm, (percent(one.greedy), percent(one.sampled))) for one in found),
         series=("greedy", "temperature 0.7"),
-        marks=tuple((f"{arm}, greedy", greedy[arm]) for arm in ("seeds", ceiling) if arm in greedy),
+        marks=(("seeds, greedy", greedy["seeds"]), ("ceiling, greedy", greedy[ceiling])),
     )
     return Section(job="tune", name=name, title=title, grids=(grid, _families(found)), plots=(plot,))
 
