@@ -240,7 +240,7 @@ class EvolutionConfig(Section):
     reward: Reward = "judged"
     """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
     nothing is learned; or `all`: every drawn pair with its own π, for which every candidate is judged."""
-    floor: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    floor: float | Literal["auto"] = "auto"
     """Least probability of a pair; above 0 it keeps exploring, and finds out that a pair got better. `auto`: 0.15 /
     number of pairs. 0, as in the paper, lets a pair die out."""
 
@@ -249,6 +249,13 @@ class EvolutionConfig(Section):
     def _rate_is_positive(cls, value: float | str) -> float | str:
         if isinstance(value, (int, float)) and value <= 0:
             raise ValueError("the rate must be above 0; for no evolution use `policy: uniform`")
+        return value
+
+    @field_validator("floor")
+    @classmethod
+    def _floor_is_a_probability(cls, value: float | str) -> float | str:
+        if isinstance(value, (int, float)) and not 0 <= value < 1:
+            raise ValueError("the floor must be at least 0 and below 1; `auto` is 0.15 / number of pairs")
         return value
 
 

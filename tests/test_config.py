@@ -49,6 +49,7 @@ BROKEN = [
     ("embedder: small", "embedder: agent:x", 10, "memory.embedder", "'x'"),
     ("rate: auto", "rate: 0", 11, "evolution.rate", "above 0"),
     ("floor: auto", "floor: 0.9", 11, "evolution.floor", "at most 0.5"),
+    ("floor: auto", "floor: -1", 11, "evolution.floor", "at least 0"),
     ("evolution:", "evoluton:", 11, "evoluton", "did you mean `evolution`"),
     ("budget_usd: 20", "budget_usd: '20'", 12, "budget_usd", "number"),
     ("budget_usd: 20", "budget_usd: -1", 12, "budget_usd", "greater than or equal to 0"),

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Protocol
 from star_agents.config import Config, EvolutionConfig
 
 Rewards = Sequence[tuple[str, float]]
-"""Pair name and π in [0, 1] for every pair that was drawn for one seed; a pair that earned nothing stands with 0."""
+"""Pair name and π in [0, 1] for every pair drawn for one seed of which something is known; one that earned nothing
+stands with 0."""
 
 
 _SCALES = {"auto": 20.0, "paper": 5.0}

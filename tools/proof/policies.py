@@ -158,20 +158,6 @@ def trace_of(world: World, setting: Setting, steps: int, seed: int) -> Trace:
     )  # fmt: skip
 
 
-def chosen_along(world: World, setting: Setting, seed: int) -> NDArray[np.int64]:
-    """[seeds]: the column that is chosen for each row of the table in one run over it, every row once."""
-    size = world.right[0].shape[1]
-    rows = np.random.default_rng(seed).permutation(size).astype(np.int32)
-    names = [pair.name for pair in world.pairs]
-    trace = replay(
-        setting.policy(names, size), world.outcomes, rows, pairs=names, m=world.m, in_flight=IN_FLIGHT,
-        reward=setting.reward, rng=random.Random(f"run:{seed}"),
-    )  # fmt: skip
-    chosen = np.zeros(size, dtype=np.int64)
-    chosen[rows] = world.outcomes[0].winner[trace.draws, rows]
-    return chosen
-
-
 def _figures(world: World, trace: Trace, reward: Reward) -> Run:
     steps, stages = len(trace.rows), len(world.outcomes)
     stage = np.arange(steps) * stages // steps

@@ -15,8 +15,6 @@ from proof.trained import Columns
 from star_agents.records import KEEP
 
 ORACLE, FORM_ORACLE = "oracle of truth", "oracle of truth and form"
-WITHOUT_REFEREE = ("seeds", "random", "highest IFD only", "dual only", ORACLE, FORM_ORACLE)
-"""What they take does not hang on the referee."""
 _SELECTIONS = {
     "seeds": "seeds",
     "random": "random",
