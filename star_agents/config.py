@@ -48,7 +48,12 @@ class Section(BaseModel):
     """Base of every section: strict, frozen, unknown keys refused, documentation under the fields."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
     )
 
 
@@ -324,7 +329,9 @@ class Config(Section):
     @field_validator("memory", mode="before")
     @classmethod
     def _memory_off(cls, value: object) -> object:
-        return {"enabled": value} if isinstance(value, bool) else value
+        # By YAML 1.2's rules `off` is a word.
+        enabled = {"on": True, "off": False}.get(value) if isinstance(value, str) else value
+        return {"enabled": enabled} if isinstance(enabled, bool) else value
 
     @property
     def pool(self) -> tuple[AgentPair, ...]:

@@ -1,6 +1,7 @@
 """From the text of agents.yaml to a `Config`, or to problems that name line, field and fix.
 
-YAML is read twice over one parse: the node tree gives lines and duplicate keys, the data goes to the strict models.
+The text is read once, by YAML 1.2's rules (``yaml_core.py``): its node tree gives lines and repeated keys, its plain
+data goes to the strict models.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from pydantic import BaseModel, ValidationError
 from star_agents.config import Config, PairConfig
 from star_agents.errors import ConfigError, Problem
 from star_agents.records import KEEP, SEED, digest
+from star_agents.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
 
 MAX_BYTES = 1 << 20
-"""A larger agents.yaml is a mistake, or an attack by aliases."""
-MAX_NODES = 100_000
+"""A larger agents.yaml is a mistake."""
 SECRET_FIELDS = ("api_key", "token")
 """Fields whose wrong value is never repeated in a message: it may be a key."""
+
+_WORDS_OF_YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 Location = tuple[str | int, ...]
 
@@ -59,14 +62,8 @@ def parse_config(text: str, *, where: str = "agents.yaml") -> Config:
         ConfigError: with one problem per mistake.
     """
     root, data = _parse(text, where)
-    if root is None:
-        fix = "start from: python -m star_agents init"
-        raise ConfigError([Problem(where=where, field="", message="the file is empty", fix=fix)])
-    problems = list(_duplicate_keys(root, where))
-    if problems:
-        raise ConfigError(problems)
     try:
-        config = Config.model_validate_json(json.dumps(data, default=str))
+        config = Config.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise ConfigError([_problem(detail, root, where) for detail in error.errors()]) from None
     problems = list(_cross_references(config, root, where))
@@ -80,63 +77,29 @@ def config_digest(config: Config) -> str:
     return digest(config.model_dump(mode="json"))
 
 
-def _parse(text: str, where: str) -> tuple[yaml.Node | None, Any]:
-    """The node tree, and the plain data in it; ``None`` for an empty file."""
+def _parse(text: str, where: str) -> tuple[yaml.Node, Plain]:
+    """The node tree, and the plain data in it. Raises ConfigError."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = compose(text)
         if root is None:
-            return None, None
-        if _count_nodes(root) > MAX_NODES:
-            fix = "use fewer aliases"
-            raise ConfigError([Problem(where=where, field="", message="expands to too many values", fix=fix)])
-        return root, yaml.SafeLoader("").construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f"{where}:{mark.line + 1}" if mark else where
-        message = f"not valid YAML: {error.problem or error.context}"
-        raise ConfigError([Problem(where=line, field="", message=message)]) from None
-    except yaml.YAMLError as error:
-        raise ConfigError([Problem(where=where, field="", message=f"not valid YAML: {error}")]) from None
-    except RecursionError:
-        raise ConfigError([Problem(where=where, field="", message="is nested too deeply")]) from None
-
-
-def _count_nodes(node: yaml.Node, seen: int = 0, above: frozenset[int] = frozenset()) -> int:
-    """Count nodes as aliases expand them, giving up above the limit, so that an alias bomb costs nothing."""
-    seen += 1
-    if seen > MAX_NODES or id(node) in above:
-        return MAX_NODES + 1
-    above |= {id(node)}
-    children: Sequence[yaml.Node] = ()
-    if isinstance(node, yaml.MappingNode):
-        children = [child for pair in node.value for child in pair]
-    elif isinstance(node, yaml.SequenceNode):
-        children = node.value
-    for child in children:
-        seen = _count_nodes(child, seen, above)
-        if seen > MAX_NODES:
-            break
-    return seen
-
-
-def _duplicate_keys(node: yaml.Node, where: str, path: str = "") -> Iterator[Problem]:
-    if isinstance(node, yaml.SequenceNode):
-        for index, child in enumerate(node.value):
-            yield from _duplicate_keys(child, where, f"{path}[{index}]")
-    if not isinstance(node, yaml.MappingNode):
-        return
-    lines: dict[str, int] = {}
-    for key, child in node.value:
-        line = key.start_mark.line + 1
-        dotted = f"{path}.{key.value}".lstrip(".")
-        if not isinstance(key, yaml.ScalarNode):
-            yield Problem(where=f"{where}:{line}", field=path, message="keys must be plain words")
-            continue
-        if key.value in lines:
-            message = f"is given twice, first on line {lines[key.value]}"
-            yield Problem(where=f"{where}:{line}", field=dotted, message=message, fix="keep one of the two")
-        lines.setdefault(key.value, line)
-        yield from _duplicate_keys(child, where, dotted)
+            fix = "start from: python -m star_agents init"
+            raise ConfigError([Problem(where=where, field="", message="the file is empty", fix=fix)])
+        if repeated := list(repeated_keys(root)):
+            raise ConfigError(
+                [
+                    Problem(
+                        where=f"{where}:{one.line}",
+                        field=one.path,
+                        message=f"is given twice, first on line {one.first_line}",
+                        fix="keep one of the two",
+                    )
+                    for one in repeated
+                ]
+            )
+        return root, plain_data(root)
+    except YamlError as error:
+        place = f"{where}:{error.line}" if error.line else where
+        raise ConfigError([Problem(where=place, field="", message=str(error), fix=error.fix)]) from None
 
 
 def _problem(detail: Any, root: yaml.Node, where: str) -> Problem:
@@ -150,7 +113,19 @@ def _problem(detail: Any, root: yaml.Node, where: str) -> Problem:
         message = "is missing"
     elif location and location[-1] not in SECRET_FIELDS and isinstance(detail.get("input"), (str, int, float, bool)):
         message = f"{message}, not {detail['input']!r}"
+        fix = _as_yaml_reads_it(detail["type"], _find(root, location)[1])
     return Problem(where=f"{where}:{_line(root, location)}", field=_dotted(location), message=message, fix=fix)
+
+
+def _as_yaml_reads_it(kind: str, node: yaml.Node | None) -> str:
+    """The fix where somebody meant another type than a bare word has in YAML 1.2."""
+    if node is None or not is_plain(node):
+        return ""
+    if kind == "string_type":
+        return f'in quotes it is text: "{node.value}"'
+    if kind.startswith("bool") and (meant := _WORDS_OF_YAML_1_1.get(str(node.value).lower())):
+        return f"write `{meant}`: only true and false are truth values in YAML 1.2"
+    return ""
 
 
 def _is_pydantics_own(part: str | int) -> bool:
@@ -166,19 +141,24 @@ def _dotted(location: Location) -> str:
 
 def _line(root: yaml.Node, location: Location) -> int:
     """Line of the deepest part of ``location`` that stands in the file; of its key where it has one."""
+    return _find(root, location)[0]
+
+
+def _find(root: yaml.Node, location: Location) -> tuple[int, yaml.Node | None]:
+    """The line as ``_line`` has it, and the node at ``location``, where the whole of it stands in the file."""
     node, line = root, root.start_mark.line
     for part in location:
         if isinstance(node, yaml.MappingNode):
-            found = next(((key, child) for key, child in node.value if key.value == str(part)), None)
+            found = entries(node).get(str(part))
             if found is None:
-                break
+                return line + 1, None
             line, node = found[0].start_mark.line, found[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line
         else:
-            break
-    return int(line) + 1
+            return line + 1, None
+    return line + 1, node
 
 
 def _known_keys(location: Location) -> list[str]:
