@@ -206,8 +206,7 @@ class _Work:
 
         with progress:
             async with self._scorer as scorer:
-                facts = scorer.describe().to_dict()
-                work = {**work, **{f"dtype of {size}": facts[size]["dtype"] for size in ("small", "large")}}
+                work = {**work, **_as_loaded(scorer.describe())}
                 self._refuse_other_work(journal, work)
                 if not journal.rows:
                     journal.begin(work)
@@ -244,6 +243,19 @@ async def _scores_of(scorer: Scoring, mode: str, samples: Samples) -> list[Score
 def _options(config: ScoringConfig) -> dict[str, str | int]:
     """What of the configuration decides about scores."""
     return {name: getattr(config, name) for name in ("small", "large", "mode", "max_length", "dtype")}
+
+
+def _as_loaded(facts: ScorerFacts) -> dict[str, str]:
+    """What decides about scores besides the configuration, and shows only when the models are loaded."""
+    found: dict[str, str] = {}
+    for size, model in (("small", facts.small), ("large", facts.large)):
+        if model is not None:
+            found |= {
+                f"dtype of {size}": model.dtype,
+                f"prompts of {size} (by its chat template)": model.prompts,
+                f"tokens of {size} (by its tokenizer)": model.tokens,
+            }
+    return found
 
 
 def _write(job: ScoreJob, source: ScoreSource, journal: ScoreJournal) -> Tally:

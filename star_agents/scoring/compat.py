@@ -56,6 +56,10 @@ class SuperfilteringEncoder:
         """Encode each sample, in order."""
         return [unusable(sample) or self._encode(sample) for sample in samples]
 
+    def prompts(self, samples: Sequence[Sample]) -> list[str]:
+        """What stands before each response."""
+        return [plain_prompt(sample) for sample in samples]
+
     def _encode(self, sample: Sample) -> Encoded | Reason:
         response = sample.response or ""
         prompt = plain_prompt(sample)
@@ -85,6 +89,10 @@ class CherryEncoder:
     def encode(self, samples: Sequence[Sample]) -> list[Encoded | Reason]:
         """Encode each sample, in order."""
         return [unusable(sample) or self._encode(sample) for sample in samples]
+
+    def prompts(self, samples: Sequence[Sample]) -> list[str]:
+        """What stands before each response."""
+        return [_alpaca(sample) for sample in samples]
 
     def _encode(self, sample: Sample) -> Encoded | Reason:
         response = sample.response or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from star_agents.scoring.encoding import Encoded, Encoder, Reason
 from star_agents.scoring.facts import ScorerFacts, Usage
 from star_agents.scoring.ifd import ifd
 from star_agents.scoring.model import CausalModel
+from star_agents.scoring.probe import Probe, probe
 
 Role = Literal["small", "large"]
 SENTENCE_TRANSFORMERS = "sentence-transformers:"
@@ -51,6 +53,7 @@ class DualModel:
         self._models: dict[Role, CausalModel] = {role: model for role, model in roles if model is not None}
         self._max_length = min([max_length, *(model.limit for model in self._models.values() if model.limit)])
         self._encoders: dict[Role, Encoder] = {role: self._encoder(model) for role, model in self._models.items()}
+        self._probes: dict[Role, Probe] = {role: self._probe(role) for role in self._models}
         self._same_tokenizer = same_tokenizer(small.tokenizer, large.tokenizer) if small and large else None
         self._embedder = embedder
         self._embedder_name = embedder_name
@@ -133,7 +136,14 @@ class DualModel:
 
     def facts(self) -> ScorerFacts:
         """What is loaded."""
-        facts = {role: model.facts(max_length=self._max_length) for role, model in self._models.items()}
+        facts = {
+            role: replace(
+                model.facts(max_length=self._max_length),
+                prompts=self._probes[role].prompts,
+                tokens=self._probes[role].tokens,
+            )
+            for role, model in self._models.items()
+        }
         return ScorerFacts(
             mode=self._mode,
             small=facts.get("small"),
@@ -147,6 +157,12 @@ class DualModel:
             return encoder_for(self._mode, model.tokenizer, max_length=self._max_length)
         except ScorerError as error:
             raise ScorerError(f"scorer model {model.name}: {error}") from error
+
+    def _probe(self, role: Role) -> Probe:
+        try:
+            return probe(self._encoders[role])
+        except ScorerError as error:
+            raise ScorerError(f"scorer model {self._models[role].name}: {error}") from error
 
     def _measure(self, role: Role, encoded: Sequence[Encoded | Reason]) -> list[float | Reason]:
         """IFD under one model for each encoded sample."""

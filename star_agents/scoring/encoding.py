@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from star_agents.errors import ScorerError
 from star_agents.records import Sample
+from star_agents.scoring import chat_template
 
 
 class Reason(str):
@@ -42,12 +43,11 @@ class Encoded:
     """The response by itself."""
 
 
-class Tokenizer(Protocol):
+class Tokenizer(chat_template.Tokenizer, Protocol):
     """What the encoders ask of a Hugging Face tokenizer."""
 
     bos_token_id: int | None
     eos_token_id: int | None
-    chat_template: Any
 
     def __call__(self, text: list[str], *, add_special_tokens: bool, verbose: bool) -> Any:
         """Tokenise a batch; ``["input_ids"]`` of the result holds one list per text."""
@@ -55,15 +55,15 @@ class Tokenizer(Protocol):
     def encode(self, text: str, *, truncation: bool, max_length: int | None, verbose: bool) -> list[int]:
         """Tokenise one text with the special tokens that this tokenizer adds by itself."""
 
-    def apply_chat_template(self, conversation: Any, *, tokenize: bool, add_generation_prompt: bool) -> Any:
-        """Write a conversation as the model was trained to read it."""
-
 
 class Encoder(Protocol):
     """One reading of Eq. 4."""
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded | Reason]:
         """Encode each sample, in order."""
+
+    def prompts(self, samples: Sequence[Sample]) -> list[str]:
+        """What stands before each response, as text; where a template refuses, its words."""
 
 
 def start_token(tokenizer: Tokenizer) -> int | None:
@@ -115,7 +115,8 @@ class PairEncoder:
     Pass one is ``[x] + prompt + response``, pass two ``[x] + response``, with x as in ``start_token``. Prompt and
     response are tokenised separately and without special tokens, so no merge across their border moves a token from
     one to the other. The prompt is the tokenizer's chat template up to the assistant's turn where it has one (x is
-    not doubled where the template begins with it), else ``plain_prompt``. Where both do not fit ``max_length`` tokens
+    not doubled where the template begins with it; its clock stands still, see ``chat_template.py``), else
+    ``plain_prompt``. Where both do not fit ``max_length`` tokens
     the response is cut on the right, the same in both passes. With ``score_eos`` the EOS after the response is scored
     too, unless the cut took it.
 
@@ -134,7 +135,12 @@ class PairEncoder:
         self._x = x
         self._end = [tokenizer.eos_token_id] if score_eos and tokenizer.eos_token_id is not None else []
         self._tokenizer = tokenizer
+        self._template = chat_template.ChatTemplate(tokenizer)
         self._max_length = max_length
+
+    def prompts(self, samples: Sequence[Sample]) -> list[str]:
+        """What stands before each response, as text."""
+        return [self._prompt(sample) for sample in samples]
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded | Reason]:
         """Encode each sample, in order; the tokenizer sees the whole batch at once."""
@@ -144,15 +150,14 @@ class PairEncoder:
         responses = iter(token_ids(self._tokenizer, [samples[index].response or "" for index in usable]))
         return [text if isinstance(text, Reason) else self._join(next(prompts), next(responses)) for text in texts]
 
-    def _prompt(self, sample: Sample) -> str | Reason:
-        if not self._tokenizer.chat_template:
+    def _prompt(self, sample: Sample) -> str:
+        """The text, or a ``Reason``, which is one too."""
+        if not self._template:
             return plain_prompt(sample)
-        messages = [message.to_dict() for message in sample.prompt]
         try:
-            text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            return self._template.render([message.to_dict() for message in sample.prompt])
         except Exception as error:  # a template is a program by the model's authors and may raise what it likes
             return Reason(f"the chat template refuses the conversation: {error}")
-        return text
 
     def _join(self, prompt: list[int], response: list[int]) -> Encoded | Reason:
         if prompt[:1] == [self._x]:

@@ -22,6 +22,10 @@ class ModelFacts:
     """Tokens per sequence: ``scoring.max_length``, or the models' own limit where that is lower."""
     forward: str
     """``packed``: no padding; ``scored rows``: padded batches; ``own``: the model's own forward, one text at a time."""
+    prompts: str = ""
+    """Digest of a few conversations as the model is shown them (``probe.py``)."""
+    tokens: str = ""
+    """Digest of the same as token ids."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the pipe."""
