@@ -2,6 +2,9 @@
 
 Learning is split in two so that memory never runs ahead of the store: ``foresee`` gives the state that an outcome would
 lead to, the caller commits it with the outcome, and only then ``learn`` makes it ours.
+
+A pair that joins pairs which were drawn from before is owed ``FIRST_TRIES`` draws. What is still owed is kept with the
+policy's state, and only while something is: a kill may give a new pair a few draws more, never fewer.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from typing import Any
 
 from star_agents.config import Config
 from star_agents.records import Draw, Outcome, Seed
-from star_agents.scheduling.draw import draw_pairs
+from star_agents.scheduling.draw import FIRST_TRIES, draw_pairs
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector
 from star_agents.scheduling.policies import Policy, make_policy, restore_policy
+
+_OWED = "first_tries"
+"""Where the kept state holds what is owed."""
 
 
 class Scheduler:
@@ -32,18 +38,24 @@ class Scheduler:
         self._seeds = seeds
         self.bank = bank
         self._policy = self._make_policy()
+        self._owed: dict[str, int] = {}
 
     def _make_policy(self) -> Policy:
         names = [pair.name for pair in self._config.pool]
         return make_policy(self._config.evolution, names, seeds=self._seeds)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from the state that the store kept."""
-        restore_policy(self._policy, state, [pair.name for pair in self._config.pool])
+        """Continue from the state that the store kept; pairs that it does not know are new."""
+        names = [pair.name for pair in self._config.pool]
+        restore_policy(self._policy, state, names)
+        known, owed = state.get("weights", {}), state.get(_OWED, {})
+        if known:
+            tries = {name: owed.get(name, 0) if name in known else FIRST_TRIES for name in names}
+            self._owed = {name: left for name, left in tries.items() if left > 0}
 
     def reconfigure(self, config: Config) -> None:
         """Take over a changed pool or evolution; what is known of pairs that stay is kept."""
-        state = self._policy.state()
+        state = self.state()
         self._config = config
         self._policy = self._make_policy()
         self.restore(state)
@@ -53,11 +65,16 @@ class Scheduler:
         return self._policy.probabilities()
 
     def state(self) -> dict[str, Any]:
-        """The policy's state, for the store."""
-        return self._policy.state()
+        """The policy's state and what new pairs are owed, for the store."""
+        return self._with_owed(self._policy.state())
+
+    def _with_owed(self, state: dict[str, Any]) -> dict[str, Any]:
+        return {**state, _OWED: dict(self._owed)} if self._owed else state
 
     def draw(self, seed: Seed, embedding: Vector | None, down: Collection[str] = ()) -> Draw:
         """Draw the pairs for one seed; the same seed, state and ``random_seed`` give the same draw.
+
+        What it draws of new pairs counts as had: it is called once per seed, and what it says is recorded.
 
         Args:
             seed: Who it is for.
@@ -67,7 +84,7 @@ class Scheduler:
         remembered: Sequence[str] = ()
         if self.bank is not None and embedding is not None:
             remembered = self.bank.nearest_pairs(embedding, self._config.memory.neighbours)
-        return draw_pairs(
+        draw = draw_pairs(
             self._policy,
             remembered,
             base=self._config.base,
@@ -75,13 +92,23 @@ class Scheduler:
             from_memory=self._config.memory.draws,
             rng=random.Random(f"draw:{self._config.random_seed}:{seed.id}"),
             down=down,
+            owed=self._owed,
         )
+        self._count_tries(draw)
+        return draw
+
+    def _count_tries(self, draw: Draw) -> None:
+        for pair in draw.sampled:
+            if pair.name in self._owed:
+                self._owed[pair.name] -= 1
+                if not self._owed[pair.name]:
+                    del self._owed[pair.name]
 
     def foresee(self, outcome: Outcome) -> dict[str, Any]:
         """The policy's state after this outcome, without taking it over."""
         policy = copy.copy(self._policy)  # policies replace what they know and never change it in place
         policy.observe(outcome.rewards)
-        return policy.state()
+        return self._with_owed(policy.state())
 
     def learn(self, state: Mapping[str, Any], remembered: Remembered | None) -> None:
         """Take over the state that was committed, and the instruction that entered the bank."""
