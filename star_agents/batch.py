@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from star_agents.records import Seed
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.seed_files import read_seeds
+from star_agents.storage.seed_files import SeedFile, read_seeds
 from star_agents.storage.store import Store
 from star_agents.telemetry import open_telemetry
 from star_agents.upkeep import forget_texts
@@ -48,11 +48,11 @@ class BatchResult:
     """Why it ended before its last seed; empty when it did not."""
 
 
-def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None) -> tuple[list[Seed], list[Problem]]:
+def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None) -> SeedFile:
     """Read a seed file whole and check it, before any money is spent.
 
     Returns:
-        The usable seeds, and the problems of the rows that were skipped.
+        The file with the seeds that can be used; its problems are those of the rows that were skipped.
 
     Raises:
         SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
@@ -66,23 +66,26 @@ def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None)
     seeds = [seed for seed in file.seeds if (seed.source or seed.id) not in refused]
     if not seeds:
         raise SeedFileError(problems or [Problem(where=str(path), field="", message="holds no seeds")])
-    return seeds[:limit], problems
+    return replace(file, seeds=tuple(seeds[:limit]), problems=tuple(problems))
 
 
 async def run_batch(
     config: Config,
-    seeds: list[Seed],
+    seeds: Sequence[Seed],
     source: str,
     out: Path,
     *,
     retry_dropped: bool,
     console: Console | None,
+    repeated: int = 0,
+    not_read: tuple[str, ...] = (),
     now: Callable[[], float] = time.time,
 ) -> BatchResult:
     """Work the seeds into ``out`` and write the dataset files there.
 
     SIGINT and SIGTERM end it early but whole: seeds in hand are finished, the files are written. At the budget of a day
-    it waits for the next one; at one that holds for the life of the store it ends.
+    it waits for the next one; at one that holds for the life of the store it ends. What of the file is
+    ``repeated`` and ``not_read`` is told with what became of its seeds.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
@@ -93,7 +96,10 @@ async def run_batch(
         if retry_dropped:
             await store.requeue_dropped()
         new, duplicates = await store.add_seeds(seeds)
-        bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
+        added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
+        bus.publish(added)
+        if console is not None:
+            console.print(f"{source}: {added.words}", highlight=False, soft_wrap=True, markup=False)
         counts = await store.counts()
         progress = BatchProgress(counts.seeds, done=counts.done, spent_usd=counts.cost_usd, console=console)
         bus.subscribe(progress.hear)

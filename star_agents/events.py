@@ -28,6 +28,16 @@ class SeedsAdded(Event):
     source: str
     new: int
     duplicates: int
+    repeated: int = 0
+    """Rows that only repeat an earlier one of the same file or request."""
+    not_read: tuple[str, ...] = ()
+    """What of the rows no agent will see, a sentence each."""
+
+    @property
+    def words(self) -> str:
+        """What became of the rows, for people."""
+        told = f"{self.new:,} new {'seed' if self.new == 1 else 'seeds'}, {self.duplicates:,} known already"
+        return told + (f", {self.repeated:,} repeated within it" if self.repeated else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,8 +19,7 @@ from star_agents.crash_points import crash_point
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.events import SeedsAdded, SeedsRejected
 from star_agents.line import Line, intake_problems
-from star_agents.records import Seed
-from star_agents.storage.seed_files import SeedFile, read_seeds, seed_from_row
+from star_agents.storage.seed_files import Collection, SeedFile, read_seeds
 from star_agents.watching import Look, arrivals, look
 
 TAKEN = "done"
@@ -32,8 +31,8 @@ ROWS_PER_TURN = 200
 
 async def take_in_rows(
     line: Line, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None = None
-) -> tuple[int, int]:
-    """Take in rows of any seed format; returns how many were new and how many were known.
+) -> SeedsAdded:
+    """Take in rows of any seed format; returns what became of them.
 
     Args:
         line: Where they go.
@@ -44,20 +43,16 @@ async def take_in_rows(
     Raises:
         SeedFileError: with every bad row; then none is taken in.
     """
-    seeds: list[Seed] = []
-    problems: list[Problem] = []
+    read = Collection()
     for number, row in enumerate(rows, start=1):
         if number % ROWS_PER_TURN == 0:
             await anyio.lowlevel.checkpoint()
-        try:
-            seeds.append(seed_from_row(row, source=f"{source}:{number}"))
-        except SeedFileError as error:
-            problems.extend(error.problems)
-    return await _take_in_checked(line, seeds, problems, source, request)
+        read.add(row, f"{source}:{number}")
+    return await _take_in_checked(line, read.file(), source, request)
 
 
-async def take_in_file(line: Line, path: Path) -> tuple[int, int]:
-    """Take in a seed file whole.
+async def take_in_file(line: Line, path: Path) -> SeedsAdded:
+    """Take in a seed file whole; returns what became of its rows.
 
     Raises:
         SeedFileError: with every bad row; then none is taken in.
@@ -66,7 +61,7 @@ async def take_in_file(line: Line, path: Path) -> tuple[int, int]:
         file = await anyio.to_thread.run_sync(_read, path)
     except SeedFileError as error:
         raise _refusal(line, error.problems, _shown(path)) from None
-    return await _take_in_checked(line, list(file.seeds), list(file.problems), path.name)
+    return await _take_in_checked(line, file, path.name)
 
 
 def _read(path: Path) -> SeedFile:
@@ -77,16 +72,18 @@ def _read(path: Path) -> SeedFile:
 
 
 async def _take_in_checked(
-    line: Line, seeds: list[Seed], problems: list[Problem], source: str, request: tuple[str, str] | None = None
-) -> tuple[int, int]:
-    problems = [*problems, *intake_problems(line.config, seeds)]
+    line: Line, file: SeedFile, source: str, request: tuple[str, str] | None = None
+) -> SeedsAdded:
+    problems = [*file.problems, *intake_problems(line.config, file.seeds)]
     if problems:
         raise _refusal(line, problems, source)
-    new, duplicates = await line.store.add_seeds(seeds, request=request)
+    more = {"repeated": file.repeated, "not_read": list(file.not_read)}
+    new, duplicates = await line.store.add_seeds(file.seeds, request=request, told_with_it=more)
     crash_point("seeds_added")
-    line.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
+    added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=file.repeated, not_read=file.not_read)
+    line.bus.publish(added)
     line.queue.wake()
-    return new, duplicates
+    return added
 
 
 def _refusal(line: Line, problems: Sequence[Problem], source: str) -> SeedFileError:

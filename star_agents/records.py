@@ -22,6 +22,9 @@ KEEP = "keep"
 SEED = "seed"
 """As response agent: take the seed's own response, at no cost."""
 
+TOOL_RESULT = "tool_response"
+"""Tag around what a tool gave, in a turn of the user (the form of Hermes and Qwen)."""
+
 
 class Flat:
     """A record whose fields are plain data already."""
@@ -77,6 +80,11 @@ class Sample:
     def prompt(self) -> tuple[Message, ...]:
         """Every turn before the response."""
         return (*self.history, Message(role="user", content=self.question))
+
+    @property
+    def answers_a_tool(self) -> bool:
+        """Whether the last turn is what a tool gave: nobody's instruction, and nothing to rewrite."""
+        return self.instruction.startswith(f"<{TOOL_RESULT}>")
 
     @property
     def messages(self) -> tuple[Message, ...]:

@@ -124,10 +124,13 @@ class SeedBench:
         return await self._ask_many(agent, messages, step, {}, count)
 
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
-        """Let a pair write (Eq. 2). One rewrite per instruction agent serves every pair that shares it."""
+        """Let a pair write (Eq. 2). One rewrite per instruction agent serves every pair that shares it.
+
+        What a tool gave is kept as it is: a rewrite would be an invention of facts.
+        """
         candidate = Candidate(pair=pair, is_base=is_base, sample=self.seed.sample)
         try:
-            if pair.instruction != KEEP:
+            if pair.instruction != KEEP and not self.seed.sample.answers_a_tool:
                 candidate = await self._rewrite_instruction(candidate)
             return candidate if candidate.failure else await self._write_response(candidate)
         except BudgetExhausted as error:

@@ -11,7 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -107,6 +107,11 @@ def charges(book: Path) -> Counter[str]:
         return Counter()
     whole, _, _ = book.read_text().rpartition("\n")
     return Counter(json.loads(line)["sha256"] for line in whole.splitlines())
+
+
+def taken(new: int, *, known: int = 0, repeated: int = 0, not_read: Sequence[str] = ()) -> dict[str, Any]:
+    """What is answered to seeds that were taken in."""
+    return {"new": new, "duplicates": known, "repeated": repeated, "not_read": list(not_read)}
 
 
 def rows(start: int, count: int) -> list[dict[str, str]]:

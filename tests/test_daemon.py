@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from anyio.to_thread import run_sync
-from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start
+from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start, taken
 from lines import agents_yaml, read_jsonl, results
 from openai_server import Answer, Hang, OpenAIServer
 
@@ -42,13 +42,13 @@ def star_agents(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_seeds_come_by_post_by_add_and_by_folder_and_a_signal_drains(tmp_path: Path, url: str) -> None:
     daemon, base = start(tmp_path, agents_yaml(url))
     with daemon:
-        assert post(base, rows(0, 5)) == {"new": 5, "duplicates": 0}
-        assert post(base, rows(3, 4)) == {"new": 2, "duplicates": 2}
+        assert post(base, rows(0, 5)) == taken(5, known=0)
+        assert post(base, rows(3, 4)) == taken(2, known=2)
 
         file = tmp_path / "more.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows(100, 6)))
         added = star_agents("add", file, "--url", base, "--json")
-        assert json.loads(added.stdout) == {"new": 6, "duplicates": 0}
+        assert json.loads(added.stdout) == taken(6, known=0)
 
         inbox = tmp_path / "data" / "inbox"
         (inbox / "drop.json").write_text(json.dumps(rows(200, 4)))
@@ -333,12 +333,12 @@ def test_a_request_with_a_key_is_answered_the_same_after_a_kill(tmp_path: Path, 
     daemon, base = start(tmp_path, agents_yaml(url))
     with daemon:
         first = post(base, rows(0, 5), Idempotency_Key="batch-1")
-        assert first == {"new": 5, "duplicates": 0}
+        assert first == taken(5, known=0)
         assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
     daemon, base = start(tmp_path, agents_yaml(url))
     with daemon:
         assert post(base, rows(0, 5), Idempotency_Key="batch-1") == first
-        assert post(base, rows(0, 5)) == {"new": 0, "duplicates": 5}
+        assert post(base, rows(0, 5)) == taken(0, known=5)
         refused = refusal(base, rows(0, 6), Idempotency_Key="batch-1")
         assert refused.code == 422
         assert daemon.end() == 0

@@ -116,6 +116,12 @@ async def broken_off(job: ScoreJob, after: int) -> int:
         return journal.rows
 
 
+async def test_columns_that_no_model_reads_are_told(tmp_path: Path) -> None:
+    said = StringIO()
+    await score(job_of(tmp_path, rows_of(3)), Letters(), said)
+    assert "note: these columns are kept, but nobody reads them: id (3 rows)" in said.getvalue()
+
+
 # Every kind of file
 
 
@@ -159,7 +165,7 @@ async def test_chunks_overlap_within_a_bound_and_keep_their_order() -> None:
 
 
 async def test_a_row_without_a_score_keeps_its_columns_and_says_why(tmp_path: Path) -> None:
-    rows: list[dict[str, Any]] = [{"instruction": 5, "id": 1}, *rows_of(2), {"question": "x", "reason": "mine"}]
+    rows: list[dict[str, Any]] = [{"instruction": 5, "id": 1}, *rows_of(2), {"headline": "x", "reason": "mine"}]
     job, said = job_of(tmp_path, rows, config=ScoringConfig(mode="cherry")), StringIO()
     scored = await score(job, Letters(), said)
     first, *_, last = out_rows(job)

@@ -66,7 +66,7 @@ GOOD_ROWS: list[tuple[dict[str, Any], Sample]] = [
 
 BAD_ROWS: list[tuple[dict[str, Any], str, str]] = [
     ({}, "", "no column at all"),
-    ({"question": "Add.", "id": 1}, "", "found question, id"),
+    ({"headline": "Add.", "id": 1}, "", "found headline, id"),
     ({"instruction": ""}, "instruction", "is empty"),
     ({"instruction": " \n"}, "instruction", "is empty"),
     ({"instruction": None}, "instruction", "is null"),
@@ -92,19 +92,19 @@ BAD_ROWS: list[tuple[dict[str, Any], str, str]] = [
     ({"messages": "Hello?"}, "messages", "must be a list; found text"),
     ({"messages": ["Hello?"]}, "messages[0]", "must be an object with role and content"),
     ({"messages": [{"content": "Hello?"}]}, "messages[0].role", "unknown role: found null"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role", "unknown role: found 'tool'"),
+    ({"messages": [{"role": "judge", "content": "x"}]}, "messages[0].role", "unknown role: found 'judge'"),
     ({"messages": [{"role": "user", "content": None}]}, "messages[0].content", "must be text; found null"),
-    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content", "found a list of 1"),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content", "is empty"),
     ({"messages": [{"role": "user", "content": " "}]}, "messages[0].content", "is empty"),
     ({"messages": TALK[2:]}, "messages[0]", "a turn of the assistant where one of the user belongs"),
     ({"messages": [*TALK, TALK[4]]}, "messages[5]", "a turn of the assistant where one of the user belongs"),
     ({"messages": [TALK[1], TALK[1]]}, "messages[1]", "a turn of the user where one of the assistant belongs"),
     ({"messages": [*TALK[1:3], TALK[0]]}, "messages[2]", "a turn of the system where one of the user belongs"),
     ({"messages": TALK[:1]}, "messages", "no user turn"),
-    ({"messages": TALK, "system": "Be brief."}, "system", "as a column and in messages[0]"),
+    ({"messages": TALK, "system": "Be long."}, "system", "as a column and in messages[0]"),
     ({"conversations": [{"from": "bing", "value": "x"}]}, "conversations[0].from", "unknown role: found 'bing'"),
     ({"conversations": [{"from": "human", "value": 3}]}, "conversations[0].value", "found the number 3"),
-    ({"prompt": [{"role": "user", "content": "x"}]}, "prompt", "must be text; found a list"),
+    ({"prompt": [{"role": "user", "content": 3}]}, "prompt[0].content", "must be text; found the number 3"),
     ({"prompt": "Add.", "response": "2", "completion": "3"}, "completion", "differs from `response`"),
 ]
 
@@ -171,7 +171,7 @@ def test_a_task_with_several_instances_is_several_seeds_but_no_single_one(tmp_pa
 def test_equal_rows_are_taken_once_whatever_their_format_and_other_columns(tmp_path: Path) -> None:
     rows = [{"instruction": "Add.", "id": 1}, {"prompt": "Add.", "id": 2}, {"instruction": "Sub."}]
     file = read_seeds(write_lines(tmp_path / "seeds.jsonl", *rows))
-    assert (len(file.seeds), file.duplicates) == (2, 1)
+    assert (len(file.seeds), file.repeated) == (2, 1)
     assert file.seeds[0].meta == {"id": 1}
 
 
@@ -310,7 +310,7 @@ def test_the_self_instruct_tasks_are_accepted_as_they_are() -> None:
     if not path.exists():
         pytest.skip("the shared test data is not beside this checkout")
     file = read_seeds(path)
-    assert (len(file.seeds), file.duplicates, file.problems) == (175, 0, ())
+    assert (len(file.seeds), file.repeated, file.problems) == (175, 0, ())
     assert file.seeds[1].sample.input == "Night : Day :: Right : Left"
     assert file.seeds[1].meta["name"] == "antonym_relation"
 
@@ -320,7 +320,7 @@ def test_the_gpteacher_rows_are_accepted_as_they_are() -> None:
     if not path.exists():
         pytest.skip("the shared test data is not beside this checkout")
     file = read_seeds(path)
-    assert (len(file.seeds), file.duplicates, file.problems) == (1923, 0, ())
+    assert (len(file.seeds), file.repeated, file.problems) == (1923, 0, ())
     assert all(seed.sample.response for seed in file.seeds)
 
 

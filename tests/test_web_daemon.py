@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 import pytest
-from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start
+from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start, taken
 from lines import agents_yaml, read_jsonl
 
 from star_agents.config import ServerConfig
@@ -136,7 +136,7 @@ def test_a_paused_daemon_takes_seeds_in_works_none_and_is_still_paused_after_a_r
     with daemon:
         assert post(base, None, "/v1/pause") == {"state": "paused"}
         assert post(base, None, "/v1/pause") == {"state": "paused"}
-        assert post(base, rows(0, 3)) == {"new": 3, "duplicates": 0}
+        assert post(base, rows(0, 3)) == taken(3, known=0)
         status = get(base, "/v1/status")
         assert (status["state"], status["seeds"]["waiting"]) == ("paused", 3)
         assert "paused" in status["waiting_for"]["reason"]

@@ -17,6 +17,7 @@ import click
 
 from star_agents.commands.tables import print_json
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError
+from star_agents.events import SeedsAdded
 from star_agents.records import Seed
 from star_agents.storage.seed_files import read_seeds
 
@@ -35,15 +36,18 @@ def command(file: Path, url: str, token_env: str, as_json: bool) -> None:
     if seeds.problems:
         raise SeedFileError(seeds.problems)
     address = f"{url.rstrip('/')}/v1/seeds?source={urllib.parse.quote(file.name)}"
-    new, duplicates = 0, seeds.duplicates
+    new = duplicates = 0
     for start in range(0, len(seeds.seeds), ROWS_PER_REQUEST):
         chunk = seeds.seeds[start : start + ROWS_PER_REQUEST]
         added = post_json(address, [_row(seed) for seed in chunk], token_env)
         new, duplicates = new + added["new"], duplicates + added["duplicates"]
     if as_json:
-        print_json({"new": new, "duplicates": duplicates})
+        told = {"repeated": seeds.repeated, "not_read": list(seeds.not_read)}
+        print_json({"new": new, "duplicates": duplicates, **told})
     else:
-        click.echo(f"{new} new seeds, {duplicates} known already")
+        for sentence in seeds.not_read:
+            click.echo(f"note: {sentence}")
+        click.echo(SeedsAdded(source=file.name, new=new, duplicates=duplicates, repeated=seeds.repeated).words)
 
 
 def _row(seed: Seed) -> dict[str, Any]:

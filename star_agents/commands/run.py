@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from star_agents.batch import BatchResult, load_seeds, run_batch
 from star_agents.commands.tables import print_costs, print_json, print_table, usd_each, usd_known
 from star_agents.config import Config
 from star_agents.config_file import read_config
-from star_agents.errors import Problem
 from star_agents.logs import set_up_logging
+from star_agents.storage.seed_files import SeedFile
 
 STOPPED_EARLY = 4
 
@@ -60,11 +60,11 @@ def command(
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})
     path = offline.SEEDS_PATH if seeds_path == "offline" else Path(seeds_path)
-    seeds, skipped = load_seeds(path, config, skip_bad=skip_bad, limit=limit)
-    _say_what_was_skipped(skipped)
+    file = load_seeds(path, config, skip_bad=skip_bad, limit=limit)
+    _say_what_was_skipped(file)
     if not as_json:
         _say_if_these_are_samples(config)
-    result = anyio.run(_run, config, seeds, path.name, out, retry_dropped, Console(stderr=True, quiet=quiet))
+    result = anyio.run(_run, config, file, path.name, out, retry_dropped, Console(stderr=True, quiet=quiet))
     if as_json:
         print_json({**result.summary, "calls_sent": result.calls, "stopped_by": result.stopped_by})
     else:
@@ -75,16 +75,28 @@ def command(
 
 
 async def _run(
-    config: Config, seeds: Any, source: str, out: Path, retry_dropped: bool, console: Console
+    config: Config, file: SeedFile, source: str, out: Path, retry_dropped: bool, console: Console
 ) -> BatchResult:
-    return await run_batch(config, seeds, source, out, retry_dropped=retry_dropped, console=console)
+    return await run_batch(
+        config,
+        file.seeds,
+        source,
+        out,
+        retry_dropped=retry_dropped,
+        console=console,
+        repeated=file.repeated,
+        not_read=file.not_read,
+    )
 
 
-def _say_what_was_skipped(skipped: Sequence[Problem]) -> None:
-    for problem in skipped[:10]:
+def _say_what_was_skipped(file: SeedFile) -> None:
+    """Rows that cannot be seeds, and what of the others no agent sees."""
+    for problem in file.problems[:10]:
         click.echo(f"skipped: {problem}", err=True)
-    if len(skipped) > 10:
-        click.echo(f"... and {len(skipped) - 10} more", err=True)
+    if len(file.problems) > 10:
+        click.echo(f"... and {len(file.problems) - 10:,} more", err=True)
+    for sentence in file.not_read:
+        click.echo(f"note: {sentence}", err=True)
 
 
 def _say_if_these_are_samples(config: Config) -> None:

@@ -39,7 +39,7 @@ MEANINGS = {
     "cost_usd": "What it cost; null where nobody knows the price",
     "deployment": "One endpoint of the agent",
     "detail": "More about it, for people",
-    "duplicates": "Seeds that were known already",
+    "duplicates": "Seeds that were known already, from before",
     "error": "What went wrong and what to do, for people",
     "from_journal": "Whether it was answered before, and is not paid again",
     "ifd_large": "IFD of the large model",

@@ -191,9 +191,11 @@ class _Work:
         if journal.rows and journal.header:
             self._say(f"going on after {journal.rows:,} rows that are scored already, in {self._job.journal}")
             return int(journal.header["rows"])
-        rows, columns = await to_thread.run_sync(self._source.check)
+        rows, columns, not_read = await to_thread.run_sync(self._source.check)
         if replaced := [name for name in COLUMNS if name in columns]:
             self._say(f"note: the columns {', '.join(replaced)} of {self._job.source} are replaced")
+        for sentence in not_read:
+            self._say(f"note: {sentence}")
         return rows
 
     async def _score(self, journal: ScoreJournal, work: Header) -> None:

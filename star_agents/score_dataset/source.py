@@ -15,8 +15,9 @@ from anyio import from_thread
 
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.records import Sample
+from star_agents.storage.not_read import NotRead
 from star_agents.storage.row_reading import read_rows, scan_rows
-from star_agents.storage.seed_rows import seed_from_row
+from star_agents.storage.seed_rows import read_row, seed_from_row
 
 BLOCK_BYTES = 1 << 20
 PROBLEMS = 1000
@@ -51,14 +52,14 @@ class ScoreSource:
             raise self._unreadable(error) from error
         return f"sha256:{found.hexdigest()}"
 
-    def check(self) -> tuple[int, frozenset[str]]:
-        """Read the file once, whole: how many rows and which columns it has.
+    def check(self) -> tuple[int, frozenset[str], tuple[str, ...]]:
+        """Read the file once, whole: how many rows and which columns it has, and what of them no model reads.
 
         Raises:
             SeedFileError: with the rows that cannot be read.
             UsageError: when there are none.
         """
-        rows, columns, problems = 0, set[str](), list[Problem]()
+        rows, columns, problems, not_read = 0, set[str](), list[Problem](), NotRead()
         for found in scan_rows(self.path):
             from_thread.check_cancelled()
             if isinstance(found, Problem):
@@ -66,13 +67,14 @@ class ScoreSource:
             else:
                 rows += 1
                 columns.update(found[1])
+                not_read.add(read_row(found[1], found[0]))
             if len(problems) >= PROBLEMS:
                 break
         if problems:
             raise SeedFileError(problems)
         if not rows:
             raise UsageError(f"{self.path} holds no rows")
-        return rows, frozenset(columns)
+        return rows, frozenset(columns), not_read.sentences()
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         """Every row with its place. Raises SeedFileError."""

@@ -72,8 +72,9 @@ class Desk:
         self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None
     ) -> Mapping[str, Any]:
         """Take in seeds that came by HTTP."""
-        new, duplicates = await take_in_rows(self.line, rows, source, request)
-        return {"new": new, "duplicates": duplicates}
+        added = await take_in_rows(self.line, rows, source, request)
+        told = {"repeated": added.repeated, "not_read": list(added.not_read)}
+        return {"new": added.new, "duplicates": added.duplicates, **told}
 
     async def recall_request(self, key: str) -> tuple[str, str] | None:
         """Digest and answer of a request that was taken in under this key."""

@@ -35,7 +35,11 @@ def add_seeds(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float) 
 
 
 def add_named_seeds(
-    connection: sqlite3.Connection, seeds: Sequence[Seed], request: tuple[str, str], at: float
+    connection: sqlite3.Connection,
+    seeds: Sequence[Seed],
+    request: tuple[str, str],
+    at: float,
+    told_with_it: Mapping[str, Any],
 ) -> tuple[int, int]:
     """Queue seeds and remember under which key, and with which digest of its body, they were asked for.
 
@@ -44,7 +48,7 @@ def add_named_seeds(
     """
     new, known = add_seeds(connection, seeds, at)
     key, digest = request
-    response = to_json({"new": new, "duplicates": known})
+    response = to_json({"new": new, "duplicates": known, **told_with_it})
     execute(connection, "forget_requests", before=at - REQUESTS_KEPT_S)
     execute(connection, "add_request", key=key, digest=digest, response=response, at=at)
     return new, known

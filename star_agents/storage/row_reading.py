@@ -21,7 +21,7 @@ Row = dict[str, Any]
 Found = tuple[str, Row] | Problem
 """A row with its place, such as ``seeds.jsonl:12``; or what is wrong there."""
 
-LIST_COLUMNS = ("messages", "conversations", "instances", "history")
+LIST_COLUMNS = ("messages", "conversations", "conversation", "instances", "history", "turns", "data", "tools")
 """Columns that hold lists; in a CSV cell they are JSON."""
 
 UTF8 = "save the file as UTF-8"

@@ -5,49 +5,77 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from star_agents.errors import Problem, SeedFileError
+from star_agents.errors import Problem
 from star_agents.records import Seed
+from star_agents.storage.not_read import NotRead
+from star_agents.storage.row_fields import Row
 from star_agents.storage.row_reading import read_rows, scan_rows
 from star_agents.storage.row_writing import write_rows
-from star_agents.storage.seed_rows import seed_from_row, seeds_from_row
+from star_agents.storage.seed_rows import read_row, seed_from_row, seeds_from_row
 
-__all__ = ["SeedFile", "read_rows", "read_seeds", "seed_from_row", "seeds_from_row", "write_rows"]
+__all__ = ["Collection", "SeedFile", "read_rows", "read_seeds", "seed_from_row", "seeds_from_row", "write_rows"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeedFile:
-    """What a seed file holds."""
+    """What a seed file, or a request, holds."""
 
     seeds: tuple[Seed, ...]
     """Each content once, in order of the file."""
     problems: tuple[Problem, ...]
-    """One for every bad row, in order of the file."""
-    duplicates: int
-    """Good rows that only repeat an earlier one."""
+    """One for every bad row, or instance, in order of the file."""
+    repeated: int
+    """Good rows, or instances, that only repeat an earlier one."""
+    not_read: tuple[str, ...]
+    """What of the rows no agent will see, a sentence each."""
+
+
+class Collection:
+    """Rows as they come, gathered into a ``SeedFile``."""
+
+    def __init__(self) -> None:
+        self._seeds: dict[str, Seed] = {}
+        self._problems: list[Problem] = []
+        self._not_read = NotRead()
+        self._good = 0
+
+    def add(self, row: Row, where: str) -> None:
+        """Read one row, which stands at ``where``."""
+        reading = read_row(row, where)
+        self._problems.extend(reading.problems)
+        self._not_read.add(reading)
+        self._good += len(reading.seeds)
+        for seed in reading.seeds:
+            self._seeds.setdefault(seed.id, seed)
+
+    def refuse(self, problem: Problem) -> None:
+        """Note what stands in the place of a row."""
+        self._problems.append(problem)
+
+    def file(self) -> SeedFile:
+        """What has come so far."""
+        return SeedFile(
+            seeds=tuple(self._seeds.values()),
+            problems=tuple(self._problems),
+            repeated=self._good - len(self._seeds),
+            not_read=self._not_read.sentences(),
+        )
 
 
 def read_seeds(path: Path) -> SeedFile:
-    """Read every row of a .jsonl, .json, .csv or .parquet file; ``seed_rows`` names the formats.
+    """Read every row of a file of any kind that ``row_reading`` knows; ``seed_rows`` names the formats.
 
     Raises:
         SeedFileError: when there is no such file, or its kind is unknown. Bad rows do not raise, they are listed.
     """
-    seeds: dict[str, Seed] = {}
-    problems: list[Problem] = []
-    good = 0
+    rows, is_empty = Collection(), True
     for found in scan_rows(path):
+        is_empty = False
         if isinstance(found, Problem):
-            problems.append(found)
-            continue
-        where, row = found
-        try:
-            of_row = seeds_from_row(row, where)
-        except SeedFileError as error:
-            problems.extend(error.problems)
-            continue
-        good += len(of_row)
-        for seed in of_row:
-            seeds.setdefault(seed.id, seed)
-    if not seeds and not problems:
-        problems.append(Problem(where=path.name, field="", message="holds no rows"))
-    return SeedFile(seeds=tuple(seeds.values()), problems=tuple(problems), duplicates=good - len(seeds))
+            rows.refuse(found)
+        else:
+            where, row = found
+            rows.add(row, where)
+    if is_empty:
+        rows.refuse(Problem(where=path.name, field="", message="holds no rows"))
+    return rows.file()

@@ -1,47 +1,102 @@
 """One row of somebody's dataset as seeds: which of the field's formats it is, and what of it cannot be used.
 
-The format is told by the columns, row by row; the first that is present decides:
+The format is told by the columns, row by row; the first that is present decides, the last three only with a list:
 
-    messages        [{role, content}, ...]                         the field's chat form
-    conversations   [{from: human | gpt | system, value}, ...]     ShareGPT
-    instances       [{input, output}, ...] beside instruction      Self-Instruct, one seed per instance
-    instruction     [input] [output | response] [history] [system] Alpaca
-    prompt          [response | completion] [history] [system]     plain
+    messages        [{role, content}, ...]                    the field's chat form
+    conversations   [{from: human | gpt | system, value}, ...], or bare texts    ShareGPT, WizardLM, SlimOrca, LIMA
+    instances       [{input, output}, ...] beside instruction    Self-Instruct, one seed per instance
+    instruction     Alpaca, Dolly, Magpie
+    prompt          a text, or a list of turns                TRL
+    question        OpenOrca
+    query           MetaMath
+    problem         MATH, NuminaMath
+    inputs          Flan
+    input           where nothing above stands
+    conversation    [{role, content}], or [{input, output}]   LMSYS-Chat, WildChat, Capybara
+    turns           one question                              MT-bench, Arena-Hard
+    data            [text, text, ...]                         UltraChat
+
+Beside the single turn of a text:
+
+    input           input | context
+    response        output | response | completion | targets; where none of them says anything: answer | solution
+    history         [[question, answer], ...]                 LLaMA-Factory
+    system          system | system_prompt; beside turns too
 
 In a conversation the last assistant turn is the response and the rest its history; a trailing user turn means that
-there is no response. Every other column becomes ``Seed.meta``. A blank input, response or system counts as none.
+there is no response. Every other column becomes ``Seed.meta``, which no agent sees, and is told. A blank input,
+response or system counts as none. A row that shows something (``images`` and its kin) is refused: nobody could see it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from star_agents.errors import Problem, SeedFileError
-from star_agents.records import Message, Role, Sample, Seed
+from star_agents.records import Message, Sample, Seed
+from star_agents.storage.conversations import read_conversation
 from star_agents.storage.plain_data import plain
+from star_agents.storage.row_fields import (
+    Fields,
+    Row,
+    RowError,
+    found,
+    items,
+    optional,
+    required,
+    says_something,
+)
 
-Row = Mapping[str, Any]
+MEDIA = ("image", "images", "video", "videos", "audio", "audios")
+"""Columns with which a row shows something that is no text."""
+INPUTS = ("input", "context")
+RESPONSES = ("output", "response", "completion", "targets")
+SHORT_RESPONSES = ("answer", "solution")
+"""Beside a response these hold a part of it, such as the number that a derivation ends with."""
+SYSTEMS = ("system", "system_prompt")
 
-ROLES: Mapping[str, Role] = {
-    "system": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-}
-
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+Read = tuple[str, Sample] | RowError
+"""A sample with its place within the row (empty: it is all of the row); or what is wrong there."""
 
 
-class _RowError(Exception):
-    """What is wrong with a row; becomes a Problem where the row's place is known."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowReading:
+    """What one row holds."""
 
-    def __init__(self, field: str, message: str, fix: str = "") -> None:
-        self.field, self.message, self.fix = field, message, fix
-        super().__init__(message)
+    seeds: tuple[Seed, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    beside: frozenset[str] = frozenset()
+    """Columns that no agent sees, kept in ``Seed.meta``."""
+    left_out: frozenset[str] = frozenset()
+    """Parts of columns that are neither read nor kept, such as ``messages[].name``."""
+
+
+def read_row(row: Row, where: str) -> RowReading:
+    """Read one row whole: its seeds, and what is wrong with the others.
+
+    Args:
+        row: Column names to values.
+        where: Where the row stands, for people: ``seeds.jsonl:12``.
+    """
+    fields = Fields(row)
+    try:
+        read = _format_of(row)(fields)
+        _refuse_media(row)
+        rest = fields.rest()
+        meta = {name: plain(value) for name, value in rest.items()}
+    except RowError as bad:
+        return RowReading(problems=(_problem(bad, where),))
+    except RecursionError:
+        return RowReading(problems=(Problem(where=where, field="", message="is nested too deeply"),))
+    good = [one for one in read if isinstance(one, tuple)]
+    return RowReading(
+        seeds=tuple(Seed.of(sample, source=f"{where} {place}".rstrip(), meta=meta) for place, sample in good),
+        problems=tuple(_problem(one, where) for one in read if isinstance(one, RowError)),
+        beside=frozenset(name for name, value in rest.items() if says_something(value)),
+        left_out=frozenset(fields.left_out),
+    )
 
 
 def seed_from_row(row: Row, source: str) -> Seed:
@@ -57,196 +112,151 @@ def seed_from_row(row: Row, source: str) -> Seed:
     return seeds[0]
 
 
-def seeds_from_row(row: Row, source: str) -> list[Seed]:
+def seeds_from_row(row: Row, source: str) -> tuple[Seed, ...]:
     """Make the seeds of a row: one, but for Self-Instruct tasks, which have one per instance.
 
-    Args:
-        row: Column names to values.
-        source: Where the row stands, for people: ``seeds.jsonl:12``.
-
     Raises:
-        SeedFileError: with the first problem of the row.
+        SeedFileError: with every problem of the row.
     """
-    try:
-        columns, read = _format_of(row)
-        samples = read(row)
-        meta = {str(name): plain(value) for name, value in row.items() if name not in columns}
-        return [Seed.of(sample, source=source, meta=meta) for sample in samples]
-    except _RowError as bad:
-        raise SeedFileError([Problem(where=source, field=bad.field, message=bad.message, fix=bad.fix)]) from None
-    except RecursionError:
-        raise SeedFileError([Problem(where=source, field="", message="is nested too deeply")]) from None
+    reading = read_row(row, source)
+    if reading.problems:
+        raise SeedFileError(reading.problems)
+    return reading.seeds
 
 
-def _format_of(row: Row) -> tuple[frozenset[str], Callable[[Row], list[Sample]]]:
-    """The columns that the row's format takes, and its reader."""
-    for column, (columns, read) in _FORMATS.items():
-        if row.get(column) is not None:
-            return columns, read
-    for column in _FORMATS:
-        if column in row:
-            raise _RowError(column, "is null")
-    found = ", ".join(str(name) for name in row) or "no column at all"
-    raise _RowError("", f"no column to start from; found {found}", f"name one of {', '.join(_FORMATS)}")
+def _problem(bad: RowError, where: str) -> Problem:
+    return Problem(where=where, field=bad.field, message=bad.message, fix=bad.fix)
 
 
-def _read_messages(row: Row) -> list[Sample]:
-    return [_conversation(row, "messages")]
+def _format_of(row: Row) -> Callable[[Fields], list[Read]]:
+    for column, read in FORMATS.items():
+        value = row.get(column)
+        if value is not None and (column not in LISTS_ONLY or isinstance(value, (list, tuple))):
+            return read
+    for column in FORMATS:
+        if column in row and column not in LISTS_ONLY:
+            raise RowError(column, "is null")
+    names = ", ".join(str(name) for name in row) or "no column at all"
+    fix = next((hint for needed, hint in _HINTS if needed <= row.keys()), f"name one of {', '.join(FORMATS)}")
+    raise RowError("", f"no column to start from; found {names}", fix)
 
 
-def _read_conversations(row: Row) -> list[Sample]:
-    return [_conversation(row, "conversations")]
+def _refuse_media(row: Row) -> None:
+    for column in MEDIA:
+        if says_something(row.get(column)):
+            fix = "leave the row out; remove the column where the text makes sense without it"
+            raise RowError(column, f"shows what is no text ({found(row[column])}), and no agent here could see it", fix)
 
 
-def _read_instances(row: Row) -> list[Sample]:
-    instruction = _required(row.get("instruction"), "instruction")
-    samples = []
-    for index, instance in enumerate(_items(row["instances"], "instances")):
-        field = f"instances[{index}]"
-        if not isinstance(instance, Mapping):
-            raise _RowError(field, f"must be an object with input and output; found {_found(instance)}")
-        given = _optional(instance.get("input"), f"{field}.input")
-        samples.append(Sample(instruction=instruction, input=given, response=_response(instance, "output", at=field)))
-    return samples
+def _turns_of(column: str) -> Callable[[Fields], list[Read]]:
+    def read(fields: Fields) -> list[Read]:
+        turns = items(fields.get(column), column)
+        return [("", read_conversation(fields, column, turns, fields.text(*SYSTEMS)))]
+
+    return read
 
 
-def _read_alpaca(row: Row) -> list[Sample]:
-    sample = Sample(
-        instruction=_required(row["instruction"], "instruction"),
-        input=_optional(row.get("input"), "input"),
-        response=_response(row, "output", "response"),
-        history=_history(row),
-    )
-    return [sample]
+def _single_of(column: str) -> Callable[[Fields], list[Read]]:
+    def read(fields: Fields) -> list[Read]:
+        sample = Sample(
+            instruction=required(fields.get(column), column),
+            input=fields.text(*(name for name in INPUTS if name != column)),
+            response=_response(fields),
+            history=_history(fields),
+        )
+        return [("", sample)]
+
+    return read
 
 
-def _read_prompt(row: Row) -> list[Sample]:
-    instruction = _required(row["prompt"], "prompt")
-    response = _response(row, "response", "completion")
-    return [Sample(instruction=instruction, response=response, history=_history(row))]
+def _read_prompt(fields: Fields) -> list[Read]:
+    """A text; or turns, with the answer as further turns (TRL)."""
+    asked = fields.get("prompt")
+    if not isinstance(asked, (list, tuple)):
+        return _single_of("prompt")(fields)
+    answer = next((value for name in RESPONSES if isinstance(value := fields.get(name), (list, tuple))), None)
+    if answer is None and (text := _response(fields)) is not None:
+        answer = [{"role": "assistant", "content": text}]
+    return [("", read_conversation(fields, "prompt", [*asked, *(answer or ())], fields.text(*SYSTEMS)))]
 
 
-_FORMATS: Mapping[str, tuple[frozenset[str], Callable[[Row], list[Sample]]]] = {
-    "messages": (frozenset({"messages", "system"}), _read_messages),
-    "conversations": (frozenset({"conversations", "system"}), _read_conversations),
-    "instances": (frozenset({"instances", "instruction"}), _read_instances),
-    "instruction": (frozenset({"instruction", "input", "output", "response", "history", "system"}), _read_alpaca),
-    "prompt": (frozenset({"prompt", "response", "completion", "history", "system"}), _read_prompt),
-}
+def _read_question_turns(fields: Fields) -> list[Read]:
+    turns = items(fields.get("turns"), "turns")
+    if len(turns) != 1:
+        fix = "write them as messages, with the answers between them"
+        raise RowError("turns", f"holds {len(turns)} questions and no answers between them", fix)
+    question = turns[0].get("content") if isinstance(turns[0], Mapping) else turns[0]
+    history = _history(fields)
+    return [("", Sample(instruction=required(question, "turns[0]"), response=_response(fields), history=history))]
 
 
-def _response(row: Row, *columns: str, at: str = "") -> str | None:
-    """The response, whichever of ``columns`` holds it."""
-    given = {}
-    for column in columns:
-        field = f"{at}.{column}" if at else column
-        if text := _optional(row.get(column), field):
-            given[column] = text
-    if len(set(given.values())) > 1:
-        raise _RowError(columns[-1], f"differs from `{columns[0]}`, which is a response too", "keep one of the two")
-    return next(iter(given.values()), None)
+def _read_instances(fields: Fields) -> list[Read]:
+    instruction = required(fields.get("instruction"), "instruction")
+    instances = items(fields.get("instances"), "instances")
+    read: list[Read] = []
+    for index, instance in enumerate(instances):
+        try:
+            sample = _instance(fields, instruction, instance, f"instances[{index}]")
+        except RowError as bad:
+            read.append(bad)  # Its siblings are no worse for it.
+        else:
+            read.append((f"instances[{index}]" if len(instances) > 1 else "", sample))
+    return read
 
 
-def _history(row: Row) -> tuple[Message, ...]:
-    """Alpaca's ``system`` and ``history`` columns; the latter holds [question, answer] pairs."""
-    turns = list(_system(row))
-    for index, pair in enumerate(_items(row.get("history") or [], "history")):
+def _instance(fields: Fields, instruction: str, instance: Any, field: str) -> Sample:
+    if not isinstance(instance, Mapping):
+        raise RowError(field, f"must be an object with input and output; found {found(instance)}")
+    fields.left_out.update(f"instances[].{name}" for name in instance if name not in ("input", "output"))
+    given = optional(instance.get("input"), f"{field}.input")
+    response = optional(instance.get("output"), f"{field}.output")
+    return Sample(instruction=instruction, input=given, response=response or None)
+
+
+def _response(fields: Fields) -> str | None:
+    """The response, whichever column holds it."""
+    if text := fields.text(*RESPONSES):
+        return text
+    return next((text for name in SHORT_RESPONSES if (text := fields.text(name))), None)
+
+
+def _history(fields: Fields) -> tuple[Message, ...]:
+    """System text and the ``history`` column, which holds [question, answer] pairs."""
+    system = fields.text(*SYSTEMS)
+    turns = [Message(role="system", content=system)] if system else []
+    for index, pair in enumerate(items(fields.get("history") or [], "history")):
         field = f"history[{index}]"
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise _RowError(field, f"must be a list of question and answer; found {_found(pair)}")
-        turns.append(Message(role="user", content=_required(pair[0], f"{field}[0]")))
-        turns.append(Message(role="assistant", content=_required(pair[1], f"{field}[1]")))
+            raise RowError(field, f"must be a list of question and answer; found {found(pair)}")
+        turns.append(Message(role="user", content=required(pair[0], f"{field}[0]")))
+        turns.append(Message(role="assistant", content=required(pair[1], f"{field}[1]")))
     return tuple(turns)
 
 
-def _system(row: Row) -> tuple[Message, ...]:
-    text = _optional(row.get("system"), "system")
-    return (Message(role="system", content=text),) if text else ()
-
-
-def _conversation(row: Row, column: str) -> Sample:
-    """A list of turns as one sample: after an optional system turn, user and assistant turns alternate."""
-    turns = _items(row[column], column)
-    if not turns:
-        raise _RowError(column, "is empty", "a conversation needs a user turn at least")
-    read = [_turn(turn, f"{column}[{index}]", is_last=index == len(turns) - 1) for index, turn in enumerate(turns)]
-    system = _system(row)
-    first = 0
-    if read[0].role == "system":
-        if system:
-            raise _RowError("system", f"is given as a column and in {column}[0]", "keep one of the two")
-        system = (read[0],) if read[0].content else ()
-        first = 1
-    talk = read[first:]
-    for index, message in enumerate(talk):
-        expected = "assistant" if index % 2 else "user"
-        if message.role != expected:
-            field, fix = (
-                f"{column}[{first + index}]",
-                "user and assistant turns alternate, after at most one system turn",
-            )
-            raise _RowError(field, f"a turn of the {message.role} where one of the {expected} belongs", fix)
-    response = talk.pop().content if talk and talk[-1].role == "assistant" else None
-    if not talk:
-        raise _RowError(column, "holds no user turn", "a conversation needs a user turn at least")
-    return Sample(instruction=talk[-1].content, response=response or None, history=(*system, *talk[:-1]))
-
-
-def _turn(turn: Any, field: str, *, is_last: bool) -> Message:
-    """One turn in either spelling; only a system turn or a last answer may be blank."""
-    if not isinstance(turn, Mapping):
-        raise _RowError(field, f"must be an object with role and content (or from and value); found {_found(turn)}")
-    named, said = ("from", "value") if turn.get("from") is not None else ("role", "content")
-    name = turn.get(named)
-    role = ROLES.get(name) if isinstance(name, str) else None
-    if role is None:
-        found = repr(name) if isinstance(name, str) else _found(name)
-        raise _RowError(f"{field}.{named}", f"unknown role: found {found}", f"one of {', '.join(ROLES)}")
-    blank_is_fine = role == "system" or (role == "assistant" and is_last)
-    read = _optional if blank_is_fine else _required
-    return Message(role=role, content=read(turn.get(said), f"{field}.{said}"))
-
-
-def _items(value: Any, field: str) -> list[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise _RowError(field, f"must be a list; found {_found(value)}")
-    return list(value)
-
-
-def _required(value: Any, field: str) -> str:
-    """A text that says something."""
-    if value is None:
-        raise _RowError(field, "must be text; found null")
-    text = _optional(value, field)
-    if not text:
-        raise _RowError(field, "is empty", "write something, or leave the row out")
-    return text
-
-
-def _optional(value: Any, field: str) -> str:
-    """A text, or the empty one for null and blanks."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _RowError(field, f"must be text; found {_found(value)}")
-    if "\0" in value:
-        raise _RowError(field, f"holds a NUL character at position {value.index(chr(0)) + 1}", "remove it")
-    if lone := _LONE_SURROGATE.search(value):
-        problem = f"holds half a surrogate pair (U+{ord(lone[0]):04X}) at position {lone.start() + 1}"
-        raise _RowError(field, problem, "the text was cut inside a character; mend or remove it")
-    return value if value.strip() else ""
-
-
-def _found(value: Any) -> str:
-    """What a value is, in the words of JSON."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return f"the number {value}"
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}"
-    return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+FORMATS: Mapping[str, Callable[[Fields], list[Read]]] = {
+    "messages": _turns_of("messages"),
+    "conversations": _turns_of("conversations"),
+    "instances": _read_instances,
+    "instruction": _single_of("instruction"),
+    "prompt": _read_prompt,
+    "question": _single_of("question"),
+    "query": _single_of("query"),
+    "problem": _single_of("problem"),
+    "inputs": _single_of("inputs"),
+    "input": _single_of("input"),
+    "conversation": _turns_of("conversation"),
+    "turns": _read_question_turns,
+    "data": _turns_of("data"),
+}
+"""By the column that decides, in order."""
+LISTS_ONLY = ("conversation", "turns", "data")
+"""Names that stand for all sorts of things: they decide only where they hold a list."""
+_HINTS = (
+    (
+        {"message_id", "parent_id", "text"},
+        "the rows are single messages of trees (OpenAssistant): join each path to one row of `messages`",
+    ),
+    ({"chosen", "rejected"}, "put the question into `prompt`; a chosen answer may stand in `response`"),
+    ({"text"}, "one text does not say where the answer begins: split it into `instruction` and `output`"),
+)
+"""What to do about rows that are known but hold no question and answer that could be told apart."""

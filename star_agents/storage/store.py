@@ -100,18 +100,25 @@ class Store:
 
     # Seeds
 
-    async def add_seeds(self, seeds: Sequence[Seed], *, request: tuple[str, str] | None = None) -> tuple[int, int]:
+    async def add_seeds(
+        self,
+        seeds: Sequence[Seed],
+        *,
+        request: tuple[str, str] | None = None,
+        told_with_it: Mapping[str, Any] | None = None,
+    ) -> tuple[int, int]:
         """Queue seeds, all or none; return how many were new and how many the store held already.
 
         Args:
             seeds: What to queue.
             request: Key and digest of the request that brought them; its response is kept in the same transaction
                 (``recall_request``). StoreError for a key that is known already.
+            told_with_it: What else the response says.
         """
         if request is None:
             return await self._writer.run(lambda connection: ledger.add_seeds(connection, seeds, self._now()))
         return await self._writer.run(
-            lambda connection: ledger.add_named_seeds(connection, seeds, request, self._now())
+            lambda connection: ledger.add_named_seeds(connection, seeds, request, self._now(), told_with_it or {})
         )
 
     async def recall_request(self, key: str) -> tuple[str, str] | None:

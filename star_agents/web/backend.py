@@ -57,7 +57,7 @@ class Backend(Protocol):
         ...
 
     async def add_rows(self, rows: Sequence[Plain], source: str, request: tuple[str, str] | None) -> Plain:
-        """Take rows in durably, all or none; returns ``{"new": int, "duplicates": int}``.
+        """Take rows in durably, all or none; returns the fields of ``replies.Taken``.
 
         ``request`` is the key and digest of a request that may come again; it is recorded with what is returned, in
         the same transaction.

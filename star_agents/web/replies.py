@@ -47,6 +47,10 @@ class Taken(Reply):
     new: int
     duplicates: int
     """How many were known already; they are taken once."""
+    repeated: int = 0
+    """How many only repeat an earlier row of the request."""
+    not_read: list[str] = []
+    """What of the rows no agent will see, a sentence each."""
 
 
 class Quarantined(Reply):

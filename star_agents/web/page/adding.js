@@ -51,7 +51,11 @@ async function sent(body, source, type, key, onAdded) {
     const options = { method: "POST", body, headers: { "Content-Type": type, "Idempotency-Key": key } };
     const added = await request(address("v1/seeds", { source }), options);
     onAdded();
-    return el("p", {}, `${plural(added.new, "new seed")} taken in${added.duplicates ? `, ${count(added.duplicates)} known already` : ""}.`);
+    const known = added.duplicates ? `, ${count(added.duplicates)} known already` : "";
+    const repeated = added.repeated ? `, ${count(added.repeated)} repeated within it` : "";
+    const told = el("p", {}, `${plural(added.new, "new seed")} taken in${known}${repeated}.`);
+    const notes = (added.not_read ?? []).map((/** @type {string} */ sentence) => el("p", { class: "notice" }, `Note: ${sentence}`));
+    return el("div", {}, told, ...notes);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     const problems = error.problems.map((one) => el("li", {}, `${one.where}: ${one.field ? `${one.field}: ` : ""}${one.message}${one.fix ? ` (${one.fix})` : ""}`));

@@ -50,7 +50,7 @@ class Ticks:
 async def drive(config_path: Path, seeds_path: Path, out: Path, tick_s: float) -> dict[str, Any]:
     """Run the batch and count."""
     config = read_config(config_path)
-    seeds, _ = load_seeds(seeds_path, config, skip_bad=False, limit=None)
+    seeds = load_seeds(seeds_path, config, skip_bad=False, limit=None).seeds
     ticks, sockets_before, own = Ticks(tick_s), _sockets(), asyncio.current_task()
     async with anyio.create_task_group() as beside:
         beside.start_soon(ticks.listen)
