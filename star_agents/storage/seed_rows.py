@@ -67,9 +67,9 @@ class RowReading:
 
     seeds: tuple[Seed, ...] = ()
     problems: tuple[Problem, ...] = ()
-    beside: frozenset[str] = frozenset()
+    beside: tuple[str, ...] = ()
     """Columns that no agent sees, kept in ``Seed.meta``."""
-    left_out: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
     """Parts of columns that are neither read nor kept, such as ``messages[].name``."""
 
 
@@ -94,8 +94,8 @@ def read_row(row: Row, where: str) -> RowReading:
     return RowReading(
         seeds=tuple(Seed.of(sample, source=f"{where} {place}".rstrip(), meta=meta) for place, sample in good),
         problems=tuple(_problem(one, where) for one in read if isinstance(one, RowError)),
-        beside=frozenset(name for name, value in rest.items() if says_something(value)),
-        left_out=frozenset(fields.left_out),
+        beside=tuple(name for name, value in rest.items() if says_something(value)),
+        left_out=tuple(sorted(fields.left_out)),
     )
 
 
