@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pydantic import ValidationError
 
 from star_agents.config import Config
+from star_agents.records import Flat
 
 _BUILT_ONCE = ("scoring", "server", "memory", "concurrency")
 """Sections that processes, sockets, the index and the worker count are built from."""
+
+MARKS = 200
+"""The newest edits that are told: more than that on one curve are a grey area."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigMark(Flat):
+    """An edit of agents.yaml that came into force."""
+
+    revision: int
+    seq: int
+    """The newest outcome when it did; 0: none yet."""
+    at: float
+    """Seconds since 1970."""
+    changes: tuple[str, ...]
+    """As ``changes_between`` has them."""
+
+
+def config_marks(revisions: Sequence[tuple[int, int, float, str]]) -> list[ConfigMark]:
+    """What each revision changed in the one before it, oldest first; the first one changed nothing.
+
+    Args:
+        revisions: Number, newest outcome, time, and config as JSON of each, as the store keeps them.
+    """
+    return [
+        ConfigMark(revision=revision, seq=seq, at=at, changes=_changes_of(before[-1], config))
+        for before, (revision, seq, at, config) in pairwise(revisions[-MARKS - 1 :])
+    ]
+
+
+def _changes_of(old: str, new: str) -> tuple[str, ...]:
+    try:
+        found = changes_between(Config.model_validate_json(old), Config.model_validate_json(new))
+    except ValidationError:  # written by another version, which had other keys
+        found = ()
+    return found or ("~ agents.yaml",)
 
 
 def restart_only(old: Config, new: Config) -> list[str]:

@@ -23,7 +23,7 @@ from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.config_file import config_digest, read_config
 from star_agents.errors import ConfigError, StarAgentsError
-from star_agents.events import ConfigRejected, StateChanged
+from star_agents.events import ConfigMended, ConfigRejected, StateChanged
 from star_agents.intake import make_inbox, watch_inbox
 from star_agents.lag import watch_lag
 from star_agents.line import Line
@@ -161,7 +161,9 @@ class Daemon:
             if digest != self._in_force:
                 await self._line.reconfigure(config)
                 self._in_force = digest
-            self._standing.config_problems = ()
+            if self._standing.config_problems:
+                self._standing.config_problems = ()
+                self._line.bus.publish(ConfigMended(revision=self._line.revision))
         except ConfigError as error:
             self._standing.config_problems = error.problems
             self._line.bus.publish(ConfigRejected(problems=error.problems))

@@ -143,6 +143,15 @@ class ConfigRejected(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigMended(Event):
+    """agents.yaml is good again after an edit that could not be used; what it changes, if anything, stands in
+    `config_applied`."""
+
+    name: ClassVar[str] = "config_mended"
+    revision: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetReached(Event):
     """A call could have passed a budget and was not sent; told once, whoever else is refused after it."""
 

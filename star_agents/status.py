@@ -9,6 +9,7 @@ from typing import Any
 from star_agents.agents.budgets import BudgetState
 from star_agents.agents.client import AgentState
 from star_agents.config import Config
+from star_agents.leading import WinRate, leader, win_rate
 from star_agents.records import AgentPair
 from star_agents.storage.rows import Counts, PairCost, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
@@ -56,6 +57,7 @@ def describe(
         "agents": _agents(spend, tallies, states or {}),
         "pairs": dict(probabilities),
         "pair_costs": {pair.pair: _pair_cost(pair) for pair in pairs},
+        **_leaders(probabilities, tallies),
         "gaps": {
             "width": GAP_WIDTH,
             "low": GAP_LOW,
@@ -112,10 +114,21 @@ def _agents(
             **_spent(spend.get(name, _NOTHING_SPENT)),
             "candidates": drawn.get(name, 0),
             "wins": won.get(name, 0),
-            "win_rate": per(won.get(name, 0), drawn.get(name, 0)),
+            **_won(win_rate(won.get(name, 0), drawn.get(name, 0))),
             **(asdict(states[name]) if name in states else {}),
         }
         for name in sorted({*spend, *states, *drawn})
+    }
+
+
+def _leaders(probabilities: Mapping[str, float], tallies: Tallies) -> dict[str, Any]:
+    """How often each drawn pair was chosen of its answers, with the interval; and who leads clearly, if anybody."""
+    pairs = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
+    drawn, won = (_by_agent({name: counts.get(name, 0) for name in pairs}) for counts in (tallies.drawn, tallies.won))
+    return {
+        "win_rates": {name: rate._asdict() for name, rate in pairs.items()},
+        "best_pair": leader(pairs),
+        "best_agent": leader({name: win_rate(won[name], n) for name, n in drawn.items()}),
     }
 
 
@@ -126,6 +139,10 @@ def _by_agent(pairs: Mapping[str, int]) -> dict[str, int]:
         for agent in set(AgentPair.from_name(name).agents):
             counted[agent] = counted.get(agent, 0) + n
     return counted
+
+
+def _won(rate: WinRate) -> dict[str, Any]:
+    return {"win_rate": rate.rate, "win_rate_low": rate.low, "win_rate_high": rate.high}
 
 
 def _spent(spent: Spend) -> dict[str, Any]:

@@ -124,8 +124,9 @@ class Shelf:
     async def outcome(self, seq: int) -> Mapping[str, Any] | None:
         return await self.story(f"{seq:032x}")
 
-    async def curve(self) -> Sequence[Mapping[str, Any]]:
-        return [{"seq": 0, "at": 1.7e9, "probabilities": {"keep/a": 1.0}}]
+    async def curve(self) -> Mapping[str, Any]:
+        mark = {"revision": 2, "seq": 0, "at": 1.7e9, "changes": ["~ candidates"]}
+        return {"points": [{"seq": 0, "at": 1.7e9, "probabilities": {"keep/a": 1.0}}], "marks": [mark]}
 
     async def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:
         self.downloading += 1
@@ -150,6 +151,9 @@ class Shelf:
             "agents": {"a": {"calls": 1, "usd": 0.5, "calls_of_unknown_price": 0, "usd_per_call": 0.5}},
             "pairs": {"keep/a": 1.0},
             "pair_costs": {"keep/seed": cost},
+            "win_rates": {},
+            "best_pair": None,
+            "best_agent": None,
         }
 
     async def pause(self) -> str:
@@ -171,9 +175,11 @@ class Shelf:
         return f"star_agents_up 1 # {CANARY}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
 
     def logs(
-        self, *, event: str | None, agent: str | None, seed: str | None, level: str, limit: int
+        self, *, event: str | None, without: str | None, agent: str | None, seed: str | None, level: str, limit: int
     ) -> Sequence[Mapping[str, Any]]:
-        return self.log.recent(event=event, agent=agent or "", seed=seed or "", level=level, limit=limit)
+        return self.log.recent(
+            event=event, without=without or "", agent=agent or "", seed=seed or "", level=level, limit=limit
+        )
 
     def follow_logs(self, level: str) -> LogReader:
         return self.log.follow(maxlen=5, level=level)

@@ -114,6 +114,32 @@ def test_live_edits_under_load_add_change_and_remove_agents_and_a_broken_one_cha
     assert {result.row.revision for result in found} >= {1, changed["revision"]}
 
 
+def test_good_again_is_logged_whether_a_broken_edit_is_taken_back_or_mended_by_another(
+    tmp_path: Path, url: str
+) -> None:
+    good = agents_yaml(url)
+    daemon, base = start(tmp_path, good)
+    path = tmp_path / "agents.yaml"
+    with daemon:
+        replace(path, good.replace("candidates: 2", "candidats: 2"))
+        daemon.wait_for("config_rejected")
+        replace(path, good)
+        taken_back = daemon.wait_for("config_mended")
+        assert taken_back["level"] == "info"
+        assert get(base, "/v1/status")["config_problems"] == []
+
+        replace(path, good.replace("candidates: 2", "candidates: '2'"))
+        daemon.wait_for("config_rejected", lambda line: "integer" in str(line["problems"]))
+        replace(path, good.replace("candidates: 2", "candidates: 1"))
+        mended = daemon.wait_for("config_mended", lambda line: line["revision"] > taken_back["revision"])
+        assert mended["revision"] == daemon.wait_for("config_applied")["revision"]
+
+        replace(path, good)
+        daemon.wait_for("config_applied", lambda line: line["revision"] > mended["revision"])
+        assert daemon.end() == 0
+    assert daemon.count("config_mended") == 2, "an edit of a good file mends nothing"
+
+
 def test_seeds_in_hand_are_worked_again_when_an_edit_takes_their_referee_away(tmp_path: Path, url: str) -> None:
     daemon, base = start(tmp_path, agents_yaml(url, agents=("a", "b", "c")))
     with daemon:

@@ -184,7 +184,20 @@ def test_the_config_in_force_is_told_by_its_names() -> None:
 
 KEYS = {
     *("started_at", "now", "latest_seq", "revision", "waiting_for", "seeds", "calls", "cost", "budgets", "agents"),
-    *("pairs", "pair_costs", "gaps", "referee", "memory", "rate", "scorer", "store", "config"),
+    *(
+        "pairs",
+        "pair_costs",
+        "win_rates",
+        "best_pair",
+        "best_agent",
+        "gaps",
+        "referee",
+        "memory",
+        "rate",
+        "scorer",
+        "store",
+        "config",
+    ),
 }
 
 

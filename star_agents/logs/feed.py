@@ -48,18 +48,26 @@ class Wanted:
     """Which lines somebody wants to read; every part that is not given lets all through."""
 
     events: frozenset[str]
+    without: str
     agent: str
     seed: str
     level: int
 
     @classmethod
     def of(
-        cls, *, event: str | Collection[str] | None = None, agent: str = "", seed: str = "", level: str = "debug"
+        cls,
+        *,
+        event: str | Collection[str] | None = None,
+        without: str = "",
+        agent: str = "",
+        seed: str = "",
+        level: str = "debug",
     ) -> Self:
         """Read what a person or a URL says.
 
         Args:
             event: Name of an event, or several.
+            without: Lines of all events but this one.
             agent: Lines about this agent: its calls, and outcomes that a pair with it won.
             seed: Lines about the seed whose id begins so.
             level: Lines of this level and above.
@@ -71,11 +79,12 @@ class Wanted:
         number = logging.getLevelNamesMapping().get(level.upper())
         if not number:
             raise UsageError(f"there is no log level {level!r}; use debug, info, warning or error")
-        return cls(frozenset(name for name in events if name), agent, seed, number)
+        return cls(frozenset(name for name in events if name), without, agent, seed, number)
 
     def __contains__(self, line: Mapping[str, Any]) -> bool:
         return (
             (not self.events or line.get("event") in self.events)
+            and (not self.without or line.get("event") != self.without)
             and (not self.agent or self.agent in _agents_of(line))
             and (not self.seed or str(line.get("seed_id", "")).startswith(self.seed))
             and _number(line.get("level")) >= self.level
@@ -121,6 +130,7 @@ class LogFeed:
         self,
         *,
         event: str | Collection[str] | None = None,
+        without: str = "",
         agent: str = "",
         seed: str = "",
         level: str = "debug",
@@ -131,7 +141,7 @@ class LogFeed:
         Raises:
             UsageError: when there is no such level.
         """
-        wanted = Wanted.of(event=event, agent=agent, seed=seed, level=level)
+        wanted = Wanted.of(event=event, without=without, agent=agent, seed=seed, level=level)
         with self._lock:
             newest_first = list(reversed(self._ring))
         fitting = (data for line in newest_first if line.level >= wanted.level and (data := line.data()) in wanted)

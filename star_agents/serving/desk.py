@@ -14,6 +14,7 @@ import anyio
 
 from star_agents import __version__
 from star_agents.accounts import Accounts
+from star_agents.config_changes import config_marks
 from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
 from star_agents.intake import take_in_rows
@@ -22,6 +23,7 @@ from star_agents.logs.feed import LogFeed, LogReader
 from star_agents.serving.downloads import pieces
 from star_agents.serving.insights import Insights
 from star_agents.serving.live import status_of
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.web.backend import NotNow
 from star_agents.web.metrics import Metrics
@@ -110,9 +112,9 @@ class Desk:
         story = await self.readers.ask(lambda reader: reader.story_of_outcome(seq))
         return None if story is None else story.to_dict()
 
-    async def curve(self) -> Sequence[Mapping[str, Any]]:
-        """The probability of every pair over time."""
-        return [point.to_dict() for point in await self.readers.ask(lambda reader: reader.curve())]
+    async def curve(self) -> Mapping[str, Any]:
+        """The probability of every pair over time, and the edits of agents.yaml on the way."""
+        return await self.readers.ask(_curve)
 
     async def dataset(self, **wanted: Any) -> AsyncGenerator[bytes, None]:
         """The dataset as one file, in pieces; parameters as ``downloads.pieces`` has them."""
@@ -166,10 +168,12 @@ class Desk:
     # The log
 
     def logs(
-        self, *, event: str | None, agent: str | None, seed: str | None, level: str, limit: int
+        self, *, event: str | None, without: str | None, agent: str | None, seed: str | None, level: str, limit: int
     ) -> Sequence[Mapping[str, Any]]:
         """The newest lines that match."""
-        return self.log.recent(event=event, agent=agent or "", seed=seed or "", level=level, limit=limit)
+        return self.log.recent(
+            event=event, without=without or "", agent=agent or "", seed=seed or "", level=level, limit=limit
+        )
 
     def follow_logs(self, level: str) -> LogReader:
         """The log from now on."""
@@ -189,3 +193,11 @@ class Desk:
         except StoreError:
             return False
         return True
+
+
+def _curve(reader: StoreReader) -> dict[str, Any]:
+    revisions = [(one.id, one.after_seq, one.at, one.config) for one in reader.revisions()]
+    return {
+        "points": [point.to_dict() for point in reader.curve()],
+        "marks": [mark.to_dict() for mark in config_marks(revisions)],
+    }

@@ -110,8 +110,8 @@ class Backend(Protocol):
         """The story of the seed that has this outcome."""
         ...
 
-    async def curve(self) -> Sequence[Plain]:
-        """The probability of every pair over time."""
+    async def curve(self) -> Plain:
+        """The probability of every pair over time: ``points``, and ``marks`` where agents.yaml was edited."""
         ...
 
     def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:
@@ -147,7 +147,7 @@ class Backend(Protocol):
     # What happens
 
     def logs(
-        self, *, event: str | None, agent: str | None, seed: str | None, level: str, limit: int
+        self, *, event: str | None, without: str | None, agent: str | None, seed: str | None, level: str, limit: int
     ) -> Sequence[Plain]:
         """The newest lines of the log that match, oldest of them first."""
         ...

@@ -140,10 +140,21 @@ class CurvePoint(Reply):
     probabilities: dict[str, float]
 
 
+class ConfigMark(Reply):
+    """An edit of agents.yaml that came into force."""
+
+    revision: int
+    seq: int
+    """The newest outcome when it did."""
+    at: float
+    changes: list[str]
+
+
 class Curve(Reply):
-    """At most a thousand points from the first outcome to now."""
+    """At most a thousand points from the first outcome to now, and the edits of agents.yaml on the way."""
 
     points: list[CurvePoint]
+    marks: list[ConfigMark]
 
 
 # State
@@ -215,6 +226,11 @@ class Status(Reply):
     agents: dict[str, Agent]
     pairs: dict[str, float]
     pair_costs: dict[str, dict[str, Any]]
+    win_rates: dict[str, dict[str, float | None]]
+    """How often the answers of each pair that is drawn were chosen, with a 95 % interval (Wilson)."""
+    best_pair: str | None
+    """The pair whose interval lies above every other's; null where chance may order them."""
+    best_agent: str | None
     gaps: dict[str, Any]
     """Histogram of IFD gaps: of what was chosen, and of the other candidates."""
     referee: dict[str, float | None]

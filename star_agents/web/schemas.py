@@ -66,6 +66,8 @@ class LogsQuery(Query):
 
     event: Filter | None = None
     """Only lines of this event."""
+    without: Filter | None = None
+    """Lines of every event but this one."""
     agent: Filter | None = None
     """Only lines about this agent."""
     seed: Filter | None = None

@@ -43,7 +43,7 @@ def _pair(probability: float | None, cost: Mapping[str, Any] | None) -> dict[str
 
 async def get_curve(request: web.Request, _: Nothing) -> web.Response:
     """Every pair's probability over time."""
-    return answer({"points": list(await request.app[BACKEND].curve())})
+    return answer(await request.app[BACKEND].curve())
 
 
 async def get_logs(request: web.Request, query: LogsQuery) -> web.Response:
