@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -637,7 +637,7 @@ async def test_the_page_is_asked_for_again_only_when_it_has_changed() -> None:
 
 async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_the_next_request_is_served() -> None:
     class Broken(Shelf):
-        async def curve(self) -> Sequence[Any]:
+        async def curve(self) -> Mapping[str, Any]:
             raise KeyError(CANARY)
 
     async with served(Broken()) as client:
