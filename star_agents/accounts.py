@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from star_agents.agents.budgets import Budgets
+from star_agents.agents.budgets import Budgets, Charge, Limit
+from star_agents.agents.spending import UNITS, Unit
 from star_agents.config import Config
+from star_agents.config_base import BudgetSettings
 from star_agents.events import BudgetCleared, BudgetReached, CallAnswered, Event, OutcomeCommitted, SeedsAdded
 from star_agents.records import Outcome, OutcomeKind
-from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend
+from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend, Taken
 from star_agents.storage.store import Store
 
 
@@ -117,6 +119,29 @@ class Accounts:
             pair.unknown += one.candidate.cost_usd is None
 
 
+_BUDGETS: Mapping[str, tuple[Unit, bool]] = {
+    f"budget_{unit}{'_per_day' if per_day else ''}": (unit, per_day) for unit in UNITS for per_day in (False, True)
+}
+"""By key of agents.yaml: what is counted, and whether it begins anew each day."""
+
+
+def limits_of(config: Config) -> list[Limit]:
+    """Every budget of agents.yaml: everybody's first, then by agent."""
+    owners: list[tuple[str | None, BudgetSettings]] = [(None, config), *config.agents.items()]
+    return [
+        Limit(
+            key=key if owner is None else f"agents.{owner}.{key}",
+            owner=owner,
+            unit=unit,
+            per_day=per_day,
+            amount=settings.budgets[key],
+        )
+        for owner, settings in owners
+        for key, (unit, per_day) in _BUDGETS.items()
+        if key in settings.budgets
+    ]
+
+
 def budgets_of(
     config: Config,
     *,
@@ -124,22 +149,18 @@ def budgets_of(
     tell: Callable[[BudgetReached | BudgetCleared], None] = lambda event: None,
 ) -> Budgets:
     """The budgets of agents.yaml, with nothing spent yet."""
-    return Budgets(
-        config.budget_usd,
-        config.agent_budgets_usd,
-        total_per_day=config.budget_usd_per_day,
-        agents_per_day=config.agent_budgets_usd_per_day,
-        clock=clock,
-        tell=tell,
-    )
+    return Budgets(limits_of(config), clock=clock, tell=tell)
 
 
 def restore_budgets(
-    budgets: Budgets, usage: Sequence[AgentUsage], today: Mapping[str, float], *, day_began: float
+    budgets: Budgets, spent: Mapping[str, Taken], today: Mapping[str, Taken], *, day_began: float
 ) -> None:
-    """Let the budgets begin with what a store has spent, in all and since ``day_began``.
+    """Let the budgets begin with what a store says that each agent took, in all and since ``day_began``.
 
     What a send without an answer may have cost counts as spent: a budget holds over restarts, or it is none.
     """
-    spent = {one.agent: one.cost_usd + one.at_risk_usd for one in usage}
-    budgets.restore(spent, today, day_began=day_began)
+    budgets.restore(_charges(spent), _charges(today), day_began=day_began)
+
+
+def _charges(taken: Mapping[str, Taken]) -> dict[str, Charge]:
+    return {agent: Charge(usd=one.usd, tokens=one.tokens, calls=one.calls) for agent, one in taken.items()}

@@ -13,6 +13,7 @@ from star_agents import offline
 from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
+from star_agents.agents.price_check import refuse_unbounded
 from star_agents.bus import Bus
 from star_agents.collecting import spare_what_stays
 from star_agents.config import Config
@@ -52,7 +53,7 @@ async def open_line(
 
     Raises:
         ScorerError: a scorer model cannot be loaded.
-        ConfigError: an agent's key is missing from the environment.
+        ConfigError: an agent's key is missing from the environment, or no budget can hold for an agent.
     """
     async with AsyncExitStack() as stack:
         client = await _open_client(config, store, stack, bus, now)
@@ -74,6 +75,7 @@ async def open_line(
             now=now,
         )
         unsubscribe = bus.subscribe(line.hear)
+        line.tell_prices(client.endpoints)
         spare_what_stays()
         yield line
         unsubscribe()
@@ -85,7 +87,7 @@ async def _open_client(
 ) -> AgentClient:
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
-    restore_budgets(budgets, await store.agent_usage(), await store.spent_since(day_began), day_began=day_began)
+    restore_budgets(budgets, await store.taken(), await store.taken(day_began), day_began=day_began)
     keep_secret(*secrets_of(os.environ, config.agents))
     client = AgentClient(
         config.agents,
@@ -98,6 +100,7 @@ async def _open_client(
         ),
     )
     stack.push_async_callback(client.aclose)
+    refuse_unbounded(config, client.endpoints)
     return client
 
 

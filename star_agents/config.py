@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from star_agents.config_base import SECRET_REFERENCE, BudgetSettings, EndpointSettings, Section
 from star_agents.records import KEEP, SEED, AgentPair
 
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -21,7 +22,6 @@ OWNED_ELSEWHERE = frozenset(
     | {"stream", "n", "api_base", "api_key", "mock_response"}
 )
 """What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call)."""
-SECRET_REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 
 Selection = Literal["dual", "gap", "ifd", "referee", "random", "base"]
 SCORED: frozenset[Selection] = frozenset({"dual", "gap", "ifd"})
@@ -30,7 +30,6 @@ JUDGED: frozenset[Selection] = frozenset({"dual", "referee"})
 """Selections that rank by verdicts."""
 ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
 Reward = Literal["chosen", "judged", "all"]
-Usd = Annotated[float, Field(ge=0)]
 
 
 def _plain_name(name: str) -> str:
@@ -44,41 +43,6 @@ def _plain_name(name: str) -> str:
 AgentName = Annotated[str, AfterValidator(_plain_name)]
 
 
-class Section(BaseModel):
-    """Base of every section: strict, frozen, unknown keys refused, documentation under the fields."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        protected_namespaces=(),
-    )
-
-
-class EndpointSettings(Section):
-    """How an endpoint is reached and what it costs, in LiteLLM's words."""
-
-    api_base: str | None = None
-    """Base URL of an OpenAI-compatible or local server."""
-    api_key: str | None = None
-    """`os.environ/NAME`. Keys are never written into this file."""
-    api_version: str | None = None
-    """For providers that have one, such as Azure."""
-    input_cost_per_token: Usd | None = None
-    """US dollars per prompt token, where LiteLLM does not know the price."""
-    output_cost_per_token: Usd | None = None
-    """US dollars per completion token."""
-
-    @field_validator("api_key")
-    @classmethod
-    def _key_comes_from_the_environment(cls, value: str | None) -> str | None:
-        if value is not None and not SECRET_REFERENCE.fullmatch(value):
-            raise ValueError("keys are read from the environment: write os.environ/NAME_OF_THE_VARIABLE")
-        return value
-
-
 class DeploymentConfig(EndpointSettings):
     """One endpoint of an agent."""
 
@@ -86,7 +50,7 @@ class DeploymentConfig(EndpointSettings):
     """LiteLLM model name with its provider: `openai/gpt-4o-mini`, `ollama_chat/qwen2.5:14b`, `hosted_vllm/...`."""
 
 
-class AgentConfig(EndpointSettings):
+class AgentConfig(EndpointSettings, BudgetSettings):
     """A named model with its settings: one endpoint written flat, or several under `deployments`."""
 
     model: str | None = Field(default=None, min_length=1)
@@ -119,11 +83,6 @@ class AgentConfig(EndpointSettings):
     """Seconds that a drawn pair waits for an agent that is down; then the seed goes on without this pair."""
     allow_cut: bool = False
     """Accept replies that the provider cut (`finish_reason: length`). IFD cannot see a missing end: default no."""
-    budget_usd: Usd | None = None
-    """US dollars this agent may spend in the life of one store, runs and restarts together. Reserved before a call is
-    sent."""
-    budget_usd_per_day: Usd | None = None
-    """US dollars this agent may spend on one day of UTC."""
 
     @field_validator("extra")
     @classmethod
@@ -283,7 +242,7 @@ class ServerConfig(Section):
     """Seconds that SIGTERM waits for calls in flight, which are paid for."""
 
 
-class Config(Section):
+class Config(BudgetSettings):
     """The whole of agents.yaml."""
 
     agents: dict[AgentName, AgentConfig] = Field(min_length=1)
@@ -309,11 +268,9 @@ class Config(Section):
     """The instruction memory bank."""
     evolution: EvolutionConfig = EvolutionConfig()
     """How pairs gain and lose probability."""
-    budget_usd: Usd | None = None
-    """US dollars that all agents together may spend in the life of one store: one `run` with what continues it, or one
-    daemon's folder. `run` stops there, `serve` waits until it is raised."""
-    budget_usd_per_day: Usd | None = None
-    """US dollars that all agents together may spend on one day of UTC. At the limit the work waits for the next day."""
+    unknown_prices: Literal["refuse", "allow"] = "refuse"
+    """An agent of unknown price under a budget in dollars: `refuse` to start, since the budget cannot hold for it; or
+    `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""
     concurrency: int = Field(default=32, ge=1, le=10_000)
     """Seeds worked on at once."""
     max_in_flight: int = Field(default=1000, ge=1, le=100_000)
@@ -356,14 +313,13 @@ class Config(Section):
         return tuple(dict.fromkeys(pair.pair for pair in self.base_pairs))
 
     @property
-    def agent_budgets_usd(self) -> dict[str, float | None]:
-        """Each agent's own budget for the life of a store; ``None`` for no limit."""
-        return {name: agent.budget_usd for name, agent in self.agents.items()}
-
-    @property
-    def agent_budgets_usd_per_day(self) -> dict[str, float | None]:
-        """Each agent's own budget for a day; ``None`` for no limit."""
-        return {name: agent.budget_usd_per_day for name, agent in self.agents.items()}
+    def called_agents(self) -> tuple[str, ...]:
+        """The agents that a seed may call: those of pairs and base pairs, referees, an embedder; in order of naming."""
+        named = {name for pair in (*self.pool, *self.base) for name in (pair.instruction, pair.response)}
+        named |= set(self.referee.agents) if self.needs_referee else set()
+        if self.memory.enabled and self.embedder.startswith("agent:"):
+            named.add(self.embedder.removeprefix("agent:"))
+        return tuple(name for name in self.agents if name in named)
 
     @property
     def needs_small(self) -> bool:

@@ -152,6 +152,14 @@ class ConfigMended(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PriceNoted(Event):
+    """An agent counts as free because its server is near, or nobody knows its price; told once, before it is called."""
+
+    name: ClassVar[str] = "price_noted"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetReached(Event):
     """A call could have passed a budget and was not sent; told once, whoever else is refused after it."""
 

@@ -15,8 +15,10 @@ from dataclasses import replace
 import anyio
 import anyio.lowlevel
 
+from star_agents.accounts import limits_of
 from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
+from star_agents.agents.price_check import Endpoints, price_notes, refuse_unbounded
 from star_agents.agents.prompts import Prompts
 from star_agents.bus import Bus
 from star_agents.config import Config
@@ -29,6 +31,7 @@ from star_agents.events import (
     DeploymentChanged,
     Event,
     OutcomeCommitted,
+    PriceNoted,
     SeedReturned,
     SeedsAdded,
     StateChanged,
@@ -89,6 +92,7 @@ class Line:
         self._embed = embed
         self._salt = salt
         self._settling = anyio.Lock()
+        self._told_prices: set[str] = set()
 
     @property
     def waiting_for(self) -> Waiting | None:
@@ -136,6 +140,7 @@ class Line:
     async def reconfigure(self, config: Config) -> ConfigApplied:
         """Put a checked config in force; what only a restart changes is named.
 
+        Raises ``ConfigError``, and changes nothing, where an agent cannot be called or no budget can hold for it.
         Calls in flight end where they began. A seed in hand goes on without a pair that is gone; one that cannot end
         well without it, because its base or referee is gone, is worked again under the new config.
         """
@@ -143,25 +148,30 @@ class Line:
         delayed = restart_only(old, config)
         config = config.model_copy(update={section: getattr(old, section) for section in delayed})
         keep_secret(*secrets_of(os.environ, config.agents))
+        endpoints = self.client.resolve(config.agents)
+        refuse_unbounded(config, endpoints)
         async with self._settling:
             await self.client.reconfigure(config.agents)
-            self.client.budgets.set_limits(
-                config.budget_usd,
-                config.agent_budgets_usd,
-                total_per_day=config.budget_usd_per_day,
-                agents_per_day=config.agent_budgets_usd_per_day,
-            )
+            self.client.budgets.set_limits(limits_of(config))
             self.scheduler.reconfigure(config)
             self.revision = await self.store.add_revision(config_digest(config), config.model_dump_json())
             await self.store.save_policy(self.scheduler.state(), self.revision)
             crash_point("config_applied")
             self.config = config
+        self.tell_prices(endpoints)
         self._rest.end()
         applied = ConfigApplied(
             revision=self.revision, changes=changes_between(old, config), needs_restart=tuple(delayed)
         )
         self.bus.publish(applied)
         return applied
+
+    def tell_prices(self, endpoints: Endpoints) -> None:
+        """Say what counts as free and what has no known price, each once."""
+        for note in price_notes(self.config, endpoints):
+            if note not in self._told_prices:
+                self._told_prices.add(note)
+                self.bus.publish(PriceNoted(message=note))
 
     def save_index(self) -> None:
         """Write the memory bank's index beside the store."""

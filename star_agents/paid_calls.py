@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 
+from star_agents.agents.budgets import Charge
 from star_agents.agents.reports import outcome_of
 from star_agents.bus import Bus
 from star_agents.crash_points import crash_point
@@ -62,7 +63,7 @@ class PaidCalls:
         step: str,
         told: Sequence[Any],
         parameters: Mapping[str, Any],
-        bound_usd: float | None,
+        bound: Charge,
         count: int,
     ) -> list[Intent]:
         """What makes each call the same call when it is made again."""
@@ -75,7 +76,8 @@ class PaidCalls:
                 agent=agent,
                 revision=self._revision,
                 parameters=parameters,
-                reserved_usd=bound_usd,
+                reserved_usd=bound.usd,
+                reserved_tokens=bound.tokens,
             )
             for number in range(count)
         ]

@@ -8,7 +8,15 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from star_agents.events import BudgetCleared, BudgetReached, CallAnswered, CallFailed, Event, OutcomeCommitted
+from star_agents.events import (
+    BudgetCleared,
+    BudgetReached,
+    CallAnswered,
+    CallFailed,
+    Event,
+    OutcomeCommitted,
+    PriceNoted,
+)
 
 
 class BatchProgress:
@@ -73,7 +81,7 @@ class BatchProgress:
                 self._failed += 1
             case OutcomeCommitted():
                 self._done += 1
-            case BudgetReached() | BudgetCleared():
+            case BudgetReached() | BudgetCleared() | PriceNoted():
                 self._console.print(event.message, highlight=False, markup=False, soft_wrap=True)
             case _:
                 return

@@ -255,7 +255,7 @@ class SeedBench:
         client = self._rooms.client
         parameters = client.parameters(agent, **overrides)
         told = [message.to_dict() for message in messages]
-        bound = client.worst_case_usd(agent, messages, parameters.get("max_tokens"))
+        bound = client.worst_case(agent, messages, parameters.get("max_tokens"))
         intents = self._calls.intents(agent, step, told, parameters, bound, count)
 
         async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
@@ -269,7 +269,7 @@ class SeedBench:
         """One journaled call to an embedding model; the journal keeps the vector as its bytes in base64."""
         client = self._rooms.client
         parameters = client.parameters(agent, temperature=None, max_tokens=None)
-        bound = client.worst_case_usd(agent, [Message(role="user", content=text)], 0)
+        bound = client.worst_case(agent, [Message(role="user", content=text)], 0)
 
         async def send(_: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
             embedded = await client.embed(agent, [text], about_to_send=about_to_send)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from budget_limits import dollars
 from storage_samples import commit, intent, make_dropped, make_outcome, make_reply, make_seed
 
 from star_agents.accounts import Accounts, budgets_of, restore_budgets
-from star_agents.agents.budgets import Budgets
+from star_agents.agents.budgets import Budgets, Charge
 from star_agents.commands.tables import usd_each, usd_known
 from star_agents.config_file import parse_config
 from star_agents.events import CallAnswered, OutcomeCommitted, SeedsAdded
 from star_agents.records import Outcome, Reply, Seed
 from star_agents.status import describe
-from star_agents.storage.rows import AgentUsage, Counts, PairCost, Spend
+from star_agents.storage.rows import Counts, PairCost, Spend, Taken
 from star_agents.storage.store import Store
 from star_agents.storage.tallies import Tallies
 
@@ -96,8 +97,8 @@ COUNTS = Counts(
 
 
 def test_status_divides_what_is_known_by_kept_samples_and_shows_what_is_not_known_beside_it() -> None:
-    budgets = Budgets(2.0)
-    budgets.settle(budgets.reserve("a", 1.5), 1.5)
+    budgets = Budgets(dollars(2.0))
+    budgets.settle(budgets.reserve("a", Charge(1.5)), Charge(1.5))
     pairs = [
         PairCost(pair="keep/a", candidates=4, wins=2, cost_usd=1.0, unknown_cost=1),
         PairCost(pair="keep/b", candidates=4, wins=0, cost_usd=0.0, unknown_cost=4),
@@ -115,32 +116,24 @@ def test_status_divides_what_is_known_by_kept_samples_and_shows_what_is_not_know
     }
     assert told["pair_costs"]["keep/b"]["usd_per_win"] is None
     (budget,) = told["budgets"]
-    assert (budget["key"], budget["limit_usd"], budget["spent_usd"]) == ("budget_usd", 2.0, 1.5)
+    assert (budget["key"], budget["limit"], budget["spent"]) == ("budget_usd", 2.0, 1.5)
 
 
 def test_budgets_of_agents_yaml_begin_with_what_a_store_has_spent_and_risked() -> None:
     config = parse_config(
-        "agents: {a: {model: offline/tutor, budget_usd: 2, budget_usd_per_day: 1}}\n"
-        "selection: random\nbudget_usd: 4\nbudget_usd_per_day: 3"
+        "agents: {a: {model: offline/tutor, budget_usd: 2, budget_usd_per_day: 1, budget_calls: 5}}\n"
+        "selection: random\nbudget_usd: 4\nbudget_usd_per_day: 3\nbudget_tokens_per_day: 90"
     )
     budgets = budgets_of(config, clock=lambda: 86_400.0 * 7.5)
-    usage = AgentUsage(
-        agent="a",
-        answered=1,
-        pending=1,
-        maybe_paid=0,
-        prompt_tokens=1,
-        completion_tokens=1,
-        cost_usd=0.5,
-        unknown_price=0,
-        at_risk_usd=0.25,
-    )
-    restore_budgets(budgets, [usage], {"a": 0.25}, day_began=budgets.day_began())
-    assert [(state.key, state.limit_usd, state.spent_usd) for state in budgets.states()] == [
+    spent, today = Taken(usd=0.75, calls=2, tokens=30), Taken(usd=0.25, calls=1, tokens=20)
+    restore_budgets(budgets, {"a": spent}, {"a": today}, day_began=budgets.day_began())
+    assert [(state.key, state.limit, state.spent) for state in budgets.states()] == [
         ("budget_usd", 4.0, 0.75),
         ("budget_usd_per_day", 3.0, 0.25),
+        ("budget_tokens_per_day", 90, 20),
         ("agents.a.budget_usd", 2.0, 0.75),
         ("agents.a.budget_usd_per_day", 1.0, 0.25),
+        ("agents.a.budget_calls", 5, 2),
     ]
 
 

@@ -40,10 +40,12 @@ from typing import Any
 
 import anyio
 import pytest
+from budget_limits import dollars
 from openai_server import Answer, Body, Cut, Fault, Garbage, Hang, OpenAIServer, vector
 
-from star_agents.agents.budgets import Budgets
+from star_agents.agents.budgets import Budgets, Charge
 from star_agents.agents.client import AgentClient, CallReport
+from star_agents.agents.local_network import is_local
 from star_agents.config import AgentConfig, DeploymentConfig
 from star_agents.errors import (
     AgentError,
@@ -385,35 +387,73 @@ async def test_a_price_from_the_config_is_what_a_call_costs(server: OpenAIServer
     agent = config(server, input_cost_per_token=1e-6, output_cost_per_token=1e-5)
     async with clients({"qwen": agent}) as client:
         assert (await client.ask("qwen", HELLO)).cost_usd == pytest.approx(0.002)
-        assert client.budgets.spent_usd("qwen") == pytest.approx(0.002)
+        assert client.budgets.spent("qwen") == pytest.approx(0.002)
 
 
 async def test_a_price_that_litellm_knows_needs_no_config(server: OpenAIServer) -> None:
     server.handler = lambda body: Answer(text="ok", prompt_tokens=1_000_000, completion_tokens=0)
     async with clients({"gpt": config(server, "openai/gpt-4o-mini")}) as client:
         assert (await client.ask("gpt", HELLO)).cost_usd == pytest.approx(0.15)
-        bound = client.worst_case_usd("gpt", HELLO, 100)
+        bound = client.worst_case("gpt", HELLO, 100).usd
         assert bound == pytest.approx(1.5e-7 * (12 + 32) + 6e-7 * 100)
 
 
-async def test_an_unknown_price_is_unknown_and_not_zero(server: OpenAIServer) -> None:
-    async with clients({"qwen": config(server)}) as client:
+async def test_an_unknown_price_is_unknown_and_not_zero(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.root)
+    remote = AgentConfig(model="openai/qwen", api_base="http://models.example/v1")
+    async with clients({"qwen": remote}) as client:
         assert (await client.ask("qwen", HELLO)).cost_usd is None
-        assert client.worst_case_usd("qwen", HELLO, 10) is None
-        assert (client.budgets.spent_usd(), client.budgets.unknown_calls("qwen")) == (0.0, 1)
+        assert client.worst_case("qwen", HELLO, 10).usd is None
+        assert (client.budgets.spent(), client.budgets.unknown_calls("qwen")) == (0.0, 1)
+        assert client.budgets.spent("qwen", "tokens") > 0
+
+
+LOCAL = (
+    "http://127.1.2.3:8000/v1 http://[::1]:8000 http://[::ffff:10.0.0.1]/v1 localhost:11434 http://vllm:8000 "
+    "http://192.168.1.7 https://172.31.0.1/v1 http://gpu.local:1/v1 http://a.b.internal http://0.0.0.0:1"
+)
+ELSEWHERE = (
+    "https://api.openai.com/v1 http://8.8.8.8 http://172.32.0.1 http://localhost.evil.example http://[ "
+    "http://11.0.0.1:80 http://[2001:db8::1]/v1 http://"
+)
+
+
+@pytest.mark.parametrize("base", LOCAL.split())
+def test_a_server_on_this_machine_or_in_a_private_network_is_local(base: str) -> None:
+    assert is_local(base)
+
+
+@pytest.mark.parametrize("base", ELSEWHERE.split())
+def test_every_other_server_is_not(base: str) -> None:
+    assert not is_local(base)
+
+
+async def test_a_local_server_without_a_price_counts_as_free_and_a_price_that_is_given_wins(
+    server: OpenAIServer,
+) -> None:
+    agents = {"near": config(server), "priced": config(server, output_cost_per_token=1e-3)}
+    async with clients(agents) as client:
+        assert (await client.ask("near", HELLO)).cost_usd == 0.0
+        assert (await client.ask("priced", HELLO)).cost_usd != 0.0
+        near, priced = client.endpoints["near"][0].price, client.endpoints["priced"][0].price
+    assert near is not None
+    assert priced is not None
+    assert (near.is_free, near.is_assumed, priced.is_assumed) == (True, True, False)
 
 
 async def test_the_worst_case_bounds_the_cost_of_any_text(server: OpenAIServer) -> None:
     agent = config(server, input_cost_per_token=1.0, output_cost_per_token=2.0)
     async with clients({"qwen": agent}) as client:
-        assert client.worst_case_usd("qwen", [Message(role="user", content="é" * 10)], 5) == 20 + 32 + 10
-        assert client.worst_case_usd("qwen", HELLO, None) is None
+        assert client.worst_case("qwen", [Message(role="user", content="é" * 10)], 5) == Charge(
+            20 + 32 + 10, tokens=20 + 32 + 5
+        )
+        assert client.worst_case("qwen", HELLO, None) == Charge(None, tokens=None)
 
 
 async def test_a_call_that_could_pass_the_budget_is_not_sent(server: OpenAIServer) -> None:
     agent = config(server, input_cost_per_token=1e-3, output_cost_per_token=1e-3, max_tokens=100)
     reports: list[CallReport] = []
-    async with clients({"qwen": agent}, budgets=Budgets(0.1), on_call=reports.append) as client:
+    async with clients({"qwen": agent}, budgets=Budgets(dollars(0.1)), on_call=reports.append) as client:
         with pytest.raises(BudgetExhausted, match="budget_usd"):
             await client.ask("qwen", HELLO)
     assert server.requests == []
@@ -432,13 +472,13 @@ async def test_many_calls_at_once_hold_a_small_budget(server: OpenAIServer) -> N
         except BudgetExhausted:
             ends.append(False)
 
-    async with clients({"qwen": agent}, budgets=Budgets(0.5)) as client:
+    async with clients({"qwen": agent}, budgets=Budgets(dollars(0.5))) as client:
         async with anyio.create_task_group() as group:
             for _ in range(40):
                 group.start_soon(ask, client)
-        assert client.budgets.spent_usd() == pytest.approx(0.05 * sum(ends))
-        assert 0 < client.budgets.spent_usd() <= 0.5
-        assert client.budgets.reserved_usd() == 0.0
+        assert client.budgets.spent() == pytest.approx(0.05 * sum(ends))
+        assert 0 < client.budgets.spent() <= 0.5
+        assert client.budgets.reserved() == 0.0
 
 
 async def test_a_failed_call_that_may_have_been_billed_keeps_its_reservation(server: OpenAIServer) -> None:
@@ -447,10 +487,10 @@ async def test_a_failed_call_that_may_have_been_billed_keeps_its_reservation(ser
     async with clients({"qwen": agent}) as client:
         with pytest.raises(AgentRefused):
             await client.ask("qwen", HELLO)
-        assert client.budgets.spent_usd() == 0.0
+        assert client.budgets.spent() == 0.0
         with pytest.raises(AgentUnavailable):
             await client.ask("qwen", HELLO)
-        assert client.budgets.spent_usd() == 3.0
+        assert client.budgets.spent() == 3.0
 
 
 # Configuration.

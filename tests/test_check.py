@@ -96,7 +96,7 @@ async def test_a_vllm_server_tells_its_models_and_their_context() -> None:
     async with serving(Model(vllm("org/small", max_model_len=8192))) as server:
         found = await look_at(AgentConfig(model="hosted_vllm/org/small", api_base=f"{server.base}/v1"))
     assert (found.reachable, found.model_known, found.context, found.json) == (True, True, 8192, "yes")
-    assert (found.price, found.cost_usd, found.calls) == ("unknown", None, 2)
+    assert (found.price, found.cost_usd, found.calls) == ("free", 0.0, 2), "a server of one's own"
     assert (found.problem, found.notes) == ("", ())
     assert found.latency_s is not None
     assert 0 < found.latency_s < 5
@@ -314,7 +314,8 @@ def test_litellms_list_corrects_a_misspelt_name() -> None:
 
 AGENTS = """
 agents:
-  qwen: {model: openai/test, api_base: "URL", max_tokens: 100}
+  near: {model: openai/test, api_base: "URL"}
+  qwen: {model: openai/test, api_base: "http://models.example/v1", max_tokens: 100}
   priced: {model: openai/test, api_base: "URL", input_cost_per_token: 0.001, output_cost_per_token: 0.001}
   away: {model: openai/test, api_base: "http://127.0.0.1:9/v1", retries: 0}
 selection: random
@@ -336,8 +337,12 @@ def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., t
     return run
 
 
-def test_check_names_everything_in_json_and_ends_with_1_where_an_agent_fails(check: Any, tmp_path: Path) -> None:
+def test_check_names_everything_in_json_and_ends_with_1_where_an_agent_fails(
+    check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with provider(tmp_path / "book") as url:
+        monkeypatch.setenv("HTTP_PROXY", url.removesuffix("/v1"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         code, out = check(AGENTS.replace("URL", url), "--json")
     parts = {finding["part"]: finding for finding in json.loads(out)}
     assert code == 1
@@ -351,8 +356,32 @@ def test_check_names_everything_in_json_and_ends_with_1_where_an_agent_fails(che
     assert 0 < parts["spent"]["cost_usd"] == parts["agent priced"]["cost_usd"]
 
 
-def test_check_shows_one_row_per_agent_the_advice_and_what_it_spent(check: Any, tmp_path: Path) -> None:
+def test_check_says_which_budget_cannot_hold_and_what_counts_as_free(
+    check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\n".join(line for line in AGENTS.splitlines() if "away" not in line) + "\nbudget_usd: 5\n"
     with provider(tmp_path / "book") as url:
+        monkeypatch.setenv("HTTP_PROXY", url.removesuffix("/v1"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        code, out = check(text.replace("URL", url), "--json")
+        healthy, allowed = check(text.replace("URL", url) + "budget_calls: 100", "--json")
+    told = [(one["part"], one["ok"], one["detail"]) for one in json.loads(out) if one["part"] in ("budgets", "prices")]
+    (refused, near, far) = told
+    assert (code, healthy) == (1, 0)
+    assert refused[:2] == ("budgets", False)
+    assert "agents.qwen: nobody knows its price, so `budget_usd` cannot hold for it (give input_cost" in refused[2]
+    assert "agent near: openai/test at 127.0.0.1" in near[2]
+    assert "has no price and counts as free" in near[2]
+    assert "nobody knows the price of openai/test at models.example" in far[2]
+    assert "budgets" not in {one["part"] for one in json.loads(allowed)}
+
+
+def test_check_shows_one_row_per_agent_the_advice_and_what_it_spent(
+    check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with provider(tmp_path / "book") as url:
+        monkeypatch.setenv("HTTP_PROXY", url.removesuffix("/v1"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         code, out = check(AGENTS.replace("URL", url))
         rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.startswith("│")}
         healthy, _ = check("\n".join(line for line in AGENTS.replace("URL", url).splitlines() if "away" not in line))

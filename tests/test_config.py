@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from star_agents.config import Config, Section
+from star_agents.config import Config
+from star_agents.config_base import Section
 from star_agents.config_file import config_digest, parse_config, read_config
 from star_agents.errors import ConfigError
 from star_agents.records import AgentPair

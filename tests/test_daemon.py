@@ -215,12 +215,12 @@ def test_at_a_budget_the_daemon_waits_says_so_and_goes_on_when_it_is_raised(tmp_
         assert status["waiting_for"] == {"reason": reached["message"], "until": reached["resets_at"]}
         assert status["state"] == "ready"
         (budget,) = status["budgets"]
-        assert (budget["key"], budget["limit_usd"], budget["reached"]) == (
+        assert (budget["key"], budget["limit"], budget["reached"]) == (
             "budget_usd_per_day",
             0.2,
             reached["message"],
         )
-        assert 0 < budget["spent_usd"] <= 0.2
+        assert 0 < budget["spent"] <= 0.2
         told = star_agents("status", "--url", base).stdout
         assert f"waiting: {reached['message']}" in told
         assert "budget reached" not in told, "the same sentence once"

@@ -91,8 +91,10 @@ async def test_at_a_daily_budget_a_batch_waits_for_the_next_day_and_no_day_costs
             days = int((clock.at - NOON) // DAY) + 1
             for day in range(days + 1):
                 began = NOON - DAY / 2 + day * DAY
-                spent, later = await line.store.spent_since(began), await line.store.spent_since(began + DAY)
-                costs[day] = round(10**9 * (sum(spent.values()) - sum(later.values())))
+                spent, later = await line.store.taken(began), await line.store.taken(began + DAY)
+                costs[day] = round(
+                    10**9 * (sum(one.usd for one in spent.values()) - sum(one.usd for one in later.values()))
+                )
     assert len(results(tmp_path)) == 12
     assert len([cost for cost in costs.values() if cost]) > 1, "it took more than a day"
     assert max(costs.values()) <= 0.2 * 10**9
@@ -131,8 +133,8 @@ async def test_a_batch_spends_a_budget_to_its_end_although_worst_cases_fill_it_a
             (state,) = line.client.budgets.states()
     assert "raise `budget_usd` in agents.yaml" in line.stopped_by
     assert state.reached == line.stopped_by
-    assert 0.08 < state.spent_usd <= 0.2
-    assert state.reserved_usd == 0.0
+    assert 0.08 < state.spent <= 0.2
+    assert state.reserved == 0.0
 
 
 async def test_a_daemon_rests_at_a_budget_and_goes_on_when_agents_yaml_raises_it(tmp_path: Path) -> None:
@@ -203,12 +205,12 @@ async def test_a_restart_on_the_same_day_goes_on_with_what_the_day_has_left(tmp_
         config = priced(server.url, "budget_usd_per_day: 0.2")
         for _ in range(2):
             async with working(config, tmp_path, is_batch=False, clock=Clock(), hear=lambda event: None) as line:
-                spent.append(line.client.budgets.spent_usd(today=True))
+                spent.append(line.client.budgets.spent(today=True))
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(line.work)
                     await resting(line)
                     line.close()
-                spent.append(line.client.budgets.spent_usd(today=True))
+                spent.append(line.client.budgets.spent(today=True))
     first, stopped, restarted, last = spent
     assert first == 0.0
     assert 0.08 < stopped <= last <= 0.2

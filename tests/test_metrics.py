@@ -49,12 +49,22 @@ STATUS: dict[str, Any] = {
     "budgets": [
         {
             "key": "budget_usd",
-            "limit_usd": 20.0,
-            "spent_usd": 1.25,
-            "reserved_usd": 0.5,
+            "unit": "usd",
+            "limit": 20.0,
+            "spent": 1.25,
+            "reserved": 0.5,
             "resets_at": None,
             "reached": "",
-        }
+        },
+        {
+            "key": "agents.a.budget_calls",
+            "unit": "calls",
+            "limit": 100,
+            "spent": 60,
+            "reserved": 2,
+            "resets_at": None,
+            "reached": "",
+        },
     ],
     "agents": {
         "a": {
@@ -232,12 +242,13 @@ async def test_a_snapshot_is_told_in_base_units_under_the_labels_of_agents_yaml(
     assert values(told["pair_wins"]) == {("keep/a",): 5, ("keep/seed",): 3}
     assert values(told["referee_verdicts"]) == {("win",): 5, ("tie",): 2, ("loss",): 2}
     assert values(told["budget_limit_usd"]) == {("budget_usd",): 20}
+    assert values(told["budget_spent_calls"]) == {("agents.a.budget_calls",): 60}
+    assert values(told["budget_reached"]) == {("budget_usd",): 0, ("agents.a.budget_calls",): 0}
     single = {
         "agent_up": 1,
         "agent_call_limit": 5,
         "agent_queued_calls": 3,
         "agent_wins": 6,
-        "budget_reached": 0,
         "calls_maybe_paid_twice": 1,
         "config_last_reload_success": 1,
         "config_revision": 7,

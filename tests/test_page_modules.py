@@ -19,7 +19,7 @@ STATUS = {
     "rate": {"seeds_per_minute": 41.2, "seeds_per_minute_overall": 40.0, "eta_s": 1740.0},
     "calls": {"answered": 5000},
     "cost": {"usd": 1.84, "calls_of_unknown_price": 0},
-    "budgets": [{"key": "budget_usd", "limit_usd": 20}],
+    "budgets": [{"key": "budget_usd", "unit": "usd", "limit": 20}],
     "pairs": {"keep/gpt": 0.24, "keep/phi": 0.19},
     "waiting_for": None,
 }

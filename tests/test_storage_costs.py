@@ -40,6 +40,24 @@ async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
         yield store
 
 
+async def dollars_since(store: Store, since: float) -> dict[str, float]:
+    return {agent: taken.usd for agent, taken in (await store.taken(since)).items()}
+
+
+async def test_calls_and_tokens_count_what_is_at_risk_and_are_the_same_from_either_index(store: Store) -> None:
+    calls = ["answered", "in flight", "withdrawn", "uncounted", "again"]
+    await store.intend([intent(key, reserved_tokens=100) for key in calls])
+    await store.withdraw(["withdrawn"])
+    await store.intend([intent("again", reserved_tokens=100)])
+    unknown = make_reply(prompt_tokens=0, completion_tokens=0)
+    await store.record_answers([("answered", make_reply()), ("again", make_reply()), ("uncounted", unknown)])
+    await store.intend([intent("older", agent="b", reserved_tokens=None)])
+    taken = await store.taken()
+    assert (taken["a"].calls, taken["a"].tokens) == (5, 15 + 100 + 100 + (15 + 100))
+    assert (taken["b"].calls, taken["b"].tokens) == (1, 0)
+    assert taken == await store.taken(0.0)
+
+
 async def test_what_a_day_cost_counts_calls_of_that_day_and_sends_at_risk(store: Store, clock: Clock) -> None:
     await store.intend([intent("yesterday")])
     await store.record_answers([("yesterday", make_reply(cost_usd=0.1))])
@@ -49,18 +67,18 @@ async def test_what_a_day_cost_counts_calls_of_that_day_and_sends_at_risk(store:
     await store.record_answers([("answered", make_reply(cost_usd=0.25)), ("unpriced", make_reply(cost_usd=None))])
     await store.record_answers([("free", make_reply(cost_usd=0.0))])
     await store.withdraw(["withdrawn"])
-    assert await store.spent_since(clock.at) == {"a": 0.25 + 0.5 + 0.5, "b": 0.0}
-    assert await store.spent_since(clock.at - DAY) == {"a": 0.1 + 0.25 + 0.5 + 0.5, "b": 0.0}
-    assert await store.spent_since(clock.at + 1) == {}
+    assert await dollars_since(store, clock.at) == {"a": 0.25 + 0.5 + 0.5, "b": 0.0}
+    assert await dollars_since(store, clock.at - DAY) == {"a": 0.1 + 0.25 + 0.5 + 0.5, "b": 0.0}
+    assert await store.taken(clock.at + 1) == {}
 
 
 async def test_a_send_that_was_repeated_counts_twice_on_the_day_of_the_last_one(store: Store, clock: Clock) -> None:
     await store.intend([intent("k", reserved_usd=0.5)])
     clock.at += DAY
     await store.intend([intent("k", reserved_usd=0.5)])
-    assert await store.spent_since(clock.at) == {"a": 1.0}
+    assert await dollars_since(store, clock.at) == {"a": 1.0}
     await store.record_answers([("k", make_reply(cost_usd=0.2))])
-    assert await store.spent_since(clock.at) == {"a": 0.2 + 0.5}
+    assert await dollars_since(store, clock.at) == {"a": 0.2 + 0.5}
 
 
 async def test_an_answer_without_a_price_is_at_risk_of_what_was_reserved(store: Store) -> None:
@@ -107,7 +125,7 @@ async def test_pair_costs_sum_candidates_and_wins_of_newest_outcomes(store: Stor
     assert [pair.usd_per_win for pair in expected] == [0.25, None, None]
     with StoreReader(tmp_path) as reader:
         assert reader.pair_costs() == expected
-        assert reader.spent_since(0.0) == await store.spent_since(0.0)
+        assert reader.taken() == await store.taken() == await store.taken(0.0)
 
 
 async def test_a_store_of_version_1_learns_what_its_candidates_cost(tmp_path: Path) -> None:
@@ -125,7 +143,7 @@ async def test_a_store_of_version_1_learns_what_its_candidates_cost(tmp_path: Pa
     async with await Store.open(tmp_path / "old") as store:
         assert await store.pair_costs() == expected
         assert await store.counts() == counts
-        assert await store.spent_since(0.0) == {"a": 0.5}
+        assert await dollars_since(store, 0.0) == {"a": 0.5}
         assert (await store.outcomes())[0].outcome == outcome
 
 

@@ -24,6 +24,7 @@ from storage_samples import (
 from star_agents.errors import UsageError
 from star_agents.records import Message, Outcome, Sample, Seed
 from star_agents.storage.export import FORMATS, dataset_rows, rejected_rows, write_export, write_run_folder
+from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.store import Store
@@ -230,4 +231,4 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     assert summary["pairs"]["keep/seed"]["probability_now"] is None
     assert summary["pairs"]["keep/b"]["usd_per_win"] is None, "it won nothing"
     assert (summary["selection"], summary["policy"]) == ("dual", "paper")
-    assert summary["versions"]["schema"] == 4
+    assert summary["versions"]["schema"] == len(scripts())

@@ -48,6 +48,11 @@ class Answer:
     listed_usd: float | None = None
     """What LiteLLM makes of the cost; ``None`` on the direct way."""
 
+    @property
+    def count(self) -> int:
+        """Answers that came back."""
+        return len(self.choices)
+
 
 class Transport(Protocol):
     """A way to send a call."""

@@ -20,7 +20,7 @@ import anyio
 
 from star_agents.agents import litellm_env
 from star_agents.agents.answer import Answer, Call, Transport
-from star_agents.agents.budgets import Budgets
+from star_agents.agents.budgets import Budgets, Charge
 from star_agents.agents.direct import DirectTransport
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.gate import DeploymentState
@@ -70,6 +70,7 @@ class _Vectors:
     prompt_tokens: int
     completion_tokens: int = 0
     listed_usd: float | None = None
+    count: int = 1
 
 
 class AgentClient:
@@ -132,7 +133,7 @@ class AgentClient:
         Raises:
             ConfigError: As when building; everything is as it was.
         """
-        endpoints = resolve(litellm_env.load, agents, self._environ, self._providers)
+        endpoints = self.resolve(agents)
         self._secrets |= secrets_of(self._environ, agents)
         await self._lines.reconcile(agents, endpoints)
 
@@ -146,8 +147,21 @@ class AgentClient:
         line = self._lines[agent]
         return {"models": list(line.models), **sampling(line.config, temperature, max_tokens)}
 
-    def worst_case_usd(self, agent: str, messages: Sequence[Message], max_tokens: int | None) -> float | None:
-        """Upper bound of what one call costs; ``None`` where the price or the length of the answer has no bound."""
+    @property
+    def endpoints(self) -> dict[str, tuple[Endpoint, ...]]:
+        """The endpoints of every agent in force."""
+        return {line.name: line.endpoints for line in self._lines}
+
+    def resolve(self, agents: Mapping[str, AgentConfig]) -> dict[str, tuple[Endpoint, ...]]:
+        """The endpoints that agents.yaml would give these agents.
+
+        Raises:
+            ConfigError: As when building.
+        """
+        return resolve(litellm_env.load, agents, self._environ, self._providers)
+
+    def worst_case(self, agent: str, messages: Sequence[Message], max_tokens: int | None) -> Charge:
+        """The most that one call takes; ``None`` in it where the price or the length of the answer has no bound."""
         return _bound(self._lines[agent], most_tokens(messages), max_tokens)
 
     def down(self) -> frozenset[str]:
@@ -223,7 +237,7 @@ class AgentClient:
 
         order = Order(
             line=line,
-            bound_usd=_bound(line, most_tokens(messages), shape.get("max_tokens"), count),
+            bound=_bound(line, most_tokens(messages), shape.get("max_tokens"), count),
             send=send,
             cost=_cost_of(line),
             wait_when_down_s=line.config.wait_when_down_s if is_dispensable else math.inf,
@@ -261,7 +275,7 @@ class AgentClient:
 
         order = Order(
             line=line,
-            bound_usd=_bound(line, tokens, 0),
+            bound=_bound(line, tokens, 0),
             send=send,
             cost=embedding_cost,
             about_to_send=about_to_send,
@@ -282,7 +296,7 @@ class AgentClient:
             await litellm_env.close_connections()
 
 
-def _bound(line: Line, prompt_tokens: int, max_tokens: int | None, count: int = 1) -> float | None:
+def _bound(line: Line, prompt_tokens: int, max_tokens: int | None, count: int = 1) -> Charge:
     return worst_case((endpoint.price for endpoint in line.endpoints), prompt_tokens, max_tokens, count)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from star_agents.agents.local_network import is_local
 from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price, listed_price
 from star_agents.agents.provider import CompletionFunction
@@ -20,6 +21,14 @@ from star_agents.errors import ConfigError, Problem
 
 _REFERENCE = "os.environ/"
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_BASES = {
+    "ollama": ("OLLAMA_API_BASE", "http://localhost:11434"),
+    "ollama_chat": ("OLLAMA_API_BASE", "http://localhost:11434"),
+    "llamafile": ("LLAMAFILE_API_BASE", "http://127.0.0.1:8080/v1"),
+    "lm_studio": ("LM_STUDIO_API_BASE", ""),
+    "hosted_vllm": ("HOSTED_VLLM_API_BASE", ""),
+}
+"""By provider: LiteLLM's variable for the address, and its default."""
 _SHORTEST_SECRET = 8
 """Shorter values are words like ``none``; removing them would garble messages."""
 
@@ -33,6 +42,8 @@ class Endpoint:
     """LiteLLM's parameters, the key included."""
     price: Price | None
     """``None``: nobody knows it."""
+    address: str = field(default="", repr=False)
+    """Of its server, as far as that is known without asking anybody; it may hold a password."""
     route: Route | None = None
     """Where to send directly; ``None``: only LiteLLM can, or a function in this process."""
     respond: CompletionFunction | None = None
@@ -113,10 +124,12 @@ def _endpoint(
     route = route_to(surroundings.litellm, agent, config, params.get("api_key"), surroundings.environ)
     if route is None:
         _make_known(surroundings.litellm(), config.model, provider)
+    address = route.url if route is not None else _address(config, provider, surroundings.environ)
     return Endpoint(
         model=config.model,
         params=params,
-        price=_price(config, provider),
+        price=_price(config, provider, address),
+        address=address,
         route=route,
         takes_n=_takes_n(surroundings.litellm(), config.model) if route is None else route.dialect == "openai",
     )
@@ -166,8 +179,17 @@ def _key(reference: str, environ: Mapping[str, str], where: str, problems: list[
     return ""
 
 
-def _price(config: DeploymentConfig, provider: str) -> Price | None:
-    """The price from agents.yaml (one that is left out beside the other is 0), else from LiteLLM's list."""
+def _address(config: DeploymentConfig, provider: str, environ: Mapping[str, str]) -> str:
+    """Where LiteLLM would send to, for providers whose servers people run themselves."""
+    variable, otherwise = _BASES.get(provider, ("", ""))
+    return config.api_base or environ.get(variable) or otherwise
+
+
+def _price(config: DeploymentConfig, provider: str, address: str) -> Price | None:
+    """The price from agents.yaml (one that is left out beside the other is 0), else from LiteLLM's list.
+
+    What has no price there and runs on this machine, or in a private network, counts as free.
+    """
     if config.input_cost_per_token is not None or config.output_cost_per_token is not None:
         return Price(prompt=config.input_cost_per_token or 0.0, completion=config.output_cost_per_token or 0.0)
     for name in (config.model, config.model.partition("/")[2]):
@@ -175,4 +197,4 @@ def _price(config: DeploymentConfig, provider: str) -> Price | None:
         same_provider = str(entry.get("litellm_provider", "")).startswith(provider)
         if same_provider and entry.get("input_cost_per_token") is not None:
             return listed_price(entry)
-    return None
+    return Price(prompt=0.0, completion=0.0, is_assumed=True) if is_local(address) else None

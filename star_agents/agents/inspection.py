@@ -108,7 +108,7 @@ async def inspect(
     client = AgentClient(asked, providers=providers, environ=environ, on_call=reports.append)
     found: dict[str, Inspection] = {}
     try:
-        async with aiohttp.ClientSession() as session, anyio.create_task_group() as tasks:
+        async with aiohttp.ClientSession(trust_env=True) as session, anyio.create_task_group() as tasks:
             inspector = _Inspector(litellm, client, session, reports, free, longest_prompt)
             for subject in subjects:
                 tasks.start_soon(inspector.inspect, subject, found)

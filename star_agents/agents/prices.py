@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from star_agents.agents.spending import Charge
 from star_agents.records import Message
+
+T = TypeVar("T", int, float)
 
 _TOKENS_PER_MESSAGE = 16
 """More than any chat template puts around one message."""
@@ -32,6 +36,8 @@ class Price:
     completion: float
     longest: int | None = None
     """Most tokens that the model can write, where LiteLLM knows it."""
+    is_assumed: bool = False
+    """Nobody stated it: a server on this machine or in a private network counts as free."""
     from_config: bool = True
     """False: from LiteLLM's list, which knows tiers and discounts; where LiteLLM sent, what a call cost is LiteLLM's to
     say."""
@@ -50,19 +56,26 @@ def most_tokens(messages: Sequence[Message]) -> int:
     return text + _TOKENS_PER_MESSAGE * (len(messages) + 1)
 
 
-def worst_case(
-    prices: Iterable[Price | None], prompt_tokens: int, max_tokens: int | None, answers: int = 1
-) -> float | None:
-    """Upper bound in US dollars over every endpoint that may answer; ``None`` where price or length has no bound."""
-    bounds: list[float] = []
+def worst_case(prices: Iterable[Price | None], prompt_tokens: int, max_tokens: int | None, answers: int = 1) -> Charge:
+    """The most that one request for so many answers may take, whichever endpoint answers.
+
+    Dollars are unknown where the price or the length of an answer has no bound, tokens where that length has none.
+    """
+    usd: list[float | None] = []
+    tokens: list[int | None] = []
     for price in prices:
-        if price is None:
-            return None
-        longest = max_tokens if max_tokens is not None else price.longest
-        if longest is None and price.completion:
-            return None
-        bounds.append(price.prompt * prompt_tokens + price.completion * (longest or 0) * answers)
-    return max(bounds, default=None)
+        longest = max_tokens if max_tokens is not None else price.longest if price is not None else None
+        tokens.append(None if longest is None else prompt_tokens + longest * answers)
+        if price is None or (longest is None and price.completion):
+            usd.append(None)
+        else:
+            usd.append(price.prompt * prompt_tokens + price.completion * (longest or 0) * answers)
+    return Charge(usd=_most(usd), tokens=_most(tokens), calls=answers)
+
+
+def _most(bounds: Sequence[T | None]) -> T | None:
+    known = [bound for bound in bounds if bound is not None]
+    return max(known, default=None) if len(known) == len(bounds) else None
 
 
 def listed_price(entry: Mapping[str, object]) -> Price:

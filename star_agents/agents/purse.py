@@ -11,14 +11,14 @@ import asyncio
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-from star_agents.agents.budgets import Budgets, Reservation
+from star_agents.agents.budgets import Budgets, Charge, Reservation
 from star_agents.errors import BudgetExhausted
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiter:
     agent: str
-    usd: float | None
+    charge: Charge
     future: asyncio.Future[Reservation]
 
 
@@ -38,18 +38,18 @@ class Purse:
         """Calls that wait for room."""
         return sum(len(queue) for queue in self._queues.values())
 
-    async def reserve(self, agent: str, usd: float | None) -> Reservation:
+    async def reserve(self, agent: str, charge: Charge) -> Reservation:
         """As ``Budgets.reserve``, but wait while calls in flight may still free what is missing.
 
         Raises:
             BudgetExhausted: No call in flight can free enough.
         """
         try:
-            return self._budgets.reserve(agent, usd)
+            return self._budgets.reserve(agent, charge)
         except BudgetExhausted as error:
             if not error.is_passing:
                 raise
-            waiter = _Waiter(agent, usd, asyncio.get_running_loop().create_future())
+            waiter = _Waiter(agent, charge, asyncio.get_running_loop().create_future())
             self._queues[error.agent].append(waiter)
         try:
             return await waiter.future
@@ -75,7 +75,7 @@ class Purse:
             waiter = queue[0]
             if not waiter.future.done():
                 try:
-                    waiter.future.set_result(self._budgets.reserve(waiter.agent, waiter.usd))
+                    waiter.future.set_result(self._budgets.reserve(waiter.agent, waiter.charge))
                 except BudgetExhausted as error:
                     if error.is_passing and error.agent == owner:
                         break

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 import anyio
 import anyio.lowlevel
 
-from star_agents.agents.budgets import Budgets, Reservation
+from star_agents.agents.budgets import Budgets, Charge, Reservation
 from star_agents.agents.gate import Slot
 from star_agents.agents.lines import Line, Lines
 from star_agents.agents.patience import Patience
@@ -36,6 +36,10 @@ class Paid(Protocol):
     def completion_tokens(self) -> int:
         """As the provider counted them."""
 
+    @property
+    def count(self) -> int:
+        """Answers that came back."""
+
 
 PaidT = TypeVar("PaidT", bound=Paid)
 
@@ -54,7 +58,7 @@ class Order(Generic[PaidT]):
     """A call to make: how to send it once, what it may cost, and what it did cost."""
 
     line: Line
-    bound_usd: float | None
+    bound: Charge
     send: Callable[[int], Awaitable[PaidT]]
     """Sends to the endpoint with this index."""
     cost: Callable[[int, PaidT], float | None]
@@ -109,7 +113,7 @@ class Sender:
         patience = Patience(retries=config.retries, give_up_after_s=config.give_up_after_s, rng=self._rng)
         reservation: Reservation | None = None
         try:
-            reservation = await self._purse.reserve(line.name, order.bound_usd)
+            reservation = await self._purse.reserve(line.name, order.bound)
             with self._lines.in_use(line):
                 index, answer = await patience.keep_trying(self._sleep, partial(self._try, order, patience))
         except BaseException as error:
@@ -119,7 +123,7 @@ class Sender:
             self._report(line, began, patience, outcome_of(error), None)
             raise
         answered = Answered(answer=answer, index=index, cost_usd=order.cost(index, answer))
-        self._budgets.settle(reservation, answered.cost_usd)
+        self._budgets.settle(reservation, _taken(answered, order.bound))
         self._report(line, began, patience, "ok", answered)
         return answered
 
@@ -187,6 +191,12 @@ class Sender:
                 cost_usd=answered.cost_usd if answered else None if patience.maybe_paid else 0.0,
             )
         )
+
+
+def _taken(answered: Answered[PaidT], bound: Charge) -> Charge:
+    """What an answer took. A provider that counts no tokens leaves them unknown."""
+    tokens = answered.answer.prompt_tokens + answered.answer.completion_tokens
+    return Charge(usd=answered.cost_usd, tokens=tokens or None, calls=min(bound.calls, answered.answer.count))
 
 
 def _tell(slot: Slot, error: AgentError) -> None:

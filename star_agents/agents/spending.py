@@ -1,8 +1,8 @@
 """What agents spent and what is set aside for their calls in flight, by period: the books behind ``budgets.py``.
 
-Pure bookkeeping; the clock is handed in. Amounts are whole picodollars, so that sums are exact and ``spent + reserved``
-can be compared with a limit without a tolerance. A reservation belongs to the day it was made on, however late its call
-ends.
+Pure bookkeeping; the clock is handed in. Amounts are whole numbers, dollars as picodollars, so that sums are exact and
+``spent + reserved`` can be compared with a limit without a tolerance. A reservation belongs to the day it was made on,
+however late its call ends.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 PICO = 10**12
 DAY_S = 86_400
@@ -19,6 +20,24 @@ _DAYS_KEPT = 3
 
 Owner = str | None
 """An agent, or ``None`` for all together."""
+Unit = Literal["usd", "calls", "tokens"]
+"""What a budget counts. Calls and tokens are known whatever the model, its price is not."""
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call takes, or took, of every budget."""
+
+    usd: float | None
+    """US dollars; ``None``: nobody knows the price."""
+    tokens: int | None = 0
+    """Of prompt and answer together; ``None``: nobody knows."""
+    calls: int = 1
+
+    def of(self, unit: Unit) -> float | None:
+        """The amount in one unit."""
+        return {"usd": self.usd, "calls": self.calls, "tokens": self.tokens}[unit]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,26 +46,37 @@ class Reservation:
 
     id: int
     agent: str
-    usd: float | None
-    """``None``: the price is unknown and nothing is reserved."""
+    charge: Charge
+    """The most that the call may take. Of what is unknown nothing is reserved."""
+
+
+Amounts = Mapping[Unit, int]
 
 
 class Book:
-    """Picodollars that each agent, and under ``None`` all together, spent and reserved in one period."""
+    """What each agent, and under ``None`` all together, spent and reserved in one period."""
 
     def __init__(self) -> None:
-        self.spent: Counter[Owner] = Counter()
-        self.reserved: Counter[Owner] = Counter()
+        self.spent: Counter[tuple[Owner, Unit]] = Counter()
+        self.reserved: Counter[tuple[Owner, Unit]] = Counter()
 
-    def reserve(self, agent: str, amount: int) -> None:
-        """Set an amount aside; a negative one is given back."""
-        for owner in (agent, None):
-            self.reserved[owner] += amount
+    def reserve(self, agent: str, amounts: Amounts) -> None:
+        """Set amounts aside."""
+        self._add(self.reserved, agent, amounts, 1)
 
-    def spend(self, agent: str, amount: int) -> None:
-        """Count an amount as spent."""
-        for owner in (agent, None):
-            self.spent[owner] += amount
+    def give_back(self, agent: str, amounts: Amounts) -> None:
+        """Undo ``reserve``."""
+        self._add(self.reserved, agent, amounts, -1)
+
+    def spend(self, agent: str, amounts: Amounts) -> None:
+        """Count amounts as spent."""
+        self._add(self.spent, agent, amounts, 1)
+
+    @staticmethod
+    def _add(column: Counter[tuple[Owner, Unit]], agent: str, amounts: Amounts, sign: int) -> None:
+        for unit, amount in amounts.items():
+            column[agent, unit] += sign * amount
+            column[None, unit] += sign * amount
 
 
 class Spending:
@@ -60,7 +90,7 @@ class Spending:
         self.day = -1
         """The day that was looked up last, in days since 1970."""
         self._days: dict[int, Book] = {}
-        self._open: dict[int, tuple[str, int, int]] = {}
+        self._open: dict[int, tuple[str, Amounts, int]] = {}
         self._next_id = 0
         self.today()
 
@@ -69,41 +99,44 @@ class Spending:
         self.day = int(self._clock() // DAY_S)
         return self._on(self.day)
 
-    def restore(self, spent: Mapping[str, float], on_day: Mapping[str, float], day: int) -> None:
-        """Set what each agent spent before this process began, in US dollars: in all, and of that on one day."""
+    def restore(self, spent: Mapping[str, Charge], on_day: Mapping[str, Charge], day: int) -> None:
+        """Set what each agent spent before this process began: in all, and of that on one day."""
         self.life, self._days[day] = Book(), Book()
-        for book, costs in ((self.life, spent), (self._days[day], on_day)):
-            for agent, usd in costs.items():
-                book.spend(agent, round_down(usd))
+        for book, charges in ((self.life, spent), (self._days[day], on_day)):
+            for agent, charge in charges.items():
+                book.spend(agent, {unit: round_down(unit, charge.of(unit) or 0) for unit in UNITS})
 
-    def reserve(self, agent: str, usd: float | None) -> Reservation:
-        """Set ``usd`` aside in both books of the present."""
-        amount = round_up(usd or 0.0)
+    def reserve(self, agent: str, charge: Charge) -> Reservation:
+        """Set a charge aside in both books of the present."""
+        amounts: Amounts = {unit: round_up(unit, charge.of(unit) or 0) for unit in UNITS}
         self._next_id += 1
-        self.life.reserve(agent, amount)
-        self.today().reserve(agent, amount)
-        self._open[self._next_id] = (agent, amount, self.day)
-        return Reservation(id=self._next_id, agent=agent, usd=usd)
+        self.life.reserve(agent, amounts)
+        self.today().reserve(agent, amounts)
+        self._open[self._next_id] = (agent, amounts, self.day)
+        return Reservation(id=self._next_id, agent=agent, charge=charge)
 
-    def settle(self, reservation: Reservation, actual: float | None) -> None:
-        """Turn a reservation into what the call cost; what nobody knows counts as what was reserved, and as unknown."""
-        agent, amount, day = self._close(reservation)
-        if actual is None:
+    def settle(self, reservation: Reservation, actual: Charge | None) -> None:
+        """Turn a reservation into what the call took; what nobody knows counts as what was reserved, and as unknown."""
+        agent, reserved, day = self._close(reservation)
+        if actual is None or actual.usd is None:
             for owner in (agent, None):
                 self.unknown[owner] += 1
-        cost = amount if actual is None else round_down(actual)
-        self.life.spend(agent, cost)
-        self._on(day).spend(agent, cost)
+        took = {unit: None if actual is None else actual.of(unit) for unit in UNITS}
+        amounts: Amounts = {
+            unit: reserved[unit] if amount is None else round_down(unit, amount) for unit, amount in took.items()
+        }
+        self.life.spend(agent, amounts)
+        self._on(day).spend(agent, amounts)
 
     def cancel(self, reservation: Reservation) -> None:
         """Give a reservation back."""
         self._close(reservation)
 
-    def _close(self, reservation: Reservation) -> tuple[str, int, int]:
-        agent, amount, day = self._open.pop(reservation.id)
-        self.life.reserve(agent, -amount)
-        self._on(day).reserve(agent, -amount)
-        return agent, amount, day
+    def _close(self, reservation: Reservation) -> tuple[str, Amounts, int]:
+        agent, amounts, day = self._open.pop(reservation.id)
+        self.life.give_back(agent, amounts)
+        self._on(day).give_back(agent, amounts)
+        return agent, amounts, day
 
     def _on(self, day: int) -> Book:
         """The book of a day; a day that is forgotten gets a blank one, which nobody asks for."""
@@ -115,11 +148,20 @@ class Spending:
         return book
 
 
-def round_up(usd: float) -> int:
-    """Whole picodollars that are no less."""
-    return math.ceil(usd * PICO)
+def round_up(unit: Unit, amount: float) -> int:
+    """A whole amount of the books that is no less."""
+    return math.ceil(amount * _scale(unit))
 
 
-def round_down(usd: float) -> int:
-    """Whole picodollars that are no more."""
-    return math.floor(usd * PICO)
+def round_down(unit: Unit, amount: float) -> int:
+    """A whole amount of the books that is no more."""
+    return math.floor(amount * _scale(unit))
+
+
+def from_books(unit: Unit, amount: int) -> float:
+    """An amount of the books in its own unit."""
+    return amount / PICO if unit == "usd" else amount
+
+
+def _scale(unit: Unit) -> int:
+    return PICO if unit == "usd" else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +12,10 @@ from typing import Any
 import anyio
 import click
 
+from star_agents.agents import litellm_env
+from star_agents.agents.endpoints import resolve
 from star_agents.agents.inspection import Inspection, inspect
+from star_agents.agents.price_check import price_notes, unbounded
 from star_agents.building import scorer_for
 from star_agents.commands.tables import print_json, print_table, usd
 from star_agents.config import Config
@@ -44,7 +48,7 @@ def command(config_path: Path, as_json: bool) -> None:
     set_up_logging(level="error")
     config = read_config(config_path)
     inspections, scorers = anyio.run(_look_at_everything, config)
-    rest = [_configuration(config), *scorers]
+    rest = [_configuration(config), *_prices(config), *scorers]
     if as_json:
         print_json([*map(asdict, rest), *map(_plain, inspections), _spent(inspections)])
     else:
@@ -114,6 +118,13 @@ def _spent(inspections: Sequence[Inspection]) -> dict[str, Any]:
 def _configuration(config: Config) -> Finding:
     pairs = f"{len(config.agents)} agents, {len(config.pool)} pairs to draw from, {len(config.base)} base"
     return Finding(part="agents.yaml", ok=True, detail=f"{pairs}; selection {config.selection}")
+
+
+def _prices(config: Config) -> list[Finding]:
+    """Whether every budget can hold, and what is assumed of prices."""
+    endpoints = resolve(litellm_env.load, config.agents, os.environ, {"offline": respond})
+    problems = [Finding(part="budgets", ok=False, detail=str(one)) for one in unbounded(config, endpoints)]
+    return problems + [Finding(part="prices", ok=True, detail=note) for note in price_notes(config, endpoints)]
 
 
 async def _load_scorers(config: Config) -> list[Finding]:

@@ -11,7 +11,7 @@ import click
 
 from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.commands.add import get_json
-from star_agents.commands.tables import print_costs, print_json, print_table, usd, usd_each, usd_known
+from star_agents.commands.tables import amount, print_costs, print_json, print_table, usd, usd_each, usd_known
 from star_agents.config import Config
 from star_agents.errors import StoreError
 from star_agents.scheduling.policies import probabilities_of
@@ -41,7 +41,7 @@ def _read(folder: Path) -> dict[str, Any]:
         config = Config.model_validate_json(revisions[-1].config)
         budgets = budgets_of(config)
         day_began = budgets.day_began()
-        restore_budgets(budgets, reader.agent_usage(), reader.spent_since(day_began), day_began=day_began)
+        restore_budgets(budgets, reader.taken(), reader.taken(day_began), day_began=day_began)
         return describe(
             reader.counts(),
             reader.spend(),
@@ -152,4 +152,4 @@ def _duration(seconds: float) -> str:
 def _budget_row(budget: Mapping[str, Any]) -> list[str]:
     resets_at = budget["resets_at"]
     anew = "never" if resets_at is None else datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return [budget["key"], usd(budget["spent_usd"]), usd(budget["reserved_usd"]), usd(budget["limit_usd"]), anew]
+    return [budget["key"], *(amount(budget["unit"], budget[name]) for name in ("spent", "reserved", "limit")), anew]

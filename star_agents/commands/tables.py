@@ -43,6 +43,11 @@ def usd(value: float | None) -> str:
     return "unknown" if value is None else f"${value:,.4f}"
 
 
+def amount(unit: str, value: float) -> str:
+    """An amount of a budget, without its unit where that stands in the budget's name."""
+    return usd(value) if unit == "usd" else f"{value:,.0f}"
+
+
 def usd_known(value: float, unknown: int) -> str:
     """A sum that ``unknown`` more items belong to; where it holds nothing else it is unknown, and not 0."""
     return "unknown" if unknown and not value else usd(value)

@@ -58,6 +58,7 @@ def intend(connection: sqlite3.Connection, intents: Sequence[Intent], at: float)
             revision=intent.revision,
             parameters=to_json(intent.parameters),
             reserved_usd=intent.reserved_usd,
+            reserved_tokens=intent.reserved_tokens,
             at=at,
         ).rowcount
         if not changed:

@@ -101,11 +101,13 @@ SELECT reply FROM calls WHERE key = :key AND state = 'answered';
 
 -- intend --
 -- Record that a call is about to be sent, once more if an earlier send was never answered.
-INSERT INTO calls (key, seed_id, step, agent, revision, state, sends, parameters, reserved_usd, intended_at)
-VALUES (:key, :seed_id, :step, :agent, :revision, 'intent', 1, :parameters, :reserved_usd, :at)
+INSERT INTO calls (
+    key, seed_id, step, agent, revision, state, sends, parameters, reserved_usd, reserved_tokens, intended_at
+)
+VALUES (:key, :seed_id, :step, :agent, :revision, 'intent', 1, :parameters, :reserved_usd, :reserved_tokens, :at)
 ON CONFLICT (key) DO UPDATE SET
-    state = 'intent', sends = sends + 1, revision = excluded.revision,
-    reserved_usd = excluded.reserved_usd, intended_at = excluded.intended_at
+    state = 'intent', sends = sends + 1, revision = excluded.revision, reserved_usd = excluded.reserved_usd,
+    reserved_tokens = excluded.reserved_tokens, intended_at = excluded.intended_at
 WHERE state != 'answered';
 
 -- record_answer --
@@ -201,12 +203,33 @@ SELECT agent,
     coalesce(sum(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL))), 0.0)
 FROM calls GROUP BY agent ORDER BY agent;
 
--- spent_since --
--- Most that the calls sent since a moment cost, by agent; of one that was sent again all sends count.
-SELECT agent, sum(
-    coalesce(cost_usd, 0.0)
-    + coalesce(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL)), 0.0)
-)
+-- taken --
+-- Most dollars, sends and tokens of all calls, by agent: as taken_since, from an index that holds all that it needs.
+SELECT agent,
+    sum(
+        coalesce(cost_usd, 0.0)
+        + coalesce(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL)), 0.0)
+    ),
+    sum(sends),
+    sum(
+        prompt_tokens + completion_tokens
+        + coalesce(reserved_tokens * (sends - (state = 'answered' AND prompt_tokens + completion_tokens > 0)), 0)
+    )
+FROM calls INDEXED BY calls_by_agent GROUP BY agent;
+
+-- taken_since --
+-- Most dollars, sends and tokens of the calls sent since a moment, by agent; of one that was sent again all sends count.
+-- An answer without a price may cost what was reserved, one whose tokens nobody counted may have as many.
+SELECT agent,
+    sum(
+        coalesce(cost_usd, 0.0)
+        + coalesce(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL)), 0.0)
+    ),
+    sum(sends),
+    sum(
+        prompt_tokens + completion_tokens
+        + coalesce(reserved_tokens * (sends - (state = 'answered' AND prompt_tokens + completion_tokens > 0)), 0)
+    )
 FROM calls INDEXED BY calls_by_time WHERE intended_at >= :since GROUP BY agent;
 
 -- count_open --

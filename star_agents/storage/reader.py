@@ -26,6 +26,7 @@ from star_agents.storage.rows import (
     Result,
     RevisionRow,
     Spend,
+    Taken,
 )
 from star_agents.storage.store import STORE_FILE
 from star_agents.storage.stories import SeedStory
@@ -88,9 +89,9 @@ class StoreReader:
         """Calls, tokens and dollars by agent."""
         return self._read(reads.agent_usage)
 
-    def spent_since(self, since: float) -> dict[str, float]:
-        """US dollars that each agent's calls since a moment (seconds since 1970) cost at most."""
-        return self._read(partial(reads.spent_since, since=since))
+    def taken(self, since: float | None = None) -> dict[str, Taken]:
+        """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
+        return self._read(partial(reads.taken, since=since))
 
     def pair_costs(self) -> list[PairCost]:
         """What each pair did for the finished seeds, and for how much."""

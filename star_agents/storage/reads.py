@@ -19,6 +19,7 @@ from star_agents.storage.rows import (
     Result,
     RevisionRow,
     Spend,
+    Taken,
 )
 from star_agents.storage.sql import execute
 
@@ -60,9 +61,10 @@ def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
     return {one.agent: Spend(one.cost_usd, one.answered, one.unknown_price) for one in agent_usage(connection)}
 
 
-def spent_since(connection: sqlite3.Connection, since: float) -> dict[str, float]:
-    """US dollars that each agent's calls since a moment cost at most, sends of unknown cost as reserved."""
-    return dict(execute(connection, "spent_since", since=since).fetchall())
+def taken(connection: sqlite3.Connection, since: float | None) -> dict[str, Taken]:
+    """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
+    rows = execute(connection, "taken") if since is None else execute(connection, "taken_since", since=since)
+    return {agent: Taken(*amounts) for agent, *amounts in rows}
 
 
 def open_work(connection: sqlite3.Connection) -> OpenWork:

@@ -102,6 +102,15 @@ class AgentUsage:
     answer has no price. A send for which nothing could be reserved counts 0."""
 
 
+class Taken(NamedTuple):
+    """The most that calls took: sends of unknown cost or length count as reserved."""
+
+    usd: float
+    calls: int
+    """Sends that were or may have been answered."""
+    tokens: int
+
+
 class Spend(NamedTuple):
     """What one agent's answered calls cost."""
 
@@ -214,6 +223,8 @@ class Intent:
     parameters: Mapping[str, Any]
     reserved_usd: float | None
     """Most that one send may cost; ``None`` where nobody knows."""
+    reserved_tokens: int | None = None
+    """Most tokens of one send, prompt and answer; ``None`` where nobody knows."""
 
 
 def per(total: float, count: int) -> float | None:

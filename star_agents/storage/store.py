@@ -35,6 +35,7 @@ from star_agents.storage.rows import (
     RevisionRow,
     Spend,
     StoreStats,
+    Taken,
 )
 from star_agents.storage.sql import execute
 from star_agents.storage.writer import Writer
@@ -276,9 +277,9 @@ class Store:
         """Calls, tokens and dollars by agent, with what sends of unknown cost may have cost."""
         return await self._writer.run(reads.agent_usage)
 
-    async def spent_since(self, since: float) -> dict[str, float]:
-        """US dollars that each agent's calls since a moment (seconds since 1970) cost at most."""
-        return await self._writer.run(partial(reads.spent_since, since=since))
+    async def taken(self, since: float | None = None) -> dict[str, Taken]:
+        """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
+        return await self._writer.run(partial(reads.taken, since=since))
 
     async def pair_costs(self) -> list[PairCost]:
         """What each pair did for the finished seeds, and for how much."""

@@ -73,11 +73,15 @@ _OF_A_PAIR = (
     _Reading("counter", "pair_wins", "Candidates of the pair that were chosen.", "wins"),
     _Reading("counter", "pair_cost_usd", "US dollars that the pair's candidates cost, where known.", "usd"),
 )
-_OF_A_BUDGET = (
-    _Reading("gauge", "budget_limit_usd", "What may be spent.", "limit_usd"),
-    _Reading("gauge", "budget_spent_usd", "What is spent.", "spent_usd"),
-    _Reading("gauge", "budget_reserved_usd", "What calls in flight may still cost.", "reserved_usd"),
-)
+_UNITS = ("usd", "calls", "tokens")
+_OF_A_BUDGET = {
+    unit: (
+        _Reading("gauge", f"budget_limit_{unit}", "What may be spent.", "limit"),
+        _Reading("gauge", f"budget_spent_{unit}", "What is spent.", "spent"),
+        _Reading("gauge", f"budget_reserved_{unit}", "What calls in flight may still take.", "reserved"),
+    )
+    for unit in _UNITS
+}
 
 
 def families(status: Status) -> Iterator[Metric]:
@@ -88,7 +92,8 @@ def families(status: Status) -> Iterator[Metric]:
     yield from _agents(status)
     yield from _pairs(status)
     budgets = [({"budget": budget["key"]}, budget) for budget in status.get("budgets", ())]
-    yield from _readings(_OF_A_BUDGET, budgets)
+    for unit, readings in _OF_A_BUDGET.items():
+        yield from _readings(readings, [(label, budget) for label, budget in budgets if budget["unit"] == unit])
     reached = [(label, float(bool(budget["reached"]))) for label, budget in budgets]
     yield _family("gauge", "budget_reached", "1 where a call was refused for want of this budget.", reached)
     yield _verdicts(status)

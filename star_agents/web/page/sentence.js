@@ -89,7 +89,7 @@ function spent(status) {
   if (!status.calls.answered) return [];
   if (usd === 0) return [unknown ? " What it cost is not known." : " It cost nothing."];
   const budget = budgetOf(status);
-  return [" ", { strong: money(usd) }, budget ? ` of ${money(budget.limit_usd)}` : "", " spent."];
+  return [" ", { strong: money(usd) }, budget ? ` of ${money(budget.limit)}` : "", " spent."];
 }
 
 /**

@@ -133,15 +133,15 @@ function spent(status) {
   const { usd, projected_usd: projected, calls_of_unknown_price: unknown } = status.cost;
   const budget = budgetOf(status);
   const today = status.budgets.find((one) => one.key === "budget_usd_per_day");
-  const isOver = budget !== null && projected !== null && projected > budget.limit_usd;
+  const isOver = budget !== null && projected !== null && projected > budget.limit;
   const notes = [
     projected === null ? "" : projected === 0 ? "no call had a price" : `${money(projected)} in the end`,
-    budget ? `${isOver ? "over the " : ""}budget ${isOver ? "of " : ""}${money(budget.limit_usd)}` : "",
-    today ? `today ${money(today.spent_usd)} of ${money(today.limit_usd)}` : "",
+    budget ? `${isOver ? "over the " : ""}budget ${isOver ? "of " : ""}${money(budget.limit)}` : "",
+    today ? `today ${money(today.spent)} of ${money(today.limit)}` : "",
     budget || today || projected === 0 ? "" : "no budget set",
     unknown ? `${plural(unknown, "call")} of unknown price` : "",
   ];
-  const meter = budget && budget.limit_usd > 0 ? { meter: Math.min(1, usd / budget.limit_usd) } : {};
+  const meter = budget && budget.limit > 0 ? { meter: Math.min(1, usd / budget.limit) } : {};
   return { key: "spent", label: "Spent", value: money(usd), note: notes.filter(Boolean).join("; "), ...meter };
 }
 

@@ -70,7 +70,7 @@
  * @property {{waiting: number, working: number, kept: number, base: number, dropped: number, quarantined: number}} seeds
  * @property {{answered: number, maybe_paid_twice: number, prompt_tokens: number, completion_tokens: number}} calls
  * @property {{usd: number, calls_of_unknown_price: number, usd_per_sample: number | null, projected_usd: number | null}} cost
- * @property {{key: string, limit_usd: number, spent_usd: number, reached: string}[]} budgets
+ * @property {{key: string, unit: string, limit: number, spent: number, reached: string}[]} budgets
  * @property {{seeds_per_minute: number, seeds_per_minute_overall: number, eta_s: number | null}} rate
  * @property {Record<string, Agent>} agents
  * @property {Record<string, number>} pairs probability of each
