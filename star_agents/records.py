@@ -243,19 +243,21 @@ class Vote(Flat):
     """What one referee said of candidate against base, both orders joined."""
 
     referee: str
-    value: float
-    """1 the candidate is better, 0 the base is better, 0.5 a tie or two orders that disagree (Eq. 6)."""
+    value: float | None
+    """1 the candidate is better, 0 the base is better, 0.5 a tie or two orders that disagree (Eq. 6); ``None`` where
+    the vote is not readable; in older stores that is 0.5 too."""
     agreed: bool
     """Whether both orders said the same."""
     readable: bool = True
-    """False where a reply held no verdict even when asked once more; that order then counts as a tie."""
+    """False where a reply held no verdict even when asked once more: the referee has then not voted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """π_llm of one candidate (Eq. 6) with the votes behind it."""
 
-    value: float
+    value: float | None
+    """``None``: nothing that can be read stands behind it; nothing wins by it, and nothing is learned from it."""
     votes: tuple[Vote, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -307,7 +309,13 @@ class Assessed:
     verdict: Verdict | None = None
     """``None`` where it was never judged (lazy judging, or a selection without a referee)."""
     pi: float | None = None
-    """Eq. 7, or what the selection ranks by; ``None`` where judging was not needed to know that it loses."""
+    """Eq. 7, or what the selection ranks by; ``None`` where judging was not needed to know that it loses, and where
+    the verdict could not be read."""
+
+    @property
+    def is_without_verdict(self) -> bool:
+        """Whether it was judged and nothing that was said could be read."""
+        return self.verdict is not None and self.verdict.value is None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""

@@ -170,6 +170,7 @@ def _referee(tallies: Tallies) -> dict[str, Any]:
         "wins": tallies.wins,
         "losses": tallies.losses,
         "ties": tallies.ties,
+        "without_verdict": tallies.without_verdict,
         "both_orders": tallies.both_orders,
         "agree": tallies.agree,
         "agreement": tallies.agreement,

@@ -16,6 +16,7 @@ from typing import Any
 from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
+from star_agents.agents.structured import ReplyForm
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.crash_points import crash_point
@@ -152,8 +153,8 @@ class SeedBench:
         referee = self._rooms.config.referee
         fixed = {"temperature": 0.0, "max_tokens": referee.max_tokens}
 
-        async def ask(agent: str, step: str, messages: Sequence[Message]) -> Reply:
-            return await self._ask(agent, messages, f"judge:{name}:{step}", fixed)
+        async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
+            return await self._ask(agent, messages, f"judge:{name}:{step}", fixed, form=form)
 
         return await judge(
             ask,
@@ -237,9 +238,10 @@ class SeedBench:
         step: str,
         overrides: dict[str, Any],
         *,
+        form: ReplyForm | None = None,
         is_dispensable: bool = False,
     ) -> Reply:
-        replies = await self._ask_many(agent, messages, step, overrides, 1, is_dispensable=is_dispensable)
+        replies = await self._ask_many(agent, messages, step, overrides, 1, form=form, is_dispensable=is_dispensable)
         return replies[0]
 
     async def _ask_many(
@@ -250,17 +252,25 @@ class SeedBench:
         overrides: dict[str, Any],
         count: int,
         *,
+        form: ReplyForm | None = None,
         is_dispensable: bool = False,
     ) -> list[Reply]:
+        """``form`` is no part of the call's key: it says the same as the prompt, and servers differ in taking it."""
         client = self._rooms.client
         parameters = client.parameters(agent, **overrides)
         told = [message.to_dict() for message in messages]
-        bound = client.worst_case(agent, messages, parameters.get("max_tokens"))
+        bound = client.worst_case(agent, messages, parameters.get("max_tokens"), form)
         intents = self._calls.intents(agent, step, told, parameters, bound, count)
 
         async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
             return await client.ask_many(
-                agent, messages, keys, about_to_send=about_to_send, is_dispensable=is_dispensable, **overrides
+                agent,
+                messages,
+                keys,
+                form=form,
+                about_to_send=about_to_send,
+                is_dispensable=is_dispensable,
+                **overrides,
             )
 
         return await self._calls.replies(intents, send)

@@ -15,6 +15,7 @@ from typing import Literal
 
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
+from star_agents.agents.structured import ReplyForm
 from star_agents.records import Message, Reply, Sample
 
 Side = Literal["A", "B", "tie"]
@@ -43,7 +44,8 @@ class ForgeryReport:
     forged: list[str] = field(default_factory=list)
     """Kind of attack, quoting and prompt of every verdict that the referee did not give."""
     softened: list[str] = field(default_factory=list)
-    """The same, of every verdict for the base that was read as a tie."""
+    """The same, of every verdict for the base that was read as a tie. One that cannot be read is none of these: nothing
+    wins by it."""
 
 
 def attacks(count: int, random_seed: int) -> list[Attack]:
@@ -85,7 +87,7 @@ async def _compare(
     opinion: Literal["base", "tie"] = draw.choice(["base", "tie"])
     salt = draw.randbytes(8).hex()
 
-    async def ask(agent: str, step: str, messages: Sequence[Message]) -> Reply:
+    async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
         candidate_is: Side = "A" if step.startswith("ab") else "B"
         side: Side = "tie" if opinion == "tie" else "B" if candidate_is == "A" else "A"
         text = quote(_verdict_line(side, messages, prompt), attack.text)
@@ -102,7 +104,7 @@ async def _compare(
     )
     report.comparisons += 1
     name = f"{attack.kind} / {quoting} / {prompt}"
-    if verdict.value > 0.5:
+    if verdict.value is not None and verdict.value > 0.5:
         report.forged.append(name)
     elif verdict.value == 0.5 and opinion == "base":
         report.softened.append(name)

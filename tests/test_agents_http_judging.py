@@ -12,6 +12,7 @@ from openai_server import OpenAIServer
 from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
+from star_agents.agents.structured import ReplyForm
 from star_agents.config import AgentConfig
 from star_agents.records import Message, Reply, Sample
 
@@ -35,8 +36,8 @@ async def test_a_seed_is_rewritten_answered_and_judged_over_http() -> None:
         answer = await client.ask("all", prompts.respond(asked))
         candidate = Sample(instruction=asked.instruction, response=answer.text)
 
-        async def ask(agent: str, step: str, messages: Sequence[Message]) -> Reply:
-            return await client.ask(agent, messages, temperature=0.0, max_tokens=512)
+        async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
+            return await client.ask(agent, messages, temperature=0.0, max_tokens=512, form=form)
 
         options = {"candidate": candidate, "base": base, "referees": ["all"], "prompts": prompts}
         own = await judge(ask, nonce=lambda step: f"c0de{step}", **options)  # type: ignore[arg-type]  # as written above

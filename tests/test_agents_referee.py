@@ -9,9 +9,10 @@ import pytest
 
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
+from star_agents.agents.structured import ReplyForm
 from star_agents.agents.verdicts import read_paper_verdict, read_verdict
 from star_agents.errors import AgentError, AgentRefused, AgentUnavailable, BudgetExhausted
-from star_agents.records import Message, Reply, Sample, Verdict
+from star_agents.records import Message, Reply, Sample, Verdict, Vote
 
 PROMPTS = Prompts()
 CODE = "7c9e2b41"
@@ -52,10 +53,12 @@ class Bench:
         self.reply = reply
         self.steps: list[tuple[str, str]] = []
         self.prompts: list[Sequence[Message]] = []
+        self.forms: list[ReplyForm | None] = []
 
-    async def __call__(self, agent: str, step: str, messages: Sequence[Message]) -> Reply:
+    async def __call__(self, agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
         self.steps.append((agent, step))
         self.prompts.append(messages)
+        self.forms.append(form)
         return Reply(text=self.reply(agent, step, messages), finish_reason="stop", agent=agent, model="test")
 
     async def judge(
@@ -103,8 +106,6 @@ def test_a_verdict_with_the_code_is_read(text: str, side: str) -> None:
     "text",
     [
         "",
-        "A is better.",
-        '{"verdict": "A"}',
         verdict("A", "guessed"),
         verdict("A", CODE + "0"),
         verdict("C"),
@@ -138,9 +139,17 @@ def test_a_reply_without_one_clear_coded_verdict_is_unreadable(text: str) -> Non
         ("**Final verdict:** **[[A]]**", "A"),
         ("**[B]**.", "B"),
         ("[[A]] was my first thought, but no.\n[B]", "B"),
+        ("A", "A"),
+        ("I choose [A]", "A"),
+        ("[A] is better", "A"),
+        ("[[A]", "A"),
+        ("[A]\nThank you.", "A"),
+        ("The better answer is C", "tie"),
     ],
 )
-def test_the_papers_verdict_is_read_from_the_last_line(text: str, side: str) -> None:
+def test_the_papers_verdict_is_read_from_the_last_line_or_where_the_reply_says_nothing_else(
+    text: str, side: str
+) -> None:
     assert read_paper_verdict(text) == side
 
 
@@ -148,19 +157,15 @@ def test_the_papers_verdict_is_read_from_the_last_line(text: str, side: str) -> 
     "text",
     [
         "",
-        "A",
-        "I choose [A]",
-        "[A] is better",
         "[A][B]",
         "[A] or [B]",
         "[D]",
-        "[[A]",
-        "[A]]",
-        "[A]\nThank you.",
         "[a b]",
+        "[A]\nNo, [B] is better.",
+        "Neither [A] nor [B].",
     ],
 )
-def test_a_last_line_with_anything_besides_one_verdict_is_unreadable(text: str) -> None:
+def test_a_reply_to_the_papers_prompt_that_names_two_sides_or_none_is_unreadable(text: str) -> None:
     assert read_paper_verdict(text) is None
 
 
@@ -209,18 +214,19 @@ async def test_an_unreadable_reply_is_asked_for_once_more_under_a_new_step() -> 
     assert sorted(step for _, step in bench.steps) == ["ab:0", "ab:1", "ba:0"]
 
 
-async def test_a_reply_that_stays_unreadable_is_a_flagged_tie() -> None:
+async def test_a_reply_that_stays_unreadable_is_no_verdict() -> None:
     bench = Bench(lambda agent, step, messages: "Hm.")
     result = await bench.judge()
-    assert (result.value, result.votes[0].readable) == (0.5, False)
+    assert result.value is None
+    assert result.votes == (Vote(referee="ann", value=None, agreed=False, readable=False),)
     assert sorted(step for _, step in bench.steps) == ["ab:0", "ab:1", "ba:0", "ba:1"]
 
 
-async def test_one_unreadable_order_is_a_tie_even_if_the_other_is_a_win() -> None:
+async def test_one_unreadable_order_is_no_verdict_even_if_the_other_is_a_win() -> None:
     wins = prefers(CANDIDATE.response or "")
     bench = Bench(lambda agent, step, messages: "Hm." if step.startswith("ab") else wins(agent, step, messages))
     result = await bench.judge()
-    assert (result.value, result.votes[0].agreed, result.votes[0].readable) == (0.5, False, False)
+    assert (result.value, result.votes[0].agreed, result.votes[0].readable) == (None, False, False)
 
 
 async def test_the_base_against_itself_is_a_tie_that_asks_nobody() -> None:
@@ -251,18 +257,24 @@ async def test_the_papers_prompt_is_read_by_the_papers_rule() -> None:
 
 @pytest.mark.parametrize(
     ("choices", "value"),
-    [("++-", 1.0), ("--+", 0.0), ("+-", 0.5), ("+==", 0.5), ("++==", 0.5), ("+++==", 1.0), ("-", 0.0)],
+    [
+        *[("++-", 1.0), ("--+", 0.0), ("+-", 0.5), ("+==", 0.5), ("++==", 0.5), ("+++==", 1.0), ("-", 0.0)],
+        *[("++?", 1.0), ("+-?", 0.5), ("==?", 0.5), ("+??", None), ("=??", None), ("+?", None), ("++??", None)],
+    ],
 )
-async def test_a_jury_needs_more_than_half_of_its_referees(choices: str, value: float) -> None:
+async def test_a_jury_needs_more_than_half_of_its_referees(choices: str, value: float | None) -> None:
     def reply(agent: str, step: str, messages: Sequence[Message]) -> str:
         choice = choices[int(agent)]
+        if choice == "?":
+            return "Hm."
         if choice == "=":
             return verdict("tie", code_in(messages))
         return prefers((CANDIDATE if choice == "+" else BASE).response or "")(agent, step, messages)
 
     result = await Bench(reply).judge(*(str(index) for index in range(len(choices))))
     assert result.value == value
-    assert [vote.value for vote in result.votes] == [{"+": 1.0, "-": 0.0, "=": 0.5}[choice] for choice in choices]
+    values = {"+": 1.0, "-": 0.0, "=": 0.5, "?": None}
+    assert [vote.value for vote in result.votes] == [values[choice] for choice in choices]
 
 
 def failing(*names: str, error: Exception) -> Judge:
@@ -279,9 +291,9 @@ async def test_a_referee_that_fails_beside_others_abstains() -> None:
     assert ([vote.referee for vote in result.votes], result.value) == (["ann", "eve"], 1.0)
 
 
-async def test_one_voice_out_of_three_is_no_majority_when_the_others_abstain() -> None:
+async def test_one_voice_out_of_three_is_no_verdict_when_the_others_abstain() -> None:
     result = await Bench(failing("bob", "eve", error=AgentUnavailable("down"))).judge("ann", "bob", "eve")
-    assert (len(result.votes), result.value) == (1, 0.5)
+    assert (len(result.votes), result.value) == (1, None)
 
 
 async def test_if_every_referee_fails_the_error_comes_back_by_itself() -> None:
@@ -362,9 +374,9 @@ async def test_a_candidate_cannot_win_by_containing_a_verdict(text: str) -> None
 
     assert (await Bench(echoing(base_wins, text)).judge(candidate=candidate)).value == 0.0
     undecided = await Bench(echoing(lambda step, messages: "I cannot say.", text)).judge(candidate=candidate)
-    assert (undecided.value, undecided.votes[0].readable) == (0.5, False)
+    assert (undecided.value, undecided.votes[0].readable) == (None, False)
     paper = await Bench(echoing(base_wins_on_paper, text)).judge(candidate=candidate, prompt="paper")
     assert paper.value == 0.0
-    # Even where the quotation ends the message, the two orders contradict each other.
+    # Even where the quotation ends the message, the two orders contradict each other, or neither can be read.
     last = await Bench(echoing(lambda step, messages: "", text)).judge(candidate=candidate, prompt="paper")
-    assert last.value == 0.5
+    assert last.value in (0.5, None)

@@ -137,7 +137,7 @@ async def test_every_policy_names_its_probabilities(store: Store, tmp_path: Path
 
 VERDICTS = st.none() | st.builds(
     lambda value, votes: Verdict(value=value, votes=tuple(votes)),
-    st.sampled_from([0.0, 0.5, 1.0]),
+    st.sampled_from([0.0, 0.5, 1.0, None]),
     st.lists(st.builds(Vote, referee=st.just("r"), value=st.just(0.5), agreed=st.booleans(), readable=st.booleans())),
 )
 SCORES = st.none() | st.builds(lambda gap: Score(ifd_small=gap / 1000, ifd_large=0.0), st.integers(-1500, 1500))
@@ -187,7 +187,10 @@ def test_tallies_are_what_a_recount_of_every_outcome_gives(data: st.DataObject) 
 def downgrade(connection: sqlite3.Connection) -> None:
     """Make it the same store as of version 3."""
     connection.executescript(
-        "DROP TABLE curve; DROP TABLE tallies; DROP INDEX outcomes_by_pair; PRAGMA user_version = 3;"
+        "DROP TABLE curve; DROP TABLE tallies; DROP INDEX outcomes_by_pair;"
+        # Of version 5.
+        "DROP INDEX calls_by_agent; ALTER TABLE calls DROP COLUMN reserved_tokens;"
+        "CREATE INDEX calls_by_agent ON calls (agent); PRAGMA user_version = 3;"
     )
 
 
@@ -196,7 +199,7 @@ def recount(committed: list[tuple[Outcome, bool]]) -> Tallies:
     chosen, others = [0] * GAP_BINS, [0] * GAP_BINS
     drawn: dict[str, int] = {}
     won: dict[str, int] = {}
-    values: list[float] = []
+    values: list[float | None] = []
     votes: list[tuple[Vote, bool]] = []
     for outcome, both in committed:
         for one in outcome.candidates:
@@ -217,8 +220,9 @@ def recount(committed: list[tuple[Outcome, bool]]) -> Tallies:
         wins=values.count(1.0),
         losses=values.count(0.0),
         ties=values.count(0.5),
-        both_orders=sum(both for _, both in votes),
-        agree=sum(both and vote.agreed for vote, both in votes),
+        without_verdict=values.count(None),
+        both_orders=sum(both and vote.readable for vote, both in votes),
+        agree=sum(both and vote.readable and vote.agreed for vote, both in votes),
         unreadable=sum(not vote.readable for vote, _ in votes),
     )
 

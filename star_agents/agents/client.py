@@ -33,6 +33,7 @@ from star_agents.agents.reports import CallReport
 from star_agents.agents.sampling import UNSET, Unset, sampling
 from star_agents.agents.sending import Answered, Order, Sender
 from star_agents.agents.stock import StockTransport
+from star_agents.agents.structured import Binding, ReplyForm, StructuredReplies
 from star_agents.config import AgentConfig
 from star_agents.records import Message, Reply
 
@@ -116,6 +117,7 @@ class AgentClient:
         self._direct = DirectTransport()
         self._stock = StockTransport(litellm_env.load)
         self._local = LocalTransport()
+        self._structured = StructuredReplies()
         self._sender = Sender(
             lines=self._lines,
             budgets=self.budgets,
@@ -160,9 +162,16 @@ class AgentClient:
         """
         return resolve(litellm_env.load, agents, self._environ, self._providers)
 
-    def worst_case(self, agent: str, messages: Sequence[Message], max_tokens: int | None) -> Charge:
+    def worst_case(
+        self, agent: str, messages: Sequence[Message], max_tokens: int | None, form: ReplyForm | None = None
+    ) -> Charge:
         """The most that one call takes; ``None`` in it where the price or the length of the answer has no bound."""
-        return _bound(self._lines[agent], most_tokens(messages), max_tokens)
+        return _bound(self._lines[agent], most_tokens(_with_form(messages, form)), max_tokens)
+
+    def binding(self, agent: str) -> Binding:
+        """Whether the agent's replies are bound to a form that is asked for; of several endpoints, the first known."""
+        found = [self._structured.binding(endpoint) for endpoint in self._lines[agent].endpoints]
+        return next((one for one in found if one != "unknown"), "unknown")
 
     def down(self) -> frozenset[str]:
         """Agents none of whose deployments takes calls at the moment."""
@@ -191,8 +200,11 @@ class AgentClient:
         *,
         temperature: float | Unset | None = UNSET,
         max_tokens: int | Unset | None = UNSET,
+        form: ReplyForm | None = None,
     ) -> Reply:
         """Ask an agent; parameters that are not given are the agent's own. An empty answer comes back as ``text=""``.
+
+        A ``form`` binds the reply where the server can do that; where it cannot, the reply is text.
 
         Raises:
             BudgetExhausted: The call could pass a budget; nothing was sent.
@@ -200,7 +212,8 @@ class AgentClient:
             AgentRateLimited: Still 429 after ``give_up_after_s``.
             AgentUnavailable: Still failing after ``retries`` or ``give_up_after_s``, or down for as long.
         """
-        return (await self.ask_many(agent, messages, 1, temperature=temperature, max_tokens=max_tokens))[0]
+        replies = await self.ask_many(agent, messages, 1, temperature=temperature, max_tokens=max_tokens, form=form)
+        return replies[0]
 
     async def ask_many(
         self,
@@ -210,6 +223,7 @@ class AgentClient:
         *,
         temperature: float | Unset | None = UNSET,
         max_tokens: int | Unset | None = UNSET,
+        form: ReplyForm | None = None,
         is_dispensable: bool = False,
         about_to_send: Callable[[], Awaitable[None]] | None = None,
     ) -> list[Reply]:
@@ -225,19 +239,20 @@ class AgentClient:
 
         async def send(index: int) -> Answer:
             endpoint = line.endpoints[index]
-            return await self._way(endpoint).complete(
-                Call(
-                    endpoint=endpoint,
-                    messages=plain,
-                    shape=shape,
-                    n=count if endpoint.takes_n else 1,
-                    timeout_s=line.config.timeout_s,
-                )
+            call = Call(
+                endpoint=endpoint,
+                messages=plain,
+                shape=shape,
+                n=count if endpoint.takes_n else 1,
+                timeout_s=line.config.timeout_s,
             )
+            if form is None or endpoint.respond is not None:
+                return await self._way(endpoint).complete(call)
+            return await self._structured.complete(self._way(endpoint), call, form)
 
         order = Order(
             line=line,
-            bound=_bound(line, most_tokens(messages), shape.get("max_tokens"), count),
+            bound=_bound(line, most_tokens(_with_form(messages, form)), shape.get("max_tokens"), count),
             send=send,
             cost=_cost_of(line),
             wait_when_down_s=line.config.wait_when_down_s if is_dispensable else math.inf,
@@ -298,6 +313,10 @@ class AgentClient:
 
 def _bound(line: Line, prompt_tokens: int, max_tokens: int | None, count: int = 1) -> Charge:
     return worst_case((endpoint.price for endpoint in line.endpoints), prompt_tokens, max_tokens, count)
+
+
+def _with_form(messages: Sequence[Message], form: ReplyForm | None) -> Sequence[Message]:
+    return messages if form is None else [*messages, form.overhead()]
 
 
 def _cost_of(line: Line) -> Callable[[int, Answer], float | None]:

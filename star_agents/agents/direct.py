@@ -157,7 +157,8 @@ def _openai_body(call: Call, route: Route) -> dict[str, Any]:
 
 def _ollama_body(call: Call, route: Route) -> dict[str, Any]:
     """Ollama's ``/api/chat``, which has no ``n``: it gives one answer."""
-    beside = {name: value for name, value in call.shape.items() if name in OLLAMA_TOP_LEVEL}
+    top_level = OLLAMA_TOP_LEVEL | {"format"}  # the schema of a reply, as structured.py asks for it
+    beside = {name: value for name, value in call.shape.items() if name in top_level}
     options = {OLLAMA_NAMES.get(name, name): value for name, value in call.shape.items() if name not in beside}
     return {"model": route.model, "messages": call.messages, "options": options, "stream": False, **beside}
 

@@ -19,7 +19,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from star_agents.records import Message, Sample
 
 _FOLDER = Path(__file__).parent / "prompts"
-_NAMES = ("respond", "rewrite", "judge", "judge_paper")
+_NAMES = ("respond", "rewrite", "judge", "judge_form", "judge_paper")
 _SECTION = re.compile(r"^\[(system|user)\]$", re.MULTILINE)
 _VERSION = re.compile(r"\{#\s*version (\d+)")
 
@@ -41,6 +41,11 @@ class Prompts:
     def version(self, name: str) -> str:
         """``respond@1:5f2c9a10``: the version that the file declares and the beginning of its SHA-256."""
         return self._versions[name]
+
+    def judging_version(self, prompt: Literal["default", "paper"]) -> str:
+        """Of everything that a referee is told: what its exam holds for."""
+        names = ("judge_paper",) if prompt == "paper" else ("judge", "judge_form")
+        return "+".join(map(self.version, names))
 
     def respond(self, sample: Sample, reference: str | None = None) -> list[Message]:
         """What a response agent sees: the conversation itself, after a system message where there is a reference."""
@@ -65,6 +70,10 @@ class Prompts:
             question_b=_quoted(question_b),
             answer_b=_quoted(answer_b),
         )
+
+    def judge_form(self, nonce: str, *, with_reason: bool) -> str:
+        """What a referee is told besides where its reply is bound to a JSON schema."""
+        return self._render("judge_form", nonce=nonce, with_reason=with_reason)[0].content
 
     def judge_paper(self, question_a: str, answer_a: str, question_b: str, answer_b: str) -> list[Message]:
         """What a referee sees in the paper (Table 5, verbatim)."""

@@ -2,16 +2,20 @@
 
 Each referee judges both orders; orders that disagree are a tie, as in FastChat, which takes position bias out. Several
 referees make a jury: the side that more than half of *all* of them name wins, anything else is a tie.
+
+A reply that cannot be read is no verdict, and a tie is one: where half of the jury or more said nothing that can be
+read, or did not answer, there is no verdict at all, and nothing may win by it (issue 11, item 4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import anyio
 
 from star_agents.agents.prompts import Prompts, question
+from star_agents.agents.structured import ReplyForm
 from star_agents.agents.verdicts import Side, read_paper_verdict, read_verdict
 from star_agents.errors import AgentError, BudgetExhausted
 from star_agents.records import Message, Reply, Sample, Verdict, Vote
@@ -22,13 +26,15 @@ _VALUES: dict[tuple[Order, Side], float] = {("ab", "A"): 1.0, ("ab", "B"): 0.0, 
 _TIE = 0.5
 _TRIES = 2
 """An unreadable reply is asked for once more."""
+_REASON_LETTERS = 600
+"""Three sentences, for servers that can bound a string: a small model would else go on until its tokens are spent."""
 
 
 class Ask(Protocol):
     """One journaled call: ``step`` names it within this verdict (order and try, ``ab:0``)."""
 
-    async def __call__(self, agent: str, step: str, messages: Sequence[Message]) -> Reply:
-        """Return the agent's reply, or raise ``AgentError``."""
+    async def __call__(self, agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
+        """Return the agent's reply, bound to ``form`` where the server can do that, or raise ``AgentError``."""
 
 
 async def judge(
@@ -76,6 +82,30 @@ async def judge(
     return Verdict(value=_majority(votes, len(jury)), votes=tuple(votes))
 
 
+async def compare(
+    ask: Ask,
+    *,
+    first: Sample,
+    second: Sample,
+    referee: str,
+    prompt: Literal["default", "paper"] = "default",
+    nonce: Callable[[str], str],
+    prompts: Prompts,
+) -> tuple[float | None, float | None]:
+    """One referee on two samples, without a jury: what it says with ``first`` shown first, and shown second.
+
+    1 stands for ``first``, 0 for ``second``, 0.5 for a tie, ``None`` for a reply that cannot be read. The exam counts
+    these. Raises ``AgentError`` where the referee does not answer.
+    """
+    heard = await _all([(referee, "ab"), (referee, "ba")], _Bench(ask, first, second, prompt, nonce, prompts))
+    ahead, behind = heard[referee, "ab"], heard[referee, "ba"]
+    if isinstance(ahead, AgentError):
+        raise ahead
+    if isinstance(behind, AgentError):
+        raise behind
+    return ahead, behind
+
+
 class _Bench:
     """One comparison: what is shown to a referee in each order, and how its reply is read."""
 
@@ -99,16 +129,46 @@ class _Bench:
         for attempt in range(_TRIES):
             step = f"{order}:{attempt}"
             nonce = self._nonce(step)
-            reply = await self._ask(referee, step, self._messages(order, nonce))
-            side = read_paper_verdict(reply.text) if self._prompt == "paper" else read_verdict(reply.text, nonce)
+            reply = await self._ask(referee, step, self._messages(order, nonce), self._form(nonce, attempt))
+            side = self._read(reply, nonce)
             if side is not None:
                 return _VALUES.get((order, side), _TIE)
         return None
+
+    def _read(self, reply: Reply, nonce: str) -> Side | None:
+        shown = [text for sample in self._shown["ab"] for text in (question(sample), sample.response or "")]
+        if self._prompt == "paper":
+            return read_paper_verdict(reply.text, shown)
+        return read_verdict(reply.text, nonce, shown, is_whole=reply.finish_reason != "length")
+
+    def _form(self, nonce: str, attempt: int) -> ReplyForm | None:
+        """Our prompt's reply as an object. The paper's prompt is quoted verbatim and asks for no object."""
+        if self._prompt == "paper":
+            return None
+        with_reason = attempt == 0
+        return verdict_form(nonce, self._prompts.judge_form(nonce, with_reason=with_reason), with_reason=with_reason)
 
     def _messages(self, order: Order, nonce: str) -> list[Message]:
         first, second = self._shown[order]
         shown = (question(first), first.response or "", question(second), second.response or "")
         return self._prompts.judge_paper(*shown) if self._prompt == "paper" else self._prompts.judge(*shown, nonce)
+
+
+def verdict_form(nonce: str, request: str, *, with_reason: bool) -> ReplyForm:
+    """The object that a verdict is: the code, the reasons where there is room for them, the verdict last."""
+    reason: dict[str, Any] = {"reason": {"type": "string", "maxLength": _REASON_LETTERS}} if with_reason else {}
+    properties = {
+        "code": {"type": "string", "enum": [nonce]},
+        **reason,
+        "verdict": {"type": "string", "enum": ["A", "B", "tie"]},
+    }
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return ReplyForm(schema=schema, request=request)
 
 
 _Heard = dict[tuple[str, Order], float | AgentError | None]
@@ -142,15 +202,22 @@ def _concerns_everybody(error: AgentError) -> bool:
 
 
 def _vote(referee: str, said: Sequence[float | None]) -> Vote:
-    """Join the orders of one referee; an order that could not be read counts as a tie."""
-    values = {_TIE if value is None else value for value in said}
-    agreed = len(values) == 1
-    return Vote(referee=referee, value=values.pop() if agreed else _TIE, agreed=agreed, readable=None not in said)
+    """Join the orders of one referee; where one of them could not be read, it has not voted."""
+    if None in said:
+        return Vote(referee=referee, value=None, agreed=False, readable=False)
+    agreed = len(set(said)) == 1
+    return Vote(referee=referee, value=said[0] if agreed else _TIE, agreed=agreed)
 
 
-def _majority(votes: Sequence[Vote], referees: int) -> float:
-    """1 or 0 where more than half of the referees say so, those that abstain included in the count; else a tie."""
+def _majority(votes: Sequence[Vote], referees: int) -> float | None:
+    """1 or 0 where more than half of the referees say so, those that abstain included in the count; else a tie.
+
+    ``None`` where no more than half of them have voted: then no side could have had a majority, nor was it a tie.
+    """
+    values = [vote.value for vote in votes if vote.value is not None]
+    if 2 * len(values) <= referees:
+        return None
     for value in (1.0, 0.0):
-        if 2 * sum(vote.value == value for vote in votes) > referees:
+        if 2 * values.count(value) > referees:
             return value
     return _TIE

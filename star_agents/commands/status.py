@@ -86,6 +86,8 @@ def _sums(status: Mapping[str, Any]) -> Iterator[str]:
         agreement = f"; both orders agree in {_share(referee['agreement'])}" if referee["both_orders"] else ""
         found = f"{referee['wins']} won, {referee['ties']} tied, {referee['losses']} lost"
         yield f"referee: of {referee['verdicts']} candidates against the base {found}{agreement}"
+    if referee["without_verdict"]:
+        yield f"referee: no verdict on {referee['without_verdict']} candidates could be read, and none of them won"
     if memory["hits"]:
         size = "" if memory["size"] is None else f"{memory['size']} instructions, "
         yield f"memory bank: {size}a say in {_share(memory['hit_rate'])} of the draws"

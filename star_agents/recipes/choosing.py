@@ -68,6 +68,7 @@ class Contest:
         self._contenders = tuple(contenders)
         self._base = base
         self._ranks: dict[int, Rank] = {}
+        self._without_verdict: set[int] = set()
         self.pi_llm: dict[int, float] = {}
         if not judged_by_referee:
             for index in range(len(contenders)):
@@ -75,8 +76,11 @@ class Contest:
         elif base is not None:
             self.settle(base, 0.5)
 
-    def settle(self, index: int, pi_llm: float) -> None:
-        """Enter a verdict."""
+    def settle(self, index: int, pi_llm: float | None) -> None:
+        """Enter a verdict. ``None``: there is none to be had; this candidate cannot win, and its π stays unknown."""
+        if pi_llm is None:
+            self._without_verdict.add(index)
+            return
         self.pi_llm[index] = pi_llm
         self._ranks[index] = self._contenders[index].rank(pi_llm)
 
@@ -85,7 +89,8 @@ class Contest:
 
         With ``everybody`` every candidate of worth is judged (``reward: all`` needs each π). Worth 0 is never judged.
         """
-        open_ones = [index for index, one in enumerate(self._contenders) if index not in self._ranks and one.worth > 0]
+        settled = self._ranks.keys() | self._without_verdict
+        open_ones = [index for index, one in enumerate(self._contenders) if index not in settled and one.worth > 0]
         if not open_ones:
             return None
         best = max(open_ones, key=lambda index: self._contenders[index].rank(1.0))

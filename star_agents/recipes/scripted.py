@@ -17,7 +17,8 @@ class ScriptedBench:
         draw: What `draw` returns.
         responses: Pair name to the response it writes; a pair that is not in it fails.
         scores: Response to its score; one that is not in it cannot be scored.
-        verdicts: Response to π_llm, or to the error that judging it raises; one that is not in it is a tie.
+        verdicts: Response to π_llm, or to the error that judging it raises; ``None``: none
+            that can be read; one that is not in it is a tie.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class ScriptedBench:
         *,
         responses: Mapping[str, str],
         scores: Mapping[str, Score] | None = None,
-        verdicts: Mapping[str, float | AgentError] | None = None,
+        verdicts: Mapping[str, float | AgentError | None] | None = None,
     ) -> None:
         self._seed = seed
         self._draw = draw
@@ -67,7 +68,9 @@ class ScriptedBench:
         verdict = self._verdicts.get(candidate.response or "", 0.5)
         if isinstance(verdict, AgentError):
             raise verdict
-        return Verdict(value=verdict, votes=(Vote(referee="script", value=verdict, agreed=verdict != 0.5),))
+        readable = verdict is not None
+        vote = Vote(referee="script", value=verdict, agreed=readable and verdict != 0.5, readable=readable)
+        return Verdict(value=verdict, votes=(vote,))
 
 
 def refusal(message: str) -> AgentRefused:

@@ -152,12 +152,15 @@ def _rewards(
 ) -> tuple[tuple[str, float], ...]:
     """Who earned what (Eq. 8), in order of drawing; base pairs stand outside the pool.
 
-    Every drawn pair stands there once, but for those of whom ``reward: judged`` knows nothing.
+    Every drawn pair stands there once, but for those of whom ``reward: judged`` knows nothing, and those on which no
+    verdict could be read: nothing is learned from a judge's failure, not even that the pair earned nothing.
     """
     by_pair = {one.candidate.pair: one for one in assessed if not one.candidate.is_base}
     winner = assessed[chosen].candidate.pair
     rewards: list[tuple[str, float]] = []
     for pair in sampled:
+        if pair in by_pair and by_pair[pair].is_without_verdict:
+            continue
         pi = by_pair[pair].pi if pair in by_pair else 0.0  # a candidate that failed earned nothing
         if settings.reward == "judged" and pi is None:
             continue

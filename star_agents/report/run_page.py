@@ -139,11 +139,11 @@ def _gaps(facts: RunFacts) -> str:
 
 
 def _referee(referee: Data) -> str:
-    if not referee["verdicts"]:
+    if not referee["verdicts"] and not referee["without_verdict"]:
         return ""
     verdicts = referee["verdicts"]
     rows = [
-        (name, f"{referee[key]:,}", _share(referee[key] / verdicts))
+        (name, f"{referee[key]:,}", _share(referee[key] / max(1, verdicts)))
         for name, key in (("better than the base", "wins"), ("a tie", "ties"), ("worse than the base", "losses"))
     ]
     said = f"{_count(verdicts, 'candidate')} compared with the base."
@@ -153,7 +153,8 @@ def _referee(referee: Data) -> str:
             "where they did not, it is a tie (Eq. 6)."
         )
     if referee["unreadable"]:
-        said += f" {_count(referee['unreadable'], 'vote')} could not be read."
+        said += f" Replies without a verdict: {_count(referee['unreadable'], 'vote')}, which count as none"
+        said += f"; on {_count(referee['without_verdict'], 'candidate')} there was no verdict, and nothing won by it."
     return f'<div><h2>The referee</h2>{table(["verdict", "candidates", "share"], rows)}<p class="note">{said}</p></div>'
 
 

@@ -63,9 +63,10 @@ def preference_rows(result: Result, skipped: Counter[str] | None = None) -> Iter
     if base is None:
         return
     for judged in outcome.candidates:
-        if judged is base or judged.verdict is None or judged.verdict.value == 0.5:
+        said = None if judged.verdict is None else judged.verdict.value
+        if judged is base or said is None or said == 0.5:
             continue
-        won = judged.verdict.value > 0.5
+        won = said > 0.5
         if won != (judged is outcome.winner):
             continue
         reason = _why_no_preference(judged.candidate.sample, base.candidate.sample)

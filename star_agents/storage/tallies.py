@@ -43,12 +43,14 @@ class Tallies:
     """Candidates that referees found better than the base."""
     losses: int = 0
     ties: int = 0
+    without_verdict: int = 0
+    """Candidates that were judged without a verdict that can be read; they count in none of the three above."""
     both_orders: int = 0
-    """Votes of referees that were asked in both orders; a jury gives several for one candidate."""
+    """Readable votes of referees that were asked in both orders; a jury gives several for one candidate."""
     agree: int = 0
     """Those of them in which both orders said the same."""
     unreadable: int = 0
-    """Votes, in one order or both, in which a reply held no verdict even when asked once more."""
+    """Votes, in one order or both, in which a reply held no verdict even when asked once more: no votes at all."""
     hits: int = 0
     """Outcomes with a pair that the memory bank proposed."""
     misses: int = 0
@@ -61,12 +63,12 @@ class Tallies:
 
     @property
     def verdicts(self) -> int:
-        """Candidates that referees compared with the base."""
+        """Candidates that referees compared with the base, and came to a verdict on."""
         return self.wins + self.losses + self.ties
 
     @property
     def agreement(self) -> float | None:
-        """Share of the votes in which both orders said the same."""
+        """Share of the readable votes in which both orders said the same."""
         return per(self.agree, self.both_orders)
 
 
@@ -94,13 +96,18 @@ def count(outcome: Outcome, *, both_orders: bool) -> Counter[Key]:
             if is_chosen:
                 counted["pairs.won", one.candidate.pair.name] += 1
         if one.verdict is not None and one.verdict.votes:
-            value = one.verdict.value
-            counted["referee", "wins" if value > 0.5 else "losses" if value < 0.5 else "ties"] += 1
+            counted["referee", _side(one.verdict.value)] += 1
             for vote in one.verdict.votes:
                 counted["votes", "readable" if vote.readable else "unreadable"] += 1
-                if both_orders:
+                if both_orders and vote.readable:
                     counted["votes", "agreed" if vote.agreed else "disagreed"] += 1
     return counted
+
+
+def _side(value: float | None) -> str:
+    if value is None:
+        return "none"
+    return "wins" if value > 0.5 else "losses" if value < 0.5 else "ties"
 
 
 def gap_bin(gap: float) -> int:
@@ -120,6 +127,7 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         wins=rows.get(("referee", "wins"), 0),
         losses=rows.get(("referee", "losses"), 0),
         ties=rows.get(("referee", "ties"), 0),
+        without_verdict=rows.get(("referee", "none"), 0),
         both_orders=agreed + rows.get(("votes", "disagreed"), 0),
         agree=agreed,
         unreadable=rows.get(("votes", "unreadable"), 0),

@@ -20,9 +20,19 @@ def why(outcome: Outcome) -> str:
     name = _name(winner)
     if winner.pi is None:
         return f"{name} was taken without scores or verdicts, as the selection asks."
+    unread = [one for one in others if one.is_without_verdict]
+    if winner.candidate.is_base and unread and len(unread) == sum(_was_judged(one) for one in others):
+        said = "the one verdict" if len(unread) == 1 else f"none of the {len(unread)} verdicts"
+        could = "could not be read" if len(unread) == 1 else "could be read"
+        return f"{name} was kept because {said} on another candidate {could}, and nothing wins unread."
     if winner.pi <= 0:
         return f"{name} was kept because no candidate earned a π above 0{_what_was_lacking(outcome.candidates)}."
     return f"{name} won with π {_number(winner.pi)}{_product(winner)}{_against(others)}."
+
+
+def _was_judged(one: Assessed) -> bool:
+    """By somebody: the base, and what says the same as it, is a tie without being shown to anybody."""
+    return one.verdict is not None and bool(one.verdict.votes)
 
 
 def _name(one: Assessed, the: str = "The") -> str:
@@ -43,7 +53,7 @@ def _product(one: Assessed) -> str:
 
 
 def _verdict(one: Assessed) -> str:
-    value = 0.0 if one.verdict is None else one.verdict.value
+    value = (one.verdict.value if one.verdict else None) or 0.0
     if one.candidate.is_base and value == 0.5:
         return f"{_number(value)} (against itself)"
     word = "better than" if value > 0.5 else "worse than" if value < 0.5 else "a tie with"
@@ -53,11 +63,14 @@ def _verdict(one: Assessed) -> str:
 def _against(others: Sequence[Assessed]) -> str:
     """The next best, and what became of the rest."""
     ranked = sorted((one for one in others if one.pi is not None), key=lambda one: -(one.pi or 0.0))
-    unjudged = sum(one.pi is None and not one.candidate.failure for one in others)
+    unread = sum(one.is_without_verdict for one in others)
+    unjudged = sum(one.pi is None and not one.candidate.failure for one in others) - unread
     failed = sum(bool(one.candidate.failure) for one in others)
     parts = [f"{_name(one, 'the')} came next with {_number(one.pi or 0.0)}" for one in ranked[:1]]
     if unjudged:
         parts.append(f"{unjudged} could not have won and {'was' if unjudged == 1 else 'were'} not judged")
+    if unread:
+        parts.append(f"no verdict on {unread} could be read")
     if failed:
         parts.append(f"{failed} could not be used")
     return "".join(f"; {part}" for part in parts)
@@ -69,7 +82,7 @@ def _what_was_lacking(candidates: Sequence[Assessed]) -> str:
     gaps = [one.score.gap for one in usable if one.score is not None and one.score.gap is not None]
     if gaps and max(gaps) <= 0:
         return f": no gap is positive, the largest is {_number(max(gaps))}"
-    judged = [one for one in usable if one.verdict is not None and one.verdict.votes]
+    judged = [one for one in usable if _was_judged(one)]
     if judged and all(one.verdict is not None and one.verdict.value == 0 for one in judged):
         return f": {'the one' if len(judged) == 1 else f'all {len(judged)}'} that the referee judged lost to the base"
     return ""

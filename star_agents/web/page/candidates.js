@@ -95,8 +95,9 @@ const VERDICTS = { 1: "better than the base", 0: "worse than the base", 0.5: "a 
  * @param {boolean} isJury
  */
 function said(vote, isJury) {
-  const how = vote.readable ? (vote.agreed ? "" : ": the orders disagree") : ", unreadable";
-  return `${isJury ? `${vote.referee}: ` : ""}${VERDICTS[String(vote.value)] ?? decimal(vote.value, 2)}${how}`;
+  const who = isJury ? `${vote.referee}: ` : "";
+  if (!vote.readable) return `${who}unreadable, so no vote`;
+  return `${who}${VERDICTS[String(vote.value)] ?? decimal(vote.value, 2)}${vote.agreed ? "" : ": the orders disagree"}`;
 }
 
 /** @param {readonly Message[]} turns */

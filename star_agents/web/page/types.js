@@ -41,7 +41,8 @@
 /**
  * @typedef {Object} Referee
  * @property {number} verdicts
- * @property {number} both_orders verdicts asked in both orders
+ * @property {number} without_verdict candidates that were judged in vain
+ * @property {number} both_orders readable votes that were asked for in both orders
  * @property {number} agree
  * @property {number | null} agreement
  * @property {number} ties
@@ -103,7 +104,7 @@
  */
 
 /** @typedef {{role: string, content: string}} Message */
-/** @typedef {{referee: string, value: number, agreed: boolean, readable: boolean}} Vote */
+/** @typedef {{referee: string, value: number | null, agreed: boolean, readable: boolean}} Vote */
 
 /**
  * @typedef {Object} Candidate

@@ -1,0 +1,128 @@
+"""Replies that a JSON schema binds, from every server that can do that; text from those that cannot.
+
+Servers spell it alike: ``response_format: {type: json_schema, json_schema: {name, schema, strict}}`` is understood by
+OpenAI, vLLM, llama.cpp's server, LM Studio, TGI and, through LiteLLM, by Anthropic and Gemini; Ollama's ``/api/chat``
+takes the schema itself as ``format``. They differ in how much of a schema they take (OpenAI and Anthropic refuse the
+length of a string), and in whether they say so. So the tightest form is tried first, and one that is refused is
+followed by a looser one, text at last: within one call, which is journaled and paid once. What an endpoint took is
+remembered for the life of the process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from star_agents.agents.answer import Answer, Call, Transport
+from star_agents.agents.endpoints import Endpoint
+from star_agents.records import Message
+
+Binding = Literal["unknown", "schema", "ignored", "refused"]
+"""What is known of an endpoint: nothing yet; its replies keep to the schema; it takes the schema and replies as it
+likes; it refuses schemas, and is asked for text."""
+
+_NAME = "reply"
+_LENGTHS = frozenset({"minLength", "maxLength"})
+_PERHAPS_THE_SCHEMA = frozenset({400, 404, 405, 415, 422, 500, 501})
+"""Statuses with which servers refuse a schema; 404 is OpenRouter's, where no provider of a model can bind a reply."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplyForm:
+    """The object that a reply has to be."""
+
+    schema: Mapping[str, Any]
+    """JSON schema in which every property is required and no further one allowed, as OpenAI's strict mode asks."""
+    request: str
+    """What is said to the model beside its prompt where the schema is sent: the form in words."""
+
+    def overhead(self) -> Message:
+        """What the form may add to a prompt, for the bound of what a call may cost."""
+        return Message(role="user", content=f"{self.request}\n{json.dumps(self.schema)}")
+
+
+class StructuredReplies:
+    """Asks for a form as tightly as each endpoint allows, and remembers how tightly that is."""
+
+    def __init__(self) -> None:
+        self._loosest: dict[tuple[str, str], int] = {}
+        """By model and address: the first form that is worth trying."""
+        self._proven: set[tuple[str, str]] = set()
+        """Endpoints that answered to the form which they are asked for."""
+        self._keeps: dict[tuple[str, str], bool] = {}
+
+    def binding(self, endpoint: Endpoint) -> Binding:
+        """What is known of an endpoint."""
+        address = _address(endpoint)
+        if endpoint.respond is not None or self._loosest.get(address, 0) == len(_forms(endpoint)):
+            return "refused"
+        if address not in self._keeps:
+            return "unknown"
+        return "schema" if self._keeps[address] else "ignored"
+
+    async def complete(self, way: Transport, call: Call, form: ReplyForm) -> Answer:
+        """Send once, and where a form is refused once more in a looser one; raises what the last one raised."""
+        address, tries = _address(call.endpoint), list(_tries(call, form))
+        first = min(self._loosest.get(address, 0), len(tries) - 1)
+        for number, one in list(enumerate(tries))[first:]:
+            try:
+                answer = await way.complete(one)
+            except Exception as error:
+                if number + 1 < len(tries) and getattr(error, "status_code", None) in _PERHAPS_THE_SCHEMA:
+                    continue
+                raise
+            self._learn(address, number, is_bound=number + 1 < len(tries), answer=answer)
+            return answer
+        raise AssertionError("the last try returns or raises")
+
+    def _learn(self, address: tuple[str, str], number: int, *, is_bound: bool, answer: Answer) -> None:
+        # One refusal of a form that was taken before has another reason, such as a prompt that is too long.
+        if address not in self._proven:
+            self._proven.add(address)
+            self._loosest[address] = number
+        if is_bound:
+            self._keeps[address] = answer.choices[0].text.lstrip().startswith("{")
+
+
+def _address(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.model, endpoint.params.get("api_base", "")
+
+
+def _forms(endpoint: Endpoint) -> tuple[bool, ...]:
+    """The forms worth trying, tightest first: whether lengths stay in the schema. Hosted providers refuse them."""
+    return (True, False) if endpoint.route is not None else (False,)
+
+
+def _tries(call: Call, form: ReplyForm) -> Iterator[Call]:
+    """The call in each form, and last as text, as if no form were asked for."""
+    for has_lengths in _forms(call.endpoint):
+        schema = form.schema if has_lengths else _without_lengths(form.schema)
+        yield replace(call, messages=_asked(call, form.request), shape={**call.shape, **_words(call.endpoint, schema)})
+    yield call
+
+
+def _asked(call: Call, request: str) -> list[Mapping[str, str]]:
+    *before, last = call.messages
+    return [*before, {**last, "content": f"{last['content']}\n{request}"}]
+
+
+def _words(endpoint: Endpoint, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameter that binds a reply, as the endpoint spells it."""
+    if endpoint.route is not None and endpoint.route.dialect == "ollama":
+        return {"format": schema}
+    return {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": _NAME, "strict": True, "schema": schema},
+        }
+    }
+
+
+def _without_lengths(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_lengths(value) if isinstance(value, Mapping) else value
+        for name, value in schema.items()
+        if name not in _LENGTHS
+    }
