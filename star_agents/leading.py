@@ -32,7 +32,9 @@ def win_rate(wins: int, answers: int) -> WinRate:
     share, z2 = wins / answers, Z * Z / answers
     middle = (share + z2 / 2) / (1 + z2)
     reach = Z / (1 + z2) * sqrt(share * (1 - share) / answers + z2 / (4 * answers))
-    return WinRate(wins, answers, share, max(0.0, middle - reach), min(1.0, middle + reach))
+    # Exactly 0 and 1 at the ends, where the sum would leave a trace of rounding.
+    low, high = (middle - reach if wins else 0.0), (middle + reach if wins < answers else 1.0)
+    return WinRate(wins, answers, share, low, high)
 
 
 def leader(rates: Mapping[str, WinRate]) -> str | None:

@@ -27,6 +27,10 @@ def test_the_interval_is_wilsons(wins: int, answers: int, low: float, high: floa
     assert rate.rate == wins / answers
 
 
+def test_who_never_or_always_won_has_an_interval_that_ends_there() -> None:
+    assert all(win_rate(0, n).low == 0.0 and win_rate(n, n).high == 1.0 for n in range(1, 50))
+
+
 def test_the_interval_holds_what_it_promises_about_as_often_as_it_says() -> None:
     for answers in (5, 20, 80):
         for share in (0.05, 0.3, 0.5):

@@ -19,12 +19,16 @@ STATUS = {
     "rate": {"seeds_per_minute": 41.2, "seeds_per_minute_overall": 40.0, "eta_s": 1740.0},
     "calls": {"answered": 5000},
     "cost": {"usd": 1.84, "calls_of_unknown_price": 0},
-    "budgets": [{"key": "budget_usd", "unit": "usd", "limit": 20}],
+    "budgets": [{"key": "budget_usd", "unit": "usd", "limit": 20, "reached": ""}],
     "pairs": {"keep/gpt": 0.24, "keep/phi": 0.19},
+    "win_rates": {"keep/gpt": {"wins": 60, "answers": 180, "rate": 1 / 3, "low": 0.268, "high": 0.405}},
+    "best_pair": "keep/gpt",
     "waiting_for": None,
 }
 NONE = {"waiting": 0, "working": 0, "kept": 0, "base": 0, "dropped": 0, "quarantined": 0}
-END = " $1.84 of $20.00 spent. Best pair: keep/gpt, drawn with 24 %."
+BEST = " Best pair: keep/gpt, chosen in 33 % (27–41 %) of its 180 answers."
+END = f" $1.84 of $20.00 spent.{BEST}"
+REACHED = "agent gpt: a call of up to $0.02 could pass the budget of $20 ($19.99 spent, $0 reserved)"
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +53,28 @@ def call(page: Page, module: str, function: str, *arguments: Any) -> Any:
         ({}, "Working: 812 of 1,204 seeds done, 41 a minute, about 29 min left." + END),
         ({"state": "paused"}, "Pausing: 812 of 1,204 seeds done, 392 wait." + END),
         (
-            {"waiting_for": {"reason": "the budget is reached"}},
-            "Waiting: the budget is reached. 812 of 1,204 seeds done." + END,
+            {"waiting_for": {"reason": "agent gpt is down"}},
+            "Waiting: agent gpt is down. 812 of 1,204 seeds done." + END,
+        ),
+        (
+            {
+                "waiting_for": {"reason": REACHED},
+                "budgets": [{"key": "budget_usd", "unit": "usd", "limit": 20, "reached": REACHED}],
+            },
+            "Waiting: budget_usd is reached; raise it in agents.yaml to go on. 812 of 1,204 seeds done." + END,
         ),
         ({"state": "draining"}, "Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done." + END),
         ({"seeds": {**NONE, "kept": 1, "base": 2}}, "Done: 1 of 3 seeds improved, 2 kept the base answer." + END),
         (
             {"cost": {"usd": 0, "calls_of_unknown_price": 0}, "state": "draining"},
-            "Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done. It cost nothing."
-            " Best pair: keep/gpt, drawn with 24 %.",
+            f"Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done. It cost nothing.{BEST}",
         ),
-        ({"seeds": NONE, "calls": {"answered": 0}, "pairs": {}}, "Ready, with nothing to do: there are no seeds yet."),
         (
-            {"budgets": [], "pairs": {"a/b": 0.5, "a/c": 0.5}},
+            {"seeds": NONE, "calls": {"answered": 0}, "best_pair": None},
+            "Ready, with nothing to do: there are no seeds yet.",
+        ),
+        (
+            {"budgets": [], "best_pair": None},
             "Working: 812 of 1,204 seeds done, 41 a minute, about 29 min left. $1.84 spent.",
         ),
     ],
@@ -89,9 +102,16 @@ def test_the_sentence_says_it_in_plain_words(page: Page, change: dict[str, Any],
         ("percent", -0.0001, "0 %"),
         ("rate", 0, "0"),
         ("rate", 3.25, "3.3"),
+        ("digitsOf", 20, 0),
+        ("digitsOf", 1, 0),
+        ("digitsOf", 0.5, 1),
+        ("digitsOf", 0.25, 2),
+        ("digitsOf", 0.1 + 0.2, 1),
+        ("digitsOf", 0.005 * 100, 1),
+        ("digitsOf", 0.0025, 4),
     ],
 )
-def test_numbers_read_as_people_write_them(page: Page, function: str, value: Any, text: str) -> None:
+def test_numbers_read_as_people_write_them(page: Page, function: str, value: Any, text: Any) -> None:
     assert call(page, "format", function, value) == text
 
 
@@ -129,3 +149,53 @@ def test_a_curve_stays_small_and_keeps_its_first_and_last_point(page: Page) -> N
     assert [value for seq, value in zip(seqs, told["b"], strict=True)] == [
         seq if seq >= 50_000 else None for seq in seqs
     ]
+
+
+def test_the_ticks_of_an_axis_differ_from_each_other_whatever_its_step(page: Page) -> None:
+    script = """async (step) => {
+        const { decimal, digitsOf, percent } = await import("/format.js");
+        const ticks = Array.from({ length: 12 }, (_, at) => (at - 5) * step);
+        const shares = ticks.map((tick) => percent(tick, digitsOf(step * 100)));
+        return [ticks.map((tick) => decimal(tick, digitsOf(step))), shares];
+    }"""
+    for step in (scale * 10.0**power for power in range(-5, 3) for scale in (1, 2, 2.5, 5)):
+        for texts in page.evaluate(script, step):
+            assert len(set(texts)) == 12, (step, texts)
+
+
+def test_a_pair_keeps_its_look_whoever_leads_and_whoever_joins(page: Page) -> None:
+    script = """async (curves) => {
+        const { CurvePoints } = await import("/curve_points.js");
+        const { coloured, looksOf } = await import("/colours.js");
+        return curves.map(([points, ranked]) => {
+            const kept = new CurvePoints();
+            kept.replace(points);
+            return Object.fromEntries(coloured(ranked, looksOf(kept.came())));
+        });
+    }"""
+
+    def point(seq: int, names: list[str]) -> dict[str, Any]:
+        return {"seq": seq, "at": 0, "probabilities": {name: 1 / len(names) for name in names}}
+
+    few = [f"keep/{letter}" for letter in "dbac"]
+    before, reordered, joined, gone = page.evaluate(
+        script,
+        [
+            [[point(0, few), point(9, few)], few],
+            [[point(0, few[::-1])], sorted(few)],
+            [[point(0, few), point(9, [*few, "a/first_by_name"])], ["a/first_by_name", *few]],
+            [[point(0, few), point(9, ["keep/d", "keep/new"])], ["keep/d", "keep/new"]],
+        ],
+    )
+    assert len({look["colour"] for look in before.values()}) == 4
+    assert reordered == before
+    assert {name: joined[name] for name in few} == before
+    assert gone["keep/d"] == before["keep/d"]
+    assert gone["keep/new"] not in before.values(), "the look of a pair that left is not given to the next"
+
+    many = [f"keep/{number:02}" for number in range(20)]
+    (all_coloured,) = page.evaluate(script, [[[point(0, many)], many]])
+    assert len({(look["colour"], look["isDashed"]) for look in all_coloured.values()}) == 20
+    crowd = [f"keep/{number:02}" for number in range(60)]
+    one, other = page.evaluate(script, [[[point(0, crowd)], crowd], [[point(0, crowd)], crowd[::-1]]])
+    assert (list(one), list(other)) == (crowd[:10], crowd[50:]), "of a crowd the leaders are coloured"

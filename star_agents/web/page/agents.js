@@ -1,7 +1,7 @@
 // The agents: how good, how fast, how reliable and how dear each is. The best stand first; every heading sorts.
 
 import { byId, el, fill, keepRows, setText } from "./dom.js";
-import { count, duration, latency, money, percent } from "./format.js";
+import { count, duration, interval, latency, money, percent } from "./format.js";
 
 /** @typedef {import("./types.js").Agent} Agent */
 /** @typedef {[string, Agent]} Named */
@@ -17,7 +17,7 @@ import { count, duration, latency, money, percent } from "./format.js";
 /** @type {Column[]} */
 const COLUMNS = [
   { label: "Agent", sort: (_, name) => name, text: (_, name) => name, isText: true },
-  { label: "Won", title: "share of its answers that were chosen", sort: (agent) => agent.win_rate ?? null, text: (agent) => percent(agent.win_rate) },
+  { label: "Won", title: "share of its answers that were chosen, with its 95 % interval", sort: (agent) => agent.win_rate ?? null, text: won },
   { label: "Answers", sort: (agent) => agent.candidates || null, text: (agent) => (agent.candidates ? count(agent.candidates) : "–") },
   { label: "Calls", sort: (agent) => agent.calls, text: (agent) => count(agent.calls) },
   { label: "p50", title: "half of the calls took at most this long", sort: (agent) => agent.latency_s?.p50 ?? null, text: (agent) => latency(agent.latency_s?.p50) },
@@ -109,6 +109,12 @@ function updateRow(row, [name, agent]) {
   row.classList.toggle("is-down", agent.is_down ?? false);
   row.title = (agent.deployments ?? []).map((one) => `${one.name}: ${one.breaker}, limit ${one.limit}${one.last_error ? `, ${one.last_error}` : ""}`).join("\n");
   row.cells[7].title = Object.entries(agent.errors ?? {}).map(([what, n]) => `${what.replaceAll("_", " ")}: ${n}`).join("\n");
+}
+
+/** @param {Agent} agent */
+function won(agent) {
+  if (agent.win_rate == null) return "–";
+  return `${percent(agent.win_rate)} (${interval(agent.win_rate_low ?? 0, agent.win_rate_high ?? 1)})`;
 }
 
 /** @param {Agent} agent */

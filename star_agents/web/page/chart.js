@@ -44,7 +44,7 @@ export function paths() {
  */
 export function axis(text, options) {
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
-  const values = (/** @type {Plot} */ _, /** @type {number[]} */ ticks) => ticks.map((tick) => text(tick, ticks.length > 1 ? ticks[1] - ticks[0] : 1));
+  const values = (/** @type {Plot} */ _, /** @type {number[]} */ ticks, /** @type {number} */ __, /** @type {number} */ ___, /** @type {number} */ step) => ticks.map((tick) => text(tick, step));
   const grid = { stroke: colour("--rule"), width: 1 };
   return { values, stroke: colour("--muted"), font, grid, ticks: { show: false }, border: { show: false }, ...options };
 }
@@ -55,14 +55,15 @@ export function axis(text, options) {
  * @param {Plot} plot
  * @param {"x" | "y"} scale
  * @param {number} value
+ * @param {string} [stroke] a colour of the style sheet
  */
-export function dashed(plot, scale, value) {
+export function dashed(plot, scale, value, stroke = "--muted") {
   const at = Math.round(plot.valToPos(value, scale, true)) + 0.5;
   const { left, top, width, height } = plot.bbox;
   if (scale === "x" && (at < left || at > left + width)) return;
   const pen = plot.ctx;
   pen.save();
-  pen.strokeStyle = colour("--muted");
+  pen.strokeStyle = colour(stroke);
   pen.setLineDash([2 * devicePixelRatio, 4 * devicePixelRatio]);
   pen.lineWidth = devicePixelRatio;
   pen.beginPath();

@@ -2,23 +2,30 @@
 
 import { Chart, axis, colour, dashed } from "./chart.js";
 import { el, setText } from "./dom.js";
-import { count, percent } from "./format.js";
+import { count, digitsOf, percent } from "./format.js";
 
 /** @typedef {import("./curve_points.js").CurvePoints} CurvePoints */
-/** @typedef {{readonly names: readonly string[], readonly coloured: ReadonlyMap<string, string>, readonly even: number}} Drawn */
+/** @typedef {import("./marks.js").Marks} Marks */
+/** @typedef {import("./colours.js").Look} Look */
+
+const DASHES = [6, 3];
+/** Pairs that are read out. */
+const NAMED = 5;
 
 export class Curve {
   /**
    * @param {HTMLElement} place
    * @param {CurvePoints} points
+   * @param {Marks} marks
    * @param {(pair: string | null) => void} onPointed hears which line the pointer is at
    */
-  constructor(place, points, onPointed) {
+  constructor(place, points, marks, onPointed) {
+    this.marks = marks;
     this.chart = new Chart(place, () => ({ options: this.options(), data: this.data() }));
     this.points = points;
     this.onPointed = onPointed;
     this.tip = el("div", { class: "tip", "aria-hidden": "true", hidden: true });
-    /** @type {ReadonlyMap<string, string>} pair to the style sheet's colour; the others are grey */
+    /** @type {ReadonlyMap<string, Look>} the others are grey */
     this.coloured = new Map();
     /** @type {string[]} in order of drawing */
     this.names = [];
@@ -28,14 +35,14 @@ export class Curve {
   }
 
   /**
-   * @param {ReadonlyMap<string, string>} coloured
+   * @param {ReadonlyMap<string, Look>} coloured
    * @param {number} even the probability of each pair if none were better
    */
   draw(coloured, even) {
     this.even = even;
-    // The grey lines first, so that the leaders lie on top.
+    // The grey lines first, so that the others lie on top.
     const names = [...[...this.points.columns.keys()].filter((pair) => !coloured.has(pair)), ...coloured.keys()];
-    const isSame = names.join("\n") === this.names.join("\n");
+    const isSame = names.join("\n") === this.names.join("\n") && coloured.size === this.coloured.size;
     [this.names, this.coloured] = [names, new Map(coloured)];
     if (isSame) this.chart.update(this.data());
     else this.chart.rebuild();
@@ -43,7 +50,9 @@ export class Curve {
   }
 
   describe() {
-    const leaders = [...this.coloured.keys()].map((pair) => `${pair} ${percent(this.points.last(pair), 1)}`);
+    const now = (/** @type {string} */ pair) => this.points.last(pair) ?? 0;
+    const ranked = this.names.toSorted((one, other) => now(other) - now(one));
+    const leaders = ranked.slice(0, NAMED).map((pair) => `${pair} ${percent(this.points.last(pair), 1)}`);
     const text = `Probability of each of ${this.names.length} pairs over ${count(this.points.seqs.at(-1))} outcomes. Now ${leaders.join(", ")}. The table has every pair.`;
     if (this.chart.place.ariaLabel !== text) this.chart.place.ariaLabel = text;
   }
@@ -61,20 +70,24 @@ export class Curve {
     const grey = colour("--grey-line");
     const line = (/** @type {string} */ pair) => {
       const own = this.coloured.get(pair);
-      return { label: pair, points: { show: false }, stroke: own ? colour(own) : grey, width: own ? 2 : 1 };
+      const dash = own?.isDashed ? { dash: DASHES } : {};
+      return { label: pair, points: { show: false }, stroke: own ? colour(own.colour) : grey, width: own ? 2 : 1, ...dash };
     };
     return {
       scales: { x: { time: false }, y: { range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => range(Math.min(low, this.even), Math.max(high, this.even)) } },
       series: [{}, ...this.names.map(line)],
       axes: [
         axis((tick) => (Number.isInteger(tick) ? count(tick) : ""), { size: 28, grid: { show: false } }),
-        axis((tick, step) => percent(tick, step < 0.001 ? 2 : step < 0.01 ? 1 : 0), { size: 52 }),
+        axis((tick, step) => percent(tick, digitsOf(step * 100)), { size: 52 }),
       ],
       cursor: { y: false, drag: { x: false, y: false }, focus: { prox: 24 }, points: { show: false } },
       focus: { alpha: 0.25 },
       hooks: {
         ready: [(/** @type {any} */ plot) => plot.over.append(this.tip)],
-        draw: [(/** @type {any} */ plot) => dashed(plot, "y", this.even)],
+        draw: [
+          (/** @type {any} */ plot) => dashed(plot, "y", this.even),
+          (/** @type {any} */ plot) => this.marks.draw(plot),
+        ],
         setSeries: [(/** @type {any} */ _, /** @type {number | null} */ at) => this.pointAt(at)],
         setCursor: [(/** @type {any} */ plot) => this.name(plot)],
       },
@@ -88,18 +101,24 @@ export class Curve {
   }
 
   /**
-   * Name the line at the pointer.
+   * Name the mark or the line at the pointer.
    *
    * @param {any} plot
    */
   name(plot) {
-    const { idx: at, left, top } = plot.cursor;
-    const value = this.pointed === null || at == null || left < 0 ? null : this.points.columns.get(this.pointed)?.[at];
-    this.tip.hidden = value == null;
-    if (value == null) return;
-    setText(this.tip, `${this.pointed} ${percent(value, 1)} after ${count(this.points.seqs[at])}`);
+    const { left, top } = plot.cursor;
+    const text = left < 0 ? "" : this.marks.at(plot) || this.lineAt(plot.cursor.idx);
+    this.tip.hidden = text === "";
+    if (text === "") return;
+    setText(this.tip, text);
     const room = plot.over.clientWidth - this.tip.offsetWidth;
     this.tip.style.transform = `translate(${Math.max(0, Math.min(left + 12, room))}px, ${Math.max(0, top - 30)}px)`;
+  }
+
+  /** @param {number | null | undefined} at index of a point */
+  lineAt(at) {
+    const value = this.pointed === null || at == null ? null : this.points.columns.get(this.pointed)?.[at];
+    return value == null || at == null ? "" : `${this.pointed} ${percent(value, 1)} after ${count(this.points.seqs[at])}`;
   }
 }
 

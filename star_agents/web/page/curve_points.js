@@ -56,6 +56,17 @@ export class CurvePoints {
   }
 
   /**
+   * Every pair that ever had a probability: who came first stands first, and who came together stand by name.
+   *
+   * @returns {string[]}
+   */
+  came() {
+    const first = (/** @type {string} */ pair) => this.seqs[this.columns.get(pair)?.findIndex((value) => value !== null) ?? 0];
+    const order = (/** @type {string} */ one, /** @type {string} */ other) => first(one) - first(other) || (one < other ? -1 : 1);
+    return [...this.columns.keys()].sort(order);
+  }
+
+  /**
    * @param {string} pair
    * @returns {number | null} the pair's probability now
    */

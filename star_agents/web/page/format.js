@@ -29,6 +29,27 @@ export function percent(share, digits = 0) {
   return share == null ? UNKNOWN : `${decimal(share * 100, digits)} %`;
 }
 
+/**
+ * A share between the ends of its interval.
+ *
+ * @param {number} low
+ * @param {number} high
+ */
+export function interval(low, high) {
+  return `${decimal(low * 100, 0)}–${decimal(high * 100, 0)} %`;
+}
+
+/**
+ * Digits after the point that tell the multiples of a step apart: 0 for 20, 1 for 0.5, 2 for 0.25.
+ *
+ * @param {number} step
+ */
+export function digitsOf(step) {
+  const isWhole = (/** @type {number} */ digits) => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) < 1e-6 * step * 10 ** digits;
+  const digits = [0, 1, 2, 3, 4, 5, 6, 7].find(isWhole);
+  return digits ?? 8;
+}
+
 /** @param {number | null | undefined} usd four digits below ten cents, where calls live; two above */
 export function money(usd) {
   if (usd == null) return UNKNOWN;

@@ -2,7 +2,7 @@
 
 import { Chart, axis, colour, dashed, paths } from "./chart.js";
 import { byId, el, keepRows, setText } from "./dom.js";
-import { count, decimal, percent } from "./format.js";
+import { count, decimal, digitsOf, percent } from "./format.js";
 import { showCounts } from "./summary.js";
 
 /** @typedef {import("./types.js").Gaps} Bins */
@@ -58,8 +58,8 @@ export class Gaps {
       scales: { x: { time: false }, y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ high) => [0, (high || 1) * 1.08] } },
       series: [{}, area("--grey-line", "--grey-area"), area("--accent", "--accent-area")],
       axes: [
-        axis((tick) => decimal(tick, 1), { size: 28, grid: { show: false } }),
-        axis((tick) => percent(tick), { size: 46 }),
+        axis((tick, step) => decimal(tick, digitsOf(step)), { size: 28, grid: { show: false } }),
+        axis((tick, step) => percent(tick, digitsOf(step * 100)), { size: 52 }),
       ],
       cursor: { show: false },
       // Left of 0 nothing is earned.

@@ -10,6 +10,10 @@ import { attempt } from "./trouble.js";
 
 const MOST_LINES = 200;
 const LEVELS = ["debug", "info", "warning", "error", "critical"];
+/** What the log shows, by the value that stands for it. */
+const SHOWN = { notable: "warnings and changes", info: "everything", debug: "debug lines too", warning: "warnings", error: "errors" };
+/** The line of every seed: a steady stream in which what matters is not found. */
+const STREAM = "outcome_committed";
 const APART = new Set(["n", "timestamp", "level", "event"]);
 
 export class Log {
@@ -21,12 +25,11 @@ export class Log {
     this.lines = [];
     this.dropped = 0;
     /** @type {Set<string>} */
-    this.events = new Set();
+    this.events = new Set([STREAM]);
     this.draw = onFrame(() => this.drawNow());
-    fill(this.field("level"), ...LEVELS.map((level) => el("option", { value: level }, level)));
-    this.field("level").value = "info";
-    this.field("level").addEventListener("change", () => onLevel(this.field("level").value));
-    setOptions(/** @type {HTMLSelectElement} */ (this.field("event")), "all", []);
+    fill(this.field("level"), ...Object.entries(SHOWN).map(([value, label]) => el("option", { value }, label)));
+    this.field("level").addEventListener("change", () => onLevel(this.filter().level));
+    setOptions(/** @type {HTMLSelectElement} */ (this.field("event")), "all", [...this.events]);
     this.filters.addEventListener("input", () => attempt(() => this.load()));
     this.filters.addEventListener("submit", (event) => event.preventDefault());
   }
@@ -38,7 +41,10 @@ export class Log {
 
   filter() {
     const value = (/** @type {string} */ name) => this.field(name).value.trim();
-    return { level: value("level"), event: value("event"), agent: value("agent"), seed: value("seed") };
+    const [shown, event, seed] = [value("level"), value("event"), value("seed")];
+    const isNotable = shown === "notable";
+    // Who asks for one kind of line, or for one seed, wants all of it.
+    return { level: isNotable ? "info" : shown, without: isNotable && !event && !seed ? STREAM : "", event, agent: value("agent"), seed };
   }
 
   /** @param {readonly string[]} agents */
@@ -85,8 +91,9 @@ export class Log {
 
   /** @param {LogLine} line */
   passes(line) {
-    const { level, event, agent, seed } = this.filter();
+    const { level, without, event, agent, seed } = this.filter();
     return (
+      line.event !== without &&
       LEVELS.indexOf(line.level) >= LEVELS.indexOf(level) &&
       (!event || line.event === event) &&
       (!agent || line.agent === agent) &&
@@ -98,7 +105,7 @@ export class Log {
     keepRows(this.list, this.lines, (line) => String(line.n), makeLine, () => {});
     const none = byId("log-none");
     none.hidden = this.lines.length > 0 && this.dropped === 0;
-    setText(none, this.dropped ? `${this.dropped} lines came too fast for this page; star_agents logs has them.` : "No line passes these filters.");
+    setText(none, this.dropped ? `${this.dropped} lines came too fast for this page; star_agents logs has them.` : this.field("level").value === "notable" ? "Nothing out of the ordinary." : "No line passes these filters.");
   }
 }
 

@@ -14,6 +14,7 @@ import { Outcomes } from "./outcomes.js";
 import { Pairs } from "./pairs.js";
 import { openQuarantine } from "./quarantine.js";
 import { showReferee } from "./referee.js";
+import { hintAtMore } from "./scrolling.js";
 import { totalOf } from "./sentence.js";
 import { askForToken, takeTokenFromAddress } from "./session.js";
 import { StoryView } from "./story.js";
@@ -52,6 +53,7 @@ class Page {
       this.stream.stop();
       askForToken(() => this.load());
     });
+    hintAtMore();
     await takeTokenFromAddress();
     if (!(await loadCharts())) withoutCharts(this.gaps);
     await this.load();
@@ -73,8 +75,8 @@ class Page {
   }
 
   async readCurve() {
-    const { points } = await get("v1/pairs/curve");
-    this.pairs.setCurve(points);
+    const { points, marks } = await get("v1/pairs/curve");
+    this.pairs.setCurve(points, marks);
     this.draw();
   }
 
@@ -93,7 +95,9 @@ class Page {
 
   /** @param {Status} status */
   hear(status) {
+    const isEdited = this.status !== null && this.status.revision !== status.revision;
     this.status = status;
+    if (isEdited) attempt(() => this.readCurve());
     this.story.latest = status.latest_seq;
     this.draw();
   }

@@ -119,7 +119,7 @@ function makeRow(outcome) {
     el("td", { class: "wide-only time" }, el("time", { datetime: new Date(outcome.at * 1000).toISOString(), title: moment(outcome.at) }, clock(outcome.at))),
     el("td", {}, el("span", { class: `kind ${outcome.kind}` }, KINDS[outcome.kind] ?? outcome.kind)),
     el("td", { class: "wide-only" }, outcome.pair ?? "–"),
-    el("td", { class: "question" }, el("b", { class: "narrow-only" }, outcome.pair ?? "", " "), el("em", {}, outcome.reason, " "), outcome.question),
+    el("td", { class: "question" }, el("b", { class: "narrow-only" }, outcome.pair ?? "", " "), el("span", { class: "clamped" }, el("em", {}, outcome.reason, " "), outcome.question)),
     el("td", { class: "number" }, decimal(outcome.pi, 2)),
     el("td", { class: "number wide-only" }, decimal(outcome.gap, 2)),
     el("td", { class: "number wide-only" }, money(outcome.cost_usd)),

@@ -1,47 +1,41 @@
 // The pairs: their curves, and the table beside them that is also the legend.
 
+import { coloured, looksOf } from "./colours.js";
 import { Curve } from "./curve.js";
 import { CurvePoints } from "./curve_points.js";
 import { byId, el, keepRows, setText } from "./dom.js";
-import { count, decimal, money, percent } from "./format.js";
+import { count, decimal, interval, money, percent } from "./format.js";
+import { Marks } from "./marks.js";
 
 /** @typedef {import("./types.js").Status} Status */
-
-const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5"];
+/** @typedef {import("./colours.js").Look} Look */
 
 export class Pairs {
   constructor() {
     this.points = new CurvePoints();
+    this.marks = new Marks();
     this.body = /** @type {HTMLTableElement} */ (byId("pair-table")).tBodies[0];
-    this.curve = new Curve(byId("curve"), this.points, (pair) => this.mark(pair));
-    /** @type {Map<string, string>} pair to colour */
-    this.coloured = new Map();
+    this.curve = new Curve(byId("curve"), this.points, this.marks, (pair) => this.mark(pair));
+    /** @type {ReadonlyMap<string, Look>} */
+    this.looks = new Map();
   }
 
-  /** @param {readonly import("./types.js").CurvePoint[]} points */
-  setCurve(points) {
+  /**
+   * @param {readonly import("./types.js").CurvePoint[]} points
+   * @param {readonly import("./types.js").ConfigMark[]} marks
+   */
+  setCurve(points, marks) {
     this.points.replace(points);
+    this.marks.replace(marks);
   }
 
   /** @param {Status} status */
   show(status) {
     this.points.add(status.latest_seq, status.pairs);
     const ranked = Object.entries(status.pairs).sort((one, other) => other[1] - one[1]);
-    this.colourTop(ranked.slice(0, COLOURS.length).map(([pair]) => pair));
-    this.showTable(ranked, status.pair_costs);
-    this.curve.draw(this.coloured, 1 / Math.max(1, ranked.length));
-  }
-
-  /**
-   * The leaders have a colour each, and keep it for as long as they lead.
-   *
-   * @param {readonly string[]} top
-   */
-  colourTop(top) {
-    for (const pair of [...this.coloured.keys()]) if (!top.includes(pair)) this.coloured.delete(pair);
-    const taken = new Set(this.coloured.values());
-    const free = COLOURS.filter((colour) => !taken.has(colour));
-    for (const pair of top) if (!this.coloured.has(pair)) this.coloured.set(pair, /** @type {string} */ (free.shift()));
+    this.looks = coloured(ranked.map(([pair]) => pair), looksOf(this.points.came()));
+    this.showTable(ranked, status);
+    this.curve.draw(this.looks, 1 / Math.max(1, ranked.length));
   }
 
   /** @param {string | null} pair */
@@ -51,18 +45,21 @@ export class Pairs {
 
   /**
    * @param {[string, number][]} ranked
-   * @param {Status["pair_costs"]} costs
+   * @param {Status} status
    */
-  showTable(ranked, costs) {
+  showTable(ranked, { pair_costs: costs, win_rates: rates }) {
     keepRows(this.body, ranked, ([pair]) => pair, ([pair]) => this.makeRow(pair), (row, [pair, share]) => {
-      row.cells[0].style.setProperty("--swatch", `var(${this.coloured.get(pair) ?? "--grey-line"})`);
-      const cost = costs[pair];
+      const look = this.looks.get(pair);
+      row.cells[0].style.setProperty("--swatch", `var(${look?.colour ?? "--grey-line"})`);
+      row.cells[0].classList.toggle("is-dashed", look?.isDashed ?? false);
+      const { rate, low, high, answers } = rates[pair] ?? { rate: null, low: 0, high: 1, answers: 0 };
       const texts = [
         percent(share, 1),
         this.change(pair, share),
-        count(cost?.candidates ?? 0),
-        cost?.candidates ? percent(cost.wins / cost.candidates) : "–",
-        money(cost?.usd_per_win),
+        count(answers),
+        rate === null ? "–" : percent(rate),
+        rate === null ? "" : interval(low, high),
+        money(costs[pair]?.usd_per_win),
       ];
       texts.forEach((text, at) => setText(row.cells[at + 1], text));
     });
@@ -82,7 +79,7 @@ export class Pairs {
 
   /** @param {string} pair */
   makeRow(pair) {
-    const numbers = Array.from({ length: 5 }, () => el("td", { class: "number" }));
+    const numbers = Array.from({ length: 6 }, (_, at) => el("td", { class: at === 4 ? "number range" : "number" }));
     const listeners = { onpointerenter: () => this.curve.point(pair), onpointerleave: () => this.curve.point(null) };
     return el("tr", listeners, el("th", { scope: "row", class: "swatch" }, pair), ...numbers);
   }

@@ -19,6 +19,6 @@ export function showReferee(referee) {
     ["kept", "candidate better", count(wins)],
     ["waiting", "tie", count(ties)],
     ["dropped", "base better", count(losses)],
-    ["quarantined", "unreadable", count(referee.unreadable)],
+    ["unreadable", "unreadable", count(referee.unreadable)],
   ]);
 }

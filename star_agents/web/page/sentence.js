@@ -1,6 +1,6 @@
 // What the daemon is doing, in one sentence or two. Pure: status in, parts of text out.
 
-import { about, count, money, percent, plural, rate } from "./format.js";
+import { about, count, interval, money, percent, plural, rate } from "./format.js";
 
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {string | {strong: string}} Part */
@@ -34,22 +34,10 @@ export function budgetOf(status) {
 }
 
 /**
- * The pair that is asked the most; `null` while none leads.
- *
- * @param {Record<string, number>} pairs
- * @returns {[string, number] | null}
- */
-export function bestPair(pairs) {
-  const sorted = Object.entries(pairs).sort((one, other) => other[1] - one[1]);
-  const leads = sorted.length > 1 && sorted[0][1] > sorted[1][1] + 1e-9;
-  return leads ? sorted[0] : null;
-}
-
-/**
  * @param {Status} status
  * @returns {Part[]}
  */
-function doing({ state, seeds, rate: speed, waiting_for: waitingFor }) {
+function doing({ state, seeds, rate: speed, waiting_for: waitingFor, budgets }) {
   const done = doneOf(seeds);
   const open = seeds.waiting + seeds.working;
   const ofTotal = [{ strong: `${count(done)} of ${plural(totalOf(seeds), "seed")}` }, " done"];
@@ -58,8 +46,26 @@ function doing({ state, seeds, rate: speed, waiting_for: waitingFor }) {
   if (totalOf(seeds) === 0) return ["Ready, with nothing to do: there are no seeds yet."];
   if (open === 0) return ["Done: ", ...outcomesOf(seeds), "."];
   if (state === "paused") return [seeds.working ? "Pausing: " : "Paused: ", ...ofTotal, `, ${count(open)} wait.`];
-  if (waitingFor) return ["Waiting: ", waitingFor.reason, ". ", ...ofTotal, "."];
+  if (waitingFor) return ["Waiting: ", ...because(waitingFor.reason, budgets), " ", ...ofTotal, "."];
   return ["Working: ", ...ofTotal, ...pace(speed), "."];
+}
+
+/**
+ * A budget is said by its key alone: what was spent of it stands at the end of the sentence, and nowhere else.
+ *
+ * @param {string} reason
+ * @param {Status["budgets"]} budgets
+ * @returns {Part[]}
+ */
+function because(reason, budgets) {
+  const reached = budgets.find((budget) => budget.reached === reason);
+  return [reached ? reachedText(reached.key) : `${reason}.`];
+}
+
+/** @param {string} key of a budget in agents.yaml */
+export function reachedText(key) {
+  const wait = key.endsWith("_per_day") ? ", or wait for the next day of UTC" : "";
+  return `${key} is reached; raise it in agents.yaml to go on${wait}.`;
 }
 
 /**
@@ -93,10 +99,13 @@ function spent(status) {
 }
 
 /**
+ * The best pair, where it is clear of all others; while chance may order them, none is named.
+ *
  * @param {Status} status
  * @returns {Part[]}
  */
-function best({ pairs }) {
-  const leader = bestPair(pairs);
-  return leader ? [" Best pair: ", { strong: leader[0] }, `, drawn with ${percent(leader[1])}.`] : [];
+function best({ best_pair: name, win_rates: rates }) {
+  if (name === null) return [];
+  const { rate: share, low, high, answers } = rates[name];
+  return [" Best pair: ", { strong: name }, `, chosen in ${percent(share)} (${interval(low, high)}) of its ${plural(answers, "answer")}.`];
 }

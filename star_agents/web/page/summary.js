@@ -1,8 +1,8 @@
 // The top of the page: the sentence, notices, seeds by state, and the figures.
 
 import { byId, el, fill, keepRows, setText } from "./dom.js";
-import { about, count, decimal, money, percent, plural, rate } from "./format.js";
-import { budgetOf, doneOf, plain, sentence, totalOf } from "./sentence.js";
+import { about, count, decimal, interval, money, percent, plural, rate } from "./format.js";
+import { budgetOf, doneOf, plain, reachedText, sentence, totalOf } from "./sentence.js";
 
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {{key: string, label: string, value: string, note: string, meter?: number}} Figure */
@@ -59,7 +59,8 @@ function announce(state, text) {
 function showNotices(status, openQuarantine) {
   const texts = status.config_problems.map((problem) => `agents.yaml is not in force: ${problem}`);
   texts.push(...(status.scorer?.troubles ?? []).map((trouble) => `Scorer: ${trouble}`));
-  texts.push(...status.budgets.map((budget) => budget.reached).filter(Boolean));
+  const isSaid = (/** @type {string} */ reached) => reached === "" || reached === status.waiting_for?.reason;
+  texts.push(...status.budgets.filter((budget) => !isSaid(budget.reached)).map((budget) => reachedText(budget.key)));
   texts.push(...(status.seeds.quarantined ? [QUARANTINED] : []));
   const make = (/** @type {string} */ text) =>
     el("p", { class: "notice" }, text, text === QUARANTINED && el("button", { type: "button", onclick: openQuarantine }, "Look at them"));
@@ -149,12 +150,14 @@ function spent(status) {
  * @param {Status} status
  * @returns {Figure}
  */
-function best({ agents }) {
-  const ranked = Object.entries(agents).sort((one, other) => (other[1].win_rate ?? -1) - (one[1].win_rate ?? -1));
-  const [name, agent] = ranked[0] ?? ["", null];
-  return agent?.win_rate
-    ? { key: "best", label: "Best agent", value: name, note: `chosen in ${percent(agent.win_rate)} of ${plural(agent.candidates ?? 0, "answer")}` }
-    : { key: "best", label: "Best agent", value: "–", note: "none has won yet" };
+function best({ agents, best_agent: name }) {
+  const agent = name === null ? null : agents[name];
+  if (name !== null && agent) {
+    const range = interval(agent.win_rate_low ?? 0, agent.win_rate_high ?? 1);
+    return { key: "best", label: "Best agent", value: name, note: `chosen in ${percent(agent.win_rate)} (${range}) of ${plural(agent.candidates ?? 0, "answer")}` };
+  }
+  const hasAnswers = Object.values(agents).some((one) => one.candidates);
+  return { key: "best", label: "Best agent", value: "–", note: hasAnswers ? "none is clear of the others yet" : "none has answered yet" };
 }
 
 /** @param {Figure} figure */

@@ -28,6 +28,8 @@
  * @property {number} [candidates]
  * @property {number} [wins]
  * @property {number | null} [win_rate]
+ * @property {number} [win_rate_low] of its 95 % interval
+ * @property {number} [win_rate_high]
  */
 
 /**
@@ -59,6 +61,15 @@
  */
 
 /**
+ * @typedef {Object} WinRate
+ * @property {number} wins
+ * @property {number} answers
+ * @property {number | null} rate
+ * @property {number} low of its 95 % interval
+ * @property {number} high
+ */
+
+/**
  * @typedef {Object} Status
  * @property {string} version
  * @property {string} state `starting`, `ready`, `paused` or `draining`
@@ -76,6 +87,9 @@
  * @property {Record<string, Agent>} agents
  * @property {Record<string, number>} pairs probability of each
  * @property {Record<string, PairCost>} pair_costs
+ * @property {Record<string, WinRate>} win_rates of the pairs that are drawn
+ * @property {string | null} best_pair the one that is clear of all others; `null` where chance may order them
+ * @property {string | null} best_agent
  * @property {Gaps} gaps
  * @property {Referee} referee
  * @property {{size: number | null, draws: number, hits: number, hit_rate: number | null}} memory
@@ -85,6 +99,12 @@
 
 /**
  * @typedef {{seq: number, at: number, probabilities: Record<string, number>}} CurvePoint
+ */
+
+/**
+ * An edit of agents.yaml that came into force.
+ *
+ * @typedef {{revision: number, seq: number, at: number, changes: string[]}} ConfigMark
  */
 
 /**
