@@ -63,6 +63,16 @@ def call(page: Page, module: str, function: str, *arguments: Any) -> Any:
             },
             "Waiting: budget_usd is reached; raise it in agents.yaml to go on. 812 of 1,204 seeds done." + END,
         ),
+        (
+            {
+                "waiting_for": {"reason": REACHED},
+                "budgets": [
+                    {"key": "budget_calls_per_day", "unit": "calls", "limit": 5000, "spent": 5000, "reached": REACHED}
+                ],
+            },
+            "Waiting: budget_calls_per_day is reached (5,000 of 5,000 calls); raise it in agents.yaml to go on, or wait"
+            f" for the next day of UTC. 812 of 1,204 seeds done. $1.84 spent.{BEST}",
+        ),
         ({"state": "draining"}, "Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done." + END),
         ({"seeds": {**NONE, "kept": 1, "base": 2}}, "Done: 1 of 3 seeds improved, 2 kept the base answer." + END),
         (

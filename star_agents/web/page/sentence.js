@@ -5,6 +5,9 @@ import { about, count, interval, money, percent, plural, rate } from "./format.j
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {string | {strong: string}} Part */
 
+/** The budget in dollars of all agents together, for the life of the store. */
+const TOTAL = "budget_usd";
+
 /**
  * @param {Status} status
  * @returns {Part[]}
@@ -30,7 +33,7 @@ export function totalOf(seeds) {
 
 /** @param {Status} status */
 export function budgetOf(status) {
-  return status.budgets.find((budget) => budget.key === "budget_usd") ?? null;
+  return status.budgets.find((budget) => budget.key === TOTAL) ?? null;
 }
 
 /**
@@ -51,21 +54,25 @@ function doing({ state, seeds, rate: speed, waiting_for: waitingFor, budgets }) 
 }
 
 /**
- * A budget is said by its key alone: what was spent of it stands at the end of the sentence, and nowhere else.
- *
  * @param {string} reason
  * @param {Status["budgets"]} budgets
  * @returns {Part[]}
  */
 function because(reason, budgets) {
   const reached = budgets.find((budget) => budget.reached === reason);
-  return [reached ? reachedText(reached.key) : `${reason}.`];
+  return [reached ? reachedText(reached) : `${reason}.`];
 }
 
-/** @param {string} key of a budget in agents.yaml */
-export function reachedText(key) {
+/**
+ * That a budget is reached, with the one number that nothing else on the page says: of the budget of everybody in
+ * dollars it stands at the end of the sentence.
+ *
+ * @param {Status["budgets"][number]} budget
+ */
+export function reachedText({ key, unit, limit, spent: used }) {
+  const said = unit === "usd" ? `${money(used)} of ${money(limit)}` : `${count(used)} of ${count(limit)} ${unit}`;
   const wait = key.endsWith("_per_day") ? ", or wait for the next day of UTC" : "";
-  return `${key} is reached; raise it in agents.yaml to go on${wait}.`;
+  return `${key} is reached${key === TOTAL ? "" : ` (${said})`}; raise it in agents.yaml to go on${wait}.`;
 }
 
 /**

@@ -60,7 +60,7 @@ function showNotices(status, openQuarantine) {
   const texts = status.config_problems.map((problem) => `agents.yaml is not in force: ${problem}`);
   texts.push(...(status.scorer?.troubles ?? []).map((trouble) => `Scorer: ${trouble}`));
   const isSaid = (/** @type {string} */ reached) => reached === "" || reached === status.waiting_for?.reason;
-  texts.push(...status.budgets.filter((budget) => !isSaid(budget.reached)).map((budget) => reachedText(budget.key)));
+  texts.push(...status.budgets.filter((budget) => !isSaid(budget.reached)).map(reachedText));
   texts.push(...(status.seeds.quarantined ? [QUARANTINED] : []));
   const make = (/** @type {string} */ text) =>
     el("p", { class: "notice" }, text, text === QUARANTINED && el("button", { type: "button", onclick: openQuarantine }, "Look at them"));
@@ -136,8 +136,8 @@ function spent(status) {
   const today = status.budgets.find((one) => one.key === "budget_usd_per_day");
   const isOver = budget !== null && projected !== null && projected > budget.limit;
   const notes = [
-    projected === null ? "" : projected === 0 ? "no call had a price" : `${money(projected)} in the end`,
-    budget ? `${isOver ? "over the " : ""}budget ${isOver ? "of " : ""}${money(budget.limit)}` : "",
+    // The budget's number stands in the sentence above, and only there; here the meter shows it.
+    projected === null ? "" : projected === 0 ? "no call had a price" : `${money(projected)} in the end${isOver ? ", over the budget" : ""}`,
     today ? `today ${money(today.spent)} of ${money(today.limit)}` : "",
     budget || today || projected === 0 ? "" : "no budget set",
     unknown ? `${plural(unknown, "call")} of unknown price` : "",
