@@ -46,6 +46,8 @@ class BatchResult:
     """Calls sent and answered in this run."""
     stopped_by: str
     """Why it ended before its last seed; empty when it did not."""
+    left_waiting: int = 0
+    """Seeds of earlier runs that this one was told to leave."""
 
 
 def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None) -> SeedFile:
@@ -77,6 +79,7 @@ async def run_batch(
     *,
     retry_dropped: bool,
     console: Console | None,
+    only_these: bool = False,
     repeated: int = 0,
     not_read: tuple[str, ...] = (),
     now: Callable[[], float] = time.time,
@@ -84,8 +87,9 @@ async def run_batch(
     """Work the seeds into ``out`` and write the dataset files there.
 
     SIGINT and SIGTERM end it early but whole: seeds in hand are finished, the files are written. At the budget of a day
-    it waits for the next one; at one that holds for the life of the store it ends. What of the file is
-    ``repeated`` and ``not_read`` is told with what became of its seeds.
+    it waits for the next one; at one that holds for the life of the store it ends. What earlier runs left waiting in
+    the same folder is worked too, unless ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with
+    what became of its seeds.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
@@ -93,25 +97,38 @@ async def run_batch(
     bus = Bus()
     bus.subscribe(log_event)
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
+        new, duplicates = await store.add_seeds(seeds)
+        await store.begin_run([seed.id for seed in seeds], only=only_these)
         if retry_dropped:
             await store.requeue_dropped()
-        new, duplicates = await store.add_seeds(seeds)
         added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
         bus.publish(added)
-        if console is not None:
-            console.print(f"{source}: {added.words}", highlight=False, soft_wrap=True, markup=False)
-        counts = await store.counts()
-        progress = BatchProgress(counts.seeds, done=counts.done, spent_usd=counts.cost_usd, console=console)
+        _say(console, f"{source}: {added.words}")
+        counts, mine = await store.counts(), await store.run_seeds()
+        total, done = (mine.seeds, mine.done) if only_these else (counts.seeds, counts.done)
+        if mine.others_waiting and not only_these:
+            _say(
+                console,
+                f"{mine.others_waiting:,} seeds of earlier runs wait in this folder and are worked too; "
+                f"-n {mine.seeds} would leave them",
+            )
+        progress = BatchProgress(total, done=done, spent_usd=counts.cost_usd, console=console)
         bus.subscribe(progress.hear)
         stopped_by = ""
-        if counts.waiting:
+        if mine.waiting if only_these else counts.waiting:
             with progress:
                 stopped_by = await _work(config, store, bus, len(seeds), now)
         if config.retention_days is not None:
             await forget_texts(store, config.retention_days, now())
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
-    return BatchResult(summary=summary, calls=progress.calls, stopped_by=stopped_by)
+    others = mine.others_waiting if only_these else 0
+    return BatchResult(summary=summary, calls=progress.calls, stopped_by=stopped_by, left_waiting=others)
+
+
+def _say(console: Console | None, text: str) -> None:
+    if console is not None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 async def _work(config: Config, store: Store, bus: Bus, seeds_expected: int, now: Callable[[], float]) -> str:

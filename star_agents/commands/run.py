@@ -30,7 +30,12 @@ STOPPED_EARLY = 4
     "-s", "--seeds", "seeds_path", required=True, help="Seed file; the word `offline` takes the sample seeds."
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for store and dataset.")
-@click.option("-n", "--limit", type=click.IntRange(min=1), help="Work only the first N seeds of the file.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Work only the first N seeds of the file; whatever else waits in the folder goes on waiting.",
+)
 @click.option("--concurrency", type=click.IntRange(min=1), help="Seeds in flight; overrides agents.yaml.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
 @click.option("--retry-dropped", is_flag=True, help="Queue seeds again that an earlier run had to drop.")
@@ -64,9 +69,17 @@ def command(
     _say_what_was_skipped(file)
     if not as_json:
         _say_if_these_are_samples(config)
-    result = anyio.run(_run, config, file, path.name, out, retry_dropped, Console(stderr=True, quiet=quiet))
+    console = Console(stderr=True, quiet=quiet)
+    result = anyio.run(_run, config, file, path.name, out, retry_dropped, limit is not None, console)
     if as_json:
-        print_json({**result.summary, "calls_sent": result.calls, "stopped_by": result.stopped_by})
+        print_json(
+            {
+                **result.summary,
+                "calls_sent": result.calls,
+                "stopped_by": result.stopped_by,
+                "left_waiting": result.left_waiting,
+            }
+        )
     else:
         _show(result, out)
     if result.stopped_by:
@@ -75,7 +88,13 @@ def command(
 
 
 async def _run(
-    config: Config, file: SeedFile, source: str, out: Path, retry_dropped: bool, console: Console
+    config: Config,
+    file: SeedFile,
+    source: str,
+    out: Path,
+    retry_dropped: bool,
+    only_these: bool,
+    console: Console,
 ) -> BatchResult:
     return await run_batch(
         config,
@@ -83,6 +102,7 @@ async def _run(
         source,
         out,
         retry_dropped=retry_dropped,
+        only_these=only_these,
         console=console,
         repeated=file.repeated,
         not_read=file.not_read,
@@ -127,6 +147,8 @@ def _show(result: BatchResult, out: Path) -> None:
         + (f" and {unpriced} calls of unknown price" if unpriced else "")
         + (f", {usd_each(cost['usd_per_sample'])} per sample" if cost["known_usd"] else "")
     )
+    if result.left_waiting:
+        click.echo(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
         click.echo(f"  {out / name}")
 

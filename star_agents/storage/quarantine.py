@@ -24,6 +24,7 @@ from star_agents.errors import UsageError
 from star_agents.records import Seed
 from star_agents.storage.reads import seed_from_columns
 from star_agents.storage.rows import Quarantined
+from star_agents.storage.run_scope import EVERYTHING, Scope
 from star_agents.storage.sql import execute
 
 LAST_LIFE = 2
@@ -68,18 +69,22 @@ def whose_turn(*, any_in_hand: bool, worst_in_hand: int, worst_waiting: int) -> 
     return Turn.SUSPECT if worst_waiting and not worst_in_hand else Turn.UNSUSPECTED
 
 
-def lease(connection: sqlite3.Connection, count: int) -> Leased:
-    """Mark up to ``count`` seeds as worked on and count the attempt: a suspect first, then those that wait longest."""
-    any_in_hand, worst_in_hand, worst_waiting = execute(connection, "suspects").fetchone()
+def lease(connection: sqlite3.Connection, count: int, scope: Scope = EVERYTHING) -> Leased:
+    """Mark up to ``count`` seeds as worked on and count the attempt: a suspect first, then those that wait longest.
+
+    What is outside of the run's ``scope`` is neither handed out nor waited for.
+    """
+    suspects = execute(connection, "suspects", scoped=scope.scoped)
+    any_in_hand, worst_in_hand, worst_waiting = suspects.fetchone()
     turn = whose_turn(any_in_hand=bool(any_in_hand), worst_in_hand=worst_in_hand, worst_waiting=worst_waiting)
     rows: list[tuple[int, str, str, str, str]] = []
     if count > 0 and turn in (Turn.ALONE, Turn.SUSPECT):
-        rows += execute(connection, "lease_suspect").fetchall()
+        rows += execute(connection, "lease_suspect", scoped=scope.scoped).fetchall()
     if turn in (Turn.SUSPECT, Turn.UNSUSPECTED):
-        found = execute(connection, "lease_unsuspected", count=max(0, count - len(rows))).fetchall()
+        found = execute(connection, "lease_unsuspected", count=max(0, count - len(rows)), **scope._asdict())
         rows += sorted(found, key=lambda row: row[0])
     is_short = len(rows) < count and max(worst_in_hand, worst_waiting) > 0
-    held_back = is_short and bool(execute(connection, "any_waiting").fetchone()[0])
+    held_back = is_short and bool(execute(connection, "any_waiting", **scope._asdict()).fetchone()[0])
     return Leased([seed_from_columns(row[1:]) for row in rows], held_back)
 
 

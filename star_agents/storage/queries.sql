@@ -43,26 +43,63 @@ UPDATE seeds SET state = 'waiting' WHERE state = 'working';
 SELECT
     EXISTS (SELECT 1 FROM seeds WHERE state = 'working'),
     (SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects WHERE state = 'working' AND deaths > 0),
-    (SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects WHERE state = 'waiting' AND deaths > 0);
+    (
+        SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects
+        WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+    );
 
 -- any_waiting --
--- Whether any seed waits.
-SELECT EXISTS (SELECT 1 FROM seeds WHERE state = 'waiting');
+-- Whether any seed waits that may be leased.
+SELECT EXISTS (
+    SELECT 1 FROM seeds WHERE state = 'waiting' AND ordinal BETWEEN :first AND :last
+    AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+);
 
 -- lease_suspect --
 -- Hand out the seed that waits with most deaths.
 UPDATE seeds SET state = 'working', attempts = attempts + 1
 WHERE ordinal = (
     SELECT ordinal FROM seeds INDEXED BY suspects
-    WHERE state = 'waiting' AND deaths > 0 ORDER BY deaths DESC, ordinal LIMIT 1
+    WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+    ORDER BY deaths DESC, ordinal LIMIT 1
 )
 RETURNING ordinal, id, sample, source, meta;
 
 -- lease_unsuspected --
 -- Hand out the seeds without a death that wait longest.
 UPDATE seeds SET state = 'working', attempts = attempts + 1
-WHERE ordinal IN (SELECT ordinal FROM seeds WHERE state = 'waiting' AND deaths = 0 ORDER BY ordinal LIMIT :count)
+WHERE ordinal IN (
+    SELECT ordinal FROM seeds
+    WHERE state = 'waiting' AND deaths = 0 AND ordinal BETWEEN :first AND :last
+    AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+    ORDER BY ordinal LIMIT :count
+)
 RETURNING ordinal, id, sample, source, meta;
+
+-- make_run_seeds --
+-- The seeds that this run is about. They are gone with the connection, so that no crash leaves a limit behind.
+CREATE TEMP TABLE run_seeds (ordinal INTEGER PRIMARY KEY);
+
+-- forget_run_seeds --
+-- Begin anew.
+DELETE FROM temp.run_seeds;
+
+-- add_run_seeds --
+-- This run is about these seeds.
+INSERT INTO temp.run_seeds SELECT DISTINCT s.ordinal FROM json_each(:ids) AS asked JOIN seeds AS s ON s.id = asked.value;
+
+-- span_of_run_seeds --
+-- Where they stand in the queue.
+SELECT coalesce(min(ordinal), 0), coalesce(max(ordinal), 0) FROM temp.run_seeds;
+
+-- count_run_seeds --
+-- Seeds of this run by state, and how many others wait.
+SELECT
+    count(*),
+    coalesce(sum(s.state = 'done'), 0),
+    coalesce(sum(s.state = 'waiting'), 0),
+    (SELECT count(*) FROM seeds WHERE state = 'waiting') - coalesce(sum(s.state = 'waiting'), 0)
+FROM temp.run_seeds AS r JOIN seeds AS s ON s.ordinal = r.ordinal;
 
 -- quarantined --
 -- Seeds in quarantine, oldest first.
@@ -85,7 +122,8 @@ UPDATE seeds SET state = 'waiting' WHERE id = :id AND state = 'working';
 -- requeue_dropped --
 -- Queue again what ended as dropped.
 UPDATE seeds SET state = 'waiting'
-WHERE state = 'done' AND id NOT IN (SELECT seed_id FROM outcomes WHERE kind != 'dropped');
+WHERE state = 'done' AND id NOT IN (SELECT seed_id FROM outcomes WHERE kind != 'dropped')
+    AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds));
 
 -- finish_seed --
 -- A seed has its outcome; whatever died beside it, it is innocent.

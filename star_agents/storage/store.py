@@ -18,7 +18,7 @@ from typing import Any, Self
 from star_agents.crash_points import crash_point
 from star_agents.errors import ScorerError, StarAgentsError, StoreError
 from star_agents.records import Outcome, Reply, Seed
-from star_agents.storage import journal, ledger, quarantine, reads, retention
+from star_agents.storage import journal, ledger, quarantine, reads, retention, run_scope
 from star_agents.storage.file_systems import refuse_network_folder
 from star_agents.storage.lock import FolderLock
 from star_agents.storage.migrations import migrate, scripts
@@ -37,6 +37,7 @@ from star_agents.storage.rows import (
     StoreStats,
     Taken,
 )
+from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.sql import execute
 from star_agents.storage.writer import Writer
 
@@ -59,6 +60,7 @@ class Store:
         self._writer = writer
         self._now = now
         self.holds_back = False
+        self._scope = run_scope.EVERYTHING
 
     @classmethod
     async def open(cls, folder: Path, *, now: Callable[[], float] = time.time) -> Self:
@@ -131,7 +133,7 @@ class Store:
 
         After a death some seeds must not be worked beside others; then fewer come, and ``holds_back`` says so.
         """
-        leased = await self._writer.run(partial(quarantine.lease, count=count))
+        leased = await self._writer.run(partial(quarantine.lease, count=count, scope=self._scope))
         self.holds_back = leased.held_back
         return leased.seeds
 
@@ -140,8 +142,20 @@ class Store:
         await self._writer.run(lambda connection: execute(connection, "release_seed", id=seed_id).rowcount)
 
     async def requeue_dropped(self) -> int:
-        """Let every seed that ended as dropped wait again; return how many. Their old outcomes stay as history."""
-        return await self._writer.run(lambda connection: execute(connection, "requeue_dropped").rowcount)
+        """Let every seed that ended as dropped wait again; return how many. Their old outcomes stay as history.
+
+        A run that works its own seeds alone (``begin_run``) lets no others wait.
+        """
+        scoped = self._scope.scoped
+        return await self._writer.run(lambda connection: execute(connection, "requeue_dropped", scoped=scoped).rowcount)
+
+    async def begin_run(self, ids: Sequence[str], *, only: bool) -> None:
+        """Say which seeds this run is about; ``only``: no others are leased until the store is closed."""
+        self._scope = await self._writer.run(partial(run_scope.begin, ids=ids, only=only))
+
+    async def run_seeds(self) -> RunSeeds:
+        """How the seeds of this run stand, and how many others wait."""
+        return await self._writer.run(run_scope.count)
 
     async def quarantined(self, limit: int = 100) -> list[Quarantined]:
         """Seeds that are not worked any more, because the process died with them in hand three times."""
@@ -307,6 +321,7 @@ def _size(path: Path) -> int:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     migrate(connection, path, scripts())
     quarantine.count_deaths(connection)
+    run_scope.prepare(connection)
 
 
 def _requeue_working(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,54 @@
+"""Which seeds one run is about, and whether it works those alone (`run -n`), as functions of a connection.
+
+It is written in a temporary table of the connection that leases: what a run leaves out goes on waiting for the next
+one, and whatever happens to this one, no limit stays behind in the store.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from star_agents.storage.sql import execute
+
+
+class Scope(NamedTuple):
+    """Which seeds may be leased."""
+
+    scoped: bool = False
+    """Whether only those of the run."""
+    first: int = 0
+    """Ordinals outside of which no seed needs to be looked at."""
+    last: int = (1 << 63) - 1
+
+
+EVERYTHING = Scope()
+
+
+class RunSeeds(NamedTuple):
+    """The seeds of a run in numbers."""
+
+    seeds: int
+    done: int
+    waiting: int
+    others_waiting: int
+    """Seeds that earlier runs left waiting in the same folder."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the table of a fresh connection."""
+    execute(connection, "make_run_seeds")
+
+
+def begin(connection: sqlite3.Connection, ids: Sequence[str], *, only: bool) -> Scope:
+    """Remember which seeds the run is about."""
+    execute(connection, "forget_run_seeds")
+    execute(connection, "add_run_seeds", ids=json.dumps(ids))
+    return Scope(True, *execute(connection, "span_of_run_seeds").fetchone()) if only else EVERYTHING
+
+
+def count(connection: sqlite3.Connection) -> RunSeeds:
+    """How the run's seeds stand."""
+    return RunSeeds(*execute(connection, "count_run_seeds").fetchone())
