@@ -46,6 +46,8 @@ class BatchResult:
     """Calls sent and answered in this run."""
     stopped_by: str
     """Why it ended before its last seed; empty when it did not."""
+    added: SeedsAdded
+    """What became of the rows of the seed file."""
     left_waiting: int = 0
     """Seeds of earlier runs that this one was told to leave."""
 
@@ -123,7 +125,7 @@ async def run_batch(
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     others = mine.others_waiting if only_these else 0
-    return BatchResult(summary=summary, calls=progress.calls, stopped_by=stopped_by, left_waiting=others)
+    return BatchResult(summary=summary, calls=progress.calls, stopped_by=stopped_by, left_waiting=others, added=added)
 
 
 def _say(console: Console | None, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from star_agents.logs import set_up_logging
 from star_agents.storage.seed_files import SeedFile
 
 STOPPED_EARLY = 4
+SKIPPED_SHOWN = 10
 
 
 @click.command(short_help="Turn a seed file into a better dataset.")
@@ -78,6 +80,7 @@ def command(
                 "calls_sent": result.calls,
                 "stopped_by": result.stopped_by,
                 "left_waiting": result.left_waiting,
+                "seeds_added": asdict(result.added),
             }
         )
     else:
@@ -111,10 +114,10 @@ async def _run(
 
 def _say_what_was_skipped(file: SeedFile) -> None:
     """Rows that cannot be seeds, and what of the others no agent sees."""
-    for problem in file.problems[:10]:
+    if len(file.problems) > SKIPPED_SHOWN:
+        click.echo(f"skipped: {len(file.problems):,} rows or instances, the first {SKIPPED_SHOWN}:", err=True)
+    for problem in file.problems[:SKIPPED_SHOWN]:
         click.echo(f"skipped: {problem}", err=True)
-    if len(file.problems) > 10:
-        click.echo(f"... and {len(file.problems) - 10:,} more", err=True)
     for sentence in file.not_read:
         click.echo(f"note: {sentence}", err=True)
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
+from star_agents.storage.text_encoding import MARK
+
 BLOCK_BYTES = 1 << 20
 _MARGIN = 16
 """Characters. A block may end inside an escape or a literal, so an error this close to its end proves nothing yet."""
@@ -17,8 +19,12 @@ _BLANKS = re.compile(r"[ \t\n\r]*")
 class JsonError(Exception):
     """A file that is not JSON; ``line`` is None where only the whole is known to be wrong."""
 
-    def __init__(self, message: str, line: int | None = None) -> None:
+    def __init__(self, message: str, line: int | None = None, *, at_end: bool = False, is_mark: bool = False) -> None:
         self.line = line
+        self.at_end = at_end
+        """Whether it is the end of the file that stands in the way."""
+        self.is_mark = is_mark
+        """Whether a byte order mark does."""
         super().__init__(f"not JSON: {message}")
 
 
@@ -65,6 +71,7 @@ class _Text:
         self._text = ""
         self.at = 0
         self._line, self._column = 1, 0
+        self._is_over = False
 
     def next(self) -> str:
         """Step over blanks; the character that stands there, or nothing at the end."""
@@ -84,6 +91,7 @@ class _Text:
                 problem = self._problem(error.msg, error.pos)
                 unfinished = error.msg.startswith("Unterminated") or error.pos + _MARGIN >= len(self._text)
                 if not (unfinished and self._more()):
+                    problem.at_end = unfinished
                     raise problem from None
             except (ValueError, RecursionError) as error:
                 raise JsonError(str(error)) from None
@@ -102,6 +110,7 @@ class _Text:
         gone, rest = self._text[: self.at], self._text[self.at :]
         data = self._file.read(max(BLOCK_BYTES, len(rest)))
         if not data:
+            self._is_over = True
             self._decode(b"", True)
             return False
         self._line += gone.count("\n")
@@ -112,7 +121,12 @@ class _Text:
     def _problem(self, message: str, position: int) -> JsonError:
         before = self._text[:position]
         column = position - before.rfind("\n") if "\n" in before else self._column + position + 1
-        return JsonError(f"{message} at column {column}", self._line + before.count("\n"))
+        return JsonError(
+            f"{message} at column {column}",
+            self._line + before.count("\n"),
+            at_end=self._is_over and position >= len(self._text),
+            is_mark=self._text.startswith(MARK, position),
+        )
 
 
 def _refuse_constant(name: str) -> NoReturn:

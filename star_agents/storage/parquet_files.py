@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from star_agents.storage.plain_data import json_text, writable
 
+PARQUET_MAGIC = b"PAR1"
+"""What a whole file begins and ends with."""
 BATCH_ROWS = 1024
 """Rows held in memory at once."""
 BUFFER_BYTES = 1 << 20
@@ -19,6 +21,9 @@ BUFFER_BYTES = 1 << 20
 
 class ParquetError(Exception):
     """A Parquet file that cannot be read; the caller knows where it came from."""
+
+    is_cut = False
+    """Whether its end is missing."""
 
 
 def read_parquet(path: Path) -> Iterator[dict[str, Any] | ParquetError]:
@@ -34,7 +39,15 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any] | ParquetError]:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS):
                     yield from _rows(batch)
         except (pa.ArrowException, OSError) as error:  # Arrow reports some torn files as OSError.
-            raise ParquetError(f"not a readable Parquet file: {error}") from error
+            problem = ParquetError(f"not a readable Parquet file: {error}")
+            problem.is_cut = not _has_its_end(handle)
+            raise problem from error
+
+
+def _has_its_end(handle: BinaryIO) -> bool:
+    size = handle.seek(0, 2)
+    handle.seek(max(0, size - len(PARQUET_MAGIC)))
+    return handle.read() == PARQUET_MAGIC
 
 
 def _rows(batch: Any) -> Iterator[dict[str, Any] | ParquetError]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from star_agents.errors import Problem
 from star_agents.records import Seed
 from star_agents.storage.not_read import NotRead
 from star_agents.storage.row_fields import Row
-from star_agents.storage.row_reading import read_rows, scan_rows
+from star_agents.storage.row_reading import ends_open, read_rows, scan_rows
 from star_agents.storage.row_writing import write_rows
+from star_agents.storage.scanned import CutShort
 from star_agents.storage.seed_rows import read_row, seed_from_row, seeds_from_row
 
 __all__ = ["Collection", "SeedFile", "read_rows", "read_seeds", "seed_from_row", "seeds_from_row", "write_rows"]
@@ -28,6 +29,8 @@ class SeedFile:
     """Good rows, or instances, that only repeat an earlier one."""
     not_read: tuple[str, ...]
     """What of the rows no agent will see, a sentence each."""
+    ends_open: bool = False
+    """Whether more seems to come: it ends in the middle of something, or holds nothing yet."""
 
 
 class Collection:
@@ -68,14 +71,14 @@ def read_seeds(path: Path) -> SeedFile:
     Raises:
         SeedFileError: when there is no such file, or its kind is unknown. Bad rows do not raise, they are listed.
     """
-    rows, is_empty = Collection(), True
+    rows, found = Collection(), None
     for found in scan_rows(path):
-        is_empty = False
         if isinstance(found, Problem):
             rows.refuse(found)
         else:
             where, row = found
             rows.add(row, where)
-    if is_empty:
+    if found is None:
         rows.refuse(Problem(where=path.name, field="", message="holds no rows"))
-    return rows.file()
+    is_cut = found is None or isinstance(found, CutShort) or ends_open(path)
+    return replace(rows.file(), ends_open=is_cut)
