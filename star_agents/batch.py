@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from rich.console import Console
@@ -18,7 +18,7 @@ from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.errors import Problem, SeedFileError
-from star_agents.events import Event, OutcomeCommitted, SeedReturned, SeedsAdded
+from star_agents.events import SeedsAdded
 from star_agents.line import Line, intake_problems
 from star_agents.logs import log_event
 from star_agents.progress import BatchProgress
@@ -30,10 +30,6 @@ from star_agents.storage.seed_files import SeedFile, read_seeds
 from star_agents.storage.store import Store
 from star_agents.telemetry import open_telemetry
 from star_agents.upkeep import forget_texts
-
-HOPELESS_AFTER = 10
-"""Seeds that may all fail at the start of a batch before it stops: something is wrong with every agent. As many as are
-worked on at once may fail anyway, since a failure can end sooner than a success."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +44,17 @@ class BatchResult:
     """Why it ended before its last seed; empty when it did not."""
     added: SeedsAdded
     """What became of the rows of the seed file."""
+    failed_because: str = ""
+    """What failed beyond its limit, where the batch came to its end all the same; empty where nothing did."""
     left_waiting: int = 0
     """Seeds of earlier runs that this one was told to leave."""
+
+
+class _End(NamedTuple):
+    """As in `BatchResult`."""
+
+    stopped_by: str
+    failed_because: str
 
 
 def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None) -> SeedFile:
@@ -116,16 +121,16 @@ async def run_batch(
             )
         progress = BatchProgress(total, done=done, spent_usd=counts.cost_usd, console=console)
         bus.subscribe(progress.hear)
-        stopped_by = ""
+        end = _End("", "")
         if mine.waiting if only_these else counts.waiting:
             with progress:
-                stopped_by = await _work(config, store, bus, len(seeds), now)
+                end = await _work(config, store, bus, len(seeds), now)
         if config.retention_days is not None:
             await forget_texts(store, config.retention_days, now())
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     others = mine.others_waiting if only_these else 0
-    return BatchResult(summary=summary, calls=progress.calls, stopped_by=stopped_by, left_waiting=others, added=added)
+    return BatchResult(summary=summary, calls=progress.calls, left_waiting=others, added=added, **end._asdict())
 
 
 def _say(console: Console | None, text: str) -> None:
@@ -133,13 +138,11 @@ def _say(console: Console | None, text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
-async def _work(config: Config, store: Store, bus: Bus, seeds_expected: int, now: Callable[[], float]) -> str:
-    """Work what waits; returns why it ended before the last seed, or nothing."""
+async def _work(config: Config, store: Store, bus: Bus, seeds_expected: int, now: Callable[[], float]) -> _End:
+    """Work what waits."""
     async with open_line(config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now) as line:
-        unsubscribe = bus.subscribe(_GiveUpWhenHopeless(line).hear)
         await _work_until_done_or_told(line)
-        unsubscribe()
-        return line.stopped_by
+        return _End(line.stopped_by, "" if line.stopped_by else line.failures.at_end())
 
 
 async def _work_until_done_or_told(line: Line) -> None:
@@ -157,34 +160,3 @@ async def _stop_on_signal(line: Line, scope: anyio.CancelScope) -> None:
                 scope.cancel()
                 return
             line.stop(f"stopped by {signal.Signals(number).name}")
-
-
-class _GiveUpWhenHopeless:
-    """Stops a batch whose first seeds all fail: a wrong key, model name or address would fail every one of them."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        self._failed = 0
-        self._after = max(HOPELESS_AFTER, line.config.concurrency)
-        self._watching = True
-
-    def hear(self, event: Event) -> None:
-        """Count seeds until the first one that is neither dropped nor put back."""
-        if not self._watching:
-            return
-        match event:
-            case SeedReturned():
-                self._count(event.reason)
-            case OutcomeCommitted() if event.outcome.kind == "dropped":
-                self._count(event.outcome.reason)
-            case OutcomeCommitted():
-                self._watching = False
-
-    def _count(self, reason: str) -> None:
-        self._failed += 1
-        if self._failed >= self._after:
-            self._watching = False
-            self._line.stop(
-                f"the first {self._failed} seeds all failed, the last one because: {reason}. "
-                "Look with `check`, then run the same command with --retry-dropped"
-            )

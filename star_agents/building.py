@@ -69,6 +69,7 @@ async def open_line(
             scorer=scorer,
             embed=_embedder(config, scorer),
             scheduler=scheduler,
+            known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
             bus=bus,
             ends_when_empty=ends_when_empty,

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from star_agents.config_base import SECRET_REFERENCE, BudgetSettings, EndpointSettings, Section
+from star_agents.config_base import BudgetSettings, EndpointSettings, Section
+from star_agents.config_sections import FailureLimitsConfig, ServerConfig
 from star_agents.records import KEEP, SEED, AgentPair
 
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -223,25 +224,6 @@ class EvolutionConfig(Section):
         return value
 
 
-class ServerConfig(Section):
-    """Where `serve` listens and what it watches."""
-
-    host: str = "127.0.0.1"
-    """Address to bind. Beyond loopback a token is required; one is made where none is configured."""
-    port: int = Field(default=8321, ge=0, le=65535)
-    """TCP port; 0 takes a free one."""
-    token: str | None = Field(default=None, pattern=SECRET_REFERENCE.pattern)
-    """`os.environ/NAME` of a bearer token for the API."""
-    allowed_hosts: tuple[str, ...] = ()
-    """Further host names under which the server may be addressed."""
-    watch: str | None = None
-    """Folder whose new files become seeds; `inbox` in the data folder when left out."""
-    queue_limit: int = Field(default=1_000_000, ge=1)
-    """Waiting seeds beyond which the API answers 429: a client that sends in a loop must not fill the disk."""
-    drain_s: float = Field(default=60.0, ge=0)
-    """Seconds that SIGTERM waits for calls in flight, which are paid for."""
-
-
 class Config(BudgetSettings):
     """The whole of agents.yaml."""
 
@@ -280,6 +262,8 @@ class Config(BudgetSettings):
     retention_days: float | None = Field(default=None, gt=0)
     """Days after which the texts behind a finished sample are cleared: its calls' answers and the candidates that
     lost. The sample, its scores, and every call's key, tokens and cost stay. Left out: for ever."""
+    failure_limits: FailureLimitsConfig = FailureLimitsConfig()
+    """How much may fail before a batch stops or a daemon holds."""
     server: ServerConfig = ServerConfig()
     """The daemon's own settings."""
 

@@ -18,8 +18,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from star_agents.config import Config, PairConfig
+from star_agents.content_hash import digest
 from star_agents.errors import ConfigError, Problem
-from star_agents.records import KEEP, SEED, digest
+from star_agents.records import KEEP, SEED
 from star_agents.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
 
 MAX_BYTES = 1 << 20

@@ -89,10 +89,18 @@ class AgentError(StarAgentsError):
     exit_code = 4
     certainly_unpaid = True
     """False where the provider may have done, and billed, the work all the same."""
+    what = "the call failed"
+    """What went wrong, in words that are the same for every failure of its kind."""
+    said = ""
+    """What the provider said about it, shortened and without secrets."""
+    part = ""
+    """Who failed, where the caller knows: ``referee j``, ``embedder e``."""
 
 
 class AgentRateLimited(AgentError):
     """The provider asked us to slow down (429)."""
+
+    what = "the provider asks to slow down"
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -104,6 +112,7 @@ class AgentUnavailable(AgentError):
     """The provider did not answer: time-out, connection or server error."""
 
     certainly_unpaid = False
+    what = "no answer came"
 
     def __init__(self, message: str, *, retry_after: float | None = None, is_outage: bool = False) -> None:
         super().__init__(message)
@@ -115,6 +124,8 @@ class AgentUnavailable(AgentError):
 
 class AgentRefused(AgentError):
     """The provider refused the request: key, model name, parameters, context length or content."""
+
+    what = "the call was refused"
 
 
 class BudgetExhausted(AgentError):

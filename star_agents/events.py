@@ -199,6 +199,37 @@ class DeploymentChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FailureFirstSeen(Event):
+    """A part failed for a reason for which it had not failed before in this store; the work goes on without it."""
+
+    name: ClassVar[str] = "failure_first_seen"
+    part: str
+    """``agent``, ``referee``, ``scorer`` or ``embedder``."""
+    agent: str
+    """Its name; empty for the scorer."""
+    reason: str
+    """In words that are the same each time; what was said stands in the status."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureLimitPassed(Event):
+    """More failed than `failure_limits` allows: a batch stops, a daemon takes no seed."""
+
+    name: ClassVar[str] = "failure_limit_passed"
+    message: str
+    """What failed, how often, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureHoldLifted(Event):
+    """Seeds are taken again after `failure_limit_passed`; failures are counted anew."""
+
+    name: ClassVar[str] = "failure_hold_lifted"
+    why: str
+    """``agents.yaml was edited`` or ``resumed``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TelemetryFailed(Event):
     """The environment asks for OpenTelemetry, and it cannot work; everything else goes on."""
 

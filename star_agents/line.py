@@ -30,12 +30,15 @@ from star_agents.events import (
     ConfigApplied,
     DeploymentChanged,
     Event,
+    FailureHoldLifted,
     OutcomeCommitted,
     PriceNoted,
     SeedReturned,
     SeedsAdded,
     StateChanged,
 )
+from star_agents.failure_watch import FailureWatch
+from star_agents.failures import FailureCount
 from star_agents.logs import keep_secret
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import SEED, Draw, Outcome, Seed
@@ -70,6 +73,7 @@ class Line:
         scorer: Scorer | None,
         embed: Embed | str | None,
         scheduler: Scheduler,
+        known_failures: Sequence[FailureCount],
         salt: bytes,
         bus: Bus,
         ends_when_empty: bool,
@@ -88,6 +92,10 @@ class Line:
         self._ends_when_empty = ends_when_empty
         self._now = now
         self._rest = Rest(now, self._go_on)
+        self._hold = Rest(now, self._go_on)
+        self.failures = FailureWatch(
+            config, known_failures, is_batch=ends_when_empty, publish=bus.publish, give_up=self._give_up
+        )
         self._prompts = Prompts()
         self._embed = embed
         self._salt = salt
@@ -97,7 +105,12 @@ class Line:
     @property
     def waiting_for(self) -> Waiting | None:
         """What keeps the line from taking seeds, if anything does."""
-        return PAUSED if self.queue.is_paused else self._rest.waiting_for
+        return PAUSED if self.queue.is_paused else self._hold.waiting_for or self._rest.waiting_for
+
+    @property
+    def held_because(self) -> str:
+        """Why failures keep the line from taking seeds; empty where none do."""
+        return self._hold.waiting_for.reason if self._hold.waiting_for is not None else ""
 
     @property
     def is_paused(self) -> bool:
@@ -113,6 +126,7 @@ class Line:
         """Take seeds again."""
         await self.store.meta_set(_PAUSED, "")
         self.queue.resume()
+        self._lift_hold("resumed")
 
     async def take_in(self, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
         """Add seeds durably; returns how many were new and how many were known already."""
@@ -160,6 +174,7 @@ class Line:
             self.config = config
         self.tell_prices(endpoints)
         self._rest.end()
+        self._lift_hold("agents.yaml was edited")
         applied = ConfigApplied(
             revision=self.revision, changes=changes_between(old, config), needs_restart=tuple(delayed)
         )
@@ -193,8 +208,8 @@ class Line:
         except AgentError as error:
             if self._is_outage(error):
                 return await self._wait_out(bench, error)
-            outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"referee: {error}")
-        await self._settle(replace(outcome, cost_usd=bench.cost_usd), bench)
+            outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"{error.part or 'agents'}: {error}")
+        await self._settle(outcome, bench)
         return None
 
     def rooms(self) -> Rooms:
@@ -228,18 +243,36 @@ class Line:
         await self._return(bench.seed)
 
     def hear(self, event: Event) -> None:
-        """An agent that is up again ends a rest; subscribe this to the bus."""
+        """An agent that is up again ends a rest, and failures may end the work; subscribe this to the bus."""
+        self.failures.hear(event)
         if isinstance(event, DeploymentChanged) and event.what == "closed":
             self._rest.end()
 
     async def _next_seed(self) -> Seed | None:
-        await self._rest.over()
-        seed = await self.queue.get()
-        if seed is not None and self.queue.is_closed:
-            # Leased in the moment in which the line was told to end: nothing is begun any more.
+        while True:
+            await self._hold.over()
+            await self._rest.over()
+            seed = await self.queue.get()
+            if seed is None or not (self.queue.is_closed or self.held_because):
+                return seed
+            # Leased in the moment in which the line was told to end or to hold: nothing is begun any more.
             await self.store.release(seed.id)
-            return None
-        return seed
+            if self.queue.is_closed:
+                return None
+
+    def _give_up(self, why: str) -> None:
+        """Failures have made the work worthless: a batch stops; a daemon takes no seed until somebody has mended it."""
+        if self._ends_when_empty:
+            self.stop(why)
+        else:
+            self._hold.begin(Waiting(reason=why))
+
+    def _lift_hold(self, why: str) -> None:
+        """Take seeds again; failures count anew, whether they had led to a hold or not."""
+        self.failures.begin_anew(self.config)
+        if self.held_because:
+            self._hold.end()
+            self.bus.publish(FailureHoldLifted(why=why))
 
     async def _reach_budget(self, bench: SeedBench, error: BudgetExhausted) -> None:
         """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
@@ -282,10 +315,12 @@ class Line:
         """Take no further seed; those in hand are finished."""
         self.queue.close()
         self._rest.close()
+        self._hold.close()
 
     async def _settle(self, outcome: Outcome, bench: SeedBench) -> None:
         """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""
         embedding = await bench.embedding() if outcome.kind == "kept" else None
+        outcome = replace(outcome, cost_usd=bench.cost_usd, tried=bench.tried)
         # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
         with anyio.CancelScope(shield=True):
             async with self._settling:

@@ -15,10 +15,11 @@ import anyio
 from star_agents.agents.budgets import Charge
 from star_agents.agents.reports import outcome_of
 from star_agents.bus import Bus
+from star_agents.content_hash import digest
 from star_agents.crash_points import crash_point
 from star_agents.errors import AgentError, BudgetExhausted
 from star_agents.events import CallAnswered, CallFailed
-from star_agents.records import Reply, digest
+from star_agents.records import Reply
 from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
 

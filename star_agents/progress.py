@@ -14,6 +14,7 @@ from star_agents.events import (
     CallAnswered,
     CallFailed,
     Event,
+    FailureFirstSeen,
     OutcomeCommitted,
     PriceNoted,
 )
@@ -83,6 +84,9 @@ class BatchProgress:
                 self._done += 1
             case BudgetReached() | BudgetCleared() | PriceNoted():
                 self._console.print(event.message, highlight=False, markup=False, soft_wrap=True)
+            case FailureFirstSeen():
+                who = f"{event.part} {event.agent}".rstrip()
+                self._console.print(f"{who}: {event.reason}", highlight=False, markup=False, soft_wrap=True)
             case _:
                 return
         self._progress.update(self._task, completed=self._done, facts=self._facts())

@@ -6,13 +6,12 @@ Words as in the design: a *seed* becomes one *outcome*; on the way it gathers *c
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, cast
 
-import orjson
+from star_agents.content_hash import digest
+from star_agents.failures import Tried
 
 Role = Literal["system", "user", "assistant"]
 OutcomeKind = Literal["kept", "base", "dropped"]
@@ -191,6 +190,11 @@ class Candidate:
     """Versions of the prompt templates in use, such as ``respond@1:5f2c9a10``."""
     cost_usd: float | None = 0.0
 
+    @property
+    def failure_kind(self) -> str:
+        """The word before the colon of ``failure``; empty for a usable candidate."""
+        return self.failure.partition(":")[0]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
         return {
@@ -354,6 +358,8 @@ class Outcome:
     """Pair name and π for each pair that Eq. 8 rewards, in order of drawing."""
     cost_usd: float | None = 0.0
     """What this seed's calls cost; ``None`` where any price is unknown."""
+    tried: tuple[Tried, ...] = ()
+    """What was asked of each part, and what of it failed."""
 
     @property
     def winner(self) -> Assessed | None:
@@ -370,6 +376,7 @@ class Outcome:
             "chosen": self.chosen,
             "rewards": [list(reward) for reward in self.rewards],
             "cost_usd": self.cost_usd,
+            "tried": [tried.to_dict() for tried in self.tried],
         }
 
     @classmethod
@@ -383,14 +390,5 @@ class Outcome:
             chosen=data["chosen"],
             rewards=tuple((pair, value) for pair, value in data["rewards"]),
             cost_usd=data["cost_usd"],
+            tried=tuple(Tried.from_dict(tried) for tried in data.get("tried", ())),
         )
-
-
-def digest(value: Mapping[str, Any] | Sequence[Any]) -> str:
-    """SHA-256, in hex, of plain data in canonical JSON (sorted keys, no spaces, UTF-8)."""
-    try:
-        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # half a surrogate pair, or a number beyond 64 bits
-        plain = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        text = plain.encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest()

@@ -65,6 +65,7 @@ def describe(
             "others": list(tallies.gaps_others),
         },
         "referee": _referee(tallies),
+        "failures": [one.to_dict() for one in tallies.failures],
         "memory": {
             "size": None,
             "draws": tallies.draws,

@@ -22,6 +22,7 @@ from star_agents.config import Config
 from star_agents.crash_points import crash_point
 from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
 from star_agents.events import PairsDrawn
+from star_agents.failures import FLAWS, Tried
 from star_agents.paid_calls import PaidCalls
 from star_agents.records import (
     KEEP,
@@ -38,6 +39,7 @@ from star_agents.records import (
 )
 from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
 from star_agents.scoring.scorer import Scorer
+from star_agents.seed_tries import SeedTries
 from star_agents.storage.store import Store
 
 Embed = Callable[[str], Awaitable[Vector | None]]
@@ -71,7 +73,9 @@ class SeedBench:
         self._rooms = rooms
         self._began = rooms.clock()
         self._calls = PaidCalls(seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock)
+        self._tries = SeedTries()
         self._embedding: Vector | None = None
+        self._embedded = False
 
     @property
     def revision(self) -> int:
@@ -84,17 +88,47 @@ class SeedBench:
         return self._calls.cost_usd
 
     @property
+    def tried(self) -> tuple[Tried, ...]:
+        """What was asked for this seed so far, and what of it failed."""
+        return self._tries.tried
+
+    @property
     def seconds(self) -> float:
         """How long the seed has been at this bench."""
         return self._rooms.clock() - self._began
 
     async def embedding(self) -> Vector | None:
-        """Unit vector of the seed's instruction, or ``None`` where the memory bank is off."""
+        """Unit vector of the seed's instruction; ``None`` where the memory bank is off, or has to do without this seed
+        because no vector could be had.
+
+        Raises:
+            AgentUnavailable: the embedding agent is down altogether: a seed can wait for it.
+            BudgetExhausted: of everybody.
+        """
         embed = self._rooms.embed
-        if self._embedding is None and embed is not None:
-            text = self.seed.sample.question
-            self._embedding = await (self._ask_for_vector(embed, text) if isinstance(embed, str) else embed(text))
+        if not self._embedded and embed is not None:
+            self._embedding = await self._embed(embed, self.seed.sample.question)
+        self._embedded = True
         return self._embedding
+
+    async def _embed(self, embed: Embed | str, text: str) -> Vector | None:
+        if isinstance(embed, str):
+            try:
+                with self._tries.call("embedder", embed, text):
+                    return await self._ask_for_vector(embed, text)
+            except BudgetExhausted as error:
+                if error.agent is None:
+                    raise
+            except AgentError as error:
+                if isinstance(error, AgentUnavailable) and error.is_outage:
+                    raise
+            return None
+        vector, name = await embed(text), self._rooms.config.embedder
+        if vector is None:
+            self._tries.failed("embedder", name, text, "the text could not be embedded", "")
+        else:
+            self._tries.worked("embedder", name, text)
+        return vector
 
     async def draw(self) -> Draw:
         """Base pairs and drawn pairs; drawn once and recorded before anybody is asked.
@@ -118,11 +152,13 @@ class SeedBench:
 
     async def ask(self, agent: str, messages: Sequence[Message], *, step: str) -> Reply:
         """One journaled call with the agent's own parameters."""
-        return await self._ask(agent, messages, step, {})
+        with self._tries.call("agent", agent, (step, tuple(messages))):
+            return await self._ask(agent, messages, step, {})
 
     async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
         """``count`` answers to one prompt: in one request where the provider does that, each journaled by itself."""
-        return await self._ask_many(agent, messages, step, {}, count)
+        with self._tries.call("agent", agent, (step, tuple(messages), count)):
+            return await self._ask_many(agent, messages, step, {}, count)
 
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
         """Let a pair write (Eq. 2). One rewrite per instruction agent serves every pair that shares it.
@@ -146,17 +182,27 @@ class SeedBench:
         """IFD of each sample with both models."""
         if self._rooms.scorer is None:
             raise RuntimeError("this line was built without a scorer; the selection must not ask for scores")
-        return await self._rooms.scorer.score(samples)
+        scores = await self._rooms.scorer.score(samples)
+        for sample, score in zip(samples, scores, strict=True):
+            if score.reason:
+                self._tries.refused(sample, score.reason)
+            else:
+                self._tries.worked("scorer", "", sample)
+        return scores
 
     async def judge(self, candidate: Sample, base: Sample, *, name: str) -> Verdict:
         """The referees' verdict, each call journaled."""
         referee = self._rooms.config.referee
         fixed = {"temperature": 0.0, "max_tokens": referee.max_tokens}
+        heard: dict[str, str] = {}
 
         async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
-            return await self._ask(agent, messages, f"judge:{name}:{step}", fixed, form=form)
+            with self._tries.failure_of("referee", agent, name):
+                reply = await self._ask(agent, messages, f"judge:{name}:{step}", fixed, form=form)
+            heard[agent] = reply.text
+            return reply
 
-        return await judge(
+        verdict = await judge(
             ask,
             candidate=candidate,
             base=base,
@@ -166,6 +212,12 @@ class SeedBench:
             nonce=lambda step: self._nonce(f"{name}:{step}"),
             prompts=self._rooms.prompts,
         )
+        for vote in verdict.votes:
+            if vote.readable:
+                self._tries.worked("referee", vote.referee, name)
+            else:
+                self._tries.unreadable(vote.referee, name, heard.get(vote.referee, ""))
+        return verdict
 
     def _is_outage(self, pair: AgentPair, error: AgentError) -> bool:
         """Whether an agent was down altogether: then neither the pair nor the seed is at fault."""
@@ -184,17 +236,12 @@ class SeedBench:
 
     async def _rewrite_instruction(self, candidate: Candidate) -> Candidate:
         agent = candidate.pair.instruction
-        reply = await self._ask(
-            agent,
-            self._rooms.prompts.rewrite(candidate.sample),
-            "rewrite",
-            {},
-            is_dispensable=not candidate.is_base,
-        )
+        messages = self._rooms.prompts.rewrite(candidate.sample)
+        reply, flaw = await self._write(agent, messages, "rewrite", "instruction", is_base=candidate.is_base)
         return replace(
             candidate,
             sample=replace(candidate.sample, instruction=reply.text.strip() or candidate.sample.instruction),
-            failure=self._flaw(reply, "instruction"),
+            failure=flaw,
             models={"instruction": reply.model},
             prompts=(self._rooms.prompts.version("rewrite"),),
             cost_usd=reply.cost_usd,
@@ -206,16 +253,30 @@ class SeedBench:
             return replace(candidate, failure="" if has_response else "empty: the seed has no response")
         reference = self.seed.sample.response if self._rooms.config.show_reference else None
         messages = self._rooms.prompts.respond(replace(candidate.sample, response=None), reference)
-        reply = await self._ask(candidate.pair.response, messages, "respond", {}, is_dispensable=not candidate.is_base)
+        agent, is_base = candidate.pair.response, candidate.is_base
+        reply, flaw = await self._write(agent, messages, "respond", "response", is_base=is_base)
         known = candidate.cost_usd is not None and reply.cost_usd is not None
         return replace(
             candidate,
             sample=replace(candidate.sample, response=reply.text.strip()),
-            failure=self._flaw(reply, "response"),
+            failure=flaw,
             models={**candidate.models, "response": reply.model},
             prompts=(*candidate.prompts, self._rooms.prompts.version("respond")),
             cost_usd=(candidate.cost_usd or 0.0) + (reply.cost_usd or 0.0) if known else None,
         )
+
+    async def _write(
+        self, agent: str, messages: Sequence[Message], step: str, what: str, *, is_base: bool
+    ) -> tuple[Reply, str]:
+        """A reply, and why it cannot be used; empty where it can."""
+        key = (step, tuple(messages))
+        with self._tries.call("agent", agent, key):
+            reply = await self._ask(agent, messages, step, {}, is_dispensable=not is_base)
+        flaw = self._flaw(reply, what)
+        if flaw:
+            kind, _, detail = flaw.partition(": ")
+            self._tries.failed("agent", agent, key, FLAWS.get(kind, kind), detail)
+        return reply, flaw
 
     def _flaw(self, reply: Reply, what: str) -> str:
         """Why a reply cannot be used; IFD could not tell, so it is decided here."""

@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from star_agents import config
+from star_agents import config, config_sections
 from star_agents.cli import main
 
 GOOD_CONFIG = """\
@@ -195,7 +195,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "scoring": config.ScoringConfig,
     "memory": config.MemoryConfig,
     "evolution": config.EvolutionConfig,
-    "server": config.ServerConfig,
+    "server": config_sections.ServerConfig,
+    "failure_limits": config_sections.FailureLimitsConfig,
 }
 _PAIR = {"instruction": "keep", "response": "tutor"}
 

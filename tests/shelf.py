@@ -33,6 +33,7 @@ class Shelf:
         """How often outcomes were read."""
         self.told = 0
         """How often the status was read."""
+        self.held = ""
         self.download: list[bytes] = [b'{"n":1}\n', b'{"n":2}\n']
         self.fails_after_the_download = False
         self.go_on = anyio.Event()
@@ -170,6 +171,9 @@ class Shelf:
 
     async def readiness(self) -> Mapping[str, bool]:
         return {"store": self.ready}
+
+    def held_because(self) -> str:
+        return self.held
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         return f"star_agents_up 1 # {CANARY}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"

@@ -14,7 +14,17 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {"recipes", "scheduling", "agents", "scoring", "storage", "web", "offline"}
-ROOTS = ["records", "errors", "config_base", "config", "events", "crash_points"]
+ROOTS = [
+    "content_hash",
+    "failures",
+    "records",
+    "errors",
+    "config_base",
+    "config_sections",
+    "config",
+    "events",
+    "crash_points",
+]
 """Each may import those before it, and nothing else of ours."""
 HOMES = {
     "torch": "scoring",

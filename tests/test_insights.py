@@ -192,6 +192,8 @@ KEYS = {
         "best_agent",
         "gaps",
         "referee",
+        "failures",
+        "held_because",
         "memory",
         "rate",
         "scorer",

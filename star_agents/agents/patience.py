@@ -94,9 +94,13 @@ class Patience:
     def _give_up(self, state: RetryCallState) -> NoReturn:
         error = _error(state)
         message = f"{error} (gave up after {self.tries} {'try' if self.tries == 1 else 'tries'}, {self.seconds:.0f} s)"
+        last: AgentError
         if isinstance(error, AgentRateLimited):
-            raise AgentRateLimited(message, retry_after=error.retry_after)
-        raise AgentUnavailable(message, is_outage=isinstance(error, AgentUnavailable) and error.is_outage)
+            last = AgentRateLimited(message, retry_after=error.retry_after)
+        else:
+            last = AgentUnavailable(message, is_outage=isinstance(error, AgentUnavailable) and error.is_outage)
+        last.what, last.said = error.what, error.said
+        raise last
 
     def _backoff(self, count: int, longest: float = _LONGEST_WAIT_S) -> float:
         """Between half and all of 0.5 s, 1 s, 2 s, … up to ``longest``."""

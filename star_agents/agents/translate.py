@@ -142,13 +142,19 @@ def translate(error: Exception, *, agent: str, model: str, secrets: Iterable[str
     said = scrub(_first_line(error), secrets)
     quoted = f": {said}" if said else ""
     message = f"agent {agent} ({model}): {row.what}{quoted} [{type(error).__name__}]; {row.advice}"
-    if row.kind is AgentRateLimited:
+    ours = _of_kind(row.kind, message, error)
+    ours.what, ours.said = row.what, said
+    return ours
+
+
+def _of_kind(kind: type[AgentError], message: str, error: Exception) -> AgentError:
+    if kind is AgentRateLimited:
         return AgentRateLimited(message, retry_after=_retry_after(error))
-    if row.kind is AgentUnavailable:
+    if kind is AgentUnavailable:
         unavailable = AgentUnavailable(message, retry_after=_retry_after(error))
         unavailable.certainly_unpaid = not _UNCONNECTED.isdisjoint(cls.__name__ for cls in type(error).__mro__)
         return unavailable
-    return row.kind(message)
+    return kind(message)
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from star_agents import offline
 from star_agents.batch import BatchResult, load_seeds, run_batch
-from star_agents.commands.tables import print_costs, print_json, print_table, usd_each, usd_known
+from star_agents.commands.tables import print_costs, print_failures, print_json, print_table, usd_each, usd_known
 from star_agents.config import Config
 from star_agents.config_file import read_config
 from star_agents.logs import set_up_logging
@@ -79,6 +79,7 @@ def command(
                 **result.summary,
                 "calls_sent": result.calls,
                 "stopped_by": result.stopped_by,
+                "failed_because": result.failed_because,
                 "left_waiting": result.left_waiting,
                 "seeds_added": asdict(result.added),
             }
@@ -87,6 +88,9 @@ def command(
         _show(result, out)
     if result.stopped_by:
         click.echo(f"stopped early: {result.stopped_by}", err=True)
+        sys.exit(STOPPED_EARLY)
+    if result.failed_because:
+        click.echo(f"failed: {result.failed_because}", err=True)
         sys.exit(STOPPED_EARLY)
 
 
@@ -152,6 +156,7 @@ def _show(result: BatchResult, out: Path) -> None:
     )
     if result.left_waiting:
         click.echo(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
+    print_failures(summary["failures"])
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
         click.echo(f"  {out / name}")
 

@@ -11,7 +11,16 @@ import click
 
 from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.commands.add import get_json
-from star_agents.commands.tables import amount, print_costs, print_json, print_table, usd, usd_each, usd_known
+from star_agents.commands.tables import (
+    amount,
+    print_costs,
+    print_failures,
+    print_json,
+    print_table,
+    usd,
+    usd_each,
+    usd_known,
+)
 from star_agents.config import Config
 from star_agents.errors import StoreError
 from star_agents.scheduling.policies import probabilities_of
@@ -61,6 +70,7 @@ def _show(status: dict[str, Any]) -> None:
         click.echo(line)
     for line in _sums(status):
         click.echo(line)
+    print_failures(status.get("failures", ()), err=False)
     _show_tables(status)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -36,6 +36,12 @@ def print_costs(pairs: Iterable[tuple[str, float, int, float | None]]) -> None:
             for name, known, unknown, each in costs
         ]
         print_table("cost of candidates", ["pair", "cost", "candidates of unknown cost", "cost per win"], rows)
+
+
+def print_failures(failures: Sequence[Mapping[str, Any]], *, err: bool = True) -> None:
+    """What was tolerated, a line each, the most frequent first; nothing where nothing was."""
+    for one in sorted(failures, key=lambda one: -one["failures"]):
+        click.echo(f"tolerated: {one['sentence']}", err=err)
 
 
 def usd(value: float | None) -> str:

@@ -150,7 +150,7 @@ def _summary(reader: StoreReader, config: Config, found: _Pass) -> dict[str, Any
     revisions = reader.revisions()
     return {
         **summary,
-        **{part: status[part] for part in ("gaps", "referee", "memory")},
+        **{part: status[part] for part in ("gaps", "referee", "memory", "failures")},
         "dropped_because": dict(found.reasons.most_common()),
         "curve": [point.to_dict() for point in reader.curve()],
         "config": describe_config(config, revisions[-1].id),

@@ -27,6 +27,7 @@ def run_page(facts: RunFacts) -> str:
             _pairs(summary),
             _charts(facts),
             _agents(summary),
+            _failures(summary),
             _dropped(summary),
             stories(facts.stories),
             _settings(summary),
@@ -187,6 +188,13 @@ def _dropped(summary: Data) -> str:
         return ""
     rows = "".join(f"<tr><td>{count:,}</td><td>{text(reason)}</td></tr>" for reason, count in reasons[:REASONS_SHOWN])
     return f"<section><h2>Why seeds were dropped</h2><table>{rows}</table></section>"
+
+
+def _failures(summary: Data) -> str:
+    if not summary["failures"]:
+        return ""
+    items = "".join(f"<li>{text(one['sentence'])}</li>" for one in summary["failures"])
+    return f"<section><h2>Failed, and done without</h2><ul>{items}</ul></section>"
 
 
 def _settings(summary: Data) -> str:

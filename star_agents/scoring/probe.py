@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from star_agents.content_hash import digest
 from star_agents.errors import ScorerError
-from star_agents.records import Message, Sample, digest
+from star_agents.records import Message, Sample
 from star_agents.scoring.encoding import Encoded, Encoder, Reason
 
 DIGITS = 12

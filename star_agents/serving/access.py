@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from star_agents.config import ServerConfig
+from star_agents.config_sections import ServerConfig
 from star_agents.errors import UsageError
 from star_agents.logs import keep_secret
 from star_agents.web.guard import is_loopback

@@ -145,8 +145,9 @@ class Desk:
     async def resume(self) -> str:
         """Take seeds from the queue again."""
         self._refuse_while_draining()
-        if self.line.is_paused:
-            await self.line.resume()
+        was_paused = self.line.is_paused
+        await self.line.resume()
+        if was_paused:
             self.line.bus.publish(StateChanged(state="ready", detail="resumed"))
         return self._state()
 
@@ -159,7 +160,12 @@ class Desk:
             "taking_seeds": self.standing.state == "ready",
             "agents": bool(line.config.agents.keys() - line.client.down()),
             "scorer": line.scorer is None or line.scorer.stats().workers > 0,
+            "failures_within_limits": not line.held_because,
         }
+
+    def held_because(self) -> str:
+        """Why failures keep the line from taking seeds; empty where none do."""
+        return self.line.held_because
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """For Prometheus."""

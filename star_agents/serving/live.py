@@ -39,6 +39,7 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
         **{name: heard[name] for name in ("started_at", "now", "latest_seq")},
         "revision": line.revision,
         "waiting_for": None if waiting is None else {"reason": waiting.reason, "until": waiting.until},
+        "held_because": line.held_because,
         **told,
         "rate": {**rate, "eta_s": None if waiting is not None else eta_s(counts, rate["seeds_per_minute"])},
         "agents": _with_heard(told["agents"], heard["agents"]),

@@ -90,7 +90,7 @@ def commit_outcome(
             dimension=memory.dimension,
             embedding=memory.embedding,
         )
-    tallies.add_outcome(connection, outcome, revision=revision)
+    tallies.add_outcome(connection, outcome, revision=revision, at=at)
     _save_policy(connection, policy, revision)
     curve.add_outcome_point(connection, policy, seq=seq, at=at)
     return seq

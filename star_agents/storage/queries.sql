@@ -303,7 +303,7 @@ WHERE chosen = 0 AND seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
 
 -- mark_cleared --
 -- The texts behind a selection are gone.
-UPDATE outcomes SET cleared_at = :at WHERE seq = :seq;
+UPDATE outcomes SET cleared_at = :at, payload = json_remove(payload, '$.tried') WHERE seq = :seq;
 
 -- find_request --
 -- What intake of that name was told.
@@ -358,6 +358,23 @@ ON CONFLICT (name, item) DO UPDATE SET n = n + excluded.n;
 -- tallies --
 -- Every count.
 SELECT name, item, n FROM tallies;
+
+-- add_failures --
+-- Count tries of a part, or its failures for a reason; the first example stays.
+INSERT INTO failures (part, name, reason, n, example, at) VALUES (:part, :of, :reason, :n, :example, :at)
+ON CONFLICT (part, name, reason) DO UPDATE SET n = n + excluded.n;
+
+-- failure_reasons --
+-- The reasons for which a part has failed.
+SELECT reason FROM failures WHERE part = :part AND name = :of;
+
+-- failures --
+-- Every count, the most frequent of each part first.
+SELECT part, name, reason, n, example FROM failures ORDER BY part, name, n DESC, reason;
+
+-- clear_examples --
+-- What was said before a moment is cleared; the counts stay.
+UPDATE failures SET example = '' WHERE at < :before AND example != '';
 
 -- referee_orders --
 -- In which orders the referee judged under a config revision.

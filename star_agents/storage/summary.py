@@ -71,6 +71,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
             name: _pair_summary(pairs.get(name, PairTally()), start.get(name), now.get(name))
             for name in sorted({*pairs, *now})
         },
+        "failures": [one.to_dict() for one in reader.tallies().failures],
         "selection": config.get("selection"),
         "policy": config.get("evolution", {}).get("policy"),
         "config_revisions": len(revisions),

@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from star_agents.failures import FailureCount
 from star_agents.records import Outcome
+from star_agents.storage.failure_tallies import add_tried, failure_counts
 from star_agents.storage.plain_data import from_json
 from star_agents.storage.rows import per
 from star_agents.storage.sql import execute, queries
@@ -55,6 +57,8 @@ class Tallies:
     """Outcomes with a pair that the memory bank proposed."""
     misses: int = 0
     """Outcomes whose pairs were all drawn from the whole pool."""
+    failures: tuple[FailureCount, ...] = ()
+    """What was tolerated, by part and reason."""
 
     @property
     def draws(self) -> int:
@@ -72,8 +76,8 @@ class Tallies:
         return per(self.agree, self.both_orders)
 
 
-def add_outcome(connection: sqlite3.Connection, outcome: Outcome, *, revision: int) -> None:
-    """Count one outcome that is being committed."""
+def add_outcome(connection: sqlite3.Connection, outcome: Outcome, *, revision: int, at: float) -> None:
+    """Count one outcome that is being committed at a moment (seconds since 1970)."""
     has_votes = any(one.verdict is not None and one.verdict.votes for one in outcome.candidates)
     found = execute(connection, "referee_orders", revision=revision).fetchone() if has_votes else None
     counted = count(outcome, both_orders=found is None or found[0] == "both")
@@ -82,6 +86,7 @@ def add_outcome(connection: sqlite3.Connection, outcome: Outcome, *, revision: i
         counted["draws", "hits" if from_json(drawn[0]).get("from_memory") else "misses"] += 1
     rows = [{"name": name, "item": item, "n": n} for (name, item), n in counted.items()]
     connection.executemany(queries()["add_to_tally"], rows)
+    add_tried(connection, outcome.tried, at=at)
 
 
 def count(outcome: Outcome, *, both_orders: bool) -> Counter[Key]:
@@ -133,6 +138,7 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         unreadable=rows.get(("votes", "unreadable"), 0),
         hits=rows.get(("draws", "hits"), 0),
         misses=rows.get(("draws", "misses"), 0),
+        failures=failure_counts(connection),
     )
 
 

@@ -140,6 +140,10 @@ class Backend(Protocol):
         """Each condition of being ready, by name."""
         ...
 
+    def held_because(self) -> str:
+        """Why failures keep seeds from being taken; empty where none do."""
+        ...
+
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """The metrics for a scraper that accepts these types, and their type."""
         ...

@@ -204,6 +204,22 @@ class Seeds(Reply):
     quarantined: int
 
 
+class FailureCount(Reply):
+    """How often one part failed for one reason."""
+
+    part: Literal["agent", "referee", "scorer", "embedder"]
+    name: str
+    """Of the agent or embedder; empty for the scorer."""
+    reason: str
+    failures: int
+    tries: int
+    """Of the part, whatever came of them."""
+    example: str
+    """What was said the first time."""
+    sentence: str
+    """All of it in words."""
+
+
 class Status(Reply):
     """Everything in numbers."""
 
@@ -215,6 +231,8 @@ class Status(Reply):
     """What keeps an edit of agents.yaml from being in force."""
     waiting_for: dict[str, Any] | None
     """Why no seed is taken from the queue, and until when."""
+    held_because: str
+    """What failed beyond `failure_limits`, so that no seed is taken until somebody has mended it; else empty."""
     started_at: float
     now: float
     latest_seq: int
@@ -234,6 +252,8 @@ class Status(Reply):
     gaps: dict[str, Any]
     """Histogram of IFD gaps: of what was chosen, and of the other candidates."""
     referee: dict[str, float | None]
+    failures: list[FailureCount]
+    """What failed and was done without, so far."""
     memory: dict[str, float | None]
     scorer: dict[str, Any] | None
     store: dict[str, float]
@@ -258,5 +278,5 @@ class Live(Reply):
     live: Literal[True]
 
 
-Conditions = dict[str, bool]
-"""Each condition of being ready, by name."""
+Conditions = dict[str, bool | str]
+"""Each condition of being ready, by name; and a `reason`, where failures passed a limit."""

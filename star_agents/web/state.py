@@ -78,9 +78,11 @@ async def readyz(request: web.Request, _: Nothing) -> web.Response:
     conditions = await request.app[BACKEND].readiness()
     is_ready = all(conditions.values())
     status = 200 if is_ready else 503
+    held = request.app[BACKEND].held_because()
     if "verbose" not in request.query:
-        return answer(dict(conditions), status)
+        return answer({**conditions, **({"reason": held} if held else {})}, status)
     lines = [f"[{'+' if holds else '-'}]{name} {'ok' if holds else 'failed'}" for name, holds in conditions.items()]
+    lines += [f"reason: {held}"] if held else []
     text = "\n".join([*lines, f"readyz check {'passed' if is_ready else 'failed'}", ""])
     return web.Response(text=text, status=status)
 

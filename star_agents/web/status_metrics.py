@@ -97,6 +97,7 @@ def families(status: Status) -> Iterator[Metric]:
     reached = [(label, float(bool(budget["reached"]))) for label, budget in budgets]
     yield _family("gauge", "budget_reached", "1 where a call was refused for want of this budget.", reached)
     yield _verdicts(status)
+    yield from _failures(status)
     yield _gaps(status)
     yield _commits(status)
 
@@ -164,6 +165,27 @@ def _verdicts(status: Status) -> Metric:
     ends = {"win": "wins", "tie": "ties", "loss": "losses"}
     rows = [({"outcome": outcome}, referee.get(key)) for outcome, key in ends.items()]
     return _family("counter", "referee_verdicts", "Verdicts on a candidate against the base.", rows)
+
+
+def _failures(status: Status) -> Iterator[Metric]:
+    """By part and agent; the reasons, which are texts, stand in the log and in the status."""
+    known = configured_agents(status)
+    tries: dict[tuple[str, str], int] = {}
+    failures: dict[tuple[str, str], int] = {}
+    for one in status.get("failures", ()):
+        key = (one["part"], one["name"])
+        if known is None or one["part"] in ("scorer", "embedder") or one["name"] in known:
+            tries[key] = one["tries"]
+            failures[key] = failures.get(key, 0) + one["failures"]
+    text = "Calls, votes, samples and vectors that failed and were done without."
+    rows = [({"part": part, "agent": name}, float(n)) for (part, name), n in failures.items()]
+    yield _family("counter", "tolerated_failures", text, rows)
+    text = "What was asked of the same parts, whatever came of it; told once something failed."
+    rows = [({"part": part, "agent": name}, float(n)) for (part, name), n in tries.items()]
+    yield _family("counter", "tolerated_failure_tries", text, rows)
+    if "held_because" in status:
+        text = "1 while failures beyond failure_limits keep the line from taking seeds."
+        yield _family("gauge", "failure_hold", text, [({}, float(bool(status["held_because"])))])
 
 
 def _gaps(status: Status) -> Metric:

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from proof.generation import load, prompt_of
 from proof.kept import ask_once
-from star_agents.records import Sample, digest
+from star_agents.content_hash import digest
+from star_agents.records import Sample
 
 UNSCORED = -100
 BATCH = 128

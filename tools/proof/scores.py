@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from proof.kept import ask_once
 from star_agents.config import ScoringConfig
-from star_agents.records import Sample, digest
+from star_agents.content_hash import digest
+from star_agents.records import Sample
 from star_agents.scoring.dual_model import DualModel
 
 Rows = Sequence[Sequence[Sample]]

@@ -8,6 +8,7 @@ import { byId, el, fill, setText } from "./dom.js";
 import { openDownloading } from "./downloading.js";
 import { clock, duration } from "./format.js";
 import { onFrame } from "./frame.js";
+import { showFailures } from "./failures.js";
 import { Gaps } from "./gaps.js";
 import { Log } from "./log.js";
 import { Outcomes } from "./outcomes.js";
@@ -110,6 +111,7 @@ class Page {
     this.agents.show(status.agents);
     this.gaps.show(status.gaps);
     showReferee(status.referee);
+    showFailures(status.failures);
     this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents);
     this.log.setAgents(status.config.agents);
     this.drawState(status);
@@ -119,7 +121,7 @@ class Page {
   drawState(status) {
     const pause = /** @type {HTMLButtonElement} */ (byId("pause"));
     pause.disabled = status.state !== "ready" && status.state !== "paused";
-    setText(pause, status.state === "paused" ? "Resume" : "Pause");
+    setText(pause, status.state === "paused" || status.held_because ? "Resume" : "Pause");
     byId("first-steps").hidden = totalOf(status.seeds) > 0;
     document.body.classList.toggle("is-empty", totalOf(status.seeds) === 0);
     fill(
@@ -139,7 +141,7 @@ class Page {
     byId("open-add-first").addEventListener("click", add);
     byId("open-download").addEventListener("click", openDownloading);
     const pause = async () => {
-      await post(this.status?.state === "paused" ? "v1/resume" : "v1/pause");
+      await post(this.status?.state === "paused" || this.status?.held_because ? "v1/resume" : "v1/pause");
       await this.refresh();
     };
     byId("pause").addEventListener("click", () => attempt(pause));

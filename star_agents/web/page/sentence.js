@@ -40,13 +40,14 @@ export function budgetOf(status) {
  * @param {Status} status
  * @returns {Part[]}
  */
-function doing({ state, seeds, rate: speed, waiting_for: waitingFor, budgets }) {
+function doing({ state, seeds, rate: speed, waiting_for: waitingFor, held_because: held, budgets }) {
   const done = doneOf(seeds);
   const open = seeds.waiting + seeds.working;
   const ofTotal = [{ strong: `${count(done)} of ${plural(totalOf(seeds), "seed")}` }, " done"];
   if (state === "starting") return ["Starting."];
   if (state === "draining") return [`Draining: ${plural(seeds.working, "seed")} in hand, then it stops. `, ...ofTotal, "."];
   if (totalOf(seeds) === 0) return ["Ready, with nothing to do: there are no seeds yet."];
+  if (held) return ["Holding: too much failed, as told below. ", ...ofTotal, "."];
   if (open === 0) return ["Done: ", ...outcomesOf(seeds), "."];
   if (state === "paused") return [seeds.working ? "Pausing: " : "Paused: ", ...ofTotal, `, ${count(open)} wait.`];
   if (waitingFor) return ["Waiting: ", ...because(waitingFor.reason, budgets), " ", ...ofTotal, "."];

@@ -57,7 +57,8 @@ function announce(state, text) {
  * @param {() => void} openQuarantine
  */
 function showNotices(status, openQuarantine) {
-  const texts = status.config_problems.map((problem) => `agents.yaml is not in force: ${problem}`);
+  const texts = status.held_because ? [`Holding: ${status.held_because}`] : [];
+  texts.push(...status.config_problems.map((problem) => `agents.yaml is not in force: ${problem}`));
   texts.push(...(status.scorer?.troubles ?? []).map((trouble) => `Scorer: ${trouble}`));
   const isSaid = (/** @type {string} */ reached) => reached === "" || reached === status.waiting_for?.reason;
   texts.push(...status.budgets.filter((budget) => !isSaid(budget.reached)).map(reachedText));

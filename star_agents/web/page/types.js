@@ -54,6 +54,17 @@
  */
 
 /**
+ * @typedef {Object} FailureCount
+ * @property {string} part `agent`, `referee`, `scorer` or `embedder`
+ * @property {string} name
+ * @property {string} reason
+ * @property {number} failures
+ * @property {number} tries
+ * @property {string} example
+ * @property {string} sentence
+ */
+
+/**
  * @typedef {Object} PairCost
  * @property {number} candidates
  * @property {number} wins
@@ -92,6 +103,8 @@
  * @property {string | null} best_agent
  * @property {Gaps} gaps
  * @property {Referee} referee
+ * @property {FailureCount[]} failures
+ * @property {string} held_because empty unless failures passed a limit
  * @property {{size: number | null, draws: number, hits: number, hit_rate: number | null}} memory
  * @property {{workers: number, waiting: number, answered: number, answered_per_second: number, troubles: string[]} | null} scorer
  * @property {{agents: string[], pairs: string[], base_pairs: string[], candidates: number, selection: string, small: string | null, large: string | null}} config

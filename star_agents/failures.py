@@ -1,0 +1,123 @@
+"""What is tolerated, in numbers and in words: which part failed, how often, and why.
+
+A seed goes on without a candidate, a vote, a score or a vector that could not be had. Whoever tolerates that notes it
+here, the store counts it with the seed's outcome (``storage.failure_tallies``), every place where a user looks shows
+``FailureCount.sentence``, and past a share the work stops (``failure_limits``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+Part = Literal["agent", "referee", "scorer", "embedder"]
+"""Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector."""
+
+UNREADABLE = "no verdict could be read"
+BUDGET_SPENT = "its budget is spent"
+DOWN = "it was down"
+OTHER = "other reasons"
+"""Takes in every reason beyond ``REASONS_KEPT`` of a part."""
+NO_FAULT = frozenset({BUDGET_SPENT, DOWN})
+"""Reasons that pass, or that somebody wished for: they are counted and told, and no limit counts them."""
+FLAWS: Mapping[str, str] = {
+    "empty": "the reply held no text",
+    "length": "the reply was cut at its longest",
+    "format": "the reply had not the form that was asked for",
+}
+"""Kind of a candidate's failure (``records.Candidate``) to the reason that is counted."""
+
+REASONS_KEPT = 12
+"""Reasons that are told apart for one part of one name: texts of providers must not fill the store."""
+LONGEST_REASON = 120
+LONGEST_EXAMPLE = 200
+
+
+def one_line(text: str, longest: int = LONGEST_EXAMPLE) -> str:
+    """The text in one line that any terminal may show, cut after so many characters."""
+    line = " ".join(text.split())
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why something could not be had, so many times."""
+
+    reason: str
+    """In words that do not change from one time to the next."""
+    example: str = ""
+    """What was said the first time; one line, without secrets."""
+    count: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """What one seed asked of one part, and what of it failed."""
+
+    part: Part
+    name: str
+    """Of the agent or the embedder; empty for the scorer."""
+    tries: int
+    failures: tuple[Failure, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        failures = tuple(Failure(**failure) for failure in data["failures"])
+        return cls(part=data["part"], name=data["name"], tries=data["tries"], failures=failures)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureCount:
+    """How often one part failed for one reason."""
+
+    part: Part
+    name: str
+    reason: str
+    failures: int
+    tries: int
+    """Of the part, whatever came of them."""
+    example: str = ""
+    """What was said the first time."""
+
+    @property
+    def sentence(self) -> str:
+        """In words: ``agent b failed 40 of 40 calls: the provider does not know the model (first: …)``."""
+        said = f"{self._subject} {self._verb}"
+        if self.reason != UNREADABLE:
+            said += f": {self.reason}"
+        return f"{said} (first: {self.example})" if self.example and self.example != self.reason else said
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.part} {self.name}" if self.name else self.part
+
+    @property
+    def _verb(self) -> str:
+        of = f"{self.failures:,} of {self.tries:,}"
+        match self.part:
+            case "referee" if self.reason == UNREADABLE:
+                return f"gave {of} votes unreadable"
+            case "referee":
+                return f"did not give {of} votes"
+            case "scorer":
+                return f"refused {of} samples"
+            case "embedder":
+                return f"failed {of} instructions"
+            case "agent":
+                return f"failed {of} calls"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for summary, status and API, the sentence included."""
+        return {**asdict(self), "sentence": self.sentence}
+
+
+def sentences(counts: Sequence[FailureCount]) -> list[str]:
+    """A sentence for each, the most frequent first."""
+    return [one.sentence for one in sorted(counts, key=lambda one: -one.failures)]

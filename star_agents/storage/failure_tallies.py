@@ -1,0 +1,41 @@
+"""What was tolerated over all outcomes, by part and reason; kept in the transaction that adds to it (``tallies``)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from star_agents.failures import OTHER, REASONS_KEPT, FailureCount, Tried
+from star_agents.storage.plain_data import writable
+from star_agents.storage.sql import execute
+
+_TRIES = ""
+"""Stands for a reason where tries are counted."""
+
+
+def add_tried(connection: sqlite3.Connection, tried: Sequence[Tried], *, at: float) -> None:
+    """Count what one outcome tried. Of a part that fails for ever new reasons, the later ones are one."""
+    for one in tried:
+        _add(connection, one, _TRIES, one.tries, "", at)
+        if one.failures:
+            known = {row[0] for row in execute(connection, "failure_reasons", part=one.part, of=one.name)} - {_TRIES}
+            for failure in one.failures:
+                reason = failure.reason if failure.reason in known or len(known) < REASONS_KEPT else OTHER
+                known.add(reason)
+                _add(connection, one, reason, failure.count, failure.example, at)
+
+
+def failure_counts(connection: sqlite3.Connection) -> tuple[FailureCount, ...]:
+    """Everything that was tolerated, the most frequent of each part first."""
+    rows = execute(connection, "failures").fetchall()
+    tries = {(part, name): n for part, name, reason, n, _ in rows if reason == _TRIES}
+    return tuple(
+        FailureCount(part=part, name=name, reason=reason, failures=n, tries=tries[part, name], example=example)
+        for part, name, reason, n, example in rows
+        if reason != _TRIES
+    )
+
+
+def _add(connection: sqlite3.Connection, one: Tried, reason: str, n: int, example: str, at: float) -> None:
+    texts = {"part": one.part, "of": one.name, "reason": writable(reason), "example": writable(example)}
+    execute(connection, "add_failures", **texts, n=n, at=at)
