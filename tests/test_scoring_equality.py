@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -17,7 +17,10 @@ from star_agents.config import ScoringConfig
 from star_agents.records import Sample
 from star_agents.scoring.dual_model import DualModel
 
+Device = Literal["cpu", "cuda"]
 TOLERANCE = 1e-4
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+"""The plain loop runs on the CPU, whatever the scorer runs on."""
 
 
 class PlainLoop:
@@ -70,6 +73,11 @@ def self_instruct_pairs() -> list[Sample]:
     return samples
 
 
+def scoring(device: Device, **settings: Any) -> ScoringConfig:
+    """Float32, so that the numbers are the plain ones on any device."""
+    return ScoringConfig(device=device, dtype="float32", threads=1, **settings)
+
+
 def assert_same(loops: Sequence[PlainLoop], scorer: DualModel, samples: Sequence[Sample]) -> None:
     scores = scorer.score(samples)
     worst = 0.0
@@ -83,24 +91,26 @@ def assert_same(loops: Sequence[PlainLoop], scorer: DualModel, samples: Sequence
     assert max(ifds) - min(ifds) > 0.1, "the models are too flat for this comparison to mean anything"
 
 
-def test_two_hundred_real_pairs_score_as_in_a_plain_loop_with_gpt_neox(tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_two_hundred_real_pairs_score_as_in_a_plain_loop_with_gpt_neox(device: Device, tmp_path: Path) -> None:
     tokenizer = neox_tokenizer()
     shape = {"vocab_size": 50304, "max_position_embeddings": 512}
     small = save_model(tmp_path / "small", tokenizer, "gpt_neox", seed=1, hidden_size=32, **shape)
     large = save_model(tmp_path / "large", tokenizer, "gpt_neox", seed=2, hidden_size=48, **shape)
-    scorer = DualModel.load(ScoringConfig(small=small, large=large, max_length=512, threads=1))
+    scorer = DualModel.load(scoring(device, small=small, large=large, max_length=512))
     # Short ones for speed, but no one-word answers: under random weights their IFD reaches 1000, where 1e-4 is noise.
     pairs = [pair for pair in gpteacher_pairs() + self_instruct_pairs() if len(str(pair.response)) >= 20]
     short = sorted(pairs, key=lambda pair: len(pair.question + str(pair.response)))[:200]
     assert_same([PlainLoop(path, max_length=512) for path in (small, large)], scorer, short)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("family", ["gpt2", "llama", "llama_gqa", "gemma2", "granite"])
-def test_real_pairs_that_are_cut_score_as_in_a_plain_loop(family: Family, tmp_path: Path) -> None:
+def test_real_pairs_that_are_cut_score_as_in_a_plain_loop(family: Family, device: Device, tmp_path: Path) -> None:
     tokenizer = train_tokenizer()
     small = save_model(tmp_path / "small", tokenizer, family, seed=1)
     large = save_model(tmp_path / "large", tokenizer, family, seed=2, hidden_size=64, head_dim=16)
-    scorer = DualModel.load(ScoringConfig(small=small, large=large, max_length=160, threads=1))
+    scorer = DualModel.load(scoring(device, small=small, large=large, max_length=160))
     pairs = [pair for pair in gpteacher_pairs() if len(pair.question) < 150][:50]
     assert any(len(tokenizer.encode(str(pair.response))) > 160 for pair in pairs)
     assert_same([PlainLoop(path, max_length=160) for path in (small, large)], scorer, pairs)
