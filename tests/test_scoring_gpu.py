@@ -22,6 +22,8 @@ from star_agents.scoring.facts import ModelFacts
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU; tools/gpu runs these")
 
+torch.set_num_threads(1)  # the plain loop's models are too small for more
+
 SHAPE: dict[str, Any] = {
     "vocab_size": 50304,
     "hidden_size": 128,
@@ -75,7 +77,7 @@ def test_half_precision_is_no_further_from_float32_than_a_plain_loop_in_half_pre
     scorer = DualModel.load(ScoringConfig(small=path, max_length=1024, device="cuda"), large=False)
     facts = scorer.facts().small
     assert facts is not None
-    assert (facts.device, facts.dtype, facts.forward) == ("cuda:0", "bfloat16", "packed")
+    assert (facts.device, facts.dtype, facts.forward) == ("cuda:0", "bfloat16", "packed"), facts.forward_because
     assert off(small_ifds(scorer, pairs), truth) <= 1.5 * off(half, truth)
 
 
@@ -120,7 +122,7 @@ async def test_the_scorer_process_takes_the_gpu_and_tells_what_it_uses(tmp_path:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
     for model in (facts.small, facts.large):
         assert isinstance(model, ModelFacts)
-        assert (model.device, model.dtype, model.forward) == ("cuda:0", "bfloat16", "packed")
+        assert (model.device, model.dtype, model.forward) == ("cuda:0", "bfloat16", "packed"), model.forward_because
     assert stats.gpu_memory > 0
     assert stats.workers == torch.cuda.device_count()
 

@@ -35,6 +35,7 @@ class Counting:
     """A forward pass that remembers what went through it."""
 
     name = "counting"
+    because = ""
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward

@@ -146,7 +146,8 @@ async def _load_scorers(config: Config) -> list[Finding]:
 
 def _model(model: ModelFacts) -> str:
     size = f"{model.parameters / 1e6:,.2f} M parameters"
-    return f"{model.model}, {size}, {model.dtype} on {model.device}, up to {model.max_length} tokens"
+    slower = f"; slower than it could be, {model.forward} ({model.forward_because})" if model.forward_because else ""
+    return f"{model.model}, {size}, {model.dtype} on {model.device}, up to {model.max_length} tokens{slower}"
 
 
 def _state(ok: bool) -> str:

@@ -7,6 +7,7 @@ ones before it, silently.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, Protocol
 
 import torch
@@ -106,9 +107,10 @@ class Varlen:
     """
 
     def __init__(self, layout: Layout, device: torch.device) -> None:
-        from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - torch 2.10 and later
+        from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - torch 2.11 and later
 
-        self._attend = varlen_attn
+        self._attend: Any = varlen_attn
+        self._groups_heads = "enable_gqa" in signature(varlen_attn).parameters
         blocks = layout.blocks
         rows = [row for block in blocks for row in range(block.begin, block.end)]
         seen = [row for block in blocks for row in _seen_rows(block)]
@@ -122,6 +124,9 @@ class Varlen:
     def attend(self, query: Tensor, key: Tensor, value: Tensor, *, scale: float | None, window: int | None) -> Tensor:
         """See ``Packing``."""
         query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))  # (T, H, D)
+        groups = query.shape[1] // key.shape[1]
+        if groups > 1 and not self._groups_heads:  # torch 2.11
+            key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
         found: Any = self._attend(
             query[self._rows],
             key[self._seen],
@@ -132,7 +137,7 @@ class Varlen:
             self._most_seen,
             scale=scale,
             window_size=(-1 if window is None else window - 1, 0),
-            enable_gqa=key.shape[1] != query.shape[1],
+            **({"enable_gqa": True} if key.shape[1] != query.shape[1] else {}),
         )
         return torch.zeros_like(query).index_copy_(0, self._rows, found)[None]
 

@@ -22,6 +22,8 @@ class ModelFacts:
     """Tokens per sequence: ``scoring.max_length``, or the models' own limit where that is lower."""
     forward: str
     """``packed``: no padding; ``scored rows``: padded batches; ``own``: the model's own forward, one text at a time."""
+    forward_because: str = ""
+    """Why it is not packed; empty where it is."""
     prompts: str = ""
     """Digest of a few conversations as the model is shown them (``probe.py``)."""
     tokens: str = ""

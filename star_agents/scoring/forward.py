@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from star_agents.scoring.attention import Unpackable
 from star_agents.scoring.batching import plan
 from star_agents.scoring.encoding import Passage
 from star_agents.scoring.head import BlockedHead, ChunkedHead, Head, means, split
@@ -26,6 +27,8 @@ class Forward(Protocol):
     """Runs a batch through a model."""
 
     name: str
+    because: str
+    """Why it is not the fastest one; empty where it is."""
 
     def plan(self, passages: Sequence[Passage], tokens: int) -> list[list[int]]:
         """Indices of the passages in batches of at most so many rows; a longer passage gets a batch of its own."""
@@ -48,14 +51,15 @@ def choose_forward(loaded: Loaded) -> Forward:
     """
     scored_rows = ScoredRows(loaded)
     if not _gives_the_same_logits(loaded, scored_rows):
-        return OwnForward(loaded)
+        return OwnForward(loaded, because="the head on the decoder's states gives other logits than the model")
     probe = Probe()
     if loaded.device.type == "cpu":
         speed_up(loaded.model, probe)
     head = _fast_head(loaded, probe)
-    packed = packed_rows(loaded, head)
-    if packed is None:
-        return ScoredRows(loaded)
+    try:
+        packed = packed_rows(loaded, head)
+    except Unpackable as error:
+        return ScoredRows(loaded, because=str(error))
     if isinstance(head, BlockedHead) and head.prepacked:
         _give_up_head(loaded.model)
     return packed
@@ -99,7 +103,8 @@ class ScoredRows:
 
     name = "scored rows"
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, *, because: str = "") -> None:
+        self.because = because
         self.head: Callable[[Tensor], Tensor] = loaded.model.get_output_embeddings()
         """Turns hidden states [..., D] into logits [..., V]."""
         self._decoder: Any = loaded.model.base_model
@@ -150,7 +155,8 @@ class OwnForward:
 
     name = "own"
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, *, because: str = "") -> None:
+        self.because = because
         self._model = loaded.model
         self._device = loaded.device
         self._keeps_some = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters

@@ -132,6 +132,7 @@ class CausalModel:
             parameters=self._loaded.parameters,
             max_length=max_length,
             forward=self.forward.name,
+            forward_because=self.forward.because,
         )
 
     def _run(

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from star_agents.scoring import attention
-from star_agents.scoring.attention import BlockByBlock, Packing, Varlen
+from star_agents.scoring.attention import BlockByBlock, Packing, Unpackable, Varlen
 from star_agents.scoring.encoding import Passage
 from star_agents.scoring.head import Head, means, split
-from star_agents.scoring.loading import Loaded, is_out_of_memory, release_memory
+from star_agents.scoring.loading import Loaded, first_line, is_out_of_memory, release_memory
 from star_agents.scoring.packing import Layout, lay_out, plan
 
 EXACT = 1e-4
@@ -30,6 +30,7 @@ class PackedRows:
     """
 
     name = "packed"
+    because = ""
 
     def __init__(self, loaded: Loaded, head: Head) -> None:
         attention.register()
@@ -82,14 +83,17 @@ class PackedRows:
         return Varlen(layout, self._device) if self._device.type == "cuda" else BlockByBlock(layout)
 
 
-def packed_rows(loaded: Loaded, head: Head) -> PackedRows | None:
-    """``PackedRows`` where packs give the losses that the model itself gives, text by text; else ``None``.
+def packed_rows(loaded: Loaded, head: Head) -> PackedRows:
+    """``PackedRows`` where packs give the losses that the model itself gives, text by text.
 
     Which models can be packed is not guessed from names. What a probe of a few tokens cannot see is asked for: layers
     that look at chunks of a sequence, states that run through it, and rotary embeddings that change with its length.
+
+    Raises:
+        Unpackable: with the reason; the model then has its own attention again.
     """
     if not _is_packable(loaded.model.config.get_text_config()):
-        return None
+        raise Unpackable("its layers or rotary embeddings need to see each text by itself")
     texts = _texts(loaded)
     expected = torch.cat([_own_nll(loaded, text) for text in texts])
     before = loaded.model.config._attn_implementation
@@ -97,11 +101,13 @@ def packed_rows(loaded: Loaded, head: Head) -> PackedRows | None:
         packed = PackedRows(loaded, head)
         if _alike(packed.nll(texts), expected, EXACT if loaded.dtype == torch.float32 else ROUGH):
             return packed
+        why = "packed texts got other losses than by themselves"
     except Exception as error:  # models are programs by others: whatever goes wrong, this one is not packed
         if is_out_of_memory(error):
             release_memory()
+        why = f"{type(error).__name__}: {first_line(error)}"
     loaded.model.set_attn_implementation(before)
-    return None
+    raise Unpackable(why)
 
 
 def _is_packable(config: Any) -> bool:

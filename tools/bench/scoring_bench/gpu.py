@@ -191,7 +191,8 @@ def ranks(names: Sequence[str], pairs: Sequence[Sample], device: torch.device) -
 def forward_of(engine: DualModel) -> str:
     """The way that the small model's passes take."""
     facts = engine.facts().small
-    return facts.forward if facts else "none"
+    assert facts is not None, "a scorer of the bench has a small model"
+    return facts.forward + (f" ({facts.forward_because})" if facts.forward_because else "")
 
 
 def gpu_ceiling(loaded: Loaded) -> float:
