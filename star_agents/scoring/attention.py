@@ -112,10 +112,9 @@ class Varlen:
         self._attend: Any = varlen_attn
         self._groups_heads = "enable_gqa" in signature(varlen_attn).parameters
         blocks = layout.blocks
-        rows = [row for block in blocks for row in range(block.begin, block.end)]
-        seen = [row for block in blocks for row in _seen_rows(block)]
-        self._rows = torch.tensor(rows, device=device)
-        self._seen = torch.tensor(seen, device=device)
+        # Ranges and not lists of rows: a pack of 16k rows would cost the GPU milliseconds of waiting for Python.
+        self._rows = torch.cat([torch.arange(block.begin, block.end) for block in blocks]).to(device)
+        self._seen = torch.cat([part for block in blocks for part in _seen_rows(block)]).to(device)
         self._ends = _ends([block.rows for block in blocks], device)
         self._seen_ends = _ends([block.context + block.rows for block in blocks], device)
         self._longest = max(block.rows for block in blocks)
@@ -150,8 +149,9 @@ def _seen(states: Tensor, block: Block) -> Tensor:
     return torch.cat((states[:, :, block.context_begin : block.context_end], own), dim=2)
 
 
-def _seen_rows(block: Block) -> tuple[int, ...]:
-    return (*range(block.context_begin, block.context_end), *range(block.begin, block.end))
+def _seen_rows(block: Block) -> tuple[Tensor, ...]:
+    own = torch.arange(block.begin, block.end)
+    return (torch.arange(block.context_begin, block.context_end), own) if block.context else (own,)
 
 
 def _block_mask(block: Block, window: int | None, query: Tensor) -> Tensor | None:

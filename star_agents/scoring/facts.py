@@ -45,6 +45,11 @@ class ScorerFacts:
     """Whether one tokenisation serves both models; ``None`` unless both are loaded."""
     embedder: str | None = None
 
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether any of the models is."""
+        return any(model.device.startswith("cuda") for model in (self.small, self.large) if model)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the pipe."""
         return {

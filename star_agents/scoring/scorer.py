@@ -194,7 +194,7 @@ class Scorer:
         except ScorerError as error:  # the first one is up already, or nobody would be here
             self._troubles.append(str(error))
             return
-        on_gpu = _is_on_gpu(supervisor.facts)
+        on_gpu = supervisor.facts is not None and supervisor.facts.is_on_gpu
         while True:
             while not self._backlog:
                 await self._arrived.wait()
@@ -228,11 +228,6 @@ class Scorer:
         for supervisor in self._supervisors:
             await supervisor.stop()
         await self._tasks.__aexit__(None, None, None)
-
-
-def _is_on_gpu(facts: ScorerFacts | None) -> bool:
-    models = (facts.small, facts.large) if facts else ()
-    return any(model.device.startswith("cuda") for model in models if model)
 
 
 def _vector(text: str) -> npt.NDArray[np.float32]:

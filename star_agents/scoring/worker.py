@@ -100,7 +100,10 @@ class Worker:
     def _do(self, request: Request) -> Any:
         if request["do"] == "load":
             self._model = self._load(request)
-            return {**self._model.facts().to_dict(), "devices": self._model.devices()}
+            facts = self._model.facts()
+            # On a CPU the cores are the model's; a GPU would wait for texts that one core turns into tokens.
+            os.environ["TOKENIZERS_PARALLELISM"] = "true" if facts.is_on_gpu else "false"
+            return {**facts.to_dict(), "devices": self._model.devices()}
         if self._model is None:
             raise ScorerError("the scorer process was asked for work before its models were loaded")
         if request["do"] == "score":
