@@ -37,7 +37,9 @@ Way = Callable[[Sequence[Sample]], list[float]]
 CHECKED = 100
 """Pairs that are also scored in float32."""
 GPU = Section(
-    name="gpu", heading="## Scoring on a GPU (`tools/bench/scoring --device cuda`)", order=(*SHAPES, "pair", "float32")
+    name="gpu",
+    heading="## Scoring on a GPU (`tools/bench/scoring --device cuda`)",
+    order=(*(name.replace(".", "_") for name in SHAPES), "pair", "float32"),
 )
 REMARKS = (
     "One pair at a time as scripts do it, batches of 16 padded to their longest (full logits, sorted by length),",
@@ -130,23 +132,24 @@ def speed(name: str, pairs: Sequence[Sample], device: torch.device) -> list[Row]
     del ways
     truth = Reference(pythia(name, torch.float32, device))(pairs[:CHECKED])
     off = {kind: _relative(clocks[kind].values, truth) for kind in ("one", "ours")}
+    part = name.replace(".", "_")
     return [
         Row(
-            key=f"{name}.speed",
+            key=f"{part}.speed",
             what=f"Pythia-{name} shape, {len(pairs)} pairs, forward: {forward_of(engine)}",
             measured=f"**{one / ours:.1f}×** one at a time, **{padded / ours:.2f}×** padded batches: "
             f"{len(pairs) / ours:,.0f} pairs/s, {tokens / ours:,.0f} tokens/s",
             target="",
         ),
         Row(
-            key=f"{name}.ceiling",
+            key=f"{part}.ceiling",
             what="… of the ceiling of its matrix products",
             measured=f"**{100 * work / ours / top:.0f} %**: {work / ours / 1e3:.0f} of {top / 1e3:.0f} TF/s "
             f"(padded {work / padded / 1e3:.0f}, one at a time {work / one / 1e3:.0f})",
             target="",
         ),
         Row(
-            key=f"{name}.difference",
+            key=f"{part}.difference",
             what=f"… IFD against float32, {CHECKED} pairs: median and largest relative difference, rank correlation",
             measured=f"**{_summary(off['ours'])}**, {rank_correlation(clocks['ours'].values[:CHECKED], truth):.4f} "
             f"(one at a time: {_summary(off['one'])}, {rank_correlation(clocks['one'].values[:CHECKED], truth):.4f})",
