@@ -42,14 +42,14 @@ def real_llm(folder: Path) -> Iterator[RealLlm]:
     if setup.returncode:
         pytest.skip(f"tools/real_model setup: {setup.stderr.strip()}")
     config = folder / "real_llm.yaml"
-    command = [sys.executable, TOOL, "serve", "--embedder", "--write", config]
+    command = [sys.executable, str(TOOL), "serve", "--embedder", "--write", str(config)]
     with (folder / "real_llm.log").open("w+") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout is not None
         try:
             urls = [process.stdout.readline().strip() for _ in range(2)]
             assert all(urls), Path(log.name).read_text()
-            yield RealLlm(*urls, config.read_text(encoding="utf-8"))
+            yield RealLlm(urls[0], urls[1], config.read_text(encoding="utf-8"))
         finally:
             process.terminate()
             process.wait()
