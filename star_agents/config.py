@@ -83,7 +83,8 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     wait_when_down_s: float = Field(default=60.0, ge=0)
     """Seconds that a drawn pair waits for an agent that is down; then the seed goes on without this pair."""
     allow_cut: bool = False
-    """Accept replies that the provider cut (`finish_reason: length`). IFD cannot see a missing end: default no."""
+    """Accept replies however they ended: cut at `max_tokens` (`finish_reason: length`), broken off, or with a
+    finish_reason that is not known as a good end. IFD cannot see a missing end: default no."""
 
     @field_validator("extra")
     @classmethod

@@ -162,6 +162,7 @@ class Reply(Flat):
     """What one call to an agent brought back."""
 
     text: str
+    """The answer alone, without the model's thoughts."""
     finish_reason: str
     """``stop``, or ``length`` where the provider cut the text, or the provider's own word."""
     agent: str
@@ -171,6 +172,10 @@ class Reply(Flat):
     cost_usd: float | None = 0.0
     """``None`` where nobody knows the price."""
     deployment: str = ""
+    reasoning: str = ""
+    """The model's thoughts, as far as the provider shows them; its tokens count as completion tokens."""
+    flaw: str = ""
+    """Why the text is no answer, where the reply itself shows it: it holds a NUL, its thoughts never end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,13 +187,15 @@ class Candidate:
     sample: Sample
     """Instruction and response as written; the seed's own where ``failure`` is set."""
     failure: str = ""
-    """Empty for a usable candidate, else the reason: ``length: ...``, ``empty: ...``, ``budget: ...``, ``call: ...``,
-    or ``down: ...`` where an agent took no calls at all."""
+    """Empty for a usable candidate, else the reason: ``length: ...``, ``empty: ...``, ``format: ...`` (a reply that
+    is no answer), ``budget: ...``, ``call: ...``, or ``down: ...`` where an agent took no calls at all."""
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     """Role (``instruction``, ``response``) to the model that wrote it."""
     prompts: tuple[str, ...] = ()
     """Versions of the prompt templates in use, such as ``respond@1:5f2c9a10``."""
     cost_usd: float | None = 0.0
+    reasoning: str = ""
+    """What the response agent thought before it answered; empty where nothing is known of it."""
 
     @property
     def failure_kind(self) -> str:
@@ -205,6 +212,7 @@ class Candidate:
             "models": dict(self.models),
             "prompts": list(self.prompts),
             "cost_usd": self.cost_usd,
+            "reasoning": self.reasoning,
         }
 
     @classmethod
@@ -218,6 +226,7 @@ class Candidate:
             models=data["models"],
             prompts=tuple(data["prompts"]),
             cost_usd=data["cost_usd"],
+            reasoning=data.get("reasoning", ""),
         )
 
 

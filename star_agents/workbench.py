@@ -16,6 +16,7 @@ from typing import Any
 from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
+from star_agents.agents.reply_reading import why_unusable
 from star_agents.agents.structured import ReplyForm
 from star_agents.bus import Bus
 from star_agents.config import Config
@@ -260,6 +261,7 @@ class SeedBench:
             candidate,
             sample=replace(candidate.sample, response=reply.text.strip()),
             failure=flaw,
+            reasoning=reply.reasoning,
             models={**candidate.models, "response": reply.model},
             prompts=(*candidate.prompts, self._rooms.prompts.version("respond")),
             cost_usd=(candidate.cost_usd or 0.0) + (reply.cost_usd or 0.0) if known else None,
@@ -279,15 +281,8 @@ class SeedBench:
         return reply, flaw
 
     def _flaw(self, reply: Reply, what: str) -> str:
-        """Why a reply cannot be used; IFD could not tell, so it is decided here."""
-        if not reply.text.strip():
-            return f"empty: {reply.agent} wrote no {what} (finish_reason {reply.finish_reason})"
-        allowed = (
-            self._rooms.config.agents[reply.agent].allow_cut if reply.agent in self._rooms.config.agents else False
-        )
-        if reply.finish_reason == "length" and not allowed:
-            return f"length: the {what} of {reply.agent} was cut after {reply.completion_tokens} tokens"
-        return ""
+        agent = self._rooms.config.agents.get(reply.agent)
+        return why_unusable(reply, what, allow_cut=agent is not None and agent.allow_cut)
 
     def _nonce(self, step: str) -> str:
         return hmac.new(self._rooms.salt, f"{self.seed.id}:{step}".encode(), hashlib.sha256).hexdigest()[:16]

@@ -94,7 +94,6 @@ ANSWERS: dict[str, tuple[str, Raw]] = {
     "Ollama, length": (OLLAMA, ollama("Fo", "length")),
     "Ollama, thinking apart": (OLLAMA, ollama("4", message={"thinking": "2+2"})),
     "Ollama, thinking before the answer": (OLLAMA, ollama("<think>2+2</think>4")),
-    "Ollama, loaded only": (OLLAMA, ollama("", "load")),
     "Ollama, tool call": (
         OLLAMA,
         ollama("", message={"tool_calls": [{"function": {"name": "f", "arguments": {}}}]}),

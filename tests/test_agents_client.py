@@ -143,7 +143,7 @@ async def test_a_cut_reply_an_empty_one_and_hidden_reasoning_come_back_as_they_a
         cut, empty, reasoned = [await client.ask("qwen", HELLO) for _ in range(3)]
     assert (cut.text, cut.finish_reason) == ("Once upon a", "length")
     assert (empty.text, empty.finish_reason) == ("", "stop")
-    assert reasoned.text == " 4 "
+    assert (reasoned.text, reasoned.reasoning) == ("4", "2 + 2 is 4")
 
 
 async def test_an_agent_with_several_deployments_uses_them_and_says_which(server: OpenAIServer) -> None:

@@ -1,6 +1,7 @@
 """The direct way and LiteLLM's, played the same replies by the same server: what comes of them has to be the same.
 
-``recorded_replies.py`` holds the replies.
+``recorded_replies.py`` holds the replies. Where LiteLLM is wrong, or hides what the provider said, the two differ, and
+the tests under "Where the direct way knows better" say in what.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ from recorded_replies import (
     chat,
     choice,
     error,
+    ollama,
 )
 
 from star_agents.agents import litellm_env
 from star_agents.agents.answer import Call, Choice, Transport
-from star_agents.agents.direct import _FINISHED, DirectTransport
+from star_agents.agents.direct import DirectTransport
 from star_agents.agents.endpoints import Endpoint, resolve
+from star_agents.agents.finish_reasons import KNOWN, finish_reason
 from star_agents.agents.prices import cost, listed_price
 from star_agents.agents.stock import StockTransport
 from star_agents.agents.translate import translate
@@ -207,13 +210,29 @@ async def test_an_answer_in_parts_is_read_where_litellm_cannot() -> None:
     assert direct.choices == (Choice(text="Four.", finish_reason="stop"),)
 
 
-def test_every_finish_reason_means_what_it_means_to_litellm() -> None:
+async def test_a_finish_reason_that_litellm_hides_is_seen() -> None:
+    async with both(OLLAMA) as ways:
+        stock, direct = await ways.outcomes(ollama("", "load"))
+    assert [outcome.choices[0].finish_reason for outcome in (stock, direct)] == ["stop", "load"]
+
+
+NO_ENDS = {"ERROR", "error", "network_error", "FINISH_REASON_UNSPECIFIED", "MALFORMED_FUNCTION_CALL"}
+NO_ENDS |= {"TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"}
+"""LiteLLM calls them ``stop``."""
+
+
+def test_every_finish_reason_means_what_it_means_to_litellm_but_for_those_that_are_no_ends() -> None:
     litellm_env.load()
     from litellm.litellm_core_utils import core_helpers  # noqa: PLC0415  after its environment is set
 
-    assert len(core_helpers._FINISH_REASON_MAP) > 30
-    for reason in {*core_helpers._FINISH_REASON_MAP, *_FINISHED, "abort"}:
-        assert _FINISHED.get(reason, "stop") == core_helpers.map_finish_reason(reason), reason
+    theirs = core_helpers._FINISH_REASON_MAP
+    assert len(theirs) > 30
+    for reason in theirs.keys() - NO_ENDS - {"function_call"}:
+        assert finish_reason(reason, tokens=1, max_tokens=None) == core_helpers.map_finish_reason(reason), reason
+    for reason in (NO_ENDS, {"abort", "insufficient_system_resource", "pause_turn"}):
+        assert {finish_reason(word, tokens=1, max_tokens=None) for word in reason} == set(reason)
+        assert {core_helpers.map_finish_reason(word) for word in reason} == {"stop"}
+    assert len(KNOWN) > 30
 
 
 # What is sent.

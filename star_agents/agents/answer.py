@@ -32,13 +32,18 @@ class Choice:
     """One answer."""
 
     text: str
-    """Empty where the provider sent none."""
+    """The answer without the model's thoughts; empty where the provider sent none."""
     finish_reason: str
+    """As ``finish_reasons`` reads it."""
+    reasoning: str = ""
+    """The thoughts, as far as the provider shows them."""
+    flaw: str = ""
+    """Why the text is no answer, where the reply itself shows it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """A provider's reply, its usage for all choices together."""
+    """A provider's reply, its usage for all choices together. ``reply_reading`` makes its choices."""
 
     choices: tuple[Choice, ...]
     prompt_tokens: int

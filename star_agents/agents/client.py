@@ -339,6 +339,8 @@ def _replies(line: Line, answered: Answered[Answer], count: int) -> list[Reply]:
         Reply(
             text=choice.text,
             finish_reason=choice.finish_reason,
+            reasoning=choice.reasoning,
+            flaw=choice.flaw,
             agent=line.name,
             model=endpoint.model,
             prompt_tokens=share.prompt_tokens,

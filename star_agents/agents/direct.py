@@ -1,14 +1,13 @@
 """The short way to servers that speak OpenAI's protocol, or Ollama's: one connection pool of ours, and nothing between.
 
-LiteLLM's Router still picks the deployment; only the sending is ours. It costs a twentieth of the CPU of
-``Router.acompletion``, and answers, usage and errors are the same: ``tests/test_agents_parity.py`` holds both to it.
+It costs a twentieth of the CPU of ``Router.acompletion``, and answers, usage and errors are the same but for what
+LiteLLM hides or gets wrong: ``tests/test_agents_parity.py`` holds both to it and names the differences.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,9 @@ import aiohttp
 import certifi
 import orjson
 
-from star_agents.agents.answer import Answer, Call, Choice
+from star_agents.agents.answer import Answer, Call
+from star_agents.agents.failures import HttpFailure
+from star_agents.agents.reply_reading import choices_of, error_in
 from star_agents.agents.routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
 
 _CONNECT_S = 15.0
@@ -28,38 +29,6 @@ _KEEP_ALIVE_S = 4.0
 that the server closes just as a request goes out on it would be a failed call."""
 _LARGEST = 64 << 20
 """Bytes of a reply."""
-_THINKING = re.compile(r"<(?:think|thinking|budget:thinking)>.*?</(?:think|thinking|budget:thinking)>", re.DOTALL)
-_FINISHED: Mapping[str, str] = {
-    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "compaction"), "length"),
-    **dict.fromkeys(("tool_calls", "tool_use"), "tool_calls"),
-    "function_call": "function_call",
-    **dict.fromkeys(("content_filter", "content_filtered", "refusal", "sensitive"), "content_filter"),
-    **dict.fromkeys(("SAFETY", "RECITATION", "LANGUAGE", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT"), "content_filter"),
-    **dict.fromkeys(("SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "NO_IMAGE"), "content_filter"),
-    **dict.fromkeys(("IMAGE_RECITATION", "IMAGE_OTHER", "ESCALATION", "ERROR_TOXIC"), "content_filter"),
-    "guardrail_intervened": "content_filter",
-}
-"""Why an answer ended, in OpenAI's words; whatever is not here is ``stop``, as with LiteLLM."""
-
-
-class HttpFailure(Exception):
-    """The server answered with an error.
-
-    Args:
-        status_code: Of the reply, or the code inside an error that came with status 200.
-        body: The reply's text.
-        headers: Of the reply.
-    """
-
-    def __init__(self, status_code: int, body: str, headers: Mapping[str, str]) -> None:
-        super().__init__(status_code, body)
-        self.status_code = status_code
-        self.body = body
-        self.headers = headers
-
-    def __str__(self) -> str:
-        """What the server says is wrong, without the JSON around it."""
-        return _said(self.body) or f"status {self.status_code}"
 
 
 class DirectTransport:
@@ -94,9 +63,9 @@ class DirectTransport:
         read = _decode(reply)
         if not isinstance(read, dict):
             raise TypeError(f"the reply is no object but {type(read).__name__}")
-        if error := read.get("error"):
-            _fail(error, headers)
-        return _ollama_answer(read) if route.dialect == "ollama" else _openai_answer(read)
+        if (failure := error_in(read, headers)) is not None:
+            raise failure
+        return _ollama_answer(read, call) if route.dialect == "ollama" else _openai_answer(read, call)
 
     async def aclose(self) -> None:
         """Close every connection. Nothing may be in flight; a later call opens a new pool."""
@@ -177,66 +146,24 @@ def _decode(reply: bytes) -> Any:
         return json.loads(reply)  # it also takes NaN, a byte-order mark and half a surrogate pair, as LiteLLM does
 
 
-def _fail(error: Any, headers: Mapping[str, str]) -> None:
-    """Raise for an ``error`` in a reply with status 200; an empty one, which some servers always send, is none."""
-    message, code = (error.get("message"), error.get("code")) if isinstance(error, dict) else (error, None)
-    if message or code is not None:
-        status = 422 if code is None else code if isinstance(code, int) else 500
-        raise HttpFailure(status, str(message or "an error without a message"), headers)
-
-
-def _openai_answer(read: Mapping[str, Any]) -> Answer:
-    choices = read["choices"]
-    if not choices:
-        raise LookupError("the reply has no choices")
+def _openai_answer(read: Mapping[str, Any], call: Call) -> Answer:
     usage = read.get("usage") or {}
     details = usage.get("prompt_tokens_details") or {}
     counts = (details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cache_read_input_tokens"))
+    tokens = int(usage.get("completion_tokens") or 0)
     return Answer(
-        choices=tuple(_choice(choice["message"], choice.get("finish_reason")) for choice in choices),
+        choices=choices_of(read["choices"], call, completion_tokens=tokens),
         prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
+        completion_tokens=tokens,
         cached_tokens=int(next(filter(None, counts), 0)),
     )
 
 
-def _ollama_answer(read: Mapping[str, Any]) -> Answer:
+def _ollama_answer(read: Mapping[str, Any], call: Call) -> Answer:
+    tokens = int(read.get("eval_count") or 0)
+    choice = {"message": read["message"], "finish_reason": read.get("done_reason")}
     return Answer(
-        choices=(_choice(read["message"], read.get("done_reason")),),
+        choices=choices_of([choice], call, completion_tokens=tokens),
         prompt_tokens=int(read.get("prompt_eval_count") or 0),
-        completion_tokens=int(read.get("eval_count") or 0),
+        completion_tokens=tokens,
     )
-
-
-def _choice(message: Mapping[str, Any], finish_reason: Any) -> Choice:
-    finished = _FINISHED.get(finish_reason, "stop")
-    if finished == "stop" and message.get("tool_calls"):
-        finished = "tool_calls"
-    return Choice(text=_text(message), finish_reason=finished)
-
-
-def _text(message: Mapping[str, Any]) -> str:
-    """The answer alone: reasoning is left out, whether it stands in a field of its own or before the answer."""
-    content = message.get("content")
-    if content is None:
-        return ""
-    if isinstance(content, list):
-        return "".join(part["text"] for part in content if part.get("type") == "text")
-    if not isinstance(content, str):
-        raise TypeError(f"the answer is no text but {type(content).__name__}")
-    if content.startswith("<") and not message.keys() & {"reasoning_content", "reasoning", "thinking"}:
-        thought = _THINKING.match(content)
-        return content[thought.end() :] if thought else content
-    return content
-
-
-def _said(body: str) -> str:
-    """The message in an error's body, whichever of the usual forms it has; else the body itself."""
-    try:
-        read = json.loads(body)
-    except ValueError:
-        return body
-    for name in ("error", "message", "detail"):
-        if isinstance(read, dict) and read.get(name):
-            read = read[name]
-    return read if isinstance(read, str) else json.dumps(read)

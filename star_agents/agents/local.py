@@ -5,7 +5,8 @@ The offline agents come in this way. No model name can lead past it: the functio
 
 from __future__ import annotations
 
-from star_agents.agents.answer import Answer, Call, Choice
+from star_agents.agents.answer import Answer, Call
+from star_agents.agents.reply_reading import read_choice
 
 
 class LocalTransport:
@@ -17,8 +18,9 @@ class LocalTransport:
         if respond is None:
             raise ValueError(f"{call.endpoint.model} has no function in this process")
         answer = respond(call.endpoint.model.partition("/")[2], call.messages, call.shape.get("max_tokens"))
+        prompt = [message["content"] for message in call.messages]
         return Answer(
-            choices=(Choice(text=answer.text, finish_reason=answer.finish_reason),),
+            choices=(read_choice({"content": answer.text}, answer.finish_reason, prompt),),
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
         )

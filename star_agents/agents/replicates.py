@@ -20,12 +20,12 @@ def shares(answer: Answer, cost_usd: float | None, count: int) -> list[Share]:
     """Share a request out among the first ``count`` of its choices, so that the parts add up to the whole.
 
     Providers count all choices together. The first reply carries the prompt, which is paid for once; completion tokens
-    are split by the lengths of the texts, and the cost by the tokens carried.
+    are split by the lengths of the texts, thoughts included, and the cost by the tokens carried.
     """
     choices = answer.choices[:count]
     if len(choices) == 1:
         return [Share(answer.prompt_tokens, answer.completion_tokens, cost_usd)]
-    completions = _split(answer.completion_tokens, [len(choice.text) for choice in choices])
+    completions = _split(answer.completion_tokens, [len(choice.text) + len(choice.reasoning) for choice in choices])
     prompts = [answer.prompt_tokens, *[0] * (len(choices) - 1)]
     tokens = answer.prompt_tokens + answer.completion_tokens
     return [

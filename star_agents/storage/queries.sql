@@ -294,11 +294,12 @@ WHERE kind != 'dropped' AND cleared_at IS NULL AND at < :before ORDER BY at LIMI
 
 -- clear_answers --
 -- Take the texts out of a seed's answers.
-UPDATE calls SET reply = json_set(reply, '$.text', NULL) WHERE seed_id = :seed_id AND state = 'answered';
+UPDATE calls SET reply = json_set(reply, '$.text', NULL, '$.reasoning', '') WHERE seed_id = :seed_id AND state = 'answered';
 
 -- clear_candidates --
 -- Take the texts out of a seed's candidates that lost.
-UPDATE candidates SET payload = json_set(payload, '$.candidate.sample', json('{"instruction":""}'))
+UPDATE candidates
+SET payload = json_set(payload, '$.candidate.sample', json('{"instruction":""}'), '$.candidate.reasoning', '')
 WHERE chosen = 0 AND seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
 
 -- mark_cleared --

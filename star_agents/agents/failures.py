@@ -1,0 +1,38 @@
+"""What a server's own account of a failure is, before ``translate`` makes one of our errors of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+
+class HttpFailure(Exception):
+    """The server answered with an error.
+
+    Args:
+        status_code: Of the reply, or the code inside an error that came with status 200.
+        body: The reply's text.
+        headers: Of the reply.
+    """
+
+    def __init__(self, status_code: int, body: str, headers: Mapping[str, str]) -> None:
+        super().__init__(status_code, body)
+        self.status_code = status_code
+        self.body = body
+        self.headers = headers
+
+    def __str__(self) -> str:
+        """What the server says is wrong, without the JSON around it."""
+        return _said(self.body) or f"status {self.status_code}"
+
+
+def _said(body: str) -> str:
+    """The message in an error's body, whichever of the usual forms it has; else the body itself."""
+    try:
+        read = json.loads(body)
+    except ValueError:
+        return body
+    for name in ("error", "message", "detail"):
+        if isinstance(read, dict) and read.get(name):
+            read = read[name]
+    return read if isinstance(read, str) else json.dumps(read)
