@@ -24,7 +24,7 @@ NO_FAULT = frozenset({BUDGET_SPENT, DOWN})
 FLAWS: Mapping[str, str] = {
     "empty": "the reply held no text",
     "length": "the reply was cut at its longest",
-    "format": "the reply had not the form that was asked for",
+    "format": "the reply was no usable text, or did not end well",
 }
 """Kind of a candidate's failure (``records.Candidate``) to the reason that is counted."""
 

@@ -218,16 +218,8 @@ class Candidate:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``."""
-        return cls(
-            pair=AgentPair.from_name(data["pair"]),
-            is_base=data["is_base"],
-            sample=Sample.from_dict(data["sample"]),
-            failure=data["failure"],
-            models=data["models"],
-            prompts=tuple(data["prompts"]),
-            cost_usd=data["cost_usd"],
-            reasoning=data.get("reasoning", ""),
-        )
+        pair, sample = AgentPair.from_name(data["pair"]), Sample.from_dict(data["sample"])
+        return cls(**{**data, "pair": pair, "sample": sample, "prompts": tuple(data["prompts"])})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from star_agents.agents import litellm_env
 from star_agents.agents.answer import Call
 from star_agents.agents.direct import DirectTransport
 from star_agents.agents.endpoints import Endpoint, resolve
-from star_agents.agents.failures import HttpFailure
+from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.routes import Dialect, Route
 from star_agents.agents.translate import translate
 from star_agents.config import AgentConfig

@@ -18,7 +18,7 @@ import certifi
 import orjson
 
 from star_agents.agents.answer import Answer, Call
-from star_agents.agents.failures import HttpFailure
+from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.reply_reading import choices_of, error_in
 from star_agents.agents.routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
 

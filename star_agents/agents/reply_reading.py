@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from star_agents.agents.answer import Call, Choice
-from star_agents.agents.failures import HttpFailure
 from star_agents.agents.finish_reasons import LENGTH, NONE, STOP, TOOL_CALLS, finish_reason, most_tokens
+from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.thoughts import part, unwrapped
 from star_agents.records import Reply
 
