@@ -20,14 +20,15 @@ from openai_server import OpenAIServer
 from storage_samples import commit, make_dropped, make_outcome, make_seed
 from test_score_report import TAGS, Page
 
+import star_agents.web
 from star_agents.batch import run_batch
 from star_agents.commands.report import command
 from star_agents.config_file import parse_config
 from star_agents.errors import StoreError
 from star_agents.records import Outcome, Sample, Score
-from star_agents.report.curves import COLOURED, HEIGHT, Moment, curves, rank, thin
+from star_agents.report.curves import COLOURED, HEIGHT, LEFT, RIGHT, WIDTH, Edit, Moment, curves, rank, thin
 from star_agents.report.facts import OTHER_REASONS, REASONS, TO_READ, Reservoir, RunFacts, read_facts
-from star_agents.report.run_page import run_page
+from star_agents.report.run_page import STYLE, run_page
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 
@@ -235,3 +236,32 @@ def test_a_reservoir_gives_every_item_the_same_chance() -> None:
             drawn[item] += 1
     assert sum(drawn) == 2000
     assert all(60 <= count <= 140 for count in drawn)
+
+
+def test_a_pair_looks_the_same_in_every_report_and_on_the_page() -> None:
+    def looks(moments: list[Moment]) -> dict[str, str]:
+        lines = [line for line in ElementTree.fromstring(curves(moments)).iter() if "curve" in line.get("class", "")]
+        return {(line[0].text or "").partition(":")[0]: line.get("class", "") for line in lines}
+
+    even = [f"keep/{number:02}" for number in range(12)]
+    start = Moment(0, dict.fromkeys(even, 1 / 12))
+    first = looks([start, Moment(1, dict(zip(even, range(12), strict=True)))])
+    later = looks([start, Moment(1, {**dict(zip(even[::-1], range(12), strict=True)), "a/joined": 50.0})])
+    assert len(set(first.values())) == 12
+    assert {pair: later[pair] for pair in even} == first
+
+    page = (Path(star_agents.web.__file__).parent / "page" / "base.css").read_text(encoding="utf-8")
+    on_the_page = re.findall(r"--series-\d+: light-dark\((#\w+), (#\w+)\);", page)
+    for number, (light, dark) in enumerate(on_the_page):
+        assert STYLE.index(f"--c{number}:{light};") < STYLE.index(f"--c{number}:{dark};")
+    assert len(on_the_page) == COLOURED
+
+
+def test_edits_of_agents_yaml_are_marks_on_the_curve_with_what_they_changed() -> None:
+    moments = moments_of([[0.5, 0.5]] * 11)
+    drawn = ElementTree.fromstring(curves(moments, [Edit(5, "agents.yaml after 5: + agent <b>")]))
+    (mark,) = (line for line in drawn.iter() if line.get("class") == "edit")
+    assert mark[0].text == "agents.yaml after 5: + agent <b>"
+    left, right = float(LEFT), float(WIDTH - RIGHT)
+    x = float(re.findall(r"M([\d.]+) ", mark.get("d", ""))[0])
+    assert x == pytest.approx((left + right) / 2, abs=0.1)

@@ -1,7 +1,8 @@
 """The probability of every pair over a run (the paper's Figure 5) as inline SVG; pure.
 
 The pairs that matter now have colours and names at the end of their lines; the rest is grey, so that a hundred pairs
-are still one picture.
+are still one picture. A colour goes by when its pair came, and then by its name: neither who leads nor a pair that
+joins later changes it, so that two reports of one folder can be compared.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from star_agents.report.charts import Axis, nice_axis
 
 WIDTH, HEIGHT = 880, 340
 LEFT, RIGHT, TOP, BOTTOM = 46, 150, 12, 40
-COLOURED = 8
-"""Pairs with a colour: more cannot be told apart."""
+COLOURED = 10
+"""Colours, and pairs with their name at the end of the line."""
+LOOKS = 2 * COLOURED
+"""Pairs that can be told apart: every colour once as a whole line and once dashed."""
 DRAWN = 200
 """Pairs that are drawn at all."""
 POINTS = 300
@@ -25,6 +28,14 @@ LABEL_HEIGHT = 14
 LONGEST_NAME = 20
 
 
+class Edit(NamedTuple):
+    """A change of agents.yaml."""
+
+    seq: int
+    """The newest outcome when it came into force."""
+    says: str
+
+
 class Moment(NamedTuple):
     """The probabilities that were in force after one outcome."""
 
@@ -32,15 +43,18 @@ class Moment(NamedTuple):
     probabilities: Mapping[str, float]
 
 
-def curves(moments: Sequence[Moment]) -> str:
+def curves(moments: Sequence[Moment], edits: Sequence[Edit] = ()) -> str:
     """The chart; there are at least two moments."""
-    ranked = rank(moments)
+    ranked, looks = rank(moments), _looks(moments)
+    shown = ranked[: LOOKS if len(ranked) <= LOOKS else COLOURED]
     across = Axis(float(moments[0].seq), float(max(moments[-1].seq, moments[0].seq + 1)), 1.0)
     up = _up([value for one in moments for value in one.probabilities.values()])
-    grey = [_line(pair, moments, across, up, "grey", POINTS_GREY) for pair in ranked[COLOURED:DRAWN]]
-    coloured = [_line(pair, moments, across, up, f"c{n}", POINTS) for n, pair in enumerate(ranked[:COLOURED])]
+    grey = [_line(pair, moments, across, up, "grey", POINTS_GREY) for pair in ranked[len(shown) : DRAWN]]
+    coloured = [_line(pair, moments, across, up, looks[pair], POINTS) for pair in shown]
+    marks = [_edit(edit, across) for edit in edits]
     # The first of the ranking is drawn last, above the others.
-    parts = [_grid(up), _bottom(across), *grey, *coloured[::-1], _names(ranked[:COLOURED], moments[-1], up)]
+    parts = [_grid(up), _bottom(across), *marks, *grey, *coloured[::-1]]
+    parts.append(_names(ranked[:COLOURED], looks, moments[-1], up))
     label = "Probability of each pair over the outcomes"
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
@@ -50,6 +64,21 @@ def rank(moments: Sequence[Moment]) -> list[str]:
     now = moments[-1].probabilities
     ever = {pair: None for one in moments for pair in one.probabilities}
     return sorted(ever, key=lambda pair: (-now.get(pair, -1.0), pair))
+
+
+def _looks(moments: Sequence[Moment]) -> dict[str, str]:
+    """CSS classes of every pair, in the order in which they came and then by name."""
+    first: dict[str, int] = {}
+    for number, one in enumerate(moments):
+        for pair in one.probabilities:
+            first.setdefault(pair, number)
+    came = sorted(first, key=lambda pair: (first[pair], pair))
+    return {pair: f"c{n % COLOURED}{' dashed' if n % LOOKS >= COLOURED else ''}" for n, pair in enumerate(came)}
+
+
+def _edit(edit: Edit, across: Axis) -> str:
+    x = _x(across, min(max(edit.seq, across.low), across.high))
+    return f'<path class="edit" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"><title>{escape(edit.says)}</title></path>'
 
 
 def thin(moments: Sequence[Moment], most: int) -> list[Moment]:
@@ -80,15 +109,15 @@ def _line(pair: str, moments: Sequence[Moment], across: Axis, up: Axis, css: str
     return f'<path class="curve {css}" d="{"".join(path)}"><title>{escape(says)}</title></path>'
 
 
-def _names(pairs: Sequence[str], last: Moment, up: Axis) -> str:
+def _names(pairs: Sequence[str], looks: Mapping[str, str], last: Moment, up: Axis) -> str:
     """Names at the ends of the lines, moved apart where lines end close together."""
-    shown = [(number, pair) for number, pair in enumerate(pairs) if pair in last.probabilities]
-    places = _apart([_y(up, last.probabilities[pair]) + 4 for _, pair in shown])
+    shown = [pair for pair in pairs if pair in last.probabilities]
+    places = _apart([_y(up, last.probabilities[pair]) + 4 for pair in shown])
     parts = []
-    for (number, pair), y in zip(shown, places, strict=True):
+    for pair, y in zip(shown, places, strict=True):
         name = pair if len(pair) <= LONGEST_NAME else f"{pair[: LONGEST_NAME - 1]}…"
         says = f"{name} {last.probabilities[pair]:.1%}"
-        parts.append(f'<text class="c{number}" x="{WIDTH - RIGHT + 8}" y="{y:.1f}">{escape(says)}</text>')
+        parts.append(f'<text class="{looks[pair]}" x="{WIDTH - RIGHT + 8}" y="{y:.1f}">{escape(says)}</text>')
     return "".join(parts)
 
 

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from star_agents.config import Config
+from star_agents.config_changes import config_marks
 from star_agents.errors import StoreError
-from star_agents.report.curves import Moment
+from star_agents.report.curves import Edit, Moment
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.status import describe, describe_config
 from star_agents.storage.reader import StoreReader
@@ -113,6 +114,14 @@ class RunFacts:
         """The curve of every pair."""
         return [Moment(one["seq"], one["probabilities"]) for one in self.summary["curve"]]
 
+    @property
+    def edits(self) -> list[Edit]:
+        """What changed in agents.yaml on the way."""
+        return [
+            Edit(one["seq"], f"agents.yaml after {one['seq']:,}: {', '.join(one['changes'])}")
+            for one in self.summary["edits"]
+        ]
+
 
 def read_facts(reader: StoreReader, name: str) -> RunFacts:
     """Read a store, also while a daemon works on it: then the parts are of moments close together.
@@ -153,6 +162,7 @@ def _summary(reader: StoreReader, config: Config, found: _Pass) -> dict[str, Any
         **{part: status[part] for part in ("gaps", "referee", "memory", "failures")},
         "dropped_because": dict(found.reasons.most_common()),
         "curve": [point.to_dict() for point in reader.curve()],
+        "edits": [mark.to_dict() for mark in config_marks([(r.id, r.after_seq, r.at, r.config) for r in revisions])],
         "config": describe_config(config, revisions[-1].id),
         "began_at": _moment(revisions[0].at),
         "as_of": _moment(newest[0].at) if newest else None,

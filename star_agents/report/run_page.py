@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from star_agents.leading import WinRate, win_rate
 from star_agents.report.charts import Axis, Series, histogram, outside
-from star_agents.report.curves import COLOURED, DRAWN, curves, rank
+from star_agents.report.curves import COLOURED, DRAWN, LOOKS, curves, rank
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.report.markup import figure, page, table, text, tiles
 from star_agents.report.stories import stories
@@ -70,11 +71,13 @@ def _curves(facts: RunFacts) -> str:
         return '<p class="empty">The probabilities of the pairs have no history yet.</p>'
     ranked = rank(moments)
     caption = "How likely each pair is to be drawn for the next seed, over the outcomes so far (Eq. 8)."
-    if len(ranked) > COLOURED:
+    if facts.edits:
+        caption += f" Dashed across: {_count(len(facts.edits), 'edit')} of agents.yaml; rest a pointer on one."
+    if len(ranked) > LOOKS:
         caption += f" The {COLOURED} that lead now have colours; rest a pointer on a grey line for its name."
     if len(ranked) > DRAWN:
         caption += f" {len(ranked) - DRAWN:,} more are not drawn."
-    chart = f'<div class="wide curves">{curves(moments)}</div>'
+    chart = f'<div class="wide curves">{curves(moments, facts.edits)}</div>'
     return f"<section>{figure('Which pairs are trusted', chart, caption)}</section>"
 
 
@@ -87,7 +90,10 @@ def _pairs(summary: Data) -> str:
     money = any(one["cost_usd"] or one["candidates_of_unknown_cost"] for one in pairs.values())
     rows = [[text(name), *_pair(one), *(_pair_money(one) if money else [])] for name, one in ranked]
     head = [*columns, *(["cost", "cost per kept sample"] if money else [])]
-    note = "A base pair is always asked and never drawn, so it has no probability."
+    note = (
+        "A base pair is always asked and never drawn, so it has no probability. Beside each share of wins stands its "
+        "95 % interval (Wilson): pairs whose intervals meet may differ by chance."
+    )
     return f'<section><h2>Pairs</h2>{table(head, rows)}<p class="note">{note}</p></section>'
 
 
@@ -97,12 +103,16 @@ def _pair(one: Data) -> list[str]:
         f"{one['candidates']:,}",
         f"{one['failures']:,}",
         f"{one['wins']:,}",
-        _share(one["wins"] / one["candidates"] if one["candidates"] else None),
+        _won(win_rate(one["wins"], one["candidates"])),
         "–" if one["mean_pi"] is None else f"{one['mean_pi']:.3f}",
         "–" if now is None else f"{now:.2%}",
         "–" if start is None else f"{start:.2%}",
         f"{now / start:.2f}×" if start and now is not None else "–",
     ]
+
+
+def _won(rate: WinRate) -> str:
+    return "–" if rate.rate is None else f"{rate.rate:.0%} ({rate.low:.0%}–{rate.high:.0%})"
 
 
 def _pair_money(one: Data) -> list[str]:
@@ -236,8 +246,31 @@ def _count(count: int, what: str) -> str:
 
 
 _COLOURS = {
-    "light": ["#2563eb", "#d9730d", "#0d8a6a", "#b4235a", "#7c3aed", "#8a6d00", "#0e7490", "#57534e"],
-    "dark": ["#7aa5ff", "#f5a65b", "#43c59e", "#f472a5", "#b794f6", "#e3c24b", "#5ccfe6", "#c4bfb8"],
+    # Those of the daemon's page (web/page/base.css), in the same order: a pair looks the same here and there.
+    "light": [
+        "#1561b8",
+        "#c2590c",
+        "#23803f",
+        "#8145c4",
+        "#b32c63",
+        "#0e7f86",
+        "#7d6a00",
+        "#8c3b2a",
+        "#3d4650",
+        "#5d8a00",
+    ],
+    "dark": [
+        "#72b1f5",
+        "#f0a05a",
+        "#67c887",
+        "#bf9cf5",
+        "#f088af",
+        "#4fc9cf",
+        "#d6bf4a",
+        "#e38f7b",
+        "#cfd6dd",
+        "#a9d65c",
+    ],
 }
 
 
@@ -250,6 +283,8 @@ STYLE = (
     + "".join(f"svg .c{n}{{stroke:var(--c{n})}}svg text.c{n}{{fill:var(--c{n});stroke:none}}" for n in range(COLOURED))
     + """
 svg .curve{fill:none;stroke-width:1.8;stroke-linejoin:round}
+svg path.dashed{stroke-dasharray:6 3}
+svg .edit{stroke:var(--quiet);stroke-dasharray:2 4;stroke-width:1.5;fill:none}
 svg .grey{stroke:var(--quiet);stroke-width:1;stroke-opacity:.35}
 svg .chosen{fill:var(--gap);stroke:var(--gap);fill-opacity:.4}
 svg .others{fill:var(--quiet);stroke:var(--quiet);fill-opacity:.2}

@@ -4,8 +4,8 @@
 export function hintAtMore() {
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".scroll"))) {
     const look = () => {
-      const left = place.scrollWidth - place.clientWidth - place.scrollLeft;
-      place.classList.toggle("has-more-right", left > 1);
+      place.classList.toggle("has-more-right", place.scrollWidth - place.clientWidth - place.scrollLeft > 1);
+      place.classList.toggle("has-more-below", place.scrollHeight - place.clientHeight - place.scrollTop > 1);
       place.classList.toggle("has-more-left", place.scrollLeft > 1);
     };
     place.addEventListener("scroll", look, { passive: true });
