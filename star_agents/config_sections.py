@@ -48,6 +48,9 @@ class ServerConfig(Section):
     """Further host names under which the server may be addressed."""
     watch: str | None = None
     """Folder whose new files become seeds; `inbox` in the data folder when left out."""
+    settle_s: float = Field(default=5.0, ge=0, le=3600)
+    """Seconds for which a file there must not change before it is read; 12 times as long where its end seems to be
+    missing. Whoever writes more slowly than that loses nothing, but is read in parts."""
     queue_limit: int = Field(default=1_000_000, ge=1)
     """Waiting seeds beyond which the API answers 429: a client that sends in a loop must not fill the disk."""
     drain_s: float = Field(default=60.0, ge=0)

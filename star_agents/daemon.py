@@ -24,7 +24,7 @@ from star_agents.bus import Bus
 from star_agents.config_file import config_digest, read_config
 from star_agents.errors import ConfigError, StarAgentsError
 from star_agents.events import ConfigMended, ConfigRejected, StateChanged
-from star_agents.intake import make_inbox, watch_inbox
+from star_agents.inbox import Inbox, make_inbox
 from star_agents.lag import watch_lag
 from star_agents.line import Line
 from star_agents.logs import LogFeed, log_event
@@ -128,7 +128,7 @@ class Daemon:
 
     async def _watch_inbox(self, inbox: Path) -> None:
         with self._intake:
-            await watch_inbox(self._line, inbox)
+            await Inbox(self._line, inbox, settle_s=self._line.config.server.settle_s).watch()
 
     async def _follow_edits(self) -> None:
         async for _ in edits(self._config_path):

@@ -50,6 +50,15 @@ class SeedsRejected(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class IntakeWaits(Event):
+    """A file of the inbox is not read yet, or will be read again: somebody may still be writing it."""
+
+    name: ClassVar[str] = "intake_waits"
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PairsDrawn(Event):
     """It is recorded which pairs will write for a seed."""
 

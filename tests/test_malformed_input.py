@@ -87,7 +87,7 @@ INBOX: dict[bytes, bytes] = {
 
 def test_malformed_requests_and_inbox_files_are_refused_and_the_daemon_goes_on(tmp_path: Path) -> None:
     config, data = tmp_path / "agents.yaml", tmp_path / "data"
-    config.write_text(GOOD_CONFIG)
+    config.write_text(GOOD_CONFIG + "server: {settle_s: 0.5}\n")
     with serving(config, data) as (daemon, base):
         address = urlsplit(base).netloc
         for method, path, body, headers in REQUESTS:

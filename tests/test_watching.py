@@ -1,4 +1,4 @@
-"""Edits and arrivals are noticed once they have settled. Time is a list of looks, handed in."""
+"""Edits are noticed once they have settled. Time is a list of looks, handed in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from star_agents.watching import arrivals, edits
+from star_agents.watching import edits
 
 
 class Steps:
@@ -55,20 +55,6 @@ async def test_a_file_replaced_by_an_editor_is_noticed_though_it_was_gone_for_a_
     path.write_text("a")
     other.write_text("b")
     assert await count_edits(path, path.unlink, nothing, lambda: other.rename(path), nothing, nothing) == 1
-
-
-async def test_a_file_that_arrives_is_yielded_when_it_has_settled(tmp_path: Path) -> None:
-    found: list[str] = []
-    (tmp_path / "done").mkdir()
-    (tmp_path / ".hidden").write_text("x")
-    (tmp_path / "half.jsonl.part").write_text("x")
-    path = tmp_path / "seeds.jsonl"
-    steps = Steps(lambda: path.write_text("1"), lambda: path.write_text("12"), nothing, nothing)
-    with pytest.raises(TimeoutError):
-        async for arrived in arrivals(tmp_path, sleep=steps):
-            found.append(arrived.name)
-            arrived.rename(tmp_path / "done" / arrived.name)
-    assert found == ["seeds.jsonl"]
 
 
 async def test_what_changed_before_the_watching_began_is_not_missed(tmp_path: Path) -> None:
