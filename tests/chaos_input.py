@@ -368,7 +368,7 @@ def _file_cases(draw: random.Random) -> list[Case]:
         "deep.json": b"[" * 100_000,
         "empty.csv": b"",
         "header.csv": b"instruction,output\n",
-        "other.csv": b"question,answer\na,b\n",
+        "other.csv": b"headline,author\na,b\n",
         "ragged.csv": b"instruction,output\na,b,c\n",
         "blank.csv": b"instruction,output\n,b\n",
         "twice.csv": b"instruction,instruction\na,b\n",

@@ -40,7 +40,7 @@ def star_agents(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_seeds_come_by_post_by_add_and_by_folder_and_a_signal_drains(tmp_path: Path, url: str) -> None:
-    daemon, base = start(tmp_path, agents_yaml(url))
+    daemon, base = start(tmp_path, agents_yaml(url, replaced="server: {settle_s: 0.5}"))
     with daemon:
         assert post(base, rows(0, 5)) == taken(5, known=0)
         assert post(base, rows(3, 4)) == taken(2, known=2)
