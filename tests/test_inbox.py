@@ -16,7 +16,7 @@ from lines import config_for
 
 from star_agents.building import open_line
 from star_agents.bus import Bus
-from star_agents.config import ServerConfig
+from star_agents.config_sections import ServerConfig
 from star_agents.events import Event, IntakeWaits, SeedsAdded, SeedsRejected
 from star_agents.inbox import OPEN_TIMES, WATCHED_S, Inbox, make_inbox
 from star_agents.line import Line
