@@ -18,7 +18,7 @@ from star_agents.config import Config
 from star_agents.config_base import BudgetSettings
 from star_agents.events import BudgetCleared, BudgetReached, CallAnswered, Event, OutcomeCommitted, SeedsAdded
 from star_agents.records import Outcome, OutcomeKind
-from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend, Taken
+from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend, Taken, known
 from star_agents.storage.store import Store
 
 
@@ -53,8 +53,10 @@ class Accounts:
         )
         self._prompt_tokens = counts.prompt_tokens
         self._completion_tokens = counts.completion_tokens
-        self._agents = {one.agent: _Agent(one.answered, one.cost_usd, one.unknown_price) for one in usage}
-        self._pairs = {one.pair: _Pair(one.candidates, one.wins, one.cost_usd, one.unknown_cost) for one in pairs}
+        self._agents = {one.agent: _Agent(one.answered, one.cost_usd or 0.0, one.unknown_price) for one in usage}
+        self._pairs = {
+            one.pair: _Pair(one.candidates, one.wins, one.cost_usd or 0.0, one.unknown_cost) for one in pairs
+        }
 
     @classmethod
     async def of(cls, store: Store) -> Self:
@@ -74,6 +76,7 @@ class Accounts:
     def counts(self, open_work: OpenWork) -> Counts:
         """The store in numbers, with what is in hand."""
         done = self._ends.total()
+        unknown = sum(one.unknown for one in self._agents.values())
         return Counts(
             waiting=max(0, self._seeds - done - open_work.seeds - open_work.quarantined),
             working=open_work.seeds,
@@ -86,18 +89,24 @@ class Accounts:
             calls_maybe_paid=open_work.calls_maybe_paid,
             prompt_tokens=self._prompt_tokens,
             completion_tokens=self._completion_tokens,
-            cost_usd=sum(one.usd for one in self._agents.values()),
-            calls_of_unknown_price=sum(one.unknown for one in self._agents.values()),
+            cost_usd=known(sum(one.usd for one in self._agents.values()), unknown),
+            calls_of_unknown_price=unknown,
         )
 
     def spend(self) -> dict[str, Spend]:
         """What each agent's answered calls cost."""
-        return {name: Spend(one.usd, one.calls, one.unknown) for name, one in self._agents.items()}
+        return {name: Spend(known(one.usd, one.unknown), one.calls, one.unknown) for name, one in self._agents.items()}
 
     def pair_costs(self) -> list[PairCost]:
         """What each pair did for the finished seeds, and for how much."""
         return [
-            PairCost(pair=name, candidates=one.candidates, wins=one.wins, cost_usd=one.usd, unknown_cost=one.unknown)
+            PairCost(
+                pair=name,
+                candidates=one.candidates,
+                wins=one.wins,
+                cost_usd=known(one.usd, one.unknown),
+                unknown_cost=one.unknown,
+            )
             for name, one in sorted(self._pairs.items())
         ]
 

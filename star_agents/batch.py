@@ -119,7 +119,7 @@ async def run_batch(
                 f"{mine.others_waiting:,} seeds of earlier runs wait in this folder and are worked too; "
                 f"-n {mine.seeds} would leave them",
             )
-        progress = BatchProgress(total, done=done, spent_usd=counts.cost_usd, console=console)
+        progress = BatchProgress(total, done=done, before=counts, console=console)
         bus.subscribe(progress.hear)
         end = _End("", "")
         if mine.waiting if only_these else counts.waiting:

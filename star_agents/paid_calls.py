@@ -118,6 +118,8 @@ class PaidCalls:
         except AgentError as error:
             if intended and error.certainly_unpaid:
                 await self._store.withdraw(keys)
+            elif intended:
+                self._costs |= dict.fromkeys(keys)  # It may have been billed: nobody knows.
             if not isinstance(error, BudgetExhausted):
                 self._publish_failure(error, intents[0], self._clock() - started)
             raise

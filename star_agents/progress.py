@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +20,8 @@ from star_agents.events import (
     OutcomeCommitted,
     PriceNoted,
 )
+from star_agents.figures import duration, usd, usd_each, usd_sum
+from star_agents.storage.rows import Counts, known
 
 
 class BatchProgress:
@@ -26,16 +30,28 @@ class BatchProgress:
     Args:
         total: Seeds that this batch is about.
         done: Of those, how many an earlier run settled.
-        spent_usd: What those cost.
+        before: What the store had done and spent before this run.
         console: Where to draw.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, total: int, *, done: int, spent_usd: float, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        total: int,
+        *,
+        done: int,
+        before: Counts,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console or Console(stderr=True)
         self._total = total
         self._done = done
         self._done_before = done
-        self._spent_before = spent_usd
+        self._before = before
+        self._improved = before.kept
+        self._clock = clock
+        self._began = clock()
         self._spent = 0.0
         self._unpriced = 0
         self._calls = 0
@@ -82,6 +98,7 @@ class BatchProgress:
                 self._failed += 1
             case OutcomeCommitted():
                 self._done += 1
+                self._improved += event.outcome.kind == "kept"
             case BudgetReached() | BudgetCleared() | PriceNoted():
                 self._console.print(event.message, highlight=False, markup=False, soft_wrap=True)
             case FailureFirstSeen():
@@ -97,7 +114,16 @@ class BatchProgress:
         tenths = 10 * self._done // max(self._total, 1)
         if not self._console.is_terminal and tenths > self._tenths_shown:
             self._tenths_shown = tenths
-            self._console.print(f"{self._done}/{self._total} seeds, {self._facts()}", highlight=False, soft_wrap=True)
+            self._console.print(
+                f"{self._done}/{self._total} seeds, {self._facts()}{self._time_left()}", highlight=False, soft_wrap=True
+            )
+
+    def _time_left(self) -> str:
+        settled, left = self._done - self._done_before, self._total - self._done
+        return f", about {duration(self._seconds() / settled * left)} left" if settled and left else ""
+
+    def _seconds(self) -> float:
+        return max(1.0, self._clock() - self._began)
 
     def _facts(self) -> str:
         parts = [f"{self._calls:,} calls"]
@@ -105,11 +131,18 @@ class BatchProgress:
             parts.append(f"{self._reused:,} from the journal")
         if self._failed:
             parts.append(f"{self._failed:,} failed")
-        settled = self._done - self._done_before
-        spent = self._spent_before + self._spent
-        money = f"${spent:,.4f}"
-        if settled and self._total > self._done:
-            money += f", ${spent + self._spent / settled * (self._total - self._done):,.4f} projected"
-        if self._unpriced:
-            money += f", {self._unpriced:,} calls of unknown price"
-        return ", ".join([*parts, money])
+        return ", ".join([*parts, *self._money()])
+
+    def _money(self) -> Iterator[str]:
+        """What it has cost, what it will, how fast it goes, and what one improved seed costs."""
+        unknown = self._before.calls_of_unknown_price + self._unpriced
+        spent = known((self._before.cost_usd or 0.0) + self._spent, unknown)
+        yield usd_sum(spent, unknown)
+        if not spent:
+            return
+        settled, left = self._done - self._done_before, self._total - self._done
+        if self._improved:
+            yield f"{usd_each(spent / self._improved)} per improved seed"
+        if settled and left:
+            yield f"{usd_each(3600 * self._spent / self._seconds())} an hour"
+            yield f"{usd(spent + self._spent / settled * left)} projected"

@@ -28,8 +28,8 @@ def describe(
 ) -> dict[str, Any]:
     """Join counts, money, probabilities and tallies; where the line is at work, also how each agent is doing.
 
-    Costs are US dollars and sums of what is known; how much is not known stands beside each. ``None`` stands for a
-    share of nothing, such as the cost per sample before the first one.
+    Costs are US dollars and sums of what is known; how much is not known stands beside each. ``None`` stands for a sum
+    of which nothing is known, and for a share of nothing, such as the cost per sample before the first one.
     """
     return {
         "seeds": {
@@ -51,6 +51,7 @@ def describe(
             "usd": counts.cost_usd,
             "calls_of_unknown_price": counts.calls_of_unknown_price,
             "usd_per_sample": per(counts.cost_usd, counts.selected),
+            "usd_per_improved": per(counts.cost_usd, counts.kept),
             "projected_usd": projected_usd(counts),
         },
         "budgets": [asdict(budget) for budget in budgets],
@@ -94,7 +95,7 @@ def projected_usd(counts: Counts) -> float | None:
 
     Where no price is known at all, nothing is projected either; where some are not, the sum holds what is known.
     """
-    if not counts.done or (counts.calls_of_unknown_price and not counts.cost_usd):
+    if not counts.done or counts.cost_usd is None:
         return None
     return counts.cost_usd + (counts.waiting + counts.working) * counts.cost_usd / counts.done
 

@@ -177,7 +177,10 @@ class SeedBench:
                 raise
             return replace(candidate, failure=f"budget: {error}")
         except AgentError as error:
-            return replace(candidate, failure=f"{'down' if self._is_outage(pair, error) else 'call'}: {error}")
+            failure = f"{'down' if self._is_outage(pair, error) else 'call'}: {error}"
+            # What may have been billed without an answer has a cost that nobody knows.
+            cost_usd = candidate.cost_usd if error.certainly_unpaid else None
+            return replace(candidate, failure=failure, cost_usd=cost_usd)
 
     async def score(self, samples: Sequence[Sample]) -> list[Score]:
         """IFD of each sample with both models."""

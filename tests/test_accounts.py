@@ -10,12 +10,12 @@ from storage_samples import commit, intent, make_dropped, make_outcome, make_rep
 
 from star_agents.accounts import Accounts, budgets_of, restore_budgets
 from star_agents.agents.budgets import Budgets, Charge
-from star_agents.commands.tables import usd_each, usd_known
 from star_agents.config_file import parse_config
 from star_agents.events import CallAnswered, OutcomeCommitted, SeedsAdded
+from star_agents.figures import usd_each, usd_sum
 from star_agents.records import Outcome, Reply, Seed
 from star_agents.status import describe
-from star_agents.storage.rows import Counts, PairCost, Spend, Taken
+from star_agents.storage.rows import Counts, PairCost, Spend, Taken, known
 from star_agents.storage.store import Store
 from star_agents.storage.tallies import Tallies
 
@@ -101,10 +101,16 @@ def test_status_divides_what_is_known_by_kept_samples_and_shows_what_is_not_know
     budgets.settle(budgets.reserve("a", Charge(1.5)), Charge(1.5))
     pairs = [
         PairCost(pair="keep/a", candidates=4, wins=2, cost_usd=1.0, unknown_cost=1),
-        PairCost(pair="keep/b", candidates=4, wins=0, cost_usd=0.0, unknown_cost=4),
+        PairCost(pair="keep/b", candidates=4, wins=0, cost_usd=None, unknown_cost=4),
     ]
     told = describe(COUNTS, {"a": Spend(1.5, 9, 4)}, pairs, budgets.states(), {"keep/a": 1.0}, Tallies())
-    assert told["cost"] == {"usd": 1.5, "calls_of_unknown_price": 4, "usd_per_sample": 0.5, "projected_usd": 1.875}
+    assert told["cost"] == {
+        "usd": 1.5,
+        "calls_of_unknown_price": 4,
+        "usd_per_sample": 0.5,
+        "usd_per_improved": 0.75,
+        "projected_usd": 1.875,
+    }
     money = {"calls": 9, "usd": 1.5, "calls_of_unknown_price": 4, "usd_per_call": 0.3}
     assert money.items() <= told["agents"]["a"].items()
     assert told["pair_costs"]["keep/a"] == {
@@ -114,7 +120,7 @@ def test_status_divides_what_is_known_by_kept_samples_and_shows_what_is_not_know
         "candidates_of_unknown_cost": 1,
         "usd_per_win": 0.5,
     }
-    assert told["pair_costs"]["keep/b"]["usd_per_win"] is None
+    assert told["pair_costs"]["keep/b"]["usd"] is told["pair_costs"]["keep/b"]["usd_per_win"] is None
     (budget,) = told["budgets"]
     assert (budget["key"], budget["limit"], budget["spent"]) == ("budget_usd", 2.0, 1.5)
 
@@ -138,5 +144,7 @@ def test_budgets_of_agents_yaml_begin_with_what_a_store_has_spent_and_risked() -
 
 
 def test_a_sum_of_nothing_but_unknown_prices_is_shown_as_unknown_and_small_shares_keep_their_digits() -> None:
-    assert [usd_known(0.0, 0), usd_known(0.0, 3), usd_known(0.5, 3)] == ["$0.0000", "unknown", "$0.5000"]
+    sums = [usd_sum(known(0.0, 0), 0), usd_sum(known(0.0, 3), 3), usd_sum(known(0.0123, 7), 7)]
+    assert sums == ["$0.0000", "unknown", "$0.0123 and 7 calls of unknown price"]
     assert [usd_each(None), usd_each(0.0), usd_each(0.000123), usd_each(1.5)] == ["-", "$0.0000", "$0.00012", "$1.5000"]
+    assert usd_each(None, 1) == "unknown"

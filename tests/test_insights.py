@@ -24,7 +24,7 @@ from star_agents.config_file import parse_config
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
 from star_agents.records import Outcome
 from star_agents.scheduling.policies import make_policy
-from star_agents.serving.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace
+from star_agents.serving.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace, Spending
 from star_agents.serving.live import status_of
 from star_agents.status import describe, describe_config, eta_s, projected_usd
 from star_agents.storage.reader import StoreReader
@@ -82,7 +82,8 @@ def test_idle_time_before_the_work_does_not_count_and_after_it_the_pace_falls_to
 def test_insights_tell_the_pace_of_now_and_of_the_whole_life_of_the_process() -> None:
     clock = Clock()
     insights = Insights(41, now=clock)
-    assert insights.snapshot()["rate"] == {"seeds_per_minute": 0.0, "seeds_per_minute_overall": 0.0}
+    nothing = {"seeds_per_minute": 0.0, "seeds_per_minute_overall": 0.0, "usd_per_hour": 0.0}
+    assert insights.snapshot()["rate"] == nothing
     clock.at += 540
     for seq in range(42, 102):
         clock.at += 1
@@ -92,6 +93,17 @@ def test_insights_tell_the_pace_of_now_and_of_the_whole_life_of_the_process() ->
     assert (told["started_at"], told["now"]) == (1_000_000.0, 1_000_600.0)
     assert told["rate"]["seeds_per_minute"] == pytest.approx(60, rel=0.05)
     assert told["rate"]["seeds_per_minute_overall"] == pytest.approx(6)
+
+
+def test_dollars_an_hour_are_those_of_the_last_minutes_and_unknown_where_nothing_is_known() -> None:
+    spending = Spending()
+    spending.add(1000.0, None, seconds=2.0)
+    assert spending.per_hour(1000.0) is None
+    for second in range(1001, 1061):
+        spending.add(float(second), 0.01, seconds=1.0)
+    assert spending.per_hour(1060.0) == pytest.approx(36, rel=0.05), "a cent a second"
+    assert spending.per_hour(1060.0 + 120) == pytest.approx(12, rel=0.05)
+    assert spending.per_hour(1060.0 + WINDOW_S + 10) == 0.0
 
 
 # Agents
@@ -139,7 +151,7 @@ def counts(**given: Any) -> Counts:
         ({"waiting": 9, "cost_usd": 0.5}, None),
         ({"kept": 1, "base": 1, "dropped": 2, "waiting": 5, "working": 1, "cost_usd": 2.0}, 5.0),
         ({"kept": 4, "quarantined": 9, "cost_usd": 2.0}, 2.0),
-        ({"kept": 4, "waiting": 4, "calls_of_unknown_price": 9}, None),
+        ({"kept": 4, "waiting": 4, "cost_usd": None, "calls_of_unknown_price": 9}, None),
         ({"kept": 4, "waiting": 4}, 0.0),
         ({"kept": 4, "waiting": 4, "cost_usd": 2.0, "calls_of_unknown_price": 1}, 4.0),
     ],

@@ -80,6 +80,15 @@ def call(page: Page, module: str, function: str, *arguments: Any) -> Any:
             f"Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done. It cost nothing.{BEST}",
         ),
         (
+            {"cost": {"usd": None, "calls_of_unknown_price": 7}, "state": "draining"},
+            f"Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done. What it cost is unknown.{BEST}",
+        ),
+        (
+            {"cost": {"usd": 1.5, "calls_of_unknown_price": 7}, "state": "draining", "best_pair": None},
+            "Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done. "
+            "$1.50 of $20.00 and 7 calls of unknown price spent.",
+        ),
+        (
             {"seeds": NONE, "calls": {"answered": 0}, "best_pair": None},
             "Ready, with nothing to do: there are no seeds yet.",
         ),
@@ -97,7 +106,8 @@ def test_the_sentence_says_it_in_plain_words(page: Page, change: dict[str, Any],
 @pytest.mark.parametrize(
     ("function", "value", "text"),
     [
-        ("money", None, "–"),
+        ("money", None, "unknown"),
+        ("moneyEach", None, "–"),
         ("money", 0, "$0"),
         ("money", 0.00001, "< $0.0001"),
         ("money", 0.0123, "$0.0123"),

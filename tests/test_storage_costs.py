@@ -85,7 +85,9 @@ async def test_an_answer_without_a_price_is_at_risk_of_what_was_reserved(store: 
     await store.intend([intent("k")])
     await store.record_answers([("k", make_reply(cost_usd=None))])
     (usage,) = await store.agent_usage()
-    assert (usage.cost_usd, usage.unknown_price, usage.at_risk_usd) == (0.0, 1, 0.5)
+    assert (usage.cost_usd, usage.unknown_price, usage.at_risk_usd) == (None, 1, 0.5)
+    await store.intend([intent("in flight", agent="b", reserved_usd=None)])
+    assert [one.at_risk_usd for one in await store.agent_usage()] == [0.5, None], "nobody knows what it may cost"
 
 
 async def test_open_work_is_what_is_in_hand(store: Store) -> None:

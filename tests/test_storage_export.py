@@ -215,7 +215,12 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     counts = summary["counts"]
     assert (counts["seeds"], counts["done"], counts["kept"], counts["dropped"]) == (6, 4, 3, 1)
     assert (counts["waiting"], counts["working"]) == (1, 1)
-    assert summary["cost"] == {"known_usd": 0.0, "calls_of_unknown_price": 1, "usd_per_sample": 0.0}
+    assert summary["cost"] == {
+        "known_usd": None,
+        "calls_of_unknown_price": 1,
+        "usd_per_sample": None,
+        "usd_per_improved": None,
+    }
     assert (summary["agents"]["a"]["answered"], summary["agents"]["a"]["prompt_tokens"]) == (1, 10)
     assert summary["pairs"]["keep/a"] == {
         "candidates": 4,

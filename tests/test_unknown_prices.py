@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from lines import config_for, run, seeds
-from openai_server import OpenAIServer
+from lines import config_for, results, run, seeds
+from openai_server import Body, Fault, Move, OpenAIServer, brain
 from rich.console import Console
 
 from star_agents.accounts import limits_of
@@ -166,3 +166,20 @@ def test_the_sample_agents_need_no_words(tmp_path: Path) -> None:
     client = AgentClient(config.agents, providers={"offline": respond})
     assert (price_notes(config, client.endpoints), unbounded(config, client.endpoints)) == ([], [])
     assert [limit.key for limit in limits_of(config)] == ["budget_usd", "agents.a.budget_usd"]
+
+
+async def test_a_call_that_may_have_been_billed_without_an_answer_leaves_its_cost_unknown(tmp_path: Path) -> None:
+    def fail_b(body: Body) -> Move:
+        return Fault(status=500) if body["model"] == "b" else brain(body)
+
+    async with OpenAIServer(fail_b) as server:
+        config = config_for(
+            server.url,
+            per_agent=", output_cost_per_token: 0.001, retries: 0, max_tokens: 9",
+            replaced="selection: random\npairs: [{instruction: keep, response: b}, {instruction: keep, response: c}]",
+        )
+        await run(config, seeds(2), tmp_path)
+    for result in results(tmp_path):
+        costs = {one.candidate.pair.name: one.candidate.cost_usd for one in result.outcome.candidates}
+        assert costs["keep/b"] is result.outcome.cost_usd is None
+        assert costs["keep/c"]

@@ -17,10 +17,11 @@ from star_agents.agents.endpoints import resolve
 from star_agents.agents.inspection import Inspection, inspect
 from star_agents.agents.price_check import price_notes, unbounded
 from star_agents.building import scorer_for
-from star_agents.commands.tables import print_json, print_table, usd
+from star_agents.commands.tables import print_json, print_table
 from star_agents.config import Config
 from star_agents.config_file import read_config
 from star_agents.errors import ScorerError
+from star_agents.figures import usd
 from star_agents.logs import set_up_logging
 from star_agents.offline.agents import respond
 from star_agents.scoring.facts import ModelFacts

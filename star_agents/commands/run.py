@@ -14,9 +14,10 @@ from rich.console import Console
 
 from star_agents import offline
 from star_agents.batch import BatchResult, load_seeds, run_batch
-from star_agents.commands.tables import print_costs, print_failures, print_json, print_table, usd_each, usd_known
+from star_agents.commands.tables import print_costs, print_failures, print_json, print_table
 from star_agents.config import Config
 from star_agents.config_file import read_config
+from star_agents.figures import usd_each, usd_sum
 from star_agents.logs import set_up_logging
 from star_agents.storage.seed_files import SeedFile
 
@@ -150,9 +151,8 @@ def _show(result: BatchResult, out: Path) -> None:
     unpriced = cost["calls_of_unknown_price"]
     click.echo(
         f"{counts['kept']} seeds improved, {counts['base']} kept as their base, {counts['dropped']} dropped; "
-        f"{result.calls} calls sent, {usd_known(cost['known_usd'], unpriced)} in all"
-        + (f" and {unpriced} calls of unknown price" if unpriced else "")
-        + (f", {usd_each(cost['usd_per_sample'])} per sample" if cost["known_usd"] else "")
+        f"{result.calls} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all"
+        + (f", {usd_each(cost['usd_per_improved'])} per improved seed" if cost["known_usd"] else "")
     )
     if result.left_waiting:
         click.echo(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")

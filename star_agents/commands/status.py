@@ -11,18 +11,10 @@ import click
 
 from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.commands.add import get_json
-from star_agents.commands.tables import (
-    amount,
-    print_costs,
-    print_failures,
-    print_json,
-    print_table,
-    usd,
-    usd_each,
-    usd_known,
-)
+from star_agents.commands.tables import amount, print_costs, print_failures, print_json, print_table
 from star_agents.config import Config
 from star_agents.errors import StoreError
+from star_agents.figures import duration, usd, usd_each, usd_sum
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.status import describe
 from star_agents.storage.reader import StoreReader
@@ -79,14 +71,15 @@ def _sums(status: Mapping[str, Any]) -> Iterator[str]:
     yield "seeds: " + ", ".join(f"{count} {state}" for state, count in status["seeds"].items())
     if "rate" in status:
         rate = status["rate"]
-        left = "" if rate["eta_s"] is None else f"; about {_duration(rate['eta_s'])} left"
+        left = "" if rate["eta_s"] is None else f"; about {duration(rate['eta_s'])} left"
         now, overall = rate["seeds_per_minute"], rate["seeds_per_minute_overall"]
-        yield f"pace: {now:.1f} seeds a minute, {overall:.1f} since the start{left}"
+        hourly = "" if not rate["usd_per_hour"] else f", {usd_each(rate['usd_per_hour'])} an hour"
+        yield f"pace: {now:.1f} seeds a minute, {overall:.1f} since the start{hourly}{left}"
     cost, calls = status["cost"], status["calls"]
     unknown = cost["calls_of_unknown_price"]
-    each = f", {usd_each(cost['usd_per_sample'])} per sample" if cost["usd"] else ""
+    each = f", {usd_each(cost['usd_per_sample'])} per sample, {usd_each(cost['usd_per_improved'])} per improved one"
     projected = f", {usd(cost['projected_usd'])} once all are done" if cost["projected_usd"] else ""
-    yield f"cost: {usd_known(cost['usd'], unknown)}{each}{projected}; {unknown} calls of unknown price"
+    yield f"cost: {usd_sum(cost['usd'], unknown)}{each if cost['usd'] else ''}{projected}"
     yield (
         f"calls: {calls['answered']} answered, {calls['pending']} in flight or lost, "
         f"{calls['maybe_paid_twice']} maybe paid twice"
@@ -139,7 +132,7 @@ def _show_tables(status: Mapping[str, Any]) -> None:
 
 def _agent_row(name: str, facts: Mapping[str, Any]) -> list[str]:
     unknown = facts["calls_of_unknown_price"]
-    money = [usd_known(facts["usd"], unknown), usd_each(facts["usd_per_call"]), str(unknown)]
+    money = [usd(facts["usd"]), usd_each(facts["usd_per_call"], unknown), str(unknown)]
     return [name, str(facts["calls"]), *money, str(facts["candidates"]), _share(facts["win_rate"])]
 
 
@@ -152,13 +145,6 @@ def _at_work_row(name: str, facts: Mapping[str, Any]) -> list[str]:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
-
-
-def _duration(seconds: float) -> str:
-    """In the unit that a person would say."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _budget_row(budget: Mapping[str, Any]) -> list[str]:

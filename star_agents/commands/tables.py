@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from star_agents.figures import usd, usd_each
+
 
 def print_json(data: Any) -> None:
     """Print plain data as indented JSON on standard output."""
@@ -27,14 +29,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     Console().print(table)
 
 
-def print_costs(pairs: Iterable[tuple[str, float, int, float | None]]) -> None:
+def print_costs(pairs: Iterable[tuple[str, float | None, int, float | None]]) -> None:
     """What each pair cost: name, US dollars, candidates of unknown cost, US dollars per win. Nothing if all is free."""
     costs = [cost for cost in pairs if cost[1] or cost[2]]
     if costs:
-        rows = [
-            [name, usd_known(known, unknown), str(unknown), usd_each(each) if known else "-"]
-            for name, known, unknown, each in costs
-        ]
+        rows = [[name, usd(known), str(unknown), usd_each(each, unknown)] for name, known, unknown, each in costs]
         print_table("cost of candidates", ["pair", "cost", "candidates of unknown cost", "cost per win"], rows)
 
 
@@ -44,24 +43,9 @@ def print_failures(failures: Sequence[Mapping[str, Any]], *, err: bool = True) -
         click.echo(f"tolerated: {one['sentence']}", err=err)
 
 
-def usd(value: float | None) -> str:
-    """US dollars for people; a price that nobody knows is shown as unknown."""
-    return "unknown" if value is None else f"${value:,.4f}"
-
-
 def amount(unit: str, value: float) -> str:
     """An amount of a budget, without its unit where that stands in the budget's name."""
     return usd(value) if unit == "usd" else f"{value:,.0f}"
-
-
-def usd_known(value: float, unknown: int) -> str:
-    """A sum that ``unknown`` more items belong to; where it holds nothing else it is unknown, and not 0."""
-    return "unknown" if unknown and not value else usd(value)
-
-
-def usd_each(value: float | None) -> str:
-    """US dollars for one of something, with the digits that a small price needs; ``-`` where there is none yet."""
-    return "-" if value is None else f"${value:,.4f}" if value >= 0.01 or not value else f"${value:.2g}"
 
 
 def _is_number(cell: str) -> bool:

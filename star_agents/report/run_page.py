@@ -57,7 +57,8 @@ def _tiles(summary: Data) -> str:
     done = counts["done"]
     facts = [
         (f"{counts['kept'] / done:.0%}" if done else "–", "of the seeds improved"),
-        (_usd(cost["usd_per_sample"]) if cost["known_usd"] else _spent(cost), "for each sample of the dataset"),
+        (_each(cost, "usd_per_sample"), "for each sample of the dataset"),
+        (_each(cost, "usd_per_improved"), "for each improved seed"),
         (f"{counts['calls_answered']:,}", "calls answered"),
         (_share(referee["agreement"]), f"both orders agree, of {referee['both_orders']:,} votes"),
         (_share(summary["memory"]["hit_rate"]), f"draws helped by the memory bank, of {summary['memory']['draws']:,}"),
@@ -117,7 +118,7 @@ def _won(rate: WinRate) -> str:
 
 def _pair_money(one: Data) -> list[str]:
     unknown = one["candidates_of_unknown_cost"]
-    if unknown and not one["cost_usd"]:
+    if one["cost_usd"] is None:
         return ["unknown", "unknown"]
     more = f" + {unknown:,} of unknown cost" if unknown else ""
     return [f"{_usd(one['cost_usd'])}{more}", _usd(one["usd_per_win"])]
@@ -226,9 +227,13 @@ def _settings(summary: Data) -> str:
 
 def _spent(cost: Data) -> str:
     unknown = cost["calls_of_unknown_price"]
-    if unknown and not cost["known_usd"]:
+    if cost["known_usd"] is None:
         return "an unknown cost"
     return _usd(cost["known_usd"]) + (f" and {unknown:,} calls of unknown price" if unknown else "")
+
+
+def _each(cost: Data, name: str) -> str:
+    return "unknown" if cost["known_usd"] is None else _usd(cost[name])
 
 
 def _usd(value: float | None) -> str:

@@ -7,8 +7,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-from star_agents.events import CallEnded, Event, OutcomeCommitted
+from star_agents.events import CallAnswered, CallEnded, Event, OutcomeCommitted
 from star_agents.storage.readers import Readers
+from star_agents.storage.rows import known
 
 WINDOW_S = 300.0
 """The pace of now is that of the last five minutes."""
@@ -34,6 +35,7 @@ class Insights:
         self._now = now
         self._started_at = now()
         self._pace = Pace()
+        self._spending = Spending()
         self._agents: dict[str, _Agent] = {}
 
     @classmethod
@@ -48,6 +50,8 @@ class Insights:
                 self.latest_seq = event.seq
                 now = self._now()
                 self._pace.add(now, began=max(self._started_at, now - event.seconds))
+            case CallAnswered(from_journal=False):
+                self._spending.add(self._now(), event.cost_usd, seconds=event.seconds)
             case CallEnded():
                 self._agents.setdefault(event.agent, _Agent()).add(event)
 
@@ -61,6 +65,7 @@ class Insights:
             "rate": {
                 "seeds_per_minute": self._pace.per_minute(now),
                 "seeds_per_minute_overall": 60 * self._pace.total / max(1.0, now - self._started_at),
+                "usd_per_hour": self._spending.per_hour(now),
             },
             "agents": {name: agent.told() for name, agent in self._agents.items()},
         }
@@ -103,6 +108,45 @@ class _Bucket(NamedTuple):
     seeds: int
     began: float
     """When the first of them was taken."""
+
+
+class Spending:
+    """How many dollars an hour answers cost, over the last ``WINDOW_S``."""
+
+    def __init__(self) -> None:
+        self._buckets: deque[_Spent] = deque()
+
+    def add(self, at: float, usd: float | None, *, seconds: float) -> None:
+        """One call was answered ``at`` after so many seconds; ``None``: nobody knows what it cost."""
+        if not self._buckets or at >= self._buckets[-1].at + _BUCKET_S:
+            self._buckets.append(_Spent(at, at, 0.0, 0))
+            self._forget(at)
+        last = self._buckets.pop()
+        began, unknown = min(last.began, at - seconds), last.unknown + (usd is None)
+        self._buckets.append(_Spent(last.at, began, last.usd + (usd or 0.0), unknown))
+
+    def per_hour(self, now: float) -> float | None:
+        """0 where nothing was called of late; ``None`` where nothing is known of what was."""
+        self._forget(now)
+        if not self._buckets:
+            return 0.0
+        elapsed = now - max(self._buckets[0].began, now - WINDOW_S)
+        usd = known(sum(one.usd for one in self._buckets), sum(one.unknown for one in self._buckets))
+        return None if usd is None else 3600 * usd / max(1.0, elapsed)
+
+    def _forget(self, now: float) -> None:
+        while self._buckets and self._buckets[0].at < now - WINDOW_S:
+            self._buckets.popleft()
+
+
+class _Spent(NamedTuple):
+    """What the answers of a few seconds cost."""
+
+    at: float
+    began: float
+    """When the first of their calls was made."""
+    usd: float
+    unknown: int
 
 
 class _Answered(NamedTuple):

@@ -238,7 +238,11 @@ SELECT agent,
     sum(completion_tokens),
     coalesce(sum(cost_usd), 0.0),
     sum(state = 'answered' AND cost_usd IS NULL),
-    coalesce(sum(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL))), 0.0)
+    nullif(
+        coalesce(sum(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL))), 0.0),
+        -- Where nothing could be reserved for some, and nothing stands against it, it is not known.
+        CASE WHEN max(reserved_usd IS NULL AND sends > (state = 'answered' AND cost_usd IS NOT NULL)) THEN 0.0 END
+    )
 FROM calls GROUP BY agent ORDER BY agent;
 
 -- taken --

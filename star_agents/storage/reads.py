@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 
 from star_agents.records import Outcome, Sample, Seed
 from star_agents.storage.plain_data import from_json
@@ -20,6 +21,7 @@ from star_agents.storage.rows import (
     RevisionRow,
     Spend,
     Taken,
+    known,
 )
 from star_agents.storage.sql import execute
 
@@ -32,6 +34,7 @@ def counts(connection: sqlite3.Connection) -> Counts:
     seeds = dict(execute(connection, "count_seeds").fetchall())
     selected = dict(execute(connection, "count_selections").fetchall())
     usage = agent_usage(connection)
+    unknown = sum(one.unknown_price for one in usage)
     kept, base = selected.get("kept", 0), selected.get("base", 0)
     return Counts(
         waiting=seeds.get("waiting", 0),
@@ -44,8 +47,8 @@ def counts(connection: sqlite3.Connection) -> Counts:
         calls_maybe_paid=sum(one.maybe_paid for one in usage),
         prompt_tokens=sum(one.prompt_tokens for one in usage),
         completion_tokens=sum(one.completion_tokens for one in usage),
-        cost_usd=sum(one.cost_usd for one in usage),
-        calls_of_unknown_price=sum(one.unknown_price for one in usage),
+        cost_usd=known(sum(one.cost_usd or 0.0 for one in usage), unknown),
+        calls_of_unknown_price=unknown,
         quarantined=seeds.get("quarantined", 0),
     )
 
@@ -53,7 +56,8 @@ def counts(connection: sqlite3.Connection) -> Counts:
 def agent_usage(connection: sqlite3.Connection) -> list[AgentUsage]:
     """Calls, tokens and dollars by agent, in order of name."""
     names = AgentUsage.__slots__
-    return [AgentUsage(**dict(zip(names, row, strict=True))) for row in execute(connection, "agent_usage")]
+    rows = [AgentUsage(**dict(zip(names, row, strict=True))) for row in execute(connection, "agent_usage")]
+    return [replace(row, cost_usd=known(row.cost_usd or 0.0, row.unknown_price)) for row in rows]
 
 
 def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
@@ -75,7 +79,8 @@ def open_work(connection: sqlite3.Connection) -> OpenWork:
 def pair_costs(connection: sqlite3.Connection) -> list[PairCost]:
     """What each pair did for the finished seeds, and for how much, in order of name."""
     names = PairCost.__slots__
-    return [PairCost(**dict(zip(names, row, strict=True))) for row in execute(connection, "pair_costs")]
+    rows = [PairCost(**dict(zip(names, row, strict=True))) for row in execute(connection, "pair_costs")]
+    return [replace(row, cost_usd=known(row.cost_usd or 0.0, row.unknown_cost)) for row in rows]
 
 
 def policy(connection: sqlite3.Connection) -> PolicyRow | None:

@@ -93,13 +93,13 @@ class AgentUsage:
     """Sends that were repeated because no answer had been recorded; the provider may have charged for them."""
     prompt_tokens: int
     completion_tokens: int
-    cost_usd: float
-    """Sum of the known prices."""
+    cost_usd: float | None
+    """Sum of the known prices, as ``known`` tells it."""
     unknown_price: int
     """Answered calls whose price nobody knows."""
-    at_risk_usd: float
+    at_risk_usd: float | None
     """Most that sends of unknown cost may have cost, as reserved: unanswered ones, repeated ones, and those whose
-    answer has no price. A send for which nothing could be reserved counts 0."""
+    answer has no price. A send for which nothing could be reserved counts 0; ``None`` where there are no others."""
 
 
 class Taken(NamedTuple):
@@ -114,8 +114,8 @@ class Taken(NamedTuple):
 class Spend(NamedTuple):
     """What one agent's answered calls cost."""
 
-    usd: float
-    """Sum of the known prices."""
+    usd: float | None
+    """Sum of the known prices, as ``known`` tells it."""
     calls: int
     unknown_calls: int
     """Those of them whose price nobody knows."""
@@ -128,8 +128,8 @@ class PairCost:
     pair: str
     candidates: int
     wins: int
-    cost_usd: float
-    """Sum of the known costs of its candidates; a rewrite that pairs share counts for each of them."""
+    cost_usd: float | None
+    """Sum of the known costs of its candidates, as ``known`` tells it; a rewrite that pairs share counts for each."""
     unknown_cost: int
     """Candidates of which nobody knows what they cost."""
 
@@ -189,8 +189,8 @@ class Counts:
     calls_maybe_paid: int
     prompt_tokens: int
     completion_tokens: int
-    cost_usd: float
-    """Sum of the known prices."""
+    cost_usd: float | None
+    """Sum of the known prices, as ``known`` tells it."""
     calls_of_unknown_price: int
     quarantined: int = 0
     """Seeds whose work killed the process; a person may release them."""
@@ -227,6 +227,11 @@ class Intent:
     """Most tokens of one send, prompt and answer; ``None`` where nobody knows."""
 
 
-def per(total: float, count: int) -> float | None:
-    """The share of one; ``None`` of none."""
-    return total / count if count else None
+def known(usd: float, unknown: int) -> float | None:
+    """A sum to which so many ``unknown`` costs belong; ``None`` where nothing else does: that is unknown, and not 0."""
+    return None if unknown and not usd else usd
+
+
+def per(total: float | None, count: int) -> float | None:
+    """The share of one; ``None`` of none, and where the total is not known."""
+    return total / count if count and total is not None else None

@@ -12,7 +12,7 @@ from typing import Any
 from star_agents import __version__
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result, per
+from star_agents.storage.rows import Result, known, per
 
 Probabilities = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """Reads the probability of each pair from a policy's state; the store knows no policy."""
@@ -65,6 +65,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
             "known_usd": counts.cost_usd,
             "calls_of_unknown_price": counts.calls_of_unknown_price,
             "usd_per_sample": per(counts.cost_usd, counts.selected),
+            "usd_per_improved": per(counts.cost_usd, counts.kept),
         },
         "agents": {usage.agent: asdict(usage) for usage in reader.agent_usage()},
         "pairs": {
@@ -85,14 +86,15 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
 
 
 def _pair_summary(tally: PairTally, start: float | None, now: float | None) -> dict[str, Any]:
+    cost_usd = known(tally.cost_usd, tally.unknown_cost)
     return {
         "candidates": tally.candidates,
         "failures": tally.failures,
         "wins": tally.wins,
         "mean_pi": per(tally.sum_pi, tally.known_pi),
-        "cost_usd": tally.cost_usd,
+        "cost_usd": cost_usd,
         "candidates_of_unknown_cost": tally.unknown_cost,
-        "usd_per_win": per(tally.cost_usd, tally.wins),
+        "usd_per_win": per(cost_usd, tally.wins),
         "probability_start": start,
         "probability_now": now,
     }

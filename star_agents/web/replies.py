@@ -164,7 +164,8 @@ class Agent(Reply):
     """How an agent does. What it does right now is there only while it is in agents.yaml."""
 
     calls: int
-    usd: Usd
+    usd: Usd | None
+    """Sum of the known prices; null where nothing is known of it."""
     calls_of_unknown_price: int
     usd_per_call: Usd | None
 
@@ -182,7 +183,8 @@ class Pair(Reply):
     """Null for base pairs, which are not drawn, and for pairs that are gone."""
     candidates: int
     wins: int
-    usd: Usd
+    usd: Usd | None
+    """Sum of the known costs; null where nothing is known of it."""
     candidates_of_unknown_cost: int
     usd_per_win: Usd | None
 

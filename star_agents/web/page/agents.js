@@ -1,7 +1,7 @@
 // The agents: how good, how fast, how reliable and how dear each is. The best stand first; every heading sorts.
 
 import { byId, el, fill, keepRows, setText } from "./dom.js";
-import { count, duration, interval, latency, money, percent } from "./format.js";
+import { count, duration, interval, latency, money, moneyEach, percent } from "./format.js";
 
 /** @typedef {import("./types.js").Agent} Agent */
 /** @typedef {[string, Agent]} Named */
@@ -27,7 +27,7 @@ const COLUMNS = [
   { label: "Retries", sort: (agent) => agent.retries ?? 0, text: (agent) => count(agent.retries ?? 0) },
   { label: "In flight", title: "calls in flight, of as many as its limit allows", sort: (agent) => agent.in_flight ?? null, text: inFlight },
   { label: "Cost", sort: (agent) => agent.usd, text: cost },
-  { label: "$/call", sort: (agent) => agent.usd_per_call, text: (agent) => money(agent.usd_per_call) },
+  { label: "$/call", sort: (agent) => agent.usd_per_call, text: (agent) => moneyEach(agent.usd_per_call, agent.calls_of_unknown_price) },
   { label: "State", sort: (agent) => (agent.is_down ? 1 : 0), text: state, isText: true },
 ];
 
@@ -126,7 +126,7 @@ function inFlight(agent) {
 
 /** @param {Agent} agent */
 function cost(agent) {
-  return agent.calls_of_unknown_price ? `${money(agent.usd)} + ${count(agent.calls_of_unknown_price)} ?` : money(agent.usd);
+  return agent.usd !== null && agent.calls_of_unknown_price ? `${money(agent.usd)} + ${count(agent.calls_of_unknown_price)} ?` : money(agent.usd);
 }
 
 /** @param {Agent} agent */

@@ -50,12 +50,23 @@ export function digitsOf(step) {
   return digits ?? 8;
 }
 
-/** @param {number | null | undefined} usd four digits below ten cents, where calls live; two above */
+/** @param {number | null} usd four digits below ten cents, where calls live; two above. `null`: nobody knows */
 export function money(usd) {
-  if (usd == null) return UNKNOWN;
+  if (usd == null) return "unknown";
   if (usd === 0) return "$0";
   if (usd < 0.00005) return "< $0.0001";
   return usd < 0.1 ? `$${usd.toFixed(4)}` : `$${usd.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+}
+
+/**
+ * What one of something costs; a dash while there is none.
+ *
+ * @param {number | null | undefined} usd
+ * @param {number} unknown how many unknown prices belong to it
+ */
+export function moneyEach(usd, unknown) {
+  if (usd == null) return unknown ? "unknown" : UNKNOWN;
+  return money(usd);
 }
 
 /** @param {number} seconds */

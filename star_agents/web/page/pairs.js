@@ -4,7 +4,7 @@ import { coloured, looksOf } from "./colours.js";
 import { Curve } from "./curve.js";
 import { CurvePoints } from "./curve_points.js";
 import { byId, el, keepRows, setText } from "./dom.js";
-import { count, decimal, interval, money, percent } from "./format.js";
+import { count, decimal, interval, moneyEach, percent } from "./format.js";
 import { Marks } from "./marks.js";
 
 /** @typedef {import("./types.js").Status} Status */
@@ -59,7 +59,7 @@ export class Pairs {
         count(answers),
         rate === null ? "–" : percent(rate),
         rate === null ? "" : interval(low, high),
-        money(costs[pair]?.usd_per_win),
+        moneyEach(costs[pair]?.usd_per_win, costs[pair]?.candidates_of_unknown_cost ?? 0),
       ];
       texts.forEach((text, at) => setText(row.cells[at + 1], text));
     });

@@ -100,10 +100,12 @@ function pace({ seeds_per_minute: perMinute, eta_s: left }) {
  */
 function spent(status) {
   const { usd, calls_of_unknown_price: unknown } = status.cost;
+  const more = unknown ? ` and ${plural(unknown, "call")} of unknown price` : "";
   if (!status.calls.answered) return [];
-  if (usd === 0) return [unknown ? " What it cost is not known." : " It cost nothing."];
+  if (usd === null) return [" What it cost is unknown."];
+  if (usd === 0) return [" It cost nothing."];
   const budget = budgetOf(status);
-  return [" ", { strong: money(usd) }, budget ? ` of ${money(budget.limit)}` : "", " spent."];
+  return [" ", { strong: money(usd) }, budget ? ` of ${money(budget.limit)}` : "", more, " spent."];
 }
 
 /**

@@ -1,7 +1,7 @@
 // The top of the page: the sentence, notices, seeds by state, and the figures.
 
 import { byId, el, fill, keepRows, setText } from "./dom.js";
-import { about, count, decimal, interval, money, percent, plural, rate } from "./format.js";
+import { about, count, decimal, interval, money, moneyEach, percent, plural, rate } from "./format.js";
 import { budgetOf, doneOf, plain, reachedText, sentence, totalOf } from "./sentence.js";
 
 /** @typedef {import("./types.js").Status} Status */
@@ -108,7 +108,12 @@ function figures(status) {
   return [
     pace(status),
     spent(status),
-    { key: "sample", label: "Cost per sample", value: money(cost.usd_per_sample), note: plural(calls.answered, "call") + twice },
+    {
+      key: "improved",
+      label: "Cost per improved seed",
+      value: moneyEach(cost.usd_per_improved, cost.calls_of_unknown_price),
+      note: `${moneyEach(cost.usd_per_sample, cost.calls_of_unknown_price)} per sample; ${plural(calls.answered, "call")}${twice}`,
+    },
     best(status),
     { key: "referee", label: "Referee agreement", value: percent(referee.agreement), note: `in both orders, ${plural(referee.both_orders, "verdict")}` },
     { key: "memory", label: "Memory bank", value: count(memory.size), note: `wins; ${percent(memory.hit_rate)} of draws used one` },
@@ -138,12 +143,14 @@ function spent(status) {
   const isOver = budget !== null && projected !== null && projected > budget.limit;
   const notes = [
     // The budget's number stands in the sentence above, and only there; here the meter shows it.
+    status.rate.usd_per_hour ? `${money(status.rate.usd_per_hour)} an hour` : "",
     projected === null ? "" : projected === 0 ? "no call had a price" : `${money(projected)} in the end${isOver ? ", over the budget" : ""}`,
     today ? `today ${money(today.spent)} of ${money(today.limit)}` : "",
-    budget || today || projected === 0 ? "" : "no budget set",
+    ...status.budgets.filter(({ key }) => key === "budget_calls" || key === "budget_tokens").map(counted),
+    status.budgets.length || projected === 0 ? "" : "no budget set",
     unknown ? `${plural(unknown, "call")} of unknown price` : "",
   ];
-  const meter = budget && budget.limit > 0 ? { meter: Math.min(1, usd / budget.limit) } : {};
+  const meter = budget && budget.limit > 0 && usd !== null ? { meter: Math.min(1, usd / budget.limit) } : {};
   return { key: "spent", label: "Spent", value: money(usd), note: notes.filter(Boolean).join("; "), ...meter };
 }
 
@@ -159,6 +166,11 @@ function best({ agents, best_agent: name }) {
   }
   const hasAnswers = Object.values(agents).some((one) => one.candidates);
   return { key: "best", label: "Best agent", value: "–", note: hasAnswers ? "none is clear of the others yet" : "none has answered yet" };
+}
+
+/** @param {Status["budgets"][number]} budget */
+function counted({ unit, spent: used, limit }) {
+  return `${count(used)} of ${count(limit)} ${unit}`;
 }
 
 /** @param {Figure} figure */

@@ -13,7 +13,7 @@
 /**
  * @typedef {Object} Agent
  * @property {number} calls
- * @property {number} usd
+ * @property {number | null} usd `null`: nobody knows
  * @property {number} calls_of_unknown_price
  * @property {number | null} usd_per_call
  * @property {number} [in_flight]
@@ -69,6 +69,7 @@
  * @property {number} candidates
  * @property {number} wins
  * @property {number | null} usd_per_win
+ * @property {number} candidates_of_unknown_cost
  */
 
 /**
@@ -92,9 +93,9 @@
  * @property {{reason: string, until: number | null} | null} waiting_for
  * @property {{waiting: number, working: number, kept: number, base: number, dropped: number, quarantined: number}} seeds
  * @property {{answered: number, maybe_paid_twice: number, prompt_tokens: number, completion_tokens: number}} calls
- * @property {{usd: number, calls_of_unknown_price: number, usd_per_sample: number | null, projected_usd: number | null}} cost
+ * @property {{usd: number | null, calls_of_unknown_price: number, usd_per_sample: number | null, usd_per_improved: number | null, projected_usd: number | null}} cost
  * @property {{key: string, unit: string, limit: number, spent: number, reached: string}[]} budgets
- * @property {{seeds_per_minute: number, seeds_per_minute_overall: number, eta_s: number | null}} rate
+ * @property {{seeds_per_minute: number, seeds_per_minute_overall: number, usd_per_hour: number | null, eta_s: number | null}} rate
  * @property {Record<string, Agent>} agents
  * @property {Record<string, number>} pairs probability of each
  * @property {Record<string, PairCost>} pair_costs
