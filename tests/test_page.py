@@ -93,6 +93,36 @@ def test_an_outcome_opens_to_its_seed_and_every_candidate_and_has_an_address(bro
         expect(page.get_by_role("heading", name="Outcome 2", exact=True)).to_be_visible()
 
 
+def test_every_part_of_a_bar_has_a_colour_of_its_own(browser: Browser, url: str) -> None:
+    script = """(names) => names.map((name) => {
+        const part = document.createElement("span");
+        part.className = `part ${name}`;
+        document.body.append(part);
+        return getComputedStyle(part).backgroundColor;
+    })"""
+    with opened(browser, url) as page:
+        expect(page.locator("#referee .unreadable dt")).to_have_text("unreadable")
+        states = ["kept", "base", "dropped", "working", "waiting", "quarantined", "unreadable"]
+        colours = page.evaluate(script, states)
+        assert len(set(colours)) == len(states), dict(zip(states, colours, strict=True))
+
+
+def test_candidates_without_a_readable_verdict_are_a_part_of_the_referees_bar(browser: Browser, url: str) -> None:
+    script = """async (referee) => {
+        const { showReferee } = await import("/assets/referee.js");
+        showReferee(referee);
+        const part = document.querySelector("#referee-bar .unreadable");
+        const texts = [...document.querySelectorAll("#referee dd")].map((one) => one.textContent);
+        return [part.style.flexGrow, texts, document.getElementById("referee-lead").textContent];
+    }"""
+    counts = {"verdicts": 6, "wins": 3, "ties": 2, "losses": 1, "without_verdict": 2, "unreadable": 3, "agreement": 0.5}
+    with opened(browser, url) as page:
+        expect(page.locator("#referee .unreadable dt")).to_be_visible()
+        share, texts, lead = page.evaluate(script, counts)
+        assert (share, texts) == ("0.25", ["3", "2", "1", "2"])
+        assert lead.endswith("6 verdicts. Asked in both orders it said the same in 50 %. 3 votes could not be read.")
+
+
 def test_what_a_model_wrote_stays_text(browser: Browser, url: str) -> None:
     with opened(browser, url) as page:
         expect(page.locator("#outcome-table tbody")).to_contain_text("<script>window.owned = true</script>")

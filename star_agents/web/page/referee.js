@@ -6,19 +6,21 @@ import { showBar, showCounts } from "./summary.js";
 
 /** @param {import("./types.js").Referee} referee */
 export function showReferee(referee) {
-  const { verdicts, wins, ties, losses } = referee;
-  const lead = verdicts
-    ? `Candidate against base, ${plural(verdicts, "verdict")}. Asked in both orders it said the same in ${percent(referee.agreement)}.`
-    : referee.without_verdict
-      ? `Candidate against base, in both orders. Nothing it said of ${plural(referee.without_verdict, "candidate")} could be read.`
-      : "Candidate against base, in both orders. No verdict yet.";
-  setText(byId("referee-lead"), lead);
-  const total = Math.max(1, verdicts);
-  showBar(byId("referee-bar"), [["kept", wins / total], ["waiting", ties / total], ["dropped", losses / total]]);
+  const { verdicts, wins, ties, losses, without_verdict: without } = referee;
+  const votes = referee.unreadable ? ` ${plural(referee.unreadable, "vote")} could not be read.` : "";
+  setText(byId("referee-lead"), `Candidate against base, ${said(referee)}.${votes}`);
+  const total = Math.max(1, verdicts + without);
+  showBar(byId("referee-bar"), [["kept", wins / total], ["waiting", ties / total], ["dropped", losses / total], ["unreadable", without / total]]);
   showCounts(byId("referee"), [
     ["kept", "candidate better", count(wins)],
     ["waiting", "tie", count(ties)],
     ["dropped", "base better", count(losses)],
-    ["unreadable", "unreadable", count(referee.unreadable)],
+    ["unreadable", "unreadable", count(without)],
   ]);
+}
+
+/** @param {import("./types.js").Referee} referee */
+function said({ verdicts, agreement, without_verdict: without }) {
+  if (verdicts) return `${plural(verdicts, "verdict")}. Asked in both orders it said the same in ${percent(agreement)}`;
+  return without ? `in both orders. It gave no verdict on ${plural(without, "candidate")}` : "in both orders. No verdict yet";
 }
