@@ -152,6 +152,10 @@ class RefereeConfig(Section):
     """Judge in both orders (disagreement is a tie), or candidate first only: half the cost, open to position bias."""
     max_tokens: int = Field(default=512, ge=16)
     """Longest judgement in tokens."""
+    exam: Literal["refuse", "warn", "off"] = "refuse"
+    """The exam that each judge sits first: two dozen planted pairs in both orders, paid once per judge and prompt.
+    `refuse`: who fails leaves the jury, and with nobody left no seed is worked. `warn`: who fails judges all the same,
+    and every row says so. `off`: no exam, for tests and replays; every row says that too."""
 
 
 class ScoringConfig(Section):

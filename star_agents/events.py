@@ -188,6 +188,41 @@ class BudgetCleared(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JudgeExamined(Event):
+    """A judge's exam is known: it sat it, or the store has its result."""
+
+    name: ClassVar[str] = "judge_examined"
+    judge: str
+    """Name of the agent, as in agents.yaml."""
+    model: str
+    planted: int
+    """Planted pairs, each shown in both orders."""
+    right: int
+    """Pairs in which both orders named the better answer."""
+    unreadable: int
+    """Orders, two for each pair, in which no reply could be read."""
+    position_bias: float
+    """Share of the pairs in which both orders named the same place."""
+    passed: bool
+    """Whether enough pairs are right: 17 of 24."""
+    judges: bool
+    """Whether it is in the jury."""
+    from_store: bool
+    """Whether it was sat before, and is not paid again."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgeNotExamined(Event):
+    """A judge could not sit its exam, so that it does not judge for now."""
+
+    name: ClassVar[str] = "judge_not_examined"
+    judge: str
+    """Name of the agent, as in agents.yaml."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeedReturned(Event):
     """A seed is back in the queue: agents that it needs are down, and that is no fault of its own."""
 

@@ -39,6 +39,7 @@ from star_agents.events import (
 )
 from star_agents.failure_watch import FailureWatch
 from star_agents.failures import FailureCount
+from star_agents.judges import Judges
 from star_agents.logs import keep_secret
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import SEED, Draw, Outcome, Seed
@@ -100,12 +101,26 @@ class Line:
         self._embed = embed
         self._salt = salt
         self._settling = anyio.Lock()
+        self.judges = Judges(
+            store=store,
+            client=client,
+            prompts=self._prompts,
+            salt=salt,
+            bus=bus,
+            now=now,
+            is_paused=lambda: self.queue.is_paused,
+            on_settled=self.queue.wake,
+        )
         self._told_prices: set[str] = set()
 
     @property
     def waiting_for(self) -> Waiting | None:
         """What keeps the line from taking seeds, if anything does."""
-        return PAUSED if self.queue.is_paused else self._hold.waiting_for or self._rest.waiting_for
+        return (
+            PAUSED
+            if self.queue.is_paused
+            else self._hold.waiting_for or self._rest.waiting_for or self.judges.waiting_for
+        )
 
     @property
     def held_because(self) -> str:
@@ -127,6 +142,7 @@ class Line:
         await self.store.meta_set(_PAUSED, "")
         self.queue.resume()
         self._lift_hold("resumed")
+        self.judges.look_again()
 
     async def take_in(self, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
         """Add seeds durably; returns how many were new and how many were known already."""
@@ -145,11 +161,15 @@ class Line:
         if not self._ends_when_empty and await self.store.meta_get(_PAUSED):
             self.queue.pause()
             self.bus.publish(StateChanged(state="paused", detail=PAUSED.reason))
-        async with anyio.create_task_group() as workers:
-            for _ in range(self.config.concurrency):
-                workers.start_soon(self._worker)
-                # One per turn of the event loop: thousands that begin in one turn would hold it for seconds.
-                await anyio.lowlevel.checkpoint()
+        self.judges.put_in_force(self.config, self.revision)
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self.judges.keep_examined, self.stop if self._ends_when_empty else None)
+            async with anyio.create_task_group() as workers:
+                for _ in range(self.config.concurrency):
+                    workers.start_soon(self._worker)
+                    # One per turn of the event loop: thousands that begin in one turn would hold it for seconds.
+                    await anyio.lowlevel.checkpoint()
+            beside.cancel_scope.cancel()
 
     async def reconfigure(self, config: Config) -> ConfigApplied:
         """Put a checked config in force; what only a restart changes is named.
@@ -172,6 +192,7 @@ class Line:
             await self.store.save_policy(self.scheduler.state(), self.revision)
             crash_point("config_applied")
             self.config = config
+            self.judges.put_in_force(config, self.revision)
         self.tell_prices(endpoints)
         self._rest.end()
         self._lift_hold("agents.yaml was edited")
@@ -220,6 +241,7 @@ class Line:
             store=self.store,
             client=self.client,
             prompts=self._prompts,
+            jury=self.judges.jury,
             scorer=self.scorer,
             embed=self._embed,
             draw=self._draw,
@@ -247,18 +269,22 @@ class Line:
         self.failures.hear(event)
         if isinstance(event, DeploymentChanged) and event.what == "closed":
             self._rest.end()
+            self.judges.look_again()
 
     async def _next_seed(self) -> Seed | None:
         while True:
             await self._hold.over()
             await self._rest.over()
+            await self.judges.settled()
             seed = await self.queue.get()
-            if seed is None or not (self.queue.is_closed or self.held_because):
+            if seed is None or not (self.queue.is_closed or self.held_because or self.judges.waiting_for):
                 return seed
-            # Leased in the moment in which the line was told to end or to hold: nothing is begun any more.
+            # Leased in the moment in which the line was told to end or to hold, or an edit brought a judge that has yet
+            # to sit its exam: nothing is begun any more.
             await self.store.release(seed.id)
             if self.queue.is_closed:
                 return None
+            self.queue.seed_ended()
 
     def _give_up(self, why: str) -> None:
         """Failures have made the work worthless: a batch stops; a daemon takes no seed until somebody has mended it."""
@@ -316,6 +342,7 @@ class Line:
         self.queue.close()
         self._rest.close()
         self._hold.close()
+        self.judges.close()
 
     async def _settle(self, outcome: Outcome, bench: SeedBench) -> None:
         """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""

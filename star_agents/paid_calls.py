@@ -13,13 +13,15 @@ from typing import Any
 import anyio
 
 from star_agents.agents.budgets import Charge
+from star_agents.agents.client import AgentClient
 from star_agents.agents.reports import outcome_of
+from star_agents.agents.structured import ReplyForm
 from star_agents.bus import Bus
 from star_agents.content_hash import digest
 from star_agents.crash_points import crash_point
 from star_agents.errors import AgentError, BudgetExhausted
 from star_agents.events import CallAnswered, CallFailed
-from star_agents.records import Reply
+from star_agents.records import Message, Reply
 from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
 
@@ -57,6 +59,39 @@ class PaidCalls:
     def expect_nothing_recorded(self) -> None:
         """Spare the look-ups: the journal holds nothing of this seed but what was asked for here."""
         self._is_new = not self._costs
+
+    async def ask_many(
+        self,
+        client: AgentClient,
+        agent: str,
+        messages: Sequence[Message],
+        step: str,
+        overrides: Mapping[str, Any],
+        count: int,
+        *,
+        form: ReplyForm | None = None,
+        is_dispensable: bool = False,
+    ) -> list[Reply]:
+        """``count`` replies to one prompt, from the journal or sent; raises what ``AgentClient.ask`` raises.
+
+        ``form`` is no part of the call's key: it says the same as the prompt, and servers differ in taking it.
+        """
+        parameters = client.parameters(agent, **overrides)
+        told = [message.to_dict() for message in messages]
+        bound = client.worst_case(agent, messages, parameters.get("max_tokens"), form)
+
+        async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
+            return await client.ask_many(
+                agent,
+                messages,
+                keys,
+                form=form,
+                about_to_send=about_to_send,
+                is_dispensable=is_dispensable,
+                **overrides,
+            )
+
+        return await self.replies(self.intents(agent, step, told, parameters, bound, count), send)
 
     def intents(
         self,

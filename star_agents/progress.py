@@ -17,6 +17,7 @@ from star_agents.events import (
     CallFailed,
     Event,
     FailureFirstSeen,
+    JudgeExamined,
     OutcomeCommitted,
     PriceNoted,
 )
@@ -99,7 +100,7 @@ class BatchProgress:
             case OutcomeCommitted():
                 self._done += 1
                 self._improved += event.outcome.kind == "kept"
-            case BudgetReached() | BudgetCleared() | PriceNoted():
+            case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined():
                 self._console.print(event.message, highlight=False, markup=False, soft_wrap=True)
             case FailureFirstSeen():
                 who = f"{event.part} {event.agent}".rstrip()

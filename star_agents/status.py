@@ -11,6 +11,7 @@ from star_agents.agents.client import AgentState
 from star_agents.config import Config
 from star_agents.leading import WinRate, leader, win_rate
 from star_agents.records import AgentPair
+from star_agents.storage.exams import ExamsInForce, referee_facts
 from star_agents.storage.rows import Counts, PairCost, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
 
@@ -25,6 +26,7 @@ def describe(
     probabilities: Mapping[str, float],
     tallies: Tallies,
     states: Mapping[str, AgentState] | None = None,
+    exams: Mapping[int, ExamsInForce] | None = None,
 ) -> dict[str, Any]:
     """Join counts, money, probabilities and tallies; where the line is at work, also how each agent is doing.
 
@@ -65,7 +67,7 @@ def describe(
             "chosen": list(tallies.gaps_chosen),
             "others": list(tallies.gaps_others),
         },
-        "referee": _referee(tallies),
+        "referee": referee_facts(tallies, exams or {}),
         "failures": [one.to_dict() for one in tallies.failures],
         "memory": {
             "size": None,
@@ -163,18 +165,4 @@ def _pair_cost(pair: PairCost) -> dict[str, Any]:
         "usd": pair.cost_usd,
         "candidates_of_unknown_cost": pair.unknown_cost,
         "usd_per_win": pair.usd_per_win,
-    }
-
-
-def _referee(tallies: Tallies) -> dict[str, Any]:
-    return {
-        "verdicts": tallies.verdicts,
-        "wins": tallies.wins,
-        "losses": tallies.losses,
-        "ties": tallies.ties,
-        "without_verdict": tallies.without_verdict,
-        "both_orders": tallies.both_orders,
-        "agree": tallies.agree,
-        "agreement": tallies.agreement,
-        "unreadable": tallies.unreadable,
     }

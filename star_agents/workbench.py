@@ -55,6 +55,8 @@ class Rooms:
     store: Store
     client: AgentClient
     prompts: Prompts
+    jury: tuple[str, ...]
+    """The referees that may judge: those of the config that passed their exam."""
     scorer: Scorer | None
     embed: Embed | str | None
     """Makes the vector of a seed's instruction, or names the agent that does; ``None`` where the memory bank is off."""
@@ -210,7 +212,7 @@ class SeedBench:
             ask,
             candidate=candidate,
             base=base,
-            referees=referee.agents,
+            referees=self._rooms.jury,
             prompt=referee.prompt,
             orders=referee.orders,
             nonce=lambda step: self._nonce(f"{name}:{step}"),
@@ -314,25 +316,9 @@ class SeedBench:
         form: ReplyForm | None = None,
         is_dispensable: bool = False,
     ) -> list[Reply]:
-        """``form`` is no part of the call's key: it says the same as the prompt, and servers differ in taking it."""
-        client = self._rooms.client
-        parameters = client.parameters(agent, **overrides)
-        told = [message.to_dict() for message in messages]
-        bound = client.worst_case(agent, messages, parameters.get("max_tokens"), form)
-        intents = self._calls.intents(agent, step, told, parameters, bound, count)
-
-        async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
-            return await client.ask_many(
-                agent,
-                messages,
-                keys,
-                form=form,
-                about_to_send=about_to_send,
-                is_dispensable=is_dispensable,
-                **overrides,
-            )
-
-        return await self._calls.replies(intents, send)
+        return await self._calls.ask_many(
+            self._rooms.client, agent, messages, step, overrides, count, form=form, is_dispensable=is_dispensable
+        )
 
     async def _ask_for_vector(self, agent: str, text: str) -> Vector:
         """One journaled call to an embedding model; the journal keeps the vector as its bytes in base64."""

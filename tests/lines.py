@@ -21,7 +21,7 @@ os.environ["LINE_TEST_KEY"] = "sk-line-test"
 
 
 def agents_yaml(url: str, *, agents: Sequence[str] = ("a", "b", "c"), per_agent: str = "", replaced: str = "") -> str:
-    """Agents on a test server, every one responding with `keep`, `a` refereeing, no scorer.
+    """Agents on a test server, every one responding with `keep`, `a` refereeing without an exam, no scorer.
 
     ``per_agent`` is added to each agent; ``replaced`` is YAML whose top-level keys take the place of these.
     """
@@ -30,9 +30,8 @@ def agents_yaml(url: str, *, agents: Sequence[str] = ("a", "b", "c"), per_agent:
         for name in agents
     ]
     pairs = [f"  - {{instruction: keep, response: {name}}}" for name in agents]
-    text = "\n".join(
-        ["agents:", *lines, "pairs:", *pairs, "referee: {agents: [a]}", "selection: referee", "candidates: 2"]
-    )
+    rest = ["referee: {agents: [a], exam: 'off'}", "selection: referee", "candidates: 2"]
+    text = "\n".join(["agents:", *lines, "pairs:", *pairs, *rest])
     return yaml.safe_dump({**yaml.safe_load(text), **(yaml.safe_load(replaced) or {})}, sort_keys=False)
 
 

@@ -43,7 +43,10 @@ def config(url: str, *, key: str = "os.environ/CANARY_KEY", transport: str = "au
     shape = f"api_base: '{url}', retries: 0, give_up_after_s: 1, timeout_s: 20, transport: {transport}"
     agents = "".join(f"  {name}: {{model: openai/{name}, api_key: {key}, {shape}}}\n" for name in NAMES)
     pairs = "".join(f"  - {{instruction: keep, response: {name}}}\n" for name in NAMES)
-    rest = "referee: {agents: [good]}\nselection: referee\ncandidates: 9\nserver: {token: os.environ/CANARY_TOKEN}\n"
+    rest = (
+        "referee: {agents: [good], exam: 'off'}\nselection: referee\ncandidates: 9\n"
+        "server: {token: os.environ/CANARY_TOKEN}\n"
+    )
     return f"agents:\n{agents}pairs:\n{pairs}{rest}"
 
 

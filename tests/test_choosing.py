@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
+
+Verdicts = Mapping[int, float | None]
 
 gaps = st.lists(st.one_of(st.none(), st.floats(-2, 2), st.sampled_from([0.0, 0.1, 0.2, 0.2])), min_size=1, max_size=8)
 
@@ -29,8 +33,8 @@ def test_a_gap_that_is_not_positive_gives_0_and_order_is_never_inverted(values: 
 
 
 @st.composite
-def contests(draw: st.DrawFn) -> tuple[list[Contender], dict[int, float]]:
-    """One base sample and up to seven others, with the verdict that each would get."""
+def contests(draw: st.DrawFn) -> tuple[list[Contender], Verdicts]:
+    """One base sample and up to seven others, with the verdict that each would get; ``None``: none can be read."""
     values = draw(st.lists(st.sampled_from([None, -0.3, 0.0, 0.05, 0.1, 0.1, 0.2, 0.4, 0.4]), min_size=1, max_size=8))
     extra_base = draw(st.booleans())
     selection = draw(st.sampled_from(["dual", "referee"]))
@@ -39,11 +43,11 @@ def contests(draw: st.DrawFn) -> tuple[list[Contender], dict[int, float]]:
         Contender(order=index, is_base=index == 0 or (index == 1 and extra_base), worth=worth[index], gap=values[index])
         for index in range(len(values))
     ]
-    verdicts = {index: draw(st.sampled_from([0.0, 0.5, 1.0])) for index in range(len(values))}
+    verdicts = {index: draw(st.sampled_from([0.0, 0.5, 1.0, None])) for index in range(len(values))}
     return contenders, verdicts
 
 
-def judge_all(contenders: list[Contender], verdicts: dict[int, float], *, everybody: bool) -> tuple[int | None, int]:
+def judge_all(contenders: list[Contender], verdicts: Verdicts, *, everybody: bool) -> tuple[int | None, int]:
     contest = Contest(contenders, base=0, judged_by_referee=True)
     judged = 0
     while (index := contest.next_to_judge(everybody=everybody)) is not None:
@@ -52,10 +56,11 @@ def judge_all(contenders: list[Contender], verdicts: dict[int, float], *, everyb
     return contest.winner(), judged
 
 
-def by_definition(contenders: list[Contender], verdicts: dict[int, float]) -> int:
-    """Eq. 7 and its ties written down once more, without the contest."""
-    pi_llm = {index: 0.5 if index == 0 else verdicts[index] for index in range(len(contenders))}
-    pi = {index: pi_llm[index] * one.worth for index, one in enumerate(contenders)}
+def by_definition(contenders: list[Contender], verdicts: Verdicts) -> int:
+    """Eq. 7 and its ties written down once more, without the contest; who has no verdict is not in it."""
+    said = {index: 0.5 if index == 0 else verdicts[index] for index in range(len(contenders))}
+    pi_llm = {index: value for index, value in said.items() if value is not None}
+    pi = {index: value * contenders[index].worth for index, value in pi_llm.items()}
     if max(pi.values()) <= 0:
         return 0
 
@@ -68,7 +73,7 @@ def by_definition(contenders: list[Contender], verdicts: dict[int, float]) -> in
 
 @settings(max_examples=500)
 @given(contests())
-def test_lazy_judging_chooses_what_exhaustive_judging_chooses(case: tuple[list[Contender], dict[int, float]]) -> None:
+def test_lazy_judging_chooses_what_exhaustive_judging_chooses(case: tuple[list[Contender], Verdicts]) -> None:
     contenders, verdicts = case
     lazy, few = judge_all(contenders, verdicts, everybody=False)
     exhaustive, many = judge_all(contenders, verdicts, everybody=True)
@@ -77,7 +82,7 @@ def test_lazy_judging_chooses_what_exhaustive_judging_chooses(case: tuple[list[C
 
 
 @given(contests())
-def test_a_candidate_of_no_worth_is_never_judged(case: tuple[list[Contender], dict[int, float]]) -> None:
+def test_a_candidate_of_no_worth_is_never_judged(case: tuple[list[Contender], Verdicts]) -> None:
     contenders, verdicts = case
     contest = Contest(contenders, base=0, judged_by_referee=True)
     while (index := contest.next_to_judge(everybody=True)) is not None:

@@ -145,7 +145,7 @@ def test_seeds_in_hand_are_worked_again_when_an_edit_takes_their_referee_away(tm
     with daemon:
         post(base, rows(0, 120))
         daemon.wait_for("outcome_committed", lambda line: line["seq"] >= 3)
-        edited = agents_yaml(url, agents=("b", "c"), replaced="referee: {agents: [b]}")
+        edited = agents_yaml(url, agents=("b", "c"), replaced="referee: {agents: [b], exam: 'off'}")
         replace(tmp_path / "agents.yaml", edited)
         daemon.wait_for("config_applied")
         daemon.wait_for("outcome_committed", lambda line: line["seq"] == 120)

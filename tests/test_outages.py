@@ -50,7 +50,8 @@ async def test_a_total_outage_drops_nothing_and_fails_nobody(tmp_path: Path) -> 
             server.url,
             per_agent=", retries: 1",
             replaced="{concurrency: 12, candidates: 2, base_pairs: [{instruction: keep, response: c}],"
-            " pairs: [{instruction: keep, response: a}, {instruction: keep, response: b}], referee: {agents: [c]}}",
+            " pairs: [{instruction: keep, response: a}, {instruction: keep, response: b}],"
+            " referee: {agents: [c], exam: 'off'}}",
         )
         await work(config, 24, tmp_path, hear)
     outcomes = [result.outcome for result in results(tmp_path)]

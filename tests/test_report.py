@@ -38,7 +38,7 @@ agents:
   b: {model: openai/b, api_key: os.environ/LINE_TEST_KEY}
 pairs: [{instruction: keep, response: a}, {instruction: keep, response: b}]
 base_pairs: [{instruction: keep, response: seed}]
-referee: {agents: [a]}
+referee: {agents: [a], exam: "off"}
 """
 REPORT_TAGS = TAGS | {"th", "thead", "tbody", "title"}
 

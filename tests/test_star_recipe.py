@@ -11,6 +11,7 @@ from star_agents.errors import AgentError
 from star_agents.recipes.scripted import ScriptedBench, refusal
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import AgentPair, Draw, Outcome, Sample, Score, Seed
+from star_agents.storage.why import why
 
 BASE = AgentPair(instruction="keep", response="seed")
 A, B, C = (AgentPair(instruction="keep", response=name) for name in "abc")
@@ -64,6 +65,32 @@ async def test_when_every_candidate_loses_the_base_is_kept_and_nobody_rewarded()
     outcome = await outcome_of(bench(verdicts={"from a": 0.0, "from b": 0.0}))
     assert (outcome.kind, pair_of(outcome)) == ("base", BASE.name)
     assert {value for _, value in outcome.rewards} == {0.0}
+
+
+UNREAD = {"from a": None, "from b": None}
+
+
+async def test_a_candidate_without_a_readable_verdict_cannot_win_and_the_next_best_is_judged() -> None:
+    on = bench(verdicts={"from a": None, "from b": 0.5})
+    outcome = await outcome_of(on)
+    assert (pair_of(outcome), on.judged) == (B.name, [A.name, B.name]), "a readable tie is ½, as in Eq. 7"
+    assert [one.pi for one in outcome.candidates if one.candidate.pair == A] == [None]
+
+
+async def test_where_no_verdict_can_be_read_the_base_stays_and_nothing_is_learned_of_anybody() -> None:
+    for reward in ("judged", "all", "chosen"):
+        outcome = await outcome_of(bench(verdicts=UNREAD), reward=reward)
+        assert (outcome.kind, pair_of(outcome)) == ("base", BASE.name)
+        assert outcome.rewards == ((C.name, 0.0),), "of c it is known without a verdict that it is of no worth"
+        assert why(outcome) == (
+            "The base keep/seed was kept because none of the 2 verdicts on another candidate could be read, and "
+            "nothing wins unread."
+        )
+
+
+async def test_under_selection_referee_nothing_wins_by_an_unreadable_verdict_either() -> None:
+    outcome = await outcome_of(bench(verdicts={**UNREAD, "from c": None}), selection="referee")
+    assert (outcome.kind, outcome.rewards) == ("base", ())
 
 
 async def test_rewarding_all_judges_every_candidate_of_worth() -> None:

@@ -99,6 +99,7 @@ async def test_a_row_says_where_it_comes_from(fill: Fill) -> None:
             "formula": "perplexity_ratio",
             "pi_dual": 0.5,
             "pi_llm": 1.0,
+            "judge_exam": "",
             "votes": [{"referee": "judge", "value": 1.0, "agreed": True, "readable": True}],
             "pi": 0.5,
             "cost_usd": 0.75,

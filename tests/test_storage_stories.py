@@ -17,7 +17,7 @@ import pytest
 from storage_samples import commit, intent, make_assessed, make_dropped, make_outcome, make_reply, make_seed
 
 from star_agents.errors import StoreError
-from star_agents.records import Assessed, Outcome, OutcomeKind, Sample, Score, Seed, Verdict
+from star_agents.records import Assessed, Outcome, OutcomeKind, Sample, Score, Seed, Verdict, Vote
 from star_agents.storage.pages import KINDS
 from star_agents.storage.reader import PAGE, StoreReader
 from star_agents.storage.readers import DOWNLOADS, QUESTIONS, Readers
@@ -254,6 +254,13 @@ def rated(pair: str, pi_llm: float | None, pi_dual: float | None, small: float =
 
 
 BASE = rated("keep/seed", 0.5, 0.62, 0.9, 0.75)
+
+
+def unread(pair: str) -> Assessed:
+    votes = (Vote(referee="judge", value=None, agreed=False, readable=False),)
+    return replace(rated(pair, None, 1.0), verdict=Verdict(value=None, votes=votes))
+
+
 FAILED = make_assessed("keep/c", Sample(instruction="Why?"), failure="length: cut")
 UNJUDGED = rated("keep/d", None, 0.3)
 
@@ -304,6 +311,18 @@ UNJUDGED = rated("keep/d", None, 0.3)
             0,
             [make_assessed("keep/a", Sample(instruction="Why?"))],
             "keep/a was taken without scores or verdicts, as the selection asks.",
+        ),
+        (
+            0,
+            [BASE, unread("keep/a")],
+            "The base keep/seed was kept because the one verdict on another candidate could not be read, and nothing "
+            "wins unread.",
+        ),
+        (
+            1,
+            [BASE, rated("keep/a", 1.0, 0.8125), unread("keep/b")],
+            "keep/a won with π 0.81 = referee 1.00 (better than the base) × π_dual 0.81 (gap 0.20); the base keep/seed "
+            "came next with 0.31; no verdict on 1 could be read.",
         ),
         (None, [FAILED], "Dropped: keep/c: length: cut."),
     ],

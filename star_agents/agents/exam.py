@@ -85,9 +85,14 @@ class ExamResult(Flat):
         return (self.named_first + self.named_second) / self.pairs
 
     @property
+    def needed(self) -> int:
+        """Pairs that have to be right."""
+        return needed(self.pairs)
+
+    @property
     def passed(self) -> bool:
         """Whether enough pairs are right."""
-        return self.right >= needed(self.pairs)
+        return self.right >= self.needed
 
     def __str__(self) -> str:
         """``judge gpt: 24 of 24 right, 0 unreadable, position bias 0 %``."""
@@ -99,7 +104,7 @@ class ExamResult(Flat):
         """Everything, with the shares: for status, summary and provenance."""
         return {
             **self.to_dict(),
-            "needed": needed(self.pairs),
+            "needed": self.needed,
             "passed": self.passed,
             "accuracy": self.accuracy,
             "unreadable_share": self.unreadable_share,

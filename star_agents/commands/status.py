@@ -50,6 +50,7 @@ def _read(folder: Path) -> dict[str, Any]:
             budgets.states(),
             probabilities_of(config, policy.state),
             reader.tallies(),
+            exams=reader.exams(),
         )
 
 
@@ -91,9 +92,25 @@ def _sums(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"referee: of {referee['verdicts']} candidates against the base {found}{agreement}"
     if referee["without_verdict"]:
         yield f"referee: no verdict on {referee['without_verdict']} candidates could be read, and none of them won"
+    yield from _exams(referee["exam"] or {})
     if memory["hits"]:
         size = "" if memory["size"] is None else f"{memory['size']} instructions, "
         yield f"memory bank: {size}a say in {_share(memory['hit_rate'])} of the draws"
+
+
+def _exams(exam: Mapping[str, Any]) -> Iterator[str]:
+    """How each judge did in its exam, and what follows."""
+    for name, one in exam.get("judges", {}).items():
+        share, bias = f"{one['right']} of {one['pairs']} right", f"position bias {_share(one['position_bias'])}"
+        follows = (
+            ""
+            if one["passed"]
+            else f"; {one['needed']} are needed, and it "
+            + ("judges all the same" if exam["mode"] == "warn" else "does not judge")
+        )
+        yield f"judge {name}: {share}, {one['unreadable']} unreadable, {bias}{follows}"
+    for name, reason in exam.get("not_examined", {}).items():
+        yield f"judge {name} could not sit its exam: {reason}"
 
 
 def _hindrances(status: Mapping[str, Any]) -> Iterator[str]:

@@ -152,7 +152,8 @@ def read_facts(reader: StoreReader, name: str) -> RunFacts:
 def _summary(reader: StoreReader, config: Config, found: _Pass) -> dict[str, Any]:
     """What `run` writes as summary.json, and what else the report tells."""
     summary = summarise(reader, found.pairs, partial(probabilities_of, config))
-    status = describe(reader.counts(), reader.spend(), reader.pair_costs(), [], {}, reader.tallies())
+    sums = reader.counts(), reader.spend(), reader.pair_costs()
+    status = describe(*sums, [], {}, reader.tallies(), exams=reader.exams())
     for agent, facts in status["agents"].items():
         summary["agents"].setdefault(agent, {}).update({key: facts[key] for key in ("candidates", "wins", "win_rate")})
     newest = reader.outcome_page(limit=1)

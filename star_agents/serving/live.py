@@ -11,6 +11,7 @@ from star_agents.line import Line
 from star_agents.scoring.facts import ScorerStats
 from star_agents.serving.insights import NEVER_CALLED, Insights
 from star_agents.status import describe, describe_config, eta_s
+from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.storage.rows import OpenWork
@@ -23,7 +24,7 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
     Raises:
         StoreError: when the store cannot be read.
     """
-    in_hand, tallies = await readers.ask(_of_the_store)
+    in_hand, tallies, exams = await readers.ask(_of_the_store)
     counts, heard, waiting = accounts.counts(in_hand), insights.snapshot(), line.waiting_for
     told = describe(
         counts,
@@ -33,6 +34,7 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
         line.scheduler.probabilities(),
         tallies,
         line.client.states(),
+        exams,
     )
     rate = heard["rate"]
     return {
@@ -50,8 +52,8 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
     }
 
 
-def _of_the_store(reader: StoreReader) -> tuple[OpenWork, Tallies]:
-    return reader.open_work(), reader.tallies()
+def _of_the_store(reader: StoreReader) -> tuple[OpenWork, Tallies, dict[int, ExamsInForce]]:
+    return reader.open_work(), reader.tallies(), reader.exams()
 
 
 def _with_heard(agents: Mapping[str, Any], heard: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,10 @@
 -- One fact about the store.
 SELECT value FROM meta WHERE key = :key;
 
+-- meta_by_prefix --
+-- Facts whose names begin alike.
+SELECT key, value FROM meta WHERE key GLOB :prefix;
+
 -- meta_set_default --
 -- Set a fact that is not set yet.
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;

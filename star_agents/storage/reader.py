@@ -11,9 +11,10 @@ from typing import Self, TypeVar
 
 from star_agents.errors import StoreError
 from star_agents.records import OutcomeKind
-from star_agents.storage import curve, pages, quarantine, reads, stories, tallies
+from star_agents.storage import curve, exams, pages, quarantine, reads, stories, tallies
 from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.curve import CurvePoint
+from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
 from star_agents.storage.pages import OutcomeSummary
 from star_agents.storage.rows import (
@@ -146,6 +147,10 @@ class StoreReader:
     def tallies(self) -> Tallies:
         """Gaps, verdicts, draws, and what each pair won, in numbers."""
         return self._read(tallies.tallies)
+
+    def exams(self) -> dict[int, ExamsInForce]:
+        """What the exams of the judges said, by revision of the config."""
+        return self._read(exams.exams)
 
     def results(self) -> Iterator[Result]:
         """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from star_agents.records import Outcome, Sample, Seed
+from star_agents.storage.exams import exams
 from star_agents.storage.plain_data import from_json
 from star_agents.storage.rows import (
     AgentUsage,
@@ -123,7 +124,11 @@ def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -
     """A page of finished seeds in the order in which they were queued, and the ordinal to go on after."""
     rows = execute(connection, "results", after_ordinal=after_ordinal, limit=limit).fetchall()
     found = _outcome_rows(connection, [row[5:] for row in rows])
-    page = [Result(seed=seed_from_columns(row[1:5]), row=outcome) for row, outcome in zip(rows, found, strict=True)]
+    stamps = {revision: one.stamp for revision, one in exams(connection).items()}
+    page = [
+        Result(seed=seed_from_columns(row[1:5]), row=outcome, judge_exam=stamps.get(outcome.revision, ""))
+        for row, outcome in zip(rows, found, strict=True)
+    ]
     return page, rows[-1][0] if rows else after_ordinal
 
 

@@ -114,6 +114,7 @@ def _provenance(result: Result, one: Assessed) -> Row:
         "formula": score.formula if score else None,
         "pi_dual": one.pi_dual,
         "pi_llm": verdict.value if verdict else None,
+        "judge_exam": result.judge_exam,
         "votes": [vote.to_dict() for vote in verdict.votes] if verdict else [],
         "pi": one.pi,
         "cost_usd": result.outcome.cost_usd,

@@ -74,6 +74,8 @@ class Result:
 
     seed: Seed
     row: OutcomeRow
+    judge_exam: str = ""
+    """What the exam of its judges came to (``exams.ExamsInForce.stamp``); empty in stores of before there was one."""
 
     @property
     def outcome(self) -> Outcome:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from star_agents import __version__
+from star_agents.storage.exams import referee_facts
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Result, known, per
@@ -68,6 +69,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
             "usd_per_improved": per(counts.cost_usd, counts.kept),
         },
         "agents": {usage.agent: asdict(usage) for usage in reader.agent_usage()},
+        "referee": referee_facts(reader.tallies(), reader.exams()),
         "pairs": {
             name: _pair_summary(pairs.get(name, PairTally()), start.get(name), now.get(name))
             for name in sorted({*pairs, *now})

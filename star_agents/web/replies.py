@@ -253,7 +253,8 @@ class Status(Reply):
     best_agent: str | None
     gaps: dict[str, Any]
     """Histogram of IFD gaps: of what was chosen, and of the other candidates."""
-    referee: dict[str, float | None]
+    referee: dict[str, Any]
+    """Verdicts and votes in numbers; ``exam``: how the judges did in theirs, and who could not sit it."""
     failures: list[FailureCount]
     """What failed and was done without, so far."""
     memory: dict[str, float | None]

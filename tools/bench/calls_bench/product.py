@@ -92,7 +92,7 @@ def agents_yaml(job: Job, url: str) -> dict[str, Any]:
     if job.shape == "four":
         config["pairs"] = [{"instruction": "keep", "response": name} for name in "abcd"]
         config["candidates"] = 3
-        config["referee"] = {"agents": ["judge"], "orders": "one"}
+        config["referee"] = {"agents": ["judge"], "orders": "one", "exam": "off"}
     return config
 
 

@@ -1,0 +1,65 @@
+"""What the exams of the judges said, as it was in force for each revision of the config."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from star_agents.records import Flat
+from star_agents.storage.plain_data import from_json
+from star_agents.storage.sql import execute
+from star_agents.storage.tallies import Tallies
+
+_KEY = "exams:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExamsInForce(Flat):
+    """Who judged under one revision, and how well: `agents.exam` says what the figures mean."""
+
+    mode: str
+    """``refuse``, ``warn`` or ``off``; empty where nobody judges."""
+    judges: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """The result of each judge that sat its exam, the ones that failed included."""
+    not_examined: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Judges that could not be asked, and why."""
+
+    @staticmethod
+    def key(revision: int) -> str:
+        """Name of the fact about the store that holds it."""
+        return f"{_KEY}{revision}"
+
+    @property
+    def stamp(self) -> str:
+        """What a row's provenance says: ``passed``, ``off``, or how those that judge all the same have failed."""
+        failed = [one for one in self.judges.values() if not one["passed"]]
+        if self.mode == "warn" and failed:
+            return "warn: " + "; ".join(
+                f"judge {one['judge']} has {one['right']} of {one['pairs']} right, {one['needed']} are needed"
+                for one in failed
+            )
+        return "passed" if self.mode in ("refuse", "warn") else self.mode
+
+
+def exams(connection: sqlite3.Connection) -> dict[int, ExamsInForce]:
+    """By revision of the config; nothing for those of before there were exams."""
+    rows = execute(connection, "meta_by_prefix", prefix=f"{_KEY}*")
+    return {int(key.removeprefix(_KEY)): ExamsInForce.from_dict(from_json(value)) for key, value in rows}
+
+
+def referee_facts(tallies: Tallies, exams: Mapping[int, ExamsInForce]) -> dict[str, Any]:
+    """What the referees said in numbers, and under ``exam`` how they did in the newest one; ``None`` before it."""
+    return {
+        "verdicts": tallies.verdicts,
+        "wins": tallies.wins,
+        "losses": tallies.losses,
+        "ties": tallies.ties,
+        "without_verdict": tallies.without_verdict,
+        "both_orders": tallies.both_orders,
+        "agree": tallies.agree,
+        "agreement": tallies.agreement,
+        "unreadable": tallies.unreadable,
+        "exam": exams[max(exams)].to_dict() if exams else None,
+    }
