@@ -1,0 +1,284 @@
+"""Judges sit their exam before a line takes a seed, on real HTTP (issue 11, item 4)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from lines import config_for, read_jsonl, results, run, seeds
+from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
+
+from star_agents.agents.exam import general_exam
+from star_agents.building import open_line
+from star_agents.bus import Bus
+from star_agents.config import Config
+from star_agents.events import Event, JudgeExamined, JudgeNotExamined
+from star_agents.line import Line
+from star_agents.status import describe
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.store import Store
+
+BETTER = {json.dumps(pair.better, ensure_ascii=False) for pair in general_exam().pairs}
+WORSE = {json.dumps(pair.worse, ensure_ascii=False) for pair in general_exam().pairs}
+
+
+def shown(body: Body) -> tuple[str, str, str] | None:
+    """The code and both answers, as JSON, where a verdict is asked for."""
+    found = re.search(
+        r"<answer A (?P<code>\w+)>\n(.*)\n</answer A \w+>\n<answer B \w+>\n(.*)\n</answer B \w+>",
+        str(body["messages"][-1]["content"]),
+    )
+    return (found["code"], found[2], found[3]) if found else None
+
+
+def is_exam(body: Body) -> bool:
+    answers = shown(body)
+    return answers is not None and set(answers[1:]) <= BETTER | WORSE
+
+
+def knows(body: Body) -> Answer:
+    """Knows the exam's answers, and judges everything else as the test server does."""
+    answers = shown(body)
+    if answers is None or not is_exam(body):
+        return brain(body)
+    code, first, _ = answers
+    return Answer(text=json.dumps({"code": code, "verdict": "A" if first in BETTER else "B"}))
+
+
+def always_a(body: Body) -> Answer:
+    answers = shown(body)
+    return brain(body) if answers is None else Answer(text=json.dumps({"code": answers[0], "verdict": "A"}))
+
+
+def by_agent(**minds: Callable[[Body], Move]) -> Callable[[Body], Move]:
+    return lambda body: minds.get(body["model"], knows)(body)
+
+
+def judged_by(server: OpenAIServer, *judges: str, exam: str = "refuse", more: str = "", **options: Any) -> Config:
+    replaced = f"referee: {{agents: [{', '.join(judges)}], exam: '{exam}'}}\n{more}"
+    return config_for(server.url, agents=("a", "b", "c"), replaced=replaced, **options)
+
+
+def exam_of(out: Path) -> dict[str, Any]:
+    with StoreReader(out) as reader:
+        found: dict[str, Any] = describe(
+            reader.counts(), reader.spend(), reader.pair_costs(), [], {}, reader.tallies(), exams=reader.exams()
+        )["referee"]["exam"]
+    return found
+
+
+async def test_a_judge_that_passes_is_examined_once_before_the_first_seed_and_never_again(tmp_path: Path) -> None:
+    async with OpenAIServer(knows) as server:
+        first = await run(judged_by(server, "a"), seeds(4), tmp_path)
+        asked = [is_exam(request.body) for request in server.requests]
+        assert asked[:48] == [True] * 48
+        assert not any(asked[48:])
+        again = await run(judged_by(server, "a"), seeds(4), tmp_path)
+        more = await run(judged_by(server, "a"), seeds(6), tmp_path)
+        assert sum(is_exam(request.body) for request in server.requests) == 48
+    assert (first.stopped_by, again.calls) == ("", 0)
+    assert more.summary["counts"]["done"] == 6
+    told = more.summary["referee"]["exam"]
+    assert told == exam_of(tmp_path)
+    assert (told["mode"], told["judges"]["a"]["right"], told["judges"]["a"]["passed"]) == ("refuse", 24, True)
+    assert {row["provenance"]["judge_exam"] for row in read_jsonl(tmp_path / "dataset.jsonl")} == {"passed"}
+
+
+async def test_a_judge_that_fails_ends_a_batch_with_the_figures_and_no_seed_is_worked(tmp_path: Path) -> None:
+    async with OpenAIServer(by_agent(a=always_a)) as server:
+        result = await run(judged_by(server, "a"), seeds(4), tmp_path)
+        assert all(is_exam(request.body) for request in server.requests)
+        assert len(server.requests) == 48
+        again = await run(judged_by(server, "a"), seeds(4), tmp_path)
+        assert len(server.requests) == 48, "it is refused again for nothing"
+    for one in (result, again):
+        assert "judge a: 0 of 24 right, 0 unreadable, position bias 100 % (17 are needed)" in one.stopped_by
+        assert "exam: warn" in one.stopped_by
+        assert one.summary["counts"]["waiting"] == 4
+    assert not exam_of(tmp_path)["judges"]["a"]["passed"]
+
+
+async def test_a_judge_whose_verdicts_cannot_be_read_fails_as_surely(tmp_path: Path) -> None:
+    async with OpenAIServer(by_agent(a=lambda body: Answer(text="Hm.") if shown(body) else brain(body))) as server:
+        result = await run(judged_by(server, "a"), seeds(2), tmp_path)
+    assert "0 of 24 right, 48 of 48 unreadable" in result.stopped_by
+
+
+async def test_with_warn_a_judge_that_fails_goes_on_and_every_row_says_so(tmp_path: Path) -> None:
+    async with OpenAIServer(by_agent(a=always_a)) as server:
+        result = await run(judged_by(server, "a", exam="warn"), seeds(6), tmp_path)
+    assert (result.stopped_by, result.summary["counts"]["done"]) == ("", 6)
+    rows = [*read_jsonl(tmp_path / "dataset.jsonl"), *read_jsonl(tmp_path / "preferences.jsonl")]
+    stamp = "warn: judge a has 0 of 24 right, 17 are needed"
+    assert {row["provenance"]["judge_exam"] for row in rows} == {stamp}
+
+
+async def test_without_an_exam_nothing_is_asked_and_every_row_says_that_too(tmp_path: Path) -> None:
+    async with OpenAIServer(by_agent(a=always_a)) as server:
+        await run(judged_by(server, "a", exam="off"), seeds(3), tmp_path)
+        assert not any(is_exam(request.body) for request in server.requests)
+    assert {row["provenance"]["judge_exam"] for row in read_jsonl(tmp_path / "dataset.jsonl")} == {"off"}
+
+
+async def test_a_juror_that_fails_leaves_the_jury_and_the_others_are_its_whole(tmp_path: Path) -> None:
+    events: list[Event] = []
+    async with OpenAIServer(by_agent(b=always_a)) as server:
+        await work(judged_by(server, "a", "b", "c"), 5, tmp_path, events.append)
+    votes = [
+        {vote.referee for vote in one.verdict.votes}
+        for result in results(tmp_path)
+        for one in result.outcome.candidates
+        if one.verdict is not None and one.verdict.votes
+    ]
+    assert votes
+    assert all(voters == {"a", "c"} for voters in votes)
+    told = {event.judge: (event.passed, event.judges) for event in events if isinstance(event, JudgeExamined)}
+    assert told == {"a": (True, True), "b": (False, False), "c": (True, True)}
+    assert set(exam_of(tmp_path)["judges"]) == {"a", "b", "c"}
+
+
+async def work(config: Config, count: int, out: Path, hear: Callable[[Event], None]) -> Line:
+    bus = Bus()
+    bus.subscribe(hear)
+    async with await Store.open(out) as store:
+        await store.add_seeds(seeds(count))
+        async with open_line(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line:
+            with anyio.fail_after(60):
+                await line.work()
+    return line
+
+
+@asynccontextmanager
+async def daemon(config: Config, out: Path, hear: Callable[[Event], None] = lambda event: None) -> AsyncIterator[Line]:
+    """A line at work that does not end with its last seed, and has three to begin with."""
+    bus = Bus()
+    bus.subscribe(hear)
+    async with (
+        await Store.open(out) as store,
+        open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
+        anyio.create_task_group() as tasks,
+    ):
+        await line.take_in(seeds(3), "test")
+        tasks.start_soon(line.work)
+        yield line
+        line.close()
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    with anyio.fail_after(60):
+        while not fact():
+            await anyio.lowlevel.checkpoint()
+
+
+async def until_done(line: Line, count: int) -> None:
+    with anyio.fail_after(60):
+        while (await line.store.counts()).done < count:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_an_exam_that_was_broken_off_is_gone_on_with_and_nothing_of_it_is_paid_twice(tmp_path: Path) -> None:
+    async with OpenAIServer() as server:
+
+        def dies_after_20(body: Body) -> Move:
+            return Fault(status=401, message="no such key") if len(server.charged) >= 20 else knows(body)
+
+        server.handler = dies_after_20
+        config = judged_by(server, "a", per_agent=", max_concurrency: 1")
+        broken = await run(config, seeds(2), tmp_path)
+        assert "judge a could not sit its exam" in broken.stopped_by
+        assert "no such key" in broken.stopped_by
+        server.handler = knows
+        whole = await run(config, seeds(2), tmp_path)
+        assert whole.stopped_by == ""
+        exams = [str(body) for body in server.charged if is_exam(body)]
+    assert len(exams) == len(set(exams)) == 48
+    assert exam_of(tmp_path)["not_examined"] == {}
+
+
+async def test_the_exam_is_within_the_budget_or_not_sat(tmp_path: Path) -> None:
+    price = ", input_cost_per_token: 0.001, output_cost_per_token: 0.001, budget_usd: 0.5"
+    async with OpenAIServer(knows) as server:
+        result = await run(judged_by(server, "a", per_agent=price), seeds(2), tmp_path)
+        assert server.requests == []
+    assert "budget_usd" in result.stopped_by
+
+
+async def test_a_daemon_holds_with_the_reason_until_an_edit_names_a_judge_that_passes(tmp_path: Path) -> None:
+    async with OpenAIServer(by_agent(a=always_a)) as server, daemon(judged_by(server, "a"), tmp_path) as line:
+        await until(lambda: "0 of 24 right" in str(line.waiting_for))
+        assert (await line.store.counts()).waiting == 3
+        await line.reconfigure(judged_by(server, "b"))
+        await until_done(line, 3)
+        assert line.waiting_for is None
+        assert line.judges.jury == ("b",)
+
+
+async def test_an_edit_that_brings_a_judge_that_fails_holds_a_daemon_at_work(tmp_path: Path) -> None:
+    async with OpenAIServer(by_agent(b=always_a)) as server, daemon(judged_by(server, "a"), tmp_path) as line:
+        await until_done(line, 3)
+        await line.reconfigure(judged_by(server, "b"))
+        await line.take_in(seeds(5), "test")
+        await until(lambda: "0 of 24 right" in str(line.waiting_for))
+        counts = await line.store.counts()
+        assert (counts.done, counts.waiting, counts.working) == (3, 2, 0)
+        await line.reconfigure(judged_by(server, "b", "c"))
+        await until_done(line, 5)
+        assert line.judges.jury == ("c",)
+
+
+async def test_a_daemon_whose_judge_is_down_examines_it_when_it_is_up_again(tmp_path: Path) -> None:
+    down, events = True, list[Event]()
+
+    def sometimes(body: Body) -> Move:
+        return Fault(status=503, message="gone fishing") if down else knows(body)
+
+    async with (
+        OpenAIServer(by_agent(a=sometimes)) as server,
+        daemon(judged_by(server, "a", per_agent=", retries: 0, give_up_after_s: 1"), tmp_path, events.append) as line,
+    ):
+        await until(lambda: "judge a could not sit its exam" in str(line.waiting_for))
+        assert any(isinstance(event, JudgeNotExamined) for event in events)
+        down = False
+        await until_done(line, 3)
+
+
+async def test_a_paused_daemon_asks_nobody_until_it_is_resumed(tmp_path: Path) -> None:
+    async with OpenAIServer(knows) as server:
+        async with daemon(judged_by(server, "a"), tmp_path) as line:
+            await until_done(line, 3)
+            await line.pause()
+        sent = len(server.requests)
+        async with daemon(judged_by(server, "b"), tmp_path) as line:
+            await line.take_in(seeds(4), "test")
+            await until(lambda: line.is_paused)
+            for _ in range(50):
+                await anyio.lowlevel.checkpoint()
+            assert len(server.requests) == sent
+            await line.resume()
+            await until_done(line, 4)
+
+
+async def test_a_judge_that_passed_and_then_cannot_be_read_lets_nothing_win_and_is_counted(tmp_path: Path) -> None:
+    def mumbles(body: Body) -> Move:
+        return knows(body) if is_exam(body) or not shown(body) else Answer(text="Both have merits.")
+
+    async with OpenAIServer(by_agent(a=mumbles)) as server:
+        result = await run(judged_by(server, "a"), seeds(5), tmp_path)
+    counts, referee = result.summary["counts"], result.summary["referee"]
+    assert (counts["kept"], counts["base"]) == (0, 5)
+    assert (referee["verdicts"], referee["both_orders"], referee["agreement"]) == (0, 0, None)
+    assert referee["unreadable"] == referee["without_verdict"] > 0
+    assert all(one.outcome.rewards == () for one in results(tmp_path))
+    assert read_jsonl(tmp_path / "preferences.jsonl") == []
+
+
+@pytest.mark.parametrize("selection", ["gap", "ifd", "random", "base"])
+async def test_who_judges_nothing_sits_no_exam(selection: str) -> None:
+    assert not config_for("http://x/v1", replaced=f"selection: {selection}").needs_referee
