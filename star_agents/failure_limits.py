@@ -8,8 +8,8 @@ batch that begins in one is told apart: a wrong address would put back all of it
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from star_agents.config_sections import FailureLimitsConfig
@@ -32,6 +32,20 @@ _WINDOW_OF_THOSE_IN_HAND = 4
 _REASONS_TOLD = 3
 HOPELESS_AFTER = 10
 """Times that seeds may be put back at the start of a batch, before any could be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A limit that was passed."""
+
+    what: str
+    reasons: Sequence[FailureCount]
+    """The faults that may stand behind it."""
+
+    def words(self, *, with_replies: bool = True) -> str:
+        """In a sentence; ``with_replies``: with what models said, which no log line may hold."""
+        reasons = self.reasons if with_replies else [one.without_reply for one in self.reasons]
+        return ": ".join(filter(None, [self.what, "; ".join(sentences(reasons)[:_REASONS_TOLD])]))
 
 
 class FailureLimits:
@@ -72,22 +86,20 @@ class FailureLimits:
         """Whether seeds were put back, enough to tell, and none has been kept."""
         return not self._began_well and self._returned >= max(HOPELESS_AFTER, self._in_hand)
 
-    def passed(self, *, at_end: bool = False) -> str:
-        """What is beyond its limit, as a sentence; empty for nothing.
+    def passed(self, *, at_end: bool = False) -> Passed | None:
+        """What is beyond its limit; ``None`` for nothing.
 
         Args:
             at_end: Nothing more will come: what was tried so far has to do.
         """
         for essential, newest in self._has_failed.items():
-            n, failed = len(newest), sum(newest)
+            n, failed, allowed = len(newest), sum(newest), self._allowed(essential)
             ended = self._in_hand if failed == n else 2 * self._in_hand
             is_judged = at_end or (n >= self._settings.after and self._outcomes >= ended)
-            allowed = self._allowed(essential)
             if n and is_judged and failed > allowed * n:
-                said = "; ".join(sentences(self._reasons(essential))[:_REASONS_TOLD])
                 told = f"{failed:,} of the newest {n:,} {_NOUNS[essential]} failed; failure_limits allows {allowed:.0%}"
-                return f"{told}: {said}" if said else told
-        return ""
+                return Passed(told, self._reasons(essential))
+        return None
 
     def _allowed(self, essential: Essential) -> float:
         own: float | None = getattr(self._settings, essential)

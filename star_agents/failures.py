@@ -8,7 +8,7 @@ here, the store counts it with the seed's outcome (``storage.failure_tallies``),
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
 Part = Literal["agent", "referee", "scorer", "embedder"]
@@ -93,6 +93,11 @@ class FailureCount:
         if self.reason != UNREADABLE:
             said += f": {self.reason}"
         return f"{said} (first: {self.example})" if self.example and self.example != self.reason else said
+
+    @property
+    def without_reply(self) -> Self:
+        """The same without a model's own words, which no log line may hold."""
+        return replace(self, example="") if self.reason == UNREADABLE else self
 
     @property
     def _subject(self) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 from daemons import get, post, provider, rows
 from daemons import start as start_daemon
@@ -276,6 +277,24 @@ def test_a_few_seeds_that_all_fail_end_with_exit_code_4_and_say_why(tmp_path: Pa
         assert "Failed, and done without" in report.read_text()
 
 
+async def test_what_an_unreadable_judge_said_stands_in_the_summary_and_in_no_log_line(tmp_path: Path) -> None:
+    def prose(body: Body) -> Move:
+        return Answer(text="Both are \x1b[31mfine\x1b[0m to me.") if is_judging(body) else brain(body)
+
+    async with OpenAIServer(prose) as server:
+        config, seed_file = write(tmp_path, agents_yaml(server.url, replaced=ONE_BY_ONE), 60)
+        out = tmp_path / "out"
+        done = await anyio.to_thread.run_sync(star, "run", "-c", config, "-s", seed_file, "-o", out)
+    assert done.returncode == 4, done.stderr
+    said = "votes unreadable (first: “Both are \N{REPLACEMENT CHARACTER}[31mfine\N{REPLACEMENT CHARACTER}[0m to me.”)"
+    assert f"tolerated: referee a gave 20 of 20 {said}" in done.stderr
+    assert "\x1b[31m" not in done.stderr
+    log = (out / "log.jsonl").read_text()
+    (line,) = [line for line in read_jsonl(out / "log.jsonl") if line["event"] == "failure_limit_passed"]
+    assert "20 of the newest 20 votes failed" in line["message"]
+    assert "fine" not in log
+
+
 def test_a_healthy_batch_says_nothing_of_failures_and_ends_with_0(tmp_path: Path) -> None:
     with provider(tmp_path / "book.jsonl") as url:
         config, seed_file = write(tmp_path, agents_yaml(url), 5)
@@ -294,7 +313,7 @@ def test_a_daemon_holds_says_so_everywhere_and_goes_on_once_it_is_mended(tmp_pat
             post(base, rows(0, 60))
             held = daemon.wait_for("failure_limit_passed")
             message = held["message"]
-            assert held["level"] == "error"
+            assert held["level"] == "warning"
             assert "candidates failed" in message
             assert "POST /v1/resume" in message
             status = get(base, "/v1/status")

@@ -146,7 +146,7 @@ def _special() -> Mapping[type[Event], Kind]:
         SeedReturned: _kind(SeedReturned, logging.WARNING, alike=("reason",)),
         BudgetReached: _kind(BudgetReached, logging.WARNING),
         FailureFirstSeen: _kind(FailureFirstSeen, logging.WARNING),
-        FailureLimitPassed: _kind(FailureLimitPassed, logging.ERROR),
+        FailureLimitPassed: _kind(FailureLimitPassed, logging.WARNING),
         DeploymentChanged: _kind(DeploymentChanged, warns_when=("what", "opened")),
         JudgeExamined: _kind(JudgeExamined, warns_when=("passed", False)),
         JudgeNotExamined: _kind(JudgeNotExamined, logging.WARNING, alike=("judge", "reason")),
