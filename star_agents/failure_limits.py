@@ -8,12 +8,12 @@ batch that begins in one is told apart: a wrong address would put back all of it
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Literal
 
 from star_agents.config_sections import FailureLimitsConfig
-from star_agents.failures import NO_FAULT, Failure, FailureCount, Part, Tried, sentences
+from star_agents.failures import NO_FAULT, Failure, FailureCount, Part, Tried, by_frequency
 from star_agents.records import Candidate, Outcome
 
 Essential = Literal["base", "candidates", "referees", "scorer", "embedder"]
@@ -29,23 +29,9 @@ _WINDOW = 5
 """The newest so many times `after` tries count: what was well for days can still break."""
 _WINDOW_OF_THOSE_IN_HAND = 4
 """And so many times the seeds in hand: failures end sooner than successes, and come in swarms."""
-_REASONS_TOLD = 3
+_FAULTS_TOLD = 3
 HOPELESS_AFTER = 10
 """Times that seeds may be put back at the start of a batch, before any could be kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """A limit that was passed."""
-
-    what: str
-    reasons: Sequence[FailureCount]
-    """The faults that may stand behind it."""
-
-    def words(self, *, with_replies: bool = True) -> str:
-        """In a sentence; ``with_replies``: with what models said, which no log line may hold."""
-        reasons = self.reasons if with_replies else [one.without_reply for one in self.reasons]
-        return ": ".join(filter(None, [self.what, "; ".join(sentences(reasons)[:_REASONS_TOLD])]))
 
 
 class FailureLimits:
@@ -86,8 +72,8 @@ class FailureLimits:
         """Whether seeds were put back, enough to tell, and none has been kept."""
         return not self._began_well and self._returned >= max(HOPELESS_AFTER, self._in_hand)
 
-    def passed(self, *, at_end: bool = False) -> Passed | None:
-        """What is beyond its limit; ``None`` for nothing.
+    def passed(self, *, at_end: bool = False) -> str:
+        """What is beyond its limit, with the faults that may stand behind it; empty for nothing.
 
         Args:
             at_end: Nothing more will come: what was tried so far has to do.
@@ -98,15 +84,16 @@ class FailureLimits:
             is_judged = at_end or (n >= self._settings.after and self._outcomes >= ended)
             if n and is_judged and failed > allowed * n:
                 told = f"{failed:,} of the newest {n:,} {_NOUNS[essential]} failed; failure_limits allows {allowed:.0%}"
-                return Passed(told, self._reasons(essential))
-        return None
+                behind = [one.finding for one in by_frequency(self._faults_behind(essential))[:_FAULTS_TOLD]]
+                return ": ".join(filter(None, [told, "; ".join(behind)]))
+        return ""
 
     def _allowed(self, essential: Essential) -> float:
         own: float | None = getattr(self._settings, essential)
         return self._settings.share if own is None else own
 
-    def _reasons(self, essential: Essential) -> list[FailureCount]:
-        """The faults that may stand behind it, among the newest outcomes."""
+    def _faults_behind(self, essential: Essential) -> list[FailureCount]:
+        """Among the newest outcomes."""
         tries: Counter[tuple[Part, str]] = Counter()
         found: dict[tuple[Part, str, str], Failure] = {}
         for one in (tried for outcome in self._tried for tried in outcome if _stands_behind(tried.part, essential)):

@@ -62,24 +62,23 @@ class FailureWatch:
 
     def at_end(self) -> str:
         """Why nothing is worth keeping of a batch that came to its end; empty where that is not so."""
-        passed = self._limits.passed(at_end=True)
-        return "" if passed is None else self._advise(passed.words())
+        return self._advise(self._limits.passed(at_end=True))
 
     def _judge(self, returned_because: str = "") -> None:
         if self._has_given_up:
             return
-        if passed := self._limits.passed():
-            self._end(passed.words(), logged=passed.words(with_replies=False))
-        elif self._is_batch and returned_because and self._limits.has_begun_hopelessly:
-            said = f"none of the first seeds could be worked, the last one because: {returned_because}"
-            self._end(said, logged=said)
-
-    def _end(self, message: str, *, logged: str) -> None:
-        self._has_given_up = True
-        self._publish(FailureLimitPassed(message=self._advise(logged)))
-        self._give_up(self._advise(message))
+        message = self._limits.passed()
+        if not message and self._is_batch and returned_because and self._limits.has_begun_hopelessly:
+            message = f"none of the first seeds could be worked, the last one because: {returned_because}"
+        if message:
+            self._has_given_up = True
+            message = self._advise(message)
+            self._publish(FailureLimitPassed(message=message))
+            self._give_up(message)
 
     def _advise(self, message: str) -> str:
+        if not message:
+            return ""
         if not self._is_batch:
             return f"{message}. {LOOK} in agents.yaml, or resume it on the page or by POST /v1/resume"
         again = " with --retry-dropped" if self._dropped else ""

@@ -7,8 +7,8 @@ here, the store counts it with the seed's outcome (``storage.failure_tallies``),
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 Part = Literal["agent", "referee", "scorer", "embedder"]
@@ -89,15 +89,14 @@ class FailureCount:
     @property
     def sentence(self) -> str:
         """In words: ``agent b failed 40 of 40 calls: the provider does not know the model (first: …)``."""
-        said = f"{self._subject} {self._verb}"
-        if self.reason != UNREADABLE:
-            said += f": {self.reason}"
-        return f"{said} (first: {self.example})" if self.example and self.example != self.reason else said
+        has_more = self.example and self.example != self.reason
+        return f"{self.finding} (first: {self.example})" if has_more else self.finding
 
     @property
-    def without_reply(self) -> Self:
-        """The same without a model's own words, which no log line may hold."""
-        return replace(self, example="") if self.reason == UNREADABLE else self
+    def finding(self) -> str:
+        """The same without what a model or a provider said: for logs, and for whoever may not read texts."""
+        said = f"{self._subject} {self._verb}"
+        return said if self.reason == UNREADABLE else f"{said}: {self.reason}"
 
     @property
     def _subject(self) -> str:
@@ -123,6 +122,6 @@ class FailureCount:
         return {**asdict(self), "sentence": self.sentence}
 
 
-def sentences(counts: Sequence[FailureCount]) -> list[str]:
-    """A sentence for each, the most frequent first."""
-    return [one.sentence for one in sorted(counts, key=lambda one: -one.failures)]
+def by_frequency(counts: Iterable[FailureCount]) -> list[FailureCount]:
+    """The most frequent first."""
+    return sorted(counts, key=lambda one: -one.failures)

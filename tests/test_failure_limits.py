@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
@@ -18,8 +17,8 @@ from star_agents.failures import (
     FailureCount,
     Part,
     Tried,
+    by_frequency,
     one_line,
-    sentences,
 )
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Sample
 
@@ -46,25 +45,20 @@ def limits(*, in_hand: int = 1, **settings: float) -> FailureLimits:
     return FailureLimits(FailureLimitsConfig.model_validate(settings), in_hand)
 
 
-def said(found: FailureLimits, *, at_end: bool = False) -> str:
-    passed = found.passed(at_end=at_end)
-    return "" if passed is None else passed.words()
-
-
 def test_nothing_is_judged_before_20_tries_and_more_than_half_of_them_is_too_much() -> None:
     found = limits()
     for _ in range(9):
         found.add(outcome("base", "xx"))
-    assert said(found) == ""
+    assert found.passed() == ""
     found.add(outcome("base", ".."))
-    assert "18 of the newest 20 candidates failed; failure_limits allows 50%" in said(found)
+    assert "18 of the newest 20 candidates failed; failure_limits allows 50%" in found.passed()
 
 
 def test_half_of_the_candidates_may_fail() -> None:
     found = limits()
     for _ in range(200):
         found.add(outcome("base", "x."))
-        assert said(found) == said(found, at_end=True) == ""
+        assert found.passed() == found.passed(at_end=True) == ""
 
 
 def test_what_was_well_for_days_and_breaks_is_noticed_within_the_window() -> None:
@@ -72,7 +66,7 @@ def test_what_was_well_for_days_and_breaks_is_noticed_within_the_window() -> Non
     for _ in range(5000):
         found.add(outcome("kept", "....", tried("referee", 4)))
     failed = 0
-    while not said(found):
+    while not found.passed():
         failed += 4
         found.add(outcome("base", "....", tried("referee", 4, 4)))
     assert failed == 52
@@ -83,13 +77,13 @@ def test_each_part_is_judged_by_itself_and_named(part: Part) -> None:
     found = limits()
     found.add(outcome("base"))
     found.add(outcome("base", "." * 40, tried(part, 20, 11, "no luck")))
-    assert "11 of the newest 20" in said(found)
-    assert "no luck" in said(found)
+    assert "11 of the newest 20" in found.passed()
+    assert "no luck" in found.passed()
     own = {"referee": limits(referees=0.6), "scorer": limits(scorer=0.6), "embedder": limits(embedder=0.6)}
     other = own[part]
     other.add(outcome("base"))
     other.add(outcome("base", "." * 40, tried(part, 20, 11, "no luck")))
-    assert said(other) == ""
+    assert other.passed() == ""
 
 
 def test_a_seed_without_any_base_sample_counts_for_the_base_and_one_of_two_base_pairs_is_enough() -> None:
@@ -100,10 +94,10 @@ def test_a_seed_without_any_base_sample_counts_for_the_base_and_one_of_two_base_
     found = limits()
     for _ in range(30):
         found.add(half)
-    assert said(found) == ""
+    assert found.passed() == ""
     for _ in range(31):
         found.add(without)
-    assert "base samples failed" in said(found)
+    assert "base samples failed" in found.passed()
 
 
 @pytest.mark.parametrize("letter", ["d", "b"])
@@ -112,31 +106,31 @@ def test_outages_and_spent_budgets_are_no_fault(letter: str) -> None:
     reason = DOWN if letter == "d" else BUDGET_SPENT
     for _ in range(50):
         found.add(outcome("base", letter * 4, tried("referee", 4, 4, reason)))
-    assert said(found, at_end=True) == ""
+    assert found.passed(at_end=True) == ""
 
 
 def test_with_many_seeds_in_hand_quick_failures_do_not_outrun_slow_successes() -> None:
     found = limits(in_hand=32)
     for _ in range(31):
         found.add(outcome("base", "xx"))
-        assert said(found) == ""
+        assert found.passed() == ""
     for _ in range(32):
         found.add(outcome("base", ".."))
-        assert said(found) == ""
+        assert found.passed() == ""
 
 
 def test_at_its_end_a_short_batch_is_judged_by_the_few_tries_that_it_had() -> None:
     found = limits()
-    assert said(found, at_end=True) == ""
+    assert found.passed(at_end=True) == ""
     found.add(outcome("dropped", "x"))
-    assert (said(found), bool(said(found, at_end=True))) == ("", True)
+    assert (found.passed(), bool(found.passed(at_end=True))) == ("", True)
 
 
 def test_share_1_lets_everything_fail() -> None:
     found = limits(share=1)
     for _ in range(100):
         found.add(outcome("base", "xx", tried("scorer", 3, 3)))
-    assert said(found, at_end=True) == ""
+    assert found.passed(at_end=True) == ""
 
 
 def test_a_batch_whose_first_seeds_are_all_put_back_has_begun_hopelessly() -> None:
@@ -168,9 +162,9 @@ def test_the_sentence_names_part_count_reason_and_the_first_example() -> None:
     assert words("embedder", "e", "no connection") == "embedder e failed 40 of 1,200 instructions: no connection"
 
 
-def test_sentences_begin_with_the_most_frequent() -> None:
+def test_the_most_frequent_is_told_first() -> None:
     counts = [FailureCount(part="agent", name=str(n), reason="r", failures=n, tries=9) for n in (2, 7, 3)]
-    assert all(one > other for one, other in pairwise(sentences(counts)))
+    assert [one.failures for one in by_frequency(counts)] == [7, 3, 2]
 
 
 def test_an_example_is_one_bounded_line_that_moves_no_terminal() -> None:

@@ -107,7 +107,7 @@ async def test_a_wrong_key_drops_seeds_early_and_they_can_be_queued_again(tmp_pa
         config = config_for(server.url, replaced="concurrency: 2")
         first = await run(config, seeds(40), tmp_path)
         assert "20 of the newest 20 candidates failed" in first.stopped_by
-        assert "the provider refused the key (first: bad key)" in first.stopped_by
+        assert "calls: the provider refused the key" in first.stopped_by
         assert "--retry-dropped" in first.stopped_by
         assert first.summary["counts"]["dropped"] < 15
         server.handler = brain
