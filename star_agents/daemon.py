@@ -156,7 +156,8 @@ class Daemon:
         """Put agents.yaml in force if it can be and says something new."""
         self._read = await look(self._config_path)
         try:
-            config = read_config(self._config_path)
+            # In a thread: a large file takes seconds, in which calls in flight want to be heard.
+            config = await anyio.to_thread.run_sync(read_config, self._config_path)
             digest = config_digest(config)
             if digest != self._in_force:
                 await self._line.reconfigure(config)

@@ -166,7 +166,8 @@ def _count(node: yaml.Node, seen: int = 0, above: frozenset[int] = frozenset()) 
         raise YamlError("holds itself, by an alias", line=line, fix="an alias may not stand inside what it repeats")
     seen += 1
     if seen > MAX_NODES:
-        raise YamlError("expands to too many values", line=line, fix="use fewer aliases")
+        message = f"holds more than {MAX_NODES:,} values, each counted as often as an alias repeats it"
+        raise YamlError(message, line=line, fix="use fewer aliases, or fewer of what they repeat")
     above |= {id(node)}
     for child in _children(node):
         seen = _count(child, seen, above)

@@ -214,7 +214,7 @@ def test_an_alias_bomb_is_refused_whether_it_repeats_or_merges() -> None:
         f"{chr(98 + n)}: &{chr(98 + n)} {{<<: [{', '.join([f'*{chr(97 + n)}'] * 9)}]}}\n" for n in range(8)
     )
     for text in (bomb, merging):
-        with pytest.raises(YamlError, match="too many values"):
+        with pytest.raises(YamlError, match="holds more than 100,000 values"):
             compose(text)
     assert len(read(f"[{', '.join('1' * (MAX_NODES - 1))}]")) == MAX_NODES - 1
 
