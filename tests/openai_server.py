@@ -106,7 +106,7 @@ class Request:
 
 
 class OpenAIServer:
-    """Serves OpenAI's chat, embeddings and models under ``/v1``, and Ollama's ``/api/chat``; records every request."""
+    """Serves OpenAI's chat, embeddings and models under ``/v1``, Ollama's chat and generate; records requests."""
 
     def __init__(self, handler: Handler | None = None, *, port: int = 0, book: Path | None = None) -> None:
         self.handler: Handler = handler or brain
@@ -138,6 +138,7 @@ class OpenAIServer:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/api/chat", self._chat)
+        app.router.add_post("/api/generate", self._chat)
         app.router.add_post("/v1/embeddings", self._embeddings)
         app.router.add_get("/v1/models", self._models)
         # Without handler_cancellation a client that hangs up would stay "in flight" until its handler ends by itself.
@@ -214,7 +215,7 @@ class OpenAIServer:
             case Raw():
                 return await self._raw(request, move)
         self._charge(body)
-        tell = self._ollama if request.path == "/api/chat" else self._completion
+        tell = {"/api/chat": self._ollama, "/api/generate": self._generate}.get(request.path, self._completion)
         return web.json_response(tell(body, move))
 
     async def _raw(self, request: web.Request, move: Raw) -> web.StreamResponse:
@@ -267,6 +268,10 @@ class OpenAIServer:
             "prompt_eval_count": prompt,
             "eval_count": completion,
         }
+
+    def _generate(self, body: Body, answer: Answer) -> dict[str, Any]:
+        told = self._ollama({**body, "messages": [{"content": body["prompt"]}]}, answer)
+        return {**told, "response": told.pop("message")["content"], **answer.extra}
 
 
 def _tokens(body: Body, answer: Answer, texts: list[str]) -> tuple[int, int]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE, Store
 
 DAY = 86_400.0
+THOUGHT = "of a model that thought aloud"
 SECRET = "a text that nobody should read next year \ud800"
 
 
@@ -46,6 +50,27 @@ async def finish(store: Store, number: int, *, kind: str = "kept") -> None:
     await store.intend([intent(f"call {number}", seed_id=seed.id)])
     await store.record_answers([(f"call {number}", make_reply(SECRET))])
     await commit(store, make_outcome(seed) if kind == "kept" else make_dropped(seed), make_memory(1.0))
+
+
+async def test_thoughts_go_with_the_texts_they_led_to(store: Store, clock: Clock, tmp_path: Path) -> None:
+    seed = make_seed(1)
+    await store.add_seeds([seed])
+    await store.lease(1)
+    await store.intend([intent("call", seed_id=seed.id)])
+    await store.record_answers([("call", replace(make_reply("4"), reasoning=f"reply {THOUGHT}"))])
+    outcome = make_outcome(seed)
+    thinking = tuple(
+        replace(one, candidate=replace(one.candidate, reasoning=f"{name} {THOUGHT}"))
+        for name, one in zip(("base", "won", "lost"), outcome.candidates, strict=True)
+    )
+    await commit(store, replace(outcome, candidates=thinking), make_memory(1.0))
+    assert await clear(store, clock.at + DAY) == 1
+    (row,) = await store.outcomes()
+    assert [one.candidate.reasoning for one in row.outcome.candidates] == ["", f"won {THOUGHT}", ""]
+    with StoreReader(tmp_path) as reader:
+        assert [found["reasoning"] for found in dataset_rows(reader, "messages", reasoning=True)] == [f"won {THOUGHT}"]
+    with closing(sqlite3.connect(tmp_path / STORE_FILE)) as connection:
+        assert connection.execute("SELECT json_extract(reply, '$.reasoning') FROM calls").fetchall() == [("",)]
 
 
 async def clear(store: Store, before: float) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from both_ways import HELLO, WAYS, BothWays, opened
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openai_server import Answer
 from recorded_replies import chat, choice, ollama
@@ -253,6 +253,7 @@ MARKS += [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(MARKS), max_size=12).map("".join))
 @example("</think>" * 20)
 def test_an_answer_holds_no_more_thoughts_when_it_is_read_again(text: str) -> None:

@@ -18,11 +18,15 @@ from star_agents.storage.reader import StoreReader
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File: .jsonl, .json or .parquet.")
 @click.option("--no-provenance", is_flag=True, help="Leave out where each row comes from.")
+@click.option(
+    "--with-reasoning", is_flag=True, help="Add a column `reasoning`: what the model thought before it answered."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(folder: Path, layout: str, out: Path, no_provenance: bool, as_json: bool) -> None:
+def command(folder: Path, layout: str, out: Path, no_provenance: bool, with_reasoning: bool, as_json: bool) -> None:
     """Write what FOLDER (the -o of `run`, the --data-dir of `serve`) holds so far, also while a daemon works on it."""
     with StoreReader(folder) as reader:
-        count = write_export(dataset_rows(reader, layout, provenance=not no_provenance), out)
+        rows = dataset_rows(reader, layout, provenance=not no_provenance, reasoning=with_reasoning)
+        count = write_export(rows, out)
     if as_json:
         print_json({"rows": count, "format": layout, "path": str(out)})
     else:

@@ -23,7 +23,12 @@ SUFFIXES = (".jsonl", ".json", ".parquet")
 
 
 def dataset_rows(
-    reader: StoreReader, format: str, *, provenance: bool = True, skipped: Counter[str] | None = None
+    reader: StoreReader,
+    format: str,
+    *,
+    provenance: bool = True,
+    reasoning: bool = False,
+    skipped: Counter[str] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of the dataset in one format, in the order in which seeds were queued.
 
@@ -31,6 +36,8 @@ def dataset_rows(
         reader: The store.
         format: One of ``FORMATS``.
         provenance: Whether each row says where it comes from.
+        reasoning: Whether each row has a column ``reasoning``, the model's thoughts before its answer; ``dpo`` has
+            ``chosen_reasoning`` and ``rejected_reasoning``.
         skipped: Counts preference pairs that were left out, by reason; only ``dpo`` leaves any out.
 
     Raises:
@@ -39,7 +46,11 @@ def dataset_rows(
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}; use one of {', '.join(FORMATS)}")
     for result in reader.results():
-        rows = preference_rows(result, skipped) if format == "dpo" else selected_rows(result, format)
+        rows = (
+            preference_rows(result, skipped, reasoning=reasoning)
+            if format == "dpo"
+            else selected_rows(result, format, reasoning=reasoning)
+        )
         for row in rows:
             yield row if provenance else {name: value for name, value in row.items() if name != "provenance"}
 

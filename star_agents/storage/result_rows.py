@@ -26,11 +26,15 @@ CLEARED = Sample(instruction="")
 _SHAREGPT_NAMES = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
-def selected_rows(result: Result, format: str) -> Iterator[Row]:
-    """The row of a seed for which something was selected, as ``alpaca``, ``messages`` or ``sharegpt``."""
+def selected_rows(result: Result, format: str, *, reasoning: bool = False) -> Iterator[Row]:
+    """The row of a seed for which something was selected, as ``alpaca``, ``messages`` or ``sharegpt``.
+
+    With ``reasoning`` it says what the model thought before its answer: empty where that is not known.
+    """
     winner = result.outcome.winner
     if winner is not None:
-        yield {**_SHAPES[format](winner.candidate.sample), "provenance": _provenance(result, winner)}
+        thoughts = {"reasoning": winner.candidate.reasoning} if reasoning else {}
+        yield {**_SHAPES[format](winner.candidate.sample), **thoughts, "provenance": _provenance(result, winner)}
 
 
 def rejected_row(result: Result) -> Iterator[Row]:
@@ -50,7 +54,7 @@ def rejected_row(result: Result) -> Iterator[Row]:
         }
 
 
-def preference_rows(result: Result, skipped: Counter[str] | None = None) -> Iterator[Row]:
+def preference_rows(result: Result, skipped: Counter[str] | None = None, *, reasoning: bool = False) -> Iterator[Row]:
     """Preference pairs of one seed, only where a verdict stands behind them (design, Eq. 1).
 
     The chosen candidate beat the base, or another candidate lost to it. Both answers must answer the same prompt, or
@@ -74,7 +78,12 @@ def preference_rows(result: Result, skipped: Counter[str] | None = None) -> Iter
             if skipped is not None:
                 skipped[reason] += 1
             continue
-        yield _preference(result, judged, chosen=judged if won else base, rejected=base if won else judged)
+        chosen, rejected = (judged, base) if won else (base, judged)
+        row = _preference(result, judged, chosen=chosen, rejected=rejected)
+        if reasoning:
+            thoughts = {"chosen_reasoning": chosen, "rejected_reasoning": rejected}
+            row |= {name: one.candidate.reasoning for name, one in thoughts.items()}
+        yield row
 
 
 def _why_no_preference(one: Sample, other: Sample) -> str:
