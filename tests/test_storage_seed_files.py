@@ -77,6 +77,8 @@ BAD_ROWS: list[tuple[dict[str, Any], str, str]] = [
     ({"instruction": "a\0b"}, "instruction", "NUL character at position 2"),
     ({"instruction": "ab\ud800"}, "instruction", "(U+D800) at position 3"),
     ({"instruction": "Add.", "input": 3}, "input", "found the number 3"),
+    ({"instruction": "Add.", "input": 0}, "input", "found the number 0"),
+    ({"instruction": "Add.", "context": False}, "context", "found false"),
     ({"instruction": "Add.", "output": ["2"]}, "output", "found a list"),
     ({"instruction": "Add.", "output": "a\0"}, "output", "NUL"),
     ({"instruction": "Add.", "output": "2", "response": "3"}, "response", "differs from `output`"),

@@ -87,6 +87,8 @@ async def test_a_bad_row_is_named_and_nothing_is_taken() -> None:
         ("[3]", "row 1 is not"),
         ("[" * 100_000, "nested"),
         (b'{"instruction": "caf\xe9"}', "not UTF-8: byte 20"),
+        (gzip.compress(b'{"instruction": "a"}'), "it is gzip: say so with the header Content-Encoding: gzip"),
+        ('{"instruction": "a"}'.encode("utf-16"), "it is UTF-16 or UTF-32: send it as UTF-8"),
         ('{"instruction": "a", "n": ' + "9" * 5000 + "}", "not usable JSON"),
     ],
 )
@@ -493,6 +495,7 @@ async def test_lines_are_read_as_they_come_and_taken_in_when_all_are_there() -> 
         (b'{"instruction": "a"}\n{"instruction": \n', "line 2, column"),
         (b'{"instruction": "a"}\n\n[1]\n', "row 3 is not"),
         (b'{"instruction": "a"}\n{"instruction": "caf\xe9"}', "not UTF-8: byte 41"),
+        (gzip.compress(b'{"instruction": "a"}'), "it is gzip: say so with the header Content-Encoding: gzip"),
         (b'{"instruction": "a"}\n{"instruction": "caf\xc3', "not UTF-8: byte 41"),
         (b"\n\n", "no seeds"),
     ],

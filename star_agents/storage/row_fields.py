@@ -35,7 +35,10 @@ class Fields:
 
     def text(self, *names: str) -> str:
         """The text that one of these columns holds, or nothing. Raises RowError where two of them differ."""
-        given = {name: text for name in names if (text := optional(self.get(name) or None, name))}
+        given: dict[str, str] = {}
+        for name in names:
+            if says_something(value := self.get(name)) and (text := optional(value, name)):
+                given[name] = text
         first, *others = given or [""]
         for name in others:
             if given[name] != given[first]:

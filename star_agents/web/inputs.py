@@ -18,6 +18,14 @@ from star_agents.web.limits import LIMITS, MIB, Limits
 
 M = TypeVar("M", bound=BaseModel)
 
+_NOT_UTF8 = (
+    (b"\x1f\x8b", "it is gzip: say so with the header Content-Encoding: gzip"),
+    (b"\x28\xb5\x2f\xfd", "it is Zstandard: unpack it first, or send it with `add`"),
+    (b"\xff\xfe", "it is UTF-16 or UTF-32: send it as UTF-8"),
+    (b"\xfe\xff", "it is UTF-16: send it as UTF-8"),
+)
+"""What a body begins with that is no UTF-8, and what to do about it."""
+
 
 def read_query(request: web.Request, model: type[M]) -> M:
     """The query parameters as ``model`` names them.
@@ -94,7 +102,7 @@ async def lines(request: web.Request, hear: Callable[[bytes], object]) -> AsyncI
         try:
             return decoder.decode(piece, is_last)
         except UnicodeDecodeError as error:
-            raise _not_utf8(size - len(error.object) + error.start) from None
+            raise _not_utf8(size - len(error.object) + error.start, error.object) from None
 
     async for piece in pieces(request, limits.lines_bytes):
         hear(piece)
@@ -119,11 +127,12 @@ def decoded(body: bytes) -> str:
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _not_utf8(error.start) from None
+        raise _not_utf8(error.start, body) from None
 
 
-def _not_utf8(position: int) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(text=f"the body is not UTF-8: byte {position}")
+def _not_utf8(position: int, body: bytes) -> web.HTTPBadRequest:
+    told = next((f"; {told}" for mark, told in _NOT_UTF8 if position < len(mark) and body.startswith(mark)), "")
+    return web.HTTPBadRequest(text=f"the body is not UTF-8: byte {position}{told}")
 
 
 def parsed(text: str, line: int, depth: int) -> Any:
