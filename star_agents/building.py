@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
@@ -14,11 +15,13 @@ from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
 from star_agents.agents.price_check import refuse_unbounded
+from star_agents.agents.rate_limit import WINDOW_S, Sent
+from star_agents.agents.throttle import ThrottleChange, in_words
 from star_agents.bus import Bus
 from star_agents.collecting import spare_what_stays
 from star_agents.config import Config
 from star_agents.config_file import config_digest
-from star_agents.events import CallEnded, DeploymentChanged
+from star_agents.events import AgentThrottled, AgentUnthrottled, CallEnded, DeploymentChanged
 from star_agents.line import INDEX_FILE, Line
 from star_agents.logs import keep_secret
 from star_agents.offline.agents import respond
@@ -99,10 +102,33 @@ async def _open_client(
         on_change=lambda agent, deployment, what: bus.publish(
             DeploymentChanged(agent=agent, deployment=deployment, what=what)
         ),
+        on_throttle=lambda agent, change: bus.publish(_of_throttling(agent, change)),
     )
+    client.restore_rates(await _sent_lately(store, now()))
     stack.push_async_callback(client.aclose)
     refuse_unbounded(config, client.endpoints)
     return client
+
+
+async def _sent_lately(store: Store, now: float) -> dict[str, list[Sent]]:
+    """What each agent was sent in the last minute, of this process or of one before."""
+    sent: defaultdict[str, list[Sent]] = defaultdict(list)
+    for agent, at, tokens in await store.sent_since(now - WINDOW_S):
+        sent[agent].append(Sent(ago_s=now - at, tokens=tokens))
+    return sent
+
+
+def _of_throttling(agent: str, change: ThrottleChange) -> AgentThrottled | AgentUnthrottled:
+    if not change.began:
+        message = f"agent {agent} is no longer throttled by {in_words(change.cause)}"
+        return AgentUnthrottled(agent=agent, cause=change.cause, seconds=change.seconds, message=message)
+    if change.cause == "429":
+        message = f"agent {agent} is throttled by {in_words(change.cause)}, its calls wait: {change.detail}"
+    else:
+        message = (
+            f"agent {agent} waits for its own `{change.cause}: {change.detail}`; raise it in agents.yaml if it may"
+        )
+    return AgentThrottled(agent=agent, cause=change.cause, message=message)
 
 
 def scorer_for(config: Config) -> Scorer | None:

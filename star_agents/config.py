@@ -73,13 +73,20 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     `litellm` sends through LiteLLM whole. Answers, costs and errors are the same."""
     max_concurrency: int = Field(default=8, ge=1, le=100_000)
     """Calls in flight at once; further ones queue."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Requests in any 60 seconds, over all deployments, tries and embeddings included; further ones queue, which uses
+    up no retry. It holds over restarts."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Tokens of prompts and replies in any 60 seconds. A call reserves an estimate of its prompt and `max_tokens`, and
+    takes in the end what the provider counted."""
     timeout_s: float = Field(default=120.0, gt=0)
     """Seconds until one try counts as failed."""
     retries: int = Field(default=4, ge=0, le=100)
     """Tries after the first. Being rate-limited (429) uses up none."""
     give_up_after_s: float = Field(default=900.0, gt=0)
-    """Seconds after which a call that is only ever rate-limited or retried fails. So long, base pairs and referees wait
-    for an agent that is down."""
+    """Seconds after which a call that is only ever rate-limited or retried fails, or at once where `Retry-After` asks
+    for longer. So long, base pairs and referees wait for an agent that is down. The wait for `requests_per_minute` and
+    `tokens_per_minute` does not count."""
     wait_when_down_s: float = Field(default=60.0, ge=0)
     """Seconds that a drawn pair waits for an agent that is down; then the seed goes on without this pair."""
     allow_cut: bool = False
@@ -101,6 +108,12 @@ class AgentConfig(EndpointSettings, BudgetSettings):
         if self.deployments and any((self.api_base, self.api_key, self.api_version)):
             raise ValueError("with `deployments`, api_base, api_key and api_version belong to each deployment")
         return self
+
+    @property
+    def longest_reply(self) -> int | None:
+        """Tokens that a reply may have; ``None`` where nothing bounds it."""
+        bounds = (self.max_tokens, self.extra.get("max_completion_tokens"))
+        return max((bound for bound in bounds if isinstance(bound, int)), default=None)
 
     @property
     def endpoints(self) -> tuple[DeploymentConfig, ...]:

@@ -230,3 +230,27 @@ def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[P
     embedder = config.memory.embedder
     if embedder.startswith("agent:") and embedder.removeprefix("agent:") not in config.agents:
         yield unknown(("memory", "embedder"), embedder.removeprefix("agent:"), "")
+    for location, message, fix in _minutes_too_small(config):
+        yield at(location, message, fix)
+
+
+def _minutes_too_small(config: Config) -> Iterator[tuple[Location, str, str]]:
+    """Agents of which no minute has room for one call: their calls would wait for ever."""
+    writers = {name for pair in (*config.pool, *config.base) for name in (pair.instruction, pair.response)}
+    for name, agent in config.agents.items():
+        limit, location = agent.tokens_per_minute, ("agents", name, "tokens_per_minute")
+        if limit is None:
+            continue
+        longest = agent.longest_reply
+        if name in writers and longest is None:
+            yield location, "needs `max_tokens`, which is what a call reserves", "give the agent `max_tokens`"
+        elif name in writers and longest is not None and longest >= limit:
+            yield (
+                location,
+                f"has no room for one reply of `max_tokens` ({longest:,})",
+                "raise it, or lower `max_tokens`",
+            )
+        if config.needs_referee and name in config.referee.agents and config.referee.max_tokens >= limit:
+            longest = config.referee.max_tokens
+            message = f"has no room for one verdict of `referee.max_tokens` ({longest:,})"
+            yield location, message, "raise it, or lower `referee.max_tokens`"

@@ -102,10 +102,12 @@ class AgentRateLimited(AgentError):
 
     what = "the provider asks to slow down"
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, is_outage: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds to wait, where the provider said so."""
+        self.is_outage = is_outage
+        """True where nobody was answered anything else for as long: then the seed is not at fault, and can wait."""
 
 
 class AgentUnavailable(AgentError):

@@ -274,6 +274,31 @@ class FailureHoldLifted(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AgentThrottled(Event):
+    """An agent begins to be slowed down: its provider answers 429, or its own requests or tokens per minute are used
+    up; told once, whatever else is rejected until it is over."""
+
+    name: ClassVar[str] = "agent_throttled"
+    agent: str
+    cause: str
+    """``429``, ``requests_per_minute`` or ``tokens_per_minute``."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentUnthrottled(Event):
+    """An agent is no longer slowed down: there was no sign of it for a minute."""
+
+    name: ClassVar[str] = "agent_unthrottled"
+    agent: str
+    cause: str
+    """``429``, ``requests_per_minute`` or ``tokens_per_minute``."""
+    seconds: float
+    """How long it lasted."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TelemetryFailed(Event):
     """The environment asks for OpenTelemetry, and it cannot work; everything else goes on."""
 

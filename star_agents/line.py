@@ -25,7 +25,7 @@ from star_agents.config import Config
 from star_agents.config_changes import changes_between, restart_only
 from star_agents.config_file import config_digest
 from star_agents.crash_points import crash_point
-from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted, Problem
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted, Problem
 from star_agents.events import (
     ConfigApplied,
     DeploymentChanged,
@@ -111,6 +111,10 @@ class Line:
             is_paused=lambda: self.queue.is_paused,
             on_settled=self.queue.wake,
         )
+        self._rejected_seed = ""
+        """The first that no agent answered anything but 429 for, since the last one that ended well."""
+        self._has_settled = False
+        """Whether one ended well since the start."""
         self._told_prices: set[str] = set()
 
     @property
@@ -256,13 +260,38 @@ class Line:
     def _is_outage(self, error: AgentError) -> bool:
         """Whether agents were down without which the seed has no outcome: the recipe's word, or the referees' state."""
         down = self.client.down() & set(self.config.referee.agents)
-        return isinstance(error, AgentUnavailable) and (error.is_outage or bool(down))
+        return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or bool(down))
 
     async def _wait_out(self, bench: SeedBench, error: AgentError) -> None:
-        """Put the seed back and let the line rest until an agent is up again: an outage fails no seed."""
+        """Put the seed back and let the line rest until an agent is up again: an outage fails no seed.
+
+        A provider that answered nothing but 429 until a call was given up has had its time: a daemon rests for as long
+        as it was asked to, a batch ends with the reason.
+        """
+        rejecting = self.client.rejecting()
+        is_rejected = rejecting and (rejecting.keys() & self._essential_agents() or not self._can_draw())
+        if is_rejected and self._ends_when_empty and await self._end_on_429(bench, error):
+            return
         self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
-        self._rest.begin(Waiting(reason=str(error), until=self._now() + OUTAGE_REST_S))
+        if not (is_rejected and self._ends_when_empty):
+            rest_s = max(OUTAGE_REST_S, min(rejecting.values())) if is_rejected else OUTAGE_REST_S
+            self._rest.begin(Waiting(reason=str(error), until=self._now() + rest_s))
         await self._return(bench.seed)
+
+    async def _end_on_429(self, bench: SeedBench, error: AgentError) -> bool:
+        """Stop a batch that a second seed was rejected in; true where its first is at fault, and dropped for it.
+
+        Towards the end a seed may be alone, and then all that is asked is rejected although it is its own fault: it is
+        tried again, and is dropped where others have been answered before.
+        """
+        first, self._rejected_seed = self._rejected_seed, self._rejected_seed or bench.seed.id
+        if first == bench.seed.id and self._has_settled:
+            outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=f"{error.part or 'agents'}: {error}")
+            await self._settle(outcome, bench)
+            return True
+        if first:
+            self.stop(f"{error}. Run the same command again once the provider takes calls: it goes on from here")
+        return False
 
     def hear(self, event: Event) -> None:
         """An agent that is up again ends a rest, and failures may end the work; subscribe this to the bus."""
@@ -361,6 +390,8 @@ class Line:
                 seq = await self.store.commit_outcome(outcome, policy=policy, memory=row, revision=bench.revision)
                 crash_point("outcome_committed")
                 self.scheduler.learn(policy, _remembered(seq, row, embedding))
+                if outcome.kind != "dropped":
+                    self._rejected_seed, self._has_settled = "", True
             if seq % INDEX_SAVED_EVERY == 0:
                 self.save_index()
         probabilities = self.scheduler.probabilities()

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from star_agents.events import (
+    AgentThrottled,
+    AgentUnthrottled,
     BudgetCleared,
     BudgetReached,
     CallAnswered,
@@ -34,6 +36,7 @@ class BatchProgress:
         before: What the store had done and spent before this run.
         console: Where to draw.
         clock: Monotonic seconds.
+        now: Seconds since 1970.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class BatchProgress:
         before: Counts,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._console = console or Console(stderr=True)
         self._total = total
@@ -58,6 +62,9 @@ class BatchProgress:
         self._calls = 0
         self._reused = 0
         self._failed = 0
+        self._now = now
+        self._throttled: dict[tuple[str, str], str] = {}
+        """Agent and cause, with the time of day since when."""
         self._tenths_shown = 10 * done // max(total, 1)
         self._progress = Progress(
             TextColumn("seeds"),
@@ -101,14 +108,22 @@ class BatchProgress:
                 self._done += 1
                 self._improved += event.outcome.kind == "kept"
             case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined():
-                self._console.print(event.message, highlight=False, markup=False, soft_wrap=True)
+                self._say(event.message)
+            case AgentThrottled():
+                self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))
+                self._say(event.message)
+            case AgentUnthrottled():
+                self._throttled.pop((event.agent, event.cause), None)
+                self._say(event.message)
             case FailureFirstSeen():
-                who = f"{event.part} {event.agent}".rstrip()
-                self._console.print(f"{who}: {event.reason}", highlight=False, markup=False, soft_wrap=True)
+                self._say(f"{event.part} {event.agent}".rstrip() + f": {event.reason}")
             case _:
                 return
         self._progress.update(self._task, completed=self._done, facts=self._facts())
         self._show_tenths()
+
+    def _say(self, message: str) -> None:
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def _show_tenths(self) -> None:
         """Where no bar can be drawn (a file, CI), say every tenth of the way in a line."""
@@ -132,7 +147,12 @@ class BatchProgress:
             parts.append(f"{self._reused:,} from the journal")
         if self._failed:
             parts.append(f"{self._failed:,} failed")
-        return ", ".join([*parts, *self._money()])
+        return ", ".join([*parts, *self._money(), *self._throttles()])
+
+    def _throttles(self) -> Iterator[str]:
+        """Who is slowed down, by what and since when."""
+        for (agent, cause), since in sorted(self._throttled.items()):
+            yield f"{agent} throttled ({cause}) since {since}"
 
     def _money(self) -> Iterator[str]:
         """What it has cost, what it will, how fast it goes, and what one improved seed costs."""

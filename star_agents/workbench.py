@@ -21,7 +21,7 @@ from star_agents.agents.structured import ReplyForm
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.crash_points import crash_point
-from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import PairsDrawn
 from star_agents.failures import FLAWS, Tried
 from star_agents.paid_calls import PaidCalls
@@ -226,9 +226,9 @@ class SeedBench:
         return verdict
 
     def _is_outage(self, pair: AgentPair, error: AgentError) -> bool:
-        """Whether an agent was down altogether: then neither the pair nor the seed is at fault."""
+        """Whether an agent was down, or rejecting, altogether: then neither the pair nor the seed is at fault."""
         is_down = bool({pair.instruction, pair.response} & self._rooms.client.down())
-        return isinstance(error, AgentUnavailable) and (error.is_outage or is_down)
+        return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or is_down)
 
     def _is_workable(self, draw: Draw) -> bool:
         config, unavailable = self._rooms.config, self._rooms.client.unavailable()

@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
-import selectors
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from virtual_time import in_virtual_time, now
 
 from star_agents.agents.breaker import Breaker
 from star_agents.agents.gate import Gate, Outcome, Slot
-from star_agents.errors import AgentUnavailable
+from star_agents.errors import AgentRateLimited, AgentUnavailable
 
 FOREVER = 1e9
-
-
-class _Skip(selectors.SelectSelector):
-    """Where the loop would wait, its clock jumps instead; where it would wait for ever, somebody was forgotten."""
-
-    skipped_s = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready and timeout is None:
-            raise AssertionError("everybody waits, and nothing will ever wake them")
-        if not ready and timeout:
-            self.skipped_s += timeout
-        return ready
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._skip = _Skip()
-        super().__init__(self._skip)
-
-    def time(self) -> float:
-        return self._skip.skipped_s
-
-
-def in_virtual_time(story: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    @functools.wraps(story)
-    def test(*args: Any, **kwargs: Any) -> None:
-        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(story(*args, **kwargs))
-
-    return test
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def gate_of(*names: str, ceiling: int = 8, **options: Any) -> Gate:
@@ -388,13 +351,24 @@ async def test_only_time_in_which_everything_is_down_tries_the_patience() -> Non
 
 
 @in_virtual_time
-async def test_a_pause_tries_nobodys_patience() -> None:
+async def test_a_pause_is_waited_for_and_is_no_outage() -> None:
     gate = gate_of(ceiling=1)
-    (await gate.enter(1.0)).leave("rate_limited", retry_after=600.0)
+    (await gate.enter(900.0)).leave("rate_limited", retry_after=600.0)
     assert not gate.is_down
-    slot = await gate.enter(1.0)
+    slot = await gate.enter(900.0, when_down_s=1.0)
     assert now() == pytest.approx(600.0, abs=0.01)
     assert (slot.is_probe, slot.waited_down_s) == (False, 0.0)
+
+
+@in_virtual_time
+async def test_a_pause_longer_than_the_patience_ends_the_wait_at_once_with_what_was_asked() -> None:
+    gate = gate_of(ceiling=1)
+    (await gate.enter(900.0)).leave("rate_limited", retry_after=86_400.0, error="slow down")
+    with pytest.raises(AgentRateLimited, match=r"asks to wait 86400 s more \(a: slow down\)") as failure:
+        await gate.enter(900.0)
+    assert now() < 1
+    assert (failure.value.is_outage, failure.value.certainly_unpaid) == (True, True)
+    assert (gate.is_rejecting, gate.asks_again_in_s) == (True, pytest.approx(86_400, abs=1))
 
 
 @in_virtual_time

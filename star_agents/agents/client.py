@@ -28,12 +28,14 @@ from star_agents.agents.lines import Line, Lines
 from star_agents.agents.local import LocalTransport
 from star_agents.agents.prices import cost, most_tokens, worst_case
 from star_agents.agents.provider import CompletionFunction
+from star_agents.agents.rate_limit import Sent, estimate_tokens
 from star_agents.agents.replicates import shares
 from star_agents.agents.reports import CallReport
-from star_agents.agents.sampling import UNSET, Unset, sampling
+from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
 from star_agents.agents.sending import Answered, Order, Sender
 from star_agents.agents.stock import StockTransport
 from star_agents.agents.structured import Binding, ReplyForm, StructuredReplies
+from star_agents.agents.throttle import ThrottleChange, ThrottleState
 from star_agents.config import AgentConfig
 from star_agents.records import Message, Reply
 
@@ -52,6 +54,8 @@ class AgentState:
     is_down: bool
     """None of its deployments takes calls; those that are asked for wait."""
     deployments: tuple[DeploymentState, ...]
+    throttled: tuple[ThrottleState, ...] = ()
+    """What slows it down: its provider's 429s, its own requests or tokens per minute."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +92,7 @@ class AgentClient:
         rng: Jitter of the waits.
         on_call: Hears how each call went. It must not raise.
         on_change: Hears ``(agent, deployment, what)`` when a deployment goes down, is tried, is up again or paused.
+        on_throttle: Hears ``(agent, change)`` when an agent begins to be slowed down, and when that is over.
         sleep: Waits between tries.
         clock: Monotonic seconds.
         environ: Where ``os.environ/NAME`` is looked up.
@@ -103,6 +108,7 @@ class AgentClient:
         rng: random.Random | None = None,
         on_call: Callable[[CallReport], None] | None = None,
         on_change: Callable[[str, str, str], None] | None = None,
+        on_throttle: Callable[[str, ThrottleChange], None] | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         clock: Callable[[], float] = time.monotonic,
         environ: Mapping[str, str] = os.environ,
@@ -112,7 +118,7 @@ class AgentClient:
         self._environ = environ
         endpoints = resolve(litellm_env.load, agents, environ, self._providers)
         self._secrets = secrets_of(environ, agents)
-        self._lines = Lines(litellm_env.load, clock, on_change or _nobody)
+        self._lines = Lines(litellm_env.load, clock, on_change or _nobody, on_throttle or _nobody)
         self._lines.start(agents, endpoints)
         self._direct = DirectTransport()
         self._stock = StockTransport(litellm_env.load)
@@ -138,6 +144,10 @@ class AgentClient:
         endpoints = self.resolve(agents)
         self._secrets |= secrets_of(self._environ, agents)
         await self._lines.reconcile(agents, endpoints)
+
+    def restore_rates(self, sent: Mapping[str, Sequence[Sent]]) -> None:
+        """Count what an earlier process sent in the last minute against each agent's requests and tokens per minute."""
+        self._lines.restore_rates(sent)
 
     def parameters(
         self, agent: str, *, temperature: float | Unset | None = UNSET, max_tokens: int | Unset | None = UNSET
@@ -174,8 +184,15 @@ class AgentClient:
         return next((one for one in found if one != "unknown"), "unknown")
 
     def down(self) -> frozenset[str]:
-        """Agents none of whose deployments takes calls at the moment."""
-        return frozenset(line.name for line in self._lines if line.gate.is_down)
+        """Agents none of whose deployments takes calls at the moment, or that answer all of them with 429 for so long
+        that a call was given up."""
+        return frozenset(line.name for line in self._lines if line.gate.is_down or line.gate.is_rejecting)
+
+    def rejecting(self) -> dict[str, float]:
+        """Agents on whose 429s a call was given up and that have answered nothing else since, with the seconds after
+        which to ask again."""
+        waits = {line.name: line.gate.asks_again_in_s for line in self._lines}
+        return {name: seconds for name, seconds in waits.items() if seconds is not None}
 
     def unavailable(self) -> frozenset[str]:
         """Agents that are down, or whose own budget is spent."""
@@ -189,6 +206,7 @@ class AgentClient:
                 queued=line.gate.queued,
                 is_down=line.gate.is_down,
                 deployments=tuple(line.gate.describe()),
+                throttled=line.gate.throttled(),
             )
             for line in self._lines
         }
@@ -256,6 +274,7 @@ class AgentClient:
             send=send,
             cost=_cost_of(line),
             wait_when_down_s=line.config.wait_when_down_s if is_dispensable else math.inf,
+            tokens=estimate_tokens(message.content for message in messages) + count * longest_reply(shape),
             about_to_send=about_to_send,
         )
         return _replies(line, await self._sender.make(order), count)
@@ -293,6 +312,7 @@ class AgentClient:
             bound=_bound(line, tokens, 0),
             send=send,
             cost=embedding_cost,
+            tokens=estimate_tokens(texts),
             about_to_send=about_to_send,
         )
         answered = await self._sender.make(order)

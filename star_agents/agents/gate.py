@@ -4,8 +4,9 @@
 hands the room to whoever waits longest. What may be tried is kept up to date by what ends, so a hand-over costs the
 same however many wait; where only time can change something, one timer of the event loop does.
 
-Where every deployment is down, callers wait for the first probe to succeed, and give up after their patience. A pause
-that the provider asked for, and the wait for room, try nobody's patience.
+Where every deployment is down, callers wait for the first probe to succeed, and give up after their patience. They do
+so as well where the provider answers nothing but 429 for as long, or asks for a pause that is longer. The wait for
+room, and for the agent's own requests and tokens per minute, tries nobody's patience.
 """
 
 from __future__ import annotations
@@ -13,83 +14,22 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 from star_agents.agents.breaker import Breaker, State
+from star_agents.agents.deployments import Deployment, DeploymentState, last_errors, paused_until, reject_everybody
 from star_agents.agents.limit import AdaptiveLimit
-from star_agents.errors import AgentUnavailable
+from star_agents.agents.rate_limit import RateLimit
+from star_agents.agents.slot import Ended, Outcome, Slot
+from star_agents.agents.throttle import QUIET_S, Rejected, ThrottleChange, ThrottleState, ThrottleWatch
+from star_agents.agents.waiters import Waiter, Waiters
+from star_agents.errors import AgentRefused
 
-Outcome = Literal["ok", "rate_limited", "failed", "abandoned"]
-"""``ok``: the provider answered, if only to refuse. ``failed``: time-out, connection, 5xx. ``abandoned``: cancelled."""
+__all__ = ["DeploymentState", "Gate", "Outcome", "Slot"]
 
 _TOLD = {"closed": "closed", "open": "opened", "half_open": "half-opened"}
-_LOOK_S = 0.25
-"""Shortest time between two looks for callers whose patience is over: each look goes through the whole queue."""
-
 _SOONEST_S = 0.001
 """Shortest timer: clocks may differ by a rounding, and nobody should spin for it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeploymentState:
-    """One deployment as it is now, for whoever looks."""
-
-    name: str
-    breaker: State
-    limit: int
-    """Calls that may be in flight."""
-    in_flight: int
-    opens_in_s: float | None
-    """Seconds until it may be tried; ``None`` where it may be tried now, or its probe is out."""
-    last_error: str | None
-    """What it failed with; ``None`` once it has answered again."""
-
-
-class Slot:
-    """Permission to send one call to deployment ``index``. Leave it, whatever happens."""
-
-    __slots__ = ("_falls", "_gate", "_is_left", "index", "is_probe", "waited_down_s")
-
-    def __init__(self, gate: Gate, index: int, falls: int, is_probe: bool, waited_down_s: float) -> None:
-        self._gate = gate
-        self._falls = falls
-        self._is_left = False
-        self.index = index
-        self.is_probe = is_probe
-        """Whether this call shows if the deployment is up again."""
-        self.waited_down_s = waited_down_s
-        """Seconds of the wait during which every deployment was down."""
-
-    def leave(self, outcome: Outcome, *, retry_after: float | None = None, error: str | None = None) -> None:
-        """Give the room back; only the first call counts, so ``leave("abandoned")`` can stand in a ``finally``.
-
-        Args:
-            outcome: How the call went.
-            retry_after: Seconds that the provider asked to wait, with ``rate_limited``.
-            error: What went wrong, in words without secrets.
-        """
-        if not self._is_left:
-            self._is_left = True
-            self._gate._ended(self, outcome, retry_after, error)
-
-
-@dataclass(slots=True)
-class _Deployment:
-    name: str
-    breaker: Breaker
-    limit: AdaptiveLimit
-    in_flight: int = 0
-    last_error: str | None = None
-
-
-class _Waiter(NamedTuple):
-    """Both on the gate's own scale: seconds for which every deployment was down."""
-
-    since: float
-    until: float
 
 
 class Gate:
@@ -103,6 +43,9 @@ class Gate:
         clock: Monotonic seconds.
         on_change: Hears a deployment's name and ``opened``, ``half-opened``, ``closed`` or ``paused``. It must not
             raise.
+        rate: The agent's requests and tokens per minute, over all deployments.
+        on_throttle: Hears when the provider's 429s or ``rate`` begin to slow the agent down, and when that is over. It
+            must not raise.
         breaker: Makes the circuit breaker of each deployment.
     """
 
@@ -114,13 +57,19 @@ class Gate:
         choose: Callable[[Sequence[int]], int],
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[str, str], None] | None = None,
+        rate: RateLimit | None = None,
+        on_throttle: Callable[[ThrottleChange], None] | None = None,
         breaker: Callable[[], Breaker] = Breaker,
     ) -> None:
-        self._deployments = [_Deployment(name, breaker(), AdaptiveLimit(ceiling)) for name in names]
+        self._deployments = [Deployment(name, breaker(), AdaptiveLimit(ceiling)) for name in names]
         self._ceiling = ceiling
         self._choose = choose
         self._clock = clock
         self._on_change = on_change
+        self.rate = rate or RateLimit()
+        self._on_throttle = on_throttle
+        self._throttle = ThrottleWatch(clock, self._look_at_throttle, self._tell_of_throttle)
+        self._rejected = Rejected()
         self.in_flight = 0
         """Calls that have a slot."""
         self._free = dict.fromkeys(range(len(names)))
@@ -129,15 +78,16 @@ class Gate:
         """Deployments that nothing but time can free, and when."""
         self._opens_at = math.inf
         """The first of those times."""
-        self._queue: OrderedDict[asyncio.Future[Slot], _Waiter] = OrderedDict()
+        self._queue = Waiters(lambda: last_errors(self._deployments))
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._up = len(names)
         self._down_since: float | None = None
         self._down_before = 0.0
-        self._gives_up_at = math.inf
-        """No waiter's patience ends before this, on the same scale as ``_Waiter``."""
-        self._looked_at = -math.inf
+        self._rate_opens_at = math.inf
+        """When time lets the first in the queue through, where the agent's own limits are all that is in its way."""
+        self._is_rate_full = False
+        """Whether those are in its way."""
 
     @property
     def queued(self) -> int:
@@ -149,21 +99,32 @@ class Gate:
         """Whether no deployment is up. One that is merely paused is up."""
         return self._down_since is not None
 
+    @property
+    def is_rejecting(self) -> bool:
+        """Whether a call was given up because all were answered 429, and it is too early to ask again."""
+        return self._rejected.out_for_s(self._clock()) > 0
+
+    @property
+    def rejects_everybody(self) -> bool:
+        """Whether 429 is all that is answered, and not to one call alone."""
+        if self._rejected.since is None:
+            return False
+        return self._rejected.is_everybody or reject_everybody(self._deployments)
+
+    @property
+    def asks_again_in_s(self) -> float | None:
+        """Seconds after which to ask again where a call was given up for 429s; ``None`` where none was, or since an
+        answer."""
+        return self._rejected.out_for_s(self._clock()) if self._rejected.gave_up else None
+
+    def throttled(self) -> tuple[ThrottleState, ...]:
+        """What slows the agent down now, and since when."""
+        return self._throttle.states()
+
     def describe(self) -> list[DeploymentState]:
         """Every deployment as it is now."""
         now = self._clock()
-        opens = [deployment.breaker.opens_at(now) for deployment in self._deployments]
-        return [
-            DeploymentState(
-                name=deployment.name,
-                breaker=deployment.breaker.state,
-                limit=deployment.limit.limit,
-                in_flight=deployment.in_flight,
-                opens_in_s=at - now if at is not None and at > now else None,
-                last_error=deployment.last_error,
-            )
-            for deployment, at in zip(self._deployments, opens, strict=True)
-        ]
+        return [deployment.describe(now) for deployment in self._deployments]
 
     def set_ceiling(self, ceiling: int) -> None:
         """Change how many may be in flight. Those who wait profit at once; those in flight are left alone."""
@@ -174,37 +135,66 @@ class Gate:
             self._refresh(index, now)
         self._serve()
 
-    async def enter(self, patience_s: float) -> Slot:
-        """Wait for a deployment that is up and has room.
+    def set_rate(self, requests_per_minute: int | None, tokens_per_minute: int | None) -> None:
+        """Change the agent's own limits. Those who wait profit at once; what was sent in the last minute counts."""
+        self.rate.requests_per_minute, self.rate.tokens_per_minute = requests_per_minute, tokens_per_minute
+        self._serve()
+
+    async def enter(self, patience_s: float, *, when_down_s: float | None = None, tokens: int = 0) -> Slot:
+        """Wait for a deployment that is up and has room, and for the agent's own limits.
 
         Args:
-            patience_s: Seconds of this wait during which every deployment may be down.
+            patience_s: Seconds of this wait during which the provider may answer nothing but 429.
+            when_down_s: Seconds of it during which every deployment may be down; the same where it is left out.
+            tokens: Tokens that the call may take.
 
         Raises:
-            AgentUnavailable: They were down for longer; nothing was sent.
+            AgentUnavailable: They were down for longer; nothing was sent. So for the others.
+            AgentRateLimited: There was nothing but 429 for longer, or the provider asks for a longer pause.
+            AgentRefused: The call is larger than ``tokens_per_minute``.
         """
-        if not self._queue and self._has_room():
-            return self._take(0.0)
+        if not self.rate.can_ever_send(tokens):
+            raise self._too_large(tokens)
+        if not self._queue and self._has_room(tokens):
+            return self._take(0.0, tokens)
         future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
-        down_s = self._down_s()
-        self._queue[future] = _Waiter(down_s, down_s + patience_s)
-        self._gives_up_at = min(self._gives_up_at, down_s + patience_s)
+        down_s, now = self._down_s(), self._clock()
+        down_until = down_s + (patience_s if when_down_s is None else when_down_s)
+        self._queue.add(future, Waiter(down_s, down_until, now, patience_s, tokens))
         self._set_timer()
         try:
             return await future
         except asyncio.CancelledError:
-            self._queue.pop(future, None)
+            self._queue.remove(future)
             if future.done() and not future.cancelled() and future.exception() is None:
                 # Cancelled in the moment between the hand-over and its arrival.
                 future.result().leave("abandoned")
             raise
 
-    def _has_room(self) -> bool:
+    def give_up(self) -> bool:
+        """Note that a call ended because it was always answered 429; returns whether that is so for every call."""
+        if not self.rejects_everybody:
+            return False
+        now = self._clock()
+        self._rejected.give_up(max(paused_until(self._deployments, now), now + QUIET_S))
+        if self._queue:
+            self._set_timer()
+        return True
+
+    def _has_room(self, tokens: int) -> bool:
         if self._opens_at != math.inf:
             self._release()
-        return bool(self._free) and self.in_flight < self._ceiling
+        self._rate_opens_at, self._is_rate_full = math.inf, False
+        if not self._free or self.in_flight >= self._ceiling:
+            return False
+        now = self._clock()
+        opens_at = self.rate.opens_at(tokens, now)
+        if opens_at > now:
+            self._rate_opens_at, self._is_rate_full = opens_at, True
+            self._feel_own_limit(tokens, now)
+        return opens_at <= now
 
-    def _take(self, waited_down_s: float) -> Slot:
+    def _take(self, waited_down_s: float, tokens: int) -> Slot:
         """Make a slot; only while there is room."""
         free = self._free
         index = next(iter(free)) if len(free) == 1 else self._choose(tuple(free))
@@ -218,27 +208,40 @@ class Gate:
             self._tell(deployment, "half-opened")
         if is_probe or deployment.in_flight >= deployment.limit.limit:
             del free[index]
-        return Slot(self, index, deployment.limit.falls, is_probe, waited_down_s)
+        return Slot(
+            index=index,
+            permit=self.rate.hold(tokens),
+            sent=self._sent,
+            ended=self._ended,
+            falls=deployment.limit.falls,
+            is_probe=is_probe,
+            waited_down_s=waited_down_s,
+        )
 
-    def _ended(self, slot: Slot, outcome: Outcome, retry_after: float | None, error: str | None) -> None:
+    def _sent(self, slot: Slot) -> None:
+        slot.permit.sent(self._clock())
+        if self._queue and self._is_rate_full:
+            self._serve()  # Only now is known when the next one may be sent.
+
+    def _ended(self, slot: Slot, how: Ended) -> None:
         deployment, now = self._deployments[slot.index], self._clock()
         limit, breaker = deployment.limit, deployment.breaker
         before = breaker.state
         deployment.in_flight -= 1
         self.in_flight -= 1
-        if outcome == "ok":
+        self._count(slot, how, now)
+        if how.outcome == "ok":
             deployment.last_error = None
             limit.succeeded()
             breaker.succeeded()
-        elif outcome == "rate_limited":
-            deployment.last_error = error
-            limit.rate_limited(slot._falls)
+            self._rejected.answered()
+        elif how.outcome == "rate_limited":
+            deployment.last_error = how.error
+            limit.rate_limited(slot.falls)
             breaker.succeeded()
-            # The call itself waits as it was told to. All the others do once a 429 is no longer the exception.
-            if retry_after is not None and limit.is_exhausted:
-                self._pause(deployment, now, retry_after)
-        elif outcome == "failed":
-            deployment.last_error = error
+            self._feel_429(deployment, how, now)
+        elif how.outcome == "failed":
+            deployment.last_error = how.error
             breaker.failed(now, probe=slot.is_probe)
         else:
             breaker.abandoned(probe=slot.is_probe)
@@ -248,12 +251,47 @@ class Gate:
         if self._queue:
             self._serve()
 
-    def _pause(self, deployment: _Deployment, now: float, seconds: float) -> None:
-        if deployment.breaker.opens_at(now) is None:
-            self._tell(deployment, "paused")
-        deployment.breaker.pause(now + seconds)
+    def _count(self, slot: Slot, how: Ended, now: float) -> None:
+        """Settle what the call took of the agent's own limits."""
+        if how.outcome == "abandoned":
+            slot.permit.cancel()
+            return
+        slot.permit.sent(now)
+        if how.tokens is not None:
+            slot.permit.settle(how.tokens)
 
-    def _changed(self, deployment: _Deployment, before: State, now: float) -> None:
+    def _feel_429(self, deployment: Deployment, how: Ended, now: float) -> None:
+        """Once a 429 is no longer the exception, say so, and let everybody pause; the call itself waits as told."""
+        self._rejected.rejected(now, self.in_flight)
+        if deployment.limit.is_exhausted and how.retry_after is not None:
+            if deployment.breaker.opens_at(now) is None and not deployment.is_pause_told:
+                deployment.is_pause_told = True
+                self._tell(deployment, "paused")
+            deployment.breaker.pause(now + how.retry_after)
+        if deployment.limit.is_exhausted or how.is_stubborn:
+            asked = "" if how.retry_after is None else f"it asks to wait {how.retry_after:.0f} s; "
+            self._throttle.slowed("429", now, f"{asked}{how.error or ''}")
+
+    def _feel_own_limit(self, tokens: int, now: float) -> None:
+        cause = self.rate.blocked_by(tokens, now)
+        if cause is not None:
+            self._throttle.slowed(cause, now, f"{getattr(self.rate, cause):,}")
+
+    def _look_at_throttle(self, now: float) -> None:
+        """A wait that goes on is a sign that the throttling does."""
+        if paused_until(self._deployments, now) > now:
+            self._throttle.slowed("429", now, "")
+        if self._queue and self._is_rate_full:
+            self._feel_own_limit(self._queue.first()[1].tokens, now)
+
+    def _tell_of_throttle(self, change: ThrottleChange) -> None:
+        if change.cause == "429" and not change.began:
+            for deployment in self._deployments:
+                deployment.is_pause_told = False
+        if self._on_throttle is not None:
+            self._on_throttle(change)
+
+    def _changed(self, deployment: Deployment, before: State, now: float) -> None:
         """Keep count of who is up and for how long nobody was."""
         state = deployment.breaker.state
         self._up += (state == "closed") - (before == "closed")
@@ -264,7 +302,7 @@ class Gate:
             self._down_since = None
         self._tell(deployment, _TOLD[state])
 
-    def _tell(self, deployment: _Deployment, what: str) -> None:
+    def _tell(self, deployment: Deployment, what: str) -> None:
         if self._on_change is not None:
             self._on_change(deployment.name, what)
 
@@ -297,12 +335,18 @@ class Gate:
 
     def _serve(self) -> None:
         """Hand out what room there is, first come, first served."""
-        while self._queue and self._has_room():
-            future, waiter = self._queue.popitem(last=False)
+        while self._queue:
+            future, waiter = self._queue.first()
+            can_ever_send = self.rate.can_ever_send(waiter.tokens)
+            if can_ever_send and not future.done() and not self._has_room(waiter.tokens):
+                break
+            self._queue.remove(future)
             if future.done():
                 continue
             try:
-                future.set_result(self._take(self._down_s() - waiter.since))
+                if not can_ever_send:
+                    raise self._too_large(waiter.tokens)
+                future.set_result(self._take(self._down_s() - waiter.down_since, waiter.tokens))
             except Exception as error:
                 future.set_exception(error)
         if self._queue:
@@ -310,10 +354,13 @@ class Gate:
 
     def _set_timer(self) -> None:
         """Wake the queue at the next moment at which time alone changes something for it."""
-        at = self._opens_at
+        at = min(self._opens_at, self._rate_opens_at)
         if self._down_since is not None:
-            gives_up_at = self._down_since + self._gives_up_at - self._down_before
-            at = min(at, max(gives_up_at, self._looked_at + _LOOK_S))
+            at = min(at, self._queue.outage_ends_at(self._down_since, self._down_before))
+        if self._rejected.since is not None:
+            now = self._clock()
+            until = paused_until(self._deployments, now)
+            at = min(at, self._queue.rejection_ends_at(self._rejected, until, now))
         if at == math.inf or (self._timer is not None and self._timer_at <= at):
             return
         if self._timer is not None:
@@ -323,28 +370,18 @@ class Gate:
         self._timer = asyncio.get_running_loop().call_later(delay, self._time_came)
 
     def _time_came(self) -> None:
-        self._timer = None
-        if self._queue and self._down_s() >= self._gives_up_at:
-            self._give_up()
+        self._timer, now = None, self._clock()
+        self._queue.give_up_on_outage(self._down_s(), now)
+        if self._rejected.since is not None:
+            until = paused_until(self._deployments, now)
+            if self._queue.give_up_on_429(self._rejected, until, now):
+                self._rejected.give_up(max(until, now + QUIET_S))
         self._serve()
 
-    def _give_up(self) -> None:
-        """End the waits of those whose patience is over."""
-        down_s = self._down_s()
-        self._looked_at = self._clock()
-        for future, waiter in list(self._queue.items()):
-            if waiter.until <= down_s:
-                del self._queue[future]
-                if not future.done():
-                    future.set_exception(self._unavailable(waiter))
-        self._gives_up_at = min((waiter.until for waiter in self._queue.values()), default=math.inf)
-
-    def _unavailable(self, waiter: _Waiter) -> AgentUnavailable:
-        said = [f"{d.name}: {d.last_error}" if d.last_error else d.name for d in self._deployments]
-        error = AgentUnavailable(
-            f"no deployment is up, and none came back within {waiter.until - waiter.since:.0f} s ({'; '.join(said)}); "
-            "is the provider up? `give_up_after_s` sets how long to wait",
-            is_outage=True,
+    def _too_large(self, tokens: int) -> AgentRefused:
+        name = self._deployments[0].name.rpartition("/")[0] or self._deployments[0].name
+        return AgentRefused(
+            f"agent {name}: a call of up to {tokens:,} tokens (about its prompt, and the longest reply) is larger than "
+            f"`tokens_per_minute: {self.rate.tokens_per_minute}`, so no minute has room for it; raise that, or lower "
+            "`max_tokens`"
         )
-        error.certainly_unpaid = True
-        return error

@@ -19,6 +19,8 @@ import anyio.lowlevel
 
 from star_agents.agents.endpoints import Endpoint
 from star_agents.agents.gate import Gate
+from star_agents.agents.rate_limit import RateLimit, Sent
+from star_agents.agents.throttle import ThrottleChange
 from star_agents.config import AgentConfig
 from star_agents.errors import AgentRefused, ConfigError, Problem
 
@@ -65,14 +67,22 @@ class Lines:
         litellm: Loads the module, which happens with the first agent that needs it.
         clock: Monotonic seconds, for the gates.
         on_change: Hears of an agent's deployment that goes down, is tried, is up again or paused.
+        on_throttle: Hears of an agent that begins to be slowed down, or is no more.
     """
 
     def __init__(
-        self, litellm: Callable[[], ModuleType], clock: Callable[[], float], on_change: Callable[[str, str, str], None]
+        self,
+        litellm: Callable[[], ModuleType],
+        clock: Callable[[], float],
+        on_change: Callable[[str, str, str], None],
+        on_throttle: Callable[[str, ThrottleChange], None],
     ) -> None:
         self._litellm = litellm
         self._clock = clock
         self._on_change = on_change
+        self._on_throttle = on_throttle
+        self._rates: dict[str, RateLimit] = {}
+        """By agent, and for life: an edit of its endpoints empties no minute."""
         self._router: Any = None
         self._lines: dict[str, Line] = {}
         self._generation = 0
@@ -105,9 +115,10 @@ class Lines:
     def start(self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Fill an empty Router."""
         for name, config in agents.items():
-            self._lines[name] = self._open(name, config, endpoints[name])
-            if needs_router(self._lines[name]):
-                self._register(self._lines[name])
+            line = self._lines[name] = self._open(name, config, endpoints[name])
+            line.gate.set_rate(config.requests_per_minute, config.tokens_per_minute)
+            if needs_router(line):
+                self._register(line)
 
     async def reconcile(self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Make the lines what agents.yaml now says; what did not change is not touched.
@@ -120,10 +131,18 @@ class Lines:
             for name, line in lines.items():
                 line.config = agents[name]
                 line.gate.set_ceiling(line.config.max_concurrency)
+                line.gate.set_rate(line.config.requests_per_minute, line.config.tokens_per_minute)
             before, self._lines = self._lines, lines
             for name, old in before.items():
                 if lines.get(name) is not old:
                     self._retire(old)
+                    if name in agents:  # Calls that began there share the minute, so they profit too.
+                        old.gate.set_rate(agents[name].requests_per_minute, agents[name].tokens_per_minute)
+
+    def restore_rates(self, sent: Mapping[str, Sequence[Sent]]) -> None:
+        """Count what an earlier process sent in the last minute."""
+        for name, some in sent.items():
+            self._rates.setdefault(name, RateLimit()).restore(some, self._clock())
 
     async def _prepare(
         self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]
@@ -161,6 +180,7 @@ class Lines:
     def _open(self, name: str, config: AgentConfig, endpoints: tuple[Endpoint, ...]) -> Line:
         self._generation += 1
         group = f"{name}#{self._generation}"
+        rate = self._rates.setdefault(name, RateLimit())
         return Line(
             name=name,
             config=config,
@@ -171,6 +191,8 @@ class Lines:
                 choose=lambda free: self._choose(group, free),
                 clock=self._clock,
                 on_change=lambda deployment, what: self._on_change(name, deployment, what),
+                rate=rate,
+                on_throttle=lambda change: self._on_throttle(name, change),
             ),
             group=group,
             models=tuple(sorted({endpoint.model for endpoint in endpoints})),

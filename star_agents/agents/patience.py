@@ -2,8 +2,9 @@
 
 A call that is unavailable is tried ``retries`` more times. A call that is rate-limited waits and is tried again, which
 uses up no retry; neither does one that was sent to find out whether a deployment is up again. All end after
-``give_up_after_s`` seconds of tries, waits, and queueing for an agent that is down; queueing for a free slot does not
-count. Waits grow exponentially with jitter; ``Retry-After`` is honoured instead where the provider sends it.
+``give_up_after_s`` seconds of tries, waits, and queueing for an agent that is down; queueing for a free slot, or for
+the agent's own requests and tokens per minute, does not count. Waits grow exponentially with jitter; ``Retry-After`` is
+honoured instead where the provider sends it, and ends the call where it is longer than what is left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
+_STUBBORN = 3
+"""So many 429s in a row to one call are told, although others may be answered."""
 _LONGEST_LIMITED_WAIT_S = 4.0
 """After a 429 without Retry-After: how many are in flight is the gate's to learn, one call need not pay for it."""
 
@@ -46,6 +49,15 @@ class Patience:
     def left_s(self) -> float:
         """Seconds until the call is given up."""
         return max(0.0, self._give_up_after_s - self.seconds)
+
+    @property
+    def is_stubborn(self) -> bool:
+        """Whether one more 429 is one too many to go on in silence."""
+        return self._limited + 1 >= _STUBBORN
+
+    def cannot_wait(self, seconds: float | None) -> bool:
+        """Whether the provider asks for more than there ever was."""
+        return seconds is not None and seconds >= self._give_up_after_s
 
     def end(self) -> None:
         """Try no more."""
@@ -83,7 +95,11 @@ class Patience:
             self._unavailable += 1
             wait = self._backoff(self._unavailable)
         asked = error.retry_after if isinstance(error, (AgentRateLimited, AgentUnavailable)) else None
-        return wait if asked is None else asked
+        if asked is None:
+            return wait
+        # What one call is told need not be so for all: before it ends for that, it asks once or twice more.
+        is_too_soon = self.cannot_wait(asked) and self._limited < _STUBBORN and self.seconds < self._give_up_after_s
+        return wait if isinstance(error, AgentRateLimited) and is_too_soon else asked
 
     def _stop(self, state: RetryCallState) -> bool:
         if self._unavailable > self._retries or self.seconds + state.upcoming_sleep >= self._give_up_after_s:
@@ -96,7 +112,9 @@ class Patience:
         message = f"{error} (gave up after {self.tries} {'try' if self.tries == 1 else 'tries'}, {self.seconds:.0f} s)"
         last: AgentError
         if isinstance(error, AgentRateLimited):
-            last = AgentRateLimited(message, retry_after=error.retry_after)
+            if self.cannot_wait(error.retry_after):
+                message += f"; it asks to wait {error.retry_after:.0f} s, longer than `give_up_after_s`"
+            last = AgentRateLimited(message, retry_after=error.retry_after, is_outage=error.is_outage)
         else:
             last = AgentUnavailable(message, is_outage=isinstance(error, AgentUnavailable) and error.is_outage)
         last.what, last.said = error.what, error.said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Any, Final
 
 from star_agents.config import AgentConfig
@@ -27,3 +28,9 @@ def sampling(
         "max_tokens": config.max_tokens if max_tokens is UNSET else max_tokens,
     }
     return {**config.extra, **{name: value for name, value in chosen.items() if value is not None}}
+
+
+def longest_reply(shape: Mapping[str, Any]) -> int:
+    """Tokens that one reply may have at most, as far as the parameters bound it; 0 where they do not."""
+    bounds = [shape[name] for name in ("max_tokens", "max_completion_tokens") if isinstance(shape.get(name), int)]
+    return max(bounds, default=0)

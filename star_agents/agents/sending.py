@@ -16,11 +16,11 @@ import anyio
 import anyio.lowlevel
 
 from star_agents.agents.budgets import Budgets, Charge, Reservation
-from star_agents.agents.gate import Slot
 from star_agents.agents.lines import Line, Lines
 from star_agents.agents.patience import Patience
 from star_agents.agents.purse import Purse
 from star_agents.agents.reports import CallOutcome, CallReport, outcome_of
+from star_agents.agents.slot import Slot
 from star_agents.agents.translate import translate
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
 
@@ -65,6 +65,8 @@ class Order(Generic[PaidT]):
     """US dollars of an answer of that endpoint."""
     wait_when_down_s: float = math.inf
     """Longest wait for an agent that is down, where that is less than what its patience has left."""
+    tokens: int = 0
+    """About how many it takes of the agent's tokens per minute."""
     about_to_send: Callable[[], Awaitable[None]] | None = None
     """Called once, when it is this call's turn and nothing was sent yet."""
 
@@ -119,6 +121,8 @@ class Sender:
         except BaseException as error:
             if isinstance(error, AgentError):
                 error.certainly_unpaid = not patience.maybe_paid
+            if isinstance(error, AgentRateLimited):
+                error.is_outage = line.gate.give_up() or error.is_outage
             self._give_back(reservation, patience)
             self._report(line, began, patience, outcome_of(error), None)
             raise
@@ -135,13 +139,15 @@ class Sender:
             async with self._in_flight:
                 if order.about_to_send is not None and not patience.tries:
                     await order.about_to_send()
+                slot.sent()
                 began = self._clock()
                 paid_before, patience.maybe_paid = patience.maybe_paid, True
                 patience.tries += 1
                 try:
                     with anyio.fail_after(line.config.timeout_s):
                         answer = await order.send(slot.index)
-                    slot.leave("ok")
+                    # A server that counts nothing has it all counted as reserved.
+                    slot.leave("ok", tokens=answer.prompt_tokens + answer.completion_tokens or None)
                     return slot.index, answer
                 except Exception as error:
                     failure = error
@@ -151,7 +157,7 @@ class Sender:
             await anyio.lowlevel.checkpoint_if_cancelled()
             model = line.endpoints[slot.index].model
             ours = translate(failure, agent=line.name, model=model, secrets=self._secrets())
-            _tell(slot, ours)
+            self._tell(order.line, slot, ours, patience)
         finally:
             slot.leave("abandoned")
         patience.maybe_paid = paid_before or not ours.certainly_unpaid
@@ -159,13 +165,37 @@ class Sender:
 
     async def _enter(self, order: Order[PaidT], patience: Patience) -> Slot:
         try:
-            slot = await order.line.gate.enter(min(patience.left_s, order.wait_when_down_s))
-        except AgentUnavailable:
+            slot = await order.line.gate.enter(
+                patience.left_s, when_down_s=min(patience.left_s, order.wait_when_down_s), tokens=order.tokens
+            )
+        except (AgentUnavailable, AgentRateLimited):
             patience.end()
             raise
         patience.seconds += slot.waited_down_s
         patience.was_probe = slot.is_probe
         return slot
+
+    def _tell(self, line: Line, slot: Slot, error: AgentError, patience: Patience) -> None:
+        """What a failure says about the deployment; a request that it refused says that it is up, and cost nothing.
+
+        Where everybody is answered 429, and somebody gave up on it already, so does this call.
+        """
+        match error:
+            case AgentRateLimited():
+                had_given_up = line.gate.asks_again_in_s is not None
+                slot.leave(
+                    "rate_limited",
+                    retry_after=error.retry_after,
+                    error=str(error),
+                    tokens=0,
+                    is_stubborn=patience.is_stubborn,
+                )
+                if line.gate.rejects_everybody and (had_given_up or patience.cannot_wait(error.retry_after)):
+                    patience.end()
+            case AgentUnavailable():
+                slot.leave("failed", error=str(error))
+            case _:
+                slot.leave("ok", tokens=0)
 
     def _give_back(self, reservation: Reservation | None, patience: Patience) -> None:
         if reservation is None:
@@ -197,14 +227,3 @@ def _taken(answered: Answered[PaidT], bound: Charge) -> Charge:
     """What an answer took. A provider that counts no tokens leaves them unknown."""
     tokens = answered.answer.prompt_tokens + answered.answer.completion_tokens
     return Charge(usd=answered.cost_usd, tokens=tokens or None, calls=min(bound.calls, answered.answer.count))
-
-
-def _tell(slot: Slot, error: AgentError) -> None:
-    """What a failure says about the deployment; a request that it refused says that it is up."""
-    match error:
-        case AgentRateLimited():
-            slot.leave("rate_limited", retry_after=error.retry_after)
-        case AgentUnavailable():
-            slot.leave("failed", error=str(error))
-        case _:
-            slot.leave("ok")

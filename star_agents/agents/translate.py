@@ -21,6 +21,9 @@ from email.utils import parsedate_to_datetime
 
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
 
+_LONGEST_RETRY_AFTER_S = 86_400.0
+"""Quotas begin anew once a day at the latest; what asks for more is a mistake, and must not silence an agent for good.
+"""
 _QUOTE = 300
 """Characters of a provider's message that are quoted."""
 
@@ -32,7 +35,7 @@ class _Row:
     advice: str
 
 
-_LIMITED = _Row(AgentRateLimited, "the provider asks to slow down", "lower `max_concurrency`, or wait")
+_LIMITED = _Row(AgentRateLimited, "the provider asks to slow down (429)", "lower `max_concurrency`, or wait")
 _SPENT = _Row(AgentRefused, "the provider's account has no credit left", "top it up with the provider")
 _TIMEOUT = _Row(AgentUnavailable, "no answer in time", "raise `timeout_s`, or lower `max_concurrency`")
 _CONNECTION = _Row(AgentUnavailable, "no connection", "is the server at `api_base` up?")
@@ -45,6 +48,11 @@ _REQUEST = _Row(
     AgentRefused, "the provider refused the request", "check the agent's parameters, and `extra: {drop_params: true}`"
 )
 _LONG = _Row(AgentRefused, "the text is too long for the model", "use a model with more context, or a shorter seed")
+_TOO_LARGE = _Row(
+    AgentRefused,
+    "one request is larger than the provider's tokens per minute",
+    "lower `max_tokens`, or shorten the seed",
+)
 _CONTENT = _Row(AgentRefused, "the provider's filter refused the text", "use another agent for such seeds")
 
 TABLE: Mapping[str, _Row] = {
@@ -106,6 +114,7 @@ _VAGUE = frozenset(
 _WORDS: tuple[tuple[frozenset[_Row], re.Pattern[str], _Row], ...] = tuple(
     (frozenset(rows), re.compile(pattern, re.IGNORECASE), better)
     for rows, pattern, better in (
+        ({_REQUEST, _SERVER, _LIMITED}, r"request too large.*(?:tokens per min|\bTPM\b)", _TOO_LARGE),
         ({_REQUEST, _SERVER}, r"rate[\s_-]*limit|service tier capacity exceeded|request too large", _LIMITED),
         (
             {_REQUEST, _SERVER},
@@ -188,7 +197,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _retry_after(error: Exception) -> float | None:
-    """Seconds that the provider asks to wait: ``retry-after-ms``, or ``retry-after`` as a number or a date."""
+    """Seconds that the provider asks to wait, at most a day: ``retry-after-ms``, or ``retry-after`` as a number or a
+    date."""
     headers = _headers(error)
     try:
         if "retry-after-ms" in headers:
@@ -201,14 +211,14 @@ def _retry_after(error: Exception) -> float | None:
 
 
 def _seconds(value: float) -> float | None:
-    return value if math.isfinite(value) and value >= 0 else None
+    return min(value, _LONGEST_RETRY_AFTER_S) if math.isfinite(value) and value >= 0 else None
 
 
 def _until(date: str, now: str) -> float | None:
     """Seconds from the server's own clock to its date, so that ours need not be right."""
     try:
         start = parsedate_to_datetime(now) if now else datetime.now(UTC)
-        return max(0.0, (parsedate_to_datetime(date) - start).total_seconds())
+        return _seconds(max(0.0, (parsedate_to_datetime(date) - start).total_seconds()))
     except (TypeError, ValueError):
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from star_agents.accounts import budgets_of, restore_budgets
+from star_agents.agents.throttle import in_words
 from star_agents.commands.add import get_json
 from star_agents.commands.tables import amount, print_costs, print_failures, print_json, print_table
 from star_agents.config import Config
@@ -122,6 +123,9 @@ def _hindrances(status: Mapping[str, Any]) -> Iterator[str]:
         if facts.get("is_down"):
             errors = "; ".join(one["last_error"] for one in facts["deployments"] if one["last_error"])
             yield f"agent {agent} is down, {facts['queued']} calls wait for it: {errors}"
+        for one in facts.get("throttled", ()):
+            waiting_calls = f"; {facts['queued']} calls queue" if facts["queued"] else ""
+            yield f"agent {agent} is throttled by {in_words(one['cause'])} for {duration(one['for_s'])}{waiting_calls}"
     for budget in status["budgets"]:
         if budget["reached"] and not (waiting and waiting["reason"] == budget["reached"]):
             yield f"budget reached: {budget['reached']}"

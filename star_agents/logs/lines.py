@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, TypedDict
 
 from star_agents.events import (
+    AgentThrottled,
     BudgetReached,
     CallAnswered,
     CallEnded,
@@ -144,6 +145,7 @@ def _special() -> Mapping[type[Event], Kind]:
         PairsDrawn: _kind(PairsDrawn, logging.DEBUG),
         CallFailed: _kind(CallFailed, logging.WARNING, alike=("agent", "outcome", "error")),
         SeedReturned: _kind(SeedReturned, logging.WARNING, alike=("reason",)),
+        AgentThrottled: _kind(AgentThrottled, logging.WARNING),
         BudgetReached: _kind(BudgetReached, logging.WARNING),
         FailureFirstSeen: _kind(FailureFirstSeen, logging.WARNING),
         FailureLimitPassed: _kind(FailureLimitPassed, logging.WARNING),

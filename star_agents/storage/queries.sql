@@ -278,6 +278,14 @@ SELECT agent,
     )
 FROM calls INDEXED BY calls_by_time WHERE intended_at >= :since GROUP BY agent;
 
+-- sent_since --
+-- Agent, time and tokens of each call sent since a moment: those of the reply, or the most that it may have.
+SELECT agent, intended_at, CASE state
+    WHEN 'answered' THEN prompt_tokens + completion_tokens
+    ELSE coalesce(json_extract(parameters, '$.max_tokens'), json_extract(parameters, '$.max_completion_tokens'), 0)
+END
+FROM calls INDEXED BY calls_by_time WHERE intended_at >= :since AND state != 'withdrawn';
+
 -- count_open --
 -- Seeds and calls that are in hand, sends that were repeated, and seeds in quarantine.
 SELECT

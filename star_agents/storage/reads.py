@@ -72,6 +72,13 @@ def taken(connection: sqlite3.Connection, since: float | None) -> dict[str, Take
     return {agent: Taken(*amounts) for agent, *amounts in rows}
 
 
+def sent_since(connection: sqlite3.Connection, since: float) -> list[tuple[str, float, int]]:
+    """Agent, time and tokens of each call that was sent since a moment; of one that was sent again, the last time."""
+    return [
+        (str(agent), float(at), int(tokens)) for agent, at, tokens in execute(connection, "sent_since", since=since)
+    ]
+
+
 def open_work(connection: sqlite3.Connection) -> OpenWork:
     """What is in hand, from indexes that hold nothing else."""
     return OpenWork(*execute(connection, "count_open").fetchone())

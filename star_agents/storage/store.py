@@ -297,6 +297,10 @@ class Store:
         """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
         return await self._writer.run(partial(reads.taken, since=since))
 
+    async def sent_since(self, since: float) -> list[tuple[str, float, int]]:
+        """Agent, time (seconds since 1970) and tokens of each call sent since a moment."""
+        return await self._writer.run(partial(reads.sent_since, since=since))
+
     async def pair_costs(self) -> list[PairCost]:
         """What each pair did for the finished seeds, and for how much."""
         return await self._writer.run(reads.pair_costs)

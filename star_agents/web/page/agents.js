@@ -133,7 +133,10 @@ function cost(agent) {
 function state(agent) {
   const deployments = agent.deployments ?? [];
   const out = deployments.filter((one) => one.breaker !== "closed");
-  if (out.length === 0) return agent.queued ? `up, ${count(agent.queued)} wait` : "up";
+  if (out.length === 0) {
+    const slowed = (agent.throttled ?? []).map((one) => `, throttled (${one.cause.replaceAll("_", " ")}) for ${duration(one.for_s)}`).join("");
+    return `up${slowed}${agent.queued ? `, ${count(agent.queued)} wait` : ""}`;
+  }
   const soonest = Math.min(...out.map((one) => one.opens_in_s ?? 0));
   const when = soonest > 0 ? `, tried in ${duration(soonest)}` : ", being tried";
   return agent.is_down ? `down${when}` : `${out.length} of ${deployments.length} down${when}`;

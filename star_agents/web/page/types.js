@@ -20,6 +20,7 @@
  * @property {number} [queued]
  * @property {boolean} [is_down]
  * @property {Deployment[]} [deployments]
+ * @property {{cause: string, for_s: number}[]} [throttled] by `429` of its provider, or by a key of its own
  * @property {number} [failed]
  * @property {Record<string, number>} [errors]
  * @property {number} [retries]
