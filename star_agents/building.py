@@ -24,12 +24,12 @@ from star_agents.config_file import config_digest
 from star_agents.events import AgentThrottled, AgentUnthrottled, CallEnded, DeploymentChanged
 from star_agents.line import INDEX_FILE, Line
 from star_agents.logs import keep_secret
+from star_agents.memory_rows import recalled
 from star_agents.offline.agents import respond
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
-from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
+from star_agents.scheduling.memory import MemoryBank, Vector, as_vector
 from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
-from star_agents.storage.rows import MemoryRow
 from star_agents.storage.store import Store
 from star_agents.workbench import Embed
 
@@ -151,7 +151,7 @@ async def _restore_scheduler(config: Config, store: Store, seeds_expected: int |
     if config.memory.enabled:
         bank = MemoryBank(config.embedder)
         rows = await store.memory_rows(embedder=config.embedder)
-        bank.load([_from_row(row) for row in rows], store.folder / INDEX_FILE)
+        bank.load([recalled(row) for row in rows], store.folder / INDEX_FILE)
     scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
     kept = await store.load_policy()
     if kept is not None:
@@ -184,8 +184,3 @@ def _awaitable(function: Callable[[str], Vector]) -> Embed:
         return function(text)
 
     return call
-
-
-def _from_row(row: MemoryRow) -> Remembered:
-    vector = vector_from_bytes(row.embedding)
-    return Remembered(seq=row.seq, pair=row.pair, pi=row.pi, embedding=vector)

@@ -41,13 +41,14 @@ from star_agents.failure_watch import FailureWatch
 from star_agents.failures import FailureCount
 from star_agents.judges import Judges
 from star_agents.logs import keep_secret
+from star_agents.memory_rows import memory_row, remembered
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import SEED, Draw, Outcome, Seed
-from star_agents.scheduling.memory import Remembered, Vector
+from star_agents.rejected_seeds import RejectedSeeds
+from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.queue import SeedQueue
 from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
-from star_agents.storage.rows import MemoryRow
 from star_agents.storage.store import Store
 from star_agents.waiting import Rest, Waiting
 from star_agents.workbench import Embed, Rooms, SeedBench
@@ -111,10 +112,7 @@ class Line:
             is_paused=lambda: self.queue.is_paused,
             on_settled=self.queue.wake,
         )
-        self._rejected_seed = ""
-        """The first that no agent answered anything but 429 for, since the last one that ended well."""
-        self._has_settled = False
-        """Whether one ended well since the start."""
+        self._rejected = RejectedSeeds()
         self._told_prices: set[str] = set()
 
     @property
@@ -233,9 +231,8 @@ class Line:
         except AgentError as error:
             if self._is_outage(error):
                 return await self._wait_out(bench, error)
-            outcome = Outcome(seed_id=seed.id, kind="dropped", reason=f"{error.part or 'agents'}: {error}")
-        await self._settle(outcome, bench)
-        return None
+            return await self._drop(bench, error)
+        return await self._settle(outcome, bench)
 
     def rooms(self) -> Rooms:
         """What a bench works with from now on."""
@@ -269,29 +266,22 @@ class Line:
         as it was asked to, a batch ends with the reason.
         """
         rejecting = self.client.rejecting()
-        is_rejected = rejecting and (rejecting.keys() & self._essential_agents() or not self._can_draw())
-        if is_rejected and self._ends_when_empty and await self._end_on_429(bench, error):
-            return
-        self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
-        if not (is_rejected and self._ends_when_empty):
+        is_rejected = bool(rejecting) and (rejecting.keys() & self._essential_agents() or not self._can_draw())
+        if is_rejected and self._ends_when_empty:
+            fate = self._rejected.fate_of(bench.seed.id)
+            if fate == "dropped":
+                return await self._drop(bench, error)
+            if fate == "stop":
+                self.stop(f"{error}. Run the same command again once the provider takes calls: it goes on from here")
+        else:
             rest_s = max(OUTAGE_REST_S, min(rejecting.values())) if is_rejected else OUTAGE_REST_S
             self._rest.begin(Waiting(reason=str(error), until=self._now() + rest_s))
-        await self._return(bench.seed)
+        self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
+        return await self._return(bench.seed)
 
-    async def _end_on_429(self, bench: SeedBench, error: AgentError) -> bool:
-        """Stop a batch that a second seed was rejected in; true where its first is at fault, and dropped for it.
-
-        Towards the end a seed may be alone, and then all that is asked is rejected although it is its own fault: it is
-        tried again, and is dropped where others have been answered before.
-        """
-        first, self._rejected_seed = self._rejected_seed, self._rejected_seed or bench.seed.id
-        if first == bench.seed.id and self._has_settled:
-            outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=f"{error.part or 'agents'}: {error}")
-            await self._settle(outcome, bench)
-            return True
-        if first:
-            self.stop(f"{error}. Run the same command again once the provider takes calls: it goes on from here")
-        return False
+    async def _drop(self, bench: SeedBench, error: AgentError) -> None:
+        reason = f"{error.part or 'agents'}: {error}"
+        await self._settle(Outcome(seed_id=bench.seed.id, kind="dropped", reason=reason), bench)
 
     def hear(self, event: Event) -> None:
         """An agent that is up again ends a rest, and failures may end the work; subscribe this to the bus."""
@@ -385,13 +375,13 @@ class Line:
                     await self._return(bench.seed)
                     return
                 policy = self.scheduler.foresee(outcome)
-                row = _memory_row(outcome, embedding, self.config.embedder)
+                row = memory_row(outcome, embedding, self.config.embedder)
                 crash_point("outcome_before_commit")
                 seq = await self.store.commit_outcome(outcome, policy=policy, memory=row, revision=bench.revision)
                 crash_point("outcome_committed")
-                self.scheduler.learn(policy, _remembered(seq, row, embedding))
+                self.scheduler.learn(policy, remembered(seq, row, embedding))
                 if outcome.kind != "dropped":
-                    self._rejected_seed, self._has_settled = "", True
+                    self._rejected.ended_well()
             if seq % INDEX_SAVED_EVERY == 0:
                 self.save_index()
         probabilities = self.scheduler.probabilities()
@@ -409,17 +399,3 @@ def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
         for seed in seeds
         if not (seed.sample.response or "").strip()
     ]
-
-
-def _memory_row(outcome: Outcome, embedding: Vector | None, embedder: str) -> MemoryRow | None:
-    """The bank's row: only a winner that is no base pair and has π > 0 enters (design section 4)."""
-    winner = outcome.winner
-    if embedding is None or winner is None or winner.candidate.is_base or not winner.pi:
-        return None
-    return MemoryRow(pair=winner.candidate.pair.name, pi=winner.pi, embedder=embedder, embedding=embedding.tobytes())
-
-
-def _remembered(seq: int, row: MemoryRow | None, embedding: Vector | None) -> Remembered | None:
-    if row is None or embedding is None:
-        return None
-    return Remembered(seq=seq, pair=row.pair, pi=row.pi, embedding=embedding)

@@ -164,7 +164,7 @@ async def call(gate: Gate, times: list[float], tokens: int = 0, used: int | None
 
 @in_virtual_time
 async def test_calls_beyond_the_minute_wait_however_long_and_try_nobodys_patience() -> None:
-    gate, times = gate_of(RateLimit(requests_per_minute=3)), []
+    gate, times = gate_of(RateLimit(requests_per_minute=3)), list[float]()
     await asyncio.gather(*(call(gate, times) for _ in range(60)))
     assert [times.count(at) for at in sorted(set(times))] == [3] * 20
     assert max(times) == pytest.approx(19 * 60, abs=0.1)
@@ -173,14 +173,14 @@ async def test_calls_beyond_the_minute_wait_however_long_and_try_nobodys_patienc
 
 @in_virtual_time
 async def test_tokens_that_replies_did_not_use_let_others_through_at_once() -> None:
-    gate, times = gate_of(RateLimit(tokens_per_minute=1000)), []
+    gate, times = gate_of(RateLimit(tokens_per_minute=1000)), list[float]()
     await asyncio.gather(*(call(gate, times, tokens=500, used=100) for _ in range(6)))
     assert max(times) < 10, "six calls of a hundred tokens fit, though only two at their worst"
 
 
 @in_virtual_time
 async def test_a_raised_limit_lets_those_who_wait_through_at_once_and_a_lowered_one_holds_the_next() -> None:
-    gate, times = gate_of(RateLimit(requests_per_minute=1)), []
+    gate, times = gate_of(RateLimit(requests_per_minute=1)), list[float]()
     tasks = [asyncio.create_task(call(gate, times)) for _ in range(5)]
     await asyncio.sleep(2.0)
     assert len(times) == 1
@@ -233,7 +233,7 @@ async def test_a_call_that_is_let_through_and_sent_late_pushes_its_minute_back()
 @in_virtual_time
 async def test_waiting_for_the_own_limit_is_told_once_when_it_begins_and_once_when_it_is_over() -> None:
     told: list[ThrottleChange] = []
-    gate, times = gate_of(RateLimit(requests_per_minute=2), told), []
+    gate, times = gate_of(RateLimit(requests_per_minute=2), told), list[float]()
     tasks = [asyncio.create_task(call(gate, times)) for _ in range(9)]
     await asyncio.sleep(200.0)
     assert [(one.cause, one.began, one.detail) for one in told] == [("requests_per_minute", True, "2")]
