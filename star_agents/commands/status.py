@@ -97,6 +97,9 @@ def _sums(status: Mapping[str, Any]) -> Iterator[str]:
     if memory["hits"]:
         size = "" if memory["size"] is None else f"{memory['size']} instructions, "
         yield f"memory bank: {size}a say in {_share(memory['hit_rate'])} of the draws"
+    if status["best_pair"] is not None:
+        answers, won, interval = _won(status["win_rates"][status["best_pair"]])
+        yield f"best pair: {status['best_pair']}, clear of all others: chosen in {won} ({interval}) of {answers}"
 
 
 def _exams(exam: Mapping[str, Any]) -> Iterator[str]:
@@ -112,6 +115,12 @@ def _exams(exam: Mapping[str, Any]) -> Iterator[str]:
         yield f"judge {name}: {share}, {one['unreadable']} unreadable, {bias}{follows}"
     for name, reason in exam.get("not_examined", {}).items():
         yield f"judge {name} could not sit its exam: {reason}"
+
+
+def _won(rate: Mapping[str, Any]) -> list[str]:
+    """Answers of a pair, the share of them that was chosen, and its interval."""
+    interval = "-" if rate["rate"] is None else f"{rate['low']:.0%} to {rate['high']:.0%}"
+    return [f"{rate['answers']:,}", _share(rate["rate"]), interval]
 
 
 def _hindrances(status: Mapping[str, Any]) -> Iterator[str]:
@@ -144,7 +153,8 @@ def _show_tables(status: Mapping[str, Any]) -> None:
         print_table("agents at work", columns, at_work)
     pairs = sorted(status["pairs"].items(), key=lambda item: -item[1])
     if pairs:
-        print_table("pairs", ["pair", "probability"], [[name, f"{p:.4f}"] for name, p in pairs])
+        rows = [[name, f"{p:.4f}", *_won(status["win_rates"][name])] for name, p in pairs]
+        print_table("pairs", ["pair", "probability", "answers", "won", "95 %"], rows)
     print_costs(
         (name, facts["usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
         for name, facts in status["pair_costs"].items()
