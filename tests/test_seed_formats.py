@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from rich.console import Console
 from star_agents.agents.prompts import Prompts
 from star_agents.batch import load_seeds, run_batch
 from star_agents.errors import SeedFileError
-from star_agents.records import Message, Sample
-from star_agents.storage.seed_files import read_seeds, seed_from_row, write_rows
+from star_agents.records import Message, Sample, Seed
+from star_agents.storage.seed_files import read_seeds, row_of_seed, seed_from_row, write_rows
 from star_agents.storage.seed_rows import read_row
 
 
@@ -90,6 +91,25 @@ def test_a_well_known_row_is_read_and_what_is_not_read_of_it_is_named(
     assert (reading.problems, [seed.sample for seed in reading.seeds]) == ((), [sample])
     assert set(reading.beside) == beside
     assert set(reading.seeds[0].meta) >= beside
+
+
+NASTY = {"context": "c", "answer": "a", "images_of": 1, "instruction": "other", "messages": "m", "history": "h"}
+
+
+@pytest.mark.parametrize(("name", "row", "sample", "beside"), DATASETS, ids=[case[0] for case in DATASETS])
+def test_a_seed_sent_on_as_a_row_is_read_as_the_same_seed(
+    name: str, row: dict[str, Any], sample: Sample, beside: set[str]
+) -> None:
+    (seed,) = read_row(row, name).seeds
+    seed = replace(seed, meta={**NASTY, **seed.meta})
+    again = seed_from_row(row_of_seed(seed), "request")
+    assert again.id == seed.id
+    assert {key.removeprefix("beside_") for key in again.meta} >= {*NASTY, *beside}
+
+
+def test_a_conversation_with_an_input_is_sent_on_as_the_same_seed() -> None:
+    sample = Sample(instruction="Add.", input="1 + 1", history=(SYSTEM, *SECOND.history))
+    assert seed_from_row(row_of_seed(Seed.of(sample)), "request").sample == sample
 
 
 def lines(path: Path, *rows: Any) -> Path:

@@ -18,8 +18,7 @@ import click
 from star_agents.commands.tables import print_json
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError
 from star_agents.events import SeedsAdded
-from star_agents.records import Seed
-from star_agents.storage.seed_files import read_seeds
+from star_agents.storage.seed_files import read_seeds, row_of_seed
 
 ROWS_PER_REQUEST = 500
 DEFAULT_URL = "http://127.0.0.1:8321"
@@ -39,7 +38,7 @@ def command(file: Path, url: str, token_env: str, as_json: bool) -> None:
     new = duplicates = 0
     for start in range(0, len(seeds.seeds), ROWS_PER_REQUEST):
         chunk = seeds.seeds[start : start + ROWS_PER_REQUEST]
-        added = post_json(address, [_row(seed) for seed in chunk], token_env)
+        added = post_json(address, [row_of_seed(seed) for seed in chunk], token_env)
         new, duplicates = new + added["new"], duplicates + added["duplicates"]
     if as_json:
         told = {"repeated": seeds.repeated, "not_read": list(seeds.not_read)}
@@ -48,15 +47,6 @@ def command(file: Path, url: str, token_env: str, as_json: bool) -> None:
         for sentence in seeds.not_read:
             click.echo(f"note: {sentence}")
         click.echo(SeedsAdded(source=file.name, new=new, duplicates=duplicates, repeated=seeds.repeated).words)
-
-
-def _row(seed: Seed) -> dict[str, Any]:
-    """A seed as a row that the daemon reads as the same seed: Alpaca's columns, or messages for a conversation."""
-    sample = seed.sample
-    if sample.history:
-        return {**seed.meta, "messages": [message.to_dict() for message in sample.messages]}
-    row = {**seed.meta, "instruction": sample.instruction, "input": sample.input}
-    return row if sample.response is None else {**row, "output": sample.response}
 
 
 def get_json(url: str, token_env: str) -> Any:

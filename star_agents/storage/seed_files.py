@@ -12,9 +12,18 @@ from star_agents.storage.row_fields import Row
 from star_agents.storage.row_reading import ends_open, read_rows, scan_rows
 from star_agents.storage.row_writing import write_rows
 from star_agents.storage.scanned import CutShort
-from star_agents.storage.seed_rows import read_row, seed_from_row, seeds_from_row
+from star_agents.storage.seed_rows import read_row, row_of_seed, seed_from_row, seeds_from_row
 
-__all__ = ["Collection", "SeedFile", "read_rows", "read_seeds", "seed_from_row", "seeds_from_row", "write_rows"]
+__all__ = [
+    "Collection",
+    "SeedFile",
+    "read_rows",
+    "read_seeds",
+    "row_of_seed",
+    "seed_from_row",
+    "seeds_from_row",
+    "write_rows",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -124,6 +124,24 @@ def seeds_from_row(row: Row, source: str) -> tuple[Seed, ...]:
     return reading.seeds
 
 
+def row_of_seed(seed: Seed) -> dict[str, Any]:
+    """A seed as a row of Alpaca's columns that is read as this same seed.
+
+    A column that nobody read where it stood, but that would be read here, goes under a name beside it.
+    """
+    sample = seed.sample
+    row = {f"beside_{name}" if name in _READ_BY_SOMEBODY else name: value for name, value in seed.meta.items()}
+    row |= {"instruction": sample.instruction, "input": sample.input}
+    if sample.response is not None:
+        row["output"] = sample.response
+    talk = list(sample.history)
+    if talk and talk[0].role == "system":
+        row["system"] = talk.pop(0).content
+    if talk:
+        row["history"] = [[asked.content, said.content] for asked, said in zip(talk[::2], talk[1::2], strict=True)]
+    return row
+
+
 def _problem(bad: RowError, where: str) -> Problem:
     return Problem(where=where, field=bad.field, message=bad.message, fix=bad.fix)
 
@@ -249,6 +267,7 @@ FORMATS: Mapping[str, Callable[[Fields], list[Read]]] = {
     "data": _turns_of("data"),
 }
 """By the column that decides, in order."""
+_READ_BY_SOMEBODY = {*FORMATS, *INPUTS, *RESPONSES, *SHORT_RESPONSES, *SYSTEMS, *MEDIA, "history"}
 LISTS_ONLY = ("conversation", "turns", "data")
 """Names that stand for all sorts of things: they decide only where they hold a list."""
 _HINTS = (
