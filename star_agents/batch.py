@@ -19,8 +19,10 @@ from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import SeedsAdded
+from star_agents.failures import Failure, Tried, joined, one_line, without_numbers
 from star_agents.line import Line, intake_problems
 from star_agents.logs import log_event
+from star_agents.logs.redaction import redactor
 from star_agents.progress import BatchProgress
 from star_agents.records import Seed
 from star_agents.scheduling.policies import probabilities_of
@@ -89,6 +91,7 @@ async def run_batch(
     only_these: bool = False,
     repeated: int = 0,
     not_read: tuple[str, ...] = (),
+    left_out: Sequence[Problem] = (),
     now: Callable[[], float] = time.time,
 ) -> BatchResult:
     """Work the seeds into ``out`` and write the dataset files there.
@@ -96,7 +99,7 @@ async def run_batch(
     SIGINT and SIGTERM end it early but whole: seeds in hand are finished, the files are written. At the budget of a day
     it waits for the next one; at one that holds for the life of the store it ends. What earlier runs left waiting in
     the same folder is worked too, unless ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with
-    what became of its seeds.
+    what became of its seeds; what was ``left_out`` of it is counted among the failures.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
@@ -106,6 +109,7 @@ async def run_batch(
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
         new, duplicates = await store.add_seeds(seeds)
         await store.begin_run([seed.id for seed in seeds], only=only_these)
+        await store.set_left_out(_left_out(source, left_out, len(seeds) + len(left_out)))
         if retry_dropped:
             await store.requeue_dropped()
         added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
@@ -131,6 +135,17 @@ async def run_batch(
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     others = mine.others_waiting if only_these else 0
     return BatchResult(summary=summary, calls=progress.calls, left_waiting=others, added=added, **end._asdict())
+
+
+def _left_out(source: str, problems: Sequence[Problem], rows: int) -> Tried:
+    failures = [
+        Failure(
+            reason=without_numbers(f"{one.field}: {one.message}" if one.field else one.message),
+            example=one_line(redactor.text(str(one))),
+        )
+        for one in problems
+    ]
+    return Tried(part="seeds", name=one_line(source), tries=rows, failures=joined(failures))
 
 
 def _say(console: Console | None, text: str) -> None:

@@ -117,7 +117,7 @@ class FailureLimits:
 
 
 def _stands_behind(part: Part, essential: Essential) -> bool:
-    return essential in ("base", "candidates") if part == "agent" else _PARTS[part] == essential
+    return essential in ("base", "candidates") if part == "agent" else _PARTS.get(part) == essential
 
 
 def _tries_of(outcome: Outcome) -> Iterator[tuple[Essential, bool]]:
@@ -130,11 +130,11 @@ def _tries_of(outcome: Outcome) -> Iterator[tuple[Essential, bool]]:
         if not candidate.is_base:
             yield "candidates", bool(candidate.failure)
     for one in outcome.tried:
-        if one.part != "agent":
-            failed = _faults(one.failures)
+        essential = _PARTS.get(one.part)
+        if essential is not None:
             well = one.tries - sum(failure.count for failure in one.failures)
-            yield from ((_PARTS[one.part], False) for _ in range(well))
-            yield from ((_PARTS[one.part], True) for _ in range(failed))
+            yield from ((essential, False) for _ in range(well))
+            yield from ((essential, True) for _ in range(_faults(one.failures)))
 
 
 def _passes(candidate: Candidate) -> bool:

@@ -7,12 +7,14 @@ here, the store counts it with the seed's outcome (``storage.failure_tallies``),
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-Part = Literal["agent", "referee", "scorer", "embedder"]
-"""Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector."""
+Part = Literal["agent", "referee", "scorer", "embedder", "seeds"]
+"""Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector; or a file
+of seeds for rows, where a person let bad ones be left out."""
 
 UNREADABLE = "no verdict could be read"
 BUDGET_SPENT = "its budget is spent"
@@ -32,6 +34,7 @@ REASONS_KEPT = 12
 """Reasons that are told apart for one part of one name: texts of providers must not fill the store."""
 LONGEST_REASON = 120
 LONGEST_EXAMPLE = 200
+_NUMBER = re.compile(r"\d[\d.,]*")
 
 
 def one_line(text: str, longest: int = LONGEST_EXAMPLE) -> str:
@@ -58,7 +61,7 @@ class Tried:
 
     part: Part
     name: str
-    """Of the agent or the embedder; empty for the scorer."""
+    """Of the agent, embedder or file; empty for the scorer."""
     tries: int
     failures: tuple[Failure, ...] = ()
 
@@ -71,6 +74,20 @@ class Tried:
         """Inverse of ``to_dict``."""
         failures = tuple(Failure(**failure) for failure in data["failures"])
         return cls(part=data["part"], name=data["name"], tries=data["tries"], failures=failures)
+
+
+def joined(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Each reason once, with its first example."""
+    found: dict[str, Failure] = {}
+    for one in failures:
+        first = found.get(one.reason)
+        found[one.reason] = one if first is None else replace(first, count=first.count + one.count)
+    return tuple(found[reason] for reason in sorted(found))
+
+
+def without_numbers(text: str) -> str:
+    """The text with each number as N: what is said of two samples alike is one reason."""
+    return one_line(_NUMBER.sub("N", text), LONGEST_REASON)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +117,7 @@ class FailureCount:
 
     @property
     def _subject(self) -> str:
-        return f"{self.part} {self.name}" if self.name else self.part
+        return f"{self.part} {self.name}".rstrip()
 
     @property
     def _verb(self) -> str:
@@ -114,6 +131,8 @@ class FailureCount:
                 return f"refused {of} samples"
             case "embedder":
                 return f"failed {of} instructions"
+            case "seeds":
+                return f"held {self.failures:,} rows that were left out"
             case "agent":
                 return f"failed {of} calls"
 

@@ -5,10 +5,8 @@ A thing that is asked for once more, such as a rewrite that several pairs share,
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
 from star_agents.failures import (
@@ -19,11 +17,12 @@ from star_agents.failures import (
     Failure,
     Part,
     Tried,
+    joined,
     one_line,
+    without_numbers,
 )
 from star_agents.logs.redaction import redactor
 
-_NUMBER = re.compile(r"\d[\d.,]*")
 _QUOTED = 80
 """Characters of a model's reply that an example shows."""
 
@@ -67,13 +66,13 @@ class SeedTries:
 
     def refused(self, key: Hashable, reason: str) -> None:
         """Note a sample that the scorer refused. Numbers in the reason are this sample's own."""
-        self.failed("scorer", "", key, _NUMBER.sub("N", reason), reason)
+        self.failed("scorer", "", key, without_numbers(reason), reason)
 
     @property
     def tried(self) -> tuple[Tried, ...]:
         """The notes so far, in an order that is always the same."""
         return tuple(
-            Tried(part=part, name=name, tries=len(ends), failures=_joined(ends.values()))
+            Tried(part=part, name=name, tries=len(ends), failures=joined(filter(None, ends.values())))
             for (part, name), ends in sorted(self._ends.items())
         )
 
@@ -83,13 +82,3 @@ def reason_of(error: AgentError) -> str:
     if isinstance(error, BudgetExhausted):
         return BUDGET_SPENT
     return DOWN if isinstance(error, AgentUnavailable) and error.is_outage else error.what
-
-
-def _joined(ends: Iterable[Failure | None]) -> tuple[Failure, ...]:
-    """Each reason once, with the first example."""
-    found: dict[str, Failure] = {}
-    for end in ends:
-        if end is not None:
-            first = found.get(end.reason)
-            found[end.reason] = end if first is None else replace(first, count=first.count + 1)
-    return tuple(found[reason] for reason in sorted(found))

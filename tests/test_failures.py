@@ -22,8 +22,9 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 from storage_samples import make_outcome, make_seed
 from tiny_models import save_model, train_tokenizer
 
-from star_agents.config_file import read_config
-from star_agents.failures import OTHER, REASONS_KEPT, Failure, Tried
+from star_agents.config import Config
+from star_agents.config_file import parse_config
+from star_agents.failures import BUDGET_SPENT, OTHER, REASONS_KEPT, Failure, Tried
 from star_agents.records import Message, Sample, Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
@@ -120,25 +121,50 @@ async def test_a_juror_that_abstains_is_counted_beside_those_that_vote(tmp_path:
     assert len(counted(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("limit", ["", "\nfailure_limits: {embedder: 1}"])
-async def test_an_embedder_that_fails_is_named_costs_no_seed_and_stops_unless_told_otherwise(
-    tmp_path: Path, limit: str
-) -> None:
+def with_embedder(server: OpenAIServer, *, path: str, more: str = "", replaced: str = "") -> Config:
+    """The usual agents and an embedding model ``e``, which answers under ``/v1`` alone."""
+    lost = f"{{model: openai/e, api_base: '{server.root}{path}', api_key: os.environ/LINE_TEST_KEY, roles: []{more}}}"
+    text = agents_yaml(server.url, replaced=f"memory: {{embedder: 'agent:e'}}\n{ONE_BY_ONE}\n{replaced}")
+    return parse_config(text.replace("agents:\n", f"agents:\n  e: {lost}\n", 1))
+
+
+async def test_an_embedder_that_fails_is_named_and_costs_no_seed(tmp_path: Path) -> None:
     async with OpenAIServer() as server:
-        lost = f"{{model: openai/e, api_base: '{server.root}/nowhere', api_key: os.environ/LINE_TEST_KEY, roles: []}}"
-        text = agents_yaml(server.url, replaced=f"memory: {{embedder: 'agent:e'}}\n{ONE_BY_ONE}{limit}")
-        path = tmp_path / "agents.yaml"
-        path.write_text(text.replace("agents:\n", f"agents:\n  e: {lost}\n", 1))
-        result = await run(read_config(path), seeds(40), tmp_path / "out")
-    found = results(tmp_path / "out")
-    assert not [one for one in found if one.outcome.kind == "dropped"]
-    (sentence,) = told(tmp_path / "out")
-    assert sentence.startswith(f"embedder e failed {len(found)} of {len(found)} instructions: ")
-    if limit:
-        assert (result.stopped_by, len(found)) == ("", 40)
-    else:
-        assert "instructions for the embedder failed" in result.stopped_by
-        assert len(found) == 20
+        config = with_embedder(server, path="/nowhere", replaced="failure_limits: {embedder: 1}")
+        result = await run(config, seeds(30), tmp_path)
+    assert result.stopped_by == ""
+    assert {one.outcome.kind for one in results(tmp_path)} <= {"kept", "base"}
+    (sentence,) = told(tmp_path)
+    assert sentence.startswith("embedder e failed 30 of 30 instructions: the provider does not know the model")
+
+
+async def test_an_embedder_that_fails_stops_the_batch_unless_told_otherwise(tmp_path: Path) -> None:
+    async with OpenAIServer() as server:
+        result = await run(with_embedder(server, path="/nowhere"), seeds(40), tmp_path)
+    assert "20 of the newest 20 instructions for the embedder failed" in result.stopped_by
+    assert "embedder e failed 20 of 20 instructions" in result.stopped_by
+    assert len(results(tmp_path)) == 20
+
+
+async def test_an_embedder_whose_budget_is_spent_is_done_without(tmp_path: Path) -> None:
+    price = ", input_cost_per_token: 0.01, budget_usd: 1.0"
+    async with OpenAIServer() as server:
+        result = await run(with_embedder(server, path="/v1", more=price), seeds(30), tmp_path)
+        embedded = sum(1 for request in server.requests if request.path == "/v1/embeddings")
+    assert (result.stopped_by, result.failed_because, len(results(tmp_path))) == ("", "", 30)
+    assert 0 < embedded < 30
+    assert counted(tmp_path) == {("embedder", "e", BUDGET_SPENT): (30 - embedded, 30)}
+
+
+async def test_an_embedder_that_breaks_after_the_draw_was_recorded_costs_no_seed(tmp_path: Path) -> None:
+    async with OpenAIServer(lambda body: Fault(status=401, message="bad key")) as server:
+        await run(config_for(server.url, replaced="memory: off"), seeds(5), tmp_path)
+        server.handler = brain
+        config = with_embedder(server, path="/nowhere", replaced="failure_limits: {embedder: 1}")
+        await run(config, seeds(5), tmp_path, retry_dropped=True)
+    kept = [one for one in results(tmp_path) if one.outcome.kind == "kept"]
+    assert len(results(tmp_path)) == 5
+    assert counted(tmp_path)["embedder", "e", "the provider does not know the model"] == (len(kept), len(kept))
 
 
 async def test_a_scorer_whose_template_refuses_every_seed_stops_the_batch(tmp_path: Path) -> None:
@@ -296,6 +322,22 @@ async def test_what_an_unreadable_judge_said_stands_in_the_summary_and_in_no_log
     (line,) = [line for line in read_jsonl(out / "log.jsonl") if line["event"] == "failure_limit_passed"]
     assert "20 of the newest 20 votes failed" in line["message"]
     assert "fine" not in log
+
+
+def test_rows_that_were_left_out_are_counted_once_however_often_the_file_is_read(tmp_path: Path) -> None:
+    with provider(tmp_path / "book.jsonl") as url:
+        config, seed_file = write(tmp_path, agents_yaml(url), 5)
+        with seed_file.open("a") as handle:
+            handle.write('{"instruction": ""}\n{"instruction": " "}\n{"instruction": 7}\n')
+        for _ in range(2):
+            done = star("run", "-c", config, "-s", seed_file, "-o", tmp_path / "out", "--skip-bad")
+            assert done.returncode == 0, done.stderr
+    found = counted(tmp_path / "out")
+    assert {(part, name) for part, name, _ in found} == {("seeds", "seeds.jsonl")}
+    assert sum(failures for failures, _ in found.values()) == 3
+    assert {tries for _, tries in found.values()} == {8}
+    assert "tolerated: seeds seeds.jsonl held " in done.stderr
+    assert "seeds.jsonl:6" in done.stderr.partition("tolerated: ")[2]
 
 
 def test_a_healthy_batch_says_nothing_of_failures_and_ends_with_0(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ async def _run(
         console=console,
         repeated=file.repeated,
         not_read=file.not_read,
+        left_out=file.problems,
     )
 
 

@@ -25,6 +25,14 @@ def add_tried(connection: sqlite3.Connection, tried: Sequence[Tried], *, at: flo
                 _add(connection, one, reason, failure.count, failure.example, at)
 
 
+def set_left_out(connection: sqlite3.Connection, left_out: Tried, *, at: float) -> None:
+    """Note what of a seed file was left out, in place of what was noted of it before: a file that is read again holds
+    the same rows."""
+    execute(connection, "forget_failures", part=left_out.part, of=left_out.name)
+    if left_out.failures:
+        add_tried(connection, [left_out], at=at)
+
+
 def failure_counts(connection: sqlite3.Connection) -> tuple[FailureCount, ...]:
     """Everything that was tolerated, the most frequent of each part first."""
     rows = execute(connection, "failures").fetchall()

@@ -385,6 +385,10 @@ ON CONFLICT (part, name, reason) DO UPDATE SET n = n + excluded.n;
 -- The reasons for which a part has failed.
 SELECT reason FROM failures WHERE part = :part AND name = :of;
 
+-- forget_failures --
+-- Count a part anew.
+DELETE FROM failures WHERE part = :part AND name = :of;
+
 -- failures --
 -- Every count, the most frequent of each part first.
 SELECT part, name, reason, n, example FROM failures ORDER BY part, name, n DESC, reason;

@@ -17,10 +17,10 @@ from typing import Any, Self
 
 from star_agents.crash_points import crash_point
 from star_agents.errors import ScorerError, StarAgentsError, StoreError
-from star_agents.failures import FailureCount
+from star_agents.failures import FailureCount, Tried
 from star_agents.records import Outcome, Reply, Seed
 from star_agents.storage import journal, ledger, quarantine, reads, retention, run_scope
-from star_agents.storage.failure_tallies import failure_counts
+from star_agents.storage.failure_tallies import failure_counts, set_left_out
 from star_agents.storage.file_systems import refuse_network_folder
 from star_agents.storage.lock import FolderLock
 from star_agents.storage.migrations import migrate, scripts
@@ -304,6 +304,10 @@ class Store:
     async def pair_costs(self) -> list[PairCost]:
         """What each pair did for the finished seeds, and for how much."""
         return await self._writer.run(reads.pair_costs)
+
+    async def set_left_out(self, left_out: Tried) -> None:
+        """Note which rows of a seed file were left out, in place of what was noted of that file before."""
+        await self._writer.run(lambda connection: set_left_out(connection, left_out, at=self._now()))
 
     async def failures(self) -> tuple[FailureCount, ...]:
         """What was tolerated so far, by part and reason."""

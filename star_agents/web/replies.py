@@ -209,9 +209,9 @@ class Seeds(Reply):
 class FailureCount(Reply):
     """How often one part failed for one reason."""
 
-    part: Literal["agent", "referee", "scorer", "embedder"]
+    part: Literal["agent", "referee", "scorer", "embedder", "seeds"]
     name: str
-    """Of the agent or embedder; empty for the scorer."""
+    """Of the agent, embedder or seed file; empty for the scorer."""
     reason: str
     failures: int
     tries: int

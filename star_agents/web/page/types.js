@@ -56,7 +56,7 @@
 
 /**
  * @typedef {Object} FailureCount
- * @property {string} part `agent`, `referee`, `scorer` or `embedder`
+ * @property {string} part `agent`, `referee`, `scorer`, `embedder` or `seeds`
  * @property {string} name
  * @property {string} reason
  * @property {number} failures
