@@ -27,6 +27,8 @@ MAX_NUMBER = 100
 
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
+_OLD_BREAKS = "\x85\u2028\u2029"
+_PRIVATE, _PRIVATE_END = 0x100000, 0x10FFFE
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _INT = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -80,11 +82,13 @@ def compose(text: str) -> yaml.Node | None:
         YamlError: with the line of what is not YAML, refers to itself, or expands to more than ``MAX_NODES``.
     """
     loader: _Loader | None = None
+    stands_for = _stand_ins(text)
     try:
-        loader = _Loader(text)
+        loader = _Loader(text.translate({ord(one): other for other, one in stands_for.items()}))
         root: yaml.Node | None = loader.get_single_node()
         if root is not None:
             _count(root)
+            _restore(root, stands_for, set())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(filter(None, (error.context, error.problem)))
@@ -144,6 +148,23 @@ def entries(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
 def is_plain(node: yaml.Node) -> bool:
     """Whether a node is a scalar without quotes and without a block's sign: its look decides what it is."""
     return isinstance(node, yaml.ScalarNode) and node.style is None
+
+
+def _stand_ins(text: str) -> dict[str, str]:
+    """Characters that are not in the text, each for one in it that breaks lines in YAML 1.1 and no longer in 1.2."""
+    breaks = [one for one in _OLD_BREAKS if one in text]
+    unused = (chr(code) for code in range(_PRIVATE, _PRIVATE_END) if chr(code) not in text)
+    return dict(zip(unused, breaks, strict=False))
+
+
+def _restore(node: yaml.Node, stands_for: Mapping[str, str], seen: set[int]) -> None:
+    if not stands_for or id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        node.value = node.value.translate({ord(one): other for one, other in stands_for.items()})
+    for child in _children(node):
+        _restore(child, stands_for, seen)
 
 
 def _merged(value: yaml.Node) -> Iterator[yaml.MappingNode]:

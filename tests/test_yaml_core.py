@@ -76,6 +76,18 @@ def test_a_scalar_is_what_the_core_schema_says(text: str, value: Any) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029"])
+def test_what_breaks_lines_in_old_yaml_only_is_a_character_like_any_other(character: str) -> None:
+    text = f"# a note{character}agents: none\na: one{character}two\nb: 'x {character} y'\n\U00100000: 3\nc: [1\n"
+    assert read(text.replace("[1", "[1]")) == {
+        "a": f"one{character}two",
+        "b": f"x {character} y",
+        "\U00100000": 3,
+        "c": [1],
+    }
+    assert problem(text).where == "agents.yaml:6", "lines are counted as editors count them"
+
+
 def test_not_a_number_is_a_number_of_the_core_schema() -> None:
     assert math.isnan(read("[.nan]")[0])
 
@@ -216,7 +228,8 @@ def test_an_alias_bomb_is_refused_whether_it_repeats_or_merges() -> None:
     for text in (bomb, merging):
         with pytest.raises(YamlError, match="holds more than 100,000 values"):
             compose(text)
-    assert len(read(f"[{', '.join('1' * (MAX_NODES - 1))}]")) == MAX_NODES - 1
+    below = read(f"[&a [{', '.join('1' * 998)}]{', *a' * 99}]")
+    assert sum(len(one) for one in below) == 99_800 < MAX_NODES
 
 
 @pytest.mark.parametrize(
