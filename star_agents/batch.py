@@ -17,8 +17,9 @@ from rich.console import Console
 from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.config import Config
+from star_agents.confirming import Checkpoint, Confirmation
 from star_agents.errors import Problem, SeedFileError
-from star_agents.events import SeedsAdded
+from star_agents.events import Event, SeedsAdded
 from star_agents.failures import Failure, Tried, joined, one_line, without_numbers
 from star_agents.line import Line, intake_problems
 from star_agents.logs import log_event
@@ -28,6 +29,7 @@ from star_agents.records import Seed
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.rows import Counts
 from star_agents.storage.seed_files import SeedFile, read_seeds
 from star_agents.storage.store import Store
 from star_agents.telemetry import open_telemetry
@@ -89,6 +91,9 @@ async def run_batch(
     retry_dropped: bool,
     console: Console | None,
     only_these: bool = False,
+    expected: int | None = None,
+    confirmation: Confirmation | None = None,
+    hear: Callable[[Event], None] = lambda event: None,
     repeated: int = 0,
     not_read: tuple[str, ...] = (),
     left_out: Sequence[Problem] = (),
@@ -99,13 +104,16 @@ async def run_batch(
     SIGINT and SIGTERM end it early but whole: seeds in hand are finished, the files are written. At the budget of a day
     it waits for the next one; at one that holds for the life of the store it ends. What earlier runs left waiting in
     the same folder is worked too, unless ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with
-    what became of its seeds; what was ``left_out`` of it is counted among the failures.
+    what became of its seeds; what was ``left_out`` of it is counted among the failures. These seeds may be a sample of
+    the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears
+    everything that happens.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
     """
     bus = Bus()
-    bus.subscribe(log_event)
+    for hears in (log_event, hear):
+        bus.subscribe(hears)
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
         new, duplicates = await store.add_seeds(seeds)
         await store.begin_run([seed.id for seed in seeds], only=only_these)
@@ -125,10 +133,11 @@ async def run_batch(
             )
         progress = BatchProgress(total, done=done, before=counts, console=console)
         bus.subscribe(progress.hear)
-        end = _End("", "")
-        if mine.waiting if only_these else counts.waiting:
+        end, left = _End("", ""), mine.waiting if only_these else counts.waiting
+        if left:
+            ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
             with progress:
-                end = await _work(config, store, bus, len(seeds), now)
+                end = await _work(config, store, bus, expected or len(seeds), now, ahead)
         if config.retention_days is not None:
             await forget_texts(store, config.retention_days, now())
     with StoreReader(out) as reader:
@@ -153,15 +162,44 @@ def _say(console: Console | None, text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
-async def _work(config: Config, store: Store, bus: Bus, seeds_expected: int, now: Callable[[], float]) -> _End:
+class _Ahead(NamedTuple):
+    """What a question before spending is about."""
+
+    confirmation: Confirmation
+    before: Counts
+    left: int
+
+
+def _aside(confirmation: Confirmation, progress: BatchProgress) -> Confirmation:
+    """The same, asking while no progress is drawn."""
+    if (ask := confirmation.ask) is None:
+        return confirmation
+
+    async def ask_aside(question: str) -> bool:
+        with progress.paused():
+            return await ask(question)
+
+    return replace(confirmation, ask=ask_aside)
+
+
+async def _work(
+    config: Config, store: Store, bus: Bus, seeds_expected: int, now: Callable[[], float], ahead: _Ahead | None
+) -> _End:
     """Work what waits."""
     async with open_line(config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now) as line:
-        await _work_until_done_or_told(line)
+        checkpoint = None
+        if ahead is not None:
+            checkpoint = Checkpoint(line, ahead.confirmation, before=ahead.before, left=ahead.left)
+            bus.subscribe(checkpoint.hear)
+            checkpoint.begin()
+        await _work_until_done_or_told(line, checkpoint)
         return _End(line.stopped_by, "" if line.stopped_by else line.failures.at_end())
 
 
-async def _work_until_done_or_told(line: Line) -> None:
+async def _work_until_done_or_told(line: Line, checkpoint: Checkpoint | None) -> None:
     async with anyio.create_task_group() as tasks:
+        if checkpoint is not None:
+            tasks.start_soon(checkpoint.watch)
         tasks.start_soon(_stop_on_signal, line, tasks.cancel_scope)
         await line.work()
         tasks.cancel_scope.cancel()

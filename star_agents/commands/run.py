@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,23 @@ from rich.console import Console
 
 from star_agents import offline
 from star_agents.batch import BatchResult, load_seeds, run_batch
+from star_agents.commands.estimates import ask_on_terminal, estimate_as_data, is_on_terminal, show_estimate
 from star_agents.commands.tables import print_costs, print_failures, print_json, print_table
 from star_agents.config import Config
 from star_agents.config_file import read_config
+from star_agents.confirming import Confirmation
+from star_agents.estimating import estimate_run, pick_sample
+from star_agents.events import Event, OutcomeCommitted
 from star_agents.figures import usd_each, usd_sum
 from star_agents.logs import set_up_logging
+from star_agents.records import Seed
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import SeedFile
 
 STOPPED_EARLY = 4
 SKIPPED_SHOWN = 10
+Job = Callable[..., Awaitable[BatchResult]]
+"""`run_batch` with all that is the same whichever seeds are worked."""
 
 
 @click.command(short_help="Turn a seed file into a better dataset.")
@@ -39,6 +48,18 @@ SKIPPED_SHOWN = 10
     type=click.IntRange(min=1),
     help="Work only the first N seeds of the file; whatever else waits in the folder goes on waiting.",
 )
+@click.option(
+    "--estimate", is_flag=True, help="Work 20 seeds by chance, say what all of them will take, and stop there."
+)
+@click.option(
+    "--confirm-above",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    metavar="DOLLARS",
+    help="On a terminal, ask before a run goes beyond so much.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Never ask.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Seeds in flight; overrides agents.yaml.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
 @click.option("--retry-dropped", is_flag=True, help="Queue seeds again that an earlier run had to drop.")
@@ -51,6 +72,9 @@ def command(
     seeds_path: str,
     out: Path,
     limit: int | None,
+    estimate: bool,
+    confirm_above: float,
+    yes: bool,
     concurrency: int | None,
     skip_bad: bool,
     retry_dropped: bool,
@@ -73,7 +97,61 @@ def command(
     if not as_json:
         _say_if_these_are_samples(config)
     console = Console(stderr=True, quiet=quiet)
-    result = anyio.run(_run, config, file, path.name, out, retry_dropped, limit is not None, console)
+    job = partial(
+        run_batch,
+        config,
+        source=path.name,
+        out=out,
+        retry_dropped=retry_dropped,
+        console=console,
+        repeated=file.repeated,
+        not_read=file.not_read,
+        left_out=file.problems,
+    )
+    if estimate:
+        result = _estimate(job, config, file.seeds, out, as_json=as_json)
+    else:
+        confirmation = None if yes else _confirmation(confirm_above)
+        result = anyio.run(partial(job, file.seeds, only_these=limit is not None, confirmation=confirmation))
+        _tell(result, out, as_json=as_json)
+    if result.stopped_by:
+        click.echo(f"stopped early: {result.stopped_by}", err=True)
+        sys.exit(STOPPED_EARLY)
+    if result.failed_because:
+        click.echo(f"failed: {result.failed_because}", err=True)
+        sys.exit(STOPPED_EARLY)
+
+
+def _confirmation(above_usd: float) -> Confirmation:
+    ask = ask_on_terminal if is_on_terminal() else None
+    return Confirmation(above_usd=above_usd, ask=ask, say=lambda text: click.echo(f"note: {text}", err=True))
+
+
+def _estimate(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_json: bool) -> BatchResult:
+    """Work a sample of the seeds, which a later run does not pay for again, and say what all of them will take."""
+    sample, seconds = pick_sample(seeds, config.random_seed), list[float]()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, OutcomeCommitted):
+            seconds.append(event.seconds)
+
+    result = anyio.run(partial(job, sample, only_these=True, expected=len(seeds), hear=hear))
+    with StoreReader(out) as reader:
+        done = reader.usage_of_seeds([seed.id for seed in seeds])
+    names = {seed.id for seed in sample}
+    worked = [one for one in done if one.seed_id in names]
+    if not worked:
+        click.echo("no seed was finished, so nothing can be estimated", err=True)
+        return result
+    found = estimate_run(len(seeds), done, worked, seconds, min(config.concurrency, max(1, len(seconds))))
+    if as_json:
+        print_json({**estimate_as_data(found), "stopped_by": result.stopped_by})
+    else:
+        show_estimate(found)
+    return result
+
+
+def _tell(result: BatchResult, out: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -87,35 +165,6 @@ def command(
         )
     else:
         _show(result, out)
-    if result.stopped_by:
-        click.echo(f"stopped early: {result.stopped_by}", err=True)
-        sys.exit(STOPPED_EARLY)
-    if result.failed_because:
-        click.echo(f"failed: {result.failed_because}", err=True)
-        sys.exit(STOPPED_EARLY)
-
-
-async def _run(
-    config: Config,
-    file: SeedFile,
-    source: str,
-    out: Path,
-    retry_dropped: bool,
-    only_these: bool,
-    console: Console,
-) -> BatchResult:
-    return await run_batch(
-        config,
-        file.seeds,
-        source,
-        out,
-        retry_dropped=retry_dropped,
-        only_these=only_these,
-        console=console,
-        repeated=file.repeated,
-        not_read=file.not_read,
-        left_out=file.problems,
-    )
 
 
 def _say_what_was_skipped(file: SeedFile) -> None:

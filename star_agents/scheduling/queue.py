@@ -31,7 +31,10 @@ class SeedQueue:
         self._lease = lease
         self._ends_when_empty = ends_when_empty
         self._holds_back = holds_back
+        self.may_take: Callable[[int], bool] = lambda in_hand: True
+        """Whether another seed may be taken beside so many; asked again when one ends, and on ``wake``."""
         self._in_hand = 0
+        self._being_taken = 0
         self.is_closed = False
         self.is_paused = False
         self._news = anyio.Event()
@@ -40,20 +43,29 @@ class SeedQueue:
         """The next seed, or ``None`` once the queue has ended. Say ``seed_ended`` when it is out of hand."""
         while not self.is_closed:
             news = self._news
-            leased = [] if self.is_paused else await self._lease(1)
+            is_held = self.is_paused or not self.may_take(self._in_hand + self._being_taken)
+            leased = [] if is_held else await self._take_one()
             if leased:
                 self._in_hand += 1
                 return leased[0]
             # A seed in hand may yet come back.
-            if self._ends_when_empty and not self._in_hand and not self.is_paused:
+            if self._ends_when_empty and not self._in_hand and not is_held and not self.is_paused:
+                self.wake()  # Those who were held because this one was looking find nothing either.
                 return None
             await news.wait()
         return None
 
+    async def _take_one(self) -> Sequence[Seed]:
+        self._being_taken += 1
+        try:
+            return await self._lease(1)
+        finally:
+            self._being_taken -= 1
+
     def seed_ended(self) -> None:
         """A seed has its outcome or is back in the queue. Most often that is no news for those who wait."""
         self._in_hand -= 1
-        if self._holds_back() or (self._ends_when_empty and not self._in_hand):
+        if self._holds_back() or not self.may_take(self._in_hand + 1) or (self._ends_when_empty and not self._in_hand):
             self.wake()
 
     def wake(self) -> None:

@@ -249,6 +249,19 @@ SELECT agent,
     )
 FROM calls GROUP BY agent ORDER BY agent;
 
+-- usage_of_seeds --
+-- What each of these seeds took that is done; one may have called nobody.
+SELECT s.id,
+    coalesce(sum(c.state = 'answered'), 0),
+    coalesce(sum(c.prompt_tokens), 0),
+    coalesce(sum(c.completion_tokens), 0),
+    coalesce(sum(c.cost_usd), 0.0),
+    coalesce(sum(c.state = 'answered' AND c.cost_usd IS NULL), 0)
+FROM json_each(:ids) AS asked
+JOIN seeds AS s ON s.id = asked.value AND s.state = 'done'
+LEFT JOIN calls AS c ON c.seed_id = s.id
+GROUP BY s.id;
+
 -- taken --
 -- Most dollars, sends and tokens of all calls, by agent: as taken_since, from an index that holds all that it needs.
 SELECT agent,

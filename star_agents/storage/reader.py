@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from star_agents.storage.rows import (
     Quarantined,
     Result,
     RevisionRow,
+    SeedUsage,
     Spend,
     Taken,
 )
@@ -89,6 +90,10 @@ class StoreReader:
     def agent_usage(self) -> list[AgentUsage]:
         """Calls, tokens and dollars by agent."""
         return self._read(reads.agent_usage)
+
+    def usage_of_seeds(self, ids: Sequence[str]) -> list[SeedUsage]:
+        """What each of these seeds took that is done, in no order."""
+        return self._read(partial(reads.usage_of_seeds, ids=ids))
 
     def taken(self, since: float | None = None) -> dict[str, Taken]:
         """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""

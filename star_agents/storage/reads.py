@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from star_agents.records import Outcome, Sample, Seed
@@ -20,6 +20,7 @@ from star_agents.storage.rows import (
     PolicyRow,
     Result,
     RevisionRow,
+    SeedUsage,
     Spend,
     Taken,
     known,
@@ -64,6 +65,11 @@ def agent_usage(connection: sqlite3.Connection) -> list[AgentUsage]:
 def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
     """What each agent's answered calls cost."""
     return {one.agent: Spend(one.cost_usd, one.answered, one.unknown_price) for one in agent_usage(connection)}
+
+
+def usage_of_seeds(connection: sqlite3.Connection, ids: Sequence[str]) -> list[SeedUsage]:
+    """What each of these seeds took that is done, in no order."""
+    return [SeedUsage(*row) for row in execute(connection, "usage_of_seeds", ids=json.dumps(list(ids)))]
 
 
 def taken(connection: sqlite3.Connection, since: float | None) -> dict[str, Taken]:

@@ -113,6 +113,20 @@ class Taken(NamedTuple):
     tokens: int
 
 
+class SeedUsage(NamedTuple):
+    """What a finished seed took."""
+
+    seed_id: str
+    calls: int
+    """Answered ones."""
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+    """Sum of the known prices."""
+    unknown: int
+    """Calls of unknown price."""
+
+
 class Spend(NamedTuple):
     """What one agent's answered calls cost."""
 
