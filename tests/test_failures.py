@@ -113,7 +113,7 @@ async def test_a_juror_that_abstains_is_counted_beside_those_that_vote(tmp_path:
         return Fault(status=400, message="not my trade") if refuses else brain(body)
 
     async with OpenAIServer(b_cannot_judge) as server:
-        config = config_for(server.url, replaced="referee: {agents: [a, b, c]}")
+        config = config_for(server.url, replaced="referee: {agents: [a, b, c], exam: 'off'}")
         result = await run(config, seeds(12), tmp_path)
     assert (result.stopped_by, result.failed_because) == ("", "")
     ((part, name, reason), (failures, tries)) = next(iter(counted(tmp_path).items()))
