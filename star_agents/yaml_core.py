@@ -25,6 +25,18 @@ MAX_NODES = 100_000
 MAX_NUMBER = 100
 """Characters of a number: a longer one is no number that anybody means."""
 
+_FIXES = {
+    "'\\t'": "indent with spaces, not with tabs",
+    "mapping values are not allowed here": "put a text that holds `: ` in quotes, or indent this like its siblings",
+    "found undefined alias": "name it before, with &",
+    "expected a single document": "leave out the `---` between them",
+    "cannot start any token": "put the text in quotes",
+    "expected ',' or": "close the bracket, or put a comma before this",
+    "found unexpected end of stream": "close the quote",
+    "found incompatible YAML document": "leave the line out: YAML 1.2 is what is read",
+}
+"""What to do about what PyYAML says most often."""
+
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
 _OLD_BREAKS = "\x85\u2028\u2029"
@@ -92,7 +104,8 @@ def compose(text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(filter(None, (error.context, error.problem)))
-        raise YamlError(f"not valid YAML: {reason}", line=mark.line + 1 if mark else None) from None
+        fix = next((fix for said, fix in _FIXES.items() if said in reason), "")
+        raise YamlError(f"not valid YAML: {reason}", line=mark.line + 1 if mark else None, fix=fix) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         message = f"not valid YAML: it holds the character U+{ord(text[error.position]):04X}"
