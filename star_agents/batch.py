@@ -30,6 +30,7 @@ from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Counts
+from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.seed_files import SeedFile, read_seeds
 from star_agents.storage.store import Store
 from star_agents.telemetry import open_telemetry
@@ -125,12 +126,8 @@ async def run_batch(
         _say(console, f"{source}: {added.words}")
         counts, mine = await store.counts(), await store.run_seeds()
         total, done = (mine.seeds, mine.done) if only_these else (counts.seeds, counts.done)
-        if mine.others_waiting and not only_these:
-            _say(
-                console,
-                f"{mine.others_waiting:,} seeds of earlier runs wait in this folder and are worked too; "
-                f"-n {mine.seeds} would leave them",
-            )
+        if not only_these:
+            _say_what_else_waits(console, mine)
         progress = BatchProgress(total, done=done, before=counts, console=console)
         bus.subscribe(progress.hear)
         end, left = _End("", ""), mine.waiting if only_these else counts.waiting
@@ -160,6 +157,12 @@ def _left_out(source: str, problems: Sequence[Problem], rows: int) -> Tried:
 def _say(console: Console | None, text: str) -> None:
     if console is not None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _say_what_else_waits(console: Console | None, mine: RunSeeds) -> None:
+    if mine.others_waiting:
+        others = f"{mine.others_waiting:,} seeds of earlier runs wait in this folder and are worked too"
+        _say(console, f"{others}; -n {mine.seeds} would leave them")
 
 
 class _Ahead(NamedTuple):

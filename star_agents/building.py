@@ -79,7 +79,7 @@ async def open_line(
             now=now,
         )
         unsubscribe = bus.subscribe(line.hear)
-        line.tell_prices(client.endpoints)
+        line.prices.tell(config, client.endpoints)
         spare_what_stays()
         yield line
         unsubscribe()

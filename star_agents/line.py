@@ -18,7 +18,7 @@ import anyio.lowlevel
 from star_agents.accounts import limits_of
 from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
-from star_agents.agents.price_check import Endpoints, price_notes, refuse_unbounded
+from star_agents.agents.price_check import PriceNotes, refuse_unbounded
 from star_agents.agents.prompts import Prompts
 from star_agents.bus import Bus
 from star_agents.config import Config
@@ -32,7 +32,6 @@ from star_agents.events import (
     Event,
     FailureHoldLifted,
     OutcomeCommitted,
-    PriceNoted,
     SeedReturned,
     SeedsAdded,
     StateChanged,
@@ -113,7 +112,7 @@ class Line:
             on_settled=self.queue.wake,
         )
         self._rejected = RejectedSeeds()
-        self._told_prices: set[str] = set()
+        self.prices = PriceNotes(bus.publish)
 
     @property
     def waiting_for(self) -> Waiting | None:
@@ -195,7 +194,7 @@ class Line:
             crash_point("config_applied")
             self.config = config
             self.judges.put_in_force(config, self.revision)
-        self.tell_prices(endpoints)
+        self.prices.tell(config, endpoints)
         self._rest.end()
         self._lift_hold("agents.yaml was edited")
         applied = ConfigApplied(
@@ -203,13 +202,6 @@ class Line:
         )
         self.bus.publish(applied)
         return applied
-
-    def tell_prices(self, endpoints: Endpoints) -> None:
-        """Say what counts as free and what has no known price, each once."""
-        for note in price_notes(self.config, endpoints):
-            if note not in self._told_prices:
-                self._told_prices.add(note)
-                self.bus.publish(PriceNoted(message=note))
 
     def save_index(self) -> None:
         """Write the memory bank's index beside the store."""

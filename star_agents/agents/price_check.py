@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from star_agents.agents.endpoints import Endpoint
 from star_agents.agents.local_network import host_of
 from star_agents.config import Config
 from star_agents.errors import ConfigError, Problem
+from star_agents.events import PriceNoted
 
 Endpoints = Mapping[str, Sequence[Endpoint]]
 
@@ -35,6 +36,25 @@ def unbounded(config: Config, endpoints: Endpoints) -> list[Problem]:
 def price_notes(config: Config, endpoints: Endpoints) -> list[str]:
     """What a person should know of the prices before it starts, an agent each."""
     return [note for agent in config.called_agents for note in _notes(agent, endpoints[agent])]
+
+
+class PriceNotes:
+    """Says what counts as free and what has no known price, each once.
+
+    Args:
+        tell: Hears it.
+    """
+
+    def __init__(self, tell: Callable[[PriceNoted], None]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def tell(self, config: Config, endpoints: Endpoints) -> None:
+        """Say what was not said before."""
+        for note in price_notes(config, endpoints):
+            if note not in self._told:
+                self._told.add(note)
+                self._tell(PriceNoted(message=note))
 
 
 def _unbounded(config: Config, agent: str, endpoints: Sequence[Endpoint]) -> Iterator[Problem]:
