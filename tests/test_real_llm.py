@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from daemons import start
 from lines import read_jsonl, results
 from real_llm import TOOL, RealLlm, real_llm, real_rows, write_rows
 
@@ -99,6 +102,34 @@ def test_a_reply_is_bound_to_a_schema_where_one_is_sent(llm: RealLlm) -> None:
     with urllib.request.urlopen(request, timeout=300) as response:
         content = json.load(response)["choices"][0]["message"]["content"]
     assert json.loads(content)["verdict"] in ("A", "B")
+
+
+def is_number(seq: int, line: Mapping[str, Any]) -> bool:
+    return bool(line["seq"] == seq)
+
+
+def test_a_daemon_works_every_row_of_a_writer_that_pauses_between_and_inside_lines(
+    llm: RealLlm, tmp_path: Path
+) -> None:
+    data = "".join(json.dumps(row) + "\n" for row in real_rows(6)).encode()
+    after_two = sum(len(line) for line in data.splitlines(keepends=True)[:2])
+    daemon, _ = start(tmp_path, without_judge(llm) + "server: {settle_s: 0.5}\n")
+    inbox = tmp_path / "data" / "inbox"
+    with daemon:
+        with (inbox / "slow.jsonl").open("wb", buffering=0) as file:
+            file.write(data[:after_two])
+            daemon.wait_for("seeds_added", lambda line: line["new"] == 2)
+            file.write(data[after_two : after_two + 50])
+            daemon.wait_for("intake_waits", lambda line: "its end seems to be missing" in line["reason"])
+            file.write(data[after_two + 50 :])
+        daemon.wait_for("seeds_added", lambda line: line["new"] == 4)
+        for seq in range(1, 7):  # each within the patience of a test, also on a busy machine
+            daemon.wait_for("outcome_committed", partial(is_number, seq))
+        assert daemon.end() == 0
+    assert daemon.count("seeds_rejected") == 0
+    assert [path.name for path in inbox.rglob("*.*")] == ["slow.jsonl"]
+    assert (inbox / "done" / "slow.jsonl").read_bytes() == data
+    assert {result.outcome.kind for result in results(tmp_path / "data")} <= {"kept", "base"}
 
 
 def test_ctrl_c_ends_the_server_cleanly(llm: RealLlm) -> None:
