@@ -24,6 +24,8 @@ def usd_each(value: float | None, unknown: int = 0) -> str:
     """
     if value is None:
         return "unknown" if unknown else "-"
+    if value >= 100:
+        return f"${value:,.2f}"
     return f"${value:,.4f}" if value >= 0.01 or not value else f"${value:.2g}"
 
 

@@ -59,6 +59,8 @@ class BatchProgress:
         self._clock = clock
         self._began = clock()
         self._spent = 0.0
+        self._settled_usd = 0.0
+        """Of the seeds that ended in this run; what those in hand cost so far would mislead a projection."""
         self._unpriced = 0
         self._calls = 0
         self._reused = 0
@@ -117,6 +119,7 @@ class BatchProgress:
             case OutcomeCommitted():
                 self._done += 1
                 self._improved += event.outcome.kind == "kept"
+                self._settled_usd += event.outcome.cost_usd or 0.0
             case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined():
                 self._say(event.message)
             case AgentThrottled():
@@ -152,7 +155,7 @@ class BatchProgress:
         return max(1.0, self._clock() - self._began)
 
     def _facts(self) -> str:
-        parts = [f"{self._calls:,} calls"]
+        parts = [f"{self._calls:,} call{'' if self._calls == 1 else 's'}"]
         if self._reused:
             parts.append(f"{self._reused:,} from the journal")
         if self._failed:
@@ -176,4 +179,5 @@ class BatchProgress:
             yield f"{usd_each(spent / self._improved)} per improved seed"
         if settled and left:
             yield f"{usd_each(3600 * self._spent / self._seconds())} an hour"
-            yield f"{usd(spent + self._spent / settled * left)} projected"
+            whole = (self._before.cost_usd or 0.0) + self._settled_usd / settled * (settled + left)
+            yield f"{'at least ' if unknown else ''}{usd(max(spent, whole))} projected"

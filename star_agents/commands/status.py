@@ -80,7 +80,8 @@ def _sums(status: Mapping[str, Any]) -> Iterator[str]:
     cost, calls = status["cost"], status["calls"]
     unknown = cost["calls_of_unknown_price"]
     each = f", {usd_each(cost['usd_per_sample'])} per sample, {usd_each(cost['usd_per_improved'])} per improved one"
-    projected = f", {usd(cost['projected_usd'])} once all are done" if cost["projected_usd"] else ""
+    least = "at least " if unknown else ""
+    projected = f", {least}{usd(cost['projected_usd'])} once all are done" if cost["projected_usd"] else ""
     yield f"cost: {usd_sum(cost['usd'], unknown)}{each if cost['usd'] else ''}{projected}"
     yield (
         f"calls: {calls['answered']} answered, {calls['pending']} in flight or lost, "

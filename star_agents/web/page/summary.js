@@ -144,7 +144,7 @@ function spent(status) {
   const notes = [
     // The budget's number stands in the sentence above, and only there; here the meter shows it.
     status.rate.usd_per_hour ? `${money(status.rate.usd_per_hour)} an hour` : "",
-    projected === null ? "" : projected === 0 ? "no call had a price" : `${money(projected)} in the end${isOver ? ", over the budget" : ""}`,
+    projected === null ? "" : projected === 0 ? "no call had a price" : `${unknown ? "at least " : ""}${money(projected)} in the end${isOver ? ", over the budget" : ""}`,
     today ? `today ${money(today.spent)} of ${money(today.limit)}` : "",
     ...status.budgets.filter(({ key }) => key === "budget_calls" || key === "budget_tokens").map(counted),
     status.budgets.length || projected === 0 ? "" : "no budget set",

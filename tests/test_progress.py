@@ -1,0 +1,79 @@
+"""What a batch says while it works, of money and time."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+from storage_samples import make_outcome, make_seed
+
+from star_agents.events import CallAnswered, OutcomeCommitted
+from star_agents.progress import BatchProgress
+from star_agents.storage.rows import Counts
+
+NOTHING = Counts(
+    waiting=0,
+    working=0,
+    kept=0,
+    base=0,
+    dropped=0,
+    calls_answered=0,
+    calls_pending=0,
+    calls_maybe_paid=0,
+    prompt_tokens=0,
+    completion_tokens=0,
+    cost_usd=0.0,
+    calls_of_unknown_price=0,
+)
+
+
+class Batch:
+    """Ten seeds; one is done each minute."""
+
+    def __init__(self, before: Counts = NOTHING) -> None:
+        self.terminal = io.StringIO()
+        self._at = 0.0
+        console = Console(file=self.terminal, width=200)
+        self._progress = BatchProgress(10, done=before.done, before=before, console=console, clock=lambda: self._at)
+
+    def answer(self, cost_usd: float | None) -> None:
+        self._progress.hear(
+            CallAnswered(
+                seed_id="s",
+                step="respond",
+                agent="a",
+                model="m",
+                seconds=1.0,
+                prompt_tokens=1,
+                completion_tokens=1,
+                cost_usd=cost_usd,
+                from_journal=False,
+            )
+        )
+
+    def end_seed(self, cost_usd: float | None) -> str:
+        """The line that this seed's end prints."""
+        self._at += 60
+        outcome = make_outcome(make_seed(1), cost_usd=cost_usd)
+        self._progress.hear(OutcomeCommitted(seq=1, outcome=outcome, probabilities={}, seconds=1.0))
+        return self.terminal.getvalue().splitlines()[-1]
+
+
+def test_dollars_an_hour_time_left_and_the_cost_of_an_improved_seed_stand_in_the_line() -> None:
+    batch = Batch()
+    batch.answer(0.5)
+    batch.answer(0.25)  # Of a seed that is still in hand: the projection goes by those that are done.
+    assert batch.end_seed(0.5) == (
+        "1/10 seeds, 2 calls, $0.7500, $0.7500 per improved seed, $45.0000 an hour, $5.0000 projected, about 9 min left"
+    )
+    assert "$22.5000 an hour" in batch.end_seed(0.25)
+
+
+def test_what_is_not_known_is_counted_beside_what_is_and_alone_it_is_unknown() -> None:
+    batch = Batch()
+    batch.answer(None)
+    assert batch.end_seed(None) == "1/10 seeds, 1 call, unknown, about 9 min left"
+    batch.answer(0.5)
+    told = batch.end_seed(0.5)
+    assert "$0.5000 and 1 call of unknown price" in told
+    assert "at least $2.5000 projected" in told
