@@ -87,6 +87,11 @@ class Judges:
         self._absent = False
         """Whether a referee could not be asked, and may be later."""
 
+    @property
+    def stands(self) -> bool:
+        """Whether the jury is decided on, so that seeds may be taken."""
+        return self.waiting_for is None
+
     def put_in_force(self, config: Config, revision: int) -> None:
         """Take over a config; where somebody judges under it, ``keep_examined`` decides who."""
         self._config, self._revision = config, revision

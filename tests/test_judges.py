@@ -214,6 +214,7 @@ async def test_a_daemon_holds_with_the_reason_until_an_edit_names_a_judge_that_p
     async with OpenAIServer(by_agent(a=always_a)) as server, daemon(judged_by(server, "a"), tmp_path) as line:
         await until(lambda: "0 of 24 right" in str(line.waiting_for))
         assert (await line.store.counts()).waiting == 3
+        assert not line.judges.stands
         await line.reconfigure(judged_by(server, "b"))
         await until_done(line, 3)
         assert line.waiting_for is None

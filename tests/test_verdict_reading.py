@@ -7,7 +7,7 @@ import json
 import pytest
 
 from star_agents.agents.verdict_words import claims
-from star_agents.agents.verdicts import Side, read_paper_verdict, read_verdict, without_thoughts
+from star_agents.agents.verdicts import Side, read_paper_verdict, read_verdict
 
 CODE = "7c9e2b41"
 HARMLESS = [
@@ -157,18 +157,17 @@ def test_words_of_a_reply_that_was_cut_are_no_verdict_and_a_whole_object_in_it_i
 
 
 @pytest.mark.parametrize(
-    ("text", "left"),
+    ("text", "side"),
     [
-        (f"<think>\nPerhaps {coded('A')}\n</think>\n\n{coded('B')}", coded("B")),
-        (f"Perhaps {coded('A')}\n</think>\n{coded('B')}", coded("B")),
-        (f"  <thinking>A is better.</thinking>{coded('B')}", coded("B")),
-        (f"<think>Perhaps {coded('A')}", ""),
-        (coded("B"), coded("B")),
+        (f"<think>\nPerhaps {coded('A')}\n</think>\n\n{coded('B')}", "B"),
+        (f"Perhaps {coded('A')}\n</think>\n{coded('B')}", "B"),
+        (f"  <thinking>A is better.</thinking>{coded('B')}", "B"),
+        (f"<think>Perhaps {coded('A')}", None),
+        (coded("B"), "B"),
     ],
 )
-def test_a_judges_thoughts_are_not_read(text: str, left: str) -> None:
-    assert without_thoughts(text).strip() == left
-    assert read_verdict(text, CODE) == ("B" if left else None)
+def test_a_judges_thoughts_are_not_read(text: str, side: Side | None) -> None:
+    assert read_verdict(text, CODE) == side
 
 
 def test_the_papers_prompt_is_read_in_words_only_where_nothing_shown_could_have_said_it() -> None:

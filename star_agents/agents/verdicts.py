@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+from star_agents.agents.thoughts import part
 from star_agents.agents.verdict_words import claims, plain, statement
 
 Side = Literal["A", "B", "tie"]
@@ -33,9 +34,6 @@ _FENCE = re.compile(r"```[a-z]*\n?(.*?)\n?```", re.DOTALL | re.IGNORECASE)
 _STRING = r"""(?:"(?:[^"\\]|\\.)*"|“[^“”]*”|'[^'\n]*'|‘[^‘’]*’|\w+)"""
 _PAIR = re.compile(rf"\s*({_STRING})\s*:\s*({_STRING})\s*(,|(?=\}}))")
 _VALUE = re.compile(r"[\W_]*(?:(?:answer|assistant|response|option)[\W_]+)?(a|b|tie)[\W_]*", re.IGNORECASE)
-_THOUGHT = r"(?:think|thinking|thought|thoughts|reasoning|reflection|budget:thinking|seed:think)"
-_THOUGHTS = re.compile(rf"\s*<{_THOUGHT}>.*?(?:</{_THOUGHT}>|\Z)", re.DOTALL | re.IGNORECASE)
-_THOUGHTS_END = re.compile(rf"^\s*</{_THOUGHT}>\s*$", re.MULTILINE | re.IGNORECASE)
 _PAPER_LINE = re.compile(
     r"""[*_#>\s]*
         (?:\[?final\ verdict\]?[*_\s]*:[*_\s]*)?  # the words that the prompt ends with
@@ -60,7 +58,7 @@ def read_verdict(text: str, nonce: str, shown: Sequence[str] = (), *, is_whole: 
         shown: Every text that the referee was shown: none of it may be taken for its word.
         is_whole: False where the reply was cut: then words without the code may not be all that it had to say.
     """
-    text = without_thoughts(text)
+    text = part(text).answer
     coded = [pairs for pairs in _objects(text, nonce) if ("code", nonce) in pairs]
     if coded:
         found = {_side(pairs) for pairs in coded}
@@ -77,21 +75,12 @@ def read_paper_verdict(text: str, shown: Sequence[str] = ()) -> Side | None:
     This prompt has no code, so a reply that ends in a quotation of a candidate can be misread in one order; the other
     order then says the opposite, and the two together are a tie. Words are read as ``read_verdict`` reads them.
     """
-    text = without_thoughts(text)
+    text = part(text).answer
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     match = _PAPER_LINE.fullmatch(lines[-1]) if lines else None
     if match:
         return _PAPER_SIDES[(match["double"] or match["single"]).upper()]
     return None if _could_be_quoted(shown) else _in_words(text, _PAPER_SIDES)
-
-
-def without_thoughts(text: str) -> str:
-    """The reply after the thoughts that some servers leave in it; thoughts that never end leave nothing."""
-    opened = _THOUGHTS.match(text)
-    if opened:
-        return text[opened.end() :]
-    ended = _THOUGHTS_END.search(text)
-    return text[ended.end() :] if ended else text
 
 
 def _could_be_quoted(shown: Sequence[str]) -> bool:

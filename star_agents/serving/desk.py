@@ -161,6 +161,7 @@ class Desk:
             "agents": bool(line.config.agents.keys() - line.client.down()),
             "scorer": line.scorer is None or line.scorer.stats().workers > 0,
             "failures_within_limits": not line.held_because,
+            "judges": line.judges.stands,
         }
 
     def held_because(self) -> str:
