@@ -165,8 +165,9 @@ class Desk:
         }
 
     def held_because(self) -> str:
-        """Why failures keep the line from taking seeds; empty where none do."""
-        return self.line.held_because
+        """Why failures or judges keep the line from taking seeds; empty where none do."""
+        judges = self.line.judges.waiting_for
+        return self.line.held_because or (judges.reason if judges is not None else "")
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """For Prometheus."""

@@ -141,7 +141,7 @@ class Backend(Protocol):
         ...
 
     def held_because(self) -> str:
-        """Why failures keep seeds from being taken; empty where none do."""
+        """Why failures or judges keep seeds from being taken; empty where none do."""
         ...
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
