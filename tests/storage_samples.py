@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
 from star_agents.records import (
@@ -104,3 +105,14 @@ def intent(key: str, **fields: Any) -> Intent:
 async def commit(store: Store, outcome: Outcome, memory: MemoryRow | None = None) -> int:
     """Commit with a policy state that is of no interest."""
     return await store.commit_outcome(outcome, policy={"weights": {"keep/a": 1.0}}, memory=memory, revision=1)
+
+
+async def fill_store(folder: Path, *pairs: tuple[Seed, Outcome], selection: str = "dual") -> None:
+    """A store of finished seeds, in this order."""
+    async with await Store.open(folder) as store:
+        await store.add_seeds([seed for seed, _ in pairs])
+        await store.save_policy({"weights": {"keep/a": 0.5, "keep/b": 0.5}}, 1)
+        await store.add_revision("d", f'{{"selection": "{selection}", "evolution": {{"policy": "paper"}}}}')
+        await store.lease(len(pairs))
+        for _, outcome in pairs:
+            await commit(store, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ async def test_every_seed_becomes_one_row_and_the_second_run_sends_nothing(tmp_p
         second = await run(config, seeds(25), tmp_path)
     assert (first.calls, second.calls, len(server.requests)) == (sent, 0, sent)
     rows = read_jsonl(tmp_path / "dataset.jsonl")
-    assert len({row["provenance"]["seed_id"] for row in rows}) == len(rows) == 25
+    assert len({json.loads(row["provenance"])["seed_id"] for row in rows}) == len(rows) == 25
     assert {row["messages"][-1]["role"] for row in rows} == {"assistant"}
     assert second.summary["counts"]["kept"] + second.summary["counts"]["base"] == 25
 
@@ -115,7 +116,8 @@ async def test_a_wrong_key_drops_seeds_early_and_they_can_be_queued_again(tmp_pa
     assert second.stopped_by == ""
     assert second.summary["counts"]["dropped"] == 0
     assert len(read_jsonl(tmp_path / "dataset.jsonl")) == 40
-    assert read_jsonl(tmp_path / "rejected.jsonl") == []
+    assert not (tmp_path / "rejected.jsonl").exists()
+    assert second.summary["rows"]["not_written"]["rejected.jsonl"] == "no seed was dropped"
 
 
 async def test_a_seed_whose_referee_fails_is_dropped_with_the_reason_and_keeps_its_answers(tmp_path: Path) -> None:

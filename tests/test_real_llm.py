@@ -55,7 +55,7 @@ def test_a_run_on_real_seeds_ends_with_real_answers_scores_and_no_failure(llm: R
     assert written
     assert all(len(one.candidate.sample.response or "") > 0 for one in written)
     assert all(one.score is not None and one.score.ifd_small is not None for one in candidates)
-    assert {row["provenance"]["kind"] for row in rows} <= {"kept", "base"}
+    assert {json.loads(row["provenance"])["kind"] for row in rows} <= {"kept", "base"}
 
 
 def test_check_passes_for_it_as_a_writer_and_as_an_embedder(llm: RealLlm, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from storage_samples import (
     HISTORY,
     answered,
     commit,
+    fill_store,
     intent,
     make_assessed,
     make_dropped,
@@ -46,13 +47,7 @@ def fill(tmp_path: Path, request: pytest.FixtureRequest) -> Fill:
     """Put seeds with their outcomes into a store and open it for reading."""
 
     async def put(*pairs: tuple[Seed, Outcome]) -> StoreReader:
-        async with await Store.open(tmp_path / "store") as store:
-            await store.add_seeds([seed for seed, _ in pairs])
-            await store.save_policy({"weights": {"keep/a": 0.5, "keep/b": 0.5}}, 1)
-            await store.add_revision("d", '{"selection": "dual", "evolution": {"policy": "paper"}}')
-            await store.lease(len(pairs))
-            for _, outcome in pairs:
-                await commit(store, outcome)
+        await fill_store(tmp_path / "store", *pairs)
         reader = StoreReader(tmp_path / "store")
         request.addfinalizer(reader.close)
         return reader
@@ -66,12 +61,13 @@ def fill(tmp_path: Path, request: pytest.FixtureRequest) -> Fill:
 async def test_what_export_writes_reads_back_the_same(
     format: str, suffix: str, provenance: bool, fill: Fill, tmp_path: Path
 ) -> None:
-    reader = await fill(*((seed, make_outcome(seed)) for seed in SEEDS))
+    seeds = [seed for seed in SEEDS if format != "alpaca" or seed.sample.history in ((), HISTORY[:1])]
+    reader = await fill(*((seed, make_outcome(seed)) for seed in seeds))
     path = tmp_path / f"dataset{suffix}"
-    assert write_export(dataset_rows(reader, format, provenance=provenance), path) == len(SEEDS)
+    assert write_export(dataset_rows(reader, format, provenance=provenance), path) == len(seeds)
     file = read_seeds(path)
     assert file.problems == ()
-    wanted = [answered(seed.sample, "A good answer.") for seed in SEEDS]
+    wanted = [answered(seed.sample, "A good answer.") for seed in seeds]
     if format == "alpaca":
         assert [seed.sample for seed in file.seeds] == wanted
     else:
@@ -82,30 +78,27 @@ async def test_what_export_writes_reads_back_the_same(
 async def test_a_row_says_where_it_comes_from(fill: Fill) -> None:
     reader = await fill((SEEDS[0], make_outcome(SEEDS[0])))
     (row,) = dataset_rows(reader, "alpaca")
-    assert row == {
-        "instruction": "Question 1?",
-        "input": "",
-        "output": "A good answer.",
-        "provenance": {
-            "seed_id": SEEDS[0].id,
-            "source": "seeds.jsonl:1",
-            "kind": "kept",
-            "pair": "keep/a",
-            "models": {"response": "offline/a"},
-            "prompts": ["respond@1:0123abcd"],
-            "ifd_small": 0.9,
-            "ifd_large": 0.7,
-            "gap": 0.9 - 0.7,
-            "formula": "perplexity_ratio",
-            "pi_dual": 0.5,
-            "pi_llm": 1.0,
-            "judge_exam": "",
-            "votes": [{"referee": "judge", "value": 1.0, "agreed": True, "readable": True}],
-            "pi": 0.5,
-            "cost_usd": 0.75,
-            "revision": 1,
-            "seq": 1,
-        },
+    provenance = json.loads(row.pop("provenance"))
+    assert row == {"instruction": "Question 1?", "input": "", "output": "A good answer.", "system": ""}
+    assert provenance == {
+        "seed_id": SEEDS[0].id,
+        "source": "seeds.jsonl:1",
+        "kind": "kept",
+        "pair": "keep/a",
+        "models": {"response": "offline/a"},
+        "prompts": ["respond@1:0123abcd"],
+        "ifd_small": 0.9,
+        "ifd_large": 0.7,
+        "gap": 0.9 - 0.7,
+        "formula": "perplexity_ratio",
+        "pi_dual": 0.5,
+        "pi_llm": 1.0,
+        "judge_exam": "",
+        "votes": [{"referee": "judge", "value": 1.0, "agreed": True, "readable": True}],
+        "pi": 0.5,
+        "cost_usd": 0.75,
+        "revision": 1,
+        "seq": 1,
     }
 
 
@@ -123,8 +116,11 @@ async def test_preferences_stand_on_verdicts(fill: Fill) -> None:
         said("Answer 3."),
     )
     assert (worse["prompt"], worse["chosen"], worse["rejected"]) == (prompt, said("Answer 3."), said("A bad answer."))
-    assert (better["provenance"]["chosen_pair"], better["provenance"]["rejected_pair"]) == ("keep/a", "keep/seed")
-    assert (worse["provenance"]["chosen_pair"], worse["provenance"]["rejected_pair"]) == ("keep/seed", "keep/b")
+    origins = [json.loads(row["provenance"]) for row in (better, worse)]
+    assert [(one["chosen_pair"], one["rejected_pair"]) for one in origins] == [
+        ("keep/a", "keep/seed"),
+        ("keep/seed", "keep/b"),
+    ]
 
 
 def candidate_against_base(**fields: Any) -> Outcome:
@@ -162,8 +158,9 @@ async def test_without_a_verdict_on_the_same_prompt_there_is_no_preference(
 async def test_rejected_seeds_are_listed_with_their_reason_and_can_be_read_again(fill: Fill, tmp_path: Path) -> None:
     reader = await fill((SEEDS[0], make_outcome(SEEDS[0])), (SEEDS[2], make_dropped(SEEDS[2])))
     (row,) = rejected_rows(reader)
-    assert (row["seed_id"], row["reason"]) == (SEEDS[2].id, "keep/a: length: cut")
-    assert row["failures"] == [{"pair": "keep/a", "failure": "length: cut"}]
+    origin = json.loads(row["provenance"])
+    assert (origin["seed_id"], row["reason"]) == (SEEDS[2].id, "keep/a: length: cut")
+    assert origin["failures"] == [{"pair": "keep/a", "failure": "length: cut"}]
     write_export([row], tmp_path / "rejected.jsonl")
     assert [seed.id for seed in read_seeds(tmp_path / "rejected.jsonl").seeds] == [SEEDS[2].id]
 
@@ -178,19 +175,41 @@ async def test_export_never_fails_on_what_models_wrote(format: str, suffix: str,
 
 
 async def test_alpaca_refuses_a_conversation_that_it_cannot_hold(fill: Fill) -> None:
-    seed = make_seed(1, history=(Message(role="user", content="One."), Message(role="user", content="Two.")))
+    seed = make_seed(1, history=(Message(role="user", content="One."), Message(role="assistant", content="Two.")))
     reader = await fill((seed, make_outcome(seed)))
-    with pytest.raises(UsageError, match="export as messages"):
+    with pytest.raises(UsageError, match="export as messages or sharegpt"):
         list(dataset_rows(reader, "alpaca"))
     assert len(list(dataset_rows(reader, "messages"))) == 1
 
 
 async def test_unknown_formats_and_suffixes_are_refused_with_the_known_ones(fill: Fill, tmp_path: Path) -> None:
     reader = await fill((SEEDS[0], make_outcome(SEEDS[0])))
-    with pytest.raises(UsageError, match="use one of alpaca, messages, sharegpt, dpo"):
+    with pytest.raises(
+        UsageError, match="use one of alpaca, messages, prompt-completion, sharegpt, dpo, sharegpt-dpo, messages-dpo"
+    ):
         list(dataset_rows(reader, "csv"))
     with pytest.raises(UsageError, match=r"use one of \.jsonl, \.json, \.parquet"):
         write_export([], tmp_path / "dataset.csv")
+
+
+@pytest.mark.parametrize(
+    ("selection", "outcome", "why"),
+    [
+        ("dual", candidate_against_base(), "no candidate was judged better or worse than its base"),
+        ("dual", candidate_against_base(pi_llm=0.0, sample=REWRITTEN), "every pair was left out: 1 different prompt"),
+        ("ifd", candidate_against_base(), "`selection: ifd` judges nothing"),
+    ],
+)
+async def test_files_without_a_row_are_not_written_and_why_is_said(
+    selection: str, outcome: Outcome, why: str, tmp_path: Path
+) -> None:
+    for name in ("preferences.jsonl", "rejected.jsonl"):
+        (tmp_path / name).write_text("of an earlier run\n")
+    await fill_store(tmp_path, (SEEDS[0], outcome), selection=selection)
+    with StoreReader(tmp_path) as reader:
+        summary = write_run_folder(reader, tmp_path)
+    assert summary["rows"]["not_written"] == {"preferences.jsonl": why, "rejected.jsonl": "no seed was dropped"}
+    assert [path.name for path in tmp_path.glob("*.jsonl")] == ["dataset.jsonl"]
 
 
 async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
@@ -212,7 +231,13 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     lines = {path.name: len(path.read_text().splitlines()) for path in (tmp_path / "out").glob("*.jsonl")}
     assert lines == {"dataset.jsonl": 3, "preferences.jsonl": 6, "rejected.jsonl": 1}
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
-    assert summary["rows"] == {"dataset": 3, "preferences": 6, "rejected": 1, "preferences_skipped": {}}
+    assert summary["rows"] == {
+        "dataset": 3,
+        "preferences": 6,
+        "rejected": 1,
+        "preferences_skipped": {},
+        "not_written": {},
+    }
     counts = summary["counts"]
     assert (counts["seeds"], counts["done"], counts["kept"], counts["dropped"]) == (6, 4, 3, 1)
     assert (counts["waiting"], counts["working"]) == (1, 1)

@@ -112,7 +112,7 @@ def test_a_download_is_what_export_writes(tmp_path: Path, url: str) -> None:
             return bytes(response.read())
 
     with daemon:
-        for layout in ("messages", "alpaca", "sharegpt", "dpo"):
+        for layout in ("messages", "prompt-completion", "alpaca", "sharegpt", "dpo", "sharegpt-dpo", "messages-dpo"):
             out = tmp_path / f"{layout}.jsonl"
             command = [sys.executable, "-m", "star_agents", "export", tmp_path / "data", "-f", layout, "-o", out]
             subprocess.run([*map(str, command)], check=True, capture_output=True)

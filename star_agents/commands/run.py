@@ -207,8 +207,9 @@ def _show(result: BatchResult, out: Path) -> None:
     if result.left_waiting:
         click.echo(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
     print_failures(summary["failures"])
+    not_written = summary["rows"]["not_written"]
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
-        click.echo(f"  {out / name}")
+        click.echo(f"  {out / name}" if name not in not_written else f"  no {name}: {not_written[name]}")
 
 
 def _pair_row(name: str, facts: Mapping[str, Any]) -> list[str]:

@@ -6,20 +6,62 @@ Rows are made one at a time, so a dataset of any length passes through in consta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from star_agents.config import JUDGED
 from star_agents.errors import UsageError
 from star_agents.storage.plain_data import json_text
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import Row, preference_rows, rejected_row, selected_rows
+from star_agents.storage.result_rows import (
+    PREFERENCE_SHAPES,
+    SAMPLE_SHAPES,
+    Row,
+    preference_rows,
+    rejected_row,
+    selected_rows,
+)
 from star_agents.storage.row_writing import atomic_file, json_line, write_rows
+from star_agents.storage.rows import Result
+from star_agents.storage.split import Split
 from star_agents.storage.summary import PairTally, Probabilities, summarise, tally, weights
 
-FORMATS = ("alpaca", "messages", "sharegpt", "dpo")
+FORMATS = (*SAMPLE_SHAPES, *PREFERENCE_SHAPES)
 SUFFIXES = (".jsonl", ".json", ".parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which seeds are exported."""
+
+    only_improved: bool = False
+    """Only those of which a drawn pair made something better than their base."""
+    min_pi: float | None = None
+    """Only those whose chosen sample has at least this π; one without a π has less than any."""
+    part: str = ""
+    """Only those of this part of ``split``."""
+    split: Split | None = None
+
+    def why_not(self, result: Result) -> str:
+        """Why a finished seed is left out; empty where it is wanted, and where it is another part's affair."""
+        winner = result.outcome.winner
+        if winner is None:
+            return ""
+        if self.only_improved and result.outcome.kind != "kept":
+            return "not improved"
+        if self.min_pi is not None and winner.pi is None:
+            return "without π"
+        return f"π below {self.min_pi:g}" if self.min_pi is not None and (winner.pi or 0.0) < self.min_pi else ""
+
+    def holds(self, result: Result) -> bool:
+        """Whether a seed belongs to the part that is written."""
+        return self.split is None or self.split.part_of(result.seed.id) == self.part
+
+
+EVERYTHING = Wanted()
 
 
 def dataset_rows(
@@ -28,6 +70,7 @@ def dataset_rows(
     *,
     provenance: bool = True,
     reasoning: bool = False,
+    wanted: Wanted = EVERYTHING,
     skipped: Counter[str] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of the dataset in one format, in the order in which seeds were queued.
@@ -36,19 +79,25 @@ def dataset_rows(
         reader: The store.
         format: One of ``FORMATS``.
         provenance: Whether each row says where it comes from.
-        reasoning: Whether each row has a column ``reasoning``, the model's thoughts before its answer; ``dpo`` has
-            ``chosen_reasoning`` and ``rejected_reasoning``.
-        skipped: Counts preference pairs that were left out, by reason; only ``dpo`` leaves any out.
+        reasoning: Whether each row has a column ``reasoning``, the model's thoughts before its answer; preference pairs
+            have ``chosen_reasoning`` and ``rejected_reasoning``.
+        wanted: Which seeds.
+        skipped: Counts what was left out, by reason: seeds that are not wanted, and pairs that teach no preference.
 
     Raises:
         UsageError: for an unknown format.
     """
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}; use one of {', '.join(FORMATS)}")
-    for result in reader.results():
+    for result in filter(wanted.holds, reader.results()):
+        reason = wanted.why_not(result)
+        if reason:
+            if skipped is not None:
+                skipped[reason] += 1
+            continue
         rows = (
-            preference_rows(result, skipped, reasoning=reasoning)
-            if format == "dpo"
+            preference_rows(result, format, skipped, reasoning=reasoning)
+            if format in PREFERENCE_SHAPES
             else selected_rows(result, format, reasoning=reasoning)
         )
         for row in rows:
@@ -73,10 +122,11 @@ def write_export(rows: Iterable[Row], path: Path) -> int:
 
 
 def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabilities = weights) -> dict[str, Any]:
-    """Write the four files and return the summary.
+    """Write dataset, preferences, rejected seeds and summary, and return the summary.
 
     Each file takes its name only when it is whole. All rows pass through once, so the files agree with each other even
-    while a daemon goes on working.
+    while a daemon goes on working. Preferences or rejected seeds that hold no row are not written, since no trainer
+    reads an empty file; the summary says why.
 
     Args:
         reader: The store.
@@ -99,7 +149,7 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
             tally(result, pairs)
             parts = {
                 "dataset": selected_rows(result, "messages"),
-                "preferences": preference_rows(result, skipped),
+                "preferences": preference_rows(result, skipped=skipped),
                 "rejected": rejected_row(result),
             }
             for name, found in parts.items():
@@ -107,7 +157,24 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
                     handles[name].write(json_line(row))
                     rows[name] += 1
     summary = summarise(reader, pairs, probabilities)
-    summary["rows"] = {**rows, "preferences_skipped": dict(skipped)}
+    not_written = _why_not_written(rows, skipped, summary["selection"])
+    for name in not_written:
+        (out / name).unlink(missing_ok=True)
+    summary["rows"] = {**rows, "preferences_skipped": dict(skipped), "not_written": not_written}
     with atomic_file(out / "summary.json") as handle:
         handle.write(json_text(summary, indent=2).encode("utf-8") + b"\n")
     return summary
+
+
+def _why_not_written(rows: Mapping[str, int], skipped: Mapping[str, int], selection: str | None) -> dict[str, str]:
+    """Of the files that may be missing those that are, each with the reason."""
+    why: dict[str, str] = {}
+    if not rows["preferences"]:
+        left_out = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+        judged = "no candidate was judged better or worse than its base"
+        if selection is not None and selection not in JUDGED:
+            judged = f"`selection: {selection}` judges nothing"
+        why["preferences.jsonl"] = f"every pair was left out: {left_out}" if left_out else judged
+    if not rows["rejected"]:
+        why["rejected.jsonl"] = "no seed was dropped"
+    return why

@@ -1,21 +1,27 @@
 """Rows of a finished seed in the field's formats: pure, one seed at a time.
 
-    alpaca      instruction, input, output [, history] [, system]
-    messages    messages: [{role, content}]
-    sharegpt    conversations: [{from: human | gpt | system, value}]
-    dpo         prompt, chosen, rejected: message lists
+    messages            messages: [{role, content}]                                     TRL, Axolotl, LLaMA-Factory
+    prompt-completion   prompt, completion: message lists                               TRL: the last answer is learned
+    sharegpt            conversations: [{from: human | gpt | system, value}]            LLaMA-Factory, Axolotl
+    alpaca              instruction, input, output, system; one turn                    LLaMA-Factory
+    dpo                 prompt, chosen, rejected: message lists                         TRL
+    sharegpt-dpo        conversations, chosen, rejected: {from, value}                  LLaMA-Factory
+    messages-dpo        messages, chosen, rejected: {role, content}                     Axolotl
 
-Where a row comes from stands in one side column, ``provenance``.
+Every row of a format has the same columns of the same types, none of them null and no list empty at one time and filled
+at another: `datasets` takes a column's type from the first rows it reads, and fails on a later one of another type. So
+where a row comes from, which may lack numbers, stands as JSON text in one column, ``provenance``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from star_agents.errors import UsageError
 from star_agents.records import Assessed, Message, Sample
+from star_agents.storage.plain_data import json_text
 from star_agents.storage.rows import Result
 
 Row = dict[str, Any]
@@ -27,35 +33,35 @@ _SHAREGPT_NAMES = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
 def selected_rows(result: Result, format: str, *, reasoning: bool = False) -> Iterator[Row]:
-    """The row of a seed for which something was selected, as ``alpaca``, ``messages`` or ``sharegpt``.
+    """The row of a seed for which something was selected, in a format of ``SAMPLE_SHAPES``.
 
     With ``reasoning`` it says what the model thought before its answer: empty where that is not known.
     """
     winner = result.outcome.winner
     if winner is not None:
         thoughts = {"reasoning": winner.candidate.reasoning} if reasoning else {}
-        yield {**_SHAPES[format](winner.candidate.sample), **thoughts, "provenance": _provenance(result, winner)}
+        shape = SAMPLE_SHAPES[format](winner.candidate.sample)
+        yield {**shape, **thoughts, "provenance": json_text(_provenance(result, winner))}
 
 
 def rejected_row(result: Result) -> Iterator[Row]:
     """The row of a dropped seed."""
     if result.outcome.kind == "dropped":
+        failures = [
+            {"pair": one.candidate.pair.name, "failure": one.candidate.failure} for one in result.outcome.candidates
+        ]
         yield {
             **_as_messages(result.seed.sample),
-            "seed_id": result.seed.id,
-            "source": result.seed.source,
             "reason": result.outcome.reason,
-            "failures": [
-                {"pair": one.candidate.pair.name, "failure": one.candidate.failure} for one in result.outcome.candidates
-            ],
-            "cost_usd": result.outcome.cost_usd,
-            "revision": result.row.revision,
-            "seq": result.row.seq,
+            "provenance": json_text({**_origin(result), "failures": failures}),
         }
 
 
-def preference_rows(result: Result, skipped: Counter[str] | None = None, *, reasoning: bool = False) -> Iterator[Row]:
-    """Preference pairs of one seed, only where a verdict stands behind them (design, Eq. 1).
+def preference_rows(
+    result: Result, format: str = "dpo", skipped: Counter[str] | None = None, *, reasoning: bool = False
+) -> Iterator[Row]:
+    """Preference pairs of one seed as ``dpo``, ``sharegpt-dpo`` or ``messages-dpo``, only where a verdict stands behind
+    them (design, Eq. 1).
 
     The chosen candidate beat the base, or another candidate lost to it. Both answers must answer the same prompt, or
     the pair would teach a preference among questions; pairs that do not are counted as ``different prompt``, equal
@@ -79,7 +85,7 @@ def preference_rows(result: Result, skipped: Counter[str] | None = None, *, reas
                 skipped[reason] += 1
             continue
         chosen, rejected = (judged, base) if won else (base, judged)
-        row = _preference(result, judged, chosen=chosen, rejected=rejected)
+        row = _preference(result, judged, format, chosen=chosen, rejected=rejected)
         if reasoning:
             thoughts = {"chosen_reasoning": chosen, "rejected_reasoning": rejected}
             row |= {name: one.candidate.reasoning for name, one in thoughts.items()}
@@ -94,16 +100,18 @@ def _why_no_preference(one: Sample, other: Sample) -> str:
     return "same text" if one.response == other.response else ""
 
 
-def _preference(result: Result, judged: Assessed, *, chosen: Assessed, rejected: Assessed) -> Row:
+def _preference(result: Result, judged: Assessed, format: str, *, chosen: Assessed, rejected: Assessed) -> Row:
+    prompt = judged.candidate.sample.prompt
+    answers = [one.candidate.sample.messages[-1] for one in (chosen, rejected)]
     return {
-        "prompt": _turns(judged.candidate.sample.prompt),
-        "chosen": _turns(chosen.candidate.sample.messages[-1:]),
-        "rejected": _turns(rejected.candidate.sample.messages[-1:]),
-        "provenance": {
-            **_provenance(result, judged),
-            "chosen_pair": chosen.candidate.pair.name,
-            "rejected_pair": rejected.candidate.pair.name,
-        },
+        **PREFERENCE_SHAPES[format](prompt, answers[0], answers[1]),
+        "provenance": json_text(
+            {
+                **_provenance(result, judged),
+                "chosen_pair": chosen.candidate.pair.name,
+                "rejected_pair": rejected.candidate.pair.name,
+            }
+        ),
     }
 
 
@@ -111,8 +119,7 @@ def _provenance(result: Result, one: Assessed) -> Row:
     """Where a sample comes from: seed, pair, models, prompts, scores, verdict, cost and config revision."""
     score, verdict = one.score, one.verdict
     return {
-        "seed_id": result.seed.id,
-        "source": result.seed.source,
+        **_origin(result),
         "kind": result.outcome.kind,
         "pair": one.candidate.pair.name,
         "models": dict(one.candidate.models),
@@ -126,6 +133,13 @@ def _provenance(result: Result, one: Assessed) -> Row:
         "judge_exam": result.judge_exam,
         "votes": [vote.to_dict() for vote in verdict.votes] if verdict else [],
         "pi": one.pi,
+    }
+
+
+def _origin(result: Result) -> Row:
+    return {
+        "seed_id": result.seed.id,
+        "source": result.seed.source,
         "cost_usd": result.outcome.cost_usd,
         "revision": result.row.revision,
         "seq": result.row.seq,
@@ -133,36 +147,65 @@ def _provenance(result: Result, one: Assessed) -> Row:
 
 
 def _as_alpaca(sample: Sample) -> Row:
-    """Alpaca's columns; ``history`` and ``system`` stand only where the sample has them."""
-    row: Row = {"instruction": sample.instruction, "input": sample.input, "output": sample.response or ""}
+    """Alpaca's columns, ``system`` empty where there is none."""
     system = [turn.content for turn in sample.history[:1] if turn.role == "system"]
-    talk = sample.history[len(system) :]
-    if [turn.role for turn in talk] != ["user", "assistant"] * (len(talk) // 2):
+    if len(sample.history) > len(system):
         raise UsageError(
-            f"alpaca cannot hold the conversation that leads to {sample.instruction[:40]!r}: "
-            "its turns are no question-answer pairs; export as messages"
+            f"alpaca has no place for the conversation that leads to {sample.instruction[:40]!r}, "
+            "and most trainers would not see it: export as messages or sharegpt"
         )
-    if talk:
-        row["history"] = [[asked.content, said.content] for asked, said in zip(talk[::2], talk[1::2], strict=True)]
-    if system:
-        row["system"] = system[0]
-    return row
+    return {
+        "instruction": sample.instruction,
+        "input": sample.input,
+        "output": sample.response or "",
+        "system": "".join(system),
+    }
 
 
 def _as_messages(sample: Sample) -> Row:
     return {"messages": _turns(sample.messages)}
 
 
+def _as_prompt_completion(sample: Sample) -> Row:
+    return {"prompt": _turns(sample.prompt), "completion": _turns(sample.messages[-1:])}
+
+
 def _as_sharegpt(sample: Sample) -> Row:
-    return {"conversations": [{"from": _SHAREGPT_NAMES[turn.role], "value": turn.content} for turn in sample.messages]}
+    return {"conversations": [_sharegpt(turn) for turn in sample.messages]}
+
+
+def _as_dpo(prompt: Sequence[Message], chosen: Message, rejected: Message) -> Row:
+    return {"prompt": _turns(prompt), "chosen": _turns([chosen]), "rejected": _turns([rejected])}
+
+
+def _as_sharegpt_dpo(prompt: Sequence[Message], chosen: Message, rejected: Message) -> Row:
+    return {
+        "conversations": [_sharegpt(turn) for turn in prompt],
+        "chosen": _sharegpt(chosen),
+        "rejected": _sharegpt(rejected),
+    }
+
+
+def _as_messages_dpo(prompt: Sequence[Message], chosen: Message, rejected: Message) -> Row:
+    return {"messages": _turns(prompt), "chosen": chosen.to_dict(), "rejected": rejected.to_dict()}
+
+
+def _sharegpt(turn: Message) -> dict[str, str]:
+    return {"from": _SHAREGPT_NAMES[turn.role], "value": turn.content}
 
 
 def _turns(messages: Iterable[Message]) -> list[dict[str, str]]:
     return [message.to_dict() for message in messages]
 
 
-_SHAPES: Mapping[str, Callable[[Sample], Row]] = {
+SAMPLE_SHAPES: Mapping[str, Callable[[Sample], Row]] = {
     "alpaca": _as_alpaca,
     "messages": _as_messages,
+    "prompt-completion": _as_prompt_completion,
     "sharegpt": _as_sharegpt,
+}
+PREFERENCE_SHAPES: Mapping[str, Callable[[Sequence[Message], Message, Message], Row]] = {
+    "dpo": _as_dpo,
+    "sharegpt-dpo": _as_sharegpt_dpo,
+    "messages-dpo": _as_messages_dpo,
 }

@@ -7,9 +7,12 @@ import { byId, el } from "./dom.js";
 const ROWS = { dataset: "the dataset: the chosen sample of each seed", rejected: "dropped seeds with their reasons, to mend and add again" };
 const FORMATS = {
   messages: "messages: role and content, as chat fine-tuning takes it",
-  alpaca: "Alpaca: instruction, input, output",
-  sharegpt: "ShareGPT: conversations",
-  dpo: "preference pairs: prompt, chosen, rejected",
+  "prompt-completion": "prompt and completion, for TRL",
+  sharegpt: "ShareGPT: conversations, for LLaMA-Factory",
+  alpaca: "Alpaca: instruction, input, output; one turn",
+  dpo: "preference pairs: prompt, chosen, rejected, for TRL",
+  "sharegpt-dpo": "preference pairs for LLaMA-Factory",
+  "messages-dpo": "preference pairs for Axolotl",
 };
 const FILES = { jsonl: "JSON lines", json: "JSON", parquet: "Parquet" };
 
