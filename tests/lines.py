@@ -64,3 +64,9 @@ def results(out: Path) -> list[Result]:
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The rows of a file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def origin(row: dict[str, Any]) -> dict[str, Any]:
+    """Where a row of a dataset comes from, which stands in it as JSON text."""
+    found: dict[str, Any] = json.loads(row["provenance"])
+    return found

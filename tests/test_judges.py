@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from lines import config_for, read_jsonl, results, run, seeds
+from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.agents.exam import general_exam
@@ -88,7 +88,7 @@ async def test_a_judge_that_passes_is_examined_once_before_the_first_seed_and_ne
     told = more.summary["referee"]["exam"]
     assert told == exam_of(tmp_path)
     assert (told["mode"], told["judges"]["a"]["right"], told["judges"]["a"]["passed"]) == ("refuse", 24, True)
-    assert {row["provenance"]["judge_exam"] for row in read_jsonl(tmp_path / "dataset.jsonl")} == {"passed"}
+    assert {origin(row)["judge_exam"] for row in read_jsonl(tmp_path / "dataset.jsonl")} == {"passed"}
 
 
 async def test_a_judge_that_fails_ends_a_batch_with_the_figures_and_no_seed_is_worked(tmp_path: Path) -> None:
@@ -117,14 +117,14 @@ async def test_with_warn_a_judge_that_fails_goes_on_and_every_row_says_so(tmp_pa
     assert (result.stopped_by, result.summary["counts"]["done"]) == ("", 6)
     rows = [*read_jsonl(tmp_path / "dataset.jsonl"), *read_jsonl(tmp_path / "preferences.jsonl")]
     stamp = "warn: judge a has 0 of 24 right, 17 are needed"
-    assert {row["provenance"]["judge_exam"] for row in rows} == {stamp}
+    assert {origin(row)["judge_exam"] for row in rows} == {stamp}
 
 
 async def test_without_an_exam_nothing_is_asked_and_every_row_says_that_too(tmp_path: Path) -> None:
     async with OpenAIServer(by_agent(a=always_a)) as server:
         await run(judged_by(server, "a", exam="off"), seeds(3), tmp_path)
         assert not any(is_exam(request.body) for request in server.requests)
-    assert {row["provenance"]["judge_exam"] for row in read_jsonl(tmp_path / "dataset.jsonl")} == {"off"}
+    assert {origin(row)["judge_exam"] for row in read_jsonl(tmp_path / "dataset.jsonl")} == {"off"}
 
 
 async def test_a_juror_that_fails_leaves_the_jury_and_the_others_are_its_whole(tmp_path: Path) -> None:

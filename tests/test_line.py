@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lines import config_for, read_jsonl, results, run, seeds
+from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.records import Sample, Seed
@@ -28,7 +27,7 @@ async def test_every_seed_becomes_one_row_and_the_second_run_sends_nothing(tmp_p
         second = await run(config, seeds(25), tmp_path)
     assert (first.calls, second.calls, len(server.requests)) == (sent, 0, sent)
     rows = read_jsonl(tmp_path / "dataset.jsonl")
-    assert len({json.loads(row["provenance"])["seed_id"] for row in rows}) == len(rows) == 25
+    assert len({origin(row)["seed_id"] for row in rows}) == len(rows) == 25
     assert {row["messages"][-1]["role"] for row in rows} == {"assistant"}
     assert second.summary["counts"]["kept"] + second.summary["counts"]["base"] == 25
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
 
 import pytest
-from lines import config_for, read_jsonl, run
+from lines import config_for, origin, read_jsonl, run
 from openai_server import OpenAIServer
 
 from star_agents.config import Config
@@ -34,12 +33,12 @@ def load(shared_data: Path, name: str) -> list[Seed]:
 
 
 def assert_unharmed(seeds: list[Seed], out: Path) -> None:
-    rows = {json.loads(row["provenance"])["seed_id"]: row for row in read_jsonl(out / "dataset.jsonl")}
+    rows = {origin(row)["seed_id"]: row for row in read_jsonl(out / "dataset.jsonl")}
     assert rows.keys() == {seed.id for seed in seeds}
     assert all(row["messages"][-1]["role"] == "assistant" and row["messages"][-1]["content"] for row in rows.values())
     for seed in seeds:
         row = rows[seed.id]
-        if json.loads(row["provenance"])["pair"] == "keep/seed":
+        if origin(row)["pair"] == "keep/seed":
             assert row["messages"] == [message.to_dict() for message in seed.sample.messages]
         else:
             assert row["messages"][:-1] == [message.to_dict() for message in seed.sample.prompt]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from daemons import start
-from lines import read_jsonl, results
+from lines import origin, read_jsonl, results
 from real_llm import TOOL, RealLlm, real_llm, real_rows, write_rows
 
 from star_agents.agents.client import AgentClient
@@ -55,7 +55,7 @@ def test_a_run_on_real_seeds_ends_with_real_answers_scores_and_no_failure(llm: R
     assert written
     assert all(len(one.candidate.sample.response or "") > 0 for one in written)
     assert all(one.score is not None and one.score.ifd_small is not None for one in candidates)
-    assert {json.loads(row["provenance"])["kind"] for row in rows} <= {"kept", "base"}
+    assert {origin(row)["kind"] for row in rows} <= {"kept", "base"}
 
 
 def test_check_passes_for_it_as_a_writer_and_as_an_embedder(llm: RealLlm, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from lines import config_for, read_jsonl, results, run, seeds
+from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Move, OpenAIServer, brain
 from recorded_replies import chat, choice
 
@@ -70,10 +70,10 @@ async def test_thoughts_reach_an_export_that_asks_for_them_and_nothing_else(tmp_
     for layout in ("messages", "alpaca", "sharegpt", "dpo"):
         assert THOUGHT not in json.dumps(exported(tmp_path, "-f", layout))
     rows = exported(tmp_path, "--with-reasoning")
-    won = [row for row in rows if row["provenance"]["kind"] == "kept"]
+    won = [row for row in rows if origin(row)["kind"] == "kept"]
     assert won
     assert {row["reasoning"].strip() for row in won} == {THOUGHT}
-    assert {row["reasoning"] for row in rows if row["provenance"]["kind"] == "base"} <= {""}
+    assert {row["reasoning"] for row in rows if origin(row)["kind"] == "base"} <= {""}
     assert all(list(row)[-2:] == ["reasoning", "provenance"] for row in rows)
 
 
