@@ -254,8 +254,7 @@ class Line:
     async def _wait_out(self, bench: SeedBench, error: AgentError) -> None:
         """Put the seed back and let the line rest until an agent is up again: an outage fails no seed.
 
-        A provider that answered nothing but 429 until a call was given up has had its time: a daemon rests for as long
-        as it was asked to, a batch ends with the reason.
+        Where a call was given up for 429s, a daemon rests for as long as it was asked to, and a batch ends.
         """
         rejecting = self.client.rejecting()
         is_rejected = bool(rejecting) and (rejecting.keys() & self._essential_agents() or not self._can_draw())
@@ -272,8 +271,8 @@ class Line:
         return await self._return(bench.seed)
 
     async def _drop(self, bench: SeedBench, error: AgentError) -> None:
-        reason = f"{error.part or 'agents'}: {error}"
-        await self._settle(Outcome(seed_id=bench.seed.id, kind="dropped", reason=reason), bench)
+        outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=f"{error.part or 'agents'}: {error}")
+        await self._settle(outcome, bench)
 
     def hear(self, event: Event) -> None:
         """An agent that is up again ends a rest, and failures may end the work; subscribe this to the bus."""
