@@ -61,7 +61,7 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     roles: tuple[Literal["instruction", "response"], ...] = ("instruction", "response")
     """What the agent does when `pairs` is left out. An agent that only judges or embeds has `roles: []`."""
     temperature: float | None = Field(default=None, ge=0, le=5)
-    """Sampling temperature; the provider's default when left out. Judging always uses 0."""
+    """Sampling temperature; the provider's default when left out. Judging uses `referee.temperature`."""
     top_p: float | None = Field(default=None, gt=0, le=1)
     """Nucleus sampling; the provider's default when left out."""
     max_tokens: int | None = Field(default=2048, ge=1)
@@ -111,9 +111,9 @@ class AgentConfig(EndpointSettings, BudgetSettings):
 
     @property
     def longest_reply(self) -> int | None:
-        """Tokens that a reply may have; ``None`` where nothing bounds it."""
-        bounds = (self.max_tokens, self.extra.get("max_completion_tokens"))
-        return max((bound for bound in bounds if isinstance(bound, int)), default=None)
+        """Tokens that a reply may have, under whichever name that is sent; ``None`` where nothing bounds it."""
+        bound = self.extra.get("max_completion_tokens", self.max_tokens)
+        return bound if isinstance(bound, int) else None
 
     @property
     def endpoints(self) -> tuple[DeploymentConfig, ...]:
@@ -163,6 +163,8 @@ class RefereeConfig(Section):
     """Our own rubric, or the paper's Table 5 verbatim."""
     orders: Literal["both", "one"] = "both"
     """Judge in both orders (disagreement is a tie), or candidate first only: half the cost, open to position bias."""
+    temperature: float | None = Field(default=0.0, ge=0, le=5)
+    """Sampling temperature of judgements; `null` leaves it to the provider, for models that refuse any of their own."""
     max_tokens: int = Field(default=512, ge=16)
     """Longest judgement in tokens."""
     exam: Literal["refuse", "warn", "off"] = "refuse"

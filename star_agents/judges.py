@@ -22,7 +22,7 @@ from star_agents.agents.structured import ReplyForm
 from star_agents.bus import Bus
 from star_agents.config import Config, RefereeConfig
 from star_agents.content_hash import digest
-from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import JudgeExamined, JudgeNotExamined
 from star_agents.offline import PREFIX
 from star_agents.offline import exam as world_exam
@@ -182,7 +182,7 @@ class Judges:
     async def _result(self, config: Config, revision: int, judge: str) -> ExamResult:
         """The result of this judge under this prompt, from the store or by an exam."""
         settings, exam = config.referee, exam_for(config, judge)
-        parameters = self._client.parameters(judge, temperature=0.0, max_tokens=settings.max_tokens)
+        parameters = self._client.parameters(judge, temperature=settings.temperature, max_tokens=settings.max_tokens)
         version = self._prompts.judging_version(settings.prompt)
         key = f"{EXAM}:{digest([judge, parameters, version, exam.version])[:32]}"
         kept = await self._store.meta_get(key)
@@ -209,7 +209,7 @@ class Judges:
 
     async def _sit(self, judge: str, model: str, exam: Exam, settings: RefereeConfig, revision: int) -> ExamResult:
         calls = PaidCalls(EXAM, revision, self._store, self._bus, time.monotonic)
-        overrides = {"temperature": 0.0, "max_tokens": settings.max_tokens}
+        overrides = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
 
         async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
             name = f"{EXAM}:{exam.version}:{step}"
@@ -273,4 +273,6 @@ def _passes_at(error: AgentError, now: float) -> float | None:
     """When to ask again; ``None`` where asking again would not help."""
     if isinstance(error, BudgetExhausted):
         return error.resets_at
+    if isinstance(error, AgentRateLimited):
+        return now + max(LOOKS_AGAIN_S, error.retry_after or 0.0)
     return now + LOOKS_AGAIN_S if isinstance(error, AgentUnavailable) else None

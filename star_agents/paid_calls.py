@@ -15,6 +15,7 @@ import anyio
 from star_agents.agents.budgets import Charge
 from star_agents.agents.client import AgentClient
 from star_agents.agents.reports import outcome_of
+from star_agents.agents.sampling import longest_reply
 from star_agents.agents.structured import ReplyForm
 from star_agents.bus import Bus
 from star_agents.content_hash import digest
@@ -78,7 +79,7 @@ class PaidCalls:
         """
         parameters = client.parameters(agent, **overrides)
         told = [message.to_dict() for message in messages]
-        bound = client.worst_case(agent, messages, parameters.get("max_tokens"), form)
+        bound = client.worst_case(agent, messages, longest_reply(parameters), form)
 
         async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
             return await client.ask_many(

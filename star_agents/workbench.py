@@ -199,7 +199,7 @@ class SeedBench:
     async def judge(self, candidate: Sample, base: Sample, *, name: str) -> Verdict:
         """The referees' verdict, each call journaled."""
         referee = self._rooms.config.referee
-        fixed = {"temperature": 0.0, "max_tokens": referee.max_tokens}
+        fixed = {"temperature": referee.temperature, "max_tokens": referee.max_tokens}
         heard: dict[str, str] = {}
 
         async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:

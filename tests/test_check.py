@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from daemons import provider
-from openai_server import Answer, Body, Fault, Move, OpenAIServer
+from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.agents import litellm_env
 from star_agents.agents.endpoints import resolve
@@ -353,7 +355,7 @@ def test_check_names_everything_in_json_and_ends_with_1_where_an_agent_fails(
     assert (away["ok"], away["reachable"]) == (False, False)
     assert "api_base" in away["detail"]
     assert parts["spent"]["unknown"] == ["qwen"], "nothing can have been billed where there was no connection"
-    assert 0 < parts["spent"]["cost_usd"] == parts["agent priced"]["cost_usd"]
+    assert parts["spent"]["cost_usd"] > parts["agent priced"]["cost_usd"] > 0, "its role was paid for as well"
 
 
 def test_check_says_which_budget_cannot_hold_and_what_counts_as_free(
@@ -383,10 +385,182 @@ def test_check_shows_one_row_per_agent_the_advice_and_what_it_spent(
         monkeypatch.setenv("HTTP_PROXY", url.removesuffix("/v1"))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         code, out = check(AGENTS.replace("URL", url))
-        rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.startswith("│")}
+        table = out.partition("\nroles")[0].splitlines()
+        rows = {line.split("│")[1].strip(): line for line in table if line.startswith("│")}
         healthy, _ = check("\n".join(line for line in AGENTS.replace("URL", url).splitlines() if "away" not in line))
     assert (code, healthy) == (1, 0)
     assert "FAILED" in rows["away"]
     assert "known" in rows["qwen"]
     assert "is the server at `api_base` up?" in out
     assert "and what qwen cost, which is unknown" in out.splitlines()[-1]
+
+
+# Each agent in each of its roles.
+
+REASONING = "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) is supported."
+LENGTH = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+
+
+class Picky:
+    """A server whose model refuses some parameters, and judges by length where it is asked to judge."""
+
+    def __init__(self, *refused: str, judges: bool = True) -> None:
+        self.refused = refused
+        self.judges = judges
+        self.taken: list[Body] = []
+
+    def __call__(self, body: Body) -> Move:
+        if "temperature" in self.refused and body.get("temperature", 1) != 1:
+            return Fault(status=400, message=REASONING)
+        if "max_tokens" in self.refused and "max_tokens" in body:
+            return Fault(status=400, message=LENGTH)
+        if "top_p" in self.refused and "top_p" in body:
+            return Fault(status=400, message="Unknown parameter")
+        longest = max(body.get("max_tokens", 0), body.get("max_completion_tokens", 0))
+        if "length" in self.refused and longest > 500:
+            return Fault(status=400, message="max_tokens is too large: this model supports at most 500 tokens")
+        self.taken.append(body)
+        return brain(body)
+
+
+ROLES = """
+agents:
+  writer: {model: openai/writer, api_base: "URL", max_tokens: 600MORE}
+  judge: {model: openai/alias, api_base: "URL", roles: []}
+pairs: [{instruction: writer, response: writer}]
+referee: {agents: [judge], exam: EXAMREFEREE}
+selection: referee
+memory: off
+"""
+
+
+def roles(url: str, *, writer: str = "", referee: str = "", exam: str = "warn") -> str:
+    return ROLES.replace("URL", url).replace("MORE", writer).replace("EXAMREFEREE", f"{exam}{referee}")
+
+
+@contextmanager
+def serving_on_a_thread(handler: Callable[[Body], Move]) -> Iterator[str]:
+    """The verb runs an event loop of its own, so the server has another thread."""
+    started, loop = threading.Event(), asyncio.new_event_loop()
+    told: list[str] = []
+    ended = asyncio.Event()
+
+    async def serve() -> None:
+        async with OpenAIServer(handler) as server:
+            told.append(server.url)
+            started.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert started.wait(30)
+    try:
+        yield told[0]
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
+
+
+def found(out: str) -> dict[str, dict[str, Any]]:
+    return {finding["part"]: finding for finding in json.loads(out)}
+
+
+def test_each_agent_is_asked_in_each_of_its_roles_with_the_parameters_of_the_role(check: Any) -> None:
+    server = Picky()
+    with serving_on_a_thread(server) as url:
+        code, out = check(roles(url), "--json", "--no-exam")
+    parts = found(out)
+    assert code == 0
+    assert {part for part in parts if " as " in part} == {
+        "agent writer as instruction",
+        "agent writer as response",
+        "agent judge as referee",
+    }
+    written = [body for body in server.taken if body["model"] == "writer" and body.get("max_tokens") == 600]
+    judged = [body for body in server.taken if body["model"] == "alias" and body.get("max_tokens") == 512]
+    assert len(written) == 2
+    assert {body["temperature"] for body in judged} == {0.0}
+    assert parts["agent judge as referee"]["exam"]["pairs"] == 1
+    assert parts["spent"]["calls"] == len(server.taken)
+
+
+def test_a_judge_sits_its_whole_exam_and_its_figures_are_told(check: Any) -> None:
+    with serving_on_a_thread(Picky()) as url:
+        warned, out = check(roles(url), "--json")
+        refused, text = check(roles(url, exam="refuse"))
+    exam = found(out)["agent judge as referee"]["exam"]
+    assert exam["pairs"] == 24
+    assert not exam["passed"], "the longer hash is no better answer"
+    assert exam["unreadable"] == 0
+    assert (warned, refused) == (0, 1)
+    assert "of 24 right, 0 unreadable, position bias 0 %; 17 are needed: `run` will not let it judge" in text
+
+
+def test_a_referee_that_refuses_temperature_0_fails_with_advice_that_works_at_that_endpoint(check: Any) -> None:
+    with serving_on_a_thread(Picky("temperature")) as url:
+        code, out = check(roles(url), "--no-exam")
+        advised, _ = check(roles(url, referee=", temperature: null"), "--no-exam")
+    assert (code, advised) == (1, 0)
+    assert "agent judge as referee: " in out
+    assert "Tried: it answers with `referee: {temperature: null}`" in out
+    assert "drop_params" not in out
+
+
+def test_a_model_that_refuses_max_tokens_and_temperature_gets_both_fixes_and_works_with_them(check: Any) -> None:
+    with serving_on_a_thread(Picky("temperature", "max_tokens")) as url:
+        code, out = check(roles(url), "--json", "--no-exam")
+        fixed = roles(url, referee=", temperature: null", writer=", extra: {max_completion_tokens: 600}")
+        fixed = fixed.replace("roles: []", "roles: [], extra: {max_completion_tokens: 2048}")
+        advised, after = check(fixed, "--json", "--no-exam")
+    judge, writer = found(out)["agent judge as referee"], found(out)["agent writer as response"]
+    assert (code, advised) == (1, 0), after
+    assert "`referee: {temperature: null}` and the agent's `extra: {max_completion_tokens: 2048}`" in judge["detail"]
+    assert "it answers with the agent's `extra: {max_completion_tokens: 600}`" in writer["detail"]
+
+
+@pytest.mark.parametrize(
+    ("refused", "writer", "advice"),
+    [
+        ("temperature", ", temperature: 0.7", "`temperature` left out"),
+        ("top_p", ", top_p: 0.9", "`top_p` left out"),
+        ("length", "", "`max_tokens: 256`"),
+    ],
+)
+def test_the_parameter_that_a_writer_is_refused_for_is_found_by_trying(
+    check: Any, refused: str, writer: str, advice: str
+) -> None:
+    with serving_on_a_thread(Picky(refused)) as url:
+        text = roles(url, writer=writer, referee=", temperature: 1.0, max_tokens: 100")
+        code, out = check(text, "--no-exam", "--json")
+    assert code == 1
+    assert f"it answers with {advice}" in found(out)["agent writer as response"]["detail"]
+
+
+def test_a_writer_whose_reply_cannot_be_used_fails_in_that_role(check: Any) -> None:
+    def cut(body: Body) -> Move:
+        return Answer(text="The sky", finish_reason="length") if body["model"] == "writer" else brain(body)
+
+    with serving_on_a_thread(cut) as url:
+        code, out = check(roles(url), "--no-exam")
+    assert code == 1
+    assert "agent writer as response: length: the response of writer was cut" in out
+
+
+def test_an_embedding_agent_is_tried_as_the_memory_banks_embedder(check: Any) -> None:
+    with serving_on_a_thread(brain) as url:
+        text = roles(url).replace("memory: off", "memory: {embedder: agent:vectors}")
+        text = text.replace("pairs:", f'  vectors: {{model: openai/e, api_base: "{url}", roles: []}}\npairs:', 1)
+        code, out = check(text, "--json", "--no-exam")
+    assert code == 0
+    assert found(out)["agent vectors as embedder"]["detail"] == "vectors of 8 numbers"
+
+
+def test_the_shipped_config_passes_and_its_scorers_are_tried_on_system_turns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["check", "-c", "agents.yaml", "--json"])
+    parts = found(capsys.readouterr().out)
+    assert all(part["ok"] for part in parts.values())
+    assert {"score of a plain seed", "score with a system turn", "embedder small"} <= parts.keys()
+    assert "made to be bad" in parts["agent hasty as response"]["detail"]

@@ -270,11 +270,11 @@ class AgentClient:
 
         order = Order(
             line=line,
-            bound=_bound(line, most_tokens(_with_form(messages, form)), shape.get("max_tokens"), count),
+            bound=_bound(line, most_tokens(_with_form(messages, form)), longest_reply(shape), count),
             send=send,
             cost=_cost_of(line),
             wait_when_down_s=line.config.wait_when_down_s if is_dispensable else math.inf,
-            tokens=estimate_tokens(message.content for message in messages) + count * longest_reply(shape),
+            tokens=estimate_tokens(message.content for message in messages) + count * (longest_reply(shape) or 0),
             about_to_send=about_to_send,
         )
         return _replies(line, await self._sender.make(order), count)

@@ -59,6 +59,8 @@ class Inspection:
     calls: int
     cost_usd: float | None
     """Of the calls together; ``None``: unknown."""
+    was_refused: bool = False
+    """Whether the provider refused the call: then it may be the parameters, and another may help."""
     dimensions: int | None = None
     """Of an embedding; ``None`` for agents that write."""
     problem: str = ""
@@ -122,6 +124,12 @@ async def _warm_up(litellm: ModuleType) -> None:
     await litellm.acompletion(
         model="openai/nobody", messages=[{"role": "user", "content": QUESTION}], mock_response="-"
     )
+
+
+def deployments_of(name: str, agent: AgentConfig) -> dict[str, AgentConfig]:
+    """Each deployment as an agent of its own, with the patience of a check: ``qwen``, or ``qwen/0``, ``qwen/1``, …"""
+    several = len(agent.endpoints) > 1
+    return {f"{name}/{index}" if several else name: _alone(agent, index) for index in range(len(agent.endpoints))}
 
 
 def _alone(agent: AgentConfig, index: int) -> AgentConfig:
@@ -199,6 +207,7 @@ class _Inspector:
             latency_s=None if failure else reports[0].seconds,
             calls=len(reports),
             cost_usd=None if None in costs else sum((cost for cost in costs if cost), 0.0),
+            was_refused=isinstance(failure, AgentRefused),
             dimensions=dimensions,
             problem=str(failure or ""),
             notes=tuple(note for note in notes if note),

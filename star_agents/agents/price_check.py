@@ -60,7 +60,7 @@ class PriceNotes:
 def _unbounded(config: Config, agent: str, endpoints: Sequence[Endpoint]) -> Iterator[Problem]:
     keys = _budget_keys(config, agent)
     usd, calls, tokens = ([key for key in keys if f"budget_{unit}" in key] for unit in ("usd", "calls", "tokens"))
-    is_endless = config.agents[agent].max_tokens is None and any(
+    is_endless = config.agents[agent].longest_reply is None and any(
         endpoint.price is None or endpoint.price.longest is None for endpoint in endpoints
     )
     where, fix = f"agents.{agent}", "give max_tokens"

@@ -44,8 +44,9 @@ _UNREADABLE = _Row(AgentUnavailable, "the reply cannot be read", "does `api_base
 _KEY = _Row(AgentRefused, "the provider refused the key", "check the variable that `api_key` names")
 _MOVED = _Row(AgentRefused, "the server points to another address", "write that address into `api_base`")
 _MISSING = _Row(AgentRefused, "the provider does not know the model", "check `model` and `api_base`")
+REFUSED_REQUEST = "the provider refused the request"
 _REQUEST = _Row(
-    AgentRefused, "the provider refused the request", "check the agent's parameters, and `extra: {drop_params: true}`"
+    AgentRefused, REFUSED_REQUEST, "`check` tries the agent's parameters one by one and says which one it is"
 )
 _LONG = _Row(AgentRefused, "the text is too long for the model", "use a model with more context, or a shorter seed")
 _TOO_LARGE = _Row(
