@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -22,6 +23,7 @@ from star_agents.agents.model_lists import identify, listed_by_litellm, nearest
 from star_agents.cli import main
 from star_agents.config import AgentConfig, DeploymentConfig
 from star_agents.errors import ConfigError
+from star_agents.offline import resolve_model
 from star_agents.offline.agents import respond
 
 CANARY = "sk-canary-7d20e4b1"
@@ -564,3 +566,27 @@ def test_the_shipped_config_passes_and_its_scorers_are_tried_on_system_turns(
     assert all(part["ok"] for part in parts.values())
     assert {"score of a plain seed", "score with a system turn", "embedder small"} <= parts.keys()
     assert "made to be bad" in parts["agent hasty as response"]["detail"]
+
+
+REFUSES_SYSTEM = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
+)
+
+
+def test_a_template_that_takes_no_system_turn_is_a_finding_with_its_fix_and_fails_nothing(
+    check: Any, tmp_path: Path
+) -> None:
+    model = tmp_path / "small"
+    shutil.copytree(resolve_model("offline/small"), model)
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": REFUSES_SYSTEM}))
+    (model / "chat_template.jinja").unlink(missing_ok=True)
+    text = "agents: {tutor: {model: offline/tutor}}\nselection: ifd\nmemory: off\n"
+    code, out = check(f"{text}scoring: {{small: {model}}}\n", "--json")
+    parts = found(out)
+    assert code == 0, "whose seeds have no system turn is not concerned"
+    assert parts["score of a plain seed"]["detail"].startswith("IFD ")
+    detail = parts["score with a system turn"]["detail"]
+    assert "System role not supported" in detail
+    assert "set a chat_template in the model's tokenizer that takes it" in detail
