@@ -218,10 +218,12 @@ class EvolutionConfig(Section):
     policy: Literal["paper", "uniform", "thompson"] = "paper"
     """`paper` is Eq. 8, `uniform` the ablation without evolution, `thompson` the field's bandit to compare with."""
     rate: float | Literal["auto", "paper"] = "auto"
-    """β of Eq. 8. `auto`: 20 / number of seeds in `run`, 20 / horizon in `serve`; `paper`: 5 / the same, which fits the
-    paper's curve and learns over the whole run."""
+    """β of Eq. 8. `auto`: 20 / seeds seen so far, so that a daemon learns from its first hundred as a run of a hundred
+    does; 0.05 at the most, which bounds what one outcome moves, and at the least 20 / number of seeds in `run`, 20 /
+    horizon in `serve`. `paper`: 5 / number of seeds or horizon, which fits the paper's curve and learns over the whole
+    run. A number: that."""
     horizon: int = Field(default=10_000, ge=1)
-    """Number of seeds that `rate` assumes where the length is unknown."""
+    """Number of seeds that `rate` assumes where the length is unknown, as in `serve`: how far back it remembers."""
     reward: Reward = "judged"
     """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
     nothing is learned; or `all`: every drawn pair with its own π, for which every candidate is judged."""

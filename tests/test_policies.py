@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from star_agents.config import EvolutionConfig
 from star_agents.scheduling.draw import draw_pairs
 from star_agents.scheduling.policies import (
+    MOST,
     PaperPolicy,
     Policy,
     ThompsonPolicy,
@@ -147,10 +148,60 @@ def test_another_kind_of_policy_starts_fresh_instead_of_misreading_kept_state() 
 
 @pytest.mark.parametrize(("rate", "scale"), [("auto", 20), ("paper", 5)])
 def test_beta_scales_with_the_length_of_the_run(rate: Any, scale: int) -> None:
-    for seeds in (1000, 100):
+    for seeds in (10_000, 1000):
         policy = make_policy(EvolutionConfig(rate=rate), NAMES, seeds=seeds)
+        for _ in range(seeds):
+            policy.observe([])
         policy.observe([("keep/a", 1.0)])
         assert policy.probabilities()["keep/a"] == pytest.approx((1 / 8 + scale / seeds) / (1 + scale / seeds))
+
+
+@pytest.mark.parametrize("seeds", [1, 60, 300, 100_000, None])
+def test_one_outcome_moves_no_probability_by_more_than_the_largest_beta(seeds: int | None) -> None:
+    policy = make_policy(EvolutionConfig(), NAMES, seeds=seeds)
+    before = policy.probabilities()
+    policy.observe([("keep/a", 1.0)])
+    after = policy.probabilities()
+    assert max(abs(after[name] - before[name]) for name in NAMES) <= MOST
+    assert after["keep/a"] > before["keep/a"] + 0.8 * MOST
+
+
+def test_a_daemon_learns_from_the_seeds_it_has_seen_as_a_run_of_that_length_does() -> None:
+    daemon = make_policy(EvolutionConfig(), NAMES, seeds=None)
+    batch = make_policy(EvolutionConfig(), NAMES, seeds=1000)
+    for number in range(1000):
+        outcome = [(NAMES[number % 3], 1.0)]
+        daemon.observe(outcome)
+        batch.observe(outcome)
+    assert daemon.probabilities() == batch.probabilities()
+    assert daemon.probabilities()["keep/a"] > 0.25
+
+
+def test_late_outcomes_of_a_long_life_move_little_whatever_the_early_ones_did() -> None:
+    policy = make_policy(EvolutionConfig(horizon=10_000), NAMES, seeds=None)
+    for _ in range(20_000):
+        policy.observe([("keep/a", 0.5), ("keep/b", 0.5)])
+    before = policy.probabilities()["keep/c"]
+    policy.observe([("keep/c", 1.0)])
+    assert 0 < policy.probabilities()["keep/c"] - before <= 20 / 10_000
+
+
+def test_how_many_outcomes_were_learned_from_is_kept_with_the_probabilities() -> None:
+    policy = make_policy(EvolutionConfig(), NAMES, seeds=5000)
+    for _ in range(1000):
+        policy.observe([("keep/a", 1.0)])
+    again = make_policy(EvolutionConfig(), NAMES, seeds=5000)
+    restore_policy(again, json.loads(json.dumps(policy.state())), NAMES)
+    for one in (policy, again):
+        one.observe([("keep/b", 1.0)])
+    assert again.probabilities() == policy.probabilities()
+
+
+def test_probabilities_that_an_older_release_learned_are_not_unlearned_at_a_larger_beta() -> None:
+    policy = make_policy(EvolutionConfig(), NAMES, seeds=5000)
+    restore_policy(policy, {"policy": "paper", "weights": dict.fromkeys(NAMES, 1 / 8)}, NAMES)
+    policy.observe([("keep/a", 1.0)])
+    assert policy.probabilities()["keep/a"] == pytest.approx((1 / 8 + 20 / 5000) / (1 + 20 / 5000))
 
 
 @given(

@@ -6,8 +6,10 @@ state is plain data whose floats survive JSON exactly, so a replay of the same o
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from star_agents.config import Config, EvolutionConfig
@@ -20,6 +22,9 @@ stands with 0."""
 _SCALES = {"auto": 20.0, "paper": 5.0}
 """β times the length of the run. At 5 the first two thirds of a run still weigh in at its end; 20 chooses more good
 rows at no more calls, given a reward that is not the winner's alone (tools/proof/RESULTS.md)."""
+MOST = 0.05
+"""Largest β of ``rate: auto``: one outcome that wins with π = 1 moves probabilities by 5 points at the most. 20 / N
+alone is 0.33 in a run of 60 seeds, which is noise; half or twice as much is no better (tools/proof/RESULTS.md)."""
 _FLOOR_SHARE = 0.15
 """``floor: auto``, as a share of an even draw: what finds a pair that turned good again, at next to no cost (ibid.)."""
 
@@ -52,21 +57,54 @@ class Policy(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rate:
+    """β of Eq. 8 by how many outcomes were learned from: ``scale`` / that number, within ``least`` and ``most``.
+
+    So what is learned weighs by the seeds that were seen, whether or not anybody knows how many will come: a daemon's
+    first hundred count as much as those of a run of a hundred, and late ones cannot overturn what thousands said.
+    """
+
+    least: float
+    most: float
+    scale: float
+
+    def at(self, outcomes: int) -> float:
+        """β for the outcome that comes after so many."""
+        return min(self.most, max(self.least, self.scale / outcomes)) if outcomes else self.most
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the number of outcomes makes no difference."""
+        return self.least >= self.most
+
+    @property
+    def settled_after(self) -> int:
+        """Outcomes after which it stays at ``least``."""
+        return math.ceil(self.scale / self.least)
+
+
+def constant(beta: float) -> Rate:
+    """The same β for every outcome, as in the paper."""
+    return Rate(least=beta, most=beta, scale=0.0)
+
+
 class PaperPolicy:
     """Eq. 8 of the paper: p̃ = p + β·π for each rewarded pair, then normalise.
 
     Args:
         pairs: Pair names; each starts with the same probability.
-        rate: β.
+        rate: β, the same for every outcome or by their number.
         floor: Least probability of a pair (0, as in the paper, lets a pair die out). Pairs below it are lifted to it
             and the others shrink in proportion, so the result stays a distribution.
     """
 
     kind: ClassVar[str] = "paper"
 
-    def __init__(self, pairs: Sequence[str], *, rate: float, floor: float = 0.0) -> None:
-        self._rate = rate
+    def __init__(self, pairs: Sequence[str], *, rate: float | Rate, floor: float = 0.0) -> None:
+        self._rate = rate if isinstance(rate, Rate) else constant(rate)
         self._floor = floor
+        self._outcomes = 0
         self._weights = {pair: 1 / len(pairs) for pair in pairs}
 
     def probabilities(self) -> dict[str, float]:
@@ -85,12 +123,14 @@ class PaperPolicy:
 
     def observe(self, rewards: Rewards) -> None:
         """Apply Eq. 8 once for all rewarded pairs of one seed. Pairs that are no longer configured earn nothing."""
+        rate = self._rate.at(self._outcomes)
+        self._outcomes += 1
         earned = [(pair, value) for pair, value in rewards if value > 0 and pair in self._weights]
-        if not earned or self._rate == 0:
+        if not earned or rate == 0:
             return
         weights = dict(self._weights)
         for pair, value in earned:
-            weights[pair] += self._rate * value
+            weights[pair] += rate * value
         self._weights = _with_floor(_normalised(weights), self._floor)
 
     def configure(self, pairs: Sequence[str]) -> None:
@@ -99,12 +139,15 @@ class PaperPolicy:
         self._weights = _with_floor(self._weights, self._floor)
 
     def state(self) -> dict[str, Any]:
-        """``{"policy": "paper", "weights": {pair: p}}``."""
-        return {"policy": self.kind, "weights": dict(self._weights)}
+        """``{"policy": "paper", "weights": {pair: p}}``, and ``outcomes`` where β goes by their number."""
+        state = {"policy": self.kind, "weights": dict(self._weights)}
+        return state if self._rate.is_constant else {**state, "outcomes": self._outcomes}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over kept probabilities."""
+        """Take over kept probabilities; those that were learned at a constant β are not unlearned at a larger one."""
         self._weights = dict(state["weights"])
+        if not self._rate.is_constant:
+            self._outcomes = state.get("outcomes", self._rate.settled_after)
 
 
 class UniformPolicy(PaperPolicy):
@@ -170,9 +213,17 @@ def make_policy(config: EvolutionConfig, pairs: Sequence[str], *, seeds: int | N
         return ThompsonPolicy(pairs)
     if config.policy == "uniform":
         return UniformPolicy(pairs)
-    rate = config.rate if not isinstance(config.rate, str) else _SCALES[config.rate] / (seeds or config.horizon)
+    rate = _rate_of(config, seeds or config.horizon)
     floor = _FLOOR_SHARE / max(1, len(pairs)) if config.floor == "auto" else config.floor
     return PaperPolicy(pairs, rate=rate, floor=floor)
+
+
+def _rate_of(config: EvolutionConfig, length: int) -> float | Rate:
+    if not isinstance(config.rate, str):
+        return config.rate
+    scale = _SCALES[config.rate]
+    least = scale / max(1, length)
+    return least if config.rate == "paper" else Rate(least=min(least, MOST), most=MOST, scale=scale)
 
 
 def probabilities_of(config: Config, state: Mapping[str, Any]) -> dict[str, float]:

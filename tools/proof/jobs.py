@@ -115,6 +115,20 @@ def defaults_sections(job: Job) -> Iterator[Section]:
         yield report.defaults(f"defaults {own_up} {steps}", title, panel, found)
 
 
+def rates_sections(job: Job) -> Iterator[Section]:
+    """Runs of every length, and the first seeds of a daemon: what may one outcome move?"""
+    style, _ = MAIN
+    for referee, (steps, in_flight) in product(REFEREES, longruns.LENGTHS):
+        if job.quick and steps > longruns.LENGTHS[1][0]:
+            continue
+        case = Case(style=style, referee=referee, m=4, steps=steps, mode="score_eos", in_flight=in_flight)
+        seeds = min(10 * job.seeds, max(job.seeds, 60_000 // steps))  # a short run says little by itself
+        for what, settings in (("run", longruns.RATES), ("daemon", longruns.DAEMONS)):
+            found = longruns.summarise(longruns.replays(job.table_of(case), case, settings, seeds, job.out))
+            lead = "" if what == "run" else f"The first seeds of a daemon that assumes {longruns.HORIZON:,}: "
+            yield report_runs.rates(f"rates {what} {marker_of(case)}", lead + title_of(case, seeds), case, found)
+
+
 def policies_sections(job: Job) -> Iterator[Section]:
     """The long runs, with the end scored or not, and at M = 3."""
     style, referee = MAIN
@@ -211,8 +225,8 @@ def title_of(case: Case, seeds: int) -> str:
     turn = "" if case.drift == "none" else f", the pair that earns most {case.drift} half-way"
     ending = ", end scored" if case.mode == "score_eos" else ""
     return (
-        f"{case.steps:,} draws with 64 seeds in flight, M = {case.m}, {case.style} seeds, referee: {case.referee}"
-        f"{ending}, {seeds} random seeds{turn}"
+        f"{case.steps:,} draws with {case.in_flight} seeds in flight, M = {case.m}, {case.style} seeds, "
+        f"referee: {case.referee}{ending}, {seeds} random seeds{turn}"
     )
 
 
@@ -222,6 +236,7 @@ JOBS: dict[str, Callable[[Job], Iterator[Section]]] = {
     "judging": judging_sections,
     "sweep": sweep_sections,
     "defaults": defaults_sections,
+    "rates": rates_sections,
     "policies": policies_sections,
     "turns": turns_sections,
     "figure5": figure5_sections,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from proof import bootstrap
 from proof.bootstrap import Interval
 from proof.kept import ask_once
-from proof.policies import Drift, Run, Setting, World, make_world, run, traces
+from proof.policies import IN_FLIGHT, Drift, Run, Setting, World, make_world, run, traces
 from proof.table import Table
 from star_agents.config import ScoreMode
 
@@ -71,6 +71,26 @@ TURNS = (
     Setting(kind="thompson", reward="judged"),
 )
 """Where an agent turns: does a floor find it again, or a rate?"""
+_SHIPPED = Setting(kind="paper", scale=20, floor=0.01, reward="judged")
+HORIZON = 10_000
+LENGTHS = ((60, 8), (300, 32), (2_000, 32), (10_000, 64))
+"""Seeds of a run, and how many of them are at work at once."""
+RATES = (
+    UNIFORM,
+    replace(_SHIPPED, scale=5),
+    _SHIPPED,
+    *(replace(_SHIPPED, most=most) for most in (0.1, 0.05, 0.025)),
+    *(replace(_SHIPPED, most=most, goes_by_seen=True) for most in (0.1, 0.05, 0.025)),
+    Setting(kind="thompson", reward="judged"),
+)
+"""Where the length is known: β = 20 / N as it is, bounded, and falling with the seeds seen."""
+DAEMONS = (
+    UNIFORM,
+    replace(_SHIPPED, horizon=HORIZON),
+    *(replace(_SHIPPED, most=most, goes_by_seen=True, horizon=HORIZON) for most in (0.1, 0.05, 0.025)),
+    Setting(kind="thompson", reward="judged"),
+)
+"""Where it is not, and the horizon stands for it: the first so many seeds of a daemon."""
 DRAWN = (Setting(kind="paper"), Setting(kind="paper", scale=20), Setting(kind="paper", scale=20, reward="judged"))
 """Of the paper's Figure 5."""
 
@@ -86,6 +106,8 @@ class Case:
     drift: Drift = "none"
     mode: ScoreMode = field(default="perplexity_ratio", repr=False)
     """Which IFD; named where it is not the default."""
+    in_flight: int = field(default=IN_FLIGHT, repr=False)
+    """Seeds at work at once."""
     own_up: float = field(default=0.0, repr=False)
     """Share of the broken-off candidates that say so; they are dropped before the choice, as in the product."""
 
@@ -93,7 +115,8 @@ class Case:
     def name(self) -> str:
         """As what was worked out is kept under."""
         mode = "" if self.mode == "perplexity_ratio" else f", {self.mode}"
-        return f"{self}{mode}{f', own up {self.own_up}' if self.own_up else ''}"
+        flying = "" if self.in_flight == IN_FLIGHT else f", {self.in_flight} in flight"
+        return f"{self}{mode}{flying}{f', own up {self.own_up}' if self.own_up else ''}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,9 +198,8 @@ def summarise(found: dict[Setting, list[Run]]) -> list[Summary]:
 
 
 def _ask(world: World, case: Case, setting: Setting, seeds: Sequence[int]) -> list[object]:
-    return [
-        {name: float(value) for name, value in asdict(run(world, setting, case.steps, seed)).items()} for seed in seeds
-    ]
+    runs = [run(world, setting, case.steps, seed, case.in_flight) for seed in seeds]
+    return [{name: float(value) for name, value in asdict(one).items()} for one in runs]
 
 
 def _name(table: Table, case: Case, setting: Setting, seed: int) -> str:

@@ -18,7 +18,7 @@ from proof.replay import Trace, replay
 from proof.table import Table
 from star_agents.config import Reward
 from star_agents.records import KEEP, AgentPair
-from star_agents.scheduling.policies import PaperPolicy, Policy, ThompsonPolicy, UniformPolicy
+from star_agents.scheduling.policies import PaperPolicy, Policy, Rate, ThompsonPolicy, UniformPolicy, constant
 
 IN_FLIGHT = 64
 END = 0.1
@@ -36,14 +36,27 @@ class Setting:
     """β times the number of seeds."""
     floor: float = 0.0
     reward: Reward = "chosen"
+    most: float = 0.0
+    """Largest β; 0: as large as it comes."""
+    goes_by_seen: bool = False
+    """Whether β falls with the outcomes seen, from ``most`` down to ``scale`` / N."""
+    horizon: int = 0
+    """The N that is assumed where nobody knows it, as in a daemon; 0: the number of seeds."""
 
     @property
     def name(self) -> str:
         """As tables show it."""
-        rate = f", β = {self.scale:g}/N" if self.kind == "paper" else ""
+        rate = f", β = {self._beta}" if self.kind == "paper" else ""
         floor = f", floor {self.floor:g}" if self.floor else ""
         reward = f", reward: {self.reward}" if self.reward != "chosen" else ""
         return f"{self.kind}{rate}{floor}{reward}"
+
+    @property
+    def _beta(self) -> str:
+        length = f"{self.horizon:,}" if self.horizon else "N"
+        if self.goes_by_seen:
+            return f"{self.scale:g}/seen, from {self.most:g} to {self.scale:g}/{length}"
+        return f"{self.scale:g}/{length}" + (f", {self.most:g} at the most" if self.most else "")
 
     def policy(self, pairs: Sequence[str], steps: int) -> Policy:
         """The product's policy."""
@@ -51,7 +64,12 @@ class Setting:
             return UniformPolicy(pairs)
         if self.kind == "thompson":
             return ThompsonPolicy(pairs)
-        return PaperPolicy(pairs, rate=self.scale / steps, floor=self.floor)
+        beta = self.scale / (self.horizon or steps)
+        if not self.most:
+            return PaperPolicy(pairs, rate=beta, floor=self.floor)
+        least = min(beta, self.most)
+        rate = Rate(least=least, most=self.most, scale=self.scale) if self.goes_by_seen else constant(least)
+        return PaperPolicy(pairs, rate=rate, floor=self.floor)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,13 +147,15 @@ class Run:
     """Usable rows per 1,000 seeds that the best draw in hindsight would have had more."""
     turned_end: float
     """Share of draws on the pair that changed, in the last tenth."""
+    swing: float
+    """The most that one pair's probability differs within the last half of the run."""
     recovery: float
     """Part of the run after the turn until that share is on its side of 1 / pairs for good; 0.5 where it never is."""
 
 
-def run(world: World, setting: Setting, steps: int, seed: int) -> Run:
+def run(world: World, setting: Setting, steps: int, seed: int, in_flight: int = IN_FLIGHT) -> Run:
     """Replay one policy."""
-    return _figures(world, trace_of(world, setting, steps, seed), setting.reward)
+    return _figures(world, trace_of(world, setting, steps, seed, in_flight), setting.reward)
 
 
 def traces(world: World, setting: Setting, steps: int, seeds: Sequence[int]) -> list[Trace]:
@@ -143,7 +163,7 @@ def traces(world: World, setting: Setting, steps: int, seeds: Sequence[int]) -> 
     return [trace_of(world, setting, steps, seed) for seed in seeds]
 
 
-def trace_of(world: World, setting: Setting, steps: int, seed: int) -> Trace:
+def trace_of(world: World, setting: Setting, steps: int, seed: int, in_flight: int = IN_FLIGHT) -> Trace:
     """What happens along one replay. The same ``seed`` gives every policy the same seeds in the same order.
 
     Each seed has a bootstrap sample of the table's rows of its own, so intervals over seeds cover the choice of items.
@@ -153,7 +173,7 @@ def trace_of(world: World, setting: Setting, steps: int, seed: int) -> Trace:
     rows = chance.choice(chance.integers(0, size, size), steps).astype(np.int32)
     names = [pair.name for pair in world.pairs]
     return replay(
-        setting.policy(names, steps), world.outcomes, rows, pairs=names, m=world.m, in_flight=IN_FLIGHT,
+        setting.policy(names, steps), world.outcomes, rows, pairs=names, m=world.m, in_flight=in_flight,
         reward=setting.reward, rng=random.Random(f"replay:{seed}"),
     )  # fmt: skip
 
@@ -182,6 +202,7 @@ def _figures(world: World, trace: Trace, reward: Reward) -> Run:
         best_pi=world.best["π"][drawn[end]].mean(),
         regret=1000 * (_best_fixed(world, trace.rows, stage) - right.mean()),
         turned_end=share[end].mean(),
+        swing=np.ptp(trace.curve[len(trace.curve) // 2 :], axis=0).max(),
         recovery=_recovery(world, share) if world.turned else 0.0,
     )
 

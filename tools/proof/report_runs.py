@@ -89,6 +89,29 @@ def _usable_at_end(panel: str, found: Sequence[Summary]) -> tuple[Dots, ...]:
     return (Dots(title=panel, axis="usable rows in the last tenth of the run, %", rows=rows, marks=marks),)
 
 
+def rates(name: str, title: str, case: Case, found: Sequence[Summary]) -> Section:
+    """What a rate chooses over the whole of a short run, and how far its curves swing."""
+    base = next(one for one in found if one.setting.kind == "uniform").mean
+    head = ("policy", "usable rows, %", "over uniform, points", "in the last tenth, %", "swing of a pair, points")
+    rows = tuple(
+        (
+            one.setting.name,
+            one.mean["usable"].show(1, percent=True),
+            f"{100 * (one.mean['usable'].value - base['usable'].value):+.1f}",
+            one.mean["usable_end"].show(1, percent=True),
+            one.mean["swing"].show(1, percent=True),
+        )
+        for one in found
+    )
+    plot = Dots(
+        title=panel_of(case),
+        axis="usable rows, %",
+        rows=tuple((one.setting.name, (percent(one.mean["usable"]),)) for one in found),
+        marks=(("uniform", 100 * base["usable"].value),),
+    )
+    return Section(job="rates", name=name, title=title, grids=(Grid(head=head, rows=rows),), plots=(plot,))
+
+
 def along(job: str, name: str, title: str, case: Case, found: Sequence[Along]) -> Section:
     """Usable rows part by part, or where an agent turns the draws on it."""
     turns = case.drift != "none"
