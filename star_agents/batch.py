@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +13,15 @@ from typing import Any, NamedTuple
 import anyio
 from rich.console import Console
 
-from star_agents.building import open_line
+from star_agents.building import models_to_load, open_line
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.confirming import Checkpoint, Confirmation
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import Event, SeedsAdded
 from star_agents.failures import Failure, Tried, joined, one_line, without_numbers
-from star_agents.line import Line, intake_problems
+from star_agents.interruption import Interruption
+from star_agents.line import intake_problems
 from star_agents.logs import log_event
 from star_agents.logs.redaction import redactor
 from star_agents.progress import BatchProgress
@@ -53,6 +53,8 @@ class BatchResult:
     """What failed beyond its limit, where the batch came to its end all the same; empty where nothing did."""
     left_waiting: int = 0
     """Seeds of earlier runs that this one was told to leave."""
+    interrupted_by: int = 0
+    """Number of the signal that ended it early; 0 where none did."""
 
 
 class _End(NamedTuple):
@@ -60,6 +62,7 @@ class _End(NamedTuple):
 
     stopped_by: str
     failed_because: str
+    interrupted_by: int = 0
 
 
 def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None) -> SeedFile:
@@ -134,7 +137,7 @@ async def run_batch(
         if left:
             ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
             with progress:
-                end = await _work(config, store, bus, expected or len(seeds), now, ahead)
+                end = await _work(config, store, bus, expected or len(seeds), now, console, ahead)
         if config.retention_days is not None:
             await forget_texts(store, config.retention_days, now())
     with StoreReader(out) as reader:
@@ -186,33 +189,29 @@ def _aside(confirmation: Confirmation, progress: BatchProgress) -> Confirmation:
 
 
 async def _work(
-    config: Config, store: Store, bus: Bus, seeds_expected: int, now: Callable[[], float], ahead: _Ahead | None
+    config: Config,
+    store: Store,
+    bus: Bus,
+    seeds_expected: int,
+    now: Callable[[], float],
+    console: Console | None,
+    ahead: _Ahead | None,
 ) -> _End:
     """Work what waits."""
+    if models := models_to_load(config):
+        _say(console, f"loading {models} …")
     async with open_line(config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now) as line:
         checkpoint = None
         if ahead is not None:
             checkpoint = Checkpoint(line, ahead.confirmation, before=ahead.before, left=ahead.left)
             bus.subscribe(checkpoint.hear)
             checkpoint.begin()
-        await _work_until_done_or_told(line, checkpoint)
-        return _End(line.stopped_by, "" if line.stopped_by else line.failures.at_end())
-
-
-async def _work_until_done_or_told(line: Line, checkpoint: Checkpoint | None) -> None:
-    async with anyio.create_task_group() as tasks:
-        if checkpoint is not None:
-            tasks.start_soon(checkpoint.watch)
-        tasks.start_soon(_stop_on_signal, line, tasks.cancel_scope)
-        await line.work()
-        tasks.cancel_scope.cancel()
-
-
-async def _stop_on_signal(line: Line, scope: anyio.CancelScope) -> None:
-    """First signal: finish the seeds in hand, whose calls are paid for. Second: stop at once, still consistent."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            if line.stopped_by:
-                scope.cancel()
-                return
-            line.stop(f"stopped by {signal.Signals(number).name}")
+        interruption = Interruption(line, partial(_say, console))
+        async with anyio.create_task_group() as tasks:
+            if checkpoint is not None:
+                tasks.start_soon(checkpoint.watch)
+            tasks.start_soon(interruption.watch, tasks.cancel_scope)
+            await line.work()
+            tasks.cancel_scope.cancel()
+        failed = "" if line.stopped_by else line.failures.at_end()
+        return _End(line.stopped_by, failed, interruption.signal)

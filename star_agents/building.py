@@ -131,6 +131,20 @@ def _of_throttling(agent: str, change: ThrottleChange) -> AgentThrottled | Agent
     return AgentThrottled(agent=agent, cause=change.cause, message=message)
 
 
+def models_to_load(config: Config) -> str:
+    """What the scorer process has to load before the first seed, in words; empty where there is none."""
+    scorer = scorer_for(config)
+    if scorer is None:
+        return ""
+    small = config.needs_small or config.embedder == "small"
+    named = [
+        *([f"small model {config.scoring.small}"] if small else []),
+        *([f"large model {config.scoring.large}"] if config.needs_large else []),
+        *([f"embedder {config.embedder}"] if config.embedder.startswith("sentence-transformers:") else []),
+    ]
+    return " and ".join(named)
+
+
 def scorer_for(config: Config) -> Scorer | None:
     """The scorer that the selection scores with and the memory bank embeds with, not started; ``None`` for neither."""
     embedder = config.embedder if config.memory.enabled else ""

@@ -24,6 +24,22 @@ OWNED_ELSEWHERE = frozenset(
 )
 """What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call)."""
 
+
+def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
+    """The value behind `os.environ/NAME`.
+
+    Raises:
+        ValueError: saying what is wrong with the variable; never its value.
+    """
+    variable = reference.removeprefix("os.environ/")
+    value = environ.get(variable, "").strip()
+    if not value:
+        raise ValueError(f"the environment variable {variable} is {'blank' if environ.get(variable) else 'not set'}")
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"the environment variable {variable} holds characters that no key has")
+    return value
+
+
 Selection = Literal["dual", "gap", "ifd", "referee", "random", "base"]
 SCORED: frozenset[Selection] = frozenset({"dual", "gap", "ifd"})
 """Selections that rank by scores."""
@@ -186,8 +202,9 @@ class ScoringConfig(Section):
     """`auto`: bfloat16 on a GPU, float32 on the CPU."""
     max_length: int = Field(default=2048, ge=8)
     """Tokens per sequence; a longer response is cut on the right, the same in both passes."""
-    mode: ScoreMode = "perplexity_ratio"
-    """Which IFD: ours, `score_eos` (the end of the response counts too), or as Superfiltering or Cherry LLM read it."""
+    mode: ScoreMode = "score_eos"
+    """Which IFD: ours, with the end of the response (`score_eos`: it sees one that breaks off) or without it, as the
+    paper has it (`perplexity_ratio`), or as Superfiltering or Cherry LLM read it."""
     tokens_per_batch: int | None = Field(default=None, ge=64)
     """Tokens that go through a model at once; left out: 1,024 on a CPU, 16,384 on a GPU. Halved by itself when memory
     runs out."""

@@ -10,14 +10,14 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from star_agents.config import Config, PairConfig
+from star_agents.config import Config, PairConfig, look_up_secret
 from star_agents.content_hash import digest
 from star_agents.errors import ConfigError, Problem
 from star_agents.records import KEEP, SEED
@@ -33,8 +33,12 @@ _WORDS_OF_YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "
 Location = tuple[str | int, ...]
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     """Read and check a config file.
+
+    Args:
+        path: The file.
+        environ: Where the variables behind `os.environ/NAME` have to be set; ``None`` does not look.
 
     Raises:
         ConfigError: with one problem per mistake, each naming line, field and fix.
@@ -53,11 +57,11 @@ def read_config(path: Path) -> Config:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError([Problem(where=f"{path}:{line}", field="", message="is not UTF-8 text")]) from None
-    return parse_config(text, where=path.name)
+    return parse_config(text, where=path.name, environ=environ)
 
 
-def parse_config(text: str, *, where: str = "agents.yaml") -> Config:
-    """Check the text of a config file; ``where`` is its name in messages.
+def parse_config(text: str, *, where: str = "agents.yaml", environ: Mapping[str, str] | None = None) -> Config:
+    """Check the text of a config file; ``where`` is its name in messages, ``environ`` as for ``read_config``.
 
     Raises:
         ConfigError: with one problem per mistake.
@@ -67,7 +71,7 @@ def parse_config(text: str, *, where: str = "agents.yaml") -> Config:
         config = Config.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise ConfigError([_problem(detail, root, where) for detail in error.errors()]) from None
-    problems = list(_cross_references(config, root, where))
+    problems = [*_cross_references(config, root, where), *_missing_secrets(config, root, where, environ)]
     if problems:
         raise ConfigError(problems)
     return config
@@ -193,6 +197,30 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     if close:
         return f"did you mean `{close[0]}`?"
     return f"known here: {', '.join(known)}" if known else ""
+
+
+def _missing_secrets(
+    config: Config, root: yaml.Node, where: str, environ: Mapping[str, str] | None
+) -> Iterator[Problem]:
+    """Keys that are not in the environment: told at once, before seconds go into loading what would need them."""
+    if environ is None:
+        return
+    references: list[tuple[Location, str | None]] = []
+    for name, agent in config.agents.items():
+        references.append((("agents", name, "api_key"), agent.api_key))
+        references += (
+            (("agents", name, "deployments", index, "api_key"), one.api_key)
+            for index, one in enumerate(agent.deployments)
+        )
+    for location, reference in references:
+        if reference is None:
+            continue
+        try:
+            look_up_secret(reference, environ)
+        except ValueError as error:
+            fix = f"export {reference.removeprefix('os.environ/')}=... before starting"
+            place = f"{where}:{_line(root, location)}"
+            yield Problem(where=place, field=_dotted(location), message=str(error), fix=fix)
 
 
 def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[Problem]:

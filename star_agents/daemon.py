@@ -157,7 +157,7 @@ class Daemon:
         self._read = await look(self._config_path)
         try:
             # In a thread: a large file takes seconds, in which calls in flight want to be heard.
-            config = await anyio.to_thread.run_sync(read_config, self._config_path)
+            config = await anyio.to_thread.run_sync(read_config, self._config_path, os.environ)
             digest = config_digest(config)
             if digest != self._in_force:
                 await self._line.reconfigure(config)
@@ -191,7 +191,7 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
     Raises:
         StarAgentsError: when it cannot start; ``BrokeDown`` when it cannot go on.
     """
-    config = read_config(config_path)
+    config = read_config(config_path, os.environ)
     given_token(config.server)  # A slip that can be told now is told before a folder is made or a model loaded.
     bus = Bus()
     bus.subscribe(log_event)

@@ -231,9 +231,7 @@ async def test_other_options_are_refused_with_their_difference_until_a_fresh_sta
     job = job_of(tmp_path, rows_of(100))
     await broken_off(job, after=50)
     other = job_of(tmp_path, config=ScoringConfig(max_length=99, mode="cherry"))
-    with pytest.raises(
-        UsageError, match=r"mode was perplexity_ratio and is cherry; max_length was 2048 and is 99.*--fresh"
-    ):
+    with pytest.raises(UsageError, match=r"mode was score_eos and is cherry; max_length was 2048 and is 99.*--fresh"):
         await score(other, Letters())
     with pytest.raises(UsageError, match="dtype of small was float32 and is bfloat16"):
         await score(job, Letters(dtype="bfloat16"))

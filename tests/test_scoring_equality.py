@@ -75,7 +75,7 @@ def self_instruct_pairs() -> list[Sample]:
 
 def scoring(device: Device, **settings: Any) -> ScoringConfig:
     """Float32, so that the numbers are the plain ones on any device."""
-    return ScoringConfig(device=device, dtype="float32", threads=1, **settings)
+    return ScoringConfig(device=device, dtype="float32", threads=1, mode="perplexity_ratio", **settings)
 
 
 def assert_same(loops: Sequence[PlainLoop], scorer: DualModel, samples: Sequence[Sample]) -> None:

@@ -73,7 +73,9 @@ def test_half_precision_is_no_further_from_float32_than_a_plain_loop_in_half_pre
     pairs = short_pairs(60)
     truth = [PlainLoop(path, max_length=1024).ifd(pair) for pair in pairs]
     half = [HalfLoop(path, max_length=1024).ifd(pair) for pair in pairs]
-    scorer = DualModel.load(ScoringConfig(small=path, max_length=1024, device="cuda"), large=False)
+    scorer = DualModel.load(
+        ScoringConfig(small=path, max_length=1024, device="cuda", mode="perplexity_ratio"), large=False
+    )
     facts = scorer.facts().small
     assert facts is not None
     assert (facts.device, facts.dtype, facts.forward) == ("cuda:0", "bfloat16", "packed"), facts.forward_because

@@ -61,7 +61,7 @@ def neox(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def settings(small: str, **changes: Any) -> ScoringConfig:
-    return ScoringConfig(**{"small": small, "device": "cpu", "threads": 1, **changes})
+    return ScoringConfig(**{"small": small, "device": "cpu", "threads": 1, "mode": "perplexity_ratio", **changes})
 
 
 def scorer(small: str, **changes: Any) -> DualModel:

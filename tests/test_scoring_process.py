@@ -23,7 +23,7 @@ from star_agents.scoring.dual_model import DualModel
 from star_agents.scoring.process import WORKER
 
 MORTAL = str(Path(__file__).with_name("scoring_mortal_worker.py"))
-DIED = Score(reason="scorer process died on this sample")
+DIED = Score(reason="scorer process died on this sample", formula="score_eos")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price, listed_price
 from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.routes import Route, provider_of, route_to
-from star_agents.config import AgentConfig, DeploymentConfig
+from star_agents.config import AgentConfig, DeploymentConfig, look_up_secret
 from star_agents.errors import ConfigError, Problem
 
 _REFERENCE = "os.environ/"
@@ -165,18 +165,12 @@ def _takes_n(litellm: ModuleType, model: str) -> bool:
 
 
 def _key(reference: str, environ: Mapping[str, str], where: str, problems: list[Problem]) -> str:
-    variable = reference.removeprefix(_REFERENCE)
-    value = environ.get(variable, "").strip()
-    if not value:
-        wrong = "is blank" if environ.get(variable) else "is not set"
-    elif not (value.isascii() and value.isprintable()):
-        wrong = "holds characters that no key has"
-    else:
-        return value
-    fix = f"export {variable}=... before starting"
-    message = f"the environment variable {variable} {wrong}"
-    problems.append(Problem(where="agents.yaml", field=f"{where}.api_key", message=message, fix=fix))
-    return ""
+    try:
+        return look_up_secret(reference, environ)
+    except ValueError as error:
+        fix = f"export {reference.removeprefix(_REFERENCE)}=... before starting"
+        problems.append(Problem(where="agents.yaml", field=f"{where}.api_key", message=str(error), fix=fix))
+        return ""
 
 
 def _address(config: DeploymentConfig, provider: str, environ: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -47,6 +48,12 @@ def command(file: Path, url: str, token_env: str, as_json: bool) -> None:
         for sentence in seeds.not_read:
             click.echo(f"note: {sentence}")
         click.echo(SeedsAdded(source=file.name, new=new, duplicates=duplicates, repeated=seeds.repeated).words)
+
+
+def address_in(folder: Path) -> str | None:
+    """The address of a daemon where one was given in the place of a folder; a path has lost one of its two slashes."""
+    found = re.fullmatch(r"(https?):/+(.+)", str(folder))
+    return f"{found[1]}://{found[2]}" if found else None
 
 
 def get_json(url: str, token_env: str) -> Any:

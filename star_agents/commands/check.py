@@ -68,7 +68,7 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
     It says what that cost. Exit code 1 if anything fails.
     """
     set_up_logging(level="error")
-    config = read_config(config_path)
+    config = read_config(config_path, os.environ)
     found = anyio.run(_look_at_everything, config, is_whole_exam)
     rest = [_configuration(config), *_prices(config), *found.scorers]
     spent = _spent(found.inspections, found.reports)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import orjson
 
+from star_agents.commands.add import address_in
 from star_agents.commands.daemon_log import DaemonLog
 from star_agents.logs.feed import Wanted
 from star_agents.logs.reading import LogTail
@@ -58,6 +59,7 @@ def command(
 
     What the lines mean is told in star_agents/logs/events.md.
     """
+    url = url or address_in(folder)
     wanted = Wanted.of(event=events, agent=agent, seed=seed, level=level)
     if url:
         lines = _of_daemon(DaemonLog(url, token_env), wanted, count, follow)

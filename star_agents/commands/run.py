@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -29,6 +30,8 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import SeedFile
 
 STOPPED_EARLY = 4
+SIGNALLED = 128
+"""Plus the signal's number, as shells have it: 130 after Ctrl-C, 143 after SIGTERM."""
 SKIPPED_SHOWN = 10
 Job = Callable[..., Awaitable[BatchResult]]
 """`run_batch` with all that is the same whichever seeds are worked."""
@@ -88,7 +91,7 @@ def command(
     The same command again goes on where it stopped, and sends nothing that is already answered.
     """
     set_up_logging(level="info" if verbose else "error", folder=out, content=log_content)
-    config = read_config(config_path)
+    config = read_config(config_path, os.environ)
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})
     path = offline.SEEDS_PATH if seeds_path == "offline" else Path(seeds_path)
@@ -114,6 +117,9 @@ def command(
         confirmation = None if yes else _confirmation(confirm_above)
         result = anyio.run(partial(job, file.seeds, only_these=limit is not None, confirmation=confirmation))
         _tell(result, out, as_json=as_json)
+    if result.interrupted_by:
+        click.echo(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
+        sys.exit(SIGNALLED + result.interrupted_by)
     if result.stopped_by:
         click.echo(f"stopped early: {result.stopped_by}", err=True)
         sys.exit(STOPPED_EARLY)

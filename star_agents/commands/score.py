@@ -33,7 +33,7 @@ REASONS_SHOWN = 10
     "--report", type=click.Path(path_type=Path), help="Also write an HTML page: distributions, pairs to read."
 )
 @click.option("--fresh", is_flag=True, help="Start anew, whatever an earlier run left in OUT.part.")
-@click.option("--mode", type=click.Choice(get_args(ScoreMode)), default="perplexity_ratio", show_default=True)
+@click.option("--mode", type=click.Choice(get_args(ScoreMode)), default=ScoringConfig().mode, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
     "--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto", show_default=True

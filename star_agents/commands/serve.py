@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import anyio
 import click
 
-from star_agents.daemon import serve
+from star_agents.config_file import read_config
 from star_agents.logs import set_up_logging
 
 
@@ -39,6 +40,9 @@ def command(config_path: Path, data_dir: Path, port: int | None, log_level: str,
       5   a scorer model cannot be loaded
       75  it was at work and lost its scorer or its disk: starting again may help
     """
+    read_config(config_path, os.environ)  # A mistake is told before a second goes into loading what it keeps from use.
+    from star_agents.daemon import serve  # noqa: PLC0415
+
     log = set_up_logging(level=log_level, folder=data_dir, content=log_content)
 
     async def run() -> None:

@@ -11,7 +11,7 @@ import click
 
 from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.agents.throttle import in_words
-from star_agents.commands.add import get_json
+from star_agents.commands.add import address_in, get_json
 from star_agents.commands.tables import amount, print_costs, print_failures, print_json, print_table
 from star_agents.config import Config
 from star_agents.errors import StoreError
@@ -27,7 +27,11 @@ from star_agents.storage.reader import StoreReader
 @click.option("--token-env", default="STAR_AGENTS_TOKEN", show_default=True, help="Variable that holds the token.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, url: str | None, token_env: str, as_json: bool) -> None:
-    """Show seeds, calls, cost and probabilities. A running daemon is not disturbed."""
+    """Show seeds, calls, cost and probabilities. A running daemon is not disturbed.
+
+    The address of a daemon may stand in the place of FOLDER.
+    """
+    url = url or address_in(folder)
     status = get_json(f"{url.rstrip('/')}/v1/status", token_env) if url else _read(folder)
     if as_json:
         print_json(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -36,7 +37,8 @@ class LogStream:
 
 def for_people() -> Callable[[dict[str, Any]], str]:
     """Return what renders a line for a terminal: without the fields that say nothing, numbers with four digits."""
-    console = structlog.dev.ConsoleRenderer(sort_keys=False)
+    # structlog does not look at NO_COLOR by itself (https://no-color.org).
+    console = structlog.dev.ConsoleRenderer(sort_keys=False, colors=not os.environ.get("NO_COLOR"))
 
     def render(line: dict[str, Any]) -> str:
         shown = {name: _short(value) for name, value in line.items() if value is not None and value != ""}

@@ -62,6 +62,11 @@ class SeedQueue:
         finally:
             self._being_taken -= 1
 
+    @property
+    def in_hand(self) -> int:
+        """Seeds that were given out and have not ended."""
+        return self._in_hand
+
     def seed_ended(self) -> None:
         """A seed has its outcome or is back in the queue. Most often that is no news for those who wait."""
         self._in_hand -= 1

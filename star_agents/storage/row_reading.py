@@ -8,6 +8,8 @@ tells everything that is wrong with a file.
 
 from __future__ import annotations
 
+import difflib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -64,6 +66,8 @@ def ends_open(path: Path) -> bool:
 
 def _scan(path: Path, scanners: Mapping[str, Callable[[Path], Iterator[Found]]]) -> Iterator[Found]:
     scan = scanners.get(plain_suffix(path))
+    if scan is None and not path.exists():
+        _refuse(path, "no such file", _near(path))
     if scan is None:
         packed = f"; {' and '.join(PACKED_SUFFIXES[:2])} may follow"
         _refuse(path, f"unknown kind of file {path.suffix!r}", f"use one of {', '.join(scanners)}{packed}")
@@ -73,12 +77,22 @@ def _scan(path: Path, scanners: Mapping[str, Callable[[Path], Iterator[Found]]])
         else:
             yield from scan(path)
     except FileNotFoundError:
-        _refuse(path, "no such file", "check the path")
+        _refuse(path, "no such file", _near(path))
     except OSError as error:
         _refuse(path, f"cannot be read: {error.strerror or error}", "check the file and its permissions")
     except UnpackError as error:
         kind = CutShort if error.is_cut else Problem
         yield kind(where=path.name, field="", message=str(error), fix=error.fix)
+
+
+def _near(path: Path) -> str:
+    """What was probably meant by a file that is not there."""
+    try:
+        names = [one.name for one in itertools.islice(path.parent.iterdir(), 10_000)]
+    except OSError:
+        return f"there is no folder {path.parent} either" if not path.parent.exists() else "check the path"
+    near = difflib.get_close_matches(path.name, names, n=1) or [name for name in names if name.startswith(path.name)]
+    return f"did you mean {path.with_name(near[0])}?" if near else "check the path"
 
 
 def _wrong_kind(path: Path) -> Problem | None:

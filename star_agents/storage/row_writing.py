@@ -56,13 +56,14 @@ def json_line(row: Row) -> bytes:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes its name, synced to disk, only when the block ends well.
+    """Open a file that takes its name, synced to disk, only when the block ends well. Missing folders are made.
 
     Raises:
         UsageError: when it cannot be written.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with draft.open("xb") as handle:
                 yield handle
