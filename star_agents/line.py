@@ -248,7 +248,7 @@ class Line:
 
     def _is_outage(self, error: AgentError) -> bool:
         """Whether agents were down without which the seed has no outcome: the recipe's word, or the referees' state."""
-        down = self.client.down() & set(self.config.referee.agents)
+        down = self.client.down() & set(self.judges.jury)
         return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or bool(down))
 
     async def _wait_out(self, bench: SeedBench, error: AgentError) -> None:
@@ -324,7 +324,7 @@ class Line:
 
     def _essential_agents(self) -> set[str]:
         base = {name for pair in self.config.base for name in (pair.instruction, pair.response)}
-        return base | set(self.config.referee.agents)
+        return base | set(self.judges.jury)
 
     def _can_draw(self) -> bool:
         """Whether some pair of the pool has agents that are up and can be paid."""

@@ -25,13 +25,15 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from star_agents import __version__
-from star_agents.events import CallAnswered, CallEnded, CallFailed, Event, OutcomeCommitted, SeedReturned
+from star_agents.events import CallAnswered, CallEnded, CallFailed, Event, JudgeExamined, OutcomeCommitted, SeedReturned
 from star_agents.records import Assessed, Outcome
 
 DURATION_BUCKETS = tuple(0.01 * 2**power for power in range(14))
 TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
 WORKFLOW_BUCKETS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 WORKFLOW = "star"
+EXAM = "exam"
+"""What stands for a seed in the events of a judge's exam."""
 MOST_OPEN = 10_000
 """Seeds whose calls are held for their outcome; the oldest lose theirs first."""
 _NS = 1_000_000_000
@@ -114,6 +116,8 @@ class Telemetry:
         match event:
             case CallEnded():
                 self._models[event.agent] = event.model
+            case JudgeExamined():
+                self._open.pop(EXAM, None)  # Its calls are counted, and belong to no seed's trace.
             case CallAnswered(from_journal=False) | CallFailed():
                 self._note(event)
             case OutcomeCommitted():

@@ -18,9 +18,12 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 from star_agents.agents.exam import general_exam
 from star_agents.building import open_line
 from star_agents.bus import Bus
+from star_agents.cli import main
 from star_agents.config import Config
 from star_agents.events import Event, JudgeExamined, JudgeNotExamined
 from star_agents.line import Line
+from star_agents.offline import exam as world_exam
+from star_agents.offline.world import check
 from star_agents.status import describe
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
@@ -283,3 +286,35 @@ async def test_a_judge_that_passed_and_then_cannot_be_read_lets_nothing_win_and_
 @pytest.mark.parametrize("selection", ["gap", "ifd", "random", "base"])
 async def test_who_judges_nothing_sits_no_exam(selection: str) -> None:
     assert not config_for("http://x/v1", replaced=f"selection: {selection}").needs_referee
+
+
+# Sample agents judge the closed world, and sit an exam that is made of it.
+
+WORLD = """
+agents: {{tutor: {{model: offline/tutor}}, judge: {{model: offline/{judge}, roles: []}}}}
+referee: {{agents: [judge]}}
+selection: referee
+"""
+
+
+def test_the_worlds_exam_has_two_dozen_pairs_of_a_right_and_a_wrong_answer() -> None:
+    pairs = world_exam.pairs()
+    assert len({pair.question for pair in pairs}) == 24
+    assert all(check(pair.question, pair.better) and not check(pair.question, pair.worse) for pair in pairs)
+
+
+@pytest.mark.parametrize(("judge", "code"), [("referee", 0), ("dreamer", 4), ("novice", 4)])
+def test_a_sample_judge_is_examined_too_and_a_weak_one_is_refused(
+    judge: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "agents.yaml").write_text(WORLD.format(judge=judge))
+    arguments = ["run", "-c", str(tmp_path / "agents.yaml"), "-s", "offline", "-o", str(tmp_path / "out"), "-n", "3"]
+    try:
+        main(arguments)
+        ended = 0
+    except SystemExit as end:
+        ended = int(end.code or 0)
+    told = capsys.readouterr().err
+    assert ended == code
+    assert "judge judge: " in told
+    assert ("nobody may judge" in told) == (code == 4)

@@ -8,7 +8,7 @@ import { showBar, showCounts } from "./summary.js";
 export function showReferee(referee) {
   const { verdicts, wins, ties, losses, without_verdict: without } = referee;
   const votes = referee.unreadable ? ` ${plural(referee.unreadable, "vote")} could not be read.` : "";
-  setText(byId("referee-lead"), `Candidate against base, ${said(referee)}.${votes}`);
+  setText(byId("referee-lead"), `Candidate against base, ${said(referee)}.${votes}${exams(referee)}`);
   const total = Math.max(1, verdicts + without);
   showBar(byId("referee-bar"), [["kept", wins / total], ["waiting", ties / total], ["dropped", losses / total], ["unreadable", without / total]]);
   showCounts(byId("referee"), [
@@ -17,6 +17,17 @@ export function showReferee(referee) {
     ["dropped", "base better", count(losses)],
     ["unreadable", "unreadable", count(without)],
   ]);
+}
+
+/**
+ * How each judge did in the exam that it sat before.
+ *
+ * @param {import("./types.js").Referee} referee
+ */
+function exams({ exam }) {
+  const judges = Object.values(exam?.judges ?? {});
+  const parts = judges.map(({ judge, right, pairs, passed }) => `${judge} ${right} of ${pairs}${passed ? "" : " (failed)"}`);
+  return parts.length ? ` Exam: ${parts.join(", ")}.` : "";
 }
 
 /** @param {import("./types.js").Referee} referee */

@@ -52,7 +52,10 @@
  * @property {number} wins
  * @property {number} losses
  * @property {number} unreadable
+ * @property {{mode: string, judges: Object<string, Exam>} | null} exam of the judges in force
  */
+
+/** @typedef {{judge: string, right: number, pairs: number, passed: boolean}} Exam */
 
 /**
  * @typedef {Object} FailureCount
