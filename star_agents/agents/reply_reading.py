@@ -145,8 +145,11 @@ def _flaw(text: str) -> str:
     """What makes a text unusable as data: no other program, and not our own reader, takes it."""
     if "\0" in text:
         return f"it holds a NUL character at position {text.index(chr(0)) + 1}"
-    if lone := _LONE_SURROGATE.search(text):
-        return f"it holds half a surrogate pair (U+{ord(lone[0]):04X}) at position {lone.start() + 1}"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = ord(text[error.start])
+        return f"it holds half a surrogate pair (U+{half:04X}) at position {error.start + 1}"
     return ""
 
 

@@ -125,7 +125,8 @@ def _by_words(content: str) -> Parted | None:
 def _by_forms(content: str) -> Parted | None:
     """Thoughts between marks, or before an end that stands alone."""
     lowered = content.lower()
-    forms = [form for form in FORMS if any(probe in lowered for probe in form.probes)]
+    # Most answers hold no "<" at all, and to look for one character costs next to nothing.
+    forms = [form for form in FORMS if any(probe[0] in lowered and probe in lowered for probe in form.probes)]
     if not forms:
         return None
     thoughts: list[str] = []
