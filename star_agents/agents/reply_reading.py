@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from star_agents.agents.answer import Call, Choice
@@ -87,6 +88,16 @@ def read_choice(message: Mapping[str, Any], ended: str, prompt: Sequence[str]) -
         reasoning=_bounded(kept),
         flaw=NO_END if parted.is_open else flaw or _flaw(answer),
     )
+
+
+def read_again(reply: Reply) -> Reply:
+    """A reply from the journal; one from before thoughts were kept apart may hold some in its text."""
+    parted = part(reply.text)
+    if parted.answer == reply.text:
+        return reply
+    flaw = NO_END if parted.is_open else reply.flaw
+    thoughts = "\n\n".join(filter(None, (reply.reasoning, parted.thoughts)))
+    return replace(reply, text=parted.answer, reasoning=_bounded(thoughts), flaw=flaw)
 
 
 def error_in(place: Mapping[str, Any], headers: Mapping[str, str]) -> HttpFailure | None:

@@ -60,11 +60,17 @@ def part(content: str, prompt: Sequence[str] = ()) -> Parted:
         content: As the provider sent it.
         prompt: The texts of the messages that were answered.
     """
-    parted = _by_messages(content) or _by_words(content) or _by_forms(content)
-    if parted is None:
-        return Parted(content)
-    answer = "" if parted.is_open else unwrapped(parted.answer, prompt)
-    return Parted(answer, parted.thoughts.strip(), parted.is_open)
+    thoughts: list[str] = []
+    answer = content
+    for _ in range(_ROUNDS):
+        parted = _by_messages(answer) or _by_words(answer) or _by_forms(answer)
+        if parted is None:
+            return Parted(answer, "\n\n".join(thoughts))
+        thoughts += filter(None, [parted.thoughts.strip()])
+        if parted.is_open:
+            break
+        answer = unwrapped(parted.answer, prompt)
+    return Parted("", "\n\n".join(thoughts), is_open=True)
 
 
 def unwrapped(answer: str, prompt: Sequence[str]) -> str:
