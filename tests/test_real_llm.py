@@ -145,10 +145,10 @@ def test_ctrl_c_ends_the_server_cleanly(llm: RealLlm) -> None:
 
 
 LEAKS = {
-    "tagged": r'"<think>\nhm 1\n</think>\n\n" [A-Za-z ,]+ "."',
-    "untagged": r'"hm 1\n</think>\n\n" [A-Za-z ,]+ "."',
+    "tagged": r'"<think>\nhm 1\n</think>\n\n" [A-Za-z ,]{8,40} "."',
+    "untagged": r'"hm 1\n</think>\n\n" [A-Za-z ,]{8,40} "."',
     "channels": (
-        r'"<|channel|>analysis<|message|>hm 1<|end|><|start|>assistant<|channel|>final<|message|>" [A-Za-z ,]+ "."'
+        r'"<|channel|>analysis<|message|>hm 1<|end|><|start|>assistant<|channel|>final<|message|>" [A-Za-z ,]{8,40} "."'
     ),
     "endless": r'"<think>\n" [A-Za-z ,]+',
 }
