@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import anyio
 from rich.console import Console
 
-from star_agents.building import models_to_load, open_line
+from star_agents.building import models_to_load, open_line, refuse_early
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.confirming import Checkpoint, Confirmation
@@ -115,6 +115,7 @@ async def run_batch(
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
     """
+    refuse_early(config)
     bus = Bus()
     for hears in (log_event, hear):
         bus.subscribe(hears)

@@ -6,15 +6,17 @@ import os
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 
 from star_agents import offline
 from star_agents.accounts import budgets_of, restore_budgets
+from star_agents.agents import litellm_env
 from star_agents.agents.client import AgentClient
-from star_agents.agents.endpoints import secrets_of
+from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.price_check import refuse_unbounded
+from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.rate_limit import WINDOW_S, Sent
 from star_agents.agents.throttle import ThrottleChange, in_words
 from star_agents.bus import Bus
@@ -32,6 +34,27 @@ from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 from star_agents.workbench import Embed
+
+PROVIDERS: Mapping[str, CompletionFunction] = {"offline": respond}
+"""Functions of this process that answer, by the prefix of their models."""
+
+
+def endpoints_of(config: Config) -> dict[str, tuple[Endpoint, ...]]:
+    """The endpoints of every agent.
+
+    Raises:
+        ConfigError: an agent's key is missing from the environment, or nobody knows its provider.
+    """
+    return resolve(litellm_env.load, config.agents, os.environ, PROVIDERS)
+
+
+def refuse_early(config: Config) -> None:
+    """Refuse what could not start, before a folder is made or a model loaded.
+
+    Raises:
+        ConfigError: an agent cannot be called, or no budget can hold for it.
+    """
+    refuse_unbounded(config, endpoints_of(config))
 
 
 @asynccontextmanager
@@ -95,7 +118,7 @@ async def _open_client(
     keep_secret(*secrets_of(os.environ, config.agents))
     client = AgentClient(
         config.agents,
-        providers={"offline": respond},
+        providers=PROVIDERS,
         budgets=budgets,
         max_in_flight=config.max_in_flight,
         on_call=lambda report: bus.publish(CallEnded(**asdict(report))),

@@ -19,7 +19,7 @@ import anyio
 
 from star_agents import __version__
 from star_agents.accounts import Accounts
-from star_agents.building import open_line
+from star_agents.building import open_line, refuse_early
 from star_agents.bus import Bus
 from star_agents.config_file import config_digest, read_config
 from star_agents.errors import ConfigError, StarAgentsError
@@ -199,6 +199,7 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
         async with anyio.create_task_group() as tasks:
             started: list[Daemon] = []
             tasks.start_soon(_obey, signals, started, tasks.cancel_scope)
+            refuse_early(config)
             async with (
                 open_telemetry(bus, os.environ),
                 await Store.open(folder) as store,

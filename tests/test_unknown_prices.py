@@ -57,6 +57,7 @@ async def test_a_budget_in_dollars_is_refused_where_nobody_knows_a_price(
         agent = f"agents: {{b: {{model: openai/b, api_base: '{REMOTE}', {key}: 5}}}}"
         await run(parse_config(f"{agent}\nselection: random"), seeds(3), tmp_path)
     assert server.requests == []
+    assert list(tmp_path.iterdir()) == [], "before anything is made"
 
 
 @pytest.mark.parametrize(

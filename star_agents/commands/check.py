@@ -12,14 +12,12 @@ from typing import Any
 import anyio
 import click
 
-from star_agents.agents import litellm_env
-from star_agents.agents.endpoints import resolve
 from star_agents.agents.exam import Exam
 from star_agents.agents.inspection import Inspection, deployments_of, inspect
 from star_agents.agents.price_check import price_notes, unbounded
 from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
-from star_agents.building import scorer_for
+from star_agents.building import endpoints_of, scorer_for
 from star_agents.commands.tables import print_json, print_table
 from star_agents.config import Config
 from star_agents.config_file import read_config
@@ -207,7 +205,7 @@ def _configuration(config: Config) -> Finding:
 
 def _prices(config: Config) -> list[Finding]:
     """Whether every budget can hold, and what is assumed of prices."""
-    endpoints = resolve(litellm_env.load, config.agents, os.environ, {"offline": respond})
+    endpoints = endpoints_of(config)
     problems = [Finding(part="budgets", ok=False, detail=str(one)) for one in unbounded(config, endpoints)]
     return problems + [Finding(part="prices", ok=True, detail=note) for note in price_notes(config, endpoints)]
 
