@@ -258,15 +258,17 @@ class Line:
         """
         rejecting = self.client.rejecting()
         is_rejected = bool(rejecting) and (rejecting.keys() & self._essential_agents() or not self._can_draw())
+        told = "; ".join(f"agent {name}: {one.why}" for name, one in rejecting.items())
+        why = told if is_rejected else str(error)
         if is_rejected and self._ends_when_empty:
             fate = self._rejected.fate_of(bench.seed.id)
             if fate == "dropped":
                 return await self._drop(bench, error)
             if fate == "stop":
-                self.stop(f"{error}. Run the same command again once the provider takes calls: it goes on from here")
+                self.stop(f"{why}. Run the same command again once the provider takes calls: it goes on from here")
         else:
-            rest_s = max(OUTAGE_REST_S, min(rejecting.values())) if is_rejected else OUTAGE_REST_S
-            self._rest.begin(Waiting(reason=str(error), until=self._now() + rest_s))
+            rest_s = min((one.asks_again_in_s for one in rejecting.values()), default=0.0) if is_rejected else 0.0
+            self._rest.begin(Waiting(reason=why, until=self._now() + max(OUTAGE_REST_S, rest_s)))
         self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
         return await self._return(bench.seed)
 

@@ -14,6 +14,7 @@ import anyio
 
 from star_agents.agents.budgets import Charge
 from star_agents.agents.client import AgentClient
+from star_agents.agents.reply_reading import read_again
 from star_agents.agents.reports import outcome_of
 from star_agents.agents.sampling import longest_reply
 from star_agents.agents.structured import ReplyForm
@@ -132,7 +133,8 @@ class PaidCalls:
         keys = [intent.key for intent in intents]
         if self._is_new and self._costs.keys().isdisjoint(keys):
             return {}
-        found = await self._store.find_answers(keys)
+        answers = await self._store.find_answers(keys)
+        found = {key: read_again(reply) for key, reply in answers.items()}
         for reply in found.values():
             self._publish_answer(reply, intents[0].step, 0.0, from_journal=True)
         return found

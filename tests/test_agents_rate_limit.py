@@ -314,5 +314,5 @@ async def test_one_answer_among_the_429s_gives_everybody_their_patience_back() -
         slot: Slot = await waits[number]
         await asyncio.sleep(60.0)
         slot.leave(outcome, retry_after=0.0)  # type: ignore[arg-type]  # the words of an Outcome
-    assert gate.asks_again_in_s is None
+    assert gate.rejection is None
     assert now() == pytest.approx(180.0, abs=1)

@@ -83,9 +83,12 @@ def test_run_writes_the_dataset_and_names_its_files(star: Any, config: Path, tmp
     seeds, out = write_seeds(tmp_path / "s.jsonl", *SEEDS), tmp_path / "out"
     done = star("run", "-c", config, "-s", seeds, "-o", out)
     assert done.code == 0
+    not_written = json.loads((out / "summary.json").read_text())["rows"]["not_written"]
+    assert "rejected.jsonl" in not_written
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
-        assert (out / name).is_file()
+        assert (out / name).is_file() == (name not in not_written)
         assert name in done.out
+    assert "no rejected.jsonl: no seed was dropped" in done.out
     assert "samples" in done.err
     assert "not LLMs" in done.err
     again = star("run", "-c", config, "-s", seeds, "-o", out, "--json")

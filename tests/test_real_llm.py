@@ -142,3 +142,35 @@ def test_ctrl_c_ends_the_server_cleanly(llm: RealLlm) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+LEAKS = {
+    "tagged": r'"<think>\nhm 1\n</think>\n\n" [A-Za-z ,]{8,40} "."',
+    "untagged": r'"hm 1\n</think>\n\n" [A-Za-z ,]{8,40} "."',
+    "channels": (
+        r'"<|channel|>analysis<|message|>hm 1<|end|><|start|>assistant<|channel|>final<|message|>" [A-Za-z ,]{8,40} "."'
+    ),
+    "endless": r'"<think>\n" [A-Za-z ,]+',
+}
+"""What a server leaks that does not know its model: here its grammar makes the model write so."""
+
+
+@pytest.mark.parametrize("transport", ["auto", "litellm"])
+def test_thoughts_that_a_real_server_leaks_are_in_no_answer(llm: RealLlm, tmp_path: Path, transport: str) -> None:
+    settings = {"model": "hosted_vllm/smollm2", "api_base": llm.url, "transport": transport, "timeout_s": 600}
+    settings |= {"max_tokens": 120, "input_cost_per_token": 0, "output_cost_per_token": 0}
+    agents = {name: {**settings, "extra": {"grammar": f"root ::= {grammar}"}} for name, grammar in LEAKS.items()}
+    pairs = [{"instruction": "keep", "response": name} for name in LEAKS]
+    base = [{"instruction": "keep", "response": "seed"}]
+    config = {"agents": agents, "pairs": pairs, "base_pairs": base, "selection": "random", "candidates": len(LEAKS)}
+    (tmp_path / "agents.yaml").write_text(json.dumps(config))
+    seeds = write_rows(tmp_path / "seeds.jsonl", real_rows(2))
+    done = star_agents("run", "-c", tmp_path / "agents.yaml", "-s", seeds, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "agent endless failed 2 of 2 calls" in done.stdout + done.stderr
+    candidates = [one.candidate for result in results(tmp_path / "out") for one in result.outcome.candidates]
+    written = [one for one in candidates if not one.is_base and not one.failure]
+    assert {one.pair.response for one in written} <= LEAKS.keys() - {"endless"}
+    assert len(written) >= 2
+    assert all(one.reasoning == "hm 1" for one in written)
+    assert not any({"1", "<"} & set(one.sample.response or "") for one in written)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,23 @@ async def test_with_reasoning_a_parquet_file_has_one_type_for_the_column(tmp_pat
     options: Sequence[str] = ["export", str(tmp_path), "-o", str(out), "--with-reasoning", "-f", "alpaca"]
     assert CliRunner().invoke(cli, options).exit_code == 0
     assert all(isinstance(row["reasoning"], str) for _, row in read_rows(out))
+
+
+async def test_a_journal_from_before_thoughts_were_kept_apart_gives_none_of_them_as_answers(tmp_path: Path) -> None:
+    config = "candidates: 1\npairs: [{instruction: keep, response: b}]\nbase_pairs: [{instruction: keep, response: c}]"
+    async with OpenAIServer(lambda body: Answer(text="") if body["model"] in "bc" else brain(body)) as server:
+        await run(config_for(server.url, replaced=config), seeds(1), tmp_path)
+        with closing(sqlite3.connect(tmp_path / STORE_FILE)) as connection, connection:
+            old = (
+                "json_set(json_remove(reply, '$.reasoning', '$.flaw'), '$.text', '<think>hm</think>Two from ' || agent)"
+            )
+            assert connection.execute(f"UPDATE calls SET reply = {old}").rowcount == 2
+        sent = len(server.requests)
+        await run(config_for(server.url, replaced=config), seeds(1), tmp_path, retry_dropped=True)
+        assert {request.body["model"] for request in server.requests[sent:]} == {"a"}, "the referee alone is asked"
+    (result,) = results(tmp_path)
+    said = {(one.candidate.sample.response, one.candidate.reasoning) for one in result.outcome.candidates}
+    assert said == {("Two from b", "hm"), ("Two from c", "hm")}
 
 
 def test_rows_from_before_thoughts_were_kept_are_read() -> None:

@@ -43,6 +43,7 @@ LEAKS = {
     "EXAONE Deep": "<thought>\nhm\n</thought>\n\nParis",
     "EXAONE Deep, the template began them": "hm\n</thought>\n\nParis",
     "reasoning": "<reasoning>hm</reasoning>\n\nParis",
+    "reflection": "<reflection>hm</reflection>\n\nParis",
     "Seed-OSS": "<seed:think>\nhm\n</seed:think>Paris",
     "MiniMax M3": "<mm:think>hm</mm:think>Paris",
     "LongCat": "hm</longcat_think>\nParis",
@@ -75,6 +76,7 @@ LEAKS = {
         "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary<|message|><|end|>"
         "<|start|>assistant<|channel|>final<|message|>Paris"
     ),
+    "gpt-oss, half parsed, without special tokens": "<think>hm</think>assistantfinalParis",
     "gpt-oss, half parsed": "<|channel|>analysis<|message|>hm<|end|>Paris",
     "Muse": "to=self<|message|>hm<|eom|><|start|>assistant to=user<|message|>Paris<|eot|>",
 }
@@ -258,9 +260,8 @@ MARKS += [
 @example("</think>" * 20)
 def test_an_answer_holds_no_more_thoughts_when_it_is_read_again(text: str) -> None:
     parted = part(text)
-    again = part(parted.answer)
     assert not parted.is_open or parted.answer == ""
-    assert len(again.answer) <= len(parted.answer) <= len(text)
+    assert part(parted.answer) == Parted(parted.answer)
 
 
 @pytest.mark.parametrize(

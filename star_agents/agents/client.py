@@ -35,7 +35,7 @@ from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
 from star_agents.agents.sending import Answered, Order, Sender
 from star_agents.agents.stock import StockTransport
 from star_agents.agents.structured import Binding, ReplyForm, StructuredReplies
-from star_agents.agents.throttle import ThrottleChange, ThrottleState
+from star_agents.agents.throttle import Rejection, ThrottleChange, ThrottleState
 from star_agents.config import AgentConfig
 from star_agents.records import Message, Reply
 
@@ -188,11 +188,10 @@ class AgentClient:
         that a call was given up."""
         return frozenset(line.name for line in self._lines if line.gate.is_down or line.gate.is_rejecting)
 
-    def rejecting(self) -> dict[str, float]:
-        """Agents on whose 429s a call was given up and that have answered nothing else since, with the seconds after
-        which to ask again."""
-        waits = {line.name: line.gate.asks_again_in_s for line in self._lines}
-        return {name: seconds for name, seconds in waits.items() if seconds is not None}
+    def rejecting(self) -> dict[str, Rejection]:
+        """Agents on whose 429s a call was given up, and that have answered nothing else since."""
+        found = {line.name: line.gate.rejection for line in self._lines}
+        return {name: rejection for name, rejection in found.items() if rejection is not None}
 
     def unavailable(self) -> frozenset[str]:
         """Agents that are down, or whose own budget is spent."""

@@ -21,8 +21,8 @@ from star_agents.agents.deployments import Deployment, DeploymentState, last_err
 from star_agents.agents.limit import AdaptiveLimit
 from star_agents.agents.rate_limit import RateLimit
 from star_agents.agents.slot import Ended, Outcome, Slot
-from star_agents.agents.throttle import QUIET_S, Rejected, ThrottleChange, ThrottleState, ThrottleWatch
-from star_agents.agents.waiters import Waiter, Waiters
+from star_agents.agents.throttle import QUIET_S, Rejected, Rejection, ThrottleChange, ThrottleState, ThrottleWatch
+from star_agents.agents.waiters import Waiter, Waiters, why_rejected
 from star_agents.errors import AgentRefused
 
 __all__ = ["DeploymentState", "Gate", "Outcome", "Slot"]
@@ -112,10 +112,9 @@ class Gate:
         return self._rejected.is_everybody or reject_everybody(self._deployments)
 
     @property
-    def asks_again_in_s(self) -> float | None:
-        """Seconds after which to ask again where a call was given up for 429s; ``None`` where none was, or since an
-        answer."""
-        return self._rejected.out_for_s(self._clock()) if self._rejected.gave_up else None
+    def rejection(self) -> Rejection | None:
+        """Since when it is that a call was given up for 429s; ``None`` where none was, or one was answered since."""
+        return self._rejected.rejection(self._clock())
 
     def throttled(self) -> tuple[ThrottleState, ...]:
         """What slows the agent down now, and since when."""
@@ -175,11 +174,15 @@ class Gate:
         """Note that a call ended because it was always answered 429; returns whether that is so for every call."""
         if not self.rejects_everybody:
             return False
-        now = self._clock()
-        self._rejected.give_up(max(paused_until(self._deployments, now), now + QUIET_S))
+        self._note_given_up(self._clock())
         if self._queue:
             self._set_timer()
         return True
+
+    def _note_given_up(self, now: float) -> None:
+        until, since = paused_until(self._deployments, now), self._rejected.since
+        why = why_rejected(0.0 if since is None else now - since, until - now, last_errors(self._deployments))
+        self._rejected.give_up(max(until, now + QUIET_S), why)
 
     def _has_room(self, tokens: int) -> bool:
         if self._opens_at != math.inf:
@@ -375,7 +378,7 @@ class Gate:
         if self._rejected.since is not None:
             until = paused_until(self._deployments, now)
             if self._queue.give_up_on_429(self._rejected, until, now):
-                self._rejected.give_up(max(until, now + QUIET_S))
+                self._note_given_up(now)
         self._serve()
 
     def _too_large(self, tokens: int) -> AgentRefused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from star_agents.agents.answer import Call, Choice
@@ -89,6 +90,16 @@ def read_choice(message: Mapping[str, Any], ended: str, prompt: Sequence[str]) -
     )
 
 
+def read_again(reply: Reply) -> Reply:
+    """A reply from the journal; one from before thoughts were kept apart may hold some in its text."""
+    parted = part(reply.text)
+    if parted.answer == reply.text:
+        return reply
+    flaw = NO_END if parted.is_open else reply.flaw
+    thoughts = "\n\n".join(filter(None, (reply.reasoning, parted.thoughts)))
+    return replace(reply, text=parted.answer, reasoning=_bounded(thoughts), flaw=flaw)
+
+
 def error_in(place: Mapping[str, Any], headers: Mapping[str, str]) -> HttpFailure | None:
     """The error that a reply with status 200, or one of its choices, holds; an empty one, as some send it, is none."""
     error = place.get("error")
@@ -145,8 +156,11 @@ def _flaw(text: str) -> str:
     """What makes a text unusable as data: no other program, and not our own reader, takes it."""
     if "\0" in text:
         return f"it holds a NUL character at position {text.index(chr(0)) + 1}"
-    if lone := _LONE_SURROGATE.search(text):
-        return f"it holds half a surrogate pair (U+{ord(lone[0]):04X}) at position {lone.start() + 1}"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = ord(text[error.start])
+        return f"it holds half a surrogate pair (U+{half:04X}) at position {error.start + 1}"
     return ""
 
 

@@ -182,11 +182,11 @@ class Sender:
         """
         match error:
             case AgentRateLimited():
-                had_given_up = line.gate.asks_again_in_s is not None
+                had_given_up = line.gate.rejection is not None
                 slot.leave(
                     "rate_limited",
                     retry_after=error.retry_after,
-                    error=str(error),
+                    error=error.said or str(error),
                     tokens=0,
                     is_stubborn=patience.is_stubborn,
                 )

@@ -52,7 +52,7 @@ FORMS = (
     _tags(r"think|thinking|think:[\w-]{1,20}", "think"),
     _tags(r"budget:thinking", "budget:thinking"),  # Claude behind some proxies
     _tags(r"thoughts?", "thought"),  # EXAONE Deep
-    _tags(r"reasoning", "reasoning"),
+    _tags(r"reasoning|reflection", "re"),
     _tags(r"seed:think", "seed:think"),  # Seed-OSS
     _tags(r"mm:think", "mm:think"),  # MiniMax M3
     _tags(r"longcat_think", "longcat_think"),

@@ -60,11 +60,17 @@ def part(content: str, prompt: Sequence[str] = ()) -> Parted:
         content: As the provider sent it.
         prompt: The texts of the messages that were answered.
     """
-    parted = _by_messages(content) or _by_words(content) or _by_forms(content)
-    if parted is None:
-        return Parted(content)
-    answer = "" if parted.is_open else unwrapped(parted.answer, prompt)
-    return Parted(answer, parted.thoughts.strip(), parted.is_open)
+    thoughts: list[str] = []
+    answer = content
+    for _ in range(_ROUNDS):
+        parted = _by_messages(answer) or _by_words(answer) or _by_forms(answer)
+        if parted is None:
+            return Parted(answer, "\n\n".join(thoughts))
+        thoughts += filter(None, [parted.thoughts.strip()])
+        if parted.is_open:
+            break
+        answer = unwrapped(parted.answer, prompt)
+    return Parted("", "\n\n".join(thoughts), is_open=True)
 
 
 def unwrapped(answer: str, prompt: Sequence[str]) -> str:
@@ -125,7 +131,8 @@ def _by_words(content: str) -> Parted | None:
 def _by_forms(content: str) -> Parted | None:
     """Thoughts between marks, or before an end that stands alone."""
     lowered = content.lower()
-    forms = [form for form in FORMS if any(probe in lowered for probe in form.probes)]
+    # Most answers hold no "<" at all, and to look for one character costs next to nothing.
+    forms = [form for form in FORMS if any(probe[0] in lowered and probe in lowered for probe in form.probes)]
     if not forms:
         return None
     thoughts: list[str] = []

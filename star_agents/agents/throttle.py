@@ -80,6 +80,16 @@ _CHANCE = 2
 """So many 429s in a row may be chance."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rejection:
+    """An agent that answers nothing but 429, and on which a call was given up."""
+
+    why: str
+    """For how long, and what was said."""
+    asks_again_in_s: float
+    """Seconds after which to ask again."""
+
+
 class Rejected:
     """For how long a provider has answered nothing but 429, and whether somebody gave up on that."""
 
@@ -92,6 +102,7 @@ class Rejected:
         self.gave_up = False
         """Whether a call ended for it. From then on one 429 is enough to end any other, until one is answered."""
         self._out_until = -math.inf
+        self._why = ""
 
     @property
     def is_everybody(self) -> bool:
@@ -110,10 +121,14 @@ class Rejected:
         """Note an answer that is no 429."""
         self.since, self.gave_up, self._count, self._out_until = None, False, 0, -math.inf
 
-    def give_up(self, until: float) -> None:
-        """Note that a call ended for it; before ``until`` there is no point in asking again."""
-        self.gave_up = True
+    def give_up(self, until: float, why: str) -> None:
+        """Note that a call ended for it, and why; before ``until`` there is no point in asking again."""
+        self.gave_up, self._why = True, why
         self._out_until = max(self._out_until, until)
+
+    def rejection(self, now: float) -> Rejection | None:
+        """What there is to tell, from when a call was given up until one is answered."""
+        return Rejection(why=self._why, asks_again_in_s=self.out_for_s(now)) if self.gave_up else None
 
     def out_for_s(self, now: float) -> float:
         """Seconds for which nobody should be asked to write who need not; 0 where there is no reason."""

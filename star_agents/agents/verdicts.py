@@ -53,7 +53,7 @@ def read_verdict(text: str, nonce: str, shown: Sequence[str] = (), *, is_whole: 
     leaves the code out is read where that is safe.
 
     Args:
-        text: The reply, thoughts included: they are cut off.
+        text: The reply; thoughts in it, as journals of before hold them, are cut off.
         nonce: The code that was asked for.
         shown: Every text that the referee was shown: none of it may be taken for its word.
         is_whole: False where the reply was cut: then words without the code may not be all that it had to say.

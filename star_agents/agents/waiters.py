@@ -98,11 +98,11 @@ class Waiters:
         is_hopeless = self._is_hopeless(rejected, paused_until, now)
         if not is_hopeless and self._rejected_until > paused_until:
             return False
-        self._looked_at, since = now, now if rejected.since is None else rejected.since
+        self._looked_at, since, pause_s = now, now if rejected.since is None else rejected.since, paused_until - now
         ends = {turn: max(since, one.entered) + one.patience_s for turn, one in self._queue.items()}
         ended = [turn for turn, end in ends.items() if is_hopeless or end <= paused_until]
         for turn in ended:
-            self._end(turn, self._always_429(now - since, paused_until - now))
+            self._end(turn, self._always_429(why_rejected(now - since, pause_s, self._errors()), pause_s))
         self._rejected_until = min((end for turn, end in ends.items() if turn in self._queue), default=math.inf)
         return bool(ended)
 
@@ -124,11 +124,16 @@ class Waiters:
         error.certainly_unpaid = True
         return error
 
-    def _always_429(self, for_s: float, pause_s: float) -> AgentRateLimited:
-        pause = f", and asks to wait {pause_s:.0f} s more" if pause_s > 0 else ""
+    @staticmethod
+    def _always_429(why: str, pause_s: float) -> AgentRateLimited:
         return AgentRateLimited(
-            f"the provider has answered nothing but 429 for {for_s:.0f} s{pause} ({self._errors()}); "
-            "`give_up_after_s` sets how long to wait, `requests_per_minute` how much to send",
+            f"{why}; `give_up_after_s` sets how long to wait, `requests_per_minute` how much to send",
             retry_after=pause_s if pause_s > 0 else None,
             is_outage=True,
         )
+
+
+def why_rejected(for_s: float, pause_s: float, errors: str) -> str:
+    """What a provider does that answers nothing but 429."""
+    pause = f", and asks to wait {pause_s:.0f} s more" if pause_s > 0 else ""
+    return f"the provider has answered nothing but 429 for {for_s:.0f} s{pause} ({errors})"

@@ -48,9 +48,9 @@ def command(file: Path, out: Path, report: Path | None, fresh: bool, as_json: bo
     IFD near or above 1: the instruction does not help the model to the response. A large gap: hard for the small model,
     within the large one's reach. A row that cannot be scored says why in `reason`; it never gets a 0.
 
-    FILE is .jsonl, .json, .csv or .parquet of any length: a part of it is in memory at a time (but a .json file that
-    is one object over several lines is read whole). Finished rows go to OUT.part at once; after a kill or Ctrl-C the
-    same command goes on from there. OUT appears when all rows are done.
+    FILE is .jsonl, .json, .csv or .parquet, text also packed (.gz, .zst), of any length: a part of it is in memory at
+    a time (but a .json file that is one object over several lines is read whole). Finished rows go to OUT.part at once;
+    after a kill or Ctrl-C the same command goes on from there. OUT appears when all rows are done.
     """
     set_up_logging(level="error")
     config = ScoringConfig(**scoring)
