@@ -13,9 +13,9 @@ class FailureLimitsConfig(Section):
     Counted are the newest tries of each essential part: base samples (one try for each seed, failed where no base pair
     gave one), candidates of all drawn pairs together, votes of all referees together, samples that were scored, and
     instructions that were embedded. Where more than `share` of them failed, `run` ends (exit code 4) and `serve` takes
-    no seed until agents.yaml has changed or somebody resumes it; then the counts begin anew. One agent of several that
-    fails is told everywhere and stops nothing, until it takes the candidates of all pairs beyond the limit. What waits
-    or was wished for, an agent that is down or out of budget, is no failure here.
+    no seed until agents.yaml has changed or somebody resumes it; then, as after a restart, the counts begin anew. One
+    agent of several that fails is told everywhere and stops nothing, until it takes the candidates of all pairs beyond
+    the limit. What waits or was wished for, an agent that is down or out of budget, is no failure here.
     """
 
     share: float = Field(default=0.5, ge=0, le=1)
