@@ -218,6 +218,8 @@ class Line:
         bench = SeedBench(seed, self.rooms())
         try:
             outcome = await star(seed, bench, StarSettings.of(self.config))
+            if outcome.kind == "kept":
+                await bench.embedding()  # Asked for while the seed can still be put back.
         except BudgetExhausted as error:
             return await self._reach_budget(bench, error)
         except AgentError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
-from star_agents.errors import AgentError, AgentUnavailable, BudgetExhausted
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.failures import (
     BUDGET_SPENT,
     DOWN,
@@ -81,4 +81,4 @@ def reason_of(error: AgentError) -> str:
     """Why a call failed, in words of which there are few."""
     if isinstance(error, BudgetExhausted):
         return BUDGET_SPENT
-    return DOWN if isinstance(error, AgentUnavailable) and error.is_outage else error.what
+    return DOWN if isinstance(error, (AgentUnavailable, AgentRateLimited)) and error.is_outage else error.what

@@ -102,10 +102,9 @@ class SeedBench:
 
     async def embedding(self) -> Vector | None:
         """Unit vector of the seed's instruction; ``None`` where the memory bank is off, or has to do without this seed
-        because no vector could be had.
+        because no vector could be had, be it for an outage: a seed is worth more than what the bank would have said.
 
         Raises:
-            AgentUnavailable: the embedding agent is down altogether: a seed can wait for it.
             BudgetExhausted: of everybody.
         """
         embed = self._rooms.embed
@@ -123,8 +122,8 @@ class SeedBench:
                 if error.agent is None:
                     raise
             except AgentError as error:
-                if isinstance(error, AgentUnavailable) and error.is_outage:
-                    raise
+                # Nobody waits for it, so an outage is a failure like any other here.
+                self._tries.failed("embedder", embed, text, error.what, error.said or str(error))
             return None
         vector, name = await embed(text), self._rooms.config.embedder
         if vector is None:

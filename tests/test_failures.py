@@ -146,6 +146,17 @@ async def test_an_embedder_that_fails_stops_the_batch_unless_told_otherwise(tmp_
     assert len(results(tmp_path)) == 20
 
 
+async def test_an_embedder_that_is_down_holds_up_no_seed_and_stops_the_batch_by_its_share(tmp_path: Path) -> None:
+    async with OpenAIServer() as server:
+        config = with_embedder(server, path="/v1", more=", retries: 0, give_up_after_s: 0.1")
+        e = config.agents["e"].model_copy(update={"api_base": "http://127.0.0.1:9/v1"})
+        config = config.model_copy(update={"agents": {**config.agents, "e": e}})
+        result = await run(config, seeds(40), tmp_path)
+    assert "20 of the newest 20 instructions for the embedder failed" in result.stopped_by
+    assert len(results(tmp_path)) == 20
+    assert {name for _, name, _ in counted(tmp_path)} == {"e"}
+
+
 async def test_an_embedder_whose_budget_is_spent_is_done_without(tmp_path: Path) -> None:
     price = ", input_cost_per_token: 0.01, budget_usd: 1.0"
     async with OpenAIServer() as server:
