@@ -63,6 +63,8 @@ def test_an_object_with_the_code_is_read_however_it_is_written(text: str, side: 
         ("It names the fruit, and the other one does not.\n\nVerdict: B", "B"),
         (f"Code: {CODE}\nVerdict: A", "A"),
         ("B wins.", "B"),
+        ('The answer is "A"', "A"),  # SmolLM2's own words, before its replies were bound
+        ("My final answer is B.", "B"),
     ],
 )
 def test_a_verdict_in_words_is_read_where_nothing_shown_could_have_said_it(text: str, side: Side) -> None:
@@ -76,6 +78,7 @@ def test_a_verdict_in_words_is_read_where_nothing_shown_could_have_said_it(text:
         "A is",
         "The better answer is",
         "The better answer is a",
+        "The answer is a prime.",
         "A is not better.",
         "A is better in style.",
         "Is A better?",
@@ -116,6 +119,8 @@ SAYINGS = [
     "{'verdict': 'B'}",
     "I prefer B",
     "B wins",
+    "The answer is B",
+    "Of the four, the answer is (B).",
     "The winner\nis\nB",
     "The better. answer. is. B",
     "The **better** answer is *B*",

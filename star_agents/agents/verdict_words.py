@@ -30,6 +30,7 @@ _STATEMENTS = tuple(
         rf"{_ANSWER}?{_SIDE}",
         rf"{_OPENING}\[?(?:(?:my|the)\s+)?(?:final\s+|overall\s+)?{_NOUN}\]?\s*"
         rf"(?:is|goes\s+to|:|=|-|–|—)[\s:]*{_ANSWER}?{_SIDE}{_BECAUSE}",
+        rf"{_OPENING}(?:my|the)\s+(?:final\s+)?answer\s*(?:is|:)\s*{_SIDE}{_BECAUSE}",
         rf"{_OPENING}i\s+(?:prefer|choose|pick|favou?r)\s+{_ANSWER}?{_SIDE}{_BECAUSE}",
         rf"{_OPENING}{_ANSWER}?{_SIDE}\s+wins{_BECAUSE}",
         rf"{_OPENING}{_ANSWER}?{_SIDE}\s+(?:is|was)\s+(?:(?:clearly|definitely|slightly|much|overall|the|far)\s+){{0,3}}"
@@ -55,6 +56,7 @@ _CLAIMS = tuple(
         rf"\b(?:{_BEST}|{_NOUN}|prefer|choose|pick|favou?r|vote)\b{_NEAR}\W{_NAMED}\b",
         rf"\b{_NAMED}\W{{1,4}}(?:is|was|seems|looks|remains|should|deserves|has)\b{_NEAR}\b{_BEST}\b",
         rf"\b{_NAMED}\s+wins\b",
+        rf"\banswer\s*(?:is\b|:|=)\W{{0,6}}{_NAMED}\b",
         rf"(?:^|[.!?:]\s)\W{{0,9}}{_ANSWER}?\W{{0,9}}{_NAMED}\W{{0,9}}(?=$|[.!?\n])",
     )
 )
