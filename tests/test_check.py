@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -547,6 +549,20 @@ def test_a_writer_whose_reply_cannot_be_used_fails_in_that_role(check: Any) -> N
         code, out = check(roles(url), "--no-exam")
     assert code == 1
     assert "agent writer as response: length: the response of writer was cut" in out
+
+
+def test_what_is_wrong_in_the_file_is_said_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "agents.yaml"
+    file.write_text("agents: {gpt: {model: openai/gpt-4o, api_key: os.environ/NO_SUCH_KEY}}\nselection: gap\n")
+    script = (
+        "import sys\nfrom star_agents.cli import main\ntry: main(sys.argv[1:])\n"
+        "except SystemExit as end: print(end.code, sorted({'torch', 'litellm', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "check", "-c", str(file)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "NO_SUCH_KEY is not set" in done.stderr
+    assert done.stdout.strip() == "2 []"
 
 
 def test_an_embedding_agent_is_tried_as_the_memory_banks_embedder(check: Any) -> None:

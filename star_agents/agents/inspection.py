@@ -91,8 +91,9 @@ async def inspect(
     Raises:
         ConfigError: An agent's key variable is not set, or LiteLLM does not know its provider.
     """
-    litellm, free = litellm_env.load(), frozenset(providers or {})
+    # A key that is missing is said before LiteLLM is loaded, which takes seconds.
     resolved = resolve(litellm_env.load, agents, environ, providers or {})
+    litellm, free = litellm_env.load(), frozenset(providers or {})
     subjects = [
         _Subject(
             name=f"{name}/{index}" if len(resolved[name]) > 1 else name,

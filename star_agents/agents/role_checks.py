@@ -185,7 +185,9 @@ class _Checker:
     def _judged(self, subject: Subject, result: ExamResult) -> RoleCheck:
         is_fine = result.passed or self._referee.exam != "refuse"
         detail = str(result).partition(": ")[2]
-        if not result.passed:
+        if not result.passed and result.pairs == 1:
+            detail += "; the whole exam says more: leave --no-exam out"
+        elif not result.passed:
             detail += f"; {result.needed} are needed: "
             detail += "it judges all the same, as `referee.exam` says" if is_fine else "`run` will not let it judge"
         return RoleCheck(agent=subject.agent, role="referee", ok=is_fine, detail=detail, exam=result.described())

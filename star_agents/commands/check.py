@@ -67,8 +67,12 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
     """
     set_up_logging(level="error")
     config = read_config(config_path, os.environ)
-    found = anyio.run(_look_at_everything, config, is_whole_exam)
-    rest = [_configuration(config), *_prices(config), *found.scorers]
+    # What is wrong in the file is said before anything is loaded or asked.
+    stated = [_configuration(config), *_prices(config)]
+    subjects = list(_subjects(config, is_whole_exam))
+    _say_what_is_tried(subjects)
+    found = anyio.run(_look_at_everything, config, subjects)
+    rest = [*stated, *found.scorers]
     spent = _spent(found.inspections, found.reports)
     if as_json:
         print_json([*map(asdict, rest), *map(_plain, found.inspections), *map(_plain_role, found.roles), spent])
@@ -88,7 +92,14 @@ class _Found:
     scorers: list[Finding]
 
 
-async def _look_at_everything(config: Config, is_whole_exam: bool) -> _Found:
+def _say_what_is_tried(subjects: Sequence[Subject]) -> None:
+    """A local model takes its time; somebody who waits should know for what."""
+    calls = [f"the exam of {one.agent}, {2 * len(one.exam.pairs)} calls" for one in subjects if one.exam is not None]
+    exams = f" ({'; '.join(calls)})" if calls else ""
+    click.echo(f"asking every agent in each of its roles{exams}, then loading the scorers ...", err=True)
+
+
+async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _Found:
     embedder = config.memory.embedder
     inspections = await inspect(
         config.agents,
@@ -98,9 +109,9 @@ async def _look_at_everything(config: Config, is_whole_exam: bool) -> _Found:
     )
     # Who cannot be reached would only be waited for once more; who refused the call may take another.
     answer = {one.agent for one in inspections if not one.problem or one.was_refused}
-    subjects = [one for one in _subjects(config, is_whole_exam) if one.agent in answer]
+    asked = [one for one in subjects if one.agent in answer]
     roles, reports = await try_roles(
-        subjects, config.referee, show_reference=config.show_reference, providers={"offline": respond}
+        asked, config.referee, show_reference=config.show_reference, providers={"offline": respond}
     )
     return _Found(inspections=inspections, roles=roles, reports=reports, scorers=await _try_scorers(config))
 
