@@ -310,3 +310,8 @@ async def test_an_export_without_rows_leaves_what_is_there_and_says_why(
     assert export(store, "-o", out, "--min-pi", "0.9") == 2
     assert "holds no rows to export as messages: left out 4 π below 0.9" in capsys.readouterr().err
     assert out.read_text() == "of an earlier export\n"
+    unjudged = make_seed(1)
+    await fill_store(tmp_path / "unjudged", (unjudged, unscored(unjudged)))
+    assert export(tmp_path / "unjudged", "-f", "dpo", "-o", tmp_path / "pairs.jsonl") == 2
+    assert "no verdict prefers one of two answers to the same prompt" in capsys.readouterr().err
+    assert not (tmp_path / "pairs.jsonl").exists()

@@ -15,7 +15,7 @@ from star_agents.commands.tables import print_json
 from star_agents.errors import UsageError
 from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import Row
+from star_agents.storage.result_rows import PREFERENCE_SHAPES, Row
 from star_agents.storage.split import Split
 from star_agents.storage.trainers import TRAINERS, format_for, hint, write_beside
 
@@ -71,7 +71,7 @@ def command(
                 files[part] = path, count
     left_out = _left_out(skipped)
     if not files:
-        raise UsageError(f"{folder} holds no rows to export as {format}{left_out and f': left out {left_out}'}")
+        raise UsageError(f"{folder} holds no rows to export as {format}: {_why_none(format, left_out)}")
     paths = {part: path for part, (path, _) in files.items()}
     beside = write_beside(trainer, format, paths) if trainer else []
     if as_json:
@@ -97,6 +97,14 @@ def _write_unless_empty(rows: Iterator[Row], path: Path, *, stale: bool) -> int:
             path.unlink(missing_ok=True)
         return 0
     return write_export(itertools.chain([first], rows), path)
+
+
+def _why_none(format: str, left_out: str) -> str:
+    if left_out:
+        return f"left out {left_out}"
+    if format in PREFERENCE_SHAPES:
+        return "no verdict prefers one of two answers to the same prompt"
+    return "no seed is finished, or all were dropped"
 
 
 def _left_out(skipped: Mapping[str, int]) -> str:

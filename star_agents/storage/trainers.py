@@ -99,8 +99,10 @@ def hint(trainer: str, format: str, files: Mapping[str, Path]) -> str:
     names = [path.stem for path in files.values()]
     folder = next(iter(files.values())).parent
     if trainer == "llama-factory":
-        return f"in its YAML: dataset_dir: {folder}, dataset: {names[0]}" + (
-            f", eval_dataset: {names[1]}" if len(names) > 1 else ""
+        return (
+            f"in its YAML: dataset_dir: {folder}, dataset: {names[0]}"
+            + (f", eval_dataset: {names[1]}" if len(names) > 1 else "")
+            + ("" if format.endswith("dpo") else "; mask_history: true learns a conversation's last answer only")
         )
     if trainer == "axolotl":
         return "put its lines into your config"

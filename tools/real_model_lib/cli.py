@@ -13,7 +13,8 @@ import click
 from real_model_lib.agents_yaml import agents_yaml
 from real_model_lib.embedder_server import embedder_server
 from real_model_lib.folder import Folder, default_folder
-from real_model_lib.llm_server import llm_server
+from real_model_lib.llm_server import PARALLEL, llm_server
+from real_model_lib.measuring import measure
 from real_model_lib.preparing import NotPrepared, prepare
 
 
@@ -51,6 +52,16 @@ def paths() -> None:
     folder = _ready()
     for name in ("gguf", "large", "small", "embedder"):
         click.echo(f"{name:8} {getattr(folder, name)}")
+
+
+@main.command()
+def bench() -> None:
+    """Measure how soon the LLM is ready and how fast it writes."""
+    found = measure(_ready())
+    click.echo(
+        f"ready after {found['ready_s']:.1f} s; {found['alone']:.0f} tokens/s in one request, "
+        f"{found['together']:.0f} in {PARALLEL} together"
+    )
 
 
 @main.command()
