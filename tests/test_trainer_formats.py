@@ -167,9 +167,9 @@ async def test_axolotl_finds_conversations_by_its_yaml(asked: str, tmp_path: Pat
     store = await store_of(tmp_path, *SEEDS)
     assert export(store, "--for", "axolotl", "-f", asked, "-o", tmp_path / "kept.jsonl") == 0
     (entry,) = yaml.safe_load((tmp_path / "kept.axolotl.yaml").read_text())["datasets"]
-    assert (entry["type"], entry["path"]) == ("chat_template", "json")
+    assert (entry["type"], entry["ds_type"]) == ("chat_template", "json")
     names = entry.get("message_property_mappings", {"role": "role", "content": "content"})
-    for row in read_jsonl(Path(*entry["data_files"])):
+    for row in read_jsonl(Path(entry["path"])):
         turns = row[entry["field_messages"]]
         assert turns[-1][names["role"]] in ("assistant", "gpt")
         assert all(turn[names["content"]] for turn in turns)
@@ -182,7 +182,7 @@ async def test_axolotl_finds_pairs_as_objects_by_its_yaml(tmp_path: Path) -> Non
     (entry,) = config["datasets"]
     assert (config["rl"], entry["type"]) == ("dpo", "chat_template.default")
     role, content = (entry["message_property_mappings"][name] for name in ("role", "content"))
-    rows = read_jsonl(Path(*entry["data_files"]))
+    rows = read_jsonl(Path(entry["path"]))
     for row in rows:
         assert row[entry["field_messages"]][-1][role] in entry["roles"]["user"]
         for field in ("field_chosen", "field_rejected"):

@@ -1,6 +1,6 @@
 """What a trainer wants beside the rows: an entry of LLaMA-Factory's dataset_info.json, the ``datasets`` of Axolotl's
 YAML, a call of TRL. Each follows the trainer's own documentation (LLaMA-Factory: data/README.md; Axolotl:
-docs/dataset-formats/conversation and docs/rlhf, ``chat_template.default``; TRL: docs/dataset_formats).
+docs/dataset_loading, docs/dataset-formats/conversation, docs/rlhf; TRL: docs/dataset_formats).
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _write_axolotl_yaml(format: str, files: Mapping[str, Path]) -> Path:
 
 def _axolotl_entry(format: str, path: Path) -> dict[str, Any]:
     kind = "parquet" if path.suffix == ".parquet" else "json"
-    return {"path": kind, "data_files": [str(path)], "split": "train", **_AXOLOTL[format]}
+    return {"path": str(path), "ds_type": kind, "split": "train", **_AXOLOTL[format]}
 
 
 def _write_text(path: Path, text: str) -> None:
