@@ -84,6 +84,7 @@ class Judges:
         self._closed = False
         self._settled = anyio.Event()
         self._asked = anyio.Event()
+        self._told: dict[str, tuple[ExamResult, str]] = {}
         self._absent = False
         """Whether a referee could not be asked, and may be later."""
 
@@ -136,6 +137,7 @@ class Judges:
 
     async def _decide(self, config: Config, revision: int, give_up: Callable[[str], None] | None) -> None:
         """Examine the referees of a config and let the line go on, or say why it cannot."""
+        self._client.budgets.refresh()  # A day may have begun since the exam was refused.
         mode = config.referee.exam
         judges = tuple(dict.fromkeys(config.referee.agents)) if config.needs_referee else ()
         found = {} if mode == "off" else await self._examine_all(config, revision, judges)
@@ -191,9 +193,17 @@ class Judges:
             await self._store.meta_set(key, json.dumps(result.to_dict()))
         else:
             result = ExamResult.from_dict(json.loads(kept))
+        self._tell(result, settings, from_store=kept is not None)
+        return result
+
+    def _tell(self, result: ExamResult, settings: RefereeConfig, *, from_store: bool) -> None:
+        """Tell a result once, and not again with each edit that leaves it as it is."""
+        if self._told.get(result.judge) == (result, settings.exam):
+            return
+        self._told[result.judge] = (result, settings.exam)
         self._bus.publish(
             JudgeExamined(
-                judge=judge,
+                judge=result.judge,
                 model=result.model,
                 planted=result.pairs,
                 right=result.right,
@@ -201,11 +211,10 @@ class Judges:
                 position_bias=result.position_bias,
                 passed=result.passed,
                 judges=result.passed or settings.exam == "warn",
-                from_store=kept is not None,
+                from_store=from_store,
                 message=told(result, settings.exam),
             )
         )
-        return result
 
     async def _sit(self, judge: str, model: str, exam: Exam, settings: RefereeConfig, revision: int) -> ExamResult:
         calls = PaidCalls(EXAM, revision, self._store, self._bus, time.monotonic)

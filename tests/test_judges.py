@@ -224,6 +224,17 @@ async def test_a_daemon_holds_with_the_reason_until_an_edit_names_a_judge_that_p
         assert line.judges.jury == ("b",)
 
 
+async def test_an_edit_of_something_else_examines_nobody_again_and_tells_nothing_twice(tmp_path: Path) -> None:
+    events = list[Event]()
+    async with OpenAIServer(knows) as server, daemon(judged_by(server, "a"), tmp_path, events.append) as line:
+        await until_done(line, 3)
+        await line.reconfigure(judged_by(server, "a", more="candidates: 1"))
+        await line.take_in(seeds(5), "test")
+        await until_done(line, 5)
+        assert sum(is_exam(request.body) for request in server.requests) == 48
+    assert [event.judge for event in events if isinstance(event, JudgeExamined)] == ["a"]
+
+
 async def test_an_edit_that_brings_a_judge_that_fails_holds_a_daemon_at_work(tmp_path: Path) -> None:
     async with OpenAIServer(by_agent(b=always_a)) as server, daemon(judged_by(server, "a"), tmp_path) as line:
         await until_done(line, 3)
