@@ -287,7 +287,7 @@ class AgentThrottled(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentUnthrottled(Event):
-    """An agent is no longer slowed down: there was no sign of it for a minute."""
+    """An agent is no longer slowed down: there was no sign of it for two minutes."""
 
     name: ClassVar[str] = "agent_unthrottled"
     agent: str

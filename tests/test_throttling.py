@@ -82,7 +82,7 @@ async def test_no_more_requests_leave_in_a_minute_than_allowed_and_those_that_wa
         for sent in (3, 6):
             await asking.until_queued(8 - sent)
             assert len(server.requests) == sent
-            asking.clock.at += 60
+            asking.clock.at += 61
             await asking.edit(requests_per_minute=3)
     assert len(server.charged) == 8
     assert [(one.cause, one.began) for one in asking.told] == [("requests_per_minute", True)]
@@ -151,7 +151,7 @@ async def test_another_endpoint_of_the_same_agent_begins_no_new_minute() -> None
         tasks.start_soon(asking.client.ask, "gpt", HELLO)
         await asking.until_queued(1)
         assert len(other.requests) == 0
-        asking.clock.at += 60
+        asking.clock.at += 61
         await asking.edit(requests_per_minute=1)
     assert len(other.charged) == 1
 
@@ -166,7 +166,7 @@ async def test_a_new_process_counts_what_the_one_before_sent_in_the_last_minute(
         tasks.start_soon(asking.client.ask, "gpt", HELLO)
         await asking.until_queued(1)
         assert server.requests == []
-        asking.clock.at += 41
+        asking.clock.at += 42
         await asking.edit(requests_per_minute=2)
     assert len(server.charged) == 1
 

@@ -21,7 +21,7 @@ from star_agents.agents.deployments import Deployment, DeploymentState, last_err
 from star_agents.agents.limit import AdaptiveLimit
 from star_agents.agents.rate_limit import RateLimit
 from star_agents.agents.slot import Ended, Outcome, Slot
-from star_agents.agents.throttle import QUIET_S, Rejected, Rejection, ThrottleChange, ThrottleState, ThrottleWatch
+from star_agents.agents.throttle import Rejected, Rejection, ThrottleChange, ThrottleState, ThrottleWatch
 from star_agents.agents.waiters import Waiter, Waiters, why_rejected
 from star_agents.errors import AgentRefused
 
@@ -182,7 +182,7 @@ class Gate:
     def _note_given_up(self, now: float) -> None:
         until, since = paused_until(self._deployments, now), self._rejected.since
         why = why_rejected(0.0 if since is None else now - since, until - now, last_errors(self._deployments))
-        self._rejected.give_up(max(until, now + QUIET_S), why)
+        self._rejected.give_up(now, until, why)
 
     def _has_room(self, tokens: int) -> bool:
         if self._opens_at != math.inf:

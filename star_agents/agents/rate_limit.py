@@ -15,7 +15,9 @@ from typing import Literal
 
 RateLimited = Literal["requests_per_minute", "tokens_per_minute"]
 """The key of agents.yaml that keeps a call waiting."""
-WINDOW_S = 60.0
+WINDOW_S = 61.0
+"""A provider counts what arrives, and not every request is as long on its way: a second more, and 60 of its own hold no
+more than allowed."""
 _LETTERS_PER_TOKEN = 3
 """English has about four; too many tokens reserved are given back with the reply, too few were sent too early."""
 _TOKENS_PER_MESSAGE = 8
@@ -77,9 +79,17 @@ class RateLimit:
     Args:
         requests_per_minute: Most requests in any 60 seconds.
         tokens_per_minute: Most tokens, of prompts and replies together.
+        window_s: For how long a request counts.
     """
 
-    def __init__(self, requests_per_minute: int | None = None, tokens_per_minute: int | None = None) -> None:
+    def __init__(
+        self,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        *,
+        window_s: float = WINDOW_S,
+    ) -> None:
+        self._window_s = window_s
         self.requests_per_minute = requests_per_minute
         self.tokens_per_minute = tokens_per_minute
         self._held = 0
@@ -92,7 +102,7 @@ class RateLimit:
     def restore(self, sent: Iterable[Sent], now: float) -> None:
         """Begin with what an earlier process sent; a clock that was set back makes nobody wait for more than 60 s."""
         for one in sorted(sent, key=lambda one: -one.ago_s):
-            if one.ago_s < WINDOW_S:
+            if one.ago_s < self._window_s:
                 self.hold(one.tokens).sent(now - max(0.0, one.ago_s))
 
     def can_ever_send(self, tokens: int) -> bool:
@@ -109,7 +119,7 @@ class RateLimit:
             assert permit.sent_at is not None, "only what was sent is in the window"
             count, total = count - 1, total - permit.tokens
             if self._blocked_by(count, total + tokens) is None:
-                return permit.sent_at + WINDOW_S
+                return permit.sent_at + self._window_s
         return math.inf
 
     def blocked_by(self, tokens: int, now: float) -> RateLimited | None:
@@ -132,7 +142,7 @@ class RateLimit:
 
     def _forget(self, now: float) -> None:
         window = self._window
-        while window and window[0].sent_at is not None and window[0].sent_at + WINDOW_S <= now:
+        while window and window[0].sent_at is not None and window[0].sent_at + self._window_s <= now:
             permit = window.popleft()
             permit.counts = False
             self._tokens -= permit.tokens

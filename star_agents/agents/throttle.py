@@ -1,8 +1,8 @@
 """Who slows an agent down, and since when: its provider's 429s, or its own limits in agents.yaml.
 
-Being throttled is a state, told once when it begins and once when it ends. It ends after a minute without another sign
-of it, so that a provider that lets one call in three through does not begin and end it all the time. All but the watch
-at the end is pure: the clock is handed in.
+Being throttled is a state, told once when it begins and once when it ends. It ends after two minutes without another
+sign of it, so that a provider that lets one call in three through does not begin and end it all the time. All but the
+watch at the end is pure: the clock is handed in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import Literal
 
 Cause = Literal["429", "requests_per_minute", "tokens_per_minute"]
 """``429``: the provider's. The others: the key of agents.yaml."""
-QUIET_S = 60.0
+QUIET_S = 120.0
+"""A limit that is always used up lets the next calls through once a minute: as often there is a sign of it."""
+_NOT_BEFORE_S = 60.0
+"""Shortest time after which a provider that rejects everybody is asked again by who need not."""
 _SOONEST_S = 0.001
 """Shortest timer: clocks may differ by a rounding."""
 
@@ -121,10 +124,10 @@ class Rejected:
         """Note an answer that is no 429."""
         self.since, self.gave_up, self._count, self._out_until = None, False, 0, -math.inf
 
-    def give_up(self, until: float, why: str) -> None:
-        """Note that a call ended for it, and why; before ``until`` there is no point in asking again."""
+    def give_up(self, now: float, paused_until: float, why: str) -> None:
+        """Note that a call ended for it, and why; the provider has asked for a pause until then."""
         self.gave_up, self._why = True, why
-        self._out_until = max(self._out_until, until)
+        self._out_until = max(self._out_until, paused_until, now + _NOT_BEFORE_S)
 
     def rejection(self, now: float) -> Rejection | None:
         """What there is to tell, from when a call was given up until one is answered."""
