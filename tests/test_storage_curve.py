@@ -187,7 +187,7 @@ def test_tallies_are_what_a_recount_of_every_outcome_gives(data: st.DataObject) 
 def downgrade(connection: sqlite3.Connection) -> None:
     """Make it the same store as of version 3."""
     connection.executescript(
-        "DROP TABLE curve; DROP TABLE tallies; DROP INDEX outcomes_by_pair;"
+        "DROP TABLE curve; DROP TABLE tallies; DROP TABLE failures; DROP INDEX outcomes_by_pair;"
         # Of version 5.
         "DROP INDEX calls_by_agent; ALTER TABLE calls DROP COLUMN reserved_tokens;"
         "CREATE INDEX calls_by_agent ON calls (agent); PRAGMA user_version = 3;"
@@ -220,6 +220,13 @@ def recount(committed: list[tuple[Outcome, bool]]) -> Tallies:
         wins=values.count(1.0),
         losses=values.count(0.0),
         ties=values.count(0.5),
+        won_by_tie=sum(
+            outcome.kind == "kept"
+            and outcome.winner is not None
+            and outcome.winner.verdict is not None
+            and outcome.winner.verdict.value == 0.5
+            for outcome, _ in committed
+        ),
         without_verdict=values.count(None),
         both_orders=sum(both and vote.readable for vote, both in votes),
         agree=sum(both and vote.readable and vote.agreed for vote, both in votes),

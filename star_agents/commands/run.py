@@ -203,10 +203,11 @@ def _show(result: BatchResult, out: Path) -> None:
         (name, facts["cost_usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
         for name, facts in summary["pairs"].items()
     )
-    counts, cost = summary["counts"], summary["cost"]
+    counts, cost, tied = summary["counts"], summary["cost"], summary["referee"]["won_by_tie"]
     unpriced = cost["calls_of_unknown_price"]
+    by_tie = f" ({tied} by a larger gap at a tie)" if tied else ""
     click.echo(
-        f"{counts['kept']} seeds improved, {counts['base']} kept as their base, {counts['dropped']} dropped; "
+        f"{counts['kept']} seeds improved{by_tie}, {counts['base']} kept as their base, {counts['dropped']} dropped; "
         f"{result.calls} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all"
         + (f", {usd_each(cost['usd_per_improved'])} per improved seed" if cost["known_usd"] else "")
     )

@@ -75,6 +75,8 @@ def _show(status: dict[str, Any]) -> None:
 def _sums(status: Mapping[str, Any]) -> Iterator[str]:
     """What was done, how fast and for how much, a line each."""
     yield "seeds: " + ", ".join(f"{count} {state}" for state, count in status["seeds"].items())
+    if tied := status["referee"]["won_by_tie"]:
+        yield f"  of those kept, {tied} tied with the base and won by a larger gap"
     if "rate" in status:
         rate = status["rate"]
         left = "" if rate["eta_s"] is None else f"; about {duration(rate['eta_s'])} left"

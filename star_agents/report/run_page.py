@@ -39,10 +39,11 @@ def run_page(facts: RunFacts) -> str:
 
 def _lead(summary: Data) -> str:
     """The run in two sentences."""
-    counts = summary["counts"]
+    counts, tied = summary["counts"], summary["referee"]["won_by_tie"]
+    by_tie = f" ({tied:,} by a larger gap at a tie)" if tied else ""
     said = (
-        f"{_count(counts['done'], 'seed')} done: {counts['kept']:,} improved, {counts['base']:,} kept as their base, "
-        f"{counts['dropped']:,} dropped, for {_spent(summary['cost'])}."
+        f"{_count(counts['done'], 'seed')} done: {counts['kept']:,} improved{by_tie}, "
+        f"{counts['base']:,} kept as their base, {counts['dropped']:,} dropped, for {_spent(summary['cost'])}."
     )
     left = [(counts[name], name) for name in ("waiting", "working", "quarantined") if counts[name]]
     if left:

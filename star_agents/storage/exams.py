@@ -56,6 +56,7 @@ def referee_facts(tallies: Tallies, exams: Mapping[int, ExamsInForce]) -> dict[s
         "wins": tallies.wins,
         "losses": tallies.losses,
         "ties": tallies.ties,
+        "won_by_tie": tallies.won_by_tie,
         "without_verdict": tallies.without_verdict,
         "both_orders": tallies.both_orders,
         "agree": tallies.agree,

@@ -47,6 +47,8 @@ class Tallies:
     ties: int = 0
     without_verdict: int = 0
     """Candidates that were judged without a verdict that can be read; they count in none of the three above."""
+    won_by_tie: int = 0
+    """Improved seeds whose winner was no more than a tie with the base: its gap decided (Eq. 7)."""
     both_orders: int = 0
     """Readable votes of referees that were asked in both orders; a jury gives several for one candidate."""
     agree: int = 0
@@ -94,6 +96,8 @@ def count(outcome: Outcome, *, both_orders: bool) -> Counter[Key]:
     counted: Counter[Key] = Counter()
     for one in outcome.candidates:
         is_chosen = one is outcome.winner
+        if is_chosen and outcome.kind == "kept" and one.verdict is not None and one.verdict.value == 0.5:
+            counted["referee", "won_by_tie"] += 1
         if one.score is not None and one.score.gap is not None:
             counted["gaps.chosen" if is_chosen else "gaps.others", str(gap_bin(one.score.gap))] += 1
         if not one.candidate.is_base:
@@ -132,6 +136,7 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         wins=rows.get(("referee", "wins"), 0),
         losses=rows.get(("referee", "losses"), 0),
         ties=rows.get(("referee", "ties"), 0),
+        won_by_tie=rows.get(("referee", "won_by_tie"), 0),
         without_verdict=rows.get(("referee", "none"), 0),
         both_orders=agreed + rows.get(("votes", "disagreed"), 0),
         agree=agreed,

@@ -40,7 +40,7 @@ export function budgetOf(status) {
  * @param {Status} status
  * @returns {Part[]}
  */
-function doing({ state, seeds, rate: speed, waiting_for: waitingFor, held_because: held, budgets }) {
+function doing({ state, seeds, referee, rate: speed, waiting_for: waitingFor, held_because: held, budgets }) {
   const done = doneOf(seeds);
   const open = seeds.waiting + seeds.working;
   const ofTotal = [{ strong: `${count(done)} of ${plural(totalOf(seeds), "seed")}` }, " done"];
@@ -48,7 +48,7 @@ function doing({ state, seeds, rate: speed, waiting_for: waitingFor, held_becaus
   if (state === "draining") return [`Draining: ${plural(seeds.working, "seed")} in hand, then it stops. `, ...ofTotal, "."];
   if (totalOf(seeds) === 0) return ["Ready, with nothing to do: there are no seeds yet."];
   if (held) return ["Holding: too much failed, as told below. ", ...ofTotal, "."];
-  if (open === 0) return ["Done: ", ...outcomesOf(seeds), "."];
+  if (open === 0) return ["Done: ", ...outcomesOf({ seeds, referee }), "."];
   if (state === "paused") return [seeds.working ? "Pausing: " : "Paused: ", ...ofTotal, `, ${count(open)} wait.`];
   if (waitingFor) return ["Waiting: ", ...because(waitingFor.reason, budgets), " ", ...ofTotal, "."];
   return ["Working: ", ...ofTotal, ...pace(speed), "."];
@@ -77,12 +77,13 @@ export function reachedText({ key, unit, limit, spent: used }) {
 }
 
 /**
- * @param {Status["seeds"]} seeds
+ * @param {Pick<Status, "seeds" | "referee">} status
  * @returns {Part[]}
  */
-function outcomesOf(seeds) {
+function outcomesOf({ seeds, referee }) {
   const better = { strong: `${count(seeds.kept)} of ${plural(doneOf(seeds), "seed")}` };
-  return [better, " improved", `, ${count(seeds.base)} kept the base answer`, seeds.dropped ? `, ${count(seeds.dropped)} dropped` : ""];
+  const tied = referee.won_by_tie ? ` (${count(referee.won_by_tie)} by a larger gap at a tie)` : "";
+  return [better, ` improved${tied}`, `, ${count(seeds.base)} kept the base answer`, seeds.dropped ? `, ${count(seeds.dropped)} dropped` : ""];
 }
 
 /**

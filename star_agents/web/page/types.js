@@ -44,6 +44,7 @@
 /**
  * @typedef {Object} Referee
  * @property {number} verdicts
+ * @property {number} won_by_tie improved seeds whose winner was a tie with the base
  * @property {number} without_verdict candidates that were judged in vain
  * @property {number} both_orders readable votes that were asked for in both orders
  * @property {number} agree
