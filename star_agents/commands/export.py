@@ -79,7 +79,7 @@ def command(
         return
     for path, count in files.values():
         click.echo(f"wrote {count:,} rows as {format} to {path}")
-    for part in split.shares.keys() - files.keys() if split else ():
+    for part in (part for part in (split.shares if split else ()) if part not in files):
         click.echo(f"{part}: no seed fell into this part; no file written")
     if left_out:
         click.echo(f"left out: {left_out}")
