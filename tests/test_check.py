@@ -358,6 +358,7 @@ def test_check_names_everything_in_json_and_ends_with_1_where_an_agent_fails(
     assert qwen.keys() >= {"reachable", "price", "json", "context", "latency_s", "cost_usd"}
     assert (away["ok"], away["reachable"]) == (False, False)
     assert "api_base" in away["detail"]
+    assert parts["agent away as response"]["detail"].startswith("not tried")
     assert parts["spent"]["unknown"] == ["qwen"], "nothing can have been billed where there was no connection"
     assert parts["spent"]["cost_usd"] > parts["agent priced"]["cost_usd"] > 0, "its role was paid for as well"
 

@@ -113,6 +113,11 @@ async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _F
     roles, reports = await try_roles(
         asked, config.referee, show_reference=config.show_reference, providers={"offline": respond}
     )
+    roles += [
+        RoleCheck(agent=one.agent, role=one.role, ok=False, detail="not tried: it cannot be reached, see above")
+        for one in subjects
+        if one.agent not in answer
+    ]
     return _Found(inspections=inspections, roles=roles, reports=reports, scorers=await _try_scorers(config))
 
 
