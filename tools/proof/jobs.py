@@ -122,7 +122,8 @@ def rates_sections(job: Job) -> Iterator[Section]:
         if job.quick and steps > longruns.LENGTHS[1][0]:
             continue
         case = Case(style=style, referee=referee, m=4, steps=steps, mode="score_eos", in_flight=in_flight)
-        seeds = min(10 * job.seeds, max(job.seeds, 60_000 // steps))  # a short run says little by itself
+        # A short run says little by itself.
+        seeds = job.seeds if job.quick else min(10 * job.seeds, max(job.seeds, 60_000 // steps))
         for what, settings in (("run", longruns.RATES), ("daemon", longruns.DAEMONS)):
             found = longruns.summarise(longruns.replays(job.table_of(case), case, settings, seeds, job.out))
             lead = "" if what == "run" else f"The first seeds of a daemon that assumes {longruns.HORIZON:,}: "
