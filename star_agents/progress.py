@@ -129,7 +129,8 @@ class BatchProgress:
                 self._throttled.pop((event.agent, event.cause), None)
                 self._say(event.message)
             case FailureFirstSeen():
-                self._say(f"{event.part} {event.agent}".rstrip() + f": {event.reason}")
+                who = f"{event.part} {event.agent}".rstrip()
+                self._say(f"{who} failed for the first time: {event.reason}; all of it is summed up at the end")
             case _:
                 return
         self._progress.update(self._task, completed=self._done, facts=self._facts())

@@ -24,7 +24,8 @@ _SCALES = {"auto": 20.0, "paper": 5.0}
 rows at no more calls, given a reward that is not the winner's alone (tools/proof/RESULTS.md)."""
 MOST = 0.05
 """Largest β of ``rate: auto``: one outcome that wins with π = 1 moves probabilities by 5 points at the most. 20 / N
-alone is 0.33 in a run of 60 seeds, which is noise; half or twice as much is no better (tools/proof/RESULTS.md)."""
+alone is 0.33 in a run of 60 seeds, whose curves then swing by 42 points; at 0.05 they swing by 13, and what is chosen
+is as good within its interval (tools/proof/RESULTS.md, "rates")."""
 _FLOOR_SHARE = 0.15
 """``floor: auto``, as a share of an even draw: what finds a pair that turned good again, at next to no cost (ibid.)."""
 
