@@ -197,8 +197,9 @@ def _say_if_these_are_samples(config: Config) -> None:
 
 def _show(result: BatchResult, out: Path) -> None:
     summary = result.summary
-    rows = [_pair_row(name, facts) for name, facts in summary["pairs"].items()]
-    print_table("pairs", ["pair", "candidates", "won", "mean π", "probability at start", "now", "change"], rows)
+    most_probable_first = sorted(summary["pairs"].items(), key=lambda pair: -(pair[1]["probability_now"] or 0.0))
+    rows = [_pair_row(name, facts) for name, facts in most_probable_first]
+    print_table("pairs, by probability", ["pair", "candidates", "won", "mean π", "p at start", "p now", "change"], rows)
     print_costs(
         (name, facts["cost_usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
         for name, facts in summary["pairs"].items()
