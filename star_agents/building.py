@@ -23,7 +23,7 @@ from star_agents.bus import Bus
 from star_agents.collecting import spare_what_stays
 from star_agents.config import Config
 from star_agents.config_file import config_digest
-from star_agents.events import AgentThrottled, AgentUnthrottled, CallEnded, DeploymentChanged
+from star_agents.events import AgentThrottled, AgentUnthrottled, CallEnded, DeploymentChanged, ScorerTrouble
 from star_agents.line import INDEX_FILE, Line
 from star_agents.logs import keep_secret
 from star_agents.memory_rows import recalled
@@ -83,7 +83,7 @@ async def open_line(
     """
     async with AsyncExitStack() as stack:
         client = await _open_client(config, store, stack, bus, now)
-        scorer = scorer_for(config)
+        scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         if scorer is not None:
             await stack.enter_async_context(scorer)
         scheduler, revision = await _restore_scheduler(config, store, seeds_expected)
@@ -168,8 +168,11 @@ def models_to_load(config: Config) -> str:
     return " and ".join(named)
 
 
-def scorer_for(config: Config) -> Scorer | None:
-    """The scorer that the selection scores with and the memory bank embeds with, not started; ``None`` for neither."""
+def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: None) -> Scorer | None:
+    """The scorer that the selection scores with and the memory bank embeds with, not started; ``None`` for neither.
+
+    ``tell`` hears of its processes that died, hung or were stopped.
+    """
     embedder = config.embedder if config.memory.enabled else ""
     in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
     if not config.needs_small and in_process is None:
@@ -180,6 +183,7 @@ def scorer_for(config: Config) -> Scorer | None:
         large=config.needs_large,
         embedder=in_process,
         resolve=offline.resolve_model,
+        tell=tell,
     )
 
 

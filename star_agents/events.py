@@ -243,6 +243,14 @@ class DeploymentChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScorerTrouble(Event):
+    """A scorer process died, hung, or was stopped by somebody; another one takes its place and its work."""
+
+    name: ClassVar[str] = "scorer_trouble"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FailureFirstSeen(Event):
     """A part failed for a reason for which it had not failed before in this store; the work goes on without it."""
 

@@ -23,6 +23,7 @@ from star_agents.events import (
     JudgeExamined,
     OutcomeCommitted,
     PriceNoted,
+    ScorerTrouble,
 )
 from star_agents.figures import duration, usd, usd_each, usd_sum
 from star_agents.storage.rows import Counts, known
@@ -120,7 +121,7 @@ class BatchProgress:
                 self._done += 1
                 self._improved += event.outcome.kind == "kept"
                 self._settled_usd += event.outcome.cost_usd or 0.0
-            case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined():
+            case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined() | ScorerTrouble():
                 self._say(event.message)
             case AgentThrottled():
                 self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))

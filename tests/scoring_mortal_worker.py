@@ -31,7 +31,7 @@ def count(sample: Sample) -> Score:
 
 
 class Letters:
-    """Counts letters; dies of the word POISON, waits at the word GATE until it is let go, and prints."""
+    """Counts letters; dies of the word POISON, waits at GATE until it is let go and at HANG for ever, and prints."""
 
     def __init__(self, gate: Path, facts: ScorerFacts) -> None:
         self._gate = gate
@@ -64,6 +64,9 @@ class Letters:
         if "GATE" in text:
             self._gate.write_bytes(b"here")
             self._gate.with_name("let_go").read_bytes()
+        if "HANG" in text:
+            self._gate.write_bytes(b"here")
+            signal.pause()
         if "CHATTER" in text:
             sys.stderr.write("a warning\n" * 100_000)
 
@@ -104,6 +107,11 @@ def load_light(request: Request, gate: Path) -> Model:
         raise ScorerError("scorer model single does not fit into memory")
     if config.small == "deadly":
         sys.exit("the dynamic library is broken")
+    if config.small == "once" and not (been_here := gate.with_name("been_here")).exists():
+        been_here.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if config.small == "stuck":
+        signal.pause()
     facts: dict[str, Any] = {"device": "cpu", "dtype": "float32", "parameters": 26, "max_length": 9, "forward": "own"}
     small = ModelFacts(model=request["paths"][config.small], **facts)
     return Letters(gate, ScorerFacts(mode=config.mode, small=small, embedder=request["embedder"]))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import numpy as np
@@ -20,6 +21,7 @@ from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring import Scorer
 from star_agents.scoring.dual_model import DualModel
+from star_agents.scoring.hangs import Limits
 from star_agents.scoring.process import WORKER
 
 MORTAL = str(Path(__file__).with_name("scoring_mortal_worker.py"))
@@ -34,10 +36,30 @@ def gate(tmp_path: Path) -> Path:
     return tmp_path / "gate"
 
 
-def light(gate: Path, *, small: str = "letters", embedder: str | None = None, workers: int | None = None) -> Scorer:
+def light(gate: Path, *, small: str = "letters", **more: Any) -> Scorer:
     command = (sys.executable, MORTAL, "light", str(gate))
-    config = ScoringConfig(small=small)
-    return Scorer(config, embedder=embedder, command=command, resolve=lambda name: f"models/{name}", workers=workers)
+    return Scorer(ScoringConfig(small=small), command=command, resolve=lambda name: f"models/{name}", **more)
+
+
+class Looks:
+    """The time between two looks at a scorer process passes when a test says so."""
+
+    def __init__(self) -> None:
+        self._due = anyio.Semaphore(0)
+
+    def pass_by(self, count: int) -> None:
+        """Let so many looks be taken, from now on."""
+        for _ in range(count):
+            self._due.release()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._due.acquire()
+
+
+def stop(pid: int) -> None:
+    """SIGSTOP, and wait until it is stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
 
 
 def samples(number: int, *, start: int = 0) -> list[Sample]:
@@ -192,6 +214,88 @@ async def test_a_process_that_dies_while_loading_leaves_its_last_words(gate: Pat
     with pytest.raises(ScorerError, match=r"exit code 1\n(.|\n)*the dynamic library is broken"):
         async with light(gate, small="deadly"):
             pass
+
+
+async def test_a_process_that_was_stopped_is_told_replaced_and_its_request_answered(gate: Path) -> None:
+    looks, told = Looks(), list[str]()
+    limits = Limits(look_s=5, stopped_s=60)
+    async with light(gate, limits=limits, tell=told.append, sleep=looks.sleep) as scorer:
+        first = scorer.pid or 0
+        stop(first)
+        looks.pass_by(12)
+        assert await scorer.score(samples(5)) == [count(sample) for sample in samples(5)]
+        assert scorer.pid not in (None, first)
+        assert scorer.stats().deaths == 1
+    assert [line.partition(":")[0] for line in told] == [
+        f"scorer process {first} is stopped (state T, as by SIGSTOP)",
+        f"scorer process {first} is lost at work",
+    ]
+    assert "it was stopped (state T, as by SIGSTOP) for 60 s" in told[1]
+
+
+async def test_a_process_that_hangs_is_replaced_after_its_deadline_and_its_request_answered(gate: Path) -> None:
+    looks, told = Looks(), list[str]()
+    asked = [Sample(instruction="GATE")]
+    found: list[Score] = []
+
+    async def call() -> None:
+        found.extend(await scorer.score(asked))
+
+    limits = Limits(look_s=5, request_s=299, first_rate_cpu=1e9)
+    async with light(gate, limits=limits, tell=told.append, sleep=looks.sleep) as scorer:
+        async with anyio.create_task_group() as caller:
+            first = scorer.pid
+            caller.start_soon(call)
+            await anyio.to_thread.run_sync(gate.read_bytes)
+            looks.pass_by(59)
+            await anyio.wait_all_tasks_blocked()
+            assert scorer.pid == first
+            looks.pass_by(1)
+            await anyio.to_thread.run_sync(gate.read_bytes)
+            await anyio.to_thread.run_sync(gate.with_name("let_go").write_bytes, b"")
+        assert scorer.pid != first
+    assert found == [count(sample) for sample in asked]
+    assert len(told) == 1
+    assert "it did not answer within 299 s" in told[0]
+
+
+async def test_a_sample_that_hangs_the_process_each_time_gets_a_reason_and_the_others_their_scores(gate: Path) -> None:
+    first, last = samples(2)
+    hanging = Sample(instruction="HANG")
+
+    here = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
+
+    async def until_it_hangs(seconds: float) -> None:
+        await anyio.wait_readable(here)
+        os.read(here, len(b"here"))
+
+    async with light(
+        gate, limits=Limits(look_s=5, request_s=4, first_rate_cpu=1e9, slack=0), sleep=until_it_hangs
+    ) as scorer:
+        found = await scorer.score([first, hanging, last])
+        deaths = scorer.stats().deaths
+    os.close(here)
+    assert found == [count(first), DIED, count(last)]
+    assert deaths == 3 + 1 + 2  # on all three, on the half that holds it, on it alone
+
+
+async def test_a_process_that_is_killed_while_loading_is_given_a_second_try(gate: Path) -> None:
+    told: list[str] = []
+    async with light(gate, small="once", tell=told.append) as scorer:
+        assert await scorer.score(samples(5)) == [count(sample) for sample in samples(5)]
+        assert scorer.stats().deaths == 1
+    assert len(told) == 1
+    assert "is lost while it loaded its models: it was ended by SIGKILL" in told[0]
+
+
+async def test_a_process_that_hangs_while_loading_is_given_a_second_try_and_then_it_is_an_error(gate: Path) -> None:
+    looks, told = Looks(), list[str]()
+    looks.pass_by(4)
+    limits = Limits(look_s=5, loading_s=10)
+    with pytest.raises(ScorerError, match="died 2 times while loading its models: it did not answer within 10 s"):
+        async with light(gate, small="stuck", limits=limits, tell=told.append, sleep=looks.sleep):
+            pass
+    assert len(told) == 2
 
 
 async def test_a_command_that_does_not_exist_is_named() -> None:

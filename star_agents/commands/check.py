@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ def _prices(config: Config) -> list[Finding]:
 
 async def _try_scorers(config: Config) -> list[Finding]:
     """Load what scores and embeds, and use it: on a plain sample, on one with a system turn, on one with an earlier."""
-    scorer = scorer_for(config)
+    scorer = scorer_for(config, tell=partial(click.echo, err=True))
     if scorer is None:
         return []
     try:

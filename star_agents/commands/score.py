@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -55,7 +56,8 @@ def command(file: Path, out: Path, report: Path | None, fresh: bool, as_json: bo
     set_up_logging(level="error")
     config = ScoringConfig(**scoring)
     job = ScoreJob(source=file, out=out, config=config, report=report, fresh=fresh)
-    result = anyio.run(score_file, job, Scorer(config, embedder=None, resolve=offline.resolve_model))
+    tell = partial(click.echo, err=True)
+    result = anyio.run(score_file, job, Scorer(config, embedder=None, resolve=offline.resolve_model, tell=tell))
     if result.tally is None:
         _say_how_to_go_on(result, job)
         sys.exit(INTERRUPTED)

@@ -108,6 +108,8 @@ class ScorerStats:
     """Bytes of main memory at the most, summed over the processes."""
     gpu_memory: int
     """Likewise of GPU memory."""
+    deaths: int = 0
+    """Processes that died or hung so far; another one took the place of each."""
     troubles: tuple[str, ...] = ()
     """Why processes are missing that should be there."""
 

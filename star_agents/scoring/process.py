@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 import star_agents
 from star_agents.errors import ScorerError
 from star_agents.scoring.facts import Usage
+from star_agents.scoring.hangs import Watch
+from star_agents.scoring.proc import signs_of
 
 WORKER = (sys.executable, "-m", "star_agents.scoring.worker")
 LAST_WORDS = 20
@@ -26,8 +28,19 @@ LONGEST_ANSWER = 1 << 30
 """Bytes; anything longer is not an answer."""
 
 
+_OVER = (
+    anyio.IncompleteRead,
+    anyio.DelimiterNotFound,
+    anyio.EndOfStream,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+)
+"""What a pipe says when nothing that can be used will come through it."""
+Sleep = Callable[[float], Awaitable[None]]
+
+
 class WorkerDied(Exception):
-    """The process ended before it answered. Never leaves this room."""
+    """The process ended, or hung, before it answered. Never leaves this room."""
 
 
 class WorkerProcess:
@@ -64,14 +77,29 @@ class WorkerProcess:
         """Process id."""
         return self._process.pid
 
-    async def ask(self, request: Mapping[str, Any]) -> Any:
-        """Send a request and wait for its result. Raises ScorerError as the worker says, WorkerDied where it died."""
+    async def ask(
+        self, request: Mapping[str, Any], watch: Watch, *, tell: Callable[[str], None], sleep: Sleep = anyio.sleep
+    ) -> Any:
+        """Send a request and wait for its result, for as long as ``watch`` has patience.
+
+        Args:
+            request: What to do.
+            watch: Over this request alone.
+            tell: Hears, in a sentence, that somebody has stopped the process.
+            sleep: Passes the time between two looks at the process.
+
+        Raises:
+            ScorerError: as the worker says.
+            WorkerDied: where it died, or counts as hung: then end it.
+        """
         self._asked += 1
-        try:
-            await self._requests.send(json.dumps({"id": self._asked, **request}).encode() + b"\n")
-            line = await self._answers.receive_until(b"\n", LONGEST_ANSWER)
-        except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise WorkerDied from error
+        line: bytes | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._look_on, watch, tell, sleep, tasks.cancel_scope)
+            line = await self._exchange(json.dumps({"id": self._asked, **request}).encode() + b"\n")
+            tasks.cancel_scope.cancel()
+        if line is None:
+            raise WorkerDied(watch.verdict)
         answer = json.loads(line)
         if answer["id"] != self._asked:
             raise WorkerDied(f"answer {answer['id']} came where {self._asked} was due")
@@ -79,6 +107,27 @@ class WorkerProcess:
             raise ScorerError(answer["error"])
         self.usage = Usage(**answer["usage"])
         return answer["result"]
+
+    async def _exchange(self, request: bytes) -> bytes | None:
+        """The answer's line; ``None`` where the process died. A process that is stopped may not even take a request."""
+        try:
+            await self._requests.send(request)
+            return await self._answers.receive_until(b"\n", LONGEST_ANSWER)
+        except _OVER:
+            return None
+
+    async def _look_on(
+        self, watch: Watch, tell: Callable[[str], None], sleep: Sleep, exchange: anyio.CancelScope
+    ) -> None:
+        while not watch.verdict:
+            await sleep(watch.limits.look_s)
+            watch.look(signs_of(self.pid))
+            if watch.has_just_stopped:
+                tell(
+                    f"scorer process {self.pid} is stopped (state T, as by SIGSTOP): `kill -CONT {self.pid}` lets it "
+                    f"go on; another one takes its place after {watch.limits.stopped_s:,.0f} s"
+                )
+        exchange.cancel()
 
     async def end(self) -> str:
         """End the process, whatever it does, and return how it ended with the last lines it wrote."""

@@ -23,7 +23,8 @@ from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring.backlog import CPU, GPU, Backlog, Call, Item, Portion, Run, Work
 from star_agents.scoring.facts import ScorerFacts, ScorerStats
-from star_agents.scoring.process import WORKER
+from star_agents.scoring.hangs import USUAL, Limits
+from star_agents.scoring.process import WORKER, Sleep
 from star_agents.scoring.supervisor import Poison, Supervisor
 
 CALLS = 256
@@ -43,10 +44,13 @@ class Scorer:
         resolve: Turns a model's name into a folder or Hugging Face name (``offline/small`` into where it lies).
         command: What to start as the worker process.
         workers: How many processes share the calls; ``None``: one per GPU, or one on the CPU.
+        limits: How long a process is waited for before it counts as hung.
+        tell: Hears, in a sentence each, of processes that died, hung or were stopped.
+        sleep: Passes the time between two looks at a process.
 
     Entering starts the process and loads the models; it raises ScorerError where that fails. Further processes load
-    while the first one works already. A process that dies later is started again and its request sent again; a sample
-    that kills it every time gets a reason, and the others lose nothing.
+    while the first one works already. A process that dies later, or hangs (``hangs``), is started again and its request
+    sent again; a sample that kills it every time gets a reason, and the others lose nothing.
     """
 
     def __init__(
@@ -59,6 +63,9 @@ class Scorer:
         resolve: Callable[[str], str] = lambda name: name,
         command: Sequence[str] = WORKER,
         workers: int | None = None,
+        limits: Limits = USUAL,
+        tell: Callable[[str], None] = lambda trouble: None,
+        sleep: Sleep = anyio.sleep,
     ) -> None:
         self._config = config
         self._small = small
@@ -67,6 +74,9 @@ class Scorer:
         self._resolve = resolve
         self._command = command
         self._workers = workers
+        self._limits = limits
+        self._tell = tell
+        self._sleep = sleep
         self._tasks: TaskGroup | None = None
         self._supervisors: list[Supervisor] = []
         self._open: bool | None = None
@@ -137,6 +147,7 @@ class Scorer:
             pack_fill=tokens / rows if rows else 0.0,
             memory=sum(usage.memory for usage in usages),
             gpu_memory=sum(usage.gpu_memory for usage in usages),
+            deaths=sum(supervisor.deaths for supervisor in self._supervisors),
             troubles=tuple(self._troubles),
         )
 
@@ -184,8 +195,9 @@ class Scorer:
             "embedder": self._embedder,
             "worker": number,
         }
-        self._supervisors.append(Supervisor(self._command, load, tasks))
-        return self._supervisors[-1]
+        supervisor = Supervisor(self._command, load, tasks, limits=self._limits, tell=self._tell, sleep=self._sleep)
+        self._supervisors.append(supervisor)
+        return supervisor
 
     async def _pump(self, supervisor: Supervisor) -> None:
         """Serve the backlog with one process, as long as the scorer is open."""

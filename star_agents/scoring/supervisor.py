@@ -1,20 +1,25 @@
-"""Keeps one scorer process alive and every batch answered, whatever dies on the way."""
+"""Keeps one scorer process alive and every batch answered, whatever dies or hangs on the way."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import anyio
 from anyio.abc import TaskGroup
 
 from star_agents.errors import ScorerError
-from star_agents.scoring.backlog import Item
+from star_agents.scoring.backlog import Item, estimate
 from star_agents.scoring.facts import ScorerFacts, Usage
-from star_agents.scoring.process import WorkerDied, WorkerProcess
+from star_agents.scoring.hangs import Limits, Pace, Watch
+from star_agents.scoring.process import Sleep, WorkerDied, WorkerProcess
 
 DEATHS = 3
-"""Times that a process may die on one batch before the batch is split to find the sample that kills it."""
+"""Times that a process may die or hang on one batch before the batch is split to find the sample that kills it."""
+LOADINGS = 2
+"""Times that loading the models is tried where the process dies or hangs over it: one death may be chance."""
 
 
 class Poison(Exception):
@@ -24,12 +29,29 @@ class Poison(Exception):
 class Supervisor:
     """Starts a scorer process, loads its models, and starts another one when it dies."""
 
-    def __init__(self, command: Sequence[str], load: Mapping[str, Any], tasks: TaskGroup) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        load: Mapping[str, Any],
+        tasks: TaskGroup,
+        *,
+        limits: Limits,
+        tell: Callable[[str], None],
+        sleep: Sleep = anyio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._command = command
         self._load = {**load, "do": "load"}
         self._tasks = tasks
+        self._limits = limits
+        self._tell = tell
+        self._sleep = sleep
+        self._clock = clock
+        self._pace = Pace(limits)
         self._process: WorkerProcess | None = None
         self._past = Usage()
+        self.deaths = 0
+        """Processes that died or hung so far, and were started again or given up."""
         self.facts: ScorerFacts | None = None
         """What the process has loaded; ``None`` before the first start."""
         self.devices = 1
@@ -48,17 +70,21 @@ class Supervisor:
 
     async def start(self) -> WorkerProcess:
         """The running process with its models loaded. Raises ScorerError where they cannot be loaded."""
-        if self._process is None:
-            self._process = await WorkerProcess.start(self._command, self._tasks)
+        if self._process is not None:
+            return self._process
+        for _ in range(LOADINGS):
+            process = self._process = await WorkerProcess.start(self._command, self._tasks)
             try:
-                loaded = await self._process.ask(self._load)
+                loaded = await self._ask(process, self._load, Watch.over_loading(self._limits))
             except ScorerError:
                 await self.stop()
                 raise
-            except WorkerDied as error:
-                raise ScorerError(f"the scorer process died while loading its models: {await self.stop()}") from error
+            except WorkerDied as death:
+                told = await self._bury(death, "while it loaded its models")
+                continue
             self.facts, self.devices = ScorerFacts.from_dict(loaded), loaded["devices"]
-        return self._process
+            return process
+        raise ScorerError(f"the scorer process died {LOADINGS} times while loading its models: {told}")
 
     async def stop(self) -> str:
         """End the process and return how it ended; without one, nothing happens."""
@@ -69,15 +95,44 @@ class Supervisor:
             self._past = Usage(tokens=tokens, rows=rows)
         return await process.end() if process else ""
 
-    async def ask(self, request: Mapping[str, Any], *, deaths: int) -> Any:
-        """The answer to a request; the process may die ``deaths`` times over it. Raises ScorerError, WorkerDied."""
+    async def ask(self, request: Mapping[str, Any], *, tokens: int, deaths: int) -> Any:
+        """The answer to a request of about so many tokens; the process may die or hang ``deaths`` times over it.
+
+        Raises ScorerError, WorkerDied.
+        """
         for _ in range(deaths):
             process = await self.start()
+            is_on_gpu = self.facts is not None and self.facts.is_on_gpu
+            watch = Watch(self._limits, allowed_s=self._pace.allowed_s(tokens, is_on_gpu=is_on_gpu))
+            began = self._clock()
             try:
-                return await process.ask(request)
-            except WorkerDied:
-                last_words = await self.stop()
-        raise WorkerDied(last_words)
+                answer = await self._ask(process, request, watch)
+            except WorkerDied as death:
+                told = await self._bury(death, "at work")
+                continue
+            self._pace.measured(tokens, self._clock() - began)
+            return answer
+        raise WorkerDied(told)
+
+    async def _ask(self, process: WorkerProcess, request: Mapping[str, Any], watch: Watch) -> Any:
+        return await process.ask(request, watch, tell=self._tell, sleep=self._sleep)
+
+    async def _bury(self, death: WorkerDied, when: str) -> str:
+        """End what is left of the process, count and tell its death; returns how it ended with its last words."""
+        pid = self.pid
+        ending = await self.stop()
+        self.deaths += 1
+        # How a process that hung was ended is our own doing.
+        how, _, last_words = ending.partition("\n")
+        told = "\n".join(filter(None, (str(death) or how, last_words)))
+        self._tell(f"scorer process {pid} is lost {when}: {told.splitlines()[0]}")
+        return told
+
+    def _weight(self, items: Sequence[Item]) -> int:
+        """About how many tokens go through the models; what is longer than they read is cut."""
+        models = [model for model in (self.facts.small, self.facts.large) if model] if self.facts else []
+        longest = 2 * max((model.max_length for model in models), default=1 << 20)
+        return sum(min(estimate(item), longest) for item in items)
 
     async def answers(
         self, items: Sequence[Item], request: Callable[[Sequence[Item]], Mapping[str, Any]], *, deaths: int = DEATHS
@@ -87,7 +142,7 @@ class Supervisor:
         Raises ScorerError where the models cannot be loaded again.
         """
         try:
-            found: list[Any] = await self.ask(request(items), deaths=deaths)
+            found: list[Any] = await self.ask(request(items), tokens=self._weight(items), deaths=deaths)
             return found
         except WorkerDied as death:
             if len(items) == 1:

@@ -51,6 +51,7 @@ _NUMBERS = (
     _Reading("gauge", "scorer_oldest_wait_seconds", "Age of the oldest that waits.", "scorer.oldest_seconds"),
     _Reading("counter", "scorer_samples", "Samples scored and texts embedded.", "scorer.answered"),
     _Reading("counter", "scorer_tokens", "Tokens that went through the scorer models.", "scorer.tokens"),
+    _Reading("counter", "scorer_deaths", "Scorer processes that died or hung and were replaced.", "scorer.deaths"),
     _Reading("counter", "scorer_busy_seconds", "Time in requests, over all processes.", "scorer.busy_seconds"),
     _Reading("gauge", "scorer_pack_fill_ratio", "Tokens per row of the packs.", "scorer.pack_fill"),
     _Reading("gauge", "scorer_memory_peak_bytes", "Main memory of the processes at the most.", "scorer.memory"),

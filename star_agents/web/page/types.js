@@ -112,7 +112,7 @@
  * @property {FailureCount[]} failures
  * @property {string} held_because empty unless failures passed a limit
  * @property {{size: number | null, draws: number, hits: number, hit_rate: number | null}} memory
- * @property {{workers: number, waiting: number, answered: number, answered_per_second: number, troubles: string[]} | null} scorer
+ * @property {{workers: number, waiting: number, answered: number, answered_per_second: number, deaths: number, troubles: string[]} | null} scorer
  * @property {{agents: string[], pairs: string[], base_pairs: string[], candidates: number, selection: string, small: string | null, large: string | null}} config
  */
 
