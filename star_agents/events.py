@@ -256,7 +256,7 @@ class FailureFirstSeen(Event):
 
     name: ClassVar[str] = "failure_first_seen"
     part: str
-    """``agent``, ``referee``, ``scorer`` or ``embedder``."""
+    """``agent``, ``referee``, ``scorer``, ``embedder``, or ``usage``: what a provider says that its replies took."""
     agent: str
     """Its name; empty for the scorer."""
     reason: str

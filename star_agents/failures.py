@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-Part = Literal["agent", "referee", "scorer", "embedder", "seeds"]
-"""Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector; or a file
-of seeds for rows, where a person let bad ones be left out."""
+Part = Literal["agent", "referee", "scorer", "embedder", "usage", "seeds"]
+"""Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector;
+an agent's provider for what its replies took; or a file of seeds for rows, where bad ones were let be left out."""
 
 UNREADABLE = "no verdict could be read"
 BUDGET_SPENT = "its budget is spent"
 DOWN = "it was down"
+USAGE_DOUBTED = "the provider's counts of tokens cannot be so; the most that was reserved counts instead"
 OTHER = "other reasons"
 """Takes in every reason beyond ``REASONS_KEPT`` of a part."""
 NO_FAULT = frozenset({BUDGET_SPENT, DOWN})
@@ -117,7 +118,8 @@ class FailureCount:
 
     @property
     def _subject(self) -> str:
-        return f"{self.part} {self.name}".rstrip()
+        part = "agent" if self.part == "usage" else self.part
+        return f"{part} {self.name}".rstrip()
 
     @property
     def _verb(self) -> str:
@@ -131,6 +133,8 @@ class FailureCount:
                 return f"refused {of} samples"
             case "embedder":
                 return f"failed {of} instructions"
+            case "usage":
+                return f"counted {self.failures:,} replies wrongly"
             case "seeds":
                 return f"held {self.failures:,} rows that were left out"
             case "agent":

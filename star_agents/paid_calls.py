@@ -18,6 +18,7 @@ from star_agents.agents.reply_reading import read_again
 from star_agents.agents.reports import outcome_of
 from star_agents.agents.sampling import longest_reply
 from star_agents.agents.structured import ReplyForm
+from star_agents.bounds import MOST_TOKENS
 from star_agents.bus import Bus
 from star_agents.content_hash import digest
 from star_agents.crash_points import crash_point
@@ -115,7 +116,7 @@ class PaidCalls:
                 revision=self._revision,
                 parameters=parameters,
                 reserved_usd=bound.usd,
-                reserved_tokens=bound.tokens,
+                reserved_tokens=None if bound.tokens is None else min(bound.tokens, MOST_TOKENS),
             )
             for number in range(count)
         ]

@@ -176,6 +176,8 @@ class Reply(Flat):
     """The model's thoughts, as far as the provider shows them; its tokens count as completion tokens."""
     flaw: str = ""
     """Why the text is no answer, where the reply itself shows it: it holds a NUL, its thoughts never end."""
+    usage_doubt: str = ""
+    """Why the provider's counts of tokens cannot be so; they are 0 then, and the cost is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from star_agents.failures import (
     DOWN,
     LONGEST_REASON,
     UNREADABLE,
+    USAGE_DOUBTED,
     Failure,
     Part,
     Tried,
@@ -63,6 +64,11 @@ class SeedTries:
         """Note a vote in which no verdict could be read."""
         said = one_line(redactor.text(reply), _QUOTED)
         self.failed("referee", referee, key, UNREADABLE, f"“{said}”" if said else "an empty reply")
+
+    def counted(self, agent: str, key: Hashable, doubt: str) -> None:
+        """Note a reply whose tokens the provider counted as they cannot be, and nothing of the others."""
+        if doubt:
+            self.failed("usage", agent, key, USAGE_DOUBTED, doubt)
 
     def refused(self, key: Hashable, reason: str) -> None:
         """Note a sample that the scorer refused. Numbers in the reason are this sample's own."""

@@ -315,9 +315,12 @@ class SeedBench:
         form: ReplyForm | None = None,
         is_dispensable: bool = False,
     ) -> list[Reply]:
-        return await self._calls.ask_many(
+        replies = await self._calls.ask_many(
             self._rooms.client, agent, messages, step, overrides, count, form=form, is_dispensable=is_dispensable
         )
+        for number, reply in enumerate(replies):
+            self._tries.counted(agent, (step, tuple(messages), number), reply.usage_doubt)
+        return replies
 
     async def _ask_for_vector(self, agent: str, text: str) -> Vector:
         """One journaled call to an embedding model; the journal keeps the vector as its bytes in base64."""

@@ -391,9 +391,9 @@ async def test_a_price_from_the_config_is_what_a_call_costs(server: OpenAIServer
 
 
 async def test_a_price_that_litellm_knows_needs_no_config(server: OpenAIServer) -> None:
-    server.handler = lambda body: Answer(text="ok", prompt_tokens=1_000_000, completion_tokens=0)
+    server.handler = lambda body: Answer(text="ok", prompt_tokens=4_000, completion_tokens=1)
     async with clients({"gpt": config(server, "openai/gpt-4o-mini")}) as client:
-        assert (await client.ask("gpt", HELLO)).cost_usd == pytest.approx(0.15)
+        assert (await client.ask("gpt", HELLO)).cost_usd == pytest.approx(1.5e-7 * 4_000 + 6e-7)
         bound = client.worst_case("gpt", HELLO, 100).usd
         assert bound == pytest.approx(1.5e-7 * (12 + 32) + 6e-7 * 100)
 

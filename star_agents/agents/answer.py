@@ -52,6 +52,8 @@ class Answer:
     """Those of the prompt that the provider bills at its price for cached ones."""
     listed_usd: float | None = None
     """What LiteLLM makes of the cost; ``None`` on the direct way."""
+    usage_doubt: str = ""
+    """Why the provider's counts cannot be so, in which case they are 0; see ``usage``."""
 
     @property
     def count(self) -> int:

@@ -36,6 +36,7 @@ from star_agents.agents.sending import Answered, Order, Sender
 from star_agents.agents.stock import StockTransport
 from star_agents.agents.structured import Binding, ReplyForm, StructuredReplies
 from star_agents.agents.throttle import Rejection, ThrottleChange, ThrottleState
+from star_agents.agents.usage import embedding_tokens
 from star_agents.config import AgentConfig
 from star_agents.records import Message, Reply
 
@@ -299,7 +300,7 @@ class AgentClient:
                 raise ValueError(f"{len(rows)} vectors for {len(texts)} texts")
             return _Vectors(
                 [list(row["embedding"]) for row in rows],
-                prompt_tokens=getattr(response.usage, "prompt_tokens", 0) or 0,
+                prompt_tokens=embedding_tokens(getattr(response.usage, "prompt_tokens", None), texts),
                 listed_usd=(response._hidden_params or {}).get("response_cost"),
             )
 
@@ -340,9 +341,10 @@ def _with_form(messages: Sequence[Message], form: ReplyForm | None) -> Sequence[
 
 def _cost_of(line: Line) -> Callable[[int, Answer], float | None]:
     def of(index: int, answer: Answer) -> float | None:
+        is_counted = answer.completion_tokens or not any(choice.text for choice in answer.choices)
         return cost(
             line.endpoints[index].price,
-            answer.prompt_tokens,
+            answer.prompt_tokens if is_counted else 0,  # Half of a count would be half of a price.
             answer.completion_tokens,
             answer.listed_usd,
             answer.cached_tokens,
@@ -360,6 +362,7 @@ def _replies(line: Line, answered: Answered[Answer], count: int) -> list[Reply]:
             finish_reason=choice.finish_reason,
             reasoning=choice.reasoning,
             flaw=choice.flaw,
+            usage_doubt=answer.usage_doubt,
             agent=line.name,
             model=endpoint.model,
             prompt_tokens=share.prompt_tokens,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from star_agents.agents.answer import Answer, Call
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.reply_reading import choices_of, error_in
 from star_agents.agents.routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
+from star_agents.agents.usage import Claims, openai_claims, read_usage
 
 _CONNECT_S = 15.0
 """Longest wait for a connection. The rest of a call has one deadline, which is the caller's."""
@@ -143,27 +144,33 @@ def _decode(reply: bytes) -> Any:
     try:
         return orjson.loads(reply)
     except orjson.JSONDecodeError:
-        return json.loads(reply)  # it also takes NaN, a byte-order mark and half a surrogate pair, as LiteLLM does
+        # It also takes NaN, a byte-order mark and half a surrogate pair, as LiteLLM does.
+        return json.loads(reply, parse_int=_whole_number)
+
+
+def _whole_number(digits: str) -> int | float:
+    """Python reads no number of more than 4,300 digits; the answer beside it is good all the same."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _openai_answer(read: Mapping[str, Any], call: Call) -> Answer:
-    usage = read.get("usage") or {}
-    details = usage.get("prompt_tokens_details") or {}
-    counts = (details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cache_read_input_tokens"))
-    tokens = int(usage.get("completion_tokens") or 0)
-    return Answer(
-        choices=choices_of(read["choices"], call, completion_tokens=tokens),
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=tokens,
-        cached_tokens=int(next(filter(None, counts), 0)),
-    )
+    return _answer(read["choices"], call, openai_claims(read.get("usage")))
 
 
 def _ollama_answer(read: Mapping[str, Any], call: Call) -> Answer:
-    tokens = int(read.get("eval_count") or 0)
     choice = {"message": read["message"], "finish_reason": read.get("done_reason")}
+    return _answer([choice], call, Claims(prompt=read.get("prompt_eval_count"), completion=read.get("eval_count")))
+
+
+def _answer(replied: Sequence[Mapping[str, Any]], call: Call, claims: Claims) -> Answer:
+    usage = read_usage(claims, call, replied)
     return Answer(
-        choices=choices_of([choice], call, completion_tokens=tokens),
-        prompt_tokens=int(read.get("prompt_eval_count") or 0),
-        completion_tokens=tokens,
+        choices=choices_of(replied, call, completion_tokens=usage.completion_tokens),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_tokens=usage.cached_tokens,
+        usage_doubt=usage.doubt,
     )

@@ -14,6 +14,8 @@ T = TypeVar("T", int, float)
 
 _TOKENS_PER_MESSAGE = 16
 """More than any chat template puts around one message."""
+_DEARER_THAN_LISTED = 10
+"""A call may cost more than its tokens at the dearest prices of the list (writing a cache, audio), but not so many times."""
 _TIER = re.compile(r"(?:input_cost_per_token|output_cost_per_token|cache_read_input_token_cost)_above_(\d+)(k?)_tokens")
 
 
@@ -99,8 +101,8 @@ def cost(
         price: Of the endpoint that answered.
         prompt_tokens: As the provider counted them, cached ones included.
         completion_tokens: As the provider counted them.
-        listed: What LiteLLM makes of it, where LiteLLM sent. LiteLLM says 0 for models that it does not know, so this
-            counts only where ``price`` comes from its list.
+        listed: What LiteLLM makes of it, where LiteLLM sent: it takes over what some providers say. LiteLLM says 0 for
+            models that it does not know, so this counts only where ``price`` comes from its list and it can be so.
         cached_tokens: Those of the prompt that have the price of cached ones, where the list has one.
     """
     if price is None:
@@ -109,10 +111,11 @@ def cost(
         return 0.0
     if not prompt_tokens and not completion_tokens:
         return None
-    if not price.from_config and listed is not None:
+    dearest = price.prompt * prompt_tokens + price.completion * completion_tokens
+    if not price.from_config and listed is not None and 0 <= listed <= _DEARER_THAN_LISTED * dearest:
         return float(listed)
     if not price.tiers:
-        return price.prompt * prompt_tokens + price.completion * completion_tokens
+        return dearest
     tier = next((tier for tier in reversed(price.tiers) if prompt_tokens > tier.above), price.tiers[0])
     fresh = max(prompt_tokens - cached_tokens, 0)
     return tier.prompt * fresh + tier.cached * cached_tokens + tier.completion * completion_tokens

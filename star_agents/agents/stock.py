@@ -12,6 +12,7 @@ from typing import Any
 
 from star_agents.agents.answer import Answer, Call
 from star_agents.agents.reply_reading import choices_of
+from star_agents.agents.usage import Claims, read_usage
 
 
 class StockTransport:
@@ -39,15 +40,21 @@ class StockTransport:
 
 
 def _answer(response: Any, call: Call) -> Answer:
-    usage = getattr(response, "usage", None)
-    details = getattr(usage, "prompt_tokens_details", None)
-    tokens = getattr(usage, "completion_tokens", 0) or 0
+    claimed = getattr(response, "usage", None)
+    claims = Claims(
+        prompt=getattr(claimed, "prompt_tokens", None),
+        completion=getattr(claimed, "completion_tokens", None),
+        cached=getattr(getattr(claimed, "prompt_tokens_details", None), "cached_tokens", None),
+    )
+    replied = [_as_sent(choice, call) for choice in response.choices]
+    usage = read_usage(claims, call, replied)
     return Answer(
-        choices=choices_of([_as_sent(choice, call) for choice in response.choices], call, completion_tokens=tokens),
-        prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
-        completion_tokens=tokens,
-        cached_tokens=getattr(details, "cached_tokens", 0) or 0,
+        choices=choices_of(replied, call, completion_tokens=usage.completion_tokens),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_tokens=usage.cached_tokens,
         listed_usd=(response._hidden_params or {}).get("response_cost"),
+        usage_doubt=usage.doubt,
     )
 
 

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+import anyio
 import click
 
 from star_agents.commands.tables import print_json, print_table
@@ -27,6 +28,8 @@ from star_agents.storage.examination import (
     sqlite_problem,
     sqlite_version,
 )
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.store import Store
 
 INDEX_FILE = "memory.hnsw"
 LIBRARIES = ("torch", "transformers", "litellm", "hnswlib", "aiohttp")
@@ -52,12 +55,17 @@ class Finding:
 @click.argument("folder", type=click.Path(path_type=Path), default="star_data")
 @click.option("-c", "--config", "config_path", type=click.Path(path_type=Path), help="Also look at this agents.yaml.")
 @click.option("--deep", is_flag=True, help="Check every index of the store against its table; takes longer.")
+@click.option("--repair", is_flag=True, help="First mend in the store what can be mended; nothing may work on it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def command(folder: Path, config_path: Path | None, deep: bool, as_json: bool) -> None:
-    """Look at Python, SQLite, the libraries, the disk, the store in FOLDER and agents.yaml. Nothing is changed.
+def command(folder: Path, config_path: Path | None, deep: bool, repair: bool, as_json: bool) -> None:
+    """Look at Python, SQLite, the libraries, the disk, the store in FOLDER and agents.yaml.
 
-    A daemon may work on FOLDER meanwhile. Exit code 1 if anything FAILED; a warning is none.
+    Nothing is changed without --repair, and a daemon may work on FOLDER meanwhile. Exit code 1 if anything FAILED; a
+    warning is none.
     """
+    if repair:
+        mended = anyio.run(_repair, folder)
+        click.echo(f"repaired: the counts of {mended:,} calls are unknown now", err=True)
     config, findings = _configuration(config_path)
     findings += [*_machine(), *_place(folder), *_store(folder, thorough=deep), _index(folder), _inbox(folder, config)]
     if as_json:
@@ -66,6 +74,12 @@ def command(folder: Path, config_path: Path | None, deep: bool, as_json: bool) -
         print_table("doctor", ["part", "", "detail"], [[one.part, one.state, one.detail] for one in findings])
     if any(one.state == "FAILED" for one in findings):
         sys.exit(1)
+
+
+async def _repair(folder: Path) -> int:
+    StoreReader(folder).close()  # A folder without a store is a slip of the pen; opening it to work would make one.
+    async with await Store.open(folder) as store:
+        return await store.repair_counts()
 
 
 def _ok(part: str, detail: str) -> Finding:
@@ -177,6 +191,14 @@ def _work(facts: Examination) -> Iterator[Finding]:
         yield _warn("calls", f"{pending}, cut off when a process ended: they may be paid for once more")
     else:
         yield _ok("calls", pending)
+    if facts.calls_impossible:
+        yield _warn(
+            "counts",
+            f"{facts.calls_impossible} calls hold tokens or dollars that no reply can have, as a provider claimed; "
+            "they count as unknown, and `doctor FOLDER --repair` makes them so for good",
+        )
+    else:
+        yield _ok("counts", "every call holds counts that can be so")
     if is_idle and facts.seeds_in_hand:
         yield _warn(
             "seeds", f"{facts.seeds_in_hand} were in hand when a process died; the next start queues them again"

@@ -42,6 +42,8 @@ class Examination:
     seeds_in_hand: int = 0
     calls_pending: int = 0
     """Intents without an answer."""
+    calls_impossible: int = 0
+    """With counts of tokens or dollars that no reply can have."""
 
 
 def examine(folder: Path, *, thorough: bool = False) -> Examination | None:
@@ -73,7 +75,13 @@ def examine(folder: Path, *, thorough: bool = False) -> Examination | None:
 def _with_work(connection: sqlite3.Connection, facts: Examination) -> Examination:
     work = reads.open_work(connection)
     found = tuple(quarantine.quarantined(connection, limit=1000))
-    return replace(facts, quarantined=found, seeds_in_hand=work.seeds, calls_pending=work.calls_pending)
+    return replace(
+        facts,
+        quarantined=found,
+        seeds_in_hand=work.seeds,
+        calls_pending=work.calls_pending,
+        calls_impossible=reads.count_impossible(connection),
+    )
 
 
 def owner_of(folder: Path) -> int | None:

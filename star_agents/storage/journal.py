@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from star_agents.bounds import MOST_TOKENS, MOST_USD
 from star_agents.errors import AgentRefused, StoreError
 from star_agents.records import Reply
 from star_agents.storage.plain_data import from_json, to_json
@@ -96,6 +97,16 @@ def withdraw(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
     for key in keys:
         if not execute(connection, "withdraw_first", key=key).rowcount:
             execute(connection, "withdraw_again", key=key)
+
+
+def repair_counts(connection: sqlite3.Connection) -> int:
+    """Make counts and dollars that no reply can have unknown, and what followed from them; return how many calls.
+
+    Only releases that believed whatever a provider said wrote such rows (issue 12, item 1).
+    """
+    for name in ("repair_candidates", "repair_outcomes"):
+        execute(connection, name, most_usd=MOST_USD)
+    return execute(connection, "repair_calls", most_tokens=MOST_TOKENS, most_usd=MOST_USD).rowcount
 
 
 def find_step(connection: sqlite3.Connection, seed_id: str, step: str) -> dict[str, Any] | None:

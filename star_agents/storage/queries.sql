@@ -234,6 +234,17 @@ SELECT kind, count(*) FROM outcomes WHERE kind IN ('kept', 'base') GROUP BY kind
 
 -- agent_usage --
 -- Calls, tokens and dollars by agent. A send without an answer, or with one of unknown price, may cost what it reserved.
+-- What no reply can have, as older releases recorded it, is unknown (`doctor --repair` makes it so for good).
+WITH believed AS (
+    SELECT agent, state, sends, reserved_usd,
+        CASE WHEN can_be THEN cost_usd WHEN reserved_usd = 0 THEN 0.0 END AS cost_usd,
+        can_be * prompt_tokens AS prompt_tokens, can_be * completion_tokens AS completion_tokens
+    FROM (
+        SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
+            AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
+        FROM calls
+    )
+)
 SELECT agent,
     sum(state = 'answered'),
     sum(state = 'intent'),
@@ -247,16 +258,16 @@ SELECT agent,
         -- Where nothing could be reserved for some, and nothing stands against it, it is not known.
         CASE WHEN max(reserved_usd IS NULL AND sends > (state = 'answered' AND cost_usd IS NOT NULL)) THEN 0.0 END
     )
-FROM calls GROUP BY agent ORDER BY agent;
+FROM believed GROUP BY agent ORDER BY agent;
 
 -- usage_of_seeds --
--- What each of these seeds took that is done; one may have called nobody.
+-- What each of these seeds took that is done; one may have called nobody. What no reply can have is unknown.
 SELECT s.id,
     coalesce(sum(c.state = 'answered'), 0),
-    coalesce(sum(c.prompt_tokens), 0),
-    coalesce(sum(c.completion_tokens), 0),
-    coalesce(sum(c.cost_usd), 0.0),
-    coalesce(sum(c.state = 'answered' AND c.cost_usd IS NULL), 0)
+    coalesce(sum(CASE WHEN c.prompt_tokens BETWEEN 0 AND :most_tokens THEN c.prompt_tokens END), 0),
+    coalesce(sum(CASE WHEN c.completion_tokens BETWEEN 0 AND :most_tokens THEN c.completion_tokens END), 0),
+    coalesce(sum(CASE WHEN c.cost_usd BETWEEN 0 AND :most_usd THEN c.cost_usd END), 0.0),
+    coalesce(sum(c.state = 'answered' AND coalesce(c.cost_usd NOT BETWEEN 0 AND :most_usd, TRUE)), 0)
 FROM json_each(:ids) AS asked
 JOIN seeds AS s ON s.id = asked.value AND s.state = 'done'
 LEFT JOIN calls AS c ON c.seed_id = s.id
@@ -264,6 +275,16 @@ GROUP BY s.id;
 
 -- taken --
 -- Most dollars, sends and tokens of all calls, by agent: as taken_since, from an index that holds all that it needs.
+WITH believed AS (
+    SELECT agent, state, sends, reserved_usd, reserved_tokens,
+        CASE WHEN can_be THEN cost_usd WHEN reserved_usd = 0 THEN 0.0 END AS cost_usd,
+        can_be * prompt_tokens AS prompt_tokens, can_be * completion_tokens AS completion_tokens
+    FROM (
+        SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
+            AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
+        FROM calls INDEXED BY calls_by_agent
+    )
+)
 SELECT agent,
     sum(
         coalesce(cost_usd, 0.0)
@@ -274,11 +295,21 @@ SELECT agent,
         prompt_tokens + completion_tokens
         + coalesce(reserved_tokens * (sends - (state = 'answered' AND prompt_tokens + completion_tokens > 0)), 0)
     )
-FROM calls INDEXED BY calls_by_agent GROUP BY agent;
+FROM believed GROUP BY agent;
 
 -- taken_since --
 -- Most dollars, sends and tokens of the calls sent since a moment, by agent; of one that was sent again all sends count.
 -- An answer without a price may cost what was reserved, one whose tokens nobody counted may have as many.
+WITH believed AS (
+    SELECT agent, state, sends, reserved_usd, reserved_tokens,
+        CASE WHEN can_be THEN cost_usd WHEN reserved_usd = 0 THEN 0.0 END AS cost_usd,
+        can_be * prompt_tokens AS prompt_tokens, can_be * completion_tokens AS completion_tokens
+    FROM (
+        SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
+            AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
+        FROM calls INDEXED BY calls_by_time WHERE intended_at >= :since
+    )
+)
 SELECT agent,
     sum(
         coalesce(cost_usd, 0.0)
@@ -289,12 +320,12 @@ SELECT agent,
         prompt_tokens + completion_tokens
         + coalesce(reserved_tokens * (sends - (state = 'answered' AND prompt_tokens + completion_tokens > 0)), 0)
     )
-FROM calls INDEXED BY calls_by_time WHERE intended_at >= :since GROUP BY agent;
+FROM believed GROUP BY agent;
 
 -- sent_since --
 -- Agent, time and tokens of each call sent since a moment: those of the reply, or the most that it may have.
 SELECT agent, intended_at, CASE state
-    WHEN 'answered' THEN prompt_tokens + completion_tokens
+    WHEN 'answered' THEN min(max(prompt_tokens, 0), :most_tokens) + min(max(completion_tokens, 0), :most_tokens)
     ELSE coalesce(json_extract(parameters, '$.max_tokens'), json_extract(parameters, '$.max_completion_tokens'), 0)
 END
 FROM calls INDEXED BY calls_by_time WHERE intended_at >= :since AND state != 'withdrawn';
@@ -484,3 +515,34 @@ FROM calls WHERE seed_id = :seed_id ORDER BY intended_at, step;
 -- outcomes_of_seed --
 -- Every outcome of a seed, newest first.
 SELECT seq, revision, at, payload, cleared_at FROM outcomes WHERE seed_id = :seed_id ORDER BY seq DESC;
+
+-- count_impossible --
+-- Calls with counts or dollars that no reply can have: releases that believed whatever a provider said wrote them.
+SELECT count(*) FROM calls INDEXED BY calls_by_agent
+WHERE NOT (
+    prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
+    AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd
+);
+
+-- repair_calls --
+-- Make them unknown, in the row and in its reply; what cost nothing whatever its length still costs nothing.
+UPDATE calls SET
+    prompt_tokens = 0, completion_tokens = 0, cost_usd = CASE WHEN reserved_usd = 0 THEN 0.0 END,
+    reply = json_set(
+        reply, '$.prompt_tokens', 0, '$.completion_tokens', 0, '$.cost_usd', CASE WHEN reserved_usd = 0 THEN 0.0 END,
+        '$.usage_doubt', 'counts that no reply can have were taken out by doctor --repair'
+    )
+WHERE NOT (
+    prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
+    AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd
+);
+
+-- repair_candidates --
+-- The same for what followed from such calls.
+UPDATE candidates SET cost_usd = NULL, payload = json_set(payload, '$.candidate.cost_usd', NULL)
+WHERE NOT cost_usd BETWEEN 0 AND :most_usd;
+
+-- repair_outcomes --
+-- Likewise for the sums of seeds.
+UPDATE outcomes SET cost_usd = NULL, payload = json_set(payload, '$.cost_usd', NULL)
+WHERE NOT cost_usd BETWEEN 0 AND :most_usd;

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from star_agents.bounds import MOST_TOKENS, MOST_USD
 from star_agents.records import Outcome, Sample, Seed
 from star_agents.storage.exams import exams
 from star_agents.storage.plain_data import from_json
@@ -29,6 +30,7 @@ from star_agents.storage.sql import execute
 
 OutcomeColumns = tuple[int, int, float, str]
 """seq, revision, at, payload."""
+_MOST = {"most_tokens": MOST_TOKENS, "most_usd": MOST_USD}
 
 
 def counts(connection: sqlite3.Connection) -> Counts:
@@ -58,7 +60,7 @@ def counts(connection: sqlite3.Connection) -> Counts:
 def agent_usage(connection: sqlite3.Connection) -> list[AgentUsage]:
     """Calls, tokens and dollars by agent, in order of name."""
     names = AgentUsage.__slots__
-    rows = [AgentUsage(**dict(zip(names, row, strict=True))) for row in execute(connection, "agent_usage")]
+    rows = [AgentUsage(**dict(zip(names, row, strict=True))) for row in execute(connection, "agent_usage", **_MOST)]
     return [replace(row, cost_usd=known(row.cost_usd or 0.0, row.unknown_price)) for row in rows]
 
 
@@ -69,20 +71,26 @@ def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
 
 def usage_of_seeds(connection: sqlite3.Connection, ids: Sequence[str]) -> list[SeedUsage]:
     """What each of these seeds took that is done, in no order."""
-    return [SeedUsage(*row) for row in execute(connection, "usage_of_seeds", ids=json.dumps(list(ids)))]
+    rows = execute(connection, "usage_of_seeds", ids=json.dumps(list(ids)), **_MOST)
+    return [SeedUsage(*row) for row in rows]
 
 
 def taken(connection: sqlite3.Connection, since: float | None) -> dict[str, Taken]:
     """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
-    rows = execute(connection, "taken") if since is None else execute(connection, "taken_since", since=since)
+    name, moment = ("taken", {}) if since is None else ("taken_since", {"since": since})
+    rows = execute(connection, name, **moment, **_MOST)
     return {agent: Taken(*amounts) for agent, *amounts in rows}
 
 
 def sent_since(connection: sqlite3.Connection, since: float) -> list[tuple[str, float, int]]:
     """Agent, time and tokens of each call that was sent since a moment; of one that was sent again, the last time."""
-    return [
-        (str(agent), float(at), int(tokens)) for agent, at, tokens in execute(connection, "sent_since", since=since)
-    ]
+    rows = execute(connection, "sent_since", since=since, most_tokens=MOST_TOKENS)
+    return [(str(agent), float(at), int(tokens)) for agent, at, tokens in rows]
+
+
+def count_impossible(connection: sqlite3.Connection) -> int:
+    """Calls with counts or dollars that no reply can have (``journal.repair_counts``)."""
+    return int(execute(connection, "count_impossible", **_MOST).fetchone()[0])
 
 
 def open_work(connection: sqlite3.Connection) -> OpenWork:

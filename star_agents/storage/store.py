@@ -193,6 +193,10 @@ class Store:
         """Take back the last send of calls that were certainly not paid for."""
         await self._writer.run(partial(journal.withdraw, keys=keys))
 
+    async def repair_counts(self) -> int:
+        """Make counts that no reply can have unknown, as older releases recorded them; return of how many calls."""
+        return await self._writer.run(journal.repair_counts)
+
     async def find_step(self, seed_id: str, step: str) -> dict[str, Any] | None:
         """A decision that a recipe made for a seed earlier."""
         return await self._writer.run(partial(journal.find_step, seed_id=seed_id, step=step))

@@ -209,7 +209,7 @@ class Seeds(Reply):
 class FailureCount(Reply):
     """How often one part failed for one reason."""
 
-    part: Literal["agent", "referee", "scorer", "embedder", "seeds"]
+    part: Literal["agent", "referee", "scorer", "embedder", "usage", "seeds"]
     name: str
     """Of the agent, embedder or seed file; empty for the scorer."""
     reason: str
