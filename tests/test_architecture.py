@@ -15,6 +15,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {"recipes", "scheduling", "agents", "scoring", "storage", "web", "offline"}
 ROOTS = [
+    "bounds",
     "content_hash",
     "failures",
     "records",

@@ -15,7 +15,7 @@ T = TypeVar("T", int, float)
 _TOKENS_PER_MESSAGE = 16
 """More than any chat template puts around one message."""
 _DEARER_THAN_LISTED = 10
-"""A call may cost more than its tokens at the dearest prices of the list (writing a cache, audio), but not so many times."""
+"""A call may cost more than its tokens at the dearest prices of the list (writing a cache), but not so many times."""
 _TIER = re.compile(r"(?:input_cost_per_token|output_cost_per_token|cache_read_input_token_cost)_above_(\d+)(k?)_tokens")
 
 
