@@ -20,8 +20,8 @@ from star_agents.confirming import Checkpoint, Confirmation
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import Event, SeedsAdded
 from star_agents.failures import Failure, Tried, joined, one_line, without_numbers
+from star_agents.intake import intake_problems
 from star_agents.interruption import Interruption
-from star_agents.line import intake_problems
 from star_agents.logs import log_event
 from star_agents.logs.redaction import redactor
 from star_agents.progress import BatchProgress

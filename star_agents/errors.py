@@ -93,6 +93,8 @@ class AgentError(StarAgentsError):
     """What went wrong, in words that are the same for every failure of its kind."""
     said = ""
     """What the provider said about it, shortened and without secrets."""
+    may_lie_in_the_text = False
+    """Whether another text might have been answered; false where the agent would fail on any: its key, its address."""
     part = ""
     """Who failed, where the caller knows: ``referee j``, ``embedder e``."""
 

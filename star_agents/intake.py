@@ -13,10 +13,12 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
+from star_agents.config import Config
 from star_agents.crash_points import crash_point
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import SeedsAdded, SeedsRejected
-from star_agents.line import Line, intake_problems
+from star_agents.line import Line
+from star_agents.records import SEED, Seed
 from star_agents.storage.seed_files import Collection, SeedFile
 
 ROWS_PER_TURN = 200
@@ -73,3 +75,16 @@ def _refusal(line: Line, problems: Sequence[Problem], source: str) -> SeedFileEr
 def _writable(text: str) -> str:
     """Text that can be written, whatever bytes it is made of."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
+    """Seeds that this config could never bring to an outcome: no response, and no base pair that would write one."""
+    if any(pair.response != SEED for pair in config.base):
+        return []
+    fix = "add a base pair that calls an agent: `base_pairs: [{instruction: keep, response: NAME}]`"
+    message = "has no response, and the only base pair takes the seed's own"
+    return [
+        Problem(where=seed.source or seed.id, field="response", message=message, fix=fix)
+        for seed in seeds
+        if not (seed.sample.response or "").strip()
+    ]

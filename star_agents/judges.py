@@ -54,6 +54,7 @@ class Judges:
 
     Attributes:
         jury: Agents that judge.
+        have_voted: Those that have answered under the config in force, if only in their exam; votes are added to it.
         waiting_for: Why no seed is taken; ``None`` once the jury stands.
     """
 
@@ -70,6 +71,7 @@ class Judges:
         on_settled: Callable[[], None],
     ) -> None:
         self.jury: tuple[str, ...] = ()
+        self.have_voted: set[str] = set()
         self.waiting_for: Waiting | None = None
         self._store = store
         self._client = client
@@ -96,6 +98,7 @@ class Judges:
     def put_in_force(self, config: Config, revision: int) -> None:
         """Take over a config; where somebody judges under it, ``keep_examined`` decides who."""
         self._config, self._revision = config, revision
+        self.have_voted = set()
         needs_exam = config.needs_referee and config.referee.exam != "off"
         self.jury = () if needs_exam else config.referee.agents
         if needs_exam:
@@ -157,6 +160,7 @@ class Judges:
         jury = tuple(one.judge for one in results if one.passed or mode == "warn")
         if jury:
             self.jury = jury
+            self.have_voted.update(jury)
             self._let_go()
         elif give_up is not None and (waiting := _why_nobody(results, errors, self._now())).until is None:
             give_up(waiting.reason)

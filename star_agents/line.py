@@ -25,7 +25,7 @@ from star_agents.config import Config
 from star_agents.config_changes import changes_between, restart_only
 from star_agents.config_file import config_digest
 from star_agents.crash_points import crash_point
-from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted, Problem
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import (
     ConfigApplied,
     DeploymentChanged,
@@ -42,8 +42,9 @@ from star_agents.judges import Judges
 from star_agents.logs import keep_secret
 from star_agents.memory_rows import memory_row, remembered
 from star_agents.recipes.star import StarSettings, star
-from star_agents.records import SEED, Draw, Outcome, Seed
+from star_agents.records import Draw, Outcome, Seed
 from star_agents.rejected_seeds import RejectedSeeds
+from star_agents.returned_seeds import ReturnedSeeds
 from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.queue import SeedQueue
 from star_agents.scheduling.scheduler import Scheduler
@@ -87,7 +88,12 @@ class Line:
         self.scorer = scorer
         self.client = client
         self.bus = bus
-        self.queue = SeedQueue(store.lease, ends_when_empty=ends_when_empty, holds_back=lambda: store.holds_back)
+        self._returned = ReturnedSeeds()
+        self.queue = SeedQueue(
+            lambda: self._returned.take_one(store),
+            ends_when_empty=ends_when_empty,
+            holds_back=lambda: store.holds_back,
+        )
         self.stopped_by = ""
         """Why a batch ended before its last seed; empty when it did not."""
         self._ends_when_empty = ends_when_empty
@@ -215,7 +221,9 @@ class Line:
 
     async def _work_on(self, seed: Seed) -> None:
         """Bring a seed to its outcome, or put it back where nothing can be decided now."""
-        bench = SeedBench(seed, self.rooms())
+        is_alone = self._ends_when_empty and self.queue.in_hand == 1
+        is_last_try = self._returned.is_at_fault(seed.id, is_alone=is_alone)
+        bench = SeedBench(seed, self.rooms(), is_last_try=is_last_try)
         try:
             outcome = await star(seed, bench, StarSettings.of(self.config))
             if outcome.kind == "kept":
@@ -223,7 +231,7 @@ class Line:
         except BudgetExhausted as error:
             return await self._reach_budget(bench, error)
         except AgentError as error:
-            if self._is_outage(error):
+            if self._is_outage(error) and not is_last_try:
                 return await self._wait_out(bench, error)
             return await self._drop(bench, error)
         return await self._settle(outcome, bench)
@@ -237,6 +245,7 @@ class Line:
             client=self.client,
             prompts=self._prompts,
             jury=self.judges.jury,
+            have_voted=self.judges.have_voted,
             scorer=self.scorer,
             embed=self._embed,
             draw=self._draw,
@@ -271,11 +280,13 @@ class Line:
         else:
             rest_s = min((one.asks_again_in_s for one in rejecting.values()), default=0.0) if is_rejected else 0.0
             self._rest.begin(Waiting(reason=why, until=self._now() + max(OUTAGE_REST_S, rest_s)))
+        self._returned.returned(bench.seed.id, error.part or error.what)
         self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
         return await self._return(bench.seed)
 
     async def _drop(self, bench: SeedBench, error: AgentError) -> None:
-        outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=f"{error.part or 'agents'}: {error}")
+        reason = f"{error.part or 'agents'}: {error}{self._returned.told(bench.seed.id)}"
+        outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=reason)
         await self._settle(outcome, bench)
 
     def hear(self, event: Event) -> None:
@@ -375,22 +386,10 @@ class Line:
                 seq = await self.store.commit_outcome(outcome, policy=policy, memory=row, revision=bench.revision)
                 crash_point("outcome_committed")
                 self.scheduler.learn(policy, remembered(seq, row, embedding))
+                self._returned.ended(bench.seed.id, well=outcome.kind != "dropped")
                 if outcome.kind != "dropped":
                     self._rejected.ended_well()
             if seq % INDEX_SAVED_EVERY == 0:
                 self.save_index()
         probabilities = self.scheduler.probabilities()
         self.bus.publish(OutcomeCommitted(seq=seq, outcome=outcome, probabilities=probabilities, seconds=bench.seconds))
-
-
-def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
-    """Seeds that this config could never bring to an outcome: no response, and no base pair that would write one."""
-    if any(pair.response != SEED for pair in config.base):
-        return []
-    fix = "add a base pair that calls an agent: `base_pairs: [{instruction: keep, response: NAME}]`"
-    message = "has no response, and the only base pair takes the seed's own"
-    return [
-        Problem(where=seed.source or seed.id, field="response", message=message, fix=fix)
-        for seed in seeds
-        if not (seed.sample.response or "").strip()
-    ]

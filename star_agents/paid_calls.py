@@ -14,6 +14,7 @@ import anyio
 
 from star_agents.agents.budgets import Charge
 from star_agents.agents.client import AgentClient
+from star_agents.agents.finish_reasons import most_tokens
 from star_agents.agents.reply_reading import read_again
 from star_agents.agents.reports import outcome_of
 from star_agents.agents.sampling import longest_reply
@@ -135,7 +136,8 @@ class PaidCalls:
         if self._is_new and self._costs.keys().isdisjoint(keys):
             return {}
         answers = await self._store.find_answers(keys)
-        found = {key: read_again(reply) for key, reply in answers.items()}
+        limit = most_tokens(intents[0].parameters)
+        found = {key: read_again(reply, max_tokens=limit) for key, reply in answers.items()}
         for reply in found.values():
             self._publish_answer(reply, intents[0].step, 0.0, from_journal=True)
         return found

@@ -266,15 +266,18 @@ class Verdict:
     value: float | None
     """``None``: nothing that can be read stands behind it; nothing wins by it, and nothing is learned from it."""
     votes: tuple[Vote, ...] = ()
+    failure: str = ""
+    """Why no referee answered, where it may have been for this candidate's text; then there is no vote and no value."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
-        return {"value": self.value, "votes": [vote.to_dict() for vote in self.votes]}
+        return {"value": self.value, "votes": [vote.to_dict() for vote in self.votes], "failure": self.failure}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``."""
-        return cls(value=data["value"], votes=tuple(Vote.from_dict(vote) for vote in data["votes"]))
+        votes = tuple(Vote.from_dict(vote) for vote in data["votes"])
+        return cls(value=data["value"], votes=votes, failure=data.get("failure", ""))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -321,7 +324,7 @@ class Assessed:
 
     @property
     def is_without_verdict(self) -> bool:
-        """Whether it was judged and nothing that was said could be read."""
+        """Whether it was judged and nothing that was said could be read, or nobody answered."""
         return self.verdict is not None and self.verdict.value is None
 
     def to_dict(self) -> dict[str, Any]:

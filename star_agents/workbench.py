@@ -57,6 +57,8 @@ class Rooms:
     prompts: Prompts
     jury: tuple[str, ...]
     """The referees that may judge: those of the config that passed their exam."""
+    have_voted: set[str]
+    """Referees that have answered under this config: where one fails now, it may be for what it was shown."""
     scorer: Scorer | None
     embed: Embed | str | None
     """Makes the vector of a seed's instruction, or names the agent that does; ``None`` where the memory bank is off."""
@@ -69,10 +71,17 @@ class Rooms:
 
 
 class SeedBench:
-    """The workbench of one seed; see `recipes.workbench.Workbench`."""
+    """The workbench of one seed; see `recipes.workbench.Workbench`.
 
-    def __init__(self, seed: Seed, rooms: Rooms) -> None:
+    Args:
+        seed: Who is worked.
+        rooms: With what.
+        is_last_try: The seed was put back too often: referees that are down for it are not waited for once more.
+    """
+
+    def __init__(self, seed: Seed, rooms: Rooms, *, is_last_try: bool = False) -> None:
         self.seed = seed
+        self._is_last_try = is_last_try
         self._rooms = rooms
         self._began = rooms.clock()
         self._calls = PaidCalls(seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock)
@@ -196,7 +205,34 @@ class SeedBench:
         return scores
 
     async def judge(self, candidate: Sample, base: Sample, *, name: str) -> Verdict:
-        """The referees' verdict, each call journaled."""
+        """The referees' verdict, each call journaled.
+
+        Where referees that answer otherwise all fail on this candidate, that is no verdict on it and no more: a text
+        that a provider cannot bear must not take the seed's other candidates with it.
+        """
+        try:
+            verdict = await self._ask_referees(candidate, base, name)
+        except AgentError as error:
+            if not self._may_lie_in_the_text(error):
+                raise
+            return Verdict(value=None, failure=f"{error.part}: {error}")
+        for vote in verdict.votes:
+            self._rooms.have_voted.add(vote.referee)
+            if vote.readable:
+                self._tries.worked("referee", vote.referee, name)
+        return verdict
+
+    def _may_lie_in_the_text(self, error: AgentError) -> bool:
+        """Whether a failure of all referees may be for what they were shown."""
+        jury = set(self._rooms.jury)
+        if isinstance(error, BudgetExhausted) or jury.isdisjoint(self._rooms.have_voted):
+            return False
+        is_down = bool(jury & self._rooms.client.down())
+        if isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or is_down):
+            return self._is_last_try
+        return error.may_lie_in_the_text
+
+    async def _ask_referees(self, candidate: Sample, base: Sample, name: str) -> Verdict:
         referee = self._rooms.config.referee
         fixed = {"temperature": referee.temperature, "max_tokens": referee.max_tokens}
         heard: dict[str, str] = {}
@@ -218,9 +254,7 @@ class SeedBench:
             prompts=self._rooms.prompts,
         )
         for vote in verdict.votes:
-            if vote.readable:
-                self._tries.worked("referee", vote.referee, name)
-            else:
+            if not vote.readable:
                 self._tries.unreadable(vote.referee, name, heard.get(vote.referee, ""))
         return verdict
 

@@ -10,7 +10,7 @@ from star_agents.config import Selection
 from star_agents.errors import AgentError
 from star_agents.recipes.scripted import ScriptedBench, refusal
 from star_agents.recipes.star import StarSettings, star
-from star_agents.records import AgentPair, Draw, Outcome, Sample, Score, Seed
+from star_agents.records import AgentPair, Draw, Outcome, Sample, Score, Seed, Verdict
 from star_agents.storage.why import why
 
 BASE = AgentPair(instruction="keep", response="seed")
@@ -24,6 +24,9 @@ def gap(value: float, small: float = 0.9) -> Score:
 
 
 SCORES = {"base": gap(0.2), "from a": gap(0.4), "from b": gap(0.3, 1.2), "from c": gap(-0.1)}
+
+
+FAILED = Verdict(value=None, failure="referee j: the provider failed")
 
 
 def bench(**changes: object) -> ScriptedBench:
@@ -140,6 +143,29 @@ async def test_without_a_base_sample_a_judging_selection_drops_the_seed() -> Non
 async def test_a_referee_that_cannot_be_had_is_an_error_not_a_verdict() -> None:
     with pytest.raises(AgentError, match="referee is gone"):
         await outcome_of(bench(verdicts={"from a": refusal("referee is gone")}))
+
+
+async def test_a_candidate_on_which_every_referee_failed_cannot_win_and_the_next_best_is_judged() -> None:
+    outcome = await outcome_of(bench(verdicts={"from a": FAILED, "from b": 1.0}))
+    assert pair_of(outcome) == B.name
+    assert A.name not in dict(outcome.rewards)
+    assert "no verdict on 1 could be had" in why(outcome)
+
+
+async def test_where_referees_fail_on_the_only_candidate_that_they_were_asked_about_the_base_stays() -> None:
+    one = Draw(base=(BASE,), sampled=(A,))
+    outcome = await outcome_of(
+        ScriptedBench(SEED, one, responses=RESPONSES, scores=SCORES, verdicts={"from a": FAILED})
+    )
+    assert (outcome.kind, outcome.rewards) == ("base", ())
+    assert why(outcome).endswith("the one verdict on another candidate could not be had, and nothing wins without one.")
+
+
+async def test_where_referees_fail_on_every_candidate_the_seed_is_dropped_and_nothing_is_learned() -> None:
+    outcome = await outcome_of(bench(verdicts={"from a": FAILED, "from b": FAILED}))
+    assert (outcome.kind, outcome.chosen, outcome.rewards) == ("dropped", None, ())
+    assert outcome.reason == FAILED.failure
+    assert all(one.verdict is None or one.verdict.value != 1.0 for one in outcome.candidates)
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,7 @@ async def test_every_candidate_of_an_outcome_stands_beside_the_others(store: Sto
     assert won["verdict"] == {
         "value": 1.0,
         "votes": [{"referee": "judge", "value": 1.0, "agreed": True, "readable": True}],
+        "failure": "",
     }
     assert (won["models"], won["prompts"]) == ({"response": "offline/a"}, ["respond@1:0123abcd"])
 

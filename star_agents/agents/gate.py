@@ -383,8 +383,10 @@ class Gate:
 
     def _too_large(self, tokens: int) -> AgentRefused:
         name = self._deployments[0].name.rpartition("/")[0] or self._deployments[0].name
-        return AgentRefused(
+        error = AgentRefused(
             f"agent {name}: a call of up to {tokens:,} tokens (about its prompt, and the longest reply) is larger than "
             f"`tokens_per_minute: {self.rate.tokens_per_minute}`, so no minute has room for it; raise that, or lower "
             "`max_tokens`"
         )
+        error.may_lie_in_the_text = True
+        return error

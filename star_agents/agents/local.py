@@ -17,10 +17,11 @@ class LocalTransport:
         respond = call.endpoint.respond
         if respond is None:
             raise ValueError(f"{call.endpoint.model} has no function in this process")
-        answer = respond(call.endpoint.model.partition("/")[2], call.messages, call.shape.get("max_tokens"))
+        max_tokens = call.shape.get("max_tokens")
+        answer = respond(call.endpoint.model.partition("/")[2], call.messages, max_tokens)
         prompt = [message["content"] for message in call.messages]
         return Answer(
-            choices=(read_choice({"content": answer.text}, answer.finish_reason, prompt),),
+            choices=(read_choice({"content": answer.text}, answer.finish_reason, prompt, max_tokens=max_tokens),),
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
         )

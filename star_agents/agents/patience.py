@@ -118,6 +118,7 @@ class Patience:
         else:
             last = AgentUnavailable(message, is_outage=isinstance(error, AgentUnavailable) and error.is_outage)
         last.what, last.said = error.what, error.said
+        last.may_lie_in_the_text = error.may_lie_in_the_text
         raise last
 
     def _backoff(self, count: int, longest: float = _LONGEST_WAIT_S) -> float:

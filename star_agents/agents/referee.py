@@ -139,7 +139,7 @@ class _Bench:
         shown = [text for sample in self._shown["ab"] for text in (question(sample), sample.response or "")]
         if self._prompt == "paper":
             return read_paper_verdict(reply.text, shown)
-        return read_verdict(reply.text, nonce, shown, is_whole=reply.finish_reason == "stop")
+        return read_verdict(reply.text, nonce, shown, is_whole=reply.finish_reason == "stop" and not reply.flaw)
 
     def _form(self, nonce: str, attempt: int) -> ReplyForm | None:
         """Our prompt's reply as an object. The paper's prompt is quoted verbatim and asks for no object."""

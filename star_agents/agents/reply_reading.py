@@ -33,6 +33,14 @@ _BLANKS = frozenset("\u2800\u3164\u115f\u1160\uffa0")
 
 NO_END = "its thoughts never end"
 
+_CHARACTERS_PER_TOKEN = 32
+"""At the most, over a whole reply. Words have about 4; single tokens of today's vocabularies go up to 128 blanks or
+dashes, and no answer is made of those alone."""
+_SHORTEST_BOUND = 2_000
+"""Characters that every reply may have: some servers go a little beyond a small `max_tokens`."""
+_MOST_TOKENS = 131_072
+"""Where a call sets no limit: more than any model gives in one reply."""
+
 
 def choices_of(replied: Sequence[Mapping[str, Any]], call: Call, *, completion_tokens: int) -> tuple[Choice, ...]:
     """Read the choices of a reply, in OpenAI's form.
@@ -59,23 +67,31 @@ def choices_of(replied: Sequence[Mapping[str, Any]], call: Call, *, completion_t
                 choice.get("finish_reason"), tokens=completion_tokens, max_tokens=limit, choices=len(replied)
             ),
             prompt,
+            max_tokens=limit,
         )
         for choice in good
     )
 
 
-def read_choice(message: Mapping[str, Any], ended: str, prompt: Sequence[str]) -> Choice:
+def read_choice(
+    message: Mapping[str, Any], ended: str, prompt: Sequence[str], *, max_tokens: int | None = None
+) -> Choice:
     """Read one message.
+
+    A text longer than ``longest_text`` is cut there before anybody looks at it, and is no answer: kept whole, it would
+    be shown to referees, and paid for with every call that shows it.
 
     Args:
         message: Its ``content``, a text or a list of parts, and whatever holds thoughts.
         ended: As ``finish_reason`` reads it.
         prompt: The texts that were asked.
+        max_tokens: That the reply could have; ``None`` where the call set no limit.
 
     Raises:
         TypeError: The content is neither text nor parts.
     """
-    text, thoughts, flaw = _content(message.get("content"))
+    whole, thoughts, flaw = _content(message.get("content"))
+    text, excess = _cut(whole, max_tokens)
     said = [*(_thoughts(message.get(key)) for key in _THOUGHT_KEYS), thoughts]
     parted = part(text, prompt)
     kept = "\n\n".join(dict.fromkeys(filter(None, (*(one.strip() for one in said), parted.thoughts))))
@@ -86,18 +102,33 @@ def read_choice(message: Mapping[str, Any], ended: str, prompt: Sequence[str]) -
         text=answer,
         finish_reason=ended,
         reasoning=_bounded(kept),
-        flaw=NO_END if parted.is_open else flaw or _flaw(answer),
+        flaw=excess or (NO_END if parted.is_open else flaw or _flaw(answer)),
     )
 
 
-def read_again(reply: Reply) -> Reply:
-    """A reply from the journal; one from before thoughts were kept apart may hold some in its text."""
-    parted = part(reply.text)
+def read_again(reply: Reply, *, max_tokens: int | None = None) -> Reply:
+    """A reply from the journal; one of before may hold thoughts in its text, or be of any length."""
+    text, excess = _cut(reply.text, max_tokens)
+    parted = part(text)
     if parted.answer == reply.text:
         return reply
-    flaw = NO_END if parted.is_open else reply.flaw
+    flaw = excess or (NO_END if parted.is_open else reply.flaw)
     thoughts = "\n\n".join(filter(None, (reply.reasoning, parted.thoughts)))
     return replace(reply, text=parted.answer, reasoning=_bounded(thoughts), flaw=flaw)
+
+
+def longest_text(max_tokens: int | None) -> int:
+    """Characters that a reply of so many tokens can have at the most."""
+    return max(_SHORTEST_BOUND, _CHARACTERS_PER_TOKEN * (max_tokens or _MOST_TOKENS))
+
+
+def _cut(text: str, max_tokens: int | None) -> tuple[str, str]:
+    """A text of a length that can be, and what is wrong with it where it had to be cut."""
+    longest = longest_text(max_tokens)
+    if len(text) <= longest:
+        return text, ""
+    limit = f"`max_tokens: {max_tokens}`" if max_tokens else f"{_MOST_TOKENS:,} tokens"
+    return text[:longest], f"it is {len(text):,} characters long, more than {limit} can explain"
 
 
 def error_in(place: Mapping[str, Any], headers: Mapping[str, str]) -> HttpFailure | None:

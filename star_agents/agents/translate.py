@@ -55,6 +55,8 @@ _TOO_LARGE = _Row(
     "lower `max_tokens`, or shorten the seed",
 )
 _CONTENT = _Row(AgentRefused, "the provider's filter refused the text", "use another agent for such seeds")
+_WHATEVER_THE_TEXT = frozenset({_SPENT, _KEY, _MOVED, _MISSING})
+"""What would be said of any request. All else may lie in what the request holds: servers fail on texts, too."""
 
 TABLE: Mapping[str, _Row] = {
     "RateLimitError": _LIMITED,
@@ -154,6 +156,7 @@ def translate(error: Exception, *, agent: str, model: str, secrets: Iterable[str
     message = f"agent {agent} ({model}): {row.what}{quoted} [{type(error).__name__}]; {row.advice}"
     ours = _of_kind(row.kind, message, error)
     ours.what, ours.said = row.what, said
+    ours.may_lie_in_the_text = row not in _WHATEVER_THE_TEXT
     return ours
 
 

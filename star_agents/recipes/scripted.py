@@ -17,7 +17,7 @@ class ScriptedBench:
         draw: What `draw` returns.
         responses: Pair name to the response it writes; a pair that is not in it fails.
         scores: Response to its score; one that is not in it cannot be scored.
-        verdicts: Response to π_llm, or to the error that judging it raises; ``None``: none
+        verdicts: Response to π_llm, to a whole verdict, or to the error that judging it raises; ``None``: none
             that can be read; one that is not in it is a tie.
     """
 
@@ -28,7 +28,7 @@ class ScriptedBench:
         *,
         responses: Mapping[str, str],
         scores: Mapping[str, Score] | None = None,
-        verdicts: Mapping[str, float | AgentError | None] | None = None,
+        verdicts: Mapping[str, float | Verdict | AgentError | None] | None = None,
     ) -> None:
         self._seed = seed
         self._draw = draw
@@ -68,6 +68,8 @@ class ScriptedBench:
         verdict = self._verdicts.get(candidate.response or "", 0.5)
         if isinstance(verdict, AgentError):
             raise verdict
+        if isinstance(verdict, Verdict):
+            return verdict
         readable = verdict is not None
         vote = Vote(referee="script", value=verdict, agreed=readable and verdict != 0.5, readable=readable)
         return Verdict(value=verdict, votes=(vote,))

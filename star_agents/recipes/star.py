@@ -57,6 +57,8 @@ async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
         assessed, chosen = _choose_without_scores(seed, usable, settings)
     else:
         assessed, chosen = await _choose_by_contest(bench, usable, scores, settings)
+    if unjudged := _why_unjudged(assessed):
+        return Outcome(seed_id=seed.id, kind="dropped", reason=unjudged, candidates=(*assessed, *failures))
     if chosen is None:
         reason = "no candidate is worth keeping and no base sample is usable"
         return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=(*assessed, *failures))
@@ -208,6 +210,17 @@ def _why_dropped(candidates: Sequence[Candidate], settings: StarSettings) -> str
     if sampled and all(candidate.failure.startswith("call:") for candidate in sampled):
         return f"no drawn pair could be reached: {_failures(sampled)}"
     return ""
+
+
+def _why_unjudged(assessed: Sequence[Assessed]) -> str:
+    """Why no referee answered, where none did for any of several candidates; empty otherwise.
+
+    One candidate's text may be at fault, and then it cannot win. All of them together speak of the seed, or of the
+    referees: kept as its base it would be settled for good, dropped it can be queued again.
+    """
+    verdicts = [one.verdict for one in assessed if one.verdict is not None]
+    failures = [verdict.failure for verdict in verdicts if verdict.failure]
+    return failures[0] if len(failures) > 1 and not any(verdict.votes for verdict in verdicts) else ""
 
 
 def _failures(candidates: Sequence[Candidate]) -> str:

@@ -16,14 +16,14 @@ class SeedQueue:
     """Leases seeds one by one.
 
     Args:
-        lease: Marks up to that many waiting seeds as being worked on, durably, and returns them.
+        lease: Marks a waiting seed as being worked on, durably, and returns it; nothing where none waits.
         ends_when_empty: True for a batch: the queue ends with its last seed instead of waiting for more.
         holds_back: Whether the last lease left seeds waiting that may only be worked when another one has ended.
     """
 
     def __init__(
         self,
-        lease: Callable[[int], Awaitable[Sequence[Seed]]],
+        lease: Callable[[], Awaitable[Sequence[Seed]]],
         *,
         ends_when_empty: bool,
         holds_back: Callable[[], bool] = lambda: False,
@@ -58,7 +58,7 @@ class SeedQueue:
     async def _take_one(self) -> Sequence[Seed]:
         self._being_taken += 1
         try:
-            return await self._lease(1)
+            return await self._lease()
         finally:
             self._being_taken -= 1
 

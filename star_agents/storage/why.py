@@ -23,8 +23,10 @@ def why(outcome: Outcome) -> str:
     unread = [one for one in others if one.is_without_verdict]
     if winner.candidate.is_base and unread and len(unread) == sum(_was_judged(one) for one in others):
         said = "the one verdict" if len(unread) == 1 else f"none of the {len(unread)} verdicts"
-        could = "could not be read" if len(unread) == 1 else "could be read"
-        return f"{name} was kept because {said} on another candidate {could}, and nothing wins unread."
+        failed = any(one.verdict is not None and one.verdict.failure for one in unread)
+        could = f"could {'not ' if len(unread) == 1 else ''}be {'had' if failed else 'read'}"
+        wins = "nothing wins without one" if failed else "nothing wins unread"
+        return f"{name} was kept because {said} on another candidate {could}, and {wins}."
     if winner.pi <= 0:
         return f"{name} was kept because no candidate earned a π above 0{_what_was_lacking(outcome.candidates)}."
     return f"{name} won with π {_number(winner.pi)}{_product(winner)}{_against(others)}."
@@ -32,7 +34,7 @@ def why(outcome: Outcome) -> str:
 
 def _was_judged(one: Assessed) -> bool:
     """By somebody: the base, and what says the same as it, is a tie without being shown to anybody."""
-    return one.verdict is not None and bool(one.verdict.votes)
+    return one.verdict is not None and bool(one.verdict.votes or one.verdict.failure)
 
 
 def _name(one: Assessed, the: str = "The") -> str:
@@ -63,14 +65,17 @@ def _verdict(one: Assessed) -> str:
 def _against(others: Sequence[Assessed]) -> str:
     """The next best, and what became of the rest."""
     ranked = sorted((one for one in others if one.pi is not None), key=lambda one: -(one.pi or 0.0))
-    unread = sum(one.is_without_verdict for one in others)
-    unjudged = sum(one.pi is None and not one.candidate.failure for one in others) - unread
+    failed_votes = sum(one.verdict is not None and bool(one.verdict.failure) for one in others)
+    unread = sum(one.is_without_verdict for one in others) - failed_votes
+    unjudged = sum(one.pi is None and not one.candidate.failure for one in others) - unread - failed_votes
     failed = sum(bool(one.candidate.failure) for one in others)
     parts = [f"{_name(one, 'the')} came next with {_number(one.pi or 0.0)}" for one in ranked[:1]]
     if unjudged:
         parts.append(f"{unjudged} could not have won and {'was' if unjudged == 1 else 'were'} not judged")
     if unread:
         parts.append(f"no verdict on {unread} could be read")
+    if failed_votes:
+        parts.append(f"no verdict on {failed_votes} could be had")
     if failed:
         parts.append(f"{failed} could not be used")
     return "".join(f"; {part}" for part in parts)
