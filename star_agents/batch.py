@@ -23,9 +23,9 @@ from star_agents.failures import Failure, Tried, joined, one_line, without_numbe
 from star_agents.intake import intake_problems
 from star_agents.interruption import Interruption
 from star_agents.logs import log_event
-from star_agents.logs.redaction import redactor
 from star_agents.progress import BatchProgress
 from star_agents.records import Seed
+from star_agents.redaction import redactor
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader

@@ -22,7 +22,7 @@ from star_agents.agents.throttle import ThrottleChange, in_words
 from star_agents.bus import Bus
 from star_agents.collecting import spare_what_stays
 from star_agents.config import Config
-from star_agents.config_file import config_digest
+from star_agents.config_secrets import revision_of
 from star_agents.events import AgentThrottled, AgentUnthrottled, CallEnded, DeploymentChanged, ScorerTrouble
 from star_agents.line import INDEX_FILE, Line
 from star_agents.logs import keep_secret
@@ -197,7 +197,7 @@ async def _restore_scheduler(config: Config, store: Store, seeds_expected: int |
     kept = await store.load_policy()
     if kept is not None:
         scheduler.restore(kept.state)
-    revision = await store.add_revision(config_digest(config), config.model_dump_json())
+    revision = await store.add_revision(*revision_of(config, os.environ))
     await store.save_policy(scheduler.state(), revision)
     return scheduler, revision
 

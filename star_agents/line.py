@@ -23,7 +23,7 @@ from star_agents.agents.prompts import Prompts
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.config_changes import changes_between, restart_only
-from star_agents.config_file import config_digest
+from star_agents.config_secrets import revision_of
 from star_agents.crash_points import crash_point
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import (
@@ -195,7 +195,7 @@ class Line:
             await self.client.reconfigure(config.agents)
             self.client.budgets.set_limits(limits_of(config))
             self.scheduler.reconfigure(config)
-            self.revision = await self.store.add_revision(config_digest(config), config.model_dump_json())
+            self.revision = await self.store.add_revision(*revision_of(config, os.environ))
             await self.store.save_policy(self.scheduler.state(), self.revision)
             crash_point("config_applied")
             self.config = config

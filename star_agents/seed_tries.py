@@ -22,7 +22,7 @@ from star_agents.failures import (
     one_line,
     without_numbers,
 )
-from star_agents.logs.redaction import redactor
+from star_agents.redaction import redactor
 
 _QUOTED = 80
 """Characters of a model's reply that an example shows."""

@@ -11,10 +11,12 @@ import pytest
 from star_agents.agents import litellm_env
 from star_agents.agents.translate import TABLE, translate
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable, BudgetExhausted
+from star_agents.redaction import redactor
 
 
 def translated(error: Exception, *secrets: str) -> AgentError:
-    return translate(error, agent="gpt", model="openai/gpt-4o-mini", secrets=secrets)
+    redactor.keep(secrets)
+    return translate(error, agent="gpt", model="openai/gpt-4o-mini")
 
 
 def speaking(cls: type[Exception]) -> Exception:

@@ -17,12 +17,14 @@ ROOMS = {"recipes", "scheduling", "agents", "scoring", "storage", "web", "offlin
 ROOTS = [
     "bounds",
     "content_hash",
+    "redaction",
     "failures",
     "records",
     "errors",
     "config_base",
     "config_sections",
     "config",
+    "config_secrets",
     "events",
     "crash_points",
 ]

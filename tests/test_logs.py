@@ -37,10 +37,10 @@ from star_agents.logs import set_up_logging
 from star_agents.logs.feed import LogFeed
 from star_agents.logs.lines import LibraryLine
 from star_agents.logs.log import Log
-from star_agents.logs.redaction import Redactor, keep_secret, keep_secrets_of
 from star_agents.logs.repeats import Repeats
 from star_agents.logs.table import line_kinds, table
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Sample
+from star_agents.redaction import Redactor, keep_secret, keep_secrets_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAD = {"timestamp", "level", "event"}

@@ -38,7 +38,9 @@ from star_agents.agents.structured import Binding, ReplyForm, StructuredReplies
 from star_agents.agents.throttle import Rejection, ThrottleChange, ThrottleState
 from star_agents.agents.usage import embedding_tokens
 from star_agents.config import AgentConfig
+from star_agents.config_secrets import shown_parameters
 from star_agents.records import Message, Reply
+from star_agents.redaction import redactor
 
 __all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "CompletionFunction", "Embedded"]
 
@@ -118,7 +120,7 @@ class AgentClient:
         self.budgets = budgets or Budgets()
         self._environ = environ
         endpoints = resolve(litellm_env.load, agents, environ, self._providers)
-        self._secrets = secrets_of(environ, agents)
+        redactor.keep(secrets_of(environ, agents))
         self._lines = Lines(litellm_env.load, clock, on_change or _nobody, on_throttle or _nobody)
         self._lines.start(agents, endpoints)
         self._direct = DirectTransport()
@@ -129,7 +131,6 @@ class AgentClient:
             lines=self._lines,
             budgets=self.budgets,
             max_in_flight=max_in_flight,
-            secrets=lambda: self._secrets,
             rng=rng or random.Random(),
             on_call=on_call or _nobody,
             sleep=sleep,
@@ -143,7 +144,7 @@ class AgentClient:
             ConfigError: As when building; everything is as it was.
         """
         endpoints = self.resolve(agents)
-        self._secrets |= secrets_of(self._environ, agents)
+        redactor.keep(secrets_of(self._environ, agents))
         await self._lines.reconcile(agents, endpoints)
 
     def restore_rates(self, sent: Mapping[str, Sequence[Sent]]) -> None:
@@ -155,10 +156,11 @@ class AgentClient:
     ) -> dict[str, Any]:
         """Everything that shapes the agent's answer, as plain data: part of the journal's key.
 
-        Keys, limits, time-outs and base URLs are not in it: changing those must not pay for an answer again.
+        Keys, values of headers, limits, time-outs and base URLs are not in it: changing those must not pay for an
+        answer again.
         """
         line = self._lines[agent]
-        return {"models": list(line.models), **sampling(line.config, temperature, max_tokens)}
+        return shown_parameters({"models": list(line.models), **sampling(line.config, temperature, max_tokens)})
 
     @property
     def endpoints(self) -> dict[str, tuple[Endpoint, ...]]:

@@ -6,7 +6,6 @@ name without a provider. Keys leave this file only inside ``Endpoint.params``, w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -17,10 +16,11 @@ from star_agents.agents.prices import Price, listed_price
 from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.routes import Route, provider_of, route_to
 from star_agents.config import AgentConfig, DeploymentConfig, look_up_secret
+from star_agents.config_secrets import written_secrets
 from star_agents.errors import ConfigError, Problem
+from star_agents.redaction import SECRET_NAME, SHORTEST_SECRET
 
 _REFERENCE = "os.environ/"
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _BASES = {
     "ollama": ("OLLAMA_API_BASE", "http://localhost:11434"),
     "ollama_chat": ("OLLAMA_API_BASE", "http://localhost:11434"),
@@ -29,8 +29,6 @@ _BASES = {
     "hosted_vllm": ("HOSTED_VLLM_API_BASE", ""),
 }
 """By provider: LiteLLM's variable for the address, and its default."""
-_SHORTEST_SECRET = 8
-"""Shorter values are words like ``none``; removing them would garble messages."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,10 +93,12 @@ def resolve(
 
 
 def secrets_of(environ: Mapping[str, str], agents: Mapping[str, AgentConfig]) -> frozenset[str]:
-    """Every value that must not be shown: the agents' keys, and whatever in the environment is named like one."""
+    """Every value that must not be shown: the agents' keys, what is secret in their addresses and headers, and whatever
+    in the environment is named like a key."""
     named = {e.api_key.removeprefix(_REFERENCE) for agent in agents.values() for e in agent.endpoints if e.api_key}
-    values = {value for name, value in environ.items() if name in named or _SECRET_NAME.search(name)}
-    return frozenset(value for value in values if len(value) >= _SHORTEST_SECRET)
+    values = {value for name, value in environ.items() if name in named or SECRET_NAME.search(name)}
+    values |= {secret for agent in agents.values() for secret in written_secrets(agent)}
+    return frozenset(value for value in values if len(value) >= SHORTEST_SECRET)
 
 
 def _where(name: str, agent: AgentConfig, index: int) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from star_agents.redaction import redactor
+
 STOP = "stop"
 """The answer is whole."""
 LENGTH = "length"
@@ -21,6 +23,8 @@ NONE = "none"
 
 _LONGEST = 40
 """Characters of a word of the provider's own."""
+_READ = 1_000
+"""Characters of such a word in which secrets are looked for."""
 
 KNOWN: Mapping[str, str] = {
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), STOP),
@@ -75,7 +79,7 @@ def _used_up(tokens: int, max_tokens: int | None, choices: int) -> bool:
 
 
 def _word(sent: Any) -> str:
-    """A provider's own word as one short line."""
-    text = sent if isinstance(sent, str) else str(sent)
+    """A provider's own word as one short line, without secrets; struck out before it is cut, which would hide them."""
+    text = redactor.known((sent if isinstance(sent, str) else str(sent))[:_READ])
     plain = "".join(character if character.isprintable() else " " for character in text[: 4 * _LONGEST]).strip()
     return plain[:_LONGEST] or "blank"

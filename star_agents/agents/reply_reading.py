@@ -16,6 +16,7 @@ from star_agents.agents.finish_reasons import LENGTH, NONE, STOP, TOOL_CALLS, fi
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.thoughts import part, unwrapped
 from star_agents.records import Reply
+from star_agents.redaction import redactor
 
 _THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking", "thinking_blocks", "reasoning_details")
 """Fields of a message that hold thoughts: vLLM and DeepSeek; vLLM since 0.12 and OpenRouter; Ollama; LiteLLM for
@@ -32,6 +33,8 @@ _BLANKS = frozenset("\u2800\u3164\u115f\u1160\uffa0")
 """Letters and symbols, as Unicode counts them, that show nothing: the blank of Braille, Hangul's fillers."""
 
 NO_END = "its thoughts never end"
+SECRET = "it repeats a secret of this process, which was struck out"
+"""A provider that echoes a key; a text with a hole in it is no data, and the person has to hear of it."""
 
 _CHARACTERS_PER_TOKEN = 32
 """At the most, over a whole reply. Words have about 4; single tokens of today's vocabularies go up to 128 blanks or
@@ -95,19 +98,21 @@ def read_choice(
     said = [*(_thoughts(message.get(key)) for key in _THOUGHT_KEYS), thoughts]
     parted = part(text, prompt)
     kept = "\n\n".join(dict.fromkeys(filter(None, (*(one.strip() for one in said), parted.thoughts))))
-    answer = unwrapped(parted.answer, prompt) if kept else parted.answer
+    written = unwrapped(parted.answer, prompt) if kept else parted.answer
+    answer = redactor.known(written)
     if ended == STOP and message.get("tool_calls"):
         ended = TOOL_CALLS
     return Choice(
         text=answer,
         finish_reason=ended,
-        reasoning=_bounded(kept),
-        flaw=excess or (NO_END if parted.is_open else flaw or _flaw(answer)),
+        reasoning=_bounded(redactor.known(kept)),
+        flaw=excess or (NO_END if parted.is_open else flaw or _flaw(answer) or _struck(written, answer)),
     )
 
 
 def read_again(reply: Reply, *, max_tokens: int | None = None) -> Reply:
-    """A reply from the journal; one of before may hold thoughts in its text, or be of any length."""
+    """A reply from the journal; one of before may hold thoughts in its text, be of any length, or hold a secret."""
+    reply = _without_secrets(reply)
     text, excess = _cut(reply.text, max_tokens)
     parted = part(text)
     if parted.answer == reply.text:
@@ -183,6 +188,16 @@ def _shows(character: str) -> bool:
     return unicodedata.category(character)[0] in "LNPS" and character not in _BLANKS
 
 
+def _without_secrets(reply: Reply) -> Reply:
+    said = redactor.known(reply.text)
+    flaw = reply.flaw or _struck(reply.text, said)
+    return replace(reply, text=said, reasoning=redactor.known(reply.reasoning), flaw=flaw)
+
+
+def _struck(written: str, answer: str) -> str:
+    return "" if answer == written else SECRET
+
+
 def _flaw(text: str) -> str:
     """What makes a text unusable as data: no other program, and not our own reader, takes it."""
     if "\0" in text:
@@ -214,7 +229,7 @@ def _content(content: Any) -> tuple[str, str, str]:
         elif kind in _THOUGHT_PARTS or kind == "redacted_thinking":
             thoughts.append(_thoughts(piece))
         else:
-            foreign.append(str(kind)[:40])
+            foreign.append(redactor.known(str(kind)[:1_000])[:40])
     flaw = f"it holds a part of type {foreign[0]!r}, which is no text" if foreign else ""
     return "".join(texts), "\n\n".join(filter(None, thoughts)), flaw
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeVar
@@ -78,7 +78,6 @@ class Sender:
         lines: Where each call queues.
         budgets: Bookkeeper of what may be spent.
         max_in_flight: Calls in flight at once, over all agents: protects file descriptors and memory.
-        secrets: Texts that no message may show; asked for at each failure, since an edit may add some.
         rng: Jitter of the waits.
         on_call: Hears how each call went. It must not raise.
         sleep: Waits between tries.
@@ -91,7 +90,6 @@ class Sender:
         lines: Lines,
         budgets: Budgets,
         max_in_flight: int,
-        secrets: Callable[[], Iterable[str]],
         rng: random.Random,
         on_call: Callable[[CallReport], None],
         sleep: Callable[[float], Awaitable[None]],
@@ -102,7 +100,6 @@ class Sender:
         self._purse = Purse(budgets)
         # Taken after the agent's own slot: an agent that queues must not hold what others could use.
         self._in_flight = anyio.Semaphore(max_in_flight, fast_acquire=True)
-        self._secrets = secrets
         self._rng = rng
         self._on_call = on_call
         self._sleep = sleep
@@ -156,7 +153,7 @@ class Sender:
             # A library that turned our cancellation into an error of its own does not get to have it retried.
             await anyio.lowlevel.checkpoint_if_cancelled()
             model = line.endpoints[slot.index].model
-            ours = translate(failure, agent=line.name, model=model, secrets=self._secrets())
+            ours = translate(failure, agent=line.name, model=model)
             self._tell(order.line, slot, ours, patience)
         finally:
             slot.leave("abandoned")

@@ -14,18 +14,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
+from star_agents.redaction import redactor
 
 _LONGEST_RETRY_AFTER_S = 86_400.0
 """Quotas begin anew once a day at the latest; what asks for more is a mistake, and must not silence an agent for good.
 """
 _QUOTE = 300
 """Characters of a provider's message that are quoted."""
+_READ = 4_000
+"""Characters of it in which secrets are looked for; all the others are cut away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ _NO_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|credit 
 _PREFIX = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\w*(?: - |: ))+")
 
 
-def translate(error: Exception, *, agent: str, model: str, secrets: Iterable[str] = ()) -> AgentError:
+def translate(error: Exception, *, agent: str, model: str) -> AgentError:
     """Return our error for a foreign one; one of ours comes back as it is.
 
     Raise it outside of the ``except`` block that caught the foreign one: a chained traceback would print the foreign
@@ -151,7 +154,7 @@ def translate(error: Exception, *, agent: str, model: str, secrets: Iterable[str
     if isinstance(error, AgentError):
         return error
     row = _row(error)
-    said = scrub(_first_line(error), secrets)
+    said = _quoted(_first_line(error))
     quoted = f": {said}" if said else ""
     message = f"agent {agent} ({model}): {row.what}{quoted} [{type(error).__name__}]; {row.advice}"
     ours = _of_kind(row.kind, message, error)
@@ -170,11 +173,10 @@ def _of_kind(kind: type[AgentError], message: str, error: Exception) -> AgentErr
     return kind(message)
 
 
-def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Replace every secret by ``***``, and shorten what is left."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text if len(text) <= _QUOTE else f"{text[:_QUOTE]}…"
+def _quoted(text: str) -> str:
+    """What was said without secrets, shortened. What is far beyond the quotation is not looked at."""
+    said = redactor.text(text[:_READ])
+    return said if len(said) <= _QUOTE else f"{said[:_QUOTE]}…"
 
 
 def _row(error: Exception) -> _Row:

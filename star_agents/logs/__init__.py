@@ -8,7 +8,7 @@ Set up once by the command line. The names and fields of all lines stand in `eve
 """
 
 from star_agents.logs.feed import LogFeed
-from star_agents.logs.redaction import keep_secret
 from star_agents.logs.setup import log_event, set_up_logging
+from star_agents.redaction import keep_secret
 
 __all__ = ["LogFeed", "keep_secret", "log_event", "set_up_logging"]

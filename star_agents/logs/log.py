@@ -18,9 +18,9 @@ from star_agents.logs.feed import LogFeed
 from star_agents.logs.file import LogFile
 from star_agents.logs.lines import FaultLine, HeldBackLine, Kind, LibraryLine, LogFileLine, kind_of
 from star_agents.logs.outcome import SeedCounts, content_of, outcome_fields
-from star_agents.logs.redaction import redactor
 from star_agents.logs.repeats import WINDOW_S, Repeats
 from star_agents.logs.stream import LogStream
+from star_agents.redaction import redactor
 
 _NAMES = {
     logging.DEBUG: "debug",

@@ -15,7 +15,7 @@ from star_agents.events import Event
 from star_agents.logs.feed import LogFeed
 from star_agents.logs.lines import LibraryLine
 from star_agents.logs.log import Log
-from star_agents.logs.redaction import keep_secrets_of, redactor
+from star_agents.redaction import keep_secrets_of, redactor
 
 
 class _Libraries(logging.Handler):

@@ -1,13 +1,15 @@
 """What must not be read is struck out: known secrets, and whatever is shaped like a key.
 
-Whoever reads a secret out of the environment or makes one tells it here; every log line and traceback passes here
-before anybody sees it. A line that holds nothing suspect costs a few searches for fixed bytes, and no regular
+Whoever reads a secret out of the environment or of agents.yaml, or makes one, tells it here. What a provider says
+passes here where it enters (``agents.reply_reading``, ``agents.translate``), and every log line and traceback before
+anybody sees it. A line that holds nothing suspect costs a few searches for fixed bytes, and no regular
 expression.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 import urllib.parse
@@ -23,7 +25,11 @@ LONGEST_TEXT = 8_000
 """Characters of one text that a line may hold."""
 DEEPEST = 12
 """Levels of lists and mappings that a line may hold."""
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
+_ESCAPED_IN_HTML = frozenset("<>&'+")
+"""Characters that Go, C# and others write as ``\\u003c`` and so on in JSON."""
+_URL_SAFE = str.maketrans("+/", "-_")
+SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _HEADERS_NAME = re.compile(r"OTEL_EXPORTER_OTLP_(?:\w+_)?HEADERS")
 _SHAPES = re.compile(
     r"(?P<before>(?i:\bbearer\s+))[\w.~+/=*-]{8,}"
@@ -43,16 +49,21 @@ class Redactor:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._secrets: tuple[str, ...] = ()
+        """In every form, the longest first."""
+        self._unescaped: tuple[str, ...] = ()
+        """Those that stand in a text without a percent sign or a backslash."""
         self._marks: tuple[str, ...] = ()
 
     def keep(self, values: Iterable[str]) -> None:
-        """Strike these values out from now on, also where they stand in a URL or in base64."""
-        forms = {form for value in values if len(value) >= SHORTEST_SECRET for form in _forms(value)}
+        """Strike these values out from now on, also as they stand in a URL, in JSON, in hexadecimal digits or somewhere
+        in base64."""
+        forms = {form for value in values if len(value) >= SHORTEST_SECRET for form in forms_of(value)}
         if forms.issubset(self._secrets):
             return
         with self._lock:
             # The longest first, so that of a secret that begins with another nothing is left over.
             self._secrets = tuple(sorted({*self._secrets, *forms}, key=len, reverse=True))
+            self._unescaped = tuple(form for form in self._secrets if "%" not in form and "\\" not in form)
             self._marks = tuple(orjson.dumps(secret)[1:-1].decode() for secret in self._secrets)
 
     def suspects(self, line: bytes) -> bool:
@@ -63,10 +74,18 @@ class Redactor:
         return any(map(text.__contains__, self._marks)) or any(map(text.lower().__contains__, _SHAPE_MARKS))
 
     def text(self, text: str) -> str:
-        """The text without secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, STRUCK)
-        return _SHAPES.sub(_strike, text)
+        """The text without known secrets and without what is shaped like one."""
+        text, small = self.known(text), text.lower()
+        return _SHAPES.sub(_strike, text) if any(map(small.__contains__, _SHAPE_MARKS)) else text
+
+    def known(self, text: str) -> str:
+        """The text without known secrets; what merely looks like a key stays, since it may be what was asked for."""
+        # A text has most forms of no secret, so what it cannot hold is not looked for.
+        is_escaped = "%" in text or "\\" in text
+        for secret in self._secrets if is_escaped else self._unescaped:
+            if secret in text:
+                text = text.replace(secret, STRUCK)
+        return text
 
     def plain(self, value: Any, *, depth: int = DEEPEST) -> Any:
         """The value as plain data that JSON can hold, every text in it without secrets and of bounded length."""
@@ -94,10 +113,35 @@ def _strike(found: re.Match[str]) -> str:
     return f"{found['before'] or found['basic'] or found['name'] or found['user'] or ''}{STRUCK}"
 
 
-def _forms(secret: str) -> Iterable[str]:
-    yield secret
-    yield urllib.parse.quote(secret, safe="")
-    yield base64.b64encode(secret.encode()).decode().rstrip("=")
+def forms_of(secret: str) -> frozenset[str]:
+    """A secret as it may stand in a text: plain, in a URL, inside JSON, in hexadecimal digits, inside base64.
+
+    In base64 a byte stands in one of three places of its group of four characters, so there are three forms; without
+    the characters at either end, which hold bits of what stands beside it.
+    """
+    quoted = {urllib.parse.quote(secret, safe=""), urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
+    lower = {_PERCENT.sub(lambda found: found[0].lower(), one) for one in quoted}
+    every = "".join(f"%{byte:02X}" for byte in secret.encode())
+    plain = json.dumps(secret)[1:-1]
+    careful = "".join(f"\\u{ord(one):04x}" if one in _ESCAPED_IN_HTML else one for one in plain)
+    escaped = {plain, plain.replace("/", "\\/"), careful, "".join(f"\\u{ord(one):04x}" for one in secret)}
+    hexadecimal = {secret.encode().hex(), secret.encode().hex().upper()}
+    return frozenset({secret, every, every.lower(), *quoted, *lower, *escaped, *hexadecimal, *_in_base64(secret)})
+
+
+def _in_base64(secret: str) -> Iterable[str]:
+    for before in range(3):
+        whole = b"\0" * before + secret.encode()
+        whole += b"\0" * (-len(whole) % 3)
+        first, shared = (0, 2, 3)[before], (0, 3, 2)[(before + len(secret.encode())) % 3]
+        encoded = base64.b64encode(whole).decode()
+        inner = encoded[first : len(encoded) - shared]
+        yield inner
+        yield inner.translate(_URL_SAFE)
+    # On its own, whole: what stays of it is padding.
+    alone = base64.b64encode(secret.encode()).decode().rstrip("=")
+    yield alone
+    yield alone.translate(_URL_SAFE)
 
 
 def _said(value: object) -> str:
@@ -119,6 +163,6 @@ def keep_secret(*values: str) -> None:
 def keep_secrets_of(environ: Mapping[str, str]) -> None:
     """Never show the value of a variable whose name speaks of a key, token, secret, password or credential, nor the
     headers that OpenTelemetry is told to send (``name=secret,name=secret``)."""
-    redactor.keep(value for name, value in environ.items() if _SECRET_NAME.search(name))
+    redactor.keep(value for name, value in environ.items() if SECRET_NAME.search(name))
     headers = [value for name, value in environ.items() if _HEADERS_NAME.fullmatch(name)]
     redactor.keep(pair.partition("=")[2].strip() for value in headers for pair in value.split(","))

@@ -1,0 +1,243 @@
+"""Secrets in every form that a provider may give them, in every place of its reply: looked for in all that is kept."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import re
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from anyio.to_thread import run_sync
+from daemons import Running
+from openai_server import Answer, Body, Fault, Move, OpenAIServer, Raw, brain
+from test_canary_keys import fetch
+from test_daemon import replace, star_agents
+
+from star_agents.config_file import parse_config
+from star_agents.config_secrets import revision_of, shown_parameters, written_secrets
+from star_agents.redaction import Redactor
+
+KEY = 'qv7/Zr+wX"n2\\Lk<9dTe4'
+PASSWORD, GATE, QUERY = "Hy5p-Wm8tRc3Jx", "Ub6nQe1sVf9zKo4a", "Pd2gYi7hMl0cBw5v"
+SECRETS = {"key": KEY, "password": PASSWORD, "gate": GATE}
+FORMS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "urlsafe": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode(),
+    "base64-1": lambda secret: base64.b64encode(f"u:::{secret} and on".encode()).decode(),
+    "base64-2": lambda secret: base64.b64encode(f"Bearer: {secret}".encode()).decode(),
+    "url": lambda secret: urllib.parse.quote(secret, safe=""),
+    "url-lower": lambda secret: re.sub("%..", lambda one: one[0].lower(), urllib.parse.quote(secret, safe="")),
+    "url-every": lambda secret: "".join(f"%{ord(one):02x}" for one in secret),
+    "json": lambda secret: json.dumps(secret)[1:-1],
+    "json-slash": lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
+    "json-html": lambda secret: json.dumps(secret)[1:-1].replace("<", "\\u003c").replace("+", "\\u002b"),
+    "json-every": lambda secret: "".join(f"\\u{ord(one):04x}" for one in secret),
+    "hex": lambda secret: secret.encode().hex(),
+}
+
+
+def in_text(said: str) -> Move:
+    return Answer(text=f"The next number is five, {said}, as you can see.")
+
+
+def in_thoughts(said: str) -> Move:
+    return Answer(text="The next number is five.", extra={"reasoning_content": f"They sent {said} to me."})
+
+
+def in_tagged_thoughts(said: str) -> Move:
+    return Answer(text=f"<think>They sent {said}.</think>The next number is five.")
+
+
+def in_reason(said: str) -> Move:
+    return Answer(text="The next number is five.", finish_reason=said)
+
+
+def in_a_part(said: str) -> Move:
+    message = {"role": "assistant", "content": [{"type": said, "text": "five"}]}
+    return Raw(body=json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode())
+
+
+def in_an_error(said: str) -> Move:
+    return Fault(status=400, message=f"you sent {said}", code=said)
+
+
+def in_an_error_of_a_choice(said: str) -> Move:
+    choice = {"index": 0, "message": {"content": ""}, "error": {"message": f"you sent {said}", "code": 502}}
+    return Raw(body=json.dumps({"choices": [choice]}).encode())
+
+
+def in_html(said: str) -> Move:
+    return Raw(status=500, body=f"<html>{said}</html>".encode(), content_type="text/html")
+
+
+def in_a_redirect(said: str) -> Move:
+    return Raw(status=302, headers={"Location": f"/elsewhere?{said}"})
+
+
+IN_A_REPLY = (in_text, in_thoughts, in_tagged_thoughts, in_reason, in_a_part)
+IN_A_FAILURE = (in_an_error, in_an_error_of_a_choice, in_html, in_a_redirect)
+PLACES = {place.__name__: place for place in (*IN_A_REPLY, *IN_A_FAILURE)}
+MATRIX = list(itertools.product(SECRETS, FORMS, PLACES))
+
+
+def indiscreet(body: Body) -> Move:
+    """Says what the model's name asks for; ``good`` answers and judges."""
+    name = str(body["model"])
+    if "." not in name:
+        return brain(body)
+    secret, form, place = name.split(".")
+    return PLACES[place](FORMS[form](SECRETS[secret]))
+
+
+def config(url: str, *, password: str = PASSWORD) -> str:
+    shape = f"api_base: '{url}', api_key: os.environ/CANARY_KEY, retries: 0, give_up_after_s: 1, timeout_s: 60"
+    headed = f"extra: {{extra_headers: {{X-Gate: {GATE}, X-Same: os.environ/CANARY_KEY}}}}"
+    names = ["good", *(".".join(one) for one in MATRIX)]
+    agents = "".join(f"  {name}: {{model: openai/{name}, {shape}}}\n" for name in names)
+    away = url.replace("://", f"://someone:{password}@")
+    agents += f"  away: {{model: openai/away, {shape.replace(url, away)}}}\n"
+    agents += f"  headed: {{model: openai/headed, {shape}, {headed}}}\n"
+    names += ["away", "headed"]
+    pairs = "".join(f"  - {{instruction: keep, response: {name}}}\n" for name in names)
+    return (
+        f"agents:\n{agents}pairs:\n{pairs}"
+        f"referee: {{agents: [good], exam: 'off', orders: one}}\nselection: referee\ncandidates: {len(names)}\n"
+        "memory: off\nconcurrency: 1\n"
+    )
+
+
+def remains(secret: str) -> Iterator[str]:
+    """Any six characters of it on end, in any form: base64 shows them wherever a group of four begins."""
+    for start in range(len(secret) - 5):
+        piece = secret[start : start + 6]
+        yield from {form(piece) for name, form in FORMS.items() if not name.startswith("base64-")}
+        yield f"{piece.encode().hex()}".upper()
+
+
+@pytest.mark.timeout(300)
+async def test_no_form_of_a_secret_in_any_place_of_a_reply_is_kept_or_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANARY_KEY", KEY)
+    async with OpenAIServer(indiscreet) as server:
+        said = await run_sync(live_through_it, tmp_path, server.url)
+        asked = {str(request.body["model"]) for request in server.requests}
+    # Nobody can send to `away`: LiteLLM takes no password in an address beside a key.
+    assert asked == {"good", "headed", *(".".join(one) for one in MATRIX)}, "every cell of the matrix was lived through"
+    texts = {"what was said": said} | {
+        str(path.relative_to(tmp_path)): path.read_bytes().decode("latin-1")
+        for path in tmp_path.rglob("*")
+        if path.is_file() and path.name != "agents.yaml"
+    }
+    assert {"data/store.sqlite3", "copy.sqlite3", "report.html", "rows.jsonl", "data/log.jsonl"} <= texts.keys()
+    found = [
+        f"{name} of {secret}: {text[max(0, text.find(one) - 120) : text.find(one) + 60]!r}"
+        for name, text in texts.items()
+        for secret, value in (*SECRETS.items(), ("new password", PASSWORD[::-1]))
+        for one in remains(value)
+        if one in text
+    ]
+    assert found == []
+
+
+def live_through_it(folder: Path, url: str) -> str:
+    """A daemon with its doors, an edit of a password, every verb that shows or writes; returns all that was said."""
+    path, data, said = folder / "agents.yaml", folder / "data", []
+    path.write_text(config(url))
+    with Running("serve", "-c", path, "--data-dir", data, "--port", "0", "--log-level", "debug") as daemon:
+        base = daemon.wait_for("state_changed", lambda line: line["state"] == "ready")["detail"].split()[0]
+        said.append(fetch(f"{base}/v1/seeds", "", [{"instruction": "What follows 4?", "output": "5."}]))
+        daemon.wait_for("outcome_committed")
+        replace(path, config(url, password=PASSWORD[::-1]))
+        daemon.wait_for("config_applied")
+        doors = ("status", "outcomes?limit=10", "outcomes/1", "pairs", "pairs/curve", "agents", "logs?limit=1000")
+        said += [fetch(f"{base}/v1/{door}", "") for door in doors]
+        said += [fetch(base + door, "") for door in ("/v1/dataset?format=records", "/metrics", "/readyz", "/")]
+        daemon.end()
+    said += [str(daemon.lines), str(daemon.other)]
+    for verb in (
+        ("status", data),
+        ("status", data, "--json"),
+        ("logs", data),
+        ("export", data, "-o", folder / "rows.jsonl"),
+        ("export", data, "-o", folder / "rows.json"),
+        ("report", data, "-o", folder / "report.html"),
+        ("backup", data, "-o", folder / "copy.sqlite3"),
+        ("doctor", data, "-c", path),
+    ):
+        done = star_agents(*verb)
+        assert done.returncode in (0, 1), (verb, done.stderr)
+        said += [done.stdout, done.stderr]
+    return "\n".join(said)
+
+
+# What is kept of agents.yaml.
+
+WRITTEN = f"""
+selection: random
+agents:
+  one:
+    model: openai/m
+    api_base: https://someone:{PASSWORD}@gate.example/v1?api-key={QUERY}&version=2
+    extra:
+      extra_headers: {{X-Gate: {GATE}, Accept: application/json, X-Key: os.environ/CANARY_KEY}}
+      extra_body: {{access_token: {QUERY[::-1]}, reasoning_effort: low}}
+"""
+
+
+def test_a_revision_holds_references_in_place_of_secrets_and_everything_else_as_it_is() -> None:
+    read = parse_config(WRITTEN, environ={"CANARY_KEY": KEY})
+    digest, kept = revision_of(read, {"GATE_TOKEN": GATE})
+    agent = json.loads(kept)["agents"]["one"]
+    assert agent["api_base"] == "https://***@gate.example/v1?api-key=***&version=2"
+    assert agent["extra"] == {
+        "extra_headers": {"X-Gate": "os.environ/GATE_TOKEN", "Accept": "***", "X-Key": "os.environ/CANARY_KEY"},
+        "extra_body": {"access_token": "***", "reasoning_effort": "low"},
+    }
+    other = parse_config(WRITTEN.replace(PASSWORD, "another-password"), environ={"CANARY_KEY": KEY})
+    assert revision_of(other, {"GATE_TOKEN": GATE})[0] == digest, "from a hash a short password could be guessed"
+    again = parse_config(kept, environ={"CANARY_KEY": KEY, "GATE_TOKEN": GATE})
+    assert again.pool == read.pool, "it can be read again"
+
+
+def test_what_is_written_in_agents_yaml_is_known_as_a_secret_and_ordinary_headers_are_not() -> None:
+    [agent] = parse_config(WRITTEN, environ={"CANARY_KEY": KEY}).agents.values()
+    known = set(written_secrets(agent))
+    assert {f"someone:{PASSWORD}", PASSWORD, QUERY, GATE, QUERY[::-1]} <= known
+    assert not known & {"application/json", "low", "os.environ/CANARY_KEY", "2"}
+
+
+def test_the_password_behind_basic_is_known_too() -> None:
+    basic = base64.b64encode(f"someone:{PASSWORD}".encode()).decode()
+    headers = f"extra_headers: {{Authorization: Basic {basic}}}"
+    text = f"selection: random\nagents: {{one: {{model: openai/m, extra: {{{headers}}}}}}}"
+    [agent] = parse_config(text).agents.values()
+    assert PASSWORD in set(written_secrets(agent))
+
+
+def test_the_journal_keeps_the_parameters_of_a_call_without_the_values_of_headers() -> None:
+    shape = {"temperature": 0.5, "extra_headers": {"X-Gate": GATE}, "stop": ["###"]}
+    assert shown_parameters(shape) == {"temperature": 0.5, "extra_headers": {"X-Gate": "***"}, "stop": ["###"]}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("length", range(8, 15))
+def test_of_a_secret_of_any_length_nothing_remains_in_any_form(form: str, length: int) -> None:
+    secret, redactor = (KEY * 2)[3 : 3 + length], Redactor()
+    redactor.keep([secret])
+    for before in range(4):
+        struck = redactor.known(f"{FORMS[form]('-' * before + secret)} and more")
+        assert not [one for one in remains(secret) if one in struck], struck
+        assert struck.endswith(" and more")
+
+
+def test_ordinary_text_that_looks_like_a_key_is_no_known_secret_of_a_reply() -> None:
+    redactor = Redactor()
+    redactor.keep([KEY])
+    text = "Use sk-learn-pipelines with api_key: 'your-key-here' and a 100% certain C:\\path\\to"
+    assert redactor.known(text) == text
