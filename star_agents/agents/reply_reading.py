@@ -105,7 +105,7 @@ def read_choice(
     return Choice(
         text=answer,
         finish_reason=ended,
-        reasoning=_bounded(redactor.known(kept)),
+        reasoning=_bounded(kept),
         flaw=excess or (NO_END if parted.is_open else flaw or _flaw(answer) or _struck(written, answer)),
     )
 
@@ -191,7 +191,7 @@ def _shows(character: str) -> bool:
 def _without_secrets(reply: Reply) -> Reply:
     said = redactor.known(reply.text)
     flaw = reply.flaw or _struck(reply.text, said)
-    return replace(reply, text=said, reasoning=redactor.known(reply.reasoning), flaw=flaw)
+    return replace(reply, text=said, reasoning=_bounded(reply.reasoning), flaw=flaw)
 
 
 def _struck(written: str, answer: str) -> str:
@@ -249,7 +249,9 @@ def _thoughts(value: Any, depth: int = 0) -> str:
 
 
 def _bounded(thoughts: str) -> str:
-    """Thoughts as they are kept: of bounded length, and without what no file can hold."""
-    plain = _LONE_SURROGATE.sub("\ufffd", thoughts[:_LONGEST_THOUGHTS]).replace("\0", "\ufffd")
+    """Thoughts as they are kept: of bounded length, without secrets, and without what no file can hold."""
+    # With what follows, so that no half of a secret stands at the end.
+    known = redactor.known(thoughts[: _LONGEST_THOUGHTS + 1_000])[:_LONGEST_THOUGHTS]
+    plain = _LONE_SURROGATE.sub("\ufffd", known).replace("\0", "\ufffd")
     left_out = len(thoughts) - _LONGEST_THOUGHTS
     return f"{plain}\n[{left_out} more characters are not kept]" if left_out > 0 else plain
