@@ -191,7 +191,7 @@ def _shows(character: str) -> bool:
 def _without_secrets(reply: Reply) -> Reply:
     said = redactor.known(reply.text)
     flaw = reply.flaw or _struck(reply.text, said)
-    return replace(reply, text=said, reasoning=_bounded(reply.reasoning), flaw=flaw)
+    return replace(reply, text=said, reasoning=redactor.known(reply.reasoning), flaw=flaw)
 
 
 def _struck(written: str, answer: str) -> str:
