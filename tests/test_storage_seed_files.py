@@ -300,6 +300,9 @@ def test_a_missing_file_and_an_unknown_kind_are_refused(tmp_path: Path) -> None:
         read_seeds(tmp_path / "none.jsonl")
     with pytest.raises(SeedFileError, match="no such file"):
         read_seeds(tmp_path / "none.parquet")
+    with pytest.raises(SeedFileError, match="no such file"):
+        read_seeds(tmp_path / "seeds.txt")
+    (tmp_path / "seeds.txt").touch()
     with pytest.raises(SeedFileError, match=r"unknown kind of file '\.txt'.*\.jsonl"):
         read_seeds(tmp_path / "seeds.txt")
     (tmp_path / "folder.json").mkdir()
@@ -384,8 +387,10 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_rows_that_cannot_be_written_or_read_say_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"unknown kind of file '\.txt'"):
         write_rows(tmp_path / "rows.txt", [])
+    (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be written"):
-        write_rows(tmp_path / "nowhere" / "rows.jsonl", [])
+        write_rows(tmp_path / "file" / "rows.jsonl", [])
+    assert write_rows(tmp_path / "new" / "folder" / "rows.jsonl", [{"a": 1}]) == 1, "missing folders are made"
     (tmp_path / "bad.jsonl").write_text('{"a": 1}\nnot json\n')
     with pytest.raises(SeedFileError, match=r"bad\.jsonl:2"):
         list(read_rows(tmp_path / "bad.jsonl"))

@@ -32,6 +32,8 @@ class Line:
     policy: Literal["paper", "uniform", "thompson"] = "paper"
     scale: float = 5.0
     """β times the number of seeds."""
+    goes_by_seen: bool = field(default=False, repr=False)
+    """Whether β goes by the seeds seen, as ``rate: auto`` has it; ``scale`` then says nothing."""
     floor: float = 0.0
     reward: Reward = "chosen"
     memory: bool = True
@@ -45,7 +47,8 @@ class Line:
     @property
     def name(self) -> str:
         """As tables show it."""
-        rate = f", β = {self.scale:g}/N" if self.policy == "paper" else ""
+        beta = "20/seen" if self.goes_by_seen else f"{self.scale:g}/N"
+        rate = f", β = {beta}" if self.policy == "paper" else ""
         floor = f", floor {self.floor:g}" if self.floor else ""
         reward = f", reward: {self.reward}" if self.reward != "chosen" else ""
         entry = f" of π > {self.enters_above:g}" if self.enters_above else ""
@@ -55,7 +58,8 @@ class Line:
     @property
     def key(self) -> str:
         """As what was worked out is kept under."""
-        return f"{self}{f', enters above {self.enters_above}' if self.enters_above else ''}"
+        entry = f", enters above {self.enters_above}" if self.enters_above else ""
+        return f"{self}{', by the seeds seen' if self.goes_by_seen else ''}{entry}"
 
     def config(self, pairs: Sequence[AgentPair], m: int, steps: int, seed: int) -> Config:
         """As agents.yaml would say it."""
@@ -67,13 +71,16 @@ class Line:
             candidates=m,
             memory=MemoryConfig(enabled=self.memory, neighbours=self.neighbours, draws=self.draws),
             evolution=EvolutionConfig(
-                policy=self.policy, rate=self.scale / steps, floor=self.floor, reward=self.reward
+                policy=self.policy,
+                rate="auto" if self.goes_by_seen else self.scale / steps,
+                floor=self.floor,
+                reward=self.reward,
             ),
             random_seed=seed,
         )
 
 
-SHIPPED = Line(scale=20, floor=0.01, reward="judged")
+SHIPPED = Line(goes_by_seen=True, floor=0.01, reward="judged")
 """What is left to itself, with a pool of fifteen pairs. (agents.yaml also has the end of the response scored.)"""
 
 
