@@ -16,7 +16,7 @@ from recorded_replies import chat, choice, raw
 
 from star_agents.agents.answer import Choice
 from star_agents.agents.finish_reasons import KNOWN, finish_reason, most_tokens
-from star_agents.agents.reply_reading import is_visible, read_choice, why_unusable
+from star_agents.agents.reply_reading import is_visible, longest_text, read_again, read_choice, why_unusable
 from star_agents.agents.translate import translate
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Reply, Sample, Seed
@@ -143,6 +143,35 @@ def test_a_limit_is_found_by_every_name_it_has() -> None:
     assert most_tokens({"max_completion_tokens": 8, "max_tokens": 9}) == 8
     assert most_tokens({"extra_body": {"num_predict": 7}}) == 7
     assert most_tokens({"num_predict": -1, "max_tokens": None}) is None
+
+
+@in_one_loop
+@each_way
+@pytest.mark.parametrize("model", ["hosted_vllm/m", "ollama_chat/m"])
+async def test_a_reply_longer_than_its_tokens_explain_is_cut_and_no_answer(
+    model: str, way: str, ways: BothWays
+) -> None:
+    for limit in (100, None):
+        longest = longest_text(limit)
+        for tail in ("", "x"):
+            said = Answer(text=f"{'word ' * (longest // 5 + 1)}"[:longest] + tail, completion_tokens=50)
+            got = await ways.choice(way, said, model=model, shape={"max_tokens": limit} if limit else {})
+            assert len(got.text) == longest
+            assert why(got, allow_cut=True).startswith("format: " if tail else "")
+            assert bool(got.flaw) == bool(tail)
+
+
+def test_thoughts_that_never_end_are_cut_where_no_reply_of_that_length_can_be() -> None:
+    got = read_choice({"content": "<think>" + "hm " * 500_000}, "stop", (), max_tokens=100)
+    assert "more than `max_tokens: 100` can explain" in got.flaw
+    assert len(got.text) + len(got.reasoning) <= longest_text(100)
+
+
+def test_a_journal_of_before_gives_no_reply_of_impossible_length() -> None:
+    kept = Reply(text="a" * 20_000_000, finish_reason="stop", agent="it", model="m")
+    read = read_again(kept, max_tokens=100)
+    assert len(read.text) == longest_text(100)
+    assert why_unusable(read, "response", allow_cut=True).startswith("format: ")
 
 
 def test_of_several_answers_all_are_cut_or_none() -> None:
