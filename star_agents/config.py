@@ -104,7 +104,8 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     for longer. So long, base pairs and referees wait for an agent that is down. The wait for `requests_per_minute` and
     `tokens_per_minute` does not count."""
     wait_when_down_s: float = Field(default=60.0, ge=0)
-    """Seconds that a drawn pair waits for an agent that is down; then the seed goes on without this pair."""
+    """Seconds that a drawn pair, or the vector of a seed, waits for an agent that is down; then the seed goes on
+    without it."""
     allow_cut: bool = False
     """Accept replies however they ended: cut at `max_tokens` (`finish_reason: length`), broken off, or with a
     finish_reason that is not known as a good end. IFD cannot see a missing end: default no."""

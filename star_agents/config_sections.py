@@ -28,7 +28,8 @@ class FailureLimitsConfig(Section):
     candidates: float | None = Field(default=None, ge=0, le=1)
     """Likewise for candidates of drawn pairs."""
     referees: float | None = Field(default=None, ge=0, le=1)
-    """Likewise for votes: unreadable ones, and those that could not be had."""
+    """Likewise for votes, unreadable ones and those that could not be had, and for verdicts, which take more than half
+    of a jury: of two referees, one that fails leaves none."""
     scorer: float | None = Field(default=None, ge=0, le=1)
     """Likewise for samples that the scorer refuses."""
     embedder: float | None = Field(default=None, ge=0, le=1)

@@ -16,11 +16,12 @@ from star_agents.config_sections import FailureLimitsConfig
 from star_agents.failures import NO_FAULT, Failure, FailureCount, Part, Tried, by_frequency
 from star_agents.records import Candidate, Outcome
 
-Essential = Literal["base", "candidates", "referees", "scorer", "embedder"]
+Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder"]
 _NOUNS: dict[Essential, str] = {
     "base": "base samples",
     "candidates": "candidates",
     "referees": "votes",
+    "verdicts": "verdicts",
     "scorer": "samples for the scorer",
     "embedder": "instructions for the embedder",
 }
@@ -89,7 +90,7 @@ class FailureLimits:
         return ""
 
     def _allowed(self, essential: Essential) -> float:
-        own: float | None = getattr(self._settings, essential)
+        own: float | None = getattr(self._settings, "referees" if essential == "verdicts" else essential)
         return self._settings.share if own is None else own
 
     def _faults_behind(self, essential: Essential) -> list[FailureCount]:
@@ -117,7 +118,9 @@ class FailureLimits:
 
 
 def _stands_behind(part: Part, essential: Essential) -> bool:
-    return essential in ("base", "candidates") if part == "agent" else _PARTS.get(part) == essential
+    if part == "agent":
+        return essential in ("base", "candidates")
+    return _PARTS.get(part) == ("referees" if essential == "verdicts" else essential)
 
 
 def _tries_of(outcome: Outcome) -> Iterator[tuple[Essential, bool]]:
@@ -129,12 +132,28 @@ def _tries_of(outcome: Outcome) -> Iterator[tuple[Essential, bool]]:
     for candidate in written:
         if not candidate.is_base:
             yield "candidates", bool(candidate.failure)
+    yield from (("verdicts", is_missing) for is_missing in _verdicts_of(outcome))
     for one in outcome.tried:
         essential = _PARTS.get(one.part)
         if essential is not None:
             well = one.tries - sum(failure.count for failure in one.failures)
             yield from ((essential, False) for _ in range(well))
             yield from ((essential, True) for _ in range(_faults(one.failures)))
+
+
+def _verdicts_of(outcome: Outcome) -> Iterator[bool]:
+    """Every verdict that was asked for, and whether there is none.
+
+    Of a jury of two, one that fails takes every verdict with it, and half of the votes only.
+    """
+    has_passed = any(
+        failure.reason in NO_FAULT for one in outcome.tried if one.part == "referee" for failure in one.failures
+    )
+    for verdict in (one.verdict for one in outcome.candidates):
+        if verdict is not None and verdict.value is not None and verdict.votes:
+            yield False
+        elif verdict is not None and verdict.value is None and not has_passed:
+            yield True
 
 
 def _passes(candidate: Candidate) -> bool:

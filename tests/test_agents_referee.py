@@ -11,7 +11,7 @@ from star_agents.agents.prompts import Prompts
 from star_agents.agents.referee import judge
 from star_agents.agents.structured import ReplyForm
 from star_agents.agents.verdicts import read_paper_verdict, read_verdict
-from star_agents.errors import AgentError, AgentRefused, AgentUnavailable, BudgetExhausted
+from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable, BudgetExhausted
 from star_agents.records import Message, Reply, Sample, Verdict, Vote
 
 PROMPTS = Prompts()
@@ -305,9 +305,23 @@ async def test_if_every_referee_fails_the_error_comes_back_by_itself() -> None:
 
 async def test_a_referee_whose_own_budget_is_spent_abstains_but_a_spent_total_ends_the_judging() -> None:
     own, everybodys = BudgetExhausted("spent", agent="bob"), BudgetExhausted("spent")
-    assert len((await Bench(failing("bob", error=own)).judge("ann", "bob")).votes) == 1
+    assert len((await Bench(failing("bob", error=own)).judge("ann", "bob", "eve")).votes) == 2
     with pytest.raises(BudgetExhausted):
-        await Bench(failing("bob", error=everybodys)).judge("ann", "bob")
+        await Bench(failing("bob", error=everybodys)).judge("ann", "bob", "eve")
+
+
+@pytest.mark.parametrize(
+    "passes",
+    [
+        BudgetExhausted("spent", agent="bob"),
+        AgentUnavailable("down", is_outage=True),
+        AgentRateLimited("429", is_outage=True),
+    ],
+)
+async def test_a_verdict_waits_for_a_referee_without_whose_vote_there_is_none(passes: AgentError) -> None:
+    with pytest.raises(type(passes)):
+        await Bench(failing("bob", error=passes)).judge("ann", "bob")
+    assert (await Bench(failing("bob", error=AgentRefused("no"))).judge("ann", "bob")).value is None
 
 
 async def test_an_error_that_is_not_a_referees_ends_the_judging_by_itself() -> None:

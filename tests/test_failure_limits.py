@@ -20,7 +20,7 @@ from star_agents.failures import (
     by_frequency,
     one_line,
 )
-from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Sample
+from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Sample, Verdict, Vote
 
 SAMPLE = Sample(instruction="Why?", response="So.")
 
@@ -98,6 +98,29 @@ def test_a_seed_without_any_base_sample_counts_for_the_base_and_one_of_two_base_
     for _ in range(31):
         found.add(without)
     assert "base samples failed" in found.passed()
+
+
+def judged(value: float | None, *tried: Tried) -> Outcome:
+    """A candidate that two referees were to judge."""
+    whole = outcome("base", ".", *tried)
+    vote = Vote(referee="k", value=1.0, agreed=True)
+    drawn = replace(whole.candidates[1], verdict=Verdict(value=value, votes=(vote,)))
+    return replace(whole, candidates=(whole.candidates[0], drawn))
+
+
+def test_one_referee_of_two_fails_half_of_the_votes_and_every_verdict() -> None:
+    half = (tried("referee", 1, 1, "no luck"), tried("referee", 1, name="k"))
+    found = limits()
+    for _ in range(20):
+        found.add(judged(None, *half))
+    assert found.passed() == (
+        "20 of the newest 20 verdicts failed; failure_limits allows 50%: referee j did not give 20 of 20 votes: no luck"
+    )
+    votes_alone, waits = limits(), limits()
+    for _ in range(20):
+        votes_alone.add(judged(0.5, *half))
+        waits.add(judged(None, tried("referee", 1, 1, DOWN), tried("referee", 1, name="k")))
+    assert votes_alone.passed(at_end=True) == waits.passed(at_end=True) == ""
 
 
 @pytest.mark.parametrize("letter", ["d", "b"])

@@ -121,6 +121,28 @@ async def test_a_juror_that_abstains_is_counted_beside_those_that_vote(tmp_path:
     assert len(counted(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("fails", [Answer(text="Hm."), Fault(status=400, message="not my trade")])
+async def test_one_juror_of_two_that_fails_leaves_no_verdict_and_stops_the_batch(tmp_path: Path, fails: Move) -> None:
+    def b_cannot_judge(body: Body) -> Move:
+        return fails if is_judging(body) and body["model"] == "b" else brain(body)
+
+    async with OpenAIServer(b_cannot_judge) as server:
+        replaced = f"referee: {{agents: [a, b], exam: 'off'}}\n{ONE_BY_ONE}"
+        result = await run(config_for(server.url, replaced=replaced), seeds(60), tmp_path)
+    assert result.summary["counts"]["kept"] == 0
+    assert result.stopped_by.startswith("20 of the newest 20 verdicts failed; failure_limits allows 50%: referee b ")
+
+
+async def test_seeds_wait_for_the_budget_of_a_juror_without_whom_there_is_no_verdict(tmp_path: Path) -> None:
+    async with OpenAIServer() as server:
+        text = agents_yaml(server.url, replaced=f"referee: {{agents: [a, b], exam: 'off'}}\n{ONE_BY_ONE}")
+        spent = text.replace("model: openai/b\n", "model: openai/b\n    budget_calls: 10\n")
+        result = await run(parse_config(spent), seeds(60), tmp_path)
+    assert "agent b" in result.stopped_by
+    assert result.summary["counts"]["waiting"] > 40
+    assert result.summary["referee"]["without_verdict"] == 0
+
+
 def with_embedder(server: OpenAIServer, *, path: str, more: str = "", replaced: str = "") -> Config:
     """The usual agents and an embedding model ``e``, which answers under ``/v1`` alone."""
     lost = f"{{model: openai/e, api_base: '{server.root}{path}', api_key: os.environ/LINE_TEST_KEY, roles: []{more}}}"
@@ -148,7 +170,7 @@ async def test_an_embedder_that_fails_stops_the_batch_unless_told_otherwise(tmp_
 
 async def test_an_embedder_that_is_down_holds_up_no_seed_and_stops_the_batch_by_its_share(tmp_path: Path) -> None:
     async with OpenAIServer() as server:
-        config = with_embedder(server, path="/v1", more=", retries: 0, give_up_after_s: 0.1")
+        config = with_embedder(server, path="/v1", more=", retries: 0, wait_when_down_s: 0.1")
         e = config.agents["e"].model_copy(update={"api_base": "http://127.0.0.1:9/v1"})
         config = config.model_copy(update={"agents": {**config.agents, "e": e}})
         result = await run(config, seeds(40), tmp_path)

@@ -289,7 +289,10 @@ class AgentClient:
     async def embed(
         self, agent: str, texts: Sequence[str], *, about_to_send: Callable[[], Awaitable[None]] | None = None
     ) -> Embedded:
-        """Embed texts with an embedding model: one vector per text, in order. Raises what ``ask`` raises."""
+        """Embed texts with an embedding model: one vector per text, in order. Raises what ``ask`` raises.
+
+        Vectors are dispensable: an agent that is down is waited for no longer than its ``wait_when_down_s``.
+        """
         line = self._lines[agent]
         tokens = most_tokens([Message(role="user", content=text) for text in texts])
 
@@ -316,6 +319,7 @@ class AgentClient:
             cost=embedding_cost,
             tokens=estimate_tokens(texts),
             about_to_send=about_to_send,
+            wait_when_down_s=line.config.wait_when_down_s,
         )
         answered = await self._sender.make(order)
         return Embedded(

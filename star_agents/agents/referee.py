@@ -17,7 +17,7 @@ import anyio
 from star_agents.agents.prompts import Prompts, question
 from star_agents.agents.structured import ReplyForm
 from star_agents.agents.verdicts import Side, read_paper_verdict, read_verdict
-from star_agents.errors import AgentError, BudgetExhausted
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.records import Message, Reply, Sample, Verdict, Vote
 
 Order = Literal["ab", "ba"]
@@ -61,7 +61,8 @@ async def judge(
         prompts: The templates.
 
     Raises:
-        AgentError: No referee could be asked. A referee that fails beside others abstains: its vote is missing.
+        AgentError: No referee could be asked; or what is wrong with one passes (it is down, its budget is spent), and
+            without its vote there is no verdict. Else a referee that fails beside others abstains.
         BudgetExhausted: Everybody's budget is spent; then nobody abstains, the verdict has to wait.
     """
     if candidate == base:
@@ -79,7 +80,10 @@ async def judge(
             votes.append(_vote(referee, [value for value in said if not isinstance(value, AgentError)]))
     if failures and not votes:
         raise failures[0]
-    return Verdict(value=_majority(votes, len(jury)), votes=tuple(votes))
+    value = _majority(votes, len(jury))
+    if value is None and (passing := next(filter(_passes, failures), None)) is not None:
+        raise passing  # Votes that are there are journaled; settled now, the seed would have lost them for good.
+    return Verdict(value=value, votes=tuple(votes))
 
 
 async def compare(
@@ -199,6 +203,12 @@ async def _all(calls: Sequence[tuple[str, Order]], bench: _Bench) -> _Heard:
 
 def _concerns_everybody(error: AgentError) -> bool:
     return isinstance(error, BudgetExhausted) and error.agent is None
+
+
+def _passes(error: AgentError) -> bool:
+    """Whether a referee can vote later: it is down, or out of budget."""
+    is_down = isinstance(error, (AgentUnavailable, AgentRateLimited)) and error.is_outage
+    return is_down or isinstance(error, BudgetExhausted)
 
 
 def _vote(referee: str, said: Sequence[float | None]) -> Vote:

@@ -99,7 +99,7 @@ def _sums(status: Mapping[str, Any]) -> Iterator[str]:
         found = f"{referee['wins']} won, {referee['ties']} tied, {referee['losses']} lost"
         yield f"referee: of {referee['verdicts']} candidates against the base {found}{agreement}"
     if referee["without_verdict"]:
-        yield f"referee: no verdict on {referee['without_verdict']} candidates could be read, and none of them won"
+        yield f"referee: on {referee['without_verdict']} candidates there was no verdict, and none of them won"
     yield from _exams(referee["exam"] or {})
     if memory["hits"]:
         size = "" if memory["size"] is None else f"{memory['size']} instructions, "
