@@ -36,6 +36,8 @@ EXAM = "exam"
 """Stands in the journal where calls of a seed have its id."""
 LOOKS_AGAIN_S = 5.0
 """Seconds until a judge that is down is asked again; one that comes back is asked at once."""
+TRIES_IN_A_BATCH = 10
+"""Times that a batch asks judges that do not answer, before any of them could be examined."""
 _ADVICE = "name another judge, or go on with this one by `referee: {exam: warn}`, which every row then says"
 
 
@@ -89,6 +91,8 @@ class Judges:
         self._told: dict[str, tuple[ExamResult, str]] = {}
         self._absent = False
         """Whether a referee could not be asked, and may be later."""
+        self._in_vain = 0
+        """Times in a row that nobody could be asked, though somebody may be later."""
 
     @property
     def stands(self) -> bool:
@@ -159,13 +163,25 @@ class Judges:
             return
         jury = tuple(one.judge for one in results if one.passed or mode == "warn")
         if jury:
-            self.jury = jury
+            self.jury, self._in_vain = jury, 0
             self.have_voted.update(jury)
-            self._let_go()
-        elif give_up is not None and (waiting := _why_nobody(results, errors, self._now())).until is None:
-            give_up(waiting.reason)
-        else:
-            self._hold(_why_nobody(results, errors, self._now()))
+            return self._let_go()
+        self._in_vain += 1
+        waiting = _why_nobody(results, errors, self._now())
+        if give_up is not None and (waiting.until is None or self._is_in_vain(list(errors.values()))):
+            again = "" if waiting.until is None else ". Run the same command again once the provider takes calls"
+            return give_up(f"{waiting.reason}{again}")
+        return self._hold(waiting)
+
+    def _is_in_vain(self, errors: Sequence[AgentError]) -> bool:
+        """Whether a batch waits for judges no longer: each had its ``give_up_after_s``, or was asked often enough.
+
+        The next day of a budget is waited for; nothing else has an end that is known.
+        """
+        if any(isinstance(error, BudgetExhausted) and error.resets_at is not None for error in errors):
+            return False
+        passing = [one for one in errors if isinstance(one, (AgentUnavailable, AgentRateLimited))]
+        return self._in_vain >= TRIES_IN_A_BATCH or all(error.is_outage for error in passing)
 
     async def _examine_all(
         self, config: Config, revision: int, judges: Sequence[str]

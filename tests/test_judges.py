@@ -264,6 +264,16 @@ async def test_a_daemon_whose_judge_is_down_examines_it_when_it_is_up_again(tmp_
         await until_done(line, 3)
 
 
+@pytest.mark.parametrize("fault", [Fault(status=429, message="slow down"), Fault(status=503, message="tired")])
+async def test_a_batch_ends_where_no_judge_answers_its_exam(tmp_path: Path, fault: Fault) -> None:
+    async with OpenAIServer(by_agent(a=lambda body: fault)) as server:
+        config = judged_by(server, "a", per_agent=", give_up_after_s: 0.5, retries: 0")
+        result = await run(config, seeds(5), tmp_path)
+    assert result.stopped_by.startswith("nobody may judge: judge a could not sit its exam: ")
+    assert result.stopped_by.endswith("Run the same command again once the provider takes calls")
+    assert not results(tmp_path)
+
+
 async def test_a_paused_daemon_asks_nobody_until_it_is_resumed(tmp_path: Path) -> None:
     async with OpenAIServer(knows) as server:
         async with daemon(judged_by(server, "a"), tmp_path) as line:
