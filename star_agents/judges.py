@@ -165,13 +165,15 @@ class Judges:
         if jury:
             self.jury, self._in_vain = jury, 0
             self.have_voted.update(jury)
-            return self._let_go()
+            self._let_go()
+            return
         self._in_vain += 1
         waiting = _why_nobody(results, errors, self._now())
         if give_up is not None and (waiting.until is None or self._is_in_vain(list(errors.values()))):
             again = "" if waiting.until is None else ". Run the same command again once the provider takes calls"
-            return give_up(f"{waiting.reason}{again}")
-        return self._hold(waiting)
+            give_up(f"{waiting.reason}{again}")
+        else:
+            self._hold(waiting)
 
     def _is_in_vain(self, errors: Sequence[AgentError]) -> bool:
         """Whether a batch waits for judges no longer: each had its ``give_up_after_s``, or was asked often enough.

@@ -289,6 +289,14 @@ def test_a_bad_instance_leaves_its_siblings_in(tmp_path: Path) -> None:
     assert [seed.source for seed in file.seeds] == [f"s.jsonl:1 instances[{n}]" for n in (0, 2, 3)]
 
 
+def test_a_row_whose_instances_are_none_is_a_problem_and_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    rows = [{"instruction": "Add.", "instances": []}, {"instruction": "Add 1 and 1.", "output": "2"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    file = read_seeds(path)
+    assert ([problem.field for problem in file.problems], len(file.seeds)) == (["instances"], 1)
+
+
 def test_an_instance_that_nobody_could_answer_leaves_its_siblings_in(tmp_path: Path) -> None:
     instances = [{"input": f"{n} + 1", "output": "" if n == 2 else str(n)} for n in range(4)]
     path = tmp_path / "s.jsonl"

@@ -211,6 +211,8 @@ def _read_question_turns(fields: Fields) -> list[Read]:
 def _read_instances(fields: Fields) -> list[Read]:
     instruction = required(fields.get("instruction"), "instruction")
     instances = items(fields.get("instances"), "instances")
+    if not instances:
+        raise RowError("instances", "is empty", "give one instance at least, or leave the column out")
     read: list[Read] = []
     for index, instance in enumerate(instances):
         try:
