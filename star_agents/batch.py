@@ -105,7 +105,8 @@ async def run_batch(
 ) -> BatchResult:
     """Work the seeds into ``out`` and write the dataset files there.
 
-    SIGINT and SIGTERM end it early but whole: seeds in hand are finished, the files are written. At the budget of a day
+    SIGINT and SIGTERM end it early but whole: seeds in hand are finished, for up to `server.drain_s`, and the files are
+    written. At the budget of a day
     it waits for the next one; at one that holds for the life of the store it ends. What earlier runs left waiting in
     the same folder is worked too, unless ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with
     what became of its seeds; what was ``left_out`` of it is counted among the failures. These seeds may be a sample of
@@ -207,12 +208,15 @@ async def _work(
             checkpoint = Checkpoint(line, ahead.confirmation, before=ahead.before, left=ahead.left)
             bus.subscribe(checkpoint.hear)
             checkpoint.begin()
-        interruption = Interruption(line, partial(_say, console))
+        interruption, is_whole = Interruption(line, partial(_say, console)), False
         async with anyio.create_task_group() as tasks:
             if checkpoint is not None:
                 tasks.start_soon(checkpoint.watch)
             tasks.start_soon(interruption.watch, tasks.cancel_scope)
             await line.work()
+            is_whole = True
             tasks.cancel_scope.cancel()
+        if not is_whole:
+            interruption.say_what_is_left()
         failed = "" if line.stopped_by else line.failures.at_end()
         return _End(line.stopped_by, failed, interruption.signal)

@@ -123,7 +123,7 @@ async def _open_client(
         max_in_flight=config.max_in_flight,
         on_call=lambda report: bus.publish(CallEnded(**asdict(report))),
         on_change=lambda agent, deployment, what: bus.publish(
-            DeploymentChanged(agent=agent, deployment=deployment, what=what)
+            DeploymentChanged(agent=agent, deployment=deployment, what=what, error=client.last_error(agent, deployment))
         ),
         on_throttle=lambda agent, change: bus.publish(_of_throttling(agent, change)),
     )

@@ -55,4 +55,4 @@ class ServerConfig(Section):
     queue_limit: int = Field(default=1_000_000, ge=1)
     """Waiting seeds beyond which the API answers 429: a client that sends in a loop must not fill the disk."""
     drain_s: float = Field(default=60.0, ge=0)
-    """Seconds that SIGTERM waits for calls in flight, which are paid for."""
+    """Seconds that SIGTERM, and Ctrl-C, wait for calls in flight, which are paid for; `run` keeps to it too."""

@@ -240,6 +240,18 @@ class DeploymentChanged(Event):
     agent: str
     deployment: str
     what: str
+    error: str = ""
+    """What it failed with last, without secrets; empty where it has answered since."""
+
+    @property
+    def message(self) -> str:
+        """For people who wait for it."""
+        if self.what == "closed":
+            return f"agent {self.agent}: {self.deployment} is up again"
+        return (
+            f"agent {self.agent}: {self.deployment} is down ({self.error}); calls wait for it, at most for its "
+            "`give_up_after_s`, and it is tried again meanwhile"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,7 @@ from star_agents.agents.client import AgentClient
 from star_agents.agents.exam import Exam, ExamPair, ExamResult, examine, general_exam
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.structured import ReplyForm
+from star_agents.agents.throttle import LONGEST_REST_S
 from star_agents.bus import Bus
 from star_agents.config import Config, RefereeConfig
 from star_agents.content_hash import digest
@@ -305,5 +306,5 @@ def _passes_at(error: AgentError, now: float) -> float | None:
     if isinstance(error, BudgetExhausted):
         return error.resets_at
     if isinstance(error, AgentRateLimited):
-        return now + max(LOOKS_AGAIN_S, error.retry_after or 0.0)
+        return now + min(max(LOOKS_AGAIN_S, error.retry_after or 0.0), LONGEST_REST_S)
     return now + LOOKS_AGAIN_S if isinstance(error, AgentUnavailable) else None

@@ -18,6 +18,7 @@ from star_agents.events import (
     BudgetReached,
     CallAnswered,
     CallFailed,
+    DeploymentChanged,
     Event,
     FailureFirstSeen,
     JudgeExamined,
@@ -67,6 +68,8 @@ class BatchProgress:
         self._reused = 0
         self._failed = 0
         self._now = now
+        self._down = set[str]()
+        """Deployments of whose outage was told."""
         self._throttled: dict[tuple[str, str], str] = {}
         """Agent and cause, with the time of day since when."""
         self._tenths_shown = 10 * done // max(total, 1)
@@ -121,6 +124,8 @@ class BatchProgress:
                 self._done += 1
                 self._improved += event.outcome.kind == "kept"
                 self._settled_usd += event.outcome.cost_usd or 0.0
+            case DeploymentChanged():
+                self._tell_of(event)
             case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined() | ScorerTrouble():
                 self._say(event.message)
             case AgentThrottled():
@@ -136,6 +141,16 @@ class BatchProgress:
                 return
         self._progress.update(self._task, completed=self._done, facts=self._facts())
         self._show_tenths()
+
+    def _tell_of(self, event: DeploymentChanged) -> None:
+        """An outage when it begins and when it is over; not each try in between."""
+        is_known = event.deployment in self._down
+        if event.what == "opened" and not is_known:
+            self._down.add(event.deployment)
+            self._say(event.message)
+        elif event.what == "closed" and is_known:
+            self._down.discard(event.deployment)
+            self._say(event.message)
 
     def _say(self, message: str) -> None:
         self._console.print(message, highlight=False, markup=False, soft_wrap=True)

@@ -200,6 +200,11 @@ class AgentClient:
         """Agents that are down, or whose own budget is spent."""
         return self.down() | self.budgets.spent_agents()
 
+    def last_error(self, agent: str, deployment: str) -> str:
+        """What a deployment failed with; empty where it has answered since, or is gone."""
+        found = [one for line in self._lines if line.name == agent for one in line.gate.describe()]
+        return next((one.last_error for one in found if one.name == deployment and one.last_error), "")
+
     def states(self) -> dict[str, AgentState]:
         """How each agent is doing right now."""
         return {

@@ -21,7 +21,14 @@ from star_agents.agents.deployments import Deployment, DeploymentState, last_err
 from star_agents.agents.limit import AdaptiveLimit
 from star_agents.agents.rate_limit import RateLimit
 from star_agents.agents.slot import Ended, Outcome, Slot
-from star_agents.agents.throttle import Rejected, Rejection, ThrottleChange, ThrottleState, ThrottleWatch
+from star_agents.agents.throttle import (
+    LONGEST_REST_S,
+    Rejected,
+    Rejection,
+    ThrottleChange,
+    ThrottleState,
+    ThrottleWatch,
+)
 from star_agents.agents.waiters import Waiter, Waiters, why_rejected
 from star_agents.errors import AgentRefused
 
@@ -270,7 +277,7 @@ class Gate:
             if deployment.breaker.opens_at(now) is None and not deployment.is_pause_told:
                 deployment.is_pause_told = True
                 self._tell(deployment, "paused")
-            deployment.breaker.pause(now + how.retry_after)
+            deployment.breaker.pause(now + min(how.retry_after, LONGEST_REST_S))
         if deployment.limit.is_exhausted or how.is_stubborn:
             asked = "" if how.retry_after is None else f"it asks to wait {how.retry_after:.0f} s; "
             self._throttle.slowed("429", now, f"{asked}{how.error or ''}")

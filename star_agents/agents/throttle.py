@@ -17,6 +17,9 @@ Cause = Literal["429", "requests_per_minute", "tokens_per_minute"]
 """``429``: the provider's. The others: the key of agents.yaml."""
 QUIET_S = 120.0
 """A limit that is always used up lets the next calls through once a minute: as often there is a sign of it."""
+LONGEST_REST_S = 3_600.0
+"""However long a pause a provider asks for, after so long it is asked once: it may be well again, and a rest as long as
+that is an outage like any other, in which whoever is down is tried now and then."""
 _NOT_BEFORE_S = 60.0
 """Shortest time after which a provider that rejects everybody is asked again by who need not."""
 _SOONEST_S = 0.001

@@ -135,5 +135,5 @@ class Waiters:
 
 def why_rejected(for_s: float, pause_s: float, errors: str) -> str:
     """What a provider does that answers nothing but 429."""
-    pause = f", and asks to wait {pause_s:.0f} s more" if pause_s > 0 else ""
+    pause = f", and is asked again in {pause_s:.0f} s" if pause_s > 0 else ""
     return f"the provider has answered nothing but 429 for {for_s:.0f} s{pause} ({errors})"

@@ -1,0 +1,148 @@
+"""SIGTERM to a `run` is heard whatever it waits for: it ends within `server.drain_s`, and says who is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.abc import Process
+from lines import agents_yaml
+from openai_server import Answer, Body, Fault, Hang, Move, OpenAIServer
+
+DRAIN = "server: {drain_s: 1}\nconcurrency: 4\n"
+BASE = "base_pairs: [{instruction: keep, response: a}]\n"
+LATEST_S = 40.0
+"""Of the whole end, files written: the drain itself is one second, and other work may share the machine."""
+
+
+class Heard:
+    """What the process says on stderr, which is no terminal."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    async def listen(self, process: Process) -> None:
+        assert process.stderr is not None
+        async for piece in process.stderr:
+            self.text += piece.decode()
+
+
+@asynccontextmanager
+async def running(folder: Path, text: str) -> AsyncIterator[tuple[Process, Heard]]:
+    """`run` on fifty seeds, its stderr read as it comes."""
+    (folder / "agents.yaml").write_text(text)
+    rows = [json.dumps({"instruction": f"Count to {n}.", "output": "."}) for n in range(50)]
+    (folder / "seeds.jsonl").write_text("\n".join(rows))
+    command = [sys.executable, "-m", "star_agents", "run", "-c", folder / "agents.yaml"]
+    command += ["-s", folder / "seeds.jsonl", "-o", folder / "out"]
+    environ = {**os.environ, "LINE_TEST_KEY": "sk-line-test"}
+    heard = Heard()
+    async with (
+        await anyio.open_process(
+            list(map(str, command)), env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(heard.listen, process)
+        try:
+            yield process, heard
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Another process has to do something, of which no event of ours tells."""
+    with anyio.fail_after(60):
+        while not condition():  # noqa: ASYNC110
+            await anyio.sleep(0.02)
+
+
+async def end(process: Process, number: signal.Signals) -> int:
+    process.send_signal(number)
+    with anyio.fail_after(LATEST_S):
+        return await process.wait()
+
+
+def hangs(body: Body) -> Move:
+    return Hang(release=asyncio.Event())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_provider_that_hangs_is_waited_for_no_longer_than_the_limit(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with (
+        OpenAIServer(hangs) as server,
+        running(tmp_path, agents_yaml(server.url, replaced=DRAIN)) as (run, heard),
+    ):
+        await until(lambda: server.in_flight)
+        assert await end(run, number) == 128 + number
+        assert "it ends after 1 s (`server.drain_s`)" in heard.text
+        assert "4 seeds were not finished and wait again" in heard.text
+    assert (tmp_path / "out" / "summary.json").exists(), "what is done is written all the same"
+
+
+async def test_calls_behind_an_agents_own_requests_per_minute_hold_nobody_up(tmp_path: Path) -> None:
+    text = agents_yaml("URL", per_agent=", requests_per_minute: 1", replaced=DRAIN)
+    async with (
+        OpenAIServer(lambda body: Answer(text="ok")) as server,
+        running(tmp_path, text.replace("URL", server.url)) as (run, heard),
+    ):
+        await until(lambda: "requests_per_minute" in heard.text)
+        assert await end(run, signal.SIGTERM) == 143
+        assert "slowed down by its own `requests_per_minute`" in heard.text
+
+
+async def test_a_base_pairs_server_that_is_down_is_named_when_it_is_waited_for_and_when_it_ends(
+    tmp_path: Path,
+) -> None:
+    def moves(body: Body) -> Move:
+        return Fault(status=503, message="the cat sat on it") if body["model"] == "a" else Answer(text="ok")
+
+    text = agents_yaml("URL", per_agent=", retries: 50", replaced=DRAIN + BASE)
+    async with OpenAIServer(moves) as server, running(tmp_path, text.replace("URL", server.url)) as (run, heard):
+        await until(lambda: "agent a: a/0 is down" in heard.text)
+        assert "the cat sat on it" in heard.text
+        assert await end(run, signal.SIGTERM) == 143
+        assert "waiting for agent a, which is down" in heard.text
+
+
+async def test_a_judge_that_hangs_in_its_exam_holds_nobody_up(tmp_path: Path) -> None:
+    text = "referee: {agents: [a], exam: refuse}\n" + DRAIN
+    async with OpenAIServer(hangs) as server, running(tmp_path, agents_yaml(server.url, replaced=text)) as (run, heard):
+        await until(lambda: server.in_flight)
+        assert await end(run, signal.SIGTERM) == 143
+        assert "stopped by SIGTERM" in heard.text
+
+
+async def test_a_judge_that_is_down_in_its_exam_is_named_and_holds_nobody_up(tmp_path: Path) -> None:
+    text = "referee: {agents: [a], exam: refuse}\n" + DRAIN
+    text = agents_yaml("URL", per_agent=", retries: 50", replaced=text)
+    async with (
+        OpenAIServer(lambda body: Fault(status=503)) as server,
+        running(tmp_path, text.replace("URL", server.url)) as (run, heard),
+    ):
+        await until(lambda: "agent a: a/0 is down" in heard.text)
+        assert await end(run, signal.SIGTERM) == 143
+
+
+async def test_a_provider_that_asks_for_a_long_rest_holds_nobody_up(tmp_path: Path) -> None:
+    limited = Fault(status=429, retry_after="600")
+    text = agents_yaml("URL", replaced=DRAIN)
+    async with (
+        OpenAIServer(lambda body: limited) as server,
+        running(tmp_path, text.replace("URL", server.url)) as (run, heard),
+    ):
+        await until(lambda: "429" in heard.text)
+        assert await end(run, signal.SIGTERM) == 143
+        assert "slowed down by its provider (429)" in heard.text
