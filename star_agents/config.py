@@ -13,7 +13,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from star_agents.config_base import BudgetSettings, EndpointSettings, Section
+from star_agents.config_base import (
+    LONGEST_S,
+    MAX_COUNT,
+    MAX_TOKENS,
+    BudgetSettings,
+    EndpointSettings,
+    Section,
+    Tokens,
+    refuse_infinite,
+    refuse_unless_tokens,
+)
 from star_agents.config_sections import FailureLimitsConfig, ServerConfig
 from star_agents.records import KEEP, SEED, AgentPair
 
@@ -23,6 +33,10 @@ OWNED_ELSEWHERE = frozenset(
     | {"stream", "n", "api_base", "api_key", "mock_response"}
 )
 """What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call)."""
+MAX_AGENTS = 1000
+MAX_PAIRS = 5000
+"""Of the pool: 70 agents that both rewrite and answer. Each has its place in the state that every outcome keeps."""
+MAX_LISTED = 100
 
 
 def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
@@ -72,7 +86,7 @@ class AgentConfig(EndpointSettings, BudgetSettings):
 
     model: str | None = Field(default=None, min_length=1)
     """LiteLLM model name, when the agent has one endpoint."""
-    deployments: tuple[DeploymentConfig, ...] = ()
+    deployments: tuple[DeploymentConfig, ...] = Field(default=(), max_length=MAX_LISTED)
     """Several endpoints of the same model; LiteLLM's Router chooses among them."""
     roles: tuple[Literal["instruction", "response"], ...] = ("instruction", "response")
     """What the agent does when `pairs` is left out. An agent that only judges or embeds has `roles: []`."""
@@ -80,7 +94,7 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     """Sampling temperature; the provider's default when left out. Judging uses `referee.temperature`."""
     top_p: float | None = Field(default=None, gt=0, le=1)
     """Nucleus sampling; the provider's default when left out."""
-    max_tokens: int | None = Field(default=2048, ge=1)
+    max_tokens: Tokens | None = 2048
     """Longest reply in tokens. It also bounds what one call may cost."""
     extra: Mapping[str, Any] = Field(default_factory=dict)
     """Further parameters, handed to LiteLLM as they are (`{"reasoning_effort": "low"}`)."""
@@ -89,21 +103,21 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     `litellm` sends through LiteLLM whole. Answers, costs and errors are the same."""
     max_concurrency: int = Field(default=8, ge=1, le=100_000)
     """Calls in flight at once; further ones queue."""
-    requests_per_minute: int | None = Field(default=None, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     """Requests in any 60 seconds, over all deployments, tries and embeddings included; further ones queue, which uses
     up no retry. It holds over restarts."""
-    tokens_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
     """Tokens of prompts and replies in any 60 seconds. A call reserves an estimate of its prompt and `max_tokens`, and
     takes in the end what the provider counted."""
-    timeout_s: float = Field(default=120.0, gt=0)
+    timeout_s: float = Field(default=120.0, gt=0, le=LONGEST_S)
     """Seconds until one try counts as failed."""
     retries: int = Field(default=4, ge=0, le=100)
     """Tries after the first. Being rate-limited (429) uses up none."""
-    give_up_after_s: float = Field(default=900.0, gt=0)
+    give_up_after_s: float = Field(default=900.0, gt=0, le=LONGEST_S)
     """Seconds after which a call that is only ever rate-limited or retried fails, or at once where `Retry-After` asks
     for longer. So long, base pairs and referees wait for an agent that is down. The wait for `requests_per_minute` and
     `tokens_per_minute` does not count."""
-    wait_when_down_s: float = Field(default=60.0, ge=0)
+    wait_when_down_s: float = Field(default=60.0, ge=0, le=LONGEST_S)
     """Seconds that a drawn pair, or the vector of a seed, waits for an agent that is down; then the seed goes on
     without it."""
     allow_cut: bool = False
@@ -116,6 +130,15 @@ class AgentConfig(EndpointSettings, BudgetSettings):
         owned = sorted(value.keys() & OWNED_ELSEWHERE)
         if owned:
             raise ValueError(f"{', '.join(owned)} cannot be set here: use retries, timeout_s and the agent's own keys")
+        return value
+
+    @field_validator("extra")
+    @classmethod
+    def _bounds_can_hold(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Every number is finite, so that JSON can say it; a bound of the reply's length is one."""
+        refuse_infinite(value)
+        for name in value.keys() & {"max_tokens", "max_completion_tokens"}:
+            refuse_unless_tokens(name, value[name])
         return value
 
     @model_validator(mode="after")
@@ -182,7 +205,7 @@ class RefereeConfig(Section):
     """Judge in both orders (disagreement is a tie), or candidate first only: half the cost, open to position bias."""
     temperature: float | None = Field(default=0.0, ge=0, le=5)
     """Sampling temperature of judgements; `null` leaves it to the provider, for models that refuse any of their own."""
-    max_tokens: int = Field(default=512, ge=16)
+    max_tokens: int = Field(default=512, ge=16, le=MAX_TOKENS)
     """Longest judgement in tokens."""
     exam: Literal["refuse", "warn", "off"] = "refuse"
     """The exam that each judge sits first: two dozen planted pairs in both orders, paid once per judge and prompt.
@@ -201,15 +224,15 @@ class ScoringConfig(Section):
     """`auto` takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """`auto`: bfloat16 on a GPU, float32 on the CPU."""
-    max_length: int = Field(default=2048, ge=8)
+    max_length: int = Field(default=2048, ge=8, le=MAX_TOKENS)
     """Tokens per sequence; a longer response is cut on the right, the same in both passes."""
     mode: ScoreMode = "score_eos"
     """Which IFD: ours, with the end of the response (`score_eos`: it sees one that breaks off) or without it, as the
     paper has it (`perplexity_ratio`), or as Superfiltering or Cherry LLM read it."""
-    tokens_per_batch: int | None = Field(default=None, ge=64)
+    tokens_per_batch: int | None = Field(default=None, ge=64, le=MAX_TOKENS)
     """Tokens that go through a model at once; left out: 1,024 on a CPU, 16,384 on a GPU. Halved by itself when memory
     runs out."""
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=1024)
     """CPU threads of the scorer process; torch's own choice when left out."""
     trust_remote_code: bool = False
     """Let model repositories run their own Python code."""
@@ -220,9 +243,9 @@ class MemoryConfig(Section):
 
     enabled: bool = True
     """Off is the paper's ablation without the bank. `memory: off` is short for it."""
-    neighbours: int = Field(default=5, ge=1)
+    neighbours: int = Field(default=5, ge=1, le=10_000)
     """n: how many stored instructions are looked up."""
-    draws: int = Field(default=2, ge=0)
+    draws: int = Field(default=2, ge=0, le=1000)
     """l: how many pairs are drawn from what the neighbours were won by."""
     embedder: str = Field(default="auto", pattern=r"^(auto|small|hashing|sentence-transformers:.+|agent:.+)$")
     """`small` (mean-pooled hidden state of the small scorer), `sentence-transformers:NAME`, `agent:NAME` (an embedding
@@ -240,7 +263,7 @@ class EvolutionConfig(Section):
     does; 0.05 at the most, which bounds what one outcome moves, and at the least 20 / number of seeds in `run`, 20 /
     horizon in `serve`. `paper`: 5 / number of seeds or horizon, which fits the paper's curve and learns over the whole
     run. A number: that."""
-    horizon: int = Field(default=10_000, ge=1)
+    horizon: int = Field(default=10_000, ge=1, le=MAX_COUNT)
     """Number of seeds that `rate` assumes where the length is unknown, as in `serve`: how far back it remembers."""
     reward: Reward = "judged"
     """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
@@ -252,8 +275,8 @@ class EvolutionConfig(Section):
     @field_validator("rate")
     @classmethod
     def _rate_is_positive(cls, value: float | str) -> float | str:
-        if isinstance(value, (int, float)) and value <= 0:
-            raise ValueError("the rate must be above 0; for no evolution use `policy: uniform`")
+        if isinstance(value, (int, float)) and not 0 < value <= 1000:
+            raise ValueError("the rate must be above 0 and at most 1,000; for no evolution use `policy: uniform`")
         return value
 
     @field_validator("floor")
@@ -267,11 +290,13 @@ class EvolutionConfig(Section):
 class Config(BudgetSettings):
     """The whole of agents.yaml."""
 
-    agents: dict[AgentName, AgentConfig] = Field(min_length=1)
+    agents: dict[AgentName, AgentConfig] = Field(min_length=1, max_length=MAX_AGENTS)
     """The models at hand, by the name that pairs and referee use."""
-    pairs: tuple[PairConfig, ...] | None = None
+    pairs: tuple[PairConfig, ...] | None = Field(default=None, max_length=MAX_PAIRS)
     """The pool that pairs are drawn from. Left out: `keep` and every instruction agent with every response agent."""
-    base_pairs: tuple[PairConfig, ...] = Field(default=(PairConfig(instruction=KEEP, response=SEED),), min_length=1)
+    base_pairs: tuple[PairConfig, ...] = Field(
+        default=(PairConfig(instruction=KEEP, response=SEED),), min_length=1, max_length=MAX_LISTED
+    )
     """Always called, outside the pool: the floor of quality. The first one is what the referee compares with."""
     referee: RefereeConfig = RefereeConfig()
     """Who judges."""
@@ -282,7 +307,7 @@ class Config(BudgetSettings):
     selection: Selection = "dual"
     """What the choice ranks by: `dual` (gap × referee: the method), `gap`, `ifd` (highest of the small model),
     `referee`, `random`, or `base` (base pairs only)."""
-    candidates: int = Field(default=4, ge=1)
+    candidates: int = Field(default=4, ge=1, le=1000)
     """M: pairs drawn per seed, besides the base pairs."""
     show_reference: bool = False
     """Show the seed's own response to the response agents as something to improve on."""
@@ -297,9 +322,9 @@ class Config(BudgetSettings):
     """Seeds worked on at once."""
     max_in_flight: int = Field(default=1000, ge=1, le=100_000)
     """Calls in flight at once over all agents, whatever each agent allows itself. It bounds sockets and memory."""
-    random_seed: int = 0
+    random_seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     """Seed of every random choice. With concurrency 1 a run is fully reproducible."""
-    retention_days: float | None = Field(default=None, gt=0)
+    retention_days: float | None = Field(default=None, gt=0, le=36_600)
     """Days after which the texts behind a finished sample are cleared: its calls' answers and the candidates that
     lost. The sample, its scores, and every call's key, tokens and cost stay. Left out: for ever."""
     failure_limits: FailureLimitsConfig = FailureLimitsConfig()
@@ -321,6 +346,14 @@ class Config(BudgetSettings):
             return ()
         base = set(self.base)
         return tuple(pair for pair in dict.fromkeys(self._configured_pairs()) if pair not in base)
+
+    @property
+    def pairs_configured(self) -> int:
+        """How many pairs `pairs` names, or the agents' roles make where it is left out; counted without making them."""
+        if self.pairs is not None:
+            return len(self.pairs)
+        roles = [agent.roles for agent in self.agents.values()]
+        return (1 + sum("instruction" in one for one in roles)) * sum("response" in one for one in roles)
 
     def _configured_pairs(self) -> list[AgentPair]:
         if self.pairs is not None:

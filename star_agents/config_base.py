@@ -2,14 +2,67 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
+from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SECRET_REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*")
-Usd = Annotated[float, Field(ge=0)]
-Amount = Annotated[int, Field(ge=0)]
+WHOLE_REFERENCE = rf"^{SECRET_REFERENCE.pattern}$"
+"""The same for pydantic, whose patterns may match anywhere."""
+LONGEST_TEXT = 4096
+"""Characters of one value: a path is no longer (PATH_MAX of Linux)."""
+MAX_TOKENS = 100_000_000
+"""Of one reply, or one sequence; no model is near it."""
+MAX_COUNT = 1_000_000_000
+LONGEST_S = 366 * 86_400.0
+"""Longest duration in seconds. Beyond some centuries, timers and dates overflow."""
+UsdPerToken = Annotated[float, Field(ge=0, le=1_000_000)]
+Usd = Annotated[float, Field(ge=0, le=1e12)]
+Amount = Annotated[int, Field(ge=0, le=10**15)]
+Tokens = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
+
+
+def server_address(value: str) -> str:
+    """The address of a server, as it stands, where one can be called at it; no name is looked up.
+
+    Raises:
+        ValueError: it has no scheme, no host, or parts that no address has. It says nothing of the address, which may
+            hold a password.
+    """
+    try:
+        parts = urlsplit(value)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_one = False
+    if not is_one or any(character.isspace() for character in value):
+        raise ValueError("is no address of a server: write http://HOST:PORT/v1, or https://HOST/v1")
+    return value
+
+
+def refuse_infinite(value: object) -> None:
+    """Raise ``ValueError`` where plain data holds a number that JSON has no word for."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            refuse_infinite(one)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("holds a number that is not finite, which no request can say")
+
+
+def refuse_unless_tokens(name: str, value: object) -> None:
+    """Raise ``ValueError`` where a value is no number of tokens that could bound a reply."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_TOKENS:
+        raise ValueError(f"{name} must be a whole number from 1 to {MAX_TOKENS:,}: it bounds what a call costs")
+
+
+def _is_seen(text: str) -> bool:
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
 class Section(BaseModel):
@@ -22,7 +75,17 @@ class Section(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
         protected_namespaces=(),
+        str_max_length=LONGEST_TEXT,
     )
+
+    @field_validator("*")
+    @classmethod
+    def _no_control_characters(cls, value: object) -> object:
+        """What a path, a name or a header cannot hold is told here, not by whoever uses it."""
+        texts = value if isinstance(value, tuple) else (value,)
+        if not all(_is_seen(text) for text in texts if isinstance(text, str)):
+            raise ValueError("holds a control character, such as a line break or NUL; take it out")
+        return value
 
 
 class EndpointSettings(Section):
@@ -34,10 +97,15 @@ class EndpointSettings(Section):
     """`os.environ/NAME`. Keys are never written into this file."""
     api_version: str | None = None
     """For providers that have one, such as Azure."""
-    input_cost_per_token: Usd | None = None
+    input_cost_per_token: UsdPerToken | None = None
     """US dollars per prompt token, where LiteLLM does not know the price."""
-    output_cost_per_token: Usd | None = None
+    output_cost_per_token: UsdPerToken | None = None
     """US dollars per completion token."""
+
+    @field_validator("api_base")
+    @classmethod
+    def _base_is_an_address(cls, value: str | None) -> str | None:
+        return value if value is None else server_address(value)
 
     @field_validator("api_key")
     @classmethod

@@ -17,16 +17,20 @@ from typing import Any, Union
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from star_agents.config import Config, PairConfig, look_up_secret
+from star_agents.config import MAX_PAIRS, Config, PairConfig, look_up_secret
 from star_agents.content_hash import digest
-from star_agents.errors import ConfigError, Problem
+from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
 from star_agents.records import KEEP, SEED
 from star_agents.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
 
-MAX_BYTES = 1 << 20
-"""A larger agents.yaml is a mistake."""
-SECRET_FIELDS = ("api_key", "token")
-"""Fields whose wrong value is never repeated in a message: it may be a key."""
+MAX_BYTES = 1 << 18
+"""A larger agents.yaml is a mistake, and takes seconds to read."""
+SECRET_FIELDS = ("api_key", "token", "api_base")
+"""Fields whose wrong value is never repeated in a message: it may be a key, or hold a password."""
+_SHOWN = 120
+"""Characters of a wrong value that are repeated."""
+_NAMES_COMPARED = 200
+"""Of more names than that, none is looked for that was meant."""
 
 _WORDS_OF_YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
@@ -43,21 +47,28 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     Raises:
         ConfigError: with one problem per mistake, each naming line, field and fix.
     """
+    return parse_config(read_text(path), where=path.name, environ=environ)
+
+
+def read_text(path: Path) -> str:
+    """The text of a config file. Raises ``ConfigError`` where there is none."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         fix = "write one with: python -m star_agents init"
         raise ConfigError([Problem(where=str(path), field="", message="no such file", fix=fix)]) from None
     except OSError as error:
         raise ConfigError([Problem(where=str(path), field="", message=error.strerror or str(error))]) from None
     if len(raw) > MAX_BYTES:
-        raise ConfigError([Problem(where=str(path), field="", message=f"is larger than {MAX_BYTES} bytes")])
+        fix = "it holds settings only; seeds and texts belong into files of their own"
+        message = f"is larger than {MAX_BYTES:,} bytes"
+        raise ConfigError([Problem(where=path.name, field="", message=message, fix=fix)])
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError([Problem(where=f"{path}:{line}", field="", message="is not UTF-8 text")]) from None
-    return parse_config(text, where=path.name, environ=environ)
 
 
 def parse_config(text: str, *, where: str = "agents.yaml", environ: Mapping[str, str] | None = None) -> Config:
@@ -70,8 +81,12 @@ def parse_config(text: str, *, where: str = "agents.yaml", environ: Mapping[str,
     try:
         config = Config.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        raise ConfigError([_problem(detail, root, where) for detail in error.errors()]) from None
-    problems = [*_cross_references(config, root, where), *_missing_secrets(config, root, where, environ)]
+        found = error.errors(include_url=False)
+        told = [_problem(detail, root, where) for detail in found[:MAX_PROBLEMS]]
+        raise ConfigError(told, untold=len(found) - len(told)) from None
+    problems = _too_many_pairs(config, root, where)
+    if not problems:
+        problems = [*_cross_references(config, root, where), *_missing_secrets(config, root, where, environ)]
     if problems:
         raise ConfigError(problems)
     return config
@@ -116,10 +131,17 @@ def _problem(detail: Any, root: yaml.Node, where: str) -> Problem:
         fix = _did_you_mean(str(location[-1]), _known_keys(location[:-1]))
     elif detail["type"] == "missing":
         message = "is missing"
+    elif detail["type"] == "too_long":
+        message, fix = f"holds more than {detail['ctx']['max_length']:,} entries", "leave some out"
     elif location and location[-1] not in SECRET_FIELDS and isinstance(detail.get("input"), (str, int, float, bool)):
-        message = f"{message}, not {detail['input']!r}"
+        message = f"{message}, not {_shown(detail['input'])}"
         fix = _as_yaml_reads_it(detail["type"], _find(root, location)[1])
     return Problem(where=f"{where}:{_line(root, location)}", field=_dotted(location), message=message, fix=fix)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 
 def _as_yaml_reads_it(kind: str, node: yaml.Node | None) -> str:
@@ -193,7 +215,7 @@ def _unwrap(annotation: Any) -> Any:
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6) if len(known) <= _NAMES_COMPARED else []
     if close:
         return f"did you mean `{close[0]}`?"
     return f"known here: {', '.join(known)}" if known else ""
@@ -221,6 +243,15 @@ def _missing_secrets(
             fix = f"export {reference.removeprefix('os.environ/')}=... before starting"
             place = f"{where}:{_line(root, location)}"
             yield Problem(where=place, field=_dotted(location), message=str(error), fix=fix)
+
+
+def _too_many_pairs(config: Config, root: yaml.Node, where: str) -> list[Problem]:
+    """Told before a pair is made: there may be millions, each with its lines in every summary."""
+    if (count := config.pairs_configured) <= MAX_PAIRS:
+        return []
+    message = f"make {count:,} pairs, and at most {MAX_PAIRS:,} can be told apart"
+    fix = "name the pairs to draw from under `pairs`, or give agents one role each: `roles: [response]`"
+    return [Problem(where=f"{where}:{_line(root, ('agents',))}", field="agents", message=message, fix=fix)]
 
 
 def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from star_agents.accounts import Accounts
 from star_agents.building import open_line, refuse_early
 from star_agents.bus import Bus
 from star_agents.config_file import config_digest, read_config
-from star_agents.errors import ConfigError, StarAgentsError
+from star_agents.config_lines import lines_from, with_lines
+from star_agents.errors import ConfigError, Problem, StarAgentsError
 from star_agents.events import ConfigMended, ConfigRejected, StateChanged
 from star_agents.inbox import Inbox, make_inbox
 from star_agents.lag import watch_lag
@@ -166,12 +168,27 @@ class Daemon:
                 self._standing.config_problems = ()
                 self._line.bus.publish(ConfigMended(revision=self._line.revision))
         except ConfigError as error:
-            self._standing.config_problems = error.problems
-            self._line.bus.publish(ConfigRejected(problems=error.problems))
+            self._refuse(with_lines(error, self._config_path))
+        except StarAgentsError:
+            raise  # The store is lost.
+        except Exception as error:
+            # An edit never ends a daemon. What its text holds may be secret, the place in our code is not.
+            self._refuse(ConfigError([_not_foreseen(error, self._config_path)]))
+
+    def _refuse(self, error: ConfigError) -> None:
+        self._standing.config_problems = error.problems
+        self._line.bus.publish(ConfigRejected(problems=error.problems))
 
     def _enter(self, state: str, detail: str = "") -> None:
         self._standing.state = state
         self._line.bus.publish(StateChanged(state=state, detail=detail))
+
+
+def _not_foreseen(error: Exception, path: Path) -> Problem:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    message = f"cannot be put in force: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+    fix = "undo the last edit, and report this: it is a fault of star_agents that no line is named"
+    return Problem(where=path.name, field="", message=message, fix=fix)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -199,7 +216,8 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
         async with anyio.create_task_group() as tasks:
             started: list[Daemon] = []
             tasks.start_soon(_obey, signals, started, tasks.cancel_scope)
-            refuse_early(config)
+            with lines_from(config_path):
+                refuse_early(config)
             async with (
                 open_telemetry(bus, os.environ),
                 await Store.open(folder) as store,

@@ -20,7 +20,12 @@ wrong, where, and what to do; it never holds a key.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+MAX_PROBLEMS = 100
+"""Problems of one file that are told one by one."""
+_LONGEST = {"where": 300, "field": 200, "message": 400, "fix": 600}
+"""Characters of each part of a problem that are told: what stands in a file may be as long as the file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +45,11 @@ class Problem:
         place = f"{self.where}: {self.field}" if self.field else self.where
         return f"{place}: {self.message}" + (f" ({self.fix})" if self.fix else "")
 
+    def shortened(self) -> Problem:
+        """The same with each part cut to what fits a screen."""
+        long = {part: text for part, most in _LONGEST.items() if len(text := getattr(self, part)) > most}
+        return replace(self, **{part: f"{text[: _LONGEST[part]]}…" for part, text in long.items()}) if long else self
+
 
 class StarAgentsError(Exception):
     """Base of all our errors; ``exit_code`` is what the command line ends with."""
@@ -48,12 +58,21 @@ class StarAgentsError(Exception):
 
 
 class ConfigError(StarAgentsError):
-    """agents.yaml cannot be used; ``problems`` names each line and field."""
+    """agents.yaml cannot be used; ``problems`` names each line and field.
+
+    Args:
+        problems: Those found. Of more than ``MAX_PROBLEMS`` the others are only counted, and each is cut to a screen.
+        untold: How many more there are.
+    """
 
     exit_code = 2
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, problems: Sequence[Problem], *, untold: int = 0) -> None:
+        told, untold = problems[:MAX_PROBLEMS], untold + max(0, len(problems) - MAX_PROBLEMS)
+        self.problems = tuple(problem.shortened() for problem in told)
+        if untold:
+            where = self.problems[0].where.partition(":")[0]
+            self.problems += (Problem(where=where, field="", message=f"holds {untold:,} more mistakes"),)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

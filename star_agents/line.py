@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import anyio
@@ -181,7 +182,8 @@ class Line:
     async def reconfigure(self, config: Config) -> ConfigApplied:
         """Put a checked config in force; what only a restart changes is named.
 
-        Raises ``ConfigError``, and changes nothing, where an agent cannot be called or no budget can hold for it.
+        Raises ``ConfigError`` where an agent cannot be called or no budget can hold for it. Whatever is raised, nothing
+        has changed: all that may fail is done before the first thing that counts, or is taken back.
         Calls in flight end where they began. A seed in hand goes on without a pair that is gone; one that cannot end
         well without it, because its base or referee is gone, is worked again under the new config.
         """
@@ -192,13 +194,13 @@ class Line:
         endpoints = self.client.resolve(config.agents)
         refuse_unbounded(config, endpoints)
         async with self._settling:
-            await self.client.reconfigure(config.agents)
-            self.client.budgets.set_limits(limits_of(config))
-            self.scheduler.reconfigure(config)
-            self.revision = await self.store.add_revision(*revision_of(config, os.environ))
-            await self.store.save_policy(self.scheduler.state(), self.revision)
+            scheduler = self.scheduler.prepared(config)
+            async with self._agents_of(config):
+                revision = await self.store.add_revision(*revision_of(config, os.environ))
+                await self.store.save_policy(scheduler.state(), revision)
             crash_point("config_applied")
-            self.config = config
+            self.scheduler.take_over(scheduler)
+            self.config, self.revision = config, revision
             self.judges.put_in_force(config, self.revision)
         self.prices.tell(config, endpoints)
         self._rest.end()
@@ -208,6 +210,20 @@ class Line:
         )
         self.bus.publish(applied)
         return applied
+
+    @asynccontextmanager
+    async def _agents_of(self, config: Config) -> AsyncIterator[None]:
+        """Put agents and their limits in force; the old ones again where the block fails."""
+        old, limits = self.config, limits_of(config)
+        await self.client.reconfigure(config.agents)
+        self.client.budgets.set_limits(limits)
+        try:
+            yield
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.client.reconfigure(old.agents)
+            self.client.budgets.set_limits(limits_of(old))
+            raise
 
     def save_index(self) -> None:
         """Write the memory bank's index beside the store."""

@@ -16,12 +16,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
-MAX_NODES = 100_000
-"""Values of one text, each counted as often as aliases repeat it: an alias bomb is refused before it goes off."""
+MAX_NODES = 20_000
+"""Keys and values of one text, which take a second of CPU. They are counted while they are read, and once more as often
+as aliases repeat them: an alias bomb is refused before it goes off."""
+MAX_DEPTH = 64
+"""Levels of lists and mappings in one another."""
 MAX_NUMBER = 100
 """Characters of a number: a longer one is no number that anybody means."""
 
@@ -73,6 +76,22 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own shape
 
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._nodes = self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """As PyYAML does, within bounds: a text that is too large is not read to its end."""
+        self._nodes += 1
+        self._depth += 1
+        line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+        _refuse_more_than(MAX_NODES, self._nodes, line)
+        if self._depth > MAX_DEPTH:
+            raise YamlError(f"is nested too deeply: more than {MAX_DEPTH} levels", line=line, fix="make it flatter")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
 
 def _resolve_by(tag: str, pattern: re.Pattern[str]) -> None:
     # PyYAML only tries to match from the start: the whole scalar must be the number.
@@ -91,7 +110,8 @@ def compose(text: str) -> yaml.Node | None:
     """The tree of nodes in a text of one document; ``None`` where it holds none.
 
     Raises:
-        YamlError: with the line of what is not YAML, refers to itself, or expands to more than ``MAX_NODES``.
+        YamlError: with the line of what is not YAML, refers to itself, is nested deeper than ``MAX_DEPTH``, or holds
+            more than ``MAX_NODES``.
     """
     loader: _Loader | None = None
     stands_for = _stand_ins(text)
@@ -199,13 +219,17 @@ def _count(node: yaml.Node, seen: int = 0, above: frozenset[int] = frozenset()) 
     if id(node) in above:
         raise YamlError("holds itself, by an alias", line=line, fix="an alias may not stand inside what it repeats")
     seen += 1
-    if seen > MAX_NODES:
-        message = f"holds more than {MAX_NODES:,} values, each counted as often as an alias repeats it"
-        raise YamlError(message, line=line, fix="use fewer aliases, or fewer of what they repeat")
+    _refuse_more_than(MAX_NODES, seen, line)
     above |= {id(node)}
     for child in _children(node):
         seen = _count(child, seen, above)
     return seen
+
+
+def _refuse_more_than(most: int, count: int, line: int) -> None:
+    if count > most:
+        message = f"holds more than {most:,} keys and values, each counted as often as an alias repeats it"
+        raise YamlError(message, line=line, fix="make it shorter, or repeat less by aliases")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

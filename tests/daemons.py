@@ -63,6 +63,12 @@ class Running:
         assert line is not None, f"the process ended without {event}: {self.lines[-5:]} {self.other[-5:]}"
         return line
 
+    def wait_until(self, test: Callable[[], bool]) -> bool:
+        """Look with every log line whether the test holds; False where it does not in time, or the process ended."""
+        with self._news:
+            self._news.wait_for(lambda: test() or not self._reader.is_alive(), PATIENCE_S)
+            return test()
+
     def count(self, event: str) -> int:
         """How many lines of that event there are so far."""
         with self._news:

@@ -82,7 +82,7 @@ def resolve(
     surroundings = _Surroundings(litellm=litellm, environ=environ, providers=providers)
     resolved = {
         name: tuple(
-            _endpoint(surroundings, agent, endpoint, _where(name, agent, index), problems)
+            _resolved(surroundings, agent, endpoint, _where(name, agent, index), problems)
             for index, endpoint in enumerate(agent.endpoints)
         )
         for name, agent in agents.items()
@@ -103,6 +103,20 @@ def secrets_of(environ: Mapping[str, str], agents: Mapping[str, AgentConfig]) ->
 
 def _where(name: str, agent: AgentConfig, index: int) -> str:
     return f"agents.{name}" if agent.model is not None else f"agents.{name}.deployments.{index}"
+
+
+def _resolved(
+    surroundings: _Surroundings, agent: AgentConfig, config: DeploymentConfig, where: str, problems: list[Problem]
+) -> Endpoint:
+    """As ``_endpoint``; whatever LiteLLM raises over what stands in agents.yaml, or in a variable, is a problem."""
+    try:
+        return _endpoint(surroundings, agent, config, where, problems)
+    except Exception as error:
+        # Its message may hold the key, its name cannot.
+        message = f"LiteLLM cannot make anything of it: {type(error).__name__}"
+        fix = "look at its model, api_base and extra, and at variables that hold the provider's address"
+        problems.append(Problem(where="agents.yaml", field=where, message=message, fix=fix))
+        return Endpoint(model=config.model, params={}, price=None)
 
 
 def _endpoint(

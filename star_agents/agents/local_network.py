@@ -19,7 +19,10 @@ _PRIVATE_DOMAINS = ("localhost", "local", "internal", "home.arpa")
 
 def host_of(url: str) -> str:
     """Host and port of an address, for people; empty where it has none."""
-    return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2]
+    try:
+        return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 def is_local(url: str) -> bool:

@@ -20,6 +20,7 @@ from star_agents.commands.estimates import ask_on_terminal, estimate_as_data, is
 from star_agents.commands.tables import print_costs, print_failures, print_json, print_table
 from star_agents.config import Config
 from star_agents.config_file import read_config
+from star_agents.config_lines import lines_from
 from star_agents.confirming import Confirmation
 from star_agents.estimating import estimate_run, pick_sample
 from star_agents.events import Event, OutcomeCommitted
@@ -112,10 +113,12 @@ def command(
         left_out=file.problems,
     )
     if estimate:
-        result = _estimate(job, config, file.seeds, out, as_json=as_json)
+        with lines_from(config_path):
+            result = _estimate(job, config, file.seeds, out, as_json=as_json)
     else:
         confirmation = None if yes else _confirmation(confirm_above)
-        result = anyio.run(partial(job, file.seeds, only_these=limit is not None, confirmation=confirmation))
+        with lines_from(config_path):
+            result = anyio.run(partial(job, file.seeds, only_these=limit is not None, confirmation=confirmation))
         _tell(result, out, as_json=as_json)
     if result.interrupted_by:
         click.echo(f"{result.stopped_by}; the same command goes on where it stopped", err=True)

@@ -53,12 +53,20 @@ class Scheduler:
             tries = {name: owed.get(name, 0) if name in known else FIRST_TRIES for name in names}
             self._owed = {name: left for name, left in tries.items() if left > 0}
 
+    def prepared(self, config: Config) -> Scheduler:
+        """One for a changed pool or evolution, which knows of pairs that stay what this one does; that one stays as it
+        is until it takes over."""
+        other = Scheduler(config, bank=self.bank, seeds=self._seeds)
+        other.restore(self.state())
+        return other
+
+    def take_over(self, other: Scheduler) -> None:
+        """Be as another one is."""
+        self._config, self._policy, self._owed = other._config, other._policy, other._owed
+
     def reconfigure(self, config: Config) -> None:
         """Take over a changed pool or evolution; what is known of pairs that stay is kept."""
-        state = self.state()
-        self._config = config
-        self._policy = self._make_policy()
-        self.restore(state)
+        self.take_over(self.prepared(config))
 
     def probabilities(self) -> dict[str, float]:
         """Probability of each pair of the pool."""

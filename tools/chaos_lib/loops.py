@@ -136,6 +136,18 @@ def edits(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     )
 
 
+def config(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """agents.yaml as nobody means it, read; and every twentieth as many put in force by a daemon."""
+    report = loops.read_all(folder, rounds=rounds, random_seed=seed)
+    loops.edit_all(folder, rounds=max(10, rounds // 20), random_seed=seed + 1, report=report)
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.kinds.items()))
+    return Result(
+        counted=f"{kinds}; {report.taken:,} taken, slowest {report.slowest_s:.2f} s of CPU; {report.edits:,} edits of a "
+        f"running daemon, {report.applied:,} in force",
+        violations=report.faults,
+    )
+
+
 def input_(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Malformed input."""
     report = loops.receive(loops.cases(rounds, random_seed=seed), folder)
@@ -179,6 +191,7 @@ LOOPS: dict[str, Loop] = {
         ("model", "the store against a model", "sequences", 50_000, "store_model", model),
         ("drain", "SIGTERM at random moments", "signals", 500, "daemon", drain),
         ("edits", "agents.yaml edited under load", "edits", 1_000, "daemon", edits),
+        ("config", "agents.yaml as nobody means it", "files", 10_000, "config", config),
         ("input", "malformed input", "cases", 2_000, "input", input_),
         ("verdicts", "hostile candidates", "candidates", 1_000, "hostile", verdicts),
         ("soak", "soak, provider without latency", "seeds", 100_000, "soak", soak),
