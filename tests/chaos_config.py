@@ -50,6 +50,8 @@ CHARACTERS_AT_MOST = 1500
 ENVIRON = {"LINE_TEST_KEY": "sk-line-test"}
 """As the daemon's."""
 
+_LARGE_EVERY = 50
+
 # As they stand in the file: what people slip into, what other programs write, what attacks.
 _SCALARS = (
     *(
@@ -121,14 +123,14 @@ def texts(count: int, random_seed: int) -> Iterator[tuple[str, bytes]]:
     draw = random.Random(random_seed)
     large = list(large_texts().items())
     for number in range(count):
-        if number % 200 == 199:
-            name, text = large[number // 200 % len(large)]
-            yield f"large: {name}", text
+        if number % _LARGE_EVERY == _LARGE_EVERY - 1:
+            name, large_text = large[number // _LARGE_EVERY % len(large)]
+            yield f"large: {name}", large_text
             continue
         kind, make = draw.choices(
             (("field", _one_field), ("key", _one_key), ("grammar", _grammar), ("byte", _bytes)), (50, 10, 15, 25)
         )[0]
-        text = make(draw)
+        text: str | bytes = make(draw)
         yield kind, text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
 
 

@@ -142,8 +142,8 @@ def config(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     loops.edit_all(folder, rounds=max(10, rounds // 20), random_seed=seed + 1, report=report)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.kinds.items()))
     return Result(
-        counted=f"{kinds}; {report.taken:,} taken, slowest {report.slowest_s:.2f} s of CPU; {report.edits:,} edits of a "
-        f"running daemon, {report.applied:,} in force",
+        counted=f"{kinds}; {report.taken:,} taken, slowest {report.slowest_s:.2f} s of CPU; {report.edits:,} edits of "
+        f"a running daemon, {report.applied:,} in force",
         violations=report.faults,
     )
 

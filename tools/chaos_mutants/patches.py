@@ -133,6 +133,45 @@ MUTANTS = (
         sign="before the log was synced",
     ),
     Mutant(
+        name="edit-address",
+        promise="an address that cannot be one is a problem with its line",
+        edits=[
+            Edit(
+                "star_agents/config_base.py", "return value if value is None else server_address(value)", "return value"
+            ),
+            Edit(
+                "star_agents/agents/endpoints.py",
+                "            _resolved(surroundings, agent, endpoint",
+                "            _endpoint(surroundings, agent, endpoint",
+            ),
+        ],
+        loop="config",
+        rounds=1000,
+        sign="raised ValueError",
+    ),
+    Mutant(
+        name="edit-pairs",
+        promise="more pairs than can be told apart are refused before one is made",
+        edits=[
+            Edit(
+                "star_agents/config_file.py",
+                "    if (count := config.pairs_configured) <= MAX_PAIRS:",
+                "    if (count := 0) <= MAX_PAIRS:",
+            )
+        ],
+        loop="config",
+        rounds=1300,
+        sign="agents: took",
+    ),
+    Mutant(
+        name="edit-size",
+        promise="a text is counted while it is read",
+        edits=[Edit("star_agents/yaml_core.py", "        _refuse_more_than(MAX_NODES, self._nodes, line)\n", "")],
+        loop="config",
+        rounds=1300,
+        sign="large: .* took",
+    ),
+    Mutant(
         name="lock",
         promise="one daemon works on a store",
         edits=[

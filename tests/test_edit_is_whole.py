@@ -1,0 +1,100 @@
+"""An edit of agents.yaml that fails on its way into force has changed nothing, whichever part it failed in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from star_agents.agents.client import AgentClient
+from star_agents.building import open_line
+from star_agents.bus import Bus
+from star_agents.config_file import parse_config
+from star_agents.errors import StoreError
+from star_agents.events import ConfigApplied, Event
+from star_agents.line import Line
+from star_agents.storage.store import Store
+
+BEFORE = parse_config("agents:\n  tutor: {model: offline/tutor, budget_calls: 5}\nselection: random\n")
+AFTER = parse_config(
+    "agents:\n  tutor: {model: offline/tutor, budget_calls: 7}\n  poet: {model: offline/poet}\n"
+    "selection: random\nevolution: {policy: uniform}\n"
+)
+
+
+class FullStore(Store):
+    """A store whose disk is full for one verb."""
+
+    fails_at = ""
+    waits_at = ""
+
+    async def add_revision(self, digest: str, config: str) -> int:
+        await self._meet("add_revision")
+        return await super().add_revision(digest, config)
+
+    async def save_policy(self, state: Mapping[str, Any], revision: int) -> None:
+        await self._meet("save_policy")
+        await super().save_policy(state, revision)
+
+    async def _meet(self, verb: str) -> None:
+        if verb == self.fails_at:
+            raise StoreError("the disk is full")
+        if verb == self.waits_at:
+            await anyio.sleep_forever()
+
+
+@asynccontextmanager
+async def line_in(folder: Path, heard: list[Event]) -> AsyncIterator[tuple[Line, FullStore]]:
+    bus = Bus()
+    bus.subscribe(heard.append)
+    async with (
+        await FullStore.open(folder) as store,
+        open_line(BEFORE, store, bus=bus, seeds_expected=2, ends_when_empty=False) as line,
+    ):
+        yield line, store
+
+
+def in_force(line: Line) -> tuple[object, ...]:
+    return (
+        line.config,
+        line.revision,
+        agents_of(line.client),
+        [state.limit for state in line.client.budgets.states()],
+        line.scheduler.probabilities(),
+        line.scheduler.state(),
+    )
+
+
+def agents_of(client: AgentClient) -> set[str]:
+    return set(client.states())
+
+
+@pytest.mark.parametrize("verb", ["add_revision", "save_policy"])
+async def test_an_edit_that_the_store_cannot_keep_changes_nothing(verb: str, tmp_path: Path) -> None:
+    heard: list[Event] = []
+    async with line_in(tmp_path, heard) as (line, store):
+        before = in_force(line)
+        store.fails_at = verb
+        with pytest.raises(StoreError, match="disk is full"):
+            await line.reconfigure(AFTER)
+        assert in_force(line) == before
+        assert not any(isinstance(event, ConfigApplied) for event in heard)
+        store.fails_at = ""
+        await line.reconfigure(AFTER)
+        assert line.config == AFTER
+        assert agents_of(line.client) == {"tutor", "poet"}
+        assert [state.limit for state in line.client.budgets.states()] == [7]
+
+
+async def test_an_edit_that_is_cancelled_on_its_way_changes_nothing(tmp_path: Path) -> None:
+    async with line_in(tmp_path, []) as (line, store):
+        before = in_force(line)
+        store.waits_at = "save_policy"
+        with anyio.move_on_after(0.05) as scope:
+            await line.reconfigure(AFTER)
+        assert scope.cancelled_caught
+        assert in_force(line) == before
