@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import anyio
 import anyio.lowlevel
 
-from star_agents.accounts import limits_of
+from star_agents.agent_exchange import agents_exchanged
 from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
 from star_agents.agents.price_check import PriceNotes, refuse_unbounded
@@ -195,7 +194,7 @@ class Line:
         refuse_unbounded(config, endpoints)
         async with self._settling:
             scheduler = self.scheduler.prepared(config)
-            async with self._agents_of(config):
+            async with agents_exchanged(self.client, old, config):
                 revision = await self.store.add_revision(*revision_of(config, os.environ))
                 await self.store.save_policy(scheduler.state(), revision)
             crash_point("config_applied")
@@ -210,20 +209,6 @@ class Line:
         )
         self.bus.publish(applied)
         return applied
-
-    @asynccontextmanager
-    async def _agents_of(self, config: Config) -> AsyncIterator[None]:
-        """Put agents and their limits in force; the old ones again where the block fails."""
-        old, limits = self.config, limits_of(config)
-        await self.client.reconfigure(config.agents)
-        self.client.budgets.set_limits(limits)
-        try:
-            yield
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self.client.reconfigure(old.agents)
-            self.client.budgets.set_limits(limits_of(old))
-            raise
 
     def save_index(self) -> None:
         """Write the memory bank's index beside the store."""
