@@ -36,7 +36,6 @@ OWNED_ELSEWHERE = frozenset(
 MAX_AGENTS = 1000
 MAX_PAIRS = 5000
 """Of the pool: 70 agents that both rewrite and answer. Each has its place in the state that every outcome keeps."""
-MAX_LISTED = 100
 
 
 def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
@@ -86,7 +85,7 @@ class AgentConfig(EndpointSettings, BudgetSettings):
 
     model: str | None = Field(default=None, min_length=1)
     """LiteLLM model name, when the agent has one endpoint."""
-    deployments: tuple[DeploymentConfig, ...] = Field(default=(), max_length=MAX_LISTED)
+    deployments: tuple[DeploymentConfig, ...] = Field(default=(), max_length=100)
     """Several endpoints of the same model; LiteLLM's Router chooses among them."""
     roles: tuple[Literal["instruction", "response"], ...] = ("instruction", "response")
     """What the agent does when `pairs` is left out. An agent that only judges or embeds has `roles: []`."""
@@ -295,7 +294,7 @@ class Config(BudgetSettings):
     pairs: tuple[PairConfig, ...] | None = Field(default=None, max_length=MAX_PAIRS)
     """The pool that pairs are drawn from. Left out: `keep` and every instruction agent with every response agent."""
     base_pairs: tuple[PairConfig, ...] = Field(
-        default=(PairConfig(instruction=KEEP, response=SEED),), min_length=1, max_length=MAX_LISTED
+        default=(PairConfig(instruction=KEEP, response=SEED),), min_length=1, max_length=100
     )
     """Always called, outside the pool: the floor of quality. The first one is what the referee compares with."""
     referee: RefereeConfig = RefereeConfig()
