@@ -213,6 +213,7 @@ async def _work(
             if checkpoint is not None:
                 tasks.start_soon(checkpoint.watch)
             tasks.start_soon(interruption.watch, tasks.cancel_scope)
+            tasks.start_soon(store.watch_files)
             await line.work()
             is_whole = True
             tasks.cancel_scope.cancel()

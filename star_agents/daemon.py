@@ -24,7 +24,7 @@ from star_agents.building import open_line, refuse_early
 from star_agents.bus import Bus
 from star_agents.config_file import config_digest, read_config
 from star_agents.config_lines import lines_from, with_lines
-from star_agents.errors import ConfigError, Problem, StarAgentsError
+from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone
 from star_agents.events import ConfigMended, ConfigRejected, StateChanged
 from star_agents.inbox import Inbox, make_inbox
 from star_agents.lag import watch_lag
@@ -70,13 +70,16 @@ class Daemon:
 
         Raises:
             UsageError: the address cannot be bound, or its token cannot be used.
-            BrokeDown: the scorer or the store is lost; in a group.
+            BrokeDown: the scorer or the disk is lost; in a group.
+            StoreGone: the store's files were removed or replaced; in a group.
         """
         try:
             await self._open_doors(port)
         except* StarAgentsError as lost:
             if self._standing.state == "starting":
                 raise
+            if (gone := lost.subgroup(StoreGone)) is not None:
+                raise _first(gone) from None  # Nothing that was recorded is safe there.
             raise BrokeDown(f"{_first(lost)}; what is recorded is safe, start again to go on") from None
         self._enter("stopped")
 
@@ -103,6 +106,7 @@ class Daemon:
             doors.start_soon(self._follow_requests)
             doors.start_soon(self._watch_inbox, inbox)
             doors.start_soon(self._notifier.keep_alive, self._line.store.open_work)
+            doors.start_soon(self._line.store.watch_files)
             doors.start_soon(keep_up, self._line, time.time)
             doors.start_soon(watch_lag, self._desk.counters.hear_lag)
             with self._working:

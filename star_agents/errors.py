@@ -5,7 +5,8 @@
     ├── SeedFileError        a seed file cannot be used          (exit code 2)
     ├── UsageError           a command was called wrongly        (exit code 2)
     ├── StoreError           the store cannot be used            (exit code 3)
-    │   └── StoreLocked      another process works on it
+    │   ├── StoreLocked      another process works on it
+    │   └── StoreGone        its files were removed or replaced   (exit code 75)
     ├── AgentError           a call to an agent failed           (exit code 4)
     │   ├── AgentRateLimited   429: wait, this uses up no retry
     │   ├── AgentUnavailable   time-out, connection, 5xx: worth another try
@@ -100,6 +101,12 @@ class StoreError(StarAgentsError):
 
 class StoreLocked(StoreError):
     """Another star_agents process works on this store."""
+
+
+class StoreGone(StoreError):
+    """The files of a store were removed or replaced while it was open."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h, as for whatever else is lost at work.
 
 
 class AgentError(StarAgentsError):

@@ -38,7 +38,7 @@ def command(config_path: Path, data_dir: Path, port: int | None, log_level: str,
       3   the store cannot be used, or another process works on it
       4   an agent failed while the line was built
       5   a scorer model cannot be loaded
-      75  it was at work and lost its scorer or its disk: starting again may help
+      75  it was at work and lost its scorer, its disk, or the files of its store: starting again may help
     """
     read_config(config_path, os.environ)  # A mistake is told before a second goes into loading what it keeps from use.
     from star_agents.daemon import serve  # noqa: PLC0415

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import anyio
+
 from star_agents.crash_points import crash_point
 from star_agents.errors import ScorerError, StarAgentsError, StoreError
 from star_agents.failures import FailureCount, Tried
@@ -22,7 +24,7 @@ from star_agents.records import Outcome, Reply, Seed
 from star_agents.storage import journal, ledger, quarantine, reads, retention, run_scope
 from star_agents.storage.failure_tallies import failure_counts, set_left_out
 from star_agents.storage.file_systems import refuse_network_folder
-from star_agents.storage.lock import FolderLock
+from star_agents.storage.lock import LOCK_FILE, FolderLock
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.rows import (
     AgentUsage,
@@ -44,13 +46,14 @@ from star_agents.storage.sql import execute
 from star_agents.storage.writer import Writer
 
 STORE_FILE = "store.sqlite3"
+FILES_LOOK_S = 1.0
 
 
 class Store:
     """A store open for work; open it with ``Store.open``. Used from one event loop.
 
     Verbs take effect in the order in which they are called. Every verb raises StoreError where the file cannot be
-    written; it has then left no trace.
+    written; it has then left no trace. It raises StoreGone where the files were removed or replaced.
 
     Attributes:
         holds_back: Whether the last lease came back short although seeds wait, because a suspect is told apart
@@ -78,7 +81,7 @@ class Store:
         refuse_network_folder(folder)
         lock = FolderLock.acquire(folder)
         path = folder / STORE_FILE
-        writer = Writer.start(path, partial(_prepare, path=path))
+        writer = Writer.start(path, partial(_prepare, path=path), beside=(folder / LOCK_FILE,))
         # The lock lives exactly as long as the writing thread, whoever waits for it or stops waiting.
         writer.closed.add_done_callback(lambda _: lock.release())
         try:
@@ -102,6 +105,18 @@ class Store:
     ) -> None:
         # What is in hand when a fault ends the work has a death coming, as if the process had been killed.
         await self._writer.aclose(None if error is not None and _is_fault(error) else _requeue_working)
+
+    async def watch_files(self) -> None:
+        """Look whether the files still lie where they were opened, for as long as this is not cancelled.
+
+        Every verb looks too before it says that something is recorded; this is for a line that has nothing to do.
+
+        Raises:
+            StoreGone: when they were removed or replaced.
+        """
+        while True:
+            self._writer.check_files()
+            await anyio.sleep(FILES_LOOK_S)
 
     # Seeds
 

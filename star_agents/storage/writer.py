@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 
 from star_agents.errors import StoreError
 from star_agents.storage.connection import connect, store_errors
+from star_agents.storage.open_files import OpenFiles
 
 PORTION = 16
 """Callers that go on in one turn of the event loop: a whole batch of them would hold it for a tenth of a second."""
@@ -54,8 +55,10 @@ class Writer:
         commit_seconds: Time in them, syncing included.
     """
 
-    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None], beside: Sequence[Path]) -> None:
         self.path = path
+        self._beside = (*(path.with_name(path.name + end) for end in ("-wal", "-shm")), *beside)
+        self._files: OpenFiles | None = None
         self.commits = 0
         self.commit_seconds = 0.0
         self._loop = asyncio.get_running_loop()
@@ -70,9 +73,12 @@ class Writer:
         self._thread = threading.Thread(target=self._serve, args=(prepare,), name="store-writer", daemon=True)
 
     @classmethod
-    def start(cls, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> Self:
-        """Start the thread; ``prepare`` brings the fresh connection up to date before any closure runs."""
-        writer = cls(path, prepare)
+    def start(cls, path: Path, prepare: Callable[[sqlite3.Connection], None], *, beside: Sequence[Path] = ()) -> Self:
+        """Start the thread; ``prepare`` brings the fresh connection up to date before any closure runs.
+
+        ``beside``: further files that have to stay where they are while this one is open.
+        """
+        writer = cls(path, prepare, beside)
         writer._thread.start()
         return writer
 
@@ -84,6 +90,7 @@ class Writer:
 
         Raises:
             StoreError: when SQLite fails or the commit does; then ``work`` left no trace.
+            StoreGone: when the file is not where it was any more; what ``work`` did is lost with it.
             Exception: whatever ``work`` raised; it left no trace either.
         """
         if self._stopping:
@@ -93,6 +100,11 @@ class Writer:
             self._loop.call_soon(self._hand_over)
         self._turn.append(_Job(work, future))
         return await future
+
+    def check_files(self) -> None:
+        """Raises StoreGone where the files were removed or replaced since they were opened."""
+        if self._files is not None:
+            self._files.check()
 
     def stop(self, last: Work[Any] | None = None) -> None:
         """Take no further work; what is queued is still done, and ``last`` after it, should it succeed or not."""
@@ -134,6 +146,7 @@ class Writer:
             connection = connect(self.path)
             try:
                 prepare(connection)
+                self._files = OpenFiles(self.path, self._beside)
             except BaseException:
                 connection.close()
                 raise
@@ -155,10 +168,15 @@ class Writer:
         """One transaction for the batch; when it fails as a whole, nobody's work was done."""
         try:
             with store_errors(self.path):
-                return self._transact(connection, batch)
+                settled = self._transact(connection, batch)
+            self.check_files()
+            return settled
         except BaseException as error:
-            reason = str(error) if isinstance(error, StoreError) else f"{self.path}: {error!r}"
-            return [_Settled(job.future, error=StoreError(reason)) for job in batch]
+            kind, reason = (
+                (type(error), str(error)) if isinstance(error, StoreError) else (StoreError, f"{self.path}: {error!r}")
+            )
+            # Each their own: an error that is raised twice gathers the tracebacks of both.
+            return [_Settled(job.future, error=kind(reason)) for job in batch]
 
     def _transact(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> list[_Settled]:
         began = time.monotonic()

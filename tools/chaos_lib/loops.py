@@ -180,6 +180,13 @@ def lock(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     return Result(counted=f"slowest refusal {report.slowest_s:.2f} s", violations=report.violations)
 
 
+def gone(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """The store's files are removed or replaced."""
+    report = loops.remove_stores(folder, rounds=rounds, seed=seed)
+    counted = f"{len(report.ways)} ways, {report.refused:,} verbs refused"
+    return Result(counted=counted, violations=report.violations)
+
+
 LOOPS: dict[str, Loop] = {
     name: Loop(what=what, unit=unit, full=full, module=f"chaos_{module}", count=count)
     for name, what, unit, full, module, count in (
@@ -197,5 +204,6 @@ LOOPS: dict[str, Loop] = {
         ("soak", "soak, provider without latency", "seeds", 100_000, "soak", soak),
         ("sync", "durable before it is said", "verbs", 10_000, "sync", sync),
         ("lock", "a second daemon on one folder", "daemons", 100, "lock", lock),
+        ("gone", "files of an open store removed or replaced", "times", 2_000, "gone", gone),
     )
 }

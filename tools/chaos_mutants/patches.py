@@ -185,4 +185,46 @@ MUTANTS = (
         rounds=2,
         sign="two daemons work on one store",
     ),
+    Mutant(
+        name="gone-acknowledged",
+        promise="nothing is acknowledged into a store whose files are gone",
+        edits=[
+            Edit(
+                "star_agents/storage/writer.py",
+                "                settled = self._transact(connection, batch)\n            self.check_files()\n",
+                "                settled = self._transact(connection, batch)\n",
+            )
+        ],
+        loop="gone",
+        rounds=20,
+        sign="acknowledged although the file is gone",
+    ),
+    Mutant(
+        name="gone-replaced",
+        promise="a file of the same name is not taken for the one that is open",
+        edits=[
+            Edit(
+                "star_agents/storage/open_files.py",
+                "    return found.st_dev, found.st_ino\n",
+                "    return found.st_dev, 0\n",
+            )
+        ],
+        loop="gone",
+        rounds=20,
+        sign="replaced .* acknowledged although the file is gone",
+    ),
+    Mutant(
+        name="gone-unheeded",
+        promise="an idle store notices that its files are gone",
+        edits=[
+            Edit(
+                "star_agents/storage/store.py",
+                "            self._writer.check_files()\n            await anyio.sleep(FILES_LOOK_S)\n",
+                "            await anyio.sleep(FILES_LOOK_S)\n",
+            )
+        ],
+        loop="gone",
+        rounds=2,
+        sign="not noticed by an idle store",
+    ),
 )
