@@ -78,6 +78,19 @@ LEAKS = {
     ),
     "gpt-oss, half parsed, without special tokens": "<think>hm</think>assistantfinalParis",
     "gpt-oss, half parsed": "<|channel|>analysis<|message|>hm<|end|>Paris",
+    "OpenThinker": "<|begin_of_thought|>\nhm\n<|end_of_thought|>\n<|begin_of_solution|>\nParis\n<|end_of_solution|>",
+    "MedGemma": "<unused94>thought\nhm<unused95>Paris",
+    "Gemini": "<ctrl94>thought\nhm<ctrl95>Paris",
+    "s1": "<|im_start|>think\nhm\n<|im_start|>answer\nParis",
+    "K2": "<think_fast>\nhm</think_fast>\nParis",
+    "Hermes 3": "<SCRATCHPAD>\nhm\n</SCRATCHPAD>\n<INNER_MONOLOGUE>\n</INNER_MONOLOGUE>\nParis",
+    "HuatuoGPT-o1": "## Thinking\n\nhm\n\n## Final Response\n\nParis",
+    "Open WebUI": '<details type="reasoning" done="true" duration="3">\nhm\n</details>\nParis',
+    "written as HTML": "&lt;think&gt;hm&lt;/think&gt;Paris",
+    "with an attribute": '<think time="3">hm</think>Paris',
+    "behind the opening of a turn": "<|im_start|>assistant\n<think>\nhm\n</think>\nParis",
+    "behind the beginning of a text": "<s><think>hm</think>Paris</s>",
+    "behind marks that nobody sees": "\ufeff\u200b<think>hm</think>Paris",
     "Muse": "to=self<|message|>hm<|eom|><|start|>assistant to=user<|message|>Paris<|eot|>",
 }
 WITHOUT_THOUGHTS = {"Qwen with thinking off", "the template began and ended them"}
@@ -271,6 +284,38 @@ def test_a_flood_of_marks_costs_no_more_than_its_length(piece: str) -> None:
     began = time.process_time()
     part(piece * (1_000_000 // len(piece)))
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Okay, sure.\n<think>\nhm",
+        "Paris\n<think>wait",
+        "<think>hm</think>Paris\n<thinking>wait",
+        '<think time="3">hm',
+        "<|im_start|>assistant\n<think>hm",
+        "analysisOkay, the user asks for a city",
+        "commentaryWe need to look",
+    ],
+)
+def test_thoughts_that_begin_anywhere_and_never_end_leave_no_answer(content: str) -> None:
+    assert (part(content).answer, part(content).is_open) == ("", True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Write\n```\n<think>\n```\nfirst.",
+        'The tag\n"<think>" opens them.',
+        "It begins with <think> and goes on.",
+        "Fold it:\n<details>\nParis\n</details>",
+        "## Thinking\n\nis what people do.",
+        "analysisResult = 3",
+        "<br/>Paris",
+    ],
+)
+def test_an_opening_mark_that_is_talked_about_begins_no_thoughts(content: str) -> None:
+    assert part(content) == Parted(content)
 
 
 def test_every_form_has_a_case() -> None:

@@ -28,7 +28,7 @@ class ThoughtForm:
 def _tags(names: str, probe: str) -> ThoughtForm:
     """Tags in angle brackets; a tag may be closed by another of its names."""
     return ThoughtForm(
-        begin=re.compile(rf"<(?:{names})>\n?", re.IGNORECASE),
+        begin=re.compile(rf"<(?:{names})(?:\s[^<>/\n]{{0,200}})?>\n?", re.IGNORECASE),
         end=re.compile(rf"</(?:{names})>", re.IGNORECASE),
         probes=(f"<{probe}", f"</{probe}"),
     )
@@ -48,11 +48,14 @@ def _words(begin: str, end: str, *, ends_alone: bool = True, begins_alone: bool 
 _HERE = r"Here(?: is|['’]s) my "
 
 FORMS = (
-    # Qwen, DeepSeek, GLM, Nemotron, MiniMax, Olmo, ERNIE and most others; Hunyuan 3 writes <think:opensource>.
-    _tags(r"think|thinking|think:[\w-]{1,20}", "think"),
+    # Qwen, DeepSeek, GLM, Nemotron, MiniMax, Olmo, ERNIE and most others; Hunyuan 3 writes <think:opensource>, K2
+    # <think_fast>.
+    _tags(r"think|thinking|think:[\w-]{1,20}|think_fast(?:er)?", "think"),
     _tags(r"budget:thinking", "budget:thinking"),  # Claude behind some proxies
     _tags(r"thoughts?", "thought"),  # EXAONE Deep
     _tags(r"reasoning|reflection", "re"),
+    _tags(r"scratchpad", "scratchpad"),  # Hermes 3, as the next one
+    _tags(r"inner_monologue", "inner_monologue"),
     _tags(r"seed:think", "seed:think"),  # Seed-OSS
     _tags(r"mm:think", "mm:think"),  # MiniMax M3
     _tags(r"longcat_think", "longcat_think"),
@@ -64,6 +67,25 @@ FORMS = (
     _words("<|think:start|>", "<|think:end|>"),  # Solar Open 2
     _words("<|channel>thought\n", "<channel|>"),  # Gemma 4
     _words("[unused16]", "[unused17]"),  # Pangu
+    _words("<|begin_of_thought|>", "<|end_of_thought|>"),  # OpenThinker, Sky-T1
+    ThoughtForm(
+        begin=re.compile(r"<(?:unused|ctrl)94>(?:thought\n)?"),
+        end=re.compile(r"<(?:unused|ctrl)95>"),
+        probes=("94>", "95>"),
+    ),  # MedGemma, Gemini
+    _words("<|im_start|>think\n", "<|im_start|>answer\n"),  # s1
+    ThoughtForm(
+        begin=re.compile(r'<details type="reasoning"[^<>\n]{0,300}>'),
+        end=re.compile(r"</details>"),
+        probes=('<details type="reasoning"', "</details>"),
+        ends_alone=False,  # an answer may fold away what it likes
+    ),  # Open WebUI
+    ThoughtForm(
+        begin=re.compile(r"&lt;think(?:ing)?&gt;"),
+        end=re.compile(r"&lt;/think(?:ing)?&gt;"),
+        probes=("&lt;think", "&lt;/think"),
+        ends_alone=False,
+    ),  # behind gateways that write HTML
     ThoughtForm(
         begin=re.compile(r"(?:<\|message_model\|>)?<\|content_thinking\|>"),
         end=re.compile(r"<\|end_message\|>"),
@@ -80,7 +102,16 @@ FORMS = (
         begins_alone=False,
     ),  # Granite 3
     _words("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]", begins_alone=False),  # Apriel
+    _words("## Thinking\n", "\n## Final Response\n", ends_alone=False, begins_alone=False),  # HuatuoGPT-o1
 )
+BEFORE_THOUGHTS = re.compile(
+    r"""(?:\s|[\ufeff\u200b-\u200f\u2060]
+        |<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>|\[gMASK\]|<sop>
+        |<\|start_header_id\|>assistant<\|end_header_id\|>|<\|im_start\|>assistant\b|<start_of_turn>model\b
+        |<\|assistant\|>|<｜Assistant｜>|\[\|assistant\|\])+""",
+    re.VERBOSE,
+)
+"""Blanks, marks that nobody sees, and what opens a turn: a server that leaks marks leaks these before them."""
 
 MESSAGE_HEADER = re.compile(
     r"""(?=<\|start\|>|<\|channel\|>|assistant|analysis|commentary|final|\ ?to=)
@@ -97,7 +128,9 @@ MESSAGE_END = re.compile(r"<\|(?:end|return|call|eom|eot)\|>|(?=<\|start\|>)|(?=
 HARMONY_FINAL = "assistantfinal"
 """What is left of ``<|end|><|start|>assistant<|channel|>final<|message|>`` where a server drops special tokens."""
 HARMONY_ANALYSIS = re.compile(r"(?:analysis|commentary)")
-HARMONY_ANALYSIS_ALONE = re.compile(r"analysis(?=(?:We|The|I|User|Need|Let|They|This|It|Just|You|Simple)\b)")
+HARMONY_ANALYSIS_ALONE = re.compile(
+    r"(?:analysis|commentary)(?=(?:We|The|I|User|Need|Let|They|This|It|Just|You|Simple)\b|[A-Z][a-z']*,?\ [a-z])"
+)
 """Glued to the first word of a thought. ``analysisResult = ...`` is code, and ``analysis of ...`` English."""
 GEMMA_LABEL = "thought\n"
 """What is left of Gemma's ``<|channel>thought`` where a server drops special tokens; the end leaves no trace."""
@@ -106,6 +139,7 @@ WRAPPERS = (
     ("<answer>", "</answer>"),  # Hunyuan A13B, GLM-4.1V
     ("<response>", "</response>"),  # ERNIE 4.5
     ("<output>", "</output>"),  # Reflection
+    ("<|begin_of_solution|>", "<|end_of_solution|>"),  # OpenThinker, Sky-T1
     ("<|begin_of_box|>", "<|end_of_box|>"),  # GLM-4.1V, GLM-4.5V
     ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),  # Command A
     ("<|open|>response<|sep|>", "<|close|>response<|sep|>"),  # Kimi K3
@@ -123,6 +157,10 @@ LEFTOVERS = (
     "<|return|>",
     "<|endoftext|>",
     "<|eot_id|>",
+    "</s>",
+    "<｜end▁of▁sentence｜>",
+    "[|endofturn|]",
+    "<end_of_turn>",
     "<|END_OF_TURN_TOKEN|>",
     "<turn|>",
     "<eos>",

@@ -9,7 +9,8 @@ Where a text could be read in two ways, it is read so that thoughts never pass f
 - But a code block may be one that thoughts left open. An end that has a line of it to itself, and no beginning, may
   be either: such a reply is no answer, as if its thoughts never ended.
 - A pair of marks further down stays in the text: an answer may show what thoughts look like.
-- Thoughts that never end are no answer: all of it is thoughts, and ``is_open`` says so.
+- Thoughts that never end are no answer: all of it is thoughts, and ``is_open`` says so, also where they begin further
+  down, at the beginning of a line.
 - Plain words (Granite's "Here is my thought process:") count only together with those that open the answer.
 - ``<answer>`` and its like are taken off an answer that follows thoughts, but not where the prompt names them: then
   they were asked for.
@@ -23,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from star_agents.agents.thought_forms import (
+    BEFORE_THOUGHTS,
     FORMS,
     GEMMA_LABEL,
     HARMONY_ANALYSIS,
@@ -139,6 +141,8 @@ def _by_forms(content: str) -> Parted | None:
     position = 0
     for _ in range(_ROUNDS):
         found = _at_the_beginning(content, position, forms) or _before_a_lone_end(content, position, forms)
+        if found is None and _is_left_open(content, position, forms):
+            found = content[position:], -1
         if found is None:
             return Parted(content[position:], "\n\n".join(filter(None, thoughts))) if position else None
         thought, position = found
@@ -150,8 +154,8 @@ def _by_forms(content: str) -> Parted | None:
 
 def _at_the_beginning(content: str, position: int, forms: Sequence[ThoughtForm]) -> tuple[str, int] | None:
     """Thoughts that begin here, and where they end: -1 where they never do."""
-    while content[position : position + 1].isspace():
-        position += 1
+    if opening := BEFORE_THOUGHTS.match(content, position):
+        position = opening.end()
     for form in forms:
         begin = form.begin.match(content, position)
         if begin is None:
@@ -172,6 +176,19 @@ def _before_a_lone_end(content: str, position: int, forms: Sequence[ThoughtForm]
         return None
     stop, after = max(ends)
     return content[position:stop], after
+
+
+def _is_left_open(content: str, position: int, forms: Sequence[ThoughtForm]) -> bool:
+    """Whether thoughts begin further down, at the beginning of a line, and never end."""
+    fences = _code_blocks(content, position)
+    for form in forms:
+        begins = [*form.begin.finditer(content, position)] if form.begins_alone and form.ends_alone else []
+        if not begins or form.end.search(content, begins[-1].end()):
+            continue
+        in_code = bisect.bisect(fences, begins[-1].start()) % 2
+        if not in_code and not _is_quoted(content, begins[-1]) and not _around(content, begins[-1])[0].strip():
+            return True
+    return False
 
 
 def _last_lone_end(content: str, position: int, form: ThoughtForm) -> tuple[int, int] | None:
