@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from both_ways import WAYS, BothWays, opened
+from chaos_usage import claim
 from lines import config_for, seeds
 from openai_server import Answer as Says
 from openai_server import OpenAIServer, Raw
@@ -235,6 +236,15 @@ def test_nothing_is_made_where_there_is_no_store_to_repair(tmp_path: Path) -> No
     shown = star("doctor", tmp_path / "none", "--repair")
     assert shown.code == 3
     assert not (tmp_path / "none").exists()
+
+
+async def test_hundreds_of_replies_with_every_kind_of_count_cost_no_answer_and_earn_nothing_back(
+    tmp_path: Path,
+) -> None:
+    report = await claim(tmp_path, rounds=320, seed=12)
+    assert report.violations == []
+    assert report.doubted == 280, "seven of eight cannot be so"
+    assert len(report.kinds) == 9
 
 
 async def test_the_servers_own_usual_counts_are_untouched() -> None:

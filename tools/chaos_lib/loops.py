@@ -162,6 +162,13 @@ def verdicts(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     return Result(counted=counted, violations=[f"forged: {one}" for one in report.forged])
 
 
+def usage(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Providers that count as none can."""
+    report = asyncio.run(loops.claim(folder, rounds=rounds, seed=seed))
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.kinds.items()))
+    return Result(counted=f"{report.doubted:,} doubted: {kinds}", violations=report.violations)
+
+
 def soak(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Seed after seed."""
     report = loops.soak(folder, rounds=rounds)
@@ -201,6 +208,7 @@ LOOPS: dict[str, Loop] = {
         ("config", "agents.yaml as nobody means it", "files", 10_000, "config", config),
         ("input", "malformed input", "cases", 2_000, "input", input_),
         ("verdicts", "hostile candidates", "candidates", 1_000, "hostile", verdicts),
+        ("usage", "usage that cannot be so", "replies", 10_000, "usage", usage),
         ("soak", "soak, provider without latency", "seeds", 100_000, "soak", soak),
         ("sync", "durable before it is said", "verbs", 10_000, "sync", sync),
         ("lock", "a second daemon on one folder", "daemons", 100, "lock", lock),

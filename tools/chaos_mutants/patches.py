@@ -123,6 +123,42 @@ MUTANTS = (
         sign="differs from its model",
     ),
     Mutant(
+        name="a-claim-is-bounded",
+        promise="a count that a provider claims is no more and no less than it can be",
+        edits=[
+            Edit(
+                "star_agents/agents/usage.py",
+                "    if _is_number(claimed) and 0 <= claimed <= most and claimed == math.floor(claimed):\n",
+                "    if _is_number(claimed) and abs(claimed) < 2**62:\n",
+            )
+        ],
+        loop="usage",
+        rounds=200,
+        sign="a budget was earned back|the worst case does not count",
+    ),
+    Mutant(
+        name="the-worst-case-counts",
+        promise="where a provider's counts cannot be so, what was reserved counts",
+        edits=[
+            Edit(
+                "star_agents/agents/spending.py",
+                "unit: reserved[unit] if amount is None else round_down(unit, amount)",
+                "unit: 0 if amount is None else round_down(unit, amount)",
+            )
+        ],
+        loop="usage",
+        rounds=200,
+        sign="the worst case does not count",
+    ),
+    Mutant(
+        name="a-field-beside-an-answer",
+        promise="an answer is taken whatever stands beside it",
+        edits=[Edit("star_agents/agents/direct.py", "json.loads(reply, parse_int=_whole_number)", "json.loads(reply)")],
+        loop="usage",
+        rounds=400,
+        sign="an answer was lost for a field beside it",
+    ),
+    Mutant(
         name="synchronous-full",
         promise="what is said to be durable is synced",
         edits=[
