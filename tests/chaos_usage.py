@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def _usage(prompt: int, completion: int) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-_NUMBERS = {
+_NUMBERS: dict[str, Callable[[random.Random], str]] = {
     "negative": lambda draw: str(-draw.choice((1, 7, 340_000, 2**31, 2**62, 2**63, 10**30))),
     "too many": lambda draw: str(draw.randint(_PROMPT_AT_MOST, MOST_TOKENS)),
     "far too many": lambda draw: str(draw.choice((2**31, 2**53, 2**62, 2**63 - 1, 2**63, 2**64, 10**30))),
