@@ -17,6 +17,7 @@ from star_agents.building import models_to_load, open_line, refuse_early
 from star_agents.bus import Bus
 from star_agents.config import Config
 from star_agents.confirming import Checkpoint, Confirmation
+from star_agents.consoles import say_on
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import Event, SeedsAdded
 from star_agents.failures import Failure, Tried, joined, one_line, without_numbers
@@ -161,7 +162,7 @@ def _left_out(source: str, problems: Sequence[Problem], rows: int) -> Tried:
 
 def _say(console: Console | None, text: str) -> None:
     if console is not None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+        say_on(console, text)
 
 
 def _say_what_else_waits(console: Console | None, mine: RunSeeds) -> None:

@@ -7,6 +7,7 @@ at once. Errors end as one line on standard error and a non-zero exit code.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +16,7 @@ import click
 from star_agents import __version__
 from star_agents.collecting import look_less_often
 from star_agents.errors import ConfigError, SeedFileError, StarAgentsError
+from star_agents.printing import say
 
 VERBS = {
     "run": "Turn a seed file into a better dataset, then stop.",
@@ -69,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        say(told.getvalue(), err=True, nl=False)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -84,7 +88,7 @@ def _exit_with(error: BaseException) -> None:
         if any(isinstance(one, KeyboardInterrupt) for one in _leaves(error)):
             sys.exit(INTERRUPTED)
         raise error
-    click.echo(_message(ours[0]), err=True)
+    say(_message(ours[0]), err=True)
     sys.exit(ours[0].exit_code)
 
 

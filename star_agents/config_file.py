@@ -21,6 +21,7 @@ from star_agents.config import MAX_PAIRS, Config, PairConfig, look_up_secret
 from star_agents.content_hash import digest
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
 from star_agents.records import KEEP, SEED
+from star_agents.redaction import redactor
 from star_agents.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
 
 MAX_BYTES = 1 << 18
@@ -134,7 +135,8 @@ def _problem(detail: Any, root: yaml.Node, where: str) -> Problem:
     elif detail["type"] == "too_long":
         message, fix = f"holds more than {detail['ctx']['max_length']:,} entries", "leave some out"
     elif location and location[-1] not in SECRET_FIELDS and isinstance(detail.get("input"), (str, int, float, bool)):
-        message = f"{message}, not {_shown(detail['input'])}"
+        # What is wrong in this file is known to nobody yet, and may hold a password.
+        message = redactor.text(f"{message}, not {_shown(detail['input'])}")
         fix = _as_yaml_reads_it(detail["type"], _find(root, location)[1])
     return Problem(where=f"{where}:{_line(root, location)}", field=_dotted(location), message=message, fix=fix)
 

@@ -11,6 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from star_agents.consoles import say_on
 from star_agents.events import (
     AgentThrottled,
     AgentUnthrottled,
@@ -153,16 +154,14 @@ class BatchProgress:
             self._say(event.message)
 
     def _say(self, message: str) -> None:
-        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+        say_on(self._console, message)
 
     def _show_tenths(self) -> None:
         """Where no bar can be drawn (a file, CI), say every tenth of the way in a line."""
         tenths = 10 * self._done // max(self._total, 1)
         if not self._console.is_terminal and tenths > self._tenths_shown:
             self._tenths_shown = tenths
-            self._console.print(
-                f"{self._done}/{self._total} seeds, {self._facts()}{self._time_left()}", highlight=False, soft_wrap=True
-            )
+            self._say(f"{self._done}/{self._total} seeds, {self._facts()}{self._time_left()}")
 
     def _time_left(self) -> str:
         settled, left = self._done - self._done_before, self._total - self._done

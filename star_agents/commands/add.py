@@ -19,6 +19,7 @@ import click
 from star_agents.commands.tables import print_json
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError
 from star_agents.events import SeedsAdded
+from star_agents.printing import say
 from star_agents.storage.seed_files import read_seeds, row_of_seed
 
 ROWS_PER_REQUEST = 500
@@ -46,8 +47,8 @@ def command(file: Path, url: str, token_env: str, as_json: bool) -> None:
         print_json({"new": new, "duplicates": duplicates, **told})
     else:
         for sentence in seeds.not_read:
-            click.echo(f"note: {sentence}")
-        click.echo(SeedsAdded(source=file.name, new=new, duplicates=duplicates, repeated=seeds.repeated).words)
+            say(f"note: {sentence}")
+        say(SeedsAdded(source=file.name, new=new, duplicates=duplicates, repeated=seeds.repeated).words)
 
 
 def address_in(folder: Path) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from star_agents.commands.tables import print_json
+from star_agents.printing import say
 from star_agents.storage.backup import back_up
 
 
@@ -25,4 +26,4 @@ def command(folder: Path, out: Path, as_json: bool) -> None:
         print_json({**asdict(backup), "path": str(out)})
     else:
         size = f"{backup.bytes / 2**20:,.1f} MiB"
-        click.echo(f"{backup.seeds} seeds, {backup.outcomes} outcomes, {size} to {out}; checked")
+        say(f"{backup.seeds} seeds, {backup.outcomes} outcomes, {size} to {out}; checked")

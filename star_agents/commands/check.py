@@ -28,6 +28,7 @@ from star_agents.judges import exam_for
 from star_agents.logs import set_up_logging
 from star_agents.offline import PREFIX
 from star_agents.offline.agents import respond
+from star_agents.printing import say
 from star_agents.records import Message, Score
 from star_agents.scoring.facts import ModelFacts
 
@@ -79,7 +80,7 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
         print_json([*map(asdict, rest), *map(_plain, found.inspections), *map(_plain_role, found.roles), spent])
     else:
         _show(found.inspections, found.roles, rest)
-        click.echo(spent["detail"])
+        say(spent["detail"])
     if any(one.problem for one in found.inspections) or not all([one.ok for one in found.roles] + [f.ok for f in rest]):
         sys.exit(1)
 
@@ -97,7 +98,7 @@ def _say_what_is_tried(subjects: Sequence[Subject]) -> None:
     """A local model takes its time; somebody who waits should know for what."""
     calls = [f"the exam of {one.agent}, {2 * len(one.exam.pairs)} calls" for one in subjects if one.exam is not None]
     exams = f" ({'; '.join(calls)})" if calls else ""
-    click.echo(f"asking every agent in each of its roles{exams}, then loading the scorers ...", err=True)
+    say(f"asking every agent in each of its roles{exams}, then loading the scorers ...", err=True)
 
 
 async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _Found:
@@ -159,12 +160,12 @@ def _show(inspections: Sequence[Inspection], roles: Sequence[RoleCheck], rest: S
     for one in inspections:
         for line in (one.problem, *(f"agent {one.agent}: {note}" for note in one.notes)):
             if line:
-                click.echo(line)
+                say(line)
     if roles:
         print_table("roles", ["agent", "role", "", "what came of it"], [_role_row(one) for one in roles])
     for role in roles:
         if not role.ok:
-            click.echo(f"agent {role.agent} as {role.role}: {role.detail}")
+            say(f"agent {role.agent} as {role.role}: {role.detail}")
     print_table("agents.yaml and scorers", ["part", "", "detail"], [[f.part, _state(f.ok), f.detail] for f in rest])
 
 
@@ -229,7 +230,7 @@ def _prices(config: Config) -> list[Finding]:
 
 async def _try_scorers(config: Config) -> list[Finding]:
     """Load what scores and embeds, and use it: on a plain sample, on one with a system turn, on one with an earlier."""
-    scorer = scorer_for(config, tell=partial(click.echo, err=True))
+    scorer = scorer_for(config, tell=partial(say, err=True))
     if scorer is None:
         return []
     try:

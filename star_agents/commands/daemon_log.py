@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-import click
-
 from star_agents.commands.add import get_json
 from star_agents.errors import StarAgentsError
 from star_agents.logs.feed import LINES_KEPT, Wanted
+from star_agents.printing import say
 
 RETRY_S = 1.0
 SILENT_S = 60.0
@@ -57,7 +56,7 @@ class DaemonLog:
                     yield from chain(self.recent(wanted), self._new(_log_lines(stream), wanted))
             except (OSError, http.client.HTTPException, StarAgentsError, ValueError) as error:
                 if not is_told:
-                    click.echo(f"the daemon at {self._url} is gone ({error}); waiting for it", err=True)
+                    say(f"the daemon at {self._url} is gone ({error}); waiting for it", err=True)
                 is_told = True
             time.sleep(RETRY_S)
 

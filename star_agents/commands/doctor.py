@@ -20,6 +20,7 @@ from star_agents.commands.tables import print_json, print_table
 from star_agents.config import Config
 from star_agents.config_file import read_config
 from star_agents.errors import ConfigError, StoreError
+from star_agents.printing import say
 from star_agents.storage.examination import (
     Examination,
     check_writable,
@@ -65,7 +66,7 @@ def command(folder: Path, config_path: Path | None, deep: bool, repair: bool, as
     """
     if repair:
         mended = anyio.run(_repair, folder)
-        click.echo(f"repaired: the counts of {mended:,} calls are unknown now", err=True)
+        say(f"repaired: the counts of {mended:,} calls are unknown now", err=True)
     config, findings = _configuration(config_path)
     findings += [*_machine(), *_place(folder), *_store(folder, thorough=deep), _index(folder), _inbox(folder, config)]
     if as_json:

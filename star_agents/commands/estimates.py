@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 import anyio
-import click
 
 from star_agents.commands.tables import print_table
 from star_agents.estimating import METHOD, Estimate, RunEstimate
 from star_agents.figures import duration, usd
+from star_agents.printing import say
 
 
 def estimate_as_data(estimate: RunEstimate) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def show_estimate(estimate: RunEstimate) -> None:
     title = f"{estimate.seeds:,} seeds, estimated from {estimate.sample}"
     print_table(title, ["", "in all", "95 % interval", "so far"], rows)
     if estimate.done < estimate.seeds:
-        click.echo(
+        say(
             f"{estimate.done:,} of {estimate.seeds:,} seeds are done, and are not paid for again: "
             "run without --estimate to go on"
         )
@@ -57,6 +57,6 @@ def is_on_terminal() -> bool:
 
 async def ask_on_terminal(question: str) -> bool:
     """Ask; anything but a yes is a no. It can be cancelled, as no reading thread can."""
-    click.echo(f"{question} [y/N] ", err=True, nl=False)
+    say(f"{question} [y/N] ", err=True, nl=False)
     await anyio.wait_readable(sys.stdin)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

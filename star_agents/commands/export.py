@@ -13,6 +13,7 @@ import click
 
 from star_agents.commands.tables import print_json
 from star_agents.errors import UsageError
+from star_agents.printing import say
 from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import PREFERENCE_SHAPES, Row
@@ -78,15 +79,15 @@ def command(
         print_json(_result(format, files, skipped, beside))
         return
     for path, count in files.values():
-        click.echo(f"wrote {count:,} rows as {format} to {path}")
+        say(f"wrote {count:,} rows as {format} to {path}")
     for part in (part for part in (split.shares if split else ()) if part not in files):
-        click.echo(f"{part}: no seed fell into this part; no file written")
+        say(f"{part}: no seed fell into this part; no file written")
     if left_out:
-        click.echo(f"left out: {left_out}")
+        say(f"left out: {left_out}")
     for path in beside:
-        click.echo(f"wrote {path}")
+        say(f"wrote {path}")
     if trainer:
-        click.echo(f"{trainer}: {hint(trainer, format, paths)}")
+        say(f"{trainer}: {hint(trainer, format, paths)}")
 
 
 def _write_unless_empty(rows: Iterator[Row], path: Path, *, stale: bool) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from star_agents.errors import UsageError
+from star_agents.printing import say
 
 TEMPLATE = "agents.template.yaml"
 
@@ -25,4 +26,4 @@ def command(path: Path, force: bool) -> None:
         raise UsageError(f"{path} is there already; --force replaces it") from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    click.echo(f"wrote {path}; next: python -m star_agents check -c {path}")
+    say(f"wrote {path}; next: python -m star_agents check -c {path}")

@@ -18,6 +18,7 @@ from star_agents.commands.daemon_log import DaemonLog
 from star_agents.logs.feed import Wanted
 from star_agents.logs.reading import LogTail
 from star_agents.logs.stream import for_people
+from star_agents.printing import say, say_coloured
 
 LOOK_EVERY_S = 0.25
 Line = tuple[bytes, dict[str, Any]]
@@ -75,9 +76,9 @@ def command(
 
 def _printer(as_json: bool) -> Callable[[Line], None]:
     if as_json or not sys.stdout.isatty():
-        return lambda line: click.echo(line[0])
+        return lambda line: say(line[0])
     render = for_people()
-    return lambda line: click.echo(render(line[1]))
+    return lambda line: say_coloured(render(line[1]))
 
 
 def _of_folder(folder: Path, wanted: Wanted, count: int, follow: bool) -> Iterator[Line]:

@@ -12,6 +12,7 @@ import click
 from star_agents.commands.add import get_json, post_json
 from star_agents.commands.tables import print_json, print_table
 from star_agents.errors import UsageError
+from star_agents.printing import say
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 
@@ -42,7 +43,7 @@ def command(place: str, ids: tuple[str, ...], everyone: bool, token_env: str, as
     if as_json:
         print_json({"released": released})
     else:
-        click.echo(f"{released} seeds wait again")
+        say(f"{released} seeds wait again")
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:
@@ -70,8 +71,8 @@ def _show(seeds: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(seeds)
     elif not seeds:
-        click.echo("no seed is in quarantine")
+        say("no seed is in quarantine")
     else:
         rows = [[seed["id"], seed["source"] or "-", str(seed["deaths"])] for seed in seeds]
         print_table("quarantine", ["seed", "source", "deaths"], rows)
-        click.echo("name some of them, or --all, to let them wait again")
+        say("name some of them, or --all, to let them wait again")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from star_agents.commands.tables import print_json
+from star_agents.printing import say
 from star_agents.report.facts import read_facts, summary_text
 from star_agents.report.run_page import run_page
 from star_agents.storage.reader import StoreReader
@@ -34,4 +35,4 @@ def command(folder: Path, out: Path, summary: Path | None, as_json: bool) -> Non
     if as_json:
         print_json({"report": str(out), "summary": str(numbers), "seeds": facts.summary["counts"]["done"]})
     else:
-        click.echo(f"wrote {out} and {numbers}")
+        say(f"wrote {out} and {numbers}")

@@ -26,6 +26,7 @@ from star_agents.estimating import estimate_run, pick_sample
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.figures import usd_each, usd_sum
 from star_agents.logs import set_up_logging
+from star_agents.printing import say
 from star_agents.records import Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import SeedFile
@@ -121,19 +122,19 @@ def command(
             result = anyio.run(partial(job, file.seeds, only_these=limit is not None, confirmation=confirmation))
         _tell(result, out, as_json=as_json)
     if result.interrupted_by:
-        click.echo(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
+        say(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
         sys.exit(SIGNALLED + result.interrupted_by)
     if result.stopped_by:
-        click.echo(f"stopped early: {result.stopped_by}", err=True)
+        say(f"stopped early: {result.stopped_by}", err=True)
         sys.exit(STOPPED_EARLY)
     if result.failed_because:
-        click.echo(f"failed: {result.failed_because}", err=True)
+        say(f"failed: {result.failed_because}", err=True)
         sys.exit(STOPPED_EARLY)
 
 
 def _confirmation(above_usd: float) -> Confirmation:
     ask = ask_on_terminal if is_on_terminal() else None
-    return Confirmation(above_usd=above_usd, ask=ask, say=lambda text: click.echo(f"note: {text}", err=True))
+    return Confirmation(above_usd=above_usd, ask=ask, say=lambda text: say(f"note: {text}", err=True))
 
 
 def _estimate(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_json: bool) -> BatchResult:
@@ -150,7 +151,7 @@ def _estimate(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_
     names = {seed.id for seed in sample}
     worked = [one for one in done if one.seed_id in names]
     if not worked:
-        click.echo("no seed was finished, so nothing can be estimated", err=True)
+        say("no seed was finished, so nothing can be estimated", err=True)
         return result
     found = estimate_run(len(seeds), done, worked, seconds, min(config.concurrency, max(1, len(seconds))))
     if as_json:
@@ -179,11 +180,11 @@ def _tell(result: BatchResult, out: Path, *, as_json: bool) -> None:
 def _say_what_was_skipped(file: SeedFile) -> None:
     """Rows that cannot be seeds, and what of the others no agent sees."""
     if len(file.problems) > SKIPPED_SHOWN:
-        click.echo(f"skipped: {len(file.problems):,} rows or instances, the first {SKIPPED_SHOWN}:", err=True)
+        say(f"skipped: {len(file.problems):,} rows or instances, the first {SKIPPED_SHOWN}:", err=True)
     for problem in file.problems[:SKIPPED_SHOWN]:
-        click.echo(f"skipped: {problem}", err=True)
+        say(f"skipped: {problem}", err=True)
     for sentence in file.not_read:
-        click.echo(f"note: {sentence}", err=True)
+        say(f"note: {sentence}", err=True)
 
 
 def _say_if_these_are_samples(config: Config) -> None:
@@ -191,7 +192,7 @@ def _say_if_these_are_samples(config: Config) -> None:
         name for name, agent in config.agents.items() if any(d.model.startswith("offline/") for d in agent.endpoints)
     ]
     if samples:
-        click.echo(
+        say(
             f"note: {len(samples)} of {len(config.agents)} agents are offline samples: small programs that show how "
             "the line works, not LLMs. Put your models into agents.yaml.",
             err=True,
@@ -210,17 +211,17 @@ def _show(result: BatchResult, out: Path) -> None:
     counts, cost, tied = summary["counts"], summary["cost"], summary["referee"]["won_by_tie"]
     unpriced = cost["calls_of_unknown_price"]
     by_tie = f" ({tied} by a larger gap at a tie)" if tied else ""
-    click.echo(
+    say(
         f"{counts['kept']} seeds improved{by_tie}, {counts['base']} kept as their base, {counts['dropped']} dropped; "
         f"{result.calls} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all"
         + (f", {usd_each(cost['usd_per_improved'])} per improved seed" if cost["known_usd"] else "")
     )
     if result.left_waiting:
-        click.echo(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
+        say(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
     print_failures(summary["failures"])
     not_written = summary["rows"]["not_written"]
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
-        click.echo(f"  {out / name}" if name not in not_written else f"  no {name}: {not_written[name]}")
+        say(f"  {out / name}" if name not in not_written else f"  no {name}: {not_written[name]}")
 
 
 def _pair_row(name: str, facts: Mapping[str, Any]) -> list[str]:

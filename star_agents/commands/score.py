@@ -16,6 +16,7 @@ from star_agents.cli import INTERRUPTED
 from star_agents.commands.tables import print_json
 from star_agents.config import ScoreMode, ScoringConfig
 from star_agents.logs import set_up_logging
+from star_agents.printing import say
 from star_agents.score_dataset.job import ScoredFile, ScoreJob, score_file
 from star_agents.score_dataset.tally import Tally, quantile
 from star_agents.scoring import Scorer
@@ -56,7 +57,7 @@ def command(file: Path, out: Path, report: Path | None, fresh: bool, as_json: bo
     set_up_logging(level="error")
     config = ScoringConfig(**scoring)
     job = ScoreJob(source=file, out=out, config=config, report=report, fresh=fresh)
-    tell = partial(click.echo, err=True)
+    tell = partial(say, err=True)
     result = anyio.run(score_file, job, Scorer(config, embedder=None, resolve=offline.resolve_model, tell=tell))
     if result.tally is None:
         _say_how_to_go_on(result, job)
@@ -70,7 +71,7 @@ def command(file: Path, out: Path, report: Path | None, fresh: bool, as_json: bo
 def _say_how_to_go_on(result: ScoredFile, job: ScoreJob) -> None:
     total = f" of {result.rows:,}" if result.rows else ""
     again = shlex.join(argument for argument in sys.argv[1:] if argument != "--fresh")
-    click.echo(
+    say(
         f"stopped by {result.stopped_by}: {result.done:,}{total} rows are scored, in {job.journal}\n"
         f"to go on: python -m star_agents {again}",
         err=True,
@@ -91,10 +92,10 @@ def _summary(result: ScoredFile, tally: Tally, job: ScoreJob) -> dict[str, Any]:
 
 
 def _show(tally: Tally, job: ScoreJob) -> None:
-    click.echo(f"scored {tally.scored:,} of {tally.rows:,} rows to {job.out}")
+    say(f"scored {tally.scored:,} of {tally.rows:,} rows to {job.out}")
     if (median := quantile(tally.gaps, 0.5)) is not None:
-        click.echo(f"median gap {median:.4f}, above 0 in {tally.positive:,} rows")
+        say(f"median gap {median:.4f}, above 0 in {tally.positive:,} rows")
     for reason, count in tally.reasons.most_common(REASONS_SHOWN):
-        click.echo(f"  {count:,} rows: {reason}")
+        say(f"  {count:,} rows: {reason}")
     if job.report:
-        click.echo(f"report: {job.report}")
+        say(f"report: {job.report}")

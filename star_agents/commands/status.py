@@ -16,6 +16,7 @@ from star_agents.commands.tables import amount, print_costs, print_failures, pri
 from star_agents.config import Config
 from star_agents.errors import StoreError
 from star_agents.figures import duration, usd, usd_each, usd_sum
+from star_agents.printing import say
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.status import describe
 from star_agents.storage.reader import StoreReader
@@ -61,13 +62,13 @@ def _read(folder: Path) -> dict[str, Any]:
 
 def _show(status: dict[str, Any]) -> None:
     if "state" in status:
-        click.echo(f"state {status['state']}, config revision {status['revision']}")
+        say(f"state {status['state']}, config revision {status['revision']}")
     for problem in status.get("config_problems", []):
-        click.echo(f"agents.yaml is not in force: {problem}")
+        say(f"agents.yaml is not in force: {problem}")
     for line in _hindrances(status):
-        click.echo(line)
+        say(line)
     for line in _sums(status):
-        click.echo(line)
+        say(line)
     print_failures(status.get("failures", ()), err=False)
     _show_tables(status)
 

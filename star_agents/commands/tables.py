@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import click
-from rich.console import Console
-from rich.table import Table
-
+from star_agents.consoles import say_table
 from star_agents.figures import usd, usd_each
+from star_agents.printing import say, say_json
 
 
 def print_json(data: Any) -> None:
     """Print plain data as indented JSON on standard output."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    say_json(data)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on standard output; every column but the first is right-aligned when all its cells are numbers."""
-    table = Table(title=title, title_justify="left")
-    for index, column in enumerate(columns):
-        numeric = index > 0 and all(_is_number(row[index]) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    numeric = [index > 0 and all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
+    say_table(title, list(zip(columns, numeric, strict=True)), rows)
 
 
 def print_costs(pairs: Iterable[tuple[str, float | None, int, float | None]]) -> None:
@@ -40,7 +32,7 @@ def print_costs(pairs: Iterable[tuple[str, float | None, int, float | None]]) ->
 def print_failures(failures: Sequence[Mapping[str, Any]], *, err: bool = True) -> None:
     """What was tolerated, a line each, the most frequent first; nothing where nothing was."""
     for one in sorted(failures, key=lambda one: -one["failures"]):
-        click.echo(f"tolerated: {one['sentence']}", err=err)
+        say(f"tolerated: {one['sentence']}", err=err)
 
 
 def amount(unit: str, value: float) -> str:

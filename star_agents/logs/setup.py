@@ -15,6 +15,7 @@ from star_agents.events import Event
 from star_agents.logs.feed import LogFeed
 from star_agents.logs.lines import LibraryLine
 from star_agents.logs.log import Log
+from star_agents.printing import say
 from star_agents.redaction import keep_secrets_of, redactor
 
 
@@ -79,4 +80,4 @@ def _tell_of_fault(kind: type[BaseException], error: BaseException, trace: Trace
     """The end of a process by an error of ours: its traceback, without secrets."""
     if _current is not None and not isinstance(error, KeyboardInterrupt):
         _current.fault(error)
-    sys.stderr.write(redactor.text("".join(traceback.format_exception(kind, error, trace))))
+    say(redactor.text("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)

@@ -23,6 +23,7 @@ from anyio import to_thread
 from rich.console import Console
 
 from star_agents.config import ScoringConfig
+from star_agents.consoles import say_on
 from star_agents.errors import StarAgentsError, UsageError
 from star_agents.records import Sample, Score
 from star_agents.score_dataset.pipeline import Samples, score_in_order
@@ -234,7 +235,7 @@ class _Work:
             )
 
     def _say(self, message: str) -> None:
-        self._console.print(message, highlight=False, soft_wrap=True, markup=False)
+        say_on(self._console, message)
 
 
 async def _scores_of(scorer: Scoring, mode: str, samples: Samples) -> list[Score]:

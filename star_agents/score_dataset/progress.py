@@ -9,6 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from star_agents.consoles import say_on
+
 
 class ScoreProgress:
     """A bar on a terminal, or a line every tenth of the way elsewhere.
@@ -61,7 +63,7 @@ class ScoreProgress:
         if not self._console.is_terminal and tenths > self._tenths_shown:
             self._tenths_shown = tenths
             line = f"{self._done:,}/{self._total:,} rows, {self._rate()}, {self._left()}"
-            self._console.print(line, highlight=False, soft_wrap=True)
+            say_on(self._console, line)
 
     @property
     def rows_per_second(self) -> float:

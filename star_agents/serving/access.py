@@ -9,6 +9,7 @@ from pathlib import Path
 from star_agents.config_sections import ServerConfig
 from star_agents.errors import UsageError
 from star_agents.logs import keep_secret
+from star_agents.printing import say_secret
 from star_agents.web.guard import is_loopback
 from star_agents.web.token_file import TOKEN_FILE, standing_token
 
@@ -31,7 +32,7 @@ class Access:
         told = (
             f"open {_address(server, port)}#token={self.token}" if self.is_new else f"the token lies in {self.kept_in}"
         )
-        print(told, flush=True)
+        say_secret(told)
 
 
 def access_to(server: ServerConfig, folder: Path) -> Access:
