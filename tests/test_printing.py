@@ -49,9 +49,7 @@ def ways_out() -> Iterator[tuple[str, str, int]]:
             owner = ast.unparse(called.value) if isinstance(called, ast.Attribute) else ""
             name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             to_a_stream = name in ("write", "writelines") and re.search(r"std(out|err)|_stream$|_bytes$", owner)
-            is_click = (
-                owner == "click" and name in WAYS_OUT
-            )
+            is_click = owner == "click" and name in WAYS_OUT
             of_rich = name in ("print", "log") and re.search("console|rich", owner.lower())
             is_plain = isinstance(node, ast.Call) and not owner and name in ("print", "echo", "secho", "pprint")
             of_an_error = name == "show" and owner == "error"
