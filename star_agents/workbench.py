@@ -207,8 +207,8 @@ class SeedBench:
     async def judge(self, candidate: Sample, base: Sample, *, name: str) -> Verdict:
         """The referees' verdict, each call journaled.
 
-        Where referees that answer otherwise all fail on this candidate, that is no verdict on it and no more: a text
-        that a provider cannot bear must not take the seed's other candidates with it.
+        Where all referees fail on what they are shown, that is no verdict on this candidate and no more: a text that a
+        provider cannot bear must not take the seed's other candidates with it.
         """
         try:
             verdict = await self._ask_referees(candidate, base, name)
@@ -222,12 +222,16 @@ class SeedBench:
                 self._tries.worked("referee", vote.referee, name)
         return verdict
 
+    @property
+    def referees_answer(self) -> bool:
+        """Whether a referee has answered under this config: where they fail now, it may be for one text."""
+        return not self._rooms.have_voted.isdisjoint(self._rooms.jury)
+
     def _may_lie_in_the_text(self, error: AgentError) -> bool:
         """Whether a failure of all referees may be for what they were shown."""
-        jury = set(self._rooms.jury)
-        if isinstance(error, BudgetExhausted) or jury.isdisjoint(self._rooms.have_voted):
+        if isinstance(error, BudgetExhausted):
             return False
-        is_down = bool(jury & self._rooms.client.down())
+        is_down = bool(set(self._rooms.jury) & self._rooms.client.down())
         if isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or is_down):
             return self._is_last_try
         return error.may_lie_in_the_text

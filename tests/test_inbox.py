@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from lines import config_for
 
@@ -145,6 +147,25 @@ async def test_what_grows_between_reading_and_moving_is_taken_too(ground: Ground
     ground.hears = write_on
     await ground.passes(20)
     assert [event.new for event in ground.told(SeedsAdded)] == [3, 4]
+
+
+def is_open(path: Path) -> bool:
+    """Whether this process reads a file at the moment."""
+    return any(os.path.realpath(one) == os.path.realpath(path) for one in Path("/proc/self/fd").iterdir())
+
+
+async def test_what_grows_while_it_is_read_waits_and_is_read_whole_before_it_moves(ground: Ground) -> None:
+    path = ground.folder / "a.jsonl"
+    path.write_bytes(lines_of(range(20_000)))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ground.passes, 20)
+        with anyio.fail_after(60):
+            while not is_open(path):
+                await anyio.lowlevel.checkpoint()
+        with path.open("ab") as file:
+            file.write(lines_of(range(20_000, 20_003)))
+    assert [event.reason for event in ground.told(IntakeWaits)] == ["it changed while it was read"]
+    assert [(event.new, event.duplicates) for event in ground.told(SeedsAdded)] == [(20_003, 0)]
 
 
 async def test_a_pause_inside_a_line_rejects_nothing(ground: Ground) -> None:

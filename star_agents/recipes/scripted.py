@@ -62,6 +62,11 @@ class ScriptedBench:
         self.scored += len(samples)
         return [self._scores.get(sample.response or "", Score(reason="not in the script")) for sample in samples]
 
+    @property
+    def referees_answer(self) -> bool:
+        """Referees of a script answer."""
+        return True
+
     async def judge(self, candidate: Sample, base: Sample, *, name: str) -> Verdict:
         """The scripted verdict."""
         self.judged.append(name)

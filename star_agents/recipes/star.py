@@ -57,7 +57,7 @@ async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
         assessed, chosen = _choose_without_scores(seed, usable, settings)
     else:
         assessed, chosen = await _choose_by_contest(bench, usable, scores, settings)
-    if unjudged := _why_unjudged(assessed):
+    if unjudged := _why_unjudged(assessed, referees_answer=bench.referees_answer):
         return Outcome(seed_id=seed.id, kind="dropped", reason=unjudged, candidates=(*assessed, *failures))
     if chosen is None:
         reason = "no candidate is worth keeping and no base sample is usable"
@@ -212,15 +212,18 @@ def _why_dropped(candidates: Sequence[Candidate], settings: StarSettings) -> str
     return ""
 
 
-def _why_unjudged(assessed: Sequence[Assessed]) -> str:
-    """Why no referee answered, where none did for any of several candidates; empty otherwise.
+def _why_unjudged(assessed: Sequence[Assessed], *, referees_answer: bool) -> str:
+    """Why no referee answered for any candidate, where that speaks of more than one text; empty otherwise.
 
-    One candidate's text may be at fault, and then it cannot win. All of them together speak of the seed, or of the
-    referees: kept as its base it would be settled for good, dropped it can be queued again.
+    One candidate's text may be at fault, and then it cannot win. Several of them, or one before anybody knows that the
+    referees answer at all, speak of the seed or of the referees: kept as its base it would be settled for good, dropped
+    it can be queued again.
     """
     verdicts = [one.verdict for one in assessed if one.verdict is not None]
     failures = [verdict.failure for verdict in verdicts if verdict.failure]
-    return failures[0] if len(failures) > 1 and not any(verdict.votes for verdict in verdicts) else ""
+    if not failures or any(verdict.votes for verdict in verdicts):
+        return ""
+    return failures[0] if len(failures) > 1 or not referees_answer else ""
 
 
 def _failures(candidates: Sequence[Candidate]) -> str:

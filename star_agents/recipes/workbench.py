@@ -43,10 +43,17 @@ class Workbench(Protocol):
         """Dual-model IFD of each sample (Eq. 4), in order."""
         ...
 
+    @property
+    def referees_answer(self) -> bool:
+        """Whether a referee is known to answer, on other texts."""
+        ...
+
     async def judge(self, candidate: Sample, base: Sample, *, name: str) -> Verdict:
         """The referees' verdict of candidate against base (Eq. 6). ``name`` is the candidate's pair.
 
+        ``Verdict.failure`` says why nobody answered where that may lie in this candidate's text.
+
         Raises:
-            AgentError: when no referee answers.
+            AgentError: when no referee answers, whatever it is shown.
         """
         ...

@@ -181,6 +181,14 @@ def sync(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     return Result(counted=f"{report.synced_commits:,} syncs of the log", violations=report.violations)
 
 
+def faults(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Texts on which a provider fails."""
+    report = loops.poison(folder, rounds=rounds, seed=seed)
+    poisoned = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.poisoned.items()))
+    ended = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.ended.items()))
+    return Result(counted=f"one candidate poisoned: {poisoned}; ended: {ended}", violations=report.violations)
+
+
 def lock(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """A second daemon on the same folder."""
     report = loops.second_daemons(folder, rounds=rounds)
@@ -211,6 +219,7 @@ LOOPS: dict[str, Loop] = {
         ("usage", "usage that cannot be so", "replies", 10_000, "usage", usage),
         ("soak", "soak, provider without latency", "seeds", 100_000, "soak", soak),
         ("sync", "durable before it is said", "verbs", 10_000, "sync", sync),
+        ("faults", "one candidate that the referee's provider fails on", "seeds", 1_000, "faults", faults),
         ("lock", "a second daemon on one folder", "daemons", 100, "lock", lock),
         ("gone", "files of an open store removed or replaced", "times", 2_000, "gone", gone),
     )

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Edit:
-    """One text of one file that is there exactly once, and what takes its place."""
-
-    file: str
-    text: str
-    replacement: str
+from chaos_mutants.edits import Edit
 
 
 @dataclass(frozen=True, kw_only=True)

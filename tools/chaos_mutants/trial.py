@@ -1,4 +1,4 @@
-"""Copies the package, switches one promise off in the copy, and runs the loop that has to notice, there."""
+"""Copies the package, switches one promise off in the copy, and runs the loop or test that has to notice, there."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
-from chaos_mutants.patches import MUTANTS, Edit, Mutant
+from chaos_mutants import testing
+from chaos_mutants.edits import ROOT, Edit, apply
+from chaos_mutants.patches import MUTANTS, Mutant
+from chaos_mutants.safeguards import TESTED_MUTANTS
 
-ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("star_agents", "tests", "tools/chaos_lib", "tools/chaos_mutants")
 _VIOLATION = re.compile(r"^  violation: (.*)$", re.MULTILINE)
 
@@ -23,13 +26,23 @@ def try_all(names: Sequence[str]) -> bool:
     Raises:
         ValueError: for a name that no mutant has, or an edit whose text is not there any more.
     """
-    if unknown := set(names) - {mutant.name for mutant in MUTANTS}:
+    if unknown := set(names) - {mutant.name for mutant in (*MUTANTS, *TESTED_MUTANTS)}:
         raise ValueError(f"there is no mutant {', '.join(sorted(unknown))}")
     chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
     # What a loop finds in a mutant proves something only where it finds nothing in the package as it is.
     controls = dict.fromkeys((mutant.loop, max(m.rounds for m in chosen if m.loop == mutant.loop)) for mutant in chosen)
     sound = [_hold(loop, rounds) for loop, rounds in controls]
-    return all(sound + [_is_caught(mutant) for mutant in chosen])
+    caught = [_is_caught(mutant) for mutant in chosen]
+    return all(sound + caught + _try_by_tests(names))
+
+
+def _try_by_tests(names: Sequence[str]) -> list[bool]:
+    chosen = [mutant for mutant in TESTED_MUTANTS if not names or mutant.name in names]
+    results = []
+    for is_well, sentence in chain([testing.hold(chosen)] if chosen else [], map(testing.is_caught, chosen)):
+        _say(sentence)
+        results.append(is_well)
+    return results
 
 
 def _hold(loop: str, rounds: int) -> bool:
@@ -58,20 +71,11 @@ def _run(loop: str, rounds: int, edits: Sequence[Edit]) -> tuple[int, list[str],
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "test_*"))
         shutil.copy(ROOT / "tools" / "chaos", copy / "tools" / "chaos")
         for edit in edits:
-            _apply(edit, copy)
+            apply(edit, copy)
         command = [sys.executable, "tools/chaos", loop, "--rounds", str(rounds)]
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     said = (done.stderr or done.stdout).strip().splitlines()
     return done.returncode, _VIOLATION.findall(done.stdout), said[-1] if said else ""
-
-
-def _apply(edit: Edit, copy: Path) -> None:
-    path = copy / edit.file
-    before = path.read_text("utf-8")
-    if before.count(edit.text) != 1:
-        found = before.count(edit.text)
-        raise ValueError(f"{edit.file} has the text to replace {found} times, not once: {edit.text.strip()!r}")
-    path.write_text(before.replace(edit.text, edit.replacement), "utf-8")
 
 
 def _say(text: str) -> None:

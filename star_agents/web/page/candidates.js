@@ -70,7 +70,7 @@ function numbers(candidate) {
   const rows = [
     ["Gap", decimal(score?.gap, 3), ifds],
     ["π_dual", decimal(piDual, 2), ""],
-    ["Referee", decimal(piLlm, 2), votes.join("; ") || unasked(candidate)],
+    ["Referee", decimal(piLlm, 2), votes.join("; ") || verdict?.failure || unasked(candidate)],
     ["π", decimal(pi, 2), cost === 0 ? "" : `cost ${money(cost)}`],
   ];
   return el("table", { class: "scores" }, el("tbody", {}, ...rows.map(([name, value, note]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "number" }, value), el("td", {}, note)))));

@@ -156,7 +156,7 @@
  * @property {number | null} pi_llm
  * @property {number | null} pi_dual
  * @property {number | null} pi
- * @property {{value: number, votes: Vote[]} | null} verdict
+ * @property {{value: number | null, votes: Vote[], failure: string} | null} verdict
  * @property {number | null} cost_usd
  */
 

@@ -1,0 +1,304 @@
+"""Safeguards of money and of the journal, each switched off, with the test that has to fail then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaos_mutants.edits import Edit
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestedMutant:
+    """One safeguard switched off."""
+
+    name: str
+    promise: str
+    edits: Sequence[Edit]
+    test: str
+    """Of the tests, without the folder: ``test_x.py::test_that_it_holds``."""
+
+
+_CALLS, _JUDGES, _BENCH = "star_agents/paid_calls.py", "star_agents/judges.py", "star_agents/workbench.py"
+_SENDING, _BUDGETS = "star_agents/agents/sending.py", "star_agents/agents/budgets.py"
+_SPENDING, _READING = "star_agents/agents/spending.py", "star_agents/agents/reply_reading.py"
+_BUILDING, _STAR = "star_agents/building.py", "star_agents/recipes/star.py"
+_INBOX, _JOURNAL, _SQL = "star_agents/inbox.py", "star_agents/storage/journal.py", "star_agents/storage/queries.sql"
+
+
+def _mutant(name: str, promise: str, test: str, file: str, text: str, replacement: str) -> TestedMutant:
+    return TestedMutant(name=name, promise=promise, edits=[Edit(file, text, replacement)], test=test)
+
+
+TESTED_MUTANTS = (
+    # The journal
+    _mutant(
+        "withdraw-only-the-unpaid",
+        "an intent is taken back only where its call was certainly not paid",
+        "test_paid_calls.py::test_a_failed_call_that_may_be_paid_stays_in_the_journal_and_in_the_budget_of_the_next_process",
+        _CALLS,
+        "if intended and error.certainly_unpaid:",
+        "if intended:",
+    ),
+    _mutant(
+        "withdraw-the-unpaid",
+        "an intent is taken back where its call was certainly not paid",
+        "test_paid_calls.py::test_a_call_that_was_refused_is_taken_back_and_costs_no_budget",
+        _CALLS,
+        "if intended and error.certainly_unpaid:",
+        "if intended and False:",
+    ),
+    _mutant(
+        "paid-by-an-earlier-try",
+        "a try that may be paid counts whatever the tries after it were",
+        "test_paid_calls.py::test_a_try_that_may_be_paid_is_not_forgotten_for_a_later_one_that_is_not",
+        _SENDING,
+        "patience.maybe_paid = paid_before or not ours.certainly_unpaid",
+        "patience.maybe_paid = not ours.certainly_unpaid",
+    ),
+    _mutant(
+        "answer-recorded-in-a-cancellation",
+        "an answer is recorded, and what was not answered taken back, although the seed is cancelled",
+        "test_paid_calls.py::test_an_answer_that_came_is_recorded_and_one_that_was_left_out_taken_back_although_the_seed_is_cancelled",
+        _CALLS,
+        "with anyio.CancelScope(shield=True):",
+        "with anyio.CancelScope():",
+    ),
+    _mutant(
+        "one-payment-for-one-call",
+        "who asks the same at the same time pays once",
+        "test_paid_calls.py::test_two_who_ask_the_same_at_once_pay_for_it_once",
+        _CALLS,
+        "async with self._asking[intents[0].key]:",
+        "async with anyio.Lock():",
+    ),
+    _mutant(
+        "replies-left-out",
+        "intents that a request brought no reply for are taken back",
+        "test_replicates.py::test_a_provider_that_ignores_n_still_gives_as_many_as_were_asked_for",
+        _CALLS,
+        "if len(answered) < len(keys):",
+        "if False:",
+    ),
+    _mutant(
+        "answered-is-not-intended-again",
+        "the store refuses to intend a call that is answered",
+        "test_storage_store.py::test_an_answered_call_is_never_intended_or_answered_again",
+        _SQL,
+        "intended_at = excluded.intended_at\nWHERE state != 'answered';",
+        "intended_at = excluded.intended_at;",
+    ),
+    _mutant(
+        "earlier-sends-stay",
+        "taking back the last send leaves the ones before, which may be paid",
+        "test_storage_store.py::test_a_withdrawn_call_leaves_no_intent_but_an_earlier_send_stays_counted",
+        _SQL,
+        "DELETE FROM calls WHERE key = :key AND state = 'intent' AND sends = 1;",
+        "DELETE FROM calls WHERE key = :key AND state = 'intent';",
+    ),
+    _mutant(
+        "cleared-is-not-paid-again",
+        "an answer whose text was cleared is not paid for again unseen",
+        "test_storage_retention.py::test_a_cleared_answer_is_refused_and_never_paid_for_again",
+        _JOURNAL,
+        '    if reply["text"] is None:\n        raise AgentRefused(',
+        '    if reply["text"] is None:\n        return None\n        raise AgentRefused(',
+    ),
+    _mutant(
+        "exam-journaled",
+        "an exam that was broken off goes on with what was answered",
+        "test_judges.py::test_an_exam_that_was_broken_off_is_gone_on_with_and_nothing_of_it_is_paid_twice",
+        _JUDGES,
+        'name = f"{EXAM}:{exam.version}:{step}"',
+        'name = f"{EXAM}:{time.monotonic()}:{step}"',
+    ),
+    TestedMutant(
+        name="exam-paid-once",
+        promise="a judge's exam is paid once per model and prompt",
+        edits=[
+            Edit(_JUDGES, "kept = await self._store.meta_get(key)", "kept: str | None = None"),
+            Edit(_JUDGES, 'name = f"{EXAM}:{exam.version}:{step}"', 'name = f"{EXAM}:{time.monotonic()}:{step}"'),
+        ],
+        test="test_judges.py::test_a_judge_that_passes_is_examined_once_before_the_first_seed_and_never_again",
+    ),
+    # Money
+    _mutant(
+        "reserved-before-it-is-sent",
+        "what calls in flight may cost counts against a budget",
+        "test_agents_client.py::test_many_calls_at_once_hold_a_small_budget",
+        _BUDGETS,
+        "if self._fits(limit, amount, reserved=self._book(limit.per_day).reserved[limit.owner, limit.unit]):",
+        "if self._fits(limit, amount):",
+    ),
+    _mutant(
+        "maybe-paid-keeps-its-reservation",
+        "a call that may be paid counts as what was reserved for it",
+        "test_agents_client.py::test_a_failed_call_that_may_have_been_billed_keeps_its_reservation",
+        _SENDING,
+        "        if patience.maybe_paid:\n            self._budgets.settle(reservation, None)",
+        "        if False:\n            self._budgets.settle(reservation, None)",
+    ),
+    _mutant(
+        "budget-of-calls-and-tokens",
+        "a budget of calls or tokens holds where nobody knows the price",
+        "test_agents_budgets.py::test_a_budget_of_calls_or_tokens_holds_where_nobody_knows_the_price",
+        _BUDGETS,
+        "if (amount := charge.of(limit.unit)) != 0:",
+        'if limit.unit == "usd" and (amount := charge.of(limit.unit)) != 0:',
+    ),
+    _mutant(
+        "uncounted-tokens",
+        "tokens that nobody counted are as many as were reserved",
+        "test_agents_budgets.py::test_tokens_that_nobody_counted_are_as_many_as_were_reserved",
+        _SPENDING,
+        "reserved[unit] if amount is None else",
+        "0 if amount is None else",
+    ),
+    _mutant(
+        "budget-over-restarts",
+        "a budget counts what earlier processes spent",
+        "test_unknown_prices.py::test_a_budget_of_calls_is_spent_to_its_end_and_holds_over_restarts",
+        _BUILDING,
+        "restore_budgets(budgets, await store.taken(), await store.taken(day_began), day_began=day_began)",
+        "restore_budgets(budgets, {}, {}, day_began=day_began)",
+    ),
+    _mutant(
+        "day-over-restarts",
+        "a daily budget counts what earlier processes spent today",
+        "test_line_budgets.py::test_a_restart_on_the_same_day_goes_on_with_what_the_day_has_left",
+        _BUILDING,
+        "restore_budgets(budgets, await store.taken(), await store.taken(day_began), day_began=day_began)",
+        "restore_budgets(budgets, await store.taken(), {}, day_began=day_began)",
+    ),
+    _mutant(
+        "rate-over-restarts",
+        "requests of the last minute count over a restart",
+        "test_throttling.py::test_the_journal_says_what_was_sent_before_a_restart",
+        _BUILDING,
+        "client.restore_rates(await _sent_lately(store, now()))",
+        "client.restore_rates({})",
+    ),
+    _mutant(
+        "run-limit",
+        "`-n` works the first N seeds and no others",
+        "test_run_limit.py::test_seeds_that_wait_from_before_are_left_and_a_run_without_a_limit_works_them",
+        "star_agents/storage/run_scope.py",
+        'execute(connection, "span_of_run_seeds").fetchone()) if only else EVERYTHING',
+        'execute(connection, "span_of_run_seeds").fetchone()) if False else EVERYTHING',
+    ),
+    _mutant(
+        "failure-limits",
+        "work that has become worthless stops",
+        "test_failure_limits.py::test_nothing_is_judged_before_20_tries_and_more_than_half_of_them_is_too_much",
+        "star_agents/failure_limits.py",
+        "if n and is_judged and failed > allowed * n:",
+        "if n and is_judged and failed > n:",
+    ),
+    _mutant(
+        "failure-limits-stop",
+        "a limit that is passed ends a batch",
+        "test_failures.py::test_a_judge_that_cannot_be_read_stops_the_batch_with_what_it_said",
+        "star_agents/failure_watch.py",
+        "            self._give_up(message)\n",
+        "",
+    ),
+    # What is chosen and learned
+    _mutant(
+        "unreadable-wins-nothing",
+        "nothing wins by a verdict that cannot be read",
+        "test_star_recipe.py::test_a_candidate_without_a_readable_verdict_cannot_win_and_the_next_best_is_judged",
+        "star_agents/recipes/choosing.py",
+        "        if pi_llm is None:\n            self._without_verdict.add(index)\n            return\n",
+        "        pi_llm = 0.5 if pi_llm is None else pi_llm\n",
+    ),
+    _mutant(
+        "unreadable-teaches-nothing",
+        "nothing is learned from a verdict that cannot be read",
+        "test_star_recipe.py::test_where_no_verdict_can_be_read_the_base_stays_and_nothing_is_learned_of_anybody",
+        _STAR,
+        "if pair in by_pair and by_pair[pair].is_without_verdict:",
+        "if False:",
+    ),
+    _mutant(
+        "largest-beta",
+        "one outcome moves no probability by more than the largest β",
+        "test_policies.py::test_one_outcome_moves_no_probability_by_more_than_the_largest_beta",
+        "star_agents/scheduling/policies.py",
+        "min(self.most, max(self.least, self.scale / outcomes)) if outcomes else self.most",
+        "max(self.least, self.scale / outcomes) if outcomes else self.scale",
+    ),
+    # One candidate's fault
+    _mutant(
+        "longest-reply",
+        "a reply longer than its tokens explain is cut where it comes in",
+        "test_one_candidates_fault.py::test_a_reply_longer_than_its_tokens_explain_is_cut_where_it_comes_in_and_wins_nothing",
+        _READING,
+        "if len(text) <= longest:",
+        "if True:",
+    ),
+    _mutant(
+        "one-candidates-fault",
+        "what a referee fails on is no verdict on that candidate",
+        "test_one_candidates_fault.py::test_a_text_that_the_referees_provider_cannot_bear_is_no_verdict_and_the_other_candidates_go_on",
+        _BENCH,
+        "            if not self._may_lie_in_the_text(error):\n                raise\n",
+        "            raise\n",
+    ),
+    _mutant(
+        "a-wrong-key-is-no-texts-fault",
+        "a referee that would fail on any text settles no seed",
+        "test_one_candidates_fault.py::test_what_would_be_said_of_any_text_is_no_candidates_fault",
+        "star_agents/agents/translate.py",
+        "row not in _WHATEVER_THE_TEXT",
+        "True",
+    ),
+    _mutant(
+        "all-unjudged-is-dropped",
+        "a seed of which no candidate could be judged can be queued again",
+        "test_one_candidates_fault.py::test_where_no_candidate_at_all_can_be_judged_the_seed_is_dropped_and_can_be_queued_again",
+        _STAR,
+        "if unjudged := _why_unjudged(assessed, referees_answer=bench.referees_answer):",
+        "if unjudged := '':",
+    ),
+    _mutant(
+        "always-returned",
+        "a seed that always comes back while others end well ends",
+        "test_returned_seeds.py::test_a_seed_that_comes_back_for_one_reason_while_others_end_well_gets_a_last_try",
+        "star_agents/returned_seeds.py",
+        "return last.proven >= RETURNS or",
+        "return",
+    ),
+    _mutant(
+        "an-outage-is-nobodys-fault",
+        "an outage in which nobody ends well drops no seed",
+        "test_returned_seeds.py::test_an_outage_in_which_no_seed_ends_well_is_nobodys_fault_however_long_it_lasts",
+        "star_agents/returned_seeds.py",
+        "return last.proven >= RETURNS or",
+        "return last.times >= RETURNS or",
+    ),
+    _mutant(
+        "last-try",
+        "on its last try a seed waits no more for a referee that is down for it",
+        "test_one_candidates_fault.py::test_on_its_last_try_a_referee_that_is_down_for_one_candidate_is_no_verdict_on_it_and_an_outage_before",
+        _BENCH,
+        "            return self._is_last_try\n",
+        "            return False\n",
+    ),
+    # What is taken in
+    _mutant(
+        "inbox-before-the-move",
+        "a file that changed while it was read is read again",
+        "test_inbox.py::test_what_grows_while_it_is_read_waits_and_is_read_whole_before_it_moves",
+        _INBOX,
+        "        if now != file.look:\n",
+        "        if now is None:\n",
+    ),
+    _mutant(
+        "inbox-after-the-move",
+        "what grew after the move is read on",
+        "test_inbox.py::test_what_grows_between_reading_and_moving_is_taken_too",
+        _INBOX,
+        "        self._moved[target] = file\n",
+        "",
+    ),
+)
