@@ -16,6 +16,7 @@ import click
 from star_agents import __version__
 from star_agents.collecting import look_less_often
 from star_agents.errors import ConfigError, SeedFileError, StarAgentsError
+from star_agents.machine_limits import limit_met
 from star_agents.printing import say
 
 VERBS = {
@@ -35,6 +36,8 @@ VERBS = {
 }
 PROBLEMS_SHOWN = 20
 INTERRUPTED = 130
+NO_RESOURCES = 75
+"""EX_TEMPFAIL of sysexits.h: the machine, or a limit on the process, has refused memory, files or threads."""
 
 
 class _Verbs(click.Group):
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (StarAgentsError, BaseExceptionGroup) as error:
+    except (Exception, BaseExceptionGroup) as error:
         _exit_with(error)
 
 
@@ -87,6 +90,9 @@ def _exit_with(error: BaseException) -> None:
     if not ours:
         if any(isinstance(one, KeyboardInterrupt) for one in _leaves(error)):
             sys.exit(INTERRUPTED)
+        if limit := next(filter(None, map(limit_met, _leaves(error))), ""):
+            say(f"error: {limit}", err=True)
+            sys.exit(NO_RESOURCES)
         raise error
     say(_message(ours[0]), err=True)
     sys.exit(ours[0].exit_code)

@@ -1,9 +1,12 @@
-"""SIGINT and SIGTERM of a batch: what is in hand is paid for and is finished, within a limit."""
+"""SIGINT, SIGTERM and SIGHUP of a batch: what is in hand is paid for and is finished, within a limit."""
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 import anyio
 
@@ -31,8 +34,10 @@ class Interruption:
 
     async def watch(self, scope: anyio.CancelScope) -> None:
         """Obey signals until the work ends; the limit, or a second signal, ends it by cancelling ``scope``."""
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(*_signals()) as signals:
             async for number in signals:
+                if number == signal.SIGHUP:
+                    write_to_nobody()
                 if self.signal:
                     scope.cancel()
                     return
@@ -51,6 +56,26 @@ class Interruption:
         """The work ended before the seeds in hand did."""
         left = self._line.queue.in_hand
         self._say(f"{left} seeds were not finished and wait again; calls that were in flight may be paid for once more")
+
+
+def _signals() -> list[signal.Signals]:
+    """Those that end a batch. Who started it under ``nohup`` wants it to outlive the terminal."""
+    hears_hangup = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hears_hangup else [])]
+
+
+def write_to_nobody() -> None:
+    """Lead what is written to a terminal that is gone nowhere: there, every word that is said would be an error."""
+    poll = select.poll()
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            poll.register(descriptor, 0)  # A hang-up is told without being asked for.
+    gone = [descriptor for descriptor, event in poll.poll(0) if event & (select.POLLHUP | select.POLLERR)]
+    if gone:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for descriptor in gone:
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 def waited_for(states: Mapping[str, AgentState]) -> Iterator[str]:

@@ -52,6 +52,18 @@ ENVIRON = {"LINE_TEST_KEY": "sk-line-test"}
 
 _LARGE_EVERY = 50
 
+_ADDRESSES = (
+    *("'http://[zz]/x'", "http://h:99999/", "http://", "ftp://h", "//h", "h:80", "http://a b/", "http://u:p@h/"),
+    *(
+        "http://%/",
+        "'http://a\u2100b/'",
+        "http://..",
+        "http://é/",
+        "http://h:-1/",
+        "'http://[::1]:9/v1'",
+        "'http://h/?a=1#b'",
+    ),
+)
 # As they stand in the file: what people slip into, what other programs write, what attacks.
 _SCALARS = (
     *(
@@ -79,18 +91,7 @@ _SCALARS = (
     *("[]", "{}", "[[]]", "{a: {b: 1}}", "[1, [2, [3]]]", "[a, b]", "{a: 1, a: 2}", "{? [a] : b}", "[" * 70 + "]" * 70),
     *("!!bool maybe", "!!int many", "!!float 1,0", "!!timestamp 2001-99-99", "!!binary =", "!!set {a}", "!!null x"),
     *("!!python/object/apply:os.system [x]", "!x y", "! z", "!!str 1", "!!map []", "!!seq {}", "&a b", "*a", "&a [*a]"),
-    *(
-        "http://[zz]/x",
-        "http://h:99999/",
-        "http://",
-        "ftp://h",
-        "//h",
-        "h:80",
-        "http://a b/",
-        "http://u:p@h/",
-        "http://%/",
-    ),
-    *("'http://a\u2100b/'", "http://..", "http://é/", "http://h:-1/", "http://[::1]:9/v1", "'http://h/?a=1#b'"),
+    *_ADDRESSES,
     *("keep", "seed", "tutor", "judge", "nobody", "2001-01-01", "a.b", "os.environ/X", "os.environ/", "offline/x", "/"),
     *("openai/", "openai/m", "ollama/m", "nobody/m", "bedrock/m", "agent:tutor", "agent:", "sentence-transformers:x"),
     *("| \n  a\n  b", ">-\n  a", "# only a comment", "@x", "`x`", "%x", "- x", "a: b", "a: b: c", "? x", ": x", ", x"),
@@ -209,8 +210,9 @@ def _one_field(draw: random.Random) -> str:
     """A good file with one or two fields that hold anything."""
     text = GOOD
     for _ in range(draw.choice((1, 1, 2))):
-        section = draw.choice(list(_SECTIONS))
-        name, value = draw.choice(list(_SECTIONS[section].model_fields)), draw.choice(_SCALARS)
+        section = draw.choice([*_SECTIONS, "agents.tutor", "agents.tutor"])
+        name = draw.choice(list(_SECTIONS[section].model_fields))
+        value = draw.choice(_ADDRESSES if name == "api_base" else _SCALARS)
         text = _put(text, section, name, value, draw)
     return text
 

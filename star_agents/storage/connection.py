@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from star_agents.errors import StoreError
+from star_agents.machine_limits import files_are_used_up, too_many_files
 
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with 3.37."""
@@ -86,6 +87,8 @@ def store_errors(path: Path) -> Iterator[None]:
 
 def _advice(error: Exception) -> str:
     # The low byte is the primary code; errors of the Python module itself carry none.
+    if files_are_used_up():
+        return too_many_files()  # SQLite only says that it cannot open its file, or that the disk is at fault.
     return _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, _FAULT)
 
 

@@ -66,7 +66,7 @@ def ends_open(path: Path) -> bool:
 
 def _scan(path: Path, scanners: Mapping[str, Callable[[Path], Iterator[Found]]]) -> Iterator[Found]:
     scan = scanners.get(plain_suffix(path))
-    if scan is None and not path.exists():
+    if scan is None and not _is_there(path):
         _refuse(path, "no such file", _near(path))
     if scan is None:
         packed = f"; {' and '.join(PACKED_SUFFIXES[:2])} may follow"
@@ -85,12 +85,20 @@ def _scan(path: Path, scanners: Mapping[str, Callable[[Path], Iterator[Found]]])
         yield kind(where=path.name, field="", message=str(error), fix=error.fix)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether a path leads to anything. Raises ``SeedFileError`` where nothing can have such a name."""
+    try:
+        return path.exists()
+    except OSError as error:
+        _refuse(path, f"cannot be read: {error.strerror or error}", "check the path")
+
+
 def _near(path: Path) -> str:
     """What was probably meant by a file that is not there."""
     try:
         names = [one.name for one in itertools.islice(path.parent.iterdir(), 10_000)]
     except OSError:
-        return f"there is no folder {path.parent} either" if not path.parent.exists() else "check the path"
+        return f"there is no folder {path.parent} either" if not _is_there(path.parent) else "check the path"
     near = difflib.get_close_matches(path.name, names, n=1) or [name for name in names if name.startswith(path.name)]
     return f"did you mean {path.with_name(near[0])}?" if near else "check the path"
 

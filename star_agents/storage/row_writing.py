@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from star_agents.errors import UsageError
+from star_agents.machine_limits import limit_met
 from star_agents.storage.parquet_files import BATCH_ROWS, ColumnTypes, write_parquet
 from star_agents.storage.plain_data import json_text, writable
 
@@ -61,9 +62,10 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         UsageError: when it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # Its name is no longer than others: a file may have the longest name that the file system takes.
+    draft = path.with_name(f".{secrets.token_hex(8)}.part")
+    _make_folder(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with draft.open("xb") as handle:
                 yield handle
@@ -75,7 +77,17 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             raise
         sync_folder(path.parent)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise UsageError(f"{path}: cannot be written: {limit_met(error) or error.strerror or error}") from error
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UsageError(f"{path}: cannot be written: {error.filename or path.parent} is a file, no folder") from error
+    except OSError as error:
+        why = error.strerror or error
+        raise UsageError(f"{path}: the folder {path.parent} cannot be made: {why} (name another one)") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,0 +1,52 @@
+"""What the machine, or a limit on this process, refused: told in a line with the way out, whoever asked for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+
+_NO_MEMORY = ("failed to map segment", "cannot allocate memory", "can't allocate memory", "not enough memory")
+"""What the dynamic linker and torch say instead of raising ``MemoryError``."""
+_NO_THREAD = "can't start new thread"
+
+
+def limit_met(error: BaseException) -> str:
+    """What was refused and what to do about it; empty where an exception tells of no such limit."""
+    text = str(error).lower()
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return too_many_files()
+    is_short = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    if isinstance(error, MemoryError) or is_short or any(said in text for said in _NO_MEMORY):
+        return f"out of memory{_allowed(resource.RLIMIT_AS, 'ulimit -v')}; free some, or lower `concurrency`"
+    if isinstance(error, RuntimeError) and _NO_THREAD in text:
+        of_memory = _allowed(resource.RLIMIT_AS, "ulimit -v")
+        return f"no thread could be started{of_memory or _allowed(resource.RLIMIT_NPROC, 'ulimit -u')}; raise that"
+    return ""
+
+
+def files_are_used_up(needed: int = 4) -> bool:
+    """Whether this process, or the machine, has no room for so many more files: a store needs three, and a lock."""
+    opened: list[int] = []
+    try:
+        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(needed))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return False
+
+
+def too_many_files() -> str:
+    """What is wrong where no further file can be opened, and what to do."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return f"too many open files: this process may have {allowed:,} (ulimit -n); raise that, or lower `max_in_flight`"
+
+
+def _allowed(limit: int, command: str) -> str:
+    soft, _ = resource.getrlimit(limit)
+    if soft == resource.RLIM_INFINITY:
+        return ""
+    amount = f"{soft / 2**30:,.1f} GiB" if limit == resource.RLIMIT_AS else f"{soft:,} of them"
+    return f": this process may have {amount} ({command})"
