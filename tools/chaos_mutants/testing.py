@@ -41,13 +41,13 @@ def hold(mutants: Sequence[TestedMutant]) -> tuple[bool, str]:
 
 def is_caught(mutant: TestedMutant) -> tuple[bool, str]:
     """Whether the mutant's test fails with it, and a sentence about it."""
-    done = _run([mutant.test], mutant.edits)
+    done = _run([mutant.test], mutant.edits, "-x")
     if done.code == _FAILED and any(one.partition("[")[0].endswith(mutant.test) for one in done.failed):
         return True, f"{mutant.name}: caught by {mutant.test}"
     return False, f"{mutant.name}: NOT CAUGHT by {mutant.test} ({done.last})"
 
 
-def _run(tests: Sequence[str], edits: Sequence[Edit]) -> _Run:
+def _run(tests: Sequence[str], edits: Sequence[Edit], *more: str) -> _Run:
     with tempfile.TemporaryDirectory(prefix="mutant-") as place:
         copy = Path(place)
         for name in ("star_agents", "tests"):
@@ -56,7 +56,7 @@ def _run(tests: Sequence[str], edits: Sequence[Edit]) -> _Run:
         for edit in edits:
             apply(edit, copy)
         options = ["-q", "-p", "no:cacheprovider", "-m", "", "--timeout", str(_LONGEST_S), "--basetemp", f"{copy}/tmp"]
-        command = [sys.executable, "-m", "pytest", *options, *(f"tests/{test}" for test in tests)]
+        command = [sys.executable, "-m", "pytest", *options, *more, *(f"tests/{test}" for test in tests)]
         environment = {**os.environ, "PYTHONPATH": str(copy)}
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     said = (done.stdout.strip() or done.stderr.strip()).splitlines()
