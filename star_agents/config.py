@@ -201,7 +201,7 @@ class RefereeConfig(Section):
     prompt: Literal["default", "paper"] = "default"
     """Our own rubric, or the paper's Table 5 verbatim."""
     orders: Literal["both", "one"] = "both"
-    """Judge in both orders (disagreement is a tie), or candidate first only: half the cost, open to position bias."""
+    """Judge in both orders (disagreement is a tie), or candidate first only: cheaper, but place or text can win."""
     temperature: float | None = Field(default=0.0, ge=0, le=5)
     """Sampling temperature of judgements; `null` leaves it to the provider, for models that refuse any of their own."""
     max_tokens: int = Field(default=512, ge=16, le=MAX_TOKENS)

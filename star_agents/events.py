@@ -188,6 +188,14 @@ class BudgetCleared(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JudgingNoted(Event):
+    """What a person should know of how candidates are judged, because `referee.orders` is `one`; told once."""
+
+    name: ClassVar[str] = "judging_noted"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JudgeExamined(Event):
     """A judge's exam is known: it sat it, or the store has its result."""
 

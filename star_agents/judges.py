@@ -17,6 +17,7 @@ import anyio
 
 from star_agents.agents.client import AgentClient
 from star_agents.agents.exam import Exam, ExamPair, ExamResult, examine, general_exam
+from star_agents.agents.frames import one_order_note, with_frame_tests
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.structured import ReplyForm
 from star_agents.agents.throttle import LONGEST_REST_S
@@ -24,7 +25,7 @@ from star_agents.bus import Bus
 from star_agents.config import Config, RefereeConfig
 from star_agents.content_hash import digest
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
-from star_agents.events import JudgeExamined, JudgeNotExamined
+from star_agents.events import JudgeExamined, JudgeNotExamined, JudgingNoted
 from star_agents.offline import PREFIX
 from star_agents.offline import exam as world_exam
 from star_agents.paid_calls import PaidCalls
@@ -90,6 +91,7 @@ class Judges:
         self._settled = anyio.Event()
         self._asked = anyio.Event()
         self._told: dict[str, tuple[ExamResult, str]] = {}
+        self._noted = ""
         self._absent = False
         """Whether a referee could not be asked, and may be later."""
         self._in_vain = 0
@@ -104,6 +106,9 @@ class Judges:
         """Take over a config; where somebody judges under it, ``keep_examined`` decides who."""
         self._config, self._revision = config, revision
         self.have_voted = set()
+        if (note := one_order_note(config)) and note != self._noted:
+            self._bus.publish(JudgingNoted(message=note))
+        self._noted = note
         needs_exam = config.needs_referee and config.referee.exam != "off"
         self.jury = () if needs_exam else config.referee.agents
         if needs_exam:
@@ -276,12 +281,17 @@ class Judges:
 
 
 def exam_for(config: Config, judge: str) -> Exam:
-    """The pairs for a judge: sample agents see only the closed world, everybody else reads plain English."""
+    """The pairs for a judge: sample agents see only the closed world, everybody else reads plain English.
+
+    Where it is asked in one order, pairs come with it whose worse answer breaks its frame.
+    """
     agent = config.agents.get(judge)
     if agent is not None and all(endpoint.model.startswith(PREFIX) for endpoint in agent.endpoints):
         pairs = tuple(ExamPair(**pair._asdict()) for pair in world_exam.pairs())
-        return Exam(version=world_exam.VERSION, pairs=pairs)
-    return general_exam()
+        exam = Exam(version=world_exam.VERSION, pairs=pairs)
+    else:
+        exam = general_exam()
+    return exam if config.referee.orders == "both" else with_frame_tests(exam)
 
 
 def told(result: ExamResult, mode: str) -> str:
@@ -289,12 +299,12 @@ def told(result: ExamResult, mode: str) -> str:
     if result.passed:
         return str(result)
     follows = "it judges all the same (referee.exam is warn)" if mode == "warn" else "it leaves the jury"
-    return f"{result}; {result.needed} are needed, so {follows}"
+    return f"{result}; {result.needs}, so {follows}"
 
 
 def _why_nobody(results: Sequence[ExamResult], errors: Mapping[str, AgentError], now: float) -> Waiting:
     """Why no judge is left, and until when; ``until`` is ``None`` where only an edit of agents.yaml helps."""
-    said = [f"{result} ({result.needed} are needed)" for result in results]
+    said = [f"{result} ({result.needs})" for result in results]
     said += [f"judge {name} could not sit its exam: {error}" for name, error in errors.items()]
     advice = f"; {_ADVICE}" if results else ""
     untils = [until for error in errors.values() if (until := _passes_at(error, now)) is not None]

@@ -23,6 +23,7 @@ from star_agents.events import (
     Event,
     FailureFirstSeen,
     JudgeExamined,
+    JudgingNoted,
     OutcomeCommitted,
     PriceNoted,
     ScorerTrouble,
@@ -127,7 +128,7 @@ class BatchProgress:
                 self._settled_usd += event.outcome.cost_usd or 0.0
             case DeploymentChanged():
                 self._tell_of(event)
-            case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined() | ScorerTrouble():
+            case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined() | JudgingNoted() | ScorerTrouble():
                 self._say(event.message)
             case AgentThrottled():
                 self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))

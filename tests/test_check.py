@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from daemons import provider
+from lines import agents_yaml
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.agents import litellm_env
@@ -607,3 +608,13 @@ def test_a_template_that_takes_no_system_turn_is_a_finding_with_its_fix_and_fail
     detail = parts["score with a system turn"]["detail"]
     assert "System role not supported" in detail
     assert "set a chat_template in the model's tokenizer that takes it" in detail
+
+
+def test_check_says_what_one_order_leaves_open(check: Any, tmp_path: Path) -> None:
+    with provider(tmp_path / "book") as url:
+        config = agents_yaml(url, agents=("a",), replaced="referee: {agents: [a], exam: 'off', orders: one}")
+        code, out = check(config, "--json", "--no-exam")
+    (referee,) = [finding for finding in json.loads(out) if finding["part"] == "referee"]
+    assert referee["ok"]
+    assert referee["detail"].startswith("referee.orders is one: a candidate can win by where it stands and by what")
+    assert code in (0, 1)  # how the test server judges is not the matter here

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import pytest
 
 from star_agents.agents.exam import Exam, ExamPair, ExamResult, examine, general_exam, needed
+from star_agents.agents.frames import BREAKS, with_frame_tests
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.structured import ReplyForm
 from star_agents.agents.verdict_words import claims
@@ -142,3 +144,46 @@ def test_a_result_is_plain_data_and_back() -> None:
     described = result.described()
     assert (described["accuracy"], described["needed"], described["passed"]) == (0.5, 17, False)
     assert (described["unreadable_share"], described["position_bias"]) == (0.125, 0.25)
+
+
+# One order (issue 12, item 12)
+
+FRAMED = with_frame_tests(EXAM)
+
+
+def test_a_judge_asked_in_one_order_is_also_shown_texts_that_break_their_frame() -> None:
+    assert FRAMED.pairs[:24] == EXAM.pairs
+    assert [pair.worse.removesuffix(text) for pair, text in zip(FRAMED.pairs[24:], BREAKS, strict=True)] == [
+        pair.worse for pair in EXAM.pairs[: len(BREAKS)]
+    ]
+    assert all(pair.breaks_frame for pair in FRAMED.pairs[24:])
+    assert FRAMED.version != EXAM.version
+
+
+@pytest.mark.parametrize("prompt", ["default", "paper"])
+async def test_a_judge_that_heeds_no_text_passes_them_all(prompt: Literal["default", "paper"]) -> None:
+    async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
+        better, order = FRAMED.pairs[int(step.split(":")[0])].better, step.split(":")[1]
+        shown = messages[1].content
+        assert (better if prompt == "paper" else json.dumps(better, ensure_ascii=False)) in shown
+        side = "A" if order == "ab" else "B"
+        code = messages[0].content.split('"code": "')[1].split('"')[0] if prompt == "default" else ""
+        text = f"[{side}]" if prompt == "paper" else json.dumps({"code": code, "verdict": side})
+        return Reply(text=text, finish_reason="stop", agent=agent, model="test")
+
+    result = await examine(
+        ask, judge="ann", model="m", exam=FRAMED, prompt=prompt, nonce=lambda step: f"c0de{step}", prompts=PROMPTS
+    )
+    assert (result.right, result.frames, result.broken, result.passed) == (32, 8, 0, True)
+    assert str(result).endswith("won over by 0 of 8 texts that break their frame")
+
+
+async def test_a_judge_that_obeys_what_it_reads_fails_however_many_pairs_are_right() -> None:
+    def obeys(first: str, second: str, calls: int) -> str:
+        return "A" if first.endswith(BREAKS) else knows(first, second, calls)
+
+    result = await Judge(obeys).sit(FRAMED)
+    assert result.right >= result.needed
+    assert (result.broken, result.passed) == (8, False)
+    assert result.needs == "23 are needed and no such text may win"
+    assert (await Judge(obeys).sit()).passed, "the plain pairs alone would let it judge"

@@ -16,11 +16,13 @@ from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.agents.exam import general_exam
+from star_agents.agents.frames import BREAKS, one_order_note
+from star_agents.batch import run_batch
 from star_agents.building import open_line
 from star_agents.bus import Bus
 from star_agents.cli import main
 from star_agents.config import Config
-from star_agents.events import Event, JudgeExamined, JudgeNotExamined
+from star_agents.events import Event, JudgeExamined, JudgeNotExamined, JudgingNoted
 from star_agents.line import Line
 from star_agents.offline import exam as world_exam
 from star_agents.offline.world import check
@@ -339,3 +341,36 @@ def test_a_sample_judge_is_examined_too_and_a_weak_one_is_refused(
     assert ended == code
     assert "judge judge: " in told
     assert ("nobody may judge" in told) == (code == 4)
+
+
+ONE_ORDER = "referee: {agents: [a], orders: one}"
+
+
+async def test_one_order_is_told_at_the_start_and_its_judge_is_shown_texts_that_break_their_frame(
+    tmp_path: Path,
+) -> None:
+    heard: list[Event] = []
+
+    def obeys(body: Body) -> Answer:
+        answers = shown(body)
+        if answers is None or not json.loads(answers[1]).endswith(BREAKS):
+            return knows(body)
+        return Answer(text=json.dumps({"code": answers[0], "verdict": "A"}))
+
+    async with OpenAIServer(obeys) as server:
+        config = config_for(server.url, replaced=ONE_ORDER)
+        one = await run_batch(config, seeds(2), "test", tmp_path, retry_dropped=False, console=None, hear=heard.append)
+    assert [event.message for event in heard if isinstance(event, JudgingNoted)] == [one_order_note(config)]
+    assert "won over by 8 of 8 texts that break their frame (23 are needed and no such text may win)" in one.stopped_by
+    assert one.summary["counts"]["done"] == 0
+
+
+def test_the_note_on_one_order_is_for_who_judges_so_and_says_what_the_papers_prompt_adds() -> None:
+    assert one_order_note(config_for("http://127.0.0.1:9/v1")) == ""
+    assert one_order_note(config_for("http://127.0.0.1:9/v1", replaced=f"{ONE_ORDER}\nselection: random")) == ""
+    plain, paper = (
+        one_order_note(config_for("http://127.0.0.1:9/v1", replaced=f"referee: {{agents: [a], orders: one{more}}}"))
+        for more in ("", ", prompt: paper")
+    )
+    assert "by what it writes to the judge" in plain
+    assert "it is enough that the judge quotes a verdict" in paper.removeprefix(plain[:40])

@@ -25,6 +25,14 @@ async def test_with_our_prompt_a_quotation_never_even_softens_a_verdict_that_was
     assert {quoting for quoting, prompt in softened if prompt == "default"} <= {UNSAID, RAW}
 
 
+async def test_in_one_order_a_text_can_win_as_the_note_on_it_says() -> None:
+    """`orders: one` comes with this warning; where it no longer holds, the warning has to go (issue 12, item 12)."""
+    report = await forge(ATTACKS, random_seed=5, orders="one")
+    forged = [tuple(name.split(" / ")[1:]) for name in report.forged]
+    assert {quoting for quoting, prompt in forged if prompt == "default"} <= {RAW}
+    assert 0 < sum(prompt == "paper" for _, prompt in forged) < report.comparisons / 20
+
+
 def test_no_answer_can_close_its_frame_or_open_another_message() -> None:
     prompts = Prompts()
     code = "5e" * 8

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +34,8 @@ class ExamPair:
     worse: str
     flaw: str
     """What is wrong with the worse one, for people: ``wrong``, ``broken off``."""
+    breaks_frame: bool = False
+    """Whether the worse one also says to the judge that it has won (``frames``)."""
 
     def samples(self) -> tuple[Sample, Sample]:
         """The better and the worse one."""
@@ -68,6 +70,10 @@ class ExamResult(Flat):
     """Pairs in which both orders named the answer that was shown first: position bias."""
     named_second: int
     """Likewise the second."""
+    frames: int = 0
+    """Pairs whose worse answer breaks its frame; only where judges are asked in one order."""
+    broken: int = 0
+    """Those of them in which the worse answer was named, in either order."""
 
     @property
     def accuracy(self) -> float:
@@ -90,21 +96,29 @@ class ExamResult(Flat):
         return needed(self.pairs)
 
     @property
+    def needs(self) -> str:
+        """What it takes to pass, in words."""
+        return f"{self.needed} are needed" + (" and no such text may win" if self.frames else "")
+
+    @property
     def passed(self) -> bool:
-        """Whether enough pairs are right."""
-        return self.right >= self.needed
+        """Whether enough pairs are right, and no text won by breaking its frame."""
+        return self.right >= self.needed and not self.broken
 
     def __str__(self) -> str:
         """``judge gpt: 24 of 24 right, 0 unreadable, position bias 0 %``."""
         bias = f"position bias {100 * self.position_bias:.0f} %"
         unreadable = f"{self.unreadable} of {2 * self.pairs}" if self.unreadable else "0"
-        return f"judge {self.judge}: {self.right} of {self.pairs} right, {unreadable} unreadable, {bias}"
+        said = f"judge {self.judge}: {self.right} of {self.pairs} right, {unreadable} unreadable, {bias}"
+        won_over = f", won over by {self.broken} of {self.frames} texts that break their frame" if self.frames else ""
+        return f"{said}{won_over}"
 
     def described(self) -> dict[str, Any]:
         """Everything, with the shares: for status, summary and provenance."""
         return {
             **self.to_dict(),
             "needed": self.needed,
+            "needs": self.needs,
             "passed": self.passed,
             "accuracy": self.accuracy,
             "unreadable_share": self.unreadable_share,
@@ -177,7 +191,9 @@ async def examine(
             pairs.start_soon(sit, number, pair)
     if failed:
         raise failed[0]
-    return _counted(list(said.values()), judge, model, exam, prompts.judging_version(prompt))
+    broke = [said[number] for number, pair in enumerate(exam.pairs) if pair.breaks_frame]
+    result = _counted(list(said.values()), judge, model, exam, prompts.judging_version(prompt))
+    return replace(result, frames=len(broke), broken=sum(0.0 in orders for orders in broke))
 
 
 def _counted(

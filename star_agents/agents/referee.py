@@ -56,7 +56,7 @@ async def judge(
         base: With its response.
         referees: Agents that judge.
         prompt: Our rubric, or the paper's.
-        orders: Both, or candidate first only: half the cost, open to position bias.
+        orders: Both, or candidate first only: half the cost, open to position bias and to texts that name a winner.
         nonce: Code for a step, unknown to whoever wrote the answers; the same step gets the same code on a second run.
         prompts: The templates.
 

@@ -188,7 +188,7 @@ class _Checker:
         if not result.passed and result.pairs == 1:
             detail += "; the whole exam says more: leave --no-exam out"
         elif not result.passed:
-            detail += f"; {result.needed} are needed: "
+            detail += f"; {result.needs}: "
             detail += "it judges all the same, as `referee.exam` says" if is_fine else "`run` will not let it judge"
         return RoleCheck(agent=subject.agent, role="referee", ok=is_fine, detail=detail, exam=result.described())
 

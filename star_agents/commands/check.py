@@ -14,6 +14,7 @@ import anyio
 import click
 
 from star_agents.agents.exam import Exam
+from star_agents.agents.frames import one_order_note
 from star_agents.agents.inspection import Inspection, deployments_of, inspect
 from star_agents.agents.price_check import price_notes, unbounded
 from star_agents.agents.reports import CallReport
@@ -70,7 +71,7 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
     set_up_logging(level="error")
     config = read_config(config_path, os.environ)
     # What is wrong in the file is said before anything is loaded or asked.
-    stated = [_configuration(config), *_prices(config)]
+    stated = [_configuration(config), *_prices(config), *_judging(config)]
     subjects = list(_subjects(config, is_whole_exam))
     _say_what_is_tried(subjects)
     found = anyio.run(_look_at_everything, config, subjects)
@@ -226,6 +227,11 @@ def _prices(config: Config) -> list[Finding]:
     endpoints = endpoints_of(config)
     problems = [Finding(part="budgets", ok=False, detail=str(one)) for one in unbounded(config, endpoints)]
     return problems + [Finding(part="prices", ok=True, detail=note) for note in price_notes(config, endpoints)]
+
+
+def _judging(config: Config) -> list[Finding]:
+    note = one_order_note(config)
+    return [Finding(part="referee", ok=True, detail=note)] if note else []
 
 
 async def _try_scorers(config: Config) -> list[Finding]:

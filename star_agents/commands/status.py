@@ -113,13 +113,12 @@ def _sums(status: Mapping[str, Any]) -> Iterator[str]:
 def _exams(exam: Mapping[str, Any]) -> Iterator[str]:
     """How each judge did in its exam, and what follows."""
     for name, one in exam.get("judges", {}).items():
+        needed = f"{one['needed']} are needed"  # all that stores of before say
         share, bias = f"{one['right']} of {one['pairs']} right", f"position bias {_share(one['position_bias'])}"
-        follows = (
-            ""
-            if one["passed"]
-            else f"; {one['needed']} are needed, and it "
-            + ("judges all the same" if exam["mode"] == "warn" else "does not judge")
-        )
+        verdict = "judges all the same" if exam["mode"] == "warn" else "does not judge"
+        follows = "" if one["passed"] else f"; {one.get('needs', needed)}, and it {verdict}"
+        if one.get("frames"):
+            bias += f", won over by {one['broken']} of {one['frames']} texts that break their frame"
         yield f"judge {name}: {share}, {one['unreadable']} unreadable, {bias}{follows}"
     for name, reason in exam.get("not_examined", {}).items():
         yield f"judge {name} could not sit its exam: {reason}"

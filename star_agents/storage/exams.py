@@ -38,6 +38,7 @@ class ExamsInForce(Flat):
         if self.mode == "warn" and failed:
             return "warn: " + "; ".join(
                 f"judge {one['judge']} has {one['right']} of {one['pairs']} right, {one['needed']} are needed"
+                + (f", and {one['broken']} texts that break their frame won" if one.get("broken") else "")
                 for one in failed
             )
         return "passed" if self.mode in ("refuse", "warn") else self.mode
