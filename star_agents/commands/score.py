@@ -35,6 +35,9 @@ REASONS_SHOWN = 10
     "--report", type=click.Path(path_type=Path), help="Also write an HTML page: distributions, pairs to read."
 )
 @click.option("--fresh", is_flag=True, help="Start anew, whatever an earlier run left in OUT.part.")
+@click.option(
+    "--raw-csv", is_flag=True, help="Put no ' before cells of a .csv that a spreadsheet would run as formulas."
+)
 @click.option("--mode", type=click.Choice(get_args(ScoreMode)), default=ScoringConfig().mode, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
@@ -44,7 +47,9 @@ REASONS_SHOWN = 10
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--trust-remote-code", is_flag=True, help="Let the model repositories run their own code.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(file: Path, out: Path, report: Path | None, fresh: bool, as_json: bool, **scoring: Any) -> None:
+def command(
+    file: Path, out: Path, report: Path | None, fresh: bool, raw_csv: bool, as_json: bool, **scoring: Any
+) -> None:
     """Keep every column of FILE and add ifd_small, ifd_large, gap, reason and ifd_formula.
 
     IFD near or above 1: the instruction does not help the model to the response. A large gap: hard for the small model,
@@ -56,7 +61,7 @@ def command(file: Path, out: Path, report: Path | None, fresh: bool, as_json: bo
     """
     set_up_logging(level="error")
     config = ScoringConfig(**scoring)
-    job = ScoreJob(source=file, out=out, config=config, report=report, fresh=fresh)
+    job = ScoreJob(source=file, out=out, config=config, report=report, fresh=fresh, raw_csv=raw_csv)
     tell = partial(say, err=True)
     result = anyio.run(score_file, job, Scorer(config, embedder=None, resolve=offline.resolve_model, tell=tell))
     if result.tally is None:
@@ -65,7 +70,7 @@ def command(file: Path, out: Path, report: Path | None, fresh: bool, as_json: bo
     if as_json:
         print_json(_summary(result, result.tally, job))
     else:
-        _show(result.tally, job)
+        _show(result, result.tally, job)
 
 
 def _say_how_to_go_on(result: ScoredFile, job: ScoreJob) -> None:
@@ -86,16 +91,22 @@ def _summary(result: ScoredFile, tally: Tally, job: ScoreJob) -> dict[str, Any]:
         "gap_positive": tally.positive,
         "reasons": dict(tally.reasons.most_common()),
         "resumed": result.resumed,
+        "guarded_cells": result.guarded_cells,
         "out": str(job.out),
         "report": str(job.report) if job.report else None,
     }
 
 
-def _show(tally: Tally, job: ScoreJob) -> None:
+def _show(result: ScoredFile, tally: Tally, job: ScoreJob) -> None:
     say(f"scored {tally.scored:,} of {tally.rows:,} rows to {job.out}")
     if (median := quantile(tally.gaps, 0.5)) is not None:
         say(f"median gap {median:.4f}, above 0 in {tally.positive:,} rows")
     for reason, count in tally.reasons.most_common(REASONS_SHOWN):
         say(f"  {count:,} rows: {reason}")
+    if result.guarded_cells:
+        say(
+            f"note: {result.guarded_cells:,} cells that a spreadsheet would run as formulas (they begin with = + - @, "
+            "a tab or a line end, and are no numbers) have a ' before them; --raw-csv leaves them as they are"
+        )
     if job.report:
         say(f"report: {job.report}")

@@ -32,6 +32,7 @@ from star_agents.score_dataset.report import report_page
 from star_agents.score_dataset.source import Row, ScoreSource, sample_of
 from star_agents.score_dataset.tally import Tally
 from star_agents.scoring import ScorerFacts
+from star_agents.storage.formula_cells import FormulaGuard
 from star_agents.storage.row_writing import atomic_file, write_rows, writer_for
 from star_agents.storage.score_journal import Header, ScoreJournal
 
@@ -69,6 +70,8 @@ class ScoreJob:
     """Where the page with the distributions goes."""
     fresh: bool = False
     """Start anew, whatever an earlier run left behind."""
+    raw_csv: bool = False
+    """Leave cells of a .csv that a spreadsheet would run as formulas as they are (``FormulaGuard``)."""
 
     @property
     def journal(self) -> Path:
@@ -92,6 +95,8 @@ class ScoredFile:
     """What was found; ``None`` when it was stopped before the output was written."""
     stopped_by: str = ""
     """The signal that did."""
+    guarded_cells: int = 0
+    """Cells of a .csv that were marked as text, so that no spreadsheet runs them as formulas."""
 
 
 async def score_file(job: ScoreJob, scorer: Scoring, *, console: Console | None = None) -> ScoredFile:
@@ -156,6 +161,7 @@ class _Work:
         self._rows = self._done = self._resumed = 0
         self._header: Header = {}
         self._tally: Tally | None = None
+        self._guard = FormulaGuard(is_off=job.raw_csv)
         self.stopped_by = ""
 
     async def run(self) -> None:
@@ -173,7 +179,7 @@ class _Work:
             if self._source.state() != before:
                 raise UsageError(f"{self._job.source} was changed while it was scored; call again with --fresh")
             self._header = journal.header or {}
-            self._tally = await to_thread.run_sync(_write, self._job, self._source, journal)
+            self._tally = await to_thread.run_sync(_write, self._job, self._source, journal, self._guard)
             journal.remove()
 
     def ended(self) -> ScoredFile:
@@ -185,6 +191,7 @@ class _Work:
             work=self._header,
             tally=self._tally,
             stopped_by="" if self._tally else self.stopped_by,
+            guarded_cells=self._guard.cells,
         )
 
     async def _count(self, journal: ScoreJournal) -> int:
@@ -261,7 +268,7 @@ def _as_loaded(facts: ScorerFacts) -> dict[str, str]:
     return found
 
 
-def _write(job: ScoreJob, source: ScoreSource, journal: ScoreJournal) -> Tally:
+def _write(job: ScoreJob, source: ScoreSource, journal: ScoreJournal, guard: FormulaGuard) -> Tally:
     """Join rows and scores into the output, count them, and write the report. Raises UsageError."""
     tally = Tally()
 
@@ -271,7 +278,7 @@ def _write(job: ScoreJob, source: ScoreSource, journal: ScoreJournal) -> Tally:
             cells = (score.ifd_small, score.ifd_large, score.gap, score.reason, score.formula)
             yield {**row, **dict(zip(COLUMNS, cells, strict=True))}
 
-    write_rows(job.out, joined())
+    write_rows(job.out, joined(), guard=guard)
     if job.report:
         with atomic_file(job.report) as file:
             file.write(report_page(job.source.name, journal.header or {}, tally).encode())

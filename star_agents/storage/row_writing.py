@@ -16,14 +16,21 @@ from typing import Any, BinaryIO
 
 from star_agents.errors import UsageError
 from star_agents.machine_limits import limit_met
+from star_agents.storage.formula_cells import FormulaGuard
 from star_agents.storage.parquet_files import BATCH_ROWS, ColumnTypes, write_parquet
 from star_agents.storage.plain_data import json_text, writable
 
 Row = Mapping[str, Any]
+_CR_LF = "\r\n"
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> int:
+def write_rows(path: Path, rows: Iterable[Row], *, guard: FormulaGuard | None = None) -> int:
     """Write rows as the suffix says (.jsonl, .json, .csv, .parquet); return how many. Never holds all of them.
+
+    Args:
+        path: The file.
+        rows: What it gets.
+        guard: Keeps spreadsheets from running cells of .csv as formulas; one that is on unless given.
 
     Raises:
         UsageError: when the suffix is unknown or the file cannot be written.
@@ -38,7 +45,10 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
             yield row
 
     with atomic_file(path) as handle:
-        write(handle, counted())
+        if write is _write_csv:
+            _write_csv(handle, counted(), guard)
+        else:
+            write(handle, counted())
     return count
 
 
@@ -112,14 +122,27 @@ def _write_json(handle: BinaryIO, rows: Iterable[Row]) -> None:
     handle.write(b"\n]\n" if before == b",\n" else b"[]\n")
 
 
-def _write_csv(handle: BinaryIO, rows: Iterable[Row]) -> None:
+class _LineFeeds:
+    """Ends each row with a line feed alone. The csv module (until Python 3.13) puts a cell with a carriage return in
+    quotes only where rows end with one; out of quotes it would end the row."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def write(self, row: str) -> None:
+        """Write one row, which ends in ``_CR_LF``."""
+        self._text.write(f"{row.removesuffix(_CR_LF)}\n")
+
+
+def _write_csv(handle: BinaryIO, rows: Iterable[Row], guard: FormulaGuard | None = None) -> None:
+    guard = guard or FormulaGuard()
     columns: dict[str, None] = {}
     with _spooled(rows, lambda batch: columns.update(dict.fromkeys(name for row in batch for name in row))) as batches:
         text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([writable(name) for name in columns])
+        writer = csv.writer(_LineFeeds(text), lineterminator=_CR_LF)
+        writer.writerow([guard(writable(name)) for name in columns])
         for batch in batches:
-            writer.writerows([_cell(row.get(name)) for name in columns] for row in batch)
+            writer.writerows([_cell(row.get(name), guard) for name in columns] for row in batch)
         text.detach()
 
 
@@ -129,10 +152,10 @@ def _write_parquet(handle: BinaryIO, rows: Iterable[Row]) -> None:
         write_parquet(handle, batches, columns)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, guard: FormulaGuard) -> str:
     if value is None:
         return ""
-    return writable(value) if isinstance(value, str) else json_text(value)
+    return guard(writable(value)) if isinstance(value, str) else json_text(value)
 
 
 @contextmanager
