@@ -19,6 +19,7 @@ ROOTS = [
     "machine_limits",
     "content_hash",
     "redaction",
+    "json_bounds",
     "failures",
     "records",
     "errors",

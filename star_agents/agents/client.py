@@ -302,9 +302,7 @@ class AgentClient:
         tokens = most_tokens([Message(role="user", content=text) for text in texts])
 
         async def send(index: int) -> _Vectors:
-            response = await litellm_env.load().aembedding(
-                **line.endpoints[index].params, input=list(texts), timeout=line.config.timeout_s, max_retries=0
-            )
+            response = await self._stock.embed(line.endpoints[index].params, texts, timeout_s=line.config.timeout_s)
             rows = sorted(response.data, key=lambda row: int(row["index"]))
             if len(rows) != len(texts):
                 raise ValueError(f"{len(rows)} vectors for {len(texts)} texts")

@@ -14,22 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import anyio.to_thread
 import certifi
 import orjson
 
 from star_agents.agents.answer import Answer, Call
 from star_agents.agents.http_failure import HttpFailure
+from star_agents.agents.reply_body import ENCODINGS, LARGEST, read_reply, refuse_redirect
 from star_agents.agents.reply_reading import choices_of, error_in
 from star_agents.agents.routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
 from star_agents.agents.usage import Claims, openai_claims, read_usage
+from star_agents.json_bounds import SMALL_BYTES
 
 _CONNECT_S = 15.0
 """Longest wait for a connection. The rest of a call has one deadline, which is the caller's."""
 _KEEP_ALIVE_S = 4.0
 """Seconds that an idle connection is kept: less than the 5 s of uvicorn, under which vLLM and others run. A connection
 that the server closes just as a request goes out on it would be a failed call."""
-_LARGEST = 64 << 20
-"""Bytes of a reply."""
 
 
 class DirectTransport:
@@ -39,7 +40,7 @@ class DirectTransport:
         largest: Bytes of a reply beyond which it is refused.
     """
 
-    def __init__(self, *, largest: int = _LARGEST) -> None:
+    def __init__(self, *, largest: int = LARGEST) -> None:
         self._largest = largest
         self._session: aiohttp.ClientSession | None = None
         self._trusted: ssl.SSLContext | bool | None = None
@@ -48,7 +49,8 @@ class DirectTransport:
         """Send once.
 
         Raises:
-            HttpFailure: The server answered with an error, or points elsewhere: a key follows no redirect.
+            HttpFailure: The server answered with an error, or points elsewhere.
+            RefusedReply: The reply passes a limit.
             ValueError, LookupError, TypeError: The reply cannot be read.
             aiohttp.ClientError: The server was not reached, or hung up.
         """
@@ -57,11 +59,9 @@ class DirectTransport:
             raise ValueError(f"{call.endpoint.model} has no direct route")
         body = _encode(_ollama_body(call, route) if route.dialect == "ollama" else _openai_body(call, route))
         status, reply, headers = await self._post(route, body)
-        if 300 <= status < 400:
-            raise HttpFailure(status, f"it redirects to {headers.get('Location')}", headers)
         if status >= 400:
             raise HttpFailure(status, reply.decode("utf-8", "replace"), headers)
-        read = _decode(reply)
+        read = decode(reply) if len(reply) <= SMALL_BYTES else await anyio.to_thread.run_sync(decode, reply)
         if not isinstance(read, dict):
             raise TypeError(f"the reply is no object but {type(read).__name__}")
         if (failure := error_in(read, headers)) is not None:
@@ -81,30 +81,21 @@ class DirectTransport:
         async with session.post(
             route.url,
             data=body,
-            headers=route.headers,
+            headers={**route.headers, "Accept-Encoding": ENCODINGS},
             proxy=route.proxy,
             ssl=self._trusted or True,
             allow_redirects=False,
         ) as response:
-            return response.status, await self._read(response), response.headers
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        """The body, decompressed; read piece by piece, so that one beyond the limit is never held."""
-        length = response.content_length
-        if length is not None and length <= self._largest and "Content-Encoding" not in response.headers:
-            return await response.read()
-        pieces = bytearray()
-        async for piece in response.content.iter_any():
-            pieces += piece
-            if len(pieces) > self._largest:
-                raise ValueError(f"the reply is longer than {self._largest} bytes")
-        return bytes(pieces)
+            refuse_redirect(response.status, response.headers)
+            reply = await read_reply(response.content.iter_any(), response.headers, self._largest)
+            return response.status, reply, response.headers
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+            auto_decompress=False,  # read_reply does it, in bounds
         )
         return self._session
 
@@ -140,7 +131,8 @@ def _encode(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body).encode()  # half a surrogate pair, or a key that is a number
 
 
-def _decode(reply: bytes) -> Any:
+def decode(reply: bytes) -> Any:
+    """JSON as providers write it; raises ValueError."""
     try:
         return orjson.loads(reply)
     except orjson.JSONDecodeError:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+LONGEST_ERROR = 4 << 10
+"""Characters of what a server says that are read: it is searched for words, and quoted shortly."""
+
 
 class HttpFailure(Exception):
     """The server answered with an error.
@@ -16,9 +19,9 @@ class HttpFailure(Exception):
     """
 
     def __init__(self, status_code: int, body: str, headers: Mapping[str, str]) -> None:
-        super().__init__(status_code, body)
+        super().__init__(status_code, body[:LONGEST_ERROR])
         self.status_code = status_code
-        self.body = body
+        self.body = body[:LONGEST_ERROR]
         self.headers = headers
 
     def __str__(self) -> str:
@@ -30,7 +33,7 @@ def _said(body: str) -> str:
     """The message in an error's body, whichever of the usual forms it has; else the body itself."""
     try:
         read = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
     for name in ("error", "message", "detail"):
         if isinstance(read, dict) and read.get(name):

@@ -18,7 +18,7 @@ import orjson
 from star_agents.agents import litellm_env
 from star_agents.agents.client import AgentClient, CallReport
 from star_agents.agents.endpoints import Endpoint, resolve
-from star_agents.agents.model_lists import Identity, Shelf, identify, listed_by_litellm, look, nearest
+from star_agents.agents.model_lists import Identity, Shelf, identify, listed_by_litellm, look, nearest, open_session
 from star_agents.agents.provider import CompletionFunction
 from star_agents.config import AgentConfig
 from star_agents.errors import AgentError, AgentRefused, AgentUnavailable
@@ -111,7 +111,7 @@ async def inspect(
     client = AgentClient(asked, providers=providers, environ=environ, on_call=reports.append)
     found: dict[str, Inspection] = {}
     try:
-        async with aiohttp.ClientSession(trust_env=True) as session, anyio.create_task_group() as tasks:
+        async with open_session() as session, anyio.create_task_group() as tasks:
             inspector = _Inspector(litellm, client, session, reports, free, longest_prompt)
             for subject in subjects:
                 tasks.start_soon(inspector.inspect, subject, found)

@@ -46,6 +46,9 @@ def load() -> ModuleType:
     # LiteLLM's redaction copies every reply for listeners that we never install: a third of the work of a call.
     litellm.turn_off_message_logging = False
     litellm.in_memory_llm_clients_cache.max_size_in_memory = _CLIENTS
+    from star_agents.agents import litellm_http  # noqa: PLC0415  httpx, which only LiteLLM needs
+
+    litellm_http.install(litellm)
     return litellm
 
 

@@ -14,9 +14,11 @@ from types import ModuleType
 from typing import Any, Literal
 
 import aiohttp
+import anyio.to_thread
 import orjson
 
 from star_agents.agents.endpoints import Endpoint
+from star_agents.agents.reply_body import ENCODINGS, read_reply
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _LONGEST_BODY = 16 << 20
@@ -91,6 +93,11 @@ def nearest(model: str, names: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
+def open_session() -> aiohttp.ClientSession:
+    """Connections to ask servers over; what comes is unpacked here, in bounds."""
+    return aiohttp.ClientSession(trust_env=True, auto_decompress=False, headers={"Accept-Encoding": ENCODINGS})
+
+
 async def look(session: aiohttp.ClientSession, server: Server, model: str) -> Shelf | None:
     """Ask a server for its models and the context of one; ``None`` where it has no answer that can be read."""
     if server.speaks == "ollama":
@@ -148,18 +155,14 @@ async def _fetch(
             allow_redirects=False,
             timeout=_TIMEOUT,
         ) as reply:
-            return orjson.loads(await _read(reply)) if reply.status == 200 else None
+            return await _document(reply) if reply.status == 200 else None
     except (aiohttp.ClientError, OSError, ValueError):  # a TimeoutError is an OSError
         return None
 
 
-async def _read(reply: aiohttp.ClientResponse) -> bytearray:
-    text = bytearray()
-    async for chunk in reply.content.iter_any():
-        text += chunk
-        if len(text) > _LONGEST_BODY:
-            raise ValueError("too long for a list of models")
-    return text
+async def _document(reply: aiohttp.ClientResponse) -> Any:
+    text = await read_reply(reply.content.iter_any(), reply.headers, _LONGEST_BODY)
+    return await anyio.to_thread.run_sync(orjson.loads, text)
 
 
 def _rows(value: Any) -> list[dict[str, Any]] | None:

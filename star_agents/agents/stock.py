@@ -6,11 +6,12 @@ limits and cooldowns are ours, and what the Router does for them on each call is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from star_agents.agents.answer import Answer, Call
+from star_agents.agents.reply_body import telling_refusals
 from star_agents.agents.reply_reading import choices_of
 from star_agents.agents.usage import Claims, read_usage
 
@@ -26,17 +27,31 @@ class StockTransport:
         self._litellm = litellm
 
     async def complete(self, call: Call) -> Answer:
-        """Send once; raises what LiteLLM raises, and what ``choices_of`` does."""
+        """Send once.
+
+        Raises:
+            HttpFailure: The server points elsewhere.
+            RefusedReply: The reply passes a limit.
+            Exception: What LiteLLM raises, and what ``choices_of`` does.
+        """
         several = {"n": call.n} if call.n > 1 else {}
-        response = await self._litellm().acompletion(
-            **call.endpoint.params,
-            messages=list(call.messages),
-            timeout=call.timeout_s,
-            max_retries=0,  # the SDKs under it would try again by themselves
-            **several,
-            **call.shape,
-        )
+        litellm = self._litellm()
+        with telling_refusals():
+            response = await litellm.acompletion(
+                **call.endpoint.params,
+                messages=list(call.messages),
+                timeout=call.timeout_s,
+                max_retries=0,  # the SDKs under it would try again by themselves
+                **several,
+                **call.shape,
+            )
         return _answer(response, call)
+
+    async def embed(self, params: Mapping[str, str], texts: Sequence[str], *, timeout_s: float) -> Any:
+        """Embed once; LiteLLM's response. Raises as ``complete`` does."""
+        litellm = self._litellm()
+        with telling_refusals():
+            return await litellm.aembedding(**params, input=list(texts), timeout=timeout_s, max_retries=0)
 
 
 def _answer(response: Any, call: Call) -> Answer:

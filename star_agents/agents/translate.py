@@ -30,6 +30,9 @@ _QUOTE = 300
 _READ = 4_000
 """Characters of it in which secrets are looked for; all the others are cut away."""
 
+_SEARCHED = 64 << 10
+"""Characters of it that are searched for words."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -193,12 +196,13 @@ def _row(error: Exception) -> _Row:
 
 def _whole(error: Exception) -> str:
     """All that is known of what the provider said, its codes included; without LiteLLM's tracebacks, which say much."""
-    return f"{getattr(error, 'body', None) or ''} {error}".partition("Traceback (most recent call last)")[0]
+    said = f"{str(getattr(error, 'body', None) or '')[:_SEARCHED]} {str(error)[:_SEARCHED]}"
+    return said.partition("Traceback (most recent call last)")[0]
 
 
 def _first_line(error: Exception) -> str:
     """What the provider said, without LiteLLM's prefixes and the tracebacks and hints it appends."""
-    lines = str(error).strip().splitlines()
+    lines = str(error)[:_SEARCHED].strip().splitlines()
     return _PREFIX.sub("", lines[0]).strip() if lines else ""
 
 
