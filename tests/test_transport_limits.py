@@ -123,7 +123,7 @@ async def failure(server: Server, way: str) -> AgentError:
     try:
         await ask(server, way)
     except Exception as error:
-        return translate(error, agent="it", model="m", secrets=[KEY])
+        return translate(error, agent="it", model="m")
     raise AssertionError("it was taken in")
 
 
