@@ -234,8 +234,9 @@ async def test_what_an_error_says_costs_little_to_read(server: Server, way: str,
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, lambda data: zlib.compress(data)[2:-4]])
 async def test_an_honest_reply_that_is_packed_is_read_on_every_way(server: Server, pack: Any) -> None:
-    told = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Four."}, "finish_reason": "stop"}]}
-    told |= {"object": "chat.completion", "id": "x", "model": "m", "created": 1}
+    message = {"role": "assistant", "content": "Four."}
+    told: dict[str, Any] = {"object": "chat.completion", "id": "x", "model": "m", "created": 1}
+    told["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"}]
     server.headers = {"Content-Encoding": "gzip" if pack is gzip.compress else "deflate"}
     server.body = pack(json.dumps(told).encode())
     for way in ("direct", "OpenAI's SDK", "LiteLLM's handler"):
