@@ -40,6 +40,7 @@ LOOKS_AGAIN_S = 5.0
 """Seconds until a judge that is down is asked again; one that comes back is asked at once."""
 TRIES_IN_A_BATCH = 10
 """Times that a batch asks judges that do not answer, before any of them could be examined."""
+_LOOKS_FOR_ANSWERS_S = 0.02
 _ADVICE = "name another judge, or go on with this one by `referee: {exam: warn}`, which every row then says"
 
 
@@ -92,6 +93,8 @@ class Judges:
         self._asked = anyio.Event()
         self._told: dict[str, tuple[ExamResult, str]] = {}
         self._noted = ""
+        self._examined: set[str] = set()
+        """Who sits an exam at this moment."""
         self._absent = False
         """Whether a referee could not be asked, and may be later."""
         self._in_vain = 0
@@ -132,6 +135,12 @@ class Judges:
         """Hold nobody any more: the line ends."""
         self._closed = True
         self._let_go()
+
+    async def answered(self) -> None:
+        """Wait for the calls of an exam that are in flight, which are paid for; nothing further is sent once closed."""
+        # Looked for, since no event tells of an answer before it is recorded.
+        while any(state.in_flight for name, state in self._client.states().items() if name in self._examined):  # noqa: ASYNC110
+            await anyio.sleep(_LOOKS_FOR_ANSWERS_S)
 
     async def keep_examined(self, give_up: Callable[[str], None] | None) -> None:
         """Examine whoever has yet to be, at the start and after each edit; runs until it is cancelled.
@@ -198,11 +207,14 @@ class Judges:
         found: dict[str, ExamResult | AgentError] = {}
 
         async def one(judge: str) -> None:
+            self._examined.add(judge)
             try:
                 found[judge] = await self._result(config, revision, judge)
             except AgentError as error:
                 found[judge] = error
                 self._bus.publish(JudgeNotExamined(judge=judge, reason=str(error)))
+            finally:
+                self._examined.discard(judge)
 
         async with anyio.create_task_group() as tasks:
             for judge in judges:
@@ -245,7 +257,7 @@ class Judges:
         )
 
     async def _sit(self, judge: str, model: str, exam: Exam, settings: RefereeConfig, revision: int) -> ExamResult:
-        calls = PaidCalls(EXAM, revision, self._store, self._bus, time.monotonic)
+        calls = PaidCalls(EXAM, revision, self._store, self._bus, time.monotonic, is_over=lambda: self._closed)
         overrides = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
 
         async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:

@@ -176,6 +176,7 @@ class Line:
                     workers.start_soon(self._worker)
                     # One per turn of the event loop: thousands that begin in one turn would hold it for seconds.
                     await anyio.lowlevel.checkpoint()
+            await self.judges.answered()
             beside.cancel_scope.cancel()
 
     async def reconfigure(self, config: Config) -> ConfigApplied:

@@ -23,7 +23,7 @@ from star_agents.bounds import MOST_TOKENS
 from star_agents.bus import Bus
 from star_agents.content_hash import digest
 from star_agents.crash_points import crash_point
-from star_agents.errors import AgentError, BudgetExhausted
+from star_agents.errors import AgentError, AgentRefused, BudgetExhausted
 from star_agents.events import CallAnswered, CallFailed
 from star_agents.records import Message, Reply
 from star_agents.storage.rows import Intent
@@ -42,9 +42,20 @@ class PaidCalls:
         store: Holds the journal.
         bus: Hears of answers and failures.
         clock: Monotonic seconds.
+        is_over: Whether nothing further may be sent, since the work ends; what is in flight goes on.
     """
 
-    def __init__(self, seed_id: str, revision: int, store: Store, bus: Bus, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        seed_id: str,
+        revision: int,
+        store: Store,
+        bus: Bus,
+        clock: Callable[[], float],
+        *,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._is_over = is_over
         self._seed_id = seed_id
         self._revision = revision
         self._store = store
@@ -150,6 +161,8 @@ class PaidCalls:
 
         async def intend() -> None:
             nonlocal intended
+            if self._is_over():
+                raise AgentRefused("nothing further is sent: the work ends")
             await self._store.intend(intents)
             intended = True
             crash_point("intent_recorded")

@@ -6,10 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -123,6 +124,27 @@ async def test_a_judge_that_hangs_in_its_exam_holds_nobody_up(tmp_path: Path) ->
         await until(lambda: server.in_flight)
         assert await end(run, signal.SIGTERM) == 143
         assert "stopped by SIGTERM" in heard.text
+
+
+async def test_the_calls_of_an_exam_that_are_in_flight_are_awaited_and_kept_and_no_further_one_is_sent(
+    tmp_path: Path,
+) -> None:
+    release = asyncio.Event()
+    text = "referee: {agents: [a], exam: refuse}\nserver: {drain_s: 30}\n"
+    text = agents_yaml("URL", per_agent=", max_concurrency: 3", replaced=text)
+    async with (
+        OpenAIServer(lambda body: Hang(release=release)) as server,
+        running(tmp_path, text.replace("URL", server.url)) as (run, heard),
+    ):
+        await until(lambda: server.in_flight == 3)
+        run.send_signal(signal.SIGTERM)
+        await until(lambda: "finishing" in heard.text)
+        release.set()
+        with anyio.fail_after(LATEST_S):
+            assert await run.wait() == 143
+        assert len(server.requests) == 3
+    with closing(sqlite3.connect(tmp_path / "out" / "store.sqlite3")) as store:
+        assert store.execute("SELECT state, count(*) FROM calls GROUP BY state").fetchall() == [("answered", 3)]
 
 
 async def test_a_judge_that_is_down_in_its_exam_is_named_and_holds_nobody_up(tmp_path: Path) -> None:
