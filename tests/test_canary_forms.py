@@ -8,6 +8,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer, Raw, brain
 from test_canary_keys import fetch
 from test_daemon import replace, star_agents
 
+from star_agents.agents.reply_reading import SECRET, read_again, read_choice
 from star_agents.config_file import parse_config
 from star_agents.config_secrets import revision_of, shown_parameters, written_secrets
-from star_agents.redaction import Redactor
+from star_agents.records import Reply
+from star_agents.redaction import Redactor, redactor
 
 KEY = 'qv7/Zr+wX"n2\\Lk<9dTe4'
 PASSWORD, GATE, QUERY = "Hy5p-Wm8tRc3Jx", "Ub6nQe1sVf9zKo4a", "Pd2gYi7hMl0cBw5v"
@@ -234,6 +237,25 @@ def test_of_a_secret_of_any_length_nothing_remains_in_any_form(form: str, length
         struck = redactor.known(f"{FORMS[form]('-' * before + secret)} and more")
         assert not [one for one in remains(secret) if one in struck], struck
         assert struck.endswith(" and more")
+
+
+def test_a_reply_that_repeats_a_secret_is_no_answer_and_holds_it_nowhere() -> None:
+    redactor.keep([GATE])
+    for form in FORMS.values():
+        told = form(GATE)
+        message = {"content": f"<think>They sent {told}.</think>It is {told}.", "reasoning_content": f"So {told}."}
+        choice = read_choice(message, "stop", ())
+        assert not [one for one in remains(GATE) if one in f"{choice}"]
+        assert choice.flaw == SECRET
+    kept = read_choice({"content": "Five.", "reasoning_content": f"So {GATE}."}, "stop", ())
+    assert (kept.text, kept.flaw) == ("Five.", ""), "an answer is not lost for what stands beside it"
+
+
+def test_what_the_journal_holds_from_before_is_struck_out_when_it_is_read() -> None:
+    redactor.keep([GATE])
+    before = Reply(text=f"It is {GATE}.", finish_reason="stop", agent="a", model="m")
+    again = read_again(replace_fields(before, reasoning=f"So {GATE}."))
+    assert (again.text, again.reasoning, again.flaw) == ("It is ***.", "So ***.", SECRET)
 
 
 def test_ordinary_text_that_looks_like_a_key_is_no_known_secret_of_a_reply() -> None:
