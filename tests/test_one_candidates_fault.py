@@ -186,7 +186,7 @@ async def test_a_seed_on_which_the_referee_always_goes_down_ends_with_it_while_t
                     else:
                         await news.wait()
             line.close()
-    assert returned.count(bad.id) == RETURNS
+    assert RETURNS <= returned.count(bad.id) <= 2 * RETURNS, "some come before another seed could end well"
     assert set(ended.values()) <= {"kept", "base"}
     (outcome,) = [row.outcome for row in results(tmp_path) if row.seed.id == bad.id]
     verdict = of_pair(outcome.candidates, "b").verdict
