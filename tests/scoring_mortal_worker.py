@@ -31,7 +31,7 @@ def count(sample: Sample) -> Score:
 
 
 class Letters:
-    """Counts letters; dies of the word POISON, waits at GATE until it is let go and at HANG for ever, and prints."""
+    """Counts letters; dies of the word POISON, waits at GATE until let go, at HANG (ONCE: once) for ever; prints."""
 
     def __init__(self, gate: Path, facts: ScorerFacts) -> None:
         self._gate = gate
@@ -64,11 +64,20 @@ class Letters:
         if "GATE" in text:
             self._gate.write_bytes(b"here")
             self._gate.with_name("let_go").read_bytes()
-        if "HANG" in text:
+        if "HANG" in text or ("ONCE" in text and _is_first(self._gate)):
             self._gate.write_bytes(b"here")
             signal.pause()
         if "CHATTER" in text:
             sys.stderr.write("a warning\n" * 100_000)
+
+
+def _is_first(gate: Path) -> bool:
+    """Whether nobody was here before."""
+    try:
+        gate.with_name("been_here").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 class StopsHalfway:
@@ -107,8 +116,7 @@ def load_light(request: Request, gate: Path) -> Model:
         raise ScorerError("scorer model single does not fit into memory")
     if config.small == "deadly":
         sys.exit("the dynamic library is broken")
-    if config.small == "once" and not (been_here := gate.with_name("been_here")).exists():
-        been_here.touch()
+    if config.small == "once" and _is_first(gate):
         os.kill(os.getpid(), signal.SIGKILL)
     if config.small == "stuck":
         signal.pause()

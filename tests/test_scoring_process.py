@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import numpy as np
 import pytest
+from chaos_scorer import Looks, hurt_scorers, stop
 from scoring_mortal_worker import count
 from tiny_models import save_model, train_tokenizer
 
@@ -39,27 +40,6 @@ def gate(tmp_path: Path) -> Path:
 def light(gate: Path, *, small: str = "letters", **more: Any) -> Scorer:
     command = (sys.executable, MORTAL, "light", str(gate))
     return Scorer(ScoringConfig(small=small), command=command, resolve=lambda name: f"models/{name}", **more)
-
-
-class Looks:
-    """The time between two looks at a scorer process passes when a test says so."""
-
-    def __init__(self) -> None:
-        self._due = anyio.Semaphore(0)
-
-    def pass_by(self, count: int) -> None:
-        """Let so many looks be taken, from now on."""
-        for _ in range(count):
-            self._due.release()
-
-    async def sleep(self, seconds: float) -> None:
-        await self._due.acquire()
-
-
-def stop(pid: int) -> None:
-    """SIGSTOP, and wait until it is stopped."""
-    os.kill(pid, signal.SIGSTOP)
-    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
 
 
 def samples(number: int, *, start: int = 0) -> list[Sample]:
@@ -296,6 +276,11 @@ async def test_a_process_that_hangs_while_loading_is_given_a_second_try_and_then
         async with light(gate, small="stuck", limits=limits, tell=told.append, sleep=looks.sleep):
             pass
     assert len(told) == 2
+
+
+def test_whatever_is_done_to_a_scorer_process_every_call_is_answered(tmp_path: Path) -> None:
+    report = hurt_scorers(tmp_path, rounds=4, seed=2)
+    assert (report.violations, report.deaths) == ([], 4)
 
 
 async def test_a_command_that_does_not_exist_is_named() -> None:

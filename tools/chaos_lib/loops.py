@@ -202,6 +202,13 @@ def gone(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     return Result(counted=counted, violations=report.violations)
 
 
+def scorer(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Scorer processes that are killed, stopped and hung."""
+    report = loops.hurt_scorers(folder, rounds=rounds, seed=seed)
+    ways = ", ".join(f"{count:,} {way}" for way, count in sorted(report.ways.items()))
+    return Result(counted=f"{ways}; {report.deaths:,} processes replaced", violations=report.violations)
+
+
 LOOPS: dict[str, Loop] = {
     name: Loop(what=what, unit=unit, full=full, module=f"chaos_{module}", count=count)
     for name, what, unit, full, module, count in (
@@ -221,6 +228,7 @@ LOOPS: dict[str, Loop] = {
         ("sync", "durable before it is said", "verbs", 10_000, "sync", sync),
         ("faults", "one candidate that the referee's provider fails on", "seeds", 1_000, "faults", faults),
         ("lock", "a second daemon on one folder", "daemons", 100, "lock", lock),
+        ("scorer", "scorer processes killed, stopped, hung", "times", 500, "scorer", scorer),
         ("gone", "files of an open store removed or replaced", "times", 2_000, "gone", gone),
     )
 }

@@ -256,4 +256,28 @@ MUTANTS = (
         rounds=2,
         sign="not noticed by an idle store",
     ),
+    Mutant(
+        name="scorer-stopped",
+        promise="a scorer process that is stopped is replaced",
+        edits=[Edit("star_agents/scoring/hangs.py", "if self._stopped_s >= self.limits.stopped_s:", "if False:")],
+        loop="scorer",
+        rounds=4,
+        sign="stopped at rest: no answer",
+    ),
+    Mutant(
+        name="scorer-hung",
+        promise="a scorer process that hangs is replaced",
+        edits=[Edit("star_agents/scoring/hangs.py", "elif self._waited_s >= self._allowed_s:", "elif False:")],
+        loop="scorer",
+        rounds=4,
+        sign="hung at work: no answer",
+    ),
+    Mutant(
+        name="scorer-loading",
+        promise="a scorer process that dies while loading gets a second try",
+        edits=[Edit("star_agents/scoring/supervisor.py", "LOADINGS = 2\n", "LOADINGS = 1\n")],
+        loop="scorer",
+        rounds=4,
+        sign="killed while loading: no answer",
+    ),
 )
