@@ -212,6 +212,8 @@ def _one_field(draw: random.Random) -> str:
     for _ in range(draw.choice((1, 1, 2))):
         section = draw.choice([*_SECTIONS, "agents.tutor", "agents.tutor"])
         name = draw.choice(list(_SECTIONS[section].model_fields))
+        if draw.random() < 0.1:
+            section, name = "agents.tutor", "api_base"
         value = draw.choice(_ADDRESSES if name == "api_base" else _SCALARS)
         text = _put(text, section, name, value, draw)
     return text
@@ -219,9 +221,8 @@ def _one_field(draw: random.Random) -> str:
 
 def _put(text: str, section: str, name: str, value: str, draw: random.Random) -> str:
     if section == "agents.tutor":
-        other = {"model": "", "deployments": ""}.get(
-            name, "model: openai/m, " * (draw.random() < 0.5) or "model: offline/tutor, "
-        )
+        sample = name != "api_base" and draw.random() < 0.5
+        other = "" if name in ("model", "deployments") else f"model: {'offline/tutor' if sample else 'openai/m'}, "
         return text.replace("{model: offline/tutor}", f"{{{other}{name}: {value}}}")
     line = f"{section}: {{{name}: {value}}}" if section else f"{name}: {value}"
     lines = [one for one in text.splitlines() if not one.startswith(f"{section or name}:")]

@@ -13,9 +13,9 @@ from star_agents.accounts import budgets_of, restore_budgets
 from star_agents.agents.throttle import in_words
 from star_agents.commands.add import address_in, get_json
 from star_agents.commands.tables import amount, print_costs, print_failures, print_json, print_table
-from star_agents.config import Config
 from star_agents.errors import StoreError
 from star_agents.figures import duration, usd, usd_each, usd_sum
+from star_agents.kept_config import kept_config
 from star_agents.printing import say
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.status import describe
@@ -45,7 +45,7 @@ def _read(folder: Path) -> dict[str, Any]:
         revisions, policy = reader.revisions(), reader.policy()
         if not revisions or policy is None:
             raise StoreError(f"{folder}: nothing was worked on here yet (start with `run` or `serve`)")
-        config = Config.model_validate_json(revisions[-1].config)
+        config = kept_config(revisions[-1].config)
         budgets = budgets_of(config)
         day_began = budgets.day_began()
         restore_budgets(budgets, reader.taken(), reader.taken(day_began), day_began=day_began)

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from star_agents.config import Config
 from star_agents.config_changes import config_marks
 from star_agents.errors import StoreError
+from star_agents.kept_config import kept_config
 from star_agents.report.curves import Edit, Moment
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.status import describe, describe_config
@@ -132,7 +133,7 @@ def read_facts(reader: StoreReader, name: str) -> RunFacts:
     revisions = reader.revisions()
     if not revisions:
         raise StoreError(f"{name}: nothing was worked on here yet (start with `run` or `serve`)")
-    config = Config.model_validate_json(revisions[-1].config)
+    config = kept_config(revisions[-1].config)
     found = _Pass()
     for result in reader.results():
         found.add(result)
