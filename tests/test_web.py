@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -510,6 +511,33 @@ def test_depth_is_the_number_of_brackets_within_each_other() -> None:
     assert is_deeper([], 0)
     assert not is_deeper([1, {"a": 2}], 2)
     assert is_deeper([1, {"a": [3]}], 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"[" + b"1," * 7_900_000 + b"1]", "elements"),
+        (b"[" + b"{}," * 5_000_000 + b"{}]", "lists and objects"),
+        (b'[{"instruction": "a", "x": [' + b"[]," * 5_000_000 + b"[]]}]", "lists and objects"),
+        (b"{" + b'"":1,' * 3_000_000 + b'"":1}', "keys"),
+    ],
+    ids=["numbers", "objects", "in a row", "keys"],
+)
+@pytest.mark.parametrize("headers", [{"Content-Type": "application/json"}, LINES], ids=["document", "line"])
+async def test_a_body_that_costs_more_than_it_weighs_is_refused_before_it_is_parsed(
+    body: bytes, what: str, headers: Mapping[str, str]
+) -> None:
+    began = time.process_time()
+    status, told = await call(Shelf(), "POST", "/v1/seeds", data=io.BytesIO(body), headers=headers)
+    assert (status, what in told["detail"], "send several" in told["detail"]) == (413, True, True), told["detail"]
+    assert time.process_time() - began < 3  # parsing took fourteen
+
+
+async def test_a_long_body_of_prose_is_taken() -> None:
+    rows = [{"instruction": "a, b: [c] {d} \n" * 100, "n": number} for number in range(5000)]
+    shelf = Shelf()
+    assert (await call(shelf, "POST", "/v1/seeds", data=io.BytesIO(json.dumps(rows).encode())))[0] == 202
+    assert shelf.rows == rows
 
 
 async def test_json_within_json_within_json_ends_somewhere() -> None:

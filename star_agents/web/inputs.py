@@ -11,9 +11,11 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+import anyio.to_thread
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from star_agents.json_bounds import SMALL_BYTES, JsonMeter, TooMuchJson, measure
 from star_agents.web.limits import LIMITS, MIB, Limits
 
 M = TypeVar("M", bound=BaseModel)
@@ -56,8 +58,38 @@ async def read_document(request: web.Request) -> Any:
     Raises:
         web.HTTPException: 400 saying where it is not JSON, 408 when it stops coming, 413 when it is too long.
     """
-    text = decoded(b"".join([piece async for piece in pieces(request, request.app[LIMITS].document_bytes)]))
-    return parsed(text, 1, request.app[LIMITS].depth)
+    body = await read_whole(request, lambda piece: None)
+    return await parsed_aside(body, 1, request.app[LIMITS].depth)
+
+
+async def read_whole(request: web.Request, hear: Callable[[bytes], object]) -> bytes:
+    """The body of one document, measured as it arrives; ``hear`` is handed its pieces.
+
+    Raises:
+        web.HTTPException: 408 when it stops coming, 413 when it is too long or holds too much.
+    """
+    limits, body = request.app[LIMITS], bytearray()
+    meter = JsonMeter(limits.document)
+    async for piece in pieces(request, limits.document_bytes):
+        hear(piece)
+        body += piece
+        feed(meter, piece, len(body), limits)
+    return bytes(body)
+
+
+def feed(meter: JsonMeter, piece: bytes, size: int, limits: Limits) -> None:
+    """Measure a piece of a body; 413 where it holds more than it may."""
+    try:
+        meter.feed(piece)
+    except TooMuchJson as error:
+        raise too_long(limits.document_bytes, size, limits, f"{error}; ") from None
+
+
+async def parsed_aside(body: bytes, line: int, depth: int) -> Any:
+    """``parsed`` of bytes, in a thread unless they are few; their structure has been measured."""
+    if len(body) <= SMALL_BYTES:
+        return parsed(decoded(body), line, depth)
+    return await anyio.to_thread.run_sync(lambda: parsed(decoded(body), line, depth))
 
 
 async def pieces(request: web.Request, limit: int) -> AsyncIterator[bytes]:
@@ -81,10 +113,10 @@ async def pieces(request: web.Request, limit: int) -> AsyncIterator[bytes]:
         yield piece
 
 
-def too_long(limit: int, size: int, limits: Limits) -> web.HTTPException:
+def too_long(limit: int, size: int, limits: Limits, why: str = "") -> web.HTTPException:
     """What is answered to more than there may be, with what to do."""
     most = f"up to {limits.lines_bytes // MIB} MiB and {limits.rows:,} rows"
-    text = f"too much in one request; send several, or JSON lines (Content-Type: application/x-ndjson), {most}"
+    text = f"{why}too much in one request; send several, or JSON lines (Content-Type: application/x-ndjson), {most}"
     return web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=size, text=text)
 
 
@@ -95,7 +127,7 @@ async def lines(request: web.Request, hear: Callable[[bytes], object]) -> AsyncI
     """
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     limits = request.app[LIMITS]
-    number, size = 0, 0
+    number, size, meter = 0, 0, JsonMeter(limits.lines)
     begun: list[str] = []
 
     def text_of(piece: bytes, is_last: bool = False) -> str:
@@ -107,6 +139,7 @@ async def lines(request: web.Request, hear: Callable[[bytes], object]) -> AsyncI
     async for piece in pieces(request, limits.lines_bytes):
         hear(piece)
         size += len(piece)
+        feed(meter, piece, size, limits)
         *ends, rest = text_of(piece).split("\n")
         for end in ends:
             line = "".join([*begun, end])
@@ -150,6 +183,21 @@ def parsed(text: str, line: int, depth: int) -> Any:
     if is_deeper(data, depth):
         raise _too_deep(line, depth)
     return data
+
+
+async def parsed_line(text: str, line: int, limits: Limits) -> Any:
+    """``parsed`` of one of many lines; a long one is measured by itself and parsed in a thread."""
+    if len(text) <= SMALL_BYTES:
+        return parsed(text, line, limits.depth)
+
+    def aside() -> Any:
+        measure(text.encode(), limits.document)
+        return parsed(text, line, limits.depth)
+
+    try:
+        return await anyio.to_thread.run_sync(aside)
+    except TooMuchJson as error:
+        raise too_long(limits.document_bytes, len(text), limits, f"line {line}: {error}; ") from None
 
 
 def _too_deep(line: int, depth: int) -> web.HTTPBadRequest:

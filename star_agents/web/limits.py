@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from star_agents.json_bounds import JsonBounds
+
 MIB = 1 << 20
+
+_DOCUMENT = JsonBounds(depth=500_000, containers=500_000, keys=500_000, elements=500_000)
+_LINES = JsonBounds(depth=2_000_000, containers=2_000_000, keys=2_000_000, elements=2_000_000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +33,14 @@ class Limits:
     closing_s: float = 2.0
     """At the end, for answers that are on their way: a client that reads slowly holds up no drain for longer."""
     document_bytes: int = 16 * MIB
-    """A JSON document, or one JSON line: it is parsed in one go, and so long nothing else happens."""
+    """A JSON document, or one JSON line: it is parsed in one go, beyond a small size in a thread."""
+    document: JsonBounds = _DOCUMENT
+    """What such a document may hold: bytes do not say what it costs to parse, and a thread that parses holds the
+    interpreter. How deep it is, ``depth`` says."""
     lines_bytes: int = 64 * MIB
     """A body of JSON lines."""
+    lines: JsonBounds = _LINES
+    """What all its lines may hold together: memory."""
     rows: int = 100_000
     """Rows of one request: they are taken in by one transaction."""
     depth: int = 64

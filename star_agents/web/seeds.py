@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from star_agents.web.backend import BACKEND
-from star_agents.web.inputs import decoded, lines, parsed, pieces, read_document, too_long
+from star_agents.web.inputs import lines, parsed_aside, parsed_line, read_document, read_whole, too_long
 from star_agents.web.limits import LIMITS, Limits
 from star_agents.web.problems import answer
 from star_agents.web.schemas import Nothing, SeedsQuery
@@ -70,12 +70,11 @@ async def _read(request: web.Request, source: str) -> _Sent:
     limits = request.app[LIMITS]
     if request.content_type in LINES:
         async for number, line in lines(request, digest.update):
-            rows.append(_object(parsed(line, number, limits.depth), number))
+            rows.append(_object(await parsed_line(line, number, limits), number))
             _check_count(rows, limits)
     else:
-        body = b"".join([piece async for piece in pieces(request, limits.document_bytes)])
-        digest.update(body)
-        data = parsed(decoded(body), 1, limits.depth)
+        body = await read_whole(request, digest.update)
+        data = await parsed_aside(body, 1, limits.depth)
         if isinstance(data, dict) and isinstance(data.get("seeds"), list):
             data = data["seeds"]
         items = data if isinstance(data, list) else [data]
