@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from star_agents.config import MAX_PAIRS, Config, PairConfig, look_up_secret
+from star_agents.config_base import EndpointSettings
 from star_agents.content_hash import digest
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
 from star_agents.records import KEEP, SEED
@@ -291,8 +292,23 @@ def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[P
     embedder = config.memory.embedder
     if embedder.startswith("agent:") and embedder.removeprefix("agent:") not in config.agents:
         yield unknown(("memory", "embedder"), embedder.removeprefix("agent:"), "")
-    for location, message, fix in _minutes_too_small(config):
+    for location, message, fix in (*_minutes_too_small(config), *_half_prices(config)):
         yield at(location, message, fix)
+
+
+def _half_prices(config: Config) -> Iterator[tuple[Location, str, str]]:
+    """Prices of one side of a call only: the other would count as free in every budget. An embedder has no reply."""
+    embedder = config.memory.embedder.removeprefix("agent:")
+    for name, agent in config.agents.items():
+        parts: list[tuple[Location, EndpointSettings]] = [(("agents", name), agent)]
+        parts += ((("agents", name, "deployments", index), one) for index, one in enumerate(agent.deployments))
+        for location, priced in parts if name != embedder else ():
+            prices = {key: getattr(priced, key) for key in ("input_cost_per_token", "output_cost_per_token")}
+            given = [key for key, price in prices.items() if price is not None]
+            if len(given) == 1:
+                (missing,) = prices.keys() - given
+                message = f"is given without `{missing}`, which would count as 0"
+                yield (*location, given[0]), message, f"give both; `{missing}: 0` is a price"
 
 
 def _minutes_too_small(config: Config) -> Iterator[tuple[Location, str, str]]:

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {"recipes", "scheduling", "agents", "scoring", "storage", "web", "offline"}
 ROOTS = [
     "bounds",
+    "visible_text",
     "machine_limits",
     "content_hash",
     "redaction",

@@ -209,3 +209,29 @@ def test_the_worked_example_of_the_readme_is_a_valid_file() -> None:
     config = parse_config(example)
     assert [pair.name for pair in config.pool] == ["keep/qwen", "keep/mistral", "gpt/mistral"]
     assert [pair.name for pair in config.base] == ["keep/gpt"]
+
+
+def test_a_price_of_one_side_of_a_call_is_refused_but_for_an_embedder() -> None:
+    text = """agents:
+  gpt: {model: openai/gpt, input_cost_per_token: 1e-6}
+  many: {deployments: [{model: openai/gpt, output_cost_per_token: 1e-6}]}
+  vector: {model: openai/embedding, input_cost_per_token: 1e-7, roles: []}
+base_pairs: [{instruction: keep, response: gpt}]
+selection: random
+memory: {embedder: "agent:vector"}
+"""
+    with pytest.raises(ConfigError) as refused:
+        parse_config(text)
+    found = [(problem.where, problem.field, problem.message, problem.fix) for problem in refused.value.problems]
+    assert found == [
+        (
+            f"agents.yaml:{line}",
+            field,
+            f"is given without `{missing}`, which would count as 0",
+            f"give both; `{missing}: 0` is a price",
+        )
+        for line, field, missing in (
+            (2, "agents.gpt.input_cost_per_token", "output_cost_per_token"),
+            (3, "agents.many.deployments[0].output_cost_per_token", "input_cost_per_token"),
+        )
+    ]

@@ -180,7 +180,7 @@ async def test_an_embedder_that_is_down_holds_up_no_seed_and_stops_the_batch_by_
 
 
 async def test_an_embedder_whose_budget_is_spent_is_done_without(tmp_path: Path) -> None:
-    price = ", input_cost_per_token: 0.01, budget_usd: 1.0"
+    price = ", input_cost_per_token: 0.01, output_cost_per_token: 0, budget_usd: 1.0"
     async with OpenAIServer() as server:
         result = await run(with_embedder(server, path="/v1", more=price), seeds(30), tmp_path)
         embedded = sum(1 for request in server.requests if request.path == "/v1/embeddings")

@@ -336,3 +336,13 @@ def test_real_files_are_read_and_their_other_columns_told(
     assert [problem.where for problem in file.problems if problem.message == "is empty"] == empty
     assert (len(file.problems), len(file.seeds) + file.repeated) == (len(empty), seeds)
     assert all(one in file.not_read[0] for one in told)
+
+
+@pytest.mark.parametrize("nothing", ["\u200b", "\u200b \ufeff\u2060", "\u3164", "  \u00ad\n"])
+def test_a_text_that_shows_nothing_is_no_text(nothing: str, tmp_path: Path) -> None:
+    path = tmp_path / "seeds.jsonl"
+    rows = [{"instruction": nothing, "output": "Paris."}, {"instruction": "Name a city.", "output": nothing}]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = read_seeds(path)
+    assert [problem.where for problem in found.problems] == ["seeds.jsonl:1"]
+    assert [seed.sample.response for seed in found.seeds] == [None]

@@ -194,7 +194,7 @@ def _address(config: DeploymentConfig, provider: str, environ: Mapping[str, str]
 
 
 def _price(config: DeploymentConfig, provider: str, address: str) -> Price | None:
-    """The price from agents.yaml (one that is left out beside the other is 0), else from LiteLLM's list.
+    """The price from agents.yaml (an embedder's has one side only), else from LiteLLM's list.
 
     What has no price there and runs on this machine, or in a private network, counts as free.
     """

@@ -6,7 +6,6 @@ Nobody else looks into a message, and nobody else says why a reply cannot be use
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.thoughts import part, unwrapped
 from star_agents.records import Reply
 from star_agents.redaction import redactor
+from star_agents.visible_text import is_visible
 
 _THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking", "thinking_blocks", "reasoning_details")
 """Fields of a message that hold thoughts: vLLM and DeepSeek; vLLM since 0.12 and OpenRouter; Ollama; LiteLLM for
@@ -29,9 +29,6 @@ _DEEPEST = 4
 """Levels of parts inside parts of thoughts."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_BLANKS = frozenset("\u2800\u3164\u115f\u1160\uffa0")
-"""Letters and symbols, as Unicode counts them, that show nothing: the blank of Braille, Hangul's fillers."""
-
 NO_END = "its thoughts never end"
 SECRET = "it repeats a secret of this process, which was struck out"
 """A provider that echoes a key; a text with a hole in it is no data, and the person has to hear of it."""
@@ -177,15 +174,6 @@ def why_unusable(reply: Reply, what: str, *, allow_cut: bool) -> str:
     else:
         end = f"with finish_reason {reply.finish_reason!r}, which is not known as the end of a whole one"
     return f"format: the {what} of {reply.agent} ended {end}; `allow_cut: true` takes it all the same"
-
-
-def is_visible(text: str) -> bool:
-    """Whether a text shows anything: not only blanks, zero-width and other format characters, and marks on nothing."""
-    return any(_shows(character) for character in text)
-
-
-def _shows(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LNPS" and character not in _BLANKS
 
 
 def _without_secrets(reply: Reply) -> Reply:

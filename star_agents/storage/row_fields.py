@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from star_agents.visible_text import is_visible
+
 Row = Mapping[str, Any]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -68,7 +70,7 @@ def required(value: Any, field: str) -> str:
 
 
 def optional(value: Any, field: str) -> str:
-    """A text, or the empty one for null and blanks. Raises RowError."""
+    """A text, or the empty one for null and for what shows nothing. Raises RowError."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -78,7 +80,7 @@ def optional(value: Any, field: str) -> str:
     if lone := _LONE_SURROGATE.search(value):
         problem = f"holds half a surrogate pair (U+{ord(lone[0]):04X}) at position {lone.start() + 1}"
         raise RowError(field, problem, "the text was cut inside a character; mend or remove it")
-    return value if value.strip() else ""
+    return value if is_visible(value) else ""
 
 
 def says_something(value: Any) -> bool:
