@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -24,7 +25,7 @@ VERBS = {
     "serve": "Run the daemon: seeds come in, outcomes come out, until told otherwise.",
     "add": "Send a seed file to a running daemon.",
     "status": "Show what a folder or a running daemon has done so far.",
-    "check": "Validate agents.yaml, call each agent once, load the scorers.",
+    "check": "Validate agents.yaml, try each agent in each of its roles, load the scorers.",
     "score": "Add IFD scores of two models to any dataset.",
     "logs": "Show and follow the log of a folder or a running daemon.",
     "report": "Write one page of HTML about a run: curves, costs, samples to read.",
@@ -112,7 +113,8 @@ def _message(error: StarAgentsError) -> str:
     lines = [f"error: {problem}" for problem in error.problems[:PROBLEMS_SHOWN]]
     if len(error.problems) > PROBLEMS_SHOWN:
         lines.append(f"... and {len(error.problems) - PROBLEMS_SHOWN} more")
-    if isinstance(error, SeedFileError):
+    has_rows = any(re.search(r":\d+", problem.where) for problem in error.problems)
+    if isinstance(error, SeedFileError) and has_rows:
         lines.append(
             "nothing was taken in; mend these rows, or leave them out with --skip-bad where the command has it"
         )

@@ -52,7 +52,7 @@ class Finding:
     detail: str
 
 
-@click.command(short_help="Validate agents.yaml, call each agent, load the scorers.")
+@click.command(short_help="Validate agents.yaml, try each agent in each of its roles, load the scorers.")
 @click.option(
     "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
 )

@@ -28,6 +28,7 @@ from star_agents.figures import usd_each, usd_sum
 from star_agents.logs import set_up_logging
 from star_agents.printing import say
 from star_agents.records import Seed
+from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import SeedFile
 
@@ -219,6 +220,8 @@ def _show(result: BatchResult, out: Path) -> None:
     if result.left_waiting:
         say(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
     print_failures(summary["failures"])
+    if (exam := summary["referee"]["exam"]) and (stamp := ExamsInForce.from_dict(exam).stamp).startswith("warn"):
+        say(f"what was judged better is the word of a judge that failed its exam ({stamp})", err=True)
     not_written = summary["rows"]["not_written"]
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
         say(f"  {out / name}" if name not in not_written else f"  no {name}: {not_written[name]}")

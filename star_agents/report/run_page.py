@@ -55,9 +55,13 @@ def _lead(summary: Data) -> str:
 
 def _tiles(summary: Data) -> str:
     counts, cost, referee = summary["counts"], summary["cost"], summary["referee"]
-    done = counts["done"]
+    done, tied = counts["done"], referee["won_by_tie"]
+    improved = "of the seeds improved"
+    if done and tied:
+        better = (counts["kept"] - tied) / done
+        improved += f": {better:.0%} judged better, {tied / done:.0%} by a larger gap at a tie"
     facts = [
-        (f"{counts['kept'] / done:.0%}" if done else "–", "of the seeds improved"),
+        (f"{counts['kept'] / done:.0%}" if done else "–", improved),
         (_each(cost, "usd_per_sample"), "for each sample of the dataset"),
         (_each(cost, "usd_per_improved"), "for each improved seed"),
         (f"{counts['calls_answered']:,}", "calls answered"),

@@ -169,6 +169,8 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
 def _why_not_written(rows: Mapping[str, int], skipped: Mapping[str, int], selection: str | None) -> dict[str, str]:
     """Of the files that may be missing those that are, each with the reason."""
     why: dict[str, str] = {}
+    if not rows["dataset"]:
+        why["dataset.jsonl"] = "no seed has ended with a sample"
     if not rows["preferences"]:
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
         judged = "no candidate was judged better or worse than its base"

