@@ -1,4 +1,4 @@
-"""The page's pure modules, run by the browser that will run them: the sentence, numbers, differences, curves."""
+"""The page's pure modules, run by the browser that will run them: the sentence, numbers, differences, curves, gaps."""
 
 from __future__ import annotations
 
@@ -174,6 +174,45 @@ def test_a_curve_stays_small_and_keeps_its_first_and_last_point(page: Page) -> N
     assert [value for seq, value in zip(seqs, told["b"], strict=True)] == [
         seq if seq >= 50_000 else None for seq in seqs
     ]
+
+
+@pytest.mark.parametrize(
+    ("high", "even", "top"),
+    [
+        (0.1, 0.1, 0.2),
+        (0.125 + 1e-9, 0.125, 0.25),
+        (0, 0.25, 0.5),
+        (0.5, 0.5, 1),
+        (1, 1, 1.06),
+        (0.8, 0.1, 0.848),
+    ],
+)
+def test_the_axis_of_probabilities_goes_from_0_to_twice_the_even_share_or_beyond_the_leader(
+    page: Page, high: float, even: float, top: float
+) -> None:
+    assert call(page, "curve_points", "shareRange", high, even) == [0, pytest.approx(top)]
+
+
+def test_the_first_and_last_bin_of_the_gaps_are_open_and_say_what_they_hold(page: Page) -> None:
+    def bins(chosen: dict[int, int], others: dict[int, int]) -> dict[str, Any]:
+        counts = {"chosen": [chosen.get(at, 0) for at in range(40)], "others": [others.get(at, 0) for at in range(40)]}
+        return {"low": -1, "width": 0.05, **counts}
+
+    piled = bins({30: 2, 39: 1200}, {0: 3, 20: 1, 39: 34})
+    assert call(page, "gap_bins", "openEnds", piled) == (
+        "Below −0.95: 3, all drawn in one bin. 0.95 or more: 1,234, all drawn in one bin."
+    )
+    assert call(page, "gap_bins", "openEnds", bins({1: 5, 20: 4}, {38: 7})) == ""
+    assert call(page, "gap_bins", "openEnds", {"width": 1, "low": 0, "chosen": [], "others": []}) == ""
+    limits = [call(page, "gap_bins", "limits", piled, at) for at in (0, 1, 20, 38, 39)]
+    assert limits == [["−∞", "−0.95"], ["−0.95", "−0.90"], ["0.00", "0.05"], ["0.90", "0.95"], ["0.95", "∞"]]
+    medians = [call(page, "gap_bins", "median", piled, counted(at)) for at in (0, 20, 39, None)]
+    assert medians == ["< −0.95", "0.03", "≥ 0.95", "–"]
+
+
+def counted(at: int | None) -> list[int]:
+    """Three gaps in one of 40 bins, or none at all."""
+    return [3 if number == at else 0 for number in range(40)]
 
 
 def test_the_ticks_of_an_axis_differ_from_each_other_whatever_its_step(page: Page) -> None:

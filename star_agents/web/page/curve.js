@@ -1,6 +1,7 @@
 // The curve of each pair's probability over the outcomes: Figure 5 of the paper, live.
 
 import { Chart, axis, colour, dashed } from "./chart.js";
+import { shareRange } from "./curve_points.js";
 import { el, setText } from "./dom.js";
 import { count, digitsOf, percent } from "./format.js";
 
@@ -74,7 +75,7 @@ export class Curve {
       return { label: pair, points: { show: false }, stroke: own ? colour(own.colour) : grey, width: own ? 2 : 1, ...dash };
     };
     return {
-      scales: { x: { time: false }, y: { range: (/** @type {any} */ _, /** @type {number} */ low, /** @type {number} */ high) => range(Math.min(low, this.even), Math.max(high, this.even)) } },
+      scales: { x: { time: false }, y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number | null} */ high) => shareRange(high ?? 0, this.even) } },
       series: [{}, ...this.names.map(line)],
       axes: [
         axis((tick) => (Number.isInteger(tick) ? count(tick) : ""), { size: 28, grid: { show: false } }),
@@ -120,16 +121,4 @@ export class Curve {
     const value = this.pointed === null || at == null ? null : this.points.columns.get(this.pointed)?.[at];
     return value == null || at == null ? "" : `${this.pointed} ${percent(value, 1)} after ${count(this.points.seqs[at])}`;
   }
-}
-
-/**
- * From 0, unless every pair is still so close to the even share that 0 would hide how they part.
- *
- * @param {number} low
- * @param {number} high
- * @returns {[number, number]}
- */
-function range(low, high) {
-  const margin = Math.max(high - low, high * 0.02) * 0.06;
-  return [low > high / 2 ? low - margin : 0, high + margin];
 }

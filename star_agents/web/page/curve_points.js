@@ -1,4 +1,4 @@
-// The history of every pair's probability as columns, bounded. Pure.
+// The history of every pair's probability as columns, bounded, and the axis it is drawn on. Pure.
 
 /** @typedef {import("./types.js").CurvePoint} CurvePoint */
 
@@ -81,4 +81,15 @@ export class CurvePoints {
   first(pair) {
     return this.columns.get(pair)?.find((value) => value !== null) ?? null;
   }
+}
+
+/**
+ * From 0 to twice the even share at least, so that equal pairs are a line in the middle and never a range of nothing.
+ *
+ * @param {number} high the greatest probability drawn
+ * @param {number} even the probability of each pair if none were better
+ * @returns {[number, number]} the ends of the axis of probabilities
+ */
+export function shareRange(high, even) {
+  return [0, Math.max(1.06 * high, Math.min(1, 2 * even))];
 }

@@ -3,6 +3,7 @@
 import { Chart, axis, colour, dashed, paths } from "./chart.js";
 import { byId, el, keepRows, setText } from "./dom.js";
 import { count, decimal, digitsOf, percent } from "./format.js";
+import { edge, limits, median, openEnds, sum } from "./gap_bins.js";
 import { showCounts } from "./summary.js";
 
 /** @typedef {import("./types.js").Gaps} Bins */
@@ -26,8 +27,11 @@ export class Gaps {
     this.details.hidden = isEmpty;
     this.chart.update(this.data());
     this.showTable();
-    const told = (/** @type {number[]} */ counts) => `${count(sum(counts))}, median ${decimal(median(bins, counts), 2)}`;
+    const told = (/** @type {number[]} */ counts) => `${count(sum(counts))}, median ${median(bins, counts)}`;
     this.chart.place.ariaLabel = `IFD gap of the chosen samples (${told(bins.chosen)}) and of the others (${told(bins.others)}). The table below has every bin.`;
+    const ends = openEnds(bins);
+    byId("gap-ends").hidden = ends === "";
+    setText(byId("gap-ends"), ends);
     showCounts(byId("gap-legend"), [["kept", "chosen", told(bins.chosen)], ["waiting", "others", told(bins.others)]]);
   }
 
@@ -39,16 +43,11 @@ export class Gaps {
     return first < 0 ? { first: 0, last: -1 } : { first: Math.max(0, first - 1), last: Math.min(full.length - 1, last + 1) };
   }
 
-  /** @param {number} at */
-  edge(at) {
-    return Number((this.bins.low + at * this.bins.width).toFixed(6));
-  }
-
   data() {
     const { first, last } = this.span();
     const at = Array.from({ length: last - first + 2 }, (_, index) => first + index);
     const shares = (/** @type {number[]} */ counts) => at.map((index) => (index > last ? 0 : counts[index] / Math.max(1, sum(counts))));
-    return [at.map((index) => this.edge(index)), shares(this.bins.others), shares(this.bins.chosen)];
+    return [at.map((index) => edge(this.bins, index)), shares(this.bins.others), shares(this.bins.chosen)];
   }
 
   options() {
@@ -74,7 +73,7 @@ export class Gaps {
     const bins = Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
     const make = () => el("tr", {}, el("th", { scope: "row" }), el("td"), el("td", { class: "number" }), el("td", { class: "number" }));
     keepRows(this.body, bins, String, make, (row, at) => {
-      const texts = [decimal(this.edge(at), 2), decimal(this.edge(at + 1), 2), count(this.bins.chosen[at]), count(this.bins.others[at])];
+      const texts = [...limits(this.bins, at), count(this.bins.chosen[at]), count(this.bins.others[at])];
       texts.forEach((text, cell) => setText(row.cells[cell], text));
     });
   }
@@ -83,22 +82,4 @@ export class Gaps {
   openTable() {
     this.details.open = true;
   }
-}
-
-/** @param {readonly number[]} counts */
-function sum(counts) {
-  return counts.reduce((total, n) => total + n, 0);
-}
-
-/**
- * @param {Bins} bins
- * @param {readonly number[]} counts
- * @returns {number | null} the middle of the bin that holds the median
- */
-function median(bins, counts) {
-  const half = sum(counts) / 2;
-  if (half === 0) return null;
-  let seen = 0;
-  const at = counts.findIndex((n) => (seen += n) >= half);
-  return bins.low + (at + 0.5) * bins.width;
 }
