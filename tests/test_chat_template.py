@@ -119,6 +119,7 @@ async def test_a_resume_under_another_chat_template_is_refused_with_what_changed
     resumed = await score_file(job, Scorer(config, embedder=None))
     assert 0 < resumed.resumed < 200
     assert job.out.read_text() == whole
+    job.out.unlink()
 
     with pytest.raises(ScorerError, match="gone"):
         await score_file(job, Breaking(config, embedder=None))

@@ -89,7 +89,7 @@ def test_the_command_says_how_many_cells_it_marked_and_how_to_turn_that_off(tmp_
     assert "note: 1 cells that a spreadsheet would run as formulas" in done.stdout
     assert "--raw-csv" in done.stdout
     assert cells_of(out)[1][:3] == ["Why is it so?", "'=So it must be.", "-1.5"]
-    assert star_agents(*verb, "--raw-csv").returncode == 0
+    assert star_agents(*verb, "--raw-csv", "--fresh").returncode == 0
     assert cells_of(out)[1][1] == "=So it must be."
 
 

@@ -264,7 +264,47 @@ async def test_two_processes_do_not_write_one_output(tmp_path: Path) -> None:
         await score(job, Letters())
 
 
+async def test_a_fresh_start_over_a_result_is_gone_on_with_like_any_other(tmp_path: Path) -> None:
+    first = job_of(tmp_path, rows_of(30))
+    await score(first, Letters())
+    old = first.out.read_bytes()
+    other = job_of(tmp_path, rows_of(100), source=tmp_path / "other.jsonl", fresh=True)
+    with pytest.raises(ScorerError, match="the models are gone"):
+        await score(other, Letters(breaks_after=50))
+    assert other.out.read_bytes() == old
+    scored = await score(job_of(tmp_path, source=other.source), Letters())
+    assert 0 < scored.resumed <= 50
+    assert out_rows(other) == expected(rows_of(100))
+
+
+async def test_a_kill_between_the_result_and_the_end_of_its_journal_is_gone_on_with(tmp_path: Path) -> None:
+    rows = rows_of(40)
+    job, scorer = job_of(tmp_path, rows), Letters()
+    kept = await broken_off(job, after=24)
+    with ScoreJournal.open(job.journal) as journal:
+        journal.append([letters(Sample(instruction=row["instruction"], response=row["output"])) for row in rows[kept:]])
+    write_rows(job.out, expected(rows))
+    await score(job, scorer)
+    assert scorer.entered == 0
+    assert out_rows(job) == expected(rows)
+    assert not job.journal.exists()
+
+
 # Refused before anything is scored
+
+
+@pytest.mark.parametrize("source", ["in.jsonl", "other.jsonl"])
+async def test_a_result_that_is_there_is_kept_until_a_fresh_start(source: str, tmp_path: Path) -> None:
+    finished = job_of(tmp_path, rows_of(30))
+    await score(finished, Letters())
+    old = finished.out.read_bytes()
+    write_rows(tmp_path / "other.jsonl", rows_of(5))
+    again, scorer = job_of(tmp_path, source=tmp_path / source), Letters()
+    with pytest.raises(UsageError, match=r"out\.jsonl is there already: .*--fresh scores anew, or name another file"):
+        await score(again, scorer)
+    assert (finished.out.read_bytes(), scorer.entered, again.journal.exists()) == (old, 0, False)
+    await score(job_of(tmp_path, source=again.source, fresh=True), scorer)
+    assert out_rows(again) == expected(rows_of(30 if source == "in.jsonl" else 5))
 
 
 async def test_a_file_that_is_not_whole_is_refused_with_all_that_is_wrong_before_a_model_is_loaded(
@@ -305,7 +345,7 @@ def test_memory_does_not_grow_with_the_file(source: str, out: str, tmp_path: Pat
     peaks = []
     for count in (5_000, 20_000):
         job = job_of(tmp_path, rows_of(count), source=tmp_path / source)
-        command = [sys.executable, __file__, str(job.source), str(tmp_path / out)]
+        command = [sys.executable, __file__, str(job.source), str(tmp_path / f"{count}-{out}")]
         peaks.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     assert peaks[1] - peaks[0] < 8, peaks
 

@@ -113,3 +113,37 @@ def test_a_signal_ends_it_whole_and_it_says_how_to_go_on(source: Path, tmp_path:
     assert f"stopped by SIGTERM: {len(journaled(out))} of 600 rows are scored" in err
     assert f"to go on: python -m star_agents score {source} -o {out}" in err
     assert not out.exists()
+
+
+def test_a_fresh_start_that_is_stopped_before_a_row_is_scored_is_gone_on_with_as_a_fresh_start(
+    source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("{}\n")
+    with Scoring(source, out, "--fresh") as run:
+        run.wait_for("nobody reads them")  # said before the models are loaded
+        code, _, err = run.end(signal.SIGTERM)
+    assert (code, out.read_text()) == (130, "{}\n")
+    assert "stopped by SIGTERM: 0 of 600 rows are scored" in err
+    assert err.rstrip().endswith("--fresh")
+
+
+def test_a_sample_scorer_that_does_not_exist_is_one_sentence_and_exit_code_5(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with Scoring(source, out, "--small", "offline/nope") as run:
+        code, said, err = run.end()
+    assert (code, said) == (5, "")
+    assert [line for line in err.splitlines() if "offline/nope" in line] == err.splitlines()[-1:]
+    assert "no sample scorer is called offline/nope; use offline/small and offline/large" in err
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == [source.name]
+
+
+def test_a_result_that_is_there_is_refused_with_exit_code_2(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("{}\n")
+    with Scoring(source, out) as run:
+        code, said, err = run.end()
+    assert (code, said, out.read_text()) == (2, "", "{}\n")
+    assert "is there already: it is another command's result" in err
+    assert "Traceback" not in err

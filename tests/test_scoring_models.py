@@ -271,6 +271,13 @@ def test_a_folder_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> 
         load_model("my/model", str(tmp_path / "nowhere"), ScoringConfig())
 
 
+@pytest.mark.parametrize("path", ["./nope", "../nope", "~/nope", "nope/", "models/nope/last", "/nope"])
+def test_a_path_to_nothing_is_said_to_be_no_folder_and_not_a_bad_hugging_face_name(path: str) -> None:
+    with pytest.raises(ScorerError, match=r"there is no such folder: /.*nope") as caught:
+        load_model(path, path, ScoringConfig(device="cpu"))
+    assert "repo" not in str(caught.value).lower()
+
+
 def test_a_broken_checkpoint_is_an_error_of_ours(neox: str, tmp_path: Path) -> None:
     folder = Path(save_model(tmp_path, train_tokenizer(), "gpt_neox"))
     (folder / "model.safetensors").write_bytes(b"not a checkpoint")

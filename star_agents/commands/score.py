@@ -34,7 +34,7 @@ REASONS_SHOWN = 10
 @click.option(
     "--report", type=click.Path(path_type=Path), help="Also write an HTML page: distributions, pairs to read."
 )
-@click.option("--fresh", is_flag=True, help="Start anew, whatever an earlier run left in OUT.part.")
+@click.option("--fresh", is_flag=True, help="Start anew, whatever an earlier run left in OUT or OUT.part.")
 @click.option(
     "--raw-csv", is_flag=True, help="Put no ' before cells of a .csv that a spreadsheet would run as formulas."
 )
@@ -57,7 +57,8 @@ def command(
 
     FILE is .jsonl, .json, .csv or .parquet, text also packed (.gz, .zst), of any length: a part of it is in memory at
     a time (but a .json file that is one object over several lines is read whole). Finished rows go to OUT.part at once;
-    after a kill or Ctrl-C the same command goes on from there. OUT appears when all rows are done.
+    after a kill or Ctrl-C the same command goes on from there. OUT appears when all rows are done; an OUT that is there
+    already is replaced only with --fresh.
     """
     set_up_logging(level="error")
     config = ScoringConfig(**scoring)
@@ -75,7 +76,8 @@ def command(
 
 def _say_how_to_go_on(result: ScoredFile, job: ScoreJob) -> None:
     total = f" of {result.rows:,}" if result.rows else ""
-    again = shlex.join(argument for argument in sys.argv[1:] if argument != "--fresh")
+    # Without a scored row the fresh start is still to be made; with some, it would throw them away.
+    again = shlex.join(argument for argument in sys.argv[1:] if argument != "--fresh" or not result.done)
     say(
         f"stopped by {result.stopped_by}: {result.done:,}{total} rows are scored, in {job.journal}\n"
         f"to go on: python -m star_agents {again}",

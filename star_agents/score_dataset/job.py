@@ -69,7 +69,7 @@ class ScoreJob:
     report: Path | None = None
     """Where the page with the distributions goes."""
     fresh: bool = False
-    """Start anew, whatever an earlier run left behind."""
+    """Start anew, whatever an earlier run left behind, and replace an output that is there."""
     raw_csv: bool = False
     """Leave cells of a .csv that a spreadsheet would run as formulas as they are (``FormulaGuard``)."""
 
@@ -106,7 +106,7 @@ async def score_file(job: ScoreJob, scorer: Scoring, *, console: Console | None 
 
     Raises:
         SeedFileError: with the rows that cannot be read, before anything is scored.
-        UsageError: when the output cannot be written, or its journal holds other work.
+        UsageError: when the output cannot be written or is there already, or its journal holds other work.
         StoreLocked: while another process writes this output.
         ScorerError: when the models cannot be loaded, or their process is lost; what is scored stays in the journal.
     """
@@ -167,8 +167,9 @@ class _Work:
     async def run(self) -> None:
         """From the file to the output."""
         before = self._source.state()
-        work = {**_options(self._job.config), "input": await to_thread.run_sync(self._source.digest)}
         with ScoreJournal.open(self._job.journal) as journal:
+            self._refuse_finished(journal)
+            work = {**_options(self._job.config), "input": await to_thread.run_sync(self._source.digest)}
             if self._job.fresh:
                 journal.clear()
             self._refuse_other_work(journal, work)
@@ -233,6 +234,14 @@ class _Work:
             yield chunk
             per_second = (self._done - before) / max(time.monotonic() - started, 1e-9)
             size = min(max(round(per_second * CHUNK_SECONDS), SMALLEST_CHUNK), LARGEST_CHUNK, 2 * size)
+
+    def _refuse_finished(self, journal: ScoreJournal) -> None:
+        """Keep what stands in the output. Rows in the journal say that it was given up, or just written from them."""
+        if self._job.out.exists() and not journal.rows and not self._job.fresh:
+            raise UsageError(
+                f"{self._job.out} is there already: it is another command's result, or this one's that is finished; "
+                "--fresh scores anew, or name another file"
+            )
 
     def _refuse_other_work(self, journal: ScoreJournal, work: Header) -> None:
         if differences := journal.differences(work):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -64,6 +65,8 @@ def load_model(name: str, path: str, config: ScoringConfig) -> Loaded:
     """
     device = choose_device(config)
     dtype = choose_dtype(config, device)
+    if _names_a_folder(path) and not Path(path).is_dir():
+        raise ScorerError(_unloadable(name, path, f"there is no such folder: {Path(path).absolute()}"))
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=config.trust_remote_code)
         # Any: what comes back is a model, or a model with its loading report, by an argument.
@@ -90,13 +93,26 @@ def _random_weights(model: Any, missing: Iterable[str]) -> list[str]:
 
 
 def _advice(name: str, path: str, error: Exception) -> str:
-    place = name if name == path else f"{name} ({path})"
     if is_out_of_memory(error):
+        place = _place(name, path)
         return f"scorer model {place} does not fit into memory: choose a smaller one, or a smaller scoring.dtype"
+    return _unloadable(name, path, first_line(error))
+
+
+def _unloadable(name: str, path: str, why: str) -> str:
     return (
-        f"scorer model {place} cannot be loaded: {first_line(error)} "
+        f"scorer model {_place(name, path)} cannot be loaded: {why} "
         "(scoring.small and scoring.large take a Hugging Face name or a folder with config.json, weights and tokenizer)"
     )
+
+
+def _place(name: str, path: str) -> str:
+    return name if name == path else f"{name} ({path})"
+
+
+def _names_a_folder(path: str) -> bool:
+    """Whether it can be no Hugging Face name, which is ``model`` or ``organization/model``."""
+    return path.startswith((".", "/", "~")) or path.endswith("/") or path.count("/") > 1
 
 
 def first_line(error: Exception) -> str:

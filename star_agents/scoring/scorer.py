@@ -89,15 +89,16 @@ class Scorer:
         self._troubles: list[str] = []
 
     async def __aenter__(self) -> Self:
+        load = self._load()  # Before anything is open: a name that means no model is a mistake of whoever wrote it.
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        first = self._supervisor(0, self._tasks)
+        first = self._supervisor(0, load, self._tasks)
         try:
             await first.start()
         except BaseException:
             await self._leave()
             raise
-        others = [self._supervisor(number, self._tasks) for number in range(1, self._workers or first.devices)]
+        others = [self._supervisor(number, load, self._tasks) for number in range(1, self._workers or first.devices)]
         self._open = True
         for supervisor in (first, *others):
             self._tasks.start_soon(self._pump, supervisor)
@@ -183,19 +184,28 @@ class Scorer:
         self._arrived.set()
         self._arrived = anyio.Event()
 
-    def _supervisor(self, number: int, tasks: TaskGroup) -> Supervisor:
+    def _load(self) -> dict[str, Any]:
+        """What every process is told to load. Raises what ``resolve`` raises for a name that it does not know."""
         small = [self._config.small] if self._small or self._embedder == "small" else []
         large = [self._config.large] if self._large else []
-        load: dict[str, Any] = {
+        return {
             # Only what was set: what was left out is for the process to choose, which knows its device.
             "config": self._config.model_dump_json(exclude_unset=True),
             "paths": {name: self._resolve(name) for name in (*small, *large)},
             "small": self._small,
             "large": self._large,
             "embedder": self._embedder,
-            "worker": number,
         }
-        supervisor = Supervisor(self._command, load, tasks, limits=self._limits, tell=self._tell, sleep=self._sleep)
+
+    def _supervisor(self, number: int, load: dict[str, Any], tasks: TaskGroup) -> Supervisor:
+        supervisor = Supervisor(
+            self._command,
+            {**load, "worker": number},
+            tasks,
+            limits=self._limits,
+            tell=self._tell,
+            sleep=self._sleep,
+        )
         self._supervisors.append(supervisor)
         return supervisor
 
