@@ -144,6 +144,7 @@ def test_every_metric_of_ours_is_shown_or_watched_somewhere(labels_of: dict[str,
         "star_agents_config_last_reload_success_timestamp_seconds",
         "star_agents_config_revision",
         "star_agents_intakes_rejected",
+        "star_agents_scorer_deaths",
         "star_agents_scorer_oldest_wait_seconds",
         "star_agents_scorer_tokens",
         "star_agents_seeds_added",
@@ -167,7 +168,8 @@ def test_after_a_run_the_daemon_has_told_what_it_did(text: str) -> None:
     assert values["star_agents_scorer_samples_total",] > SEEDS
     assert values["star_agents_store_commit_duration_seconds_count",] > SEEDS
     assert values["star_agents_memory_draws_total",] == SEEDS
-    assert values["star_agents_event_loop_lag_seconds_count",] > 0
+    # It is measured four times a second, and so few seeds can be done before that.
+    assert ("star_agents_event_loop_lag_seconds_count",) in values
     probabilities = [value for key, value in values.items() if key[0] == "star_agents_pair_probability"]
     assert sum(probabilities) == pytest.approx(1.0)
 

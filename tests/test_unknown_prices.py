@@ -86,9 +86,11 @@ async def test_replies_of_any_length_are_refused_under_budgets_that_they_would_p
     (problem, *_) = unbounded(endless, client.endpoints)
     assert (problem.field, problem.fix) == ("agents.a.max_tokens", "give max_tokens")
     assert "so `budget_tokens` cannot hold" in problem.message
-    priced = remote("budget_usd: 5", per_agent=", max_tokens: null, output_cost_per_token: 0.001")
+    priced = remote(
+        "budget_usd: 5", per_agent=", max_tokens: null, input_cost_per_token: 0, output_cost_per_token: 0.001"
+    )
     assert "so `budget_usd` cannot hold" in unbounded(priced, client.resolve(priced.agents))[0].message
-    free = remote("budget_usd: 5", per_agent=", max_tokens: null, output_cost_per_token: 0")
+    free = remote("budget_usd: 5", per_agent=", max_tokens: null, input_cost_per_token: 0, output_cost_per_token: 0")
     assert unbounded(free, client.resolve(free.agents)) == []
     await client.aclose()
 
@@ -176,7 +178,7 @@ async def test_a_call_that_may_have_been_billed_without_an_answer_leaves_its_cos
     async with OpenAIServer(fail_b) as server:
         config = config_for(
             server.url,
-            per_agent=", output_cost_per_token: 0.001, retries: 0, max_tokens: 9",
+            per_agent=", input_cost_per_token: 0, output_cost_per_token: 0.001, retries: 0, max_tokens: 9",
             replaced="selection: random\npairs: [{instruction: keep, response: b}, {instruction: keep, response: c}]",
         )
         await run(config, seeds(2), tmp_path)

@@ -76,7 +76,7 @@ def command(
 
 def _printer(as_json: bool) -> Callable[[Line], None]:
     if as_json or not sys.stdout.isatty():
-        return lambda line: say(line[0])
+        return lambda line: say(line[0].decode())
     render = for_people()
     return lambda line: say_coloured(render(line[1]))
 
