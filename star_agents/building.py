@@ -101,6 +101,7 @@ async def open_line(
             ends_when_empty=ends_when_empty,
             now=now,
         )
+        await line.restore_pause()
         unsubscribe = bus.subscribe(line.hear)
         line.prices.tell(config, client.endpoints)
         spare_what_stays()

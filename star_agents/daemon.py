@@ -28,7 +28,7 @@ from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone
 from star_agents.events import ConfigMended, ConfigRejected, StateChanged
 from star_agents.inbox import Inbox, make_inbox
 from star_agents.lag import watch_lag
-from star_agents.line import Line
+from star_agents.line import PAUSED, Line
 from star_agents.logs import LogFeed, log_event
 from star_agents.notify import Notifier
 from star_agents.serving.access import access_to, given_token
@@ -101,6 +101,8 @@ class Daemon:
             if self._standing.state == "starting":
                 access.tell(url, server)
                 self._enter("ready", f"{url}  inbox {inbox}")
+                if self._line.is_paused:
+                    self._line.bus.publish(StateChanged(state="paused", detail=PAUSED.reason))
                 self._notifier.ready(f"ready at {url}")
             doors.start_soon(self._follow_edits)
             doors.start_soon(self._follow_requests)

@@ -34,7 +34,6 @@ from star_agents.events import (
     OutcomeCommitted,
     SeedReturned,
     SeedsAdded,
-    StateChanged,
 )
 from star_agents.failure_watch import FailureWatch
 from star_agents.failures import FailureCount
@@ -144,6 +143,11 @@ class Line:
         await self.store.meta_set(_PAUSED, "yes")
         self.queue.pause()
 
+    async def restore_pause(self) -> None:
+        """Be paused where the last daemon on this folder was. A batch was asked for and takes no pause over."""
+        if not self._ends_when_empty and await self.store.meta_get(_PAUSED):
+            self.queue.pause()
+
     async def resume(self) -> None:
         """Take seeds again."""
         await self.store.meta_set(_PAUSED, "")
@@ -160,14 +164,11 @@ class Line:
         return new, duplicates
 
     async def work(self) -> None:
-        """Work seeds with `concurrency` workers until the queue ends. A batch was asked for and takes no pause over.
+        """Work seeds with `concurrency` workers until the queue ends.
 
         Raises:
             ScorerError: when the scorer is lost for good; seeds in hand wait again.
         """
-        if not self._ends_when_empty and await self.store.meta_get(_PAUSED):
-            self.queue.pause()
-            self.bus.publish(StateChanged(state="paused", detail=PAUSED.reason))
         self.judges.put_in_force(self.config, self.revision)
         async with anyio.create_task_group() as beside:
             beside.start_soon(self.judges.keep_examined, self.stop if self._ends_when_empty else None)

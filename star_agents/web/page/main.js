@@ -63,9 +63,11 @@ class Page {
   /** Read everything, then follow: the stream goes on from the latest outcome that was read. */
   async load() {
     try {
-      this.hear(await get("v1/status"));
+      // The curve first: who came first has its colour by it, so that a table drawn without it would change its colours.
+      const [status] = await Promise.all([get("v1/status"), this.readCurve()]);
+      this.hear(status);
       const seen = /** @type {Status} */ (this.status).latest_seq;
-      await Promise.all([this.readCurve(), this.outcomes.load(), this.log.load()]);
+      await Promise.all([this.outcomes.load(), this.log.load()]);
       this.stream.start(seen);
       await this.story.follow();
     } catch (error) {
