@@ -49,7 +49,7 @@ class Redactor:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._secrets: tuple[str, ...] = ()
-        """In every form, the longest first."""
+        """In every form."""
         self._unescaped: tuple[str, ...] = ()
         """Those that stand in a text without a percent sign or a backslash."""
         self._marks: tuple[str, ...] = ()
@@ -61,8 +61,7 @@ class Redactor:
         if forms.issubset(self._secrets):
             return
         with self._lock:
-            # The longest first, so that of a secret that begins with another nothing is left over.
-            self._secrets = tuple(sorted({*self._secrets, *forms}, key=len, reverse=True))
+            self._secrets = tuple(sorted({*self._secrets, *forms}))
             self._unescaped = tuple(form for form in self._secrets if "%" not in form and "\\" not in form)
             self._marks = tuple(orjson.dumps(secret)[1:-1].decode() for secret in self._secrets)
 
@@ -75,17 +74,29 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without known secrets and without what is shaped like one."""
-        text, small = self.known(text), text.lower()
-        return _SHAPES.sub(_strike, text) if any(map(small.__contains__, _SHAPE_MARKS)) else text
+        small = text.lower()
+        if not any(map(small.__contains__, _SHAPE_MARKS)):
+            return self.known(text)
+        # Both are looked for in the whole text: a known secret inside a longer key, struck out first, would leave a
+        # rest of the key that looks like none.
+        struck = _without(text, [*self._places(text), *map(_key_in, _SHAPES.finditer(text))])
+        return _SHAPES.sub(_strike, struck)
 
     def known(self, text: str) -> str:
         """The text without known secrets; what merely looks like a key stays, since it may be what was asked for."""
+        return _without(text, self._places(text))
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        """Where known secrets begin and end, those that overlap included."""
         # A text has most forms of no secret, so what it cannot hold is not looked for.
         is_escaped = "%" in text or "\\" in text
+        found = []
         for secret in self._secrets if is_escaped else self._unescaped:
-            if secret in text:
-                text = text.replace(secret, STRUCK)
-        return text
+            at = text.find(secret)
+            while at >= 0:
+                found.append((at, at + len(secret)))
+                at = text.find(secret, at + 1)
+        return found
 
     def plain(self, value: Any, *, depth: int = DEEPEST) -> Any:
         """The value as plain data that JSON can hold, every text in it without secrets and of bounded length."""
@@ -108,9 +119,28 @@ class Redactor:
                 return self.plain(_said(value))
 
 
+def _without(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """The text with these places struck out; those that overlap are one."""
+    parts, end = [], 0
+    for start, stop in sorted(places):
+        if start >= end:
+            parts += [text[end:start], STRUCK]
+        end = max(end, stop)
+    return "".join([*parts, text[end:]])
+
+
 def _strike(found: re.Match[str]) -> str:
     """Keep what introduces a key, such as ``Bearer``, and strike out the key."""
-    return f"{found['before'] or found['basic'] or found['name'] or found['user'] or ''}{STRUCK}"
+    return f"{_introduced_by(found)}{STRUCK}"
+
+
+def _key_in(found: re.Match[str]) -> tuple[int, int]:
+    """Where the key itself begins and ends."""
+    return found.start() + len(_introduced_by(found)), found.end()
+
+
+def _introduced_by(found: re.Match[str]) -> str:
+    return found["before"] or found["basic"] or found["name"] or found["user"] or ""
 
 
 def forms_of(secret: str) -> frozenset[str]:

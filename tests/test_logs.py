@@ -245,6 +245,21 @@ def test_ordinary_words_stay(text: str) -> None:
     assert Redactor().text(text) == text
 
 
+@pytest.mark.parametrize("secret", ["sk-abcdefgh", "bcdefghij", "efghijkl", "abcdefghijkl is"])
+def test_of_a_key_that_holds_a_known_secret_nothing_is_left(secret: str) -> None:
+    redactor = Redactor()
+    redactor.keep([secret])
+    assert redactor.text("the key sk-abcdefghijkl is wrong") in ("the key *** is wrong", "the key *** wrong")
+    redactor.keep(["ghijklmnop"])
+    assert redactor.text("Authorization: Bearer abcdefghijklmnopqr, no") == "Authorization: Bearer ***, no"
+
+
+def test_of_known_secrets_that_overlap_nothing_is_left() -> None:
+    redactor = Redactor()
+    redactor.keep(["abcdefghij", "ghijklmn"])
+    assert redactor.known("it is abcdefghijklmn, twice: ghijklmnabcdefghij") == "it is ***, twice: ******"
+
+
 def test_a_short_value_is_a_placeholder_and_no_secret() -> None:
     redactor = Redactor()
     redactor.keep(["none", ""])
