@@ -15,7 +15,7 @@ def _without_packages(missing: str) -> str:
 
 if __name__ == "__main__":
     try:
-        from star_agents.cli import main
+        from star_agents.cli.main import main
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("star_agents"):
             raise

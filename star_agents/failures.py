@@ -2,7 +2,7 @@
 
 A seed goes on without a candidate, a vote, a score or a vector that could not be had. Whoever tolerates that notes it
 here, the store counts it with the seed's outcome (``storage.failure_tallies``), every place where a user looks shows
-``FailureCount.sentence``, and past a share the work stops (``failure_limits``).
+``FailureCount.sentence``, and past a share the work stops (``engine.failure_limits``).
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, cast
 
-from star_agents.content_hash import digest
 from star_agents.failures import Tried
+from star_agents.text.content_hash import digest
 
 Role = Literal["system", "user", "assistant"]
 OutcomeKind = Literal["kept", "base", "dropped"]

@@ -9,12 +9,12 @@ from typing import Any
 
 from openai_server import Move, OpenAIServer
 
-from star_agents.agents import litellm_env
 from star_agents.agents.answer import Answer, Call, Choice, Transport
-from star_agents.agents.direct import DirectTransport
 from star_agents.agents.endpoints import Endpoint, resolve
-from star_agents.agents.stock import StockTransport
-from star_agents.config import AgentConfig
+from star_agents.agents.transports import litellm_env
+from star_agents.agents.transports.direct import DirectTransport
+from star_agents.agents.transports.litellm import StockTransport
+from star_agents.config.models import AgentConfig
 
 WAYS = ("litellm", "direct")
 HELLO = ({"role": "user", "content": "What is the capital of France?"},)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from star_agents.agents.budget_ledger import Unit
 from star_agents.agents.budgets import Limit
-from star_agents.agents.spending import Unit
 
 
 def limits(unit: Unit, total: float | None = None, /, *, per_day: bool = False, **agents: float) -> list[Limit]:

@@ -21,15 +21,15 @@ from chaos_daemon import send, serving
 from daemons import Running
 from pydantic import BaseModel
 
-from star_agents.accounts import limits_of
-from star_agents.agents import litellm_env
 from star_agents.agents.endpoints import resolve
 from star_agents.agents.price_check import refuse_unbounded
-from star_agents.building import PROVIDERS
-from star_agents.cli import PROBLEMS_SHOWN
-from star_agents.config import AgentConfig, Config
-from star_agents.config_file import MAX_BYTES, config_digest, read_config
-from star_agents.config_lines import lines_from
+from star_agents.agents.transports import litellm_env
+from star_agents.cli.main import PROBLEMS_SHOWN
+from star_agents.config.lines import lines_from
+from star_agents.config.models import AgentConfig, Config
+from star_agents.config.reading import MAX_BYTES, config_digest, read_config
+from star_agents.engine.accounts import limits_of
+from star_agents.engine.wiring import PROVIDERS
 from star_agents.errors import ConfigError, Problem
 
 GOOD = """\

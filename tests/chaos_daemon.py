@@ -25,8 +25,8 @@ import yaml
 from daemons import Running, charges, provider
 from lines import agents_yaml, results
 
-from star_agents.cli import main
-from star_agents.config_file import parse_config
+from star_agents.cli.main import main
+from star_agents.config.reading import parse_config
 from star_agents.errors import ConfigError
 from star_agents.storage.reader import StoreReader
 

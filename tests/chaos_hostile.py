@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from star_agents.agents.judging.referee import judge
 from star_agents.agents.prompts import Prompts
-from star_agents.agents.referee import judge
-from star_agents.agents.structured import ReplyForm
+from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.records import Message, Reply, Sample
 
 Side = Literal["A", "B", "tie"]

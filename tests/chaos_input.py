@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from star_agents import config, config_sections
-from star_agents.cli import main
+from star_agents.cli.main import main
+from star_agents.config import models, sections
 
 GOOD_CONFIG = """\
 agents:
@@ -187,16 +187,16 @@ def _broken_texts(draw: random.Random) -> dict[str, bytes]:
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
-    "": config.Config,
-    "agents.tutor": config.AgentConfig,
-    "pairs.0": config.PairConfig,
-    "base_pairs.0": config.PairConfig,
-    "referee": config.RefereeConfig,
-    "scoring": config.ScoringConfig,
-    "memory": config.MemoryConfig,
-    "evolution": config.EvolutionConfig,
-    "server": config_sections.ServerConfig,
-    "failure_limits": config_sections.FailureLimitsConfig,
+    "": models.Config,
+    "agents.tutor": models.AgentConfig,
+    "pairs.0": models.PairConfig,
+    "base_pairs.0": models.PairConfig,
+    "referee": models.RefereeConfig,
+    "scoring": models.ScoringConfig,
+    "memory": models.MemoryConfig,
+    "evolution": models.EvolutionConfig,
+    "server": sections.ServerConfig,
+    "failure_limits": sections.FailureLimitsConfig,
 }
 _PAIR = {"instruction": "keep", "response": "tutor"}
 

@@ -1,4 +1,4 @@
-"""kill -9 of a whole daemon: at random moments, and at every place that has a name (``star_agents.crash_points``).
+"""kill -9 of a whole daemon: at random moments, and at every place that has a name (``process.crash_points``).
 
 The provider outlives the kills and keeps a book; after each of them folder and book are looked at (``chaos_audit``).
 The functions take ``rounds`` and ``seed`` and return a report; the suite runs them small, tools/chaos at full size.

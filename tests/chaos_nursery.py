@@ -154,7 +154,7 @@ def main() -> None:
 
 def _import_everything() -> None:
     """What a daemon would import before its first seed."""
-    for name in ("aiohttp.web", "star_agents.commands.backup", "star_agents.commands.serve"):
+    for name in ("aiohttp.web", "star_agents.cli.backup", "star_agents.cli.serve"):
         importlib.import_module(name)
 
 
@@ -170,7 +170,7 @@ def _become(arguments: Sequence[str], environment: Mapping[str, str], *, cold: b
     os.environ.update(environment)
     if cold:
         os.execv(sys.executable, [sys.executable, "-m", "star_agents", *arguments])
-    from star_agents.cli import main as star_agents  # noqa: PLC0415
+    from star_agents.cli.main import main as star_agents  # noqa: PLC0415
 
     code = 0
     try:

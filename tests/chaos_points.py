@@ -15,8 +15,8 @@ from pathlib import Path
 from chaos_audit import Facts
 from chaos_kills import KILLED, KillReport, Story, story
 
-from star_agents.crash_points import CRASH_POINTS, VARIABLE
-from star_agents.line import INDEX_FILE
+from star_agents.engine.engine import INDEX_FILE
+from star_agents.process.crash_points import CRASH_POINTS, VARIABLE
 
 SEEDS = 10
 """New ones for a process that is to die at work."""

@@ -13,8 +13,8 @@ from typing import Any
 import hnswlib
 import numpy as np
 
-from star_agents.config import Config
-from star_agents.line import INDEX_FILE
+from star_agents.config.models import Config
+from star_agents.engine.engine import INDEX_FILE
 from star_agents.records import Sample
 from star_agents.scheduling.hashing_embedder import DIMENSION, embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes

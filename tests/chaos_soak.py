@@ -27,8 +27,8 @@ from chaos_provider import charges, provider
 from daemons import PATIENCE_S
 from lines import agents_yaml
 
-from star_agents.daemon import serve
-from star_agents.logs import LogFeed, set_up_logging
+from star_agents.engine.daemon import serve
+from star_agents.observe.logs import LogFeed, set_up_logging
 from star_agents.storage.connection import log_bytes
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE

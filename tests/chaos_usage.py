@@ -18,8 +18,8 @@ from openai_server import Body, Move, OpenAIServer, Raw
 
 from star_agents.agents.budgets import Budgets
 from star_agents.agents.client import AgentClient
-from star_agents.bounds import MOST_TOKENS
-from star_agents.config import AgentConfig
+from star_agents.config.models import AgentConfig
+from star_agents.limits.numbers import MOST_TOKENS
 from star_agents.records import Message, Reply
 from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from star_agents.batch import BatchResult, run_batch
-from star_agents.config import Config
-from star_agents.config_file import parse_config
+from star_agents.config.models import Config
+from star_agents.config.reading import parse_config
+from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.records import Sample, Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Result

@@ -10,8 +10,8 @@ import anyio
 import anyio.lowlevel
 
 from star_agents.errors import Problem, SeedFileError, UsageError
-from star_agents.logs import LogFeed
-from star_agents.logs.feed import LogReader
+from star_agents.observe.logs import LogFeed
+from star_agents.observe.logs.feed import LogReader
 from star_agents.web.backend import NotNow
 
 CANARY = "canary-4711"

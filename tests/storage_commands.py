@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from star_agents.cli import main
+from star_agents.cli.main import main
 
 
 class Shown(NamedTuple):

@@ -8,16 +8,16 @@ from pathlib import Path
 from budget_limits import dollars
 from storage_samples import commit, intent, make_dropped, make_outcome, make_reply, make_seed
 
-from star_agents.accounts import Accounts, budgets_of, restore_budgets
 from star_agents.agents.budgets import Budgets, Charge
-from star_agents.config_file import parse_config
+from star_agents.config.reading import parse_config
+from star_agents.engine.accounts import Accounts, budgets_of, restore_budgets
+from star_agents.engine.status import describe
 from star_agents.events import CallAnswered, OutcomeCommitted, SeedsAdded
-from star_agents.figures import usd_each, usd_sum
 from star_agents.records import Outcome, Reply, Seed
-from star_agents.status import describe
 from star_agents.storage.rows import Counts, PairCost, Spend, Taken, known
 from star_agents.storage.store import Store
 from star_agents.storage.tallies import Tallies
+from star_agents.text.figures import usd_each, usd_sum
 
 
 class Working:

@@ -46,7 +46,7 @@ from openai_server import Answer, Body, Cut, Fault, Garbage, Hang, OpenAIServer,
 from star_agents.agents.budgets import Budgets, Charge
 from star_agents.agents.client import AgentClient, CallReport
 from star_agents.agents.local_network import is_local
-from star_agents.config import AgentConfig, DeploymentConfig
+from star_agents.config.models import AgentConfig, DeploymentConfig
 from star_agents.errors import (
     AgentError,
     AgentRateLimited,

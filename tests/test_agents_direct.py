@@ -14,16 +14,16 @@ import aiohttp
 import pytest
 from openai_server import Answer, Fault, Hang, OpenAIServer, Raw
 
-from star_agents.agents import litellm_env
 from star_agents.agents.answer import Call
-from star_agents.agents.direct import DirectTransport
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.http_failure import HttpFailure
-from star_agents.agents.routes import Dialect, Route
 from star_agents.agents.translate import translate
-from star_agents.config import AgentConfig
+from star_agents.agents.transports import litellm_env
+from star_agents.agents.transports.direct import DirectTransport
+from star_agents.agents.transports.direct_routes import Dialect, Route
+from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRefused, AgentUnavailable
-from star_agents.redaction import redactor
+from star_agents.text.redaction import redactor
 
 KEY = "sk-canary-2f81c6d0"
 

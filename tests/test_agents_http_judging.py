@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from openai_server import OpenAIServer
 
 from star_agents.agents.client import AgentClient
+from star_agents.agents.judging.referee import judge
 from star_agents.agents.prompts import Prompts
-from star_agents.agents.referee import judge
-from star_agents.agents.structured import ReplyForm
-from star_agents.config import AgentConfig
+from star_agents.agents.replies.structured_output import ReplyForm
+from star_agents.config.models import AgentConfig
 from star_agents.records import Message, Reply, Sample
 
 

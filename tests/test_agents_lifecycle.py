@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from star_agents.agents import litellm_env
 from star_agents.agents.client import AgentClient
-from star_agents.agents.patience import Patience
-from star_agents.config import AgentConfig
+from star_agents.agents.retry import Patience
+from star_agents.agents.transports import litellm_env
+from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentUnavailable
 
 TESTS = Path(__file__).parent
@@ -34,7 +34,7 @@ import asyncio, warnings
 warnings.simplefilter("ignore")
 from openai_server import OpenAIServer
 from star_agents.agents.client import AgentClient
-from star_agents.config import AgentConfig
+from star_agents.config.models import AgentConfig
 from star_agents.records import Message
 warnings.simplefilter("always", ResourceWarning)
 
@@ -60,7 +60,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_importing_the_room_loads_neither_litellm_nor_what_it_brings() -> None:
     code = (
-        "import star_agents.agents.client, star_agents.agents.referee, star_agents.agents.budgets\n"
+        "import star_agents.agents.client, star_agents.agents.judging.referee, star_agents.agents.budgets\n"
         "print(sorted({'litellm', 'openai', 'httpx'} & sys.modules.keys()))"
     )
     assert run(code).stdout.strip() == "[]"

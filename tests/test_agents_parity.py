@@ -31,15 +31,15 @@ from recorded_replies import (
     ollama,
 )
 
-from star_agents.agents import litellm_env
 from star_agents.agents.answer import Call, Choice, Transport
-from star_agents.agents.direct import DirectTransport
 from star_agents.agents.endpoints import Endpoint, resolve
-from star_agents.agents.finish_reasons import KNOWN, finish_reason
 from star_agents.agents.prices import cost, listed_price
-from star_agents.agents.stock import StockTransport
+from star_agents.agents.replies.finish_reasons import KNOWN, finish_reason
 from star_agents.agents.translate import translate
-from star_agents.config import AgentConfig
+from star_agents.agents.transports import litellm_env
+from star_agents.agents.transports.direct import DirectTransport
+from star_agents.agents.transports.litellm import StockTransport
+from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRateLimited
 
 SHAPE = {"temperature": 0.5, "top_p": 0.9, "max_tokens": 7}

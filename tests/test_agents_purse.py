@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from budget_limits import dollars
 
+from star_agents.agents.budget_queue import Purse
 from star_agents.agents.budgets import Budgets, Charge, Reservation
-from star_agents.agents.purse import Purse
 from star_agents.errors import BudgetExhausted
 
 

@@ -7,10 +7,10 @@ from typing import Literal
 
 import pytest
 
+from star_agents.agents.judging.referee import judge
+from star_agents.agents.judging.verdicts import read_paper_verdict, read_verdict
 from star_agents.agents.prompts import Prompts
-from star_agents.agents.referee import judge
-from star_agents.agents.structured import ReplyForm
-from star_agents.agents.verdicts import read_paper_verdict, read_verdict
+from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable, BudgetExhausted
 from star_agents.records import Message, Reply, Sample, Verdict, Vote
 

@@ -8,10 +8,10 @@ import httpx
 import openai
 import pytest
 
-from star_agents.agents import litellm_env
 from star_agents.agents.translate import TABLE, translate
+from star_agents.agents.transports import litellm_env
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable, BudgetExhausted
-from star_agents.redaction import redactor
+from star_agents.text.redaction import redactor
 
 
 def translated(error: Exception, *secrets: str) -> AgentError:

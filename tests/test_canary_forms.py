@@ -18,11 +18,11 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer, Raw, brain
 from test_canary_keys import fetch
 from test_daemon import replace, star_agents
 
-from star_agents.agents.reply_reading import SECRET, read_again, read_choice
-from star_agents.config_file import parse_config
-from star_agents.config_secrets import revision_of, shown_parameters, written_secrets
+from star_agents.agents.replies.reading import SECRET, read_again, read_choice
+from star_agents.config.reading import parse_config
+from star_agents.config.secrets import revision_of, shown_parameters, written_secrets
 from star_agents.records import Reply
-from star_agents.redaction import Redactor, redactor
+from star_agents.text.redaction import Redactor, redactor
 
 KEY = 'qv7/Zr+wX"n2\\Lk<9dTe4'
 PASSWORD, GATE, QUERY = "Hy5p-Wm8tRc3Jx", "Ub6nQe1sVf9zKo4a", "Pd2gYi7hMl0cBw5v"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from tiny_models import CHAT_TEMPLATE, save_model, train_tokenizer
 
-from star_agents.config import ScoringConfig
+from star_agents.config.models import ScoringConfig
+from star_agents.engine.score_dataset.job import ScoreJob, score_file
 from star_agents.errors import ScorerError, UsageError
 from star_agents.records import Message, Sample, Score
-from star_agents.score_dataset.job import ScoreJob, score_file
 from star_agents.scoring import Scorer
 from star_agents.scoring.chat_template import FIXED_DATE, ChatTemplate
 from star_agents.scoring.compat import encoder_for

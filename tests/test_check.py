@@ -19,12 +19,12 @@ from daemons import provider
 from lines import agents_yaml
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
-from star_agents.agents import litellm_env
 from star_agents.agents.endpoints import resolve
 from star_agents.agents.inspection import Inspection, inspect
 from star_agents.agents.model_lists import identify, listed_by_litellm, nearest
-from star_agents.cli import main
-from star_agents.config import AgentConfig, DeploymentConfig
+from star_agents.agents.transports import litellm_env
+from star_agents.cli.main import main
+from star_agents.config.models import AgentConfig, DeploymentConfig
 from star_agents.errors import ConfigError
 from star_agents.offline import resolve_model
 from star_agents.offline.agents import respond
@@ -557,7 +557,7 @@ def test_what_is_wrong_in_the_file_is_said_before_anything_heavy_is_loaded(tmp_p
     file = tmp_path / "agents.yaml"
     file.write_text("agents: {gpt: {model: openai/gpt-4o, api_key: os.environ/NO_SUCH_KEY}}\nselection: gap\n")
     script = (
-        "import sys\nfrom star_agents.cli import main\ntry: main(sys.argv[1:])\n"
+        "import sys\nfrom star_agents.cli.main import main\ntry: main(sys.argv[1:])\n"
         "except SystemExit as end: print(end.code, sorted({'torch', 'litellm', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run(

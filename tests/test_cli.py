@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from star_agents.cli import main
+from star_agents.cli.main import main
 
 SAMPLES = """
 agents:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from star_agents.config import Config
-from star_agents.config_base import Section
-from star_agents.config_file import config_digest, parse_config, read_config
+from star_agents.config.base import Section
+from star_agents.config.models import Config
+from star_agents.config.reading import config_digest, parse_config, read_config
 from star_agents.errors import ConfigError
 from star_agents.records import AgentPair
 

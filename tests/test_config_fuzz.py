@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from chaos_config import CHARACTERS_AT_MOST, GOOD, SECONDS_AT_MOST, FuzzReport, edit_all, large_texts, read_all
 
-from star_agents.agents import litellm_env
 from star_agents.agents.endpoints import resolve
-from star_agents.building import PROVIDERS
-from star_agents.config import MAX_AGENTS, MAX_PAIRS
-from star_agents.config_file import parse_config, read_config
-from star_agents.config_lines import lines_from, with_lines
+from star_agents.agents.transports import litellm_env
+from star_agents.config.lines import lines_from, with_lines
+from star_agents.config.models import MAX_AGENTS, MAX_PAIRS
+from star_agents.config.reading import parse_config, read_config
+from star_agents.engine.wiring import PROVIDERS
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
 
 TEXTS, EDITS = 500, 60

@@ -23,7 +23,7 @@ from daemons import PATIENCE_S, Running
 from prometheus_client.parser import text_string_to_metric_families
 
 from star_agents.events import Event
-from star_agents.logs.lines import OTHER_LINES, kind_of
+from star_agents.observe.logs.lines import OTHER_LINES, kind_of
 
 DASHBOARDS = REPOSITORY / "tools" / "dashboards"
 EVERY_LINE = {"timestamp", "level", "event"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from star_agents.cli import main
+from star_agents.cli.main import main
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -11,12 +11,12 @@ import anyio
 import pytest
 
 from star_agents.agents.client import AgentClient
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.config_file import parse_config
+from star_agents.config.reading import parse_config
+from star_agents.engine.engine import Line
+from star_agents.engine.wiring import open_line
 from star_agents.errors import StoreError
 from star_agents.events import ConfigApplied, Event
-from star_agents.line import Line
+from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
 
 BEFORE = parse_config("agents:\n  tutor: {model: offline/tutor, budget_calls: 5}\nselection: random\n")

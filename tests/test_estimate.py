@@ -20,11 +20,11 @@ from lines import agents_yaml, config_for, results, seeds
 from openai_server import Answer, OpenAIServer
 from rich.console import Console
 
-from star_agents.batch import BatchResult, run_batch
-from star_agents.cli import main
-from star_agents.config import Config
-from star_agents.confirming import REFUSED, Confirmation
-from star_agents.estimating import SAMPLE, carry_over, pick_sample
+from star_agents.cli.main import main
+from star_agents.config.models import Config
+from star_agents.engine.batch import BatchResult, run_batch
+from star_agents.engine.confirmation import REFUSED, Confirmation
+from star_agents.engine.estimate import SAMPLE, carry_over, pick_sample
 
 PRICE = ", input_cost_per_token: 0, output_cost_per_token: 0.001, max_tokens: 50"
 ONE_CALL = "pairs: [{instruction: keep, response: b}]\nselection: random\ncandidates: 1\nconcurrency: 32"

@@ -8,11 +8,11 @@ from typing import Literal
 
 import pytest
 
-from star_agents.agents.exam import Exam, ExamPair, ExamResult, examine, general_exam, needed
-from star_agents.agents.frames import BREAKS, with_frame_tests
+from star_agents.agents.judging.exam import Exam, ExamPair, ExamResult, examine, general_exam, needed
+from star_agents.agents.judging.frame_tests import BREAKS, with_frame_tests
+from star_agents.agents.judging.verdict_words import claims
 from star_agents.agents.prompts import Prompts
-from star_agents.agents.structured import ReplyForm
-from star_agents.agents.verdict_words import claims
+from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.errors import AgentUnavailable
 from star_agents.records import Message, Reply
 

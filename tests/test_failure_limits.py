@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from star_agents.config_sections import FailureLimitsConfig
-from star_agents.failure_limits import FailureLimits
+from star_agents.config.sections import FailureLimitsConfig
+from star_agents.engine.failure_limits import FailureLimits
 from star_agents.failures import (
     BUDGET_SPENT,
     DOWN,

@@ -22,8 +22,8 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 from storage_samples import make_outcome, make_seed
 from tiny_models import save_model, train_tokenizer
 
-from star_agents.config import Config
-from star_agents.config_file import parse_config
+from star_agents.config.models import Config
+from star_agents.config.reading import parse_config
 from star_agents.failures import BUDGET_SPENT, OTHER, REASONS_KEPT, Failure, Tried
 from star_agents.records import Message, Sample, Seed
 from star_agents.storage.reader import StoreReader

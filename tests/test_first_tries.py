@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import pytest
 from storage_samples import make_outcome, make_seed
 
-from star_agents.config import Config
-from star_agents.config_file import parse_config
+from star_agents.config.models import Config
+from star_agents.config.reading import parse_config
 from star_agents.records import AgentPair, Draw
 from star_agents.scheduling.draw import FIRST_TRIES, draw_pairs
 from star_agents.scheduling.memory import MemoryBank, Remembered, as_vector

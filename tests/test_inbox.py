@@ -16,12 +16,12 @@ import anyio.lowlevel
 import pytest
 from lines import config_for
 
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.config_sections import ServerConfig
+from star_agents.config.sections import ServerConfig
+from star_agents.engine.engine import Line
+from star_agents.engine.inbox import OPEN_TIMES, WATCHED_S, Inbox, make_inbox
+from star_agents.engine.wiring import open_line
 from star_agents.events import Event, IntakeWaits, SeedsAdded, SeedsRejected
-from star_agents.inbox import OPEN_TIMES, WATCHED_S, Inbox, make_inbox
-from star_agents.line import Line
+from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
 
 SETTLE_S = 5.0

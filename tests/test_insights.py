@@ -17,16 +17,16 @@ from openai_server import OpenAIServer
 from storage_commands import star
 from storage_samples import commit, make_dropped, make_outcome, make_seed
 
-from star_agents.accounts import Accounts
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.config_file import parse_config
+from star_agents.config.reading import parse_config
+from star_agents.engine.accounts import Accounts
+from star_agents.engine.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace, Spending
+from star_agents.engine.live_status import status_of
+from star_agents.engine.status import describe, describe_config, eta_s, projected_usd
+from star_agents.engine.wiring import open_line
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
+from star_agents.observe.bus import Bus
 from star_agents.records import Outcome
 from star_agents.scheduling.policies import make_policy
-from star_agents.serving.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace, Spending
-from star_agents.serving.live import status_of
-from star_agents.status import describe, describe_config, eta_s, projected_usd
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.storage.rows import Counts, Spend

@@ -15,18 +15,18 @@ import pytest
 from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
-from star_agents.agents.exam import general_exam
-from star_agents.agents.frames import BREAKS, one_order_note
-from star_agents.batch import run_batch
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.cli import main
-from star_agents.config import Config
+from star_agents.agents.judging.exam import general_exam
+from star_agents.agents.judging.frame_tests import BREAKS, one_order_note
+from star_agents.cli.main import main
+from star_agents.config.models import Config
+from star_agents.engine.batch import run_batch
+from star_agents.engine.engine import Line
+from star_agents.engine.status import describe
+from star_agents.engine.wiring import open_line
 from star_agents.events import Event, JudgeExamined, JudgeNotExamined, JudgingNoted
-from star_agents.line import Line
+from star_agents.observe.bus import Bus
 from star_agents.offline import exam as world_exam
 from star_agents.offline.world import check
-from star_agents.status import describe
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from star_agents.config_file import parse_config
+from star_agents.config.kept import kept_config
+from star_agents.config.reading import parse_config
 from star_agents.errors import StoreError
-from star_agents.kept_config import kept_config
 
 CONFIG = parse_config(
     "agents:\n  a: {model: openai/m, api_base: 'http://h/v1'}\n  b: {model: offline/tutor}\nselection: random\n"

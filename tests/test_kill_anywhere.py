@@ -12,7 +12,7 @@ from chaos_points import kill_at_points
 from chaos_provider import charges, mark_of, signed
 from chaos_sync import check_sync_order
 
-from star_agents.crash_points import CRASH_POINTS, VARIABLE
+from star_agents.process.crash_points import CRASH_POINTS, VARIABLE
 
 KILLS = 20
 TIMES = 3

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from star_agents.config import Config
-from star_agents.config_changes import MARKS, config_marks
-from star_agents.config_file import parse_config
-from star_agents.leading import leader, win_rate
-from star_agents.status import describe
+from star_agents.config.changes import MARKS, config_marks
+from star_agents.config.models import Config
+from star_agents.config.reading import parse_config
+from star_agents.engine.status import describe
+from star_agents.scheduling.win_rates import leader, win_rate
 from star_agents.storage.rows import Counts
 from star_agents.storage.tallies import Tallies
 

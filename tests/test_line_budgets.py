@@ -14,12 +14,12 @@ from lines import config_for, results, seeds
 from openai_server import OpenAIServer
 from rich.console import Console
 
-from star_agents.batch import run_batch
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.config import Config
+from star_agents.config.models import Config
+from star_agents.engine.batch import run_batch
+from star_agents.engine.engine import Line
+from star_agents.engine.wiring import open_line
 from star_agents.events import BudgetCleared, BudgetReached, Event
-from star_agents.line import Line
+from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
 
 NOON = 1_782_907_200.0

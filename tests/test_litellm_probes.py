@@ -24,8 +24,8 @@ import anyio
 import pytest
 from openai_server import Answer, Fault, Hang, OpenAIServer
 
-from star_agents.agents import litellm_env
 from star_agents.agents.translate import translate
+from star_agents.agents.transports import litellm_env
 from star_agents.errors import AgentRateLimited
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -96,7 +96,7 @@ reached = []
 sys.addaudithook(
     lambda event, arguments: reached.append(event) if event in ("socket.connect", "socket.getaddrinfo") else None
 )
-from star_agents.agents import litellm_env
+from star_agents.agents.transports import litellm_env
 litellm = litellm_env.load()
 litellm.Router(model_list=[], num_retries=0)
 print(reached, len(litellm.model_cost) > 1000)

@@ -22,10 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import agents_yaml
 
-from star_agents.commands.logs import command
+from star_agents.cli.logs import command
 from star_agents.errors import StoreError
-from star_agents.logs.file import LogFile, log_files
-from star_agents.logs.reading import LogTail
+from star_agents.observe.logs.file import LogFile, log_files
+from star_agents.observe.logs.reading import LogTail
 
 LOGS = [sys.executable, "-m", "star_agents", "logs"]
 

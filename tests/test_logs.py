@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from lines import config_for, seeds
 from openai_server import Body, Fault, Move, OpenAIServer, brain
 
-from star_agents.batch import run_batch
+from star_agents.engine.batch import run_batch
 from star_agents.errors import Problem, UsageError
 from star_agents.events import (
     CallFailed,
@@ -33,14 +33,14 @@ from star_agents.events import (
     SeedsRejected,
     StateChanged,
 )
-from star_agents.logs import set_up_logging
-from star_agents.logs.feed import LogFeed
-from star_agents.logs.lines import LibraryLine
-from star_agents.logs.log import Log
-from star_agents.logs.repeats import Repeats
-from star_agents.logs.table import line_kinds, table
+from star_agents.observe.logs import set_up_logging
+from star_agents.observe.logs.feed import LogFeed
+from star_agents.observe.logs.lines import LibraryLine
+from star_agents.observe.logs.log import Log
+from star_agents.observe.logs.repeats import Repeats
+from star_agents.observe.logs.table import line_kinds, table
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Sample
-from star_agents.redaction import Redactor, keep_secret, keep_secrets_of
+from star_agents.text.redaction import Redactor, keep_secret, keep_secrets_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAD = {"timestamp", "level", "event"}
@@ -85,8 +85,8 @@ def committed(text: str = "What?") -> OutcomeCommitted:
 
 
 def test_the_table_is_the_one_that_the_source_makes() -> None:
-    kept = (REPOSITORY / "star_agents" / "logs" / "events.md").read_text(encoding="utf-8")
-    assert kept == table(), "run: python -m star_agents.logs.table > star_agents/logs/events.md"
+    kept = (REPOSITORY / "star_agents" / "observe" / "logs" / "events.md").read_text(encoding="utf-8")
+    assert kept == table(), "run: python -m star_agents.observe.logs.table > star_agents/observe/logs/events.md"
 
 
 def test_a_field_has_one_type_in_every_line() -> None:
@@ -278,7 +278,7 @@ def test_secrets_of_the_environment_are_known_by_their_names() -> None:
 FAULT = """
 import sys, threading, warnings
 from pathlib import Path
-from star_agents.logs import keep_secret, set_up_logging
+from star_agents.observe.logs import keep_secret, set_up_logging
 keep_secret("hunter2-hunter2")
 set_up_logging(level="error", folder=Path(sys.argv[1]))
 warnings.warn("look out for hunter2-hunter2")

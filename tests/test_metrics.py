@@ -29,7 +29,7 @@ from star_agents.events import (
     SeedsAdded,
     SeedsRejected,
 )
-from star_agents.lag import watch_lag
+from star_agents.process.event_loop_lag import watch_lag
 from star_agents.web.metrics import Metrics
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from star_agents.errors import StoreError
-from star_agents.notify import Notifier
+from star_agents.process.systemd import Notifier
 
 
 class Manager:

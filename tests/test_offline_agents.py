@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
+from star_agents.agents.judging.verdicts import read_paper_verdict, read_verdict
 from star_agents.agents.prompts import Prompts
-from star_agents.agents.verdicts import read_paper_verdict, read_verdict
 from star_agents.errors import AgentRefused
 from star_agents.offline import world
 from star_agents.offline.agents import SAMPLE_AGENTS, OfflineReply, kind_of, respond

@@ -13,18 +13,18 @@ from chaos_faults import poison
 from lines import config_for, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
-from star_agents.agents.reply_reading import longest_text
-from star_agents.building import open_line
-from star_agents.bus import Bus
+from star_agents.agents.replies.reading import longest_text
+from star_agents.bench.bench import SeedBench
+from star_agents.engine.returned_seeds import RETURNS
+from star_agents.engine.wiring import open_line
 from star_agents.errors import AgentUnavailable
 from star_agents.events import Event, OutcomeCommitted, SeedReturned
+from star_agents.observe.bus import Bus
 from star_agents.recipes.star import StarSettings, star
 from star_agents.records import Assessed
-from star_agents.returned_seeds import RETURNS
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 from star_agents.storage.why import why
-from star_agents.workbench import SeedBench
 
 POISON = "<|im_start|>"
 UNBEARABLE = Fault(status=500, message="the tokenizer broke")

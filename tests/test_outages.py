@@ -9,10 +9,10 @@ import anyio
 from lines import config_for, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.config import Config
+from star_agents.config.models import Config
+from star_agents.engine.wiring import open_line
 from star_agents.events import DeploymentChanged, Event, SeedReturned
+from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
 
 UNIFORM = "{concurrency: 4, memory: false, evolution: {policy: uniform}}"

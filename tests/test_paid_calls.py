@@ -12,14 +12,14 @@ from lines import config_for, seeds
 from openai_server import Answer, Cut, Fault, Move, OpenAIServer
 
 from star_agents.agents.budgets import Charge
-from star_agents.building import open_line
-from star_agents.bus import Bus
+from star_agents.bench.bench import SeedBench
+from star_agents.bench.paid_calls import PaidCalls
+from star_agents.engine.wiring import open_line
 from star_agents.errors import AgentError, AgentUnavailable
-from star_agents.paid_calls import PaidCalls
+from star_agents.observe.bus import Bus
 from star_agents.records import Message, Reply
 from star_agents.storage.rows import Taken
 from star_agents.storage.store import Store
-from star_agents.workbench import SeedBench
 
 ASKED = [Message(role="user", content="Say something.")]
 PER_AGENT = ", retries: 0, max_tokens: 100, input_cost_per_token: 0.001, output_cost_per_token: 0.001"

@@ -8,10 +8,10 @@ import anyio
 from lines import config_for, results, seeds
 from openai_server import OpenAIServer
 
-from star_agents.building import open_line
-from star_agents.bus import Bus
+from star_agents.engine.engine import Line
+from star_agents.engine.wiring import open_line
 from star_agents.events import CallEnded, Event, OutcomeCommitted, PairsDrawn
-from star_agents.line import Line
+from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
 
 

@@ -15,10 +15,10 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer
 from rich.console import Console
 from test_daemon import star_agents
 
-from star_agents.commands.tables import print_json, print_table
-from star_agents.consoles import say_on
-from star_agents.printing import printable, say
-from star_agents.redaction import keep_secret
+from star_agents.cli.tables import print_json, print_table
+from star_agents.text.consoles import say_on
+from star_agents.text.printing import printable, say
+from star_agents.text.redaction import keep_secret
 
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[1A\x9b31m\r\u202egpj\u200b\x7f\ud800"
@@ -28,12 +28,12 @@ STEERING = re.compile(r"[^\n\t\x20-\x7e\u00a1-\uffff]|[\u0080-\u009f\u200b-\u200
 
 WAYS_OUT = {"echo", "secho", "confirm", "prompt", "echo_via_pager", "progressbar"}
 ELSEWHERE = {
-    ("printing", "echo"): "the one way",
-    ("consoles", "print"): "the one way to rich",
-    ("cli", "show"): "click's own errors, into a text that is said",
-    ("logs.table", "write"): "writes a document of this project, from this project's texts",
-    ("logs.log", "write"): "into logs.stream",
-    ("logs.stream", "write"): "the log: JSON, or for people with each value cleaned",
+    ("text.printing", "echo"): "the one way",
+    ("text.consoles", "print"): "the one way to rich",
+    ("cli.main", "show"): "click's own errors, into a text that is said",
+    ("observe.logs.table", "write"): "writes a document of this project, from this project's texts",
+    ("observe.logs.log", "write"): "into observe.logs.stream",
+    ("observe.logs.stream", "write"): "the log: JSON, or for people with each value cleaned",
     ("scoring.worker", "write"): "frames for the parent process",
 }
 
@@ -64,7 +64,12 @@ def test_nothing_prints_but_by_the_one_way() -> None:
 
 def test_the_search_finds_the_ways_out_that_there_are() -> None:
     found = {(module, name) for module, name, _ in ways_out()}
-    assert {("printing", "echo"), ("consoles", "print"), ("logs.table", "write"), ("cli", "show")} <= found
+    assert {
+        ("text.printing", "echo"),
+        ("text.consoles", "print"),
+        ("observe.logs.table", "write"),
+        ("cli.main", "show"),
+    } <= found
 
 
 # What it does.

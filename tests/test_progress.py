@@ -7,8 +7,8 @@ import io
 from rich.console import Console
 from storage_samples import make_outcome, make_seed
 
+from star_agents.engine.progress import BatchProgress
 from star_agents.events import CallAnswered, OutcomeCommitted
-from star_agents.progress import BatchProgress
 from star_agents.storage.rows import Counts
 
 NOTHING = Counts(

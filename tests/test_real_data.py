@@ -9,8 +9,8 @@ import pytest
 from lines import config_for, origin, read_jsonl, run
 from openai_server import OpenAIServer
 
-from star_agents.config import Config
-from star_agents.config_file import parse_config
+from star_agents.config.models import Config
+from star_agents.config.reading import parse_config
 from star_agents.records import Seed
 from star_agents.storage.seed_files import read_seeds
 

@@ -20,7 +20,7 @@ from lines import origin, read_jsonl, results
 from real_llm import TOOL, RealLlm, real_llm, real_rows, write_rows
 
 from star_agents.agents.client import AgentClient
-from star_agents.config_file import parse_config
+from star_agents.config.reading import parse_config
 from star_agents.records import Message
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from star_agents.rejected_seeds import RejectedSeeds
+from star_agents.engine.rejected_seeds import RejectedSeeds
 
 
 def test_two_seeds_in_a_row_are_the_providers_doing() -> None:

@@ -15,12 +15,12 @@ from openai_server import Answer, OpenAIServer
 from star_agents.agents.answer import Answer as ProviderAnswer
 from star_agents.agents.answer import Choice
 from star_agents.agents.replicates import shares
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.line import Line
+from star_agents.bench.bench import SeedBench
+from star_agents.engine.engine import Line
+from star_agents.engine.wiring import open_line
+from star_agents.observe.bus import Bus
 from star_agents.records import Message
 from star_agents.storage.store import Store
-from star_agents.workbench import SeedBench
 
 ASKED = [Message(role="user", content="Say something.")]
 PRICED = ", input_cost_per_token: 0.001, output_cost_per_token: 0.001"

@@ -15,7 +15,7 @@ from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Move, OpenAIServer, brain
 from recorded_replies import chat, choice
 
-from star_agents.cli import cli
+from star_agents.cli.main import cli
 from star_agents.records import AgentPair, Candidate, Reply, Sample
 from star_agents.storage.row_reading import read_rows
 from star_agents.storage.store import STORE_FILE

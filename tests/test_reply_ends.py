@@ -15,15 +15,15 @@ from openai_server import Answer, Raw
 from recorded_replies import chat, choice, raw
 
 from star_agents.agents.answer import Choice
-from star_agents.agents.finish_reasons import KNOWN, finish_reason, most_tokens
-from star_agents.agents.reply_reading import longest_text, read_again, read_choice, why_unusable
+from star_agents.agents.replies.finish_reasons import KNOWN, finish_reason, most_tokens
+from star_agents.agents.replies.reading import longest_text, read_again, read_choice, why_unusable
 from star_agents.agents.translate import translate
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Reply, Sample, Seed
 from star_agents.storage.result_rows import SAMPLE_SHAPES, selected_rows
 from star_agents.storage.rows import OutcomeRow, Result
 from star_agents.storage.seed_files import read_seeds, write_rows
-from star_agents.visible_text import is_visible
+from star_agents.text.visible import is_visible
 
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 each_way = pytest.mark.parametrize("way", WAYS)

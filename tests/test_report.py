@@ -21,13 +21,14 @@ from storage_samples import commit, make_dropped, make_outcome, make_seed
 from test_score_report import TAGS, Page
 
 import star_agents.web
-from star_agents.batch import run_batch
-from star_agents.commands.report import command
-from star_agents.config_file import parse_config
+from star_agents.cli.report import command
+from star_agents.config.reading import parse_config
+from star_agents.engine.batch import run_batch
+from star_agents.engine.run_facts import OTHER_REASONS, REASONS, TO_READ, Reservoir, read_facts
 from star_agents.errors import StoreError
 from star_agents.records import Outcome, Sample, Score
 from star_agents.report.curves import COLOURED, HEIGHT, LEFT, RIGHT, WIDTH, Edit, Moment, curves, rank, thin
-from star_agents.report.facts import OTHER_REASONS, REASONS, TO_READ, Reservoir, RunFacts, read_facts
+from star_agents.report.facts import RunFacts
 from star_agents.report.run_page import STYLE, run_page
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lines import seeds
 
-from star_agents.returned_seeds import RETURNS, RETURNS_ALONE, ReturnedSeeds
+from star_agents.engine.returned_seeds import RETURNS, RETURNS_ALONE, ReturnedSeeds
 from star_agents.storage.store import Store
 
 WHY = "referee j"

@@ -13,9 +13,9 @@ from lines import config_for, results, seeds
 from openai_server import Fault, OpenAIServer, brain
 from rich.console import Console
 
-from star_agents.batch import BatchResult, run_batch
-from star_agents.cli import main
-from star_agents.config import Config
+from star_agents.cli.main import main
+from star_agents.config.models import Config
+from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.records import Seed
 from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.store import Store

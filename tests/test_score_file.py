@@ -19,11 +19,11 @@ import anyio
 import pytest
 from rich.console import Console
 
-from star_agents.config import ScoringConfig
+from star_agents.config.models import ScoringConfig
+from star_agents.engine.score_dataset.job import COLUMNS, ScoredFile, ScoreJob, score_file
+from star_agents.engine.score_dataset.pipeline import IN_FLIGHT, Samples, score_in_order
 from star_agents.errors import ScorerError, SeedFileError, StoreLocked, UsageError
 from star_agents.records import Sample, Score
-from star_agents.score_dataset.job import COLUMNS, ScoredFile, ScoreJob, score_file
-from star_agents.score_dataset.pipeline import IN_FLIGHT, Samples, score_in_order
 from star_agents.scoring import ModelFacts, ScorerFacts
 from star_agents.storage.json_array import BLOCK_BYTES, JsonError, array_elements
 from star_agents.storage.row_reading import read_rows

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pytest
 from lines import agents_yaml
 
-from star_agents.batch import load_seeds
-from star_agents.config_file import parse_config
+from star_agents.config.reading import parse_config
+from star_agents.engine.batch import load_seeds
+from star_agents.engine.score_dataset.source import ScoreSource
 from star_agents.errors import Problem, SeedFileError
-from star_agents.score_dataset.source import ScoreSource
 from star_agents.storage import unpacking
 from star_agents.storage.seed_files import read_rows, read_seeds, write_rows
 

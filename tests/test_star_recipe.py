@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from star_agents.config import Selection
+from star_agents.config.models import Selection
 from star_agents.errors import AgentError
 from star_agents.recipes.scripted import ScriptedBench, refusal
 from star_agents.recipes.star import StarSettings, star

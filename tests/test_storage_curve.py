@@ -18,11 +18,11 @@ from star_agents.records import Outcome, Score, Verdict, Vote
 from star_agents.scheduling.policies import ThompsonPolicy
 from star_agents.storage import curve, ledger, tallies
 from star_agents.storage.migrations import migrate, scripts
-from star_agents.storage.plain_data import to_json
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.sql import execute
 from star_agents.storage.store import STORE_FILE, Store
 from star_agents.storage.tallies import GAP_BINS, Tallies, gap_bin
+from star_agents.text.plain_data import to_json
 
 MOST = 8
 

@@ -16,8 +16,8 @@ import pytest
 from storage_commands import star
 from storage_samples import commit, intent, make_memory, make_outcome, make_reply, make_seed
 
-from star_agents.crash_points import VARIABLE
 from star_agents.errors import StoreError, StoreLocked
+from star_agents.process.crash_points import VARIABLE
 from star_agents.scheduling.memory import MemoryBank, Remembered, as_vector
 from star_agents.storage.backup import back_up
 from star_agents.storage.file_systems import mount_of, refuse_network_folder

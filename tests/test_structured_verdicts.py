@@ -12,9 +12,9 @@ import pytest
 from openai_server import Answer, Body, Fault, Handler, Move, OpenAIServer
 
 from star_agents.agents.client import AgentClient
-from star_agents.agents.referee import verdict_form
-from star_agents.agents.structured import ReplyForm
-from star_agents.config import AgentConfig
+from star_agents.agents.judging.referee import verdict_form
+from star_agents.agents.replies.structured_output import ReplyForm
+from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRefused
 from star_agents.records import Message, Reply
 

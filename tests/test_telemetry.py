@@ -28,12 +28,12 @@ from opentelemetry.trace import SpanKind, StatusCode
 from storage_samples import make_dropped, make_outcome, make_seed
 from test_architecture import imports_of, modules
 
-from star_agents.building import open_line
-from star_agents.bus import Bus
+from star_agents.engine.wiring import open_line
 from star_agents.events import CallAnswered, CallEnded, CallFailed, Event, OutcomeCommitted, SeedReturned
+from star_agents.observe.bus import Bus
+from star_agents.observe.telemetry import is_asked_for, open_telemetry
+from star_agents.observe.telemetry_spans import MOST_OPEN, Telemetry
 from star_agents.storage.store import Store
-from star_agents.telemetry import is_asked_for, open_telemetry
-from star_agents.telemetry_spans import MOST_OPEN, Telemetry
 
 NOW_S = 1_800_000_000
 SEED = make_seed(1)
@@ -403,8 +403,8 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 import anyio
-from star_agents.bus import Bus
-from star_agents.telemetry import open_telemetry
+from star_agents.observe.bus import Bus
+from star_agents.observe.telemetry import open_telemetry
 async def main(environ):
     bus = Bus()
     bus.subscribe(lambda event: print(event.name, event.reason))
@@ -434,4 +434,4 @@ def test_one_file_alone_knows_the_library() -> None:
     }
     assert knowing == {"telemetry_spans"}
     imported = {one for path in modules().values() for one in imports_of(path)}
-    assert "star_agents.telemetry_spans" not in imported
+    assert "star_agents.observe.telemetry_spans" not in imported

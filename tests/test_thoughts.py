@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from openai_server import Answer
 from recorded_replies import chat, choice, ollama
 
-from star_agents.agents.reply_reading import NO_END
-from star_agents.agents.thought_forms import FORMS
-from star_agents.agents.thoughts import Parted, part
+from star_agents.agents.replies.reading import NO_END
+from star_agents.agents.replies.thought_forms import FORMS
+from star_agents.agents.replies.thoughts import Parted, part
 
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 each_way = pytest.mark.parametrize("way", WAYS)

@@ -17,13 +17,13 @@ from rich.console import Console
 from star_agents.agents.client import AgentClient
 from star_agents.agents.rate_limit import Sent
 from star_agents.agents.throttle import ThrottleChange
-from star_agents.batch import run_batch
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.config import AgentConfig
+from star_agents.config.models import AgentConfig
+from star_agents.engine.batch import run_batch
+from star_agents.engine.progress import BatchProgress
+from star_agents.engine.wiring import open_line
 from star_agents.errors import AgentRateLimited, AgentRefused
 from star_agents.events import AgentThrottled, AgentUnthrottled, DeploymentChanged, Event
-from star_agents.progress import BatchProgress
+from star_agents.observe.bus import Bus
 from star_agents.records import Message
 from star_agents.storage.rows import Counts
 from star_agents.storage.store import Store

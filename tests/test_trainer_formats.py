@@ -13,7 +13,7 @@ from lines import read_jsonl
 from storage_samples import HISTORY, fill_store, make_assessed, make_dropped, make_outcome, make_seed
 from tiny_models import CHAT_TEMPLATE, save_model, train_tokenizer
 
-from star_agents.cli import main
+from star_agents.cli.main import main
 from star_agents.errors import UsageError
 from star_agents.records import Assessed, Candidate, Outcome, Seed
 from star_agents.storage.export import FORMATS, dataset_rows

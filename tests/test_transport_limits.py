@@ -20,16 +20,16 @@ import anyio
 import pytest
 from aiohttp import web
 
-from star_agents.agents import litellm_env
 from star_agents.agents.answer import Call
-from star_agents.agents.direct import DirectTransport
 from star_agents.agents.endpoints import resolve
-from star_agents.agents.reply_body import BOUNDS, LARGEST
-from star_agents.agents.stock import StockTransport
+from star_agents.agents.replies.body import BOUNDS, LARGEST
 from star_agents.agents.translate import translate
-from star_agents.config import AgentConfig
+from star_agents.agents.transports import litellm_env
+from star_agents.agents.transports.direct import DirectTransport
+from star_agents.agents.transports.litellm import StockTransport
+from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentError, AgentRefused, AgentUnavailable
-from star_agents.json_bounds import JsonBounds, JsonMeter, TooMuchJson, measure
+from star_agents.limits.json_structure import JsonBounds, JsonMeter, TooMuchJson, measure
 
 KEY = "sk-canary-7d0b3a91"
 PROMPT = "The prompt that goes nowhere else."

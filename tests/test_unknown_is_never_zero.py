@@ -13,7 +13,7 @@ import pytest
 from daemons import get, provider, start
 from lines import agents_yaml, origin, read_jsonl
 
-from star_agents.cli import main
+from star_agents.cli.main import main
 
 WRONG = re.compile(r"\$\s?0(\.0+)?\b")
 MONEY = re.compile(r"(^|[._])usd([._]|$)")

@@ -15,16 +15,16 @@ from lines import config_for, results, run, seeds
 from openai_server import Body, Fault, Move, OpenAIServer, brain
 from rich.console import Console
 
-from star_agents.accounts import limits_of
 from star_agents.agents.client import AgentClient
 from star_agents.agents.price_check import price_notes, unbounded
-from star_agents.batch import run_batch
-from star_agents.building import open_line
-from star_agents.bus import Bus
-from star_agents.config import Config, PairConfig
-from star_agents.config_file import parse_config
+from star_agents.config.models import Config, PairConfig
+from star_agents.config.reading import parse_config
+from star_agents.engine.accounts import limits_of
+from star_agents.engine.batch import run_batch
+from star_agents.engine.wiring import open_line
 from star_agents.errors import ConfigError
 from star_agents.events import Event, PriceNoted
+from star_agents.observe.bus import Bus
 from star_agents.offline.agents import respond
 from star_agents.storage.store import Store
 

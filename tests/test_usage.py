@@ -22,12 +22,12 @@ from storage_samples import commit, intent, make_outcome, make_seed
 
 from star_agents.agents.budgets import Budgets, Limit
 from star_agents.agents.client import AgentClient
-from star_agents.batch import run_batch
-from star_agents.bounds import MOST_TOKENS
-from star_agents.config import AgentConfig
+from star_agents.config.models import AgentConfig
+from star_agents.engine.batch import run_batch
 from star_agents.errors import BudgetExhausted
 from star_agents.events import Event, FailureFirstSeen
 from star_agents.failures import USAGE_DOUBTED
+from star_agents.limits.numbers import MOST_TOKENS
 from star_agents.records import Message, Reply
 from star_agents.storage.store import STORE_FILE, Store
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from star_agents.agents.verdict_words import claims
-from star_agents.agents.verdicts import Side, read_paper_verdict, read_verdict
+from star_agents.agents.judging.verdict_words import claims
+from star_agents.agents.judging.verdicts import Side, read_paper_verdict, read_verdict
 
 CODE = "7c9e2b41"
 HARMLESS = [

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from star_agents.waiting import Rest, Waiting
+from star_agents.engine.holds import Rest, Waiting
 
 
 class Hands:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from star_agents.watching import edits
+from star_agents.process.file_watching import edits
 
 
 class Steps:

@@ -21,9 +21,9 @@ import pytest
 from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start, taken
 from lines import agents_yaml, read_jsonl
 
-from star_agents.config_sections import ServerConfig
+from star_agents.config.sections import ServerConfig
+from star_agents.engine.access import Access, access_to
 from star_agents.errors import UsageError
-from star_agents.serving.access import Access, access_to
 from star_agents.web.token_file import standing_token
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from star_agents.config import Config
-from star_agents.config_file import parse_config
+from star_agents.config.models import Config
+from star_agents.config.reading import parse_config
+from star_agents.config.yaml_core import MAX_NODES, YamlError, compose, plain_data, repeated_keys
 from star_agents.errors import ConfigError, Problem
-from star_agents.yaml_core import MAX_NODES, YamlError, compose, plain_data, repeated_keys
 
 PAIRED = "pairs: [{{instruction: keep, response: {name}}}]\n"
 

@@ -1,8 +1,8 @@
 """What goes to a provider and what comes back, whichever way it is sent.
 
-There are three ways: through LiteLLM whole (``stock.py``), which every provider can take; over one connection pool of
+There are three ways: through LiteLLM whole (``litellm.py``), which every provider can take; over one connection pool of
 ours (``direct.py``) to servers that speak OpenAI's protocol or Ollama's; and to a function in this process
-(``local.py``).
+(``in_process.py``).
 """
 
 from __future__ import annotations

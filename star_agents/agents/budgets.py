@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from star_agents.agents.spending import (
+from star_agents.agents.budget_ledger import (
     DAY_S,
     Book,
     Charge,

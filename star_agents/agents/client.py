@@ -1,9 +1,9 @@
 """Calls to agents: budgeted, queued, sent, tried again, translated, settled.
 
 One call is: reserve its worst cost, queue for a deployment of the agent that is up and has a slot free (``gate.py``),
-send it the way that deployment takes (``direct.py``, ``stock.py``), and on a passing failure give the slot back, wait,
-queue again. There is one loop that retries (``patience.py``) and one place where foreign errors become ours
-(``translate.py``). Cancellation is never an error of the provider's: it passes through, and closes the connection.
+send it the way that deployment takes (``transports``), and on a passing failure give the slot back, wait, queue again.
+There is one loop that retries (``retry.py``) and one place where foreign errors become ours (``translate.py``).
+Cancellation is never an error of the provider's: it passes through, and closes the connection.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from typing import Any
 
 import anyio
 
-from star_agents.agents import litellm_env
 from star_agents.agents.answer import Answer, Call, Transport
 from star_agents.agents.budgets import Budgets, Charge
-from star_agents.agents.direct import DirectTransport
+from star_agents.agents.deployments import Line, Lines
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.gate import DeploymentState
-from star_agents.agents.lines import Line, Lines
-from star_agents.agents.local import LocalTransport
 from star_agents.agents.prices import cost, most_tokens, worst_case
 from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.rate_limit import Sent, estimate_tokens
 from star_agents.agents.replicates import shares
+from star_agents.agents.replies.structured_output import Binding, ReplyForm, StructuredReplies
+from star_agents.agents.replies.usage import embedding_tokens
 from star_agents.agents.reports import CallReport
 from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
 from star_agents.agents.sending import Answered, Order, Sender
-from star_agents.agents.stock import StockTransport
-from star_agents.agents.structured import Binding, ReplyForm, StructuredReplies
 from star_agents.agents.throttle import Rejection, ThrottleChange, ThrottleState
-from star_agents.agents.usage import embedding_tokens
-from star_agents.config import AgentConfig
-from star_agents.config_secrets import shown_parameters
+from star_agents.agents.transports import litellm_env
+from star_agents.agents.transports.direct import DirectTransport
+from star_agents.agents.transports.in_process import LocalTransport
+from star_agents.agents.transports.litellm import StockTransport
+from star_agents.config.models import AgentConfig
+from star_agents.config.secrets import shown_parameters
 from star_agents.records import Message, Reply
-from star_agents.redaction import redactor
+from star_agents.text.redaction import redactor
 
 __all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "CompletionFunction", "Embedded"]
 

@@ -14,11 +14,11 @@ from star_agents.agents.local_network import is_local
 from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price, listed_price
 from star_agents.agents.provider import CompletionFunction
-from star_agents.agents.routes import Route, provider_of, route_to
-from star_agents.config import AgentConfig, DeploymentConfig, look_up_secret
-from star_agents.config_secrets import written_secrets
+from star_agents.agents.transports.direct_routes import Route, provider_of, route_to
+from star_agents.config.models import AgentConfig, DeploymentConfig, look_up_secret
+from star_agents.config.secrets import written_secrets
 from star_agents.errors import ConfigError, Problem
-from star_agents.redaction import SECRET_NAME, SHORTEST_SECRET
+from star_agents.text.redaction import SECRET_NAME, SHORTEST_SECRET
 
 _REFERENCE = "os.environ/"
 _BASES = {

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from star_agents.agents.breaker import Breaker, State
-from star_agents.agents.deployments import Deployment, DeploymentState, last_errors, paused_until, reject_everybody
+from star_agents.agents.deployment import Deployment, DeploymentState, last_errors, paused_until, reject_everybody
 from star_agents.agents.limit import AdaptiveLimit
 from star_agents.agents.rate_limit import RateLimit
 from star_agents.agents.slot import Ended, Outcome, Slot

@@ -15,12 +15,12 @@ import aiohttp
 import anyio
 import orjson
 
-from star_agents.agents import litellm_env
 from star_agents.agents.client import AgentClient, CallReport
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.model_lists import Identity, Shelf, identify, listed_by_litellm, look, nearest, open_session
 from star_agents.agents.provider import CompletionFunction
-from star_agents.config import AgentConfig
+from star_agents.agents.transports import litellm_env
+from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentError, AgentRefused, AgentUnavailable
 from star_agents.records import Message
 

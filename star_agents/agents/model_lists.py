@@ -18,7 +18,7 @@ import anyio.to_thread
 import orjson
 
 from star_agents.agents.endpoints import Endpoint
-from star_agents.agents.reply_body import ENCODINGS, read_reply
+from star_agents.agents.replies.body import ENCODINGS, read_reply
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _LONGEST_BODY = 16 << 20

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from star_agents.agents.endpoints import Endpoint
 from star_agents.agents.local_network import host_of
-from star_agents.config import Config
+from star_agents.config.models import Config
 from star_agents.errors import ConfigError, Problem
 from star_agents.events import PriceNoted
 

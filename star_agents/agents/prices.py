@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from star_agents.agents.spending import Charge
+from star_agents.agents.budget_ledger import Charge
 from star_agents.records import Message
 
 T = TypeVar("T", int, float)

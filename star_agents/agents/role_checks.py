@@ -14,13 +14,13 @@ from typing import Any, Literal
 import anyio
 
 from star_agents.agents.client import AgentClient, CallReport
-from star_agents.agents.exam import Exam, ExamResult, examine
+from star_agents.agents.judging.exam import Exam, ExamResult, examine
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.provider import CompletionFunction
-from star_agents.agents.reply_reading import why_unusable
-from star_agents.agents.structured import ReplyForm
+from star_agents.agents.replies.reading import why_unusable
+from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.agents.translate import REFUSED_REQUEST
-from star_agents.config import AgentConfig, RefereeConfig
+from star_agents.config.models import AgentConfig, RefereeConfig
 from star_agents.errors import AgentError, AgentRefused
 from star_agents.records import Message, Reply, Sample
 

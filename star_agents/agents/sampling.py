@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any, Final
 
-from star_agents.config import AgentConfig
+from star_agents.config.models import AgentConfig
 
 
 class Unset(enum.Enum):

@@ -15,11 +15,11 @@ from typing import Generic, Protocol, TypeVar
 import anyio
 import anyio.lowlevel
 
+from star_agents.agents.budget_queue import Purse
 from star_agents.agents.budgets import Budgets, Charge, Reservation
-from star_agents.agents.lines import Line, Lines
-from star_agents.agents.patience import Patience
-from star_agents.agents.purse import Purse
+from star_agents.agents.deployments import Line, Lines
 from star_agents.agents.reports import CallOutcome, CallReport, outcome_of
+from star_agents.agents.retry import Patience
 from star_agents.agents.slot import Slot
 from star_agents.agents.translate import translate
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable

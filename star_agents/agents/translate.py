@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
-from star_agents.redaction import redactor
+from star_agents.text.redaction import redactor
 
 _LONGEST_RETRY_AFTER_S = 86_400.0
 """Quotas begin anew once a day at the latest; what asks for more is a mistake, and must not silence an agent for good.

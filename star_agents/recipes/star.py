@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from star_agents.config import JUDGED, SCORED, Config, Reward, Selection
+from star_agents.config.models import JUDGED, SCORED, Config, Reward, Selection
 from star_agents.errors import AgentUnavailable, BudgetExhausted, StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.workbench import Workbench

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from star_agents.storage.plain_data import writable
+from star_agents.text.plain_data import writable
 
 FOLD_AFTER, FOLD_AFTER_LINES = 480, 8
 """Characters and lines of a text that stand open; the rest is folded."""

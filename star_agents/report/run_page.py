@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from star_agents.leading import WinRate, win_rate
 from star_agents.report.charts import Axis, Series, histogram, outside
 from star_agents.report.curves import COLOURED, DRAWN, LOOKS, curves, rank
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.report.markup import figure, page, table, text, tiles
 from star_agents.report.stories import stories
+from star_agents.scheduling.win_rates import WinRate, win_rate
 
 REASONS_SHOWN = 20
 Data = Mapping[str, Any]

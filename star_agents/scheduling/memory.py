@@ -17,7 +17,7 @@ import hnswlib
 import numpy as np
 from numpy.typing import NDArray
 
-from star_agents.crash_points import crash_point
+from star_agents.process.crash_points import crash_point
 
 Vector = NDArray[np.float32]
 

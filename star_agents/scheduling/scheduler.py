@@ -14,7 +14,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from star_agents.config import Config
+from star_agents.config.models import Config
 from star_agents.records import Draw, Outcome, Seed
 from star_agents.scheduling.draw import FIRST_TRIES, draw_pairs
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from star_agents.content_hash import digest
 from star_agents.errors import ScorerError
 from star_agents.records import Message, Sample
 from star_agents.scoring.encoding import Encoded, Encoder, Reason
+from star_agents.text.content_hash import digest
 
 DIGITS = 12
 """Of a digest that people compare by eye."""

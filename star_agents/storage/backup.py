@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from star_agents.crash_points import crash_point
 from star_agents.errors import StoreError
+from star_agents.process.crash_points import crash_point
 from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.migrations import version_of
 from star_agents.storage.row_writing import sync_folder

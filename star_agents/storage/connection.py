@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from star_agents.errors import StoreError
-from star_agents.machine_limits import files_are_used_up, too_many_files
+from star_agents.limits.machine import files_are_used_up, too_many_files
 
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with 3.37."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from star_agents.records import Flat
-from star_agents.storage.plain_data import from_json, to_json
 from star_agents.storage.sql import execute
+from star_agents.text.plain_data import from_json, to_json
 
 POINTS = 1000
 """The table holds fewer than these: as many as a wide screen shows."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from star_agents.records import Flat
-from star_agents.storage.plain_data import from_json
 from star_agents.storage.sql import execute
 from star_agents.storage.tallies import Tallies
+from star_agents.text.plain_data import from_json
 
 _KEY = "exams:"
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from star_agents.config import JUDGED
+from star_agents.config.models import JUDGED
 from star_agents.errors import UsageError
-from star_agents.storage.plain_data import json_text
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import (
     PREFERENCE_SHAPES,
@@ -28,6 +27,7 @@ from star_agents.storage.row_writing import atomic_file, json_line, write_rows
 from star_agents.storage.rows import Result
 from star_agents.storage.split import Split
 from star_agents.storage.summary import PairTally, Probabilities, summarise, tally, weights
+from star_agents.text.plain_data import json_text
 
 FORMATS = (*SAMPLE_SHAPES, *PREFERENCE_SHAPES)
 SUFFIXES = (".jsonl", ".json", ".parquet")

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from star_agents.failures import OTHER, REASONS_KEPT, FailureCount, Tried
-from star_agents.storage.plain_data import writable
 from star_agents.storage.sql import execute
+from star_agents.text.plain_data import writable
 
 _TRIES = ""
 """Stands for a reason where tries are counted."""

@@ -10,12 +10,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from star_agents.bounds import MOST_TOKENS, MOST_USD
 from star_agents.errors import AgentRefused, StoreError
+from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
 from star_agents.records import Reply
-from star_agents.storage.plain_data import from_json, to_json
 from star_agents.storage.rows import Intent
 from star_agents.storage.sql import execute
+from star_agents.text.plain_data import from_json, to_json
 
 
 def find_answer(connection: sqlite3.Connection, key: str) -> Reply | None:

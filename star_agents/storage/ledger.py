@@ -9,9 +9,9 @@ from typing import Any
 from star_agents.errors import StoreError
 from star_agents.records import Assessed, Outcome, Seed
 from star_agents.storage import curve, tallies
-from star_agents.storage.plain_data import to_json, writable
 from star_agents.storage.rows import MemoryRow
 from star_agents.storage.sql import execute
+from star_agents.text.plain_data import to_json, writable
 
 REQUESTS_KEPT_S = 7 * 86_400.0
 """Seconds for which intake is known by the key that it named."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from star_agents.records import AgentPair, Flat, OutcomeKind, Score
-from star_agents.storage.plain_data import from_json
 from star_agents.storage.sql import execute
+from star_agents.text.plain_data import from_json
 
 KINDS: tuple[OutcomeKind, ...] = ("kept", "base", "dropped")
 QUESTION_CHARS = 200

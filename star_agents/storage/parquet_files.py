@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from star_agents.storage.plain_data import json_text, writable
+from star_agents.text.plain_data import json_text, writable
 
 PARQUET_MAGIC = b"PAR1"
 """What a whole file begins and ends with."""

@@ -7,10 +7,9 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from star_agents.bounds import MOST_TOKENS, MOST_USD
+from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
 from star_agents.records import Outcome, Sample, Seed
 from star_agents.storage.exams import exams
-from star_agents.storage.plain_data import from_json
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -27,6 +26,7 @@ from star_agents.storage.rows import (
     known,
 )
 from star_agents.storage.sql import execute
+from star_agents.text.plain_data import from_json
 
 OutcomeColumns = tuple[int, int, float, str]
 """seq, revision, at, payload."""

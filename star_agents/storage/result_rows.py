@@ -21,8 +21,8 @@ from typing import Any
 
 from star_agents.errors import UsageError
 from star_agents.records import Assessed, Message, Sample
-from star_agents.storage.plain_data import json_text
 from star_agents.storage.rows import Result
+from star_agents.text.plain_data import json_text
 
 Row = dict[str, Any]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from star_agents.visible_text import is_visible
+from star_agents.text.visible import is_visible
 
 Row = Mapping[str, Any]
 

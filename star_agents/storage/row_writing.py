@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from star_agents.errors import UsageError
-from star_agents.machine_limits import limit_met
+from star_agents.limits.machine import limit_met
 from star_agents.storage.formula_cells import FormulaGuard
 from star_agents.storage.parquet_files import BATCH_ROWS, ColumnTypes, write_parquet
-from star_agents.storage.plain_data import json_text, writable
+from star_agents.text.plain_data import json_text, writable
 
 Row = Mapping[str, Any]
 _CR_LF = "\r\n"

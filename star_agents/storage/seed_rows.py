@@ -37,7 +37,6 @@ from typing import Any
 from star_agents.errors import Problem, SeedFileError
 from star_agents.records import Message, Sample, Seed
 from star_agents.storage.conversations import read_conversation
-from star_agents.storage.plain_data import plain
 from star_agents.storage.row_fields import (
     Fields,
     Row,
@@ -48,6 +47,7 @@ from star_agents.storage.row_fields import (
     required,
     says_something,
 )
+from star_agents.text.plain_data import plain
 
 MEDIA = ("image", "images", "video", "videos", "audio", "audios")
 """Columns with which a row shows something that is no text."""

@@ -17,9 +17,9 @@ from typing import Any, Self
 
 import anyio
 
-from star_agents.crash_points import crash_point
 from star_agents.errors import ScorerError, StarAgentsError, StoreError
 from star_agents.failures import FailureCount, Tried
+from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Reply, Seed
 from star_agents.storage import journal, ledger, quarantine, reads, retention, run_scope
 from star_agents.storage.failure_tallies import failure_counts, set_left_out

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from star_agents.records import Assessed, Flat, Outcome, Sample, Score, Verdict
-from star_agents.storage.plain_data import from_json, json_text
 from star_agents.storage.reads import outcomes_of_seed
 from star_agents.storage.sql import execute
 from star_agents.storage.why import why
+from star_agents.text.plain_data import from_json, json_text
 
 _CLEARED = Sample(instruction="")
 """What retention leaves of a candidate that lost."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from star_agents.failures import FailureCount
 from star_agents.records import Outcome
 from star_agents.storage.failure_tallies import add_tried, failure_counts
-from star_agents.storage.plain_data import from_json
 from star_agents.storage.rows import per
 from star_agents.storage.sql import execute, queries
+from star_agents.text.plain_data import from_json
 
 GAP_LOW = -1.0
 GAP_WIDTH = 0.05

@@ -15,7 +15,7 @@ import anyio.to_thread
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from star_agents.json_bounds import SMALL_BYTES, JsonMeter, TooMuchJson, measure
+from star_agents.limits.json_structure import SMALL_BYTES, JsonMeter, TooMuchJson, measure
 from star_agents.web.limits import LIMITS, MIB, Limits
 
 M = TypeVar("M", bound=BaseModel)

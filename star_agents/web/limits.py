@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from star_agents.json_bounds import JsonBounds
+from star_agents.limits.json_structure import JsonBounds
 
 MIB = 1 << 20
 

@@ -21,7 +21,7 @@ class Mutant:
     """Pattern of the violation by which the loop must notice: a mutant that merely breaks proves nothing."""
 
 
-_CALLS, _STORE = "star_agents/paid_calls.py", "star_agents/storage/store.py"
+_CALLS, _STORE = "star_agents/bench/paid_calls.py", "star_agents/storage/store.py"
 _RECORD = "            await self._store.record_answers(list(answered.items()))\n"
 _INTEND = "            await self._store.intend(intents)\n"
 _COMMIT = """\
@@ -120,7 +120,7 @@ MUTANTS = (
         promise="a count that a provider claims is no more and no less than it can be",
         edits=[
             Edit(
-                "star_agents/agents/usage.py",
+                "star_agents/agents/replies/usage.py",
                 "    if _is_number(claimed) and 0 <= claimed <= most and claimed == math.floor(claimed):\n",
                 "    if _is_number(claimed) and abs(claimed) < 2**62:\n",
             )
@@ -134,7 +134,7 @@ MUTANTS = (
         promise="where a provider's counts cannot be so, what was reserved counts",
         edits=[
             Edit(
-                "star_agents/agents/spending.py",
+                "star_agents/agents/budget_ledger.py",
                 "unit: reserved[unit] if amount is None else round_down(unit, amount)",
                 "unit: 0 if amount is None else round_down(unit, amount)",
             )
@@ -146,7 +146,13 @@ MUTANTS = (
     Mutant(
         name="a-field-beside-an-answer",
         promise="an answer is taken whatever stands beside it",
-        edits=[Edit("star_agents/agents/direct.py", "json.loads(reply, parse_int=_whole_number)", "json.loads(reply)")],
+        edits=[
+            Edit(
+                "star_agents/agents/transports/direct.py",
+                "json.loads(reply, parse_int=_whole_number)",
+                "json.loads(reply)",
+            )
+        ],
         loop="usage",
         rounds=400,
         sign="an answer was lost for a field beside it",
@@ -166,7 +172,7 @@ MUTANTS = (
         promise="an address that cannot be one is a problem with its line",
         edits=[
             Edit(
-                "star_agents/config_base.py", "return value if value is None else server_address(value)", "return value"
+                "star_agents/config/base.py", "return value if value is None else server_address(value)", "return value"
             ),
             Edit(
                 "star_agents/agents/endpoints.py",
@@ -183,7 +189,7 @@ MUTANTS = (
         promise="more pairs than can be told apart are refused before one is made",
         edits=[
             Edit(
-                "star_agents/config_file.py",
+                "star_agents/config/reading.py",
                 "    if (count := config.pairs_configured) <= MAX_PAIRS:",
                 "    if (count := 0) <= MAX_PAIRS:",
             )
@@ -195,7 +201,9 @@ MUTANTS = (
     Mutant(
         name="edit-size",
         promise="a text is counted while it is read",
-        edits=[Edit("star_agents/yaml_core.py", "        _refuse_more_than(MAX_NODES, self._nodes, line)\n", "")],
+        edits=[
+            Edit("star_agents/config/yaml_core.py", "        _refuse_more_than(MAX_NODES, self._nodes, line)\n", "")
+        ],
         loop="config",
         rounds=1300,
         sign="large: .* took",

@@ -19,11 +19,19 @@ class TestedMutant:
     """Of the tests, without the folder: ``test_x.py::test_that_it_holds``."""
 
 
-_CALLS, _JUDGES, _BENCH = "star_agents/paid_calls.py", "star_agents/judges.py", "star_agents/workbench.py"
+_CALLS, _JUDGES, _BENCH = (
+    "star_agents/bench/paid_calls.py",
+    "star_agents/engine/judges.py",
+    "star_agents/bench/bench.py",
+)
 _SENDING, _BUDGETS = "star_agents/agents/sending.py", "star_agents/agents/budgets.py"
-_SPENDING, _READING = "star_agents/agents/spending.py", "star_agents/agents/reply_reading.py"
-_BUILDING, _STAR = "star_agents/building.py", "star_agents/recipes/star.py"
-_INBOX, _JOURNAL, _SQL = "star_agents/inbox.py", "star_agents/storage/journal.py", "star_agents/storage/queries.sql"
+_SPENDING, _READING = "star_agents/agents/budget_ledger.py", "star_agents/agents/replies/reading.py"
+_BUILDING, _STAR = "star_agents/engine/wiring.py", "star_agents/recipes/star.py"
+_INBOX, _JOURNAL, _SQL = (
+    "star_agents/engine/inbox.py",
+    "star_agents/storage/journal.py",
+    "star_agents/storage/queries.sql",
+)
 
 
 def _mutant(name: str, promise: str, test: str, file: str, text: str, replacement: str) -> TestedMutant:
@@ -190,7 +198,7 @@ TESTED_MUTANTS = (
         "failure-limits",
         "work that has become worthless stops",
         "test_failure_limits.py::test_nothing_is_judged_before_20_tries_and_more_than_half_of_them_is_too_much",
-        "star_agents/failure_limits.py",
+        "star_agents/engine/failure_limits.py",
         "if n and is_judged and failed > allowed * n:",
         "if n and is_judged and failed > n:",
     ),
@@ -198,7 +206,7 @@ TESTED_MUTANTS = (
         "failure-limits-stop",
         "a limit that is passed ends a batch",
         "test_failures.py::test_a_judge_that_cannot_be_read_stops_the_batch_with_what_it_said",
-        "star_agents/failure_watch.py",
+        "star_agents/engine/failure_watch.py",
         "            self._give_up(message)\n",
         "",
     ),
@@ -264,7 +272,7 @@ TESTED_MUTANTS = (
         "always-returned",
         "a seed that always comes back while others end well ends",
         "test_returned_seeds.py::test_a_seed_that_comes_back_for_one_reason_while_others_end_well_gets_a_last_try",
-        "star_agents/returned_seeds.py",
+        "star_agents/engine/returned_seeds.py",
         "return last.proven >= RETURNS or",
         "return",
     ),
@@ -272,7 +280,7 @@ TESTED_MUTANTS = (
         "an-outage-is-nobodys-fault",
         "an outage in which nobody ends well drops no seed",
         "test_returned_seeds.py::test_an_outage_in_which_no_seed_ends_well_is_nobodys_fault_however_long_it_lasts",
-        "star_agents/returned_seeds.py",
+        "star_agents/engine/returned_seeds.py",
         "return last.proven >= RETURNS or",
         "return last.times >= RETURNS or",
     ),
@@ -330,7 +338,7 @@ TESTED_MUTANTS = (
         "secrets-in-base64",
         "a secret is found wherever in base64 it stands",
         "test_canary_forms.py::test_of_a_secret_of_any_length_nothing_remains_in_any_form",
-        "star_agents/redaction.py",
+        "star_agents/text/redaction.py",
         "for before in range(3):",
         "for before in range(1):",
     ),
@@ -354,7 +362,7 @@ TESTED_MUTANTS = (
         "terminal-escapes",
         "what is printed steers no terminal",
         "test_printing.py::test_every_other_character_is_shown_and_not_sent",
-        "star_agents/printing.py",
+        "star_agents/text/printing.py",
         "    return _escaped(redactor.known(text))",
         "    return redactor.known(text)",
     ),

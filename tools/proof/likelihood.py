@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from proof.generation import load, prompt_of
 from proof.kept import ask_once
-from star_agents.content_hash import digest
 from star_agents.records import Sample
+from star_agents.text.content_hash import digest
 
 UNSCORED = -100
 BATCH = 128

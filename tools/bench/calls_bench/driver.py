@@ -20,9 +20,9 @@ from typing import Any
 import anyio
 from rich.console import Console
 
-from star_agents.batch import load_seeds, run_batch
-from star_agents.config_file import read_config
-from star_agents.logs import set_up_logging
+from star_agents.config.reading import read_config
+from star_agents.engine.batch import load_seeds, run_batch
+from star_agents.observe.logs import set_up_logging
 
 
 class Ticks:

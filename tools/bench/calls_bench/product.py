@@ -151,7 +151,7 @@ def _known(config: dict[str, Any], product: Path) -> dict[str, Any]:
 @cache
 def _keys(product: Path) -> tuple[frozenset[str], frozenset[str]]:
     code = (
-        "import json; from star_agents.config import AgentConfig, Config; "
+        "import json; from star_agents.config.models import AgentConfig, Config; "
         "print(json.dumps([list(Config.model_fields), list(AgentConfig.model_fields)]))"
     )
     found = subprocess.run(

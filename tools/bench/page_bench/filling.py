@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from star_agents.config import Config
-from star_agents.config_file import config_digest
+from star_agents.config.models import Config
+from star_agents.config.reading import config_digest
 from star_agents.records import (
     AgentPair,
     Assessed,

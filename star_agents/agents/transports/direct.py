@@ -1,0 +1,168 @@
+"""The short way to servers that speak OpenAI's protocol, or Ollama's: one connection pool of ours, and nothing between.
+
+It costs a twentieth of the CPU of ``Router.acompletion``, and answers, usage and errors are the same but for what
+LiteLLM hides or gets wrong: ``tests/test_agents_parity.py`` holds both to it and names the differences.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import anyio.to_thread
+import certifi
+import orjson
+
+from star_agents.agents.answer import Answer, Call
+from star_agents.agents.http_failure import HttpFailure
+from star_agents.agents.replies.body import ENCODINGS, LARGEST, read_reply, refuse_redirect
+from star_agents.agents.replies.reading import choices_of, error_in
+from star_agents.agents.replies.usage import Claims, openai_claims, read_usage
+from star_agents.agents.transports.direct_routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
+from star_agents.limits.json_structure import SMALL_BYTES
+
+_CONNECT_S = 15.0
+"""Longest wait for a connection. The rest of a call has one deadline, which is the caller's."""
+_KEEP_ALIVE_S = 4.0
+"""Seconds that an idle connection is kept: less than the 5 s of uvicorn, under which vLLM and others run. A connection
+that the server closes just as a request goes out on it would be a failed call."""
+
+
+class DirectTransport:
+    """Sends to endpoints that have a ``route``, over one pool of connections for life.
+
+    Args:
+        largest: Bytes of a reply beyond which it is refused.
+    """
+
+    def __init__(self, *, largest: int = LARGEST) -> None:
+        self._largest = largest
+        self._session: aiohttp.ClientSession | None = None
+        self._trusted: ssl.SSLContext | bool | None = None
+
+    async def complete(self, call: Call) -> Answer:
+        """Send once.
+
+        Raises:
+            HttpFailure: The server answered with an error, or points elsewhere.
+            RefusedReply: The reply passes a limit.
+            ValueError, LookupError, TypeError: The reply cannot be read.
+            aiohttp.ClientError: The server was not reached, or hung up.
+        """
+        route = call.endpoint.route
+        if route is None:
+            raise ValueError(f"{call.endpoint.model} has no direct route")
+        body = _encode(_ollama_body(call, route) if route.dialect == "ollama" else _openai_body(call, route))
+        status, reply, headers = await self._post(route, body)
+        if status >= 400:
+            raise HttpFailure(status, reply.decode("utf-8", "replace"), headers)
+        read = decode(reply) if len(reply) <= SMALL_BYTES else await anyio.to_thread.run_sync(decode, reply)
+        if not isinstance(read, dict):
+            raise TypeError(f"the reply is no object but {type(read).__name__}")
+        if (failure := error_in(read, headers)) is not None:
+            raise failure
+        return _ollama_answer(read, call) if route.dialect == "ollama" else _openai_answer(read, call)
+
+    async def aclose(self) -> None:
+        """Close every connection. Nothing may be in flight; a later call opens a new pool."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _post(self, route: Route, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
+        session = self._session or self._open()
+        if self._trusted is None and route.url.startswith("https:"):
+            self._trusted = trusted(os.environ)
+        async with session.post(
+            route.url,
+            data=body,
+            headers={**route.headers, "Accept-Encoding": ENCODINGS},
+            proxy=route.proxy,
+            ssl=self._trusted or True,
+            allow_redirects=False,
+        ) as response:
+            refuse_redirect(response.status, response.headers)
+            reply = await read_reply(response.content.iter_any(), response.headers, self._largest)
+            return response.status, reply, response.headers
+
+    def _open(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+            auto_decompress=False,  # read_reply does it, in bounds
+        )
+        return self._session
+
+
+def trusted(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
+    """The certificates that LiteLLM trusts too: of ``SSL_VERIFY`` or ``SSL_CERT_FILE``, else certifi's."""
+    verify = environ.get("SSL_VERIFY", "")
+    if verify.lower() == "false":
+        return False
+    files = (path for path in (verify, environ.get("SSL_CERT_FILE", "")) if path and Path(path).exists())
+    return ssl.create_default_context(cafile=next(files, certifi.where()))
+
+
+def _openai_body(call: Call, route: Route) -> dict[str, Any]:
+    body = {"model": route.model, "messages": call.messages, **flat(call.shape)}
+    if call.n > 1:
+        body["n"] = call.n
+    return body
+
+
+def _ollama_body(call: Call, route: Route) -> dict[str, Any]:
+    """Ollama's ``/api/chat``, which has no ``n``: it gives one answer."""
+    top_level = OLLAMA_TOP_LEVEL | {"format"}  # the schema of a reply, as structured.py asks for it
+    beside = {name: value for name, value in call.shape.items() if name in top_level}
+    options = {OLLAMA_NAMES.get(name, name): value for name, value in call.shape.items() if name not in beside}
+    return {"model": route.model, "messages": call.messages, "options": options, "stream": False, **beside}
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body).encode()  # half a surrogate pair, or a key that is a number
+
+
+def decode(reply: bytes) -> Any:
+    """JSON as providers write it; raises ValueError."""
+    try:
+        return orjson.loads(reply)
+    except orjson.JSONDecodeError:
+        # It also takes NaN, a byte-order mark and half a surrogate pair, as LiteLLM does.
+        return json.loads(reply, parse_int=_whole_number)
+
+
+def _whole_number(digits: str) -> int | float:
+    """Python reads no number of more than 4,300 digits; the answer beside it is good all the same."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
+def _openai_answer(read: Mapping[str, Any], call: Call) -> Answer:
+    return _answer(read["choices"], call, openai_claims(read.get("usage")))
+
+
+def _ollama_answer(read: Mapping[str, Any], call: Call) -> Answer:
+    choice = {"message": read["message"], "finish_reason": read.get("done_reason")}
+    return _answer([choice], call, Claims(prompt=read.get("prompt_eval_count"), completion=read.get("eval_count")))
+
+
+def _answer(replied: Sequence[Mapping[str, Any]], call: Call, claims: Claims) -> Answer:
+    usage = read_usage(claims, call, replied)
+    return Answer(
+        choices=choices_of(replied, call, completion_tokens=usage.completion_tokens),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_tokens=usage.cached_tokens,
+        usage_doubt=usage.doubt,
+    )

@@ -1,0 +1,27 @@
+"""The way to agents that live in this process: a plain function answers, through the same gates, budgets and retries.
+
+The offline agents come in this way. No model name can lead past it: the function has its provider prefix to itself.
+"""
+
+from __future__ import annotations
+
+from star_agents.agents.answer import Answer, Call
+from star_agents.agents.replies.reading import read_choice
+
+
+class LocalTransport:
+    """Calls the endpoint's own function."""
+
+    async def complete(self, call: Call) -> Answer:
+        """Ask once; raises whatever the function raises."""
+        respond = call.endpoint.respond
+        if respond is None:
+            raise ValueError(f"{call.endpoint.model} has no function in this process")
+        max_tokens = call.shape.get("max_tokens")
+        answer = respond(call.endpoint.model.partition("/")[2], call.messages, max_tokens)
+        prompt = [message["content"] for message in call.messages]
+        return Answer(
+            choices=(read_choice({"content": answer.text}, answer.finish_reason, prompt, max_tokens=max_tokens),),
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+        )

@@ -1,0 +1,91 @@
+"""The way through LiteLLM whole: every provider can take it, and it says what LiteLLM makes of the cost.
+
+It is ``litellm.acompletion`` on the deployment that was picked, and not ``Router.acompletion``: retries, fallbacks,
+limits and cooldowns are ours, and what the Router does for them on each call is a quarter of the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from star_agents.agents.answer import Answer, Call
+from star_agents.agents.replies.body import telling_refusals
+from star_agents.agents.replies.reading import choices_of
+from star_agents.agents.replies.usage import Claims, read_usage
+
+
+class StockTransport:
+    """Sends through ``litellm.acompletion``.
+
+    Args:
+        litellm: Gives the module, which the endpoint's resolution has loaded.
+    """
+
+    def __init__(self, litellm: Callable[[], ModuleType]) -> None:
+        self._litellm = litellm
+
+    async def complete(self, call: Call) -> Answer:
+        """Send once.
+
+        Raises:
+            HttpFailure: The server points elsewhere.
+            RefusedReply: The reply passes a limit.
+            Exception: What LiteLLM raises, and what ``choices_of`` does.
+        """
+        several = {"n": call.n} if call.n > 1 else {}
+        litellm = self._litellm()
+        with telling_refusals():
+            response = await litellm.acompletion(
+                **call.endpoint.params,
+                messages=list(call.messages),
+                timeout=call.timeout_s,
+                max_retries=0,  # the SDKs under it would try again by themselves
+                **several,
+                **call.shape,
+            )
+        return _answer(response, call)
+
+    async def embed(self, params: Mapping[str, str], texts: Sequence[str], *, timeout_s: float) -> Any:
+        """Embed once; LiteLLM's response. Raises as ``complete`` does."""
+        litellm = self._litellm()
+        with telling_refusals():
+            return await litellm.aembedding(**params, input=list(texts), timeout=timeout_s, max_retries=0)
+
+
+def _answer(response: Any, call: Call) -> Answer:
+    claimed = getattr(response, "usage", None)
+    claims = Claims(
+        prompt=getattr(claimed, "prompt_tokens", None),
+        completion=getattr(claimed, "completion_tokens", None),
+        cached=getattr(getattr(claimed, "prompt_tokens_details", None), "cached_tokens", None),
+    )
+    replied = [_as_sent(choice, call) for choice in response.choices]
+    usage = read_usage(claims, call, replied)
+    return Answer(
+        choices=choices_of(replied, call, completion_tokens=usage.completion_tokens),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_tokens=usage.cached_tokens,
+        listed_usd=(response._hidden_params or {}).get("response_cost"),
+        usage_doubt=usage.doubt,
+    )
+
+
+def _as_sent(choice: Any, call: Call) -> dict[str, Any]:
+    """A choice as the provider sent it, as far as LiteLLM lets that be seen.
+
+    What cannot be seen: that there was no finish reason (LiteLLM says ``stop``), and a reason that LiteLLM does not
+    know where it sets it on the choice afterwards (Anthropic, Bedrock, ``ollama``, ``ollama_chat``): ``stop`` too.
+    """
+    message = choice.message.model_dump()
+    beside = getattr(choice, "provider_specific_fields", None) or {}
+    within = message.pop("provider_specific_fields", None) or {}
+    reason = choice.finish_reason
+    native = beside.get("native_finish_reason")
+    # LiteLLM keeps here the word that it has replaced. OpenRouter has a field of this name for the word of the
+    # provider behind it, and words of its own in `finish_reason`, of which LiteLLM replaces "error" alone.
+    if native and (native == "error" or not call.endpoint.model.startswith("openrouter/")):
+        reason = native if reason == "stop" else reason
+    return {"message": {**within, **message}, "finish_reason": reason, "error": beside.get("error")}

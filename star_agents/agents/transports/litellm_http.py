@@ -1,0 +1,158 @@
+"""LiteLLM's HTTP, held to the limits of our own way: size packed and unpacked, structure, no redirect.
+
+LiteLLM 1.106 has no limit and follows redirects with what was posted. It gives each of its async clients (the OpenAI
+SDK's, Azure's, and ``AsyncHTTPHandler``, which every other provider goes through) a transport from one place,
+``AsyncHTTPHandler.create_async_transport``; its sync ones take ``litellm.sync_transport``. Guards stand in both
+places. They read the body themselves, so that what LiteLLM sees is whole, unpacked and measured. A suite of misbehaving
+servers runs against every way, so a release that gets its transports elsewhere fails it.
+
+A guard's refusal is wrapped by whatever lies between here and the caller, beyond recognition in part; so it is also
+noted (``reply_body.telling_refusals``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterable, Iterable
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import anyio.to_thread
+import httpx
+
+from star_agents.agents.http_failure import LONGEST_ERROR, HttpFailure
+from star_agents.agents.replies.body import (
+    ENCODINGS,
+    RefusedReply,
+    note_refusal,
+    read_reply,
+    read_reply_sync,
+    refuse_redirect,
+)
+from star_agents.agents.replies.reading import error_in
+from star_agents.agents.transports.direct import decode, trusted
+from star_agents.limits.json_structure import SMALL_BYTES
+
+
+def install(litellm: ModuleType) -> None:
+    """Put the guards where LiteLLM gets its transports; twice is once."""
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler  # noqa: PLC0415  loads LiteLLM
+
+    if isinstance(getattr(litellm, "sync_transport", None), SyncGuard):
+        return
+
+    def create(ssl_context: Any = None, ssl_verify: Any = None, shared_session: Any = None) -> Guard:
+        # Always aiohttp's, which reads proxies from the environment itself; httpx's would leave that to its client.
+        inner = AsyncHTTPHandler.create_aiohttp_transport(
+            ssl_context=ssl_context, ssl_verify=ssl_verify, shared_session=shared_session
+        )
+        return Guard(inner)
+
+    for name in ("create_async_transport", "_create_async_transport"):
+        setattr(AsyncHTTPHandler, name, staticmethod(create))
+    setattr(litellm, "sync_transport", SyncGuard())  # noqa: B010  LiteLLM reads it and declares it nowhere
+
+
+class Guard(httpx.AsyncBaseTransport):
+    """Reads replies in bounds for LiteLLM's async clients.
+
+    Args:
+        inner: Sends.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send, and read the whole reply; raises HttpFailure for a redirect and RefusedReply beyond a limit."""
+        request.headers["Accept-Encoding"] = ENCODINGS
+        response = await self._inner.handle_async_request(request)
+        try:
+            refuse_redirect(response.status_code, response.headers)
+            assert isinstance(response.stream, AsyncIterable)
+            body = await read_reply(response.stream, response.headers)
+            if len(body) <= SMALL_BYTES:
+                body = _readable(response, body)
+            else:
+                body = await anyio.to_thread.run_sync(_readable, response, body)
+        except (HttpFailure, RefusedReply) as refusal:
+            note_refusal(refusal)
+            raise
+        finally:
+            await response.aclose()
+        return _whole(response, body)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
+class SyncGuard(httpx.BaseTransport):
+    """Reads replies in bounds for LiteLLM's sync clients, in threads alone.
+
+    On a running event loop it refuses to send: for a model that it does not know, LiteLLM asks Ollama's ``/api/show``
+    right there, and a server that keeps it waiting holds up every call and page. LiteLLM does without the answer.
+    """
+
+    @cached_property
+    def _inner(self) -> httpx.Client:
+        # A client, since a bare transport knows no proxy of the environment.
+        return httpx.Client(follow_redirects=False, verify=trusted(os.environ))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send, and read the whole reply; raises as ``Guard`` does, and ConnectError on an event loop."""
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            raise httpx.ConnectError("a request that would hold up the event loop is not sent", request=request)
+        request.headers["Accept-Encoding"] = ENCODINGS
+        response = self._inner.send(request, stream=True, follow_redirects=False)
+        try:
+            refuse_redirect(response.status_code, response.headers)
+            assert isinstance(response.stream, Iterable)
+            body = _readable(response, read_reply_sync(response.stream, response.headers))
+        except (HttpFailure, RefusedReply) as refusal:
+            note_refusal(refusal)
+            raise
+        finally:
+            response.close()
+        return _whole(response, body)
+
+    def close(self) -> None:
+        """Nothing: every sync client of LiteLLM shares this one, and closes it at its own end."""
+
+
+def _readable(response: httpx.Response, body: bytes) -> bytes:
+    """A body that LiteLLM reads right, and loses no time on.
+
+    It takes some errors with status 200 for empty answers (``ollama/``), and searches what an error says for secrets
+    with patterns that take ten seconds for a megabyte.
+
+    Raises:
+        HttpFailure: The reply is an error, though its status is none.
+        RefusedReply: It is long, and no JSON object.
+    """
+    if response.status_code >= 400:
+        return body[:LONGEST_ERROR]
+    try:
+        read = decode(body)
+    except ValueError as error:
+        if len(body) <= LONGEST_ERROR:
+            return body
+        raise RefusedReply(f"the reply is no JSON: {error}") from None
+    if not isinstance(read, dict):
+        if len(body) <= LONGEST_ERROR:
+            return body
+        raise RefusedReply(f"the reply is no object but {type(read).__name__}")
+    if (failure := error_in(read, response.headers)) is not None:
+        raise failure
+    return body
+
+
+def _whole(response: httpx.Response, body: bytes) -> httpx.Response:
+    """The reply with its body unpacked; what the headers say of the body as it came no longer holds."""
+    told = ("content-encoding", "content-length", "transfer-encoding")
+    headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in told]
+    return httpx.Response(response.status_code, headers=headers, content=body, extensions=response.extensions)

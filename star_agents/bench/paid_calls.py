@@ -1,0 +1,217 @@
+"""The calls that one seed pays for, through the journal: none is paid again once its answer is durable.
+
+Order of every call: budget and queue let it through, intent durable, send, answer durable, use. Only a call in flight
+at a kill may be sent again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from star_agents.agents.budgets import Charge
+from star_agents.agents.client import AgentClient
+from star_agents.agents.replies.finish_reasons import most_tokens
+from star_agents.agents.replies.reading import read_again
+from star_agents.agents.replies.structured_output import ReplyForm
+from star_agents.agents.reports import outcome_of
+from star_agents.agents.sampling import longest_reply
+from star_agents.errors import AgentError, AgentRefused, BudgetExhausted
+from star_agents.events import CallAnswered, CallFailed
+from star_agents.limits.numbers import MOST_TOKENS
+from star_agents.observe.bus import Bus
+from star_agents.process.crash_points import crash_point
+from star_agents.records import Message, Reply
+from star_agents.storage.rows import Intent
+from star_agents.storage.store import Store
+from star_agents.text.content_hash import digest
+
+Send = Callable[[int, Callable[[], Awaitable[None]]], Awaitable[list[Reply]]]
+"""Sends a request for so many replies, once what it is handed has been awaited."""
+
+
+class PaidCalls:
+    """The journaled calls of one seed.
+
+    Args:
+        seed_id: Who they are for.
+        revision: Of the config that it is worked under.
+        store: Holds the journal.
+        bus: Hears of answers and failures.
+        clock: Monotonic seconds.
+        is_over: Whether nothing further may be sent, since the work ends; what is in flight goes on.
+    """
+
+    def __init__(
+        self,
+        seed_id: str,
+        revision: int,
+        store: Store,
+        bus: Bus,
+        clock: Callable[[], float],
+        *,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._is_over = is_over
+        self._seed_id = seed_id
+        self._revision = revision
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._costs: dict[str, float | None] = {}
+        self._is_new = False
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the calls cost so far, those answered from the journal included; ``None`` if any is unknown."""
+        costs = [cost for cost in self._costs.values() if cost is not None]
+        return sum(costs) if len(costs) == len(self._costs) else None
+
+    def expect_nothing_recorded(self) -> None:
+        """Spare the look-ups: the journal holds nothing of this seed but what was asked for here."""
+        self._is_new = not self._costs
+
+    async def ask_many(
+        self,
+        client: AgentClient,
+        agent: str,
+        messages: Sequence[Message],
+        step: str,
+        overrides: Mapping[str, Any],
+        count: int,
+        *,
+        form: ReplyForm | None = None,
+        is_dispensable: bool = False,
+    ) -> list[Reply]:
+        """``count`` replies to one prompt, from the journal or sent; raises what ``AgentClient.ask`` raises.
+
+        ``form`` is no part of the call's key: it says the same as the prompt, and servers differ in taking it.
+        """
+        parameters = client.parameters(agent, **overrides)
+        told = [message.to_dict() for message in messages]
+        bound = client.worst_case(agent, messages, longest_reply(parameters), form)
+
+        async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
+            return await client.ask_many(
+                agent,
+                messages,
+                keys,
+                form=form,
+                about_to_send=about_to_send,
+                is_dispensable=is_dispensable,
+                **overrides,
+            )
+
+        return await self.replies(self.intents(agent, step, told, parameters, bound, count), send)
+
+    def intents(
+        self,
+        agent: str,
+        step: str,
+        told: Sequence[Any],
+        parameters: Mapping[str, Any],
+        bound: Charge,
+        count: int,
+    ) -> list[Intent]:
+        """What makes each call the same call when it is made again."""
+        name = [self._seed_id, step, agent, told, parameters]
+        return [
+            Intent(
+                key=digest([*name, number] if number else name),
+                seed_id=self._seed_id,
+                step=step,
+                agent=agent,
+                revision=self._revision,
+                parameters=parameters,
+                reserved_usd=bound.usd,
+                reserved_tokens=None if bound.tokens is None else min(bound.tokens, MOST_TOKENS),
+            )
+            for number in range(count)
+        ]
+
+    async def replies(self, intents: Sequence[Intent], send: Send) -> list[Reply]:
+        """Replies from the journal as far as it has them, the rest in one request; what that left out, once more."""
+        async with self._asking[intents[0].key]:
+            replies = await self._find(intents)
+            while missing := [intent for intent in intents if intent.key not in replies]:
+                replies |= await self._send(missing, send)
+        self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
+        return [replies[intent.key] for intent in intents]
+
+    async def _find(self, intents: Sequence[Intent]) -> dict[str, Reply]:
+        keys = [intent.key for intent in intents]
+        if self._is_new and self._costs.keys().isdisjoint(keys):
+            return {}
+        answers = await self._store.find_answers(keys)
+        limit = most_tokens(intents[0].parameters)
+        found = {key: read_again(reply, max_tokens=limit) for key, reply in answers.items()}
+        for reply in found.values():
+            self._publish_answer(reply, intents[0].step, 0.0, from_journal=True)
+        return found
+
+    async def _send(self, intents: Sequence[Intent], send: Send) -> dict[str, Reply]:
+        """Send one request for all of these; the intents that it brought no reply for are taken back."""
+        step, intended = intents[0].step, False
+        keys = [intent.key for intent in intents]
+        started = self._clock()
+
+        async def intend() -> None:
+            nonlocal intended
+            if self._is_over():
+                raise AgentRefused("nothing further is sent: the work ends")
+            await self._store.intend(intents)
+            intended = True
+            crash_point("intent_recorded")
+
+        try:
+            replies = await send(len(keys), intend)
+        except AgentError as error:
+            if intended and error.certainly_unpaid:
+                await self._store.withdraw(keys)
+            elif intended:
+                self._costs |= dict.fromkeys(keys)  # It may have been billed: nobody knows.
+            if not isinstance(error, BudgetExhausted):
+                self._publish_failure(error, intents[0], self._clock() - started)
+            raise
+        crash_point("answer_received")
+        answered = dict(zip(keys, replies, strict=False))
+        # The answers are paid for: they are recorded even if this seed is being cancelled.
+        with anyio.CancelScope(shield=True):
+            await self._store.record_answers(list(answered.items()))
+            crash_point("answer_recorded")
+            if len(answered) < len(keys):
+                await self._store.withdraw(keys[len(answered) :])
+        for reply in replies:
+            self._publish_answer(reply, step, self._clock() - started, from_journal=False)
+        return answered
+
+    def _publish_failure(self, error: AgentError, intent: Intent, seconds: float) -> None:
+        self._bus.publish(
+            CallFailed(
+                seed_id=self._seed_id,
+                step=intent.step,
+                agent=intent.agent,
+                seconds=seconds,
+                outcome=outcome_of(error),
+                error=str(error),
+            )
+        )
+
+    def _publish_answer(self, reply: Reply, step: str, seconds: float, *, from_journal: bool) -> None:
+        self._bus.publish(
+            CallAnswered(
+                seed_id=self._seed_id,
+                step=step,
+                agent=reply.agent,
+                model=reply.model,
+                seconds=seconds,
+                prompt_tokens=reply.prompt_tokens,
+                completion_tokens=reply.completion_tokens,
+                cost_usd=reply.cost_usd,
+                from_journal=from_journal,
+            )
+        )

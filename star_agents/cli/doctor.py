@@ -1,0 +1,238 @@
+"""`doctor`: what is wrong with this machine, a folder and agents.yaml, and what to do about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import click
+
+from star_agents.cli.tables import print_json, print_table
+from star_agents.config.models import Config
+from star_agents.config.reading import read_config
+from star_agents.errors import ConfigError, StoreError
+from star_agents.storage.examination import (
+    Examination,
+    check_writable,
+    examine,
+    folder_mount,
+    sqlite_problem,
+    sqlite_version,
+)
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.store import Store
+from star_agents.text.printing import say
+
+INDEX_FILE = "memory.hnsw"
+LIBRARIES = ("torch", "transformers", "litellm", "hnswlib", "aiohttp")
+LOW_DISK, NO_DISK = 1 << 30, 1 << 26
+"""Bytes free below which there is a warning, and a failure."""
+LARGE_LOG = 64 << 20
+"""Bytes of write-ahead log that a healthy store never has for long."""
+
+State = Literal["ok", "warn", "FAILED"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One line."""
+
+    part: str
+    state: State
+    detail: str
+    """What is so, and what to do where it is not well."""
+
+
+@click.command(short_help="Say what is wrong, and what to do.")
+@click.argument("folder", type=click.Path(path_type=Path), default="star_data")
+@click.option("-c", "--config", "config_path", type=click.Path(path_type=Path), help="Also look at this agents.yaml.")
+@click.option("--deep", is_flag=True, help="Check every index of the store against its table; takes longer.")
+@click.option("--repair", is_flag=True, help="First mend in the store what can be mended; nothing may work on it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def command(folder: Path, config_path: Path | None, deep: bool, repair: bool, as_json: bool) -> None:
+    """Look at Python, SQLite, the libraries, the disk, the store in FOLDER and agents.yaml.
+
+    Nothing is changed without --repair, and a daemon may work on FOLDER meanwhile. Exit code 1 if anything FAILED; a
+    warning is none.
+    """
+    if repair:
+        mended = anyio.run(_repair, folder)
+        say(f"repaired: the counts of {mended:,} calls are unknown now", err=True)
+    config, findings = _configuration(config_path)
+    findings += [*_machine(), *_place(folder), *_store(folder, thorough=deep), _index(folder), _inbox(folder, config)]
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        print_table("doctor", ["part", "", "detail"], [[one.part, one.state, one.detail] for one in findings])
+    if any(one.state == "FAILED" for one in findings):
+        sys.exit(1)
+
+
+async def _repair(folder: Path) -> int:
+    StoreReader(folder).close()  # A folder without a store is a slip of the pen; opening it to work would make one.
+    async with await Store.open(folder) as store:
+        return await store.repair_counts()
+
+
+def _ok(part: str, detail: str) -> Finding:
+    return Finding(part=part, state="ok", detail=detail)
+
+
+def _warn(part: str, detail: str) -> Finding:
+    return Finding(part=part, state="warn", detail=detail)
+
+
+def _failed(part: str, detail: str) -> Finding:
+    return Finding(part=part, state="FAILED", detail=detail)
+
+
+def _configuration(path: Path | None) -> tuple[Config | None, list[Finding]]:
+    if path is None:
+        return None, []
+    try:
+        config = read_config(path)
+    except ConfigError as error:
+        return None, [_failed("agents.yaml", str(problem)) for problem in error.problems]
+    kept = "for ever" if config.retention_days is None else f"for {config.retention_days:g} days"
+    return config, [_ok("agents.yaml", f"{len(config.agents)} agents; texts of answers are kept {kept}")]
+
+
+def _machine() -> Iterator[Finding]:
+    yield _ok("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    problem, is_fatal = sqlite_problem()
+    make = _failed if is_fatal else _warn if problem else _ok
+    yield make("sqlite", f"{sqlite_version()} {problem}".rstrip())
+    for library in LIBRARIES:
+        try:
+            yield _ok(library, metadata.version(library))
+        except metadata.PackageNotFoundError:
+            yield _failed(library, f"is not installed (pip install {library})")
+
+
+def _place(folder: Path) -> Iterator[Finding]:
+    mount = folder_mount(folder)
+    if mount.is_network:
+        yield _failed(
+            "file system", f"{mount.kind} at {mount.point}: SQLite loses data there; use a disk of this machine"
+        )
+    else:
+        yield _ok("file system", f"{mount.kind} at {mount.point}")
+    there = next(place for place in (folder, *folder.resolve().parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    make = _failed if free < NO_DISK else _warn if free < LOW_DISK else _ok
+    advice = "" if free >= LOW_DISK else "; free some before seeds are worked"
+    yield make("disk", f"{free / 2**30:,.1f} GiB free{advice}")
+    try:
+        check_writable(there)
+        yield _ok(
+            "folder", f"{folder} can be written" if folder.exists() else f"{folder} is not there, and can be made"
+        )
+    except StoreError as error:
+        yield _failed("folder", f"{folder} cannot be written: {error}")
+
+
+def _store(folder: Path, *, thorough: bool) -> Iterator[Finding]:
+    try:
+        facts = examine(folder, thorough=thorough)
+    except StoreError as error:
+        yield _failed("store", str(error))
+        return
+    if facts is None:
+        yield _ok("store", "none yet")
+        return
+    if facts.damage:
+        yield _failed("store", f"damaged: {facts.damage}; put the folder aside and restore a backup")
+    else:
+        yield _ok("store", f"{facts.bytes / 2**20:,.1f} MiB, {'integrity' if thorough else 'quick'} check passed")
+    yield _schema(facts)
+    yield _log(facts)
+    yield _ok("lock", "free" if facts.owner is None else f"held by process {facts.owner or 'unknown'}")
+    yield from _work(facts)
+
+
+def _schema(facts: Examination) -> Finding:
+    if facts.schema > facts.newest_schema:
+        detail = f"version {facts.schema}, of a newer release than this one ({facts.newest_schema}): update star_agents"
+        return _failed("schema", detail)
+    if facts.schema < facts.newest_schema:
+        return _warn(
+            "schema", f"version {facts.schema}; `run` or `serve` brings it to {facts.newest_schema}, back up first"
+        )
+    return _ok("schema", f"version {facts.schema}")
+
+
+def _log(facts: Examination) -> Finding:
+    size = f"{facts.log_bytes / 2**20:,.1f} MiB"
+    if facts.log_bytes > LARGE_LOG:
+        return _warn("log", f"{size} wait to be folded in: end programs that read the store for long")
+    return _ok("log", size)
+
+
+def _work(facts: Examination) -> Iterator[Finding]:
+    if facts.schema != facts.newest_schema or facts.damage:
+        return
+    if facts.quarantined:
+        first = facts.quarantined[0]
+        advice = "look at them, then `star_agents release`"
+        yield _warn("quarantine", f"{len(facts.quarantined)} seeds, first {first.id} ({first.source}): {advice}")
+    else:
+        yield _ok("quarantine", "empty")
+    is_idle = facts.owner is None
+    pending = f"{facts.calls_pending} without an answer"
+    if is_idle and facts.calls_pending:
+        yield _warn("calls", f"{pending}, cut off when a process ended: they may be paid for once more")
+    else:
+        yield _ok("calls", pending)
+    if facts.calls_impossible:
+        yield _warn(
+            "counts",
+            f"{facts.calls_impossible} calls hold tokens or dollars that no reply can have, as a provider claimed; "
+            "they count as unknown, and `doctor FOLDER --repair` makes them so for good",
+        )
+    else:
+        yield _ok("counts", "every call holds counts that can be so")
+    if is_idle and facts.seeds_in_hand:
+        yield _warn(
+            "seeds", f"{facts.seeds_in_hand} were in hand when a process died; the next start queues them again"
+        )
+    else:
+        yield _ok("seeds", f"{facts.seeds_in_hand} in hand")
+
+
+def _index(folder: Path) -> Finding:
+    """The memory bank's index is a cache of rows in the store, so nothing about it is worse than a warning."""
+    path = folder / INDEX_FILE
+    if not path.exists():
+        return _ok("index", "none; it is built from the store")
+    try:
+        facts = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            is_whole = facts["sha256"] == hashlib.file_digest(file, "sha256").hexdigest()
+        detail = f"{facts['count']} instructions of embedder {facts['embedder']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        is_whole, detail = False, ""
+    return _ok("index", detail) if is_whole else _warn("index", "torn; the next start builds it anew from the store")
+
+
+def _inbox(folder: Path, config: Config | None) -> Finding:
+    inbox = Path(config.server.watch) if config is not None and config.server.watch else folder / "inbox"
+    try:
+        waiting = sorted(path.name for path in inbox.iterdir() if path.is_file())
+        rejected = [path for path in (inbox / "rejected").glob("*") if not path.name.endswith(".problems.txt")]
+    except OSError:
+        return _ok("inbox", f"{inbox} is not there; `serve` makes it")
+    notes = []
+    if waiting:
+        notes.append(f"{len(waiting)} files wait (first {waiting[0]}): `serve` takes them in, but no .part or .tmp")
+    if rejected:
+        notes.append(f"{len(rejected)} in rejected/: the .problems.txt beside each says why")
+    return _warn("inbox", "; ".join(notes)) if notes else _ok("inbox", "empty")

@@ -1,0 +1,124 @@
+"""`export`: the dataset in a format of the field."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from star_agents.cli.tables import print_json
+from star_agents.errors import UsageError
+from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.result_rows import PREFERENCE_SHAPES, Row
+from star_agents.storage.split import Split
+from star_agents.storage.trainers import TRAINERS, format_for, hint, write_beside
+from star_agents.text.printing import say
+
+
+@click.command(short_help="Write the dataset in a format of the field.")
+@click.argument("folder", type=click.Path(path_type=Path), default="star_data")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File: .jsonl, .json or .parquet.")
+@click.option("-f", "--format", "asked", type=click.Choice(FORMATS), help="Columns of the rows.  [default: messages]")
+@click.option("--for", "trainer", type=click.Choice(TRAINERS), help="Rows, and what is needed beside them, as it asks.")
+@click.option("--split", "parts", help="Files by parts of the seeds: train=0.95, or train=0.9,valid=0.05,test=0.05.")
+@click.option("--split-seed", default=0, show_default=True, help="Another number splits otherwise.")
+@click.option("--only", type=click.Choice(["improved"]), help="Leave out seeds that were kept as their base.")
+@click.option("--min-pi", type=click.FloatRange(0, 1), help="Leave out seeds whose chosen sample has a lower π.")
+@click.option("--no-provenance", is_flag=True, help="Leave out where each row comes from.")
+@click.option(
+    "--with-reasoning", is_flag=True, help="Add a column `reasoning`: what the model thought before it answered."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    folder: Path,
+    out: Path,
+    asked: str | None,
+    trainer: str | None,
+    parts: str | None,
+    split_seed: int,
+    only: str | None,
+    min_pi: float | None,
+    no_provenance: bool,
+    with_reasoning: bool,
+    as_json: bool,
+) -> None:
+    """Write what FOLDER (the -o of `run`, the --data-dir of `serve`) holds so far, also while a daemon works on it.
+
+    A part of a split is written beside the others, as out-train.jsonl for -o out.jsonl; a seed's part never changes.
+    """
+    format = format_for(trainer, asked) if trainer else asked or "messages"
+    split = Split.parse(parts, split_seed) if parts else None
+    wanted = Wanted(only_improved=only is not None, min_pi=min_pi, split=split)
+    skipped: Counter[str] = Counter()
+    files: dict[str, tuple[Path, int]] = {}
+    with StoreReader(folder) as reader:
+        for part in split.shares if split else ("",):
+            path = split.path_of(part, out) if split else out
+            rows = dataset_rows(
+                reader,
+                format,
+                provenance=not no_provenance,
+                reasoning=with_reasoning,
+                wanted=replace(wanted, part=part),
+                skipped=skipped,
+            )
+            if count := _write_unless_empty(rows, path, stale=split is not None):
+                files[part] = path, count
+    left_out = _left_out(skipped)
+    if not files:
+        raise UsageError(f"{folder} holds no rows to export as {format}: {_why_none(format, left_out)}")
+    paths = {part: path for part, (path, _) in files.items()}
+    beside = write_beside(trainer, format, paths) if trainer else []
+    if as_json:
+        print_json(_result(format, files, skipped, beside))
+        return
+    for path, count in files.values():
+        say(f"wrote {count:,} rows as {format} to {path}")
+    for part in (part for part in (split.shares if split else ()) if part not in files):
+        say(f"{part}: no seed fell into this part; no file written")
+    if left_out:
+        say(f"left out: {left_out}")
+    for path in beside:
+        say(f"wrote {path}")
+    if trainer:
+        say(f"{trainer}: {hint(trainer, format, paths)}")
+
+
+def _write_unless_empty(rows: Iterator[Row], path: Path, *, stale: bool) -> int:
+    """Write the rows and return how many; without any, write nothing, and remove what is there if it is ``stale``."""
+    first = next(rows, None)
+    if first is None:
+        if stale:
+            path.unlink(missing_ok=True)
+        return 0
+    return write_export(itertools.chain([first], rows), path)
+
+
+def _why_none(format: str, left_out: str) -> str:
+    if left_out:
+        return f"left out {left_out}"
+    if format in PREFERENCE_SHAPES:
+        return "no verdict prefers one of two answers to the same prompt"
+    return "no seed is finished, or all were dropped"
+
+
+def _left_out(skipped: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+
+
+def _result(
+    format: str, files: Mapping[str, tuple[Path, int]], skipped: Mapping[str, int], beside: Sequence[Path]
+) -> dict[str, Any]:
+    return {
+        "rows": sum(count for _, count in files.values()),
+        "format": format,
+        "files": [{"part": part or None, "path": str(path), "rows": count} for part, (path, count) in files.items()],
+        "left_out": dict(skipped),
+        "beside": [str(path) for path in beside],
+    }

@@ -1,0 +1,121 @@
+"""The command line: `python -m star_agents VERB` or `star-agents VERB`.
+
+Each verb lives in a module of its own under `commands/` and is loaded only when it is called, so that `--help` answers
+at once. Errors end as one line on standard error and a non-zero exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+
+from star_agents import __version__
+from star_agents.errors import ConfigError, SeedFileError, StarAgentsError
+from star_agents.limits.machine import limit_met
+from star_agents.process.garbage_collection import look_less_often
+from star_agents.text.printing import say
+
+VERBS = {
+    "run": "Turn a seed file into a better dataset, then stop.",
+    "serve": "Run the daemon: seeds come in, outcomes come out, until told otherwise.",
+    "add": "Send a seed file to a running daemon.",
+    "status": "Show what a folder or a running daemon has done so far.",
+    "check": "Validate agents.yaml, try each agent in each of its roles, load the scorers.",
+    "score": "Add IFD scores of two models to any dataset.",
+    "logs": "Show and follow the log of a folder or a running daemon.",
+    "report": "Write one page of HTML about a run: curves, costs, samples to read.",
+    "export": "Write the dataset in a format of the field.",
+    "release": "Let seeds out of quarantine.",
+    "backup": "Copy a store to one file while a daemon works on it.",
+    "doctor": "Say what is wrong with this machine, a folder and agents.yaml, and what to do.",
+    "init": "Write a commented agents.yaml.",
+}
+PROBLEMS_SHOWN = 20
+INTERRUPTED = 130
+NO_RESOURCES = 75
+"""EX_TEMPFAIL of sysexits.h: the machine, or a limit on the process, has refused memory, files or threads."""
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"star_agents.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="star-agents")
+def cli() -> None:
+    """Turn a seed dataset into a better one for your target model, with many LLM agents."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (``sys.argv`` unless ``arguments`` are given) and exit with its code."""
+    look_less_often()
+    try:
+        cli.main(arguments, prog_name="star-agents", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        told = io.StringIO()
+        error.show(told)
+        say(told.getvalue(), err=True, nl=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (Exception, BaseExceptionGroup) as error:
+        _exit_with(error)
+
+
+def _exit_with(error: BaseException) -> None:
+    """End with the message of our own error; anything that is not ours is a bug and keeps its traceback."""
+    ours = [one for one in _leaves(error) if isinstance(one, StarAgentsError)]
+    if not ours:
+        if any(isinstance(one, KeyboardInterrupt) for one in _leaves(error)):
+            sys.exit(INTERRUPTED)
+        if limit := next(filter(None, map(limit_met, _leaves(error))), ""):
+            say(f"error: {limit}", err=True)
+            sys.exit(NO_RESOURCES)
+        raise error
+    say(_message(ours[0]), err=True)
+    sys.exit(ours[0].exit_code)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _message(error: StarAgentsError) -> str:
+    if not isinstance(error, (ConfigError, SeedFileError)):
+        return f"error: {error}"
+    lines = [f"error: {problem}" for problem in error.problems[:PROBLEMS_SHOWN]]
+    if len(error.problems) > PROBLEMS_SHOWN:
+        lines.append(f"... and {len(error.problems) - PROBLEMS_SHOWN} more")
+    has_rows = any(re.search(r":\d+", problem.where) for problem in error.problems)
+    if isinstance(error, SeedFileError) and has_rows:
+        lines.append(
+            "nothing was taken in; mend these rows, or leave them out with --skip-bad where the command has it"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,39 @@
+"""`report`: a run on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from star_agents.cli.tables import print_json
+from star_agents.engine.run_facts import read_facts
+from star_agents.report.facts import summary_text
+from star_agents.report.run_page import run_page
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.row_writing import atomic_file
+from star_agents.text.printing import say
+
+
+@click.command(short_help="Write one page of HTML about a run.")
+@click.argument("folder", type=click.Path(path_type=Path), default="star_data")
+@click.option("-o", "--out", type=click.Path(path_type=Path), default="report.html", show_default=True)
+@click.option(
+    "--summary", type=click.Path(path_type=Path), help="The numbers as JSON; OUT with `.summary.json` if not given."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print where they are as JSON.")
+def command(folder: Path, out: Path, summary: Path | None, as_json: bool) -> None:
+    """Write what FOLDER (the -o of `run`, the --data-dir of `serve`) tells so far, also while a daemon works on it.
+
+    One file that opens from disk without a network: curves, costs, gaps, samples to read; and the numbers as JSON.
+    """
+    numbers = summary or out.with_suffix(".summary.json")
+    with StoreReader(folder) as reader:
+        facts = read_facts(reader, folder.resolve().name)
+    for path, content in ((out, run_page(facts)), (numbers, summary_text(facts.summary))):
+        with atomic_file(path) as handle:
+            handle.write(content.encode("utf-8", "replace"))
+    if as_json:
+        print_json({"report": str(out), "summary": str(numbers), "seeds": facts.summary["counts"]["done"]})
+    else:
+        say(f"wrote {out} and {numbers}")

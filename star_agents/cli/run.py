@@ -1,0 +1,241 @@
+"""`run`: a batch job over a seed file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+from rich.console import Console
+
+from star_agents import offline
+from star_agents.cli.estimates import ask_on_terminal, estimate_as_data, is_on_terminal, show_estimate
+from star_agents.cli.tables import print_costs, print_failures, print_json, print_table
+from star_agents.config.lines import lines_from
+from star_agents.config.models import Config
+from star_agents.config.reading import read_config
+from star_agents.engine.batch import BatchResult, load_seeds, run_batch
+from star_agents.engine.confirmation import Confirmation
+from star_agents.engine.estimate import estimate_run, pick_sample
+from star_agents.events import Event, OutcomeCommitted
+from star_agents.observe.logs import set_up_logging
+from star_agents.records import Seed
+from star_agents.storage.exams import ExamsInForce
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.seed_files import SeedFile
+from star_agents.text.figures import usd_each, usd_sum
+from star_agents.text.printing import say
+
+STOPPED_EARLY = 4
+SIGNALLED = 128
+"""Plus the signal's number, as shells have it: 130 after Ctrl-C, 143 after SIGTERM."""
+SKIPPED_SHOWN = 10
+Job = Callable[..., Awaitable[BatchResult]]
+"""`run_batch` with all that is the same whichever seeds are worked."""
+
+
+@click.command(short_help="Turn a seed file into a better dataset.")
+@click.option(
+    "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
+)
+@click.option(
+    "-s", "--seeds", "seeds_path", required=True, help="Seed file; the word `offline` takes the sample seeds."
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for store and dataset.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Work only the first N seeds of the file; whatever else waits in the folder goes on waiting.",
+)
+@click.option(
+    "--estimate", is_flag=True, help="Work 20 seeds by chance, say what all of them will take, and stop there."
+)
+@click.option(
+    "--confirm-above",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    metavar="DOLLARS",
+    help="On a terminal, ask before a run goes beyond so much.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Never ask.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Seeds in flight; overrides agents.yaml.")
+@click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
+@click.option("--retry-dropped", is_flag=True, help="Queue seeds again that an earlier run had to drop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every seed to the console too; OUT/log.jsonl has it all.")
+@click.option("--log-content", is_flag=True, help="Log the texts of prompts and replies too.")
+def command(
+    config_path: Path,
+    seeds_path: str,
+    out: Path,
+    limit: int | None,
+    estimate: bool,
+    confirm_above: float,
+    yes: bool,
+    concurrency: int | None,
+    skip_bad: bool,
+    retry_dropped: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    log_content: bool,
+) -> None:
+    """Turn a seed file into a better dataset, then stop.
+
+    The same command again goes on where it stopped, and sends nothing that is already answered.
+    """
+    set_up_logging(level="info" if verbose else "error", folder=out, content=log_content)
+    config = read_config(config_path, os.environ)
+    if concurrency is not None:
+        config = config.model_copy(update={"concurrency": concurrency})
+    path = offline.SEEDS_PATH if seeds_path == "offline" else Path(seeds_path)
+    file = load_seeds(path, config, skip_bad=skip_bad, limit=limit)
+    _say_what_was_skipped(file)
+    if not as_json:
+        _say_if_these_are_samples(config)
+    console = Console(stderr=True, quiet=quiet)
+    job = partial(
+        run_batch,
+        config,
+        source=path.name,
+        out=out,
+        retry_dropped=retry_dropped,
+        console=console,
+        repeated=file.repeated,
+        not_read=file.not_read,
+        left_out=file.problems,
+    )
+    if estimate:
+        with lines_from(config_path):
+            result = _estimate(job, config, file.seeds, out, as_json=as_json)
+    else:
+        confirmation = None if yes else _confirmation(confirm_above)
+        with lines_from(config_path):
+            result = anyio.run(partial(job, file.seeds, only_these=limit is not None, confirmation=confirmation))
+        _tell(result, out, as_json=as_json)
+    if result.interrupted_by:
+        say(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
+        sys.exit(SIGNALLED + result.interrupted_by)
+    if result.stopped_by:
+        say(f"stopped early: {result.stopped_by}", err=True)
+        sys.exit(STOPPED_EARLY)
+    if result.failed_because:
+        say(f"failed: {result.failed_because}", err=True)
+        sys.exit(STOPPED_EARLY)
+
+
+def _confirmation(above_usd: float) -> Confirmation:
+    ask = ask_on_terminal if is_on_terminal() else None
+    return Confirmation(above_usd=above_usd, ask=ask, say=lambda text: say(f"note: {text}", err=True))
+
+
+def _estimate(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_json: bool) -> BatchResult:
+    """Work a sample of the seeds, which a later run does not pay for again, and say what all of them will take."""
+    sample, seconds = pick_sample(seeds, config.random_seed), list[float]()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, OutcomeCommitted):
+            seconds.append(event.seconds)
+
+    result = anyio.run(partial(job, sample, only_these=True, expected=len(seeds), hear=hear))
+    with StoreReader(out) as reader:
+        done = reader.usage_of_seeds([seed.id for seed in seeds])
+    names = {seed.id for seed in sample}
+    worked = [one for one in done if one.seed_id in names]
+    if not worked:
+        say("no seed was finished, so nothing can be estimated", err=True)
+        return result
+    found = estimate_run(len(seeds), done, worked, seconds, min(config.concurrency, max(1, len(seconds))))
+    if as_json:
+        print_json({**estimate_as_data(found), "stopped_by": result.stopped_by})
+    else:
+        show_estimate(found)
+    return result
+
+
+def _tell(result: BatchResult, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                **result.summary,
+                "calls_sent": result.calls,
+                "stopped_by": result.stopped_by,
+                "failed_because": result.failed_because,
+                "left_waiting": result.left_waiting,
+                "seeds_added": asdict(result.added),
+            }
+        )
+    else:
+        _show(result, out)
+
+
+def _say_what_was_skipped(file: SeedFile) -> None:
+    """Rows that cannot be seeds, and what of the others no agent sees."""
+    if len(file.problems) > SKIPPED_SHOWN:
+        say(f"skipped: {len(file.problems):,} rows or instances, the first {SKIPPED_SHOWN}:", err=True)
+    for problem in file.problems[:SKIPPED_SHOWN]:
+        say(f"skipped: {problem}", err=True)
+    for sentence in file.not_read:
+        say(f"note: {sentence}", err=True)
+
+
+def _say_if_these_are_samples(config: Config) -> None:
+    samples = [
+        name for name, agent in config.agents.items() if any(d.model.startswith("offline/") for d in agent.endpoints)
+    ]
+    if samples:
+        say(
+            f"note: {len(samples)} of {len(config.agents)} agents are offline samples: small programs that show how "
+            "the line works, not LLMs. Put your models into agents.yaml.",
+            err=True,
+        )
+
+
+def _show(result: BatchResult, out: Path) -> None:
+    summary = result.summary
+    most_probable_first = sorted(summary["pairs"].items(), key=lambda pair: -(pair[1]["probability_now"] or 0.0))
+    rows = [_pair_row(name, facts) for name, facts in most_probable_first]
+    print_table("pairs, by probability", ["pair", "candidates", "won", "mean π", "p at start", "p now", "change"], rows)
+    print_costs(
+        (name, facts["cost_usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
+        for name, facts in summary["pairs"].items()
+    )
+    counts, cost, tied = summary["counts"], summary["cost"], summary["referee"]["won_by_tie"]
+    unpriced = cost["calls_of_unknown_price"]
+    by_tie = f" ({tied} by a larger gap at a tie)" if tied else ""
+    say(
+        f"{counts['kept']} seeds improved{by_tie}, {counts['base']} kept as their base, {counts['dropped']} dropped; "
+        f"{result.calls} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all"
+        + (f", {usd_each(cost['usd_per_improved'])} per improved seed" if cost["known_usd"] else "")
+    )
+    if result.left_waiting:
+        say(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
+    print_failures(summary["failures"])
+    if (exam := summary["referee"]["exam"]) and (stamp := ExamsInForce.from_dict(exam).stamp).startswith("warn"):
+        say(f"what was judged better is the word of a judge that failed its exam ({stamp})", err=True)
+    not_written = summary["rows"]["not_written"]
+    for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
+        say(f"  {out / name}" if name not in not_written else f"  no {name}: {not_written[name]}")
+
+
+def _pair_row(name: str, facts: Mapping[str, Any]) -> list[str]:
+    start, now = facts["probability_start"], facts["probability_now"]
+    change = f"{now / start:.2f}×" if start and now is not None else "-"
+    return [
+        name,
+        str(facts["candidates"]),
+        str(facts["wins"]),
+        "-" if facts["mean_pi"] is None else f"{facts['mean_pi']:.3f}",
+        "-" if start is None else f"{start:.3f}",
+        "-" if now is None else f"{now:.3f}",
+        change,
+    ]

@@ -1,0 +1,44 @@
+"""Tables for people and JSON for scripts, the same for every verb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from star_agents.text.consoles import say_table
+from star_agents.text.figures import usd, usd_each
+from star_agents.text.printing import say, say_json
+
+
+def print_json(data: Any) -> None:
+    """Print plain data as indented JSON on standard output."""
+    say_json(data)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on standard output; every column but the first is right-aligned when all its cells are numbers."""
+    numeric = [index > 0 and all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
+    say_table(title, list(zip(columns, numeric, strict=True)), rows)
+
+
+def print_costs(pairs: Iterable[tuple[str, float | None, int, float | None]]) -> None:
+    """What each pair cost: name, US dollars, candidates of unknown cost, US dollars per win. Nothing if all is free."""
+    costs = [cost for cost in pairs if cost[1] or cost[2]]
+    if costs:
+        rows = [[name, usd(known), str(unknown), usd_each(each, unknown)] for name, known, unknown, each in costs]
+        print_table("cost of candidates", ["pair", "cost", "candidates of unknown cost", "cost per win"], rows)
+
+
+def print_failures(failures: Sequence[Mapping[str, Any]], *, err: bool = True) -> None:
+    """What was tolerated, a line each, the most frequent first; nothing where nothing was."""
+    for one in sorted(failures, key=lambda one: -one["failures"]):
+        say(f"tolerated: {one['sentence']}", err=err)
+
+
+def amount(unit: str, value: float) -> str:
+    """An amount of a budget, without its unit where that stands in the budget's name."""
+    return usd(value) if unit == "usd" else f"{value:,.0f}"
+
+
+def _is_number(cell: str) -> bool:
+    return cell in ("", "-", "unknown") or cell.lstrip("$").replace(",", "").replace(".", "").rstrip("%×").isdigit()

@@ -1,0 +1,400 @@
+"""agents.yaml as strict, frozen models. What each key means stands under it; `star_agents init` writes the short form.
+
+Unknown keys are refused, values are never coerced, and cross-references (a pair that names no agent) are checked here,
+so that nothing of a bad file ever reaches a running line. Reading the file, with its lines and hints, is in
+``reading.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from star_agents.config.base import (
+    LONGEST_S,
+    MAX_COUNT,
+    MAX_TOKENS,
+    BudgetSettings,
+    EndpointSettings,
+    Section,
+    Tokens,
+    refuse_infinite,
+    refuse_unless_tokens,
+)
+from star_agents.config.sections import FailureLimitsConfig, ServerConfig
+from star_agents.records import KEEP, SEED, AgentPair
+
+AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+OWNED_ELSEWHERE = frozenset(
+    {"num_retries", "max_retries", "timeout", "fallbacks", "model", "messages"}
+    | {"stream", "n", "api_base", "api_key", "mock_response"}
+)
+"""What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call)."""
+MAX_AGENTS = 1000
+MAX_PAIRS = 5000
+"""Of the pool: 70 agents that both rewrite and answer. Each has its place in the state that every outcome keeps."""
+
+
+def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
+    """The value behind `os.environ/NAME`.
+
+    Raises:
+        ValueError: saying what is wrong with the variable; never its value.
+    """
+    variable = reference.removeprefix("os.environ/")
+    value = environ.get(variable, "").strip()
+    if not value:
+        raise ValueError(f"the environment variable {variable} is {'blank' if environ.get(variable) else 'not set'}")
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"the environment variable {variable} holds characters that no key has")
+    return value
+
+
+Selection = Literal["dual", "gap", "ifd", "referee", "random", "base"]
+SCORED: frozenset[Selection] = frozenset({"dual", "gap", "ifd"})
+"""Selections that rank by scores."""
+JUDGED: frozenset[Selection] = frozenset({"dual", "referee"})
+"""Selections that rank by verdicts."""
+ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
+Reward = Literal["chosen", "judged", "all"]
+
+
+def _plain_name(name: str) -> str:
+    if name in (KEEP, SEED):
+        raise ValueError(f"`{name}` is a word of its own and cannot name an agent")
+    if not AGENT_NAME.fullmatch(name):
+        raise ValueError("an agent's name is made of letters, digits, '.', '_' and '-', at most 64")
+    return name
+
+
+AgentName = Annotated[str, AfterValidator(_plain_name)]
+
+
+class DeploymentConfig(EndpointSettings):
+    """One endpoint of an agent."""
+
+    model: str = Field(min_length=1)
+    """LiteLLM model name with its provider: `openai/gpt-4o-mini`, `ollama_chat/qwen2.5:14b`, `hosted_vllm/...`."""
+
+
+class AgentConfig(EndpointSettings, BudgetSettings):
+    """A named model with its settings: one endpoint written flat, or several under `deployments`."""
+
+    model: str | None = Field(default=None, min_length=1)
+    """LiteLLM model name, when the agent has one endpoint."""
+    deployments: tuple[DeploymentConfig, ...] = Field(default=(), max_length=100)
+    """Several endpoints of the same model; LiteLLM's Router chooses among them."""
+    roles: tuple[Literal["instruction", "response"], ...] = ("instruction", "response")
+    """What the agent does when `pairs` is left out. An agent that only judges or embeds has `roles: []`."""
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    """Sampling temperature; the provider's default when left out. Judging uses `referee.temperature`."""
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    """Nucleus sampling; the provider's default when left out."""
+    max_tokens: Tokens | None = 2048
+    """Longest reply in tokens. It also bounds what one call may cost."""
+    extra: Mapping[str, Any] = Field(default_factory=dict)
+    """Further parameters, handed to LiteLLM as they are (`{"reasoning_effort": "low"}`)."""
+    transport: Literal["auto", "litellm"] = "auto"
+    """`auto` sends straight to servers that speak OpenAI's protocol or Ollama's, which costs a twentieth of the CPU;
+    `litellm` sends through LiteLLM whole. Answers, costs and errors are the same."""
+    max_concurrency: int = Field(default=8, ge=1, le=100_000)
+    """Calls in flight at once; further ones queue."""
+    requests_per_minute: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    """Requests in any 60 seconds, over all deployments, tries and embeddings included; further ones queue, which uses
+    up no retry. It holds over restarts."""
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    """Tokens of prompts and replies in any 60 seconds. A call reserves an estimate of its prompt and `max_tokens`, and
+    takes in the end what the provider counted."""
+    timeout_s: float = Field(default=120.0, gt=0, le=LONGEST_S)
+    """Seconds until one try counts as failed."""
+    retries: int = Field(default=4, ge=0, le=100)
+    """Tries after the first. Being rate-limited (429) uses up none."""
+    give_up_after_s: float = Field(default=900.0, gt=0, le=LONGEST_S)
+    """Seconds after which a call that is only ever rate-limited or retried fails, or at once where `Retry-After` asks
+    for longer. So long, base pairs and referees wait for an agent that is down. The wait for `requests_per_minute` and
+    `tokens_per_minute` does not count."""
+    wait_when_down_s: float = Field(default=60.0, ge=0, le=LONGEST_S)
+    """Seconds that a drawn pair, or the vector of a seed, waits for an agent that is down; then the seed goes on
+    without it."""
+    allow_cut: bool = False
+    """Accept replies however they ended: cut at `max_tokens` (`finish_reason: length`), broken off, or with a
+    finish_reason that is not known as a good end. IFD cannot see a missing end: default no."""
+
+    @field_validator("extra")
+    @classmethod
+    def _one_retry_loop(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        owned = sorted(value.keys() & OWNED_ELSEWHERE)
+        if owned:
+            raise ValueError(f"{', '.join(owned)} cannot be set here: use retries, timeout_s and the agent's own keys")
+        return value
+
+    @field_validator("extra")
+    @classmethod
+    def _bounds_can_hold(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Every number is finite, so that JSON can say it; a bound of the reply's length is one."""
+        refuse_infinite(value)
+        for name in value.keys() & {"max_tokens", "max_completion_tokens"}:
+            refuse_unless_tokens(name, value[name])
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_to_name_the_model(self) -> Self:
+        if (self.model is None) == (not self.deployments):
+            raise ValueError("give either `model` or `deployments`")
+        if self.deployments and any((self.api_base, self.api_key, self.api_version)):
+            raise ValueError("with `deployments`, api_base, api_key and api_version belong to each deployment")
+        return self
+
+    @property
+    def longest_reply(self) -> int | None:
+        """Tokens that a reply may have, under whichever name that is sent; ``None`` where nothing bounds it."""
+        bound = self.extra.get("max_completion_tokens", self.max_tokens)
+        return bound if isinstance(bound, int) else None
+
+    @property
+    def endpoints(self) -> tuple[DeploymentConfig, ...]:
+        """The deployments, a flat agent's single one included."""
+        if self.model is None:
+            return self.deployments
+        return (
+            DeploymentConfig(
+                model=self.model,
+                api_base=self.api_base,
+                api_key=self.api_key,
+                api_version=self.api_version,
+                input_cost_per_token=self.input_cost_per_token,
+                output_cost_per_token=self.output_cost_per_token,
+            ),
+        )
+
+
+class PairConfig(Section):
+    """An instruction agent and a response agent."""
+
+    instruction: str
+    """Agent that rewrites the instruction, or `keep`."""
+    response: str
+    """Agent that answers it, or `seed` for the seed's own response."""
+
+    @model_validator(mode="after")
+    def _seed_answers_its_own_instruction(self) -> Self:
+        if self.response == SEED and self.instruction != KEEP:
+            raise ValueError(
+                "`response: seed` goes with `instruction: keep`: the seed's response answers the seed's instruction"
+            )
+        return self
+
+    @property
+    def pair(self) -> AgentPair:
+        """The pair as a record."""
+        return AgentPair(instruction=self.instruction, response=self.response)
+
+
+class RefereeConfig(Section):
+    """Who compares candidates with the base sample (Eq. 6)."""
+
+    agents: tuple[str, ...] = Field(default=(), max_length=15)
+    """Agents that judge; several make a jury, and the majority decides."""
+    prompt: Literal["default", "paper"] = "default"
+    """Our own rubric, or the paper's Table 5 verbatim."""
+    orders: Literal["both", "one"] = "both"
+    """Judge in both orders (disagreement is a tie), or candidate first only: cheaper, but place or text can win."""
+    temperature: float | None = Field(default=0.0, ge=0, le=5)
+    """Sampling temperature of judgements; `null` leaves it to the provider, for models that refuse any of their own."""
+    max_tokens: int = Field(default=512, ge=16, le=MAX_TOKENS)
+    """Longest judgement in tokens."""
+    exam: Literal["refuse", "warn", "off"] = "refuse"
+    """The exam that each judge sits first: two dozen planted pairs in both orders, paid once per judge and prompt.
+    `refuse`: who fails leaves the jury, and with nobody left no seed is worked. `warn`: who fails judges all the same,
+    and every row says so. `off`: no exam, for tests and replays; every row says that too."""
+
+
+class ScoringConfig(Section):
+    """The two scorer models and how IFD is read (Eq. 4)."""
+
+    small: str = "offline/small"
+    """The target to be trained: Hugging Face name or local path."""
+    large: str = "offline/large"
+    """The stronger model: Hugging Face name or local path."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """`auto`: bfloat16 on a GPU, float32 on the CPU."""
+    max_length: int = Field(default=2048, ge=8, le=MAX_TOKENS)
+    """Tokens per sequence; a longer response is cut on the right, the same in both passes."""
+    mode: ScoreMode = "score_eos"
+    """Which IFD: ours, with the end of the response (`score_eos`: it sees one that breaks off) or without it, as the
+    paper has it (`perplexity_ratio`), or as Superfiltering or Cherry LLM read it."""
+    tokens_per_batch: int | None = Field(default=None, ge=64, le=MAX_TOKENS)
+    """Tokens that go through a model at once; left out: 1,024 on a CPU, 16,384 on a GPU. Halved by itself when memory
+    runs out."""
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    """CPU threads of the scorer process; torch's own choice when left out."""
+    trust_remote_code: bool = False
+    """Let model repositories run their own Python code."""
+
+
+class MemoryConfig(Section):
+    """The instruction memory bank (paper, section 3.3)."""
+
+    enabled: bool = True
+    """Off is the paper's ablation without the bank. `memory: off` is short for it."""
+    neighbours: int = Field(default=5, ge=1, le=10_000)
+    """n: how many stored instructions are looked up."""
+    draws: int = Field(default=2, ge=0, le=1000)
+    """l: how many pairs are drawn from what the neighbours were won by."""
+    embedder: str = Field(default="auto", pattern=r"^(auto|small|hashing|sentence-transformers:.+|agent:.+)$")
+    """`small` (mean-pooled hidden state of the small scorer), `sentence-transformers:NAME`, `agent:NAME` (an embedding
+    model among the agents), `hashing` (word n-grams, no model), or `auto`: `small` where it runs anyway,
+    else `hashing`."""
+
+
+class EvolutionConfig(Section):
+    """How pairs gain and lose probability (Eq. 8)."""
+
+    policy: Literal["paper", "uniform", "thompson"] = "paper"
+    """`paper` is Eq. 8, `uniform` the ablation without evolution, `thompson` the field's bandit to compare with."""
+    rate: float | Literal["auto", "paper"] = "auto"
+    """β of Eq. 8. `auto`: 20 / seeds seen so far, so that a daemon learns from its first hundred as a run of a hundred
+    does; 0.05 at the most, which bounds what one outcome moves, and at the least 20 / number of seeds in `run`, 20 /
+    horizon in `serve`. `paper`: 5 / number of seeds or horizon, which fits the paper's curve and learns over the whole
+    run. A number: that."""
+    horizon: int = Field(default=10_000, ge=1, le=MAX_COUNT)
+    """Number of seeds that `rate` assumes where the length is unknown, as in `serve`: how far back it remembers."""
+    reward: Reward = "judged"
+    """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
+    nothing is learned; or `all`: every drawn pair with its own π, for which every candidate is judged."""
+    floor: float | Literal["auto"] = "auto"
+    """Least probability of a pair; above 0 it keeps exploring, and finds out that a pair got better. `auto`: 0.15 /
+    number of pairs. 0, as in the paper, lets a pair die out."""
+
+    @field_validator("rate")
+    @classmethod
+    def _rate_is_positive(cls, value: float | str) -> float | str:
+        if isinstance(value, (int, float)) and not 0 < value <= 1000:
+            raise ValueError("the rate must be above 0 and at most 1,000; for no evolution use `policy: uniform`")
+        return value
+
+    @field_validator("floor")
+    @classmethod
+    def _floor_is_a_probability(cls, value: float | str) -> float | str:
+        if isinstance(value, (int, float)) and not 0 <= value < 1:
+            raise ValueError("the floor must be at least 0 and below 1; `auto` is 0.15 / number of pairs")
+        return value
+
+
+class Config(BudgetSettings):
+    """The whole of agents.yaml."""
+
+    agents: dict[AgentName, AgentConfig] = Field(min_length=1, max_length=MAX_AGENTS)
+    """The models at hand, by the name that pairs and referee use."""
+    pairs: tuple[PairConfig, ...] | None = Field(default=None, max_length=MAX_PAIRS)
+    """The pool that pairs are drawn from. Left out: `keep` and every instruction agent with every response agent."""
+    base_pairs: tuple[PairConfig, ...] = Field(
+        default=(PairConfig(instruction=KEEP, response=SEED),), min_length=1, max_length=100
+    )
+    """Always called, outside the pool: the floor of quality. The first one is what the referee compares with."""
+    referee: RefereeConfig = RefereeConfig()
+    """Who judges."""
+    scoring: ScoringConfig = ScoringConfig()
+    """The two scorer models."""
+    recipe: Literal["star"] = "star"
+    """How one seed becomes data."""
+    selection: Selection = "dual"
+    """What the choice ranks by: `dual` (gap × referee: the method), `gap`, `ifd` (highest of the small model),
+    `referee`, `random`, or `base` (base pairs only)."""
+    candidates: int = Field(default=4, ge=1, le=1000)
+    """M: pairs drawn per seed, besides the base pairs."""
+    show_reference: bool = False
+    """Show the seed's own response to the response agents as something to improve on."""
+    memory: MemoryConfig = MemoryConfig()
+    """The instruction memory bank."""
+    evolution: EvolutionConfig = EvolutionConfig()
+    """How pairs gain and lose probability."""
+    unknown_prices: Literal["refuse", "allow"] = "refuse"
+    """An agent of unknown price under a budget in dollars: `refuse` to start, since the budget cannot hold for it; or
+    `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""
+    concurrency: int = Field(default=32, ge=1, le=10_000)
+    """Seeds worked on at once."""
+    max_in_flight: int = Field(default=1000, ge=1, le=100_000)
+    """Calls in flight at once over all agents, whatever each agent allows itself. It bounds sockets and memory."""
+    random_seed: int = Field(default=0, ge=-(2**63), lt=2**63)
+    """Seed of every random choice. With concurrency 1 a run is fully reproducible."""
+    retention_days: float | None = Field(default=None, gt=0, le=36_600)
+    """Days after which the texts behind a finished sample are cleared: its calls' answers and the candidates that
+    lost. The sample, its scores, and every call's key, tokens and cost stay. Left out: for ever."""
+    failure_limits: FailureLimitsConfig = FailureLimitsConfig()
+    """How much may fail before a batch stops or a daemon holds."""
+    server: ServerConfig = ServerConfig()
+    """The daemon's own settings."""
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _memory_off(cls, value: object) -> object:
+        # By YAML 1.2's rules `off` is a word.
+        enabled = {"on": True, "off": False}.get(value) if isinstance(value, str) else value
+        return {"enabled": enabled} if isinstance(enabled, bool) else value
+
+    @property
+    def pool(self) -> tuple[AgentPair, ...]:
+        """The pairs that are drawn from, in order of configuration, each once; base pairs stand outside."""
+        if self.selection == "base":
+            return ()
+        base = set(self.base)
+        return tuple(pair for pair in dict.fromkeys(self._configured_pairs()) if pair not in base)
+
+    @property
+    def pairs_configured(self) -> int:
+        """How many pairs `pairs` names, or the agents' roles make where it is left out; counted without making them."""
+        if self.pairs is not None:
+            return len(self.pairs)
+        roles = [agent.roles for agent in self.agents.values()]
+        return (1 + sum("instruction" in one for one in roles)) * sum("response" in one for one in roles)
+
+    def _configured_pairs(self) -> list[AgentPair]:
+        if self.pairs is not None:
+            return [pair.pair for pair in self.pairs]
+        rewriters = [KEEP, *(name for name, agent in self.agents.items() if "instruction" in agent.roles)]
+        responders = [name for name, agent in self.agents.items() if "response" in agent.roles]
+        return [
+            AgentPair(instruction=rewriter, response=responder) for rewriter in rewriters for responder in responders
+        ]
+
+    @property
+    def base(self) -> tuple[AgentPair, ...]:
+        """The base pairs, each once."""
+        return tuple(dict.fromkeys(pair.pair for pair in self.base_pairs))
+
+    @property
+    def called_agents(self) -> tuple[str, ...]:
+        """The agents that a seed may call: those of pairs and base pairs, referees, an embedder; in order of naming."""
+        named = {name for pair in (*self.pool, *self.base) for name in (pair.instruction, pair.response)}
+        named |= set(self.referee.agents) if self.needs_referee else set()
+        if self.memory.enabled and self.embedder.startswith("agent:"):
+            named.add(self.embedder.removeprefix("agent:"))
+        return tuple(name for name in self.agents if name in named)
+
+    @property
+    def needs_small(self) -> bool:
+        """Whether the selection scores with the small model."""
+        return self.selection in SCORED
+
+    @property
+    def needs_large(self) -> bool:
+        """Whether the selection scores with the large model."""
+        return self.selection in ("dual", "gap")
+
+    @property
+    def needs_referee(self) -> bool:
+        """Whether the selection judges."""
+        return self.selection in JUDGED
+
+    @property
+    def embedder(self) -> str:
+        """The memory bank's embedder with `auto` resolved."""
+        if self.memory.embedder != "auto":
+            return self.memory.embedder
+        return "small" if self.needs_small else "hashing"

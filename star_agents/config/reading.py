@@ -1,0 +1,333 @@
+"""From the text of agents.yaml to a `Config`, or to problems that name line, field and fix.
+
+The text is read once, by YAML 1.2's rules (``yaml_core.py``): its node tree gives lines and repeated keys, its plain
+data goes to the strict models.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from star_agents.config.base import EndpointSettings
+from star_agents.config.models import MAX_PAIRS, Config, PairConfig, look_up_secret
+from star_agents.config.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
+from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
+from star_agents.records import KEEP, SEED
+from star_agents.text.content_hash import digest
+from star_agents.text.redaction import redactor
+
+MAX_BYTES = 1 << 18
+"""A larger agents.yaml is a mistake, and takes seconds to read."""
+SECRET_FIELDS = ("api_key", "token", "api_base")
+"""Fields whose wrong value is never repeated in a message: it may be a key, or hold a password."""
+_SHOWN = 120
+"""Characters of a wrong value that are repeated."""
+_NAMES_COMPARED = 200
+"""Of more names than that, none is looked for that was meant."""
+
+_WORDS_OF_YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+Location = tuple[str | int, ...]
+
+
+def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Read and check a config file.
+
+    Args:
+        path: The file.
+        environ: Where the variables behind `os.environ/NAME` have to be set; ``None`` does not look.
+
+    Raises:
+        ConfigError: with one problem per mistake, each naming line, field and fix.
+    """
+    return parse_config(read_text(path), where=path.name, environ=environ)
+
+
+def read_text(path: Path) -> str:
+    """The text of a config file. Raises ``ConfigError`` where there is none."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        fix = "write one with: python -m star_agents init"
+        raise ConfigError([Problem(where=str(path), field="", message="no such file", fix=fix)]) from None
+    except OSError as error:
+        raise ConfigError([Problem(where=str(path), field="", message=error.strerror or str(error))]) from None
+    if len(raw) > MAX_BYTES:
+        fix = "it holds settings only; seeds and texts belong into files of their own"
+        message = f"is larger than {MAX_BYTES:,} bytes"
+        raise ConfigError([Problem(where=path.name, field="", message=message, fix=fix)])
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem(where=f"{path}:{line}", field="", message="is not UTF-8 text")]) from None
+
+
+def parse_config(text: str, *, where: str = "agents.yaml", environ: Mapping[str, str] | None = None) -> Config:
+    """Check the text of a config file; ``where`` is its name in messages, ``environ`` as for ``read_config``.
+
+    Raises:
+        ConfigError: with one problem per mistake.
+    """
+    root, data = _parse(text, where)
+    try:
+        config = Config.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        told = [_problem(detail, root, where) for detail in found[:MAX_PROBLEMS]]
+        raise ConfigError(told, untold=len(found) - len(told)) from None
+    problems = _too_many_pairs(config, root, where)
+    if not problems:
+        problems = [*_cross_references(config, root, where), *_missing_secrets(config, root, where, environ)]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def config_digest(config: Config) -> str:
+    """Hash that changes when anything in the config does."""
+    return digest(config.model_dump(mode="json"))
+
+
+def _parse(text: str, where: str) -> tuple[yaml.Node, Plain]:
+    """The node tree, and the plain data in it. Raises ConfigError."""
+    try:
+        root = compose(text)
+        if root is None:
+            fix = "start from: python -m star_agents init"
+            raise ConfigError([Problem(where=where, field="", message="the file is empty", fix=fix)])
+        if repeated := list(repeated_keys(root)):
+            raise ConfigError(
+                [
+                    Problem(
+                        where=f"{where}:{one.line}",
+                        field=one.path,
+                        message=f"is given twice, first on line {one.first_line}",
+                        fix="keep one of the two",
+                    )
+                    for one in repeated
+                ]
+            )
+        return root, plain_data(root)
+    except YamlError as error:
+        place = f"{where}:{error.line}" if error.line else where
+        raise ConfigError([Problem(where=place, field="", message=str(error), fix=error.fix)]) from None
+
+
+def _problem(detail: Any, root: yaml.Node, where: str) -> Problem:
+    location: Location = tuple(part for part in detail["loc"] if not _is_pydantics_own(part))
+    message = detail["msg"].removeprefix("Value error, ")
+    fix = ""
+    if detail["type"] == "extra_forbidden":
+        message = "is not a key that exists here"
+        fix = _did_you_mean(str(location[-1]), _known_keys(location[:-1]))
+    elif detail["type"] == "missing":
+        message = "is missing"
+    elif detail["type"] == "too_long":
+        message, fix = f"holds more than {detail['ctx']['max_length']:,} entries", "leave some out"
+    elif location and location[-1] not in SECRET_FIELDS and isinstance(detail.get("input"), (str, int, float, bool)):
+        # What is wrong in this file is known to nobody yet, and may hold a password.
+        message = redactor.text(f"{message}, not {_shown(detail['input'])}")
+        fix = _as_yaml_reads_it(detail["type"], _find(root, location)[1])
+    return Problem(where=f"{where}:{_line(root, location)}", field=_dotted(location), message=message, fix=fix)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
+def _as_yaml_reads_it(kind: str, node: yaml.Node | None) -> str:
+    """The fix where somebody meant another type than a bare word has in YAML 1.2."""
+    if node is None or not is_plain(node):
+        return ""
+    if kind == "string_type":
+        return f'in quotes it is text: "{node.value}"'
+    if kind.startswith("bool") and (meant := _WORDS_OF_YAML_1_1.get(str(node.value).lower())):
+        return f"write `{meant}`: only true and false are truth values in YAML 1.2"
+    return ""
+
+
+def _is_pydantics_own(part: str | int) -> bool:
+    """Pydantic puts words of its own into the location (``float``, ``literal[...]``, ``[key]``); people wrote none."""
+    return isinstance(part, str) and (
+        part in ("float", "int", "str", "[key]") or part.startswith(("literal[", "function-"))
+    )
+
+
+def _dotted(location: Location) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+def _line(root: yaml.Node, location: Location) -> int:
+    """Line of the deepest part of ``location`` that stands in the file; of its key where it has one."""
+    return _find(root, location)[0]
+
+
+def _find(root: yaml.Node, location: Location) -> tuple[int, yaml.Node | None]:
+    """The line as ``_line`` has it, and the node at ``location``, where the whole of it stands in the file."""
+    node, line = root, root.start_mark.line
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = entries(node).get(str(part))
+            if found is None:
+                return line + 1, None
+            line, node = found[0].start_mark.line, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+        else:
+            return line + 1, None
+    return line + 1, node
+
+
+def _known_keys(location: Location) -> list[str]:
+    """Names of the fields that exist at ``location``, by walking the models' annotations."""
+    annotation: Any = Config
+    for part in location:
+        annotation = _unwrap(annotation)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(str(part))
+            if field is None:
+                return []
+            annotation = field.annotation
+        else:
+            arguments = [item for item in typing.get_args(annotation) if item is not Ellipsis]
+            annotation = arguments[-1] if arguments else None
+    annotation = _unwrap(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return list(annotation.model_fields)
+    return []
+
+
+def _unwrap(annotation: Any) -> Any:
+    """``X | None`` to ``X``."""
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return next(item for item in typing.get_args(annotation) if item is not type(None))
+    return annotation
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6) if len(known) <= _NAMES_COMPARED else []
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"known here: {', '.join(known)}" if known else ""
+
+
+def _missing_secrets(
+    config: Config, root: yaml.Node, where: str, environ: Mapping[str, str] | None
+) -> Iterator[Problem]:
+    """Keys that are not in the environment: told at once, before seconds go into loading what would need them."""
+    if environ is None:
+        return
+    references: list[tuple[Location, str | None]] = []
+    for name, agent in config.agents.items():
+        references.append((("agents", name, "api_key"), agent.api_key))
+        references += (
+            (("agents", name, "deployments", index, "api_key"), one.api_key)
+            for index, one in enumerate(agent.deployments)
+        )
+    for location, reference in references:
+        if reference is None:
+            continue
+        try:
+            look_up_secret(reference, environ)
+        except ValueError as error:
+            fix = f"export {reference.removeprefix('os.environ/')}=... before starting"
+            place = f"{where}:{_line(root, location)}"
+            yield Problem(where=place, field=_dotted(location), message=str(error), fix=fix)
+
+
+def _too_many_pairs(config: Config, root: yaml.Node, where: str) -> list[Problem]:
+    """Told before a pair is made: there may be millions, each with its lines in every summary."""
+    if (count := config.pairs_configured) <= MAX_PAIRS:
+        return []
+    message = f"make {count:,} pairs, and at most {MAX_PAIRS:,} can be told apart"
+    fix = "name the pairs to draw from under `pairs`, or give agents one role each: `roles: [response]`"
+    return [Problem(where=f"{where}:{_line(root, ('agents',))}", field="agents", message=message, fix=fix)]
+
+
+def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[Problem]:
+    """Names that must exist, and combinations that cannot work."""
+
+    def at(location: Location, message: str, fix: str = "") -> Problem:
+        return Problem(where=f"{where}:{_line(root, location)}", field=_dotted(location), message=message, fix=fix)
+
+    def unknown(location: Location, name: str, allowed: str) -> Problem:
+        known = sorted((*config.agents, *((allowed,) if allowed else ())))
+        return at(location, f"names an agent {name!r} that is not in `agents`", _did_you_mean(name, known))
+
+    def check_pair(pair: PairConfig, location: Location) -> Iterator[Problem]:
+        if pair.instruction != KEEP and pair.instruction not in config.agents:
+            yield unknown((*location, "instruction"), pair.instruction, KEEP)
+        if pair.response != SEED and pair.response not in config.agents:
+            yield unknown((*location, "response"), pair.response, SEED)
+
+    for index, pair in enumerate(config.pairs or ()):
+        yield from check_pair(pair, ("pairs", index))
+    for index, pair in enumerate(config.base_pairs):
+        yield from check_pair(pair, ("base_pairs", index))
+    for index, name in enumerate(config.referee.agents):
+        if name not in config.agents:
+            yield unknown(("referee", "agents", index), name, "")
+    if config.needs_referee and not config.referee.agents:
+        fix = "write `referee: {agents: [NAME]}`, or choose `selection: gap`"
+        yield at(("referee", "agents"), f"`selection: {config.selection}` needs a referee", fix)
+    if config.selection != "base" and not config.pool:
+        yield at(("pairs",), "no pair is left to draw from", "name at least one pair that is not a base pair")
+    floor = config.evolution.floor
+    if floor != "auto" and len(config.pool) * floor > 1:
+        limit = 1 / len(config.pool)
+        yield at(("evolution", "floor"), f"{len(config.pool)} pairs cannot each keep that much", f"at most {limit:.4g}")
+    embedder = config.memory.embedder
+    if embedder.startswith("agent:") and embedder.removeprefix("agent:") not in config.agents:
+        yield unknown(("memory", "embedder"), embedder.removeprefix("agent:"), "")
+    for location, message, fix in (*_minutes_too_small(config), *_half_prices(config)):
+        yield at(location, message, fix)
+
+
+def _half_prices(config: Config) -> Iterator[tuple[Location, str, str]]:
+    """Prices of one side of a call only: the other would count as free in every budget. An embedder has no reply."""
+    embedder = config.memory.embedder.removeprefix("agent:")
+    for name, agent in config.agents.items():
+        parts: list[tuple[Location, EndpointSettings]] = [(("agents", name), agent)]
+        parts += ((("agents", name, "deployments", index), one) for index, one in enumerate(agent.deployments))
+        for location, priced in parts if name != embedder else ():
+            prices = {key: getattr(priced, key) for key in ("input_cost_per_token", "output_cost_per_token")}
+            given = [key for key, price in prices.items() if price is not None]
+            if len(given) == 1:
+                (missing,) = prices.keys() - given
+                message = f"is given without `{missing}`, which would count as 0"
+                yield (*location, given[0]), message, f"give both; `{missing}: 0` is a price"
+
+
+def _minutes_too_small(config: Config) -> Iterator[tuple[Location, str, str]]:
+    """Agents of which no minute has room for one call: their calls would wait for ever."""
+    writers = {name for pair in (*config.pool, *config.base) for name in (pair.instruction, pair.response)}
+    for name, agent in config.agents.items():
+        limit, location = agent.tokens_per_minute, ("agents", name, "tokens_per_minute")
+        if limit is None:
+            continue
+        longest = agent.longest_reply
+        if name in writers and longest is None:
+            yield location, "needs `max_tokens`, which is what a call reserves", "give the agent `max_tokens`"
+        elif name in writers and longest is not None and longest >= limit:
+            yield (
+                location,
+                f"has no room for one reply of `max_tokens` ({longest:,})",
+                "raise it, or lower `max_tokens`",
+            )
+        if config.needs_referee and name in config.referee.agents and config.referee.max_tokens >= limit:
+            longest = config.referee.max_tokens
+            message = f"has no room for one verdict of `referee.max_tokens` ({longest:,})"
+            yield location, message, "raise it, or lower `referee.max_tokens`"

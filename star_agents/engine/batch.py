@@ -1,0 +1,224 @@
+"""`run`: the line as a batch job that ends with its last seed, and goes on where it stopped when called again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+from rich.console import Console
+
+from star_agents.config.models import Config
+from star_agents.engine.confirmation import Checkpoint, Confirmation
+from star_agents.engine.intake import intake_problems
+from star_agents.engine.interruption import Interruption
+from star_agents.engine.progress import BatchProgress
+from star_agents.engine.upkeep import forget_texts
+from star_agents.engine.wiring import models_to_load, open_line, refuse_early
+from star_agents.errors import Problem, SeedFileError
+from star_agents.events import Event, SeedsAdded
+from star_agents.failures import Failure, Tried, joined, one_line, without_numbers
+from star_agents.observe.bus import Bus
+from star_agents.observe.logs import log_event
+from star_agents.observe.telemetry import open_telemetry
+from star_agents.records import Seed
+from star_agents.scheduling.policies import probabilities_of
+from star_agents.storage.export import write_run_folder
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.rows import Counts
+from star_agents.storage.run_scope import RunSeeds
+from star_agents.storage.seed_files import SeedFile, read_seeds
+from star_agents.storage.store import Store
+from star_agents.text.consoles import say_on
+from star_agents.text.redaction import redactor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchResult:
+    """How a batch ended."""
+
+    summary: Mapping[str, Any]
+    """What `summary.json` holds."""
+    calls: int
+    """Calls sent and answered in this run."""
+    stopped_by: str
+    """Why it ended before its last seed; empty when it did not."""
+    added: SeedsAdded
+    """What became of the rows of the seed file."""
+    failed_because: str = ""
+    """What failed beyond its limit, where the batch came to its end all the same; empty where nothing did."""
+    left_waiting: int = 0
+    """Seeds of earlier runs that this one was told to leave."""
+    interrupted_by: int = 0
+    """Number of the signal that ended it early; 0 where none did."""
+
+
+class _End(NamedTuple):
+    """As in `BatchResult`."""
+
+    stopped_by: str
+    failed_because: str
+    interrupted_by: int = 0
+
+
+def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None) -> SeedFile:
+    """Read a seed file whole and check it, before any money is spent.
+
+    Returns:
+        The file with the seeds that can be used; its problems are those of the rows that were skipped.
+
+    Raises:
+        SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
+    """
+    file = read_seeds(path)
+    unanswerable = intake_problems(config, file.seeds)
+    problems = [*file.problems, *unanswerable]
+    if problems and not skip_bad:
+        raise SeedFileError(problems)
+    refused = {problem.where for problem in unanswerable}
+    seeds = [seed for seed in file.seeds if (seed.source or seed.id) not in refused]
+    if not seeds:
+        raise SeedFileError(problems or [Problem(where=str(path), field="", message="holds no seeds")])
+    return replace(file, seeds=tuple(seeds[:limit]), problems=tuple(problems))
+
+
+async def run_batch(
+    config: Config,
+    seeds: Sequence[Seed],
+    source: str,
+    out: Path,
+    *,
+    retry_dropped: bool,
+    console: Console | None,
+    only_these: bool = False,
+    expected: int | None = None,
+    confirmation: Confirmation | None = None,
+    hear: Callable[[Event], None] = lambda event: None,
+    repeated: int = 0,
+    not_read: tuple[str, ...] = (),
+    left_out: Sequence[Problem] = (),
+    now: Callable[[], float] = time.time,
+) -> BatchResult:
+    """Work the seeds into ``out`` and write the dataset files there.
+
+    SIGINT and SIGTERM end it early but whole: seeds in hand are finished, for up to `server.drain_s`, and the files are
+    written. At the budget of a day
+    it waits for the next one; at one that holds for the life of the store it ends. What earlier runs left waiting in
+    the same folder is worked too, unless ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with
+    what became of its seeds; what was ``left_out`` of it is counted among the failures. These seeds may be a sample of
+    the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears
+    everything that happens.
+
+    Raises:
+        StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
+    """
+    refuse_early(config)
+    bus = Bus()
+    for hears in (log_event, hear):
+        bus.subscribe(hears)
+    async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
+        new, duplicates = await store.add_seeds(seeds)
+        await store.begin_run([seed.id for seed in seeds], only=only_these)
+        await store.set_left_out(_left_out(source, left_out, len(seeds) + len(left_out)))
+        if retry_dropped:
+            await store.requeue_dropped()
+        added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
+        bus.publish(added)
+        _say(console, f"{source}: {added.words}")
+        counts, mine = await store.counts(), await store.run_seeds()
+        total, done = (mine.seeds, mine.done) if only_these else (counts.seeds, counts.done)
+        if not only_these:
+            _say_what_else_waits(console, mine)
+        progress = BatchProgress(total, done=done, before=counts, console=console)
+        bus.subscribe(progress.hear)
+        end, left = _End("", ""), mine.waiting if only_these else counts.waiting
+        if left:
+            ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
+            with progress:
+                end = await _work(config, store, bus, expected or len(seeds), now, console, ahead)
+        if config.retention_days is not None:
+            await forget_texts(store, config.retention_days, now())
+    with StoreReader(out) as reader:
+        summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
+    others = mine.others_waiting if only_these else 0
+    return BatchResult(summary=summary, calls=progress.calls, left_waiting=others, added=added, **end._asdict())
+
+
+def _left_out(source: str, problems: Sequence[Problem], rows: int) -> Tried:
+    failures = [
+        Failure(
+            reason=without_numbers(f"{one.field}: {one.message}" if one.field else one.message),
+            example=one_line(redactor.text(str(one))),
+        )
+        for one in problems
+    ]
+    return Tried(part="seeds", name=one_line(source), tries=rows, failures=joined(failures))
+
+
+def _say(console: Console | None, text: str) -> None:
+    if console is not None:
+        say_on(console, text)
+
+
+def _say_what_else_waits(console: Console | None, mine: RunSeeds) -> None:
+    if mine.others_waiting:
+        others = f"{mine.others_waiting:,} seeds of earlier runs wait in this folder and are worked too"
+        _say(console, f"{others}; -n {mine.seeds} would leave them")
+
+
+class _Ahead(NamedTuple):
+    """What a question before spending is about."""
+
+    confirmation: Confirmation
+    before: Counts
+    left: int
+
+
+def _aside(confirmation: Confirmation, progress: BatchProgress) -> Confirmation:
+    """The same, asking while no progress is drawn."""
+    if (ask := confirmation.ask) is None:
+        return confirmation
+
+    async def ask_aside(question: str) -> bool:
+        with progress.paused():
+            return await ask(question)
+
+    return replace(confirmation, ask=ask_aside)
+
+
+async def _work(
+    config: Config,
+    store: Store,
+    bus: Bus,
+    seeds_expected: int,
+    now: Callable[[], float],
+    console: Console | None,
+    ahead: _Ahead | None,
+) -> _End:
+    """Work what waits."""
+    if models := models_to_load(config):
+        _say(console, f"loading {models} …")
+    async with open_line(config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now) as line:
+        checkpoint = None
+        if ahead is not None:
+            checkpoint = Checkpoint(line, ahead.confirmation, before=ahead.before, left=ahead.left)
+            bus.subscribe(checkpoint.hear)
+            checkpoint.begin()
+        interruption, is_whole = Interruption(line, partial(_say, console)), False
+        async with anyio.create_task_group() as tasks:
+            if checkpoint is not None:
+                tasks.start_soon(checkpoint.watch)
+            tasks.start_soon(interruption.watch, tasks.cancel_scope)
+            tasks.start_soon(store.watch_files)
+            await line.work()
+            is_whole = True
+            tasks.cancel_scope.cancel()
+        if not is_whole:
+            interruption.say_what_is_left()
+        failed = "" if line.stopped_by else line.failures.at_end()
+        return _End(line.stopped_by, failed, interruption.signal)

@@ -1,0 +1,265 @@
+"""`serve`: the daemon. Build the line, open the doors, work until told otherwise, drain.
+
+Doors: the HTTP API, the inbox folder, agents.yaml itself (edited while the daemon runs), and signals:
+
+    SIGTERM, SIGINT   drain: no new seeds, calls in flight are awaited up to `server.drain_s`, exit 0
+    the same again    end at once, still consistent: seeds in hand wait again, calls in flight may be paid twice
+    SIGHUP            look at agents.yaml now, settled or not
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import anyio
+
+from star_agents import __version__
+from star_agents.config.lines import lines_from, with_lines
+from star_agents.config.reading import config_digest, read_config
+from star_agents.engine.access import access_to, given_token
+from star_agents.engine.accounts import Accounts
+from star_agents.engine.engine import PAUSED, Line
+from star_agents.engine.inbox import Inbox, make_inbox
+from star_agents.engine.insights import Insights
+from star_agents.engine.upkeep import keep_up
+from star_agents.engine.web_backend import Desk, Standing
+from star_agents.engine.wiring import open_line, refuse_early
+from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone
+from star_agents.events import ConfigMended, ConfigRejected, StateChanged
+from star_agents.observe.bus import Bus
+from star_agents.observe.logs import LogFeed, log_event
+from star_agents.observe.telemetry import open_telemetry
+from star_agents.process.event_loop_lag import watch_lag
+from star_agents.process.file_watching import Look, edits, look
+from star_agents.process.systemd import Notifier
+from star_agents.storage.readers import Readers
+from star_agents.storage.store import Store
+from star_agents.web.app import serve_http
+from star_agents.web.metrics import Metrics
+
+
+class BrokeDown(StarAgentsError):
+    """A daemon that was at work lost something it needs, such as the scorer or the disk: starting again may help."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
+
+
+class Daemon:
+    """One line behind its doors."""
+
+    def __init__(self, desk: Desk, config_path: Path, notifier: Notifier) -> None:
+        self._line = desk.line
+        self._desk = desk
+        self._standing = desk.standing
+        self._config_path = config_path
+        self._notifier = notifier
+        self._in_force = config_digest(desk.line.config)
+        self._read: Look | None = None
+        self._reading = anyio.Lock()
+        self._asked = anyio.Event()
+        self._intake = anyio.CancelScope()
+        self._working = anyio.CancelScope()
+
+    async def run(self, *, port: int | None) -> None:
+        """Serve until told to drain, and until that is done.
+
+        Raises:
+            UsageError: the address cannot be bound, or its token cannot be used.
+            BrokeDown: the scorer or the disk is lost; in a group.
+            StoreGone: the store's files were removed or replaced; in a group.
+        """
+        try:
+            await self._open_doors(port)
+        except* StarAgentsError as lost:
+            if self._standing.state == "starting":
+                raise
+            if (gone := lost.subgroup(StoreGone)) is not None:
+                raise _first(gone) from None  # Nothing that was recorded is safe there.
+            raise BrokeDown(f"{_first(lost)}; what is recorded is safe, start again to go on") from None
+        self._enter("stopped")
+
+    async def _open_doors(self, port: int | None) -> None:
+        server = self._line.config.server
+        access = access_to(server, self._line.store.folder)
+        inbox = Path(server.watch) if server.watch else self._line.store.folder / "inbox"
+        make_inbox(inbox)
+        async with (
+            serve_http(
+                self._desk,
+                host=server.host,
+                port=server.port if port is None else port,
+                token=access.token,
+                allowed_hosts=server.allowed_hosts,
+            ) as url,
+            anyio.create_task_group() as doors,
+        ):
+            if self._standing.state == "starting":
+                access.tell(url, server)
+                self._enter("ready", f"{url}  inbox {inbox}")
+                if self._line.is_paused:
+                    self._line.bus.publish(StateChanged(state="paused", detail=PAUSED.reason))
+                self._notifier.ready(f"ready at {url}")
+            doors.start_soon(self._follow_edits)
+            doors.start_soon(self._follow_requests)
+            doors.start_soon(self._watch_inbox, inbox)
+            doors.start_soon(self._notifier.keep_alive, self._line.store.open_work)
+            doors.start_soon(self._line.store.watch_files)
+            doors.start_soon(keep_up, self._line, time.time)
+            doors.start_soon(watch_lag, self._desk.counters.hear_lag)
+            with self._working:
+                await self._line.work()
+            doors.cancel_scope.cancel()
+
+    def drain(self) -> None:
+        """Take no further seed and wait for calls in flight, up to the drain limit. A second call ends at once."""
+        if self._standing.state == "draining":
+            self._working.cancel()
+            return
+        limit = self._line.config.server.drain_s
+        detail = f"no new seeds; waiting up to {limit:g} s for calls in flight"
+        self._notifier.stopping(f"draining: {detail}", within_s=limit)
+        self._enter("draining", detail)
+        self._intake.cancel()
+        self._line.close()
+        self._working.deadline = self._standing.drains_until = anyio.current_time() + limit
+
+    def look_at_config(self) -> None:
+        """Read agents.yaml at the next turn of the event loop, settled or not."""
+        self._asked.set()
+
+    # What goes on behind the doors
+
+    async def _watch_inbox(self, inbox: Path) -> None:
+        with self._intake:
+            await Inbox(self._line, inbox, settle_s=self._line.config.server.settle_s).watch()
+
+    async def _follow_edits(self) -> None:
+        async for _ in edits(self._config_path):
+            async with self._reading:
+                now = await look(self._config_path)
+                if now is None or now != self._read:
+                    await self._read_config()
+
+    async def _follow_requests(self) -> None:
+        """Look whenever a signal asks; systemd counts a reload as done at the next READY=1."""
+        while True:
+            await self._asked.wait()
+            self._asked = anyio.Event()
+            if self._standing.state != "ready":
+                continue
+            self._notifier.reloading()
+            async with self._reading:
+                await self._read_config()
+            problems = "".join(
+                f"; agents.yaml is not in force: {problem}" for problem in self._standing.config_problems[:1]
+            )
+            self._notifier.ready(f"ready, revision {self._line.revision}{problems}")
+
+    async def _read_config(self) -> None:
+        """Put agents.yaml in force if it can be and says something new."""
+        self._read = await look(self._config_path)
+        try:
+            # In a thread: a large file takes seconds, in which calls in flight want to be heard.
+            config = await anyio.to_thread.run_sync(read_config, self._config_path, os.environ)
+            digest = config_digest(config)
+            if digest != self._in_force:
+                await self._line.reconfigure(config)
+                self._in_force = digest
+            if self._standing.config_problems:
+                self._standing.config_problems = ()
+                self._line.bus.publish(ConfigMended(revision=self._line.revision))
+        except ConfigError as error:
+            self._refuse(with_lines(error, self._config_path))
+        except StarAgentsError:
+            raise  # The store is lost.
+        except Exception as error:
+            # An edit never ends a daemon. What its text holds may be secret, the place in our code is not.
+            self._refuse(ConfigError([_not_foreseen(error, self._config_path)]))
+
+    def _refuse(self, error: ConfigError) -> None:
+        self._standing.config_problems = error.problems
+        self._line.bus.publish(ConfigRejected(problems=error.problems))
+
+    def _enter(self, state: str, detail: str = "") -> None:
+        self._standing.state = state
+        self._line.bus.publish(StateChanged(state=state, detail=detail))
+
+
+def _not_foreseen(error: Exception, path: Path) -> Problem:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    message = f"cannot be put in force: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+    fix = "undo the last edit, and report this: it is a fault of star_agents that no line is named"
+    return Problem(where=path.name, field="", message=message, fix=fix)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFeed) -> None:
+    """Run the daemon on one config and one folder, until a signal ends it.
+
+    Args:
+        config_path: agents.yaml.
+        folder: Where everything is kept.
+        port: Instead of the one in agents.yaml.
+        log: What is logged, for the page.
+
+    Raises:
+        StarAgentsError: when it cannot start; ``BrokeDown`` when it cannot go on.
+    """
+    config = read_config(config_path, os.environ)
+    given_token(config.server)  # A slip that can be told now is told before a folder is made or a model loaded.
+    bus = Bus()
+    bus.subscribe(log_event)
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async with anyio.create_task_group() as tasks:
+            started: list[Daemon] = []
+            tasks.start_soon(_obey, signals, started, tasks.cancel_scope)
+            with lines_from(config_path):
+                refuse_early(config)
+            async with (
+                open_telemetry(bus, os.environ),
+                await Store.open(folder) as store,
+                Readers(folder) as readers,
+                open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
+            ):
+                desk = await _desk(line, readers, log)
+                started.append(Daemon(desk, config_path, Notifier.of(os.environ)))
+                await started[0].run(port=port)
+            tasks.cancel_scope.cancel()
+
+
+async def _desk(line: Line, readers: Readers, log: LogFeed) -> Desk:
+    """Everybody who counts begins where the store stands and hears what is new from here on."""
+    desk = Desk(
+        line=line,
+        standing=Standing(),
+        accounts=await Accounts.of(line.store),
+        insights=await Insights.of(readers),
+        readers=readers,
+        counters=Metrics(__version__),
+        log=log,
+    )
+    for hears in (desk.accounts.hear, desk.insights.hear, desk.counters.hear):
+        line.bus.subscribe(hears)
+    return desk
+
+
+async def _obey(signals: AsyncIterator[signal.Signals], started: Sequence[Daemon], scope: anyio.CancelScope) -> None:
+    """While the line is still being built there is nothing to drain or to reload: a signal then ends the daemon."""
+    async for number in signals:
+        if number == signal.SIGHUP:
+            # A daemon that is still starting reads agents.yaml once more when it is ready.
+            for daemon in started:
+                daemon.look_at_config()
+        elif started:
+            started[0].drain()
+        else:
+            scope.cancel()

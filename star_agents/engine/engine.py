@@ -1,0 +1,398 @@
+"""The line: workers that take seeds from the queue through the recipe to a committed outcome.
+
+Both front ends use it: `run` lets it end with the last seed, `serve` keeps it going. It decides nothing about data; it
+only joins: seed queue → recipe → outcome committed in one transaction → learned from → published. What it is made of is
+put together in ``wiring.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import anyio
+import anyio.lowlevel
+
+from star_agents.agents.client import AgentClient
+from star_agents.agents.endpoints import secrets_of
+from star_agents.agents.price_check import PriceNotes, refuse_unbounded
+from star_agents.agents.prompts import Prompts
+from star_agents.bench.bench import Embed, Rooms, SeedBench
+from star_agents.config.changes import changes_between, restart_only
+from star_agents.config.models import Config
+from star_agents.config.secrets import revision_of
+from star_agents.engine.agent_exchange import agents_exchanged
+from star_agents.engine.failure_watch import FailureWatch
+from star_agents.engine.holds import Rest, Waiting
+from star_agents.engine.judges import Judges
+from star_agents.engine.memory_rows import memory_row, remembered
+from star_agents.engine.queue import SeedQueue
+from star_agents.engine.rejected_seeds import RejectedSeeds
+from star_agents.engine.returned_seeds import ReturnedSeeds
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
+from star_agents.events import (
+    ConfigApplied,
+    DeploymentChanged,
+    Event,
+    FailureHoldLifted,
+    OutcomeCommitted,
+    SeedReturned,
+    SeedsAdded,
+)
+from star_agents.failures import FailureCount
+from star_agents.observe.bus import Bus
+from star_agents.observe.logs import keep_secret
+from star_agents.process.crash_points import crash_point
+from star_agents.recipes.star import StarSettings, star
+from star_agents.records import Draw, Outcome, Seed
+from star_agents.scheduling.memory import Vector
+from star_agents.scheduling.scheduler import Scheduler
+from star_agents.scoring.scorer import Scorer
+from star_agents.storage.store import Store
+
+INDEX_FILE = "memory.hnsw"
+OUTAGE_REST_S = 5.0
+"""Longest rest in an outage before seeds are tried again; an agent that comes back ends it at once."""
+PAUSED = Waiting(reason="paused by a person; resume it on the page, or by POST /v1/resume")
+_PAUSED = "paused"
+INDEX_SAVED_EVERY = 5000
+"""Outcomes between two copies of the memory bank's index; a rebuild from the rows takes the place of a lost one."""
+
+
+class Line:
+    """Takes seeds in and works them; made by `open_line`."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        revision: int,
+        store: Store,
+        client: AgentClient,
+        scorer: Scorer | None,
+        embed: Embed | str | None,
+        scheduler: Scheduler,
+        known_failures: Sequence[FailureCount],
+        salt: bytes,
+        bus: Bus,
+        ends_when_empty: bool,
+        now: Callable[[], float],
+    ) -> None:
+        self.config = config
+        self.revision = revision
+        self.store = store
+        self.scheduler = scheduler
+        self.scorer = scorer
+        self.client = client
+        self.bus = bus
+        self._returned = ReturnedSeeds()
+        self.queue = SeedQueue(
+            lambda: self._returned.take_one(store),
+            ends_when_empty=ends_when_empty,
+            holds_back=lambda: store.holds_back,
+        )
+        self.stopped_by = ""
+        """Why a batch ended before its last seed; empty when it did not."""
+        self._ends_when_empty = ends_when_empty
+        self._now = now
+        self._rest = Rest(now, self._go_on)
+        self._hold = Rest(now, self._go_on)
+        self.failures = FailureWatch(
+            config, known_failures, is_batch=ends_when_empty, publish=bus.publish, give_up=self._give_up
+        )
+        self._prompts = Prompts()
+        self._embed = embed
+        self._salt = salt
+        self._settling = anyio.Lock()
+        self.judges = Judges(
+            store=store,
+            client=client,
+            prompts=self._prompts,
+            salt=salt,
+            bus=bus,
+            now=now,
+            is_paused=lambda: self.queue.is_paused,
+            on_settled=self.queue.wake,
+        )
+        self._rejected = RejectedSeeds()
+        self.prices = PriceNotes(bus.publish)
+
+    @property
+    def waiting_for(self) -> Waiting | None:
+        """What keeps the line from taking seeds, if anything does."""
+        return (
+            PAUSED
+            if self.queue.is_paused
+            else self._hold.waiting_for or self._rest.waiting_for or self.judges.waiting_for
+        )
+
+    @property
+    def held_because(self) -> str:
+        """Why failures keep the line from taking seeds; empty where none do."""
+        return self._hold.waiting_for.reason if self._hold.waiting_for is not None else ""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody paused the line."""
+        return self.queue.is_paused
+
+    async def pause(self) -> None:
+        """Take no seed until resumed, over restarts too: who stops spending must not be surprised. In hand goes on."""
+        await self.store.meta_set(_PAUSED, "yes")
+        self.queue.pause()
+
+    async def restore_pause(self) -> None:
+        """Be paused where the last daemon on this folder was. A batch was asked for and takes no pause over."""
+        if not self._ends_when_empty and await self.store.meta_get(_PAUSED):
+            self.queue.pause()
+
+    async def resume(self) -> None:
+        """Take seeds again."""
+        await self.store.meta_set(_PAUSED, "")
+        self.queue.resume()
+        self._lift_hold("resumed")
+        self.judges.look_again()
+
+    async def take_in(self, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
+        """Add seeds durably; returns how many were new and how many were known already."""
+        new, duplicates = await self.store.add_seeds(seeds)
+        crash_point("seeds_added")
+        self.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
+        self.queue.wake()
+        return new, duplicates
+
+    async def work(self) -> None:
+        """Work seeds with `concurrency` workers until the queue ends.
+
+        Raises:
+            ScorerError: when the scorer is lost for good; seeds in hand wait again.
+        """
+        self.judges.put_in_force(self.config, self.revision)
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self.judges.keep_examined, self.stop if self._ends_when_empty else None)
+            async with anyio.create_task_group() as workers:
+                for _ in range(self.config.concurrency):
+                    workers.start_soon(self._worker)
+                    # One per turn of the event loop: thousands that begin in one turn would hold it for seconds.
+                    await anyio.lowlevel.checkpoint()
+            await self.judges.answered()
+            beside.cancel_scope.cancel()
+
+    async def reconfigure(self, config: Config) -> ConfigApplied:
+        """Put a checked config in force; what only a restart changes is named.
+
+        Raises ``ConfigError`` where an agent cannot be called or no budget can hold for it. Whatever is raised, nothing
+        has changed: all that may fail is done before the first thing that counts, or is taken back.
+        Calls in flight end where they began. A seed in hand goes on without a pair that is gone; one that cannot end
+        well without it, because its base or referee is gone, is worked again under the new config.
+        """
+        old = self.config
+        delayed = restart_only(old, config)
+        config = config.model_copy(update={section: getattr(old, section) for section in delayed})
+        keep_secret(*secrets_of(os.environ, config.agents))
+        endpoints = self.client.resolve(config.agents)
+        refuse_unbounded(config, endpoints)
+        async with self._settling:
+            scheduler = self.scheduler.prepared(config)
+            async with agents_exchanged(self.client, old, config):
+                revision = await self.store.add_revision(*revision_of(config, os.environ))
+                await self.store.save_policy(scheduler.state(), revision)
+            crash_point("config_applied")
+            self.scheduler.take_over(scheduler)
+            self.config, self.revision = config, revision
+            self.judges.put_in_force(config, self.revision)
+        self.prices.tell(config, endpoints)
+        self._rest.end()
+        self._lift_hold("agents.yaml was edited")
+        applied = ConfigApplied(
+            revision=self.revision, changes=changes_between(old, config), needs_restart=tuple(delayed)
+        )
+        self.bus.publish(applied)
+        return applied
+
+    def save_index(self) -> None:
+        """Write the memory bank's index beside the store."""
+        if self.scheduler.bank is not None:
+            self.scheduler.bank.save(self.store.folder / INDEX_FILE)
+
+    async def _worker(self) -> None:
+        while (seed := await self._next_seed()) is not None:
+            await self._work_on(seed)
+            self.queue.seed_ended()
+
+    async def _work_on(self, seed: Seed) -> None:
+        """Bring a seed to its outcome, or put it back where nothing can be decided now."""
+        is_alone = self._ends_when_empty and self.queue.in_hand == 1
+        is_last_try = self._returned.is_at_fault(seed.id, is_alone=is_alone)
+        bench = SeedBench(seed, self.rooms(), is_last_try=is_last_try)
+        try:
+            outcome = await star(seed, bench, StarSettings.of(self.config))
+            if outcome.kind == "kept":
+                await bench.embedding()  # Asked for while the seed can still be put back.
+        except BudgetExhausted as error:
+            return await self._reach_budget(bench, error)
+        except AgentError as error:
+            if self._is_outage(error) and not is_last_try:
+                return await self._wait_out(bench, error)
+            return await self._drop(bench, error)
+        return await self._settle(outcome, bench)
+
+    def rooms(self) -> Rooms:
+        """What a bench works with from now on."""
+        return Rooms(
+            config=self.config,
+            revision=self.revision,
+            store=self.store,
+            client=self.client,
+            prompts=self._prompts,
+            jury=self.judges.jury,
+            have_voted=self.judges.have_voted,
+            scorer=self.scorer,
+            embed=self._embed,
+            draw=self._draw,
+            salt=self._salt,
+            bus=self.bus,
+            clock=time.monotonic,
+        )
+
+    def _draw(self, seed: Seed, embedding: Vector | None) -> Draw:
+        return self.scheduler.draw(seed, embedding, self.client.unavailable())
+
+    def _is_outage(self, error: AgentError) -> bool:
+        """Whether agents were down without which the seed has no outcome: the recipe's word, or the referees' state."""
+        down = self.client.down() & set(self.judges.jury)
+        return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or bool(down))
+
+    async def _wait_out(self, bench: SeedBench, error: AgentError) -> None:
+        """Put the seed back and let the line rest until an agent is up again: an outage fails no seed.
+
+        Where a call was given up for 429s, a daemon rests for as long as it was asked to, and a batch ends.
+        """
+        rejecting = self.client.rejecting()
+        is_rejected = bool(rejecting) and (rejecting.keys() & self._essential_agents() or not self._can_draw())
+        told = "; ".join(f"agent {name}: {one.why}" for name, one in rejecting.items())
+        why = told if is_rejected else str(error)
+        if is_rejected and self._ends_when_empty:
+            fate = self._rejected.fate_of(bench.seed.id)
+            if fate == "dropped":
+                return await self._drop(bench, error)
+            if fate == "stop":
+                self.stop(f"{why}. Run the same command again once the provider takes calls: it goes on from here")
+        else:
+            rest_s = min((one.asks_again_in_s for one in rejecting.values()), default=0.0) if is_rejected else 0.0
+            self._rest.begin(Waiting(reason=why, until=self._now() + max(OUTAGE_REST_S, rest_s)))
+        self._returned.returned(bench.seed.id, error.part or error.what)
+        self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
+        return await self._return(bench.seed)
+
+    async def _drop(self, bench: SeedBench, error: AgentError) -> None:
+        reason = f"{error.part or 'agents'}: {error}{self._returned.told(bench.seed.id)}"
+        outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=reason)
+        await self._settle(outcome, bench)
+
+    def hear(self, event: Event) -> None:
+        """An agent that is up again ends a rest, and failures may end the work; subscribe this to the bus."""
+        self.failures.hear(event)
+        if isinstance(event, DeploymentChanged) and event.what == "closed":
+            self._rest.end()
+            self.judges.look_again()
+
+    async def _next_seed(self) -> Seed | None:
+        while True:
+            await self._hold.over()
+            await self._rest.over()
+            await self.judges.settled()
+            seed = await self.queue.get()
+            if seed is None or not (self.queue.is_closed or self.held_because or self.judges.waiting_for):
+                return seed
+            # Leased in the moment in which the line was told to end or to hold, or an edit brought a judge that has yet
+            # to sit its exam: nothing is begun any more.
+            await self.store.release(seed.id)
+            if self.queue.is_closed:
+                return None
+            self.queue.seed_ended()
+
+    def _give_up(self, why: str) -> None:
+        """Failures have made the work worthless: a batch stops; a daemon takes no seed until somebody has mended it."""
+        if self._ends_when_empty:
+            self.stop(why)
+        else:
+            self._hold.begin(Waiting(reason=why))
+
+    def _lift_hold(self, why: str) -> None:
+        """Take seeds again; failures count anew, whether they had led to a hold or not."""
+        self.failures.begin_anew(self.config)
+        if self.held_because:
+            self._hold.end()
+            self.bus.publish(FailureHoldLifted(why=why))
+
+    async def _reach_budget(self, bench: SeedBench, error: BudgetExhausted) -> None:
+        """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
+        is_essential = error.agent is None or error.agent in self._essential_agents()
+        resets_at = error.resets_at if is_essential else self.client.budgets.next_reset()
+        if bench.revision != self.revision or (not is_essential and self._can_draw()):
+            pass  # Refused under limits that are gone, or in need of another draw: the next try is another one.
+        elif self._ends_when_empty and resets_at is None:
+            self.stop(str(error))
+        else:
+            self._rest.begin(Waiting(reason=str(error), until=resets_at))
+        await self._return(bench.seed)
+
+    def _essential_agents(self) -> set[str]:
+        base = {name for pair in self.config.base for name in (pair.instruction, pair.response)}
+        return base | set(self.judges.jury)
+
+    def _can_draw(self) -> bool:
+        """Whether some pair of the pool has agents that are up and can be paid."""
+        unavailable = self.client.unavailable()
+        return any(not {pair.instruction, pair.response} & unavailable for pair in self.config.pool)
+
+    async def _return(self, seed: Seed) -> None:
+        """Put a seed back to its old place in the queue; its answers stay in the journal."""
+        await self.store.release(seed.id)
+        if self.waiting_for is None:
+            self.queue.wake()
+
+    def _go_on(self) -> None:
+        """A rest is over: budgets look at the clock, and seeds that were put back are taken."""
+        self.client.budgets.refresh()
+        self.queue.wake()
+
+    def stop(self, why: str) -> None:
+        """End a batch early: no further seed is taken, those in hand are finished."""
+        self.stopped_by = self.stopped_by or why
+        self.close()
+
+    def close(self) -> None:
+        """Take no further seed; those in hand are finished."""
+        self.queue.close()
+        self._rest.close()
+        self._hold.close()
+        self.judges.close()
+
+    async def _settle(self, outcome: Outcome, bench: SeedBench) -> None:
+        """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""
+        embedding = await bench.embedding() if outcome.kind == "kept" else None
+        outcome = replace(outcome, cost_usd=bench.cost_usd, tried=bench.tried)
+        # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
+        with anyio.CancelScope(shield=True):
+            async with self._settling:
+                if outcome.kind == "dropped" and bench.revision != self.revision:
+                    # Perhaps only because an edit took its base or referee away; what it has asked is in the journal.
+                    await self._return(bench.seed)
+                    return
+                policy = self.scheduler.foresee(outcome)
+                row = memory_row(outcome, embedding, self.config.embedder)
+                crash_point("outcome_before_commit")
+                seq = await self.store.commit_outcome(outcome, policy=policy, memory=row, revision=bench.revision)
+                crash_point("outcome_committed")
+                self.scheduler.learn(policy, remembered(seq, row, embedding))
+                self._returned.ended(bench.seed.id, well=outcome.kind != "dropped")
+                if outcome.kind != "dropped":
+                    self._rejected.ended_well()
+            if seq % INDEX_SAVED_EVERY == 0:
+                self.save_index()
+        probabilities = self.scheduler.probabilities()
+        self.bus.publish(OutcomeCommitted(seq=seq, outcome=outcome, probabilities=probabilities, seconds=bench.seconds))

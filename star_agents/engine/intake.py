@@ -1,0 +1,90 @@
+"""How seeds reach a running daemon, whichever door they come by: HTTP, or the inbox folder.
+
+Both go the same way: everything is checked first, a bad row stops the whole of what it came with, and what is taken in
+is durable before anybody hears yes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+
+from star_agents.config.models import Config
+from star_agents.engine.engine import Line
+from star_agents.errors import Problem, SeedFileError
+from star_agents.events import SeedsAdded, SeedsRejected
+from star_agents.process.crash_points import crash_point
+from star_agents.records import SEED, Seed
+from star_agents.storage.seed_files import Collection, SeedFile
+
+ROWS_PER_TURN = 200
+"""Rows checked in one turn of the event loop: a large request must not hold up everybody else for seconds."""
+
+
+async def take_in_rows(
+    line: Line, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None = None
+) -> SeedsAdded:
+    """Take in rows of any seed format; returns what became of them.
+
+    Args:
+        line: Where they go.
+        rows: As they came.
+        source: Where they came from, for people.
+        request: Key and digest of the request that brought them, recorded in the same transaction.
+
+    Raises:
+        SeedFileError: with every bad row; then none is taken in.
+    """
+    read = Collection()
+    for number, row in enumerate(rows, start=1):
+        if number % ROWS_PER_TURN == 0:
+            await anyio.lowlevel.checkpoint()
+        read.add(row, f"{source}:{number}")
+    return await take_in_file(line, read.file(), source, request)
+
+
+async def take_in_file(line: Line, file: SeedFile, source: str, request: tuple[str, str] | None = None) -> SeedsAdded:
+    """Take in what was read, all or none; returns what became of its rows.
+
+    Raises:
+        SeedFileError: with every bad row; then none is taken in.
+    """
+    problems = [*file.problems, *intake_problems(line.config, file.seeds)]
+    if problems:
+        raise _refusal(line, problems, source)
+    more = {"repeated": file.repeated, "not_read": list(file.not_read)}
+    new, duplicates = await line.store.add_seeds(file.seeds, request=request, told_with_it=more)
+    crash_point("seeds_added")
+    added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=file.repeated, not_read=file.not_read)
+    line.bus.publish(added)
+    line.queue.wake()
+    return added
+
+
+def _refusal(line: Line, problems: Sequence[Problem], source: str) -> SeedFileError:
+    """Told to everybody, in text that can be written: a column's name may be half a character."""
+    told = [replace(one, field=_writable(one.field), message=_writable(one.message)) for one in problems]
+    line.bus.publish(SeedsRejected(source=source, problems=tuple(told)))
+    return SeedFileError(told)
+
+
+def _writable(text: str) -> str:
+    """Text that can be written, whatever bytes it is made of."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
+    """Seeds that this config could never bring to an outcome: no response, and no base pair that would write one."""
+    if any(pair.response != SEED for pair in config.base):
+        return []
+    fix = "add a base pair that calls an agent: `base_pairs: [{instruction: keep, response: NAME}]`"
+    message = "has no response, and the only base pair takes the seed's own"
+    return [
+        Problem(where=seed.source or seed.id, field="response", message=message, fix=fix)
+        for seed in seeds
+        if not (seed.sample.response or "").strip()
+    ]

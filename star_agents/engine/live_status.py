@@ -1,0 +1,68 @@
+"""The status of a line at work: what the store says, what the accounts add up, and what was heard, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from star_agents.engine.accounts import Accounts
+from star_agents.engine.engine import Line
+from star_agents.engine.insights import NEVER_CALLED, Insights
+from star_agents.engine.status import describe, describe_config, eta_s
+from star_agents.scoring.facts import ScorerStats
+from star_agents.storage.exams import ExamsInForce
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.readers import Readers
+from star_agents.storage.rows import OpenWork
+from star_agents.storage.tallies import Tallies
+
+
+async def status_of(line: Line, accounts: Accounts, insights: Insights, readers: Readers) -> dict[str, Any]:
+    """Plain data about everything but the process itself. The writer of the store is not waited for.
+
+    Raises:
+        StoreError: when the store cannot be read.
+    """
+    in_hand, tallies, exams = await readers.ask(_of_the_store)
+    counts, heard, waiting = accounts.counts(in_hand), insights.snapshot(), line.waiting_for
+    told = describe(
+        counts,
+        accounts.spend(),
+        accounts.pair_costs(),
+        line.client.budgets.states(),
+        line.scheduler.probabilities(),
+        tallies,
+        line.client.states(),
+        exams,
+    )
+    rate = heard["rate"]
+    return {
+        **{name: heard[name] for name in ("started_at", "now", "latest_seq")},
+        "revision": line.revision,
+        "waiting_for": None if waiting is None else {"reason": waiting.reason, "until": waiting.until},
+        "held_because": line.held_because,
+        **told,
+        "rate": {**rate, "eta_s": None if waiting is not None else eta_s(counts, rate["seeds_per_minute"])},
+        "agents": _with_heard(told["agents"], heard["agents"]),
+        "memory": {**told["memory"], "size": None if line.scheduler.bank is None else len(line.scheduler.bank)},
+        "scorer": None if line.scorer is None else _scorer(line.scorer.stats()),
+        "store": line.store.stats()._asdict(),
+        "config": describe_config(line.config, line.revision),
+    }
+
+
+def _of_the_store(reader: StoreReader) -> tuple[OpenWork, Tallies, dict[int, ExamsInForce]]:
+    return reader.open_work(), reader.tallies(), reader.exams()
+
+
+def _with_heard(agents: Mapping[str, Any], heard: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: {**facts, **heard.get(name, NEVER_CALLED)} for name, facts in agents.items()}
+
+
+def _scorer(stats: ScorerStats) -> dict[str, Any]:
+    return {
+        **asdict(stats),
+        "answered_per_second": stats.answered_per_second,
+        "tokens_per_second": stats.tokens_per_second,
+    }

@@ -1,0 +1,200 @@
+"""What a batch shows while it runs: seeds done, calls, cost so far and projected, time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from star_agents.events import (
+    AgentThrottled,
+    AgentUnthrottled,
+    BudgetCleared,
+    BudgetReached,
+    CallAnswered,
+    CallFailed,
+    DeploymentChanged,
+    Event,
+    FailureFirstSeen,
+    JudgeExamined,
+    JudgingNoted,
+    OutcomeCommitted,
+    PriceNoted,
+    ScorerTrouble,
+)
+from star_agents.storage.rows import Counts, known
+from star_agents.text.consoles import say_on
+from star_agents.text.figures import duration, usd, usd_each, usd_sum
+
+
+class BatchProgress:
+    """Hears the bus and draws a bar on a terminal, or a line every tenth of the way elsewhere.
+
+    Args:
+        total: Seeds that this batch is about.
+        done: Of those, how many an earlier run settled.
+        before: What the store had done and spent before this run.
+        console: Where to draw.
+        clock: Monotonic seconds.
+        now: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        *,
+        done: int,
+        before: Counts,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._console = console or Console(stderr=True)
+        self._total = total
+        self._done = done
+        self._done_before = done
+        self._before = before
+        self._improved = before.kept
+        self._clock = clock
+        self._began = clock()
+        self._spent = 0.0
+        self._settled_usd = 0.0
+        """Of the seeds that ended in this run; what those in hand cost so far would mislead a projection."""
+        self._unpriced = 0
+        self._calls = 0
+        self._reused = 0
+        self._failed = 0
+        self._now = now
+        self._down = set[str]()
+        """Deployments of whose outage was told."""
+        self._throttled: dict[tuple[str, str], str] = {}
+        """Agent and cause, with the time of day since when."""
+        self._tenths_shown = 10 * done // max(total, 1)
+        self._progress = Progress(
+            TextColumn("seeds"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[facts]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("seeds", total=total, completed=done, facts=self._facts())
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Draw nothing, so that a person can be asked something."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
+    @property
+    def calls(self) -> int:
+        """Calls that were sent and answered in this run."""
+        return self._calls
+
+    def hear(self, event: Event) -> None:
+        """Take in one event; subscribe this to the bus."""
+        match event:
+            case CallAnswered(from_journal=True):
+                self._reused += 1
+            case CallAnswered():
+                self._calls += 1
+                self._unpriced += event.cost_usd is None
+                self._spent += event.cost_usd or 0.0
+            case CallFailed():
+                self._failed += 1
+            case OutcomeCommitted():
+                self._done += 1
+                self._improved += event.outcome.kind == "kept"
+                self._settled_usd += event.outcome.cost_usd or 0.0
+            case DeploymentChanged():
+                self._tell_of(event)
+            case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined() | JudgingNoted() | ScorerTrouble():
+                self._say(event.message)
+            case AgentThrottled():
+                self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))
+                self._say(event.message)
+            case AgentUnthrottled():
+                self._throttled.pop((event.agent, event.cause), None)
+                self._say(event.message)
+            case FailureFirstSeen():
+                who = f"{event.part} {event.agent}".rstrip()
+                self._say(f"{who} failed for the first time: {event.reason}; all of it is summed up at the end")
+            case _:
+                return
+        self._progress.update(self._task, completed=self._done, facts=self._facts())
+        self._show_tenths()
+
+    def _tell_of(self, event: DeploymentChanged) -> None:
+        """An outage when it begins and when it is over; not each try in between."""
+        is_known = event.deployment in self._down
+        if event.what == "opened" and not is_known:
+            self._down.add(event.deployment)
+            self._say(event.message)
+        elif event.what == "closed" and is_known:
+            self._down.discard(event.deployment)
+            self._say(event.message)
+
+    def _say(self, message: str) -> None:
+        say_on(self._console, message)
+
+    def _show_tenths(self) -> None:
+        """Where no bar can be drawn (a file, CI), say every tenth of the way in a line."""
+        tenths = 10 * self._done // max(self._total, 1)
+        if not self._console.is_terminal and tenths > self._tenths_shown:
+            self._tenths_shown = tenths
+            self._say(f"{self._done}/{self._total} seeds, {self._facts()}{self._time_left()}")
+
+    def _time_left(self) -> str:
+        settled, left = self._done - self._done_before, self._total - self._done
+        return f", about {duration(self._seconds() / settled * left)} left" if settled and left else ""
+
+    def _seconds(self) -> float:
+        return max(1.0, self._clock() - self._began)
+
+    def _facts(self) -> str:
+        parts = [f"{self._calls:,} call{'' if self._calls == 1 else 's'}"]
+        if self._reused:
+            parts.append(f"{self._reused:,} from the journal")
+        if self._failed:
+            parts.append(f"{self._failed:,} failed")
+        return ", ".join([*parts, *self._money(), *self._throttles()])
+
+    def _throttles(self) -> Iterator[str]:
+        """Who is slowed down, by what and since when."""
+        for (agent, cause), since in sorted(self._throttled.items()):
+            yield f"{agent} throttled ({cause}) since {since}"
+
+    def _money(self) -> Iterator[str]:
+        """What it has cost, what it will, how fast it goes, and what one improved seed costs."""
+        unknown = self._before.calls_of_unknown_price + self._unpriced
+        spent = known((self._before.cost_usd or 0.0) + self._spent, unknown)
+        yield usd_sum(spent, unknown)
+        if not spent:
+            return
+        settled, left = self._done - self._done_before, self._total - self._done
+        if self._improved:
+            yield f"{usd_each(spent / self._improved)} per improved seed"
+        if settled and left:
+            yield f"{usd_each(3600 * self._spent / self._seconds())} an hour"
+            whole = (self._before.cost_usd or 0.0) + self._settled_usd / settled * (settled + left)
+            yield f"{'at least ' if unknown else ''}{usd(max(spent, whole))} projected"

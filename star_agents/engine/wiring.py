@@ -1,0 +1,228 @@
+"""The composition root of a line: every room built for one config and one store, and taken down again."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+
+from star_agents import offline
+from star_agents.agents.client import AgentClient
+from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
+from star_agents.agents.price_check import refuse_unbounded
+from star_agents.agents.provider import CompletionFunction
+from star_agents.agents.rate_limit import WINDOW_S, Sent
+from star_agents.agents.throttle import ThrottleChange, in_words
+from star_agents.agents.transports import litellm_env
+from star_agents.bench.bench import Embed
+from star_agents.config.models import Config
+from star_agents.config.secrets import revision_of
+from star_agents.engine.accounts import budgets_of, restore_budgets
+from star_agents.engine.engine import INDEX_FILE, Line
+from star_agents.engine.memory_rows import recalled
+from star_agents.events import AgentThrottled, AgentUnthrottled, CallEnded, DeploymentChanged, ScorerTrouble
+from star_agents.observe.bus import Bus
+from star_agents.observe.logs import keep_secret
+from star_agents.offline.agents import respond
+from star_agents.process.garbage_collection import spare_what_stays
+from star_agents.scheduling.hashing_embedder import embed_by_hashing
+from star_agents.scheduling.memory import MemoryBank, Vector, as_vector
+from star_agents.scheduling.scheduler import Scheduler
+from star_agents.scoring.scorer import Scorer
+from star_agents.storage.store import Store
+
+PROVIDERS: Mapping[str, CompletionFunction] = {"offline": respond}
+"""Functions of this process that answer, by the prefix of their models."""
+
+
+def endpoints_of(config: Config) -> dict[str, tuple[Endpoint, ...]]:
+    """The endpoints of every agent.
+
+    Raises:
+        ConfigError: an agent's key is missing from the environment, or nobody knows its provider.
+    """
+    return resolve(litellm_env.load, config.agents, os.environ, PROVIDERS)
+
+
+def refuse_early(config: Config) -> None:
+    """Refuse what could not start, before a folder is made or a model loaded.
+
+    Raises:
+        ConfigError: an agent cannot be called, or no budget can hold for it.
+    """
+    refuse_unbounded(config, endpoints_of(config))
+
+
+@asynccontextmanager
+async def open_line(
+    config: Config,
+    store: Store,
+    *,
+    bus: Bus,
+    seeds_expected: int | None,
+    ends_when_empty: bool,
+    now: Callable[[], float] = time.time,
+) -> AsyncIterator[Line]:
+    """Build the line on an open store and take it down again.
+
+    Args:
+        config: A checked config.
+        store: Where the seeds wait; the caller opens and closes it.
+        bus: Hears everything that happens.
+        seeds_expected: Length of a batch for `rate: auto`; ``None`` for a daemon.
+        ends_when_empty: True for a batch.
+        now: Seconds since 1970; says when a daily budget's day is over.
+
+    Raises:
+        ScorerError: a scorer model cannot be loaded.
+        ConfigError: an agent's key is missing from the environment, or no budget can hold for an agent.
+    """
+    async with AsyncExitStack() as stack:
+        client = await _open_client(config, store, stack, bus, now)
+        scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
+        if scorer is not None:
+            await stack.enter_async_context(scorer)
+        scheduler, revision = await _restore_scheduler(config, store, seeds_expected)
+        line = Line(
+            config=config,
+            revision=revision,
+            store=store,
+            client=client,
+            scorer=scorer,
+            embed=_embedder(config, scorer),
+            scheduler=scheduler,
+            known_failures=await store.failures(),
+            salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
+            bus=bus,
+            ends_when_empty=ends_when_empty,
+            now=now,
+        )
+        await line.restore_pause()
+        unsubscribe = bus.subscribe(line.hear)
+        line.prices.tell(config, client.endpoints)
+        spare_what_stays()
+        yield line
+        unsubscribe()
+        line.save_index()
+
+
+async def _open_client(
+    config: Config, store: Store, stack: AsyncExitStack, bus: Bus, now: Callable[[], float]
+) -> AgentClient:
+    budgets = budgets_of(config, clock=now, tell=bus.publish)
+    day_began = budgets.day_began()
+    restore_budgets(budgets, await store.taken(), await store.taken(day_began), day_began=day_began)
+    keep_secret(*secrets_of(os.environ, config.agents))
+    client = AgentClient(
+        config.agents,
+        providers=PROVIDERS,
+        budgets=budgets,
+        max_in_flight=config.max_in_flight,
+        on_call=lambda report: bus.publish(CallEnded(**asdict(report))),
+        on_change=lambda agent, deployment, what: bus.publish(
+            DeploymentChanged(agent=agent, deployment=deployment, what=what, error=client.last_error(agent, deployment))
+        ),
+        on_throttle=lambda agent, change: bus.publish(_of_throttling(agent, change)),
+    )
+    client.restore_rates(await _sent_lately(store, now()))
+    stack.push_async_callback(client.aclose)
+    refuse_unbounded(config, client.endpoints)
+    return client
+
+
+async def _sent_lately(store: Store, now: float) -> dict[str, list[Sent]]:
+    """What each agent was sent in the last minute, of this process or of one before."""
+    sent: defaultdict[str, list[Sent]] = defaultdict(list)
+    for agent, at, tokens in await store.sent_since(now - WINDOW_S):
+        sent[agent].append(Sent(ago_s=now - at, tokens=tokens))
+    return sent
+
+
+def _of_throttling(agent: str, change: ThrottleChange) -> AgentThrottled | AgentUnthrottled:
+    if not change.began:
+        message = f"agent {agent} is no longer throttled by {in_words(change.cause)}"
+        return AgentUnthrottled(agent=agent, cause=change.cause, seconds=change.seconds, message=message)
+    if change.cause == "429":
+        message = f"agent {agent} is throttled by {in_words(change.cause)}, its calls wait: {change.detail}"
+    else:
+        message = (
+            f"agent {agent} waits for its own `{change.cause}: {change.detail}`; raise it in agents.yaml if it may"
+        )
+    return AgentThrottled(agent=agent, cause=change.cause, message=message)
+
+
+def models_to_load(config: Config) -> str:
+    """What the scorer process has to load before the first seed, in words; empty where there is none."""
+    scorer = scorer_for(config)
+    if scorer is None:
+        return ""
+    small = config.needs_small or config.embedder == "small"
+    named = [
+        *([f"small model {config.scoring.small}"] if small else []),
+        *([f"large model {config.scoring.large}"] if config.needs_large else []),
+        *([f"embedder {config.embedder}"] if config.embedder.startswith("sentence-transformers:") else []),
+    ]
+    return " and ".join(named)
+
+
+def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: None) -> Scorer | None:
+    """The scorer that the selection scores with and the memory bank embeds with, not started; ``None`` for neither.
+
+    ``tell`` hears of its processes that died, hung or were stopped.
+    """
+    embedder = config.embedder if config.memory.enabled else ""
+    in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
+    if not config.needs_small and in_process is None:
+        return None
+    return Scorer(
+        config.scoring,
+        small=config.needs_small,
+        large=config.needs_large,
+        embedder=in_process,
+        resolve=offline.resolve_model,
+        tell=tell,
+    )
+
+
+async def _restore_scheduler(config: Config, store: Store, seeds_expected: int | None) -> tuple[Scheduler, int]:
+    bank = None
+    if config.memory.enabled:
+        bank = MemoryBank(config.embedder)
+        rows = await store.memory_rows(embedder=config.embedder)
+        bank.load([recalled(row) for row in rows], store.folder / INDEX_FILE)
+    scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
+    kept = await store.load_policy()
+    if kept is not None:
+        scheduler.restore(kept.state)
+    revision = await store.add_revision(*revision_of(config, os.environ))
+    await store.save_policy(scheduler.state(), revision)
+    return scheduler, revision
+
+
+def _embedder(config: Config, scorer: Scorer | None) -> Embed | str | None:
+    """Makes vectors in this process, or names the agent whose calls the journal keeps."""
+    if not config.memory.enabled:
+        return None
+    if config.embedder == "hashing":
+        return _awaitable(embed_by_hashing)
+    if config.embedder.startswith("agent:"):
+        return config.embedder.removeprefix("agent:")
+
+    async def by_scorer(text: str) -> Vector | None:
+        assert scorer is not None, "a line with this embedder is built with a scorer"
+        vector = (await scorer.embed([text]))[0]
+        # Zero stands for a text that could not be embedded: it is near to nothing, and must not enter the bank.
+        return as_vector(vector) if vector.any() else None
+
+    return by_scorer
+
+
+def _awaitable(function: Callable[[str], Vector]) -> Embed:
+    async def call(text: str) -> Vector:
+        return function(text)
+
+    return call

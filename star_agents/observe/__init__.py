@@ -1,0 +1,1 @@
+"""What happens, told: the event bus, the log, telemetry."""

@@ -1,0 +1,35 @@
+"""The one way to a console of rich: what is printed is text (``printing.printable``), and never read as markup.
+
+Apart from ``printing.py``, since loading rich takes a tenth of a second, which `--help` does not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from star_agents.text.printing import printable
+
+
+def say_on(console: Console, text: str) -> None:
+    """Print a text on a console, which may draw a bar below it."""
+    console.print(Text(printable(text)), highlight=False, soft_wrap=True)
+
+
+def say_table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on standard output.
+
+    Args:
+        title: Above it.
+        columns: Heading of each, and whether it holds numbers, which are aligned on the right.
+        rows: Their cells.
+    """
+    table = Table(title=Text(printable(title)), title_justify="left")
+    for heading, is_numeric in columns:
+        table.add_column(Text(printable(heading)), justify="right" if is_numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console().print(table)
