@@ -98,13 +98,16 @@ class Daemon:
             ) as url,
             anyio.create_task_group() as doors,
         ):
+            # Before it is ready: whoever edits a daemon that is, and sends SIGHUP, is to hear of the edit once.
+            later_edits = edits(self._config_path)
+            await self._catch_up_with(later_edits)
             if self._standing.state == "starting":
                 access.tell(url, server)
                 self._enter("ready", f"{url}  inbox {inbox}")
                 if self._line.is_paused:
                     self._line.bus.publish(StateChanged(state="paused", detail=PAUSED.reason))
                 self._notifier.ready(f"ready at {url}")
-            doors.start_soon(self._follow_edits)
+            doors.start_soon(self._follow_edits, later_edits)
             doors.start_soon(self._follow_requests)
             doors.start_soon(self._watch_inbox, inbox)
             doors.start_soon(self._notifier.keep_alive, self._line.store.open_work)
@@ -138,8 +141,15 @@ class Daemon:
         with self._intake:
             await Inbox(self._line, inbox, settle_s=self._line.config.server.settle_s).watch()
 
-    async def _follow_edits(self) -> None:
-        async for _ in edits(self._config_path):
+    async def _catch_up_with(self, looks: AsyncIterator[None]) -> None:
+        """Read what was edited while the daemon started; this answers every signal until here as well."""
+        await anext(looks)
+        self._asked = anyio.Event()
+        async with self._reading:
+            await self._read_config()
+
+    async def _follow_edits(self, looks: AsyncIterator[None]) -> None:
+        async for _ in looks:
             async with self._reading:
                 now = await look(self._config_path)
                 if now is None or now != self._read:
