@@ -10,19 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import anyio
-import anyio.lowlevel
-
 from star_agents.config.models import Config
 from star_agents.engine.engine import Line
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import SeedsAdded, SeedsRejected
+from star_agents.limits.turns import Turns
 from star_agents.process.crash_points import crash_point
 from star_agents.records import SEED, Seed
 from star_agents.storage.seed_files import Collection, SeedFile
-
-ROWS_PER_TURN = 200
-"""Rows checked in one turn of the event loop: a large request must not hold up everybody else for seconds."""
 
 
 async def take_in_rows(
@@ -39,10 +34,9 @@ async def take_in_rows(
     Raises:
         SeedFileError: with every bad row; then none is taken in.
     """
-    read = Collection()
+    read, turns = Collection(), Turns()
     for number, row in enumerate(rows, start=1):
-        if number % ROWS_PER_TURN == 0:
-            await anyio.lowlevel.checkpoint()
+        await turns.give_way()
         read.add(row, f"{source}:{number}")
     return await take_in_file(line, read.file(), source, request)
 
@@ -55,7 +49,7 @@ async def take_in_file(line: Line, file: SeedFile, source: str, request: tuple[s
     """
     problems = [*file.problems, *intake_problems(line.config, file.seeds)]
     if problems:
-        raise _refusal(line, problems, source)
+        raise await _refusal(line, problems, source)
     more = {"repeated": file.repeated, "not_read": list(file.not_read)}
     new, duplicates = await line.store.add_seeds(file.seeds, request=request, told_with_it=more)
     crash_point("seeds_added")
@@ -65,9 +59,12 @@ async def take_in_file(line: Line, file: SeedFile, source: str, request: tuple[s
     return added
 
 
-def _refusal(line: Line, problems: Sequence[Problem], source: str) -> SeedFileError:
+async def _refusal(line: Line, problems: Sequence[Problem], source: str) -> SeedFileError:
     """Told to everybody, in text that can be written: a column's name may be half a character."""
-    told = [replace(one, field=_writable(one.field), message=_writable(one.message)) for one in problems]
+    told, turns = list[Problem](), Turns()
+    for one in problems:
+        await turns.give_way()
+        told.append(replace(one, field=_writable(one.field), message=_writable(one.message)))
     line.bus.publish(SeedsRejected(source=source, problems=tuple(told)))
     return SeedFileError(told)
 

@@ -7,13 +7,9 @@ hold, and a text that is no JSON is measured like any other: what is wrong with 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import accumulate
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)', re.DOTALL)
-"""A string, or what of it the piece holds; its group is empty where the piece ends first."""
-_REST_OF_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*("?)', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
@@ -49,7 +45,9 @@ class JsonMeter:
     def __init__(self, bounds: JsonBounds) -> None:
         self._bounds = bounds
         self._depth = self._containers = self._keys = self._commas = 0
-        self._in_string = self._is_escaped = False
+        self._in_string = False
+        self._begun = b""
+        """A backslash that the last piece ended with, where the character that it escapes is still to come."""
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece, of any length.
@@ -64,22 +62,25 @@ class JsonMeter:
         self._refuse_beyond(self._containers, self._bounds.containers, "lists and objects")
         self._refuse_beyond(self._keys, self._bounds.keys, "keys")
         self._refuse_beyond(self._commas, self._bounds.elements, "elements")
-        depths = list(accumulate(map(_STEP.__getitem__, outside.translate(None, _NO_BRACKETS)), initial=self._depth))
-        self._depth = depths[-1]
-        self._refuse_beyond(max(depths), self._bounds.depth, "levels of lists and objects within each other")
+        self._refuse_too_deep(outside)
+
+    def _refuse_too_deep(self, outside: bytes) -> None:
+        opened = outside.count(b"[") + outside.count(b"{")
+        if self._depth + opened > self._bounds.depth:
+            steps = map(_STEP.__getitem__, outside.translate(None, _NO_BRACKETS))
+            deepest = max(accumulate(steps, initial=self._depth))
+            self._refuse_beyond(deepest, self._bounds.depth, "levels of lists and objects within each other")
+        self._depth += opened - outside.count(b"]") - outside.count(b"}")
 
     def _outside_strings(self, piece: bytes) -> bytes:
-        """What stands between strings; each whole string leaves one quotation mark."""
-        start = int(self._is_escaped)
-        if self._in_string:
-            found = _REST_OF_STRING.match(piece, start)
-            start = found.end() if found else start
-            if not (found and found[1]):
-                self._is_escaped = piece.endswith(b"\\") and start < len(piece)
-                return b""
-        outside, strings = _STRING.subn(rb"\1", piece[start:])
-        self._in_string = outside.count(b'"') < strings
-        self._is_escaped = self._in_string and outside.endswith(b"\\")
+        """What stands between strings."""
+        if self._begun or b"\\" in piece:
+            # Pairs first: in a row of backslashes of odd length it is the last that escapes what follows.
+            piece = (self._begun + piece).replace(b"\\\\", b"").replace(b'\\"', b"")
+            self._begun = b"\\" if piece.endswith(b"\\") else b""
+        parts = piece.split(b'"')
+        outside = b"".join(parts[self._in_string :: 2])
+        self._in_string ^= len(parts) % 2 == 0
         return outside
 
     @staticmethod

@@ -6,19 +6,22 @@ A body is read in pieces under a limit of size and of time; JSON lines become ro
 from __future__ import annotations
 
 import asyncio
-import codecs
-import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any, TypeVar
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-import anyio.to_thread
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from star_agents.limits.json_structure import SMALL_BYTES, JsonMeter, TooMuchJson, measure
+from star_agents.limits.json_structure import SMALL_BYTES, JsonBounds, JsonMeter, TooMuchJson
+from star_agents.limits.turns import Turns
+from star_agents.web.documents import NotJson, RowLimits, TooDeep, TooLong, parse_rows, parse_value
 from star_agents.web.limits import LIMITS, MIB, Limits
+from star_agents.web.windows import NotUtf8
 
 M = TypeVar("M", bound=BaseModel)
+RowCheck = Callable[[Any, int], None]
+"""Hears of every row with its number from 1, and may raise."""
 
 _NOT_UTF8 = (
     (b"\x1f\x8b", "it is gzip: say so with the header Content-Encoding: gzip"),
@@ -53,43 +56,59 @@ def _parameter_problem(error: Mapping[str, Any]) -> str:
 
 
 async def read_document(request: web.Request) -> Any:
-    """The body as one JSON document.
+    """The body as one JSON document, which is no longer than a row may be.
 
     Raises:
         web.HTTPException: 400 saying where it is not JSON, 408 when it stops coming, 413 when it is too long.
     """
-    body = await read_whole(request, lambda piece: None)
-    return await parsed_aside(body, 1, request.app[LIMITS].depth)
+    limits = request.app[LIMITS]
+    body = await read_whole(request, lambda piece: None, limits.row_bytes, limits.row)
+    with _told(body, limits):
+        return await parse_value(body, 1, _row_limits(limits))
 
 
-async def read_whole(request: web.Request, hear: Callable[[bytes], object]) -> bytes:
+async def read_rows(request: web.Request, hear: Callable[[bytes], object], check: RowCheck) -> list[Any]:
+    """The rows of a body that is one document; ``hear`` is handed its pieces, ``check`` every row.
+
+    Raises:
+        web.HTTPException: 400 saying where it is not JSON, 408 when it stops coming, 413 when it, or a row of it, is
+            too long or holds too much.
+    """
+    limits = request.app[LIMITS]
+    body = await read_whole(request, hear, limits.document_bytes, limits.document)
+
+    async def check_row(row: Any, number: int, begin: int, end: int) -> None:
+        if end - begin > SMALL_BYTES:
+            await _measure_row(memoryview(body)[begin:end], f"row {number}", limits)
+        check(row, number)
+
+    with _told(body, limits):
+        return await parse_rows(body, _row_limits(limits), check_row)
+
+
+async def read_whole(request: web.Request, hear: Callable[[bytes], object], most: int, bounds: JsonBounds) -> bytearray:
     """The body of one document, measured as it arrives; ``hear`` is handed its pieces.
 
     Raises:
         web.HTTPException: 408 when it stops coming, 413 when it is too long or holds too much.
     """
-    limits, body = request.app[LIMITS], bytearray()
-    meter = JsonMeter(limits.document)
-    async for piece in pieces(request, limits.document_bytes):
+    limits, body, turns = request.app[LIMITS], bytearray(), Turns()
+    meter = JsonMeter(bounds)
+    async for piece in pieces(request, most):
         hear(piece)
         body += piece
-        feed(meter, piece, len(body), limits)
-    return bytes(body)
+        await _feed(meter, piece, len(body), limits, turns)
+    return body
 
 
-def feed(meter: JsonMeter, piece: bytes, size: int, limits: Limits) -> None:
+async def _feed(meter: JsonMeter, piece: bytes, size: int, limits: Limits, turns: Turns) -> None:
     """Measure a piece of a body; 413 where it holds more than it may."""
     try:
-        meter.feed(piece)
+        for start in range(0, len(piece), SMALL_BYTES):
+            meter.feed(piece[start : start + SMALL_BYTES])
+            await turns.give_way()
     except TooMuchJson as error:
         raise too_long(limits.document_bytes, size, limits, f"{error}; ") from None
-
-
-async def parsed_aside(body: bytes, line: int, depth: int) -> Any:
-    """``parsed`` of bytes, in a thread unless they are few; their structure has been measured."""
-    if len(body) <= SMALL_BYTES:
-        return parsed(decoded(body), line, depth)
-    return await anyio.to_thread.run_sync(lambda: parsed(decoded(body), line, depth))
 
 
 async def pieces(request: web.Request, limit: int) -> AsyncIterator[bytes]:
@@ -120,98 +139,93 @@ def too_long(limit: int, size: int, limits: Limits, why: str = "") -> web.HTTPEx
     return web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=size, text=text)
 
 
-async def lines(request: web.Request, hear: Callable[[bytes], object]) -> AsyncIterator[tuple[int, str]]:
-    """The body's lines that are not blank, numbered from 1, as they arrive; ``hear`` is handed the bytes as they came.
+class Line(NamedTuple):
+    """A line of a body of lines."""
+
+    text: bytes
+    number: int
+    """From 1; blank ones count."""
+    begin: int
+    """Bytes of the body before it."""
+
+
+async def lines(request: web.Request, hear: Callable[[bytes], object]) -> AsyncIterator[Line]:
+    """The body's lines that are not blank, as they arrive; ``hear`` is handed the bytes as they came.
 
     They end at newlines alone: a JSON text may hold U+2028 and its kin as they are.
     """
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    limits = request.app[LIMITS]
-    number, size, meter = 0, 0, JsonMeter(limits.lines)
-    begun: list[str] = []
-
-    def text_of(piece: bytes, is_last: bool = False) -> str:
-        try:
-            return decoder.decode(piece, is_last)
-        except UnicodeDecodeError as error:
-            raise _not_utf8(size - len(error.object) + error.start, error.object) from None
-
+    limits, turns = request.app[LIMITS], Turns()
+    number, begin, size, meter = 1, 0, 0, JsonMeter(limits.lines)
+    begun = bytearray()
     async for piece in pieces(request, limits.lines_bytes):
         hear(piece)
         size += len(piece)
-        feed(meter, piece, size, limits)
-        *ends, rest = text_of(piece).split("\n")
+        await _feed(meter, piece, size, limits, turns)
+        *ends, rest = piece.split(b"\n")
         for end in ends:
-            line = "".join([*begun, end])
+            await turns.give_way()
+            line = bytes(begun + end)
             begun.clear()
-            number += 1
             if line.strip():
-                yield number, line
-        begun.append(rest)
-        if sum(map(len, begun)) > limits.document_bytes:
-            raise too_long(limits.document_bytes, size, limits)
-    line = "".join([*begun, text_of(b"", is_last=True)])
-    if line.strip():
-        yield number + 1, line
+                yield Line(line, number, begin)
+            number += 1
+            begin += len(line) + 1
+        begun += rest
+        if len(begun) > limits.row_bytes:
+            raise _row_too_long(f"row {number}", len(begun), limits)
+    if begun.strip():
+        yield Line(bytes(begun), number, begin)
 
 
-def decoded(body: bytes) -> str:
-    """A whole body as text; JSON is UTF-8, whatever the header says."""
+async def parsed_line(line: Line, limits: Limits) -> Any:
+    """One of many lines as plain data."""
+    if len(line.text) > limits.row_bytes:
+        raise _row_too_long(f"row {line.number}", len(line.text), limits)
+    with _told(line.text, limits, begin=line.begin):
+        if len(line.text) > SMALL_BYTES:
+            await _measure_row(memoryview(line.text), f"row {line.number}", limits)
+        return await parse_value(line.text, line.number, _row_limits(limits))
+
+
+def _row_limits(limits: Limits) -> RowLimits:
+    return RowLimits(depth=limits.depth, size=limits.row_bytes, members=limits.row.elements)
+
+
+async def _measure_row(row: memoryview, which: str, limits: Limits) -> None:
+    meter, turns = JsonMeter(limits.row), Turns()
     try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _not_utf8(error.start, body) from None
+        for start in range(0, len(row), SMALL_BYTES):
+            meter.feed(bytes(row[start : start + SMALL_BYTES]))
+            await turns.give_way()
+    except TooMuchJson as error:
+        raise TooMuchJson(f"{which}: {error}") from None
 
 
-def _not_utf8(position: int, body: bytes) -> web.HTTPBadRequest:
+@contextlib.contextmanager
+def _told(text: bytes | bytearray, limits: Limits, begin: int = 0) -> Iterator[None]:
+    """Say to the client what is wrong with a text that begins after so many bytes of the body."""
+    try:
+        yield
+    except NotJson as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    except TooDeep as error:
+        told = f"the JSON at line {error} is nested too deeply: more than {limits.depth} levels"
+        raise web.HTTPBadRequest(text=told) from None
+    except TooLong as error:
+        raise _row_too_long(str(error), error.size, limits) from None
+    except TooMuchJson as error:
+        told = f"{error}; leave out what is no text, or split it into several rows"
+        raise web.HTTPRequestEntityTooLarge(limits.row_bytes, len(text), text=told) from None
+    except NotUtf8 as error:
+        raise _not_utf8(begin + error.position, text) from None
+
+
+def _row_too_long(which: str, size: int, limits: Limits) -> web.HTTPException:
+    most = f"{limits.row_bytes:,} bytes"
+    text = f"{which} has {size:,} bytes or more, and may have {most}; shorten it, or split it into several rows"
+    return web.HTTPRequestEntityTooLarge(max_size=limits.row_bytes, actual_size=size, text=text)
+
+
+def _not_utf8(position: int, body: bytes | bytearray) -> web.HTTPBadRequest:
     told = next((f"; {told}" for mark, told in _NOT_UTF8 if position < len(mark) and body.startswith(mark)), "")
     return web.HTTPBadRequest(text=f"the body is not UTF-8: byte {position}{told}")
-
-
-def parsed(text: str, line: int, depth: int) -> Any:
-    """JSON as plain data, at most so deep; ``line`` is where the text begins."""
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        where = f"line {line + error.lineno - 1}, column {error.colno}"
-        raise web.HTTPBadRequest(text=f"not valid JSON: {error.msg} at {where}") from None
-    except RecursionError:
-        raise _too_deep(line, depth) from None
-    except ValueError as error:
-        # Python's own limit: a number of thousands of digits.
-        raise web.HTTPBadRequest(text=f"not usable JSON, at or after line {line}: {error}") from None
-    if is_deeper(data, depth):
-        raise _too_deep(line, depth)
-    return data
-
-
-async def parsed_line(text: str, line: int, limits: Limits) -> Any:
-    """``parsed`` of one of many lines; a long one is measured by itself and parsed in a thread."""
-    if len(text) <= SMALL_BYTES:
-        return parsed(text, line, limits.depth)
-
-    def aside() -> Any:
-        measure(text.encode(), limits.document)
-        return parsed(text, line, limits.depth)
-
-    try:
-        return await anyio.to_thread.run_sync(aside)
-    except TooMuchJson as error:
-        raise too_long(limits.document_bytes, len(text), limits, f"line {line}: {error}; ") from None
-
-
-def _too_deep(line: int, depth: int) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(text=f"the JSON at line {line} is nested too deeply: more than {depth} levels")
-
-
-def is_deeper(data: Any, levels: int) -> bool:
-    """Whether there are more than so many lists and objects within each other."""
-    level = [data] if isinstance(data, (dict, list)) else []
-    while level and levels:
-        level = [one for outer in level for one in _within(outer) if isinstance(one, (dict, list))]
-        levels -= 1
-    return bool(level)
-
-
-def _within(outer: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return outer.values() if isinstance(outer, dict) else outer

@@ -11,6 +11,7 @@ from star_agents.limits.json_structure import JsonBounds
 MIB = 1 << 20
 
 _DOCUMENT = JsonBounds(depth=500_000, containers=500_000, keys=500_000, elements=500_000)
+_ROW = JsonBounds(depth=50_000, containers=50_000, keys=50_000, elements=50_000)
 _LINES = JsonBounds(depth=2_000_000, containers=2_000_000, keys=2_000_000, elements=2_000_000)
 
 
@@ -33,10 +34,14 @@ class Limits:
     closing_s: float = 2.0
     """At the end, for answers that are on their way: a client that reads slowly holds up no drain for longer."""
     document_bytes: int = 16 * MIB
-    """A JSON document, or one JSON line: it is parsed in one go, beyond a small size in a thread."""
+    """A JSON document."""
     document: JsonBounds = _DOCUMENT
-    """What such a document may hold: bytes do not say what it costs to parse, and a thread that parses holds the
-    interpreter. How deep it is, ``depth`` says."""
+    """What such a document may hold: bytes do not say what it costs to parse. How deep it is, ``depth`` says."""
+    row_bytes: int = 2 * MIB
+    """A row, and whatever else is one thing: from here on it goes its way in one piece, and none of its steps, such as
+    the hash of its text, may hold the event loop for longer than some milliseconds."""
+    row: JsonBounds = _ROW
+    """What a row may hold."""
     lines_bytes: int = 64 * MIB
     """A body of JSON lines."""
     lines: JsonBounds = _LINES

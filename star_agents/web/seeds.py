@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from star_agents.web.backend import BACKEND
-from star_agents.web.inputs import lines, parsed_aside, parsed_line, read_document, read_whole, too_long
-from star_agents.web.limits import LIMITS, Limits
+from star_agents.web.inputs import lines, parsed_line, read_document, read_rows, too_long
+from star_agents.web.limits import LIMITS
 from star_agents.web.problems import answer
 from star_agents.web.schemas import Nothing, SeedsQuery
 
@@ -66,34 +66,26 @@ def _key(request: web.Request) -> str | None:
 
 async def _read(request: web.Request, source: str) -> _Sent:
     digest = hashlib.sha256(f"{source}\n{request.content_type}\n".encode())
+    limits, count = request.app[LIMITS], 0
+
+    def check(row: Any, number: int) -> None:
+        nonlocal count
+        count += 1
+        if count > limits.rows:
+            raise too_long(limits.rows, count, limits)
+        if not isinstance(row, dict):
+            raise web.HTTPBadRequest(text=f"row {number} is not a JSON object but {type(row).__name__}")
+
     rows: list[Mapping[str, Any]] = []
-    limits = request.app[LIMITS]
     if request.content_type in LINES:
-        async for number, line in lines(request, digest.update):
-            rows.append(_object(await parsed_line(line, number, limits), number))
-            _check_count(rows, limits)
+        async for line in lines(request, digest.update):
+            rows.append(await parsed_line(line, limits))
+            check(rows[-1], line.number)
     else:
-        body = await read_whole(request, digest.update)
-        data = await parsed_aside(body, 1, limits.depth)
-        if isinstance(data, dict) and isinstance(data.get("seeds"), list):
-            data = data["seeds"]
-        items = data if isinstance(data, list) else [data]
-        _check_count(items, limits)
-        rows = [_object(item, number) for number, item in enumerate(items, 1)]
+        rows = await read_rows(request, digest.update, check)
     if not rows:
         raise web.HTTPBadRequest(text="no seeds in the request")
     return _Sent(rows, digest.hexdigest())
-
-
-def _check_count(rows: list[Any], limits: Limits) -> None:
-    if len(rows) > limits.rows:
-        raise too_long(limits.rows, len(rows), limits)
-
-
-def _object(item: Any, number: int) -> Mapping[str, Any]:
-    if not isinstance(item, dict):
-        raise web.HTTPBadRequest(text=f"row {number} is not a JSON object but {type(item).__name__}")
-    return item
 
 
 async def get_seed(request: web.Request, _: Nothing) -> web.Response:
