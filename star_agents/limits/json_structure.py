@@ -12,6 +12,8 @@ from itertools import accumulate
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_BRACKETS = 8192
+"""Looked at in one step, which other threads have to wait for."""
 
 SMALL_BYTES = 64 << 10
 """A text up to here is parsed at once: whatever it holds takes a few milliseconds."""
@@ -65,12 +67,14 @@ class JsonMeter:
         self._refuse_too_deep(outside)
 
     def _refuse_too_deep(self, outside: bytes) -> None:
-        opened = outside.count(b"[") + outside.count(b"{")
-        if self._depth + opened > self._bounds.depth:
-            steps = map(_STEP.__getitem__, outside.translate(None, _NO_BRACKETS))
-            deepest = max(accumulate(steps, initial=self._depth))
-            self._refuse_beyond(deepest, self._bounds.depth, "levels of lists and objects within each other")
-        self._depth += opened - outside.count(b"]") - outside.count(b"}")
+        brackets = outside.translate(None, _NO_BRACKETS)
+        for start in range(0, len(brackets), _BRACKETS):
+            some = brackets[start : start + _BRACKETS]
+            opened = some.count(b"[") + some.count(b"{")
+            if self._depth + opened > self._bounds.depth:
+                deepest = max(accumulate(map(_STEP.__getitem__, some), initial=self._depth))
+                self._refuse_beyond(deepest, self._bounds.depth, "levels of lists and objects within each other")
+            self._depth += 2 * opened - len(some)
 
     def _outside_strings(self, piece: bytes) -> bytes:
         """What stands between strings."""

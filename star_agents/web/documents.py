@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 
 from star_agents.limits.json_structure import TooMuchJson
 from star_agents.limits.turns import Turns
-from star_agents.web.windows import WINDOW, Windows
+from star_agents.web.windows import WINDOW, NotJson, Windows
 
 RowCheck = Callable[[Any, int, int, int], Awaitable[None]]
 """Hears of every row: what it is, its number from 1, and where in the body it begins and ends, in bytes."""
@@ -26,10 +26,6 @@ _REST_OF_STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*("?)', re.DOTALL)
 _DECODER = json.JSONDecoder()
 _LONG: Final = object()
 """In the place of a value that goes on beyond the window."""
-
-
-class NotJson(ValueError):
-    """A text that is no JSON, or none that can be used; the message says what is wrong, and where."""
 
 
 class TooDeep(ValueError):

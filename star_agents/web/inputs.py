@@ -15,9 +15,9 @@ from pydantic import BaseModel, ValidationError
 
 from star_agents.limits.json_structure import SMALL_BYTES, JsonBounds, JsonMeter, TooMuchJson
 from star_agents.limits.turns import Turns
-from star_agents.web.documents import NotJson, RowLimits, TooDeep, TooLong, parse_rows, parse_value
+from star_agents.web.documents import RowLimits, TooDeep, TooLong, parse_rows, parse_value
 from star_agents.web.limits import LIMITS, MIB, Limits
-from star_agents.web.windows import NotUtf8
+from star_agents.web.windows import NotJson, NotUtf8
 
 M = TypeVar("M", bound=BaseModel)
 RowCheck = Callable[[Any, int], None]

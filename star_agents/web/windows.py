@@ -10,7 +10,13 @@ from star_agents.limits.json_structure import SMALL_BYTES
 
 WINDOW: Final = SMALL_BYTES
 """Bytes that are decoded at once."""
+MOST_BLANKS: Final = 1 << 20
+"""Blanks between two things: stepping over them takes one turn."""
 _BLANKS = re.compile(r"[ \t\n\r]*")
+
+
+class NotJson(ValueError):
+    """A text that is no JSON, or none that can be used; the message says what is wrong, and where."""
 
 
 class NotUtf8(ValueError):
@@ -93,9 +99,15 @@ class Windows:
         return True
 
     def next(self) -> str:
-        """Step over blanks; the character that stands there, or nothing at the end."""
-        while True:
+        """Step over blanks; the character that stands there, or nothing at the end.
+
+        Raises:
+            NotJson: there are more of them than anybody means.
+        """
+        begin = self.characters()
+        while self.characters() - begin <= MOST_BLANKS:
             found = _BLANKS.match(self.text, self.at)
             self.at = found.end() if found else self.at
             if self.at < len(self.text) or not self.more():
                 return self.text[self.at : self.at + 1]
+        raise NotJson(f"not usable JSON: more than {MOST_BLANKS:,} blanks in a row before line {self.line}")
