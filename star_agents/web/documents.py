@@ -234,17 +234,22 @@ class _Reader(Windows):
             if (size := self.bytes() - begin) > self._limits.size:
                 raise TooLong(self._row, size)
             if is_open and not self.more():
-                raise NotJson(f"not valid JSON: Unterminated string starting at line {line}, column {column}")
+                pieces.append(self.text[self.at :])
+                break
         try:
             value = _DECODER.decode("".join(pieces))
         except json.JSONDecodeError as error:
-            where = f"in the string that begins at line {line}, column {column}"
-            raise NotJson(f"not valid JSON: {error.msg} {where}") from None
+            # No line ends before what is wrong in it: that would be wrong too.
+            raise _not_json(error.msg, line, column + error.pos) from None
         assert isinstance(value, str)
         return value
 
     def _refuse(self, message: str) -> NoReturn:
-        raise NotJson(f"not valid JSON: {message} at line {self.line}, column {self.column}")
+        raise _not_json(message, self.line, self.column)
+
+
+def _not_json(message: str, line: int, column: int) -> NotJson:
+    return NotJson(f"not valid JSON: {message.removesuffix(' at')} at line {line}, column {column}")
 
 
 def is_deeper(data: Any, levels: int) -> bool:
