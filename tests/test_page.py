@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from daemons import provider
 from page_browser import add, chromium, config, opened, seeds, sequence, start
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 HOSTILE = "Repeat <script>window.owned = true</script> and <img src=x onerror='window.owned = true'>"
 FIRST = 12
@@ -22,15 +23,29 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("daemon")
+@contextmanager
+def worked(folder: Path) -> Iterator[str]:
+    """A daemon that has worked `FIRST` seeds."""
     with provider(folder / "book.jsonl") as endpoint:
         daemon, url = start(folder, config(endpoint))
         with daemon:
             add(url, [{"instruction": HOSTILE, "output": "No."}, *seeds(0, FIRST - 1)])
             daemon.wait_for("outcome_committed", lambda line: line["seq"] == FIRST)
             yield url
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """For those that look alone."""
+    with worked(tmp_path_factory.mktemp("daemon")) as url:
+        yield url
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[str]:
+    """For a test that adds seeds."""
+    with worked(tmp_path) as url:
+        yield url
 
 
 def test_one_sentence_says_what_it_does_and_what_it_cost_and_names_no_best_pair_by_chance(
@@ -59,17 +74,20 @@ def test_every_agent_has_a_row_with_what_it_did(browser: Browser, url: str) -> N
         expect(page.locator("#agent-table tbody th").first).to_have_text("a")
 
 
-def test_curves_move_while_seeds_are_worked(browser: Browser, url: str) -> None:
-    with opened(browser, url) as page:
-        curve = page.locator("#curve canvas")
-        expect(curve).to_be_visible()
+def test_curves_move_while_seeds_are_worked(browser: Browser, own: str) -> None:
+    with opened(browser, own) as page:
+        curve, table = page.locator("#curve canvas"), page.locator("#pair-table tbody")
+        expect(page.locator("#curve")).to_have_attribute("aria-label", re.compile(r"over 12 outcomes"))
         before = curve.evaluate("canvas => canvas.toDataURL()")
-        shares = page.locator("#pair-table tbody").inner_text()
-        add(url, seeds(100, 10))
+        shares = table.inner_text()
+        assert "keep/b" in shares
+        add(own, seeds(100, 10))
         expect(page.locator("#curve")).to_have_attribute("aria-label", re.compile(r"over 22 outcomes"))
         expect(page.locator("#connection")).to_have_text("live")
-        assert curve.evaluate("canvas => canvas.toDataURL()") != before
-        assert page.locator("#pair-table tbody").inner_text() != shares
+        page.wait_for_function("before => document.querySelector('#curve canvas').toDataURL() !== before", arg=before)
+        assert table.inner_text() != shares
+        # The status may know of outcomes that the list hears of at its next turn.
+        expect(page.locator("#outcome-table tbody a").first).to_have_text("22")
         assert sequence(page) == list(range(22, 0, -1))
 
 
@@ -78,7 +96,7 @@ def test_an_outcome_opens_to_its_seed_and_every_candidate_and_has_an_address(bro
         page.locator("#outcome-table tbody tr").last.click()
         story = page.get_by_role("dialog")
         expect(story.get_by_role("heading", name="Outcome 1", exact=True)).to_be_visible()
-        assert page.url.endswith("#outcome=1")
+        expect(page).to_have_url(re.compile(r"#outcome=1$"))
         cards = story.get_by_role("article")
         expect(cards).to_have_count(3)
         expect(cards.first).to_contain_text("keep/seed")
@@ -136,43 +154,77 @@ def test_what_a_model_wrote_stays_text(browser: Browser, url: str) -> None:
 def test_filters_filter_outcomes(browser: Browser, url: str) -> None:
     with opened(browser, url) as page:
         kinds = page.locator("#outcome-table .kind")
-        expect(kinds.first).to_be_visible()
-        everything = sequence(page)
+        expect(kinds).to_have_count(FIRST)
         page.locator("#outcome-filters").get_by_label("Kind").select_option("kept")
         expect(page.locator("#outcome-table .kind:not(.kept)")).to_have_count(0)
-        assert 0 < len(sequence(page)) < len(everything)
+        assert 0 < len(sequence(page)) < FIRST
         page.locator("#outcome-filters").get_by_label("Agent").select_option("b")
         expect(page.locator("#outcome-table tbody tr", has_not_text="keep/b")).to_have_count(0)
         page.locator("#outcome-filters").get_by_label("Kind").select_option("dropped")
         expect(page.locator("#outcome-none")).to_have_text("No outcome passes these filters.")
 
 
-def test_the_log_shows_warnings_and_changes_until_everything_is_asked_for(browser: Browser, url: str) -> None:
-    with opened(browser, url) as page:
+def test_the_log_shows_warnings_and_changes_until_everything_is_asked_for(browser: Browser, own: str) -> None:
+    with opened(browser, own) as page:
         lines = page.locator("#log li")
         expect(lines.filter(has_text="state_changed").first).to_be_visible()
         expect(lines.filter(has_text="seeds_added").first).to_be_visible()
-        add(url, seeds(0, 2))
+        add(own, seeds(0, 2))
         expect(lines.filter(has_text="duplicates=2").first).to_be_visible()
         expect(lines.filter(has_text="outcome_committed")).to_have_count(0)
         page.locator("#log-filters").get_by_label("Show").select_option("everything")
-        expect(lines.filter(has_text="outcome_committed").first).to_be_visible()
+        expect(lines.filter(has_text="outcome_committed")).to_have_count(FIRST)
         page.locator("#log-filters").get_by_label("Show").select_option("warnings")
         expect(lines.filter(has_text="state_changed")).to_have_count(0)
 
 
-def test_the_log_is_live_and_its_filters_filter(browser: Browser, url: str) -> None:
+def test_a_line_that_is_logged_before_the_stream_is_there_is_not_missed(browser: Browser, own: str) -> None:
+    def add_first(route: Route) -> None:
+        add(own, seeds(0, 3))
+        route.continue_()
+
+    with opened(browser, own) as page:
+        expect(page.locator("#connection")).to_have_text("live")
+        page.route("**/v1/events?*", add_first, times=1)
+        page.reload()
+        expect(page.locator("#log li").filter(has_text="duplicates=3")).to_have_count(1)
+
+
+def test_a_status_that_was_overtaken_is_not_shown(browser: Browser, url: str) -> None:
+    stream = """() => {
+        window.told = Object.assign(new EventTarget(), { readyState: 1, close() {} });
+        window.EventSource = function () { window.isFollowed = true; return window.told; };
+    }"""
+    tell = """async ([later, state]) => {
+        const status = await (await fetch("v1/status")).json();
+        window.began ??= status.now;
+        const data = JSON.stringify({ ...status, now: window.began + later, state });
+        window.told.dispatchEvent(new MessageEvent("status", { data }));
+        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        return document.getElementById("pause").textContent;
+    }"""
     with opened(browser, url) as page:
+        page.add_init_script(f"({stream})()")
+        page.reload()
+        page.wait_for_function("window.isFollowed")
+        assert page.evaluate(tell, [5, "paused"]) == "Resume"
+        assert page.evaluate(tell, [4, "ready"]) == "Resume", "it was sent before the one that is shown"
+        assert page.evaluate(tell, [6, "ready"]) == "Pause"
+        assert page.evaluate(tell, [-3600, "paused"]) == "Resume", "the clock was set back"
+
+
+def test_the_log_is_live_and_its_filters_filter(browser: Browser, own: str) -> None:
+    with opened(browser, own) as page:
         lines = page.locator("#log li")
         filters = page.locator("#log-filters")
         expect(lines.filter(has_text="seeds_added").first).to_be_visible()
         filters.get_by_label("Event").select_option("outcome_committed")
-        expect(lines.filter(has_text="outcome_committed").first).to_be_visible()
+        expect(lines.filter(has_text="outcome_committed")).to_have_count(FIRST)
         filters.get_by_label("Event").select_option("seeds_added")
-        expect(lines.filter(has_not_text="seeds_added")).to_have_count(0)
-        before = lines.count()
-        add(url, seeds(0, 3))
-        expect(lines).to_have_count(before + 1)
+        expect(lines).to_have_count(1)
+        expect(lines.first).to_contain_text("seeds_added")
+        add(own, seeds(0, 3))
+        expect(lines).to_have_count(2)
         expect(lines.first).to_contain_text("duplicates=3")
         filters.get_by_label("Event").select_option("")
         page.locator("#outcome-table tbody a").first.click()
@@ -183,24 +235,24 @@ def test_the_log_is_live_and_its_filters_filter(browser: Browser, url: str) -> N
         expect(lines.first).to_contain_text(seed[:8])
 
 
-def test_older_outcomes_come_by_cursor_and_the_document_stays_small(browser: Browser, url: str) -> None:
-    with opened(browser, url) as page:
+def test_older_outcomes_come_by_cursor_and_the_document_stays_small(browser: Browser, own: str) -> None:
+    with opened(browser, own) as page:
         expect(page.locator("#outcome-table tbody tr").first).to_be_visible()
-        add(url, seeds(500, 20))
+        add(own, seeds(500, 20))
         expect(page.get_by_role("button", name="Older")).to_be_enabled()
-        expect(page.locator("#sentence")).to_contain_text("of 42 seeds improved")
+        expect(page.locator("#sentence")).to_contain_text("of 32 seeds improved")
+        expect(page.locator("#outcome-table tbody a").first).to_have_text("32")
         expect(page.locator("#outcome-table tbody tr")).to_have_count(25)
-        expect(page.locator("#outcome-table tbody a").first).to_have_text("42")
         page.get_by_role("button", name="Older").click()
-        expect(page.locator("#outcome-table tbody a").first).to_have_text("17")
-        assert sequence(page) == list(range(17, 0, -1))
+        expect(page.locator("#outcome-table tbody a").first).to_have_text("7")
+        assert sequence(page) == list(range(7, 0, -1))
         page.get_by_role("button", name="Newest").click()
-        expect(page.locator("#outcome-table tbody a").first).to_have_text("42")
+        expect(page.locator("#outcome-table tbody a").first).to_have_text("32")
 
 
-def test_on_a_phone_long_texts_are_clamped_and_wide_tables_say_that_there_is_more(browser: Browser, url: str) -> None:
-    add(url, [{"instruction": "What is this? " + "word " * 400, "output": "Much."}])
-    with opened(browser, url, width=390, height=844) as page:
+def test_on_a_phone_long_texts_are_clamped_and_wide_tables_say_that_there_is_more(browser: Browser, own: str) -> None:
+    add(own, [{"instruction": "What is this? " + "word " * 400, "output": "Much."}])
+    with opened(browser, own, width=390, height=844) as page:
         row = page.locator("#outcome-table tbody tr", has_text="What is this?").first
         expect(row).to_be_visible()
         box = row.bounding_box()

@@ -106,9 +106,10 @@ class Feed:
 
     async def after(self, cursor: int) -> tuple[list[bytes], int]:
         """Events of the next outcomes after ``cursor``, and the cursor after them; no events: nothing is new."""
-        if cursor < self._floor:
+        floor = self._floor  # It may rise while the store is read.
+        if cursor < floor:
             page = await self._backend.outcomes(after=cursor, limit=PAGE)
-            return [outcome_frame(one) for one in page], page[-1]["seq"] if page else self._floor
+            return [outcome_frame(one) for one in page], page[-1]["seq"] if page else floor
         new = []
         for seq, one in reversed(self._ring):
             if seq <= cursor:

@@ -10,11 +10,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
-from star_agents.web.backend import BACKEND
+from star_agents.web.backend import BACKEND, LogReader
 from star_agents.web.feed import FEED, TURN_S, Feed, frame
 from star_agents.web.limits import LIMITS
 from star_agents.web.schemas import LARGEST_SEQ, EventsQuery
@@ -42,19 +43,30 @@ async def get_events(request: web.Request, query: EventsQuery) -> web.StreamResp
     feed = request.app[FEED]
     with feed.reader():
         cursor = _cursor(request, query)
-        stream = _Stream(sep="\n", ping_interval=PING_S, send_timeout=request.app[LIMITS].stalled_s)
-        await stream.prepare(request)
-        async with stream:
-            try:
-                # An id alone is no event, but a browser remembers it: so it can go on even before the first outcome.
-                await stream.put(b"id: %d\nretry: %d\n\n" % (cursor, RETRY_MS))
-                async with asyncio.TaskGroup() as telling:
-                    logs = telling.create_task(_tell_logs(request, stream, query)) if query.logs else None
-                    await _tell_outcomes(stream, feed, cursor)
-                    if logs is not None:
-                        logs.cancel()
-            except* ConnectionError:
-                pass  # The reader went.
+        async with _log(request, query) as lines:
+            return await _tell(request, feed, cursor, lines)
+
+
+def _log(request: web.Request, query: EventsQuery) -> AbstractAsyncContextManager[LogReader | None]:
+    """The log from now on, where it is asked for: before the headers go out, so that whoever reads what was logged once
+    the stream is open has every line."""
+    return request.app[BACKEND].follow_logs(query.level) if query.logs else nullcontext()
+
+
+async def _tell(request: web.Request, feed: Feed, cursor: int, lines: LogReader | None) -> web.StreamResponse:
+    stream = _Stream(sep="\n", ping_interval=PING_S, send_timeout=request.app[LIMITS].stalled_s)
+    await stream.prepare(request)
+    async with stream:
+        try:
+            # An id alone is no event, but a browser remembers it: so it can go on even before the first outcome.
+            await stream.put(b"id: %d\nretry: %d\n\n" % (cursor, RETRY_MS))
+            async with asyncio.TaskGroup() as telling:
+                logs = telling.create_task(_tell_logs(stream, lines)) if lines is not None else None
+                await _tell_outcomes(stream, feed, cursor)
+                if logs is not None:
+                    logs.cancel()
+        except* ConnectionError:
+            pass  # The reader went.
     return stream
 
 
@@ -79,13 +91,12 @@ async def _tell_outcomes(stream: _Stream, feed: Feed, cursor: int) -> None:
             await feed.next_turn()
 
 
-async def _tell_logs(request: web.Request, stream: _Stream, query: EventsQuery) -> None:
+async def _tell_logs(stream: _Stream, reader: LogReader) -> None:
     dropped = 0
-    async with request.app[BACKEND].follow_logs(query.level) as reader:
-        while lines := await reader.batch():
-            events = [frame("log", b'{"n":%d,' % line.n + line.json[1:]) for line in lines]
-            if reader.dropped > dropped:
-                events.append(frame("dropped", b'{"dropped":%d}' % (reader.dropped - dropped)))
-                dropped = reader.dropped
-            await stream.put(b"".join(events))
-            await asyncio.sleep(TURN_S)
+    while lines := await reader.batch():
+        events = [frame("log", b'{"n":%d,' % line.n + line.json[1:]) for line in lines]
+        if reader.dropped > dropped:
+            events.append(frame("dropped", b'{"dropped":%d}' % (reader.dropped - dropped)))
+            dropped = reader.dropped
+        await stream.put(b"".join(events))
+        await asyncio.sleep(TURN_S)

@@ -26,6 +26,8 @@ import { attempt } from "./trouble.js";
 /** @typedef {import("./types.js").Status} Status */
 
 const AGAIN_AFTER_MS = 3000;
+/** The stream's status is a second old at most when it is sent, and on its way for a few at most. */
+const OVERTAKEN_S = 10;
 
 class Page {
   constructor() {
@@ -87,7 +89,8 @@ class Page {
   async connected(isNew) {
     byId("connection").dataset.state = "live";
     setText(byId("connection"), "live");
-    if (!isNew) await attempt(() => Promise.all([this.readCurve(), this.log.restart()]));
+    // Lines that were logged after the log was read, and before the stream was there, are read once more.
+    await attempt(() => (isNew ? this.log.load() : Promise.all([this.readCurve(), this.log.restart()])));
   }
 
   lost() {
@@ -98,6 +101,7 @@ class Page {
 
   /** @param {Status} status */
   hear(status) {
+    if (this.status !== null && isOvertaken(status, this.status)) return;
     const isEdited = this.status !== null && this.status.revision !== status.revision;
     this.status = status;
     if (isEdited) attempt(() => this.readCurve());
@@ -151,6 +155,18 @@ class Page {
     setText(byId("add-command"), `star-agents add seeds.jsonl${url === "http://127.0.0.1:8321" ? "" : ` --url ${url}`}`);
     setText(byId("curl-command"), `curl ${url}/v1/seeds --json '{"instruction": "Name three primes.", "output": "2, 3 and 5."}'`);
   }
+}
+
+/**
+ * Whether the stream told a status that is older than one that was asked for. A clock that was set back is no reason to
+ * hear nothing for as long.
+ *
+ * @param {Status} status
+ * @param {Status} latest
+ */
+function isOvertaken(status, latest) {
+  const age = latest.now - status.now;
+  return status.started_at === latest.started_at && age > 0 && age < OVERTAKEN_S;
 }
 
 /** @param {Gaps} gaps */
