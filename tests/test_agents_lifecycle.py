@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 from star_agents.agents.client import AgentClient
-from star_agents.agents.retry import Patience
 from star_agents.agents.transports import litellm_env
 from star_agents.config.models import AgentConfig
-from star_agents.errors import AgentUnavailable
 
 TESTS = Path(__file__).parent
 CALLBACKS = (
@@ -86,25 +81,6 @@ async def test_the_router_neither_retries_nor_cools_down_nor_counts_tokens() -> 
     router = client._lines.router
     assert (router.num_retries, router.disable_cooldowns, router.enable_pre_call_checks) == (0, True, False)
     await client.aclose()
-
-
-async def test_waits_grow_are_jittered_and_end() -> None:
-    slept: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    async def fail() -> None:
-        patience.tries += 1
-        raise AgentUnavailable("down")
-
-    patience = Patience(retries=12, give_up_after_s=1e9, rng=random.Random(3))
-    with pytest.raises(AgentUnavailable, match="gave up after 13 tries"):
-        await patience.keep_trying(sleep, fail)
-    assert len(slept) == 12
-    for count, seconds in enumerate(slept):
-        longest = min(60.0, 0.5 * 2**count)
-        assert longest / 2 <= seconds <= longest
 
 
 def test_the_test_server_runs_on_its_own_and_keeps_a_book(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -19,7 +21,7 @@ from star_agents.errors import AgentError, AgentUnavailable
 from star_agents.observe.bus import Bus
 from star_agents.records import Message, Reply
 from star_agents.storage.rows import Taken
-from star_agents.storage.store import Store
+from star_agents.storage.store import STORE_FILE, Store
 
 ASKED = [Message(role="user", content="Say something.")]
 PER_AGENT = ", retries: 0, max_tokens: 100, input_cost_per_token: 0.001, output_cost_per_token: 0.001"
@@ -77,6 +79,27 @@ async def test_a_try_that_may_be_paid_is_not_forgotten_for_a_later_one_that_is_n
     assert taken.calls == 1
 
 
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(status=429), Cut()], ids=["503", "429", "cut"])
+async def test_whenever_a_request_arrives_the_intent_of_its_call_is_durable(tmp_path: Path, fault: Move) -> None:
+    seen, moves = [], [fault, fault]
+
+    def respond(body: object) -> Move:
+        with closing(sqlite3.connect(f"file:{tmp_path / STORE_FILE}?mode=ro", uri=True)) as connection:
+            seen.append(connection.execute("SELECT state, sends FROM calls").fetchall())
+        return moves.pop() if moves else Answer(text="one")
+
+    async with OpenAIServer(respond) as server:
+        config = config_for(server.url, per_agent=PER_AGENT.replace("retries: 0", "retries: 2"))
+        async with (
+            await Store.open(tmp_path) as store,
+            open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
+        ):
+            await SeedBench(seeds(1)[0], line.rooms()).ask("a", ASKED, step="think")
+            counts = await store.counts()
+    assert seen == [[("intent", 1)]] * 3
+    assert (counts.calls_answered, counts.calls_pending) == (1, 0)
+
+
 async def test_an_answer_that_came_is_recorded_and_one_that_was_left_out_taken_back_although_the_seed_is_cancelled(
     tmp_path: Path,
 ) -> None:
@@ -88,13 +111,17 @@ async def test_an_answer_that_came_is_recorded_and_one_that_was_left_out_taken_b
         intents = calls.intents("a", "think", ["ask"], {}, Charge(usd=2.0), 2)
         with anyio.CancelScope() as seed_scope:
 
-            async def send(count: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
-                await anyio.lowlevel.checkpoint()
-                await about_to_send()
-                seed_scope.cancel()
-                return [reply]
+            class Sending:
+                async def send(self) -> list[Reply]:
+                    seed_scope.cancel()
+                    return [reply]
 
-            await calls.replies(intents, send)
+            @asynccontextmanager
+            async def admit(count: int) -> AsyncIterator[Sending]:
+                await anyio.lowlevel.checkpoint()
+                yield Sending()
+
+            await calls.replies(intents, admit, list)
         assert (await store.find_answers([one.key for one in intents])).keys() == {intents[0].key}
         taken = (await store.taken())["a"]
         assert (taken.usd, taken.calls) == (1.0, 1)

@@ -1,9 +1,11 @@
 """Calls to agents: budgeted, queued, sent, tried again, translated, settled.
 
-One call is: reserve its worst cost, queue for a deployment of the agent that is up and has a slot free (``gate.py``),
-send it the way that deployment takes (``transports``), and on a passing failure give the slot back, wait, queue again.
-There is one loop that retries (``retry.py``) and one place where foreign errors become ours (``translate.py``).
-Cancellation is never an error of the provider's: it passes through, and closes the connection.
+One call is *admitted*: its worst cost is reserved, and it has queued for a deployment of the agent that is up and has a
+slot free (``gate.py``). Whoever asked for it may then record what is to be sent, and sends it: the way that deployment
+takes (``transports``), and on a passing failure it gives the slot back, waits, queues again (``admitted_call.py``). In
+the end it is settled once (``sending.py``). There is one loop that retries (``retry.py``) and one place where foreign
+errors become ours (``translate.py``). Cancellation is never an error of the provider's: it passes through, and closes
+the connection.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
+from star_agents.agents.admitted_call import AdmittedCall, Receipt, Request
 from star_agents.agents.answer import Answer, Call, Transport
 from star_agents.agents.budgets import Budgets, Charge
 from star_agents.agents.deployments import Line, Lines
@@ -31,7 +35,7 @@ from star_agents.agents.replies.structured_output import Binding, ReplyForm, Str
 from star_agents.agents.replies.usage import embedding_tokens
 from star_agents.agents.reports import CallReport
 from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
-from star_agents.agents.sending import Answered, Order, Sender
+from star_agents.agents.sending import Sender
 from star_agents.agents.throttle import Rejection, ThrottleChange, ThrottleState
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectTransport
@@ -42,7 +46,7 @@ from star_agents.config.secrets import shown_parameters
 from star_agents.records import Message, Reply
 from star_agents.text.redaction import redactor
 
-__all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "CompletionFunction", "Embedded"]
+__all__ = ["UNSET", "AdmittedCall", "AgentClient", "AgentState", "CallReport", "CompletionFunction", "Embedded"]
 
 _CLOSING_S = 5.0
 """Longest wait for LiteLLM's own background tasks at the end."""
@@ -70,15 +74,6 @@ class Embedded:
     prompt_tokens: int
     cost_usd: float | None
     deployment: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Vectors:
-    vectors: list[list[float]]
-    prompt_tokens: int
-    completion_tokens: int = 0
-    listed_usd: float | None = None
-    count: int = 1
 
 
 class AgentClient:
@@ -237,32 +232,32 @@ class AgentClient:
             AgentRateLimited: Still 429 after ``give_up_after_s``.
             AgentUnavailable: Still failing after ``retries`` or ``give_up_after_s``, or down for as long.
         """
-        replies = await self.ask_many(agent, messages, 1, temperature=temperature, max_tokens=max_tokens, form=form)
+        async with self.admit(agent, messages, temperature=temperature, max_tokens=max_tokens, form=form) as call:
+            replies = await call.send()
         return replies[0]
 
-    async def ask_many(
+    def admit(
         self,
         agent: str,
         messages: Sequence[Message],
-        count: int,
+        count: int = 1,
         *,
         temperature: float | Unset | None = UNSET,
         max_tokens: int | Unset | None = UNSET,
         form: ReplyForm | None = None,
         is_dispensable: bool = False,
-        about_to_send: Callable[[], Awaitable[None]] | None = None,
-    ) -> list[Reply]:
-        """Ask for several answers to one prompt in one request (``n``); at least one comes back, and perhaps fewer.
+    ) -> AbstractAsyncContextManager[AdmittedCall[list[Reply]]]:
+        """Several answers to one prompt in one request (``n``), as a call that is sent within the ``async with``.
 
-        The prompt is paid for once: the first reply carries its tokens. A dispensable call waits for an agent that is
-        down no longer than ``wait_when_down_s``. ``about_to_send`` is awaited once, when budget and queue let the call
-        through and before anything is sent. Raises what ``ask`` raises.
+        At least one answer comes back, and perhaps fewer than ``count``. The prompt is paid for once: the first reply
+        carries its tokens. A dispensable call waits for an agent that is down no longer than ``wait_when_down_s``.
+        Entering raises what ``ask`` raises, and so does ``send``.
         """
         line = self._lines[agent]
         shape = sampling(line.config, temperature, max_tokens)
         plain = [message.to_dict() for message in messages]
 
-        async def send(index: int) -> Answer:
+        async def send(index: int) -> Receipt[list[Reply]]:
             endpoint = line.endpoints[index]
             call = Call(
                 endpoint=endpoint,
@@ -271,66 +266,54 @@ class AgentClient:
                 n=count if endpoint.takes_n else 1,
                 timeout_s=line.config.timeout_s,
             )
-            if form is None or endpoint.respond is not None:
-                return await self._way(endpoint).complete(call)
-            return await self._structured.complete(self._way(endpoint), call, form)
+            return _receipt(line, index, await self._complete(call, form), count)
 
-        order = Order(
-            line=line,
-            bound=_bound(line, most_tokens(_with_form(messages, form)), longest_reply(shape), count),
-            send=send,
-            cost=_cost_of(line),
-            wait_when_down_s=line.config.wait_when_down_s if is_dispensable else math.inf,
-            tokens=estimate_tokens(message.content for message in messages) + count * (longest_reply(shape) or 0),
-            about_to_send=about_to_send,
+        return self._sender.admit(
+            Request(
+                line=line,
+                bound=_bound(line, most_tokens(_with_form(messages, form)), longest_reply(shape), count),
+                send=send,
+                wait_when_down_s=line.config.wait_when_down_s if is_dispensable else math.inf,
+                tokens=estimate_tokens(message.content for message in messages) + count * (longest_reply(shape) or 0),
+            )
         )
-        return _replies(line, await self._sender.make(order), count)
+
+    async def _complete(self, call: Call, form: ReplyForm | None) -> Answer:
+        transport = self._way(call.endpoint)
+        if form is None or call.endpoint.respond is not None:
+            return await transport.complete(call)
+        return await self._structured.complete(transport, call, form)
 
     def _way(self, endpoint: Endpoint) -> Transport:
         if endpoint.respond is not None:
             return self._local
         return self._stock if endpoint.route is None else self._direct
 
-    async def embed(
-        self, agent: str, texts: Sequence[str], *, about_to_send: Callable[[], Awaitable[None]] | None = None
-    ) -> Embedded:
-        """Embed texts with an embedding model: one vector per text, in order. Raises what ``ask`` raises.
+    async def embed(self, agent: str, texts: Sequence[str]) -> Embedded:
+        """Embed texts with an embedding model: one vector per text, in order. Raises what ``ask`` raises."""
+        async with self.admit_embedding(agent, texts) as call:
+            return await call.send()
+
+    def admit_embedding(self, agent: str, texts: Sequence[str]) -> AbstractAsyncContextManager[AdmittedCall[Embedded]]:
+        """``embed`` as a call that is sent within the ``async with``.
 
         Vectors are dispensable: an agent that is down is waited for no longer than its ``wait_when_down_s``.
         """
         line = self._lines[agent]
         tokens = most_tokens([Message(role="user", content=text) for text in texts])
 
-        async def send(index: int) -> _Vectors:
+        async def send(index: int) -> Receipt[Embedded]:
             response = await self._stock.embed(line.endpoints[index].params, texts, timeout_s=line.config.timeout_s)
-            rows = sorted(response.data, key=lambda row: int(row["index"]))
-            if len(rows) != len(texts):
-                raise ValueError(f"{len(rows)} vectors for {len(texts)} texts")
-            return _Vectors(
-                [list(row["embedding"]) for row in rows],
-                prompt_tokens=embedding_tokens(getattr(response.usage, "prompt_tokens", None), texts),
-                listed_usd=(response._hidden_params or {}).get("response_cost"),
+            return _receipt_of_vectors(line, index, response, texts)
+
+        return self._sender.admit(
+            Request(
+                line=line,
+                bound=_bound(line, tokens, 0),
+                send=send,
+                wait_when_down_s=line.config.wait_when_down_s,
+                tokens=estimate_tokens(texts),
             )
-
-        def embedding_cost(index: int, made: _Vectors) -> float | None:
-            return cost(line.endpoints[index].price, made.prompt_tokens, 0, made.listed_usd)
-
-        order = Order(
-            line=line,
-            bound=_bound(line, tokens, 0),
-            send=send,
-            cost=embedding_cost,
-            tokens=estimate_tokens(texts),
-            about_to_send=about_to_send,
-            wait_when_down_s=line.config.wait_when_down_s,
-        )
-        answered = await self._sender.make(order)
-        return Embedded(
-            vectors=answered.answer.vectors,
-            model=line.endpoints[answered.index].model,
-            prompt_tokens=answered.answer.prompt_tokens,
-            cost_usd=answered.cost_usd,
-            deployment=f"{line.name}/{answered.index}",
         )
 
     async def aclose(self) -> None:
@@ -348,23 +331,33 @@ def _with_form(messages: Sequence[Message], form: ReplyForm | None) -> Sequence[
     return messages if form is None else [*messages, form.overhead()]
 
 
-def _cost_of(line: Line) -> Callable[[int, Answer], float | None]:
-    def of(index: int, answer: Answer) -> float | None:
-        is_counted = answer.completion_tokens or not any(choice.text for choice in answer.choices)
-        return cost(
-            line.endpoints[index].price,
-            answer.prompt_tokens if is_counted else 0,  # Half of a count would be half of a price.
-            answer.completion_tokens,
-            answer.listed_usd,
-            answer.cached_tokens,
-        )
+def _receipt(line: Line, index: int, answer: Answer, count: int) -> Receipt[list[Reply]]:
+    """What an answer of one of the endpoints comes to: at most as many replies as were asked for."""
+    endpoint = line.endpoints[index]
+    cost_usd = _cost(endpoint, answer)
+    return Receipt(
+        result=_replies(answer, cost_usd, count, agent=line.name, model=endpoint.model, index=index),
+        model=endpoint.model,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        count=answer.count,
+        cost_usd=cost_usd,
+    )
 
-    return of
+
+def _cost(endpoint: Endpoint, answer: Answer) -> float | None:
+    is_counted = answer.completion_tokens or not any(choice.text for choice in answer.choices)
+    return cost(
+        endpoint.price,
+        answer.prompt_tokens if is_counted else 0,  # Half of a count would be half of a price.
+        answer.completion_tokens,
+        answer.listed_usd,
+        answer.cached_tokens,
+    )
 
 
-def _replies(line: Line, answered: Answered[Answer], count: int) -> list[Reply]:
-    """One reply per choice, at most as many as were asked for; tokens and cost are shared out to the last one."""
-    answer, endpoint = answered.answer, line.endpoints[answered.index]
+def _replies(answer: Answer, cost_usd: float | None, count: int, *, agent: str, model: str, index: int) -> list[Reply]:
+    """One reply per choice; tokens and cost are shared out to the last one."""
     return [
         Reply(
             text=choice.text,
@@ -372,15 +365,35 @@ def _replies(line: Line, answered: Answered[Answer], count: int) -> list[Reply]:
             reasoning=choice.reasoning,
             flaw=choice.flaw,
             usage_doubt=answer.usage_doubt,
-            agent=line.name,
-            model=endpoint.model,
+            agent=agent,
+            model=model,
             prompt_tokens=share.prompt_tokens,
             completion_tokens=share.completion_tokens,
             cost_usd=share.cost_usd,
-            deployment=f"{line.name}/{answered.index}",
+            deployment=f"{agent}/{index}",
         )
-        for choice, share in zip(answer.choices[:count], shares(answer, answered.cost_usd, count), strict=False)
+        for choice, share in zip(answer.choices[:count], shares(answer, cost_usd, count), strict=False)
     ]
+
+
+def _receipt_of_vectors(line: Line, index: int, response: Any, texts: Sequence[str]) -> Receipt[Embedded]:
+    """What LiteLLM's response to a request for vectors comes to; raises ValueError where it has not one per text."""
+    endpoint = line.endpoints[index]
+    rows = sorted(response.data, key=lambda row: int(row["index"]))
+    if len(rows) != len(texts):
+        raise ValueError(f"{len(rows)} vectors for {len(texts)} texts")
+    prompt_tokens = embedding_tokens(getattr(response.usage, "prompt_tokens", None), texts)
+    cost_usd = cost(endpoint.price, prompt_tokens, 0, (response._hidden_params or {}).get("response_cost"))
+    embedded = Embedded(
+        vectors=[list(row["embedding"]) for row in rows],
+        model=endpoint.model,
+        prompt_tokens=prompt_tokens,
+        cost_usd=cost_usd,
+        deployment=f"{line.name}/{index}",
+    )
+    return Receipt(
+        result=embedded, model=endpoint.model, prompt_tokens=prompt_tokens, completion_tokens=0, cost_usd=cost_usd
+    )
 
 
 def _nobody(*_: object) -> None:

@@ -1,22 +1,28 @@
-"""How long one call is worth trying: the decisions behind the only retry loop, without clock, task or client.
+"""How long one call is worth trying: what is tried again, after which wait, and when that ends.
 
 A call that is unavailable is tried ``retries`` more times. A call that is rate-limited waits and is tried again, which
 uses up no retry; neither does one that was sent to find out whether a deployment is up again. All end after
 ``give_up_after_s`` seconds of tries, waits, and queueing for an agent that is down; queueing for a free slot, or for
 the agent's own requests and tokens per minute, does not count. Waits grow exponentially with jitter; ``Retry-After`` is
 honoured instead where the provider sends it, and ends the call where it is longer than what is left.
+
+``wait`` and ``stop`` decide and change nothing: all they go by stands in the call's ``Attempts``, the jitter included.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
 
+RETRIED = (AgentUnavailable, AgentRateLimited)
+"""Errors that another try may not meet."""
+LEAST_JITTER = 0.5
+"""A wait is between this share of its length and all of it."""
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
 _STUBBORN = 3
@@ -24,110 +30,134 @@ _STUBBORN = 3
 _LONGEST_LIMITED_WAIT_S = 4.0
 """After a 429 without Retry-After: how many are in flight is the gate's to learn, one call need not pay for it."""
 
-
 T = TypeVar("T")
 
 
-class Patience:
-    """The state of one call's tries."""
+@dataclass(slots=True)
+class Attempts:
+    """What one call's tries have come to so far."""
 
-    def __init__(self, *, retries: int, give_up_after_s: float, rng: random.Random) -> None:
-        self._retries = retries
-        self._give_up_after_s = give_up_after_s
-        self._rng = rng
-        self._unavailable = 0
-        self._limited = 0
-        self.tries = 0
-        self.seconds = 0.0
-        """Spent on tries and waits; the caller adds the tries, and the time for which the agent was down."""
-        self.was_probe = False
-        """Whether the last try was one that finds out if a deployment is up again."""
-        self.maybe_paid = False
-        """Whether a try was sent that the provider may have billed without our seeing an answer."""
+    sent: int = 0
+    seconds: float = 0.0
+    """Spent on tries, on waits between them, and on queueing while the agent was down."""
+    unavailable: int = 0
+    """Failures that use up a retry."""
+    rate_limited: int = 0
+    is_probe: bool = False
+    """Whether the last try was one that finds out if a deployment is up again."""
+    maybe_paid: bool = False
+    """Whether a try was sent that the provider may have billed without our seeing an answer."""
+    last: AgentUnavailable | AgentRateLimited | None = None
+    """What the last try failed with."""
+    jitter: float = 1.0
+    """The share of its length that the wait after that failure takes."""
 
-    @property
-    def left_s(self) -> float:
+    def failed(self, error: AgentUnavailable | AgentRateLimited, *, jitter: float) -> None:
+        """Note a failure that another try may not meet."""
+        self.last, self.jitter = error, jitter
+        if isinstance(error, AgentRateLimited):
+            self.rate_limited += 1
+        elif not self.is_probe:
+            self.unavailable += 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryPolicy:
+    """For how long calls to one agent are tried."""
+
+    retries: int
+    give_up_after_s: float
+
+    def left_s(self, attempts: Attempts) -> float:
         """Seconds until the call is given up."""
-        return max(0.0, self._give_up_after_s - self.seconds)
-
-    @property
-    def is_stubborn(self) -> bool:
-        """Whether one more 429 is one too many to go on in silence."""
-        return self._limited + 1 >= _STUBBORN
+        return max(0.0, self.give_up_after_s - attempts.seconds)
 
     def cannot_wait(self, seconds: float | None) -> bool:
         """Whether the provider asks for more than there ever was."""
-        return seconds is not None and seconds >= self._give_up_after_s
+        return seconds is not None and seconds >= self.give_up_after_s
 
-    def end(self) -> None:
-        """Try no more."""
-        self.seconds = max(self.seconds, self._give_up_after_s)
+    def is_stubborn(self, attempts: Attempts) -> bool:
+        """Whether the last 429 was one too many to go on in silence."""
+        return attempts.rate_limited >= _STUBBORN
 
-    async def keep_trying(self, sleep: Callable[[float], Awaitable[None]], one_try: Callable[[], Awaitable[T]]) -> T:
-        """Tenacity's loop around one try. It is built where a try has failed: it costs as much as a whole call does."""
-        try:
-            return await one_try()
-        except (AgentUnavailable, AgentRateLimited) as error:
-            failures = [error]
+    def end(self, attempts: Attempts) -> None:
+        """Let the time be up: there is no sense in another try."""
+        attempts.seconds = max(attempts.seconds, self.give_up_after_s)
 
-        async def next_try() -> T:
-            if failures:
-                raise failures.pop()
-            return await one_try()
-
-        loop = AsyncRetrying(
-            sleep=sleep,
-            retry=retry_if_exception_type((AgentUnavailable, AgentRateLimited)),
-            wait=self._wait,
-            stop=self._stop,
-            retry_error_callback=self._give_up,
-        )
-        return await loop(next_try)
-
-    def _wait(self, state: RetryCallState) -> float:
-        error = _error(state)
-        if isinstance(error, AgentRateLimited):
-            self._limited += 1
-            wait = self._backoff(self._limited, _LONGEST_LIMITED_WAIT_S)
-        elif self.was_probe:
+    def wait(self, attempts: Attempts) -> float:
+        """Seconds to wait after the last failure."""
+        error = attempts.last
+        is_limited = isinstance(error, AgentRateLimited)
+        if is_limited:
+            wait = _backoff(attempts.rate_limited, attempts.jitter, _LONGEST_LIMITED_WAIT_S)
+        elif attempts.is_probe:
             wait = 0.0  # the gate holds it back until the next probe is due
         else:
-            self._unavailable += 1
-            wait = self._backoff(self._unavailable)
-        asked = error.retry_after if isinstance(error, (AgentRateLimited, AgentUnavailable)) else None
+            wait = _backoff(attempts.unavailable, attempts.jitter, _LONGEST_WAIT_S)
+        asked = None if error is None else error.retry_after
         if asked is None:
             return wait
         # What one call is told need not be so for all: before it ends for that, it asks once or twice more.
-        is_too_soon = self.cannot_wait(asked) and self._limited < _STUBBORN and self.seconds < self._give_up_after_s
-        return wait if isinstance(error, AgentRateLimited) and is_too_soon else asked
+        is_too_soon = self.cannot_wait(asked) and not self.is_stubborn(attempts) and self.left_s(attempts) > 0
+        return wait if is_limited and is_too_soon else asked
 
-    def _stop(self, state: RetryCallState) -> bool:
-        if self._unavailable > self._retries or self.seconds + state.upcoming_sleep >= self._give_up_after_s:
-            return True
-        self.seconds += state.upcoming_sleep
-        return False
+    def stop(self, attempts: Attempts) -> bool:
+        """Whether the last failure was the last try."""
+        return attempts.unavailable > self.retries or attempts.seconds + self.wait(attempts) >= self.give_up_after_s
 
-    def _give_up(self, state: RetryCallState) -> NoReturn:
-        error = _error(state)
-        message = f"{error} (gave up after {self.tries} {'try' if self.tries == 1 else 'tries'}, {self.seconds:.0f} s)"
-        last: AgentError
+    def gave_up(self, attempts: Attempts) -> AgentError:
+        """The last failure, with what was tried before it."""
+        error, tries, seconds = attempts.last, attempts.sent, attempts.seconds
+        assert error is not None, "nobody gives up before a failure"
+        message = f"{error} (gave up after {tries} {'try' if tries == 1 else 'tries'}, {seconds:.0f} s)"
+        last: AgentUnavailable | AgentRateLimited
         if isinstance(error, AgentRateLimited):
             if self.cannot_wait(error.retry_after):
                 message += f"; it asks to wait {error.retry_after:.0f} s, longer than `give_up_after_s`"
             last = AgentRateLimited(message, retry_after=error.retry_after, is_outage=error.is_outage)
         else:
-            last = AgentUnavailable(message, is_outage=isinstance(error, AgentUnavailable) and error.is_outage)
+            last = AgentUnavailable(message, is_outage=error.is_outage)
         last.what, last.said = error.what, error.said
         last.may_lie_in_the_text = error.may_lie_in_the_text
-        raise last
+        return last
 
-    def _backoff(self, count: int, longest: float = _LONGEST_WAIT_S) -> float:
-        """Between half and all of 0.5 s, 1 s, 2 s, … up to ``longest``."""
-        longest = min(longest, _FIRST_WAIT_S * 2.0 ** min(count - 1, 16))
-        return longest * self._rng.uniform(0.5, 1.0)
+    async def retry(
+        self,
+        attempts: Attempts,
+        try_again: Callable[[], Awaitable[T]],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> T:
+        """What follows a first try that failed: wait and try again, until one succeeds or ``stop`` says so.
+
+        Args:
+            attempts: Holds the failure of the first try; ``try_again`` notes its own there.
+            try_again: One more try.
+            sleep: Waits between tries.
+
+        Raises:
+            AgentUnavailable, AgentRateLimited: ``gave_up``.
+            Exception: Whatever else a try raises, which is not tried again.
+        """
+
+        async def wait_out(seconds: float) -> None:
+            attempts.seconds += seconds
+            await sleep(seconds)
+
+        def give_up(_: RetryCallState) -> NoReturn:
+            raise self.gave_up(attempts)
+
+        if self.stop(attempts):
+            raise self.gave_up(attempts)
+        await wait_out(self.wait(attempts))
+        return await AsyncRetrying(
+            sleep=wait_out,
+            retry=retry_if_exception_type(RETRIED),
+            wait=lambda _: self.wait(attempts),
+            stop=lambda _: self.stop(attempts),
+            retry_error_callback=give_up,
+        )(try_again)
 
 
-def _error(state: RetryCallState) -> AgentError:
-    error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, AgentError), "tenacity only waits after an error that it retries"
-    return error
+def _backoff(count: int, jitter: float, longest: float) -> float:
+    """The given share of 0.5 s, 1 s, 2 s, … up to ``longest``."""
+    return jitter * min(longest, _FIRST_WAIT_S * 2.0 ** min(count - 1, 16))

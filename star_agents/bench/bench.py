@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from star_agents.agents.client import AgentClient
+from star_agents.agents.client import AgentClient, Embedded
 from star_agents.agents.judging.referee import judge
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.reading import why_unusable
@@ -366,8 +366,7 @@ class SeedBench:
         parameters = client.parameters(agent, temperature=None, max_tokens=None)
         bound = client.worst_case(agent, [Message(role="user", content=text)], 0)
 
-        async def send(_: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
-            embedded = await client.embed(agent, [text], about_to_send=about_to_send)
+        def read(embedded: Embedded) -> list[Reply]:
             return [
                 Reply(
                     text=base64.b64encode(as_vector(embedded.vectors[0]).tobytes()).decode(),
@@ -381,7 +380,7 @@ class SeedBench:
             ]
 
         intents = self._calls.intents(agent, "embed", [text], parameters, bound, 1)
-        (reply,) = await self._calls.replies(intents, send)
+        (reply,) = await self._calls.replies(intents, lambda _: client.admit_embedding(agent, [text]), read)
         return vector_from_bytes(base64.b64decode(reply.text))
 
 

@@ -1,14 +1,15 @@
 """The calls that one seed pays for, through the journal: none is paid again once its answer is durable.
 
-Order of every call: budget and queue let it through, intent durable, send, answer durable, use. Only a call in flight
-at a kill may be sent again.
+Order of every call: it is admitted (budget and queue let it through), its intent is durable, it is sent, it is settled,
+its answer is durable, it is used. Only a call in flight at a kill may be sent again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeVar
 
 import anyio
 
@@ -29,8 +30,19 @@ from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
 from star_agents.text.content_hash import digest
 
-Send = Callable[[int, Callable[[], Awaitable[None]]], Awaitable[list[Reply]]]
-"""Sends a request for so many replies, once what it is handed has been awaited."""
+ResultT = TypeVar("ResultT")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Admitted(Protocol[Result_co]):
+    """A call that may be sent now."""
+
+    async def send(self) -> Result_co:
+        """Send it, once."""
+
+
+Admit = Callable[[int], AbstractAsyncContextManager[Admitted[ResultT]]]
+"""Admits a request for so many replies."""
 
 
 class PaidCalls:
@@ -95,18 +107,10 @@ class PaidCalls:
         told = [message.to_dict() for message in messages]
         bound = client.worst_case(agent, messages, longest_reply(parameters), form)
 
-        async def send(keys: int, about_to_send: Callable[[], Awaitable[None]]) -> list[Reply]:
-            return await client.ask_many(
-                agent,
-                messages,
-                keys,
-                form=form,
-                about_to_send=about_to_send,
-                is_dispensable=is_dispensable,
-                **overrides,
-            )
+        def admit(missing: int) -> AbstractAsyncContextManager[Admitted[list[Reply]]]:
+            return client.admit(agent, messages, missing, form=form, is_dispensable=is_dispensable, **overrides)
 
-        return await self.replies(self.intents(agent, step, told, parameters, bound, count), send)
+        return await self.replies(self.intents(agent, step, told, parameters, bound, count), admit, list)
 
     def intents(
         self,
@@ -133,12 +137,17 @@ class PaidCalls:
             for number in range(count)
         ]
 
-    async def replies(self, intents: Sequence[Intent], send: Send) -> list[Reply]:
-        """Replies from the journal as far as it has them, the rest in one request; what that left out, once more."""
+    async def replies(
+        self, intents: Sequence[Intent], admit: Admit[ResultT], read: Callable[[ResultT], list[Reply]]
+    ) -> list[Reply]:
+        """Replies from the journal as far as it has them, the rest in one request; what that left out, once more.
+
+        ``read`` makes replies of what the request brought.
+        """
         async with self._asking[intents[0].key]:
             replies = await self._find(intents)
             while missing := [intent for intent in intents if intent.key not in replies]:
-                replies |= await self._send(missing, send)
+                replies |= await self._send(missing, admit, read)
         self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
         return [replies[intent.key] for intent in intents]
 
@@ -153,22 +162,19 @@ class PaidCalls:
             self._publish_answer(reply, intents[0].step, 0.0, from_journal=True)
         return found
 
-    async def _send(self, intents: Sequence[Intent], send: Send) -> dict[str, Reply]:
+    async def _send(
+        self, intents: Sequence[Intent], admit: Admit[ResultT], read: Callable[[ResultT], list[Reply]]
+    ) -> dict[str, Reply]:
         """Send one request for all of these; the intents that it brought no reply for are taken back."""
         step, intended = intents[0].step, False
         keys = [intent.key for intent in intents]
         started = self._clock()
-
-        async def intend() -> None:
-            nonlocal intended
-            if self._is_over():
-                raise AgentRefused("nothing further is sent: the work ends")
-            await self._store.intend(intents)
-            intended = True
-            crash_point("intent_recorded")
-
         try:
-            replies = await send(len(keys), intend)
+            async with admit(len(keys)) as call:
+                await self._intend(intents)
+                intended = True
+                crash_point("intent_recorded")
+                result = await call.send()
         except AgentError as error:
             if intended and error.certainly_unpaid:
                 await self._store.withdraw(keys)
@@ -177,6 +183,7 @@ class PaidCalls:
             if not isinstance(error, BudgetExhausted):
                 self._publish_failure(error, intents[0], self._clock() - started)
             raise
+        replies = read(result)
         crash_point("answer_received")
         answered = dict(zip(keys, replies, strict=False))
         # The answers are paid for: they are recorded even if this seed is being cancelled.
@@ -188,6 +195,12 @@ class PaidCalls:
         for reply in replies:
             self._publish_answer(reply, step, self._clock() - started, from_journal=False)
         return answered
+
+    async def _intend(self, intents: Sequence[Intent]) -> None:
+        """Record what is about to be sent; AgentRefused where nothing may be sent any more."""
+        if self._is_over():
+            raise AgentRefused("nothing further is sent: the work ends")
+        await self._store.intend(intents)
 
     def _publish_failure(self, error: AgentError, intent: Intent, seconds: float) -> None:
         self._bus.publish(

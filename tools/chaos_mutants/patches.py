@@ -23,7 +23,8 @@ class Mutant:
 
 _CALLS, _STORE = "star_agents/bench/paid_calls.py", "star_agents/storage/store.py"
 _RECORD = "            await self._store.record_answers(list(answered.items()))\n"
-_INTEND = "            await self._store.intend(intents)\n"
+_INTEND = "                await self._intend(intents)\n"
+_INTEND_LATE = "            await self._intend(intents)\n"
 _COMMIT = """\
         return await self._writer.run(
             lambda connection: ledger.commit_outcome(
@@ -61,7 +62,7 @@ MUTANTS = (
     Mutant(
         name="intent-row",
         promise="an intent is durable before the call is sent",
-        edits=[Edit(_CALLS, _INTEND, ""), Edit(_CALLS, _RECORD, _INTEND + _RECORD)],
+        edits=[Edit(_CALLS, _INTEND, ""), Edit(_CALLS, _RECORD, _INTEND_LATE + _RECORD)],
         loop="daemon",
         rounds=6,
         sign="sends were intended|does not count it",

@@ -40,6 +40,19 @@ def _mutant(name: str, promise: str, test: str, file: str, text: str, replacemen
 
 TESTED_MUTANTS = (
     # The journal
+    TestedMutant(
+        name="intent-before-it-is-sent",
+        promise="an intent is durable before its call is sent",
+        edits=[
+            Edit(_CALLS, "                await self._intend(intents)\n", ""),
+            Edit(
+                _CALLS,
+                "result = await call.send()\n",
+                "result = await call.send()\n                await self._intend(intents)\n",
+            ),
+        ],
+        test="test_paid_calls.py::test_whenever_a_request_arrives_the_intent_of_its_call_is_durable",
+    ),
     _mutant(
         "withdraw-only-the-unpaid",
         "an intent is taken back only where its call was certainly not paid",
@@ -60,9 +73,9 @@ TESTED_MUTANTS = (
         "paid-by-an-earlier-try",
         "a try that may be paid counts whatever the tries after it were",
         "test_paid_calls.py::test_a_try_that_may_be_paid_is_not_forgotten_for_a_later_one_that_is_not",
-        _SENDING,
-        "patience.maybe_paid = paid_before or not ours.certainly_unpaid",
-        "patience.maybe_paid = not ours.certainly_unpaid",
+        "star_agents/agents/admitted_call.py",
+        "attempts.maybe_paid = paid_before or not ours.certainly_unpaid",
+        "attempts.maybe_paid = not ours.certainly_unpaid",
     ),
     _mutant(
         "answer-recorded-in-a-cancellation",
@@ -129,6 +142,14 @@ TESTED_MUTANTS = (
         ],
         test="test_judges.py::test_a_judge_that_passes_is_examined_once_before_the_first_seed_and_never_again",
     ),
+    _mutant(
+        "slot-given-back",
+        "a call that was admitted and not sent gives its slot back",
+        "test_agents_admission.py::test_where_the_intent_cannot_be_recorded_nothing_is_sent_and_all_is_given_back",
+        _SENDING,
+        "                finally:\n                    call.give_back()\n",
+        "                finally:\n                    pass\n",
+    ),
     # Money
     _mutant(
         "reserved-before-it-is-sent",
@@ -143,8 +164,8 @@ TESTED_MUTANTS = (
         "a call that may be paid counts as what was reserved for it",
         "test_agents_client.py::test_a_failed_call_that_may_have_been_billed_keeps_its_reservation",
         _SENDING,
-        "        if patience.maybe_paid:\n            self._budgets.settle(reservation, None)",
-        "        if False:\n            self._budgets.settle(reservation, None)",
+        "        elif attempts.maybe_paid:\n            self._budgets.settle(reservation, None)",
+        "        elif False:\n            self._budgets.settle(reservation, None)",
     ),
     _mutant(
         "budget-of-calls-and-tokens",
