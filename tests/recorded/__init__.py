@@ -1,0 +1,1 @@
+"""What earlier versions decided and said, recorded from outside, and the commands that compare it; see README.md."""
