@@ -328,7 +328,7 @@ async def test_calls_beyond_the_limit_queue_and_none_is_turned_away(server: Open
 async def test_a_hanging_provider_fails_in_time_and_the_connection_is_closed(server: OpenAIServer) -> None:
     server.handler = lambda body: Hang(release=asyncio.Event())
     async with clients({"qwen": config(server, timeout_s=0.3, retries=0)}) as client:
-        with anyio.fail_after(5), pytest.raises(AgentUnavailable, match="timeout_s"):
+        with anyio.fail_after(60), pytest.raises(AgentUnavailable, match="timeout_s"):
             await client.ask("qwen", HELLO)
         await server.until(lambda s: s.in_flight == 0)
 

@@ -95,7 +95,7 @@ def test_the_test_server_runs_on_its_own_and_keeps_a_book(tmp_path: Path) -> Non
             request = urllib.request.Request(
                 f"{url}/chat/completions", data=body, headers={"Content-Type": "application/json"}
             )
-            with urllib.request.urlopen(request, timeout=20) as reply:
+            with urllib.request.urlopen(request, timeout=60) as reply:
                 answers.append(json.load(reply)["choices"][0]["message"]["content"])
         server.send_signal(signal.SIGKILL)
     lines = book.read_text(encoding="utf-8").splitlines()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
@@ -32,6 +33,8 @@ from star_agents.storage.readers import Readers
 from star_agents.storage.rows import Counts, Spend
 from star_agents.storage.store import Store
 from star_agents.storage.tallies import Tallies
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -247,6 +250,43 @@ async def test_the_status_of_a_line_is_what_its_store_says(tmp_path: Path) -> No
     assert (told["memory"]["draws"], told["memory"]["size"]) == (12, stored.kept)
     assert told["store"]["commits"] > 0
     assert told["config"]["pairs"] == ["keep/a", "keep/b", "keep/c"]
+
+
+class Overtaken(Readers):
+    """The store goes on right after it was read for the first time."""
+
+    def __init__(self, folder: Path, then: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(folder)
+        self._then: list[Callable[[], Awaitable[None]]] = [then]
+
+    async def ask(self, question: Callable[[StoreReader], T]) -> T:
+        answer = await super().ask(question)
+        while self._then:
+            await self._then.pop()()
+        return answer
+
+
+async def test_a_seed_that_ends_while_the_store_is_read_is_not_both_done_and_in_hand(tmp_path: Path) -> None:
+    bus, batch = Bus(), seeds(3)
+    async with (
+        await Store.open(tmp_path) as store,
+        open_line(config_for("http://127.0.0.1:9/v1"), store, bus=bus, seeds_expected=3, ends_when_empty=True) as line,
+    ):
+        accounts, insights = await Accounts.of(store), Insights()
+        bus.subscribe(accounts.hear)
+        bus.subscribe(insights.hear)
+        await line.take_in(batch, "test")
+        (in_hand,) = await store.lease(1)
+
+        async def end() -> None:
+            outcome = make_outcome(in_hand)
+            seq = await store.commit_outcome(outcome, policy={}, memory=None, revision=1)
+            bus.publish(OutcomeCommitted(seq=seq, outcome=outcome, probabilities={}, seconds=1.0))
+
+        async with Overtaken(tmp_path, end) as readers:
+            told = await status_of(line, accounts, insights, readers)
+    assert told["latest_seq"] == 1
+    assert (told["seeds"]["kept"], told["seeds"]["working"], told["seeds"]["waiting"]) == (1, 0, 2)
 
 
 async def test_status_on_the_command_line_shows_a_daemon_and_the_folder_it_leaves(tmp_path: Path) -> None:

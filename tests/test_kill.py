@@ -8,7 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from daemons import PATIENCE_S, Running, charges, provider
+from daemons import PATIENCE_S, Running, charges, get, provider
 from lines import agents_yaml, read_jsonl, results
 
 SEEDS = 120
@@ -21,6 +21,12 @@ def wait_until_charged(book: Path, count: int, process: Running) -> None:
     while sum(charges(book).values()) < count:
         assert process.process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
+
+
+def hear_out(url: str) -> None:
+    """Let the provider come to the end of what a run that is gone had sent: it takes up requests as they came."""
+    for _ in range(5):
+        get(url, "/models")
 
 
 def answered_calls(out: Path) -> int:
@@ -44,6 +50,7 @@ def test_after_kills_every_seed_ends_once_and_no_recorded_answer_is_paid_again(t
             with Running(*command) as run:
                 wait_until_charged(book, goal, run)
                 assert run.end(signal.SIGKILL) == -signal.SIGKILL
+            hear_out(url)
             # What was charged and not recorded at this moment is what may be paid once more; nothing else.
             paid_twice_at_most += sum(charges(book).values()) - answered_calls(out)
         with Running(*command) as run:

@@ -369,7 +369,7 @@ async def test_a_step_that_holds_the_loop_is_seen() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: watch_lag(tell, every_s=0.01))
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while not seen.is_set():
                 until = time.perf_counter() + 0.1
                 while time.perf_counter() < until:

@@ -7,7 +7,6 @@ import json
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -75,9 +74,8 @@ def test_a_page_that_was_away_over_a_restart_has_missed_nothing(tmp_path: Path, 
     daemon, base = worked(tmp_path, agents_yaml(url), 5)
     with daemon, closing(Events(base, "?after=2")) as events:
         assert events.outcomes(3) == [3, 4, 5]
-        began = time.monotonic()
         assert daemon.end() == 0
-        assert time.monotonic() - began < 5, "an open stream holds up no drain"
+        assert "outcome" not in [name for name, _ in events], "an open stream is ended in order, and holds up no drain"
         last = events.last
     daemon, base = start(tmp_path, agents_yaml(url))
     with daemon:

@@ -17,6 +17,9 @@ from star_agents.storage.readers import Readers
 from star_agents.storage.rows import OpenWork
 from star_agents.storage.tallies import Tallies
 
+LOOKS = 3
+"""At the store, for one status."""
+
 
 async def status_of(line: Line, accounts: Accounts, insights: Insights, readers: Readers) -> dict[str, Any]:
     """Plain data about everything but the process itself. The writer of the store is not waited for.
@@ -24,7 +27,7 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
     Raises:
         StoreError: when the store cannot be read.
     """
-    in_hand, tallies, exams = await readers.ask(_of_the_store)
+    in_hand, tallies, exams = await _of_one_moment(insights, readers)
     counts, heard, waiting = accounts.counts(in_hand), insights.snapshot(), line.waiting_for
     told = describe(
         counts,
@@ -52,8 +55,20 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
     }
 
 
-def _of_the_store(reader: StoreReader) -> tuple[OpenWork, Tallies, dict[int, ExamsInForce]]:
-    return reader.open_work(), reader.tallies(), reader.exams()
+async def _of_one_moment(insights: Insights, readers: Readers) -> tuple[OpenWork, Tallies, dict[int, ExamsInForce]]:
+    """What the store says once it and those who hear know of the same outcomes, or after a few looks at a line that has
+    one after the other: a seed that ended in between would count as done and as in hand."""
+    for _ in range(LOOKS):
+        before, after, in_hand, tallies, exams = await readers.ask(_of_the_store)
+        if before == after == insights.latest_seq:
+            break
+    return in_hand, tallies, exams
+
+
+def _of_the_store(reader: StoreReader) -> tuple[int, int, OpenWork, Tallies, dict[int, ExamsInForce]]:
+    before = reader.latest_seq()
+    in_hand, tallies, exams = reader.open_work(), reader.tallies(), reader.exams()
+    return before, reader.latest_seq(), in_hand, tallies, exams
 
 
 def _with_heard(agents: Mapping[str, Any], heard: Mapping[str, Any]) -> dict[str, Any]:
