@@ -13,7 +13,7 @@ The rules of a fan-out that runs for weeks, and what holds each:
  9 cancelled is cancelled     test_a_cancelled_call_is_no_failure_of_the_providers_and_closes_the_connection
 10 journal before use         test_kill_anywhere, test_storage_crash
 11 idempotent keys            test_line (the second run sends nothing), test_replicates
-12 budgets reserved           test_agents_budgets, test_agents_purse, test_line_budgets; tools/bench/calls budget
+12 budgets reserved           test_agents_budgets, test_agents_budget_queue, test_line_budgets; tools/bench/calls budget
 13 reconcile by difference    test_many_edits_under_load_lose_no_call, test_edits_under_load
 14 many clients               tools/bench/calls deployments
 15 a seam in this process     local.py takes the place of CustomLLM: nothing of LiteLLM's is needed for a function

@@ -1,4 +1,4 @@
-"""What agents spent and what is set aside for their calls in flight, by period: the books behind ``budgets.py``.
+"""What agents spent and what is set aside for their calls in flight, by period: the ledger behind ``budgets.py``.
 
 Pure bookkeeping; the clock is handed in. Amounts are whole numbers, dollars as picodollars, so that sums are exact and
 ``spent + reserved`` can be compared with a limit without a tolerance. A reservation belongs to the day it was made on,
@@ -53,7 +53,7 @@ class Reservation:
 Amounts = Mapping[Unit, int]
 
 
-class Book:
+class PeriodTotals:
     """What each agent, and under ``None`` all together, spent and reserved in one period."""
 
     def __init__(self) -> None:
@@ -79,35 +79,35 @@ class Book:
             column[None, unit] += sign * amount
 
 
-class Spending:
-    """One book for the life of the store and one for each of the last days of UTC."""
+class BudgetLedger:
+    """The totals of the life of the store, and those of each of the last days of UTC."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.life = Book()
+        self.life = PeriodTotals()
         self.unknown: Counter[Owner] = Counter()
         """Calls of which nobody knows what they cost."""
         self.day = -1
         """The day that was looked up last, in days since 1970."""
-        self._days: dict[int, Book] = {}
+        self._days: dict[int, PeriodTotals] = {}
         self._open: dict[int, tuple[str, Amounts, int]] = {}
         self._next_id = 0
         self.today()
 
-    def today(self) -> Book:
-        """The book of the present day; ``day`` says which that is."""
+    def today(self) -> PeriodTotals:
+        """The totals of the present day; ``day`` says which that is."""
         self.day = int(self._clock() // DAY_S)
         return self._on(self.day)
 
     def restore(self, spent: Mapping[str, Charge], on_day: Mapping[str, Charge], day: int) -> None:
         """Set what each agent spent before this process began: in all, and of that on one day."""
-        self.life, self._days[day] = Book(), Book()
-        for book, charges in ((self.life, spent), (self._days[day], on_day)):
+        self.life, self._days[day] = PeriodTotals(), PeriodTotals()
+        for totals, charges in ((self.life, spent), (self._days[day], on_day)):
             for agent, charge in charges.items():
-                book.spend(agent, {unit: round_down(unit, charge.of(unit) or 0) for unit in UNITS})
+                totals.spend(agent, {unit: round_down(unit, charge.of(unit) or 0) for unit in UNITS})
 
     def reserve(self, agent: str, charge: Charge) -> Reservation:
-        """Set a charge aside in both books of the present."""
+        """Set a charge aside in both totals of the present."""
         amounts: Amounts = {unit: round_up(unit, charge.of(unit) or 0) for unit in UNITS}
         self._next_id += 1
         self.life.reserve(agent, amounts)
@@ -138,28 +138,28 @@ class Spending:
         self._on(day).give_back(agent, amounts)
         return agent, amounts, day
 
-    def _on(self, day: int) -> Book:
-        """The book of a day; a day that is forgotten gets a blank one, which nobody asks for."""
-        book = self._days.get(day)
-        if book is None:
-            book = self._days[day] = Book()
+    def _on(self, day: int) -> PeriodTotals:
+        """The totals of a day; a day that is forgotten gets blank ones, which nobody asks for."""
+        totals = self._days.get(day)
+        if totals is None:
+            totals = self._days[day] = PeriodTotals()
             while len(self._days) > _DAYS_KEPT:
                 del self._days[next(iter(self._days))]
-        return book
+        return totals
 
 
 def round_up(unit: Unit, amount: float) -> int:
-    """A whole amount of the books that is no less."""
+    """A whole amount of the ledger that is no less."""
     return math.ceil(amount * _scale(unit))
 
 
 def round_down(unit: Unit, amount: float) -> int:
-    """A whole amount of the books that is no more."""
+    """A whole amount of the ledger that is no more."""
     return math.floor(amount * _scale(unit))
 
 
-def from_books(unit: Unit, amount: int) -> float:
-    """An amount of the books in its own unit."""
+def from_ledger(unit: Unit, amount: int) -> float:
+    """An amount of the ledger in its own unit."""
     return amount / PICO if unit == "usd" else amount
 
 

@@ -22,7 +22,7 @@ class _Waiter:
     future: asyncio.Future[Reservation]
 
 
-class Purse:
+class BudgetQueue:
     """Reserves from ``budgets``, in order of asking among the calls that wait for the same budget.
 
     Settle and cancel with the budgets themselves; that is what moves the queue.

@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 
 from star_agents.agents.budget_ledger import (
     DAY_S,
-    Book,
+    BudgetLedger,
     Charge,
     Owner,
+    PeriodTotals,
     Reservation,
-    Spending,
     Unit,
-    from_books,
+    from_ledger,
     round_down,
     round_up,
 )
@@ -89,7 +89,7 @@ class Budgets:
         tell: Callable[[BudgetReached | BudgetCleared], None] = lambda event: None,
     ) -> None:
         self._tell = tell
-        self._spending = Spending(clock)
+        self._ledger = BudgetLedger(clock)
         self._limits: dict[str, Limit] = {}
         self._owned: defaultdict[Owner, list[Limit]] = defaultdict(list)
         self._reached: dict[str, _Refusal] = {}
@@ -119,18 +119,18 @@ class Budgets:
             today: Of that, since ``day_began``.
             day_began: What ``day_began()`` said when ``today`` was asked for; the present day when left out.
         """
-        self._spending.restore(spent, today or {}, int((day_began or self.day_began()) // DAY_S))
+        self._ledger.restore(spent, today or {}, int((day_began or self.day_began()) // DAY_S))
 
     def day_began(self) -> float:
         """The last midnight of UTC, in seconds since 1970."""
         self.refresh()
-        return float(self._spending.day * DAY_S)
+        return float(self._ledger.day * DAY_S)
 
     def refresh(self) -> None:
         """Look at the clock: daily budgets that were reached on another day are cleared."""
-        self._spending.today()
+        self._ledger.today()
         for key, refusal in list(self._reached.items()):
-            if refusal.per_day and refusal.day != self._spending.day:
+            if refusal.per_day and refusal.day != self._ledger.day:
                 self._clear(key, "a new day has begun")
 
     def watch(self, freed: Callable[[str | None], None]) -> None:
@@ -148,7 +148,7 @@ class Budgets:
         for limit in (*self._owned.get(None, ()), *self._owned.get(agent, ())):
             if (amount := charge.of(limit.unit)) != 0:
                 self._check(limit, agent, amount)
-        return self._spending.reserve(agent, charge)
+        return self._ledger.reserve(agent, charge)
 
     def settle(self, reservation: Reservation, actual: Charge | None) -> None:
         """Turn a reservation into what the call took.
@@ -156,25 +156,25 @@ class Budgets:
         What nobody knows (no price, or ``None``: a call that may have been billed without an answer) counts as what was
         reserved, and as unknown.
         """
-        self._spending.settle(reservation, actual)
+        self._ledger.settle(reservation, actual)
         self._say_freed(reservation.agent)
 
     def cancel(self, reservation: Reservation) -> None:
         """Give a reservation back: the call was certainly not billed."""
-        self._spending.cancel(reservation)
+        self._ledger.cancel(reservation)
         self._say_freed(reservation.agent)
 
     def spent(self, agent: str | None = None, unit: Unit = "usd", *, today: bool = False) -> float:
         """What one agent spent, or all did."""
-        return from_books(unit, self._book(today).spent[agent, unit])
+        return from_ledger(unit, self._totals(today).spent[agent, unit])
 
     def reserved(self, agent: str | None = None, unit: Unit = "usd", *, today: bool = False) -> float:
         """What is set aside for calls in flight: for those that were sent today, or for all."""
-        return from_books(unit, self._book(today).reserved[agent, unit])
+        return from_ledger(unit, self._totals(today).reserved[agent, unit])
 
     def unknown_calls(self, agent: str | None = None) -> int:
         """Calls of which nobody knows what they cost."""
-        return self._spending.unknown[agent]
+        return self._ledger.unknown[agent]
 
     def spent_agents(self) -> frozenset[str]:
         """Agents whose own budget, of a day or for life, is reached."""
@@ -205,18 +205,18 @@ class Budgets:
             for limit in sorted(self._limits.values(), key=lambda limit: limit.owner or "")
         ]
 
-    def _book(self, per_day: bool) -> Book:
-        return self._spending.today() if per_day else self._spending.life
+    def _totals(self, per_day: bool) -> PeriodTotals:
+        return self._ledger.today() if per_day else self._ledger.life
 
     def _fits(self, limit: Limit, amount: float | None, *, reserved: int = 0) -> bool:
         """Whether a call finds room beside what is spent and ``reserved``."""
-        spent = self._book(limit.per_day).spent[limit.owner, limit.unit]
+        spent = self._totals(limit.per_day).spent[limit.owner, limit.unit]
         room = round_down(limit.unit, limit.amount) - spent - reserved
         return room > 0 if amount is None else room >= round_up(limit.unit, amount)
 
     def _check(self, limit: Limit, agent: str, amount: float | None) -> None:
         """Refuse a call of ``agent`` that could pass a budget."""
-        if self._fits(limit, amount, reserved=self._book(limit.per_day).reserved[limit.owner, limit.unit]):
+        if self._fits(limit, amount, reserved=self._totals(limit.per_day).reserved[limit.owner, limit.unit]):
             return
         resets_at, is_passing = self._resets_at(limit), self._fits(limit, amount)
         message = self._message(limit, agent, amount) if is_passing else self._reach(limit, agent, amount).message
@@ -226,7 +226,7 @@ class Budgets:
         """The first refusal since the budget is reached; it speaks for all that follow."""
         refusal = self._reached.get(limit.key)
         if refusal is None:
-            message, day = self._message(limit, agent, amount), self._spending.day
+            message, day = self._message(limit, agent, amount), self._ledger.day
             refusal = _Refusal(amount=amount, day=day, per_day=limit.per_day, message=message)
             self._reached[limit.key] = refusal
             self._tell(BudgetReached(message=message, resets_at=self._resets_at(limit)))
@@ -247,7 +247,7 @@ class Budgets:
         )
 
     def _resets_at(self, limit: Limit) -> float | None:
-        return float((self._spending.day + 1) * DAY_S) if limit.per_day else None
+        return float((self._ledger.day + 1) * DAY_S) if limit.per_day else None
 
     def _clear(self, key: str, why: str) -> None:
         del self._reached[key]

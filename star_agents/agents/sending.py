@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from star_agents.agents.admitted_call import AdmittedCall, Receipt, Request, ResultT
-from star_agents.agents.budget_queue import Purse
+from star_agents.agents.budget_queue import BudgetQueue
 from star_agents.agents.budgets import Budgets, Charge, Reservation
 from star_agents.agents.deployments import Lines
 from star_agents.agents.reports import CallOutcome, CallReport, outcome_of
@@ -45,7 +45,7 @@ class Sender:
     ) -> None:
         self._lines = lines
         self._budgets = budgets
-        self._purse = Purse(budgets)
+        self._budget_queue = BudgetQueue(budgets)
         self._in_flight = anyio.Semaphore(max_in_flight, fast_acquire=True)
         self._rng = rng
         self._on_call = on_call
@@ -66,7 +66,7 @@ class Sender:
         call = AdmittedCall(request, in_flight=self._in_flight, rng=self._rng, sleep=self._sleep, clock=self._clock)
         reservation: Reservation | None = None
         try:
-            reservation = await self._purse.reserve(line.name, request.bound)
+            reservation = await self._budget_queue.reserve(line.name, request.bound)
             with self._lines.in_use(line):
                 try:
                     await call.enter()

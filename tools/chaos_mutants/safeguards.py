@@ -25,7 +25,7 @@ _CALLS, _JUDGES, _BENCH = (
     "star_agents/bench/bench.py",
 )
 _SENDING, _BUDGETS = "star_agents/agents/sending.py", "star_agents/agents/budgets.py"
-_SPENDING, _READING = "star_agents/agents/budget_ledger.py", "star_agents/agents/replies/reading.py"
+_LEDGER, _READING = "star_agents/agents/budget_ledger.py", "star_agents/agents/replies/reading.py"
 _BUILDING, _STAR = "star_agents/engine/wiring.py", "star_agents/recipes/star.py"
 _INBOX, _JOURNAL, _SQL = (
     "star_agents/engine/inbox.py",
@@ -156,7 +156,7 @@ TESTED_MUTANTS = (
         "what calls in flight may cost counts against a budget",
         "test_agents_client.py::test_many_calls_at_once_hold_a_small_budget",
         _BUDGETS,
-        "if self._fits(limit, amount, reserved=self._book(limit.per_day).reserved[limit.owner, limit.unit]):",
+        "if self._fits(limit, amount, reserved=self._totals(limit.per_day).reserved[limit.owner, limit.unit]):",
         "if self._fits(limit, amount):",
     ),
     _mutant(
@@ -179,7 +179,7 @@ TESTED_MUTANTS = (
         "uncounted-tokens",
         "tokens that nobody counted are as many as were reserved",
         "test_agents_budgets.py::test_tokens_that_nobody_counted_are_as_many_as_were_reserved",
-        _SPENDING,
+        _LEDGER,
         "reserved[unit] if amount is None else",
         "0 if amount is None else",
     ),
