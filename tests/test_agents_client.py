@@ -607,7 +607,7 @@ async def test_a_key_is_sent_and_shown_nowhere(server: OpenAIServer) -> None:
     async with clients({"gpt": agent}, environ={"MY_KEY": CANARY}, on_call=reports.append) as client:
         with pytest.raises(AgentRefused) as refusal:
             await client.ask("gpt", HELLO)
-        shown = [*traceback.format_exception(refusal.value), repr(client._lines["gpt"]), str(reports)]
+        shown = [*traceback.format_exception(refusal.value), repr(client._groups["gpt"]), str(reports)]
         shown += [str(client.parameters("gpt")), repr(client)]
     assert server.requests[0].authorization == f"Bearer {CANARY}"
     assert "Incorrect API key provided: ***" in str(refusal.value)

@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from star_agents.agents.budgets import Charge
-from star_agents.agents.deployments import Line
+from star_agents.agents.deployment_groups import DeploymentGroup
 from star_agents.agents.retry import LEAST_JITTER, RETRIED, Attempts, RetryPolicy
 from star_agents.agents.slot import Slot
 from star_agents.agents.translate import translate
@@ -44,7 +44,7 @@ class Receipt(Generic[ResultT]):
 class Request(Generic[ResultT]):
     """A call to make: how to send it once, and what it may take."""
 
-    line: Line
+    group: DeploymentGroup
     bound: Charge
     send: Callable[[int], Awaitable[Receipt[ResultT]]]
     """Sends to the endpoint with this index."""
@@ -74,7 +74,7 @@ class AdmittedCall(Generic[ResultT]):
         sleep: Callable[[float], Awaitable[None]],
         clock: Callable[[], float],
     ) -> None:
-        config = request.line.config
+        config = request.group.config
         self._policy = RetryPolicy(retries=config.retries, give_up_after_s=config.give_up_after_s)
         self._request = request
         self._in_flight = in_flight
@@ -127,7 +127,7 @@ class AdmittedCall(Generic[ResultT]):
         request, attempts = self._request, self.attempts
         left_s = self._policy.left_s(attempts)
         try:
-            slot = await request.line.gate.enter(
+            slot = await request.group.gate.enter(
                 left_s, when_down_s=min(left_s, request.wait_when_down_s), tokens=request.tokens
             )
         except RETRIED as error:
@@ -150,7 +150,7 @@ class AdmittedCall(Generic[ResultT]):
 
     async def _try(self) -> Receipt[ResultT]:
         """Send once, and give the slot back."""
-        slot, attempts, line, failure = self._slot, self.attempts, self._request.line, Exception()
+        slot, attempts, group, failure = self._slot, self.attempts, self._request.group, Exception()
         assert slot is not None, "a call is sent once, by whom it was admitted for"
         try:
             slot.sent()
@@ -158,7 +158,7 @@ class AdmittedCall(Generic[ResultT]):
             paid_before, attempts.maybe_paid = attempts.maybe_paid, True
             attempts.sent += 1
             try:
-                with anyio.fail_after(line.config.timeout_s):
+                with anyio.fail_after(group.config.timeout_s):
                     receipt = await self._request.send(slot.index)
                 # A server that counts nothing has it all counted as reserved.
                 slot.leave("ok", tokens=receipt.prompt_tokens + receipt.completion_tokens or None)
@@ -169,7 +169,7 @@ class AdmittedCall(Generic[ResultT]):
                 attempts.seconds += self._clock() - began
             # A library that turned our cancellation into an error of its own does not get to have it retried.
             await anyio.lowlevel.checkpoint_if_cancelled()
-            ours = translate(failure, agent=line.name, model=line.endpoints[slot.index].model)
+            ours = translate(failure, agent=group.name, model=group.endpoints[slot.index].model)
             self._tell(slot, ours)
         finally:
             self.give_back()
@@ -181,7 +181,7 @@ class AdmittedCall(Generic[ResultT]):
 
         Where everybody is answered 429, and somebody gave up on it already, so does this call.
         """
-        gate, policy, attempts = self._request.line.gate, self._policy, self.attempts
+        gate, policy, attempts = self._request.group.gate, self._policy, self.attempts
         if isinstance(error, RETRIED):
             attempts.failed(error, jitter=self._jitter())
         match error:

@@ -24,7 +24,7 @@ import anyio
 from star_agents.agents.admitted_call import AdmittedCall, Receipt, Request
 from star_agents.agents.answer import Answer, Call, Transport
 from star_agents.agents.budgets import Budgets, Charge
-from star_agents.agents.deployments import Line, Lines
+from star_agents.agents.deployment_groups import DeploymentGroup, DeploymentGroups
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.gate import DeploymentState
 from star_agents.agents.prices import cost, most_tokens, worst_case
@@ -116,14 +116,14 @@ class AgentClient:
         self._environ = environ
         endpoints = resolve(litellm_env.load, agents, environ, self._providers)
         redactor.keep(secrets_of(environ, agents))
-        self._lines = Lines(litellm_env.load, clock, on_change or _nobody, on_throttle or _nobody)
-        self._lines.start(agents, endpoints)
+        self._groups = DeploymentGroups(litellm_env.load, clock, on_change or _nobody, on_throttle or _nobody)
+        self._groups.start(agents, endpoints)
         self._direct = DirectTransport()
         self._stock = StockTransport(litellm_env.load)
         self._local = LocalTransport()
         self._structured = StructuredReplies()
         self._sender = Sender(
-            lines=self._lines,
+            groups=self._groups,
             budgets=self.budgets,
             max_in_flight=max_in_flight,
             rng=rng or random.Random(),
@@ -140,11 +140,11 @@ class AgentClient:
         """
         endpoints = self.resolve(agents)
         redactor.keep(secrets_of(self._environ, agents))
-        await self._lines.reconcile(agents, endpoints)
+        await self._groups.reconcile(agents, endpoints)
 
     def restore_rates(self, sent: Mapping[str, Sequence[Sent]]) -> None:
         """Count what an earlier process sent in the last minute against each agent's requests and tokens per minute."""
-        self._lines.restore_rates(sent)
+        self._groups.restore_rates(sent)
 
     def parameters(
         self, agent: str, *, temperature: float | Unset | None = UNSET, max_tokens: int | Unset | None = UNSET
@@ -154,13 +154,13 @@ class AgentClient:
         Keys, values of headers, limits, time-outs and base URLs are not in it: changing those must not pay for an
         answer again.
         """
-        line = self._lines[agent]
-        return shown_parameters({"models": list(line.models), **sampling(line.config, temperature, max_tokens)})
+        group = self._groups[agent]
+        return shown_parameters({"models": list(group.models), **sampling(group.config, temperature, max_tokens)})
 
     @property
     def endpoints(self) -> dict[str, tuple[Endpoint, ...]]:
         """The endpoints of every agent in force."""
-        return {line.name: line.endpoints for line in self._lines}
+        return {group.name: group.endpoints for group in self._groups}
 
     def resolve(self, agents: Mapping[str, AgentConfig]) -> dict[str, tuple[Endpoint, ...]]:
         """The endpoints that agents.yaml would give these agents.
@@ -174,21 +174,21 @@ class AgentClient:
         self, agent: str, messages: Sequence[Message], max_tokens: int | None, form: ReplyForm | None = None
     ) -> Charge:
         """The most that one call takes; ``None`` in it where the price or the length of the answer has no bound."""
-        return _bound(self._lines[agent], most_tokens(_with_form(messages, form)), max_tokens)
+        return _bound(self._groups[agent], most_tokens(_with_form(messages, form)), max_tokens)
 
     def binding(self, agent: str) -> Binding:
         """Whether the agent's replies are bound to a form that is asked for; of several endpoints, the first known."""
-        found = [self._structured.binding(endpoint) for endpoint in self._lines[agent].endpoints]
+        found = [self._structured.binding(endpoint) for endpoint in self._groups[agent].endpoints]
         return next((one for one in found if one != "unknown"), "unknown")
 
     def down(self) -> frozenset[str]:
         """Agents none of whose deployments takes calls at the moment, or that answer all of them with 429 for so long
         that a call was given up."""
-        return frozenset(line.name for line in self._lines if line.gate.is_down or line.gate.is_rejecting)
+        return frozenset(group.name for group in self._groups if group.gate.is_down or group.gate.is_rejecting)
 
     def rejecting(self) -> dict[str, Rejection]:
         """Agents on whose 429s a call was given up, and that have answered nothing else since."""
-        found = {line.name: line.gate.rejection for line in self._lines}
+        found = {group.name: group.gate.rejection for group in self._groups}
         return {name: rejection for name, rejection in found.items() if rejection is not None}
 
     def unavailable(self) -> frozenset[str]:
@@ -197,20 +197,20 @@ class AgentClient:
 
     def last_error(self, agent: str, deployment: str) -> str:
         """What a deployment failed with; empty where it has answered since, or is gone."""
-        found = [one for line in self._lines if line.name == agent for one in line.gate.describe()]
+        found = [one for group in self._groups if group.name == agent for one in group.gate.describe()]
         return next((one.last_error for one in found if one.name == deployment and one.last_error), "")
 
     def states(self) -> dict[str, AgentState]:
         """How each agent is doing right now."""
         return {
-            line.name: AgentState(
-                in_flight=line.gate.in_flight,
-                queued=line.gate.queued,
-                is_down=line.gate.is_down,
-                deployments=tuple(line.gate.describe()),
-                throttled=line.gate.throttled(),
+            group.name: AgentState(
+                in_flight=group.gate.in_flight,
+                queued=group.gate.queued,
+                is_down=group.gate.is_down,
+                deployments=tuple(group.gate.describe()),
+                throttled=group.gate.throttled(),
             )
-            for line in self._lines
+            for group in self._groups
         }
 
     async def ask(
@@ -253,27 +253,27 @@ class AgentClient:
         carries its tokens. A dispensable call waits for an agent that is down no longer than ``wait_when_down_s``.
         Entering raises what ``ask`` raises, and so does ``send``.
         """
-        line = self._lines[agent]
-        shape = sampling(line.config, temperature, max_tokens)
+        group = self._groups[agent]
+        shape = sampling(group.config, temperature, max_tokens)
         plain = [message.to_dict() for message in messages]
 
         async def send(index: int) -> Receipt[list[Reply]]:
-            endpoint = line.endpoints[index]
+            endpoint = group.endpoints[index]
             call = Call(
                 endpoint=endpoint,
                 messages=plain,
                 shape=shape,
                 n=count if endpoint.takes_n else 1,
-                timeout_s=line.config.timeout_s,
+                timeout_s=group.config.timeout_s,
             )
-            return _receipt(line, index, await self._complete(call, form), count)
+            return _receipt(group, index, await self._complete(call, form), count)
 
         return self._sender.admit(
             Request(
-                line=line,
-                bound=_bound(line, most_tokens(_with_form(messages, form)), longest_reply(shape), count),
+                group=group,
+                bound=_bound(group, most_tokens(_with_form(messages, form)), longest_reply(shape), count),
                 send=send,
-                wait_when_down_s=line.config.wait_when_down_s if is_dispensable else math.inf,
+                wait_when_down_s=group.config.wait_when_down_s if is_dispensable else math.inf,
                 tokens=estimate_tokens(message.content for message in messages) + count * (longest_reply(shape) or 0),
             )
         )
@@ -299,19 +299,19 @@ class AgentClient:
 
         Vectors are dispensable: an agent that is down is waited for no longer than its ``wait_when_down_s``.
         """
-        line = self._lines[agent]
+        group = self._groups[agent]
         tokens = most_tokens([Message(role="user", content=text) for text in texts])
 
         async def send(index: int) -> Receipt[Embedded]:
-            response = await self._stock.embed(line.endpoints[index].params, texts, timeout_s=line.config.timeout_s)
-            return _receipt_of_vectors(line, index, response, texts)
+            response = await self._stock.embed(group.endpoints[index].params, texts, timeout_s=group.config.timeout_s)
+            return _receipt_of_vectors(group, index, response, texts)
 
         return self._sender.admit(
             Request(
-                line=line,
-                bound=_bound(line, tokens, 0),
+                group=group,
+                bound=_bound(group, tokens, 0),
                 send=send,
-                wait_when_down_s=line.config.wait_when_down_s,
+                wait_when_down_s=group.config.wait_when_down_s,
                 tokens=estimate_tokens(texts),
             )
         )
@@ -323,20 +323,20 @@ class AgentClient:
             await litellm_env.close_connections()
 
 
-def _bound(line: Line, prompt_tokens: int, max_tokens: int | None, count: int = 1) -> Charge:
-    return worst_case((endpoint.price for endpoint in line.endpoints), prompt_tokens, max_tokens, count)
+def _bound(group: DeploymentGroup, prompt_tokens: int, max_tokens: int | None, count: int = 1) -> Charge:
+    return worst_case((endpoint.price for endpoint in group.endpoints), prompt_tokens, max_tokens, count)
 
 
 def _with_form(messages: Sequence[Message], form: ReplyForm | None) -> Sequence[Message]:
     return messages if form is None else [*messages, form.overhead()]
 
 
-def _receipt(line: Line, index: int, answer: Answer, count: int) -> Receipt[list[Reply]]:
+def _receipt(group: DeploymentGroup, index: int, answer: Answer, count: int) -> Receipt[list[Reply]]:
     """What an answer of one of the endpoints comes to: at most as many replies as were asked for."""
-    endpoint = line.endpoints[index]
+    endpoint = group.endpoints[index]
     cost_usd = _cost(endpoint, answer)
     return Receipt(
-        result=_replies(answer, cost_usd, count, agent=line.name, model=endpoint.model, index=index),
+        result=_replies(answer, cost_usd, count, agent=group.name, model=endpoint.model, index=index),
         model=endpoint.model,
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
@@ -376,9 +376,9 @@ def _replies(answer: Answer, cost_usd: float | None, count: int, *, agent: str, 
     ]
 
 
-def _receipt_of_vectors(line: Line, index: int, response: Any, texts: Sequence[str]) -> Receipt[Embedded]:
+def _receipt_of_vectors(group: DeploymentGroup, index: int, response: Any, texts: Sequence[str]) -> Receipt[Embedded]:
     """What LiteLLM's response to a request for vectors comes to; raises ValueError where it has not one per text."""
-    endpoint = line.endpoints[index]
+    endpoint = group.endpoints[index]
     rows = sorted(response.data, key=lambda row: int(row["index"]))
     if len(rows) != len(texts):
         raise ValueError(f"{len(rows)} vectors for {len(texts)} texts")
@@ -389,7 +389,7 @@ def _receipt_of_vectors(line: Line, index: int, response: Any, texts: Sequence[s
         model=endpoint.model,
         prompt_tokens=prompt_tokens,
         cost_usd=cost_usd,
-        deployment=f"{line.name}/{index}",
+        deployment=f"{group.name}/{index}",
     )
     return Receipt(
         result=embedded, model=endpoint.model, prompt_tokens=prompt_tokens, completion_tokens=0, cost_usd=cost_usd

@@ -14,7 +14,7 @@ import anyio
 from star_agents.agents.admitted_call import AdmittedCall, Receipt, Request, ResultT
 from star_agents.agents.budget_queue import BudgetQueue
 from star_agents.agents.budgets import Budgets, Charge, Reservation
-from star_agents.agents.deployments import Lines
+from star_agents.agents.deployment_groups import DeploymentGroups
 from star_agents.agents.reports import CallOutcome, CallReport, outcome_of
 from star_agents.errors import AgentError, AgentRateLimited
 
@@ -23,7 +23,7 @@ class Sender:
     """Admits calls, and settles them.
 
     Args:
-        lines: Where each call queues.
+        groups: Where each call queues.
         budgets: Bookkeeper of what may be spent.
         max_in_flight: Calls in flight at once, over all agents: protects file descriptors and memory.
         rng: Jitter of the waits.
@@ -35,7 +35,7 @@ class Sender:
     def __init__(
         self,
         *,
-        lines: Lines,
+        groups: DeploymentGroups,
         budgets: Budgets,
         max_in_flight: int,
         rng: random.Random,
@@ -43,7 +43,7 @@ class Sender:
         sleep: Callable[[float], Awaitable[None]],
         clock: Callable[[], float],
     ) -> None:
-        self._lines = lines
+        self._groups = groups
         self._budgets = budgets
         self._budget_queue = BudgetQueue(budgets)
         self._in_flight = anyio.Semaphore(max_in_flight, fast_acquire=True)
@@ -62,12 +62,12 @@ class Sender:
             AgentError: It may not be sent. ``certainly_unpaid`` of any that leaves the block says whether this call
                 may have been billed.
         """
-        began, line = self._clock(), request.line
+        began, group = self._clock(), request.group
         call = AdmittedCall(request, in_flight=self._in_flight, rng=self._rng, sleep=self._sleep, clock=self._clock)
         reservation: Reservation | None = None
         try:
-            reservation = await self._budget_queue.reserve(line.name, request.bound)
-            with self._lines.in_use(line):
+            reservation = await self._budget_queue.reserve(group.name, request.bound)
+            with self._groups.in_use(group):
                 try:
                     await call.enter()
                     yield call
@@ -77,7 +77,7 @@ class Sender:
             if isinstance(error, AgentError):
                 error.certainly_unpaid = not call.attempts.maybe_paid
             if isinstance(error, AgentRateLimited):
-                error.is_outage = line.gate.give_up() or error.is_outage
+                error.is_outage = group.gate.give_up() or error.is_outage
             self._settle(request, call, reservation, began, outcome_of(error))
             raise
         self._settle(request, call, reservation, began, "ok" if call.receipt else "cancelled")
@@ -91,7 +91,7 @@ class Sender:
         outcome: CallOutcome,
     ) -> None:
         """Turn the reservation into what the call took, and report how it went."""
-        receipt, attempts, line = call.receipt, call.attempts, request.line
+        receipt, attempts, group = call.receipt, call.attempts, request.group
         if reservation is None:
             pass
         elif receipt is not None:
@@ -102,8 +102,8 @@ class Sender:
             self._budgets.cancel(reservation)
         self._on_call(
             CallReport(
-                agent=line.name,
-                model=receipt.model if receipt else line.model,
+                agent=group.name,
+                model=receipt.model if receipt else group.model,
                 seconds=self._clock() - began,
                 outcome=outcome,
                 retries=max(0, attempts.sent - 1),

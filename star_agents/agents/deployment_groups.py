@@ -1,9 +1,10 @@
 """One LiteLLM Router for life, reconciled with agents.yaml by difference.
 
-Each agent is a *line*: its settings, its gate and, where it has several deployments, a model group on the Router, which
-picks among them. A line whose endpoints change gets a new group and a gate that knows nothing bad of them; the old one
-is taken off the Router when the last call that began on it has ended, so calls in flight, retries included, finish
-where they began. The Router neither retries nor cools down nor limits nor sends: all of that is ours (design §5).
+Each agent is a *deployment group*: its settings, its gate and, where it has several deployments, a model group on the
+Router, which picks among them. An agent whose endpoints change gets a new group, with a gate that knows nothing bad of
+them; the old one is taken off the Router when the last call that began on it has ended, so calls in flight, retries
+included, finish where they began. The Router neither retries nor cools down nor limits nor sends: all of that is ours
+(design §5). How each single deployment is doing, the gate knows (``deployment.py``).
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ _PICKS = 8
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Line:
-    """One agent as it is called now."""
+class DeploymentGroup:
+    """One agent as it is called now: all its deployments together."""
 
     name: str
     config: AgentConfig
     endpoints: tuple[Endpoint, ...]
     gate: Gate
-    group: str
-    """Name of its model group on the Router; never used twice."""
+    router_name: str
+    """Of its model group on the Router; never used twice."""
     models: tuple[str, ...]
     """Of the endpoints, each once, sorted."""
     calls: int = 0
-    """Calls that began on this line and have not ended, queued and waiting ones included."""
+    """Calls that began on this group and have not ended, queued and waiting ones included."""
     retired: bool = False
 
     @property
@@ -50,17 +51,17 @@ class Line:
         return self.endpoints[0].model
 
 
-def needs_router(line: Line) -> bool:
+def needs_router(group: DeploymentGroup) -> bool:
     """Whether there is a choice among an agent's deployments."""
-    return len(line.endpoints) > 1
+    return len(group.endpoints) > 1
 
 
-def deployment_id(group: str, index: int) -> str:
+def deployment_id(router_name: str, index: int) -> str:
     """Id of a deployment on the Router."""
-    return f"{group}/{index}"
+    return f"{router_name}/{index}"
 
 
-class Lines:
+class DeploymentGroups:
     """The agents at hand, and the Router under them.
 
     Args:
@@ -84,7 +85,7 @@ class Lines:
         self._rates: dict[str, RateLimit] = {}
         """By agent, and for life: an edit of its endpoints empties no minute."""
         self._router: Any = None
-        self._lines: dict[str, Line] = {}
+        self._groups: dict[str, DeploymentGroup] = {}
         self._generation = 0
         self._reconciling = anyio.Lock()
 
@@ -100,41 +101,41 @@ class Lines:
             self._router.discard()
         return self._router
 
-    def __getitem__(self, agent: str) -> Line:
-        """The agent's line; ``AgentRefused`` where agents.yaml has no such agent (any more)."""
+    def __getitem__(self, agent: str) -> DeploymentGroup:
+        """The agent's group; ``AgentRefused`` where agents.yaml has no such agent (any more)."""
         try:
-            return self._lines[agent]
+            return self._groups[agent]
         except KeyError:
-            known = ", ".join(sorted(self._lines)) or "none"
+            known = ", ".join(sorted(self._groups)) or "none"
             raise AgentRefused(f"agent {agent} is not in agents.yaml (there: {known})") from None
 
-    def __iter__(self) -> Iterator[Line]:
-        """The lines in force."""
-        return iter(self._lines.values())
+    def __iter__(self) -> Iterator[DeploymentGroup]:
+        """The groups in force."""
+        return iter(self._groups.values())
 
     def start(self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Fill an empty Router."""
         for name, config in agents.items():
-            line = self._lines[name] = self._open(name, config, endpoints[name])
-            line.gate.set_rate(config.requests_per_minute, config.tokens_per_minute)
-            if needs_router(line):
-                self._register(line)
+            group = self._groups[name] = self._open(name, config, endpoints[name])
+            group.gate.set_rate(config.requests_per_minute, config.tokens_per_minute)
+            if needs_router(group):
+                self._register(group)
 
     async def reconcile(self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]) -> None:
-        """Make the lines what agents.yaml now says; what did not change is not touched.
+        """Make the groups what agents.yaml now says; what did not change is not touched.
 
         New groups are registered first, one per turn of the event loop (each takes about 2 ms), then all agents change
         over at once. Where that fails, or is cancelled, everything is as it was.
         """
         async with self._reconciling:
-            lines = await self._prepare(agents, endpoints)
-            for name, line in lines.items():
-                line.config = agents[name]
-                line.gate.set_ceiling(line.config.max_concurrency)
-                line.gate.set_rate(line.config.requests_per_minute, line.config.tokens_per_minute)
-            before, self._lines = self._lines, lines
+            groups = await self._prepare(agents, endpoints)
+            for name, group in groups.items():
+                group.config = agents[name]
+                group.gate.set_ceiling(group.config.max_concurrency)
+                group.gate.set_rate(group.config.requests_per_minute, group.config.tokens_per_minute)
+            before, self._groups = self._groups, groups
             for name, old in before.items():
-                if lines.get(name) is not old:
+                if groups.get(name) is not old:
                     self._retire(old)
                     if name in agents:  # Calls that began there share the minute, so they profit too.
                         old.gate.set_rate(agents[name].requests_per_minute, agents[name].tokens_per_minute)
@@ -146,73 +147,73 @@ class Lines:
 
     async def _prepare(
         self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]
-    ) -> dict[str, Line]:
-        """The lines to change over to: the old one where its endpoints stay, else a new one, already on the Router."""
-        lines: dict[str, Line] = {}
+    ) -> dict[str, DeploymentGroup]:
+        """The groups to change over to: the old one where its endpoints stay, else a new one, already on the Router."""
+        groups: dict[str, DeploymentGroup] = {}
         try:
             for name, config in agents.items():
-                old = self._lines.get(name)
+                old = self._groups.get(name)
                 if old is not None and old.endpoints == endpoints[name]:
-                    lines[name] = old
+                    groups[name] = old
                     continue
-                lines[name] = self._open(name, config, endpoints[name])
-                if needs_router(lines[name]):
-                    self._register(lines[name])
+                groups[name] = self._open(name, config, endpoints[name])
+                if needs_router(groups[name]):
+                    self._register(groups[name])
                 await anyio.lowlevel.checkpoint()
         except BaseException:
-            for name, line in lines.items():
-                if self._lines.get(name) is not line:
-                    self._remove(line)
+            for name, group in groups.items():
+                if self._groups.get(name) is not group:
+                    self._remove(group)
             raise
-        return lines
+        return groups
 
     @contextmanager
-    def in_use(self, line: Line) -> Iterator[None]:
-        """Keep a line's group on the Router until the call that began on it has ended."""
-        line.calls += 1
+    def in_use(self, group: DeploymentGroup) -> Iterator[None]:
+        """Keep a group on the Router until the call that began on it has ended."""
+        group.calls += 1
         try:
             yield
         finally:
-            line.calls -= 1
-            if line.retired and not line.calls:
-                self._remove(line)
+            group.calls -= 1
+            if group.retired and not group.calls:
+                self._remove(group)
 
-    def _open(self, name: str, config: AgentConfig, endpoints: tuple[Endpoint, ...]) -> Line:
+    def _open(self, name: str, config: AgentConfig, endpoints: tuple[Endpoint, ...]) -> DeploymentGroup:
         self._generation += 1
-        group = f"{name}#{self._generation}"
+        router_name = f"{name}#{self._generation}"
         rate = self._rates.setdefault(name, RateLimit())
-        return Line(
+        return DeploymentGroup(
             name=name,
             config=config,
             endpoints=endpoints,
             gate=Gate(
                 [f"{name}/{index}" for index in range(len(endpoints))],
                 ceiling=config.max_concurrency,
-                choose=lambda free: self._choose(group, free),
+                choose=lambda free: self._choose(router_name, free),
                 clock=self._clock,
                 on_change=lambda deployment, what: self._on_change(name, deployment, what),
                 rate=rate,
                 on_throttle=lambda change: self._on_throttle(name, change),
             ),
-            group=group,
+            router_name=router_name,
             models=tuple(sorted({endpoint.model for endpoint in endpoints})),
         )
 
-    def _choose(self, group: str, free: Sequence[int]) -> int:
+    def _choose(self, router_name: str, free: Sequence[int]) -> int:
         """The Router's pick among a group's deployments that are free."""
         for _ in range(_PICKS):
-            picked = self.router.get_available_deployment(model=group)["model_info"]["id"]
+            picked = self.router.get_available_deployment(model=router_name)["model_info"]["id"]
             index = int(str(picked).rpartition("/")[2])
             if index in free:
                 return index
         return free[0]
 
-    def _register(self, line: Line) -> None:
-        """Put a line's endpoints on the Router; ``ConfigError`` where it does not take one."""
-        for index, endpoint in enumerate(line.endpoints):
-            id, said = deployment_id(line.group, index), "it was dropped without a word"
+    def _register(self, group: DeploymentGroup) -> None:
+        """Put a group's endpoints on the Router; ``ConfigError`` where it does not take one."""
+        for index, endpoint in enumerate(group.endpoints):
+            id, said = deployment_id(group.router_name, index), "it was dropped without a word"
             deployment = self._litellm().types.router.Deployment(
-                model_name=line.group, litellm_params=dict(endpoint.params), model_info={"id": id}
+                model_name=group.router_name, litellm_params=dict(endpoint.params), model_info={"id": id}
             )
             try:
                 self.router.upsert_deployment(deployment)
@@ -222,15 +223,15 @@ class Lines:
             # An upsert has been seen to drop a deployment without a word (BerriAI/litellm#35577).
             if not self.router.has_model_id(id):
                 message = f"LiteLLM's Router does not take {endpoint.model}: {said}"
-                raise ConfigError([Problem(where="agents.yaml", field=f"agents.{line.name}", message=message)])
+                raise ConfigError([Problem(where="agents.yaml", field=f"agents.{group.name}", message=message)])
 
-    def _retire(self, line: Line) -> None:
-        line.retired = True
-        if not line.calls:
-            self._remove(line)
+    def _retire(self, group: DeploymentGroup) -> None:
+        group.retired = True
+        if not group.calls:
+            self._remove(group)
 
-    def _remove(self, line: Line) -> None:
-        if not needs_router(line):
+    def _remove(self, group: DeploymentGroup) -> None:
+        if not needs_router(group):
             return
-        for index in range(len(line.endpoints)):
-            self.router.delete_deployment(id=deployment_id(line.group, index))
+        for index in range(len(group.endpoints)):
+            self.router.delete_deployment(id=deployment_id(group.router_name, index))
