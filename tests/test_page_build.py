@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from zipfile import ZipFile
 
 import pytest
 
@@ -42,6 +43,22 @@ def test_a_wheel_without_its_charts_is_not_built_and_says_what_to_do(tmp_path: P
     assert ended.returncode == 1
     assert "set STAR_AGENTS_UPLOT to the file and install again" in ended.stderr
     assert not list(tmp_path.glob("*.whl"))
+
+
+def test_every_template_and_query_of_the_package_is_in_the_wheel(tmp_path: Path) -> None:
+    root = BACKEND.parents[1]
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(root / name, tmp_path)
+    package = tmp_path / "star_agents"
+    shutil.copytree(root / "star_agents", package, ignore=shutil.ignore_patterns("__pycache__", "models", "page"))
+    script = "from setuptools import build_meta as b; b.build_wheel('.')"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    needed = {
+        path.relative_to(tmp_path).as_posix() for suffix in ("jinja", "sql") for path in package.rglob(f"*.{suffix}")
+    }
+    assert {"star_agents/report/templates/run.html.jinja", "star_agents/agents/prompts/judge.jinja"} < needed
+    assert needed <= set(ZipFile(wheel).namelist())
 
 
 def test_an_editable_install_goes_on_with_a_warning(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from markupsafe import escape
 from page_browser import chromium
+from test_score_report import Page
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 sys.path.insert(0, str(TOOLS))
@@ -63,13 +65,13 @@ def test_every_section_of_a_job_stands_on_the_page_with_the_figures_of_its_markd
     found = [tuned(), course(), course("again")]
     text = page.page(PROSE, found)
     for section in found:
-        assert page.markup.text(section.title) in text
+        assert escape(section.title) in text
         assert len(section.plots) == 1
         for grid in section.grids:
             for row in (grid.head, *grid.rows):
                 line = f"| {' | '.join(row)} |"
                 assert line in sections.markdown(section)
-                assert all(f">{page.markup.text(cell)}</t" in text for cell in row)
+                assert all(f">{escape(cell)}</t" in text for cell in row)
     assert "62.5 [59.5, 65.5]" in text
     assert text.count("<svg") == 3
     assert text.index("What training on") < text.index("Evolution over long runs")
@@ -82,6 +84,23 @@ def test_the_page_needs_no_other_file_and_what_looks_like_a_tag_stays_text() -> 
     assert "<em>mostly</em> &lt;script&gt;" in text
     assert "<td>2</td>" in text
     assert "full &lt;without&gt; memory" in text
+
+
+def test_no_name_title_or_figure_of_a_section_is_ever_markup() -> None:
+    nasty = '"></svg></title><script>alert("1")</script>'
+    dots = sections.Dots(
+        title=nasty, axis=nasty, rows=((nasty, (interval(1.0), interval(2.0))),), series=(nasty, nasty),
+        marks=((nasty, 1.5),),
+    )  # fmt: skip
+    curve = sections.Curve(name=nasty, values=(1.0, 2.0))
+    lines = sections.Lines(title=nasty, axis=nasty, across=nasty, length=2.0, curves=(curve,), marks=((nasty, 1.5),))
+    grid = sections.Grid(head=(nasty,), rows=((nasty,),), lead=nasty)
+    evil = sections.Section(job=nasty, name=nasty, title=nasty, grids=(grid,), plots=(dots, lines), made=nasty)
+    read = Page(page.page(f"# {nasty}\n\n{nasty}\n", [evil]))
+    assert "script" not in read.tags
+    assert [ElementTree.fromstring(svg).tag for svg in read.svgs] == ["svg"] * 2
+    assert {"onload", "onclick", "src"}.isdisjoint(read.attributes)
+    assert read.text.count("<script>alert") >= 18
 
 
 def test_what_was_kept_comes_back_and_a_section_of_the_same_name_takes_its_place(tmp_path: Path) -> None:
@@ -127,17 +146,18 @@ def test_every_interval_lies_within_the_plots_box_and_panels_share_their_axis() 
         sections.Dots(title=label, axis="%", rows=((f"the policy {label}", (interval(low, 1), interval(high, 9))),))
         for label, low, high in (("one", 3.0, 20.0), ("two", -40.0, 95.0))
     )
-    drawn = [ElementTree.fromstring(svg) for svg in plots.draw([narrow, wide])]
-    axes = [one.find(".//path[@class='axis']") for one in drawn]
-    spans = {tuple(map(float, re.findall(r"-?[\d.]+", axis.get("d", "")))) for axis in axes if axis is not None}
+    drawn = plots.draw([narrow, wide])
+    axes = [shape for one in drawn for shape in one.shapes if shape.css == "axis"]
+    assert len(axes) == 2
+    spans = {tuple(map(float, re.findall(r"-?[\d.]+", axis.at["d"]))) for axis in axes}
     (left, *_, right), *_ = (sorted((one[0], one[2])) for one in spans)
     assert {(one[0], one[2]) for one in spans} == {(left, right)}
     assert 0 < left < right < plots.WIDTH
     for one in drawn:
-        found = one.findall(".//path[@class='interval']")
+        found = [shape for shape in one.shapes if shape.css.startswith("interval ")]
         assert len(found) == 2
         for path in found:
-            low, high = re.findall(r"[MH](-?[\d.]+)", path.get("d", ""))
+            low, high = re.findall(r"[MH](-?[\d.]+)", path.at["d"])
             assert left <= float(low) < float(high) <= right
 
 
@@ -146,17 +166,15 @@ def test_curves_stay_in_their_box_and_a_pair_keeps_its_colour_from_panel_to_pane
     high = sections.Lines(
         title="M = 3", axis=low.axis, across="draws", length=5000.0, curves=tuple(reversed(low.curves))
     )
-    drawn = [ElementTree.fromstring(svg) for svg in plots.draw([low, high])]
     colours = []
-    for one in drawn:
-        height = float(one.get("viewBox", "").split()[-1])
-        curves = {path[0].text: path for path in one.findall(".//path") if len(path)}
+    for one in plots.draw([low, high]):
+        curves = {shape.says: shape for shape in one.shapes if shape.tag == "path" and shape.says}
         assert len(curves) == 5
         for path in curves.values():
-            numbers = [float(value) for value in re.findall(r"-?[\d.]+", path.get("d", ""))]
+            numbers = [float(value) for value in re.findall(r"-?[\d.]+", path.at["d"])]
             assert all(0 <= x <= plots.WIDTH for x in numbers[::2])
-            assert all(0 <= y <= height for y in numbers[1::2])
-        colours.append({name: path.get("class") for name, path in curves.items()})
+            assert all(0 <= y <= one.height for y in numbers[1::2])
+        colours.append({name: path.css for name, path in curves.items()})
     assert colours[0] == colours[1]
     assert colours[0]["pair 1"] == "curve grey"
 

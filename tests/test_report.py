@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 from lines import config_for, seeds
 from openai_server import OpenAIServer
 from storage_samples import commit, make_dropped, make_outcome, make_seed
@@ -29,7 +30,8 @@ from star_agents.errors import StoreError
 from star_agents.records import Outcome, Sample, Score
 from star_agents.report.curves import COLOURED, HEIGHT, LEFT, RIGHT, WIDTH, Edit, Moment, curves, rank, thin
 from star_agents.report.facts import RunFacts
-from star_agents.report.run_page import STYLE, run_page
+from star_agents.report.rendering import render
+from star_agents.report.run_page import run_page
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 
@@ -41,7 +43,7 @@ pairs: [{instruction: keep, response: a}, {instruction: keep, response: b}]
 base_pairs: [{instruction: keep, response: seed}]
 referee: {agents: [a], exam: "off"}
 """
-REPORT_TAGS = TAGS | {"th", "thead", "tbody", "title"}
+REPORT_TAGS = TAGS | {"th", "thead", "tbody", "title", "ul", "li"}
 
 
 @pytest.fixture
@@ -118,6 +120,40 @@ async def test_what_models_and_people_wrote_is_text_and_never_markup(store: Stor
     page = Page(run_page(replace(facts, name=nasty)))
     assert set(page.tags) <= REPORT_TAGS
     assert page.text.count(nasty) >= 6
+
+
+async def test_names_of_pairs_agents_and_settings_are_text_and_never_markup(store: Store, tmp_path: Path) -> None:
+    nasty = '"></svg></title><script>alert("1")</script>'
+    await end_seeds(store, *(make_outcome(seed) for seed in await some_seeds(store, 2)))
+    facts = facts_of(tmp_path)
+    pair, agent = next(iter(facts.summary["pairs"].values())), next(iter(facts.summary["agents"].values()))
+    evil = {
+        "pairs": {nasty: pair},
+        "agents": {nasty: agent},
+        "curve": [{"seq": seq, "probabilities": {nasty: 1.0}} for seq in range(3)],
+        "edits": [{"seq": 1, "changes": [nasty]}],
+        "failures": [{"sentence": nasty}],
+        "config": {**facts.summary["config"], "agents": [nasty], "base_pairs": [nasty], "selection": nasty},
+    }
+    text = run_page(replace(facts, summary={**facts.summary, **evil}))
+    page = Page(text)
+    assert set(page.tags) <= REPORT_TAGS
+    assert [ElementTree.fromstring(svg).tag for svg in page.svgs] == ["svg"] * 2
+    assert page.text.count(nasty) >= 7
+
+
+def test_what_a_template_is_given_is_escaped_wherever_it_puts_it(tmp_path: Path) -> None:
+    (tmp_path / "loud.html.jinja").write_text('<p title="{{ said }}">{{ said }}{{ [said]|join }}</p>', encoding="utf-8")
+    page = Page(render("loud.html.jinja", beside=tmp_path, said='"><script>\ud800&amp;'))
+    assert page.tags == ["p"]
+    assert page.attributes == {"title"}
+    assert page.text.startswith('"><script>\ufffd&amp;')
+
+
+def test_a_name_that_a_template_misspells_is_an_error_and_no_empty_place(tmp_path: Path) -> None:
+    (tmp_path / "wrong.html.jinja").write_text("<p>{{ summary.countz }}</p>", encoding="utf-8")
+    with pytest.raises(UndefinedError, match="countz"):
+        render("wrong.html.jinja", beside=tmp_path, summary={"counts": 1})
 
 
 async def test_the_samples_to_read_are_of_every_sort_and_in_none_twice(store: Store, tmp_path: Path) -> None:
@@ -198,12 +234,12 @@ PROBABILITY = st.floats(0, 1)
     )
 )
 def test_every_curve_and_name_lies_inside_the_picture(values: list[list[float]]) -> None:
-    drawn = ElementTree.fromstring(curves(moments_of(values)))
-    paths = [path.attrib["d"] for path in drawn.iter("path") if "curve" in path.attrib["class"]]
+    drawn = curves(moments_of(values)).shapes
+    paths = [shape.at["d"] for shape in drawn if "curve" in shape.css]
     assert len(paths) == len(values[0])
     places = [tuple(map(float, point.split())) for path in paths for point in re.findall(r"[ML]([\d. -]+)", path)]
     assert all(0 <= x <= 880 and 0 <= y <= HEIGHT for x, y in places)
-    names = [float(text.attrib["y"]) for text in drawn.iter("text") if text.attrib.get("class", "").startswith("c")]
+    names = [float(shape.at["y"]) for shape in drawn if shape.tag == "text" and shape.css.startswith("c")]
     assert len(names) == min(len(values[0]), COLOURED)
     assert all(after - before >= 13.8 for before, after in pairwise(names)), "none over another"
     assert all(0 <= y <= HEIGHT for y in names)
@@ -212,9 +248,8 @@ def test_every_curve_and_name_lies_inside_the_picture(values: list[list[float]])
 def test_a_pair_that_came_later_begins_there_and_one_that_went_ends() -> None:
     moments = [Moment(0, {"keep/a": 1.0}), Moment(1, {"keep/a": 0.5, "keep/b": 0.5}), Moment(2, {"keep/b": 1.0})]
     assert rank(moments) == ["keep/b", "keep/a"]
-    drawn = ElementTree.fromstring(curves(moments))
-    titles = [path[0].text for path in drawn.iter("path") if len(path)]
-    assert titles == ["keep/a: not in use any more", "keep/b: 100.0%"]
+    said = [shape.says for shape in curves(moments).shapes if "curve" in shape.css]
+    assert said == ["keep/a: not in use any more", "keep/b: 100.0%"]
 
 
 @settings(deadline=None)
@@ -241,8 +276,8 @@ def test_a_reservoir_gives_every_item_the_same_chance() -> None:
 
 def test_a_pair_looks_the_same_in_every_report_and_on_the_page() -> None:
     def looks(moments: list[Moment]) -> dict[str, str]:
-        lines = [line for line in ElementTree.fromstring(curves(moments)).iter() if "curve" in line.get("class", "")]
-        return {(line[0].text or "").partition(":")[0]: line.get("class", "") for line in lines}
+        lines = [shape for shape in curves(moments).shapes if "curve" in shape.css]
+        return {line.says.partition(":")[0]: line.css for line in lines}
 
     even = [f"keep/{number:02}" for number in range(12)]
     start = Moment(0, dict.fromkeys(even, 1 / 12))
@@ -253,16 +288,17 @@ def test_a_pair_looks_the_same_in_every_report_and_on_the_page() -> None:
 
     page = (Path(star_agents.web.__file__).parent / "page" / "base.css").read_text(encoding="utf-8")
     on_the_page = re.findall(r"--series-\d+: light-dark\((#\w+), (#\w+)\);", page)
+    style = render("run.css.jinja", coloured=COLOURED)
     for number, (light, dark) in enumerate(on_the_page):
-        assert STYLE.index(f"--c{number}:{light};") < STYLE.index(f"--c{number}:{dark};")
+        assert style.index(f"--c{number}:{light};") < style.index(f"--c{number}:{dark};")
     assert len(on_the_page) == COLOURED
 
 
 def test_edits_of_agents_yaml_are_marks_on_the_curve_with_what_they_changed() -> None:
     moments = moments_of([[0.5, 0.5]] * 11)
-    drawn = ElementTree.fromstring(curves(moments, [Edit(5, "agents.yaml after 5: + agent <b>")]))
-    (mark,) = (line for line in drawn.iter() if line.get("class") == "edit")
-    assert mark[0].text == "agents.yaml after 5: + agent <b>"
+    drawn = curves(moments, [Edit(5, "agents.yaml after 5: + agent <b>")])
+    (mark,) = (shape for shape in drawn.shapes if shape.css == "edit")
+    assert mark.says == "agents.yaml after 5: + agent <b>"
     left, right = float(LEFT), float(WIDTH - RIGHT)
-    x = float(re.findall(r"M([\d.]+) ", mark.get("d", ""))[0])
+    x = float(re.findall(r"M([\d.]+) ", mark.at["d"])[0])
     assert x == pytest.approx((left + right) / 2, abs=0.1)

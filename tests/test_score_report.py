@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from star_agents.engine.score_dataset.report import report_page
 from star_agents.engine.score_dataset.tally import ENDS, OTHER_REASONS, REASONS, RESERVOIR, Tally, quantile
 from star_agents.records import Message, Sample, Score
-from star_agents.report.charts import Axis, outside
+from star_agents.report.axes import Axis
+from star_agents.report.charts import outside
 
 WORK: dict[str, str | int] = {
     "small": "org/small",

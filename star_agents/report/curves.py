@@ -1,4 +1,4 @@
-"""The probability of every pair over a run (the paper's Figure 5) as inline SVG; pure.
+"""The probability of every pair over a run (the paper's Figure 5) as a drawing; pure.
 
 The pairs that matter now have colours and names at the end of their lines; the rest is grey, so that a hundred pairs
 are still one picture. A colour goes by when its pair came, and then by its name: neither who leads nor a pair that
@@ -8,10 +8,10 @@ joins later changes it, so that two reports of one folder can be compared.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import NamedTuple
 
-from star_agents.report.charts import Axis, nice_axis
+from star_agents.report.axes import Axis, nice_axis
+from star_agents.report.drawing import Drawing, Frame, Shape, path, share, text
 
 WIDTH, HEIGHT = 880, 340
 LEFT, RIGHT, TOP, BOTTOM = 46, 150, 12, 40
@@ -43,20 +43,26 @@ class Moment(NamedTuple):
     probabilities: Mapping[str, float]
 
 
-def curves(moments: Sequence[Moment], edits: Sequence[Edit] = ()) -> str:
+def curves(moments: Sequence[Moment], edits: Sequence[Edit] = ()) -> Drawing:
     """The chart; there are at least two moments."""
     ranked, looks = rank(moments), _looks(moments)
     shown = ranked[: LOOKS if len(ranked) <= LOOKS else COLOURED]
-    across = Axis(float(moments[0].seq), float(max(moments[-1].seq, moments[0].seq + 1)), 1.0)
-    up = _up([value for one in moments for value in one.probabilities.values()])
-    grey = [_line(pair, moments, across, up, "grey", POINTS_GREY) for pair in ranked[len(shown) : DRAWN]]
-    coloured = [_line(pair, moments, across, up, looks[pair], POINTS) for pair in shown]
-    marks = [_edit(edit, across) for edit in edits]
+    frame = Frame(
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        bottom=HEIGHT - BOTTOM,
+        across=Axis(float(moments[0].seq), float(max(moments[-1].seq, moments[0].seq + 1)), 1.0),
+        up=_up([value for one in moments for value in one.probabilities.values()]),
+    )
+    grey = [_line(pair, moments, frame, "grey", POINTS_GREY) for pair in ranked[len(shown) : DRAWN]]
+    coloured = [_line(pair, moments, frame, looks[pair], POINTS) for pair in shown]
+    whole = [tick for tick in frame.across.ticks(7) if tick == round(tick)]
+    shapes = [*frame.levels(frame.up.ticks(5), share), *frame.foot("outcomes", whole)]
+    shapes += [_edit(edit, frame) for edit in edits]
     # The first of the ranking is drawn last, above the others.
-    parts = [_grid(up), _bottom(across), *marks, *grey, *coloured[::-1]]
-    parts.append(_names(ranked[:COLOURED], looks, moments[-1], up))
-    label = "Probability of each pair over the outcomes"
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    shapes += [*grey, *coloured[::-1], *_names(ranked[:COLOURED], looks, moments[-1], frame)]
+    return Drawing(title="Probability of each pair over the outcomes", width=WIDTH, height=HEIGHT, shapes=shapes)
 
 
 def rank(moments: Sequence[Moment]) -> list[str]:
@@ -76,9 +82,8 @@ def _looks(moments: Sequence[Moment]) -> dict[str, str]:
     return {pair: f"c{n % COLOURED}{' dashed' if n % LOOKS >= COLOURED else ''}" for n, pair in enumerate(came)}
 
 
-def _edit(edit: Edit, across: Axis) -> str:
-    x = _x(across, min(max(edit.seq, across.low), across.high))
-    return f'<path class="edit" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"><title>{escape(edit.says)}</title></path>'
+def _edit(edit: Edit, frame: Frame) -> Shape:
+    return frame.upright("edit", frame.x(min(max(edit.seq, frame.across.low), frame.across.high)), edit.says)
 
 
 def thin(moments: Sequence[Moment], most: int) -> list[Moment]:
@@ -95,30 +100,29 @@ def _up(values: Sequence[float]) -> Axis:
     return nice_axis(low if low > high / 2 else 0.0, high)
 
 
-def _line(pair: str, moments: Sequence[Moment], across: Axis, up: Axis, css: str, most: int) -> str:
+def _line(pair: str, moments: Sequence[Moment], frame: Frame, css: str, most: int) -> Shape:
     """The path of one pair, broken where it was not configured."""
-    path, pen = [], "M"
+    points, pen = [], "M"
     for one in thin(moments, most):
         if pair in one.probabilities:
-            path.append(f"{pen}{_x(across, one.seq):.1f} {_y(up, one.probabilities[pair]):.1f}")
+            points.append(f"{pen}{frame.x(one.seq):.1f} {frame.y(one.probabilities[pair]):.1f}")
             pen = "L"
         else:
             pen = "M"
     now = moments[-1].probabilities.get(pair)
     says = f"{pair}: {now:.1%}" if now is not None else f"{pair}: not in use any more"
-    return f'<path class="curve {css}" d="{"".join(path)}"><title>{escape(says)}</title></path>'
+    return path(f"curve {css}", "".join(points), says)
 
 
-def _names(pairs: Sequence[str], looks: Mapping[str, str], last: Moment, up: Axis) -> str:
+def _names(pairs: Sequence[str], looks: Mapping[str, str], last: Moment, frame: Frame) -> list[Shape]:
     """Names at the ends of the lines, moved apart where lines end close together."""
     shown = [pair for pair in pairs if pair in last.probabilities]
-    places = _apart([_y(up, last.probabilities[pair]) + 4 for pair in shown])
-    parts = []
+    places = _apart([frame.y(last.probabilities[pair]) + 4 for pair in shown])
+    shapes = []
     for pair, y in zip(shown, places, strict=True):
         name = pair if len(pair) <= LONGEST_NAME else f"{pair[: LONGEST_NAME - 1]}…"
-        says = f"{name} {last.probabilities[pair]:.1%}"
-        parts.append(f'<text class="{looks[pair]}" x="{WIDTH - RIGHT + 8}" y="{y:.1f}">{escape(says)}</text>')
-    return "".join(parts)
+        shapes.append(text(looks[pair], frame.right + 8, y, f"{name} {last.probabilities[pair]:.1%}"))
+    return shapes
 
 
 def _apart(places: Sequence[float]) -> list[float]:
@@ -131,35 +135,3 @@ def _apart(places: Sequence[float]) -> list[float]:
         found[index] = min(found[index], lowest)
         lowest = found[index] - LABEL_HEIGHT
     return found
-
-
-def _grid(up: Axis) -> str:
-    parts = []
-    for tick in up.ticks(5):
-        y = _y(up, tick)
-        parts.append(
-            f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
-            f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * tick:.4g}%</text>'
-        )
-    return "".join(parts)
-
-
-def _bottom(across: Axis) -> str:
-    base = HEIGHT - BOTTOM
-    parts = [f'<path class="axis" d="M{LEFT} {base}H{WIDTH - RIGHT}"/>']
-    ticks = [tick for tick in across.ticks(7) if tick == round(tick)]
-    parts += [
-        f'<text class="tick" x="{_x(across, tick):.1f}" y="{base + 16}" text-anchor="middle">{tick:,.0f}</text>'
-        for tick in ticks
-    ]
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text class="name" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">outcomes</text>')
-    return "".join(parts)
-
-
-def _x(axis: Axis, value: float) -> float:
-    return LEFT + (value - axis.low) / (axis.high - axis.low) * (WIDTH - LEFT - RIGHT)
-
-
-def _y(axis: Axis, value: float) -> float:
-    return HEIGHT - BOTTOM - (value - axis.low) / (axis.high - axis.low) * (HEIGHT - TOP - BOTTOM)

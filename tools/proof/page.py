@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from proof.plots import draw
-from proof.sections import Grid, Section
-from star_agents.report import markup
+from proof.sections import Section
+from star_agents.report.rendering import render
+
+HERE = Path(__file__).parent
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,110 +88,27 @@ CHAPTERS: dict[str, Chapter] = {
 
 
 def page(prose: str, sections: Sequence[Section]) -> str:
-    """The whole page; ``prose`` is Markdown and begins with the title."""
+    """The whole page; ``prose`` is Markdown and its first line is the title. What looks like a tag in it stays text."""
     jobs = {section.job: None for section in sections}
     ordered = [job for job in CHAPTERS if job in jobs] + [job for job in jobs if job not in CHAPTERS]
-    links = "".join(f'<li><a href="#{markup.text(job)}">{markup.text(_chapter(job).title)}</a></li>' for job in ordered)
-    made = "".join(f"<li>{markup.text(one)}</li>" for one in dict.fromkeys(one.made for one in sections if one.made))
-    title, end, findings = _html(prose).partition("</h1>")
-    body = [
-        f'<div class="prose">{title}{end}<nav>Findings in words, then figures:<ul>{links}</ul></nav>{findings}</div>',
-        *(_written([one for one in sections if one.job == job], job) for job in ordered),
-        f'<footer class="quiet">Made with<ul>{made}</ul></footer>' if made else "",
-    ]
-    return markup.page("Does it make better data?", "".join(body), STYLE)
+    head, _, findings = prose.partition("\n")
+    return render(
+        "proof.html.jinja",
+        beside=HERE,
+        title="Does it make better data?",
+        head=head.removeprefix("# "),
+        findings=Markup(MARKDOWN.render(findings)),
+        chapters=[_chapter(job, [one for one in sections if one.job == job]) for job in ordered],
+        made=list(dict.fromkeys(one.made for one in sections if one.made)),
+    )
 
 
-def _chapter(job: str) -> Chapter:
-    return CHAPTERS.get(job, Chapter(title=job.capitalize(), look=""))
-
-
-def _written(sections: Sequence[Section], job: str) -> str:
+def _chapter(job: str, sections: Sequence[Section]) -> dict[str, object]:
     """A chapter: its plots side by side, then the tables, each folded under its set-up."""
-    chapter = _chapter(job)
     plots = [plot for section in sections for plot in section.plots]
-    drawn = zip(plots, draw(plots), strict=True)
-    figures = "".join(f"<figure><h3>{markup.text(plot.title)}</h3>{svg}</figure>" for plot, svg in drawn)
-    tables = "".join(
-        f"<details><summary>{markup.text(section.title)}</summary>{''.join(map(_table, section.grids))}</details>"
-        for section in sections
-    )
-    look = f'<p class="look">{markup.text(chapter.look)}</p>'
-    head = f"<h2>{markup.text(chapter.title)}</h2>{look}"
-    return f'<section id="{markup.text(job)}">{head}<div class="panels">{figures}</div>{tables}</section>'
-
-
-def _table(grid: Grid) -> str:
-    lead = f"<p>{markup.text(grid.lead)}</p>" if grid.lead else ""
-    return lead + markup.table(
-        [markup.text(one) for one in grid.head], [[markup.text(cell) for cell in row] for row in grid.rows]
-    )
-
-
-def _html(prose: str) -> str:
-    """Markdown as markup; what looks like a tag stays text, and a wide table can be scrolled."""
-    found: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(prose)
-    return found.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
-
-
-_LIGHT = ("#0068a8", "#b84e00", "#00795a", "#9b3b78", "#6b5a00", "#4b5563")
-_DARK = ("#63b8f0", "#ff9d5c", "#35c79c", "#ec9fcd", "#e8d44d", "#aab4c2")
-"""After Okabe and Ito, as dark or as light as text has to be."""
-_DASHES = ("none", "8 3", "2 3", "10 3 2 3", "5 5", "1 4")
-
-
-def _colours(colours: Sequence[str]) -> str:
-    return "".join(f"--s{number}:{colour};" for number, colour in enumerate(colours))
-
-
-STYLE = (
-    f":root{{{_colours(_LIGHT)}}}@media(prefers-color-scheme:dark){{:root{{{_colours(_DARK)}}}}}"
-    + "".join(
-        f"svg .s{n}{{--mine:var(--s{n})}}svg .curve.s{n}{{stroke-dasharray:{dash}}}" for n, dash in enumerate(_DASHES)
-    )
-    + """
-.prose{max-width:78ch}
-.prose h1{margin-bottom:10px}
-.prose nav ul{margin:2px 0 16px;padding-left:20px}
-.prose nav li{margin:1px 0}
-.prose h2{margin:26px 0 6px;font-size:1.2rem}
-.prose p,.prose ul,.prose ol,.prose pre,.prose .wide{margin:8px 0}
-.prose li{margin:4px 0}
-.prose code{font-size:.88em;background:var(--card);padding:1px 4px;border-radius:4px}
-.prose pre{background:var(--card);border-radius:8px;padding:10px 12px;overflow-x:auto}
-.prose pre code{padding:0}
-.prose th{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--quiet);vertical-align:bottom}
-.prose td{overflow-wrap:break-word}
-.prose td:first-child{white-space:normal;width:auto;min-width:13ch;color:var(--ink)}
-.wide{overflow-x:auto}
-nav{font-size:.9rem;color:var(--quiet)}
-a{color:var(--s0)}
-section{margin-top:44px}
-section h2{font-size:1.3rem}
-.look{max-width:78ch;color:var(--quiet);margin-bottom:14px}
-.panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:26px 28px;
-margin-bottom:12px}
-figure h3{font-size:.92rem;letter-spacing:0;text-transform:none;color:var(--ink)}
-svg{max-width:480px}
-svg text{font-size:12.5px;paint-order:stroke;stroke:var(--paper);stroke-width:5px;stroke-linejoin:round}
-svg .figure{fill:var(--ink);font-variant-numeric:tabular-nums}
-svg .tick{fill:var(--quiet)}
-svg .interval{stroke:var(--mine);stroke-width:1.6;fill:none}
-svg .dot{fill:var(--mine);stroke:var(--paper);stroke-width:1}
-svg .curve{fill:none;stroke:var(--mine);stroke-width:2.2;stroke-linejoin:round}
-svg .curve.grey{stroke:var(--quiet);stroke-width:1;stroke-opacity:.4}
-details{border-top:1px solid var(--line);padding:6px 0}
-details .wide{margin:8px 0}
-summary{font-size:.9rem;color:var(--ink)}
-.columns{font-size:.82rem}
-.columns th{padding:4px 12px 4px 0;border-bottom:1px solid var(--quiet);text-align:right;vertical-align:bottom;
-color:var(--quiet);font-weight:600;min-width:8ch}
-.columns td{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.columns th:first-child,.columns td:first-child{text-align:left;width:auto}
-.columns td:first-child{color:var(--ink)}
-footer{margin-top:44px;font-size:.85rem}
-footer ul{margin:4px 0;padding-left:20px}
-@media print{body{font-size:12px}figure,tr{break-inside:avoid}main{max-width:none;padding:0}}
-"""
-)
-"""Over the style that every report has: series by colour, dash and shape, so that no colour has to be told apart."""
+    return {
+        "job": job,
+        "chapter": CHAPTERS.get(job, Chapter(title=job.capitalize(), look="")),
+        "figures": list(zip(plots, draw(plots), strict=True)),
+        "sections": sections,
+    }

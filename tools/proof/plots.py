@@ -1,48 +1,32 @@
-"""The plots of a section as inline SVG, coloured by the page's CSS. Pure.
+"""The plots of a section as drawings of the product's own reports, coloured by the page's CSS. Pure.
 
 One narrow format for all, so that a phone shows it in full; what a dot says in figures stands at the end of its line.
-The axes are those of the product's own report.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from proof.bootstrap import Interval
 from proof.sections import Curve, Dots, Lines, Plot
-from star_agents.report.charts import Axis, nice_axis
+from star_agents.report.axes import Axis, nice_axis
+from star_agents.report.drawing import LETTER, Drawing, Frame, Shape, circle, path, text
 
 WIDTH = 400
-TEXT, LETTER = 17, 6.6
-"""Height of a line of text, and the width of a letter."""
+TEXT = 17
+"""Height of a line of text."""
+BELOW = 38
+"""Room for the numbers and the name below a frame."""
 PITCH = 15
 """From one dot to the next."""
 BESIDE = 12
 """Letters of a label that stands beside its dot and not above it."""
 CURVES_HEIGHT = 200
+FLAT = Axis(0.0, 1.0, 1.0)
+"""The axis up where nothing is measured along it."""
 STRONG = 6
 """Colours with dashes or shapes that can be told apart."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Box:
-    """Where the dots or curves are drawn, and the axis across it."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-    across: Axis
-
-    def x(self, value: float) -> float:
-        """From left to right."""
-        return self.left + (value - self.across.low) / (self.across.high - self.across.low) * (self.right - self.left)
-
-    def y(self, value: float, up: Axis) -> float:
-        """From bottom to top."""
-        return self.bottom - (value - up.low) / (up.high - up.low) * (self.bottom - self.top)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,12 +40,12 @@ class Columns:
     axis: Axis
 
 
-def draw(plots: Sequence[Plot]) -> list[str]:
+def draw(plots: Sequence[Plot]) -> list[Drawing]:
     """The plots in order; those that measure the same share axis, margins and colours, so that panels compare."""
     return [_draw(one, [other for other in plots if other.axis == one.axis]) for one in plots]
 
 
-def _draw(plot: Plot, alike: Sequence[Plot]) -> str:
+def _draw(plot: Plot, alike: Sequence[Plot]) -> Drawing:
     """One plot among those that measure the same."""
     axis = _axis(alike)
     if isinstance(plot, Dots):
@@ -94,114 +78,98 @@ def _columns(plots: Sequence[Dots], axis: Axis) -> Columns:
     return Columns(above=above, left=left, right=right, axis=axis)
 
 
-def _dots(plot: Dots, columns: Columns) -> str:
+def _dots(plot: Dots, columns: Columns) -> Drawing:
     above = columns.above
     top = TEXT * (len(plot.series) + len(plot.marks)) + 8.0
     height = sum(PITCH * len(found) + (TEXT if above else 4) for _, found in plot.rows)
-    box = Box(left=columns.left, right=columns.right, top=top, bottom=top + height + 2, across=columns.axis)
-    parts = [_ticks_across(box, plot.axis), _names_of(plot.series)]
-    for at, (name, value) in enumerate(plot.marks):
-        parts.append(_mark(box, f"{name} {value:.{plot.digits}f}", value, TEXT * (len(plot.series) + at + 1) - 3))
+    frame = _frame(columns.left, columns.right, top, top + height + 2, columns.axis)
+    shapes = [*frame.foot(plot.axis, columns.axis.ticks(4), lines=True), *_names_of(plot.series)]
+    for at, (name, value) in enumerate(plot.marks, start=len(plot.series) + 1):
+        shapes += _mark(frame, f"{name} {value:.{plot.digits}f}", value, TEXT * at - 3)
     y = top
     for label, found in plot.rows:
         y += TEXT if above else 4
-        parts.append(_text("name", 6, y - 4 if above else y + 12, label))
+        shapes.append(text("name", 6, y - 4 if above else y + 12, label))
         for number, one in enumerate(found):
-            parts.append(_dot(one, box, y + 8, number, f"{label}: {one.show(plot.digits)}"))
-            parts.append(_text("figure", WIDTH - 4, y + 12, one.show(plot.digits), "end"))
+            shapes += _dot(one, frame, y + 8, number, f"{label}: {one.show(plot.digits)}")
+            shapes.append(text("figure", WIDTH - 4, y + 12, one.show(plot.digits), "end"))
             y += PITCH
-    return _svg(f"{plot.title}: {plot.axis}", box.bottom + 2 * TEXT + 4, parts)
+    return _drawing(plot, frame.bottom + BELOW, shapes)
 
 
-def _dot(one: Interval, box: Box, y: float, number: int, says: str) -> str:
+def _dot(one: Interval, frame: Frame, y: float, number: int, says: str) -> list[Shape]:
     """A shape on its interval."""
-    low, high = box.x(one.low), box.x(one.high)
-    return (
-        f'<g class="s{number}"><title>{escape(says)}</title>'
-        f'<path class="interval" d="M{low:.1f} {y - 4}v8m0-4H{high:.1f}m0-4v8"/>'
-        f"{_shape(box.x(one.value), y, number)}</g>"
-    )
+    low, high = frame.x(one.low), frame.x(one.high)
+    interval = path(f"interval s{number}", f"M{low:.1f} {y - 4}v8m0-4H{high:.1f}m0-4v8", says)
+    return [interval, _symbol(frame.x(one.value), y, number, says)]
 
 
-def _shape(x: float, y: float, number: int) -> str:
+def _symbol(x: float, y: float, number: int, says: str = "") -> Shape:
+    """A circle, a diamond or a square, by the number of the series."""
+    css = f"dot s{number}"
     if number % 3 == 0:
-        return f'<circle class="dot" cx="{x:.1f}" cy="{y}" r="3.6"/>'
-    turn = f' transform="rotate(45 {x:.1f} {y})"' if number % 3 == 1 else ""
-    return f'<rect class="dot" x="{x - 3.2:.1f}" y="{y - 3.2}" width="6.4" height="6.4"{turn}/>'
+        return circle(css, x, y, 3.6, says)
+    corners = (
+        f"M{x:.1f} {y - 4.5}l4.5 4.5l-4.5 4.5l-4.5-4.5Z"
+        if number % 3 == 1
+        else f"M{x - 3.2:.1f} {y - 3.2}h6.4v6.4h-6.4Z"
+    )
+    return path(css, corners, says)
 
 
-def _names_of(series: Sequence[str]) -> str:
-    """What each shape is."""
+def _names_of(series: Sequence[str]) -> list[Shape]:
+    """What each symbol is."""
     lines = [10 + TEXT * number for number in range(len(series))]
-    shapes = (f'<g class="s{number}">{_shape(11, y, number)}</g>' for number, y in enumerate(lines))
-    return "".join(shapes) + "".join(_text("name", 21, y + 4, name) for y, name in zip(lines, series, strict=True))
+    symbols = [_symbol(11, y, number) for number, y in enumerate(lines)]
+    return symbols + [text("name", 21, y + 4, name) for y, name in zip(lines, series, strict=True)]
 
 
-def _mark(box: Box, says: str, value: float, y: float) -> str:
-    """A dashed line down the box, and what it is beside its upper end."""
-    x = box.x(value)
-    anchor, shift = ("start", 5) if x < WIDTH / 2 else ("end", -5)
-    return f'<path class="mark" d="M{x:.1f} {y - 9}V{box.bottom}"/>{_text("tick", x + shift, y, says, anchor)}'
+def _mark(frame: Frame, says: str, value: float, y: float) -> list[Shape]:
+    """A dashed line down the frame, and what it is beside its upper end."""
+    x = frame.x(value)
+    beside = text("tick", x + 5, y, says) if x < WIDTH / 2 else text("tick", x - 5, y, says, "end")
+    return [frame.upright("mark", x, begin=y - 9), beside]
 
 
-def _lines(plot: Lines, up: Axis, colours: Mapping[str, str]) -> str:
-    top, across = 10.0 + TEXT, Axis(0.0, plot.length, plot.length)
-    box = Box(left=46, right=WIDTH - 14, top=top, bottom=top + CURVES_HEIGHT, across=across)
+def _lines(plot: Lines, up: Axis, colours: Mapping[str, str]) -> Drawing:
+    top = 10.0 + TEXT
+    frame = _frame(46, WIDTH - 14, top, top + CURVES_HEIGHT, Axis(0.0, plot.length, plot.length), up)
     strong = sorted((one for one in plot.curves if one.strong), key=lambda one: -one.values[-1])
-    parts = [_ticks_across(box, plot.across), _ticks_up(box, up), _text("name", 6, 14, plot.axis)]
+    shapes = frame.foot(plot.across, frame.across.ticks(4), lines=True)
+    shapes += [*frame.levels(up.ticks(4), up.number), text("name", 6, 14, plot.axis)]
     if plot.turn is not None:
-        parts.append(_mark(box, "the turn", plot.turn, top + 10))
-    parts += [_curve(one, box, up, "grey", parts=plot.parts) for one in plot.curves if not one.strong]
-    parts += [f'<path class="mark" d="M{box.left} {box.y(at, up):.1f}H{box.right}"/>' for _, at in plot.marks]
-    parts += [_curve(one, box, up, colours[one.name], parts=plot.parts) for one in strong[::-1]]
+        shapes += _mark(frame, "the turn", plot.turn, top + 10)
+    shapes += [_curve(one, frame, "grey", parts=plot.parts) for one in plot.curves if not one.strong]
+    shapes += [path("mark", f"M{frame.left} {frame.y(at):.1f}H{frame.right}") for _, at in plot.marks]
+    shapes += [_curve(one, frame, colours[one.name], parts=plot.parts) for one in strong[::-1]]
     keys = [(f"curve {colours[one.name]}", one.name, one.values[-1]) for one in strong]
     keys += [("mark", name, value) for name, value in plot.marks]
-    first = box.bottom + 3 * TEXT
-    parts.append(_text("tick", box.right, first, "at the end", "end"))
-    parts += [_key(box, first + TEXT * place, *key) for place, key in enumerate(keys, start=1)]
-    return _svg(f"{plot.title}: {plot.axis}", first + TEXT * len(keys) + 8, parts)
+    first = frame.bottom + 3 * TEXT
+    shapes.append(text("tick", frame.right, first, "at the end", "end"))
+    for place, key in enumerate(keys, start=1):
+        shapes += _key(frame, first + TEXT * place, *key)
+    return _drawing(plot, first + TEXT * len(keys) + 8, shapes)
 
 
-def _key(box: Box, y: float, css: str, name: str, value: float) -> str:
+def _key(frame: Frame, y: float, css: str, name: str, value: float) -> list[Shape]:
     """A line of the legend, and where its curve ends."""
-    stroke = f'<path class="{css}" d="M6 {y - 4}h32"/>'
-    return stroke + _text("name", 46, y, name) + _text("figure", box.right, y, f"{value:.1f}", "end")
+    return [
+        path(css, f"M6 {y - 4}h32"),
+        text("name", 46, y, name),
+        text("figure", frame.right, y, f"{value:.1f}", "end"),
+    ]
 
 
-def _curve(one: Curve, box: Box, up: Axis, css: str, *, parts: bool) -> str:
+def _curve(one: Curve, frame: Frame, css: str, *, parts: bool) -> Shape:
     steps = len(one.values) if parts else max(len(one.values) - 1, 1)
-    places = [box.left + (box.right - box.left) * (at + parts / 2) / steps for at in range(len(one.values))]
-    points = (f"{x:.1f} {box.y(value, up):.1f}" for x, value in zip(places, one.values, strict=True))
-    return f'<path class="curve {css}" d="M{"L".join(points)}"><title>{escape(one.name)}</title></path>'
+    places = [frame.left + frame.width * (at + parts / 2) / steps for at in range(len(one.values))]
+    points = (f"{x:.1f} {frame.y(value):.1f}" for x, value in zip(places, one.values, strict=True))
+    return path(f"curve {css}", f"M{'L'.join(points)}", one.name)
 
 
-def _ticks_across(box: Box, label: str) -> str:
-    parts = [f'<path class="axis" d="M{box.left:.1f} {box.bottom}H{box.right:.1f}"/>']
-    for tick in box.across.ticks(4):
-        parts.append(f'<path class="grid" d="M{box.x(tick):.1f} {box.top}V{box.bottom}"/>')
-        parts.append(_text("tick", box.x(tick), box.bottom + 15, _number(tick), "middle"))
-    middle = max((box.left + box.right) / 2, 4 + LETTER * len(label) / 2)
-    parts.append(_text("name", middle, box.bottom + 15 + TEXT, label, "middle"))
-    return "".join(parts)
+def _frame(left: float, right: float, top: float, bottom: float, across: Axis, up: Axis = FLAT) -> Frame:
+    return Frame(left=left, right=right, top=top, bottom=bottom, across=across, up=up)
 
 
-def _ticks_up(box: Box, up: Axis) -> str:
-    parts = []
-    for tick in up.ticks(4):
-        parts.append(f'<path class="grid" d="M{box.left} {box.y(tick, up):.1f}H{box.right}"/>')
-        parts.append(_text("tick", box.left - 6, box.y(tick, up) + 4, _number(tick), "end"))
-    return "".join(parts)
-
-
-def _text(css: str, x: float, y: float, says: str, anchor: str = "start") -> str:
-    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(says)}</text>'
-
-
-def _number(value: float) -> str:
-    text = f"{value:,.3f}".rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text.replace("-", "−")
-
-
-def _svg(title: str, height: float, parts: Sequence[str]) -> str:
-    body = "".join(parts)
-    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">{body}</svg>'
+def _drawing(plot: Plot, height: float, shapes: Sequence[Shape]) -> Drawing:
+    return Drawing(title=f"{plot.title}: {plot.axis}", width=WIDTH, height=height, shapes=shapes)
