@@ -48,8 +48,8 @@ def density(axis: Axis, large: Sequence[float], small: Sequence[float]) -> Drawi
     shapes = [*frame.levels(axis.ticks(4), axis.number), *frame.foot(label, axis.ticks(6))]
     for (x, y), count in sorted(cells.items()):
         place = frame.left + x * width, frame.bottom - (y + 1) * height
-        shade = f"{0.12 + 0.88 * math.sqrt(count / most):.2f}"
-        shapes.append(rect("cell", *place, width, height, f"rows: {count:,}", **{"fill-opacity": shade}))
+        shade = 0.12 + 0.88 * math.sqrt(count / most)
+        shapes.append(rect("cell", *place, width, height, f"rows: {count:,}", opacity=shade))
     shapes.append(path("mark", f"M{frame.left} {frame.bottom}L{frame.right} {frame.top}"))
     shapes.append(text("tick", frame.left + 8, frame.top + 12, "gap above 0"))
     return _drawing("Density of rows by the IFDs of both models; the diagonal is gap 0", shapes)

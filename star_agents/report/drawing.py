@@ -98,11 +98,15 @@ def path(css: str, data: str, says: str = "") -> Shape:
     return Shape(tag="path", css=css, at={"d": data}, says=says)
 
 
-def rect(css: str, x: float, y: float, width: float, height: float, says: str = "", **more: str) -> Shape:
-    """A rectangle, with ``more`` of SVG's attributes."""
+def rect(
+    css: str, x: float, y: float, width: float, height: float, says: str = "", *, opacity: float | None = None
+) -> Shape:
+    """A rectangle, filled with an ``opacity`` from 0 to 1 where the CSS does not say it."""
     places = {"x": x, "y": y, "width": width, "height": height}
     at = {name: f"{value:.1f}" for name, value in places.items()}
-    return Shape(tag="rect", css=css, at={**at, **more}, says=says)
+    if opacity is not None:
+        at["fill-opacity"] = f"{opacity:.2f}"
+    return Shape(tag="rect", css=css, at=at, says=says)
 
 
 def circle(css: str, x: float, y: float, radius: float, says: str = "") -> Shape:
