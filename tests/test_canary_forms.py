@@ -102,8 +102,8 @@ def config(url: str, *, password: str = PASSWORD) -> str:
     headed = f"extra: {{extra_headers: {{X-Gate: {GATE}, X-Same: os.environ/CANARY_KEY}}}}"
     names = ["good", *(".".join(one) for one in MATRIX)]
     agents = "".join(f"  {name}: {{model: openai/{name}, {shape}}}\n" for name in names)
-    away = url.replace("://", f"://someone:{password}@")
-    agents += f"  away: {{model: openai/away, {shape.replace(url, away)}}}\n"
+    away = shape.replace("://", f"://someone:{password}@").replace("api_key: os.environ/CANARY_KEY, ", "")
+    agents += f"  away: {{model: openai/away, {away}}}\n"
     agents += f"  headed: {{model: openai/headed, {shape}, {headed}}}\n"
     names += ["away", "headed"]
     pairs = "".join(f"  - {{instruction: keep, response: {name}}}\n" for name in names)
@@ -130,8 +130,9 @@ async def test_no_form_of_a_secret_in_any_place_of_a_reply_is_kept_or_shown(
     async with OpenAIServer(indiscreet) as server:
         said = await run_sync(live_through_it, tmp_path, server.url)
         asked = {str(request.body["model"]) for request in server.requests}
-    # Nobody can send to `away`: LiteLLM takes no password in an address beside a key.
-    assert asked == {"good", "headed", *(".".join(one) for one in MATRIX)}, "every cell of the matrix was lived through"
+    assert asked == {"good", "headed", "away", *(".".join(one) for one in MATRIX)}, (
+        "every cell of the matrix was lived through"
+    )
     texts = {"what was said": said} | {
         str(path.relative_to(tmp_path)): path.read_bytes().decode("latin-1")
         for path in tmp_path.rglob("*")

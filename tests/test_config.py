@@ -235,3 +235,84 @@ memory: {embedder: "agent:vector"}
             (3, "agents.many.deployments[0].output_cost_per_token", "input_cost_per_token"),
         )
     ]
+
+
+AT_A_SERVER = """\
+agents:
+  flat:
+    model: openai/m
+    api_base: {flat}
+    api_key: os.environ/KEY
+  several:
+    deployments:
+    - {{model: openai/m, api_base: "http://user:pass@127.0.0.1:9/v1"}}
+    - model: openai/m
+      api_key: os.environ/KEY
+      api_base: {several}
+selection: random
+"""
+
+
+def test_a_password_in_an_address_beside_a_key_is_refused_and_never_repeated() -> None:
+    one, two = "http://user:canary-1@127.0.0.1:9/v1", "https://canary-2@host/v1"
+    found = problems_of(AT_A_SERVER.format(flat=one, several=two))
+    assert [(where, field) for where, field, _ in found] == [
+        ("agents.yaml:4", "agents.flat.api_base"),
+        ("agents.yaml:11", "agents.several.deployments[1].api_base"),
+    ]
+    assert all("leave `api_key` out" in text for _, _, text in found)
+    assert "canary" not in str(found)
+
+
+HEADED = """\
+agents:
+  a:
+    model: openai/m
+    extra:
+      temperature: 1
+      extra_headers:
+        X-Good: {good}
+        X-Bad: {bad}
+selection: random
+"""
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ('"canary\\nX-Other: 1"', "line break"),
+        ('"canary\\r"', "line break"),
+        ('"canary\\0"', "control character"),
+        ('"canary\\t1"', "control character"),
+        ("canäry", "beyond ASCII"),
+        ("|\n          canary", "YAML's `|` and `>` end a text with a line break"),
+        ("7", "put it into quotes"),
+        ("[canary]", "put it into quotes"),
+    ],
+)
+@pytest.mark.parametrize("place", ["extra_headers", "headers", "default_headers"])
+def test_a_header_that_no_request_can_carry_is_refused_with_its_line(place: str, bad: str, said: str) -> None:
+    text = HEADED.format(good="fine", bad=bad).replace("extra_headers", place)
+    ((where, field, told),) = problems_of(text)
+    assert (where, field) == ("agents.yaml:8", f"agents.a.extra.{place}.X-Bad")
+    assert said in told
+    assert "canary" not in told
+
+
+@pytest.mark.parametrize("name", ['"X Bad"', '"X-Bad\\n"', '""', '"X:"', "Ümlaut"])
+def test_a_header_that_none_can_be_called_is_refused(name: str) -> None:
+    ((where, field, told),) = problems_of(HEADED.format(good="a", bad="b").replace("X-Bad", name))
+    assert (where, field) == ("agents.yaml:6", "agents.a.extra.extra_headers")
+    assert "letters, digits and `-`" in told
+
+
+def test_headers_that_are_none_are_refused() -> None:
+    text = 'agents: {a: {model: openai/m, extra: {extra_headers: "X-A: b"}}}\nselection: random\n'
+    ((_, field, told),) = problems_of(text)
+    assert field == "agents.a.extra.extra_headers"
+    assert "`{NAME: VALUE}`" in told
+
+
+def test_headers_that_http_has_a_form_for_are_taken() -> None:
+    config = parse_config(HEADED.format(good="'Bearer a b; c=\"d\"'", bad="''"))
+    assert config.agents["a"].extra["extra_headers"] == {"X-Good": 'Bearer a b; c="d"', "X-Bad": ""}

@@ -1,8 +1,4 @@
-"""One suite of misbehaving providers against every way a prompt can go: each limit holds on all, or on none.
-
-The ways are our own, both dialects, and LiteLLM's through each kind of client that it has: the OpenAI SDK's, its own
-handler's, and a sync one's in a thread.
-"""
+"""One suite of misbehaving providers against every way a prompt can go: each limit holds on all, or on none."""
 
 from __future__ import annotations
 
@@ -13,124 +9,65 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import pytest
-from aiohttp import web
+import pytest_asyncio
+from transport_ways import COUNTS, TEXT, WAYS, Server, ask, honest, started
 
-from star_agents.agents.answer import Call
-from star_agents.agents.endpoints import resolve
 from star_agents.agents.replies.body import BOUNDS, LARGEST
 from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
-from star_agents.agents.transports.direct import DirectTransport
-from star_agents.agents.transports.litellm import StockTransport
-from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentError, AgentRefused, AgentUnavailable
-from star_agents.limits.json_structure import JsonBounds, JsonMeter, TooMuchJson, measure
 
-KEY = "sk-canary-7d0b3a91"
-PROMPT = "The prompt that goes nowhere else."
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 GZIP = {"Content-Encoding": "gzip"}
 
-WAYS: dict[str, tuple[str, dict[str, Any]]] = {
-    "direct": ("openai/m", {}),
-    "direct, Ollama": ("ollama_chat/m", {}),
-    "OpenAI's SDK": ("openai/m", {"transport": "litellm"}),
-    "Azure": ("azure/m", {"api_version": "2026-01-01"}),
-    "LiteLLM's handler": ("hosted_vllm/m", {"transport": "litellm"}),
-    "Anthropic": ("anthropic/claude-sonnet-4-5", {}),
-    "Gemini": ("gemini/gemini-2.5-flash", {}),
-    "Mistral": ("mistral/m", {}),
-    "Cohere": ("cohere_chat/command-r", {}),
-    "Ollama": ("ollama/m", {}),
-    "Ollama's chat through LiteLLM": ("ollama_chat/m", {"transport": "litellm"}),
-}
 
-
-@dataclass
-class Server:
-    """Answers every path alike, and remembers who asked."""
-
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    status: int = 200
-    endless: bytes = b""
-    """Sent again and again after the body, until the client hangs up."""
-    pause_s: float = 0.0
-    asked: list[str] = field(default_factory=list)
-    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
-    url: str = ""
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(f"{request.path} {(await request.read()).decode()} {request.headers.get('Authorization')}")
-        response = web.StreamResponse(status=self.status, headers={"Content-Type": "application/json", **self.headers})
-        await response.prepare(request)
-        try:
-            await response.write(self.body)
-            while self.endless:
-                await response.write(self.endless)
-                await asyncio.sleep(self.pause_s)
-        except (ConnectionError, asyncio.CancelledError):
-            self.hung_up.set()
-            raise
-        await response.write_eof()
-        return response
-
-
-async def started(server: Server) -> web.AppRunner:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    return runner
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    server = Server()
-    runner = await started(server)
-    yield server
-    await runner.cleanup()
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def servers() -> AsyncIterator[tuple[Server, Server]]:
+    """Two that are started once: starting takes longer than most of what is tried on them."""
+    both = Server(), Server()
+    runners = [await started(one) for one in both]
+    yield both
+    for runner in runners:
+        await runner.cleanup()
     await litellm_env.close_connections()
 
 
+@pytest.fixture
+def server(servers: tuple[Server, Server]) -> Server:
+    """The one that is asked."""
+    servers[0].reset()
+    return servers[0]
+
+
+@pytest.fixture
+def elsewhere(servers: tuple[Server, Server]) -> Server:
+    """One that nobody should ask."""
+    servers[1].reset()
+    return servers[1]
+
+
 @pytest.fixture(params=WAYS)
-async def way(request: pytest.FixtureRequest) -> str:
+def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-async def ask(server: Server, way: str) -> None:
-    """Send once."""
-    model, settings = WAYS[way]
-    agent = AgentConfig(model=model, api_base=server.url, api_key="os.environ/A_KEY", **settings)
-    (endpoint,) = resolve(litellm_env.load, {"it": agent}, {"A_KEY": KEY}, {})["it"]
-    assert (endpoint.route is not None) == way.startswith("direct")
-    call = Call(endpoint=endpoint, messages=[{"role": "user", "content": PROMPT}], shape={}, timeout_s=20.0)
-    direct = DirectTransport()
-    try:
-        await (direct if endpoint.route is not None else StockTransport(litellm_env.load)).complete(call)
-    finally:
-        await direct.aclose()
 
 
 async def failure(server: Server, way: str) -> AgentError:
     """What sending once comes to."""
     try:
-        await ask(server, way)
+        await ask(server.url, way)
     except Exception as error:
         return translate(error, agent="it", model="m")
     raise AssertionError("it was taken in")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_carries_neither_prompt_nor_key_to_another_host(server: Server, way: str, status: int) -> None:
-    elsewhere = Server()
-    runner = await started(elsewhere)
+async def test_a_redirect_carries_neither_prompt_nor_key_to_another_host(
+    server: Server, elsewhere: Server, way: str, status: int
+) -> None:
     server.status, server.headers = status, {"Location": f"{elsewhere.url}/v1/chat/completions"}
     ours = await failure(server, way)
     assert elsewhere.asked == []
@@ -138,7 +75,6 @@ async def test_a_redirect_carries_neither_prompt_nor_key_to_another_host(server:
     assert isinstance(ours, AgentRefused)
     assert elsewhere.url in str(ours)
     assert "`api_base`" in str(ours)
-    await runner.cleanup()
 
 
 async def test_a_body_without_end_is_hung_up_on(server: Server, way: str) -> None:
@@ -150,8 +86,10 @@ async def test_a_body_without_end_is_hung_up_on(server: Server, way: str) -> Non
 
 
 def packed(megabytes: int) -> bytes:
+    """Gzip of zeros that lacks its end: nobody may come as far. Each megabyte is one block, which stands for itself."""
     packer = zlib.compressobj(9, wbits=31)
-    return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(megabytes)), packer.flush()])
+    head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    return head + megabytes * (packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH))
 
 
 BOMB = packed(1000)
@@ -190,9 +128,9 @@ async def test_what_is_packed_in_a_way_that_nobody_asked_for_is_refused(
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"[" + b"[]," * 4_000_000 + b"[]]", f"more than {BOUNDS.containers:,} lists and objects"),
-        (b"[" + b"1," * 8_000_000 + b"1]", f"more than {BOUNDS.elements:,} elements"),
-        (b"{" + b'"":1,' * 1_500_000 + b'"":1}', f"more than {BOUNDS.keys:,} keys"),
+        (b"[" + b"[]," * (BOUNDS.containers + 1) + b"[]]", f"more than {BOUNDS.containers:,} lists and objects"),
+        (b"[" + b"1," * (BOUNDS.elements + 1) + b"1]", f"more than {BOUNDS.elements:,} elements"),
+        (b"{" + b'"":1,' * (BOUNDS.keys + 1) + b'"":1}', f"more than {BOUNDS.keys:,} keys"),
         (b"[" * 200_000 + b"]" * 200_000, f"more than {BOUNDS.depth:,} levels"),
     ],
     ids=["containers", "numbers", "keys", "depth"],
@@ -209,8 +147,8 @@ async def test_a_reply_that_costs_more_to_read_than_it_weighs_is_refused(
 async def test_a_reply_that_trickles_ends_at_the_callers_deadline(server: Server, way: str) -> None:
     """A byte now and then keeps every time-out for a single read quiet."""
     server.body, server.endless, server.pause_s = b"{", b" ", 0.01
-    with pytest.raises(TimeoutError), anyio.fail_after(0.3):
-        await ask(server, way)
+    with pytest.raises(TimeoutError), anyio.fail_after(0.1):
+        await ask(server.url, way)
     await asyncio.wait_for(server.hung_up.wait(), 30)
 
 
@@ -234,13 +172,98 @@ async def test_what_an_error_says_costs_little_to_read(server: Server, way: str,
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, lambda data: zlib.compress(data)[2:-4]])
 async def test_an_honest_reply_that_is_packed_is_read_on_every_way(server: Server, pack: Any) -> None:
-    message = {"role": "assistant", "content": "Four."}
-    told: dict[str, Any] = {"object": "chat.completion", "id": "x", "model": "m", "created": 1}
-    told["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"}]
     server.headers = {"Content-Encoding": "gzip" if pack is gzip.compress else "deflate"}
-    server.body = pack(json.dumps(told).encode())
-    for way in ("direct", "OpenAI's SDK", "LiteLLM's handler"):
-        await ask(server, way)
+    for way in WAYS:
+        server.body = pack(json.dumps(honest(way)).encode())
+        answer = await ask(server.url, way)
+        assert [one.text for one in answer.choices] == [TEXT]
+
+
+# Counts beside an answer.
+
+IMPOSSIBLE = (
+    '"many"',
+    '""',
+    "1e30",
+    "1e999",
+    "NaN",
+    "-7",
+    "2.5",
+    "true",
+    "[]",
+    "[5]",
+    '{"a": 1}',
+    "9" * 5_000,
+    str(2**63),
+)
+
+
+async def test_counts_that_can_be_so_are_believed_on_every_way(server: Server, way: str) -> None:
+    server.body = json.dumps(honest(way)).encode()
+    answer = await ask(server.url, way)
+    assert (answer.prompt_tokens, answer.completion_tokens, answer.usage_doubt) == (*COUNTS, "")
+    assert [(one.text, one.finish_reason) for one in answer.choices] == [(TEXT, "stop")]
+
+
+@pytest.mark.parametrize("wrong", IMPOSSIBLE, ids=lambda text: text[:8])
+async def test_a_count_that_cannot_be_costs_no_answer_on_any_way(server: Server, way: str, wrong: str) -> None:
+    for counts in (("?", COUNTS[1]), (COUNTS[0], "?"), ("?", "?")):
+        server.body = json.dumps(honest(way, *counts)).replace('"?"', wrong).encode()
+        answer = await ask(server.url, way)
+        assert [(one.text, one.finish_reason) for one in answer.choices] == [(TEXT, "stop")]
+        assert (answer.prompt_tokens, answer.completion_tokens) == (0, 0), "of half a count nothing is known"
+        assert answer.usage_doubt
+        assert len(answer.usage_doubt) < 250
+
+
+@pytest.mark.parametrize("usage", ['"many"', "[]", "[[5]]", "5", "-1", "true", "1e999"])
+async def test_something_else_in_place_of_the_counts_costs_no_answer(server: Server, way: str, usage: str) -> None:
+    reply = honest(way)
+    place = next((name for name in ("usage", "usageMetadata") if name in reply), "")
+    if not place:
+        return  # Ollama's stand in the reply itself
+    server.body = json.dumps({**reply, place: "?"}).replace('"?"', usage).encode()
+    answer = await ask(server.url, way)
+    assert [one.text for one in answer.choices] == [TEXT]
+    assert (answer.prompt_tokens, answer.completion_tokens) == (0, 0)
+    assert answer.usage_doubt
+
+
+BESIDE = ("id", "object", "created", "model", "system_fingerprint", "service_tier", "provider_specific_fields")
+BESIDE_A_MESSAGE = ("role", "refusal", "annotations", "audio", "function_call", "provider_specific_fields")
+IN_OPENAIS_FORM = ("direct", "OpenAI's SDK", "Azure", "LiteLLM's handler", "Mistral")
+
+
+@pytest.mark.parametrize("way", IN_OPENAIS_FORM)
+@pytest.mark.parametrize("wrong", ["word", 5, 1e300, True, [1], {"a": 1}], ids=str)
+async def test_no_field_beside_an_answer_in_openais_form_costs_it(server: Server, way: str, wrong: Any) -> None:
+    for name in BESIDE + BESIDE_A_MESSAGE:
+        reply = honest(way)
+        place = reply if name in BESIDE else reply["choices"][0]["message"]
+        place[name] = wrong
+        server.body = json.dumps(reply).encode()
+        answer = await ask(server.url, way)
+        assert [(one.text, one.finish_reason) for one in answer.choices] == [(TEXT, "stop")], name
+        assert (answer.prompt_tokens, answer.completion_tokens) == COUNTS
+
+
+@pytest.mark.parametrize("way", IN_OPENAIS_FORM)
+async def test_a_message_without_a_role_is_an_answer_all_the_same(server: Server, way: str) -> None:
+    reply = honest(way)
+    del reply["choices"][0]["message"]["role"]
+    server.body = json.dumps(reply).encode()
+    assert [one.text for one in (await ask(server.url, way)).choices] == [TEXT]
+
+
+# How often it is sent.
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
+async def test_nothing_is_sent_a_second_time_behind_our_back(server: Server, way: str, status: int) -> None:
+    """Each of those might be paid, and our budgets know of one."""
+    server.status, server.body = status, b'{"error": {"message": "no"}}'
+    await failure(server, way)
+    assert len(server.asked) == 1
 
 
 # Sync requests of LiteLLM.
@@ -274,20 +297,3 @@ async def test_its_sync_requests_follow_no_redirect(server: Server) -> None:
     with pytest.raises(Exception, match="redirects to"):
         await asyncio.to_thread(litellm_env.load().module_level_client.post, f"{server.url}/api/show", json={})
     assert len(server.asked) == 1
-
-
-# The meter.
-
-
-def test_structure_is_measured_the_same_however_the_text_is_cut() -> None:
-    text = json.dumps([{"a": 'x [[{,:"\\" \\\\'}, [1, {"b,": []}]], separators=(",", ":")).encode()
-    exact = JsonBounds(depth=4, containers=5, keys=2, elements=2)
-    for size in range(1, len(text) + 1):
-        meter = JsonMeter(exact)
-        for start in range(0, len(text), size):
-            meter.feed(text[start : start + size])
-    for name in ("depth", "containers", "keys", "elements"):
-        less = {"depth": 4, "containers": 5, "keys": 2, "elements": 2}
-        less[name] -= 1
-        with pytest.raises(TooMuchJson):
-            measure(text, JsonBounds(**less))

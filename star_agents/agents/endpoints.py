@@ -15,6 +15,7 @@ from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price, listed_price
 from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.transports.direct_routes import Route, provider_of, route_to
+from star_agents.agents.transports.litellm_ways import REFUSED, refused
 from star_agents.config.models import AgentConfig, DeploymentConfig, look_up_secret
 from star_agents.config.secrets import written_secrets
 from star_agents.errors import ConfigError, Problem
@@ -123,7 +124,7 @@ def _endpoint(
     surroundings: _Surroundings, agent: AgentConfig, config: DeploymentConfig, where: str, problems: list[Problem]
 ) -> Endpoint:
     respond = surroundings.providers.get(config.model.partition("/")[0])
-    provider = "" if respond is not None else _provider(surroundings.litellm, config.model, where, problems)
+    provider = "" if respond is not None else _provider(surroundings.litellm, config, where, problems)
     params = {"model": config.model}
     for name in ("api_base", "api_version"):
         if value := getattr(config, name):
@@ -149,16 +150,24 @@ def _endpoint(
     )
 
 
-def _provider(litellm: Callable[[], ModuleType], model: str, where: str, problems: list[Problem]) -> str:
-    if provider := provider_of(model):
+def _provider(litellm: Callable[[], ModuleType], config: DeploymentConfig, where: str, problems: list[Problem]) -> str:
+    """Of the model; empty, with a problem, where nobody knows it or LiteLLM must not send to it."""
+    if provider := provider_of(config.model):
         return provider
-    try:
-        return str(litellm().get_llm_provider(model=model)[1])
-    except Exception:
-        fix = "write provider/model, such as openai/gpt-4o-mini or ollama_chat/qwen2.5:14b"
-        message = f"LiteLLM knows no provider for {model!r}"
-        problems.append(Problem(where="agents.yaml", field=f"{where}.model", message=message, fix=fix))
-        return ""
+    provider = config.model.partition("/")[0]
+    message, fix = REFUSED.get(provider, ("", ""))  # before LiteLLM is asked, which would log in to some of them
+    if not message:
+        try:
+            provider = str(litellm().get_llm_provider(model=config.model)[1])
+        except Exception:
+            message = f"LiteLLM knows no provider for {config.model!r}"
+            fix = "write provider/model, such as openai/gpt-4o-mini or ollama_chat/qwen2.5:14b"
+        else:
+            message, fix = refused(provider, config)
+    if not message:
+        return provider
+    problems.append(Problem(where="agents.yaml", field=f"{where}.model", message=message, fix=fix))
+    return ""
 
 
 def _make_known(litellm: ModuleType, model: str, provider: str) -> None:

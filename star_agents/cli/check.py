@@ -20,6 +20,7 @@ from star_agents.agents.price_check import price_notes, unbounded
 from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
 from star_agents.cli.tables import print_json, print_table
+from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.config.reading import read_config
 from star_agents.engine.judges import exam_for
@@ -71,10 +72,11 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
     set_up_logging(level="error")
     config = read_config(config_path, os.environ)
     # What is wrong in the file is said before anything is loaded or asked.
-    stated = [_configuration(config), *_prices(config), *_judging(config)]
-    subjects = list(_subjects(config, is_whole_exam))
-    _say_what_is_tried(subjects)
-    found = anyio.run(_look_at_everything, config, subjects)
+    with lines_from(config_path):
+        stated = [_configuration(config), *_prices(config), *_judging(config)]
+        subjects = list(_subjects(config, is_whole_exam))
+        _say_what_is_tried(subjects)
+        found = anyio.run(_look_at_everything, config, subjects)
     rest = [*stated, *found.scorers]
     spent = _spent(found.inspections, found.reports)
     if as_json:

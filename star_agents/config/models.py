@@ -29,10 +29,10 @@ from star_agents.records import KEEP, SEED, AgentPair
 
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 OWNED_ELSEWHERE = frozenset(
-    {"num_retries", "max_retries", "timeout", "fallbacks", "model", "messages"}
-    | {"stream", "n", "api_base", "api_key", "mock_response"}
+    {"num_retries", "max_retries", "timeout", "fallbacks", "model", "messages", "stream", "n", "mock_response"}
+    | {"api_base", "base_url", "api_key", "custom_llm_provider", "client", "shared_session", "use_litellm_proxy"}
 )
-"""What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call)."""
+"""What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call, one way out)."""
 MAX_AGENTS = 1000
 MAX_PAIRS = 5000
 """Of the pool: 70 agents that both rewrite and answer. Each has its place in the state that every outcome keeps."""

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from star_agents.config.base import EndpointSettings
 from star_agents.config.models import MAX_PAIRS, Config, PairConfig, look_up_secret
+from star_agents.config.requests import unsendable
 from star_agents.config.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
 from star_agents.records import KEEP, SEED
@@ -292,7 +293,7 @@ def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[P
     embedder = config.memory.embedder
     if embedder.startswith("agent:") and embedder.removeprefix("agent:") not in config.agents:
         yield unknown(("memory", "embedder"), embedder.removeprefix("agent:"), "")
-    for location, message, fix in (*_minutes_too_small(config), *_half_prices(config)):
+    for location, message, fix in (*_minutes_too_small(config), *_half_prices(config), *unsendable(config)):
         yield at(location, message, fix)
 
 

@@ -18,7 +18,7 @@ from star_agents.config.models import AgentConfig, Config
 from star_agents.text.content_hash import digest
 from star_agents.text.redaction import SECRET_NAME, SHORTEST_SECRET, STRUCK, redactor
 
-_HEADERS = frozenset({"extra_headers", "headers", "default_headers"})
+HEADERS = frozenset({"extra_headers", "headers", "default_headers"})
 """Parameters that hold HTTP headers."""
 _SECRET_PARAMETER = re.compile(
     r"authori[sz]ation|password|secret|credential|cookie|signature|(?:api|access|private|auth)[_-]?key"
@@ -89,7 +89,7 @@ def _quiet(found: re.Match[str]) -> str:
 
 
 def _in_headers(name: tuple[str, ...]) -> bool:
-    return not _HEADERS.isdisjoint(name[:-1])
+    return not HEADERS.isdisjoint(name[:-1])
 
 
 def _texts(value: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -57,7 +57,7 @@ class DirectTransport:
         route = call.endpoint.route
         if route is None:
             raise ValueError(f"{call.endpoint.model} has no direct route")
-        body = _encode(_ollama_body(call, route) if route.dialect == "ollama" else _openai_body(call, route))
+        body = encode(_ollama_body(call, route) if route.dialect == "ollama" else _openai_body(call, route))
         status, reply, headers = await self._post(route, body)
         if status >= 400:
             raise HttpFailure(status, reply.decode("utf-8", "replace"), headers)
@@ -66,7 +66,7 @@ class DirectTransport:
             raise TypeError(f"the reply is no object but {type(read).__name__}")
         if (failure := error_in(read, headers)) is not None:
             raise failure
-        return _ollama_answer(read, call) if route.dialect == "ollama" else _openai_answer(read, call)
+        return _ollama_answer(read, call) if route.dialect == "ollama" else openai_answer(read, call)
 
     async def aclose(self) -> None:
         """Close every connection. Nothing may be in flight; a later call opens a new pool."""
@@ -124,11 +124,12 @@ def _ollama_body(call: Call, route: Route) -> dict[str, Any]:
     return {"model": route.model, "messages": call.messages, "options": options, "stream": False, **beside}
 
 
-def _encode(body: Mapping[str, Any]) -> bytes:
+def encode(body: Mapping[str, Any]) -> bytes:
+    """JSON of plain data, whatever its texts and keys hold."""
     try:
         return orjson.dumps(body)
     except TypeError:
-        return json.dumps(body).encode()  # half a surrogate pair, or a key that is a number
+        return json.dumps(body).encode()  # a number of 400 digits, half a surrogate pair, or a key that is a number
 
 
 def decode(reply: bytes) -> Any:
@@ -148,7 +149,8 @@ def _whole_number(digits: str) -> int | float:
         return float(digits)
 
 
-def _openai_answer(read: Mapping[str, Any], call: Call) -> Answer:
+def openai_answer(read: Mapping[str, Any], call: Call) -> Answer:
+    """Read a reply in OpenAI's form; raises as ``choices_of`` does."""
     return _answer(read["choices"], call, openai_claims(read.get("usage")))
 
 

@@ -10,10 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+import anyio.to_thread
+
 from star_agents.agents.answer import Answer, Call
+from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import telling_refusals
+from star_agents.agents.replies.for_litellm import Heard, hearing
 from star_agents.agents.replies.reading import choices_of
 from star_agents.agents.replies.usage import Claims, read_usage
+from star_agents.agents.transports.direct import decode, openai_answer
+from star_agents.limits.json_structure import SMALL_BYTES
 
 
 class StockTransport:
@@ -34,33 +40,45 @@ class StockTransport:
             RefusedReply: The reply passes a limit.
             Exception: What LiteLLM raises, and what ``choices_of`` does.
         """
+        with telling_refusals(), hearing() as heard:
+            try:
+                response = await self._ask(call)
+            except Exception:
+                if (answer := await _own_reading(heard.body, call)) is None:
+                    raise
+                return answer
+        return _answer(response, call, heard)
+
+    async def _ask(self, call: Call) -> Any:
         several = {"n": call.n} if call.n > 1 else {}
-        litellm = self._litellm()
-        with telling_refusals():
-            response = await litellm.acompletion(
-                **call.endpoint.params,
-                messages=list(call.messages),
-                timeout=call.timeout_s,
-                max_retries=0,  # the SDKs under it would try again by themselves
-                **several,
-                **call.shape,
-            )
-        return _answer(response, call)
+        return await self._litellm().acompletion(
+            **call.endpoint.params,
+            messages=list(call.messages),
+            timeout=call.timeout_s,
+            **several,
+            **call.shape,
+        )
 
     async def embed(self, params: Mapping[str, str], texts: Sequence[str], *, timeout_s: float) -> Any:
         """Embed once; LiteLLM's response. Raises as ``complete`` does."""
         litellm = self._litellm()
         with telling_refusals():
-            return await litellm.aembedding(**params, input=list(texts), timeout=timeout_s, max_retries=0)
+            return await litellm.aembedding(**params, input=list(texts), timeout=timeout_s)
 
 
-def _answer(response: Any, call: Call) -> Answer:
-    claimed = getattr(response, "usage", None)
-    claims = Claims(
-        prompt=getattr(claimed, "prompt_tokens", None),
-        completion=getattr(claimed, "completion_tokens", None),
-        cached=getattr(getattr(claimed, "prompt_tokens_details", None), "cached_tokens", None),
-    )
+async def _own_reading(body: bytes, call: Call) -> Answer | None:
+    """What the direct way makes of a reply that LiteLLM could not read; ``None`` where that is nothing either."""
+    if not body:
+        return None
+    try:
+        read = decode(body) if len(body) <= SMALL_BYTES else await anyio.to_thread.run_sync(decode, body)
+        return openai_answer(read, call)
+    except (ValueError, LookupError, TypeError, AttributeError, HttpFailure):
+        return None
+
+
+def _answer(response: Any, call: Call, heard: Heard) -> Answer:
+    claims = heard.claims or _claims(getattr(response, "usage", None))
     replied = [_as_sent(choice, call) for choice in response.choices]
     usage = read_usage(claims, call, replied)
     return Answer(
@@ -73,6 +91,15 @@ def _answer(response: Any, call: Call) -> Answer:
     )
 
 
+def _claims(claimed: Any) -> Claims:
+    """What LiteLLM made of the counts, where it was left to read them as they were sent."""
+    return Claims(
+        prompt=getattr(claimed, "prompt_tokens", None),
+        completion=getattr(claimed, "completion_tokens", None),
+        cached=getattr(getattr(claimed, "prompt_tokens_details", None), "cached_tokens", None),
+    )
+
+
 def _as_sent(choice: Any, call: Call) -> dict[str, Any]:
     """A choice as the provider sent it, as far as LiteLLM lets that be seen.
 
@@ -80,8 +107,8 @@ def _as_sent(choice: Any, call: Call) -> dict[str, Any]:
     know where it sets it on the choice afterwards (Anthropic, Bedrock, ``ollama``, ``ollama_chat``): ``stop`` too.
     """
     message = choice.message.model_dump()
-    beside = getattr(choice, "provider_specific_fields", None) or {}
-    within = message.pop("provider_specific_fields", None) or {}
+    beside = _object(getattr(choice, "provider_specific_fields", None))
+    within = _object(message.pop("provider_specific_fields", None))
     reason = choice.finish_reason
     native = beside.get("native_finish_reason")
     # LiteLLM keeps here the word that it has replaced. OpenRouter has a field of this name for the word of the
@@ -89,3 +116,8 @@ def _as_sent(choice: Any, call: Call) -> dict[str, Any]:
     if native and (native == "error" or not call.endpoint.model.startswith("openrouter/")):
         reason = native if reason == "stop" else reason
     return {"message": {**within, **message}, "finish_reason": reason, "error": beside.get("error")}
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """LiteLLM hands on what some providers wrote there, whatever it is."""
+    return value if isinstance(value, Mapping) else {}

@@ -24,6 +24,7 @@ import anyio.to_thread
 import httpx
 
 from star_agents.agents.http_failure import LONGEST_ERROR, HttpFailure
+from star_agents.agents.replies import for_litellm
 from star_agents.agents.replies.body import (
     ENCODINGS,
     RefusedReply,
@@ -33,13 +34,16 @@ from star_agents.agents.replies.body import (
     refuse_redirect,
 )
 from star_agents.agents.replies.reading import error_in
-from star_agents.agents.transports.direct import decode, trusted
+from star_agents.agents.transports.direct import decode, encode, trusted
 from star_agents.limits.json_structure import SMALL_BYTES
 
 
 def install(litellm: ModuleType) -> None:
     """Put the guards where LiteLLM gets its transports; twice is once."""
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler  # noqa: PLC0415  loads LiteLLM
+    from litellm.llms.huggingface import common_utils as huggingface  # noqa: PLC0415
+    from litellm.llms.ollama import common_utils as ollama  # noqa: PLC0415
+    from openai._models import FinalRequestOptions  # noqa: PLC0415  loads the SDK
 
     if isinstance(getattr(litellm, "sync_transport", None), SyncGuard):
         return
@@ -53,7 +57,26 @@ def install(litellm: ModuleType) -> None:
 
     for name in ("create_async_transport", "_create_async_transport"):
         setattr(AsyncHTTPHandler, name, staticmethod(create))
-    setattr(litellm, "sync_transport", SyncGuard())  # noqa: B010  LiteLLM reads it and declares it nowhere
+    # LiteLLM hands `max_retries` on for some providers alone; for the others the SDK would send, and have paid, thrice.
+    setattr(FinalRequestOptions, "get_max_retries", lambda self, max_retries: 0)  # noqa: B010  not ours to declare
+    guard = SyncGuard()
+    setattr(litellm, "sync_transport", guard)  # noqa: B010  LiteLLM reads it and declares it nowhere
+    # These two ask by `httpx.get`: which models an Ollama has, and which servers have a model of Hugging Face.
+    for module in (huggingface, ollama):
+        setattr(module, "httpx", _guarded_httpx(guard))  # noqa: B010
+
+
+def _guarded_httpx(guard: SyncGuard) -> ModuleType:
+    """The module ``httpx`` with a ``get`` that goes through the guard."""
+    guarded = ModuleType("httpx")
+    vars(guarded).update(vars(httpx))
+
+    def get(url: str, **options: Any) -> httpx.Response:
+        with httpx.Client(transport=guard) as client:
+            return client.get(url, **options)
+
+    setattr(guarded, "get", get)  # noqa: B010
+    return guarded
 
 
 class Guard(httpx.AsyncBaseTransport):
@@ -68,7 +91,7 @@ class Guard(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and read the whole reply; raises HttpFailure for a redirect and RefusedReply beyond a limit."""
-        request.headers["Accept-Encoding"] = ENCODINGS
+        _prepare(request)
         response = await self._inner.handle_async_request(request)
         try:
             refuse_redirect(response.status_code, response.headers)
@@ -107,7 +130,7 @@ class SyncGuard(httpx.BaseTransport):
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop()
             raise httpx.ConnectError("a request that would hold up the event loop is not sent", request=request)
-        request.headers["Accept-Encoding"] = ENCODINGS
+        _prepare(request)
         response = self._inner.send(request, stream=True, follow_redirects=False)
         try:
             refuse_redirect(response.status_code, response.headers)
@@ -124,11 +147,21 @@ class SyncGuard(httpx.BaseTransport):
         """Nothing: every sync client of LiteLLM shares this one, and closes it at its own end."""
 
 
+def _prepare(request: httpx.Request) -> None:
+    """As it is to go out.
+
+    User and password of the address are in ``Authorization`` by now, and aiohttp refuses to send both.
+    """
+    for_litellm.forget()
+    request.headers["Accept-Encoding"] = ENCODINGS
+    request.url = request.url.copy_with(username=None, password=None)
+
+
 def _readable(response: httpx.Response, body: bytes) -> bytes:
     """A body that LiteLLM reads right, and loses no time on.
 
-    It takes some errors with status 200 for empty answers (``ollama/``), and searches what an error says for secrets
-    with patterns that take ten seconds for a megabyte.
+    It takes some errors with status 200 for empty answers (``ollama/``), raises over counts that cannot be, and
+    searches what an error says for secrets with patterns that take ten seconds for a megabyte.
 
     Raises:
         HttpFailure: The reply is an error, though its status is none.
@@ -148,7 +181,8 @@ def _readable(response: httpx.Response, body: bytes) -> bytes:
         raise RefusedReply(f"the reply is no object but {type(read).__name__}")
     if (failure := error_in(read, response.headers)) is not None:
         raise failure
-    return body
+    mended = for_litellm.note(read, body)
+    return body if mended is None else encode(mended)
 
 
 def _whole(response: httpx.Response, body: bytes) -> httpx.Response:
