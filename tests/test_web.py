@@ -407,7 +407,9 @@ async def test_some_downloads_go_on_at_once_and_one_more_has_to_wait() -> None:
 # Limits
 
 
-FEW = Limits(document_bytes=5000, row_bytes=5000, lines_bytes=20_000, rows=50, piece_s=0.05, body_s=0.2)
+FEW = Limits(
+    document_bytes=5000, row_bytes=5000, lines_bytes=20_000, rows=50, blank_lines=100, piece_s=0.05, body_s=0.2
+)
 
 
 def row(length: int) -> bytes:
@@ -430,6 +432,8 @@ def row(length: int) -> bytes:
         (b"[%s]" % b",".join([row(30)] * 51), {}, 413),
         (b"\n".join([row(30)] * 50), LINES, 202),
         (b"\n".join([row(30)] * 51), LINES, 413),
+        (row(30) + b"\n" * 101, LINES, 202),
+        (row(30) + b"\n" * 102, LINES, 413),
     ],
 )
 async def test_a_body_of_any_kind_has_a_limit(data: bytes, headers: dict[str, str], status: int) -> None:

@@ -156,7 +156,7 @@ async def lines(request: web.Request, hear: Callable[[bytes], object]) -> AsyncI
     """
     limits, turns = request.app[LIMITS], Turns()
     number, begin, size, meter = 1, 0, 0, JsonMeter(limits.lines)
-    begun = bytearray()
+    begun, blank = bytearray(), 0
     async for piece in pieces(request, limits.lines_bytes):
         hear(piece)
         size += len(piece)
@@ -168,6 +168,8 @@ async def lines(request: web.Request, hear: Callable[[bytes], object]) -> AsyncI
             begun.clear()
             if line.strip():
                 yield Line(line, number, begin)
+            elif (blank := blank + 1) > limits.blank_lines:
+                raise too_long(limits.lines_bytes, size, limits, f"more than {limits.blank_lines:,} blank lines; ")
             number += 1
             begin += len(line) + 1
         begun += rest

@@ -44,6 +44,8 @@ class Limits:
     """What a row may hold."""
     lines_bytes: int = 64 * MIB
     """A body of JSON lines."""
+    blank_lines: int = 500_000
+    """Of such a body: stepping over them takes time too."""
     lines: JsonBounds = _LINES
     """What all its lines may hold together: memory."""
     rows: int = 100_000

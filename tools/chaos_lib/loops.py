@@ -209,6 +209,17 @@ def scorer(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     return Result(counted=f"{ways}; {report.deaths:,} processes replaced", violations=report.violations)
 
 
+def posts(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Long and hostile POSTs."""
+    report = loops.post_hostile(folder, rounds=rounds, seed=seed)
+    answers = ", ".join(f"{count:,} × {status or 'hung up on'}" for status, count in sorted(report.statuses.items()))
+    return Result(
+        counted=f"{report.megabytes:,.0f} MB of {len(report.kinds)} kinds: {answers}; {report.taken:,} seeds taken; "
+        f"slowest /livez {report.slowest_s:.2f} s; at most {report.memory_mib:.0f} MiB more than at rest",
+        violations=report.violations,
+    )
+
+
 LOOPS: dict[str, Loop] = {
     name: Loop(what=what, unit=unit, full=full, module=f"chaos_{module}", count=count)
     for name, what, unit, full, module, count in (
@@ -229,6 +240,7 @@ LOOPS: dict[str, Loop] = {
         ("faults", "one candidate that the referee's provider fails on", "seeds", 1_000, "faults", faults),
         ("lock", "a second daemon on one folder", "daemons", 100, "lock", lock),
         ("scorer", "scorer processes killed, stopped, hung", "times", 500, "scorer", scorer),
+        ("posts", "long and hostile POSTs", "bodies", 300, "posts", posts),
         ("gone", "files of an open store removed or replaced", "times", 2_000, "gone", gone),
     )
 }

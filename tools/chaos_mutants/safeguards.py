@@ -330,6 +330,47 @@ TESTED_MUTANTS = (
         "        self._moved[target] = file\n",
         "",
     ),
+    _mutant(
+        "long-posts-in-turns",
+        "a long POST is parsed in turns with everybody else",
+        "test_web_documents.py::test_others_have_their_turns_while_a_long_document_is_parsed",
+        "star_agents/limits/turns.py",
+        "if time.perf_counter() >= self._over:",
+        "if False:",
+    ),
+    _mutant(
+        "members-one-by-one",
+        "a row with more elements than a row may have is refused while it is parsed",
+        "test_web_documents.py::test_what_is_too_much_is_refused_with_its_place",
+        "star_agents/web/documents.py",
+        "if self._members > self._limits.members:",
+        "if False:",
+    ),
+    _mutant(
+        "long-rows",
+        "a row that is too long is refused",
+        "test_web_documents.py::test_what_is_too_much_is_refused_with_its_place",
+        "star_agents/web/documents.py",
+        "if (size := self.bytes() - begin) > self._limits.size:\n                raise TooLong(self._row, size)\n            await",
+        "if (size := self.bytes() - begin) < 0:\n                raise TooLong(self._row, size)\n            await",
+    ),
+    # What providers answer
+    _mutant(
+        "packed-size",
+        "a reply that unpacks to nothing is hung up on however long it is",
+        "test_transport_limits.py::test_gzip_that_holds_nothing_however_long_is_hung_up_on",
+        "star_agents/agents/replies/body.py",
+        "if self._packed > self._largest:",
+        "if False:",
+    ),
+    _mutant(
+        "no-wait-on-the-event-loop",
+        "LiteLLM's sync requests are refused on the event loop",
+        "test_transport_limits.py::test_litellm_never_waits_for_a_server_on_the_event_loop",
+        "star_agents/agents/transports/litellm_http.py",
+        "            asyncio.get_running_loop()\n            raise",
+        "            raise RuntimeError\n            raise",
+    ),
     # Secrets, and texts that would be run
     _mutant(
         "secrets-in-answers",

@@ -1,0 +1,1 @@
+"""How soon a daemon answers while it takes in long POSTs."""
