@@ -11,7 +11,9 @@ import threading
 from collections import Counter
 from urllib.parse import urlsplit
 
-from posts_bench.bodies import KINDS, Body
+from hostile_bodies import Body
+
+from posts_bench.bodies import KINDS
 
 PATIENCE_S = 120.0
 
@@ -42,11 +44,16 @@ def main() -> None:
     body = next(bodies)
     print("made", flush=True)
     sys.stdin.readline()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    threading.Thread(target=_wait_for_end, args=(over,), daemon=True).start()
     while not over.is_set():
         answers[send(urlsplit(given.url).netloc, body)] += 1
         body = next(bodies)
     print(json.dumps(answers))
+
+
+def _wait_for_end(over: threading.Event) -> None:
+    sys.stdin.read()
+    over.set()
 
 
 if __name__ == "__main__":
