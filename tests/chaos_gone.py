@@ -17,7 +17,7 @@ from star_agents.storage.lock import LOCK_FILE
 from star_agents.storage.store import STORE_FILE, Store
 
 FILES = (STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm", LOCK_FILE)
-NOTICED_S = 10.0
+NOTICED_S = 60.0
 """An idle store looks every second; a machine may be busy."""
 
 

@@ -25,7 +25,7 @@ MORTAL = str(Path(__file__).with_name("scoring_mortal_worker.py"))
 LIMITS = Limits(look_s=5, stopped_s=60, request_s=299, first_rate_cpu=1e9, slack=0)
 ENOUGH = 60
 """Looks after which every limit is passed."""
-ANSWERED_S = 20.0
+ANSWERED_S = 120.0
 """A call that is not answered by then never will be."""
 
 

@@ -16,7 +16,7 @@ from daemons import Running
 from lines import agents_yaml
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
 """How long a test waits for what a healthy page shows within a second."""
 PRICED = ", input_cost_per_token: 0.00001, output_cost_per_token: 0.00002"
 FAST_EVOLUTION = "{evolution: {rate: 0.05}, budget_usd: 20}"

@@ -61,14 +61,14 @@ async def working(
 
 async def resting(line: Line) -> str:
     """The reason, once the line rests."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while line.waiting_for is None:
             await anyio.lowlevel.checkpoint()
     return line.waiting_for.reason
 
 
 async def all_done(line: Line) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while (await line.store.counts()).done < 12:
             await anyio.lowlevel.checkpoint()
 
@@ -164,7 +164,7 @@ async def test_a_line_that_rests_ends_at_once_when_it_is_told_to(tmp_path: Path)
     async with OpenAIServer() as server:
         config = priced(server.url, "budget_usd: 0")
         async with working(config, tmp_path, is_batch=False, clock=Clock(), hear=lambda event: None) as line:
-            with anyio.fail_after(30):
+            with anyio.fail_after(60):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(line.work)
                     await resting(line)

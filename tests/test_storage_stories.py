@@ -339,7 +339,7 @@ def test_one_sentence_says_why(chosen: int | None, candidates: list[Assessed], s
 
 
 async def test_questions_are_asked_by_a_few_at_once_and_see_what_is_committed(store: Store, tmp_path: Path) -> None:
-    together, seen = threading.Barrier(QUESTIONS, timeout=30), set[int]()
+    together, seen = threading.Barrier(QUESTIONS, timeout=60), set[int]()
 
     def question(reader: StoreReader) -> int:
         together.wait()
