@@ -17,7 +17,7 @@ import pytest
 from anyio.to_thread import run_sync
 from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start, taken
 from lines import agents_yaml, read_jsonl, results
-from openai_server import Answer, Hang, OpenAIServer
+from openai_server import Answer, Body, Hang, OpenAIServer, brain
 
 
 @pytest.fixture(scope="module")
@@ -257,18 +257,30 @@ def test_a_signal_while_the_daemon_is_still_starting_ends_it_with_0(tmp_path: Pa
     assert daemon.other == []
 
 
-def test_what_a_drained_daemon_left_waiting_is_worked_by_the_next_one(tmp_path: Path, url: str) -> None:
-    daemon, base = start(tmp_path, agents_yaml(url))
-    with daemon:
-        post(base, rows(0, 150))
-        daemon.wait_for("outcome_committed")
-        assert daemon.end() == 0
-    done = len(results(tmp_path / "data"))
-    assert 0 < done < 150
-    daemon, _ = start(tmp_path, agents_yaml(url))
-    with daemon:
-        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 150)
-        assert daemon.end() == 0
+async def test_what_a_drained_daemon_left_waiting_is_worked_by_the_next_one(tmp_path: Path) -> None:
+    drains = asyncio.Event()
+
+    async def half_of_it(body: Body) -> Answer:
+        if len(server.charged) >= 300:
+            await drains.wait()
+        return brain(body)
+
+    async with OpenAIServer(half_of_it) as server:
+        text = agents_yaml(server.url, replaced="concurrency: 8")
+        daemon, base = await run_sync(start, tmp_path, text)
+        with daemon:
+            await run_sync(post, base, rows(0, 150))
+            await run_sync(daemon.wait_for, "outcome_committed")
+            daemon.process.send_signal(signal.SIGTERM)
+            await run_sync(daemon.wait_for, "state_changed", lambda line: line["state"] == "draining")
+            drains.set()
+            assert await run_sync(daemon.process.wait, PATIENCE_S) == 0
+        done = len(results(tmp_path / "data"))
+        assert 0 < done < 150
+        daemon, _ = await run_sync(start, tmp_path, text)
+        with daemon:
+            await run_sync(daemon.wait_for, "outcome_committed", lambda line: line["seq"] == 150)
+            assert await run_sync(daemon.end) == 0
     found = results(tmp_path / "data")
     assert len({result.seed.id for result in found}) == len(found) == 150
 
