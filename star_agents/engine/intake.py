@@ -19,6 +19,9 @@ from star_agents.process.crash_points import crash_point
 from star_agents.records import SEED, Seed
 from star_agents.storage.seed_files import Collection, SeedFile
 
+_LOOKED_AT = 1000
+"""Seeds between two turns of everybody else."""
+
 
 async def take_in_rows(
     line: Line, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None = None
@@ -47,7 +50,10 @@ async def take_in_file(line: Line, file: SeedFile, source: str, request: tuple[s
     Raises:
         SeedFileError: with every bad row; then none is taken in.
     """
-    problems = [*file.problems, *intake_problems(line.config, file.seeds)]
+    problems, turns = list(file.problems), Turns()
+    for start in range(0, len(file.seeds), _LOOKED_AT):
+        problems += intake_problems(line.config, file.seeds[start : start + _LOOKED_AT])
+        await turns.give_way()
     if problems:
         raise await _refusal(line, problems, source)
     more = {"repeated": file.repeated, "not_read": list(file.not_read)}
