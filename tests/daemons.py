@@ -35,6 +35,7 @@ class Running:
         self.lines: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._news = threading.Condition()
+        self._is_over = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -48,6 +49,7 @@ class Running:
                     self.other.append(line.rstrip())
                 self._news.notify_all()
         with self._news:
+            self._is_over = True
             self._news.notify_all()
 
     def wait_for(self, event: str, test: Callable[[dict[str, Any]], bool] = lambda line: True) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class Running:
             return next((line for line in self.lines if line.get("event") == event and test(line)), None)
 
         with self._news:
-            if not self._news.wait_for(lambda: found() is not None or not self._reader.is_alive(), PATIENCE_S):
+            if not self._news.wait_for(lambda: found() is not None or self._is_over, PATIENCE_S):
                 raise TimeoutError(f"no {event} within {PATIENCE_S} s; log: {self.lines[-5:]} {self.other[-5:]}")
             line = found()
         assert line is not None, f"the process ended without {event}: {self.lines[-5:]} {self.other[-5:]}"
@@ -66,7 +68,7 @@ class Running:
     def wait_until(self, test: Callable[[], bool]) -> bool:
         """Look with every log line whether the test holds; False where it does not in time, or the process ended."""
         with self._news:
-            self._news.wait_for(lambda: test() or not self._reader.is_alive(), PATIENCE_S)
+            self._news.wait_for(lambda: test() or self._is_over, PATIENCE_S)
             return test()
 
     def count(self, event: str) -> int:
@@ -75,9 +77,11 @@ class Running:
             return sum(1 for line in self.lines if line.get("event") == event)
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and return the exit code."""
+        """Send a signal, hear the process out, and return the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=PATIENCE_S)
+        code = self.process.wait(timeout=PATIENCE_S)
+        self._reader.join(timeout=PATIENCE_S)
+        return code
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +90,7 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self._reader.join(timeout=10)
+        self._reader.join(timeout=PATIENCE_S)
         for pipe in (self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()

@@ -21,7 +21,7 @@ from openai_server import Answer, Body, Fault, Hang, Move, OpenAIServer
 
 DRAIN = "server: {drain_s: 1}\nconcurrency: 4\n"
 BASE = "base_pairs: [{instruction: keep, response: a}]\n"
-LATEST_S = 40.0
+LATEST_S = 90.0
 """Of the whole end, files written: the drain itself is one second, and other work may share the machine."""
 
 
@@ -30,11 +30,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.text = ""
+        self.is_whole = anyio.Event()
 
     async def listen(self, process: Process) -> None:
         assert process.stderr is not None
         async for piece in process.stderr:
             self.text += piece.decode()
+        self.is_whole.set()
 
 
 @asynccontextmanager
@@ -68,10 +70,12 @@ async def until(condition: Callable[[], object]) -> None:
             await anyio.sleep(0.02)
 
 
-async def end(process: Process, number: signal.Signals) -> int:
+async def end(process: Process, heard: Heard, number: signal.Signals) -> int:
     process.send_signal(number)
     with anyio.fail_after(LATEST_S):
-        return await process.wait()
+        code = await process.wait()
+        await heard.is_whole.wait()
+    return code
 
 
 def hangs(body: Body) -> Move:
@@ -87,7 +91,7 @@ async def test_a_provider_that_hangs_is_waited_for_no_longer_than_the_limit(
         running(tmp_path, agents_yaml(server.url, replaced=DRAIN)) as (run, heard),
     ):
         await until(lambda: server.in_flight)
-        assert await end(run, number) == 128 + number
+        assert await end(run, heard, number) == 128 + number
         assert "it ends after 1 s (`server.drain_s`)" in heard.text
         assert "4 seeds were not finished and wait again" in heard.text
     assert (tmp_path / "out" / "summary.json").exists(), "what is done is written all the same"
@@ -100,7 +104,7 @@ async def test_calls_behind_an_agents_own_requests_per_minute_hold_nobody_up(tmp
         running(tmp_path, text.replace("URL", server.url)) as (run, heard),
     ):
         await until(lambda: "requests_per_minute" in heard.text)
-        assert await end(run, signal.SIGTERM) == 143
+        assert await end(run, heard, signal.SIGTERM) == 143
         assert "slowed down by its own `requests_per_minute`" in heard.text
 
 
@@ -114,7 +118,7 @@ async def test_a_base_pairs_server_that_is_down_is_named_when_it_is_waited_for_a
     async with OpenAIServer(moves) as server, running(tmp_path, text.replace("URL", server.url)) as (run, heard):
         await until(lambda: "agent a: a/0 is down" in heard.text)
         assert "the cat sat on it" in heard.text
-        assert await end(run, signal.SIGTERM) == 143
+        assert await end(run, heard, signal.SIGTERM) == 143
         assert "waiting for agent a, which is down" in heard.text
 
 
@@ -122,7 +126,7 @@ async def test_a_judge_that_hangs_in_its_exam_holds_nobody_up(tmp_path: Path) ->
     text = "referee: {agents: [a], exam: refuse}\n" + DRAIN
     async with OpenAIServer(hangs) as server, running(tmp_path, agents_yaml(server.url, replaced=text)) as (run, heard):
         await until(lambda: server.in_flight)
-        assert await end(run, signal.SIGTERM) == 143
+        assert await end(run, heard, signal.SIGTERM) == 143
         assert "stopped by SIGTERM" in heard.text
 
 
@@ -155,7 +159,7 @@ async def test_a_judge_that_is_down_in_its_exam_is_named_and_holds_nobody_up(tmp
         running(tmp_path, text.replace("URL", server.url)) as (run, heard),
     ):
         await until(lambda: "agent a: a/0 is down" in heard.text)
-        assert await end(run, signal.SIGTERM) == 143
+        assert await end(run, heard, signal.SIGTERM) == 143
 
 
 async def test_a_provider_that_asks_for_a_long_rest_holds_nobody_up(tmp_path: Path) -> None:
@@ -166,5 +170,5 @@ async def test_a_provider_that_asks_for_a_long_rest_holds_nobody_up(tmp_path: Pa
         running(tmp_path, text.replace("URL", server.url)) as (run, heard),
     ):
         await until(lambda: "429" in heard.text)
-        assert await end(run, signal.SIGTERM) == 143
+        assert await end(run, heard, signal.SIGTERM) == 143
         assert "slowed down by its provider (429)" in heard.text
