@@ -432,6 +432,6 @@ def test_one_file_alone_knows_the_library() -> None:
         for name, path in modules().items()
         if any(one.partition(".")[0] == "opentelemetry" for one in imports_of(path))
     }
-    assert knowing == {"telemetry_spans"}
+    assert knowing == {"observe.telemetry_spans"}
     imported = {one for path in modules().values() for one in imports_of(path)}
     assert "star_agents.observe.telemetry_spans" not in imported
