@@ -175,7 +175,7 @@ _CLAIMS: dict[str, Claim] = {
     "config_applied": lambda before, after, _passes, _: after.revisions > before.revisions,
     "deaths_counted": lambda _before, after, _passes, _: after.working == 0,
     "texts_cleared": lambda before, after, passes, _: after.cleared - before.cleared == passes,
-    "backup_before_rename": lambda _before, _after, _passes, told: (told.folder / f".{BACKUP}.part").exists(),
+    "backup_before_rename": lambda _before, _after, _passes, told: any(told.folder.glob(".*.part")),
     "index_before_rename": lambda _before, _after, _passes, told: (told.data / INDEX_FILE).with_suffix(".new").exists(),
     "index_saved": lambda _before, _after, _passes, told: not (told.data / INDEX_FILE).with_suffix(".new").exists(),
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -63,6 +65,34 @@ async def test_a_backup_is_of_one_moment_although_commits_fall_between_its_steps
         steps = (await store.counts()).seeds - before.seeds
         assert steps > 2
         assert backup.seeds == before.seeds, "what was committed after the first step is not in it"
+
+
+async def test_a_backup_may_have_the_longest_name_that_a_file_can_have(tmp_path: Path) -> None:
+    target = tmp_path / "kept" / ("b" * os.pathconf(tmp_path, "PC_NAME_MAX"))
+    target.parent.mkdir()
+    async with await Store.open(tmp_path / "store") as store:
+        await fill(store, 4)
+        back_up(tmp_path / "store", target)
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    with StoreReader(restore(target, tmp_path / "restored")) as reader:
+        assert reader.counts().seeds == 4
+
+
+async def test_what_a_killed_backup_left_is_gone_after_the_next(tmp_path: Path) -> None:
+    target = tmp_path / "kept" / "store.bak"
+    target.parent.mkdir()
+    async with await Store.open(tmp_path / "store") as store:
+        await fill(store, 4)
+
+        def kill(_share: float) -> None:
+            (left,) = target.parent.glob(".*.part")
+            shutil.copy(left, tmp_path / left.name)
+
+        back_up(tmp_path / "store", target, progress=kill)
+        (left,) = tmp_path.glob(".*.part")
+        left.rename(target.parent / left.name)
+        back_up(tmp_path / "store", target)
+    assert [path.name for path in target.parent.iterdir()] == ["store.bak"]
 
 
 async def test_a_damaged_store_never_replaces_a_good_backup(tmp_path: Path) -> None:

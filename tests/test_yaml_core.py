@@ -224,6 +224,34 @@ def test_what_cannot_be_read_is_a_problem_with_its_line(text: str, line: int, sa
     assert (found.where, says in f"{found.message} {found.fix}") == (f"agents.yaml:{line}", True), str(found)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[&a 1, *a, &a 2, *a, *a]", [1, 1, 2, 2, 2]),
+        ("a: &x {n: 1}\nb: *x\nc: &x {n: 2}\nd: {<<: *x, m: 3}", {"b": {"n": 1}, "d": {"n": 2, "m": 3}}),
+        ("a: &x [1]\nb: &x [&x 2, *x]\nc: *x", {"b": [2, 2], "c": 2}),
+        ("&k a: 1\n&k b: *k", {"a": 1, "b": "b"}),
+    ],
+)
+def test_an_alias_means_the_latest_anchor_of_that_name_before_it(text: str, value: Any) -> None:
+    found = read(text)
+    assert (found if isinstance(value, list) else {name: found[name] for name in value}) == value
+
+
+def test_an_anchor_that_is_set_anew_still_cannot_hold_itself() -> None:
+    with pytest.raises(YamlError, match="holds itself"):
+        compose("a: &x [1]\nb: &x [*x]")
+
+
+def test_an_alias_bomb_of_one_name_that_is_set_anew_is_refused() -> None:
+    rows = ", ".join(["*a"] * 9)
+    bomb = "l0: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"h{n}: &b [{rows}]\nl{n}: &a [{rows.replace('*a', '*b')}]\n" for n in range(1, 5)
+    )
+    with pytest.raises(YamlError, match="holds more than 20,000 keys and values"):
+        compose(bomb)
+
+
 def test_an_alias_bomb_is_refused_whether_it_repeats_or_merges() -> None:
     bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(8)

@@ -84,13 +84,21 @@ class _Loader(yaml.SafeLoader):
         """As PyYAML does, within bounds: a text that is too large is not read to its end."""
         self._nodes += 1
         self._depth += 1
-        line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
         _refuse_more_than(MAX_NODES, self._nodes, line)
         if self._depth > MAX_DEPTH:
             raise YamlError(f"is nested too deeply: more than {MAX_DEPTH} levels", line=line, fix="make it flatter")
+        self._free(event)
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def _free(self, event: yaml.Event) -> None:
+        """Let an anchor be set anew: an alias means the latest before it (YAML 1.2.2, section 7.1), which PyYAML
+        refuses."""
+        if isinstance(event, yaml.NodeEvent) and not isinstance(event, yaml.AliasEvent):
+            self.anchors.pop(event.anchor, None)
 
 
 def _resolve_by(tag: str, pattern: re.Pattern[str]) -> None:

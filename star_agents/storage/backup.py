@@ -6,6 +6,7 @@ that no commit of the daemon starts the copy again; the daemon's log grows meanw
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -55,7 +56,7 @@ def back_up(folder: Path, target: Path, *, progress: Callable[[float], None] = l
         raise StoreError(f"{folder}: there is no store here (name the folder of a `run` or `serve`)")
     if target.is_dir() or target.resolve() == source.resolve():
         raise StoreError(f"{target}: cannot be the backup (name a file that is not the store itself)")
-    draft = target.with_name(f".{target.name}.part")
+    draft = _draft_of(target)
     try:
         draft.unlink(missing_ok=True)
         with store_errors(source), closing(connect_reading(source)) as reading:
@@ -71,6 +72,16 @@ def back_up(folder: Path, target: Path, *, progress: Callable[[float], None] = l
         for left in (draft, *(draft.with_name(draft.name + end) for end in ("-wal", "-shm", "-journal"))):
             left.unlink(missing_ok=True)
     return backup
+
+
+def _draft_of(target: Path) -> Path:
+    """Where the copy stands until it is whole: the same each time, so that one that a kill left is replaced.
+
+    Its name is short whatever the target's is: a file may have the longest name that the file system takes, and SQLite
+    puts files with longer names beside it.
+    """
+    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    return target.with_name(f".{name}.part")
 
 
 def _copy(reading: sqlite3.Connection, draft: Path, progress: Callable[[float], None]) -> None:
