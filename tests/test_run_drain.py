@@ -1,4 +1,7 @@
-"""SIGTERM to a `run` is heard whatever it waits for: it ends within `server.drain_s`, and says who is waited for."""
+"""SIGTERM to a `run` is heard whatever it waits for: it ends within `server.drain_s`, and says who is waited for.
+
+Loop: chaos_run_drain.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio.abc import Process
+from chaos_run_drain import drain_runs
 from lines import agents_yaml
 from openai_server import Answer, Body, Fault, Hang, Move, OpenAIServer
 
@@ -172,3 +176,13 @@ async def test_a_provider_that_asks_for_a_long_rest_holds_nobody_up(tmp_path: Pa
         await until(lambda: "429" in heard.text)
         assert await end(run, heard, signal.SIGTERM) == 143
         assert "slowed down by its provider (429)" in heard.text
+
+
+@pytest.mark.timeout(300)
+def test_signals_at_random_moments_over_a_hostile_provider_end_a_run_in_time_and_cost_no_seed_and_no_second_payment(
+    tmp_path: Path,
+) -> None:
+    report = drain_runs(tmp_path, rounds=4, seed=5)
+    assert report.violations == []
+    assert report.signals.total() == 4
+    assert report.outcomes == report.seeds > 0

@@ -119,6 +119,18 @@ def drain(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     )
 
 
+def run_drain(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Signals to a batch over a provider that hangs and asks for long rests."""
+    report = loops.drain_runs(folder, rounds=rounds, seed=seed)
+    signals = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.signals.items()))
+    return Result(
+        counted=f"{signals}; {report.waiting} runs ended with seeds waiting, slowest {report.slowest_s:.1f} s, "
+        f"{report.seeds:,} seeds, {report.outcomes:,} outcomes, {report.charges:,} calls, {report.repaid_in_flight} of "
+        f"them repaid in flight (at most {report.worst_in_flight} after one signal)",
+        violations=report.violations,
+    )
+
+
 def edits(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """agents.yaml edited under load."""
     report = loops.edit_rounds(folder, rounds=rounds, random_seed=seed)
@@ -230,6 +242,7 @@ LOOPS: dict[str, Loop] = {
         ("wal", "torn write-ahead log", "recoveries", 100_000, "wal", wal),
         ("model", "the store against a model", "sequences", 50_000, "store_model", model),
         ("drain", "SIGTERM at random moments", "signals", 500, "daemon", drain),
+        ("run-drain", "signals to a run whose provider hangs or rests", "runs", 300, "run_drain", run_drain),
         ("edits", "agents.yaml edited under load", "edits", 1_000, "daemon", edits),
         ("config", "agents.yaml as nobody means it", "files", 10_000, "config", config),
         ("input", "malformed input", "cases", 2_000, "input", input_),

@@ -210,6 +210,34 @@ MUTANTS = (
         sign="large: .* took",
     ),
     Mutant(
+        name="run-drain-limit",
+        promise="a batch that was told to stop ends within its limit, whatever it waits for",
+        edits=[
+            Edit(
+                "star_agents/interruption.py",
+                "                scope.deadline = anyio.current_time() + limit\n",
+                "",
+            )
+        ],
+        loop="run-drain",
+        rounds=8,
+        sign="did not end within",
+    ),
+    Mutant(
+        name="run-second-signal",
+        promise="a second signal ends a batch at once",
+        edits=[
+            Edit(
+                "star_agents/interruption.py",
+                "                    scope.cancel()\n                    return\n",
+                "                    continue\n",
+            )
+        ],
+        loop="run-drain",
+        rounds=12,
+        sign=" then .* did not end within",
+    ),
+    Mutant(
         name="lock",
         promise="one daemon works on a store",
         edits=[

@@ -231,6 +231,14 @@ TESTED_MUTANTS = (
         "            self._give_up(message)\n",
         "",
     ),
+    _mutant(
+        "run-drains-within-its-limit",
+        "a batch that was told to stop waits for a provider that hangs no longer than its limit",
+        "test_run_drain.py::test_a_provider_that_hangs_is_waited_for_no_longer_than_the_limit",
+        "star_agents/interruption.py",
+        "                scope.deadline = anyio.current_time() + limit\n",
+        "",
+    ),
     # What is chosen and learned
     _mutant(
         "unreadable-wins-nothing",
