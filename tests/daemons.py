@@ -11,7 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -23,8 +23,8 @@ PATIENCE_S = 90.0
 class Running:
     """A `star_agents` process whose JSON log lines are read as they come."""
 
-    def __init__(self, *arguments: str | Path) -> None:
-        environment = {**os.environ, "LINE_TEST_KEY": "sk-line-test"}
+    def __init__(self, *arguments: str | Path, environ: Mapping[str, str] = {}) -> None:
+        environment = {**os.environ, "LINE_TEST_KEY": "sk-line-test", **environ}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "star_agents", *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -96,6 +96,19 @@ class Running:
             pipe.close()
 
 
+def star_agents(*arguments: str | Path, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, to its end."""
+    command = [sys.executable, "-m", "star_agents", *map(str, arguments)]
+    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, check=False)
+
+
+def replace(path: Path, text: str) -> None:
+    """As editors do: write a new file, then rename it over the old one."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    draft.rename(path)
+
+
 @contextmanager
 def provider(book: Path) -> Iterator[str]:
     """The OpenAI-compatible test server as a process with a book of what it charged; yields its base URL."""
@@ -153,6 +166,18 @@ def start(folder: Path, config: str) -> tuple[Running, str]:
     daemon = Running("serve", "-c", path, "--data-dir", folder / "data", "--port", "0")
     ready = daemon.wait_for("state_changed", lambda line: line["state"] == "ready")
     return daemon, ready["detail"].split()[0]
+
+
+def fetch(url: str, token: str, data: object = None) -> str:
+    """What a door says, refusals included, as text; with data a POST."""
+    body = None if data is None else json.dumps(data).encode()
+    request = urllib.request.Request(url, data=body, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return str(response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return str(error.read())
 
 
 def refusal(base: str, data: Any = None, path: str = "/v1/seeds", **headers: str) -> urllib.error.HTTPError:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import re
-import urllib.parse
-from collections.abc import Callable, Iterator
 from dataclasses import replace as replace_fields
+from functools import partial
 from pathlib import Path
 
 import pytest
 from anyio.to_thread import run_sync
-from daemons import Running
-from openai_server import Answer, Body, Fault, Move, OpenAIServer, Raw, brain
-from test_canary_keys import fetch
-from test_daemon import replace, star_agents
+from canary import FORMS, PLACES, found_in, live_through, remains, texts_of
+from chaos_canary import IN_AN_EDIT, give_away
+from openai_server import Body, Move, OpenAIServer, brain
 
 from star_agents.agents.replies.reading import SECRET, read_again, read_choice
 from star_agents.config.reading import parse_config
@@ -27,64 +24,6 @@ from star_agents.text.redaction import Redactor, redactor
 KEY = 'qv7/Zr+wX"n2\\Lk<9dTe4'
 PASSWORD, GATE, QUERY = "Hy5p-Wm8tRc3Jx", "Ub6nQe1sVf9zKo4a", "Pd2gYi7hMl0cBw5v"
 SECRETS = {"key": KEY, "password": PASSWORD, "gate": GATE}
-FORMS: dict[str, Callable[[str], str]] = {
-    "plain": str,
-    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
-    "urlsafe": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode(),
-    "base64-1": lambda secret: base64.b64encode(f"u:::{secret} and on".encode()).decode(),
-    "base64-2": lambda secret: base64.b64encode(f"Bearer: {secret}".encode()).decode(),
-    "url": lambda secret: urllib.parse.quote(secret, safe=""),
-    "url-lower": lambda secret: re.sub("%..", lambda one: one[0].lower(), urllib.parse.quote(secret, safe="")),
-    "url-every": lambda secret: "".join(f"%{ord(one):02x}" for one in secret),
-    "json": lambda secret: json.dumps(secret)[1:-1],
-    "json-slash": lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
-    "json-html": lambda secret: json.dumps(secret)[1:-1].replace("<", "\\u003c").replace("+", "\\u002b"),
-    "json-every": lambda secret: "".join(f"\\u{ord(one):04x}" for one in secret),
-    "hex": lambda secret: secret.encode().hex(),
-}
-
-
-def in_text(said: str) -> Move:
-    return Answer(text=f"The next number is five, {said}, as you can see.")
-
-
-def in_thoughts(said: str) -> Move:
-    return Answer(text="The next number is five.", extra={"reasoning_content": f"They sent {said} to me."})
-
-
-def in_tagged_thoughts(said: str) -> Move:
-    return Answer(text=f"<think>They sent {said}.</think>The next number is five.")
-
-
-def in_reason(said: str) -> Move:
-    return Answer(text="The next number is five.", finish_reason=said)
-
-
-def in_a_part(said: str) -> Move:
-    message = {"role": "assistant", "content": [{"type": said, "text": "five"}]}
-    return Raw(body=json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode())
-
-
-def in_an_error(said: str) -> Move:
-    return Fault(status=400, message=f"you sent {said}", code=said)
-
-
-def in_an_error_of_a_choice(said: str) -> Move:
-    choice = {"index": 0, "message": {"content": ""}, "error": {"message": f"you sent {said}", "code": 502}}
-    return Raw(body=json.dumps({"choices": [choice]}).encode())
-
-
-def in_html(said: str) -> Move:
-    return Raw(status=500, body=f"<html>{said}</html>".encode(), content_type="text/html")
-
-
-def in_a_redirect(said: str) -> Move:
-    return Raw(status=302, headers={"Location": f"/elsewhere?{said}"})
-
-
-IN_A_REPLY = (in_text, in_thoughts, in_tagged_thoughts, in_reason, in_a_part)
-IN_A_FAILURE = (in_an_error, in_an_error_of_a_choice, in_html, in_a_redirect)
-PLACES = {place.__name__: place for place in (*IN_A_REPLY, *IN_A_FAILURE)}
 MATRIX = list(itertools.product(SECRETS, FORMS, PLACES))
 
 
@@ -114,70 +53,27 @@ def config(url: str, *, password: str = PASSWORD) -> str:
     )
 
 
-def remains(secret: str) -> Iterator[str]:
-    """Any six characters of it on end, in any form: base64 shows them wherever a group of four begins."""
-    for start in range(len(secret) - 5):
-        piece = secret[start : start + 6]
-        yield from {form(piece) for name, form in FORMS.items() if not name.startswith("base64-")}
-        yield f"{piece.encode().hex()}".upper()
-
-
 @pytest.mark.timeout(300)
-async def test_no_form_of_a_secret_in_any_place_of_a_reply_is_kept_or_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CANARY_KEY", KEY)
+async def test_no_form_of_a_secret_in_any_place_of_a_reply_is_kept_or_shown(tmp_path: Path) -> None:
     async with OpenAIServer(indiscreet) as server:
-        said = await run_sync(live_through_it, tmp_path, server.url)
+        configs = config(server.url), config(server.url, password=PASSWORD[::-1])
+        said = await run_sync(partial(live_through, tmp_path, *configs, environ={"CANARY_KEY": KEY}))
         asked = {str(request.body["model"]) for request in server.requests}
     assert asked == {"good", "headed", "away", *(".".join(one) for one in MATRIX)}, (
         "every cell of the matrix was lived through"
     )
-    texts = {"what was said": said} | {
-        str(path.relative_to(tmp_path)): path.read_bytes().decode("latin-1")
-        for path in tmp_path.rglob("*")
-        if path.is_file() and path.name != "agents.yaml"
-    }
+    assert "'event': 'config_applied'" in said, "the password was edited"
+    texts = {"what was said": said} | texts_of(tmp_path)
     assert {"data/store.sqlite3", "copy.sqlite3", "report.html", "rows.jsonl", "data/log.jsonl"} <= texts.keys()
-    found = [
-        f"{name} of {secret}: {text[max(0, text.find(one) - 120) : text.find(one) + 60]!r}"
-        for name, text in texts.items()
-        for secret, value in (*SECRETS.items(), ("new password", PASSWORD[::-1]))
-        for one in remains(value)
-        if one in text
-    ]
-    assert found == []
+    assert found_in(texts, {**SECRETS, "new password": PASSWORD[::-1]}) == []
 
 
-def live_through_it(folder: Path, url: str) -> str:
-    """A daemon with its doors, an edit of a password, every verb that shows or writes; returns all that was said."""
-    path, data, said = folder / "agents.yaml", folder / "data", []
-    path.write_text(config(url))
-    with Running("serve", "-c", path, "--data-dir", data, "--port", "0", "--log-level", "debug") as daemon:
-        base = daemon.wait_for("state_changed", lambda line: line["state"] == "ready")["detail"].split()[0]
-        said.append(fetch(f"{base}/v1/seeds", "", [{"instruction": "What follows 4?", "output": "5."}]))
-        daemon.wait_for("outcome_committed")
-        replace(path, config(url, password=PASSWORD[::-1]))
-        daemon.wait_for("config_applied")
-        doors = ("status", "outcomes?limit=10", "outcomes/1", "pairs", "pairs/curve", "agents", "logs?limit=1000")
-        said += [fetch(f"{base}/v1/{door}", "") for door in doors]
-        said += [fetch(base + door, "") for door in ("/v1/dataset?format=records", "/metrics", "/readyz", "/")]
-        daemon.end()
-    said += [str(daemon.lines), str(daemon.other)]
-    for verb in (
-        ("status", data),
-        ("status", data, "--json"),
-        ("logs", data),
-        ("export", data, "-o", folder / "rows.jsonl"),
-        ("export", data, "-o", folder / "rows.json"),
-        ("report", data, "-o", folder / "report.html"),
-        ("backup", data, "-o", folder / "copy.sqlite3"),
-        ("doctor", data, "-c", path),
-    ):
-        done = star_agents(*verb)
-        assert done.returncode in (0, 1), (verb, done.stderr)
-        said += [done.stdout, done.stderr]
-    return "\n".join(said)
+@pytest.mark.timeout(300)
+def test_random_secrets_in_random_forms_at_random_places_leave_nothing_behind(tmp_path: Path) -> None:
+    report = give_away(tmp_path, rounds=30, seed=7)
+    assert report.violations == []
+    assert report.places.total() == 30
+    assert report.places[IN_AN_EDIT], "broken edits are among them"
 
 
 # What is kept of agents.yaml.

@@ -6,15 +6,12 @@ import base64
 import json
 import os
 import signal
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 from anyio.to_thread import run_sync
-from daemons import Running
+from daemons import Running, fetch, replace, star_agents
 from openai_server import Body, Cut, Fault, Garbage, Move, OpenAIServer, Raw, brain
-from test_daemon import replace, star_agents
 
 KEY, TOKEN, WRITTEN = "sk-canary-5f1e9c07d2", "token-canary-88a4be31", "sk-canary-written-down-41"
 CANARIES = [KEY, TOKEN, WRITTEN]
@@ -48,17 +45,6 @@ def config(url: str, *, key: str = "os.environ/CANARY_KEY", transport: str = "au
         "server: {token: os.environ/CANARY_TOKEN}\n"
     )
     return f"agents:\n{agents}pairs:\n{pairs}{rest}"
-
-
-def fetch(url: str, token: str, data: object = None) -> str:
-    body = None if data is None else json.dumps(data).encode()
-    request = urllib.request.Request(url, data=body, headers={"Authorization": f"Bearer {token}"})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return str(response.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return str(error.read())
 
 
 @pytest.mark.parametrize("transport", ["auto", "litellm"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from anyio.to_thread import run_sync
-from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start, taken
+from daemons import PATIENCE_S, Running, get, post, provider, refusal, replace, rows, star_agents, start, taken
 from lines import agents_yaml, read_jsonl, results
 from openai_server import Answer, Body, Hang, OpenAIServer, brain
 
@@ -24,19 +24,6 @@ from openai_server import Answer, Body, Hang, OpenAIServer, brain
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with provider(tmp_path_factory.mktemp("provider") / "book.jsonl") as url:
         yield url
-
-
-def replace(path: Path, text: str) -> None:
-    """As editors do: write a new file, then rename it over the old one."""
-    draft = path.with_suffix(".draft")
-    draft.write_text(text)
-    draft.rename(path)
-
-
-def star_agents(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "star_agents", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
 
 
 def test_seeds_come_by_post_by_add_and_by_folder_and_a_signal_drains(tmp_path: Path, url: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_daemon import star_agents
+from daemons import star_agents
 from test_score_file import Letters, score
 
 from star_agents.config.models import ScoringConfig

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from anyio.to_thread import run_sync
+from daemons import star_agents
 from openai_server import Answer, Body, Fault, Move, OpenAIServer
 from rich.console import Console
-from test_daemon import star_agents
 
 from star_agents.cli.tables import print_json, print_table
 from star_agents.text.consoles import say_on

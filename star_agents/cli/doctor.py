@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import sys
@@ -16,6 +17,7 @@ from typing import Literal
 import anyio
 import click
 
+from star_agents.agents.endpoints import secrets_of
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.models import Config
 from star_agents.config.reading import read_config
@@ -29,8 +31,10 @@ from star_agents.storage.examination import (
     sqlite_version,
 )
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.secrets_at_rest import find_secrets, strike_secrets
 from star_agents.storage.store import Store
 from star_agents.text.printing import say
+from star_agents.text.redaction import redactor
 
 INDEX_FILE = "memory.hnsw"
 LIBRARIES = ("torch", "transformers", "litellm", "hnswlib", "aiohttp")
@@ -64,10 +68,10 @@ def command(folder: Path, config_path: Path | None, deep: bool, repair: bool, as
     Nothing is changed without --repair, and a daemon may work on FOLDER meanwhile. Exit code 1 if anything FAILED; a
     warning is none.
     """
-    if repair:
-        mended = anyio.run(_repair, folder)
-        say(f"repaired: the counts of {mended:,} calls are unknown now", err=True)
     config, findings = _configuration(config_path)
+    redactor.keep(secrets_of(os.environ, config.agents if config is not None else {}))
+    if repair:
+        _repair(folder)
     findings += [*_machine(), *_place(folder), *_store(folder, thorough=deep), _index(folder), _inbox(folder, config)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -77,8 +81,24 @@ def command(folder: Path, config_path: Path | None, deep: bool, repair: bool, as
         sys.exit(1)
 
 
-async def _repair(folder: Path) -> int:
+def _repair(folder: Path) -> None:
+    """Mend the store, and say what was done."""
     StoreReader(folder).close()  # A folder without a store is a slip of the pen; opening it to work would make one.
+    mended = anyio.run(_repair_counts, folder)
+    say(f"repaired: the counts of {mended:,} calls are unknown now", err=True)
+    found, copy = strike_secrets(folder, os.environ)
+    if found.words:
+        say(f"repaired: secrets are struck out of {found.words}, and the file is written anew", err=True)
+    if copy is not None:
+        say(
+            f"note: {copy} is the store as it was and STILL HOLDS THE SECRETS: delete it once all is well. Backups, "
+            "exports and log files of before may hold them too; who may have read any of these has the secrets, so "
+            "change them",
+            err=True,
+        )
+
+
+async def _repair_counts(folder: Path) -> int:
     async with await Store.open(folder) as store:
         return await store.repair_counts()
 
@@ -157,6 +177,18 @@ def _store(folder: Path, *, thorough: bool) -> Iterator[Finding]:
     yield _log(facts)
     yield _ok("lock", "free" if facts.owner is None else f"held by process {facts.owner or 'unknown'}")
     yield from _work(facts)
+    if not facts.damage and facts.schema <= facts.newest_schema:
+        yield _secrets(folder, thorough=thorough)
+
+
+def _secrets(folder: Path, *, thorough: bool) -> Finding:
+    """Of the environment, of the agents.yaml that is looked at, and of every agents.yaml that was in force."""
+    found = find_secrets(folder, os.environ, texts=thorough)
+    if not found.words:
+        where = "agents.yaml as it was kept, calls" + (" and texts" if thorough else "; --deep looks at texts too")
+        return _ok("secrets", f"none that is known stands in {where}")
+    advice = "`doctor FOLDER --repair` strikes them out (with `-c agents.yaml` also those that stand there)"
+    return _warn("secrets", f"stand in {found.words}, as an older release wrote them: {advice}")
 
 
 def _schema(facts: Examination) -> Finding:

@@ -25,6 +25,8 @@ _SECRET_PARAMETER = re.compile(
     r"|(?:^|[_-])(?:key|token)$|_(?:access|auth|session|ad)_token",
     re.IGNORECASE,
 )
+_EXTRA = "extra"
+"""Where an agent's further parameters stand."""
 _USER = re.compile(r"(?<=://)[^/?#\s]*(?=@)")
 _QUERY = re.compile(r"(?<=[?&])([^=&#]+)=([^&#]*)")
 _SCHEME = re.compile(r"(?i:bearer|basic|token|apikey|api-key)\s+")
@@ -56,17 +58,30 @@ def revision_of(config: Config, environ: Mapping[str, str]) -> tuple[str, str]:
     ``***``: passwords in addresses, the value of every header, parameters that are named like a key. The hash is of
     what is kept: one of the whole would let a short password be guessed, and a new password changes no result.
     """
+    kept = without_secrets(config.model_dump(mode="json"), environ)
+    return digest(kept), json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def without_secrets(config: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """A config as plain data, such as a revision of a release that kept it whole, as ``revision_of`` keeps it."""
     names = {
         value: name for name, value in environ.items() if SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET
     }
-    kept = config.model_dump(mode="json")
-    kept["agents"] = {name: _without_secrets(agent, (), names) for name, agent in kept["agents"].items()}
-    return digest(kept), json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    agents = {name: _without_secrets(agent, (), names) for name, agent in config.get("agents", {}).items()}
+    return {**config, "agents": agents} if agents else dict(config)
+
+
+def kept_secrets(config: Mapping[str, Any]) -> Iterator[str]:
+    """What is secret in a config as plain data, whichever release wrote it (as ``written_secrets``)."""
+    for name, value in _texts(config.get("agents", {})):
+        below = name[name.index(_EXTRA) + 1 :] if _EXTRA in name[:-1] else ()
+        if not SECRET_REFERENCE.fullmatch(value):
+            yield from _of_header(value) if below and _is_secret(below, value) else _in_address(value)
 
 
 def shown_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a call as the journal keeps them: without the values of headers and keys."""
-    shown: dict[str, Any] = _without_secrets(parameters, ("extra",), {})
+    shown: dict[str, Any] = _without_secrets(parameters, (_EXTRA,), {})
     return shown
 
 
@@ -79,7 +94,7 @@ def _without_secrets(value: Any, name: tuple[str, ...], names: Mapping[str, str]
         return value
     if value in names:
         return f"os.environ/{names[value]}"
-    if "extra" in name and (_in_headers(name) or _SECRET_PARAMETER.search(name[-1])):
+    if _EXTRA in name and (_in_headers(name) or _SECRET_PARAMETER.search(name[-1])):
         return STRUCK
     return redactor.known(_QUERY.sub(_quiet, _USER.sub(STRUCK, value)))
 

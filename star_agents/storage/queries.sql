@@ -546,3 +546,41 @@ WHERE NOT cost_usd BETWEEN 0 AND :most_usd;
 -- Likewise for the sums of seeds.
 UPDATE outcomes SET cost_usd = NULL, payload = json_set(payload, '$.cost_usd', NULL)
 WHERE NOT cost_usd BETWEEN 0 AND :most_usd;
+
+-- meta_forget --
+-- Let a fact be unknown again.
+DELETE FROM meta WHERE key = :key;
+
+-- count_secret_parameters --
+-- Calls whose parameters hold secrets (secrets_at_rest).
+SELECT 'calls', count(*) FROM calls WHERE without_headers(parameters) != parameters;
+
+-- count_secret_texts --
+-- The same with what was said, by table.
+SELECT 'calls', count(*) FROM calls
+WHERE without_headers(parameters) != parameters OR without_secrets(reply) != reply
+UNION ALL
+SELECT 'candidates', count(*) FROM candidates
+WHERE without_secrets(payload) != payload OR without_secrets_plain(failure) != failure
+UNION ALL
+SELECT 'outcomes', count(*) FROM outcomes
+WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != reason;
+
+-- strike_revision --
+-- Keep a config without its secrets.
+UPDATE revisions SET digest = :digest, config = :config WHERE id = :id;
+
+-- strike_calls --
+-- Strike secrets out of what was sent and said.
+UPDATE calls SET parameters = without_headers(parameters), reply = without_secrets(reply)
+WHERE without_headers(parameters) != parameters OR without_secrets(reply) != reply;
+
+-- strike_candidates --
+-- The same for what became of it.
+UPDATE candidates SET payload = without_secrets(payload), failure = without_secrets_plain(failure)
+WHERE without_secrets(payload) != payload OR without_secrets_plain(failure) != failure;
+
+-- strike_outcomes --
+-- Likewise for the outcomes themselves.
+UPDATE outcomes SET payload = without_secrets(payload), reason = without_secrets_plain(reason)
+WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != reason;

@@ -72,6 +72,10 @@ class Redactor:
         text = line.decode()
         return any(map(text.__contains__, self._marks)) or any(map(text.lower().__contains__, _SHAPE_MARKS))
 
+    def may_hold(self, text: str) -> bool:
+        """Whether a text of JSON may hold a known secret; False only where it holds none."""
+        return any(map(text.__contains__, self._marks)) or "\\u" in text
+
     def text(self, text: str) -> str:
         """The text without known secrets and without what is shaped like one."""
         small = text.lower()

@@ -181,6 +181,17 @@ def usage(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     return Result(counted=f"{report.doubted:,} doubted: {kinds}", violations=report.violations)
 
 
+def canary(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Secrets given away."""
+    report = loops.give_away(folder, rounds=rounds, seed=seed)
+    places = ", ".join(f"{count:,} {place.replace('_', ' ')}" for place, count in sorted(report.places.items()))
+    return Result(
+        counted=f"{report.secrets:,} secrets in {len(report.forms)} forms: {places}; "
+        f"{report.bytes / 2**20:,.1f} MiB of output searched",
+        violations=report.violations,
+    )
+
+
 def soak(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Seed after seed."""
     report = loops.soak(folder, rounds=rounds)
@@ -248,6 +259,7 @@ LOOPS: dict[str, Loop] = {
         ("input", "malformed input", "cases", 2_000, "input", input_),
         ("verdicts", "hostile candidates", "candidates", 1_000, "hostile", verdicts),
         ("usage", "usage that cannot be so", "replies", 10_000, "usage", usage),
+        ("canary", "secrets given away in any form", "times", 2_000, "canary", canary),
         ("soak", "soak, provider without latency", "seeds", 100_000, "soak", soak),
         ("sync", "durable before it is said", "verbs", 10_000, "sync", sync),
         ("faults", "one candidate that the referee's provider fails on", "seeds", 1_000, "faults", faults),

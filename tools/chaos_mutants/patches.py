@@ -159,6 +159,34 @@ MUTANTS = (
         sign="an answer was lost for a field beside it",
     ),
     Mutant(
+        name="canary-hexadecimal",
+        promise="a secret is struck out in every form that a provider may give it",
+        edits=[
+            Edit(
+                "star_agents/text/redaction.py",
+                "hexadecimal = {secret.encode().hex(), secret.encode().hex().upper()}",
+                "hexadecimal = {secret}",
+            )
+        ],
+        loop="canary",
+        rounds=60,
+        sign="of (key|password|query|gate): ",
+    ),
+    Mutant(
+        name="canary-headers",
+        promise="what looks like a key in a header of agents.yaml is known as a secret",
+        edits=[
+            Edit(
+                "star_agents/config/secrets.py",
+                "    return _in_headers(name) and bool(SECRET_NAME.search(name[-1]) or",
+                "    return False and bool(SECRET_NAME.search(name[-1]) or",
+            )
+        ],
+        loop="canary",
+        rounds=60,
+        sign="of gate: ",
+    ),
+    Mutant(
         name="synchronous-full",
         promise="what is said to be durable is synced",
         edits=[
@@ -214,7 +242,7 @@ MUTANTS = (
         promise="a batch that was told to stop ends within its limit, whatever it waits for",
         edits=[
             Edit(
-                "star_agents/interruption.py",
+                "star_agents/engine/interruption.py",
                 "                scope.deadline = anyio.current_time() + limit\n",
                 "",
             )
@@ -228,7 +256,7 @@ MUTANTS = (
         promise="a second signal ends a batch at once",
         edits=[
             Edit(
-                "star_agents/interruption.py",
+                "star_agents/engine/interruption.py",
                 "                    scope.cancel()\n                    return\n",
                 "                    continue\n",
             )
