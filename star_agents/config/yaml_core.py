@@ -84,7 +84,7 @@ class _Loader(yaml.SafeLoader):
         """As PyYAML does, within bounds: a text that is too large is not read to its end."""
         self._nodes += 1
         self._depth += 1
-        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1
         _refuse_more_than(MAX_NODES, self._nodes, line)
         if self._depth > MAX_DEPTH:
