@@ -10,8 +10,8 @@ import time
 
 import anyio.lowlevel
 
-TURN_S = 0.002
-"""Seconds. A request that is served meanwhile waits for some three to five turns."""
+TURN_S = 0.001
+"""Seconds. A request that is served meanwhile waits for some three turns."""
 
 
 class Turns:

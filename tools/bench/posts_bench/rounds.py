@@ -79,7 +79,12 @@ def _row(kind: str, found: Probed) -> Row:
         key=f"posts.{kind}",
         what=WHAT[kind].format(size=round(SIZE / 1e6), kinds=len(HOSTILE)),
         measured=f"{found.at(0.5):.1f}, **{found.at(0.99):.1f}**, {found.waits[-1]:.1f} ms of "
-        f"{len(found.waits):,}{posts}; load {found.load:.1f}",
+        f"{len(found.waits):,}{posts}; load {found.load:.1f}{_priority()}",
         target="" if kind == "rest" else f"p99 ≤ {MOST_MS:.0f} ms",
         holds=None if kind == "rest" else found.at(0.99) <= MOST_MS,
     )
+
+
+def _priority() -> str:
+    nice = os.nice(0)
+    return f", nice {nice}" if nice else ""
