@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,22 +27,19 @@ SETTINGS = "base_pairs: [{instruction: keep, response: a}]\npairs: [{instruction
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where agents.yaml, seeds and, after the first test, a finished run lie; the agents answer meanwhile."""
+    """Where agents.yaml and seeds lie, a finished run, and what it said; the agents answer meanwhile."""
     path = tmp_path_factory.mktemp("unknown")
     rows = [{"instruction": f"Question {number}?", "response": "Yes."} for number in range(12)]
     (path / "seeds.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     (path / "agents.yaml").write_text(agents_yaml(REMOTE, replaced=SETTINGS), encoding="utf-8")
     with provider(path / "book") as url:
-        (path / "proxy").write_text(url.removesuffix("/v1"))
+        # The public name leads to the test server.
+        environment = {**os.environ, "HTTP_PROXY": url.removesuffix("/v1")}
+        command = [sys.executable, "-m", "star_agents", "run", "-c", path / "agents.yaml"]
+        command += ["-s", path / "seeds.jsonl", "-o", path / "out"]
+        done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=True)
+        (path / "said").write_text(done.stdout + done.stderr)
         yield path
-
-
-@pytest.fixture
-def proxied(folder: Path) -> Iterator[pytest.MonkeyPatch]:
-    """The public name leads to the test server; undo it before anything is asked by urllib, which remembers proxies."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("HTTP_PROXY", (folder / "proxy").read_text())
-        yield environment
 
 
 def star(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -66,12 +67,8 @@ def assert_unknown(data: Any, *, at_least: int) -> None:
     assert {where: value for where, value in found.items() if value is not None} == {}
 
 
-@pytest.mark.usefixtures("proxied")
-def test_a_run_says_unknown_on_the_terminal_and_null_in_every_file(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = folder / "out"
-    shown = star(capsys, "run", "-c", folder / "agents.yaml", "-s", folder / "seeds.jsonl", "-o", out)
+def test_a_run_says_unknown_on_the_terminal_and_null_in_every_file(folder: Path) -> None:
+    out, shown = folder / "out", (folder / "said").read_text()
     assert not WRONG.search(shown), shown
     assert re.search(r"\d+ calls sent, unknown in all", shown)
     assert "nobody knows the price of openai/a at models.example" in shown.replace("\n", " ")
@@ -97,9 +94,9 @@ def test_status_report_and_exports_say_so_too(folder: Path, capsys: pytest.Captu
     assert_unknown([origin(row) for row in read_jsonl(folder / "messages.jsonl")], at_least=12)
 
 
-def test_a_daemon_answers_null_and_metrics_have_no_sample(folder: Path) -> None:
-    (folder / "out").rename(folder / "data")
-    daemon, base = start(folder, agents_yaml(REMOTE, replaced=SETTINGS))
+def test_a_daemon_answers_null_and_metrics_have_no_sample(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "out", tmp_path / "data")
+    daemon, base = start(tmp_path, agents_yaml(REMOTE, replaced=SETTINGS))
     with daemon:
         status = get(base, "/v1/status")
         assert status["rate"].pop("usd_per_hour") == 0, "this process called nobody"
