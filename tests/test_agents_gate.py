@@ -351,13 +351,47 @@ async def test_only_time_in_which_everything_is_down_tries_the_patience() -> Non
 
 
 @in_virtual_time
-async def test_a_pause_is_waited_for_and_is_no_outage() -> None:
+@pytest.mark.parametrize(("asked", "when_down_s"), [(60.0, 1.0), (600.0, 600.0), (600.0, 900.0)])
+async def test_a_pause_is_waited_for_and_is_no_outage(asked: float, when_down_s: float) -> None:
+    """However short the patience with an outage, a minute is what a limit per minute asks for."""
     gate = gate_of(ceiling=1)
-    (await gate.enter(900.0)).leave("rate_limited", retry_after=600.0)
+    (await gate.enter(900.0)).leave("rate_limited", retry_after=asked)
     assert not gate.is_down
-    slot = await gate.enter(900.0, when_down_s=1.0)
-    assert now() == pytest.approx(600.0, abs=0.01)
+    slot = await gate.enter(900.0, when_down_s=when_down_s)
+    assert now() == pytest.approx(asked, abs=0.01)
     assert (slot.is_probe, slot.waited_down_s) == (False, 0.0)
+
+
+@in_virtual_time
+async def test_a_rest_longer_than_an_outage_is_waited_for_is_as_good_as_one_to_who_comes_and_to_who_waits() -> None:
+    gate = gate_of(ceiling=1)
+    slot = await gate.enter(900.0, when_down_s=60.0)
+    waiting = [asyncio.create_task(gate.enter(900.0, when_down_s=patience)) for patience in (60.0, 900.0)]
+    await settle()
+    slot.leave("rate_limited", retry_after=601.0, error="slow down")
+    await settle()
+    assert done(waiting) == [0]
+    for ended in (waiting[0], asyncio.create_task(gate.enter(900.0, when_down_s=60.0))):
+        with pytest.raises(
+            AgentUnavailable, match=r"a rest of more than 60 s.*slow down.*`wait_when_down_s`"
+        ) as failure:
+            await ended
+        assert (failure.value.is_outage, failure.value.certainly_unpaid) == (True, True)
+    assert now() == 0
+    assert gate.is_at_rest(60.0, 900.0)
+    assert not gate.is_rejecting, "who waits longer has not given up"
+    (await waiting[1]).leave("ok")
+    assert now() == pytest.approx(601.0, abs=0.01)
+    assert not gate.is_at_rest(60.0, 900.0)
+
+
+@in_virtual_time
+async def test_while_one_deployment_rests_however_long_nobody_is_at_rest() -> None:
+    gate = gate_of("a/0", "a/1", ceiling=2)
+    (await gate.enter(900.0)).leave("rate_limited", retry_after=600.0)
+    assert not gate.is_at_rest(60.0, 900.0)
+    (await gate.enter(900.0, when_down_s=60.0)).leave("ok")
+    assert now() == 0
 
 
 @in_virtual_time

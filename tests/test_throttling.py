@@ -268,9 +268,14 @@ async def test_a_daemon_whose_provider_only_says_429_rests_for_as_long_as_it_was
     assert results(tmp_path) == []
 
 
-async def test_pairs_of_an_agent_that_only_says_429_are_passed_over_and_the_others_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("retry_after", ["86400", "600"])
+async def test_pairs_of_an_agent_that_only_says_429_are_passed_over_and_the_others_go_on(
+    tmp_path: Path, retry_after: str
+) -> None:
+    """Ten minutes are less than `give_up_after_s`, and more than a drawn pair waits for an agent that is down."""
+
     def moves(body: Body) -> Move:
-        return Fault(status=429, retry_after="86400") if body["model"] == "b" else brain(body)
+        return Fault(status=429, retry_after=retry_after) if body["model"] == "b" else brain(body)
 
     async with OpenAIServer(moves) as server:
         config = config_for(server.url, replaced="{concurrency: 4, memory: false, evolution: {policy: uniform}}")

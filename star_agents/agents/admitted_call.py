@@ -19,6 +19,7 @@ from star_agents.agents.budgets import Charge
 from star_agents.agents.deployment_groups import DeploymentGroup
 from star_agents.agents.retry import LEAST_JITTER, RETRIED, Attempts, RetryPolicy
 from star_agents.agents.slot import Slot
+from star_agents.agents.throttle import longest_rest_s
 from star_agents.agents.translate import translate
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
 
@@ -75,7 +76,11 @@ class AdmittedCall(Generic[ResultT]):
         clock: Callable[[], float],
     ) -> None:
         config = request.group.config
-        self._policy = RetryPolicy(retries=config.retries, give_up_after_s=config.give_up_after_s)
+        self._policy = RetryPolicy(
+            retries=config.retries,
+            give_up_after_s=config.give_up_after_s,
+            longest_rest_s=longest_rest_s(request.wait_when_down_s),
+        )
         self._request = request
         self._in_flight = in_flight
         self._rng = rng

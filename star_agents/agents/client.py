@@ -182,9 +182,9 @@ class AgentClient:
         return next((one for one in found if one != "unknown"), "unknown")
 
     def down(self) -> frozenset[str]:
-        """Agents none of whose deployments takes calls at the moment, or that answer all of them with 429 for so long
-        that a call was given up."""
-        return frozenset(group.name for group in self._groups if group.gate.is_down or group.gate.is_rejecting)
+        """Agents none of whose deployments takes calls at the moment, that ask for a rest longer than a drawn pair
+        waits, or that answer all calls with 429 for so long that one was given up."""
+        return frozenset(group.name for group in self._groups if group.is_out)
 
     def rejecting(self) -> dict[str, Rejection]:
         """Agents on whose 429s a call was given up, and that have answered nothing else since."""

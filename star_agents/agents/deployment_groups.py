@@ -50,6 +50,12 @@ class DeploymentGroup:
         """The model, for messages; of several, the first."""
         return self.endpoints[0].model
 
+    @property
+    def is_out(self) -> bool:
+        """Whether nobody should be asked who need not: it is down, rests for as good as that, or rejects everything."""
+        rests = self.gate.is_at_rest(self.config.wait_when_down_s, self.config.give_up_after_s)
+        return self.gate.is_down or self.gate.is_rejecting or rests
+
 
 def needs_router(group: DeploymentGroup) -> bool:
     """Whether there is a choice among an agent's deployments."""

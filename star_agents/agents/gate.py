@@ -29,8 +29,7 @@ from star_agents.agents.throttle import (
     ThrottleState,
     ThrottleWatch,
 )
-from star_agents.agents.waiters import Waiter, Waiters, why_rejected
-from star_agents.errors import AgentRefused
+from star_agents.agents.waiters import Waiter, Waiters, is_as_good_as_down, too_large, why_rejected
 
 __all__ = ["DeploymentState", "Gate", "Outcome", "Slot"]
 
@@ -111,6 +110,11 @@ class Gate:
         """Whether a call was given up because all were answered 429, and it is too early to ask again."""
         return self._rejected.out_for_s(self._clock()) > 0
 
+    def is_at_rest(self, when_down_s: float, patience_s: float) -> bool:
+        """Whether the provider asks for a rest that is as good as down to calls of that patience (``Waiter``)."""
+        now = self._clock()
+        return is_as_good_as_down(paused_until(self._deployments, now) - now, when_down_s, patience_s)
+
     @property
     def rejects_everybody(self) -> bool:
         """Whether 429 is all that is answered, and not to one call alone."""
@@ -155,18 +159,21 @@ class Gate:
             tokens: Tokens that the call may take.
 
         Raises:
-            AgentUnavailable: They were down for longer; nothing was sent. So for the others.
+            AgentUnavailable: They were down for longer, or the provider asks for a rest so long that it is as good as
+                down; nothing was sent. So for the others.
             AgentRateLimited: There was nothing but 429 for longer, or the provider asks for a longer pause.
             AgentRefused: The call is larger than ``tokens_per_minute``.
         """
         if not self.rate.can_ever_send(tokens):
-            raise self._too_large(tokens)
+            raise too_large(self._deployments[0].name, tokens, self.rate.tokens_per_minute)
         if not self._queue and self._has_room(tokens):
             return self._take(0.0, tokens)
+        when_down_s = patience_s if when_down_s is None else when_down_s
+        if self.is_at_rest(when_down_s, patience_s):
+            raise self._queue.at_rest(when_down_s)
         future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         down_s, now = self._down_s(), self._clock()
-        down_until = down_s + (patience_s if when_down_s is None else when_down_s)
-        self._queue.add(future, Waiter(down_s, down_until, now, patience_s, tokens))
+        self._queue.add(future, Waiter(down_s, down_s + when_down_s, now, patience_s, tokens))
         self._set_timer()
         try:
             return await future
@@ -278,6 +285,7 @@ class Gate:
                 deployment.is_pause_told = True
                 self._tell(deployment, "paused")
             deployment.breaker.pause(now + min(how.retry_after, LONGEST_REST_S))
+            self._queue.give_up_on_rest(paused_until(self._deployments, now) - now)
         if deployment.limit.is_exhausted or how.is_stubborn:
             asked = "" if how.retry_after is None else f"it asks to wait {how.retry_after:.0f} s; "
             self._throttle.slowed("429", now, f"{asked}{how.error or ''}")
@@ -355,7 +363,7 @@ class Gate:
                 continue
             try:
                 if not can_ever_send:
-                    raise self._too_large(waiter.tokens)
+                    raise too_large(self._deployments[0].name, waiter.tokens, self.rate.tokens_per_minute)
                 future.set_result(self._take(self._down_s() - waiter.down_since, waiter.tokens))
             except Exception as error:
                 future.set_exception(error)
@@ -387,13 +395,3 @@ class Gate:
             if self._queue.give_up_on_429(self._rejected, until, now):
                 self._note_given_up(now)
         self._serve()
-
-    def _too_large(self, tokens: int) -> AgentRefused:
-        name = self._deployments[0].name.rpartition("/")[0] or self._deployments[0].name
-        error = AgentRefused(
-            f"agent {name}: a call of up to {tokens:,} tokens (about its prompt, and the longest reply) is larger than "
-            f"`tokens_per_minute: {self.rate.tokens_per_minute}`, so no minute has room for it; raise that, or lower "
-            "`max_tokens`"
-        )
-        error.may_lie_in_the_text = True
-        return error

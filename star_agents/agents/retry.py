@@ -4,13 +4,15 @@ A call that is unavailable is tried ``retries`` more times. A call that is rate-
 uses up no retry; neither does one that was sent to find out whether a deployment is up again. All end after
 ``give_up_after_s`` seconds of tries, waits, and queueing for an agent that is down; queueing for a free slot, or for
 the agent's own requests and tokens per minute, does not count. Waits grow exponentially with jitter; ``Retry-After`` is
-honoured instead where the provider sends it, and ends the call where it is longer than what is left.
+honoured instead where the provider sends it, and ends the call where it is longer than what is left, or than the call
+would wait for an agent that is down.
 
 ``wait`` and ``stop`` decide and change nothing: all they go by stands in the call's ``Attempts``, the jitter included.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
@@ -67,14 +69,16 @@ class RetryPolicy:
 
     retries: int
     give_up_after_s: float
+    longest_rest_s: float = math.inf
+    """The longest pause that a provider may ask for and have it waited out."""
 
     def left_s(self, attempts: Attempts) -> float:
         """Seconds until the call is given up."""
         return max(0.0, self.give_up_after_s - attempts.seconds)
 
     def cannot_wait(self, seconds: float | None) -> bool:
-        """Whether the provider asks for more than there ever was."""
-        return seconds is not None and seconds >= self.give_up_after_s
+        """Whether the provider asks for more than there ever was, or for a rest that is as good as down."""
+        return seconds is not None and (seconds >= self.give_up_after_s or seconds > self.longest_rest_s)
 
     def is_stubborn(self, attempts: Attempts) -> bool:
         """Whether the last 429 was one too many to go on in silence."""
@@ -103,6 +107,10 @@ class RetryPolicy:
 
     def stop(self, attempts: Attempts) -> bool:
         """Whether the last failure was the last try."""
+        error = attempts.last
+        is_limited = isinstance(error, AgentRateLimited)
+        if is_limited and self.is_stubborn(attempts) and self.cannot_wait(error.retry_after if error else None):
+            return True
         return attempts.unavailable > self.retries or attempts.seconds + self.wait(attempts) >= self.give_up_after_s
 
     def gave_up(self, attempts: Attempts) -> AgentError:
@@ -113,7 +121,8 @@ class RetryPolicy:
         last: AgentUnavailable | AgentRateLimited
         if isinstance(error, AgentRateLimited):
             if self.cannot_wait(error.retry_after):
-                message += f"; it asks to wait {error.retry_after:.0f} s, longer than `give_up_after_s`"
+                limit = "give_up_after_s" if self.longest_rest_s >= self.give_up_after_s else "wait_when_down_s"
+                message += f"; it asks to wait {error.retry_after:.0f} s, longer than `{limit}`"
             last = AgentRateLimited(message, retry_after=error.retry_after, is_outage=error.is_outage)
         else:
             last = AgentUnavailable(message, is_outage=error.is_outage)

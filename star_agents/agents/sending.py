@@ -77,7 +77,9 @@ class Sender:
             if isinstance(error, AgentError):
                 error.certainly_unpaid = not call.attempts.maybe_paid
             if isinstance(error, AgentRateLimited):
-                error.is_outage = group.gate.give_up() or error.is_outage
+                # Those that wait longer than this one have not given up for its sake.
+                rests = group.gate.is_at_rest(request.wait_when_down_s, group.config.give_up_after_s)
+                error.is_outage = rests or group.gate.give_up() or error.is_outage
             self._settle(request, call, reservation, began, outcome_of(error))
             raise
         self._settle(request, call, reservation, began, "ok" if call.receipt else "cancelled")

@@ -20,10 +20,18 @@ QUIET_S = 120.0
 LONGEST_REST_S = 3_600.0
 """However long a pause a provider asks for, after so long it is asked once: it may be well again, and a rest as long as
 that is an outage like any other, in which whoever is down is tried now and then."""
+_ORDINARY_REST_S = 60.0
+"""What a limit per minute asks to wait at the most; whoever asks for more is out."""
 _NOT_BEFORE_S = 60.0
 """Shortest time after which a provider that rejects everybody is asked again by who need not."""
 _SOONEST_S = 0.001
 """Shortest timer: clocks may differ by a rounding."""
+
+
+def longest_rest_s(wait_when_down_s: float) -> float:
+    """Seconds of a pause that a call waits out which waits so long for an agent that is down; a longer one is a kind of
+    being down."""
+    return max(wait_when_down_s, _ORDINARY_REST_S)
 
 
 def in_words(cause: str) -> str:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from star_agents.agents.slot import Slot
-from star_agents.agents.throttle import Rejected
-from star_agents.errors import AgentRateLimited, AgentUnavailable
+from star_agents.agents.throttle import Rejected, longest_rest_s
+from star_agents.errors import AgentRateLimited, AgentRefused, AgentUnavailable
 
 _LOOK_S = 0.25
 """Shortest time between two looks for callers whose patience is over."""
@@ -86,6 +86,23 @@ class Waiters:
                 self._end(turn, self._unavailable(waiter))
         self._down_until = min((waiter.down_until for waiter in self._queue.values()), default=math.inf)
 
+    def give_up_on_rest(self, rest_s: float) -> None:
+        """End the waits of those whose patience with an outage is shorter than the pause that the provider asks for."""
+        for turn, waiter in list(self._queue.items()):
+            when_down_s = waiter.down_until - waiter.down_since
+            if is_as_good_as_down(rest_s, when_down_s, waiter.patience_s):
+                self._end(turn, self.at_rest(when_down_s))
+
+    def at_rest(self, when_down_s: float) -> AgentUnavailable:
+        """For one who does not wait for as long as the provider asks to."""
+        error = AgentUnavailable(
+            f"the provider asks for a rest of more than {longest_rest_s(when_down_s):.0f} s, which is as good as down "
+            f"({self._errors()}); `wait_when_down_s` sets for how long to wait",
+            is_outage=True,
+        )
+        error.certainly_unpaid = True
+        return error
+
     # The provider answers nothing but 429
 
     def rejection_ends_at(self, rejected: Rejected, paused_until: float, now: float) -> float:
@@ -131,6 +148,22 @@ class Waiters:
             retry_after=pause_s if pause_s > 0 else None,
             is_outage=True,
         )
+
+
+def is_as_good_as_down(rest_s: float, when_down_s: float, patience_s: float) -> bool:
+    """Whether a rest is to a waiter what an outage is; one beyond all patience is told as 429s without end."""
+    return longest_rest_s(when_down_s) < rest_s < patience_s
+
+
+def too_large(deployment: str, tokens: int, limit: int | None) -> AgentRefused:
+    """For a call that no minute has room for."""
+    name = deployment.rpartition("/")[0] or deployment
+    error = AgentRefused(
+        f"agent {name}: a call of up to {tokens:,} tokens (about its prompt, and the longest reply) is larger than "
+        f"`tokens_per_minute: {limit}`, so no minute has room for it; raise that, or lower `max_tokens`"
+    )
+    error.may_lie_in_the_text = True
+    return error
 
 
 def why_rejected(for_s: float, pause_s: float, errors: str) -> str:

@@ -243,6 +243,14 @@ def posts(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     )
 
 
+def transports(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Servers that misbehave, on every way a prompt can go."""
+    report = asyncio.run(loops.misbehave(rounds=rounds, seed=seed))
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.kinds.items()))
+    counted = f"{kinds}; {report.answers:,} answers, at most {report.most_memory >> 20} MiB for one reply"
+    return Result(counted=counted, violations=report.violations)
+
+
 LOOPS: dict[str, Loop] = {
     name: Loop(what=what, unit=unit, full=full, module=f"chaos_{module}", count=count)
     for name, what, unit, full, module, count in (
@@ -260,6 +268,7 @@ LOOPS: dict[str, Loop] = {
         ("verdicts", "hostile candidates", "candidates", 1_000, "hostile", verdicts),
         ("usage", "usage that cannot be so", "replies", 10_000, "usage", usage),
         ("canary", "secrets given away in any form", "times", 2_000, "canary", canary),
+        ("transports", "servers that misbehave, on every way", "replies", 2_000, "transports", transports),
         ("soak", "soak, provider without latency", "seeds", 100_000, "soak", soak),
         ("sync", "durable before it is said", "verbs", 10_000, "sync", sync),
         ("faults", "one candidate that the referee's provider fails on", "seeds", 1_000, "faults", faults),
