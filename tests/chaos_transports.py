@@ -24,7 +24,6 @@ from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.errors import AgentError
 
-DEADLINE_S = 3.0
 _LATE_S = 30.0
 """How far beyond the deadline a call may end on a busy machine."""
 _MOST_MEMORY = 12 * LARGEST
@@ -53,6 +52,8 @@ class Misdeed:
     """Sent after them until the client hangs up."""
     pause_s: float = 0.0
     """Between pieces."""
+    deadline_s: float = 20.0
+    """Of the call."""
     is_good: bool | None = False
     """Whether it holds an answer that has to be taken; ``None``: it may be."""
 
@@ -100,8 +101,8 @@ async def misbehave(*, rounds: int, seed: int) -> TransportReport:
     try:
         for number in range(rounds):
             way = list(WAYS)[number % len(WAYS)]
-            kind = draw.choice(list(_KINDS))
-            server.misdeed = _KINDS[kind](draw, way, elsewhere.url)
+            kind = draw.choice(list(KINDS))
+            server.misdeed = KINDS[kind](draw, way, elsewhere.url)
             server.asked.clear()
             report.kinds[kind] += 1
             await _ask(server, way, f"{kind} on {way}", report)
@@ -121,11 +122,11 @@ async def _ask(server: Server, way: str, said: str, report: TransportReport) -> 
     before, loop = _memory_now(), asyncio.get_running_loop()
     began = loop.time()
     try:
-        with anyio.fail_after(DEADLINE_S):
+        with anyio.fail_after(server.misdeed.deadline_s):
             answer = await ask(server.url, way)
     except Exception as error:
         failure = translate(error, agent="it", model="m")
-    if loop.time() - began > DEADLINE_S + _LATE_S:
+    if loop.time() - began > server.misdeed.deadline_s + _LATE_S:
         report.violations.append(f"the deadline was passed by more than {_LATE_S:.0f} s ({said})")
     grown = _most_memory() - before
     report.most_memory = max(report.most_memory, grown)
@@ -258,7 +259,7 @@ def _no_answer(draw: random.Random, way: str, elsewhere: str) -> Misdeed:
 
 def _trickle(draw: random.Random, way: str, elsewhere: str) -> Misdeed:
     start = draw.choice([b"", b"HTTP/1.1 200 OK\r\nX: ", _head(), _head() + b"{"])
-    return Misdeed(pieces=(start,), endless=b" ", pause_s=0.01)
+    return Misdeed(pieces=(start,), endless=b" ", pause_s=0.01, deadline_s=0.2)
 
 
 def _broken_usage(draw: random.Random, way: str, elsewhere: str) -> Misdeed:
@@ -268,7 +269,7 @@ def _broken_usage(draw: random.Random, way: str, elsewhere: str) -> Misdeed:
     return Misdeed(pieces=(_head(length=len(body)), body), is_good=True)
 
 
-_KINDS: dict[str, Callable[[random.Random, str, str], Misdeed]] = {
+KINDS: dict[str, Callable[[random.Random, str, str], Misdeed]] = {
     "honest": _honest,
     "in pieces": _in_pieces,
     "broken usage": _broken_usage,
@@ -286,3 +287,4 @@ _KINDS: dict[str, Callable[[random.Random, str, str], Misdeed]] = {
     "no answers": _no_answer,
     "trickles": _trickle,
 }
+"""By name: what a server may do on a way, with the address of the host that should hear nothing."""

@@ -118,7 +118,7 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     `tokens_per_minute` does not count."""
     wait_when_down_s: float = Field(default=60.0, ge=0, le=LONGEST_S)
     """Seconds that a drawn pair, or the vector of a seed, waits for an agent that is down; then the seed goes on
-    without it."""
+    without it. A `Retry-After` that is longer, and longer than a minute, counts as down."""
     allow_cut: bool = False
     """Accept replies however they ended: cut at `max_tokens` (`finish_reason: length`), broken off, or with a
     finish_reason that is not known as a good end. IFD cannot see a missing end: default no."""

@@ -98,9 +98,9 @@ class Guard(httpx.AsyncBaseTransport):
             assert isinstance(response.stream, AsyncIterable)
             body = await read_reply(response.stream, response.headers)
             if len(body) <= SMALL_BYTES:
-                body = _readable(response, body)
+                body = _readable(request, response, body)
             else:
-                body = await anyio.to_thread.run_sync(_readable, response, body)
+                body = await anyio.to_thread.run_sync(_readable, request, response, body)
         except (HttpFailure, RefusedReply) as refusal:
             note_refusal(refusal)
             raise
@@ -135,7 +135,7 @@ class SyncGuard(httpx.BaseTransport):
         try:
             refuse_redirect(response.status_code, response.headers)
             assert isinstance(response.stream, Iterable)
-            body = _readable(response, read_reply_sync(response.stream, response.headers))
+            body = _readable(request, response, read_reply_sync(response.stream, response.headers))
         except (HttpFailure, RefusedReply) as refusal:
             note_refusal(refusal)
             raise
@@ -157,15 +157,16 @@ def _prepare(request: httpx.Request) -> None:
     request.url = request.url.copy_with(username=None, password=None)
 
 
-def _readable(response: httpx.Response, body: bytes) -> bytes:
+def _readable(request: httpx.Request, response: httpx.Response, body: bytes) -> bytes:
     """A body that LiteLLM reads right, and loses no time on.
 
-    It takes some errors with status 200 for empty answers (``ollama/``), raises over counts that cannot be, and
-    searches what an error says for secrets with patterns that take ten seconds for a megabyte.
+    It takes some errors with status 200, and what is no reply at all, for empty answers (``ollama/``), raises over
+    counts that cannot be, and searches what an error says for secrets with patterns that take ten seconds for a
+    megabyte.
 
     Raises:
         HttpFailure: The reply is an error, though its status is none.
-        RefusedReply: It is long, and no JSON object.
+        RefusedReply: It is long, and no JSON object, or not what Ollama replies.
     """
     if response.status_code >= 400:
         return body[:LONGEST_ERROR]
@@ -181,6 +182,8 @@ def _readable(response: httpx.Response, body: bytes) -> bytes:
         raise RefusedReply(f"the reply is no object but {type(read).__name__}")
     if (failure := error_in(read, response.headers)) is not None:
         raise failure
+    if request.url.path.endswith("/api/generate") and "response" not in read:
+        raise RefusedReply("the reply has no `response`")
     mended = for_litellm.note(read, body)
     return body if mended is None else encode(mended)
 
