@@ -407,9 +407,7 @@ async def test_some_downloads_go_on_at_once_and_one_more_has_to_wait() -> None:
 # Limits
 
 
-FEW = Limits(
-    document_bytes=5000, row_bytes=5000, lines_bytes=20_000, rows=50, blank_lines=100, piece_s=0.05, body_s=0.2
-)
+FEW = Limits(document_bytes=5000, row_bytes=5000, lines_bytes=20_000, rows=50, blank_lines=100)
 
 
 def row(length: int) -> bytes:
@@ -454,7 +452,8 @@ async def test_a_body_that_stops_coming_is_not_waited_for() -> None:
             await anyio.sleep(0.01)
 
     for body in (stalls(), drips()):
-        async with served(Shelf(), limits=FEW) as client, client.post("/v1/seeds", data=body) as response:
+        limits = Limits(piece_s=0.05, body_s=0.2)
+        async with served(Shelf(), limits=limits) as client, client.post("/v1/seeds", data=body) as response:
             assert response.status == 408
             assert "0.05 s" in (await response.json(content_type=None))["detail"]
 
