@@ -113,7 +113,8 @@ async def test_gzip_that_holds_nothing_however_long_is_hung_up_on(server: Server
     packer = zlib.compressobj(9, wbits=31)
     server.headers, server.body = GZIP, packer.compress(b"{") + packer.flush(zlib.Z_FULL_FLUSH)
     server.endless = b"\x00\x00\x00\xff\xff" * 200_000
-    with anyio.fail_after(30):  # without the limit it is read for ever
+    litellm_env.load()  # takes seconds once
+    with anyio.fail_after(55):  # without the limit it is read for ever
         assert f"longer than {LARGEST} bytes" in str(await failure(server, way))
         await server.hung_up.wait()
 
@@ -270,7 +271,7 @@ async def test_nothing_is_sent_a_second_time_behind_our_back(server: Server, way
 # Sync requests of LiteLLM.
 
 
-@pytest.mark.timeout(30, method="signal")  # who waits holds up the server too, which stands on the same event loop
+@pytest.mark.timeout(55, method="signal")  # who waits holds up the server too, which stands on the same event loop
 async def test_litellm_never_waits_for_a_server_on_the_event_loop(server: Server) -> None:
     """For a model that it does not know it would ask Ollama's /api/show right there."""
     litellm = litellm_env.load()
