@@ -169,6 +169,14 @@ class PriceNoted(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectionNoted(Event):
+    """What a person should know of how servers are reached, such as that no certificate is checked; told once."""
+
+    name: ClassVar[str] = "connection_noted"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetReached(Event):
     """A call could have passed a budget and was not sent; told once, whoever else is refused after it."""
 

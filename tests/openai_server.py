@@ -19,6 +19,7 @@ import inspect
 import itertools
 import json
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +109,14 @@ class Request:
 class OpenAIServer:
     """Serves OpenAI's chat, embeddings and models under ``/v1``, Ollama's chat and generate; records requests."""
 
-    def __init__(self, handler: Handler | None = None, *, port: int = 0, book: Path | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler | None = None,
+        *,
+        port: int = 0,
+        book: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.handler: Handler = handler or brain
         """May be replaced at any time."""
         self.requests: list[Request] = []
@@ -120,6 +128,7 @@ class OpenAIServer:
         """Most requests in flight at once."""
         self._port = port
         self._book = book
+        self._tls = tls
         self._changed = asyncio.Condition()
         self._ids = itertools.count()
         self._runner: web.AppRunner | None = None
@@ -132,7 +141,7 @@ class OpenAIServer:
     @property
     def root(self) -> str:
         """The same for Ollama, which has no ``/v1``."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._port}"
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 << 20)
@@ -144,7 +153,7 @@ class OpenAIServer:
         # Without handler_cancellation a client that hangs up would stay "in flight" until its handler ends by itself.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls)
         await site.start()
         self._port = self._runner.addresses[0][1]
         return self

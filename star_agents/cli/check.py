@@ -19,6 +19,7 @@ from star_agents.agents.judging.frame_tests import one_order_note
 from star_agents.agents.price_check import price_notes, unbounded
 from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
+from star_agents.agents.tls_check import tls_notes
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
@@ -73,7 +74,7 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
     config = read_config(config_path, os.environ)
     # What is wrong in the file is said before anything is loaded or asked.
     with lines_from(config_path):
-        stated = [_configuration(config), *_prices(config), *_judging(config)]
+        stated = [_configuration(config), *_prices(config), *_connections(), *_judging(config)]
         subjects = list(_subjects(config, is_whole_exam))
         _say_what_is_tried(subjects)
         found = anyio.run(_look_at_everything, config, subjects)
@@ -229,6 +230,10 @@ def _prices(config: Config) -> list[Finding]:
     endpoints = endpoints_of(config)
     problems = [Finding(part="budgets", ok=False, detail=str(one)) for one in unbounded(config, endpoints)]
     return problems + [Finding(part="prices", ok=True, detail=note) for note in price_notes(config, endpoints)]
+
+
+def _connections() -> list[Finding]:
+    return [Finding(part="connections", ok=True, detail=note) for note in tls_notes(os.environ)]
 
 
 def _judging(config: Config) -> list[Finding]:

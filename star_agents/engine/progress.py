@@ -18,6 +18,7 @@ from star_agents.events import (
     BudgetReached,
     CallAnswered,
     CallFailed,
+    ConnectionNoted,
     DeploymentChanged,
     Event,
     FailureFirstSeen,
@@ -128,7 +129,11 @@ class BatchProgress:
                 self._settled_usd += event.outcome.cost_usd or 0.0
             case DeploymentChanged():
                 self._tell_of(event)
-            case BudgetReached() | BudgetCleared() | PriceNoted() | JudgeExamined() | JudgingNoted() | ScorerTrouble():
+            case (
+                BudgetReached() | BudgetCleared() | PriceNoted() | ConnectionNoted() | JudgeExamined() | JudgingNoted()
+            ):
+                self._say(event.message)
+            case ScorerTrouble():
                 self._say(event.message)
             case AgentThrottled():
                 self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))

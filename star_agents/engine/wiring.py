@@ -17,6 +17,7 @@ from star_agents.agents.price_check import refuse_unbounded
 from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.rate_limit import WINDOW_S, Sent
 from star_agents.agents.throttle import ThrottleChange, in_words
+from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
 from star_agents.bench.bench import Embed
 from star_agents.config.models import Config
@@ -24,7 +25,14 @@ from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
 from star_agents.engine.engine import INDEX_FILE, Line
 from star_agents.engine.memory_rows import recalled
-from star_agents.events import AgentThrottled, AgentUnthrottled, CallEnded, DeploymentChanged, ScorerTrouble
+from star_agents.events import (
+    AgentThrottled,
+    AgentUnthrottled,
+    CallEnded,
+    ConnectionNoted,
+    DeploymentChanged,
+    ScorerTrouble,
+)
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
 from star_agents.offline.agents import respond
@@ -104,6 +112,8 @@ async def open_line(
         await line.restore_pause()
         unsubscribe = bus.subscribe(line.hear)
         line.prices.tell(config, client.endpoints)
+        for note in tls_notes(os.environ):
+            bus.publish(ConnectionNoted(message=note))
         spare_what_stays()
         yield line
         unsubscribe()

@@ -31,6 +31,8 @@ _CONNECT_S = 15.0
 _KEEP_ALIVE_S = 4.0
 """Seconds that an idle connection is kept: less than the 5 s of uvicorn, under which vLLM and others run. A connection
 that the server closes just as a request goes out on it would be a failed call."""
+SKIPS_VERIFICATION = "false"
+"""What the user sets ``SSL_VERIFY`` to, in any case, to have no certificate checked."""
 
 
 class DirectTransport:
@@ -83,7 +85,7 @@ class DirectTransport:
             data=body,
             headers={**route.headers, "Accept-Encoding": ENCODINGS},
             proxy=route.proxy,
-            ssl=self._trusted or True,
+            ssl=True if self._trusted is None else self._trusted,
             allow_redirects=False,
         ) as response:
             refuse_redirect(response.status, response.headers)
@@ -101,9 +103,12 @@ class DirectTransport:
 
 
 def trusted(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
-    """The certificates that LiteLLM trusts too: of ``SSL_VERIFY`` or ``SSL_CERT_FILE``, else certifi's."""
+    """The certificates that LiteLLM trusts too: of ``SSL_VERIFY`` or ``SSL_CERT_FILE``, else certifi's.
+
+    ``False``, any certificate at all, where ``SSL_VERIFY`` is ``false``; ``tls_check`` tells.
+    """
     verify = environ.get("SSL_VERIFY", "")
-    if verify.lower() == "false":
+    if verify.lower() == SKIPS_VERIFICATION:
         return False
     files = (path for path in (verify, environ.get("SSL_CERT_FILE", "")) if path and Path(path).exists())
     return ssl.create_default_context(cafile=next(files, certifi.where()))
