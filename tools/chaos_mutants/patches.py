@@ -43,7 +43,7 @@ _COMMIT_IN_TWO = """\
 """
 _RECORD_LATER = """\
             asyncio.get_running_loop().call_later(
-                0.05, lambda: asyncio.ensure_future(self._store.record_answers(list(answered.items())))
+                5.0, lambda: asyncio.ensure_future(self._store.record_answers(list(answered.items())))
             )
 """
 
