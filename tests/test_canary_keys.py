@@ -47,6 +47,7 @@ def config(url: str, *, key: str = "os.environ/CANARY_KEY", transport: str = "au
     return f"agents:\n{agents}pairs:\n{pairs}{rest}"
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("transport", ["auto", "litellm"])
 async def test_no_key_is_ever_written_said_or_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from chaos_daemon import DRAIN_S, second_daemons, serving, sigterm_rounds
 from lines import agents_yaml
 
 ROUNDS = 20
 
 
+@pytest.mark.timeout(900)
 def test_sigterm_at_any_moment_ends_with_0_in_time_and_nothing_is_paid_again(tmp_path: Path) -> None:
     report = sigterm_rounds(tmp_path, rounds=ROUNDS, random_seed=1)
     books = report.books
