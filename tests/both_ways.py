@@ -12,8 +12,8 @@ from openai_server import Move, OpenAIServer
 from star_agents.agents.answer import Answer, Call, Choice, Transport
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.transports import litellm_env
-from star_agents.agents.transports.direct import DirectTransport
-from star_agents.agents.transports.litellm import StockTransport
+from star_agents.agents.transports.direct import DirectHttpTransport
+from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 
 WAYS = ("litellm", "direct")
@@ -70,9 +70,9 @@ async def opened() -> AsyncIterator[BothWays]:
     """Both ways, for as long as the block lasts."""
     router = litellm_env.load().Router(model_list=[], num_retries=0, disable_cooldowns=True)
     async with OpenAIServer() as server:
-        direct = DirectTransport()
+        direct = DirectHttpTransport()
         try:
-            yield BothWays(server, {"litellm": StockTransport(litellm_env.load), "direct": direct}, router)
+            yield BothWays(server, {"litellm": LiteLLMTransport(litellm_env.load), "direct": direct}, router)
         finally:
             await direct.aclose()
             router.discard()

@@ -5,7 +5,7 @@ The rules of a fan-out that runs for weeks, and what holds each:
  1 one retry owner            test_a_failing_provider_is_tried_as_often_as_configured_and_not_once_more; test_config
  2 the time-out owned twice   test_a_hanging_provider_fails_in_time_and_the_connection_is_closed
  3 limits that queue          test_calls_beyond_the_limit_queue_and_none_is_turned_away, test_agents_gate
- 4 ramp, no task per call     workers pull from the store (line.py); tools/bench/calls lag
+ 4 ramp, no task per call     workers pull from the store (engine.py); tools/bench/calls lag
  5 health per deployment      test_agents_breaker, test_agents_gate
  6 all down: wait             test_outages
  7 429 per deployment         test_agents_limit, test_outages; tools/bench/calls faults
@@ -16,7 +16,7 @@ The rules of a fan-out that runs for weeks, and what holds each:
 12 budgets reserved           test_agents_budgets, test_agents_budget_queue, test_line_budgets; tools/bench/calls budget
 13 reconcile by difference    test_many_edits_under_load_lose_no_call, test_edits_under_load
 14 many clients               tools/bench/calls deployments
-15 a seam in this process     local.py takes the place of CustomLLM: nothing of LiteLLM's is needed for a function
+15 a seam in this process     in_process.py takes the place of CustomLLM: nothing of LiteLLM's is needed for a function
 16 LiteLLM's own short way    not used: direct.py is shorter, and held by test_agents_parity
 17 replicates by n            test_replicates
 18 no tokenizer on the loop   prices.most_tokens counts bytes; test_the_worst_case_bounds_the_cost_of_any_text

@@ -19,7 +19,7 @@ from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
-from star_agents.agents.transports.direct import DirectTransport
+from star_agents.agents.transports.direct import DirectHttpTransport
 from star_agents.agents.transports.direct_routes import Dialect, Route
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRefused, AgentUnavailable
@@ -35,8 +35,8 @@ async def server() -> AsyncIterator[OpenAIServer]:
 
 
 @pytest.fixture
-async def direct() -> AsyncIterator[DirectTransport]:
-    direct = DirectTransport(largest=10_000)
+async def direct() -> AsyncIterator[DirectHttpTransport]:
+    direct = DirectHttpTransport(largest=10_000)
     yield direct
     await direct.aclose()
 
@@ -50,7 +50,7 @@ def call(server: OpenAIServer, *, dialect: Dialect = "openai", n: int = 1) -> Ca
     return Call(endpoint=endpoint, messages=hello, shape={"max_tokens": 9}, n=n, timeout_s=20.0)
 
 
-async def failure(direct: DirectTransport, call: Call) -> Exception:
+async def failure(direct: DirectHttpTransport, call: Call) -> Exception:
     with pytest.raises(Exception) as caught:  # noqa: PT011  which one is what the tests look at
         await direct.complete(call)
     return caught.value
@@ -59,7 +59,7 @@ async def failure(direct: DirectTransport, call: Call) -> Exception:
 # Connections.
 
 
-async def test_one_call_after_another_uses_one_connection(server: OpenAIServer, direct: DirectTransport) -> None:
+async def test_one_call_after_another_uses_one_connection(server: OpenAIServer, direct: DirectHttpTransport) -> None:
     for _ in range(5):
         await direct.complete(call(server))
     server.handler = lambda body: Fault(status=429)
@@ -70,7 +70,7 @@ async def test_one_call_after_another_uses_one_connection(server: OpenAIServer, 
 
 
 async def test_a_cancelled_call_closes_its_connection_and_leaves_the_others_alone(
-    server: OpenAIServer, direct: DirectTransport
+    server: OpenAIServer, direct: DirectHttpTransport
 ) -> None:
     release = asyncio.Event()
     server.handler = lambda body: Hang(release=release)
@@ -87,7 +87,7 @@ async def test_a_cancelled_call_closes_its_connection_and_leaves_the_others_alon
 
 
 async def test_a_time_out_of_the_caller_is_the_only_one_and_closes_the_connection(
-    server: OpenAIServer, direct: DirectTransport
+    server: OpenAIServer, direct: DirectHttpTransport
 ) -> None:
     server.handler = lambda body: Hang(release=asyncio.Event())
     with pytest.raises(TimeoutError):
@@ -96,7 +96,7 @@ async def test_a_time_out_of_the_caller_is_the_only_one_and_closes_the_connectio
     await server.until(lambda s: s.in_flight == 0)
 
 
-async def test_a_thousand_calls_are_in_flight_at_once(server: OpenAIServer, direct: DirectTransport) -> None:
+async def test_a_thousand_calls_are_in_flight_at_once(server: OpenAIServer, direct: DirectHttpTransport) -> None:
     release = asyncio.Event()
     server.handler = lambda body: Hang(release=release)
     calls = [asyncio.create_task(direct.complete(call(server))) for _ in range(1000)]
@@ -106,7 +106,7 @@ async def test_a_thousand_calls_are_in_flight_at_once(server: OpenAIServer, dire
 
 
 async def test_closing_leaves_no_session_and_a_later_call_opens_a_new_one(server: OpenAIServer) -> None:
-    direct = DirectTransport()
+    direct = DirectHttpTransport()
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         await direct.aclose()
@@ -120,7 +120,7 @@ async def test_closing_leaves_no_session_and_a_later_call_opens_a_new_one(server
     assert len({request.peer for request in server.requests}) == 2
 
 
-async def test_nobody_listening_and_a_cut_connection_are_errors_of_the_connection(direct: DirectTransport) -> None:
+async def test_nobody_listening_and_a_cut_connection_are_errors_of_the_connection(direct: DirectHttpTransport) -> None:
     async with OpenAIServer() as server:
         gone = call(server)
     error = await failure(direct, gone)
@@ -135,7 +135,7 @@ async def test_nobody_listening_and_a_cut_connection_are_errors_of_the_connectio
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_is_not_followed_and_says_where_it_leads(
-    server: OpenAIServer, direct: DirectTransport, status: int
+    server: OpenAIServer, direct: DirectHttpTransport, status: int
 ) -> None:
     async with OpenAIServer() as elsewhere:
         place = f"{elsewhere.url}/chat/completions"
@@ -157,20 +157,22 @@ async def test_a_redirect_is_not_followed_and_says_where_it_leads(
     ],
     ids=["said", "unsaid", "packed", "an error"],
 )
-async def test_a_reply_beyond_the_limit_is_refused(server: OpenAIServer, direct: DirectTransport, reply: Raw) -> None:
+async def test_a_reply_beyond_the_limit_is_refused(
+    server: OpenAIServer, direct: DirectHttpTransport, reply: Raw
+) -> None:
     server.handler = lambda body: reply
     assert "longer than 10000 bytes" in str(await failure(direct, call(server)))
     await server.until(lambda s: s.in_flight == 0)
 
 
-async def test_a_packed_reply_is_read(server: OpenAIServer, direct: DirectTransport) -> None:
+async def test_a_packed_reply_is_read(server: OpenAIServer, direct: DirectHttpTransport) -> None:
     told = {"choices": [{"message": {"content": "Four."}, "finish_reason": "stop"}]}
     packed = gzip.compress(json.dumps(told).encode())
     server.handler = lambda body: Raw(body=packed, headers={"Content-Encoding": "gzip"})
     assert (await direct.complete(call(server))).choices[0].text == "Four."
 
 
-async def test_as_many_answers_come_back_as_the_server_gives(server: OpenAIServer, direct: DirectTransport) -> None:
+async def test_as_many_answers_come_back_as_the_server_gives(server: OpenAIServer, direct: DirectHttpTransport) -> None:
     server.handler = lambda body: Answer(text="a", others=("b", "c"))
     assert [choice.text for choice in (await direct.complete(call(server, n=3))).choices] == ["a", "b", "c"]
     server.handler = lambda body: Answer(text="a", gives_n=False)
@@ -178,7 +180,7 @@ async def test_as_many_answers_come_back_as_the_server_gives(server: OpenAIServe
 
 
 async def test_ollama_is_asked_in_its_own_words_and_for_one_answer(
-    server: OpenAIServer, direct: DirectTransport
+    server: OpenAIServer, direct: DirectHttpTransport
 ) -> None:
     server.handler = lambda body: Answer(text="4", prompt_tokens=7, completion_tokens=1)
     answer = await direct.complete(call(server, dialect="ollama", n=3))
@@ -211,7 +213,7 @@ def test_an_error_says_what_the_server_says_without_the_json_around_it(body: str
 # Secrets.
 
 
-async def test_the_key_arrives_and_stands_in_no_text_of_ours(server: OpenAIServer, direct: DirectTransport) -> None:
+async def test_the_key_arrives_and_stands_in_no_text_of_ours(server: OpenAIServer, direct: DirectHttpTransport) -> None:
     server.handler = lambda body: Raw(status=401, body=f'{{"error": "who is {KEY}?"}}'.encode())
     asked = call(server)
     error = await failure(direct, asked)

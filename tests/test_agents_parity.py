@@ -37,8 +37,8 @@ from star_agents.agents.prices import cost, listed_price
 from star_agents.agents.replies.finish_reasons import KNOWN, finish_reason
 from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
-from star_agents.agents.transports.direct import DirectTransport
-from star_agents.agents.transports.litellm import StockTransport
+from star_agents.agents.transports.direct import DirectHttpTransport
+from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRateLimited
 
@@ -66,14 +66,14 @@ class Both:
 
     server: OpenAIServer
     endpoint: Endpoint
-    stock: StockTransport
-    direct: DirectTransport
+    litellm: LiteLLMTransport
+    direct: DirectHttpTransport
     shape: Mapping[str, Any]
 
     async def outcomes(self, move: Move, n: int = 1) -> tuple[Outcome, Outcome]:
         """What comes of the same reply, through LiteLLM and directly."""
         self.server.handler = lambda body: move
-        return await self._outcome(self.stock, n), await self._outcome(self.direct, n)
+        return await self._outcome(self.litellm, n), await self._outcome(self.direct, n)
 
     async def bodies(self, n: int = 1) -> tuple[Body, Body]:
         """What each sends, where only the difference that is allowed was taken away."""
@@ -131,9 +131,9 @@ async def both(model: str, shape: Mapping[str, Any] = SHAPE, **settings: Any) ->
                 model_name="it", litellm_params=dict(endpoint.params), model_info={"id": "it/0"}
             )
         )
-        direct = DirectTransport()
+        direct = DirectHttpTransport()
         try:
-            yield Both(server, endpoint, StockTransport(lambda: litellm), direct, {**agent.extra, **shape})
+            yield Both(server, endpoint, LiteLLMTransport(lambda: litellm), direct, {**agent.extra, **shape})
         finally:
             await direct.aclose()
             router.discard()
@@ -162,25 +162,25 @@ async def to() -> AsyncIterator[To]:
 @pytest.mark.parametrize("case", ANSWERS)
 async def test_the_same_reply_is_the_same_answer(case: str, to: To) -> None:
     model, reply = ANSWERS[case]
-    stock, direct = await (await to(model)).outcomes(reply)
-    assert stock.choices, stock
-    assert direct == stock
+    litellm, direct = await (await to(model)).outcomes(reply)
+    assert litellm.choices, litellm
+    assert direct == litellm
 
 
 @in_one_loop
 @pytest.mark.parametrize("case", ERRORS)
 async def test_the_same_failure_is_the_same_error_with_the_same_advice(case: str, to: To) -> None:
     model, reply = ERRORS[case]
-    stock, direct = await (await to(model)).outcomes(reply)
-    assert stock.error, stock
-    assert direct == stock
+    litellm, direct = await (await to(model)).outcomes(reply)
+    assert litellm.error, litellm
+    assert direct == litellm
 
 
 async def test_a_server_that_is_not_there_is_the_same_error() -> None:
     async with both(OPENAI) as ways:
         await ways.server.__aexit__()
-        stock, direct = await ways.outcomes(Cut())
-    assert (stock.error, direct) == ("AgentUnavailable", stock)
+        litellm, direct = await ways.outcomes(Cut())
+    assert (litellm.error, direct) == ("AgentUnavailable", litellm)
 
 
 # Where the direct way knows better.
@@ -197,22 +197,22 @@ async def test_a_server_that_is_not_there_is_the_same_error() -> None:
 async def test_a_status_counts_for_more_than_a_word_of_a_proxy(status: int, advice: str) -> None:
     """LiteLLM takes any ``invalid_request_error`` for a bad request, whatever the status says."""
     async with both(OPENAI) as ways:
-        stock, direct = await ways.outcomes(error(status, "no", "invalid_request_error"))
-    assert "parameters" in stock.advice
+        litellm, direct = await ways.outcomes(error(status, "no", "invalid_request_error"))
+    assert "parameters" in litellm.advice
     assert advice in direct.advice.replace("the provider's end", "its end")
 
 
 async def test_an_answer_in_parts_that_litellm_raises_over_is_read_on_both_ways() -> None:
     async with both(OPENAI) as ways:
         parts = [{"type": "text", "text": "Fo"}, {"type": "text", "text": "ur."}]
-        stock, direct = await ways.outcomes(chat(choice(content=parts)))
-    assert stock.choices == direct.choices == (Choice(text="Four.", finish_reason="stop"),)
+        litellm, direct = await ways.outcomes(chat(choice(content=parts)))
+    assert litellm.choices == direct.choices == (Choice(text="Four.", finish_reason="stop"),)
 
 
 async def test_a_finish_reason_that_litellm_hides_is_seen() -> None:
     async with both(OLLAMA) as ways:
-        stock, direct = await ways.outcomes(ollama("", "load"))
-    assert [outcome.choices[0].finish_reason for outcome in (stock, direct)] == ["stop", "load"]
+        litellm, direct = await ways.outcomes(ollama("", "load"))
+    assert [outcome.choices[0].finish_reason for outcome in (litellm, direct)] == ["stop", "load"]
 
 
 NO_ENDS = {"ERROR", "error", "network_error", "FINISH_REASON_UNSPECIFIED", "MALFORMED_FUNCTION_CALL"}
@@ -240,16 +240,16 @@ def test_every_finish_reason_means_what_it_means_to_litellm_but_for_those_that_a
 @pytest.mark.parametrize("model", [VLLM, OPENAI, TGI, LLAMA_CPP, LM_STUDIO, OLLAMA])
 async def test_the_same_request_arrives(model: str) -> None:
     async with both(model) as ways:
-        stock, direct = await ways.bodies()
-        assert direct == stock
+        litellm, direct = await ways.bodies()
+        assert direct == litellm
         assert "Wie heißt du? 🙂" in json.dumps(direct, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("model", [VLLM, OPENAI, TGI])
 async def test_several_answers_are_asked_for_alike(model: str) -> None:
     async with both(model) as ways:
-        stock, direct = await ways.bodies(n=3)
-        assert direct == stock
+        litellm, direct = await ways.bodies(n=3)
+        assert direct == litellm
         assert direct["n"] == 3
         one, two = await ways.outcomes(Says(text="a", others=("b", "c")), n=3)
     assert two == one
@@ -285,8 +285,8 @@ MORE = {
 )
 async def test_further_parameters_arrive_alike(model: str, extra: dict[str, Any]) -> None:
     async with both(model, extra=extra) as ways:
-        stock, direct = await ways.bodies()
-        assert direct == stock
+        litellm, direct = await ways.bodies()
+        assert direct == litellm
         flat = json.dumps(direct)
         assert all(f'"{name}"' in flat for name in extra if name != "extra_body")
 
@@ -298,9 +298,9 @@ async def test_further_parameters_arrive_alike(model: str, extra: dict[str, Any]
 async def test_a_call_costs_the_same_by_litellms_list(details: Mapping[str, Any]) -> None:
     said = Says(text="ok", prompt_tokens=2000, completion_tokens=6, usage=details)
     async with both("openai/gpt-4o") as ways:
-        stock, direct = await ways.outcomes(said)
-    assert stock.cost_usd
-    assert direct == stock
+        litellm, direct = await ways.outcomes(said)
+    assert litellm.cost_usd
+    assert direct == litellm
 
 
 @pytest.mark.parametrize(("prompt", "cached"), [(1000, 0), (1000, 600), (300_000, 0), (300_000, 250_000)])

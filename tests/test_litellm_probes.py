@@ -46,7 +46,7 @@ async def server(litellm: ModuleType) -> AsyncIterator[OpenAIServer]:
 
 @contextmanager
 def routers(litellm: ModuleType, **options: Any) -> Iterator[Any]:
-    """A Router built as ``lines.py`` builds it, but for ``options``."""
+    """A Router built as ``deployment_groups.py`` builds it, but for ``options``."""
     ours = {"model_list": [], "num_retries": 0, "disable_cooldowns": True, "enable_pre_call_checks": False}
     router = litellm.Router(**{**ours, **options})
     try:
@@ -109,7 +109,7 @@ def test_loading_litellm_our_way_reaches_for_no_network_and_knows_its_prices() -
     assert done.stdout.strip() == "[] True"
 
 
-# Who tries again: we do (patience.py).
+# Who tries again: we do (retry.py).
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 408, 429, 500, 503])
@@ -206,7 +206,7 @@ async def test_more_than_500_calls_to_one_host_are_in_flight_at_once(litellm: Mo
     assert server.peak == calls
 
 
-# Choosing a deployment (lines.py).
+# Choosing a deployment (deployment_groups.py).
 
 
 async def test_the_id_of_a_deployment_reaches_that_deployment_whatever_its_group(

@@ -17,8 +17,8 @@ from aiohttp import web
 from star_agents.agents.answer import Answer, Call
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.transports import litellm_env
-from star_agents.agents.transports.direct import DirectTransport
-from star_agents.agents.transports.litellm import StockTransport
+from star_agents.agents.transports.direct import DirectHttpTransport
+from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 
 KEY = "sk-canary-7d0b3a91"
@@ -106,9 +106,9 @@ async def ask(url: str, way: str, timeout_s: float = 20.0) -> Answer:
         shape={"max_tokens": 20},
         timeout_s=timeout_s,
     )
-    direct = DirectTransport()
+    direct = DirectHttpTransport()
     try:
-        return await (direct if call.endpoint.route is not None else StockTransport(litellm_env.load)).complete(call)
+        return await (direct if call.endpoint.route is not None else LiteLLMTransport(litellm_env.load)).complete(call)
     finally:
         await direct.aclose()
 

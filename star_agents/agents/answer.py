@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """A provider's reply, its usage for all choices together. ``reply_reading`` makes its choices."""
+    """A provider's reply, its usage for all choices together. ``replies.reading`` makes its choices."""
 
     choices: tuple[Choice, ...]
     prompt_tokens: int

@@ -38,9 +38,9 @@ from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
 from star_agents.agents.sending import Sender
 from star_agents.agents.throttle import Rejection, ThrottleChange, ThrottleState
 from star_agents.agents.transports import litellm_env
-from star_agents.agents.transports.direct import DirectTransport
-from star_agents.agents.transports.in_process import LocalTransport
-from star_agents.agents.transports.litellm import StockTransport
+from star_agents.agents.transports.direct import DirectHttpTransport
+from star_agents.agents.transports.in_process import InProcessTransport
+from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 from star_agents.config.secrets import shown_parameters
 from star_agents.records import Message, Reply
@@ -118,9 +118,9 @@ class AgentClient:
         redactor.keep(secrets_of(environ, agents))
         self._groups = DeploymentGroups(litellm_env.load, clock, on_change or _nobody, on_throttle or _nobody)
         self._groups.start(agents, endpoints)
-        self._direct = DirectTransport()
-        self._stock = StockTransport(litellm_env.load)
-        self._local = LocalTransport()
+        self._direct = DirectHttpTransport()
+        self._litellm = LiteLLMTransport(litellm_env.load)
+        self._in_process = InProcessTransport()
         self._structured = StructuredReplies()
         self._sender = Sender(
             groups=self._groups,
@@ -279,15 +279,15 @@ class AgentClient:
         )
 
     async def _complete(self, call: Call, form: ReplyForm | None) -> Answer:
-        transport = self._way(call.endpoint)
+        transport = self._transport_of(call.endpoint)
         if form is None or call.endpoint.respond is not None:
             return await transport.complete(call)
         return await self._structured.complete(transport, call, form)
 
-    def _way(self, endpoint: Endpoint) -> Transport:
+    def _transport_of(self, endpoint: Endpoint) -> Transport:
         if endpoint.respond is not None:
-            return self._local
-        return self._stock if endpoint.route is None else self._direct
+            return self._in_process
+        return self._litellm if endpoint.route is None else self._direct
 
     async def embed(self, agent: str, texts: Sequence[str]) -> Embedded:
         """Embed texts with an embedding model: one vector per text, in order. Raises what ``ask`` raises."""
@@ -303,7 +303,7 @@ class AgentClient:
         tokens = most_tokens([Message(role="user", content=text) for text in texts])
 
         async def send(index: int) -> Receipt[Embedded]:
-            response = await self._stock.embed(group.endpoints[index].params, texts, timeout_s=group.config.timeout_s)
+            response = await self._litellm.embed(group.endpoints[index].params, texts, timeout_s=group.config.timeout_s)
             return _receipt_of_vectors(group, index, response, texts)
 
         return self._sender.admit(

@@ -3,7 +3,7 @@
 LiteLLM parses what stands beside an answer into types of its own, and raises where a provider wrote "many" or 1e30 for
 a count, 5 for an id, or no role; the answer, which is paid for, would be lost. So counts that cannot be are 0 in what
 it reads, and ``usage.read_usage`` judges them as they were sent. Where it raises all the same over a reply in OpenAI's
-form, ``stock`` reads the copy as the direct way does.
+form, ``transports.litellm`` reads the copy as the direct way does.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ SKIPS_VERIFICATION = "false"
 """What the user sets ``SSL_VERIFY`` to, in any case, to have no certificate checked."""
 
 
-class DirectTransport:
+class DirectHttpTransport:
     """Sends to endpoints that have a ``route``, over one pool of connections for life.
 
     Args:

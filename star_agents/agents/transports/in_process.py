@@ -9,7 +9,7 @@ from star_agents.agents.answer import Answer, Call
 from star_agents.agents.replies.reading import read_choice
 
 
-class LocalTransport:
+class InProcessTransport:
     """Calls the endpoint's own function."""
 
     async def complete(self, call: Call) -> Answer:

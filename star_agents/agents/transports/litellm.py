@@ -22,7 +22,7 @@ from star_agents.agents.transports.direct import decode, openai_answer
 from star_agents.limits.json_structure import SMALL_BYTES
 
 
-class StockTransport:
+class LiteLLMTransport:
     """Sends through ``litellm.acompletion``.
 
     Args:

@@ -21,7 +21,7 @@ def peers(bench: Bench) -> list[Row]:
     seeds = bench.size(SEEDS)
     contestants: dict[str, Callable[[], Watched]] = {
         "direct": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT)),
-        "stock": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT, transport="litellm")),
+        "litellm": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT, transport="litellm")),
         "curator": lambda: bench.peer("curator", seeds),
     }
     for batch in bench.batches:
@@ -33,7 +33,7 @@ def peers(bench: Bench) -> list[Row]:
     return [
         _row(name, peer, title, ratios(speed[name], speed[peer]), speed, requests)
         for peer, title in (("curator", "bespokelabs-curator"), (best, f"distilabel, batch {best.rpartition('-')[2]}"))
-        for name in ("direct", "stock")
+        for name in ("direct", "litellm")
     ]
 
 

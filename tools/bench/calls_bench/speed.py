@@ -13,7 +13,7 @@ from calls_bench.watching import Watched
 IN_FLIGHT = 64
 MANY_IN_FLIGHT = 1000
 UNCLOSED = ("Unclosed", "never closed", "never retrieved", "was destroyed", "never awaited")
-TRANSPORTS: tuple[tuple[str, Transport], ...] = (("direct", "auto"), ("stock", "litellm"))
+TRANSPORTS: tuple[tuple[str, Transport], ...] = (("direct", "auto"), ("litellm", "litellm"))
 
 
 def cpu(bench: Bench) -> list[Row]:
@@ -22,7 +22,7 @@ def cpu(bench: Bench) -> list[Row]:
     runs = bench.interleave(
         {
             "bare": lambda: bench.bare(seeds, IN_FLIGHT, {}),
-            "stock": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT, transport="litellm"), {}),
+            "litellm": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT, transport="litellm"), {}),
             "direct": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT), {}),
         }
     )
@@ -35,7 +35,7 @@ def cpu(bench: Bench) -> list[Row]:
             target=f"≤ {target}×",
             holds=median(found) <= target,
         )
-        for name, title, target in (("stock", "stock path", 1.25), ("direct", "direct transport", 0.35))
+        for name, title, target in (("litellm", "through LiteLLM", 1.25), ("direct", "direct transport", 0.35))
         for found in [ratios(cost[name], cost["bare"])]
     ]
 
