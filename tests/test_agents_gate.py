@@ -30,8 +30,8 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def enter_all(gate: Gate, count: int, patience_s: float = FOREVER) -> list[asyncio.Task[Slot]]:
-    tasks = [asyncio.create_task(gate.enter(patience_s)) for _ in range(count)]
+async def enter_all(gate: Gate, count: int, give_up_after_s: float = FOREVER) -> list[asyncio.Task[Slot]]:
+    tasks = [asyncio.create_task(gate.enter(give_up_after_s)) for _ in range(count)]
     await settle()
     return tasks
 

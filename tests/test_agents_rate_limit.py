@@ -285,13 +285,13 @@ async def test_one_call_that_is_always_rejected_is_told_although_others_are_answ
     assert [one.cause for one in told] == ["429"]
 
 
-async def storm(gate: Gate, patience_s: float, pause_s: float) -> list[float]:
+async def storm(gate: Gate, give_up_after_s: float, pause_s: float) -> list[float]:
     """Callers of whom each is rejected, and what the others' waits came to."""
     ended: list[float] = []
 
     async def wait() -> None:
         try:
-            slot = await gate.enter(patience_s)
+            slot = await gate.enter(give_up_after_s)
         except Exception:
             ended.append(now())
             return

@@ -110,10 +110,10 @@ class Gate:
         """Whether a call was given up because all were answered 429, and it is too early to ask again."""
         return self._rejected.out_for_s(self._clock()) > 0
 
-    def is_at_rest(self, when_down_s: float, patience_s: float) -> bool:
+    def is_at_rest(self, when_down_s: float, give_up_after_s: float) -> bool:
         """Whether the provider asks for a rest that is as good as down to calls of that patience (``Waiter``)."""
         now = self._clock()
-        return is_as_good_as_down(paused_until(self._deployments, now) - now, when_down_s, patience_s)
+        return is_as_good_as_down(paused_until(self._deployments, now) - now, when_down_s, give_up_after_s)
 
     @property
     def rejects_everybody(self) -> bool:
@@ -150,11 +150,11 @@ class Gate:
         self.rate.requests_per_minute, self.rate.tokens_per_minute = requests_per_minute, tokens_per_minute
         self._serve()
 
-    async def enter(self, patience_s: float, *, when_down_s: float | None = None, tokens: int = 0) -> Slot:
+    async def enter(self, give_up_after_s: float, *, when_down_s: float | None = None, tokens: int = 0) -> Slot:
         """Wait for a deployment that is up and has room, and for the agent's own limits.
 
         Args:
-            patience_s: Seconds of this wait during which the provider may answer nothing but 429.
+            give_up_after_s: Seconds of this wait during which the provider may answer nothing but 429.
             when_down_s: Seconds of it during which every deployment may be down; the same where it is left out.
             tokens: Tokens that the call may take.
 
@@ -168,12 +168,12 @@ class Gate:
             raise too_large(self._deployments[0].name, tokens, self.rate.tokens_per_minute)
         if not self._queue and self._has_room(tokens):
             return self._take(0.0, tokens)
-        when_down_s = patience_s if when_down_s is None else when_down_s
-        if self.is_at_rest(when_down_s, patience_s):
+        when_down_s = give_up_after_s if when_down_s is None else when_down_s
+        if self.is_at_rest(when_down_s, give_up_after_s):
             raise self._queue.at_rest(when_down_s)
         future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         down_s, now = self._down_s(), self._clock()
-        self._queue.add(future, Waiter(down_s, down_s + when_down_s, now, patience_s, tokens))
+        self._queue.add(future, Waiter(down_s, down_s + when_down_s, now, give_up_after_s, tokens))
         self._set_timer()
         try:
             return await future

@@ -31,7 +31,7 @@ class Waiter(NamedTuple):
     down_until: float
     entered: float
     """By the clock."""
-    patience_s: float
+    give_up_after_s: float
     """For 429s."""
     tokens: int
 
@@ -60,7 +60,7 @@ class Waiters:
         """Let one wait at the end of the queue."""
         self._queue[turn] = waiter
         self._down_until = min(self._down_until, waiter.down_until)
-        self._rejected_until = min(self._rejected_until, waiter.entered + waiter.patience_s)
+        self._rejected_until = min(self._rejected_until, waiter.entered + waiter.give_up_after_s)
 
     def first(self) -> tuple[Turn, Waiter]:
         """Whose turn is next; only where somebody waits."""
@@ -90,7 +90,7 @@ class Waiters:
         """End the waits of those whose patience with an outage is shorter than the pause that the provider asks for."""
         for turn, waiter in list(self._queue.items()):
             when_down_s = waiter.down_until - waiter.down_since
-            if is_as_good_as_down(rest_s, when_down_s, waiter.patience_s):
+            if is_as_good_as_down(rest_s, when_down_s, waiter.give_up_after_s):
                 self._end(turn, self.at_rest(when_down_s))
 
     def at_rest(self, when_down_s: float) -> AgentUnavailable:
@@ -116,7 +116,7 @@ class Waiters:
         if not is_hopeless and self._rejected_until > paused_until:
             return False
         self._looked_at, since, pause_s = now, now if rejected.since is None else rejected.since, paused_until - now
-        ends = {turn: max(since, one.entered) + one.patience_s for turn, one in self._queue.items()}
+        ends = {turn: max(since, one.entered) + one.give_up_after_s for turn, one in self._queue.items()}
         ended = [turn for turn, end in ends.items() if is_hopeless or end <= paused_until]
         for turn in ended:
             self._end(turn, self._always_429(why_rejected(now - since, pause_s, self._errors()), pause_s))
@@ -150,9 +150,9 @@ class Waiters:
         )
 
 
-def is_as_good_as_down(rest_s: float, when_down_s: float, patience_s: float) -> bool:
+def is_as_good_as_down(rest_s: float, when_down_s: float, give_up_after_s: float) -> bool:
     """Whether a rest is to a waiter what an outage is; one beyond all patience is told as 429s without end."""
-    return longest_rest_s(when_down_s) < rest_s < patience_s
+    return longest_rest_s(when_down_s) < rest_s < give_up_after_s
 
 
 def too_large(deployment: str, tokens: int, limit: int | None) -> AgentRefused:

@@ -523,7 +523,7 @@ TESTED_MUTANTS = (
         "test_agents_gate.py::"
         "test_a_rest_longer_than_an_outage_is_waited_for_is_as_good_as_one_to_who_comes_and_to_who_waits",
         "star_agents/agents/waiters.py",
-        "return longest_rest_s(when_down_s) < rest_s < patience_s",
+        "return longest_rest_s(when_down_s) < rest_s < give_up_after_s",
         "return False",
     ),
 )
