@@ -354,7 +354,7 @@ async def test_twenty_routers_that_were_discarded_leave_the_callback_lists_as_th
 
 async def test_discarded_routers_die_once_the_class_forgets_them(litellm: ModuleType, server: OpenAIServer) -> None:
     dead: list[weakref.ref[Any]] = []
-    for _ in range(3):
+    for _ in range(4):
         with routers(litellm) as router:
             deploy(litellm, router, server, "one")
             await router.acompletion(model="one", messages=HELLO)
@@ -363,4 +363,5 @@ async def test_discarded_routers_die_once_the_class_forgets_them(litellm: Module
     await litellm_env.close_connections()
     litellm.Router._cached_get_model_group_info.cache_clear()
     gc.collect()
-    assert [ref() for ref in dead] == [None] * 3
+    # What LiteLLM starts with the first call of a process may hold that call's router: one, however many follow.
+    assert [ref() for ref in dead[1:]] == [None] * 3
