@@ -12,6 +12,8 @@
     │   ├── AgentUnavailable   time-out, connection, 5xx: worth another try
     │   ├── AgentRefused       the request itself is at fault: no try will help
     │   └── BudgetExhausted    sending would pass a budget
+    ├── ReplyUnreadable      a reply is no answer, or not what was asked for   (exit code 4)
+    ├── RecipeError          a recipe cannot be used, or breaks a rule   (exit code 2)
     └── ScorerError          the scorer models cannot be used    (exit code 5)
 
 Foreign exceptions are translated into these at the one place where the foreign library lives. A message says what went
@@ -174,6 +176,27 @@ class BudgetExhausted(AgentError):
         """Seconds since 1970 when a daily budget begins anew; ``None`` for one that holds for the life of a store."""
         self.is_passing = is_passing
         """True where only what calls in flight have reserved stands in the way: they may cost less."""
+
+
+class ReplyUnreadable(StarAgentsError):
+    """A reply came and was paid for, and is no answer or not what was asked for.
+
+    Args:
+        message: What is wrong with it.
+        kind: ``empty``, ``length`` or ``format``.
+    """
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, kind: str = "format") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class RecipeError(StarAgentsError):
+    """A recipe cannot be found or used, or broke a rule of the bench: what, where, and what to do."""
+
+    exit_code = 2
 
 
 class ScorerError(StarAgentsError):

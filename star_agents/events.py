@@ -129,6 +129,8 @@ class OutcomeCommitted(Event):
     probabilities: Mapping[str, float]
     seconds: float
     """From taking the seed to this commit."""
+    new_children: int = 0
+    """Seeds that were queued with it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -192,9 +192,9 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "pairs.0": models.PairConfig,
     "base_pairs.0": models.PairConfig,
     "referee": models.RefereeConfig,
-    "scoring": models.ScoringConfig,
-    "memory": models.MemoryConfig,
-    "evolution": models.EvolutionConfig,
+    "scoring": sections.ScoringConfig,
+    "memory": sections.MemoryConfig,
+    "evolution": sections.EvolutionConfig,
     "server": sections.ServerConfig,
     "failure_limits": sections.FailureLimitsConfig,
 }

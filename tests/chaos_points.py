@@ -15,7 +15,7 @@ from pathlib import Path
 from chaos_audit import Facts
 from chaos_kills import KILLED, KillReport, Story, story
 
-from star_agents.engine.engine import INDEX_FILE
+from star_agents.engine.settling import INDEX_FILE
 from star_agents.process.crash_points import CRASH_POINTS, VARIABLE
 
 SEEDS = 10

@@ -14,8 +14,8 @@ import hnswlib
 import numpy as np
 
 from star_agents.config.models import Config
-from star_agents.engine.engine import INDEX_FILE
-from star_agents.records import Sample
+from star_agents.engine.settling import INDEX_FILE
+from star_agents.records import PAIRS, Sample
 from star_agents.scheduling.hashing_embedder import DIMENSION, embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
 from star_agents.scheduling.policies import Policy, make_policy, restore_policy
@@ -33,7 +33,7 @@ def replay_problems(connection: sqlite3.Connection, outcomes: Sequence[OutcomeRo
         outcomes: All of the store, in order.
         folder: Where the store is, of a daemon that embeds by hashing.
     """
-    revisions, kept = reads.revisions(connection), reads.policy(connection)
+    revisions, kept = reads.revisions(connection), reads.pools(connection).get(PAIRS)
     rows = reads.memory_rows(connection, after_seq=0, embedder=None)
     problems = []
     if kept is not None and outcomes:
@@ -43,7 +43,7 @@ def replay_problems(connection: sqlite3.Connection, outcomes: Sequence[OutcomeRo
             problems.append(f"probabilities {restored.state()} are not those of a replay, {replayed.state()}")
         if kept.after_seq != outcomes[-1].seq:
             problems.append(f"the policy is of outcome {kept.after_seq}, and the newest is {outcomes[-1].seq}")
-    samples = {id_: _question(sample) for id_, sample in connection.execute("SELECT id, sample FROM seeds")}
+    samples = {id_: _question(sample) for id_, sample in connection.execute("SELECT id, content FROM seeds")}
     remembered = [row for outcome in outcomes if (row := _remembered(outcome, samples)) is not None]
     if rows != remembered:
         problems.append(f"{len(rows)} rows in the memory bank are not the {len(remembered)} of a replay")

@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 from scoring_mortal_worker import count
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring import Scorer

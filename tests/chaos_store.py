@@ -146,7 +146,7 @@ def _check(path: Path, told: _Told, report: KillReport, *, whole: bool) -> None:
         outcomes, distinct, last = connection.execute(counts).fetchone()
         (memory,) = connection.execute("SELECT count(*) FROM memory").fetchone()
         (done,) = connection.execute("SELECT count(*) FROM seeds WHERE state = 'done'").fetchone()
-        policy = connection.execute("SELECT after_seq, json_extract(state, '$.outcomes') FROM policy").fetchone()
+        policy = connection.execute("SELECT after_seq, json_extract(state, '$.outcomes') FROM pools").fetchone()
         together = {outcomes, distinct, last, memory, done, *(policy or (0, 0))}
         if len(together) > 1:
             report.violations.append(f"outcomes, memory, policy and seeds disagree: {sorted(together)}")

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from storage_samples import intent, make_memory, make_outcome, make_reply, make_seed
+from storage_samples import intent, keeping, make_memory, make_outcome, make_reply, make_seed
 
-from star_agents.records import Seed
+from star_agents.records import PAIRS, Seed
 from star_agents.storage.store import Store
 
 LANES = 8
@@ -40,7 +40,7 @@ class Worker:
     @classmethod
     async def of(cls, store: Store, tell: Callable[[str, str], None]) -> Self:
         """Go on where the store ended."""
-        policy = await store.load_policy()
+        policy = (await store.load_pools()).get(PAIRS)
         return cls(store, tell, policy.state["outcomes"] if policy else 0)
 
     async def lane(self, numbers: Iterator[int]) -> None:
@@ -65,7 +65,9 @@ class Worker:
             self._tell("answer", seed.id)
         async with self._settling:
             policy = {"outcomes": self._outcomes + 1}
-            await store.commit_outcome(make_outcome(seed), policy=policy, memory=make_memory(1.0, 2.0), revision=1)
+            await store.commit_outcome(
+                make_outcome(seed), foresee=keeping(policy), memory=make_memory(1.0, 2.0), revision=1
+            )
             self._outcomes += 1
         self._tell("outcome", seed.id)
 

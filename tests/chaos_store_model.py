@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 from storage_samples import commit, intent, make_dropped, make_memory, make_outcome, make_reply, make_seed
 
 from star_agents.errors import AgentRefused, StoreError, UsageError
-from star_agents.records import Seed
+from star_agents.records import PAIRS, Seed
 from star_agents.storage.rows import Counts
 from star_agents.storage.store import STORE_FILE, Store
 
@@ -332,13 +332,13 @@ class StoreMachine(RuleBasedStateMachine):
         """Ask everything at once, so that it costs one turn of the writer thread."""
         store, calls = self.store, self.model.calls
         there = [key for key, call in calls.items() if not call.is_cleared]
-        counts, jailed, answers, rows, memory, policy = await asyncio.gather(
+        counts, jailed, answers, rows, memory, pools = await asyncio.gather(
             store.counts(),
             store.quarantined(),
             store.find_answers(there),
             store.outcomes(limit=1000),
             store.memory_rows(),
-            store.load_policy(),
+            store.load_pools(),
         )
         self._compare_counts(counts)
         assert [(one.id, one.deaths) for one in jailed] == [
@@ -350,7 +350,7 @@ class StoreMachine(RuleBasedStateMachine):
                 await store.find_answer(key)
         assert len(rows) == sum(one.outcomes for one in self.model.seeds.values())
         assert [row.seq for row in memory] == [row.seq for row in rows if row.outcome.kind == "kept"]
-        assert (policy.after_seq if policy else 0) == max((row.seq for row in rows), default=0)
+        assert (pools[PAIRS].after_seq if pools else 0) == max((row.seq for row in rows), default=0)
 
     def _compare_counts(self, counts: Counts) -> None:
         calls = self.model.calls.values()

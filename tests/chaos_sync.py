@@ -24,6 +24,7 @@ from typing import Any
 
 from storage_samples import commit, intent, make_dropped, make_memory, make_outcome, make_reply, make_seed
 
+from star_agents.records import PAIRS
 from star_agents.storage.store import STORE_FILE, Store
 
 _METHODS = ("close", "read", "write", "truncate", "sync")
@@ -158,7 +159,7 @@ _VERBS: dict[str, _Verb] = {
     "record_step": lambda store, number: store.record_step(make_seed(number).id, "draw", {"n": number}),
     "commit_outcome": lambda store, number: commit(store, make_outcome(make_seed(number)), make_memory(1.0)),
     "commit_dropped": lambda store, number: commit(store, make_dropped(make_seed(number))),
-    "save_policy": lambda store, number: store.save_policy({"n": number}, 1),
+    "save_pools": lambda store, number: store.save_pools({PAIRS: {"n": number}}, 1),
     "add_revision": lambda store, number: store.add_revision(str(number), "{}"),
 }
 

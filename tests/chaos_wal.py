@@ -11,9 +11,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage_samples import intent, make_dropped, make_memory, make_outcome, make_reply, make_seed
+from storage_samples import intent, keeping, make_dropped, make_memory, make_outcome, make_reply, make_seed
 
 from star_agents.errors import StoreError
+from star_agents.records import PAIRS
 from star_agents.storage.backup import damage
 from star_agents.storage.connection import connect_reading
 from star_agents.storage.store import STORE_FILE, Store
@@ -86,7 +87,9 @@ async def _make_history(folder: Path) -> _History:
         await store.record_answers([(seed.id, make_reply())])
         _note(folder, ends, states)
         outcome = make_outcome(seed) if number % 3 else make_dropped(seed)
-        await store.commit_outcome(outcome, policy={"n": number}, memory=make_memory(1.0 * number), revision=1)
+        await store.commit_outcome(
+            outcome, foresee=keeping({"n": number}), memory=make_memory(1.0 * number), revision=1
+        )
         _note(folder, ends, states)
     history = _History((folder / STORE_FILE).read_bytes(), (folder / LOG_FILE).read_bytes(), ends, states)
     await store.aclose()
@@ -136,7 +139,7 @@ async def _recover(folder: Path, expected: str, what: str) -> list[str]:
             if await store.add_seeds([make_seed(-1)]) != (1, 0) or (await store.counts()).waiting != waiting + 1:
                 wrong.append(f"{what}: takes no seeds any more")
             newest = [row.seq for row in await store.outcomes(limit=COMMITS)]
-            policy = await store.load_policy()
+            policy = (await store.load_pools()).get(PAIRS)
             rows = [row.seq for row in await store.memory_rows()]
             if rows != newest or (policy.after_seq if policy else 0) != max(newest, default=0):
                 wrong.append(f"{what}: an outcome stands without what follows from it")

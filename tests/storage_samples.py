@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from star_agents.records import (
+    PAIRS,
     AgentPair,
     Assessed,
     Candidate,
@@ -19,6 +21,7 @@ from star_agents.records import (
     Verdict,
     Vote,
 )
+from star_agents.storage.ledger import Foresee
 from star_agents.storage.rows import Intent, MemoryRow
 from star_agents.storage.store import Store
 
@@ -102,16 +105,24 @@ def intent(key: str, **fields: Any) -> Intent:
     return Intent(key=key, **{**given, "reserved_usd": 0.5, **fields})
 
 
+def keeping(state: Mapping[str, Any]) -> Foresee:
+    """What a policy keeps after an outcome, whatever it was."""
+    return lambda _: {PAIRS: state}
+
+
 async def commit(store: Store, outcome: Outcome, memory: MemoryRow | None = None) -> int:
     """Commit with a policy state that is of no interest."""
-    return await store.commit_outcome(outcome, policy={"weights": {"keep/a": 1.0}}, memory=memory, revision=1)
+    committed = await store.commit_outcome(
+        outcome, foresee=keeping({"weights": {"keep/a": 1.0}}), memory=memory, revision=1
+    )
+    return committed.seq
 
 
 async def fill_store(folder: Path, *pairs: tuple[Seed, Outcome], selection: str = "dual") -> None:
     """A store of finished seeds, in this order."""
     async with await Store.open(folder) as store:
         await store.add_seeds([seed for seed, _ in pairs])
-        await store.save_policy({"weights": {"keep/a": 0.5, "keep/b": 0.5}}, 1)
+        await store.save_pools({PAIRS: {"weights": {"keep/a": 0.5, "keep/b": 0.5}}}, 1)
         await store.add_revision("d", f'{{"selection": "{selection}", "evolution": {{"policy": "paper"}}}}')
         await store.lease(len(pairs))
         for _, outcome in pairs:

@@ -17,11 +17,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {"recipes", "scheduling", "agents", "scoring", "storage", "report", "observe", "process", "web", "offline"}
 MEETING = {"bench": {"engine", "cli"}, "engine": {"cli"}, "cli": set[str]()}
 """Where rooms meet, and which of these places each may not know."""
-PURE = {"text", "limits", "config"}
+PURE = {"text", "limits", "records", "config"}
 """Open to every room; each may import the roots and these, and nothing else of ours."""
 OPEN_MODULES = {"process.crash_points", "scheduling.win_rates"}
 """Open to every room, since they import nothing of ours but roots."""
-ROOTS = ["failures", "records", "errors", "events"]
+ROOTS = ["errors", "events"]
 """All that lies loose in the package but its face. Each may import the pure rooms and those before it."""
 HOMES = {
     "torch": {"scoring"},

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tiny_models import CHAT_TEMPLATE, save_model, train_tokenizer
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.engine.score_dataset.job import ScoreJob, score_file
 from star_agents.errors import ScorerError, UsageError
 from star_agents.records import Message, Sample, Score

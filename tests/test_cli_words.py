@@ -14,7 +14,7 @@ import pytest
 from daemons import PATIENCE_S, provider
 from lines import agents_yaml
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;\d+)*m")
 """Any sequence that sets a colour; bold and italic are none."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -17,6 +16,7 @@ from star_agents.engine.wiring import open_line
 from star_agents.errors import StoreError
 from star_agents.events import ConfigApplied, Event
 from star_agents.observe.bus import Bus
+from star_agents.storage.ledger import PoolStates
 from star_agents.storage.store import Store
 
 BEFORE = parse_config("agents:\n  tutor: {model: offline/tutor, budget_calls: 5}\nselection: random\n")
@@ -36,9 +36,9 @@ class FullStore(Store):
         await self._meet("add_revision")
         return await super().add_revision(digest, config)
 
-    async def save_policy(self, state: Mapping[str, Any], revision: int) -> None:
-        await self._meet("save_policy")
-        await super().save_policy(state, revision)
+    async def save_pools(self, pools: PoolStates, revision: int) -> None:
+        await self._meet("save_pools")
+        await super().save_pools(pools, revision)
 
     async def _meet(self, verb: str) -> None:
         if verb == self.fails_at:
@@ -64,8 +64,8 @@ def in_force(line: Line) -> tuple[object, ...]:
         line.revision,
         agents_of(line.client),
         [state.limit for state in line.client.budgets.states()],
-        line.scheduler.probabilities(),
-        line.scheduler.state(),
+        line.settling.scheduler.probabilities(),
+        line.settling.scheduler.state(),
     )
 
 
@@ -73,7 +73,7 @@ def agents_of(client: AgentClient) -> set[str]:
     return set(client.states())
 
 
-@pytest.mark.parametrize("verb", ["add_revision", "save_policy"])
+@pytest.mark.parametrize("verb", ["add_revision", "save_pools"])
 async def test_an_edit_that_the_store_cannot_keep_changes_nothing(verb: str, tmp_path: Path) -> None:
     heard: list[Event] = []
     async with line_in(tmp_path, heard) as (line, store):
@@ -93,7 +93,7 @@ async def test_an_edit_that_the_store_cannot_keep_changes_nothing(verb: str, tmp
 async def test_an_edit_that_is_cancelled_on_its_way_changes_nothing(tmp_path: Path) -> None:
     async with line_in(tmp_path, []) as (line, store):
         before = in_force(line)
-        store.waits_at = "save_policy"
+        store.waits_at = "save_pools"
         with anyio.move_on_after(0.05) as scope:
             await line.reconfigure(AFTER)
         assert scope.cancelled_caught

@@ -8,7 +8,8 @@ import pytest
 
 from star_agents.config.sections import FailureLimitsConfig
 from star_agents.engine.failure_limits import FailureLimits
-from star_agents.failures import (
+from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Sample, Verdict, Vote
+from star_agents.records.failures import (
     BUDGET_SPENT,
     DOWN,
     LONGEST_EXAMPLE,
@@ -20,7 +21,6 @@ from star_agents.failures import (
     by_frequency,
     one_line,
 )
-from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Sample, Verdict, Vote
 
 SAMPLE = Sample(instruction="Why?", response="So.")
 

@@ -19,13 +19,13 @@ from daemons import get, post, provider, rows
 from daemons import start as start_daemon
 from lines import agents_yaml, config_for, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
-from storage_samples import make_outcome, make_seed
+from storage_samples import keeping, make_outcome, make_seed
 from tiny_models import save_model, train_tokenizer
 
 from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
-from star_agents.failures import BUDGET_SPENT, OTHER, REASONS_KEPT, Failure, Tried
 from star_agents.records import Message, Sample, Seed
+from star_agents.records.failures import BUDGET_SPENT, OTHER, REASONS_KEPT, Failure, Tried
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 
@@ -260,7 +260,7 @@ async def test_a_part_with_ever_new_reasons_fills_no_store(tmp_path: Path) -> No
             failure = Failure(reason=f"reason {number}", example=f"example {number}")
             tried = Tried(part="agent", name="b", tries=1, failures=(failure,))
             outcome = make_outcome(make_seed(number), tried=(tried,))
-            await store.commit_outcome(outcome, policy={}, memory=None, revision=1)
+            await store.commit_outcome(outcome, foresee=keeping({}), memory=None, revision=1)
         kept = await store.failures()
     assert len(kept) == REASONS_KEPT + 1
     assert {one.reason: one.failures for one in kept}[OTHER] == 40 - REASONS_KEPT

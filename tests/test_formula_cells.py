@@ -11,7 +11,7 @@ import pytest
 from daemons import star_agents
 from test_score_file import Letters, score
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.engine.score_dataset.job import ScoreJob
 from star_agents.storage.formula_cells import FormulaGuard
 from star_agents.storage.row_writing import write_rows

@@ -21,12 +21,13 @@ from storage_samples import commit, make_dropped, make_outcome, make_seed
 from star_agents.config.reading import parse_config
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace, Spending
+from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.live_status import status_of
 from star_agents.engine.status import describe, describe_config, eta_s, projected_usd
 from star_agents.engine.wiring import open_line
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
 from star_agents.observe.bus import Bus
-from star_agents.records import Outcome
+from star_agents.records import PAIRS, Outcome
 from star_agents.scheduling.policies import make_policy
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
@@ -230,7 +231,7 @@ async def test_the_status_of_a_line_is_what_its_store_says(tmp_path: Path) -> No
         bus.subscribe(accounts.hear)
         bus.subscribe(insights.hear)
         empty = await status_of(line, accounts, insights, readers)
-        await line.take_in(batch, "test")
+        await take_in_seeds(line, batch, "test")
         waiting = await status_of(line, accounts, insights, readers)
         await line.work()
         told = await status_of(line, accounts, insights, readers)
@@ -275,12 +276,12 @@ async def test_a_seed_that_ends_while_the_store_is_read_is_not_both_done_and_in_
         accounts, insights = await Accounts.of(store), Insights()
         bus.subscribe(accounts.hear)
         bus.subscribe(insights.hear)
-        await line.take_in(batch, "test")
+        await take_in_seeds(line, batch, "test")
         (in_hand,) = await store.lease(1)
 
         async def end() -> None:
             outcome = make_outcome(in_hand)
-            seq = await store.commit_outcome(outcome, policy={}, memory=None, revision=1)
+            seq, *_ = await store.commit_outcome(outcome, foresee=lambda _: {}, memory=None, revision=1)
             bus.publish(OutcomeCommitted(seq=seq, outcome=outcome, probabilities={}, seconds=1.0))
 
         async with Overtaken(tmp_path, end) as readers:
@@ -308,7 +309,7 @@ async def test_status_on_the_command_line_shows_a_daemon_and_the_folder_it_leave
         accounts, insights = await Accounts.of(store), await Insights.of(readers)
         bus.subscribe(accounts.hear)
         bus.subscribe(insights.hear)
-        await line.take_in(seeds(12), "test")
+        await take_in_seeds(line, seeds(12), "test")
         await line.work()
         told |= await status_of(line, accounts, insights, readers)
         live = await run_sync(star, "status", "--url", str(daemon.make_url("/")))
@@ -332,7 +333,7 @@ async def test_the_curve_of_a_line_is_bit_for_bit_what_a_replay_of_its_outcomes_
             await Store.open(tmp_path) as store,
             open_line(config, store, bus=Bus(), seeds_expected=20, ends_when_empty=True) as line,
         ):
-            await line.take_in(seeds(20), "test")
+            await take_in_seeds(line, seeds(20), "test")
             await line.work()
             rows = await store.outcomes()
     policy = make_policy(config.evolution, [pair.name for pair in config.pool], seeds=20)
@@ -341,7 +342,7 @@ async def test_the_curve_of_a_line_is_bit_for_bit_what_a_replay_of_its_outcomes_
         policy.observe(row.outcome.rewards)
         expected[row.seq] = policy.probabilities()
     with StoreReader(tmp_path) as reader:
-        points = reader.curve()
+        points = reader.curve(PAIRS)
     assert {point.seq: point.probabilities for point in points} == expected
     assert expected[20] != expected[0]
 

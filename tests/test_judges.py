@@ -21,6 +21,7 @@ from star_agents.cli.main import main
 from star_agents.config.models import Config
 from star_agents.engine.batch import run_batch
 from star_agents.engine.engine import Line
+from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.status import describe
 from star_agents.engine.wiring import open_line
 from star_agents.events import Event, JudgeExamined, JudgeNotExamined, JudgingNoted
@@ -170,7 +171,7 @@ async def daemon(config: Config, out: Path, hear: Callable[[Event], None] = lamb
         open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
         anyio.create_task_group() as tasks,
     ):
-        await line.take_in(seeds(3), "test")
+        await take_in_seeds(line, seeds(3), "test")
         tasks.start_soon(line.work)
         yield line
         line.close()
@@ -231,7 +232,7 @@ async def test_an_edit_of_something_else_examines_nobody_again_and_tells_nothing
     async with OpenAIServer(knows) as server, daemon(judged_by(server, "a"), tmp_path, events.append) as line:
         await until_done(line, 3)
         await line.reconfigure(judged_by(server, "a", more="candidates: 1"))
-        await line.take_in(seeds(5), "test")
+        await take_in_seeds(line, seeds(5), "test")
         await until_done(line, 5)
         assert sum(is_exam(request.body) for request in server.requests) == 48
     assert [event.judge for event in events if isinstance(event, JudgeExamined)] == ["a"]
@@ -241,7 +242,7 @@ async def test_an_edit_that_brings_a_judge_that_fails_holds_a_daemon_at_work(tmp
     async with OpenAIServer(by_agent(b=always_a)) as server, daemon(judged_by(server, "a"), tmp_path) as line:
         await until_done(line, 3)
         await line.reconfigure(judged_by(server, "b"))
-        await line.take_in(seeds(5), "test")
+        await take_in_seeds(line, seeds(5), "test")
         await until(lambda: "0 of 24 right" in str(line.waiting_for))
         counts = await line.store.counts()
         assert (counts.done, counts.waiting, counts.working) == (3, 2, 0)
@@ -283,7 +284,7 @@ async def test_a_paused_daemon_asks_nobody_until_it_is_resumed(tmp_path: Path) -
             await line.pause()
         sent = len(server.requests)
         async with daemon(judged_by(server, "b"), tmp_path) as line:
-            await line.take_in(seeds(4), "test")
+            await take_in_seeds(line, seeds(4), "test")
             await until(lambda: line.is_paused)
             for _ in range(50):
                 await anyio.lowlevel.checkpoint()

@@ -10,7 +10,7 @@ import pytest
 from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
-from star_agents.records import Sample, Seed
+from star_agents.records import PAIRS, Sample, Seed
 from star_agents.scheduling.policies import make_policy
 from star_agents.storage.store import Store
 
@@ -139,7 +139,7 @@ async def test_a_seed_whose_referee_fails_is_dropped_with_the_reason_and_keeps_i
 
 async def history(folder: Path) -> tuple[Any, list[Any]]:
     async with await Store.open(folder) as store:
-        policy = await store.load_policy()
+        policy = (await store.load_pools()).get(PAIRS)
         assert policy is not None
         return policy.state, [(row.seq, row.outcome) for row in await store.outcomes()]
 

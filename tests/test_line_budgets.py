@@ -17,6 +17,7 @@ from rich.console import Console
 from star_agents.config.models import Config
 from star_agents.engine.batch import run_batch
 from star_agents.engine.engine import Line
+from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_line
 from star_agents.events import BudgetCleared, BudgetReached, Event
 from star_agents.observe.bus import Bus
@@ -55,7 +56,7 @@ async def working(
         await Store.open(folder, now=clock) as store,
         open_line(config, store, bus=bus, seeds_expected=12, ends_when_empty=is_batch, now=clock) as line,
     ):
-        await line.take_in(seeds(12), "test")
+        await take_in_seeds(line, seeds(12), "test")
         yield line
 
 

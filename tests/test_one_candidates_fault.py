@@ -14,7 +14,8 @@ from lines import config_for, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.agents.replies.reading import longest_text
-from star_agents.bench.bench import SeedBench
+from star_agents.bench.pairs import PairBench
+from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.returned_seeds import RETURNS
 from star_agents.engine.wiring import open_line
 from star_agents.errors import AgentUnavailable
@@ -133,9 +134,9 @@ async def test_on_its_last_try_a_referee_that_is_down_for_one_candidate_is_no_ve
             await Store.open(tmp_path) as store,
             open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=False) as line,
         ):
-            await line.take_in([seed], "test")
+            await take_in_seeds(line, [seed], "test")
             line.judges.put_in_force(config, line.revision)
-            bench = SeedBench(seed, line.rooms(), is_last_try=is_last_try)
+            bench = PairBench(seed, line.stages["star"], line.rooms(), is_last_try=is_last_try)
             if not is_last_try:
                 with pytest.raises(AgentUnavailable) as raised:
                     await star(seed, bench, StarSettings.of(config))
@@ -176,13 +177,13 @@ async def test_a_seed_on_which_the_referee_always_goes_down_ends_with_it_while_t
         ):
             tasks.start_soon(line.work)
             with anyio.fail_after(60):
-                await line.take_in([others.pop(), bad], "test")
+                await take_in_seeds(line, [others.pop(), bad], "test")
                 fed = 1
                 while bad.id not in ended:
                     news.clear()
                     if fed <= len(returned):
                         fed += 1
-                        await line.take_in([others.pop()], "test")
+                        await take_in_seeds(line, [others.pop()], "test")
                     else:
                         await news.wait()
             line.close()

@@ -10,6 +10,7 @@ from lines import config_for, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.config.models import Config
+from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_line
 from star_agents.events import DeploymentChanged, Event, SeedReturned
 from star_agents.observe.bus import Bus
@@ -30,7 +31,7 @@ async def work(config: Config, count: int, out: Path, hear: object) -> None:
         await Store.open(out) as store,
         open_line(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line,
     ):
-        await line.take_in(seeds(count), "test")
+        await take_in_seeds(line, seeds(count), "test")
         await line.work()
 
 

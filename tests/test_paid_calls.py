@@ -14,8 +14,8 @@ from lines import config_for, seeds
 from openai_server import Answer, Cut, Fault, Move, OpenAIServer
 
 from star_agents.agents.budgets import Charge
-from star_agents.bench.bench import SeedBench
 from star_agents.bench.paid_calls import PaidCalls
+from star_agents.bench.pairs import PairBench
 from star_agents.engine.wiring import open_line
 from star_agents.errors import AgentError, AgentUnavailable
 from star_agents.observe.bus import Bus
@@ -38,7 +38,7 @@ async def after_one_call(out: Path, *moves: Move, per_agent: str = PER_AGENT) ->
             open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
         ):
             try:
-                await SeedBench(seeds(1)[0], line.rooms()).ask("a", ASKED, step="think")
+                await PairBench(seeds(1)[0], line.stages["star"], line.rooms()).ask("a", ASKED, step="think")
             except AgentError as error:
                 raised = error
             spent = line.client.budgets.spent("a")
@@ -94,7 +94,7 @@ async def test_whenever_a_request_arrives_the_intent_of_its_call_is_durable(tmp_
             await Store.open(tmp_path) as store,
             open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
         ):
-            await SeedBench(seeds(1)[0], line.rooms()).ask("a", ASKED, step="think")
+            await PairBench(seeds(1)[0], line.stages["star"], line.rooms()).ask("a", ASKED, step="think")
             counts = await store.counts()
     assert seen == [[("intent", 1)]] * 3
     assert (counts.calls_answered, counts.calls_pending) == (1, 0)
@@ -135,7 +135,7 @@ async def test_two_who_ask_the_same_at_once_pay_for_it_once(tmp_path: Path) -> N
             open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
             anyio.create_task_group() as tasks,
         ):
-            bench = SeedBench(seeds(1)[0], line.rooms())
+            bench = PairBench(seeds(1)[0], line.stages["star"], line.rooms())
 
             async def ask() -> None:
                 await bench.ask("a", ASKED, step="think")

@@ -9,6 +9,7 @@ from lines import config_for, results, seeds
 from openai_server import OpenAIServer
 
 from star_agents.engine.engine import Line
+from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_line
 from star_agents.events import CallEnded, Event, OutcomeCommitted, PairsDrawn
 from star_agents.observe.bus import Bus
@@ -53,10 +54,10 @@ async def test_a_paused_line_takes_no_seed_and_goes_on_when_resumed(tmp_path: Pa
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(line.work)
-        await line.take_in(seeds(3), "test")
+        await take_in_seeds(line, seeds(3), "test")
         await heard.wait_for_outcomes(3)
         await line.pause()
-        await line.take_in(seeds(8), "test")
+        await take_in_seeds(line, seeds(8), "test")
         assert await in_hand_after_looking(line) == 0
         assert line.waiting_for is not None
         assert "resume" in line.waiting_for.reason
@@ -82,7 +83,7 @@ async def test_a_pause_outlives_a_restart_and_a_paused_line_can_be_closed(tmp_pa
                 if not resumed:
                     await line.pause()
                 tasks.start_soon(line.work)
-                await line.take_in(seeds(4), "test")
+                await take_in_seeds(line, seeds(4), "test")
                 assert await in_hand_after_looking(line) == 0
                 assert line.is_paused
                 if resumed:
@@ -99,7 +100,7 @@ async def test_a_seed_s_events_tell_its_draw_its_calls_and_how_long_it_took(tmp_
             await Store.open(tmp_path) as store,
             open_line(config_for(server.url), store, bus=heard.bus, seeds_expected=1, ends_when_empty=True) as line,
         ):
-            await line.take_in(seeds(1), "test")
+            await take_in_seeds(line, seeds(1), "test")
             await line.work()
         (drawn,) = (event for event in heard.events if isinstance(event, PairsDrawn))
         ended = [event for event in heard.events if isinstance(event, CallEnded)]

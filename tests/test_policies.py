@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star_agents.config.models import EvolutionConfig
+from star_agents.config.sections import EvolutionConfig
 from star_agents.scheduling.draw import draw_pairs
 from star_agents.scheduling.policies import (
     MOST,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from star_agents.config.models import EvolutionConfig
+from star_agents.config.sections import EvolutionConfig
 from star_agents.offline import resolve_model
 from star_agents.recipes.scripted import ScriptedBench
 from star_agents.recipes.star import StarSettings, star

@@ -15,7 +15,7 @@ from openai_server import Answer, OpenAIServer
 from star_agents.agents.answer import Answer as ProviderAnswer
 from star_agents.agents.answer import Choice
 from star_agents.agents.replicates import shares
-from star_agents.bench.bench import SeedBench
+from star_agents.bench.pairs import PairBench
 from star_agents.engine.engine import Line
 from star_agents.engine.wiring import open_line
 from star_agents.observe.bus import Bus
@@ -36,8 +36,8 @@ async def line_on(url: str, out: Path) -> AsyncIterator[Line]:
         yield line
 
 
-def bench_of(line: Line) -> SeedBench:
-    return SeedBench(seeds(1)[0], line.rooms())
+def bench_of(line: Line) -> PairBench:
+    return PairBench(seeds(1)[0], line.stages["star"], line.rooms())
 
 
 def counting(*, gives_n: bool = True) -> Callable[[object], Answer]:

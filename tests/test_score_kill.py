@@ -14,7 +14,7 @@ from typing import Any, Self
 import pytest
 
 from star_agents import offline
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.records import Sample
 from star_agents.scoring import Scorer
 from star_agents.storage.row_reading import read_rows

@@ -13,7 +13,7 @@ import torch
 from tiny_models import SHARED, Family, neox_tokenizer, save_model, train_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.records import Sample
 from star_agents.scoring.dual_model import DualModel
 

@@ -14,7 +14,7 @@ import torch
 from test_scoring_equality import PlainLoop, gpteacher_pairs
 from tiny_models import Family, save_model, train_tokenizer
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.records import Sample
 from star_agents.scoring import Scorer
 from star_agents.scoring.dual_model import DualModel

@@ -16,7 +16,7 @@ from tiny_models import CHAT_TEMPLATE, save_model, train_tokenizer
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from star_agents.config.models import ScoreMode, ScoringConfig
+from star_agents.config.sections import ScoreMode, ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring.dual_model import DualModel

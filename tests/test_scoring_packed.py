@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from transformers import AutoModelForCausalLM, MistralConfig
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.scoring import attention
 from star_agents.scoring.attention import BlockByBlock, Unpackable
 from star_agents.scoring.encoding import Passage

@@ -17,7 +17,7 @@ from chaos_scorer import Looks, hurt_scorers, stop
 from scoring_mortal_worker import count
 from tiny_models import save_model, train_tokenizer
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring import Scorer

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from storage_samples import intent, make_reply, make_seed
 
+from star_agents.records import PAIRS
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 
@@ -75,7 +76,7 @@ async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
             assert {seed.id for seed in told["outcome"]} <= known
             # Outcome, memory row, policy and seed state stand and fall together.
             assert [row.seq for row in await store.memory_rows()] == [row.seq for row in rows]
-            policy = await store.load_policy()
+            policy = (await store.load_pools()).get(PAIRS)
             assert policy is not None
             assert policy.after_seq == rows[-1].seq
             assert counts.kept == len(rows) == len(known)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from storage_samples import commit, make_assessed, make_dropped, make_outcome, make_seed
+from storage_samples import commit, keeping, make_assessed, make_dropped, make_outcome, make_seed
 
 from star_agents.errors import StoreError
-from star_agents.records import Outcome, Score, Verdict, Vote
+from star_agents.records import PAIRS, Outcome, Score, Verdict, Vote
 from star_agents.scheduling.policies import ThompsonPolicy
 from star_agents.storage import curve, ledger, tallies
 from star_agents.storage.migrations import migrate, scripts
@@ -47,8 +47,8 @@ def end_seed(connection: sqlite3.Connection, number: int, weights: Mapping[str, 
     ledger.add_seeds(connection, [seed], 0.0)
     outcome = {"kind": "dropped", "reason": "", "pair": None, "pi": None, "cost_usd": 0.0, "payload": "{}"}
     found = execute(connection, "add_outcome", seed_id=seed.id, revision=1, at=float(number), **outcome).fetchone()
-    execute(connection, "save_policy", state=to_json(state), revision=1)
-    curve.add_outcome_point(connection, state, seq=found[0], at=float(number), most=most)
+    execute(connection, "save_pool", pool=PAIRS, state=to_json(state), revision=1)
+    curve.add_outcome_point(connection, PAIRS, state, seq=found[0], at=float(number), most=most)
     return int(found[0])
 
 
@@ -60,7 +60,7 @@ def end_seed(connection: sqlite3.Connection, number: int, weights: Mapping[str, 
 def test_the_curve_is_bounded_ordered_reaches_back_and_says_what_a_replay_says(moves: list[str]) -> None:
     with open_database() as connection:
         replay, pairs, seq = {0: {"keep/0": 1.0}}, 1, 0
-        curve.add_change_point(connection, {"weights": replay[0]}, revision=1, most=MOST)
+        curve.add_change_point(connection, PAIRS, {"weights": replay[0]}, revision=1, most=MOST)
         for number, move in enumerate(moves):
             pairs += move == "pairs change"
             weights = {f"keep/{pair}": 1 / (pair + number + 1) for pair in range(pairs)}
@@ -68,10 +68,10 @@ def test_the_curve_is_bounded_ordered_reaches_back_and_says_what_a_replay_says(m
                 seq = end_seed(connection, number, weights, MOST)
             else:
                 weights = weights if move == "pairs change" else replay[seq]
-                execute(connection, "save_policy", state=to_json({"weights": weights}), revision=1)
-                curve.add_change_point(connection, {"weights": weights}, revision=1, most=MOST)
+                execute(connection, "save_pool", pool=PAIRS, state=to_json({"weights": weights}), revision=1)
+                curve.add_change_point(connection, PAIRS, {"weights": weights}, revision=1, most=MOST)
             replay[seq] = weights
-            points = curve.curve(connection)
+            points = curve.curve(connection, PAIRS)
             assert len(points) <= MOST
             assert [point.seq for point in points] == sorted({point.seq for point in points})
             assert (points[0].seq, points[-1].seq) == (0, seq)
@@ -83,11 +83,13 @@ def test_a_long_curve_is_thinned_out_evenly(tmp_path: Path) -> None:
         seeds = [make_seed(number) for number in range(2200)]
         ledger.add_seeds(connection, seeds, 0.0)
         connection.execute("BEGIN")
-        ledger.save_policy(connection, {"weights": {"keep/a": 0.0}}, 1)
+        ledger.save_pools(connection, {PAIRS: {"weights": {"keep/a": 0.0}}}, 1)
         for number, seed in enumerate(seeds, start=1):
             state = {"weights": {"keep/a": float(number)}}
-            ledger.commit_outcome(connection, make_dropped(seed), policy=state, memory=None, revision=1, at=1.0)
-        points = curve.curve(connection)
+            ledger.commit_outcome(
+                connection, make_dropped(seed), foresee=keeping(state), memory=None, revision=1, at=1.0
+            )
+        points = curve.curve(connection, PAIRS)
         assert [point.seq for point in points] == [*range(0, 2200, 4), 2200]
         assert all(point.probabilities == {"keep/a": float(point.seq)} for point in points)
 
@@ -97,14 +99,16 @@ async def test_a_change_of_the_pairs_leaves_a_point_at_the_moment_of_its_revisio
     async with await Store.open(tmp_path, now=lambda: float(next(clock))) as store:
         for digest, pairs in (("first", "ab"), ("first", "ab"), ("other settings", "ab"), ("other pairs", "abc")):
             revision = await store.add_revision(digest, "{}")
-            await store.save_policy({"weights": {f"keep/{pair}": 1 / len(pairs) for pair in pairs}}, revision)
+            await store.save_pools({PAIRS: {"weights": {f"keep/{pair}": 1 / len(pairs) for pair in pairs}}}, revision)
         await store.add_seeds([make_seed(1)])
         (seed,) = await store.lease(1)
         await commit(store, make_outcome(seed))
-        await store.save_policy({"weights": {"keep/a": 0.5, "keep/b": 0.5}}, await store.add_revision("fewer", "{}"))
+        await store.save_pools(
+            {PAIRS: {"weights": {"keep/a": 0.5, "keep/b": 0.5}}}, await store.add_revision("fewer", "{}")
+        )
         revisions = {row.digest: row.at for row in await store.revisions()}
     with StoreReader(tmp_path) as reader:
-        first, last = reader.curve()
+        first, last = reader.curve(PAIRS)
     assert (first.seq, first.at, list(first.probabilities)) == (
         0,
         revisions["other pairs"],
@@ -118,18 +122,18 @@ async def test_a_point_goes_with_its_outcome_or_not_at_all(store: Store, tmp_pat
     (seed,) = await store.lease(1)
     await commit(store, make_outcome(seed))
     with StoreReader(tmp_path) as reader:
-        before = reader.curve(), reader.tallies()
+        before = reader.curve(PAIRS), reader.tallies()
         with pytest.raises(StoreError):
             await commit(store, make_outcome(seed))
-        assert (reader.curve(), reader.tallies()) == before
+        assert (reader.curve(PAIRS), reader.tallies()) == before
 
 
 async def test_every_policy_names_its_probabilities(store: Store, tmp_path: Path) -> None:
     policy = ThompsonPolicy(["keep/a", "keep/b"])
     policy.observe([("keep/a", 1.0), ("keep/b", 0.0)])
-    await store.save_policy(policy.state(), 1)
+    await store.save_pools({PAIRS: policy.state()}, 1)
     with StoreReader(tmp_path) as reader:
-        (point,) = reader.curve()
+        (point,) = reader.curve(PAIRS)
     assert point.probabilities == policy.probabilities()
 
 
@@ -141,16 +145,13 @@ VERDICTS = st.none() | st.builds(
     st.lists(st.builds(Vote, referee=st.just("r"), value=st.just(0.5), agreed=st.booleans(), readable=st.booleans())),
 )
 SCORES = st.none() | st.builds(lambda gap: Score(ifd_small=gap / 1000, ifd_large=0.0), st.integers(-1500, 1500))
-PAIRS = st.lists(st.sampled_from(["keep/a", "b/a", "b/c"]), max_size=3)
+DRAWN_PAIRS = st.lists(st.sampled_from(["keep/a", "b/a", "b/c"]), max_size=3)
 
 
 @st.composite
 def outcomes(draw: st.DrawFn, number: int) -> Outcome:
     """An outcome of one base and some drawn candidates, of any kind."""
-    seed, pairs = (
-        make_seed(number),
-        ["keep/seed", *draw(st.lists(st.sampled_from(["keep/a", "b/a", "b/c"]), max_size=3))],
-    )
+    seed, pairs = make_seed(number), ["keep/seed", *draw(DRAWN_PAIRS)]
     candidates = tuple(
         replace(
             make_assessed(
@@ -176,7 +177,7 @@ def test_tallies_are_what_a_recount_of_every_outcome_gives(data: st.DataObject) 
         for number in range(data.draw(st.integers(0, 6))):
             outcome, revision = data.draw(outcomes(number)), data.draw(st.sampled_from([both, one]))
             ledger.add_seeds(connection, [make_seed(number)], 0.0)
-            ledger.commit_outcome(connection, outcome, policy={}, memory=None, revision=revision, at=0.0)
+            ledger.commit_outcome(connection, outcome, foresee=keeping({}), memory=None, revision=revision, at=0.0)
             committed.append((outcome, revision == both))
         assert tallies.tallies(connection) == recount(committed)
         downgrade(connection)
@@ -270,7 +271,7 @@ async def test_outcomes_are_counted_in_which_the_memory_bank_had_a_say(store: St
 
 async def test_a_store_of_version_3_has_the_start_of_its_curve_its_present_and_its_draws(tmp_path: Path) -> None:
     async with await Store.open(tmp_path) as store:
-        await store.save_policy({"weights": {"keep/a": 0.25}}, await store.add_revision("d", "{}"))
+        await store.save_pools({PAIRS: {"weights": {"keep/a": 0.25}}}, await store.add_revision("d", "{}"))
         await store.add_seeds([make_seed(number) for number in range(3)])
         for from_memory, seed in enumerate(await store.lease(3)):
             await store.record_step(seed.id, "draw", {"base": [], "sampled": [], "from_memory": from_memory})
@@ -281,6 +282,6 @@ async def test_a_store_of_version_3_has_the_start_of_its_curve_its_present_and_i
         downgrade(connection)
     async with await Store.open(tmp_path):
         with StoreReader(tmp_path) as reader:
-            points = reader.curve()
+            points = reader.curve(PAIRS)
             assert reader.tallies() == before
     assert [(point.seq, dict(point.probabilities)) for point in points] == [(0, {"keep/a": 0.25}), (3, {"keep/a": 1.0})]

@@ -15,6 +15,7 @@ from storage_samples import (
     commit,
     fill_store,
     intent,
+    keeping,
     make_assessed,
     make_dropped,
     make_outcome,
@@ -23,7 +24,7 @@ from storage_samples import (
 )
 
 from star_agents.errors import UsageError
-from star_agents.records import Message, Outcome, Sample, Seed
+from star_agents.records import PAIRS, Message, Outcome, Sample, Seed
 from star_agents.storage.export import FORMATS, dataset_rows, rejected_rows, write_export, write_run_folder
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
@@ -214,7 +215,7 @@ async def test_files_without_a_row_are_not_written_and_why_is_said(
 
 async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     async with await Store.open(tmp_path) as store:
-        await store.save_policy({"weights": {"keep/a": 0.5, "keep/b": 0.5}}, 1)
+        await store.save_pools({PAIRS: {"weights": {"keep/a": 0.5, "keep/b": 0.5}}}, 1)
         await store.add_revision("d", '{"selection": "dual", "evolution": {"policy": "paper"}}')
         await store.add_seeds(SEEDS)
         await store.lease(5)
@@ -222,10 +223,13 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
         await store.record_answers([("k", make_reply(cost_usd=None))])
         for seed in SEEDS[:3]:
             await store.commit_outcome(
-                make_outcome(seed), policy={"weights": {"keep/a": 0.8, "keep/b": 0.2}}, memory=None, revision=1
+                make_outcome(seed),
+                foresee=keeping({"weights": {"keep/a": 0.8, "keep/b": 0.2}}),
+                memory=None,
+                revision=1,
             )
         await commit(store, make_dropped(SEEDS[3]))
-        await store.save_policy({"weights": {"keep/a": 0.8, "keep/b": 0.2}}, 1)
+        await store.save_pools({PAIRS: {"weights": {"keep/a": 0.8, "keep/b": 0.2}}}, 1)
         with StoreReader(tmp_path) as reader:
             summary = write_run_folder(reader, tmp_path / "out")
     lines = {path.name: len(path.read_text().splitlines()) for path in (tmp_path / "out").glob("*.jsonl")}

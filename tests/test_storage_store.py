@@ -16,6 +16,7 @@ import pytest
 from storage_samples import (
     commit,
     intent,
+    keeping,
     make_dropped,
     make_memory,
     make_outcome,
@@ -24,13 +25,13 @@ from storage_samples import (
 )
 
 from star_agents.errors import StoreError, StoreLocked
-from star_agents.records import Sample, Seed
-from star_agents.storage import ledger
+from star_agents.records import PAIRS, Sample, Seed
 from star_agents.storage.migrations import migrate, scripts, version_of
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Spend
 from star_agents.storage.sql import parse_queries, queries
 from star_agents.storage.store import STORE_FILE, Store
+from star_agents.text.plain_data import to_json
 
 
 @pytest.fixture
@@ -165,10 +166,10 @@ async def test_an_outcome_takes_effect_as_one_and_comes_back_bit_for_bit(store: 
     (seed,) = await store.lease(1)
     state = {"weights": {"keep/a": 0.1 + 0.2, "keep/b": 1 / 3}}
     memory = make_memory(0.1, -0.2, 0.3)
-    seq = await store.commit_outcome(make_outcome(seed), policy=state, memory=memory, revision=7)
+    seq, *_ = await store.commit_outcome(make_outcome(seed), foresee=keeping(state), memory=memory, revision=7)
     (row,) = await store.outcomes()
     assert (row.seq, row.revision, row.outcome) == (seq, 7, make_outcome(seed))
-    policy = await store.load_policy()
+    policy = (await store.load_pools()).get(PAIRS)
     assert policy is not None
     assert (policy.state, policy.after_seq, policy.revision) == (state, seq, 7)
     (kept,) = await store.memory_rows()
@@ -181,11 +182,11 @@ async def test_an_outcome_takes_effect_as_one_and_comes_back_bit_for_bit(store: 
 async def test_a_failing_memory_row_leaves_nothing_of_its_outcome(embedding: bytes, store: Store) -> None:
     await store.add_seeds([make_seed(1)])
     (seed,) = await store.lease(1)
-    await store.save_policy({"weights": {"keep/a": 0.5}}, 1)
+    await store.save_pools({PAIRS: {"weights": {"keep/a": 0.5}}}, 1)
     with pytest.raises(StoreError, match="CHECK constraint"):
         await commit(store, make_outcome(seed), replace(make_memory(), embedding=embedding))
     assert await store.outcomes() == []
-    policy = await store.load_policy()
+    policy = (await store.load_pools()).get(PAIRS)
     assert policy is not None
     assert policy.state == {"weights": {"keep/a": 0.5}}
     assert (await store.counts()).working == 1
@@ -264,10 +265,10 @@ async def test_a_revision_keeps_its_id_until_the_config_changes(store: Store) ->
 
 
 async def test_the_first_policy_is_kept_beside_the_present_one(store: Store) -> None:
-    assert await store.load_policy() is None
-    await store.save_policy({"weights": {"keep/a": 0.5}}, 1)
-    await store.save_policy({"weights": {"keep/a": 0.9}}, 2)
-    policy = await store.load_policy()
+    assert (await store.load_pools()).get(PAIRS) is None
+    await store.save_pools({PAIRS: {"weights": {"keep/a": 0.5}}}, 1)
+    await store.save_pools({PAIRS: {"weights": {"keep/a": 0.9}}}, 2)
+    policy = (await store.load_pools()).get(PAIRS)
     assert policy is not None
     assert (policy.start, policy.state) == ({"weights": {"keep/a": 0.5}}, {"weights": {"keep/a": 0.9}})
     assert (policy.revision, policy.after_seq) == (2, 0)
@@ -344,7 +345,9 @@ async def test_a_table_that_is_made_anew_keeps_its_rows_their_order_and_who_refe
     connection = sqlite3.connect(path, isolation_level=None)
     migrate(connection, path, scripts()[:2])
     seeds = [make_seed(number) for number in range(5)]
-    ledger.add_seeds(connection, seeds, 0.0)
+    old = "INSERT INTO seeds (id, sample, source, meta, added_at) VALUES (?, ?, ?, ?, 0.0)"
+    columns = [(one.id, to_json(one.sample.to_dict()), one.source, to_json(one.meta)) for one in seeds]
+    connection.executemany(old, columns)
     connection.execute("UPDATE seeds SET state = 'working', attempts = 1 WHERE ordinal < 3")
     connection.execute("INSERT INTO steps VALUES (?, 'draw', '{}')", (seeds[0].id,))
     connection.close()
@@ -385,7 +388,7 @@ async def test_a_reader_sees_what_is_committed_while_the_store_is_open_and_canno
             assert result.outcome == make_outcome(seed)
             assert reader.counts() == await store.counts()
             assert reader.spend() == await store.spend()
-            assert reader.policy() == await store.load_policy()
+            assert reader.pools() == await store.load_pools()
             assert reader.revisions() == []
 
 

@@ -28,6 +28,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from storage_samples import make_dropped, make_outcome, make_seed
 from test_architecture import imports_of, modules
 
+from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_line
 from star_agents.events import CallAnswered, CallEnded, CallFailed, Event, OutcomeCommitted, SeedReturned
 from star_agents.observe.bus import Bus
@@ -286,7 +287,7 @@ async def test_a_real_line_gives_a_trace_per_seed(tmp_path: Path, kept: Kept) ->
         await Store.open(tmp_path) as store,
         open_line(config_for(server.url), store, bus=bus, seeds_expected=4, ends_when_empty=True) as line,
     ):
-        await line.take_in(seeds(4), "test")
+        await take_in_seeds(line, seeds(4), "test")
         await line.work()
     spans = kept.spans()
     roots = {span.context.trace_id: span for span in spans if span.parent is None}

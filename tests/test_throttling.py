@@ -19,6 +19,7 @@ from star_agents.agents.rate_limit import Sent
 from star_agents.agents.throttle import ThrottleChange
 from star_agents.config.models import AgentConfig
 from star_agents.engine.batch import run_batch
+from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.progress import BatchProgress
 from star_agents.engine.wiring import open_line
 from star_agents.errors import AgentRateLimited, AgentRefused
@@ -240,7 +241,7 @@ async def _run(config: Any, count: int, out: Path, events: list[Event]) -> str:
         await Store.open(out) as store,
         open_line(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line,
     ):
-        await line.take_in(seeds(count), "test")
+        await take_in_seeds(line, seeds(count), "test")
         await line.work()
         return line.stopped_by
 
@@ -256,7 +257,7 @@ async def test_a_daemon_whose_provider_only_says_429_rests_for_as_long_as_it_was
             open_line(config, store, bus=Bus(), seeds_expected=None, ends_when_empty=False, now=lambda: NOON) as line,
             anyio.create_task_group() as tasks,
         ):
-            await line.take_in(seeds(8), "test")
+            await take_in_seeds(line, seeds(8), "test")
             tasks.start_soon(line.work)
             with anyio.fail_after(60):
                 while line.waiting_for is None:

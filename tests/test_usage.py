@@ -26,9 +26,9 @@ from star_agents.config.models import AgentConfig
 from star_agents.engine.batch import run_batch
 from star_agents.errors import BudgetExhausted
 from star_agents.events import Event, FailureFirstSeen
-from star_agents.failures import USAGE_DOUBTED
 from star_agents.limits.numbers import MOST_TOKENS
 from star_agents.records import Message, Reply
+from star_agents.records.failures import USAGE_DOUBTED
 from star_agents.storage.store import STORE_FILE, Store
 
 in_one_loop = pytest.mark.asyncio(loop_scope="module")

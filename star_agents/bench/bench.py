@@ -9,41 +9,61 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from star_agents.agents.client import AgentClient, Embedded
 from star_agents.agents.judging.referee import judge
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.reading import why_unusable
 from star_agents.agents.replies.structured_output import ReplyForm
+from star_agents.bench.gathering import gather
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.tries import SeedTries
 from star_agents.config.models import Config
-from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
-from star_agents.events import PairsDrawn
-from star_agents.failures import FLAWS, Tried
+from star_agents.errors import (
+    AgentError,
+    BudgetExhausted,
+    RecipeError,
+    ReplyUnreadable,
+)
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
+from star_agents.recipes.protocol import Gathered, Plain, Recipe
+from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import (
-    KEEP,
-    SEED,
-    AgentPair,
-    Candidate,
+    Document,
     Draw,
+    Judgement,
     Message,
     Reply,
     Sample,
     Score,
     Seed,
-    Verdict,
+    SeedKind,
 )
+from star_agents.records.failures import FLAWS, Tried
 from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
+from star_agents.scheduling.pools import Pools
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 
 Embed = Callable[[str], Awaitable[Vector | None]]
+T = TypeVar("T")
+TRIES_TO_READ = 2
+"""A reply that cannot be read is asked for once more, with what is wrong with it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """A recipe in its place of the chain, with its settings."""
+
+    recipe: Recipe[Any]
+    settings: Any
+    next: str = ""
+    """Name of the recipe that takes its children; empty for the last one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +83,8 @@ class Rooms:
     embed: Embed | str | None
     """Makes the vector of a seed's instruction, or names the agent that does; ``None`` where the memory bank is off."""
     draw: Callable[[Seed, Vector | None], Draw]
+    """Draws agent-pairs."""
+    pools: Pools
     salt: bytes
     """Secret of this store; makes the referee's codes unguessable, yet the same on a second run."""
     bus: Bus
@@ -70,17 +92,19 @@ class Rooms:
     """Monotonic seconds."""
 
 
-class SeedBench:
-    """The workbench of one seed; see `recipes.workbench.Workbench`.
+class Bench:
+    """The workbench of one seed; see `recipes.protocol.Workbench`.
 
     Args:
         seed: Who is worked.
+        stage: By which recipe.
         rooms: With what.
         is_last_try: The seed was put back too often: referees that are down for it are not waited for once more.
     """
 
-    def __init__(self, seed: Seed, rooms: Rooms, *, is_last_try: bool = False) -> None:
+    def __init__(self, seed: Seed, stage: Stage, rooms: Rooms, *, is_last_try: bool = False) -> None:
         self.seed = seed
+        self.stage = stage
         self._is_last_try = is_last_try
         self._rooms = rooms
         self._began = rooms.clock()
@@ -88,6 +112,7 @@ class SeedBench:
         self._tries = SeedTries()
         self._embedding: Vector | None = None
         self._embedded = False
+        self._draws: Counter[str] = Counter()
 
     @property
     def revision(self) -> int:
@@ -118,7 +143,7 @@ class SeedBench:
         """
         embed = self._rooms.embed
         if not self._embedded and embed is not None:
-            self._embedding = await self._embed(embed, self.seed.sample.question)
+            self._embedding = await self._embed(embed, _shown(self.seed))
         self._embedded = True
         return self._embedding
 
@@ -141,61 +166,83 @@ class SeedBench:
             self._tries.worked("embedder", name, text)
         return vector
 
-    async def draw(self) -> Draw:
-        """Base pairs and drawn pairs; drawn once and recorded before anybody is asked.
+    # What recipes ask for
 
-        A recorded draw that cannot be worked, because agents.yaml no longer has one of its pairs, or because all its
-        agents are down or out of money while others are not, is followed by another one, recorded as well.
-        """
-        store, number, draw = self._rooms.store, 0, None
-        while (recorded := await store.find_step(self.seed.id, _draw_step(number))) is not None:
-            draw, number = Draw.from_dict(recorded), number + 1
-        if draw is None:
-            # A draw is recorded before anybody is asked: without one there is nothing to look up.
-            self._calls.expect_nothing_recorded()
-        if draw is None or not self._is_workable(draw):
-            drawn = self._rooms.draw(self.seed, await self.embedding())
-            draw = Draw.from_dict(await store.record_step(self.seed.id, _draw_step(number), drawn.to_dict()))
+    async def draw(self, pool: str, count: int = 1) -> tuple[str, ...]:
+        """Distinct arms of one of the recipe's pools; recorded before anybody hears of them."""
+        name, step = f"{self.stage.recipe.name}.{pool}", f"draw:{pool}:{self._draws[pool]}"
+        self._draws[pool] += 1
+
+        def decide() -> Plain:
+            key = f"{self.seed.id}:{step}"
+            return list(self._rooms.pools.draw(name, count, key=key, without=self._rooms.client.unavailable()))
+
+        arms = await self.once(step, decide)
+        return tuple(str(arm) for arm in arms) if isinstance(arms, list) else ()
+
+    async def once(self, step: str, decide: Callable[[], Plain]) -> Plain:
+        """A decision that a second run of the seed finds made."""
+        store = self._rooms.store
+        recorded = await store.find_step(self.seed.id, f"once:{step}")
+        if recorded is None:
+            recorded = await store.record_step(self.seed.id, f"once:{step}", {"value": decide()})
             crash_point("draw_recorded")
-            pairs = tuple(pair.name for pair in draw.sampled)
-            self._rooms.bus.publish(PairsDrawn(seed_id=self.seed.id, pairs=pairs, from_memory=draw.from_memory))
-        return draw
+        value: Plain = recorded["value"]
+        return value
 
-    async def ask(self, agent: str, messages: Sequence[Message], *, step: str) -> Reply:
-        """One journaled call with the agent's own parameters."""
-        with self._tries.call("agent", agent, (step, tuple(messages))):
-            return await self._ask(agent, messages, step, {})
+    async def ask(
+        self,
+        agent: str,
+        prompt: str | Sequence[Message],
+        *,
+        step: str,
+        reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
+        **sampling: Any,
+    ) -> Read[T]:
+        """One journaled call, and its reply as it is read; one that cannot be read is asked for once more."""
+        messages = [Message(role="user", content=prompt)] if isinstance(prompt, str) else list(prompt)
+        if agent not in self._rooms.config.agents:
+            raise RecipeError(f"recipe {self.stage.recipe.name} asks an agent {agent!r} that is not in agents.yaml")
+        form = ReplyForm(schema=reads.schema, request=reads.request) if reads.schema is not None else None
+        for attempt in range(TRIES_TO_READ):
+            key = (step, attempt, tuple(messages))
+            with self._tries.call("agent", agent, key):
+                reply = await self._ask(agent, messages, step if not attempt else f"{step}:repair", sampling, form=form)
+            kind, problem = self._what_is_wrong(reply, reads)
+            if not problem:
+                return Read(value=reads.read(reply.text), reply=reply)
+            self._tries.failed("agent", agent, key, FLAWS.get(kind, kind), problem)
+            if kind != "format":
+                break
+            messages = [
+                *messages,
+                Message(role="assistant", content=reply.text),
+                Message(role="user", content=f"That cannot be used: {problem}. Reply once more, and mend that."),
+            ]
+        raise ReplyUnreadable(f"{step}: {problem}", kind=kind)
 
-    async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
-        """``count`` answers to one prompt: in one request where the provider does that, each journaled by itself."""
-        with self._tries.call("agent", agent, (step, tuple(messages), count)):
-            return await self._ask_many(agent, messages, step, {}, count)
-
-    async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
-        """Let a pair write (Eq. 2). One rewrite per instruction agent serves every pair that shares it.
-
-        What a tool gave is kept as it is: a rewrite would be an invention of facts.
-        """
-        candidate = Candidate(pair=pair, is_base=is_base, sample=self.seed.sample)
+    def _what_is_wrong(self, reply: Reply, reads: Reads[Any]) -> tuple[str, str]:
+        """Kind and words; empty where nothing is."""
+        if flaw := self._flaw(reply, "reply"):
+            kind, _, problem = flaw.partition(": ")
+            return kind, problem
         try:
-            if pair.instruction != KEEP and not self.seed.sample.answers_a_tool:
-                candidate = await self._rewrite_instruction(candidate)
-            return candidate if candidate.failure else await self._write_response(candidate)
-        except BudgetExhausted as error:
-            # Without the base the seed cannot end well, and a spent total stops everybody; one spent agent is one less.
-            if is_base or error.agent is None:
-                raise
-            return replace(candidate, failure=f"budget: {error}")
-        except AgentError as error:
-            failure = f"{'down' if self._is_outage(pair, error) else 'call'}: {error}"
-            # What may have been billed without an answer has a cost that nobody knows.
-            cost_usd = candidate.cost_usd if error.certainly_unpaid else None
-            return replace(candidate, failure=failure, cost_usd=cost_usd)
+            reads.read(reply.text)
+        except Unreadable as error:
+            return "format", str(error)
+        return "", ""
+
+    async def measure(self, samples: Sequence[Sample], *, by: str = "ifd") -> list[dict[str, float | None]]:
+        """IFD of each sample with both models, and their gap."""
+        if by != "ifd":
+            raise RecipeError(f"recipe {self.stage.recipe.name} measures by {by!r}; there is: ifd")
+        scores = await self.score(samples)
+        return [{"ifd_small": one.ifd_small, "ifd_large": one.ifd_large, "gap": one.gap} for one in scores]
 
     async def score(self, samples: Sequence[Sample]) -> list[Score]:
         """IFD of each sample with both models."""
         if self._rooms.scorer is None:
-            raise RuntimeError("this line was built without a scorer; the selection must not ask for scores")
+            raise RuntimeError("this line was built without a scorer; a recipe that scores has to say so")
         scores = await self._rooms.scorer.score(samples)
         for sample, score in zip(samples, scores, strict=True):
             if score.reason:
@@ -204,123 +251,52 @@ class SeedBench:
                 self._tries.worked("scorer", "", sample)
         return scores
 
-    async def judge(self, candidate: Sample, base: Sample, *, name: str) -> Verdict:
-        """The referees' verdict, each call journaled.
-
-        Where all referees fail on what they are shown, that is no verdict on this candidate and no more: a text that a
-        provider cannot bear must not take the seed's other candidates with it.
-        """
-        try:
-            verdict = await self._ask_referees(candidate, base, name)
-        except AgentError as error:
-            if not self._may_lie_in_the_text(error):
-                raise
-            return Verdict(value=None, failure=f"{error.part}: {error}")
-        for vote in verdict.votes:
-            self._rooms.have_voted.add(vote.referee)
-            if vote.readable:
-                self._tries.worked("referee", vote.referee, name)
-        return verdict
-
-    @property
-    def referees_answer(self) -> bool:
-        """Whether a referee has answered under this config: where they fail now, it may be for one text."""
-        return not self._rooms.have_voted.isdisjoint(self._rooms.jury)
-
-    def _may_lie_in_the_text(self, error: AgentError) -> bool:
-        """Whether a failure of all referees may be for what they were shown."""
-        if isinstance(error, BudgetExhausted):
-            return False
-        is_down = bool(set(self._rooms.jury) & self._rooms.client.down())
-        if isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or is_down):
-            return self._is_last_try
-        return error.may_lie_in_the_text
-
-    async def _ask_referees(self, candidate: Sample, base: Sample, name: str) -> Verdict:
+    async def compare(self, left: Sample, right: Sample, *, judges: Sequence[str], step: str) -> list[Judgement]:
+        """What each judge says of two answers, asked in both orders."""
         referee = self._rooms.config.referee
         fixed = {"temperature": referee.temperature, "max_tokens": referee.max_tokens}
         heard: dict[str, str] = {}
+        name = step
 
         async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
             with self._tries.failure_of("referee", agent, name):
-                reply = await self._ask(agent, messages, f"judge:{name}:{step}", fixed, form=form)
+                reply = await self._ask(agent, messages, f"compare:{name}:{step}", fixed, form=form)
             heard[agent] = reply.text
             return reply
 
         verdict = await judge(
             ask,
-            candidate=candidate,
-            base=base,
-            referees=self._rooms.jury,
+            candidate=left,
+            base=right,
+            referees=judges,
             prompt=referee.prompt,
-            orders=referee.orders,
-            nonce=lambda step: self._nonce(f"{name}:{step}"),
+            orders="both",
+            nonce=lambda part: self._nonce(f"{step}:{part}"),
             prompts=self._rooms.prompts,
         )
         for vote in verdict.votes:
-            if not vote.readable:
-                self._tries.unreadable(vote.referee, name, heard.get(vote.referee, ""))
-        return verdict
+            if vote.readable:
+                self._tries.worked("referee", vote.referee, step)
+            else:
+                self._tries.unreadable(vote.referee, step, heard.get(vote.referee, ""))
+        return [
+            Judgement(judge=vote.referee, left=0, right=1, value=vote.value, agreed=vote.agreed, readable=vote.readable)
+            for vote in verdict.votes
+        ]
 
-    def _is_outage(self, pair: AgentPair, error: AgentError) -> bool:
-        """Whether an agent was down, or rejecting, altogether: then neither the pair nor the seed is at fault."""
-        is_down = bool({pair.instruction, pair.response} & self._rooms.client.down())
-        return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or is_down)
+    async def gather(self, *jobs: Awaitable[T]) -> Gathered[T]:
+        """Jobs side by side. One that fails is a value; an error that puts the seed back waits for its siblings."""
+        return await gather(jobs, is_last_try=self._is_last_try)
 
-    def _is_workable(self, draw: Draw) -> bool:
-        config, unavailable = self._rooms.config, self._rooms.client.unavailable()
+    def child(self, content: Sample | Document, *, labels: Mapping[str, str] | None = None) -> Seed:
+        """A seed for the next recipe; without one it becomes a row of instructions."""
+        named = {f"{self.stage.recipe.name}.{pool}": arm for pool, arm in (labels or {}).items()}
+        return self.seed.child(content, recipe=self.stage.next, kind=_kind_of(content), labels=named)
 
-        def any_available(pairs: Sequence[AgentPair]) -> bool:
-            return any(not {pair.instruction, pair.response} & unavailable for pair in pairs)
-
-        if not (set(draw.base) <= set(config.base) and set(draw.sampled) <= set(config.pool)):
-            return False
-        return not draw.sampled or any_available(draw.sampled) or not any_available(config.pool)
-
-    async def _rewrite_instruction(self, candidate: Candidate) -> Candidate:
-        agent = candidate.pair.instruction
-        messages = self._rooms.prompts.rewrite(candidate.sample)
-        reply, flaw = await self._write(agent, messages, "rewrite", "instruction", is_base=candidate.is_base)
-        return replace(
-            candidate,
-            sample=replace(candidate.sample, instruction=reply.text.strip() or candidate.sample.instruction),
-            failure=flaw,
-            models={"instruction": reply.model},
-            prompts=(self._rooms.prompts.version("rewrite"),),
-            cost_usd=reply.cost_usd,
-        )
-
-    async def _write_response(self, candidate: Candidate) -> Candidate:
-        if candidate.pair.response == SEED:
-            has_response = bool((self.seed.sample.response or "").strip())
-            return replace(candidate, failure="" if has_response else "empty: the seed has no response")
-        reference = self.seed.sample.response if self._rooms.config.show_reference else None
-        messages = self._rooms.prompts.respond(replace(candidate.sample, response=None), reference)
-        agent, is_base = candidate.pair.response, candidate.is_base
-        reply, flaw = await self._write(agent, messages, "respond", "response", is_base=is_base)
-        known = candidate.cost_usd is not None and reply.cost_usd is not None
-        return replace(
-            candidate,
-            sample=replace(candidate.sample, response=reply.text.strip()),
-            failure=flaw,
-            reasoning=reply.reasoning,
-            models={**candidate.models, "response": reply.model},
-            prompts=(*candidate.prompts, self._rooms.prompts.version("respond")),
-            cost_usd=(candidate.cost_usd or 0.0) + (reply.cost_usd or 0.0) if known else None,
-        )
-
-    async def _write(
-        self, agent: str, messages: Sequence[Message], step: str, what: str, *, is_base: bool
-    ) -> tuple[Reply, str]:
-        """A reply, and why it cannot be used; empty where it can."""
-        key = (step, tuple(messages))
-        with self._tries.call("agent", agent, key):
-            reply = await self._ask(agent, messages, step, {}, is_dispensable=not is_base)
-        flaw = self._flaw(reply, what)
-        if flaw:
-            kind, _, detail = flaw.partition(": ")
-            self._tries.failed("agent", agent, key, FLAWS.get(kind, kind), detail)
-        return reply, flaw
+    async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
+        """``count`` answers to one prompt: in one request where the provider does that, each journaled by itself."""
+        with self._tries.call("agent", agent, (step, tuple(messages), count)):
+            return await self._ask_many(agent, messages, step, {}, count)
 
     def _flaw(self, reply: Reply, what: str) -> str:
         agent = self._rooms.config.agents.get(reply.agent)
@@ -384,5 +360,12 @@ class SeedBench:
         return vector_from_bytes(base64.b64decode(reply.text))
 
 
-def _draw_step(number: int) -> str:
-    return f"draw:{number}" if number else "draw"
+def _kind_of(content: Sample | Document) -> SeedKind:
+    if isinstance(content, Document):
+        return "document"
+    return "sample" if content.response else "instruction"
+
+
+def _shown(seed: Seed) -> str:
+    """The text by which a seed is near to another."""
+    return seed.content.text if isinstance(seed.content, Document) else seed.content.question

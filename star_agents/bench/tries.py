@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
-from star_agents.failures import (
+from star_agents.records.failures import (
     BUDGET_SPENT,
     DOWN,
     LONGEST_REASON,

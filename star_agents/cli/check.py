@@ -23,7 +23,7 @@ from star_agents.agents.tls_check import tls_notes
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
-from star_agents.config.reading import read_config
+from star_agents.engine.configuration import read_config
 from star_agents.engine.judges import exam_for
 from star_agents.engine.wiring import endpoints_of, scorer_for
 from star_agents.errors import ScorerError

@@ -20,7 +20,7 @@ import click
 from star_agents.agents.endpoints import secrets_of
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.models import Config
-from star_agents.config.reading import read_config
+from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError, StoreError
 from star_agents.storage.examination import (
     Examination,

@@ -33,6 +33,7 @@ VERBS = {
     "release": "Let seeds out of quarantine.",
     "backup": "Copy a store to one file while a daemon works on it.",
     "doctor": "Say what is wrong with this machine, a folder and agents.yaml, and what to do.",
+    "recipes": "List recipes: what they take, their settings and measures.",
     "init": "Write a commented agents.yaml.",
 }
 PROBLEMS_SHOWN = 20

@@ -19,8 +19,8 @@ from star_agents.cli.estimates import ask_on_terminal, estimate_as_data, is_on_t
 from star_agents.cli.tables import print_costs, print_failures, print_json, print_table
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
-from star_agents.config.reading import read_config
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
+from star_agents.engine.configuration import read_config
 from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.estimate import estimate_run, pick_sample
 from star_agents.events import Event, OutcomeCommitted
@@ -223,7 +223,8 @@ def _show(result: BatchResult, out: Path) -> None:
     if (exam := summary["referee"]["exam"]) and (stamp := ExamsInForce.from_dict(exam).stamp).startswith("warn"):
         say(f"what was judged better is the word of a judge that failed its exam ({stamp})", err=True)
     not_written = summary["rows"]["not_written"]
-    for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", "summary.json", "store.sqlite3"):
+    given = [f"{name}.jsonl" for name in ("instructions", "rewards") if summary["rows"].get(name)]
+    for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", *given, "summary.json", "store.sqlite3"):
         say(f"  {out / name}" if name not in not_written else f"  no {name}: {not_written[name]}")
 
 

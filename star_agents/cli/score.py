@@ -14,7 +14,7 @@ import click
 from star_agents import offline
 from star_agents.cli.main import INTERRUPTED
 from star_agents.cli.tables import print_json
-from star_agents.config.models import ScoreMode, ScoringConfig
+from star_agents.config.sections import ScoreMode, ScoringConfig
 from star_agents.engine.score_dataset.job import ScoredFile, ScoreJob, score_file
 from star_agents.engine.score_dataset.tally import Tally, quantile
 from star_agents.observe.logs import set_up_logging

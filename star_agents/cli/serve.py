@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import click
 
-from star_agents.config.reading import read_config
+from star_agents.engine.configuration import read_config
 from star_agents.observe.logs import set_up_logging
 
 

@@ -16,6 +16,7 @@ from star_agents.config.kept import kept_config
 from star_agents.engine.accounts import budgets_of, restore_budgets
 from star_agents.engine.status import describe
 from star_agents.errors import StoreError
+from star_agents.records import PAIRS
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.reader import StoreReader
 from star_agents.text.figures import duration, usd, usd_each, usd_sum
@@ -42,7 +43,7 @@ def command(folder: Path, url: str | None, token_env: str, as_json: bool) -> Non
 
 def _read(folder: Path) -> dict[str, Any]:
     with StoreReader(folder) as reader:
-        revisions, policy = reader.revisions(), reader.policy()
+        revisions, policy = reader.revisions(), reader.pools().get(PAIRS)
         if not revisions or policy is None:
             raise StoreError(f"{folder}: nothing was worked on here yet (start with `run` or `serve`)")
         config = kept_config(revisions[-1].config)

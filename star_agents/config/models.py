@@ -24,7 +24,7 @@ from star_agents.config.base import (
     refuse_infinite,
     refuse_unless_tokens,
 )
-from star_agents.config.sections import FailureLimitsConfig, ServerConfig
+from star_agents.config.sections import EvolutionConfig, FailureLimitsConfig, MemoryConfig, ScoringConfig, ServerConfig
 from star_agents.records import KEEP, SEED, AgentPair
 
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -58,8 +58,6 @@ SCORED: frozenset[Selection] = frozenset({"dual", "gap", "ifd"})
 """Selections that rank by scores."""
 JUDGED: frozenset[Selection] = frozenset({"dual", "referee"})
 """Selections that rank by verdicts."""
-ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
-Reward = Literal["chosen", "judged", "all"]
 
 
 def _plain_name(name: str) -> str:
@@ -212,80 +210,6 @@ class RefereeConfig(Section):
     and every row says so. `off`: no exam, for tests and replays; every row says that too."""
 
 
-class ScoringConfig(Section):
-    """The two scorer models and how IFD is read (Eq. 4)."""
-
-    small: str = "offline/small"
-    """The target to be trained: Hugging Face name or local path."""
-    large: str = "offline/large"
-    """The stronger model: Hugging Face name or local path."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes a GPU where there is one."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """`auto`: bfloat16 on a GPU, float32 on the CPU."""
-    max_length: int = Field(default=2048, ge=8, le=MAX_TOKENS)
-    """Tokens per sequence; a longer response is cut on the right, the same in both passes."""
-    mode: ScoreMode = "score_eos"
-    """Which IFD: ours, with the end of the response (`score_eos`: it sees one that breaks off) or without it, as the
-    paper has it (`perplexity_ratio`), or as Superfiltering or Cherry LLM read it."""
-    tokens_per_batch: int | None = Field(default=None, ge=64, le=MAX_TOKENS)
-    """Tokens that go through a model at once; left out: 1,024 on a CPU, 16,384 on a GPU. Halved by itself when memory
-    runs out."""
-    threads: int | None = Field(default=None, ge=1, le=1024)
-    """CPU threads of the scorer process; torch's own choice when left out."""
-    trust_remote_code: bool = False
-    """Let model repositories run their own Python code."""
-
-
-class MemoryConfig(Section):
-    """The instruction memory bank (paper, section 3.3)."""
-
-    enabled: bool = True
-    """Off is the paper's ablation without the bank. `memory: off` is short for it."""
-    neighbours: int = Field(default=5, ge=1, le=10_000)
-    """n: how many stored instructions are looked up."""
-    draws: int = Field(default=2, ge=0, le=1000)
-    """l: how many pairs are drawn from what the neighbours were won by."""
-    embedder: str = Field(default="auto", pattern=r"^(auto|small|hashing|sentence-transformers:.+|agent:.+)$")
-    """`small` (mean-pooled hidden state of the small scorer), `sentence-transformers:NAME`, `agent:NAME` (an embedding
-    model among the agents), `hashing` (word n-grams, no model), or `auto`: `small` where it runs anyway,
-    else `hashing`."""
-
-
-class EvolutionConfig(Section):
-    """How pairs gain and lose probability (Eq. 8)."""
-
-    policy: Literal["paper", "uniform", "thompson"] = "paper"
-    """`paper` is Eq. 8, `uniform` the ablation without evolution, `thompson` the field's bandit to compare with."""
-    rate: float | Literal["auto", "paper"] = "auto"
-    """β of Eq. 8. `auto`: 20 / seeds seen so far, so that a daemon learns from its first hundred as a run of a hundred
-    does; 0.05 at the most, which bounds what one outcome moves, and at the least 20 / number of seeds in `run`, 20 /
-    horizon in `serve`. `paper`: 5 / number of seeds or horizon, which fits the paper's curve and learns over the whole
-    run. A number: that."""
-    horizon: int = Field(default=10_000, ge=1, le=MAX_COUNT)
-    """Number of seeds that `rate` assumes where the length is unknown, as in `serve`: how far back it remembers."""
-    reward: Reward = "judged"
-    """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
-    nothing is learned; or `all`: every drawn pair with its own π, for which every candidate is judged."""
-    floor: float | Literal["auto"] = "auto"
-    """Least probability of a pair; above 0 it keeps exploring, and finds out that a pair got better. `auto`: 0.15 /
-    number of pairs. 0, as in the paper, lets a pair die out."""
-
-    @field_validator("rate")
-    @classmethod
-    def _rate_is_positive(cls, value: float | str) -> float | str:
-        if isinstance(value, (int, float)) and not 0 < value <= 1000:
-            raise ValueError("the rate must be above 0 and at most 1,000; for no evolution use `policy: uniform`")
-        return value
-
-    @field_validator("floor")
-    @classmethod
-    def _floor_is_a_probability(cls, value: float | str) -> float | str:
-        if isinstance(value, (int, float)) and not 0 <= value < 1:
-            raise ValueError("the floor must be at least 0 and below 1; `auto` is 0.15 / number of pairs")
-        return value
-
-
 class Config(BudgetSettings):
     """The whole of agents.yaml."""
 
@@ -301,8 +225,10 @@ class Config(BudgetSettings):
     """Who judges."""
     scoring: ScoringConfig = ScoringConfig()
     """The two scorer models."""
-    recipe: Literal["star"] = "star"
-    """How one seed becomes data."""
+    recipe: tuple[str, ...] = Field(default=("star",), min_length=1, max_length=20)
+    """How one seed becomes data: the name of a recipe (`star-agents recipes` lists them), a file of your own with the
+    name in it (`./mine.py:mine`), or a chain of them, where the children of one are the seeds of the next. The settings
+    of a recipe stand in the section of its name."""
     selection: Selection = "dual"
     """What the choice ranks by: `dual` (gap × referee: the method), `gap`, `ifd` (highest of the small model),
     `referee`, `random`, or `base` (base pairs only)."""
@@ -330,6 +256,15 @@ class Config(BudgetSettings):
     """How much may fail before a batch stops or a daemon holds."""
     server: ServerConfig = ServerConfig()
     """The daemon's own settings."""
+    recipe_files: Mapping[str, str] = Field(default_factory=dict)
+    """Not written by anybody: the files of recipes, each with the digest of what was loaded from it."""
+    recipe_needs: tuple[str, ...] = ()
+    """Not written by anybody: what the recipes beside `star` declare that they need."""
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _one_recipe(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
     @field_validator("memory", mode="before")
     @classmethod
@@ -339,9 +274,14 @@ class Config(BudgetSettings):
         return {"enabled": enabled} if isinstance(enabled, bool) else value
 
     @property
+    def draws_pairs(self) -> bool:
+        """Whether the Star recipe is at work."""
+        return "star" in self.recipe
+
+    @property
     def pool(self) -> tuple[AgentPair, ...]:
         """The pairs that are drawn from, in order of configuration, each once; base pairs stand outside."""
-        if self.selection == "base":
+        if self.selection == "base" or not self.draws_pairs:
             return ()
         base = set(self.base)
         return tuple(pair for pair in dict.fromkeys(self._configured_pairs()) if pair not in base)
@@ -366,11 +306,13 @@ class Config(BudgetSettings):
     @property
     def base(self) -> tuple[AgentPair, ...]:
         """The base pairs, each once."""
-        return tuple(dict.fromkeys(pair.pair for pair in self.base_pairs))
+        return tuple(dict.fromkeys(pair.pair for pair in self.base_pairs)) if self.draws_pairs else ()
 
     @property
     def called_agents(self) -> tuple[str, ...]:
         """The agents that a seed may call: those of pairs and base pairs, referees, an embedder; in order of naming."""
+        if any(name != "star" for name in self.recipe):
+            return tuple(self.agents)  # Whom another recipe asks is its own affair.
         named = {name for pair in (*self.pool, *self.base) for name in (pair.instruction, pair.response)}
         named |= set(self.referee.agents) if self.needs_referee else set()
         if self.memory.enabled and self.embedder.startswith("agent:"):
@@ -379,18 +321,18 @@ class Config(BudgetSettings):
 
     @property
     def needs_small(self) -> bool:
-        """Whether the selection scores with the small model."""
-        return self.selection in SCORED
+        """Whether a recipe scores with the small model."""
+        return "scorer" in self.recipe_needs or (self.draws_pairs and self.selection in SCORED)
 
     @property
     def needs_large(self) -> bool:
-        """Whether the selection scores with the large model."""
-        return self.selection in ("dual", "gap")
+        """Whether a recipe scores with the large model."""
+        return "scorer" in self.recipe_needs or (self.draws_pairs and self.selection in ("dual", "gap"))
 
     @property
     def needs_referee(self) -> bool:
-        """Whether the selection judges."""
-        return self.selection in JUDGED
+        """Whether a recipe judges."""
+        return "judges" in self.recipe_needs or (self.draws_pairs and self.selection in JUDGED)
 
     @property
     def embedder(self) -> str:

@@ -19,9 +19,10 @@ from pydantic import BaseModel, ValidationError
 
 from star_agents.config.base import EndpointSettings
 from star_agents.config.models import MAX_PAIRS, Config, PairConfig, look_up_secret
+from star_agents.config.recipes import FindRecipes, agents_named, config_model, only_star
 from star_agents.config.requests import unsendable
 from star_agents.config.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
-from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
+from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem, RecipeError
 from star_agents.records import KEEP, SEED
 from star_agents.text.content_hash import digest
 from star_agents.text.redaction import redactor
@@ -40,17 +41,18 @@ _WORDS_OF_YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "
 Location = tuple[str | int, ...]
 
 
-def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+def read_config(path: Path, environ: Mapping[str, str] | None = None, *, find: FindRecipes = only_star) -> Config:
     """Read and check a config file.
 
     Args:
         path: The file.
         environ: Where the variables behind `os.environ/NAME` have to be set; ``None`` does not look.
+        find: Says what the recipes declare that the file names.
 
     Raises:
         ConfigError: with one problem per mistake, each naming line, field and fix.
     """
-    return parse_config(read_text(path), where=path.name, environ=environ)
+    return parse_config(read_text(path), where=path.name, environ=environ, find=find)
 
 
 def read_text(path: Path) -> str:
@@ -74,18 +76,25 @@ def read_text(path: Path) -> str:
         raise ConfigError([Problem(where=f"{path}:{line}", field="", message="is not UTF-8 text")]) from None
 
 
-def parse_config(text: str, *, where: str = "agents.yaml", environ: Mapping[str, str] | None = None) -> Config:
-    """Check the text of a config file; ``where`` is its name in messages, ``environ`` as for ``read_config``.
+def parse_config(
+    text: str,
+    *,
+    where: str = "agents.yaml",
+    environ: Mapping[str, str] | None = None,
+    find: FindRecipes = only_star,
+) -> Config:
+    """Check the text of a config file; ``where`` is its name in messages, the others as for ``read_config``.
 
     Raises:
         ConfigError: with one problem per mistake.
     """
     root, data = _parse(text, where)
+    model, data = _with_recipes(root, data, where, find)
     try:
-        config = Config.model_validate_json(json.dumps(data))
+        config = model.model_validate_json(json.dumps(data))
     except ValidationError as error:
         found = error.errors(include_url=False)
-        told = [_problem(detail, root, where) for detail in found[:MAX_PROBLEMS]]
+        told = [_problem(detail, root, where, model) for detail in found[:MAX_PROBLEMS]]
         raise ConfigError(told, untold=len(found) - len(told)) from None
     problems = _too_many_pairs(config, root, where)
     if not problems:
@@ -93,6 +102,32 @@ def parse_config(text: str, *, where: str = "agents.yaml", environ: Mapping[str,
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def _with_recipes(root: yaml.Node, data: Plain, where: str, find: FindRecipes) -> tuple[type[Config], Plain]:
+    """The model for the recipes that the file names, and its data with what they declare. Raises ConfigError."""
+    if not isinstance(data, dict):
+        return Config, data
+    if given := [name for name in ("recipe_files", "recipe_needs") if name in data]:
+        place = f"{where}:{_line(root, (given[0],))}"
+        message = "is not for anybody to write"
+        raise ConfigError([Problem(where=place, field=given[0], message=message, fix="leave it out")])
+    named = data.get("recipe", "star")
+    names = [named] if isinstance(named, str) else named
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return Config, data  # The model says what is wrong.
+    try:
+        declared = find([str(name) for name in names])
+        model = config_model(declared)
+    except RecipeError as error:
+        place = f"{where}:{_line(root, ('recipe',))}"
+        raise ConfigError([Problem(where=place, field="recipe", message=str(error))]) from None
+    kept: dict[str, Plain] = {**data, "recipe": [one.kept for one in declared]}
+    if files := {one.kept: one.digest for one in declared if one.digest}:
+        kept["recipe_files"] = dict(files)
+    if needs := sorted({need for one in declared for need in one.needs}):
+        kept["recipe_needs"] = list(needs)
+    return model, kept
 
 
 def config_digest(config: Config) -> str:
@@ -125,13 +160,13 @@ def _parse(text: str, where: str) -> tuple[yaml.Node, Plain]:
         raise ConfigError([Problem(where=place, field="", message=str(error), fix=error.fix)]) from None
 
 
-def _problem(detail: Any, root: yaml.Node, where: str) -> Problem:
+def _problem(detail: Any, root: yaml.Node, where: str, model: type[Config]) -> Problem:
     location: Location = tuple(part for part in detail["loc"] if not _is_pydantics_own(part))
     message = detail["msg"].removeprefix("Value error, ")
     fix = ""
     if detail["type"] == "extra_forbidden":
         message = "is not a key that exists here"
-        fix = _did_you_mean(str(location[-1]), _known_keys(location[:-1]))
+        fix = _did_you_mean(str(location[-1]), _known_keys(model, location[:-1]))
     elif detail["type"] == "missing":
         message = "is missing"
     elif detail["type"] == "too_long":
@@ -192,9 +227,9 @@ def _find(root: yaml.Node, location: Location) -> tuple[int, yaml.Node | None]:
     return line + 1, node
 
 
-def _known_keys(location: Location) -> list[str]:
+def _known_keys(model: type[Config], location: Location) -> list[str]:
     """Names of the fields that exist at ``location``, by walking the models' annotations."""
-    annotation: Any = Config
+    annotation: Any = model
     for part in location:
         annotation = _unwrap(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -281,13 +316,17 @@ def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[P
     for index, name in enumerate(config.referee.agents):
         if name not in config.agents:
             yield unknown(("referee", "agents", index), name, "")
+    for name in type(config).model_fields.keys() - Config.model_fields.keys():
+        for location, agent in agents_named(getattr(config, name), (name,)):
+            if agent not in config.agents:
+                yield unknown(location, agent, "")
     if config.needs_referee and not config.referee.agents:
         fix = "write `referee: {agents: [NAME]}`, or choose `selection: gap`"
         yield at(("referee", "agents"), f"`selection: {config.selection}` needs a referee", fix)
-    if config.selection != "base" and not config.pool:
+    if config.draws_pairs and config.selection != "base" and not config.pool:
         yield at(("pairs",), "no pair is left to draw from", "name at least one pair that is not a base pair")
     floor = config.evolution.floor
-    if floor != "auto" and len(config.pool) * floor > 1:
+    if floor != "auto" and config.pool and len(config.pool) * floor > 1:
         limit = 1 / len(config.pool)
         yield at(("evolution", "floor"), f"{len(config.pool)} pairs cannot each keep that much", f"at most {limit:.4g}")
     embedder = config.memory.embedder

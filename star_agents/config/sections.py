@@ -1,10 +1,89 @@
-"""Sections of agents.yaml that know of no agent: limits of failure, and the daemon's own."""
+"""Sections of agents.yaml that know of no agent: scoring, memory, evolution, limits of failure, the daemon's own."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
 
-from star_agents.config.base import LONGEST_S, MAX_COUNT, WHOLE_REFERENCE, Section
+from pydantic import Field, field_validator
+
+from star_agents.config.base import LONGEST_S, MAX_COUNT, MAX_TOKENS, WHOLE_REFERENCE, Section
+
+ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
+Reward = Literal["chosen", "judged", "all"]
+
+
+class ScoringConfig(Section):
+    """The two scorer models and how IFD is read (Eq. 4)."""
+
+    small: str = "offline/small"
+    """The target to be trained: Hugging Face name or local path."""
+    large: str = "offline/large"
+    """The stronger model: Hugging Face name or local path."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """`auto`: bfloat16 on a GPU, float32 on the CPU."""
+    max_length: int = Field(default=2048, ge=8, le=MAX_TOKENS)
+    """Tokens per sequence; a longer response is cut on the right, the same in both passes."""
+    mode: ScoreMode = "score_eos"
+    """Which IFD: ours, with the end of the response (`score_eos`: it sees one that breaks off) or without it, as the
+    paper has it (`perplexity_ratio`), or as Superfiltering or Cherry LLM read it."""
+    tokens_per_batch: int | None = Field(default=None, ge=64, le=MAX_TOKENS)
+    """Tokens that go through a model at once; left out: 1,024 on a CPU, 16,384 on a GPU. Halved by itself when memory
+    runs out."""
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    """CPU threads of the scorer process; torch's own choice when left out."""
+    trust_remote_code: bool = False
+    """Let model repositories run their own Python code."""
+
+
+class MemoryConfig(Section):
+    """The instruction memory bank (paper, section 3.3)."""
+
+    enabled: bool = True
+    """Off is the paper's ablation without the bank. `memory: off` is short for it."""
+    neighbours: int = Field(default=5, ge=1, le=10_000)
+    """n: how many stored instructions are looked up."""
+    draws: int = Field(default=2, ge=0, le=1000)
+    """l: how many pairs are drawn from what the neighbours were won by."""
+    embedder: str = Field(default="auto", pattern=r"^(auto|small|hashing|sentence-transformers:.+|agent:.+)$")
+    """`small` (mean-pooled hidden state of the small scorer), `sentence-transformers:NAME`, `agent:NAME` (an embedding
+    model among the agents), `hashing` (word n-grams, no model), or `auto`: `small` where it runs anyway,
+    else `hashing`."""
+
+
+class EvolutionConfig(Section):
+    """How pairs gain and lose probability (Eq. 8)."""
+
+    policy: Literal["paper", "uniform", "thompson"] = "paper"
+    """`paper` is Eq. 8, `uniform` the ablation without evolution, `thompson` the field's bandit to compare with."""
+    rate: float | Literal["auto", "paper"] = "auto"
+    """β of Eq. 8. `auto`: 20 / seeds seen so far, so that a daemon learns from its first hundred as a run of a hundred
+    does; 0.05 at the most, which bounds what one outcome moves, and at the least 20 / number of seeds in `run`, 20 /
+    horizon in `serve`. `paper`: 5 / number of seeds or horizon, which fits the paper's curve and learns over the whole
+    run. A number: that."""
+    horizon: int = Field(default=10_000, ge=1, le=MAX_COUNT)
+    """Number of seeds that `rate` assumes where the length is unknown, as in `serve`: how far back it remembers."""
+    reward: Reward = "judged"
+    """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
+    nothing is learned; or `all`: every drawn pair with its own π, for which every candidate is judged."""
+    floor: float | Literal["auto"] = "auto"
+    """Least probability of a pair; above 0 it keeps exploring, and finds out that a pair got better. `auto`: 0.15 /
+    number of pairs. 0, as in the paper, lets a pair die out."""
+
+    @field_validator("rate")
+    @classmethod
+    def _rate_is_positive(cls, value: float | str) -> float | str:
+        if isinstance(value, (int, float)) and not 0 < value <= 1000:
+            raise ValueError("the rate must be above 0 and at most 1,000; for no evolution use `policy: uniform`")
+        return value
+
+    @field_validator("floor")
+    @classmethod
+    def _floor_is_a_probability(cls, value: float | str) -> float | str:
+        if isinstance(value, (int, float)) and not 0 <= value < 1:
+            raise ValueError("the floor must be at least 0 and below 1; `auto` is 0.15 / number of pairs")
+        return value
 
 
 class FailureLimitsConfig(Section):

@@ -69,6 +69,7 @@ class Accounts:
             case CallAnswered(from_journal=False):
                 self._add_call(event)
             case OutcomeCommitted():
+                self._seeds += event.new_children
                 self._add_outcome(event.outcome)
             case SeedsAdded():
                 self._seeds += event.new

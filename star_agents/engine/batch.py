@@ -22,11 +22,11 @@ from star_agents.engine.upkeep import forget_texts
 from star_agents.engine.wiring import models_to_load, open_line, refuse_early
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import Event, SeedsAdded
-from star_agents.failures import Failure, Tried, joined, one_line, without_numbers
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import log_event
 from star_agents.observe.telemetry import open_telemetry
 from star_agents.records import Seed
+from star_agents.records.failures import Failure, Tried, joined, one_line, without_numbers
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader

@@ -20,9 +20,10 @@ import anyio
 
 from star_agents import __version__
 from star_agents.config.lines import lines_from, with_lines
-from star_agents.config.reading import config_digest, read_config
+from star_agents.config.reading import config_digest
 from star_agents.engine.access import access_to, given_token
 from star_agents.engine.accounts import Accounts
+from star_agents.engine.configuration import read_config
 from star_agents.engine.engine import PAUSED, Line
 from star_agents.engine.inbox import Inbox, make_inbox
 from star_agents.engine.insights import Insights

@@ -19,19 +19,26 @@ from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
 from star_agents.agents.price_check import PriceNotes, refuse_unbounded
 from star_agents.agents.prompts import Prompts
-from star_agents.bench.bench import Embed, Rooms, SeedBench
+from star_agents.bench.bench import Embed, Rooms
+from star_agents.bench.pairs import PairBench
 from star_agents.config.changes import changes_between, restart_only
 from star_agents.config.models import Config
-from star_agents.config.secrets import revision_of
 from star_agents.engine.agent_exchange import agents_exchanged
+from star_agents.engine.availability import can_draw, essential_agents
 from star_agents.engine.failure_watch import FailureWatch
 from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
-from star_agents.engine.memory_rows import memory_row, remembered
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
-from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
+from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
+from star_agents.engine.stages import stages_of, why_not_taken, worked
+from star_agents.errors import (
+    AgentError,
+    AgentRateLimited,
+    AgentUnavailable,
+    BudgetExhausted,
+)
 from star_agents.events import (
     ConfigApplied,
     DeploymentChanged,
@@ -39,15 +46,14 @@ from star_agents.events import (
     FailureHoldLifted,
     OutcomeCommitted,
     SeedReturned,
-    SeedsAdded,
 )
-from star_agents.failures import FailureCount
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
 from star_agents.process.crash_points import crash_point
-from star_agents.recipes.star import StarSettings, star
 from star_agents.records import Draw, Outcome, Seed
+from star_agents.records.failures import FailureCount
 from star_agents.scheduling.memory import Vector
+from star_agents.scheduling.pools import Pools
 from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
@@ -57,8 +63,6 @@ OUTAGE_REST_S = 5.0
 """Longest rest in an outage before seeds are tried again; an agent that comes back ends it at once."""
 PAUSED = Waiting(reason="paused by a person; resume it on the page, or by POST /v1/resume")
 _PAUSED = "paused"
-INDEX_SAVED_EVERY = 5000
-"""Outcomes between two copies of the memory bank's index; a rebuild from the rows takes the place of a lost one."""
 
 
 class Line:
@@ -74,6 +78,7 @@ class Line:
         scorer: Scorer | None,
         embed: Embed | str | None,
         scheduler: Scheduler,
+        pools: Pools,
         known_failures: Sequence[FailureCount],
         salt: bytes,
         bus: Bus,
@@ -83,7 +88,8 @@ class Line:
         self.config = config
         self.revision = revision
         self.store = store
-        self.scheduler = scheduler
+        self.settling = Settling(store, scheduler, pools)
+        self.stages = stages_of(config)
         self.scorer = scorer
         self.client = client
         self.bus = bus
@@ -105,7 +111,6 @@ class Line:
         self._prompts = Prompts()
         self._embed = embed
         self._salt = salt
-        self._settling = anyio.Lock()
         self.judges = Judges(
             store=store,
             client=client,
@@ -155,14 +160,6 @@ class Line:
         self._lift_hold("resumed")
         self.judges.look_again()
 
-    async def take_in(self, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
-        """Add seeds durably; returns how many were new and how many were known already."""
-        new, duplicates = await self.store.add_seeds(seeds)
-        crash_point("seeds_added")
-        self.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
-        self.queue.wake()
-        return new, duplicates
-
     async def work(self) -> None:
         """Work seeds with `concurrency` workers until the queue ends.
 
@@ -194,14 +191,14 @@ class Line:
         keep_secret(*secrets_of(os.environ, config.agents))
         endpoints = self.client.resolve(config.agents)
         refuse_unbounded(config, endpoints)
-        async with self._settling:
-            scheduler = self.scheduler.prepared(config)
+        async with self.settling.turn:
+            stages = stages_of(config)
+            settling = self.settling.prepared(config, stages)
             async with agents_exchanged(self.client, old, config):
-                revision = await self.store.add_revision(*revision_of(config, os.environ))
-                await self.store.save_policy(scheduler.state(), revision)
+                revision = await settling.record(config)
             crash_point("config_applied")
-            self.scheduler.take_over(scheduler)
-            self.config, self.revision = config, revision
+            self.settling.take_over(settling)
+            self.config, self.revision, self.stages = config, revision, stages
             self.judges.put_in_force(config, self.revision)
         self.prices.tell(config, endpoints)
         self._rest.end()
@@ -214,8 +211,7 @@ class Line:
 
     def save_index(self) -> None:
         """Write the memory bank's index beside the store."""
-        if self.scheduler.bank is not None:
-            self.scheduler.bank.save(self.store.folder / INDEX_FILE)
+        self.settling.save_index(self.store.folder)
 
     async def _worker(self) -> None:
         while (seed := await self._next_seed()) is not None:
@@ -226,10 +222,16 @@ class Line:
         """Bring a seed to its outcome, or put it back where nothing can be decided now."""
         is_alone = self._ends_when_empty and self.queue.in_hand == 1
         is_last_try = self._returned.is_at_fault(seed.id, is_alone=is_alone)
-        bench = SeedBench(seed, self.rooms(), is_last_try=is_last_try)
+        first = next(iter(self.stages.values()))
+        stage = self.stages.get(seed.recipe) if seed.recipe else first
+        if stage is None or why_not_taken(stage, seed):
+            why = why_not_taken(stage, seed)
+            refused = Outcome(seed_id=seed.id, kind="dropped", reason=why, recipe=seed.recipe or first.recipe.name)
+            return await self._settle(refused, PairBench(seed, first, self.rooms()))
+        bench = PairBench(seed, stage, self.rooms(), is_last_try=is_last_try)
         try:
-            outcome = await star(seed, bench, StarSettings.of(self.config))
-            if outcome.kind == "kept":
+            outcome = await worked(seed, bench, self.settling.pools.names)
+            if outcome.kind == "kept" and outcome.winner is not None:
                 await bench.embedding()  # Asked for while the seed can still be put back.
         except BudgetExhausted as error:
             return await self._reach_budget(bench, error)
@@ -252,26 +254,28 @@ class Line:
             scorer=self.scorer,
             embed=self._embed,
             draw=self._draw,
+            pools=self.settling.pools,
             salt=self._salt,
             bus=self.bus,
             clock=time.monotonic,
         )
 
     def _draw(self, seed: Seed, embedding: Vector | None) -> Draw:
-        return self.scheduler.draw(seed, embedding, self.client.unavailable())
+        return self.settling.scheduler.draw(seed, embedding, self.client.unavailable())
 
     def _is_outage(self, error: AgentError) -> bool:
         """Whether agents were down without which the seed has no outcome: the recipe's word, or the referees' state."""
         down = self.client.down() & set(self.judges.jury)
         return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or bool(down))
 
-    async def _wait_out(self, bench: SeedBench, error: AgentError) -> None:
+    async def _wait_out(self, bench: PairBench, error: AgentError) -> None:
         """Put the seed back and let the line rest until an agent is up again: an outage fails no seed.
 
         Where a call was given up for 429s, a daemon rests for as long as it was asked to, and a batch ends.
         """
         rejecting = self.client.rejecting()
-        is_rejected = bool(rejecting) and (rejecting.keys() & self._essential_agents() or not self._can_draw())
+        is_needed = bool(rejecting.keys() & essential_agents(self.config, self.judges.jury))
+        is_rejected = bool(rejecting) and (is_needed or not can_draw(self.config, self.client.unavailable()))
         told = "; ".join(f"agent {name}: {one.why}" for name, one in rejecting.items())
         why = told if is_rejected else str(error)
         if is_rejected and self._ends_when_empty:
@@ -287,7 +291,7 @@ class Line:
         self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
         return await self._return(bench.seed)
 
-    async def _drop(self, bench: SeedBench, error: AgentError) -> None:
+    async def _drop(self, bench: PairBench, error: AgentError) -> None:
         reason = f"{error.part or 'agents'}: {error}{self._returned.told(bench.seed.id)}"
         outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=reason)
         await self._settle(outcome, bench)
@@ -328,26 +332,17 @@ class Line:
             self._hold.end()
             self.bus.publish(FailureHoldLifted(why=why))
 
-    async def _reach_budget(self, bench: SeedBench, error: BudgetExhausted) -> None:
+    async def _reach_budget(self, bench: PairBench, error: BudgetExhausted) -> None:
         """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
-        is_essential = error.agent is None or error.agent in self._essential_agents()
+        is_essential = error.agent is None or error.agent in essential_agents(self.config, self.judges.jury)
         resets_at = error.resets_at if is_essential else self.client.budgets.next_reset()
-        if bench.revision != self.revision or (not is_essential and self._can_draw()):
+        if bench.revision != self.revision or (not is_essential and can_draw(self.config, self.client.unavailable())):
             pass  # Refused under limits that are gone, or in need of another draw: the next try is another one.
         elif self._ends_when_empty and resets_at is None:
             self.stop(str(error))
         else:
             self._rest.begin(Waiting(reason=str(error), until=resets_at))
         await self._return(bench.seed)
-
-    def _essential_agents(self) -> set[str]:
-        base = {name for pair in self.config.base for name in (pair.instruction, pair.response)}
-        return base | set(self.judges.jury)
-
-    def _can_draw(self) -> bool:
-        """Whether some pair of the pool has agents that are up and can be paid."""
-        unavailable = self.client.unavailable()
-        return any(not {pair.instruction, pair.response} & unavailable for pair in self.config.pool)
 
     async def _return(self, seed: Seed) -> None:
         """Put a seed back to its old place in the queue; its answers stay in the journal."""
@@ -372,27 +367,33 @@ class Line:
         self._hold.close()
         self.judges.close()
 
-    async def _settle(self, outcome: Outcome, bench: SeedBench) -> None:
+    async def _settle(self, outcome: Outcome, bench: PairBench) -> None:
         """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""
-        embedding = await bench.embedding() if outcome.kind == "kept" else None
+        embedding = await bench.embedding() if outcome.kind == "kept" and outcome.winner is not None else None
         outcome = replace(outcome, cost_usd=bench.cost_usd, tried=bench.tried)
         # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
         with anyio.CancelScope(shield=True):
-            async with self._settling:
+            async with self.settling.turn:
                 if outcome.kind == "dropped" and bench.revision != self.revision:
                     # Perhaps only because an edit took its base or referee away; what it has asked is in the journal.
                     await self._return(bench.seed)
                     return
-                policy = self.scheduler.foresee(outcome)
-                row = memory_row(outcome, embedding, self.config.embedder)
-                crash_point("outcome_before_commit")
-                seq = await self.store.commit_outcome(outcome, policy=policy, memory=row, revision=bench.revision)
-                crash_point("outcome_committed")
-                self.scheduler.learn(policy, remembered(seq, row, embedding))
+                committed = await self.settling.commit(
+                    outcome, embedding, embedder=self.config.embedder, revision=bench.revision
+                )
                 self._returned.ended(bench.seed.id, well=outcome.kind != "dropped")
                 if outcome.kind != "dropped":
                     self._rejected.ended_well()
-            if seq % INDEX_SAVED_EVERY == 0:
+            if committed.seq % INDEX_SAVED_EVERY == 0:
                 self.save_index()
-        probabilities = self.scheduler.probabilities()
-        self.bus.publish(OutcomeCommitted(seq=seq, outcome=outcome, probabilities=probabilities, seconds=bench.seconds))
+        if committed.new_children:
+            self.queue.wake()
+        self.bus.publish(
+            OutcomeCommitted(
+                seq=committed.seq,
+                outcome=outcome,
+                probabilities=self.settling.scheduler.probabilities(),
+                new_children=committed.new_children,
+                seconds=bench.seconds,
+            )
+        )

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Literal
 
 from star_agents.config.sections import FailureLimitsConfig
-from star_agents.failures import NO_FAULT, Failure, FailureCount, Part, Tried, by_frequency
 from star_agents.records import Candidate, Outcome
+from star_agents.records.failures import NO_FAULT, Failure, FailureCount, Part, Tried, by_frequency
 
-Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder"]
+Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder", "outcomes"]
 _NOUNS: dict[Essential, str] = {
     "base": "base samples",
     "candidates": "candidates",
@@ -24,6 +24,7 @@ _NOUNS: dict[Essential, str] = {
     "verdicts": "verdicts",
     "scorer": "samples for the scorer",
     "embedder": "instructions for the embedder",
+    "outcomes": "seeds of recipes of their own",
 }
 _PARTS: dict[Part, Essential] = {"referee": "referees", "scorer": "scorer", "embedder": "embedder"}
 _WINDOW = 5
@@ -90,7 +91,7 @@ class FailureLimits:
         return ""
 
     def _allowed(self, essential: Essential) -> float:
-        own: float | None = getattr(self._settings, "referees" if essential == "verdicts" else essential)
+        own: float | None = getattr(self._settings, "referees" if essential == "verdicts" else essential, None)
         return self._settings.share if own is None else own
 
     def _faults_behind(self, essential: Essential) -> list[FailureCount]:
@@ -125,6 +126,9 @@ def _stands_behind(part: Part, essential: Essential) -> bool:
 
 def _tries_of(outcome: Outcome) -> Iterator[tuple[Essential, bool]]:
     """Every try of an essential part in one outcome, and whether it failed."""
+    if outcome.recipe != "star":
+        # What it tolerates within a seed is its own to say; a seed of which nothing comes is lost.
+        yield "outcomes", outcome.kind == "dropped"
     written = [one.candidate for one in outcome.candidates if not _passes(one.candidate)]
     base = [candidate for candidate in written if candidate.is_base]
     if base:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from star_agents.config.models import Config
 from star_agents.engine.failure_limits import FailureLimits
 from star_agents.events import Event, FailureFirstSeen, FailureLimitPassed, OutcomeCommitted, SeedReturned
-from star_agents.failures import REASONS_KEPT, FailureCount
 from star_agents.records import Outcome
+from star_agents.records.failures import REASONS_KEPT, FailureCount
 
 LOOK = "Look with `check`, mend it"
 

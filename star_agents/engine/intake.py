@@ -65,6 +65,15 @@ async def take_in_file(line: Line, file: SeedFile, source: str, request: tuple[s
     return added
 
 
+async def take_in_seeds(line: Line, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
+    """Take in seeds as they are; returns how many were new and how many were known already."""
+    new, duplicates = await line.store.add_seeds(seeds)
+    crash_point("seeds_added")
+    line.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
+    line.queue.wake()
+    return new, duplicates
+
+
 async def _refusal(line: Line, problems: Sequence[Problem], source: str) -> SeedFileError:
     """Told to everybody, in text that can be written: a column's name may be half a character."""
     told, turns = list[Problem](), Turns()
@@ -82,7 +91,7 @@ def _writable(text: str) -> str:
 
 def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
     """Seeds that this config could never bring to an outcome: no response, and no base pair that would write one."""
-    if any(pair.response != SEED for pair in config.base):
+    if any(pair.response != SEED for pair in config.base) or not config.draws_pairs:
         return []
     fix = "add a base pair that calls an agent: `base_pairs: [{instruction: keep, response: NAME}]`"
     message = "has no response, and the only base pair takes the seed's own"

@@ -34,12 +34,12 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
         accounts.spend(),
         accounts.pair_costs(),
         line.client.budgets.states(),
-        line.scheduler.probabilities(),
+        line.settling.scheduler.probabilities(),
         tallies,
         line.client.states(),
         exams,
     )
-    rate = heard["rate"]
+    rate, bank = heard["rate"], line.settling.scheduler.bank
     return {
         **{name: heard[name] for name in ("started_at", "now", "latest_seq")},
         "revision": line.revision,
@@ -48,7 +48,7 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
         **told,
         "rate": {**rate, "eta_s": None if waiting is not None else eta_s(counts, rate["seeds_per_minute"])},
         "agents": _with_heard(told["agents"], heard["agents"]),
-        "memory": {**told["memory"], "size": None if line.scheduler.bank is None else len(line.scheduler.bank)},
+        "memory": {**told["memory"], "size": None if bank is None else len(bank)},
         "scorer": None if line.scorer is None else _scorer(line.scorer.stats()),
         "store": line.store.stats()._asdict(),
         "config": describe_config(line.config, line.revision),

@@ -125,6 +125,7 @@ class BatchProgress:
                 self._failed += 1
             case OutcomeCommitted():
                 self._done += 1
+                self._total += event.new_children
                 self._improved += event.outcome.kind == "kept"
                 self._settled_usd += event.outcome.cost_usd or 0.0
             case DeploymentChanged():
@@ -146,7 +147,7 @@ class BatchProgress:
                 self._say(f"{who} failed for the first time: {event.reason}; all of it is summed up at the end")
             case _:
                 return
-        self._progress.update(self._task, completed=self._done, facts=self._facts())
+        self._progress.update(self._task, total=self._total, completed=self._done, facts=self._facts())
         self._show_tenths()
 
     def _tell_of(self, event: DeploymentChanged) -> None:

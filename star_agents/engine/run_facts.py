@@ -15,6 +15,7 @@ from star_agents.config.kept import kept_config
 from star_agents.config.models import Config
 from star_agents.engine.status import describe, describe_config
 from star_agents.errors import StoreError
+from star_agents.records import PAIRS
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.reader import StoreReader
@@ -72,7 +73,9 @@ class _Pass:
             if one.score is not None and one.score.gap is not None:
                 (self.chosen if one is outcome.winner else self.others).add(one.score.gap)
         winner = outcome.winner
-        if winner is None:
+        if winner is None and outcome.kind != "dropped":
+            self.kept.add((0.0, seed_id))
+        elif winner is None:
             self.dropped.add(seed_id)
             known = outcome.reason in self.reasons or len(self.reasons) < REASONS
             self.reasons[outcome.reason if known else OTHER_REASONS] += 1
@@ -132,7 +135,7 @@ def _summary(reader: StoreReader, config: Config, found: _Pass) -> dict[str, Any
         **summary,
         **{part: status[part] for part in ("gaps", "referee", "memory", "failures")},
         "dropped_because": dict(found.reasons.most_common()),
-        "curve": [point.to_dict() for point in reader.curve()],
+        "curve": [point.to_dict() for point in reader.curve(PAIRS)],
         "edits": [mark.to_dict() for mark in config_marks([(r.id, r.after_seq, r.at, r.config) for r in revisions])],
         "config": describe_config(config, revisions[-1].id),
         "began_at": _moment(revisions[0].at),

@@ -23,6 +23,7 @@ from star_agents.engine.live_status import status_of
 from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
 from star_agents.observe.logs.feed import LogFeed, LogReader
+from star_agents.records import PAIRS
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.web.backend import NotNow
@@ -206,6 +207,6 @@ class Desk:
 def _curve(reader: StoreReader) -> dict[str, Any]:
     revisions = [(one.id, one.after_seq, one.at, one.config) for one in reader.revisions()]
     return {
-        "points": [point.to_dict() for point in reader.curve()],
+        "points": [point.to_dict() for point in reader.curve(PAIRS)],
         "marks": [mark.to_dict() for mark in config_marks(revisions)],
     }

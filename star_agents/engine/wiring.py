@@ -23,8 +23,10 @@ from star_agents.bench.bench import Embed
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
-from star_agents.engine.engine import INDEX_FILE, Line
+from star_agents.engine.engine import Line
 from star_agents.engine.memory_rows import recalled
+from star_agents.engine.settling import INDEX_FILE
+from star_agents.engine.stages import arms_of, stages_of
 from star_agents.events import (
     AgentThrottled,
     AgentUnthrottled,
@@ -37,8 +39,10 @@ from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
 from star_agents.offline.agents import respond
 from star_agents.process.garbage_collection import spare_what_stays
+from star_agents.records import PAIRS
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Vector, as_vector
+from star_agents.scheduling.pools import Pools
 from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
@@ -94,7 +98,7 @@ async def open_line(
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         if scorer is not None:
             await stack.enter_async_context(scorer)
-        scheduler, revision = await _restore_scheduler(config, store, seeds_expected)
+        scheduler, pools, revision = await _restore_pools(config, store, seeds_expected)
         line = Line(
             config=config,
             revision=revision,
@@ -103,6 +107,7 @@ async def open_line(
             scorer=scorer,
             embed=_embedder(config, scorer),
             scheduler=scheduler,
+            pools=pools,
             known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
             bus=bus,
@@ -198,19 +203,22 @@ def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: Non
     )
 
 
-async def _restore_scheduler(config: Config, store: Store, seeds_expected: int | None) -> tuple[Scheduler, int]:
+async def _restore_pools(config: Config, store: Store, seeds_expected: int | None) -> tuple[Scheduler, Pools, int]:
     bank = None
     if config.memory.enabled:
         bank = MemoryBank(config.embedder)
         rows = await store.memory_rows(embedder=config.embedder)
         bank.load([recalled(row) for row in rows], store.folder / INDEX_FILE)
+    kept = {name: row.state for name, row in (await store.load_pools()).items()}
     scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
-    kept = await store.load_policy()
-    if kept is not None:
-        scheduler.restore(kept.state)
+    if PAIRS in kept:
+        scheduler.restore(kept[PAIRS])
+    arms = arms_of(stages_of(config), tuple(config.agents))
+    pools = Pools(config.evolution, arms, draws_expected=seeds_expected, random_seed=config.random_seed)
+    pools.restore(kept)
     revision = await store.add_revision(*revision_of(config, os.environ))
-    await store.save_policy(scheduler.state(), revision)
-    return scheduler, revision
+    await store.save_pools({**scheduler.states(), **pools.states()}, revision)
+    return scheduler, pools, revision
 
 
 def _embedder(config: Config, scorer: Scorer | None) -> Embed | str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from star_agents.errors import AgentError, AgentRefused
-from star_agents.records import AgentPair, Candidate, Draw, Message, Reply, Sample, Score, Seed, Verdict, Vote
+from star_agents.records import AgentPair, Candidate, Draw, Sample, Score, Seed, Verdict, Vote
 
 
 class ScriptedBench:
@@ -38,17 +38,9 @@ class ScriptedBench:
         self.judged: list[str] = []
         self.scored = 0
 
-    async def draw(self) -> Draw:
+    async def draw_pairs(self) -> Draw:
         """The scripted draw."""
         return self._draw
-
-    async def ask(self, agent: str, messages: Sequence[Message], *, step: str) -> Reply:
-        """Repeat the last message."""
-        return Reply(text=messages[-1].content, finish_reason="stop", agent=agent, model=f"scripted/{agent}")
-
-    async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
-        """Repeat the last message as often as wanted."""
-        return [await self.ask(agent, messages, step=step)] * count
 
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
         """The scripted response, or a failed call."""

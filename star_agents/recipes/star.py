@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import anyio
 
-from star_agents.config.models import JUDGED, SCORED, Config, Reward, Selection
-from star_agents.errors import AgentUnavailable, BudgetExhausted, StarAgentsError
+from star_agents.config.models import JUDGED, SCORED, Config, Selection
+from star_agents.config.sections import Reward
+from star_agents.errors import AgentUnavailable, BudgetExhausted, RecipeError, StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
-from star_agents.recipes.workbench import Workbench
+from star_agents.recipes.pair_workbench import PairWorkbench
+from star_agents.recipes.protocol import Recipe, Settings, Workbench
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Score, Seed, Verdict
 
 TIE = Verdict(value=0.5)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StarSettings:
+class StarSettings(Settings):
     """The switches that make the paper's ablations (Tables 3 and 4) plain configuration."""
 
     selection: Selection
+    """What the choice ranks by."""
     reward: Reward = "judged"
+    """Who is rewarded."""
     random_seed: int = 0
+    """Of `selection: random`."""
 
     @classmethod
     def of(cls, config: Config) -> StarSettings:
@@ -31,7 +34,7 @@ class StarSettings:
         return cls(selection=config.selection, reward=config.evolution.reward, random_seed=config.random_seed)
 
 
-async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
+async def star(seed: Seed, bench: PairWorkbench, settings: StarSettings) -> Outcome:
     """Turn one seed into one outcome.
 
     Raises:
@@ -40,7 +43,7 @@ async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
         BudgetExhausted: when nobody can be paid without whom no choice can be made.
         ScorerError: when the scorer cannot be had.
     """
-    draw = await bench.draw()
+    draw = await bench.draw_pairs()
     candidates = await _write_all(bench, draw.base, draw.sampled)
     if outage := _outage(candidates, settings):
         raise AgentUnavailable(outage, is_outage=True)
@@ -71,7 +74,7 @@ async def star(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
     )
 
 
-async def _write_all(bench: Workbench, base: Sequence[AgentPair], sampled: Sequence[AgentPair]) -> list[Candidate]:
+async def _write_all(bench: PairWorkbench, base: Sequence[AgentPair], sampled: Sequence[AgentPair]) -> list[Candidate]:
     """Eq. 3: let every pair write at once; candidates come back in order, base pairs first."""
     jobs = [(pair, True) for pair in base] + [(pair, False) for pair in sampled]
     written: dict[int, Candidate] = {}
@@ -104,7 +107,7 @@ def _choose_without_scores(
 
 
 async def _choose_by_contest(
-    bench: Workbench, usable: Sequence[Candidate], scores: Sequence[Score] | None, settings: StarSettings
+    bench: PairWorkbench, usable: Sequence[Candidate], scores: Sequence[Score] | None, settings: StarSettings
 ) -> tuple[list[Assessed], int | None]:
     gaps = [score.gap for score in scores] if scores else [None] * len(usable)
     small = [score.ifd_small for score in scores] if scores else [None] * len(usable)
@@ -133,7 +136,7 @@ async def _choose_by_contest(
 
 
 async def _judge(
-    bench: Workbench, usable: Sequence[Candidate], base: int, contest: Contest, settings: StarSettings
+    bench: PairWorkbench, usable: Sequence[Candidate], base: int, contest: Contest, settings: StarSettings
 ) -> dict[int, Verdict]:
     """Lazy judging; with ``reward: all`` every candidate of worth is judged."""
     verdicts = {base: TIE} if settings.selection in JUDGED else {}
@@ -228,3 +231,23 @@ def _why_unjudged(assessed: Sequence[Assessed], *, referees_answer: bool) -> str
 
 def _failures(candidates: Sequence[Candidate]) -> str:
     return "; ".join(dict.fromkeys(f"{candidate.pair.name}: {candidate.failure}" for candidate in candidates))
+
+
+async def _work(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
+    """Agents in pairs rewrite and answer; two models score and a referee judges; the best sample stays, or the base."""
+    if not isinstance(bench, PairWorkbench):
+        raise RecipeError("recipe star needs a bench of agent-pairs")
+    return await star(seed, bench, settings)
+
+
+STAR = Recipe(
+    name="star",
+    work=_work,
+    takes=frozenset({"sample", "instruction"}),
+    settings=StarSettings,
+    settings_from=StarSettings.of,
+    pools={},
+    measures=(),
+    needs=frozenset({"scorer", "judges"}),
+)
+"""Its pool of agent-pairs, with the memory bank beside it, is drawn by its own bench."""

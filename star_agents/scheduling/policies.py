@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from star_agents.config.models import Config, EvolutionConfig
+from star_agents.config.models import Config
+from star_agents.config.sections import EvolutionConfig
 
 Rewards = Sequence[tuple[str, float]]
 """Pair name and π in [0, 1] for every pair drawn for one seed of which something is known; one that earned nothing

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from star_agents.config.models import Config
-from star_agents.records import Draw, Outcome, Seed
+from star_agents.records import PAIRS, Draw, Outcome, Seed
 from star_agents.scheduling.draw import FIRST_TRIES, draw_pairs
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector
 from star_agents.scheduling.policies import Policy, make_policy, restore_policy
@@ -76,6 +76,10 @@ class Scheduler:
         """The policy's state and what new pairs are owed, for the store."""
         return self._with_owed(self._policy.state())
 
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The same by the name of its pool; of none where no pairs are drawn."""
+        return {PAIRS: self.state()} if self._config.draws_pairs else {}
+
     def _with_owed(self, state: dict[str, Any]) -> dict[str, Any]:
         return {**state, _OWED: dict(self._owed)} if self._owed else state
 
@@ -118,8 +122,9 @@ class Scheduler:
         policy.observe(outcome.rewards)
         return self._with_owed(policy.state())
 
-    def learn(self, state: Mapping[str, Any], remembered: Remembered | None) -> None:
-        """Take over the state that was committed, and the instruction that entered the bank."""
-        self._policy.restore(state)
+    def learn(self, state: Mapping[str, Any] | None, remembered: Remembered | None) -> None:
+        """Take over the state that was committed, where one was, and the instruction that entered the bank."""
+        if state is not None:
+            self._policy.restore(state)
         if self.bank is not None and remembered is not None:
             self.bank.add(remembered)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from star_agents.config.models import ScoreMode
+from star_agents.config.sections import ScoreMode
 from star_agents.records import Sample
 from star_agents.scoring.encoding import (
     Encoded,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from star_agents.config.models import ScoreMode, ScoringConfig
+from star_agents.config.sections import ScoreMode, ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring.compat import encoder_for

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.scoring.loading import choose_device, first_line
 from star_agents.scoring.model import unit_rows

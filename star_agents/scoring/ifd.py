@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from star_agents.config.models import ScoreMode
+from star_agents.config.sections import ScoreMode
 from star_agents.scoring.encoding import Reason
 
 

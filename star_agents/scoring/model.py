@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.scoring.batching import Batcher
 from star_agents.scoring.encoding import Encoded, Passage, Reason, start_token, token_ids
 from star_agents.scoring.facts import ModelFacts

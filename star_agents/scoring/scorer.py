@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from anyio.abc import TaskGroup
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring.backlog import CPU, GPU, Backlog, Call, Item, Portion, Run, Work

@@ -26,7 +26,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring.facts import ScorerFacts, Usage

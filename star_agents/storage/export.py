@@ -19,8 +19,10 @@ from star_agents.storage.result_rows import (
     PREFERENCE_SHAPES,
     SAMPLE_SHAPES,
     Row,
+    instruction_rows,
     preference_rows,
     rejected_row,
+    reward_rows,
     selected_rows,
 )
 from star_agents.storage.row_writing import atomic_file, json_line, write_rows
@@ -30,6 +32,8 @@ from star_agents.storage.summary import PairTally, Probabilities, summarise, tal
 from star_agents.text.plain_data import json_text
 
 FORMATS = (*SAMPLE_SHAPES, *PREFERENCE_SHAPES)
+_PERHAPS = ("instructions", "rewards")
+"""Files of a run that some recipes fill, and most do not."""
 SUFFIXES = (".jsonl", ".json", ".parquet")
 
 
@@ -49,7 +53,7 @@ class Wanted:
         """Why a finished seed is left out; empty where it is wanted, and where it is another part's affair."""
         winner = result.outcome.winner
         if winner is None:
-            return ""
+            return ""  # Nothing came of it, or its recipe gave rows that know no π.
         if self.only_improved and result.outcome.kind != "kept":
             return "not improved"
         if self.min_pi is not None and winner.pi is None:
@@ -144,13 +148,15 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
     rows: Counter[str] = Counter(dataset=0, preferences=0, rejected=0)
     skipped: Counter[str] = Counter()
     with ExitStack() as files:
-        handles = {name: files.enter_context(atomic_file(out / f"{name}.jsonl")) for name in list(rows)}
+        handles = {name: files.enter_context(atomic_file(out / f"{name}.jsonl")) for name in (*rows, *_PERHAPS)}
         for result in reader.results():
             tally(result, pairs)
             parts = {
                 "dataset": selected_rows(result, "messages"),
                 "preferences": preference_rows(result, skipped=skipped),
                 "rejected": rejected_row(result),
+                "instructions": instruction_rows(result),
+                "rewards": reward_rows(result),
             }
             for name, found in parts.items():
                 for row in found:
@@ -158,7 +164,7 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
                     rows[name] += 1
     summary = summarise(reader, pairs, probabilities)
     not_written = _why_not_written(rows, skipped, summary["selection"])
-    for name in not_written:
+    for name in (*not_written, *(f"{name}.jsonl" for name in _PERHAPS if not rows[name])):
         (out / name).unlink(missing_ok=True)
     summary["rows"] = {**rows, "preferences_skipped": dict(skipped), "not_written": not_written}
     with atomic_file(out / "summary.json") as handle:

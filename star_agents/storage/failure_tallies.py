@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from star_agents.failures import OTHER, REASONS_KEPT, FailureCount, Tried
+from star_agents.records.failures import OTHER, REASONS_KEPT, FailureCount, Tried
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import writable
 

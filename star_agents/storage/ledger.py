@@ -3,35 +3,62 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from star_agents.errors import StoreError
-from star_agents.records import Assessed, Outcome, Seed
+from star_agents.records import Assessed, Judgement, Outcome, Reward, Row, Seed, Trial
 from star_agents.storage import curve, tallies
+from star_agents.storage.rewards_due import settle_rewards
 from star_agents.storage.rows import MemoryRow
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import to_json, writable
 
+PoolStates = Mapping[str, Mapping[str, Any]]
+"""Pool to its policy's state."""
+
+
+class Committed(NamedTuple):
+    """What is known once an outcome is committed."""
+
+    seq: int
+    """Place in the order in which outcomes took effect."""
+    pools: PoolStates
+    """The states after it, of the pools that learned from it."""
+    new_children: int = 0
+    """Children that were queued; the others were seeds already."""
+
+
+Foresee = Callable[[Sequence[Reward]], PoolStates]
+KEPT_APART = ("candidates", "rows", "trials", "judgements", "children")
+"""Parts of an outcome that have tables of their own; its children are seeds."""
 REQUESTS_KEPT_S = 7 * 86_400.0
 """Seconds for which intake is known by the key that it named."""
 
 
 def add_seeds(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float) -> tuple[int, int]:
     """Queue seeds; return how many were new and how many the store held already."""
-    new = sum(
-        execute(
-            connection,
-            "add_seed",
-            id=seed.id,
-            sample=to_json(seed.sample.to_dict()),
-            source=writable(seed.source),
-            meta=to_json(seed.meta),
-            at=at,
-        ).rowcount
-        for seed in seeds
-    )
+    new = sum(_add_seed(connection, seed, at) for seed in seeds)
     return new, len(seeds) - new
+
+
+def _add_seed(connection: sqlite3.Connection, seed: Seed, at: float) -> bool:
+    """Queue a seed; whether it is new."""
+    cursor = execute(
+        connection,
+        "add_seed",
+        id=seed.id,
+        content=to_json(seed.content.to_dict()),
+        kind=seed.kind,
+        recipe=seed.recipe,
+        labels=to_json(dict(seed.labels)),
+        parent=seed.parent,
+        round=seed.round,
+        source=writable(seed.source),
+        meta=to_json(seed.meta),
+        at=at,
+    )
+    return cursor.rowcount > 0
 
 
 def add_named_seeds(
@@ -64,21 +91,30 @@ def commit_outcome(
     connection: sqlite3.Connection,
     outcome: Outcome,
     *,
-    policy: Mapping[str, Any],
+    foresee: Foresee,
     memory: MemoryRow | None,
     revision: int,
     at: float,
-) -> int:
-    """Write everything that follows from one outcome and return its sequence number.
+) -> Committed:
+    """Write everything that follows from one outcome; return what is known only then.
+
+    ``foresee`` says what they are, given the rewards that the outcome completes for the arms in its seed's labels. It
+    is called in the writer's thread, once.
 
     Raises:
         StoreError: for a seed that is unknown or has its outcome already.
     """
-    if not execute(connection, "finish_seed", id=outcome.seed_id).rowcount:
+    lineage = execute(connection, "finish_seed", id=outcome.seed_id).fetchone()
+    if lineage is None:
         raise StoreError(_why_not_open(connection, outcome.seed_id))
     seq = _add_outcome(connection, outcome, revision=revision, at=at)
     for order, assessed in enumerate(outcome.candidates):
         _add_candidate(connection, assessed, seq=seq, order=order, chosen=order == outcome.chosen)
+    for query, key, records in _parts(outcome):
+        for order, record in enumerate(records):
+            columns = {key: getattr(record, key), "payload": to_json(record.to_dict())}
+            execute(connection, query, seq=seq, ord=order, **columns)
+    is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}
     if memory is not None:
         execute(
             connection,
@@ -91,15 +127,19 @@ def commit_outcome(
             embedding=memory.embedding,
         )
     tallies.add_outcome(connection, outcome, revision=revision, at=at)
-    _save_policy(connection, policy, revision)
-    curve.add_outcome_point(connection, policy, seq=seq, at=at)
-    return seq
+    completed = settle_rewards(connection, outcome, is_new, lineage)
+    pools = foresee(completed)
+    for pool, state in pools.items():
+        _save_pool(connection, pool, state, revision)
+        curve.add_outcome_point(connection, pool, state, seq=seq, at=at)
+    return Committed(seq, pools, sum(is_new.values()))
 
 
-def save_policy(connection: sqlite3.Connection, state: Mapping[str, Any], revision: int) -> None:
-    """Keep a state of the bandit that follows from no outcome: the first one, and after a change of the config."""
-    _save_policy(connection, state, revision)
-    curve.add_change_point(connection, state, revision=revision)
+def save_pools(connection: sqlite3.Connection, pools: PoolStates, revision: int) -> None:
+    """Keep states of pools that follow from no outcome: the first ones, and after a change of the config."""
+    for pool, state in pools.items():
+        _save_pool(connection, pool, state, revision)
+        curve.add_change_point(connection, pool, state, revision=revision)
 
 
 def add_revision(connection: sqlite3.Connection, digest: str, config: str, at: float) -> int:
@@ -121,8 +161,17 @@ def set_default(connection: sqlite3.Connection, key: str, value: str) -> str:
     return str(execute(connection, "meta_get", key=key).fetchone()[0])
 
 
-def _save_policy(connection: sqlite3.Connection, state: Mapping[str, Any], revision: int) -> None:
-    execute(connection, "save_policy", state=to_json(state), revision=revision)
+def _save_pool(connection: sqlite3.Connection, pool: str, state: Mapping[str, Any], revision: int) -> None:
+    execute(connection, "save_pool", pool=pool, state=to_json(state), revision=revision)
+
+
+def _parts(outcome: Outcome) -> tuple[tuple[str, str, Sequence[Row | Trial | Judgement]], ...]:
+    """Query, column that stands beside the payload, and records."""
+    return (
+        ("add_row", "shape", outcome.rows),
+        ("add_trial", "arm", outcome.trials),
+        ("add_judgement", "judge", outcome.judgements),
+    )
 
 
 def _why_not_open(connection: sqlite3.Connection, seed_id: str) -> str:
@@ -133,14 +182,15 @@ def _why_not_open(connection: sqlite3.Connection, seed_id: str) -> str:
 
 def _add_outcome(connection: sqlite3.Connection, outcome: Outcome, *, revision: int, at: float) -> int:
     winner = outcome.winner
-    payload = {name: value for name, value in outcome.to_dict().items() if name != "candidates"}
+    payload = {name: value for name, value in outcome.to_dict().items() if name not in KEPT_APART}
     cursor = execute(
         connection,
         "add_outcome",
         seed_id=outcome.seed_id,
         kind=outcome.kind,
         reason=writable(outcome.reason),
-        pair=winner.candidate.pair.name if winner else None,
+        recipe=outcome.recipe,
+        pair=None if outcome.kind == "dropped" else winner.candidate.pair.name if winner else "",
         pi=winner.pi if winner else None,
         payload=to_json(payload),
         revision=revision,

@@ -18,7 +18,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from star_agents.errors import UsageError
 from star_agents.records import Seed
@@ -77,7 +77,7 @@ def lease(connection: sqlite3.Connection, count: int, scope: Scope = EVERYTHING)
     suspects = execute(connection, "suspects", scoped=scope.scoped)
     any_in_hand, worst_in_hand, worst_waiting = suspects.fetchone()
     turn = whose_turn(any_in_hand=bool(any_in_hand), worst_in_hand=worst_in_hand, worst_waiting=worst_waiting)
-    rows: list[tuple[int, str, str, str, str]] = []
+    rows: list[tuple[Any, ...]] = []
     if count > 0 and turn in (Turn.ALONE, Turn.SUSPECT):
         rows += execute(connection, "lease_suspect", scoped=scope.scoped).fetchall()
     if turn in (Turn.SUSPECT, Turn.UNSUSPECTED):

@@ -30,7 +30,8 @@ SELECT id, digest, config, at, after_seq FROM revisions ORDER BY id;
 
 -- add_seed --
 -- Queue a seed unless an equal one was queued before.
-INSERT INTO seeds (id, sample, source, meta, added_at) VALUES (:id, :sample, :source, :meta, :at)
+INSERT INTO seeds (id, content, kind, recipe, labels, parent, round, source, meta, added_at)
+VALUES (:id, :content, :kind, :recipe, :labels, :parent, :round, :source, :meta, :at)
 ON CONFLICT (id) DO NOTHING;
 
 -- count_deaths --
@@ -67,7 +68,7 @@ WHERE ordinal = (
     WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     ORDER BY deaths DESC, ordinal LIMIT 1
 )
-RETURNING ordinal, id, sample, source, meta;
+RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
 
 -- lease_unsuspected --
 -- Hand out the seeds without a death that wait longest.
@@ -78,7 +79,7 @@ WHERE ordinal IN (
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     ORDER BY ordinal LIMIT :count
 )
-RETURNING ordinal, id, sample, source, meta;
+RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
 
 -- make_run_seeds --
 -- The seeds that this run is about. They are gone with the connection, so that no crash leaves a limit behind.
@@ -91,6 +92,12 @@ DELETE FROM temp.run_seeds;
 -- add_run_seeds --
 -- This run is about these seeds.
 INSERT INTO temp.run_seeds SELECT DISTINCT s.ordinal FROM json_each(:ids) AS asked JOIN seeds AS s ON s.id = asked.value;
+
+-- adopt_children --
+-- Children of a seed of this run are of this run.
+INSERT OR IGNORE INTO temp.run_seeds
+SELECT child.ordinal FROM seeds AS child JOIN seeds AS parent ON parent.id = child.parent
+WHERE child.parent = :parent AND parent.ordinal IN (SELECT ordinal FROM temp.run_seeds);
 
 -- span_of_run_seeds --
 -- Where they stand in the queue.
@@ -131,7 +138,7 @@ WHERE state = 'done' AND id NOT IN (SELECT seed_id FROM outcomes WHERE kind != '
 
 -- finish_seed --
 -- A seed has its outcome; whatever died beside it, it is innocent.
-UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done';
+UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels;
 
 -- has_seed --
 -- Whether a seed was ever queued.
@@ -177,8 +184,8 @@ ON CONFLICT (seed_id, step) DO NOTHING;
 
 -- add_outcome --
 -- What became of a seed.
-INSERT INTO outcomes (seed_id, kind, reason, pair, pi, payload, revision, cost_usd, at)
-VALUES (:seed_id, :kind, :reason, :pair, :pi, :payload, :revision, :cost_usd, :at)
+INSERT INTO outcomes (seed_id, recipe, kind, reason, pair, pi, payload, revision, cost_usd, at)
+VALUES (:seed_id, :recipe, :kind, :reason, :pair, :pi, :payload, :revision, :cost_usd, :at)
 RETURNING seq;
 
 -- add_candidate --
@@ -191,16 +198,63 @@ VALUES (:seq, :ord, :pair, :is_base, :failure, :pi_dual, :pi, :chosen, :payload,
 INSERT INTO memory (seq, pair, pi, embedder, dimension, embedding)
 VALUES (:seq, :pair, :pi, :embedder, :dimension, :embedding);
 
--- save_policy --
--- The bandit's state as of the newest outcome; the first state ever is kept beside it.
-INSERT INTO policy (id, after_seq, revision, state, start)
-VALUES (1, (SELECT coalesce(max(seq), 0) FROM outcomes), :revision, :state, :state)
-ON CONFLICT (id) DO UPDATE SET
+-- add_row --
+-- One line that an outcome gives to the dataset.
+INSERT INTO rows (seq, ord, shape, payload) VALUES (:seq, :ord, :shape, :payload);
+
+-- rows_of --
+-- The lines of some outcomes, in order.
+SELECT seq, payload FROM rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
+
+-- add_trial --
+-- One attempt at the seed of an outcome.
+INSERT INTO trials (seq, ord, arm, payload) VALUES (:seq, :ord, :arm, :payload);
+
+-- trials_of --
+-- The attempts of some outcomes, in order.
+SELECT seq, payload FROM trials WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
+
+-- add_judgement --
+-- What a judge said of two trials of an outcome.
+INSERT INTO judgements (seq, ord, judge, payload) VALUES (:seq, :ord, :judge, :payload);
+
+-- judgements_of --
+-- What judges said for some outcomes, in order.
+SELECT seq, payload FROM judgements WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
+
+-- save_pool --
+-- A pool's state as of the newest outcome; the first state ever is kept beside it.
+INSERT INTO pools (name, after_seq, revision, state, start)
+VALUES (:pool, (SELECT coalesce(max(seq), 0) FROM outcomes), :revision, :state, :state)
+ON CONFLICT (name) DO UPDATE SET
     after_seq = excluded.after_seq, revision = excluded.revision, state = excluded.state;
 
--- load_policy --
--- The bandit's state.
-SELECT after_seq, revision, state, start FROM policy;
+-- load_pools --
+-- The state of every pool.
+SELECT name, after_seq, revision, state, start FROM pools ORDER BY name;
+
+-- expect_rewards --
+-- Children of a seed carry what an arm of a pool was drawn for.
+INSERT INTO rewards_due (parent, pool, arm, children) VALUES (:parent, :pool, :arm, :children)
+ON CONFLICT (parent, pool, arm) DO NOTHING;
+
+-- hear_of_child --
+-- What one child is worth to the arms in its labels; NULL: that is not known.
+UPDATE rewards_due SET heard = heard + 1, known = known + (:worth IS NOT NULL), earned = earned + coalesce(:worth, 0.0)
+WHERE parent = :parent AND pool = :pool AND arm = :arm
+RETURNING children, heard, known, earned;
+
+-- forget_reward_due --
+-- Every child was heard of.
+DELETE FROM rewards_due WHERE parent = :parent AND pool = :pool AND arm = :arm;
+
+-- lineage --
+-- Whose child a seed is, and what was drawn for it on the way.
+SELECT parent, labels FROM seeds WHERE id = :id;
+
+-- count_outcomes_of_seed --
+-- How often a seed came to an outcome.
+SELECT count(*) FROM outcomes WHERE seed_id = :seed_id;
 
 -- memory_rows --
 -- Instructions of the memory bank in the order in which they entered.
@@ -214,7 +268,8 @@ SELECT seq, revision, at, payload FROM outcomes WHERE seq > :after_seq ORDER BY 
 
 -- results --
 -- A page of finished seeds with their newest outcome, in the order in which they were queued.
-SELECT s.ordinal, s.id, s.sample, s.source, s.meta, o.seq, o.revision, o.at, o.payload
+SELECT s.ordinal, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round, s.source, s.meta,
+    o.seq, o.revision, o.at, o.payload
 FROM seeds AS s
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
 WHERE s.state = 'done' AND s.ordinal > :after_ordinal
@@ -380,31 +435,32 @@ DELETE FROM requests WHERE at < :before;
 
 -- add_curve_point --
 -- The probabilities that follow from an outcome, or from a change of the pairs after it.
-INSERT INTO curve (seq, at, probabilities) VALUES (:seq, :at, :probabilities)
-ON CONFLICT (seq) DO UPDATE SET at = excluded.at, probabilities = excluded.probabilities;
+INSERT INTO curve (pool, seq, at, probabilities) VALUES (:pool, :seq, :at, :probabilities)
+ON CONFLICT (pool, seq) DO UPDATE SET at = excluded.at, probabilities = excluded.probabilities;
 
 -- last_curve_point --
 -- The probabilities written last.
-SELECT seq, at, probabilities FROM curve ORDER BY seq DESC LIMIT 1;
+SELECT seq, at, probabilities FROM curve WHERE pool = :pool ORDER BY seq DESC LIMIT 1;
 
 -- count_curve --
 -- Points of the curve.
-SELECT count(*) FROM curve;
+SELECT count(*) FROM curve WHERE pool = :pool;
 
 -- thin_curve --
 -- Leave out every second point; the first one stays.
-DELETE FROM curve WHERE seq IN (
-    SELECT seq FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM curve) WHERE place % 2 = 0
+DELETE FROM curve WHERE pool = :pool AND seq IN (
+    SELECT seq FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM curve WHERE pool = :pool)
+    WHERE place % 2 = 0
 );
 
 -- double_curve_stride --
 -- From now on half as many outcomes leave a point.
-INSERT INTO meta (key, value) VALUES ('curve_stride', '2')
+INSERT INTO meta (key, value) VALUES ('curve_stride ' || :pool, '2')
 ON CONFLICT (key) DO UPDATE SET value = CAST(2 * CAST(value AS INTEGER) AS TEXT);
 
 -- curve --
 -- The whole curve, oldest point first.
-SELECT seq, at, probabilities FROM curve ORDER BY seq;
+SELECT seq, at, probabilities FROM curve WHERE pool = :pool ORDER BY seq;
 
 -- moment_of_revision --
 -- The newest outcome, and when a revision came into force, or else that outcome was committed.
@@ -485,7 +541,11 @@ SELECT o.seq, o.at, o.seed_id, o.kind, o.reason, o.pair, o.pi, o.cost_usd,
     (SELECT count(*) FROM candidates WHERE seq = o.seq),
     (SELECT count(*) FROM candidates WHERE seq = o.seq AND failure != ''),
     CAST(substr(
-        json_extract(s.sample, '$.instruction') || coalesce(char(10, 10) || json_extract(s.sample, '$.input'), ''),
+        coalesce(
+            json_extract(s.content, '$.instruction') || coalesce(char(10, 10) || json_extract(s.content, '$.input'), ''),
+            json_extract(s.content, '$.title') || char(10, 10) || json_extract(s.content, '$.text'),
+            json_extract(s.content, '$.text')
+        ),
         1, :longest
     ) AS BLOB)
 FROM json_each(:seqs) AS asked
@@ -496,7 +556,8 @@ ORDER BY asked.key;
 
 -- find_seed --
 -- One seed, whatever became of it.
-SELECT id, sample, source, meta, state, attempts, deaths, added_at FROM seeds WHERE id = :id;
+SELECT id, content, kind, recipe, labels, parent, round, source, meta, state, attempts, deaths, added_at
+FROM seeds WHERE id = :id;
 
 -- seed_of_outcome --
 -- Whose outcome it is.

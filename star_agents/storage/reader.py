@@ -22,7 +22,7 @@ from star_agents.storage.rows import (
     Counts,
     OpenWork,
     PairCost,
-    PolicyRow,
+    PoolRow,
     Quarantined,
     Result,
     RevisionRow,
@@ -107,9 +107,9 @@ class StoreReader:
         """What is in hand."""
         return self._read(reads.open_work)
 
-    def policy(self) -> PolicyRow | None:
-        """The policy state as last saved."""
-        return self._read(reads.policy)
+    def pools(self) -> dict[str, PoolRow]:
+        """The states of the pools as last saved, by name."""
+        return self._read(reads.pools)
 
     def quarantined(self, limit: int = 100) -> list[Quarantined]:
         """Seeds that are not worked any more, because the process died with them in hand three times."""
@@ -145,9 +145,9 @@ class StoreReader:
         """The story of the seed of an outcome; ``None`` where there is no such outcome."""
         return self._read(partial(stories.story_of_outcome, seq=seq))
 
-    def curve(self) -> list[CurvePoint]:
-        """The probabilities of every pair from the start to now, oldest point first."""
-        return self._read(curve.curve)
+    def curve(self, pool: str) -> list[CurvePoint]:
+        """The probabilities of every arm of a pool from the start to now, oldest point first."""
+        return self._read(partial(curve.curve, pool=pool))
 
     def tallies(self) -> Tallies:
         """Gaps, verdicts, draws, and what each pair won, in numbers."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
-from star_agents.records import Outcome, Sample, Seed
+from star_agents.records import Document, Outcome, Sample, Seed
 from star_agents.storage.exams import exams
 from star_agents.storage.rows import (
     AgentUsage,
@@ -17,7 +19,7 @@ from star_agents.storage.rows import (
     OpenWork,
     OutcomeRow,
     PairCost,
-    PolicyRow,
+    PoolRow,
     Result,
     RevisionRow,
     SeedUsage,
@@ -30,6 +32,13 @@ from star_agents.text.plain_data import from_json
 
 OutcomeColumns = tuple[int, int, float, str]
 """seq, revision, at, payload."""
+_PARTS = {
+    "candidates": "candidates_of",
+    "rows": "rows_of",
+    "trials": "trials_of",
+    "judgements": "judgements_of",
+}
+"""Parts of an outcome that have tables of their own."""
 _MOST = {"most_tokens": MOST_TOKENS, "most_usd": MOST_USD}
 
 
@@ -105,13 +114,12 @@ def pair_costs(connection: sqlite3.Connection) -> list[PairCost]:
     return [replace(row, cost_usd=known(row.cost_usd or 0.0, row.unknown_cost)) for row in rows]
 
 
-def policy(connection: sqlite3.Connection) -> PolicyRow | None:
-    """The bandit's state, or ``None`` in a store that has none yet."""
-    row = execute(connection, "load_policy").fetchone()
-    if row is None:
-        return None
-    after_seq, revision, state, start = row
-    return PolicyRow(after_seq=after_seq, revision=revision, state=from_json(state), start=from_json(start))
+def pools(connection: sqlite3.Connection) -> dict[str, PoolRow]:
+    """The state of every pool, by name."""
+    return {
+        name: PoolRow(after_seq=after_seq, revision=revision, state=from_json(state), start=from_json(start))
+        for name, after_seq, revision, state, start in execute(connection, "load_pools")
+    }
 
 
 def revisions(connection: sqlite3.Connection) -> list[RevisionRow]:
@@ -144,33 +152,46 @@ def outcomes_of_seed(connection: sqlite3.Connection, seed_id: str) -> list[tuple
 def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -> tuple[list[Result], int]:
     """A page of finished seeds in the order in which they were queued, and the ordinal to go on after."""
     rows = execute(connection, "results", after_ordinal=after_ordinal, limit=limit).fetchall()
-    found = _outcome_rows(connection, [row[5:] for row in rows])
+    found = _outcome_rows(connection, [row[10:] for row in rows])
     stamps = {revision: one.stamp for revision, one in exams(connection).items()}
     page = [
-        Result(seed=seed_from_columns(row[1:5]), row=outcome, judge_exam=stamps.get(outcome.revision, ""))
+        Result(seed=seed_from_columns(row[1:10]), row=outcome, judge_exam=stamps.get(outcome.revision, ""))
         for row, outcome in zip(rows, found, strict=True)
     ]
     return page, rows[-1][0] if rows else after_ordinal
 
 
-def seed_from_columns(columns: tuple[str, str, str, str]) -> Seed:
-    """Make a seed of its columns id, sample, source and meta."""
-    id_, sample, source, meta = columns
-    return Seed(id=id_, sample=Sample.from_dict(from_json(sample)), source=source, meta=from_json(meta))
+def seed_from_columns(columns: Sequence[Any]) -> Seed:
+    """Make a seed of its columns id, content, kind, recipe, labels, parent, round, source and meta."""
+    id_, content, kind, recipe, labels, parent, round_, source, meta = columns
+    read = Document.from_dict if kind == "document" else Sample.from_dict
+    return Seed(
+        id=id_,
+        content=read(from_json(content)),
+        kind=kind,
+        recipe=recipe,
+        labels=from_json(labels),
+        parent=parent,
+        round=round_,
+        source=source,
+        meta=from_json(meta),
+    )
 
 
 def _outcome_rows(connection: sqlite3.Connection, rows: Iterable[OutcomeColumns]) -> list[OutcomeRow]:
-    """Join outcomes with their candidates, which the store keeps apart."""
+    """Join outcomes with their parts, which the store keeps apart."""
     rows = list(rows)
-    candidates: dict[int, list[object]] = {seq: [] for seq, *_ in rows}
-    for seq, payload in execute(connection, "candidates_of", seqs=json.dumps(list(candidates))):
-        candidates[seq].append(from_json(payload))
+    seqs = json.dumps([seq for seq, *_ in rows])
+    parts: dict[int, dict[str, list[Any]]] = {seq: defaultdict(list) for seq, *_ in rows}
+    for part, query in _PARTS.items():
+        for seq, payload in execute(connection, query, seqs=seqs):
+            parts[seq][part].append(from_json(payload))
     return [
         OutcomeRow(
             seq=seq,
             revision=revision,
             at=at,
-            outcome=Outcome.from_dict({**from_json(payload), "candidates": candidates[seq]}),
+            outcome=Outcome.from_dict({"candidates": (), **from_json(payload), **parts[seq]}),
         )
         for seq, revision, at, payload in rows
     ]

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from star_agents.errors import UsageError
-from star_agents.records import Assessed, Message, Sample
+from star_agents.records import Assessed, Document, Message, RowShape, Sample, Seed
+from star_agents.records import Row as GivenRow
 from star_agents.storage.rows import Result
 from star_agents.text.plain_data import json_text
 
@@ -38,10 +39,56 @@ def selected_rows(result: Result, format: str, *, reasoning: bool = False) -> It
     With ``reasoning`` it says what the model thought before its answer: empty where that is not known.
     """
     winner = result.outcome.winner
+    for given in _given(result, "sft"):
+        thoughts = {"reasoning": ""} if reasoning else {}
+        sample = Sample.from_dict(given.data["sample"])
+        yield {**SAMPLE_SHAPES[format](sample), **thoughts, "provenance": json_text(_provenance_of_row(result, given))}
     if winner is not None:
         thoughts = {"reasoning": winner.candidate.reasoning} if reasoning else {}
         shape = SAMPLE_SHAPES[format](winner.candidate.sample)
         yield {**shape, **thoughts, "provenance": json_text(_provenance(result, winner))}
+
+
+def instruction_rows(result: Result) -> Iterator[Row]:
+    """Instructions that are still to be answered, as the last recipe of a chain leaves them."""
+    for given in _given(result, "instruction"):
+        sample = Sample.from_dict(given.data["sample"])
+        yield {**_as_messages(sample), "provenance": json_text(_provenance_of_row(result, given))}
+
+
+def reward_rows(result: Result) -> Iterator[Row]:
+    """Two answers to one prompt with the margin between them, for a reward model."""
+    for given in _given(result, "reward"):
+        row = _given_preference(result, given, "dpo")
+        yield {**row, "margin": float(given.data["margin"])}
+
+
+def _given(result: Result, shape: RowShape) -> list[GivenRow]:
+    """The rows of a shape that a recipe gave."""
+    return [row for row in result.outcome.rows if row.shape == shape]
+
+
+def _given_preference(result: Result, given: GivenRow, format: str) -> Row:
+    prompt = Sample.from_dict(given.data["prompt"])
+    answers = [Message(role="assistant", content=given.data[name]) for name in ("chosen", "rejected")]
+    shaped = PREFERENCE_SHAPES[format](prompt.prompt, answers[0], answers[1])
+    return {**shaped, "provenance": json_text(_provenance_of_row(result, given))}
+
+
+def _provenance_of_row(result: Result, given: GivenRow) -> Row:
+    """Where a row that a recipe gave comes from: seed, recipe, what was drawn for it, and the trials behind it."""
+    trials = [result.outcome.trials[place] for place in given.from_trials if place < len(result.outcome.trials)]
+    return {
+        **_origin(result),
+        "recipe": result.outcome.recipe,
+        "parent": result.seed.parent,
+        "round": result.seed.round,
+        "labels": {**result.seed.labels, **given.labels},
+        "trials": [
+            {"arm": one.arm, "role": one.role, "models": one.models, "prompts": one.prompts, **one.measures}
+            for one in trials
+        ],
+    }
 
 
 def rejected_row(result: Result) -> Iterator[Row]:
@@ -51,7 +98,7 @@ def rejected_row(result: Result) -> Iterator[Row]:
             {"pair": one.candidate.pair.name, "failure": one.candidate.failure} for one in result.outcome.candidates
         ]
         yield {
-            **_as_messages(result.seed.sample),
+            **_as_seed(result.seed),
             "reason": result.outcome.reason,
             "provenance": json_text({**_origin(result), "failures": failures}),
         }
@@ -68,6 +115,9 @@ def preference_rows(
     answers as ``same text``, and what retention has cleared as ``text cleared``.
     """
     outcome = result.outcome
+    for given in _given(result, "preference"):
+        thoughts_of: Row = {"chosen_reasoning": "", "rejected_reasoning": ""} if reasoning else {}
+        yield {**_given_preference(result, given, format), **thoughts_of}
     # Base pairs stand first, and the first usable one is what the referee compared with.
     base = next((one for one in outcome.candidates if one.candidate.is_base and not one.candidate.failure), None)
     if base is None:
@@ -160,6 +210,12 @@ def _as_alpaca(sample: Sample) -> Row:
         "output": sample.response or "",
         "system": "".join(system),
     }
+
+
+def _as_seed(seed: Seed) -> Row:
+    if isinstance(seed.content, Document):
+        return {"document": seed.content.text, "title": seed.content.title}
+    return _as_messages(seed.content)
 
 
 def _as_messages(sample: Sample) -> Row:

@@ -30,8 +30,8 @@ class MemoryRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PolicyRow:
-    """The bandit's state as of one outcome."""
+class PoolRow:
+    """A pool's state as of one outcome."""
 
     after_seq: int
     """The newest outcome that it has learned from; 0: none."""

@@ -49,6 +49,12 @@ def begin(connection: sqlite3.Connection, ids: Sequence[str], *, only: bool) -> 
     return Scope(True, *execute(connection, "span_of_run_seeds").fetchone()) if only else EVERYTHING
 
 
+def adopt(connection: sqlite3.Connection, parent: str, scope: Scope) -> Scope:
+    """Take the children of one of the run's seeds into the run."""
+    execute(connection, "adopt_children", parent=parent)
+    return Scope(True, *execute(connection, "span_of_run_seeds").fetchone()) if scope.scoped else scope
+
+
 def count(connection: sqlite3.Connection) -> RunSeeds:
     """How the run's seeds stand."""
     return RunSeeds(*execute(connection, "count_run_seeds").fetchone())

@@ -15,6 +15,7 @@ The format is told by the columns, row by row; the first that is present decides
     conversation    [{role, content}], or [{input, output}]   LMSYS-Chat, WildChat, Capybara
     turns           one question                              MT-bench, Arena-Hard
     data            [text, text, ...]                         UltraChat
+    document        a raw text, with its title beside it where it has one: for recipes that take documents
 
 Beside the single turn of a text:
 
@@ -35,7 +36,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from star_agents.errors import Problem, SeedFileError
-from star_agents.records import Message, Sample, Seed
+from star_agents.records import Document, Message, Sample, Seed
 from star_agents.storage.conversations import read_conversation
 from star_agents.storage.row_fields import (
     Fields,
@@ -57,8 +58,8 @@ SHORT_RESPONSES = ("answer", "solution")
 """Beside a response these hold a part of it, such as the number that a derivation ends with."""
 SYSTEMS = ("system", "system_prompt")
 
-Read = tuple[str, Sample] | RowError
-"""A sample with its place within the row (empty: it is all of the row); or what is wrong there."""
+Read = tuple[str, Sample | Document] | RowError
+"""What is taken with its place within the row (empty: it is all of the row); or what is wrong there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +130,9 @@ def row_of_seed(seed: Seed) -> dict[str, Any]:
 
     A column that nobody read where it stood, but that would be read here, goes under a name beside it.
     """
+    if isinstance(seed.content, Document):
+        title = {"title": seed.content.title} if seed.content.title else {}
+        return {**seed.meta, "document": seed.content.text, **title}
     sample = seed.sample
     row = {f"beside_{name}" if name in _READ_BY_SOMEBODY else name: value for name, value in seed.meta.items()}
     row |= {"instruction": sample.instruction, "input": sample.input}
@@ -185,6 +189,10 @@ def _single_of(column: str) -> Callable[[Fields], list[Read]]:
         return [("", sample)]
 
     return read
+
+
+def _read_document(fields: Fields) -> list[Read]:
+    return [("", Document(text=required(fields.get("document"), "document"), title=fields.text("title") or ""))]
 
 
 def _read_prompt(fields: Fields) -> list[Read]:
@@ -267,6 +275,7 @@ FORMATS: Mapping[str, Callable[[Fields], list[Read]]] = {
     "conversation": _turns_of("conversation"),
     "turns": _read_question_turns,
     "data": _turns_of("data"),
+    "document": _read_document,
 }
 """By the column that decides, in order."""
 _READ_BY_SOMEBODY = {*FORMATS, *INPUTS, *RESPONSES, *SHORT_RESPONSES, *SYSTEMS, *MEDIA, "history"}

@@ -18,12 +18,13 @@ from typing import Any, Self
 import anyio
 
 from star_agents.errors import ScorerError, StarAgentsError, StoreError
-from star_agents.failures import FailureCount, Tried
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Reply, Seed
+from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import journal, ledger, quarantine, reads, retention, run_scope
 from star_agents.storage.failure_tallies import failure_counts, set_left_out
 from star_agents.storage.file_systems import refuse_network_folder
+from star_agents.storage.ledger import Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.rows import (
@@ -34,7 +35,7 @@ from star_agents.storage.rows import (
     OpenWork,
     OutcomeRow,
     PairCost,
-    PolicyRow,
+    PoolRow,
     Quarantined,
     RevisionRow,
     Spend,
@@ -223,18 +224,31 @@ class Store:
     # Outcomes
 
     async def commit_outcome(
-        self, outcome: Outcome, *, policy: Mapping[str, Any], memory: MemoryRow | None, revision: int
-    ) -> int:
-        """Write outcome, candidates, policy, memory row and seed state in one transaction; return the sequence number.
+        self, outcome: Outcome, *, foresee: Foresee, memory: MemoryRow | None, revision: int
+    ) -> Committed:
+        """Write an outcome and all that follows from it in one transaction: its parts, its children as seeds, the
+        pools, the memory row, the seed's state.
+
+        Args:
+            outcome: What became of the seed.
+            foresee: Says what the pools' states are after it, given the rewards that it completes for the arms in its
+                seed's labels. It is called once, in the writer's thread; what it reads must not change meanwhile.
+            memory: What enters the memory bank.
+            revision: Of the config that the seed was worked under.
 
         Raises:
             StoreError: for a seed that is unknown or has its outcome already.
         """
-        return await self._writer.run(
-            lambda connection: ledger.commit_outcome(
-                connection, outcome, policy=policy, memory=memory, revision=revision, at=self._now()
+
+        def commit(connection: sqlite3.Connection) -> Committed:
+            committed = ledger.commit_outcome(
+                connection, outcome, foresee=foresee, memory=memory, revision=revision, at=self._now()
             )
-        )
+            if outcome.children:
+                self._scope = run_scope.adopt(connection, outcome.seed_id, self._scope)
+            return committed
+
+        return await self._writer.run(commit)
 
     async def outcomes(self, after_seq: int = 0, limit: int = 256) -> list[OutcomeRow]:
         """A page of outcomes in the order in which they took effect, superseded ones included."""
@@ -253,13 +267,13 @@ class Store:
         crash_point("texts_cleared")
         return cleared
 
-    async def save_policy(self, state: Mapping[str, Any], revision: int) -> None:
-        """Keep a policy state that follows from no outcome: the first one, and after a change of the config."""
-        await self._writer.run(partial(ledger.save_policy, state=state, revision=revision))
+    async def save_pools(self, pools: PoolStates, revision: int) -> None:
+        """Keep states of pools that follow from no outcome: the first ones, and after a change of the config."""
+        await self._writer.run(partial(ledger.save_pools, pools=pools, revision=revision))
 
-    async def load_policy(self) -> PolicyRow | None:
-        """The policy state as last saved."""
-        return await self._writer.run(reads.policy)
+    async def load_pools(self) -> dict[str, PoolRow]:
+        """The states of the pools as last saved, by name."""
+        return await self._writer.run(reads.pools)
 
     async def memory_rows(self, after_seq: int = 0, embedder: str | None = None) -> list[MemoryRow]:
         """Rows of the memory bank after an outcome, of one embedder or of all."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from star_agents.records import Assessed, Flat, Outcome, Sample, Score, Verdict
-from star_agents.storage.reads import outcomes_of_seed
+from star_agents.records import Assessed, Document, Flat, Outcome, Sample, Score, Seed, Verdict
+from star_agents.storage.reads import outcomes_of_seed, seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.why import why
 from star_agents.text.plain_data import from_json, json_text
@@ -22,7 +22,7 @@ class SeedStory(Flat):
     """Everything that is known of one seed; plain data in every field, without keys and without the texts of calls."""
 
     seed: Mapping[str, Any]
-    """id, sample, source, meta, state, attempts, deaths, added_at."""
+    """id, kind, recipe, labels, parent, round, sample, source, meta, state, attempts, deaths, added_at."""
     draw: Mapping[str, Any] | None
     """base, sampled, from_memory, as drawn last; ``None`` before the first draw."""
     calls: Sequence[Mapping[str, Any]]
@@ -38,7 +38,7 @@ def seed_story(connection: sqlite3.Connection, seed_id: str) -> SeedStory | None
         return None
     drawn = execute(connection, "newest_draw", seed_id=seed_id).fetchone()
     story = {
-        "seed": _seed(*row),
+        "seed": _seed(row),
         "draw": None if drawn is None else from_json(drawn[0]),
         "calls": [_call(*call) for call in execute(connection, "calls_of_seed", seed_id=seed_id)],
         "outcomes": [
@@ -56,24 +56,37 @@ def story_of_outcome(connection: sqlite3.Connection, seq: int) -> SeedStory | No
     return None if row is None else seed_story(connection, row[0])
 
 
-def _seed(
-    id_: str, sample: str, source: str, meta: str, state: str, attempts: int, deaths: int, added_at: float
-) -> dict[str, Any]:
-    parsed = Sample.from_dict(from_json(sample))
+def _seed(columns: Sequence[Any]) -> dict[str, Any]:
+    seed = seed_from_columns(columns[:9])
+    state, attempts, deaths, added_at = columns[9:]
     return {
-        "id": id_,
-        "sample": {
-            "instruction": parsed.instruction,
-            "input": parsed.input,
-            "response": parsed.response,
-            "messages": _messages(parsed),
-        },
-        "source": source,
-        "meta": from_json(meta),
+        "id": seed.id,
+        "kind": seed.kind,
+        "recipe": seed.recipe,
+        "labels": dict(seed.labels),
+        "parent": seed.parent,
+        "round": seed.round,
+        "sample": _content(seed),
+        "source": seed.source,
+        "meta": seed.meta,
         "state": state,
         "attempts": attempts,
         "deaths": deaths,
         "added_at": added_at,
+    }
+
+
+def _content(seed: Seed) -> dict[str, Any]:
+    """What agents were shown; a document stands as one message."""
+    if isinstance(seed.content, Document):
+        message = {"role": "user", "content": seed.content.text}
+        return {"instruction": seed.content.title, "input": seed.content.text, "response": None, "messages": [message]}
+    sample = seed.content
+    return {
+        "instruction": sample.instruction,
+        "input": sample.input,
+        "response": sample.response,
+        "messages": _messages(sample),
     }
 
 

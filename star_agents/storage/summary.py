@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from star_agents import __version__
+from star_agents.records import PAIRS
 from star_agents.storage.exams import referee_facts
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
@@ -56,7 +57,7 @@ def tally(result: Result, pairs: dict[str, PairTally]) -> None:
 
 def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities: Probabilities) -> dict[str, Any]:
     """The summary of a store whose finished seeds are in ``pairs`` already; plain data."""
-    counts, policy, revisions = reader.counts(), reader.policy(), reader.revisions()
+    counts, policy, revisions = reader.counts(), reader.pools().get(PAIRS), reader.revisions()
     config = json.loads(revisions[-1].config) if revisions else {}
     start = probabilities(policy.start) if policy else {}
     now = probabilities(policy.state) if policy else {}

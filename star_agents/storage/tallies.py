@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from star_agents.failures import FailureCount
 from star_agents.records import Outcome
+from star_agents.records.failures import FailureCount
 from star_agents.storage.failure_tallies import add_tried, failure_counts
 from star_agents.storage.rows import per
 from star_agents.storage.sql import execute, queries

@@ -14,6 +14,13 @@ def why(outcome: Outcome) -> str:
     are no gaps, or no verdicts, the sentence speaks of what there is.
     """
     winner = outcome.winner
+    if winner is None and outcome.kind != "dropped":
+        gave = [
+            f"{len(some)} {name if len(some) > 1 else one}"
+            for some, name, one in ((outcome.rows, "rows", "row"), (outcome.children, "children", "child"))
+            if some
+        ]
+        return f"Recipe {outcome.recipe} gave {' and '.join(gave) or 'nothing for the dataset'}."
     if winner is None:
         return f"Dropped: {outcome.reason or 'nothing usable was written'}."
     others = [one for one in outcome.candidates if one is not winner]

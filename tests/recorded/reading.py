@@ -49,8 +49,18 @@ def read_decisions(store: Path) -> list[Decided]:
 
 
 def _read_version_8(connection: sqlite3.Connection) -> Iterator[Decided]:
+    """One curve, of agent-pairs."""
+    return _read_candidates(connection, "SELECT seq, probabilities FROM curve")
+
+
+def _read_version_9(connection: sqlite3.Connection) -> Iterator[Decided]:
+    """A curve for each pool."""
+    return _read_candidates(connection, "SELECT seq, probabilities FROM curve WHERE pool = 'star.pairs'")
+
+
+def _read_candidates(connection: sqlite3.Connection, curve: str) -> Iterator[Decided]:
     """One row per outcome and candidate; the recipe's own words stand in JSON columns."""
-    after = {seq: json.loads(text) for seq, text in connection.execute("SELECT seq, probabilities FROM curve")}
+    after = {seq: json.loads(text) for seq, text in connection.execute(curve)}
     outcomes = connection.execute("SELECT seq, seed_id, kind, reason, pair, pi, payload FROM outcomes ORDER BY seq")
     for seq, seed_id, kind, reason, winner, pi, payload in outcomes.fetchall():
         candidates = [
@@ -96,5 +106,5 @@ def _measures(score: Mapping[str, Any] | None) -> Sequence[Any] | None:
     return None if score is None else [score[name] for name in names]
 
 
-READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {8: _read_version_8}
+READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {8: _read_version_8, 9: _read_version_9}
 """By schema version (``PRAGMA user_version``)."""

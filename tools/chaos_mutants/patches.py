@@ -26,20 +26,12 @@ _RECORD = "            await self._store.record_answers(list(answered.items()))\
 _INTEND = "                await self._intend(intents)\n"
 _INTEND_LATE = "            await self._intend(intents)\n"
 _COMMIT = """\
-        return await self._writer.run(
-            lambda connection: ledger.commit_outcome(
-                connection, outcome, policy=policy, memory=memory, revision=revision, at=self._now()
-            )
-        )
+        return await self._writer.run(commit)
 """
 _COMMIT_IN_TWO = """\
-        seq = await self._writer.run(
-            lambda connection: ledger.commit_outcome(
-                connection, outcome, policy=policy, memory=memory, revision=revision, at=self._now()
-            )
-        )
-        await self.save_policy(policy, revision)
-        return seq
+        committed = await self._writer.run(commit)
+        await self.save_pools(committed.pools, revision)
+        return committed
 """
 _RECORD_LATER = """\
             asyncio.get_running_loop().call_later(
@@ -74,8 +66,8 @@ MUTANTS = (
             Edit(_STORE, _COMMIT, _COMMIT_IN_TWO),
             Edit(
                 "star_agents/storage/ledger.py",
-                "    _save_policy(connection, policy, revision)\n    curve.",
-                "    curve.",
+                "        _save_pool(connection, pool, state, revision)\n        curve.add_outcome",
+                "        curve.add_outcome",
             ),
         ],
         loop="store",

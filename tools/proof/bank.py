@@ -15,15 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from star_agents.config.models import (
-    AgentConfig,
-    Config,
-    EvolutionConfig,
-    MemoryConfig,
-    PairConfig,
-    RefereeConfig,
-    Reward,
-)
+from star_agents.config.models import AgentConfig, Config, PairConfig, RefereeConfig
+from star_agents.config.sections import EvolutionConfig, MemoryConfig, Reward
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.records import KEEP, AgentPair, Outcome, Seed
 from star_agents.scheduling.hashing_embedder import embed_by_hashing

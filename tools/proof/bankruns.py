@@ -21,7 +21,7 @@ from proof.policies import earnings
 from proof.pool import AGENTS, PAIRS
 from proof.scores import Scores
 from proof.table import Table
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.offline import resolve_model, world
 from star_agents.records import Seed
 from star_agents.scoring.dual_model import DualModel

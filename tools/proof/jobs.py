@@ -25,7 +25,7 @@ from proof.policies import Setting
 from proof.pool import SEED_KINDS
 from proof.sections import Section
 from proof.table import REFEREES, Table, build
-from star_agents.config.models import ScoreMode
+from star_agents.config.sections import ScoreMode
 
 MODES: tuple[ScoreMode, ...] = ("perplexity_ratio", "score_eos")
 MAIN = ("mixed", "answers")

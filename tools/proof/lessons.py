@@ -12,7 +12,7 @@ from proof.table import build
 from proof.targets import folder_of
 from proof.trained import Trained, TunedFigures
 from proof.tuned_arms import FORM_ORACLE, ORACLE
-from star_agents.config.models import ScoreMode
+from star_agents.config.sections import ScoreMode
 
 M = 3
 MODES: tuple[ScoreMode, ...] = ("perplexity_ratio", "score_eos")

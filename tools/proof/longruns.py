@@ -16,7 +16,7 @@ from proof.bootstrap import Interval
 from proof.kept import ask_once
 from proof.policies import IN_FLIGHT, Drift, Run, Setting, World, make_world, run, traces
 from proof.table import Table
-from star_agents.config.models import ScoreMode
+from star_agents.config.sections import ScoreMode
 
 UNIFORM = Setting(kind="uniform")
 SETTINGS = (

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proof.kept import ask_once
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.records import Sample
 from star_agents.scoring.dual_model import DualModel
 from star_agents.text.content_hash import digest

@@ -12,7 +12,7 @@ from proof import answers, planted, scores, truth
 from proof.candidates import Candidates, generate
 from proof.scores import Scores
 from proof.targets import SHIPPED, folder_of
-from star_agents.config.models import ScoreMode, ScoringConfig
+from star_agents.config.sections import ScoreMode, ScoringConfig
 from star_agents.offline import resolve_model
 
 REFEREES = ("answers", "planted")

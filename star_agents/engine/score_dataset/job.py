@@ -22,7 +22,7 @@ import anyio
 from anyio import to_thread
 from rich.console import Console
 
-from star_agents.config.models import ScoringConfig
+from star_agents.config.sections import ScoringConfig
 from star_agents.engine.score_dataset.pipeline import Samples, score_in_order
 from star_agents.engine.score_dataset.progress import ScoreProgress
 from star_agents.engine.score_dataset.report import report_page

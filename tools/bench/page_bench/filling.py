@@ -11,6 +11,7 @@ from pathlib import Path
 from star_agents.config.models import Config
 from star_agents.config.reading import config_digest
 from star_agents.records import (
+    PAIRS,
     AgentPair,
     Assessed,
     Candidate,
@@ -43,7 +44,7 @@ def fill(folder: Path, config: Config, outcomes: int) -> None:
         connection.execute("PRAGMA synchronous = OFF")  # Nobody needs it if it is not whole.
         weights: Mapping[str, float] = {pair.name: 1 / len(config.pool) for pair in config.pool}
         revision = ledger.add_revision(connection, config_digest(config), config.model_dump_json(), BEGAN)
-        ledger.save_policy(connection, _state(weights), revision)
+        ledger.save_pools(connection, {PAIRS: _state(weights)}, revision)
         for start in range(0, outcomes, PER_COMMIT):
             connection.execute("BEGIN")
             for number in range(start, min(start + PER_COMMIT, outcomes)):
@@ -74,7 +75,9 @@ def _finish(
     gained = {**weights, drawn[0].name: weights[drawn[0].name] + 1e-4} if outcome.kind == "kept" else weights
     total = sum(gained.values())
     gained = {name: weight / total for name, weight in gained.items()}
-    ledger.commit_outcome(connection, outcome, policy=_state(gained), memory=None, revision=revision, at=at)
+    ledger.commit_outcome(
+        connection, outcome, foresee=lambda _: {PAIRS: _state(gained)}, memory=None, revision=revision, at=at
+    )
     return gained
 
 

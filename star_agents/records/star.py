@@ -1,135 +1,22 @@
-"""What travels between the rooms: frozen values that know nothing of files, models or providers.
-
-Each record converts itself to plain data (``to_dict``) and back (``from_dict``); store and journal keep that form.
-Words as in the design: a *seed* becomes one *outcome*; on the way it gathers *candidates*, *scores* and *verdicts*.
-"""
+"""Records of the Star-Agents method: agent-pairs, candidates, scores and verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self, cast
+from dataclasses import dataclass, field
+from typing import Any, Self
 
-from star_agents.failures import Tried
-from star_agents.text.content_hash import digest
-
-Role = Literal["system", "user", "assistant"]
-OutcomeKind = Literal["kept", "base", "dropped"]
+from star_agents.records.flat import Flat
+from star_agents.records.samples import Sample
 
 KEEP = "keep"
 """As instruction agent: leave the instruction as it is."""
 SEED = "seed"
 """As response agent: take the seed's own response, at no cost."""
 
-TOOL_RESULT = "tool_response"
-"""Tag around what a tool gave, in a turn of the user (the form of Hermes and Qwen)."""
 
-
-class Flat:
-    """A record whose fields are plain data already."""
-
-    __slots__ = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields by name."""
-        return {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
-        return cls(**data)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """One turn of a conversation in the field's ``messages`` form."""
-
-    role: Role
-    content: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return ``{"role": ..., "content": ...}``."""
-        return {"role": self.role, "content": self.content}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
-        return cls(role=data["role"], content=data["content"])
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
-    """One instruction-response sample; a conversation is its last turn plus ``history``."""
-
-    instruction: str
-    """The last user turn."""
-    input: str = ""
-    """Alpaca's second column: material that the instruction works on; empty where there is none."""
-    response: str | None = None
-    """The last assistant turn; ``None`` where the seed has none."""
-    history: tuple[Message, ...] = ()
-    """The turns before the instruction, a system message included."""
-
-    @property
-    def question(self) -> str:
-        """Instruction and input as one user message."""
-        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
-
-    @property
-    def prompt(self) -> tuple[Message, ...]:
-        """Every turn before the response."""
-        return (*self.history, Message(role="user", content=self.question))
-
-    @property
-    def answers_a_tool(self) -> bool:
-        """Whether the last turn is what a tool gave: nobody's instruction, and nothing to rewrite."""
-        return self.instruction.startswith(f"<{TOOL_RESULT}>")
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The whole conversation, the response included where there is one."""
-        if self.response is None:
-            return self.prompt
-        return (*self.prompt, Message(role="assistant", content=self.response))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data; empty fields are left out, so the same sample always gives the same text."""
-        data: dict[str, Any] = {"instruction": self.instruction}
-        if self.input:
-            data["input"] = self.input
-        if self.response is not None:
-            data["response"] = self.response
-        if self.history:
-            data["history"] = [message.to_dict() for message in self.history]
-        return data
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
-        return cls(
-            instruction=data["instruction"],
-            input=data.get("input", ""),
-            response=data.get("response"),
-            history=tuple(Message.from_dict(turn) for turn in data.get("history", ())),
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seed:
-    """One sample that waits to become an outcome."""
-
-    id: str
-    """Content hash of the sample: equal samples are one seed."""
-    sample: Sample
-    source: str = ""
-    """Where it came from, for people: ``seeds.jsonl:12``."""
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The row's other columns, carried along untouched."""
-
-    @classmethod
-    def of(cls, sample: Sample, *, source: str = "", meta: Mapping[str, Any] | None = None) -> Self:
-        """Make a seed whose id is the first 128 bits of the SHA-256 of the sample."""
-        return cls(id=digest(sample.to_dict())[:32], sample=sample, source=source, meta=meta or {})
+PAIRS = "star.pairs"
+"""The pool of agent-pairs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -155,29 +42,6 @@ class AgentPair:
         """The agents that this pair really calls."""
         called = () if self.instruction == KEEP else (self.instruction,)
         return called if self.response == SEED else (*called, self.response)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reply(Flat):
-    """What one call to an agent brought back."""
-
-    text: str
-    """The answer alone, without the model's thoughts."""
-    finish_reason: str
-    """``stop``, or ``length`` where the provider cut the text, or the provider's own word."""
-    agent: str
-    model: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float | None = 0.0
-    """``None`` where nobody knows the price."""
-    deployment: str = ""
-    reasoning: str = ""
-    """The model's thoughts, as far as the provider shows them; its tokens count as completion tokens."""
-    flaw: str = ""
-    """Why the text is no answer, where the reply itself shows it: it holds a NUL, its thoughts never end."""
-    usage_doubt: str = ""
-    """Why the provider's counts of tokens cannot be so; they are 0 then, and the cost is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -346,55 +210,4 @@ class Assessed:
             pi_dual=data["pi_dual"],
             verdict=Verdict.from_dict(data["verdict"]) if data["verdict"] else None,
             pi=data["pi"],
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What became of one seed. Every lease of a seed ends in exactly one of these."""
-
-    seed_id: str
-    kind: OutcomeKind
-    """``kept``: a sampled pair's candidate; ``base``: a base pair's; ``dropped``: nothing usable, see ``reason``."""
-    reason: str = ""
-    candidates: tuple[Assessed, ...] = ()
-    chosen: int | None = None
-    """Index into ``candidates``; ``None`` exactly when dropped."""
-    rewards: tuple[tuple[str, float], ...] = ()
-    """Pair name and π for each pair that Eq. 8 rewards, in order of drawing."""
-    cost_usd: float | None = 0.0
-    """What this seed's calls cost; ``None`` where any price is unknown."""
-    tried: tuple[Tried, ...] = ()
-    """What was asked of each part, and what of it failed."""
-
-    @property
-    def winner(self) -> Assessed | None:
-        """The chosen candidate."""
-        return None if self.chosen is None else self.candidates[self.chosen]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for the store."""
-        return {
-            "seed_id": self.seed_id,
-            "kind": self.kind,
-            "reason": self.reason,
-            "candidates": [assessed.to_dict() for assessed in self.candidates],
-            "chosen": self.chosen,
-            "rewards": [list(reward) for reward in self.rewards],
-            "cost_usd": self.cost_usd,
-            "tried": [tried.to_dict() for tried in self.tried],
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
-        return cls(
-            seed_id=data["seed_id"],
-            kind=data["kind"],
-            reason=data["reason"],
-            candidates=tuple(Assessed.from_dict(item) for item in data["candidates"]),
-            chosen=data["chosen"],
-            rewards=tuple((pair, value) for pair, value in data["rewards"]),
-            cost_usd=data["cost_usd"],
-            tried=tuple(Tried.from_dict(tried) for tried in data.get("tried", ())),
         )

@@ -1,0 +1,101 @@
+"""The sections of recipes in agents.yaml; which there are is known once the file has said which recipes it uses."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, Union
+
+from pydantic import BaseModel, Field, create_model
+
+from star_agents.config.base import Section
+from star_agents.config.models import Config
+from star_agents.errors import RecipeError
+
+Location = tuple[str | int, ...]
+
+
+class AgentReference:
+    """Marks a setting of a recipe that names an agent."""
+
+
+Agent = Annotated[str, AgentReference()]
+"""A setting of this type names an agent; that there is one is checked where agents.yaml is read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Declared:
+    """What reading has to know of a recipe."""
+
+    name: str
+    """Of its section; ``star`` has none."""
+    kept: str
+    """How the config names it: a file by its absolute path."""
+    section: type[Section] | None = None
+    digest: str = ""
+    """Of its file, where it has one."""
+    needs: frozenset[str] = frozenset()
+
+
+FindRecipes = Callable[[Sequence[str]], Sequence[Declared]]
+"""What the recipes of these names declare. Raises RecipeError."""
+
+
+def only_star(names: Sequence[str]) -> Sequence[Declared]:
+    """Knows the one recipe whose keys stand at the top of agents.yaml."""
+    if unknown := [name for name in names if name != "star"]:
+        raise RecipeError(f"recipe {unknown[0]!r} cannot be looked for here")
+    return [Declared(name="star", kept="star") for _ in names]
+
+
+def config_model(declared: Sequence[Declared]) -> type[Config]:
+    """The model of an agents.yaml with these recipes.
+
+    Raises:
+        RecipeError: a recipe has the name of a key that there is already.
+    """
+    sections = tuple((one.name, one.section) for one in declared if one.section is not None)
+    if taken := [name for name, _ in sections if name in Config.model_fields]:
+        raise RecipeError(f"a recipe cannot be called {taken[0]!r}: agents.yaml has a key of that name; rename it")
+    return _with_sections(sections) if sections else Config
+
+
+@lru_cache(maxsize=64)
+def _with_sections(sections: tuple[tuple[str, type[Section]], ...]) -> type[Config]:
+    fields: dict[str, Any] = {}
+    for name, section in sections:
+        is_required = any(one.is_required() for one in section.model_fields.values())
+        default = ... if is_required else section()
+        fields[name] = (section, Field(default=default, description=f"The settings of recipe `{name}`."))
+    model: type[Config] = create_model("Config", __base__=Config, **fields)
+    return model
+
+
+def agents_named(settings: BaseModel, location: Location) -> Iterator[tuple[Location, str]]:
+    """Where the settings of a recipe name agents, and whom."""
+    for name, field in type(settings).model_fields.items():
+        is_reference = any(isinstance(mark, AgentReference) for mark in field.metadata)
+        yield from _in(getattr(settings, name), field.annotation, is_reference, (*location, name))
+
+
+def _in(value: object, annotation: Any, is_reference: bool, location: Location) -> Iterator[tuple[Location, str]]:
+    if typing.get_origin(annotation) is Annotated:
+        annotation, *marks = typing.get_args(annotation)
+        is_reference = is_reference or any(isinstance(mark, AgentReference) for mark in marks)
+    if isinstance(value, BaseModel):
+        yield from agents_named(value, location)
+    elif isinstance(value, str) and is_reference:
+        yield location, value
+    elif isinstance(value, (list, tuple)):
+        inner = [one for one in typing.get_args(_optional(annotation)) if one is not Ellipsis]
+        for number, one in enumerate(value):
+            yield from _in(one, inner[0] if inner else None, is_reference, (*location, number))
+
+
+def _optional(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return next(one for one in typing.get_args(annotation) if one is not type(None))
+    return annotation

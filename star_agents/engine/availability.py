@@ -1,0 +1,19 @@
+"""Whom a line cannot do without, and whether it has anybody to ask. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from star_agents.config.models import Config
+
+
+def essential_agents(config: Config, jury: Iterable[str]) -> set[str]:
+    """The agents without which no seed has an outcome: those of base pairs and the jury."""
+    return {name for pair in config.base for name in (pair.instruction, pair.response)} | set(jury)
+
+
+def can_draw(config: Config, unavailable: Collection[str]) -> bool:
+    """Whether some pair of the pool has agents that are up and can be paid; without pairs, whether any agent is."""
+    if not config.draws_pairs:
+        return not set(config.agents) <= set(unavailable)
+    return any(not {pair.instruction, pair.response} & set(unavailable) for pair in config.pool)

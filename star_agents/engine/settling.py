@@ -1,0 +1,83 @@
+"""What follows from an outcome: committed in one transaction, learned from, and then told; one after another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from star_agents.bench.bench import Stage
+from star_agents.config.models import Config
+from star_agents.config.secrets import revision_of
+from star_agents.engine.memory_rows import memory_row, remembered
+from star_agents.engine.stages import arms_of
+from star_agents.process.crash_points import crash_point
+from star_agents.records import PAIRS, Outcome, Reward
+from star_agents.scheduling.memory import Vector
+from star_agents.scheduling.pools import Pools
+from star_agents.scheduling.scheduler import Scheduler
+from star_agents.storage.ledger import Committed, PoolStates
+from star_agents.storage.store import Store
+
+INDEX_FILE = "memory.hnsw"
+INDEX_SAVED_EVERY = 5000
+"""Outcomes between two copies of the memory bank's index; a rebuild from the rows takes the place of a lost one."""
+
+
+class Settling:
+    """Holds what learns, and the turn in which it does.
+
+    Args:
+        store: Where outcomes are committed.
+        scheduler: Learns of agent-pairs.
+        pools: Learn of every other arm.
+    """
+
+    def __init__(self, store: Store, scheduler: Scheduler, pools: Pools) -> None:
+        self._store = store
+        self.scheduler = scheduler
+        self.pools = pools
+        self.turn = anyio.Lock()
+        """Held by whoever changes what is learned: a replay in order then gives the same bits."""
+
+    async def commit(self, outcome: Outcome, embedding: Vector | None, *, embedder: str, revision: int) -> Committed:
+        """Commit an outcome and learn from it; the caller has the turn."""
+        row = memory_row(outcome, embedding, embedder)
+        crash_point("outcome_before_commit")
+        committed = await self._store.commit_outcome(
+            outcome, foresee=partial(self._foresee, outcome), memory=row, revision=revision
+        )
+        crash_point("outcome_committed")
+        self.scheduler.learn(committed.pools.get(PAIRS), remembered(committed.seq, row, embedding))
+        self.pools.learn(committed.pools)
+        return committed
+
+    def _foresee(self, outcome: Outcome, completed: Sequence[Reward]) -> PoolStates:
+        """The pools' states after an outcome and the rewards of its children that it completes."""
+        states: PoolStates = self.pools.foresee([*outcome.earned, *completed])
+        return {PAIRS: self.scheduler.foresee(outcome), **states} if outcome.recipe == "star" else states
+
+    def prepared(self, config: Config, stages: Mapping[str, Stage]) -> Settling:
+        """One for a changed config, which knows of arms that stay what this one does; this one stays as it is."""
+        arms = arms_of(stages, tuple(config.agents))
+        pools = self.pools.prepared(config.evolution, arms, config.random_seed)
+        return Settling(self._store, self.scheduler.prepared(config), pools)
+
+    async def record(self, config: Config) -> int:
+        """Record the config and what the pools are under it; return the revision."""
+        revision = await self._store.add_revision(*revision_of(config, os.environ))
+        await self._store.save_pools({**self.scheduler.states(), **self.pools.states()}, revision)
+        return revision
+
+    def take_over(self, other: Settling) -> None:
+        """Know what another one does."""
+        self.scheduler.take_over(other.scheduler)
+        self.pools.take_over(other.pools)
+
+    def save_index(self, folder: Path) -> None:
+        """Write the memory bank's index beside the store."""
+        if self.scheduler.bank is not None:
+            self.scheduler.bank.save(folder / INDEX_FILE)

@@ -1,0 +1,114 @@
+"""The recipes of a line in their order, each with its settings, and what an outcome has to keep to."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from star_agents.bench.bench import Stage
+from star_agents.bench.pairs import PairBench
+from star_agents.config.models import Config
+from star_agents.errors import RecipeError, ReplyUnreadable, StarAgentsError
+from star_agents.recipes.registry import find_chain
+from star_agents.records import Outcome, Row, Sample, Seed
+from star_agents.records.failures import one_line
+from star_agents.text.redaction import redactor
+
+
+def stages_of(config: Config) -> dict[str, Stage]:
+    """Every stage by the name of its recipe, in order of the chain.
+
+    Raises:
+        RecipeError: a recipe cannot be found or loaded.
+    """
+    chain = find_chain(config.recipe)
+    following = [*(one.name for one in chain[1:]), ""]
+    return {
+        one.name: Stage(recipe=one, settings=one.settings_from(config), next=next_)
+        for one, next_ in zip(chain, following, strict=True)
+    }
+
+
+def arms_of(stages: Mapping[str, Stage], agents: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The arms of every pool that recipes declare, by ``recipe.pool``."""
+    found: dict[str, tuple[str, ...]] = {}
+    for stage in stages.values():
+        found |= stage.recipe.arms(stage.settings, agents)
+    return found
+
+
+def why_not_taken(stage: Stage | None, seed: Seed) -> str:
+    """Why a seed cannot be worked by its stage; empty where it can. A sample is an instruction, too."""
+    if stage is None:
+        return f"its recipe {seed.recipe!r} is no longer in agents.yaml"
+    takes = stage.recipe.takes
+    if seed.kind in takes or (seed.kind == "sample" and "instruction" in takes):
+        return ""
+    return f"recipe {stage.recipe.name} takes {' or '.join(sorted(takes))}, and this is a {seed.kind}"
+
+
+def completed(outcome: Outcome, stage: Stage, seed: Seed, pools: Collection[str]) -> Outcome:
+    """The outcome as it is committed: named, held to what the recipe declares, and children without a next stage as
+    rows of instructions.
+
+    Raises:
+        RecipeError: it breaks a rule.
+    """
+    name = stage.recipe.name
+    if outcome.seed_id != seed.id:
+        raise RecipeError(f"recipe {name} gave the outcome of another seed")
+    declared = {measure.name: measure for measure in stage.recipe.measures}
+    for trial in outcome.trials:
+        for measure, value in trial.measures.items():
+            if measure not in declared:
+                raise RecipeError(f"recipe {name} measures {measure!r}, which it does not declare")
+            if value is not None and not math.isfinite(value):
+                raise RecipeError(f"recipe {name} measured {measure!r} as {value}, which is no number")
+    earned = tuple(replace(one, pool=f"{name}.{one.pool}") for one in outcome.earned)
+    for reward in earned:
+        if reward.pool not in pools:
+            raise RecipeError(f"recipe {name} rewards a pool {reward.pool!r} that it does not declare")
+        if not 0 <= reward.value <= 1:
+            raise RecipeError(f"recipe {name} rewards {reward.arm!r} with {reward.value}, and 0 to 1 is possible")
+    if outcome.worth is not None and not 0 <= outcome.worth <= 1:
+        raise RecipeError(f"recipe {name} says that the seed is worth {outcome.worth}, and 0 to 1 is possible")
+    rows, children = outcome.rows, outcome.children
+    if children and not stage.next:
+        rows, children = (*rows, *map(_as_row, children)), ()
+    return replace(outcome, recipe=name, earned=earned, rows=rows, children=children)
+
+
+async def worked(seed: Seed, bench: PairBench, pools: Collection[str]) -> Outcome:
+    """The outcome that a seed's recipe gives, held to what it declares.
+
+    A fault of a recipe of somebody's own is told as one: the seed is dropped, and may be queued again once mended.
+    """
+    recipe = bench.stage.recipe
+    try:
+        return completed(await recipe.work(seed, bench, bench.stage.settings), bench.stage, seed, pools)
+    except (ReplyUnreadable, RecipeError) as error:
+        return Outcome(seed_id=seed.id, kind="dropped", reason=str(error), recipe=recipe.name)
+    except StarAgentsError:
+        raise
+    except Exception as error:
+        if not recipe.digest:
+            raise
+        reason = f"recipe {recipe.name} failed: {fault_in(recipe.origin, error)}"
+        return Outcome(seed_id=seed.id, kind="dropped", reason=reason, recipe=recipe.name)
+
+
+def fault_in(path: str, error: Exception) -> str:
+    """What a recipe of somebody's own did wrong, with the line of its file."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    place = f"{Path(path).name}:{own[-1].lineno}: " if own else ""
+    return redactor.text(one_line(f"{place}{type(error).__name__}: {error}"))
+
+
+def _as_row(child: Seed) -> Row:
+    if isinstance(child.content, Sample):
+        return Row(shape="instruction", data={"sample": child.content.to_dict()}, labels=child.labels)
+    fix = "add a recipe that takes them"
+    raise RecipeError(f"the last recipe of the chain makes documents, which no dataset holds; {fix}")

@@ -1,0 +1,265 @@
+"""What a recipe is: one coroutine that turns a seed into an outcome, and what it declares beside it.
+
+    @recipe(takes="instruction", measures=[Measure("words", high=500)])
+    async def shorten(seed: Seed, bench: Workbench, settings: Settings) -> Outcome:
+        reply = await bench.ask("gpt", f"Say it in one sentence: {seed.sample.question}", step="shorten")
+        ...
+        return done(seed, rows=[sft(sample)])
+
+It touches nothing but its workbench, whose every paid answer and every decision by chance is recorded: run again for
+the same seed, it walks the same way and pays for nothing twice, without knowing it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from star_agents.config.base import Section
+from star_agents.recipes.reads import TEXT, Read, Reads
+from star_agents.records import (
+    Document,
+    Failure,
+    Judgement,
+    Message,
+    Outcome,
+    Reward,
+    Row,
+    Sample,
+    Seed,
+    SeedKind,
+    Trial,
+)
+
+S = TypeVar("S", bound=Section)
+T = TypeVar("T")
+SettingsT = TypeVar("SettingsT", bound=Section, contravariant=True)
+Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
+Content = Sample | Document
+
+
+class Settings(Section):
+    """Base of a recipe's settings: its section of agents.yaml, strict; the documentation of a field stands under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Something that a recipe measures of its trials; page, metrics, log and report show it by this."""
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    better: Literal["high", "low", ""] = "high"
+    """Which way is better; empty where neither is."""
+    what: str = ""
+    """In a few words, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered(Generic[T]):
+    """What became of jobs that went on side by side, in their order."""
+
+    results: tuple[T | Failure, ...]
+
+    @property
+    def good(self) -> list[T]:
+        """The results of those that did not fail."""
+        return [one for one in self.results if not isinstance(one, Failure)]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Why the others failed."""
+        return [one for one in self.results if isinstance(one, Failure)]
+
+
+class Workbench(Protocol):
+    """All that a recipe may touch, for one seed."""
+
+    async def draw(self, pool: str, count: int = 1) -> tuple[str, ...]:
+        """Distinct arms of one of the recipe's pools, by what they have earned so far; recorded before it is told.
+
+        Raises:
+            RecipeError: the recipe has no such pool.
+        """
+        ...
+
+    async def once(self, step: str, decide: Callable[[], Plain]) -> Plain:
+        """Any other decision that a second run must make alike: made once, and recorded under the name of the step."""
+        ...
+
+    async def ask(
+        self,
+        agent: str,
+        prompt: str | Sequence[Message],
+        *,
+        step: str,
+        reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
+        **sampling: Any,
+    ) -> Read[T]:
+        """One journaled call, and its reply as it is read: as text, or by ``Json``, ``Rating`` or ``Choice``.
+
+        Args:
+            agent: Name of an agent of agents.yaml.
+            prompt: What it is asked; a text stands for one turn of the user.
+            step: Tells apart calls of one seed that would otherwise be equal.
+            reads: How the reply is read. One that cannot be read so is shown its fault and asked for once more.
+            sampling: ``temperature``, ``max_tokens`` and their kin, instead of the agent's own.
+
+        Raises:
+            ReplyUnreadable: the reply is empty, cut, or not what ``reads`` asks for, even when asked once more.
+            AgentError: after all tries.
+        """
+        ...
+
+    async def measure(self, samples: Sequence[Sample], *, by: str = "ifd") -> list[dict[str, float | None]]:
+        """Measures of samples by a scorer's name; ``ifd``: ``ifd_small``, ``ifd_large`` and ``gap``."""
+        ...
+
+    async def compare(self, left: Sample, right: Sample, *, judges: Sequence[str], step: str) -> list[Judgement]:
+        """What each judge says of two answers, asked in both orders; ``value`` is 1 where the left one is better."""
+        ...
+
+    async def gather(self, *jobs: Awaitable[T]) -> Gathered[T]:
+        """Jobs side by side. One that fails is a value, and its siblings go on: their calls are paid for.
+
+        Raises:
+            AgentError: agents are down, or everybody's budget is spent: the seed waits for better times.
+        """
+        ...
+
+    def child(self, content: Content, *, labels: Mapping[str, str] | None = None) -> Seed:
+        """A seed for the next recipe. ``labels``: pool to arm, of what was drawn for it; its outcome rewards them."""
+        ...
+
+
+class Work(Protocol[SettingsT]):
+    """The coroutine of a recipe."""
+
+    def __call__(self, seed: Seed, bench: Workbench, settings: SettingsT, /) -> Awaitable[Outcome]:
+        """Turn a seed into exactly one outcome."""
+        ...
+
+
+Arms = Sequence[str] | Callable[[Any, Sequence[str]], Sequence[str]]
+"""The arms of a pool: fixed, or made of the recipe's settings and the names of the agents."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Generic[S]):
+    """A recipe with all that it declares."""
+
+    name: str
+    work: Work[S]
+    takes: frozenset[SeedKind]
+    settings: type[S]
+    pools: Mapping[str, Arms]
+    measures: tuple[Measure, ...]
+    needs: frozenset[Literal["scorer", "judges"]]
+    settings_from: Callable[[Any], S]
+    """Its settings out of the config: the section of its name."""
+    origin: str = "built in"
+    """Where it comes from, for people."""
+    digest: str = ""
+    """Of the file that it stands in, where that is the user's own."""
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.work) or "").partition("\n")[0]
+
+    def arms(self, settings: S, agents: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The arms of each pool under these settings, in order, each once."""
+        return {
+            f"{self.name}.{pool}": tuple(dict.fromkeys(arms(settings, agents) if callable(arms) else arms))
+            for pool, arms in self.pools.items()
+        }
+
+    def named(self, name: str, *, origin: str, digest: str = "") -> Recipe[S]:
+        """The same under the name by which a user calls it."""
+        return replace(self, name=name, origin=origin, digest=digest, settings_from=attrgetter(name))
+
+
+def recipe(
+    *,
+    takes: SeedKind | Sequence[SeedKind] = "sample",
+    settings: type[S] = Settings,  # type: ignore[assignment]  # a default for recipes without settings
+    pools: Mapping[str, Arms] | None = None,
+    measures: Sequence[Measure] = (),
+    needs: Sequence[Literal["scorer", "judges"]] = (),
+    name: str = "",
+) -> Callable[[Work[S]], Recipe[S]]:
+    """Make a recipe of a coroutine.
+
+    Args:
+        takes: Which kinds of seeds it works on.
+        settings: Model of its section of agents.yaml.
+        pools: What it draws from, by name.
+        measures: What it measures of its trials.
+        needs: What has to be there: the scorer models, judges that passed their exam.
+        name: Left out: that of the function.
+    """
+    kinds: Sequence[SeedKind] = [takes] if isinstance(takes, str) else takes
+
+    def made(work: Work[S]) -> Recipe[S]:
+        called = name or getattr(work, "__name__", "recipe")
+        return Recipe(
+            name=called,
+            work=work,
+            takes=frozenset(kinds),
+            settings=settings,
+            pools=pools or {},
+            measures=tuple(measures),
+            needs=frozenset(needs),
+            settings_from=attrgetter(called),
+        )
+
+    return made
+
+
+# What a recipe gives back
+
+
+def done(
+    seed: Seed,
+    *,
+    rows: Sequence[Row] = (),
+    children: Sequence[Seed] = (),
+    trials: Sequence[Trial] = (),
+    judgements: Sequence[Judgement] = (),
+    earned: Sequence[Reward] = (),
+    worth: float | None = None,
+) -> Outcome:
+    """The outcome of a seed that something came of; see ``records.Outcome``."""
+    return Outcome(
+        seed_id=seed.id,
+        kind="kept",
+        rows=tuple(rows),
+        children=tuple(children),
+        trials=tuple(trials),
+        judgements=tuple(judgements),
+        earned=tuple(earned),
+        worth=worth,
+    )
+
+
+def dropped(seed: Seed, reason: str, *, trials: Sequence[Trial] = (), earned: Sequence[Reward] = ()) -> Outcome:
+    """The outcome of a seed that nothing came of, and why."""
+    return Outcome(seed_id=seed.id, kind="dropped", reason=reason, trials=tuple(trials), earned=tuple(earned))
+
+
+def sft(sample: Sample, *, labels: Mapping[str, str] | None = None, from_trials: Sequence[int] = ()) -> Row:
+    """A row to fine-tune on: an instruction with its response."""
+    return Row(shape="sft", data={"sample": sample.to_dict()}, labels=labels or {}, from_trials=tuple(from_trials))
+
+
+def preference(
+    prompt: Sample, chosen: str, rejected: str, *, margin: float | None = None, labels: Mapping[str, str] | None = None
+) -> Row:
+    """Two answers to one prompt, the first one the better; with a ``margin`` it is a row for a reward model."""
+    data: dict[str, Any] = {"prompt": prompt.to_dict(), "chosen": chosen, "rejected": rejected}
+    if margin is None:
+        return Row(shape="preference", data=data, labels=labels or {})
+    return Row(shape="reward", data={**data, "margin": margin}, labels=labels or {})

@@ -1,0 +1,129 @@
+"""Finds recipes: built in by name, of other packages by entry point, of the user's own by file.
+
+    recipe: star                     built in
+    recipe: their_recipe             an entry point of group ``star_agents.recipes``
+    recipe: ./mine.py:mine           a file beside agents.yaml, and the name in it
+    recipe: [./mine.py:mine, star]   a chain: children of the first are seeds of the second
+
+A file is read once in the life of a process: what is edited in it takes effect at the next start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from star_agents.errors import RecipeError
+from star_agents.recipes.protocol import Recipe
+
+BUILT_IN = {"star": "star_agents.recipes.star:STAR"}
+"""Name to module and attribute."""
+GROUP = "star_agents.recipes"
+AnyRecipe = Recipe[Any]
+
+_loaded: dict[str, AnyRecipe] = {}
+_loading = threading.Lock()
+
+
+def absolute(name: str, folder: Path) -> str:
+    """A recipe's name as it is kept: the path of a file as an absolute one."""
+    path, colon, attribute = name.rpartition(":")
+    return f"{(folder / path).resolve()}:{attribute}" if colon and path.endswith(".py") else name
+
+
+def find_recipe(name: str) -> AnyRecipe:
+    """The recipe of that name; a file by its absolute path (``absolute``).
+
+    Raises:
+        RecipeError: there is none, or it cannot be loaded: what, where, and what to do.
+    """
+    with _loading:
+        if name not in _loaded:
+            _loaded[name] = _load(name)
+        return _loaded[name]
+
+
+def find_chain(names: Sequence[str]) -> list[AnyRecipe]:
+    """The recipes of a chain in order. Raises RecipeError, also where two have one name."""
+    chain = [find_recipe(name) for name in names]
+    short = [one.name for one in chain]
+    if twice := next((name for name in short if short.count(name) > 1), ""):
+        raise RecipeError(f"two recipes of the chain are called {twice!r}; each stage needs a name of its own")
+    return chain
+
+
+def known_recipes() -> list[AnyRecipe | RecipeError]:
+    """Every recipe that is built in or installed, and what keeps those from being used that cannot be loaded."""
+    found: list[AnyRecipe | RecipeError] = []
+    for name in [*BUILT_IN, *(one.name for one in entry_points(group=GROUP) if one.name not in BUILT_IN)]:
+        try:
+            found.append(find_recipe(name))
+        except RecipeError as error:
+            found.append(error)
+    return found
+
+
+def _load(name: str) -> AnyRecipe:
+    path, colon, attribute = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(Path(path), attribute)
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        built_in: AnyRecipe = getattr(importlib.import_module(module), attribute)
+        return built_in
+    for one in entry_points(group=GROUP, name=name):
+        return _checked(_run(one.load, f"entry point {name} ({one.value})"), f"entry point {name}").named(
+            name, origin=f"entry point {one.value}"
+        )
+    known = [*BUILT_IN, *(one.name for one in entry_points(group=GROUP))]
+    fix = f"there are: {', '.join(known)}; a recipe of your own is written as ./file.py:name"
+    raise RecipeError(f"no recipe is called {name!r} ({fix})")
+
+
+def _from_file(path: Path, attribute: str) -> AnyRecipe:
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from None
+    digest = hashlib.sha256(source).hexdigest()
+    module_name = f"_recipe_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise RecipeError(f"{path}: is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # Its classes are looked up there by what describes them.
+    loader = spec.loader
+    _run(lambda: loader.exec_module(module), str(path), of=path)
+    if not hasattr(module, attribute):
+        names = [name for name, value in vars(module).items() if isinstance(value, Recipe)]
+        has = f"it has {', '.join(names)}" if names else "nothing in it is made by @recipe"
+        raise RecipeError(f"{path}: holds no {attribute!r} ({has})")
+    found = _checked(getattr(module, attribute), f"{path}:{attribute}")
+    return found.named(found.name, origin=str(path), digest=digest)
+
+
+def _run(load: Any, what: str, of: Path | None = None) -> Any:
+    """Run somebody else's code; whatever it raises is theirs, and told with its line."""
+    try:
+        return load()
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if of is not None and Path(frame.filename) == of]
+        line = f":{own[-1].lineno}" if own else ""
+        if isinstance(error, SyntaxError) and error.lineno:
+            line = f":{error.lineno}"
+        raise RecipeError(f"{what}{line}: cannot be loaded: {type(error).__name__}: {error}") from None
+
+
+def _checked(found: object, what: str) -> AnyRecipe:
+    if not isinstance(found, Recipe):
+        raise RecipeError(f"{what}: is no recipe but {type(found).__name__}; put @recipe(...) above the coroutine")
+    return found

@@ -1,0 +1,56 @@
+"""What travels between the rooms: frozen values that know nothing of files, models or providers.
+
+Each record converts itself to plain data (``to_dict``) and back (``from_dict``); store and journal keep that form.
+Words as in the design: a *seed* becomes one *outcome*; on the way it gathers *trials* and *judgements*, and leaves
+*rows*, *children* and *rewards*.
+"""
+
+from star_agents.records.flat import Flat
+from star_agents.records.outcomes import Outcome, OutcomeKind
+from star_agents.records.replies import Reply
+from star_agents.records.samples import TOOL_RESULT, Document, Message, Role, Sample
+from star_agents.records.seeds import Seed, SeedKind
+from star_agents.records.star import (
+    KEEP,
+    PAIRS,
+    SEED,
+    AgentPair,
+    Assessed,
+    Candidate,
+    Draw,
+    Score,
+    Verdict,
+    Vote,
+)
+from star_agents.records.trials import Failure, FailureKind, Judgement, Reward, Row, RowShape, Trial
+
+__all__ = [
+    "KEEP",
+    "PAIRS",
+    "SEED",
+    "TOOL_RESULT",
+    "AgentPair",
+    "Assessed",
+    "Candidate",
+    "Document",
+    "Draw",
+    "Failure",
+    "FailureKind",
+    "Flat",
+    "Judgement",
+    "Message",
+    "Outcome",
+    "OutcomeKind",
+    "Reply",
+    "Reward",
+    "Role",
+    "Row",
+    "RowShape",
+    "Sample",
+    "Score",
+    "Seed",
+    "SeedKind",
+    "Trial",
+    "Verdict",
+    "Vote",
+]

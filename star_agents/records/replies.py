@@ -1,0 +1,30 @@
+"""What one call to an agent brought back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from star_agents.records.flat import Flat
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply(Flat):
+    """What one call to an agent brought back."""
+
+    text: str
+    """The answer alone, without the model's thoughts."""
+    finish_reason: str
+    """``stop``, or ``length`` where the provider cut the text, or the provider's own word."""
+    agent: str
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = 0.0
+    """``None`` where nobody knows the price."""
+    deployment: str = ""
+    reasoning: str = ""
+    """The model's thoughts, as far as the provider shows them; its tokens count as completion tokens."""
+    flaw: str = ""
+    """Why the text is no answer, where the reply itself shows it: it holds a NUL, its thoughts never end."""
+    usage_doubt: str = ""
+    """Why the provider's counts of tokens cannot be so; they are 0 then, and the cost is not known."""

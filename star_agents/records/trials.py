@@ -1,0 +1,143 @@
+"""What a recipe gathers and gives, whatever its method: trials, judgements, rows and rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from star_agents.records.flat import Flat
+from star_agents.records.samples import Sample
+
+FailureKind = Literal["call", "down", "budget", "length", "empty", "format"]
+"""``call``: the provider refused or failed; ``down``: an agent took no calls at all; ``budget``: it is spent;
+``length``, ``empty``, ``format``: a reply came that is no answer."""
+RowShape = Literal["sft", "preference", "reward", "instruction"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure(Flat):
+    """Why a trial came to nothing."""
+
+    kind: FailureKind
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One attempt at a seed, with what was measured of it."""
+
+    arm: str
+    """What was drawn for it: an agent, an operator, a type."""
+    sample: Sample
+    role: str = ""
+    """What it is to the recipe: ``target``, ``opponent``, ``parent``."""
+    failure: Failure | None = None
+    measures: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    """By the names that the recipe declares; ``None`` where it could not be measured."""
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Role to the model that wrote it."""
+    prompts: tuple[str, ...] = ()
+    """Versions of the prompt templates in use, such as ``respond@1:5f2c9a10``."""
+    cost_usd: float | None = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {
+            "arm": self.arm,
+            "sample": self.sample.to_dict(),
+            "role": self.role,
+            "failure": self.failure.to_dict() if self.failure else None,
+            "measures": dict(self.measures),
+            "models": dict(self.models),
+            "prompts": list(self.prompts),
+            "cost_usd": self.cost_usd,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        read = {
+            "sample": Sample.from_dict(data["sample"]),
+            "failure": Failure.from_dict(data["failure"]) if data["failure"] else None,
+            "prompts": tuple(data["prompts"]),
+        }
+        return cls(**{**data, **read})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    """What one judge said of two trials, both orders joined."""
+
+    judge: str
+    left: int
+    """Place of the one trial among the outcome's."""
+    right: int
+    scores: tuple[float, ...] = ()
+    """Of left and right, where the judge gives scores."""
+    value: float | None = None
+    """1 the left is better, 0 the right is, 0.5 a tie or two orders that disagree; ``None``: nothing could be read,
+    which is no verdict: nothing wins by it and nothing is learned from it."""
+    agreed: bool = True
+    """Whether both orders said the same."""
+    readable: bool = True
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {
+            "judge": self.judge,
+            "left": self.left,
+            "right": self.right,
+            "scores": list(self.scores),
+            "value": self.value,
+            "agreed": self.agreed,
+            "readable": self.readable,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(**{**data, "scores": tuple(data["scores"])})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One line of the dataset."""
+
+    shape: RowShape
+    """``sft`` and ``instruction``: a sample; ``preference`` and ``reward``: two answers to one prompt."""
+    data: Mapping[str, Any]
+    """``sft``: ``{"sample": ...}``; ``instruction``: likewise, without a response; ``preference``: ``{"prompt": ...,
+    "chosen": ..., "rejected": ...}``, and ``reward`` the same with ``margin``."""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    from_trials: tuple[int, ...] = ()
+    """Places of the trials behind it among the outcome's."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {
+            "shape": self.shape,
+            "data": dict(self.data),
+            "labels": dict(self.labels),
+            "from_trials": list(self.from_trials),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(**{**data, "from_trials": tuple(data["from_trials"])})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reward(Flat):
+    """What an arm earned: the pool learns from it."""
+
+    pool: str
+    arm: str
+    value: float
+    """In [0, 1]."""

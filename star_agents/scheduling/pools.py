@@ -1,0 +1,120 @@
+"""Named sets of arms with a policy each: what recipes draw from, and what learns from what they earn.
+
+Learning is split in two, as the scheduler's is: ``foresee`` gives the states that rewards would lead to, the caller
+commits them with the outcome, and only then ``learn`` makes them ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from star_agents.config.sections import EvolutionConfig
+from star_agents.errors import RecipeError
+from star_agents.records import Reward
+from star_agents.scheduling.policies import Policy, make_policy, restore_policy
+
+PoolStates = Mapping[str, Mapping[str, Any]]
+
+
+class Pools:
+    """The pools of all recipes of a line.
+
+    Args:
+        config: The ``evolution`` section, which is for every pool.
+        arms: Pool to its arms.
+        draws_expected: How many outcomes a batch will bring, for the rates that go by it; ``None`` in a daemon.
+        random_seed: Of every draw.
+    """
+
+    def __init__(
+        self,
+        config: EvolutionConfig,
+        arms: Mapping[str, Sequence[str]],
+        *,
+        draws_expected: int | None = None,
+        random_seed: int = 0,
+    ) -> None:
+        self._config = config
+        self._arms = {name: tuple(pool) for name, pool in arms.items()}
+        self._draws_expected = draws_expected
+        self._random_seed = random_seed
+        self._policies = {
+            name: make_policy(config, pool, seeds=draws_expected) for name, pool in self._arms.items() if pool
+        }
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the pools that have arms."""
+        return frozenset(self._policies)
+
+    def restore(self, states: PoolStates) -> None:
+        """Continue from kept states; arms that they do not know are new."""
+        for name, policy in self._policies.items():
+            if name in states:
+                restore_policy(policy, states[name], self._arms[name])
+
+    def prepared(self, config: EvolutionConfig, arms: Mapping[str, Sequence[str]], random_seed: int) -> Pools:
+        """Those of a changed config, which know of arms that stay what these do; these stay as they are."""
+        other = Pools(config, arms, draws_expected=self._draws_expected, random_seed=random_seed)
+        other.restore(self.states())
+        return other
+
+    def take_over(self, other: Pools) -> None:
+        """Be as others are."""
+        self._config, self._arms, self._policies = other._config, other._arms, other._policies
+        self._random_seed = other._random_seed
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Every pool's state, for the store."""
+        return {name: policy.state() for name, policy in self._policies.items()}
+
+    def probabilities(self) -> dict[str, dict[str, float]]:
+        """How probable each arm of each pool is."""
+        return {name: policy.probabilities() for name, policy in self._policies.items()}
+
+    def draw(
+        self, name: str, count: int, *, key: str, without: Collection[str] = (), among: Collection[str] | None = None
+    ) -> tuple[str, ...]:
+        """Draw distinct arms, or all there are; the same key, state and ``random_seed`` give the same.
+
+        Args:
+            name: Of the pool.
+            count: How many.
+            key: Whom the draw is for.
+            without: Arms to pass over, unless there are no others: what they need is down.
+            among: Only of these; ``None`` for all.
+
+        Raises:
+            RecipeError: there is no such pool.
+        """
+        policy = self._policies.get(name)
+        if policy is None:
+            known = ", ".join(self._policies) or "none"
+            raise RecipeError(f"there is no pool {name!r} to draw from (there are: {known}); declare it with its arms")
+        arms = [arm for arm in policy.probabilities() if among is None or arm in among]
+        left = [arm for arm in arms if arm not in without] or arms
+        rng = random.Random(f"draw:{self._random_seed}:{key}:{name}")
+        return tuple(policy.draw(count, rng, left))
+
+    def foresee(self, rewards: Sequence[Reward]) -> dict[str, dict[str, Any]]:
+        """The states, after these rewards, of the pools that they are for; of pools that are gone there is none."""
+        by_pool: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
+        for reward in rewards:
+            if reward.pool in self._policies:
+                by_pool[reward.pool].append((reward.arm, reward.value))
+        states: dict[str, dict[str, Any]] = {}
+        for name, earned in by_pool.items():
+            policy: Policy = copy.copy(self._policies[name])  # policies replace what they know, and never change it
+            policy.observe(earned)
+            states[name] = policy.state()
+        return states
+
+    def learn(self, states: PoolStates) -> None:
+        """Take over states that were committed."""
+        for name, state in states.items():
+            if name in self._policies:
+                self._policies[name].restore(state)

@@ -1,0 +1,180 @@
+"""A recipe in a file of somebody's own: durable, chained, and known everywhere by what it declares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from lines import origin, read_jsonl, results, run
+from openai_server import Answer, Body, Move, OpenAIServer
+
+from star_agents.engine.configuration import read_config
+from star_agents.errors import ConfigError
+from star_agents.records import Document, Seed
+from star_agents.storage.reader import StoreReader
+
+STUDY = '''
+"""Questions about a document."""
+from star_agents.config.recipes import Agent
+from star_agents.recipes.protocol import Measure, Settings, done, recipe, sft
+from star_agents.recipes.reads import Json
+from star_agents.records import Reward, Sample, Trial
+
+QUESTIONS = {"type": "object", "properties": {"questions": {"type": "array", "items": {"type": "string"}}}}
+
+
+class StudySettings(Settings):
+    writer: Agent
+    """Who writes."""
+
+
+@recipe(
+    takes="document",
+    settings=StudySettings,
+    pools={"style": ["plain", "formal"]},
+    measures=[Measure("words", high=100)],
+)
+async def study(seed, bench, settings):
+    """Five questions about a document, and two more for the next recipe."""
+    (style,) = await bench.draw("style")
+    prompt = f"Ask seven {style} questions about: {seed.document.text}"
+    read = await bench.ask(settings.writer, prompt, step="ask", reads=Json(QUESTIONS))
+    questions = read.value["questions"]
+    trials = [
+        Trial(arm=style, sample=Sample(instruction=one), measures={"words": len(one.split())}) for one in questions
+    ]
+    return done(
+        seed,
+        rows=[sft(Sample(instruction=one, response="yes")) for one in questions[:5]],
+        children=[bench.child(Sample(instruction=one), labels={"style": style}) for one in questions[5:]],
+        trials=trials,
+        earned=[],
+    )
+'''
+ANSWER = '''
+from star_agents.config.recipes import Agent
+from star_agents.recipes.protocol import Settings, done, recipe, sft
+from dataclasses import replace
+
+
+class AnswerSettings(Settings):
+    writer: Agent = "a"
+    """Who answers."""
+
+
+@recipe(takes="instruction", settings=AnswerSettings)
+async def answer(seed, bench, settings):
+    """One answer to an instruction."""
+    read = await bench.ask(settings.writer, seed.sample.question, step="answer")
+    return done(seed, rows=[sft(replace(seed.sample, response=read.value))], worth=0.75)
+'''
+
+
+def respond(body: Body) -> Move:
+    asked = str(body["messages"][-1]["content"])
+    if asked.startswith("Ask seven"):
+        about = asked.splitlines()[0].rpartition(": ")[2]
+        questions = ", ".join(f'"Question {number} about {about}?"' for number in range(7))
+        return Answer(text=f'Here they are: {{"questions": [{questions}]}}')
+    return Answer(text=f"The answer to {asked}")
+
+
+def written(folder: Path, url: str, *, more: str = "", study: str = STUDY, answer: str = ANSWER) -> Path:
+    (folder / "mine.py").write_text(study)
+    (folder / "second.py").write_text(answer)
+    path = folder / "agents.yaml"
+    path.write_text(
+        f"""
+agents:
+  a: {{model: openai/m, api_base: "{url}", api_key: os.environ/LINE_TEST_KEY}}
+recipe: [./mine.py:study, ./second.py:answer]
+study: {{writer: a}}
+{more}
+"""
+    )
+    return path
+
+
+def documents(count: int) -> list[Seed]:
+    return [Seed.of(Document(text=f"text {number}", title=f"title {number}")) for number in range(count)]
+
+
+async def test_one_document_gives_five_rows_and_two_children_that_the_second_recipe_answers(tmp_path: Path) -> None:
+    async with OpenAIServer(respond) as server:
+        config = read_config(written(tmp_path, server.url))
+        result = await run(config, documents(3), tmp_path / "out")
+        sent = len(server.requests)
+        again = await run(config, documents(3), tmp_path / "out")
+    assert (sent, again.calls) == (3 + 6, 0)
+    assert result.summary["counts"]["kept"] == 3 + 6
+    rows = read_jsonl(tmp_path / "out" / "dataset.jsonl")
+    assert len(rows) == 3 * 5 + 6
+    answered = [row for row in rows if "The answer to" in row["messages"][-1]["content"]]
+    assert len(answered) == 6
+    children = [one.seed for one in results(tmp_path / "out") if one.seed.parent]
+    assert {child.parent for child in children} == {seed.id for seed in documents(3)}
+    assert {child.round for child in children} == {1}
+    assert {*(label for child in children for label in child.labels)} == {"study.style"}
+
+
+async def test_what_the_children_are_worth_rewards_the_pool_of_their_parent_once_per_draw(tmp_path: Path) -> None:
+    async with OpenAIServer(respond) as server:
+        config = read_config(written(tmp_path, server.url, more="evolution: {policy: thompson}"))
+        await run(config, documents(4), tmp_path / "out")
+    with StoreReader(tmp_path / "out") as reader:
+        (pool,) = [row for name, row in reader.pools().items() if name == "study.style"]
+    counts = pool.state["counts"]
+    assert sum(wins + losses - 2 for wins, losses in counts.values()) == 4
+    assert sum(wins - 1 for wins, _ in counts.values()) == pytest.approx(4 * 0.75)
+
+
+def test_a_recipe_that_cannot_be_loaded_is_a_problem_with_its_line_and_its_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"agents.yaml:4: recipe: .*mine.py:2: cannot be loaded: NameError") as told:
+        read_config(written(tmp_path, "http://127.0.0.1:1/v1", study="\nnonsense\n"))
+    assert "Traceback" not in str(told.value)
+
+
+def test_a_setting_that_names_no_agent_is_a_problem_of_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "http://127.0.0.1:1/v1", more="answer: {writer: nobody}")
+    with pytest.raises(ConfigError, match=r"agents.yaml:6: answer.writer: names an agent 'nobody'"):
+        read_config(path)
+
+
+def test_a_key_that_a_recipe_does_not_know_is_refused_with_those_that_it_knows(tmp_path: Path) -> None:
+    path = written(tmp_path, "http://127.0.0.1:1/v1", more="answer: {writter: a}")
+    with pytest.raises(ConfigError, match=r"agents.yaml:6: answer.writter: is not a key .*did you mean `writer`"):
+        read_config(path)
+
+
+async def test_a_fault_of_the_recipe_drops_the_seed_and_names_file_and_line(tmp_path: Path) -> None:
+    broken = ANSWER.replace("    return done", "    1 / 0\n    return done")
+    async with OpenAIServer(respond) as server:
+        config = read_config(written(tmp_path, server.url, answer=broken))
+        result = await run(config, documents(1), tmp_path / "out")
+    assert result.summary["counts"]["dropped"] == 2
+    (reason,) = {row["reason"] for row in read_jsonl(tmp_path / "out" / "rejected.jsonl")}
+    assert reason == "recipe answer failed: second.py:16: ZeroDivisionError: division by zero"
+
+
+async def test_the_example_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
+    readme = Path(__file__).resolve().parents[1] / "star_agents" / "recipes" / "README.md"
+    (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "mine.py").write_text(example)
+
+    def talk(body: Body) -> Move:
+        asked = str(body["messages"][-1]["content"])
+        if asked.startswith("Ask 2"):
+            return Answer(text='{"questions": ["What is it?", "Why is it?"]}')
+        return Answer(text="It is " + asked.rpartition("\n")[2])
+
+    async with OpenAIServer(talk) as server:
+        agent = f'{{model: openai/m, api_base: "{server.url}", api_key: os.environ/LINE_TEST_KEY}}'
+        (tmp_path / "agents.yaml").write_text(
+            f"agents: {{gpt: {agent}}}\nrecipe: ./mine.py:mine\nmine: {{writer: gpt, questions: 2}}\n"
+        )
+        await run(read_config(tmp_path / "agents.yaml"), documents(3), tmp_path / "out")
+    rows = read_jsonl(tmp_path / "out" / "dataset.jsonl")
+    assert len(rows) == 6
+    assert {row["messages"][0]["content"] for row in rows} == {"What is it?", "Why is it?"}
+    assert {origin(row)["recipe"] for row in rows} == {"mine"}
