@@ -22,7 +22,7 @@ wrong, where, and what to do; it never holds a key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 MAX_PROBLEMS = 100
@@ -52,6 +52,20 @@ class Problem:
         """The same with each part cut to what fits a screen."""
         long = {part: text for part, most in _LONGEST.items() if len(text := getattr(self, part)) > most}
         return replace(self, **{part: f"{text[: _LONGEST[part]]}…" for part, text in long.items()}) if long else self
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in a group, which task groups wrap around what ends them; the error itself where it is none."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def first_of_ours(error: BaseException) -> StarAgentsError | None:
+    """The first of our own errors in a group; ``None`` where there is none, so that it is a fault."""
+    return next((one for one in leaves(error) if isinstance(one, StarAgentsError)), None)
 
 
 class StarAgentsError(Exception):

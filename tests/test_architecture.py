@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {"recipes", "scheduling", "agents", "scoring", "storage", "report", "observe", "process", "web", "offline"}
-MEETING = {"bench": {"engine", "cli"}, "engine": {"cli"}, "cli": set[str]()}
+MEETING = {"bench": {"engine", "cli", "api"}, "engine": {"cli", "api"}, "cli": {"api"}, "api": {"cli"}}
 """Where rooms meet, and which of these places each may not know."""
 PURE = {"text", "limits", "records", "config"}
 """Open to every room; each may import the roots and these, and nothing else of ours."""
@@ -39,6 +39,8 @@ HOMES = {
     "prometheus_client": {"web"},
     "aiohttp": {"agents", "web"},
     "aiohttp_sse": {"web"},
+    "pandas": {"api"},
+    "datasets": {"api"},
 }
 """The rooms that import a library; most have one. aiohttp calls and serves, Jinja writes prompts and pages."""
 MARKUP = re.compile(
@@ -185,7 +187,7 @@ def test_files_and_functions_are_short() -> None:
     assert offences == []
 
 
-HEAVY = ["torch", "transformers", "litellm", "openai", "aiohttp", "hnswlib", "pyarrow", "jinja2"]
+HEAVY = ["torch", "transformers", "litellm", "openai", "aiohttp", "hnswlib", "pyarrow", "jinja2", "pandas", "datasets"]
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -204,6 +206,12 @@ def test_importing_the_package_and_the_command_line_loads_nothing_heavy() -> Non
 def test_building_the_front_ends_loads_neither_torch_nor_litellm() -> None:
     loaded = loaded_after("import star_agents.engine.batch, star_agents.engine.daemon, star_agents.cli.check")
     assert loaded.isdisjoint({"torch", "transformers", "litellm", "openai"})
+
+
+def test_the_names_of_the_api_load_neither_torch_nor_litellm_and_records_nothing_heavy_at_all() -> None:
+    assert loaded_after("import star_agents as sa; sa.Sample, sa.Config, sa.ConfigError, sa.errors") == set()
+    loaded = loaded_after("import star_agents as sa; [getattr(sa, name) for name in sa.__all__]")
+    assert loaded.isdisjoint({"torch", "transformers", "litellm", "openai", "pandas", "datasets"})
 
 
 def test_help_loads_no_verb() -> None:

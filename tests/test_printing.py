@@ -35,6 +35,7 @@ ELSEWHERE = {
     ("observe.logs.log", "write"): "into observe.logs.stream",
     ("observe.logs.stream", "write"): "the log: JSON, or for people with each value cleaned",
     ("scoring.worker", "write"): "frames for the parent process",
+    ("text.streams", "write"): "passes on what text.consoles and observe.logs.stream have made",
 }
 
 

@@ -20,7 +20,8 @@ import pytest
 from rich.console import Console
 
 from star_agents.config.sections import ScoringConfig
-from star_agents.engine.score_dataset.job import COLUMNS, ScoredFile, ScoreJob, score_file
+from star_agents.engine.score_dataset.columns import COLUMNS
+from star_agents.engine.score_dataset.job import ScoredFile, ScoreJob, score_file
 from star_agents.engine.score_dataset.pipeline import IN_FLIGHT, Samples, score_in_order
 from star_agents.errors import ScorerError, SeedFileError, StoreLocked, UsageError
 from star_agents.records import Sample, Score

@@ -10,12 +10,12 @@ import importlib
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 
 from star_agents import __version__
-from star_agents.errors import ConfigError, SeedFileError, StarAgentsError
+from star_agents.errors import ConfigError, SeedFileError, StarAgentsError, first_of_ours, leaves
 from star_agents.limits.machine import limit_met
 from star_agents.process.garbage_collection import look_less_often
 from star_agents.text.printing import say
@@ -88,24 +88,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _exit_with(error: BaseException) -> None:
     """End with the message of our own error; anything that is not ours is a bug and keeps its traceback."""
-    ours = [one for one in _leaves(error) if isinstance(one, StarAgentsError)]
-    if not ours:
-        if any(isinstance(one, KeyboardInterrupt) for one in _leaves(error)):
+    ours = first_of_ours(error)
+    if ours is None:
+        if any(isinstance(one, KeyboardInterrupt) for one in leaves(error)):
             sys.exit(INTERRUPTED)
-        if limit := next(filter(None, map(limit_met, _leaves(error))), ""):
+        if limit := next(filter(None, map(limit_met, leaves(error))), ""):
             say(f"error: {limit}", err=True)
             sys.exit(NO_RESOURCES)
         raise error
-    say(_message(ours[0]), err=True)
-    sys.exit(ours[0].exit_code)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
+    say(_message(ours), err=True)
+    sys.exit(ours.exit_code)
 
 
 def _message(error: StarAgentsError) -> str:

@@ -20,22 +20,20 @@ from star_agents.cli.tables import print_costs, print_failures, print_json, prin
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
+from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows
 from star_agents.engine.configuration import read_config
 from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.estimate import estimate_run, pick_sample
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.observe.logs import set_up_logging
 from star_agents.records import Seed
-from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.seed_files import SeedFile
 from star_agents.text.figures import usd_each, usd_sum
 from star_agents.text.printing import say
 
 STOPPED_EARLY = 4
 SIGNALLED = 128
 """Plus the signal's number, as shells have it: 130 after Ctrl-C, 143 after SIGTERM."""
-SKIPPED_SHOWN = 10
 Job = Callable[..., Awaitable[BatchResult]]
 """`run_batch` with all that is the same whichever seeds are worked."""
 
@@ -97,11 +95,11 @@ def command(
     config = read_config(config_path, os.environ)
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})
-    path = offline.SEEDS_PATH if seeds_path == "offline" else Path(seeds_path)
+    path = offline.seeds_path(seeds_path)
     file = load_seeds(path, config, skip_bad=skip_bad, limit=limit)
-    _say_what_was_skipped(file)
-    if not as_json:
-        _say_if_these_are_samples(config)
+    for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):
+        if sentence:
+            say(sentence, err=True)
     console = Console(stderr=True, quiet=quiet)
     job = partial(
         run_batch,
@@ -178,28 +176,6 @@ def _tell(result: BatchResult, out: Path, *, as_json: bool) -> None:
         _show(result, out)
 
 
-def _say_what_was_skipped(file: SeedFile) -> None:
-    """Rows that cannot be seeds, and what of the others no agent sees."""
-    if len(file.problems) > SKIPPED_SHOWN:
-        say(f"skipped: {len(file.problems):,} rows or instances, the first {SKIPPED_SHOWN}:", err=True)
-    for problem in file.problems[:SKIPPED_SHOWN]:
-        say(f"skipped: {problem}", err=True)
-    for sentence in file.not_read:
-        say(f"note: {sentence}", err=True)
-
-
-def _say_if_these_are_samples(config: Config) -> None:
-    samples = [
-        name for name, agent in config.agents.items() if any(d.model.startswith("offline/") for d in agent.endpoints)
-    ]
-    if samples:
-        say(
-            f"note: {len(samples)} of {len(config.agents)} agents are offline samples: small programs that show how "
-            "the line works, not LLMs. Put your models into agents.yaml.",
-            err=True,
-        )
-
-
 def _show(result: BatchResult, out: Path) -> None:
     summary = result.summary
     most_probable_first = sorted(summary["pairs"].items(), key=lambda pair: -(pair[1]["probability_now"] or 0.0))
@@ -220,8 +196,8 @@ def _show(result: BatchResult, out: Path) -> None:
     if result.left_waiting:
         say(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
     print_failures(summary["failures"])
-    if (exam := summary["referee"]["exam"]) and (stamp := ExamsInForce.from_dict(exam).stamp).startswith("warn"):
-        say(f"what was judged better is the word of a judge that failed its exam ({stamp})", err=True)
+    if note := failed_judges(summary):
+        say(note, err=True)
     not_written = summary["rows"]["not_written"]
     given = [f"{name}.jsonl" for name in ("instructions", "rewards") if summary["rows"].get(name)]
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", *given, "summary.json", "store.sqlite3"):

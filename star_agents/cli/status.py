@@ -12,13 +12,7 @@ import click
 from star_agents.agents.throttle import in_words
 from star_agents.cli.add import address_in, get_json
 from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_table
-from star_agents.config.kept import kept_config
-from star_agents.engine.accounts import budgets_of, restore_budgets
-from star_agents.engine.status import describe
-from star_agents.errors import StoreError
-from star_agents.records import PAIRS
-from star_agents.scheduling.policies import probabilities_of
-from star_agents.storage.reader import StoreReader
+from star_agents.engine.stored_status import status_of_folder
 from star_agents.text.figures import duration, usd, usd_each, usd_sum
 from star_agents.text.printing import say
 
@@ -34,31 +28,11 @@ def command(folder: Path, url: str | None, token_env: str, as_json: bool) -> Non
     The address of a daemon may stand in the place of FOLDER.
     """
     url = url or address_in(folder)
-    status = get_json(f"{url.rstrip('/')}/v1/status", token_env) if url else _read(folder)
+    status = get_json(f"{url.rstrip('/')}/v1/status", token_env) if url else status_of_folder(folder)
     if as_json:
         print_json(status)
     else:
         _show(status)
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    with StoreReader(folder) as reader:
-        revisions, policy = reader.revisions(), reader.pools().get(PAIRS)
-        if not revisions or policy is None:
-            raise StoreError(f"{folder}: nothing was worked on here yet (start with `run` or `serve`)")
-        config = kept_config(revisions[-1].config)
-        budgets = budgets_of(config)
-        day_began = budgets.day_began()
-        restore_budgets(budgets, reader.taken(), reader.taken(day_began), day_began=day_began)
-        return describe(
-            reader.counts(),
-            reader.spend(),
-            reader.pair_costs(),
-            budgets.states(),
-            probabilities_of(config, policy.state),
-            reader.tallies(),
-            exams=reader.exams(),
-        )
 
 
 def _show(status: dict[str, Any]) -> None:

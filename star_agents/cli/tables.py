@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from star_agents.engine.batch_notes import tolerated
 from star_agents.text.consoles import say_table
 from star_agents.text.figures import usd, usd_each
 from star_agents.text.printing import say, say_json
@@ -31,8 +32,8 @@ def print_costs(pairs: Iterable[tuple[str, float | None, int, float | None]]) ->
 
 def print_failures(failures: Sequence[Mapping[str, Any]], *, err: bool = True) -> None:
     """What was tolerated, a line each, the most frequent first; nothing where nothing was."""
-    for one in sorted(failures, key=lambda one: -one["failures"]):
-        say(f"tolerated: {one['sentence']}", err=err)
+    for sentence in tolerated(failures):
+        say(sentence, err=err)
 
 
 def amount(unit: str, value: float) -> str:

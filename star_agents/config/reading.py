@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from star_agents.config.base import EndpointSettings
 from star_agents.config.models import MAX_PAIRS, Config, PairConfig, look_up_secret
+from star_agents.config.plain_values import NotPlain, as_plain
 from star_agents.config.recipes import FindRecipes, agents_named, config_model, only_star
 from star_agents.config.requests import unsendable
 from star_agents.config.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
@@ -33,6 +34,8 @@ SECRET_FIELDS = ("api_key", "token", "api_base")
 """Fields whose wrong value is never repeated in a message: it may be a key, or hold a password."""
 _SHOWN = 120
 """Characters of a wrong value that are repeated."""
+_DERIVED = ("recipe_files", "recipe_needs")
+"""Keys that reading fills in from what the recipes declare."""
 _NAMES_COMPARED = 200
 """Of more names than that, none is looked for that was meant."""
 
@@ -89,6 +92,44 @@ def parse_config(
         ConfigError: with one problem per mistake.
     """
     root, data = _parse(text, where)
+    return _checked(data, root, where, environ, find)
+
+
+def check_config(
+    data: Mapping[str, Any] | Config,
+    *,
+    where: str = "config",
+    environ: Mapping[str, str] | None = None,
+    find: FindRecipes = only_star,
+) -> Config:
+    """Check what would stand in a config file, given as plain data or as models that nobody has checked yet.
+
+    Args:
+        data: The same keys and values as in agents.yaml.
+        where: Its name in messages, which have no lines.
+        environ: As for ``read_config``.
+        find: As for ``read_config``.
+
+    Raises:
+        ConfigError: with one problem per mistake.
+    """
+    found = data.model_dump(mode="json", exclude=set(_DERIVED)) if isinstance(data, Config) else data
+    if not isinstance(found, Mapping):
+        message = f"must be a dict with the keys of agents.yaml, not {type(found).__name__}"
+        raise ConfigError([Problem(where=where, field="", message=message, fix="give a path, a dict or a Config")])
+    try:
+        given = as_plain(found)
+    except NotPlain as wrong:
+        raise ConfigError(
+            [Problem(where=where, field=_dotted(field), message=message) for field, message in wrong.found]
+        ) from None
+    return _checked(given, None, where, environ, find)
+
+
+def _checked(
+    data: Plain, root: yaml.Node | None, where: str, environ: Mapping[str, str] | None, find: FindRecipes
+) -> Config:
+    """The config in plain data; ``root`` is the tree of nodes that lines are read from, where there is a file."""
     model, data = _with_recipes(root, data, where, find)
     try:
         config = model.model_validate_json(json.dumps(data))
@@ -104,12 +145,12 @@ def parse_config(
     return config
 
 
-def _with_recipes(root: yaml.Node, data: Plain, where: str, find: FindRecipes) -> tuple[type[Config], Plain]:
+def _with_recipes(root: yaml.Node | None, data: Plain, where: str, find: FindRecipes) -> tuple[type[Config], Plain]:
     """The model for the recipes that the file names, and its data with what they declare. Raises ConfigError."""
     if not isinstance(data, dict):
         return Config, data
-    if given := [name for name in ("recipe_files", "recipe_needs") if name in data]:
-        place = f"{where}:{_line(root, (given[0],))}"
+    if given := [name for name in _DERIVED if name in data]:
+        place = _place(root, where, (given[0],))
         message = "is not for anybody to write"
         raise ConfigError([Problem(where=place, field=given[0], message=message, fix="leave it out")])
     named = data.get("recipe", "star")
@@ -120,7 +161,7 @@ def _with_recipes(root: yaml.Node, data: Plain, where: str, find: FindRecipes) -
         declared = find([str(name) for name in names])
         model = config_model(declared)
     except RecipeError as error:
-        place = f"{where}:{_line(root, ('recipe',))}"
+        place = _place(root, where, ("recipe",))
         raise ConfigError([Problem(where=place, field="recipe", message=str(error))]) from None
     kept: dict[str, Plain] = {**data, "recipe": [one.kept for one in declared]}
     if files := {one.kept: one.digest for one in declared if one.digest}:
@@ -160,7 +201,7 @@ def _parse(text: str, where: str) -> tuple[yaml.Node, Plain]:
         raise ConfigError([Problem(where=place, field="", message=str(error), fix=error.fix)]) from None
 
 
-def _problem(detail: Any, root: yaml.Node, where: str, model: type[Config]) -> Problem:
+def _problem(detail: Any, root: yaml.Node | None, where: str, model: type[Config]) -> Problem:
     location: Location = tuple(part for part in detail["loc"] if not _is_pydantics_own(part))
     message = detail["msg"].removeprefix("Value error, ")
     fix = ""
@@ -175,7 +216,7 @@ def _problem(detail: Any, root: yaml.Node, where: str, model: type[Config]) -> P
         # What is wrong in this file is known to nobody yet, and may hold a password.
         message = redactor.text(f"{message}, not {_shown(detail['input'])}")
         fix = _as_yaml_reads_it(detail["type"], _find(root, location)[1])
-    return Problem(where=f"{where}:{_line(root, location)}", field=_dotted(location), message=message, fix=fix)
+    return Problem(where=_place(root, where, location), field=_dotted(location), message=message, fix=fix)
 
 
 def _shown(value: object) -> str:
@@ -205,13 +246,16 @@ def _dotted(location: Location) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
-def _line(root: yaml.Node, location: Location) -> int:
-    """Line of the deepest part of ``location`` that stands in the file; of its key where it has one."""
-    return _find(root, location)[0]
+def _place(root: yaml.Node | None, where: str, location: Location) -> str:
+    """``where``, with the line of the deepest part of ``location`` that stands in the file, where there is one."""
+    return where if root is None else f"{where}:{_find(root, location)[0]}"
 
 
-def _find(root: yaml.Node, location: Location) -> tuple[int, yaml.Node | None]:
-    """The line as ``_line`` has it, and the node at ``location``, where the whole of it stands in the file."""
+def _find(root: yaml.Node | None, location: Location) -> tuple[int, yaml.Node | None]:
+    """Line of the deepest part of ``location`` that stands in the file, of its key where it has one; and the node at
+    ``location``, where the whole of it stands there."""
+    if root is None:
+        return 0, None
     node, line = root, root.start_mark.line
     for part in location:
         if isinstance(node, yaml.MappingNode):
@@ -261,7 +305,7 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
 
 
 def _missing_secrets(
-    config: Config, root: yaml.Node, where: str, environ: Mapping[str, str] | None
+    config: Config, root: yaml.Node | None, where: str, environ: Mapping[str, str] | None
 ) -> Iterator[Problem]:
     """Keys that are not in the environment: told at once, before seconds go into loading what would need them."""
     if environ is None:
@@ -280,24 +324,24 @@ def _missing_secrets(
             look_up_secret(reference, environ)
         except ValueError as error:
             fix = f"export {reference.removeprefix('os.environ/')}=... before starting"
-            place = f"{where}:{_line(root, location)}"
+            place = _place(root, where, location)
             yield Problem(where=place, field=_dotted(location), message=str(error), fix=fix)
 
 
-def _too_many_pairs(config: Config, root: yaml.Node, where: str) -> list[Problem]:
+def _too_many_pairs(config: Config, root: yaml.Node | None, where: str) -> list[Problem]:
     """Told before a pair is made: there may be millions, each with its lines in every summary."""
     if (count := config.pairs_configured) <= MAX_PAIRS:
         return []
     message = f"make {count:,} pairs, and at most {MAX_PAIRS:,} can be told apart"
     fix = "name the pairs to draw from under `pairs`, or give agents one role each: `roles: [response]`"
-    return [Problem(where=f"{where}:{_line(root, ('agents',))}", field="agents", message=message, fix=fix)]
+    return [Problem(where=_place(root, where, ("agents",)), field="agents", message=message, fix=fix)]
 
 
-def _cross_references(config: Config, root: yaml.Node, where: str) -> Iterator[Problem]:
+def _cross_references(config: Config, root: yaml.Node | None, where: str) -> Iterator[Problem]:
     """Names that must exist, and combinations that cannot work."""
 
     def at(location: Location, message: str, fix: str = "") -> Problem:
-        return Problem(where=f"{where}:{_line(root, location)}", field=_dotted(location), message=message, fix=fix)
+        return Problem(where=_place(root, where, location), field=_dotted(location), message=message, fix=fix)
 
     def unknown(location: Location, name: str, allowed: str) -> Problem:
         known = sorted((*config.agents, *((allowed,) if allowed else ())))

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from star_agents.config.models import Config
 from star_agents.engine.confirmation import Checkpoint, Confirmation
+from star_agents.engine.host import COMMAND, Host
 from star_agents.engine.intake import intake_problems
 from star_agents.engine.interruption import Interruption
 from star_agents.engine.progress import BatchProgress
@@ -25,6 +26,7 @@ from star_agents.events import Event, SeedsAdded
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import log_event
 from star_agents.observe.telemetry import open_telemetry
+from star_agents.process.garbage_collection import spare_what_stays
 from star_agents.records import Seed
 from star_agents.records.failures import Failure, Tried, joined, one_line, without_numbers
 from star_agents.scheduling.policies import probabilities_of
@@ -75,7 +77,15 @@ def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None)
     Raises:
         SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
     """
-    file = read_seeds(path)
+    return usable_seeds(read_seeds(path), config, where=str(path), skip_bad=skip_bad, limit=limit)
+
+
+def usable_seeds(file: SeedFile, config: Config, *, where: str, skip_bad: bool, limit: int | None) -> SeedFile:
+    """The same with the seeds that this config can work, as for ``load_seeds``; ``where`` names it in messages.
+
+    Raises:
+        SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
+    """
     unanswerable = intake_problems(config, file.seeds)
     problems = [*file.problems, *unanswerable]
     if problems and not skip_bad:
@@ -83,7 +93,7 @@ def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None)
     refused = {problem.where for problem in unanswerable}
     seeds = [seed for seed in file.seeds if (seed.source or seed.id) not in refused]
     if not seeds:
-        raise SeedFileError(problems or [Problem(where=str(path), field="", message="holds no seeds")])
+        raise SeedFileError(problems or [Problem(where=where, field="", message="holds no seeds")])
     return replace(file, seeds=tuple(seeds[:limit]), problems=tuple(problems))
 
 
@@ -102,13 +112,14 @@ async def run_batch(
     repeated: int = 0,
     not_read: tuple[str, ...] = (),
     left_out: Sequence[Problem] = (),
+    host: Host = COMMAND,
     now: Callable[[], float] = time.time,
 ) -> BatchResult:
     """Work the seeds into ``out`` and write the dataset files there.
 
-    SIGINT and SIGTERM end it early but whole: seeds in hand are finished, for up to `server.drain_s`, and the files are
-    written. At the budget of a day
-    it waits for the next one; at one that holds for the life of the store it ends. What earlier runs left waiting in
+    SIGINT and SIGTERM, or what else the ``host`` has for them, end it early but whole: seeds in hand are finished, for
+    up to `server.drain_s`, and the files are written. At the budget of a day it waits for the next one; at one that
+    holds for the life of the store it ends. What earlier runs left waiting in
     the same folder is worked too, unless ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with
     what became of its seeds; what was ``left_out`` of it is counted among the failures. These seeds may be a sample of
     the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears
@@ -140,7 +151,7 @@ async def run_batch(
         if left:
             ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
             with progress:
-                end = await _work(config, store, bus, expected or len(seeds), now, console, ahead)
+                end = await _work(config, store, bus, expected or len(seeds), now, console, ahead, host)
         if config.retention_days is not None:
             await forget_texts(store, config.retention_days, now())
     with StoreReader(out) as reader:
@@ -199,6 +210,7 @@ async def _work(
     now: Callable[[], float],
     console: Console | None,
     ahead: _Ahead | None,
+    host: Host,
 ) -> _End:
     """Work what waits."""
     if models := models_to_load(config):
@@ -209,7 +221,11 @@ async def _work(
             checkpoint = Checkpoint(line, ahead.confirmation, before=ahead.before, left=ahead.left)
             bus.subscribe(checkpoint.hear)
             checkpoint.begin()
-        interruption, is_whole = Interruption(line, partial(_say, console)), False
+        if host.pace is not None:
+            host.pace.hold(line.queue)
+        if host.owns_process:
+            spare_what_stays()
+        interruption, is_whole = Interruption(line, partial(_say, console), host.stops), False
         async with anyio.create_task_group() as tasks:
             if checkpoint is not None:
                 tasks.start_soon(checkpoint.watch)

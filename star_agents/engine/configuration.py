@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from star_agents.config import reading
 from star_agents.config.models import Config
-from star_agents.config.recipes import Declared
+from star_agents.config.recipes import Declared, FindRecipes
 from star_agents.recipes.registry import absolute, find_chain
 
 
 def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     """As ``config.reading.read_config``; the files of recipes are looked for beside the config file."""
 
+    return reading.read_config(path, environ, find=_finder(path.parent))
+
+
+def check_config(
+    data: Mapping[str, Any] | Config, environ: Mapping[str, str] | None = None, *, where: str = "config"
+) -> Config:
+    """As ``config.reading.check_config``; the files of recipes are looked for in the working folder."""
+    return reading.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()))
+
+
+def _finder(folder: Path) -> FindRecipes:
+    """Finds recipes by their names; files beside ``folder``."""
+
     def find(names: Sequence[str]) -> Sequence[Declared]:
-        kept = [absolute(name, path.parent) for name in names]
+        kept = [absolute(name, folder) for name in names]
         return [
             Declared(
                 name=one.name,
@@ -27,4 +41,4 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
             for name, one in zip(kept, find_chain(kept), strict=True)
         ]
 
-    return reading.read_config(path, environ, find=find)
+    return find

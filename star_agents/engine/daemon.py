@@ -13,7 +13,9 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -30,13 +32,14 @@ from star_agents.engine.insights import Insights
 from star_agents.engine.upkeep import keep_up
 from star_agents.engine.web_backend import Desk, Standing
 from star_agents.engine.wiring import open_line, refuse_early
-from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone
-from star_agents.events import ConfigMended, ConfigRejected, StateChanged
+from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone, leaves
+from star_agents.events import ConfigMended, ConfigRejected, Event, StateChanged
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import LogFeed, log_event
 from star_agents.observe.telemetry import open_telemetry
 from star_agents.process.event_loop_lag import watch_lag
 from star_agents.process.file_watching import Look, edits, look
+from star_agents.process.garbage_collection import spare_what_stays
 from star_agents.process.systemd import Notifier
 from star_agents.storage.readers import Readers
 from star_agents.storage.store import Store
@@ -50,15 +53,41 @@ class BrokeDown(StarAgentsError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
+@contextmanager
+def _signals() -> Iterator[AsyncIterator[int]]:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        yield signals
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DaemonHost:
+    """The program around a daemon; unless told otherwise the command, whose process does nothing else."""
+
+    signals: Callable[[], AbstractContextManager[AsyncIterator[int]]] = _signals
+    """Listens, while it is entered, for numbers of signals, or of what means the same."""
+    hear: Callable[[Event], None] = lambda event: None
+    """Hears everything that happens."""
+    on_ready: Callable[[str], None] = lambda url: None
+    """Hears the address once the daemon takes seeds there."""
+    owns_process: bool = True
+    """Whether what holds for all of the process may be set."""
+
+
+COMMAND = DaemonHost()
+
+
 class Daemon:
     """One line behind its doors."""
 
-    def __init__(self, desk: Desk, config_path: Path, notifier: Notifier) -> None:
+    def __init__(
+        self, desk: Desk, config_path: Path, notifier: Notifier, on_ready: Callable[[str], None] = COMMAND.on_ready
+    ) -> None:
         self._line = desk.line
         self._desk = desk
         self._standing = desk.standing
         self._config_path = config_path
         self._notifier = notifier
+        self._on_ready = on_ready
         self._in_force = config_digest(desk.line.config)
         self._read: Look | None = None
         self._reading = anyio.Lock()
@@ -108,6 +137,7 @@ class Daemon:
                 if self._line.is_paused:
                     self._line.bus.publish(StateChanged(state="paused", detail=PAUSED.reason))
                 self._notifier.ready(f"ready at {url}")
+                self._on_ready(url)
             doors.start_soon(self._follow_edits, later_edits)
             doors.start_soon(self._follow_requests)
             doors.start_soon(self._watch_inbox, inbox)
@@ -209,11 +239,10 @@ def _not_foreseen(error: Exception, path: Path) -> Problem:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+    return next(leaves(group))
 
 
-async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFeed) -> None:
+async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFeed, host: DaemonHost = COMMAND) -> None:
     """Run the daemon on one config and one folder, until a signal ends it.
 
     Args:
@@ -221,6 +250,7 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
         folder: Where everything is kept.
         port: Instead of the one in agents.yaml.
         log: What is logged, for the page.
+        host: The program around it.
 
     Raises:
         StarAgentsError: when it cannot start; ``BrokeDown`` when it cannot go on.
@@ -228,8 +258,9 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
     config = read_config(config_path, os.environ)
     given_token(config.server)  # A slip that can be told now is told before a folder is made or a model loaded.
     bus = Bus()
-    bus.subscribe(log_event)
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+    for hears in (log_event, host.hear):
+        bus.subscribe(hears)
+    with host.signals() as signals:
         async with anyio.create_task_group() as tasks:
             started: list[Daemon] = []
             tasks.start_soon(_obey, signals, started, tasks.cancel_scope)
@@ -242,7 +273,9 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
                 open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
             ):
                 desk = await _desk(line, readers, log)
-                started.append(Daemon(desk, config_path, Notifier.of(os.environ)))
+                if host.owns_process:
+                    spare_what_stays()
+                started.append(Daemon(desk, config_path, Notifier.of(os.environ), host.on_ready))
                 await started[0].run(port=port)
             tasks.cancel_scope.cancel()
 
@@ -263,7 +296,7 @@ async def _desk(line: Line, readers: Readers, log: LogFeed) -> Desk:
     return desk
 
 
-async def _obey(signals: AsyncIterator[signal.Signals], started: Sequence[Daemon], scope: anyio.CancelScope) -> None:
+async def _obey(signals: AsyncIterator[int], started: Sequence[Daemon], scope: anyio.CancelScope) -> None:
     """While the line is still being built there is nothing to drain or to reload: a signal then ends the daemon."""
     async for number in signals:
         if number == signal.SIGHUP:

@@ -1,12 +1,13 @@
-"""SIGINT, SIGTERM and SIGHUP of a batch: what is in hand is paid for and is finished, within a limit."""
+"""How a batch is told to stop, by signals or by the program around it: what is in hand is paid for and is finished."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import NamedTuple
 
 import anyio
 
@@ -15,8 +16,38 @@ from star_agents.agents.throttle import in_words
 from star_agents.engine.engine import Line
 
 
+class Stop(NamedTuple):
+    """One word to stop."""
+
+    by: str
+    """Who says so: ``SIGINT``, ``its caller``."""
+    again: str
+    """What ends it at once, such as ``Ctrl-C again``."""
+    number: int
+    """The signal's, or the one that means the same."""
+
+
+Stops = Callable[[], AbstractContextManager[AsyncIterator[Stop]]]
+"""Listens for words to stop while it is entered."""
+
+
+@contextmanager
+def signals_to_stop() -> Iterator[AsyncIterator[Stop]]:
+    """SIGINT, SIGTERM and SIGHUP of a process whose main thread runs the event loop."""
+    with anyio.open_signal_receiver(*_signals()) as signals:
+        yield _stops(signals)
+
+
+async def _stops(signals: AsyncIterator[signal.Signals]) -> AsyncIterator[Stop]:
+    async for number in signals:
+        if number == signal.SIGHUP:
+            write_to_nobody()
+        again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
+        yield Stop(by=signal.Signals(number).name, again=again, number=number)
+
+
 class Interruption:
-    """First signal: finish the seeds in hand, for up to `server.drain_s`. Second: stop at once, still consistent.
+    """First word: finish the seeds in hand, for up to `server.drain_s`. Second: stop at once, still consistent.
 
     Whatever the seeds wait for, the limit holds: an agent that is down, one behind its own requests per minute, a judge
     in its exam (issue 12, item 2).
@@ -24,33 +55,32 @@ class Interruption:
     Args:
         line: What is told to stop.
         say: Tells the person what happens now.
+        stops: Where the words come from.
     """
 
-    def __init__(self, line: Line, say: Callable[[str], None]) -> None:
+    def __init__(self, line: Line, say: Callable[[str], None], stops: Stops = signals_to_stop) -> None:
         self._line = line
         self._say = say
+        self._stops = stops
         self.signal = 0
-        """Number of the first one that came; 0 where none did."""
+        """Number of the first that came; 0 where none did."""
 
     async def watch(self, scope: anyio.CancelScope) -> None:
-        """Obey signals until the work ends; the limit, or a second signal, ends it by cancelling ``scope``."""
-        with anyio.open_signal_receiver(*_signals()) as signals:
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    write_to_nobody()
+        """Obey until the work ends; the limit, or a second word, ends it by cancelling ``scope``."""
+        with self._stops() as stops:
+            async for stop in stops:
                 if self.signal:
                     scope.cancel()
                     return
-                self.signal = number
-                again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
+                self.signal = stop.number
                 limit = self._line.config.server.drain_s
                 scope.deadline = anyio.current_time() + limit
                 in_hand, waits = self._line.queue.in_hand, "; ".join(waited_for(self._line.client.states()))
                 self._say(
-                    f"finishing {in_hand} seeds, whose calls are paid for; {again} quits at once, and so it ends after "
-                    f"{limit:g} s (`server.drain_s`){f'; waiting for {waits}' if waits else ''}"
+                    f"finishing {in_hand} seeds, whose calls are paid for; {stop.again} quits at once, and so it ends "
+                    f"after {limit:g} s (`server.drain_s`){f'; waiting for {waits}' if waits else ''}"
                 )
-                self._line.stop(f"stopped by {signal.Signals(number).name}")
+                self._line.stop(f"stopped by {stop.by}")
 
     def say_what_is_left(self) -> None:
         """The work ended before the seeds in hand did."""

@@ -38,7 +38,6 @@ from star_agents.events import (
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
 from star_agents.offline.agents import respond
-from star_agents.process.garbage_collection import spare_what_stays
 from star_agents.records import PAIRS
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Vector, as_vector
@@ -119,7 +118,6 @@ async def open_line(
         line.prices.tell(config, client.endpoints)
         for note in tls_notes(os.environ):
             bus.publish(ConnectionNoted(message=note))
-        spare_what_stays()
         yield line
         unsubscribe()
         line.save_index()

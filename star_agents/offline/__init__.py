@@ -19,6 +19,11 @@ MODELS_PATH = Path(__file__).parent / "models"
 SCORERS = ("small", "large")
 
 
+def seeds_path(name: str) -> Path:
+    """The file of that name; the word ``offline`` stands for the sample seeds."""
+    return SEEDS_PATH if name == "offline" else Path(name)
+
+
 def resolve_model(name: str) -> str:
     """The folder of ``offline/small`` or ``offline/large``; every other name is returned as it is.
 

@@ -13,6 +13,7 @@ from star_agents.storage.row_reading import ends_open, read_rows, scan_rows
 from star_agents.storage.row_writing import write_rows
 from star_agents.storage.scanned import CutShort
 from star_agents.storage.seed_rows import read_row, row_of_seed, seed_from_row, seeds_from_row
+from star_agents.text.plain_data import plain
 
 __all__ = [
     "Collection",
@@ -59,6 +60,20 @@ class Collection:
         self._good += len(reading.seeds)
         for seed in reading.seeds:
             self._seeds.setdefault(seed.id, seed)
+
+    def add_seed(self, seed: Seed, where: str) -> None:
+        """Take a seed that a program made, once it is read as the row of a file would be; ``where`` is its place."""
+        try:
+            row = row_of_seed(replace(seed, meta={}))
+        except ValueError:
+            fix = "in `history` user and assistant take turns, after a system turn or none"
+            self.refuse(Problem(where=where, field="history", message="is no whole number of exchanges", fix=fix))
+            return
+        reading = read_row(row, seed.source or where)
+        self._problems.extend(replace(one, where=where) for one in reading.problems)
+        self._good += len(reading.seeds)
+        for one in reading.seeds:
+            self._seeds.setdefault(one.id, replace(one, meta=plain(seed.meta)))
 
     def refuse(self, problem: Problem) -> None:
         """Note what stands in the place of a row."""

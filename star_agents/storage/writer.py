@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import anyio
+
 from star_agents.errors import StoreError
 from star_agents.storage.connection import connect, store_errors
 from star_agents.storage.open_files import OpenFiles
@@ -120,7 +122,8 @@ class Writer:
     async def aclose(self, last: Work[Any] | None = None) -> None:
         """Stop, and wait until the connection is closed."""
         self.stop(last)
-        await asyncio.shield(self.closed)
+        with anyio.CancelScope(shield=True):  # Whoever comes next finds the folder free.
+            await asyncio.shield(self.closed)
 
     def _hand_over(self) -> None:
         turn, self._turn = self._turn, []

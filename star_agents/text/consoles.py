@@ -12,6 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from star_agents.text.printing import printable
+from star_agents.text.streams import standard_error
+
+
+def progress_console(*, quiet: bool) -> Console:
+    """Standard error as a console in a program that is somebody else's; in a notebook it gets lines and no widget."""
+    return Console(file=standard_error(), quiet=quiet, force_jupyter=False)
 
 
 def say_on(console: Console, text: str) -> None:

@@ -10,53 +10,29 @@ from __future__ import annotations
 
 import itertools
 import signal
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
 
 import anyio
 from anyio import to_thread
 from rich.console import Console
 
 from star_agents.config.sections import ScoringConfig
-from star_agents.engine.score_dataset.pipeline import Samples, score_in_order
+from star_agents.engine.score_dataset.columns import COLUMNS, columns_of
+from star_agents.engine.score_dataset.pipeline import Samples, Scoring, chunks, score_in_order, scores_of
 from star_agents.engine.score_dataset.progress import ScoreProgress
 from star_agents.engine.score_dataset.report import report_page
 from star_agents.engine.score_dataset.source import Row, ScoreSource, sample_of
 from star_agents.engine.score_dataset.tally import Tally
-from star_agents.errors import StarAgentsError, UsageError
-from star_agents.records import Sample, Score
+from star_agents.errors import UsageError, first_of_ours
+from star_agents.records import Score
 from star_agents.scoring import ScorerFacts
 from star_agents.storage.formula_cells import FormulaGuard
 from star_agents.storage.row_writing import atomic_file, write_rows, writer_for
 from star_agents.storage.score_journal import Header, ScoreJournal
 from star_agents.text.consoles import say_on
-
-COLUMNS = ("ifd_small", "ifd_large", "gap", "reason", "ifd_formula")
-"""What is added to every row."""
-CHUNK_SECONDS = 1.0
-"""Work that a kill may cost: a chunk is as many rows as were scored in that time."""
-SMALLEST_CHUNK, LARGEST_CHUNK = 8, 1024
-
-
-class Scoring(Protocol):
-    """What is needed of a ``Scorer``: models while it is entered, and scores in order."""
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None: ...
-
-    async def score(self, samples: Sequence[Sample]) -> list[Score]:
-        """One score per sample, in order."""
-
-    def describe(self) -> ScorerFacts:
-        """What is loaded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +94,7 @@ async def score_file(job: ScoreJob, scorer: Scoring, *, console: Console | None 
             await work.run()
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        if (ours := next(_ours(group), None)) is not None:
+        if (ours := first_of_ours(group)) is not None:
             raise ours from group
         raise
     return work.ended()
@@ -139,15 +115,6 @@ async def _stop_on_signal(scope: anyio.CancelScope, work: _Work) -> None:
         async for number in signals:
             work.stopped_by = signal.Signals(number).name
             scope.cancel()
-
-
-def _ours(error: BaseException) -> Iterator[StarAgentsError]:
-    """The errors that callers know; task groups wrap them."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _ours(inner)
-    elif isinstance(error, StarAgentsError):
-        yield error
 
 
 class _Work:
@@ -222,18 +189,12 @@ class _Work:
                 if not journal.rows:
                     journal.begin(work)
                 progress.begin()
-                await score_in_order(partial(_scores_of, scorer, self._job.config.mode), self._chunks(), keep)
+                await score_in_order(partial(scores_of, scorer, self._job.config.mode), self._chunks(), keep)
 
     def _chunks(self) -> Iterator[Samples]:
-        """The rows that are left, as many at once as the scorer does in ``CHUNK_SECONDS``."""
-        before = self._done
-        rows = itertools.islice(self._source.rows(), before, None)
-        size, started = SMALLEST_CHUNK, 0.0
-        while chunk := [sample_of(row, where) for where, row in itertools.islice(rows, size)]:
-            started = started or time.monotonic()
-            yield chunk
-            per_second = (self._done - before) / max(time.monotonic() - started, 1e-9)
-            size = min(max(round(per_second * CHUNK_SECONDS), SMALLEST_CHUNK), LARGEST_CHUNK, 2 * size)
+        """The rows that are left."""
+        left = itertools.islice(self._source.rows(), self._done, None)
+        return chunks((sample_of(row, where) for where, row in left), lambda: self._done)
 
     def _refuse_finished(self, journal: ScoreJournal) -> None:
         """Keep what stands in the output. Rows in the journal say that it was given up, or just written from them."""
@@ -252,11 +213,6 @@ class _Work:
 
     def _say(self, message: str) -> None:
         say_on(self._console, message)
-
-
-async def _scores_of(scorer: Scoring, mode: str, samples: Samples) -> list[Score]:
-    scores = iter(await scorer.score([sample for sample in samples if isinstance(sample, Sample)]))
-    return [next(scores) if isinstance(one, Sample) else Score(reason=one, formula=mode) for one in samples]
 
 
 def _options(config: ScoringConfig) -> dict[str, str | int]:
@@ -284,8 +240,7 @@ def _write(job: ScoreJob, source: ScoreSource, journal: ScoreJournal, guard: For
     def joined() -> Iterator[Row]:
         for (where, row), score in zip(source.rows(), journal.scores(), strict=True):
             tally.add(score, partial(sample_of, row, where))
-            cells = (score.ifd_small, score.ifd_large, score.gap, score.reason, score.formula)
-            yield {**row, **dict(zip(COLUMNS, cells, strict=True))}
+            yield {**row, **columns_of(score)}
 
     write_rows(job.out, joined(), guard=guard)
     if job.report:

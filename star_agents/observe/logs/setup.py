@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -17,6 +19,7 @@ from star_agents.observe.logs.lines import LibraryLine
 from star_agents.observe.logs.log import Log
 from star_agents.text.printing import say
 from star_agents.text.redaction import keep_secrets_of, redactor
+from star_agents.text.streams import standard_error
 
 
 class _Libraries(logging.Handler):
@@ -68,6 +71,20 @@ def set_up_logging(
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _tell_of_fault
     return log.feed
+
+
+@contextmanager
+def folder_log(folder: Path) -> Iterator[Log]:
+    """The log of one folder in a process that is somebody else's: nothing that holds for all of it is set.
+
+    Its file lies in ``folder``; errors go to standard error too. What libraries say goes where the process leads it.
+    """
+    keep_secrets_of(os.environ)
+    log = Log(standard_error(), logging.ERROR, folder)
+    try:
+        yield log
+    finally:
+        log.close()
 
 
 def log_event(event: Event) -> None:

@@ -1,0 +1,136 @@
+"""What callers give: a config and seeds in any of their forms, read once and turned into our own errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from star_agents import offline
+from star_agents.api.tables import Dataset, Frame, is_dataset, is_frame, is_splits, rows_of_dataset, rows_of_frame
+from star_agents.config.lines import lines_from
+from star_agents.config.models import Config
+from star_agents.engine.configuration import check_config, read_config
+from star_agents.errors import ConfigError, Problem, UsageError
+from star_agents.records import Sample, Seed
+from star_agents.storage.row_fields import found
+from star_agents.storage.seed_files import Collection, SeedFile, read_rows, read_seeds
+
+PathLike: TypeAlias = str | os.PathLike[str]
+ConfigLike: TypeAlias = PathLike | Mapping[str, Any] | Config
+"""agents.yaml: its path, a dict with the same keys, or a ``Config``."""
+SeedsLike: TypeAlias = PathLike | Iterable[Mapping[str, Any] | Sample | Seed] | Dataset | Frame
+"""Seeds: the path of a file, or rows of any format that files have, as an iterable or as a table."""
+SOURCE = "seeds"
+"""What seeds that come from no file are called in messages, with the number of the row."""
+NAMED_LIKE_A_FILE = "agents.yaml"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GivenConfig:
+    """A config that was checked, and where it came from."""
+
+    config: Config
+    path: Path | None
+
+    @contextmanager
+    def places(self) -> Iterator[None]:
+        """Give the problems of a ``ConfigError`` that comes out of the block their lines, or the name of no file."""
+        if self.path is not None:
+            with lines_from(self.path):
+                yield
+            return
+        try:
+            yield
+        except ConfigError as error:
+            told = [replace(one, where=one.where.replace(NAMED_LIKE_A_FILE, "config", 1)) for one in error.problems]
+            raise ConfigError(told) from error
+
+
+def given_config(given: ConfigLike, *, concurrency: int | None = None) -> GivenConfig:
+    """Read and check a config.
+
+    Raises:
+        ConfigError: with one problem per mistake; each names the field, and the line where there is a file.
+        UsageError: ``concurrency`` is below 1.
+    """
+    path = Path(given) if isinstance(given, (str, os.PathLike)) else None
+    config = read_config(path, os.environ) if path is not None else _checked(given)
+    if concurrency is not None:
+        if concurrency < 1:
+            raise UsageError(f"concurrency={concurrency} must be at least 1")
+        config = config.model_copy(update={"concurrency": concurrency})
+    return GivenConfig(config=config, path=path)
+
+
+def _checked(given: object) -> Config:
+    if isinstance(given, (Mapping, Config)):
+        return check_config(given, environ=os.environ)
+    fix = "give the path of agents.yaml, a dict with its keys, or a Config"
+    message = f"must be a path, a dict or a Config; found {found(given)}"
+    raise ConfigError([Problem(where="config", field="", message=message, fix=fix)])
+
+
+def name_of_source(seeds: object) -> str:
+    """What seeds are called in messages and in the store."""
+    return offline.seeds_path(os.fspath(seeds)).name if isinstance(seeds, (str, os.PathLike)) else SOURCE
+
+
+def held(seeds: object) -> object:
+    """Seeds that may be read in another thread: what can be gone through only once is gone through here.
+
+    Whatever the caller's own iterator raises passes through.
+    """
+    if isinstance(seeds, (str, os.PathLike, Mapping, Sequence)) or is_frame(seeds) or is_dataset(seeds):
+        return seeds
+    return list(rows_in(seeds)) if not is_splits(seeds) else seeds
+
+
+def given_seeds(seeds: object) -> SeedFile:
+    """Read seeds, whatever they come in; bad rows do not raise, they are listed.
+
+    Raises:
+        SeedFileError: there is no such file, or its kind is unknown.
+        UsageError: it is nothing that holds rows.
+    """
+    if isinstance(seeds, (str, os.PathLike)):
+        return read_seeds(offline.seeds_path(os.fspath(seeds)))
+    read = Collection()
+    for number, row in enumerate(rows_in(seeds), start=1):
+        where = f"{SOURCE}:row {number}"
+        if isinstance(row, Seed):
+            read.add_seed(row, where)
+        elif isinstance(row, Sample):
+            read.add_seed(Seed.of(row), where)
+        elif isinstance(row, Mapping):
+            read.add(row, where)
+        else:
+            fix = "give rows such as {'instruction': ..., 'output': ...}"
+            message = f"must be a dict of columns, a Sample or a Seed; found {found(row)}"
+            read.refuse(Problem(where=where, field="", message=message, fix=fix))
+    return read.file()
+
+
+def rows_in(seeds: object) -> Iterator[object]:
+    """The rows that something holds.
+
+    Raises:
+        UsageError: it is nothing that holds rows.
+        SeedFileError: it is a file that cannot be read.
+    """
+    if isinstance(seeds, (str, os.PathLike)):
+        return (row for _, row in read_rows(offline.seeds_path(os.fspath(seeds))))
+    if is_splits(seeds):
+        raise UsageError(f"several splits were given ({', '.join(seeds)}): name one, as in data['train']")
+    if is_frame(seeds):
+        return iter(rows_of_frame(seeds))
+    if is_dataset(seeds):
+        return iter(rows_of_dataset(seeds))
+    if isinstance(seeds, (Mapping, Sample, Seed)):
+        raise UsageError(f"one {type(seeds).__name__} was given where rows are expected: put it into a list")
+    if not isinstance(seeds, Iterable) or isinstance(seeds, (bytes, bytearray)):
+        raise UsageError(f"rows are expected: a path, a list of dicts, a Dataset or a DataFrame; found {found(seeds)}")
+    return iter(seeds)

@@ -1,0 +1,39 @@
+"""The status of a folder, read from outside: of one that nobody works on, or while a batch or a daemon does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from star_agents.config.kept import kept_config
+from star_agents.engine.accounts import budgets_of, restore_budgets
+from star_agents.engine.status import describe
+from star_agents.errors import StoreError
+from star_agents.records import PAIRS
+from star_agents.scheduling.policies import probabilities_of
+from star_agents.storage.reader import StoreReader
+
+
+def status_of_folder(folder: Path) -> dict[str, Any]:
+    """What was done there so far, as plain data.
+
+    Raises:
+        StoreError: there is no store, or nothing was worked on there yet.
+    """
+    with StoreReader(folder) as reader:
+        revisions, policy = reader.revisions(), reader.pools().get(PAIRS)
+        if not revisions or policy is None:
+            raise StoreError(f"{folder}: nothing was worked on here yet (start with `run` or `serve`)")
+        config = kept_config(revisions[-1].config)
+        budgets = budgets_of(config)
+        day_began = budgets.day_began()
+        restore_budgets(budgets, reader.taken(), reader.taken(day_began), day_began=day_began)
+        return describe(
+            reader.counts(),
+            reader.spend(),
+            reader.pair_costs(),
+            budgets.states(),
+            probabilities_of(config, policy.state),
+            reader.tallies(),
+            exams=reader.exams(),
+        )
