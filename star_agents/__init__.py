@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         StoreLocked,
         UsageError,
     )
-    from star_agents.records import Message, Outcome, Sample, Score, Seed
+    from star_agents.records import Document, Message, Outcome, Sample, Score, Seed
 
 __version__ = "0.1.0"
 
@@ -47,6 +47,7 @@ __all__ = [
     "AgentError",
     "Config",
     "ConfigError",
+    "Document",
     "Folder",
     "Message",
     "Outcome",
@@ -89,7 +90,7 @@ _HOMES = {
         "StoreLocked",
         "UsageError",
     ),
-    "records": ("Message", "Outcome", "Sample", "Score", "Seed"),
+    "records": ("Document", "Message", "Outcome", "Sample", "Score", "Seed"),
 }
 """Module to the names that are loaded from it (PEP 562)."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

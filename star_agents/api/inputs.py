@@ -15,14 +15,14 @@ from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.engine.configuration import check_config, read_config
 from star_agents.errors import ConfigError, Problem, UsageError
-from star_agents.records import Sample, Seed
+from star_agents.records import Document, Sample, Seed
 from star_agents.storage.row_fields import found
 from star_agents.storage.seed_files import Collection, SeedFile, read_rows, read_seeds
 
 PathLike: TypeAlias = str | os.PathLike[str]
 ConfigLike: TypeAlias = PathLike | Mapping[str, Any] | Config
 """agents.yaml: its path, a dict with the same keys, or a ``Config``."""
-SeedsLike: TypeAlias = PathLike | Iterable[Mapping[str, Any] | Sample | Seed] | Dataset | Frame
+SeedsLike: TypeAlias = PathLike | Iterable[Mapping[str, Any] | Sample | Document | Seed] | Dataset | Frame
 """Seeds: the path of a file, or rows of any format that files have, as an iterable or as a table."""
 SOURCE = "seeds"
 """What seeds that come from no file are called in messages, with the number of the row."""
@@ -103,13 +103,13 @@ def given_seeds(seeds: object) -> SeedFile:
         where = f"{SOURCE}:row {number}"
         if isinstance(row, Seed):
             read.add_seed(row, where)
-        elif isinstance(row, Sample):
+        elif isinstance(row, (Sample, Document)):
             read.add_seed(Seed.of(row), where)
         elif isinstance(row, Mapping):
             read.add(row, where)
         else:
             fix = "give rows such as {'instruction': ..., 'output': ...}"
-            message = f"must be a dict of columns, a Sample or a Seed; found {found(row)}"
+            message = f"must be a dict of columns, a Sample, a Document or a Seed; found {found(row)}"
             read.refuse(Problem(where=where, field="", message=message, fix=fix))
     return read.file()
 
@@ -129,7 +129,7 @@ def rows_in(seeds: object) -> Iterator[object]:
         return iter(rows_of_frame(seeds))
     if is_dataset(seeds):
         return iter(rows_of_dataset(seeds))
-    if isinstance(seeds, (Mapping, Sample, Seed)):
+    if isinstance(seeds, (Mapping, Sample, Document, Seed)):
         raise UsageError(f"one {type(seeds).__name__} was given where rows are expected: put it into a list")
     if not isinstance(seeds, Iterable) or isinstance(seeds, (bytes, bytearray)):
         raise UsageError(f"rows are expected: a path, a list of dicts, a Dataset or a DataFrame; found {found(seeds)}")

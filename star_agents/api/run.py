@@ -123,8 +123,8 @@ def run(
     Args:
         config: agents.yaml: its path, a dict with the same keys, or a ``Config``.
         seeds: The path of a seed file (or ``"offline"`` for the sample seeds), or rows: any iterable of dicts in the
-            formats that seed files have, of ``Sample`` or ``Seed``, a ``datasets.Dataset``, a pandas DataFrame. They
-            are read to their end and checked before anything is spent.
+            formats that seed files have, of ``Sample``, ``Document`` or ``Seed``, a ``datasets.Dataset``, a pandas
+            DataFrame. They are read to their end and checked before anything is spent.
         out: The folder that keeps everything; made where it is missing.
         limit: Work only the first so many seeds; what else waits in the folder goes on waiting.
         concurrency: Seeds in flight; overrides the config's.

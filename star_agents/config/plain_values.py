@@ -1,4 +1,4 @@
-"""What a program gives in the place of agents.yaml, as the plain data that the file would hold."""
+"""What a program gives in the place of agents.yaml: read as the plain data that the file would hold, and checked."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from star_agents.config.models import Config
+from star_agents.config.reading import DERIVED, Location, checked, dotted
+from star_agents.config.recipes import FindRecipes, only_star
 from star_agents.config.yaml_core import MAX_DEPTH, MAX_NODES, Plain
-
-Location = tuple[str | int, ...]
+from star_agents.errors import ConfigError, Problem
 
 
 class NotPlain(Exception):
@@ -22,6 +24,37 @@ class NotPlain(Exception):
     def __init__(self, found: list[tuple[Location, str]]) -> None:
         super().__init__(f"{len(found)} values are not plain")
         self.found = found
+
+
+def check_config(
+    data: Mapping[str, Any] | Config,
+    *,
+    where: str = "config",
+    environ: Mapping[str, str] | None = None,
+    find: FindRecipes = only_star,
+) -> Config:
+    """Check what would stand in a config file, given as plain data or as models that nobody has checked yet.
+
+    Args:
+        data: The same keys and values as in agents.yaml.
+        where: Its name in messages, which have no lines.
+        environ: As for ``read_config``.
+        find: As for ``read_config``.
+
+    Raises:
+        ConfigError: with one problem per mistake.
+    """
+    found = data.model_dump(mode="json", exclude=set(DERIVED)) if isinstance(data, Config) else data
+    if not isinstance(found, Mapping):
+        message = f"must be a dict with the keys of agents.yaml, not {type(found).__name__}"
+        raise ConfigError([Problem(where=where, field="", message=message, fix="give a path, a dict or a Config")])
+    try:
+        given = as_plain(found)
+    except NotPlain as wrong:
+        raise ConfigError(
+            [Problem(where=where, field=dotted(field), message=message) for field, message in wrong.found]
+        ) from None
+    return checked(given, None, where, environ, find)
 
 
 def as_plain(value: Mapping[Any, Any]) -> Plain:

@@ -19,7 +19,6 @@ from pydantic import BaseModel, ValidationError
 
 from star_agents.config.base import EndpointSettings
 from star_agents.config.models import MAX_PAIRS, Config, PairConfig, look_up_secret
-from star_agents.config.plain_values import NotPlain, as_plain
 from star_agents.config.recipes import FindRecipes, agents_named, config_model, only_star
 from star_agents.config.requests import unsendable
 from star_agents.config.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
@@ -34,7 +33,7 @@ SECRET_FIELDS = ("api_key", "token", "api_base")
 """Fields whose wrong value is never repeated in a message: it may be a key, or hold a password."""
 _SHOWN = 120
 """Characters of a wrong value that are repeated."""
-_DERIVED = ("recipe_files", "recipe_needs")
+DERIVED = ("recipe_files", "recipe_needs")
 """Keys that reading fills in from what the recipes declare."""
 _NAMES_COMPARED = 200
 """Of more names than that, none is looked for that was meant."""
@@ -92,44 +91,24 @@ def parse_config(
         ConfigError: with one problem per mistake.
     """
     root, data = _parse(text, where)
-    return _checked(data, root, where, environ, find)
+    return checked(data, root, where, environ, find)
 
 
-def check_config(
-    data: Mapping[str, Any] | Config,
-    *,
-    where: str = "config",
-    environ: Mapping[str, str] | None = None,
-    find: FindRecipes = only_star,
+def checked(
+    data: Plain, root: yaml.Node | None, where: str, environ: Mapping[str, str] | None, find: FindRecipes
 ) -> Config:
-    """Check what would stand in a config file, given as plain data or as models that nobody has checked yet.
+    """The config in plain data.
 
     Args:
-        data: The same keys and values as in agents.yaml.
-        where: Its name in messages, which have no lines.
+        data: As ``json`` would give it.
+        root: The tree of nodes that lines are read from, where there is a file.
+        where: As for ``parse_config``.
         environ: As for ``read_config``.
         find: As for ``read_config``.
 
     Raises:
         ConfigError: with one problem per mistake.
     """
-    found = data.model_dump(mode="json", exclude=set(_DERIVED)) if isinstance(data, Config) else data
-    if not isinstance(found, Mapping):
-        message = f"must be a dict with the keys of agents.yaml, not {type(found).__name__}"
-        raise ConfigError([Problem(where=where, field="", message=message, fix="give a path, a dict or a Config")])
-    try:
-        given = as_plain(found)
-    except NotPlain as wrong:
-        raise ConfigError(
-            [Problem(where=where, field=_dotted(field), message=message) for field, message in wrong.found]
-        ) from None
-    return _checked(given, None, where, environ, find)
-
-
-def _checked(
-    data: Plain, root: yaml.Node | None, where: str, environ: Mapping[str, str] | None, find: FindRecipes
-) -> Config:
-    """The config in plain data; ``root`` is the tree of nodes that lines are read from, where there is a file."""
     model, data = _with_recipes(root, data, where, find)
     try:
         config = model.model_validate_json(json.dumps(data))
@@ -149,7 +128,7 @@ def _with_recipes(root: yaml.Node | None, data: Plain, where: str, find: FindRec
     """The model for the recipes that the file names, and its data with what they declare. Raises ConfigError."""
     if not isinstance(data, dict):
         return Config, data
-    if given := [name for name in _DERIVED if name in data]:
+    if given := [name for name in DERIVED if name in data]:
         place = _place(root, where, (given[0],))
         message = "is not for anybody to write"
         raise ConfigError([Problem(where=place, field=given[0], message=message, fix="leave it out")])
@@ -216,7 +195,7 @@ def _problem(detail: Any, root: yaml.Node | None, where: str, model: type[Config
         # What is wrong in this file is known to nobody yet, and may hold a password.
         message = redactor.text(f"{message}, not {_shown(detail['input'])}")
         fix = _as_yaml_reads_it(detail["type"], _find(root, location)[1])
-    return Problem(where=_place(root, where, location), field=_dotted(location), message=message, fix=fix)
+    return Problem(where=_place(root, where, location), field=dotted(location), message=message, fix=fix)
 
 
 def _shown(value: object) -> str:
@@ -242,7 +221,8 @@ def _is_pydantics_own(part: str | int) -> bool:
     )
 
 
-def _dotted(location: Location) -> str:
+def dotted(location: Location) -> str:
+    """A place as people write it: ``agents.gpt.model``, ``pairs[2].response``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
@@ -325,7 +305,7 @@ def _missing_secrets(
         except ValueError as error:
             fix = f"export {reference.removeprefix('os.environ/')}=... before starting"
             place = _place(root, where, location)
-            yield Problem(where=place, field=_dotted(location), message=str(error), fix=fix)
+            yield Problem(where=place, field=dotted(location), message=str(error), fix=fix)
 
 
 def _too_many_pairs(config: Config, root: yaml.Node | None, where: str) -> list[Problem]:
@@ -341,7 +321,7 @@ def _cross_references(config: Config, root: yaml.Node | None, where: str) -> Ite
     """Names that must exist, and combinations that cannot work."""
 
     def at(location: Location, message: str, fix: str = "") -> Problem:
-        return Problem(where=_place(root, where, location), field=_dotted(location), message=message, fix=fix)
+        return Problem(where=_place(root, where, location), field=dotted(location), message=message, fix=fix)
 
     def unknown(location: Location, name: str, allowed: str) -> Problem:
         known = sorted((*config.agents, *((allowed,) if allowed else ())))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from star_agents.config import reading
+from star_agents.config import plain_values, reading
 from star_agents.config.models import Config
 from star_agents.config.recipes import Declared, FindRecipes
 from star_agents.recipes.registry import absolute, find_chain
@@ -21,8 +21,8 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
 def check_config(
     data: Mapping[str, Any] | Config, environ: Mapping[str, str] | None = None, *, where: str = "config"
 ) -> Config:
-    """As ``config.reading.check_config``; the files of recipes are looked for in the working folder."""
-    return reading.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()))
+    """As ``config.plain_values.check_config``; the files of recipes are looked for in the working folder."""
+    return plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()))
 
 
 def _finder(folder: Path) -> FindRecipes:

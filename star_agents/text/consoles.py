@@ -17,7 +17,11 @@ from star_agents.text.streams import standard_error
 
 def progress_console(*, quiet: bool) -> Console:
     """Standard error as a console in a program that is somebody else's; in a notebook it gets lines and no widget."""
-    return Console(file=standard_error(), quiet=quiet, force_jupyter=False)
+    found = Console(file=standard_error(), quiet=quiet)
+    if not found.is_jupyter:
+        return found
+    # A kernel says that its stream is a terminal, and shows a bar that is drawn anew as one line after another.
+    return Console(file=standard_error(), quiet=quiet, force_jupyter=False, force_terminal=False)
 
 
 def say_on(console: Console, text: str) -> None:

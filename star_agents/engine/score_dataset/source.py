@@ -90,6 +90,7 @@ class ScoreSource:
 def sample_of(row: Row, where: str) -> Sample | str:
     """The row's sample, or why it has none."""
     try:
-        return seed_from_row(row, source=where).sample
+        content = seed_from_row(row, source=where).content
     except SeedFileError as error:
         return f"unreadable row: {error.problems[0].field}: {error.problems[0].message}"
+    return content if isinstance(content, Sample) else "a document has no response to score"
