@@ -53,7 +53,15 @@ async def test_a_notebook_runs_from_its_first_cell_to_its_last(tmp_path: Path, m
     assert (count, done, streamed, frame) == ("12", "15", "5", "20")
 
 
-@pytest.mark.parametrize("cell", ["sa.run(given, rows(6), out='out')"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "sa.run(given, rows(6), out='out')",
+        "await sa.arun(given, rows(6), out='out')",
+        "async for _ in sa.stream(given, rows(6), out='out', progress=True):\n    pass",
+    ],
+    ids=["run", "arun", "stream"],
+)
 async def test_interrupting_the_kernel_finishes_what_is_in_hand(
     cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

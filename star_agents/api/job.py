@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 CTRL_C = Stop(by="SIGINT", again="Ctrl-C again", number=signal.SIGINT)
 CANCELLED = Stop(by="its caller", again="another cancellation", number=signal.SIGTERM)
+BEAT_S = 0.5
 PATIENCE = 3
 """Times that Ctrl-C is pressed before whoever waits is let go, whatever goes on in the thread."""
 
@@ -153,12 +154,13 @@ class Job(Generic[T]):
             StarAgentsError: what ended it.
         """
         ended = asyncio.wrap_future(self._future)
-        try:
-            await asyncio.wait([ended])
-        except asyncio.CancelledError as cancelled:
-            self.stop(CANCELLED)
-            await self.drained(ended)
-            raise cancelled from ended.exception()
+        with awake():
+            try:
+                await asyncio.wait([ended])
+            except asyncio.CancelledError as cancelled:
+                self.stop(CANCELLED)
+                await self.drained(ended)
+                raise cancelled from ended.exception()
         return ended.result()
 
     async def drained(self, ended: asyncio.Future[T] | None = None) -> None:
@@ -198,6 +200,25 @@ class Job(Generic[T]):
 
 _draining: dict[Path, Future[Any]] = {}
 """Of jobs of this process that were told to stop, by their folder, until they have ended."""
+
+
+@contextmanager
+def awake() -> Iterator[None]:
+    """Let the event loop turn now and then although nothing happens in it.
+
+    In a notebook's kernel an interrupt is noted by a signal handler that does not wake the loop: without this it would
+    be heard only when something else happens.
+    """
+
+    async def turn() -> None:
+        while True:  # noqa: ASYNC110
+            await asyncio.sleep(BEAT_S)
+
+    beat = asyncio.get_running_loop().create_task(turn())
+    try:
+        yield
+    finally:
+        beat.cancel()
 
 
 def running_loop() -> asyncio.AbstractEventLoop:

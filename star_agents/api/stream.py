@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from star_agents.api.inputs import ConfigLike, SeedsLike
-from star_agents.api.job import CANCELLED, Job
+from star_agents.api.job import CANCELLED, Job, awake
 from star_agents.api.result import RunResult
 from star_agents.api.run import Options, batch_of, options_of
 from star_agents.engine.host import Pace
@@ -148,7 +148,7 @@ async def _outcomes(
     job.when_done(lambda: pass_on(None))
     job.start()
     try:
-        while (outcome := await waiting.get()) is not None:
+        while (outcome := await _next(waiting)) is not None:
             job.words.soon(pace.taken)
             yield outcome
         progress.result = await job.end()
@@ -156,3 +156,8 @@ async def _outcomes(
     finally:
         progress.leave()
         await job.drained()
+
+
+async def _next(waiting: asyncio.Queue[Outcome | None]) -> Outcome | None:
+    with awake():
+        return await waiting.get()
