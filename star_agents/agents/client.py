@@ -46,7 +46,7 @@ from star_agents.config.secrets import shown_parameters
 from star_agents.records import Message, Reply
 from star_agents.text.redaction import redactor
 
-__all__ = ["UNSET", "AdmittedCall", "AgentClient", "AgentState", "CallReport", "CompletionFunction", "Embedded"]
+__all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "CompletionFunction", "Embedded"]
 
 _CLOSING_S = 5.0
 """Longest wait for LiteLLM's own background tasks at the end."""
