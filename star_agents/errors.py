@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from star_agents.records import Failure
+
 MAX_PROBLEMS = 100
 """Problems of one file that are told one by one."""
 _LONGEST = {"where": 300, "field": 200, "message": 400, "fix": 600}
@@ -193,18 +195,14 @@ class BudgetExhausted(AgentError):
 
 
 class ReplyUnreadable(StarAgentsError):
-    """A reply came and was paid for, and is no answer or not what was asked for.
-
-    Args:
-        message: What is wrong with it.
-        kind: ``empty``, ``length`` or ``format``.
-    """
+    """A reply came and was paid for, and is no answer or not what was asked for."""
 
     exit_code = 4
 
-    def __init__(self, message: str, *, kind: str = "format") -> None:
-        super().__init__(message)
-        self.kind = kind
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+        """Of kind ``empty``, ``length`` or ``format``."""
 
 
 class RecipeError(StarAgentsError):

@@ -98,4 +98,6 @@ def _wrong(outcome: Outcome, kind: str) -> str:
         return "was won by the text that nobody could judge"
     if poisoned.candidate.pair.name in dict(outcome.rewards) and kind != HUGE:
         return "taught something about the pair that nobody could judge"
-    return "" if kind != HUGE or poisoned.candidate.failure.startswith("format:") else "kept a reply that cannot be"
+    return (
+        "" if kind != HUGE or str(poisoned.candidate.failure).startswith("format:") else "kept a reply that cannot be"
+    )

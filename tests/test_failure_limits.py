@@ -8,13 +8,13 @@ import pytest
 
 from star_agents.config.sections import FailureLimitsConfig
 from star_agents.engine.failure_limits import FailureLimits
-from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Sample, Verdict, Vote
+from star_agents.records import AgentPair, Assessed, Candidate, Failure, Outcome, OutcomeKind, Sample, Verdict, Vote
 from star_agents.records.failures import (
     BUDGET_SPENT,
     DOWN,
     LONGEST_EXAMPLE,
     UNREADABLE,
-    Failure,
+    CountedFailure,
     FailureCount,
     Part,
     Tried,
@@ -28,9 +28,10 @@ SAMPLE = Sample(instruction="Why?", response="So.")
 def outcome(kind: OutcomeKind = "base", failures: str = "", *tried: Tried) -> Outcome:
     """One base candidate and one drawn one for each letter: ``x`` failed, ``d`` was down, ``b`` had no budget."""
     reasons = {".": "", "x": "call: refused", "e": "empty: nothing", "d": "down: gone", "b": "budget: spent"}
+    why = {letter: Failure.read(reason) for letter, reason in reasons.items()}
     base = Candidate(pair=AgentPair.from_name("keep/seed"), is_base=True, sample=SAMPLE)
     drawn = [
-        Candidate(pair=AgentPair.from_name(f"keep/{n}"), is_base=False, sample=SAMPLE, failure=reasons[letter])
+        Candidate(pair=AgentPair.from_name(f"keep/{n}"), is_base=False, sample=SAMPLE, failure=why[letter])
         for n, letter in enumerate(failures)
     ]
     candidates = tuple(Assessed(candidate=one) for one in (base, *drawn))
@@ -38,7 +39,9 @@ def outcome(kind: OutcomeKind = "base", failures: str = "", *tried: Tried) -> Ou
 
 
 def tried(part: Part, tries: int, failed: int = 0, reason: str = "odd", name: str = "j") -> Tried:
-    return Tried(part=part, name=name, tries=tries, failures=(Failure(reason=reason, count=failed),) if failed else ())
+    return Tried(
+        part=part, name=name, tries=tries, failures=(CountedFailure(reason=reason, count=failed),) if failed else ()
+    )
 
 
 def limits(*, in_hand: int = 1, **settings: float) -> FailureLimits:
@@ -89,7 +92,7 @@ def test_each_part_is_judged_by_itself_and_named(part: Part) -> None:
 def test_a_seed_without_any_base_sample_counts_for_the_base_and_one_of_two_base_pairs_is_enough() -> None:
     whole = outcome("base")
     (one,) = whole.candidates
-    failed = replace(one, candidate=replace(one.candidate, failure="call: refused"))
+    failed = replace(one, candidate=replace(one.candidate, failure=Failure(kind="call", detail="refused")))
     without, half = replace(whole, candidates=(failed, failed)), replace(whole, candidates=(failed, one))
     found = limits()
     for _ in range(30):

@@ -25,7 +25,7 @@ from tiny_models import save_model, train_tokenizer
 from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
 from star_agents.records import Message, Sample, Seed
-from star_agents.records.failures import BUDGET_SPENT, OTHER, REASONS_KEPT, Failure, Tried
+from star_agents.records.failures import BUDGET_SPENT, OTHER, REASONS_KEPT, CountedFailure, Tried
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 
@@ -257,7 +257,7 @@ async def test_a_part_with_ever_new_reasons_fills_no_store(tmp_path: Path) -> No
         for number in range(40):
             await store.add_seeds([make_seed(number)])
             await store.lease(1)
-            failure = Failure(reason=f"reason {number}", example=f"example {number}")
+            failure = CountedFailure(reason=f"reason {number}", example=f"example {number}")
             tried = Tried(part="agent", name="b", tries=1, failures=(failure,))
             outcome = make_outcome(make_seed(number), tried=(tried,))
             await store.commit_outcome(outcome, foresee=keeping({}), memory=None, revision=1)

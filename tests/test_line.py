@@ -70,7 +70,7 @@ async def test_a_reply_that_the_provider_cut_is_dropped_with_that_reason(tmp_pat
         await run(config_for(server.url, replaced="candidates: 3"), seeds(4), tmp_path)
         allowed = await run(config_for(server.url, per_agent=", allow_cut: true"), seeds(4), tmp_path / "allowed")
     reasons = [
-        one.candidate.failure
+        str(one.candidate.failure)
         for result in results(tmp_path)
         for one in result.outcome.candidates
         if one.candidate.pair.response == "b"

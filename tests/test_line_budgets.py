@@ -192,7 +192,7 @@ async def test_an_agent_of_the_pool_whose_day_is_spent_is_one_candidate_less_and
     assert "agents.b.budget_usd_per_day" in states["agents.b.budget_usd_per_day"]
     assert len(events) == 1
     failures = {
-        one.candidate.failure.partition(":")[0]
+        one.candidate.failure.kind if one.candidate.failure else ""
         for result in results(tmp_path)
         for one in result.outcome.candidates
         if one.candidate.pair.response == "b"

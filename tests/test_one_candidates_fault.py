@@ -216,10 +216,10 @@ async def test_a_reply_longer_than_its_tokens_explain_is_cut_where_it_comes_in_a
     found = {row.seed.sample.instruction: row.outcome for row in results(tmp_path)}
     assert len(found) == 6
     huge = of_pair(found["What is 2 plus one?"].candidates, "b").candidate
-    assert huge.failure.startswith("format: the response of b cannot be used: it is 2,090,000 characters long")
-    assert "`max_tokens: 400`" in huge.failure
+    assert str(huge.failure).startswith("format: the response of b cannot be used: it is 2,090,000 characters long")
+    assert "`max_tokens: 400`" in str(huge.failure)
     assert len(huge.sample.response or "") <= longest_text(400)
-    assert all(one.failure == "" for outcome in found.values() for one in candidates(outcome) if one is not huge)
+    assert all(one.failure is None for outcome in found.values() for one in candidates(outcome) if one is not huge)
     store = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert store < 1_500_000
 

@@ -116,7 +116,7 @@ async def test_a_reply_that_is_no_answer_is_a_failed_candidate_by_its_kind(
     async with OpenAIServer(only_b(text, finish_reason)) as server:
         done = await run(config_for(server.url, replaced=replaced), seeds(1), tmp_path)
     (result,) = results(tmp_path)
-    failures = [one.candidate.failure for one in result.outcome.candidates if one.candidate.pair.response == "b"]
+    failures = [str(one.candidate.failure) for one in result.outcome.candidates if one.candidate.pair.response == "b"]
     assert failures
     assert all(said.startswith(failure) for said in failures), failures
     assert done.summary["counts"]["kept"] == 0
@@ -126,7 +126,7 @@ async def test_a_rewrite_that_is_no_text_leaves_no_candidate(tmp_path: Path) -> 
     async with OpenAIServer(only_b("<think>what to write")) as server:
         await run(config_for(server.url, replaced=REWRITES), seeds(3), tmp_path)
     found = [one.candidate for result in results(tmp_path) for one in result.outcome.candidates]
-    rewritten = [one.failure for one in found if one.pair.instruction == "b"]
+    rewritten = [str(one.failure) for one in found if one.pair.instruction == "b"]
     assert rewritten
     assert all(said.startswith("format: the instruction of b cannot be used") for said in rewritten)
 

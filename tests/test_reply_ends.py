@@ -49,7 +49,7 @@ def reply(read: Choice, tokens: int = 5) -> Reply:
 
 
 def why(read: Choice, *, allow_cut: bool = False) -> str:
-    return why_unusable(reply(read), "response", allow_cut=allow_cut)
+    return str(why_unusable(reply(read), "response", allow_cut=allow_cut) or "")
 
 
 # Finish reasons.
@@ -172,7 +172,7 @@ def test_a_journal_of_before_gives_no_reply_of_impossible_length() -> None:
     kept = Reply(text="a" * 20_000_000, finish_reason="stop", agent="it", model="m")
     read = read_again(kept, max_tokens=100)
     assert len(read.text) == longest_text(100)
-    assert why_unusable(read, "response", allow_cut=True).startswith("format: ")
+    assert str(why_unusable(read, "response", allow_cut=True)).startswith("format: ")
 
 
 def test_of_several_answers_all_are_cut_or_none() -> None:

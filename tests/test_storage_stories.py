@@ -17,7 +17,7 @@ import pytest
 from storage_samples import commit, intent, make_assessed, make_dropped, make_outcome, make_reply, make_seed
 
 from star_agents.errors import StoreError
-from star_agents.records import Assessed, Outcome, OutcomeKind, Sample, Score, Seed, Verdict, Vote
+from star_agents.records import Assessed, Failure, Outcome, OutcomeKind, Sample, Score, Seed, Verdict, Vote
 from star_agents.storage.pages import KINDS
 from star_agents.storage.reader import PAGE, StoreReader
 from star_agents.storage.readers import DOWNLOADS, QUESTIONS, Readers
@@ -110,7 +110,7 @@ async def test_a_summary_has_the_numbers_of_the_chosen_one_and_the_seed_s_beginn
     odd = make_seed(2, instruction="lone \ud800 and \U0001f600")
     outcome = make_outcome(long)
     base, won, lost = outcome.candidates
-    failed = replace(lost, candidate=replace(lost.candidate, failure="length: cut"))
+    failed = replace(lost, candidate=replace(lost.candidate, failure=Failure(kind="length", detail="cut")))
     won = replace(won, score=Score(ifd_small=0.1 + 0.2, ifd_large=0.1))
     await finish(store, [long, odd], [replace(outcome, candidates=(base, won, failed)), make_dropped(odd)])
     with StoreReader(tmp_path) as reader:

@@ -160,7 +160,7 @@ class _Checker:
             messages = self._prompts.respond(replace(SAMPLE, response=None), reference)
         reply = await self._client.ask(way.name, messages, **way.overrides)
         flaw = why_unusable(reply, subject.role, allow_cut=way.config.allow_cut)
-        said = flaw or f"its {subject.role} can be used"
+        said = str(flaw) if flaw else f"its {subject.role} can be used"
         if flaw and subject.is_sample:
             said = f"a sample that is made to be bad: {flaw}"
         return RoleCheck(agent=subject.agent, role=subject.role, ok=not flaw or subject.is_sample, detail=said)

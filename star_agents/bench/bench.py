@@ -36,6 +36,7 @@ from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import (
     Document,
     Draw,
+    Failure,
     Judgement,
     Message,
     Reply,
@@ -208,29 +209,27 @@ class Bench:
             key = (step, attempt, tuple(messages))
             with self._tries.call("agent", agent, key):
                 reply = await self._ask(agent, messages, step if not attempt else f"{step}:repair", sampling, form=form)
-            kind, problem = self._what_is_wrong(reply, reads)
-            if not problem:
+            flaw = self._what_is_wrong(reply, reads)
+            if flaw is None:
                 return Read(value=reads.read(reply.text), reply=reply)
-            self._tries.failed("agent", agent, key, FLAWS.get(kind, kind), problem)
-            if kind != "format":
-                break
+            self._tries.failed("agent", agent, key, FLAWS[flaw.kind], flaw.detail)
+            if flaw.kind != "format" or attempt + 1 == TRIES_TO_READ:
+                raise ReplyUnreadable(Failure(kind=flaw.kind, detail=f"{step}: {flaw.detail}"))
             messages = [
                 *messages,
                 Message(role="assistant", content=reply.text),
-                Message(role="user", content=f"That cannot be used: {problem}. Reply once more, and mend that."),
+                Message(role="user", content=f"That cannot be used: {flaw.detail}. Reply once more, and mend that."),
             ]
-        raise ReplyUnreadable(f"{step}: {problem}", kind=kind)
+        raise AssertionError("the last try returns or raises")
 
-    def _what_is_wrong(self, reply: Reply, reads: Reads[Any]) -> tuple[str, str]:
-        """Kind and words; empty where nothing is."""
-        if flaw := self._flaw(reply, "reply"):
-            kind, _, problem = flaw.partition(": ")
-            return kind, problem
+    def _what_is_wrong(self, reply: Reply, reads: Reads[Any]) -> Failure | None:
+        if (flaw := self._flaw(reply, "reply")) is not None:
+            return flaw
         try:
             reads.read(reply.text)
         except Unreadable as error:
-            return "format", str(error)
-        return "", ""
+            return Failure(kind="format", detail=str(error))
+        return None
 
     async def measure(self, samples: Sequence[Sample], *, by: str = "ifd") -> list[dict[str, float | None]]:
         """IFD of each sample with both models, and their gap."""
@@ -298,7 +297,7 @@ class Bench:
         with self._tries.call("agent", agent, (step, tuple(messages), count)):
             return await self._ask_many(agent, messages, step, {}, count)
 
-    def _flaw(self, reply: Reply, what: str) -> str:
+    def _flaw(self, reply: Reply, what: str) -> Failure | None:
         agent = self._rooms.config.agents.get(reply.agent)
         return why_unusable(reply, what, allow_cut=agent is not None and agent.allow_cut)
 

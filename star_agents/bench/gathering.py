@@ -16,10 +16,9 @@ from star_agents.errors import (
     StarAgentsError,
 )
 from star_agents.recipes.protocol import Gathered
-from star_agents.records import Failure, FailureKind
+from star_agents.records import Failure
 
 T = TypeVar("T")
-_OF_REPLIES: dict[str, FailureKind] = {"empty": "empty", "length": "length", "format": "format"}
 
 
 async def gather(jobs: Sequence[Awaitable[T]], *, is_last_try: bool) -> Gathered[T]:
@@ -57,7 +56,7 @@ async def gather(jobs: Sequence[Awaitable[T]], *, is_last_try: bool) -> Gathered
 def failure_of(error: AgentError | ReplyUnreadable) -> Failure:
     """An error as the failure of a trial."""
     if isinstance(error, ReplyUnreadable):
-        return Failure(kind=_OF_REPLIES[error.kind], detail=str(error))
+        return error.failure
     if isinstance(error, BudgetExhausted):
         return Failure(kind="budget", detail=str(error))
     return Failure(kind="down" if _is_outage(error) else "call", detail=str(error))

@@ -11,7 +11,7 @@ from star_agents.bench.bench import Bench
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import PairsDrawn
 from star_agents.process.crash_points import crash_point
-from star_agents.records import KEEP, SEED, AgentPair, Candidate, Draw, Message, Reply, Sample, Verdict
+from star_agents.records import KEEP, SEED, AgentPair, Candidate, Draw, Failure, Message, Reply, Sample, Verdict
 from star_agents.records.failures import FLAWS
 
 
@@ -52,9 +52,9 @@ class PairBench(Bench):
             # Without the base the seed cannot end well, and a spent total stops everybody; one spent agent is one less.
             if is_base or error.agent is None:
                 raise
-            return replace(candidate, failure=f"budget: {error}")
+            return replace(candidate, failure=Failure(kind="budget", detail=str(error)))
         except AgentError as error:
-            failure = f"{'down' if self._is_outage(pair, error) else 'call'}: {error}"
+            failure = Failure(kind="down" if self._is_outage(pair, error) else "call", detail=str(error))
             # What may have been billed without an answer has a cost that nobody knows.
             cost_usd = candidate.cost_usd if error.certainly_unpaid else None
             return replace(candidate, failure=failure, cost_usd=cost_usd)
@@ -148,7 +148,9 @@ class PairBench(Bench):
     async def _write_response(self, candidate: Candidate) -> Candidate:
         if candidate.pair.response == SEED:
             has_response = bool((self.seed.sample.response or "").strip())
-            return replace(candidate, failure="" if has_response else "empty: the seed has no response")
+            return replace(
+                candidate, failure=None if has_response else Failure(kind="empty", detail="the seed has no response")
+            )
         reference = self.seed.sample.response if self._rooms.config.show_reference else None
         messages = self._rooms.prompts.respond(replace(candidate.sample, response=None), reference)
         agent, is_base = candidate.pair.response, candidate.is_base
@@ -166,15 +168,14 @@ class PairBench(Bench):
 
     async def _write(
         self, agent: str, messages: Sequence[Message], step: str, what: str, *, is_base: bool
-    ) -> tuple[Reply, str]:
-        """A reply, and why it cannot be used; empty where it can."""
+    ) -> tuple[Reply, Failure | None]:
+        """A reply, and why it cannot be used; ``None`` where it can."""
         key = (step, tuple(messages))
         with self._tries.call("agent", agent, key):
             reply = await self._ask(agent, messages, step, {}, is_dispensable=not is_base)
         flaw = self._flaw(reply, what)
-        if flaw:
-            kind, _, detail = flaw.partition(": ")
-            self._tries.failed("agent", agent, key, FLAWS.get(kind, kind), detail)
+        if flaw is not None:
+            self._tries.failed("agent", agent, key, FLAWS[flaw.kind], flaw.detail)
         return reply, flaw
 
 

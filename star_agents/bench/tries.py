@@ -15,7 +15,7 @@ from star_agents.records.failures import (
     LONGEST_REASON,
     UNREADABLE,
     USAGE_DOUBTED,
-    Failure,
+    CountedFailure,
     Part,
     Tried,
     joined,
@@ -32,7 +32,7 @@ class SeedTries:
     """The notes of one seed."""
 
     def __init__(self) -> None:
-        self._ends: dict[tuple[Part, str], dict[Hashable, Failure | None]] = {}
+        self._ends: dict[tuple[Part, str], dict[Hashable, CountedFailure | None]] = {}
 
     @contextmanager
     def call(self, part: Part, name: str, key: Hashable) -> Iterator[None]:
@@ -57,7 +57,7 @@ class SeedTries:
 
     def failed(self, part: Part, name: str, key: Hashable, reason: str, example: str) -> None:
         """Note that something could not be had, and what was said about it."""
-        failure = Failure(reason=one_line(reason, LONGEST_REASON), example=one_line(redactor.text(example)))
+        failure = CountedFailure(reason=one_line(reason, LONGEST_REASON), example=one_line(redactor.text(example)))
         self._ends.setdefault((part, name), {})[key] = failure
 
     def unreadable(self, referee: str, key: Hashable, reply: str) -> None:

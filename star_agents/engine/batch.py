@@ -28,7 +28,7 @@ from star_agents.observe.logs import log_event
 from star_agents.observe.telemetry import open_telemetry
 from star_agents.process.garbage_collection import spare_what_stays
 from star_agents.records import Seed
-from star_agents.records.failures import Failure, Tried, joined, one_line, without_numbers
+from star_agents.records.failures import CountedFailure, Tried, joined, one_line, without_numbers
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
 from star_agents.storage.reader import StoreReader
@@ -162,7 +162,7 @@ async def run_batch(
 
 def _left_out(source: str, problems: Sequence[Problem], rows: int) -> Tried:
     failures = [
-        Failure(
+        CountedFailure(
             reason=without_numbers(f"{one.field}: {one.message}" if one.field else one.message),
             example=one_line(redactor.text(str(one))),
         )

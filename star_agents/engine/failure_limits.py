@@ -14,7 +14,7 @@ from typing import Literal
 
 from star_agents.config.sections import FailureLimitsConfig
 from star_agents.records import Candidate, Outcome
-from star_agents.records.failures import NO_FAULT, Failure, FailureCount, Part, Tried, by_frequency
+from star_agents.records.failures import NO_FAULT, CountedFailure, FailureCount, Part, Tried, by_frequency
 
 Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder", "outcomes"]
 _NOUNS: dict[Essential, str] = {
@@ -97,7 +97,7 @@ class FailureLimits:
     def _faults_behind(self, essential: Essential) -> list[FailureCount]:
         """Among the newest outcomes."""
         tries: Counter[tuple[Part, str]] = Counter()
-        found: dict[tuple[Part, str, str], Failure] = {}
+        found: dict[tuple[Part, str, str], CountedFailure] = {}
         for one in (tried for outcome in self._tried for tried in outcome if _stands_behind(tried.part, essential)):
             tries[one.part, one.name] += one.tries
             for failure in one.failures:
@@ -162,8 +162,8 @@ def _verdicts_of(outcome: Outcome) -> Iterator[bool]:
 
 def _passes(candidate: Candidate) -> bool:
     """Whether it is missing for a reason that is no fault (``failures.NO_FAULT``)."""
-    return candidate.failure_kind in ("budget", "down")
+    return candidate.failure is not None and candidate.failure.kind in ("budget", "down")
 
 
-def _faults(failures: Iterable[Failure]) -> int:
+def _faults(failures: Iterable[CountedFailure]) -> int:
     return sum(failure.count for failure in failures if failure.reason not in NO_FAULT)

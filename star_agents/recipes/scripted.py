@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from star_agents.errors import AgentError, AgentRefused
-from star_agents.records import AgentPair, Candidate, Draw, Sample, Score, Seed, Verdict, Vote
+from star_agents.records import AgentPair, Candidate, Draw, Failure, Sample, Score, Seed, Verdict, Vote
 
 
 class ScriptedBench:
@@ -45,7 +45,7 @@ class ScriptedBench:
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
         """The scripted response, or a failed call."""
         response = self._responses.get(pair.name)
-        failure = "" if response is not None else "call: the script has no response"
+        failure = None if response is not None else Failure(kind="call", detail="the script has no response")
         sample = replace(self._seed.sample, response=response)
         return Candidate(pair=pair, is_base=is_base, sample=sample, failure=failure)
 

@@ -13,7 +13,7 @@ from star_agents.errors import AgentUnavailable, BudgetExhausted, RecipeError, S
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.pair_workbench import PairWorkbench
 from star_agents.recipes.protocol import Recipe, Settings, Workbench
-from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Score, Seed, Verdict
+from star_agents.records import AgentPair, Assessed, Candidate, FailureKind, Outcome, Score, Seed, Verdict
 
 TIE = Verdict(value=0.5)
 
@@ -192,13 +192,17 @@ def _outage(candidates: Sequence[Candidate], settings: StarSettings) -> str:
 def _unaffordable(candidates: Sequence[Candidate]) -> str:
     """Whose budgets are spent, where that leaves no drawn pair; empty where one wrote something."""
     sampled = [candidate for candidate in candidates if not candidate.is_base]
-    if not sampled or not all(candidate.failure.startswith("budget:") for candidate in sampled):
+    if not sampled or not _all_failed_as("budget", sampled):
         return ""
     return f"no drawn pair could be afforded: {_failures(sampled)}"
 
 
 def _any_down(candidates: Sequence[Candidate]) -> bool:
-    return any(candidate.failure.startswith("down:") for candidate in candidates)
+    return any(candidate.failure is not None and candidate.failure.kind == "down" for candidate in candidates)
+
+
+def _all_failed_as(kind: FailureKind, candidates: Sequence[Candidate]) -> bool:
+    return all(candidate.failure is not None and candidate.failure.kind == kind for candidate in candidates)
 
 
 def _why_dropped(candidates: Sequence[Candidate], settings: StarSettings) -> str:
@@ -210,7 +214,7 @@ def _why_dropped(candidates: Sequence[Candidate], settings: StarSettings) -> str
     if settings.selection in JUDGED and all(candidate.failure for candidate in base):
         return f"no base sample to judge against: {_failures(base)}"
     # Kept as its base, it would be settled for good because of a wrong key; dropped, it can be queued again.
-    if sampled and all(candidate.failure.startswith("call:") for candidate in sampled):
+    if sampled and _all_failed_as("call", sampled):
         return f"no drawn pair could be reached: {_failures(sampled)}"
     return ""
 

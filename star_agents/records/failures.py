@@ -46,7 +46,7 @@ def one_line(text: str, longest: int = LONGEST_EXAMPLE) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
+class CountedFailure:
     """Why something could not be had, so many times."""
 
     reason: str
@@ -64,7 +64,7 @@ class Tried:
     name: str
     """Of the agent, embedder or file; empty for the scorer."""
     tries: int
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[CountedFailure, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -73,13 +73,13 @@ class Tried:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``."""
-        failures = tuple(Failure(**failure) for failure in data["failures"])
+        failures = tuple(CountedFailure(**failure) for failure in data["failures"])
         return cls(part=data["part"], name=data["name"], tries=data["tries"], failures=failures)
 
 
-def joined(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+def joined(failures: Iterable[CountedFailure]) -> tuple[CountedFailure, ...]:
     """Each reason once, with its first example."""
-    found: dict[str, Failure] = {}
+    found: dict[str, CountedFailure] = {}
     for one in failures:
         first = found.get(one.reason)
         found[one.reason] = one if first is None else replace(first, count=first.count + one.count)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from star_agents.records.flat import Flat
 from star_agents.records.samples import Sample
+from star_agents.records.trials import Failure
 
 KEEP = "keep"
 """As instruction agent: leave the instruction as it is."""
@@ -52,9 +53,8 @@ class Candidate:
     is_base: bool
     sample: Sample
     """Instruction and response as written; the seed's own where ``failure`` is set."""
-    failure: str = ""
-    """Empty for a usable candidate, else the reason: ``length: ...``, ``empty: ...``, ``format: ...`` (a reply that
-    is no answer), ``budget: ...``, ``call: ...``, or ``down: ...`` where an agent took no calls at all."""
+    failure: Failure | None = None
+    """Why it cannot be used; ``None`` for a usable candidate."""
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     """Role (``instruction``, ``response``) to the model that wrote it."""
     prompts: tuple[str, ...] = ()
@@ -63,18 +63,13 @@ class Candidate:
     reasoning: str = ""
     """What the response agent thought before it answered; empty where nothing is known of it."""
 
-    @property
-    def failure_kind(self) -> str:
-        """The word before the colon of ``failure``; empty for a usable candidate."""
-        return self.failure.partition(":")[0]
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
         return {
             "pair": self.pair.name,
             "is_base": self.is_base,
             "sample": self.sample.to_dict(),
-            "failure": self.failure,
+            "failure": str(self.failure or ""),
             "models": dict(self.models),
             "prompts": list(self.prompts),
             "cost_usd": self.cost_usd,
@@ -85,7 +80,13 @@ class Candidate:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``."""
         pair, sample = AgentPair.from_name(data["pair"]), Sample.from_dict(data["sample"])
-        return cls(**{**data, "pair": pair, "sample": sample, "prompts": tuple(data["prompts"])})
+        read = {
+            "pair": pair,
+            "sample": sample,
+            "failure": Failure.read(data["failure"]),
+            "prompts": tuple(data["prompts"]),
+        }
+        return cls(**{**data, **read})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

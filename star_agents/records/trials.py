@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast, get_args
 
 from star_agents.records.flat import Flat
 from star_agents.records.samples import Sample
@@ -12,6 +12,7 @@ from star_agents.records.samples import Sample
 FailureKind = Literal["call", "down", "budget", "length", "empty", "format"]
 """``call``: the provider refused or failed; ``down``: an agent took no calls at all; ``budget``: it is spent;
 ``length``, ``empty``, ``format``: a reply came that is no answer."""
+FAILURE_KINDS: frozenset[str] = frozenset(get_args(FailureKind))
 RowShape = Literal["sft", "preference", "reward", "instruction"]
 
 
@@ -23,7 +24,15 @@ class Failure(Flat):
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.detail}"
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind
+
+    @classmethod
+    def read(cls, text: str) -> Failure | None:
+        """Inverse of ``str``, as stores keep it; ``None`` of an empty text."""
+        kind, _, detail = text.partition(": ")
+        if kind in FAILURE_KINDS:
+            return cls(kind=cast(FailureKind, kind), detail=detail)
+        return cls(kind="call", detail=text) if text else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

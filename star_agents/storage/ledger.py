@@ -208,7 +208,7 @@ def _add_candidate(connection: sqlite3.Connection, assessed: Assessed, *, seq: i
         ord=order,
         pair=assessed.candidate.pair.name,
         is_base=assessed.candidate.is_base,
-        failure=writable(assessed.candidate.failure),
+        failure=writable(str(assessed.candidate.failure or "")),
         pi_dual=assessed.pi_dual,
         pi=assessed.pi,
         chosen=chosen,

@@ -95,7 +95,8 @@ def rejected_row(result: Result) -> Iterator[Row]:
     """The row of a dropped seed."""
     if result.outcome.kind == "dropped":
         failures = [
-            {"pair": one.candidate.pair.name, "failure": one.candidate.failure} for one in result.outcome.candidates
+            {"pair": one.candidate.pair.name, "failure": str(one.candidate.failure or "")}
+            for one in result.outcome.candidates
         ]
         yield {
             **_as_seed(result.seed),

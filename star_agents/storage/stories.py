@@ -134,7 +134,7 @@ def _candidate(one: Assessed, *, is_chosen: bool) -> dict[str, Any]:
         "is_base": candidate.is_base,
         "chosen": is_chosen,
         "messages": [] if sample == _CLEARED else _messages(sample),
-        "failure": candidate.failure,
+        "failure": str(candidate.failure or ""),
         "score": _score(one.score),
         "pi_dual": one.pi_dual,
         "pi_llm": None if one.verdict is None else one.verdict.value,

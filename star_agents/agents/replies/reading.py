@@ -14,7 +14,7 @@ from star_agents.agents.answer import Call, Choice
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.finish_reasons import LENGTH, NONE, STOP, TOOL_CALLS, finish_reason, most_tokens
 from star_agents.agents.replies.thoughts import part, unwrapped
-from star_agents.records import Reply
+from star_agents.records import Failure, Reply
 from star_agents.text.redaction import redactor
 from star_agents.text.visible import is_visible
 
@@ -145,8 +145,8 @@ def error_in(place: Mapping[str, Any], headers: Mapping[str, str]) -> HttpFailur
     return HttpFailure(status, str(message or "an error without a message"), headers)
 
 
-def why_unusable(reply: Reply, what: str, *, allow_cut: bool) -> str:
-    """Why a reply is no response or no instruction, as ``Candidate.failure`` has it; empty where it is one.
+def why_unusable(reply: Reply, what: str, *, allow_cut: bool) -> Failure | None:
+    """Why a reply is no response or no instruction; ``None`` where it is one.
 
     IFD could not tell: text without an end, or with thoughts before it, scores as any other.
 
@@ -157,23 +157,24 @@ def why_unusable(reply: Reply, what: str, *, allow_cut: bool) -> str:
     """
     if reply.flaw:
         if reply.flaw == NO_END and reply.finish_reason == LENGTH:
-            return (
-                f"length: {reply.agent} was cut after {reply.completion_tokens} tokens, while it was still thinking; "
-                "raise its `max_tokens`"
-            )
-        return f"format: the {what} of {reply.agent} cannot be used: {reply.flaw}"
+            cut = f"{reply.agent} was cut after {reply.completion_tokens} tokens, while it was still thinking"
+            return Failure(kind="length", detail=f"{cut}; raise its `max_tokens`")
+        return Failure(kind="format", detail=f"the {what} of {reply.agent} cannot be used: {reply.flaw}")
     if not is_visible(reply.text):
         thoughts = ", only thoughts" if reply.reasoning else ""
-        return f"empty: {reply.agent} wrote no {what}{thoughts} (finish_reason {reply.finish_reason})"
+        detail = f"{reply.agent} wrote no {what}{thoughts} (finish_reason {reply.finish_reason})"
+        return Failure(kind="empty", detail=detail)
     if reply.finish_reason == STOP or allow_cut:
-        return ""
+        return None
     if reply.finish_reason == LENGTH:
-        return f"length: the {what} of {reply.agent} was cut after {reply.completion_tokens} tokens"
+        detail = f"the {what} of {reply.agent} was cut after {reply.completion_tokens} tokens"
+        return Failure(kind="length", detail=detail)
     if reply.finish_reason == NONE:
         end = "without a finish_reason, and no count shows that it is whole"
     else:
         end = f"with finish_reason {reply.finish_reason!r}, which is not known as the end of a whole one"
-    return f"format: the {what} of {reply.agent} ended {end}; `allow_cut: true` takes it all the same"
+    detail = f"the {what} of {reply.agent} ended {end}; `allow_cut: true` takes it all the same"
+    return Failure(kind="format", detail=detail)
 
 
 def _without_secrets(reply: Reply) -> Reply:
