@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StoreLocked,
         UsageError,
     )
+    from star_agents.recipes.protocol import recipe
     from star_agents.records import Document, Message, Outcome, Sample, Score, Seed
 
 __version__ = "0.1.0"
@@ -66,6 +67,7 @@ __all__ = [
     "UsageError",
     "arun",
     "errors",
+    "recipe",
     "run",
     "score",
     "serve",
@@ -90,6 +92,7 @@ _HOMES = {
         "StoreLocked",
         "UsageError",
     ),
+    "recipes.protocol": ("recipe",),
     "records": ("Document", "Message", "Outcome", "Sample", "Score", "Seed"),
 }
 """Module to the names that are loaded from it (PEP 562)."""

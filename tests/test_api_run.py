@@ -186,6 +186,15 @@ def test_numbers_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         sa.run(TUTORED, rows(1), out=tmp_path / "out", concurrency=0)
     with pytest.raises(sa.UsageError, match="limit=0"):
         sa.run(TUTORED, rows(1), out=tmp_path / "out", limit=0)
+    with pytest.raises(sa.UsageError, match="NUL"):
+        sa.run(TUTORED, rows(1), out="a\0b")
+    with pytest.raises(sa.UsageError, match="NUL"):
+        sa.run("a\0b", rows(1), out=tmp_path / "out")
+
+
+def test_a_document_for_a_recipe_that_takes_samples_is_dropped_with_the_reason(tmp_path: Path) -> None:
+    result = sa.run(TUTORED, [sa.Document(text="Tea is grown in hills.")], out=tmp_path / "out", progress=False)
+    assert "this is a document" in result.rejected()[0]["reason"]
 
 
 @pytest.mark.parametrize(

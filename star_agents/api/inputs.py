@@ -29,6 +29,14 @@ SOURCE = "seeds"
 NAMED_LIKE_A_FILE = "agents.yaml"
 
 
+def path_of(given: PathLike) -> Path:
+    """A path that a file system takes. Raises UsageError for one that holds a NUL."""
+    path = Path(given)
+    if "\0" in str(path):
+        raise UsageError(f"{str(path)!r} holds a NUL character, and is no path")
+    return path
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GivenConfig:
     """A config that was checked, and where it came from."""
@@ -57,7 +65,7 @@ def given_config(given: ConfigLike, *, concurrency: int | None = None) -> GivenC
         ConfigError: with one problem per mistake; each names the field, and the line where there is a file.
         UsageError: ``concurrency`` is below 1.
     """
-    path = Path(given) if isinstance(given, (str, os.PathLike)) else None
+    path = path_of(given) if isinstance(given, (str, os.PathLike)) else None
     config = read_config(path, os.environ) if path is not None else _checked(given)
     if concurrency is not None:
         if concurrency < 1:

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from star_agents.api.inputs import ConfigLike, GivenConfig, SeedsLike, given_config, given_seeds, held, name_of_source
+from star_agents.api.inputs import (
+    ConfigLike,
+    GivenConfig,
+    SeedsLike,
+    given_config,
+    given_seeds,
+    held,
+    name_of_source,
+    path_of,
+)
 from star_agents.api.job import Job, Words, running_loop
 from star_agents.api.result import RunResult
 from star_agents.engine.batch import BatchResult, run_batch, usable_seeds
@@ -41,7 +50,7 @@ def options_of(
     out: str | os.PathLike[str], limit: int | None, skip_bad: bool, retry_dropped: bool, progress: bool
 ) -> Options:
     """The options of ``run``. Raises UsageError where one makes no sense."""
-    return Options(out=Path(out), limit=limit, skip_bad=skip_bad, retry_dropped=retry_dropped, progress=progress)
+    return Options(out=path_of(out), limit=limit, skip_bad=skip_bad, retry_dropped=retry_dropped, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ from star_agents.errors import Problem, SeedFileError
 from star_agents.events import SeedsAdded, SeedsRejected
 from star_agents.limits.turns import Turns
 from star_agents.process.crash_points import crash_point
-from star_agents.records import SEED, Seed
+from star_agents.records import SEED, Sample, Seed
 from star_agents.storage.seed_files import Collection, SeedFile
 
 _LOOKED_AT = 1000
@@ -98,5 +98,5 @@ def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
     return [
         Problem(where=seed.source or seed.id, field="response", message=message, fix=fix)
         for seed in seeds
-        if not (seed.sample.response or "").strip()
+        if isinstance(seed.content, Sample) and not (seed.content.response or "").strip()
     ]
