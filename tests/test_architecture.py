@@ -31,7 +31,7 @@ HOMES = {
     "openai": {"agents"},
     "httpx": {"agents"},
     "tenacity": {"agents"},
-    "jinja2": {"agents", "report"},
+    "jinja2": {"text", "report"},
     "markupsafe": {"report"},
     "hnswlib": {"scheduling"},
     "sqlite3": {"storage"},

@@ -1,46 +1,27 @@
-"""Prompts as template files (``prompts/*.jinja``): plain text in, messages out, with a version for the provenance.
-
-A template is cut into messages at its lines ``[system]`` and ``[user]``. They are replaced by unguessable marks before
-rendering, so a line ``[user]`` inside a seed or an answer stays what it is: text.
-"""
+"""The product's prompts for agents and referees (``prompts/*.jinja``)."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import secrets
 from pathlib import Path
-from typing import Literal, cast
-
-from jinja2 import StrictUndefined, Template
-from jinja2.sandbox import SandboxedEnvironment
+from typing import Literal
 
 from star_agents.records import Message, Sample
+from star_agents.text.prompt_templates import PromptTemplates
 
 _FOLDER = Path(__file__).parent / "prompts"
 _NAMES = ("respond", "rewrite", "judge", "judge_form", "judge_paper")
-_SECTION = re.compile(r"^\[(system|user)\]$", re.MULTILINE)
-_VERSION = re.compile(r"\{#\s*version (\d+)")
 
 
 class Prompts:
-    """The product's prompts, read once from ``folder``, in Jinja's sandbox; a missing variable is an error."""
+    """The product's prompts, read once from ``folder``."""
 
     def __init__(self, folder: Path = _FOLDER) -> None:
-        environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        mark = secrets.token_hex(16)
-        self._cut = re.compile(rf"\[{mark}:(system|user)\]")
-        self._templates: dict[str, Template] = {}
-        self._versions: dict[str, str] = {}
-        for name in _NAMES:
-            source = (folder / f"{name}.jinja").read_text(encoding="utf-8")
-            self._templates[name] = environment.from_string(_SECTION.sub(rf"[{mark}:\1]", source))
-            self._versions[name] = _version(name, source)
+        self._templates = PromptTemplates(folder, _NAMES)
 
     def version(self, name: str) -> str:
         """``respond@1:5f2c9a10``: the version that the file declares and the beginning of its SHA-256."""
-        return self._versions[name]
+        return self._templates.version(name)
 
     def judging_version(self, prompt: Literal["default", "paper"]) -> str:
         """Of everything that a referee is told: what its exam holds for."""
@@ -49,7 +30,7 @@ class Prompts:
 
     def respond(self, sample: Sample, reference: str | None = None) -> list[Message]:
         """What a response agent sees: the conversation itself, after a system message where there is a reference."""
-        system = self._render("respond", reference=reference)
+        system = self._templates.render("respond", reference=reference)
         turns = list(sample.prompt)
         if system and turns[0].role == "system":
             joined = f"{turns[0].content}\n\n{system[0].content}"
@@ -58,11 +39,13 @@ class Prompts:
 
     def rewrite(self, sample: Sample) -> list[Message]:
         """What an instruction agent sees (Eq. 2)."""
-        return self._render("rewrite", instruction=sample.instruction, input=sample.input, history=list(sample.history))
+        return self._templates.render(
+            "rewrite", instruction=sample.instruction, input=sample.input, history=list(sample.history)
+        )
 
     def judge(self, question_a: str, answer_a: str, question_b: str, answer_b: str, nonce: str) -> list[Message]:
         """What a referee sees: our rubric, answers as JSON strings in frames that carry the code ``nonce``."""
-        return self._render(
+        return self._templates.render(
             "judge",
             nonce=nonce,
             question_a=_quoted(question_a),
@@ -73,21 +56,13 @@ class Prompts:
 
     def judge_form(self, nonce: str, *, with_reason: bool) -> str:
         """What a referee is told besides where its reply is bound to a JSON schema."""
-        return self._render("judge_form", nonce=nonce, with_reason=with_reason)[0].content
+        return self._templates.render("judge_form", nonce=nonce, with_reason=with_reason)[0].content
 
     def judge_paper(self, question_a: str, answer_a: str, question_b: str, answer_b: str) -> list[Message]:
         """What a referee sees in the paper (Table 5, verbatim)."""
-        return self._render(
+        return self._templates.render(
             "judge_paper", question_a=question_a, answer_a=answer_a, question_b=question_b, answer_b=answer_b
         )
-
-    def _render(self, name: str, **variables: object) -> list[Message]:
-        # Before the first section stand comments only, so the first piece is blank.
-        _, *pieces = self._cut.split(self._templates[name].render(**variables))
-        return [
-            Message(role=cast(Literal["system", "user"], role), content=text.strip("\n"))
-            for role, text in zip(pieces[::2], pieces[1::2], strict=True)
-        ]
 
 
 def question(sample: Sample) -> str:
@@ -96,11 +71,6 @@ def question(sample: Sample) -> str:
         return sample.question
     turns = "\n\n".join(f"{message.role}: {message.content}" for message in sample.history)
     return f"The conversation so far:\n\n{turns}\n\nThe last message, which was answered:\n\n{sample.question}"
-
-
-def _version(name: str, source: str) -> str:
-    declared = _VERSION.search(source)
-    return f"{name}@{declared[1] if declared else 0}:{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
 def _quoted(text: str) -> str:

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import BaseModel, Field, create_model
 
@@ -16,6 +16,7 @@ from star_agents.config.models import Config
 from star_agents.errors import RecipeError
 
 Location = tuple[str | int, ...]
+T = TypeVar("T")
 
 
 class AgentReference:
@@ -24,6 +25,10 @@ class AgentReference:
 
 Agent = Annotated[str, AgentReference()]
 """A setting of this type names an agent; that there is one is checked where agents.yaml is read."""
+Rounds = Annotated[int, Field(ge=1, le=100)]
+"""A setting of this type says how often something is done to one seed."""
+Some = Annotated[tuple[T, ...], Field(min_length=1)]
+"""A setting of this type, as in ``Some[str]``, is a list that is not empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +87,7 @@ def agents_named(settings: BaseModel, location: Location) -> Iterator[tuple[Loca
 
 
 def _in(value: object, annotation: Any, is_reference: bool, location: Location) -> Iterator[tuple[Location, str]]:
+    annotation = _optional(annotation)
     if typing.get_origin(annotation) is Annotated:
         annotation, *marks = typing.get_args(annotation)
         is_reference = is_reference or any(isinstance(mark, AgentReference) for mark in marks)

@@ -24,7 +24,7 @@ from typing import Any
 from star_agents.errors import RecipeError
 from star_agents.recipes.protocol import Recipe
 
-BUILT_IN = {"star": "star_agents.recipes.star:STAR"}
+BUILT_IN = {"star": "star_agents.recipes.star:STAR", "evol": "star_agents.recipes.evol:evol"}
 """Name to module and attribute."""
 GROUP = "star_agents.recipes"
 AnyRecipe = Recipe[Any]
