@@ -20,7 +20,7 @@ from star_agents.errors import AgentError, BudgetExhausted, ReplyUnreadable
 from star_agents.recipes.parts.elimination import answer_flaw, instruction_flaw
 from star_agents.recipes.protocol import Measure, Settings, Workbench, done, dropped, recipe, sft
 from star_agents.recipes.reads import TEXT, Choice, Reads
-from star_agents.records import Failure, FailureKind, Message, Outcome, Reward, Row, Sample, Seed, Trial
+from star_agents.records import Failure, Message, Outcome, Reward, Row, Sample, Seed, Trial
 from star_agents.text.content_hash import digest
 from star_agents.text.prompt_templates import PromptTemplates
 
@@ -31,7 +31,6 @@ OPERATORS: tuple[Operator, ...] = ("constraints", "deepen", "concretise", "reaso
 SEED = "seed"
 """Stands in the place of an operator for round 0."""
 EQUAL, DIFFERENT = "equal", "different"
-_KINDS: dict[str, FailureKind] = {"empty": "empty", "length": "length", "format": "format"}
 _PROMPTS = Path(__file__).parent / "prompts" / "evol"
 
 
@@ -189,7 +188,7 @@ class _Attempt:
             read = await self.bench.ask(agent, prompt, step=step, reads=reads)
         except ReplyUnreadable as error:
             self.cost_usd = None
-            failure = Failure(kind=_KINDS[error.kind], detail=f"{role} {agent}: {error}")
+            failure = replace(error.failure, detail=f"{role} {agent}: {error}")
             raise _Failed(failure, is_known=role != "judge") from error
         except AgentError as error:
             if isinstance(error, BudgetExhausted) or getattr(error, "is_outage", False):
