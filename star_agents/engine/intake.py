@@ -12,6 +12,7 @@ from typing import Any
 
 from star_agents.config.models import Config
 from star_agents.engine.engine import Line
+from star_agents.engine.stages import stages_of, why_not_taken
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import SeedsAdded, SeedsRejected
 from star_agents.limits.turns import Turns
@@ -90,9 +91,17 @@ def _writable(text: str) -> str:
 
 
 def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
-    """Seeds that this config could never bring to an outcome: no response, and no base pair that would write one."""
-    if any(pair.response != SEED for pair in config.base) or not config.draws_pairs:
-        return []
+    """Seeds that the first recipe could never bring to an outcome: of a kind that it does not take; or, for Star,
+    without a response, where no base pair would write one."""
+    first = next(iter(stages_of(config).values()))
+    fix = f"put a recipe that takes them first in `recipe`, or give {first.recipe.name} what it takes"
+    problems = [
+        Problem(where=seed.source or seed.id, field="", message=why, fix=fix)
+        for seed in seeds
+        if (why := why_not_taken(first, seed))
+    ]
+    if problems or first.recipe.name != "star" or any(pair.response != SEED for pair in config.base):
+        return problems
     fix = "add a base pair that calls an agent: `base_pairs: [{instruction: keep, response: NAME}]`"
     message = "has no response, and the only base pair takes the seed's own"
     return [
