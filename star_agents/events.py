@@ -250,6 +250,17 @@ class SeedReturned(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PromptChanged(Event):
+    """A seed that is worked again asks under a step what it did not ask there before: its recipe, prompt or parameters
+    have changed. What was answered then is kept, and not used."""
+
+    name: ClassVar[str] = "prompt_changed"
+    seed_id: str
+    step: str
+    agent: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentChanged(Event):
     """A deployment of an agent failed too often (``opened``), is tried again (``half-opened``), is up again
     (``closed``), or its provider asked for a rest (``paused``)."""

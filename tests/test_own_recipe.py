@@ -9,8 +9,10 @@ import pytest
 from lines import origin, read_jsonl, results, run
 from openai_server import Answer, Body, Move, OpenAIServer
 
+from star_agents.engine.batch import load_seeds, run_batch
 from star_agents.engine.configuration import read_config
-from star_agents.errors import ConfigError
+from star_agents.errors import ConfigError, SeedFileError
+from star_agents.events import Event, PromptChanged
 from star_agents.records import Document, Seed
 from star_agents.storage.reader import StoreReader
 
@@ -178,3 +180,41 @@ async def test_the_example_of_the_readme_runs_as_it_stands(tmp_path: Path) -> No
     assert len(rows) == 6
     assert {row["messages"][0]["content"] for row in rows} == {"What is it?", "Why is it?"}
     assert {origin(row)["recipe"] for row in rows} == {"mine"}
+
+
+async def test_a_recipe_that_asks_something_else_under_a_step_is_told_and_the_old_answer_is_not_taken_for_the_new(
+    tmp_path: Path,
+) -> None:
+    heard: list[Event] = []
+    async with OpenAIServer(respond) as server:
+        broken = ANSWER.replace("    return done", "    1 / 0\n    return done")
+        config = read_config(written(tmp_path, server.url, answer=broken))
+        await run(config, documents(1), tmp_path / "out")
+        (tmp_path / "new").mkdir()
+        changed = ANSWER.replace("seed.sample.question, step", "'Say: ' + seed.sample.question, step")
+        config = read_config(written(tmp_path / "new", server.url, answer=changed))
+        await run_batch(config, [], "test", tmp_path / "out", retry_dropped=True, console=None, hear=heard.append)
+    told = [one for one in heard if isinstance(one, PromptChanged)]
+    assert {(one.step, one.agent) for one in told} == {("answer", "a")}
+    assert len(told) == 2
+    answers = {row["messages"][-1]["content"] for row in read_jsonl(tmp_path / "out" / "dataset.jsonl")}
+    assert sum(answer.startswith("The answer to Say:") for answer in answers) == 2
+
+
+async def test_two_prompts_under_one_step_are_a_fault_of_the_recipe(tmp_path: Path) -> None:
+    twice = ANSWER.replace("    return done", "    await bench.ask('a', 'Else', step='answer')\n    return done")
+    async with OpenAIServer(respond) as server:
+        config = read_config(written(tmp_path, server.url, answer=twice))
+        await run(config, documents(1), tmp_path / "out")
+    (reason,) = {row["reason"] for row in read_jsonl(tmp_path / "out" / "rejected.jsonl")}
+    assert reason == "recipe answer asks two things under step 'answer'; give each call a step of its own"
+
+
+async def test_seeds_of_a_kind_that_the_first_recipe_does_not_take_are_refused_before_anything_is_spent(
+    tmp_path: Path,
+) -> None:
+    config = read_config(written(tmp_path, "http://127.0.0.1:1/v1"))
+    (tmp_path / "seeds.jsonl").write_text('{"instruction": "Why?", "output": "So."}\n{"document": "text"}\n')
+    with pytest.raises(SeedFileError, match=r"seeds.jsonl:1: recipe study takes document, and this is a sample"):
+        load_seeds(tmp_path / "seeds.jsonl", config, skip_bad=False, limit=None)
+    assert len(load_seeds(tmp_path / "seeds.jsonl", config, skip_bad=True, limit=None).seeds) == 1

@@ -50,6 +50,7 @@ from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
 from star_agents.scheduling.pools import Pools
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
+from star_agents.text.content_hash import digest
 
 Embed = Callable[[str], Awaitable[Vector | None]]
 T = TypeVar("T")
@@ -114,6 +115,7 @@ class Bench:
         self._embedding: Vector | None = None
         self._embedded = False
         self._draws: Counter[str] = Counter()
+        self._asked: dict[str, str] = {}
 
     @property
     def revision(self) -> int:
@@ -208,7 +210,9 @@ class Bench:
         for attempt in range(TRIES_TO_READ):
             key = (step, attempt, tuple(messages))
             with self._tries.call("agent", agent, key):
-                reply = await self._ask(agent, messages, step if not attempt else f"{step}:repair", sampling, form=form)
+                reply = await self._ask_alone(
+                    agent, messages, step if not attempt else f"{step}:repair", sampling, form
+                )
             flaw = self._what_is_wrong(reply, reads)
             if flaw is None:
                 return Read(value=reads.read(reply.text), reply=reply)
@@ -221,6 +225,20 @@ class Bench:
                 Message(role="user", content=f"That cannot be used: {flaw.detail}. Reply once more, and mend that."),
             ]
         raise AssertionError("the last try returns or raises")
+
+    async def _ask_alone(
+        self, agent: str, messages: Sequence[Message], step: str, sampling: dict[str, Any], form: ReplyForm | None
+    ) -> Reply:
+        """The one call of a step. Raises RecipeError where the recipe asks something else under the same step."""
+        asked = digest([agent, [message.to_dict() for message in messages], sampling])
+        if self._asked.setdefault(step, asked) != asked:
+            name = self.stage.recipe.name
+            raise RecipeError(f"recipe {name} asks two things under step {step!r}; give each call a step of its own")
+        replies = await self._calls.ask_many(
+            self._rooms.client, agent, messages, step, sampling, 1, form=form, is_only_call_of_step=True
+        )
+        self._tries.counted(agent, (step, tuple(messages), 0), replies[0].usage_doubt)
+        return replies[0]
 
     def _what_is_wrong(self, reply: Reply, reads: Reads[Any]) -> Failure | None:
         if (flaw := self._flaw(reply, "reply")) is not None:

@@ -21,7 +21,7 @@ from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.agents.reports import outcome_of
 from star_agents.agents.sampling import longest_reply
 from star_agents.errors import AgentError, AgentRefused, BudgetExhausted
-from star_agents.events import CallAnswered, CallFailed
+from star_agents.events import CallAnswered, CallFailed, PromptChanged
 from star_agents.limits.numbers import MOST_TOKENS
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
@@ -98,10 +98,13 @@ class PaidCalls:
         *,
         form: ReplyForm | None = None,
         is_dispensable: bool = False,
+        is_only_call_of_step: bool = False,
     ) -> list[Reply]:
         """``count`` replies to one prompt, from the journal or sent; raises what ``AgentClient.ask`` raises.
 
-        ``form`` is no part of the call's key: it says the same as the prompt, and servers differ in taking it.
+        Where it ``is_only_call_of_step``, another answer under that step is of a recipe or prompt that has changed
+        since: it is told, and never taken for this one's. ``form`` is no part of the call's key: it says the same as
+        the prompt, and servers differ in taking it.
         """
         parameters = client.parameters(agent, **overrides)
         told = [message.to_dict() for message in messages]
@@ -110,7 +113,10 @@ class PaidCalls:
         def admit(missing: int) -> AbstractAsyncContextManager[Admitted[list[Reply]]]:
             return client.admit(agent, messages, missing, form=form, is_dispensable=is_dispensable, **overrides)
 
-        return await self.replies(self.intents(agent, step, told, parameters, bound, count), admit, list)
+        intents = self.intents(agent, step, told, parameters, bound, count)
+        if is_only_call_of_step and await self._store.answered_otherwise(intents[0]):
+            self._bus.publish(PromptChanged(seed_id=self._seed_id, step=step, agent=agent))
+        return await self.replies(intents, admit, list)
 
     def intents(
         self,

@@ -42,6 +42,12 @@ def find_answers(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[st
     return {key: reply for key, reply in found if reply is not None}
 
 
+def answered_otherwise(connection: sqlite3.Connection, intent: Intent) -> bool:
+    """Whether the step of an intent has an answer to another prompt, and none to this one."""
+    row = execute(connection, "answered_otherwise", seed_id=intent.seed_id, step=intent.step, key=intent.key).fetchone()
+    return bool(row[0])
+
+
 def intend(connection: sqlite3.Connection, intents: Sequence[Intent], at: float) -> None:
     """Record that calls are about to be sent.
 

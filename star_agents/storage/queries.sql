@@ -148,6 +148,12 @@ SELECT 1 FROM seeds WHERE id = :id;
 -- The recorded reply of a call.
 SELECT reply FROM calls WHERE key = :key AND state = 'answered';
 
+-- answered_otherwise --
+-- Whether a step of a seed was answered to another prompt.
+SELECT EXISTS (
+    SELECT 1 FROM calls WHERE seed_id = :seed_id AND step = :step AND state = 'answered' AND key != :key
+) AND NOT EXISTS (SELECT 1 FROM calls WHERE key = :key AND state = 'answered');
+
 -- intend --
 -- Record that a call is about to be sent, once more if an earlier send was never answered.
 INSERT INTO calls (

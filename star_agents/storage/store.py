@@ -197,6 +197,10 @@ class Store:
         """The recorded replies of the calls that were answered. AgentRefused where a text was cleared."""
         return await self._writer.run(partial(journal.find_answers, keys=keys))
 
+    async def answered_otherwise(self, intent: Intent) -> bool:
+        """Whether the step of an intent has an answer to another prompt, and none to this one."""
+        return await self._writer.run(partial(journal.answered_otherwise, intent=intent))
+
     async def intend(self, intents: Sequence[Intent]) -> None:
         """Record that calls are about to be sent. StoreError where one is answered already."""
         await self._writer.run(lambda connection: journal.intend(connection, intents, self._now()))
