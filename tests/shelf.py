@@ -125,7 +125,9 @@ class Shelf:
     async def outcome(self, seq: int) -> Mapping[str, Any] | None:
         return await self.story(f"{seq:032x}")
 
-    async def curve(self) -> Mapping[str, Any]:
+    async def curve(self, pool: str) -> Mapping[str, Any] | None:
+        if pool not in ("star.pairs", "mine.style"):
+            return None
         mark = {"revision": 2, "seq": 0, "at": 1.7e9, "changes": ["~ candidates"]}
         return {"points": [{"seq": 0, "at": 1.7e9, "probabilities": {"keep/a": 1.0}}], "marks": [mark]}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from budget_limits import dollars
-from storage_samples import commit, intent, make_dropped, make_outcome, make_reply, make_seed
+from storage_samples import intent, keeping, make_dropped, make_outcome, make_reply, make_seed
 
 from star_agents.agents.budgets import Budgets, Charge
 from star_agents.config.reading import parse_config
@@ -39,8 +39,11 @@ class Working:
             self.accounts.hear(answered(reply, from_journal=from_journal))
 
     async def end(self, outcome: Outcome) -> None:
-        seq = await commit(self.store, outcome)
-        self.accounts.hear(OutcomeCommitted(seq=seq, outcome=outcome, probabilities={}, seconds=1.0))
+        committed = await self.store.commit_outcome(outcome, foresee=keeping({}), memory=None, revision=1)
+        new = committed.new_children
+        self.accounts.hear(
+            OutcomeCommitted(seq=committed.seq, outcome=outcome, probabilities={}, seconds=1.0, new_children=new)
+        )
 
     async def agree(self) -> None:
         store, accounts = self.store, self.accounts
@@ -78,6 +81,19 @@ async def test_the_sums_agree_with_the_store_from_an_empty_one_on_and_after_a_re
                 await working.call(f"{restart} {seed.id} b", "b", None)
                 await working.end(make_dropped(seed) if restart == 1 else make_outcome(seed))
             await working.agree()
+
+
+async def test_children_that_are_queued_are_in_the_sums_and_those_that_were_seeds_already_are_not(
+    tmp_path: Path,
+) -> None:
+    async with await Store.open(tmp_path) as store:
+        working = Working(store, await Accounts.of(store))
+        await working.add([make_seed(1), make_seed(2)])
+        for seed in await store.lease(2):
+            children = tuple(seed.child(make_seed(n).sample, recipe="next", kind="sample") for n in (7, 8))
+            await working.end(Outcome(seed_id=seed.id, kind="kept", recipe="mine", children=children))
+            await working.agree()
+        assert working.accounts.counts(await store.open_work()).waiting == 2
 
 
 COUNTS = Counts(

@@ -207,6 +207,8 @@ KEYS = {
         "best_pair",
         "best_agent",
         "gaps",
+        "recipes",
+        "pools",
         "referee",
         "failures",
         "held_because",

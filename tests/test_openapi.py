@@ -108,6 +108,7 @@ def test_what_a_daemon_at_work_answers_is_what_is_documented(base: str) -> None:
         "/v1/agents": "/v1/agents",
         "/v1/pairs": "/v1/pairs",
         "/v1/pairs/curve": "/v1/pairs/curve",
+        "/v1/pools/{pool}/curve": "/v1/pools/star.pairs/curve",
         "/v1/outcomes": "/v1/outcomes?limit=3",
         "/v1/outcomes/{seq}": "/v1/outcomes/1",
         "/v1/seeds/{id}": f"/v1/seeds/{seed_id}",

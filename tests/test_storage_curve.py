@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from star_agents.scheduling.policies import ThompsonPolicy
 from star_agents.storage import curve, ledger, tallies
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.recipe_tallies import RecipeTally
 from star_agents.storage.sql import execute
 from star_agents.storage.store import STORE_FILE, Store
 from star_agents.storage.tallies import GAP_BINS, Tallies, gap_bin
@@ -46,6 +48,7 @@ def end_seed(connection: sqlite3.Connection, number: int, weights: Mapping[str, 
     seed, state = make_seed(number), {"weights": weights}
     ledger.add_seeds(connection, [seed], 0.0)
     outcome = {"kind": "dropped", "reason": "", "pair": None, "pi": None, "cost_usd": 0.0, "payload": "{}"}
+    outcome |= {"recipe": "star"}
     found = execute(connection, "add_outcome", seed_id=seed.id, revision=1, at=float(number), **outcome).fetchone()
     execute(connection, "save_pool", pool=PAIRS, state=to_json(state), revision=1)
     curve.add_outcome_point(connection, PAIRS, state, seq=found[0], at=float(number), most=most)
@@ -192,6 +195,16 @@ def downgrade(connection: sqlite3.Connection) -> None:
         # Of version 5.
         "DROP INDEX calls_by_agent; ALTER TABLE calls DROP COLUMN reserved_tokens;"
         "CREATE INDEX calls_by_agent ON calls (agent); PRAGMA user_version = 3;"
+        # Of versions 9 and 10.
+        "DROP TABLE recipes; DROP TABLE measures;"
+        "DROP TABLE rows; DROP TABLE trials; DROP TABLE judgements; DROP TABLE rewards_due; DROP INDEX seeds_by_parent;"
+        "ALTER TABLE outcomes DROP COLUMN recipe; ALTER TABLE seeds DROP COLUMN kind;"
+        "ALTER TABLE seeds DROP COLUMN recipe; ALTER TABLE seeds DROP COLUMN labels;"
+        "ALTER TABLE seeds DROP COLUMN parent; ALTER TABLE seeds DROP COLUMN round;"
+        "ALTER TABLE seeds RENAME COLUMN content TO sample;"
+        "CREATE TABLE policy (id INTEGER PRIMARY KEY CHECK (id = 1), after_seq INTEGER NOT NULL,"
+        " revision INTEGER NOT NULL, state TEXT NOT NULL, start TEXT NOT NULL) STRICT;"
+        "INSERT INTO policy SELECT 1, after_seq, revision, state, start FROM pools; DROP TABLE pools;"
     )
 
 
@@ -232,7 +245,15 @@ def recount(committed: list[tuple[Outcome, bool]]) -> Tallies:
         both_orders=sum(both and vote.readable for vote, both in votes),
         agree=sum(both and vote.readable and vote.agreed for vote, both in votes),
         unreadable=sum(not vote.readable for vote, _ in votes),
+        recipes=_recipe(committed),
     )
+
+
+def _recipe(committed: list[tuple[Outcome, bool]]) -> tuple[RecipeTally, ...]:
+    """What Star did."""
+    kinds: Counter[str] = Counter(outcome.kind for outcome, _ in committed)
+    rows = kinds.total() - kinds["dropped"]
+    return (RecipeTally(name="star", outcomes=dict(kinds), rows={"sft": rows} if rows else {}),) if committed else ()
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,15 @@ async def test_agents_pairs_and_the_curve_are_parts_of_what_is_known() -> None:
     assert body["points"][0]["probabilities"] == {"keep/a": 1.0}
 
 
+async def test_every_pool_has_its_curve_and_one_that_there_never_was_has_none() -> None:
+    status, body = await call(Shelf(), "GET", "/v1/pools/mine.style/curve")
+    assert (status, body.keys()) == (200, {"points", "marks"})
+    for name in ("mine.colour", "..%2f..", "%00", "x" * 3000):
+        status, body = await call(Shelf(), "GET", f"/v1/pools/{name}/curve")
+        assert status in (400, 404), name
+    assert "GET /v1/status lists them" in (await call(Shelf(), "GET", "/v1/pools/mine.colour/curve"))[1]["detail"]
+
+
 async def test_pausing_is_a_switch_that_a_draining_daemon_does_not_have() -> None:
     shelf = Shelf()
     assert await call(shelf, "POST", "/v1/pause") == (200, {"state": "paused"})
@@ -674,7 +683,7 @@ async def test_the_page_is_asked_for_again_only_when_it_has_changed() -> None:
 
 async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_the_next_request_is_served() -> None:
     class Broken(Shelf):
-        async def curve(self) -> Mapping[str, Any]:
+        async def curve(self, pool: str) -> Mapping[str, Any]:
             raise KeyError(CANARY)
 
     async with served(Broken()) as client:

@@ -116,6 +116,7 @@ class Bench:
         self._embedded = False
         self._draws: Counter[str] = Counter()
         self._asked: dict[str, str] = {}
+        self._drawn: list[tuple[str, str]] = []
 
     @property
     def revision(self) -> int:
@@ -131,6 +132,11 @@ class Bench:
     def tried(self) -> tuple[Tried, ...]:
         """What was asked for this seed so far, and what of it failed."""
         return self._tries.tried
+
+    @property
+    def drawn(self) -> tuple[tuple[str, str], ...]:
+        """Pool and arm of every draw so far; a draw that was found recorded is one."""
+        return tuple(self._drawn)
 
     @property
     def seconds(self) -> float:
@@ -180,8 +186,10 @@ class Bench:
             key = f"{self.seed.id}:{step}"
             return list(self._rooms.pools.draw(name, count, key=key, without=self._rooms.client.unavailable()))
 
-        arms = await self.once(step, decide)
-        return tuple(str(arm) for arm in arms) if isinstance(arms, list) else ()
+        found = await self.once(step, decide)
+        arms = tuple(str(arm) for arm in found) if isinstance(found, list) else ()
+        self._drawn += [(name, arm) for arm in arms]
+        return arms
 
     async def once(self, step: str, decide: Callable[[], Plain]) -> Plain:
         """A decision that a second run of the seed finds made."""

@@ -195,7 +195,7 @@ class Line:
             stages = stages_of(config)
             settling = self.settling.prepared(config, stages)
             async with agents_exchanged(self.client, old, config):
-                revision = await settling.record(config)
+                revision = await settling.record(config, stages)
             crash_point("config_applied")
             self.settling.take_over(settling)
             self.config, self.revision, self.stages = config, revision, stages
@@ -230,7 +230,7 @@ class Line:
             return await self._settle(refused, PairBench(seed, first, self.rooms()))
         bench = PairBench(seed, stage, self.rooms(), is_last_try=is_last_try)
         try:
-            outcome = await worked(seed, bench, self.settling.pools.names)
+            outcome = await worked(seed, bench, self.settling.pools.arms)
             if outcome.kind == "kept" and outcome.winner is not None:
                 await bench.embedding()  # Asked for while the seed can still be put back.
         except BudgetExhausted as error:
@@ -293,7 +293,7 @@ class Line:
 
     async def _drop(self, bench: PairBench, error: AgentError) -> None:
         reason = f"{error.part or 'agents'}: {error}{self._returned.told(bench.seed.id)}"
-        outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=reason)
+        outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=reason, recipe=bench.stage.recipe.name)
         await self._settle(outcome, bench)
 
     def hear(self, event: Event) -> None:
@@ -370,7 +370,7 @@ class Line:
     async def _settle(self, outcome: Outcome, bench: PairBench) -> None:
         """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""
         embedding = await bench.embedding() if outcome.kind == "kept" and outcome.winner is not None else None
-        outcome = replace(outcome, cost_usd=bench.cost_usd, tried=bench.tried)
+        outcome = replace(outcome, cost_usd=bench.cost_usd, tried=bench.tried, drawn=bench.drawn)
         # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
         with anyio.CancelScope(shield=True):
             async with self.settling.turn:

@@ -38,6 +38,7 @@ async def status_of(line: Line, accounts: Accounts, insights: Insights, readers:
         tallies,
         line.client.states(),
         exams,
+        line.settling.pools.probabilities(),
     )
     rate, bank = heard["rate"], line.settling.scheduler.bank
     return {

@@ -13,7 +13,7 @@ from star_agents.bench.bench import Stage
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.memory_rows import memory_row, remembered
-from star_agents.engine.stages import arms_of
+from star_agents.engine.stages import arms_of, declarations_of
 from star_agents.process.crash_points import crash_point
 from star_agents.records import PAIRS, Outcome, Reward
 from star_agents.scheduling.memory import Vector
@@ -66,9 +66,10 @@ class Settling:
         pools = self.pools.prepared(config.evolution, arms, config.random_seed)
         return Settling(self._store, self.scheduler.prepared(config), pools)
 
-    async def record(self, config: Config) -> int:
-        """Record the config and what the pools are under it; return the revision."""
+    async def record(self, config: Config, stages: Mapping[str, Stage]) -> int:
+        """Record the config, what its recipes declare, and what the pools are under it; return the revision."""
         revision = await self._store.add_revision(*revision_of(config, os.environ))
+        await self._store.declare_recipes(declarations_of(stages))
         await self._store.save_pools({**self.scheduler.states(), **self.pools.states()}, revision)
         return revision
 

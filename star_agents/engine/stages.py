@@ -12,8 +12,9 @@ from star_agents.bench.bench import Stage
 from star_agents.bench.pairs import PairBench
 from star_agents.config.models import Config
 from star_agents.errors import RecipeError, ReplyUnreadable, StarAgentsError
+from star_agents.limits.numbers import MOST_MEASURED
 from star_agents.recipes.registry import find_chain
-from star_agents.records import Outcome, Row, Sample, Seed
+from star_agents.records import Declaration, Outcome, Row, Sample, Seed
 from star_agents.records.failures import one_line
 from star_agents.text.redaction import redactor
 
@@ -50,9 +51,30 @@ def why_not_taken(stage: Stage | None, seed: Seed) -> str:
     return f"recipe {stage.recipe.name} takes {' or '.join(sorted(takes))}, and this is a {seed.kind}"
 
 
-def completed(outcome: Outcome, stage: Stage, seed: Seed, pools: Collection[str]) -> Outcome:
-    """The outcome as it is committed: named, held to what the recipe declares, and children without a next stage as
-    rows of instructions.
+def declarations_of(stages: Mapping[str, Stage]) -> list[Declaration]:
+    """What the recipes of a chain say of themselves, for the store."""
+    return [
+        Declaration(recipe=name, takes=tuple(sorted(stage.recipe.takes)), measures=stage.recipe.measures)
+        for name, stage in stages.items()
+    ]
+
+
+def completed(
+    outcome: Outcome,
+    stage: Stage,
+    seed: Seed,
+    pools: Mapping[str, Collection[str]],
+    drawn: Collection[tuple[str, str]] = (),
+) -> Outcome:
+    """The outcome as it is committed: named, held to what the recipe declares, equal children once, and children
+    without a next stage as rows of instructions.
+
+    Args:
+        outcome: What the recipe gave.
+        stage: Whose outcome it is.
+        seed: Of what.
+        pools: The arms of every pool.
+        drawn: Pool and arm of what was drawn for the seed, be it from arms that agents.yaml no longer has.
 
     Raises:
         RecipeError: it breaks a rule.
@@ -65,30 +87,47 @@ def completed(outcome: Outcome, stage: Stage, seed: Seed, pools: Collection[str]
         for measure, value in trial.measures.items():
             if measure not in declared:
                 raise RecipeError(f"recipe {name} measures {measure!r}, which it does not declare")
-            if value is not None and not math.isfinite(value):
-                raise RecipeError(f"recipe {name} measured {measure!r} as {value}, which is no number")
+            if value is not None and not (math.isfinite(value) and abs(value) <= MOST_MEASURED):
+                raise RecipeError(f"recipe {name} measured {measure!r} as {value}, which is no number up to 1e15")
     earned = tuple(replace(one, pool=f"{name}.{one.pool}") for one in outcome.earned)
     for reward in earned:
-        if reward.pool not in pools:
-            raise RecipeError(f"recipe {name} rewards a pool {reward.pool!r} that it does not declare")
+        _check_arm(f"recipe {name} rewards", reward.pool, reward.arm, pools, drawn)
         if not 0 <= reward.value <= 1:
             raise RecipeError(f"recipe {name} rewards {reward.arm!r} with {reward.value}, and 0 to 1 is possible")
     if outcome.worth is not None and not 0 <= outcome.worth <= 1:
         raise RecipeError(f"recipe {name} says that the seed is worth {outcome.worth}, and 0 to 1 is possible")
-    rows, children = outcome.rows, outcome.children
+    first: dict[str, Seed] = {}
+    for child in outcome.children:
+        first.setdefault(child.id, child)
+        for pool, arm in child.labels.items():
+            if seed.labels.get(pool) != arm:
+                _check_arm(f"recipe {name} labels a child with", pool, arm, pools, drawn)
+    rows, children = outcome.rows, tuple(first.values())
     if children and not stage.next:
         rows, children = (*rows, *map(_as_row, children)), ()
     return replace(outcome, recipe=name, earned=earned, rows=rows, children=children)
 
 
-async def worked(seed: Seed, bench: PairBench, pools: Collection[str]) -> Outcome:
+def _check_arm(
+    what: str, pool: str, arm: str, pools: Mapping[str, Collection[str]], drawn: Collection[tuple[str, str]]
+) -> None:
+    if (pool, arm) in drawn:
+        return
+    if pool not in pools:
+        raise RecipeError(f"{what} a pool {pool!r} that it does not declare")
+    if arm not in pools[pool]:
+        raise RecipeError(f"{what} {arm!r} of pool {pool!r}, which has no such arm")
+
+
+async def worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[str]]) -> Outcome:
     """The outcome that a seed's recipe gives, held to what it declares.
 
     A fault of a recipe of somebody's own is told as one: the seed is dropped, and may be queued again once mended.
     """
     recipe = bench.stage.recipe
     try:
-        return completed(await recipe.work(seed, bench, bench.stage.settings), bench.stage, seed, pools)
+        outcome = await recipe.work(seed, bench, bench.stage.settings)
+        return completed(outcome, bench.stage, seed, pools, bench.drawn)
     except (ReplyUnreadable, RecipeError) as error:
         return Outcome(seed_id=seed.id, kind="dropped", reason=str(error), recipe=recipe.name)
     except StarAgentsError:

@@ -12,6 +12,7 @@ from star_agents.errors import StoreError
 from star_agents.records import PAIRS
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.recipe_tallies import probabilities_in_force
 
 
 def status_of_folder(folder: Path) -> dict[str, Any]:
@@ -21,8 +22,8 @@ def status_of_folder(folder: Path) -> dict[str, Any]:
         StoreError: there is no store, or nothing was worked on there yet.
     """
     with StoreReader(folder) as reader:
-        revisions, policy = reader.revisions(), reader.pools().get(PAIRS)
-        if not revisions or policy is None:
+        revisions, pools, tallies = reader.revisions(), reader.pools(), reader.tallies()
+        if not revisions:
             raise StoreError(f"{folder}: nothing was worked on here yet (start with `run` or `serve`)")
         config = kept_config(revisions[-1].config)
         budgets = budgets_of(config)
@@ -33,7 +34,8 @@ def status_of_folder(folder: Path) -> dict[str, Any]:
             reader.spend(),
             reader.pair_costs(),
             budgets.states(),
-            probabilities_of(config, policy.state),
-            reader.tallies(),
+            probabilities_of(config, pools[PAIRS].state) if PAIRS in pools else {},
+            tallies,
             exams=reader.exams(),
+            pools=probabilities_in_force(pools, tallies.recipes),
         )

@@ -23,7 +23,6 @@ from star_agents.engine.live_status import status_of
 from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
 from star_agents.observe.logs.feed import LogFeed, LogReader
-from star_agents.records import PAIRS
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.web.backend import NotNow
@@ -113,9 +112,9 @@ class Desk:
         story = await self.readers.ask(lambda reader: reader.story_of_outcome(seq))
         return None if story is None else story.to_dict()
 
-    async def curve(self) -> Mapping[str, Any]:
-        """The probability of every pair over time, and the edits of agents.yaml on the way."""
-        return await self.readers.ask(_curve)
+    async def curve(self, pool: str) -> Mapping[str, Any] | None:
+        """The probability of every arm of a pool over time, and the edits of agents.yaml on the way."""
+        return await self.readers.ask(partial(_curve, pool=pool))
 
     async def dataset(self, **wanted: Any) -> AsyncGenerator[bytes, None]:
         """The dataset as one file, in pieces; parameters as ``downloads.pieces`` has them."""
@@ -204,9 +203,11 @@ class Desk:
         return True
 
 
-def _curve(reader: StoreReader) -> dict[str, Any]:
+def _curve(reader: StoreReader, pool: str) -> dict[str, Any] | None:
+    if pool not in reader.pools():
+        return None
     revisions = [(one.id, one.after_seq, one.at, one.config) for one in reader.revisions()]
     return {
-        "points": [point.to_dict() for point in reader.curve(PAIRS)],
+        "points": [point.to_dict() for point in reader.curve(pool)],
         "marks": [mark.to_dict() for mark in config_marks(revisions)],
     }

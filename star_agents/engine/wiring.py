@@ -26,7 +26,7 @@ from star_agents.engine.accounts import budgets_of, restore_budgets
 from star_agents.engine.engine import Line
 from star_agents.engine.memory_rows import recalled
 from star_agents.engine.settling import INDEX_FILE
-from star_agents.engine.stages import arms_of, stages_of
+from star_agents.engine.stages import arms_of, declarations_of, stages_of
 from star_agents.events import (
     AgentThrottled,
     AgentUnthrottled,
@@ -211,10 +211,12 @@ async def _restore_pools(config: Config, store: Store, seeds_expected: int | Non
     scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
     if PAIRS in kept:
         scheduler.restore(kept[PAIRS])
-    arms = arms_of(stages_of(config), tuple(config.agents))
+    stages = stages_of(config)
+    arms = arms_of(stages, tuple(config.agents))
     pools = Pools(config.evolution, arms, draws_expected=seeds_expected, random_seed=config.random_seed)
     pools.restore(kept)
     revision = await store.add_revision(*revision_of(config, os.environ))
+    await store.declare_recipes(declarations_of(stages))
     await store.save_pools({**scheduler.states(), **pools.states()}, revision)
     return scheduler, pools, revision
 

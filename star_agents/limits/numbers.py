@@ -1,4 +1,4 @@
-"""The largest numbers that one call can bring: what is beyond them is no number of it, whoever says so."""
+"""The largest numbers that a call or a measure can bring: what is beyond them is none, whoever says so."""
 
 from __future__ import annotations
 
@@ -7,3 +7,5 @@ MOST_TOKENS = 100_000_000
 64 bits, have room for 90 billion such calls."""
 MOST_USD = 1e9
 """No call costs more."""
+MOST_MEASURED = 1e15
+"""No measure of a recipe is larger: sums of such numbers stay finite."""

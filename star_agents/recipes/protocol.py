@@ -33,6 +33,7 @@ from star_agents.records import (
     SeedKind,
     Trial,
 )
+from star_agents.records import Measure as Measure
 
 S = TypeVar("S", bound=Section)
 T = TypeVar("T")
@@ -43,19 +44,6 @@ Content = Sample | Document
 
 class Settings(Section):
     """Base of a recipe's settings: its section of agents.yaml, strict; the documentation of a field stands under it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Something that a recipe measures of its trials; page, metrics, log and report show it by this."""
-
-    name: str
-    low: float = 0.0
-    high: float = 1.0
-    better: Literal["high", "low", ""] = "high"
-    """Which way is better; empty where neither is."""
-    what: str = ""
-    """In a few words, for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Words as in the design: a *seed* becomes one *outcome*; on the way it gathers *t
 """
 
 from star_agents.records.flat import Flat
+from star_agents.records.measures import Declaration, Measure
 from star_agents.records.outcomes import Outcome, OutcomeKind
 from star_agents.records.replies import Reply
 from star_agents.records.samples import TOOL_RESULT, Document, Message, Role, Sample
@@ -32,12 +33,14 @@ __all__ = [
     "AgentPair",
     "Assessed",
     "Candidate",
+    "Declaration",
     "Document",
     "Draw",
     "Failure",
     "FailureKind",
     "Flat",
     "Judgement",
+    "Measure",
     "Message",
     "Outcome",
     "OutcomeKind",

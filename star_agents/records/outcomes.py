@@ -44,6 +44,8 @@ class Outcome:
     worth: float | None = None
     """In [0, 1]: what it is worth to the arms in the seed's labels, which were drawn for its parents; ``None``: that is
     not known. Where it has children, they speak for it."""
+    drawn: tuple[tuple[str, str], ...] = ()
+    """Pool and arm of every draw for this seed, Star's pairs aside."""
 
     @property
     def winner(self) -> Assessed | None:
@@ -67,6 +69,7 @@ class Outcome:
             "judgements": [judgement.to_dict() for judgement in self.judgements],
             "earned": [reward.to_dict() for reward in self.earned],
             "worth": self.worth,
+            "drawn": [list(one) for one in self.drawn],
         }
 
     @classmethod
@@ -87,4 +90,5 @@ class Outcome:
             judgements=tuple(Judgement.from_dict(one) for one in data.get("judgements", ())),
             earned=tuple(Reward.from_dict(reward) for reward in data.get("earned", ())),
             worth=data.get("worth"),
+            drawn=tuple((pool, arm) for pool, arm in data.get("drawn", ())),
         )

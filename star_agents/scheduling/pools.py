@@ -47,9 +47,9 @@ class Pools:
         }
 
     @property
-    def names(self) -> frozenset[str]:
-        """Of the pools that have arms."""
-        return frozenset(self._policies)
+    def arms(self) -> Mapping[str, tuple[str, ...]]:
+        """By pool, of those that have arms."""
+        return {name: self._arms[name] for name in self._policies}
 
     def restore(self, states: PoolStates) -> None:
         """Continue from kept states; arms that they do not know are new."""

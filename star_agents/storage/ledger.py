@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from star_agents.errors import StoreError
 from star_agents.records import Assessed, Judgement, Outcome, Reward, Row, Seed, Trial
-from star_agents.storage import curve, tallies
+from star_agents.storage import curve, recipe_tallies, tallies
 from star_agents.storage.rewards_due import settle_rewards
 from star_agents.storage.rows import MemoryRow
 from star_agents.storage.sql import execute
@@ -128,6 +128,7 @@ def commit_outcome(
         )
     tallies.add_outcome(connection, outcome, revision=revision, at=at)
     completed = settle_rewards(connection, outcome, is_new, lineage)
+    recipe_tallies.add_outcome(connection, outcome, completed=completed, new_children=sum(is_new.values()))
     pools = foresee(completed)
     for pool, state in pools.items():
         _save_pool(connection, pool, state, revision)

@@ -482,6 +482,53 @@ ON CONFLICT (name, item) DO UPDATE SET n = n + excluded.n;
 -- Every count.
 SELECT name, item, n FROM tallies;
 
+-- forget_tally --
+-- Count anew.
+DELETE FROM tallies WHERE name = :of AND item = :item;
+
+-- forget_stages --
+-- No recipe has a place in the chain.
+UPDATE recipes SET stage = NULL WHERE stage IS NOT NULL;
+
+-- declare_recipe --
+-- A recipe of the chain.
+INSERT INTO recipes (name, stage, takes) VALUES (:recipe, :stage, :takes)
+ON CONFLICT (name) DO UPDATE SET stage = excluded.stage, takes = excluded.takes;
+
+-- declared_recipes --
+-- Recipes that were declared: those of the chain in its order, then the others.
+SELECT name, stage, takes FROM recipes ORDER BY stage IS NULL, stage, name;
+
+-- declare_measure --
+-- A measure of a recipe; one of another range begins anew.
+INSERT INTO measures (recipe, name, place, what, better, low, high)
+VALUES (:recipe, :measure, :place, :what, :better, :low, :high)
+ON CONFLICT (recipe, name) DO UPDATE SET
+    place = excluded.place, what = excluded.what, better = excluded.better, low = excluded.low, high = excluded.high,
+    n = CASE WHEN :anew THEN 0 ELSE n END, total = CASE WHEN :anew THEN 0.0 ELSE total END;
+
+-- forget_measure --
+-- A measure that its recipe no longer declares; the trials keep it.
+DELETE FROM measures WHERE recipe = :recipe AND name = :measure;
+
+-- declared_measures --
+-- What recipes measure, and what came of it.
+SELECT recipe, name, what, better, low, high, n, total FROM measures ORDER BY recipe, place;
+
+-- ranges_of_recipe --
+-- The ranges of a recipe's measures.
+SELECT name, low, high FROM measures WHERE recipe = :recipe;
+
+-- add_measured --
+-- One value more.
+UPDATE measures SET n = n + 1, total = total + :value WHERE recipe = :recipe AND name = :measure;
+
+-- measures_of_recipe --
+-- What was measured of each trial of a recipe, in order.
+SELECT json_extract(t.payload, '$.measures')
+FROM trials AS t CROSS JOIN outcomes AS o ON o.seq = t.seq
+WHERE o.recipe = :recipe ORDER BY t.seq, t.ord;
+
 -- add_failures --
 -- Count tries of a part, or its failures for a reason; the first example stays.
 INSERT INTO failures (part, name, reason, n, example, at) VALUES (:part, :of, :reason, :n, :example, :at)

@@ -19,9 +19,9 @@ import anyio
 
 from star_agents.errors import ScorerError, StarAgentsError, StoreError
 from star_agents.process.crash_points import crash_point
-from star_agents.records import Outcome, Reply, Seed
+from star_agents.records import Declaration, Outcome, Reply, Seed
 from star_agents.records.failures import FailureCount, Tried
-from star_agents.storage import journal, ledger, quarantine, reads, retention, run_scope
+from star_agents.storage import journal, ledger, quarantine, reads, recipe_tallies, retention, run_scope
 from star_agents.storage.failure_tallies import failure_counts, set_left_out
 from star_agents.storage.file_systems import refuse_network_folder
 from star_agents.storage.ledger import Committed, Foresee, PoolStates
@@ -274,6 +274,10 @@ class Store:
     async def save_pools(self, pools: PoolStates, revision: int) -> None:
         """Keep states of pools that follow from no outcome: the first ones, and after a change of the config."""
         await self._writer.run(partial(ledger.save_pools, pools=pools, revision=revision))
+
+    async def declare_recipes(self, declared: Sequence[Declaration]) -> None:
+        """Keep what the recipes of the chain say of themselves, so that whoever reads the store knows it."""
+        await self._writer.run(partial(recipe_tallies.declare, declared=declared))
 
     async def load_pools(self) -> dict[str, PoolRow]:
         """The states of the pools as last saved, by name."""

@@ -1,4 +1,5 @@
-"""Sums over all outcomes, kept in the transaction that adds to them: gaps, verdicts, draws, what each pair won.
+"""Sums over all outcomes, kept in the transaction that adds to them: gaps, verdicts, draws, what each pair won,
+and what recipes did (``recipe_tallies``).
 
 A sum over a hundred thousand seeds is read as fast as one over ten. Every outcome counts, a dropped one that was
 queued again included.
@@ -14,7 +15,9 @@ from dataclasses import dataclass, field
 
 from star_agents.records import Outcome
 from star_agents.records.failures import FailureCount
+from star_agents.storage import recipe_tallies
 from star_agents.storage.failure_tallies import add_tried, failure_counts
+from star_agents.storage.recipe_tallies import ArmTally, RecipeTally
 from star_agents.storage.rows import per
 from star_agents.storage.sql import execute, queries
 from star_agents.text.plain_data import from_json
@@ -61,6 +64,10 @@ class Tallies:
     """Outcomes whose pairs were all drawn from the whole pool."""
     failures: tuple[FailureCount, ...] = ()
     """What was tolerated, by part and reason."""
+    recipes: tuple[RecipeTally, ...] = ()
+    """What each recipe did: those of the chain in its order, then others."""
+    pools: Mapping[str, Mapping[str, ArmTally]] = field(default_factory=dict[str, Mapping[str, ArmTally]])
+    """By pool and arm, Star's pairs aside."""
 
     @property
     def draws(self) -> int:
@@ -144,6 +151,8 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         hits=rows.get(("draws", "hits"), 0),
         misses=rows.get(("draws", "misses"), 0),
         failures=failure_counts(connection),
+        recipes=recipe_tallies.recipes(connection, rows),
+        pools=recipe_tallies.pools(rows),
     )
 
 

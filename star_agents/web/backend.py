@@ -110,8 +110,9 @@ class Backend(Protocol):
         """The story of the seed that has this outcome."""
         ...
 
-    async def curve(self) -> Plain:
-        """The probability of every pair over time: ``points``, and ``marks`` where agents.yaml was edited."""
+    async def curve(self, pool: str) -> Plain | None:
+        """The probability of every arm of a pool over time: ``points``, and ``marks`` where agents.yaml was edited;
+        ``None`` where there never was such a pool."""
         ...
 
     def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:

@@ -222,6 +222,59 @@ class FailureCount(Reply):
     """All of it in words."""
 
 
+class MeasureFacts(Reply):
+    """What came of something that a recipe measures of its trials."""
+
+    name: str
+    what: str
+    """In words."""
+    better: Literal["high", "low", ""]
+    """Which way is better; empty where neither is."""
+    low: float
+    """Where the histogram begins; what lies below counts in its first bin."""
+    high: float
+    """Where it ends; what lies above counts in its last bin."""
+    values: int
+    mean: float | None
+    sum: float
+    histogram: list[int]
+    """Values by bins of equal width."""
+
+
+class RecipeFacts(Reply):
+    """What a recipe did so far."""
+
+    takes: list[str]
+    """Kinds of seeds: `sample`, `instruction`, `document`."""
+    outcomes: dict[str, int]
+    """By kind."""
+    rows: dict[str, int]
+    """What it gave to the dataset, by shape: `sft`, `preference`, `reward`, `instruction`."""
+    children: int
+    """Seeds that it gave to the next recipe."""
+    trials: int
+    failed_trials: dict[str, int]
+    """By kind of failure."""
+    measures: dict[str, MeasureFacts]
+
+
+class Arm(Reply):
+    """What an arm of a pool was drawn for, and what it earned."""
+
+    probability: float | None
+    """Null for one that is gone."""
+    draws: int
+    rewards: int
+    mean_reward: float | None
+    """From 0 to 1; null before the first."""
+
+
+class Pool(Reply):
+    """What a recipe draws from."""
+
+    arms: dict[str, Arm]
+
+
 class Status(Reply):
     """Everything in numbers."""
 
@@ -253,6 +306,10 @@ class Status(Reply):
     best_agent: str | None
     gaps: dict[str, Any]
     """Histogram of IFD gaps: of what was chosen, and of the other candidates."""
+    recipes: dict[str, RecipeFacts]
+    """By name: those of the chain in its order, then those that are no longer in it."""
+    pools: dict[str, Pool]
+    """By `recipe.pool`; Star's pairs stand in `pairs`."""
     referee: dict[str, Any]
     """Verdicts and votes in numbers; ``exam``: how the judges did in theirs, and who could not sit it."""
     failures: list[FailureCount]

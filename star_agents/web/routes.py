@@ -107,6 +107,14 @@ ROUTES = (
         errors=(503,),
     ),
     Route(
+        method="GET",
+        path="/v1/pools/{pool}/curve",
+        handler=state.get_pool_curve,
+        summary="The probability of each arm of a pool over time; pools are named `recipe.pool`.",
+        answer=replies.Curve,
+        errors=(404, 503),
+    ),
+    Route(
         method="POST",
         path="/v1/pause",
         handler=state.post_pause,

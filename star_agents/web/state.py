@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from star_agents.errors import UsageError
+from star_agents.records import PAIRS
 from star_agents.web.backend import BACKEND
 from star_agents.web.problems import answer
 from star_agents.web.schemas import LogsQuery, Nothing
@@ -43,7 +44,16 @@ def _pair(probability: float | None, cost: Mapping[str, Any] | None) -> dict[str
 
 async def get_curve(request: web.Request, _: Nothing) -> web.Response:
     """Every pair's probability over time."""
-    return answer(await request.app[BACKEND].curve())
+    return answer(await request.app[BACKEND].curve(PAIRS) or {"points": [], "marks": []})
+
+
+async def get_pool_curve(request: web.Request, _: Nothing) -> web.Response:
+    """The probability of every arm of a pool over time."""
+    pool = request.match_info["pool"]
+    curve = await request.app[BACKEND].curve(pool)
+    if curve is None:
+        raise web.HTTPNotFound(text="there is no pool of that name; GET /v1/status lists them under `pools`")
+    return answer(curve)
 
 
 async def get_logs(request: web.Request, query: LogsQuery) -> web.Response:

@@ -106,5 +106,9 @@ def _measures(score: Mapping[str, Any] | None) -> Sequence[Any] | None:
     return None if score is None else [score[name] for name in names]
 
 
-READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {8: _read_version_8, 9: _read_version_9}
+READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {
+    8: _read_version_8,
+    9: _read_version_9,
+    10: _read_version_9,
+}
 """By schema version (``PRAGMA user_version``)."""

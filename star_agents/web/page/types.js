@@ -87,6 +87,31 @@
  */
 
 /**
+ * @typedef {Object} Measure
+ * @property {string} name
+ * @property {string} what in words
+ * @property {string} better `high`, `low` or empty
+ * @property {number} low where the histogram begins
+ * @property {number} high
+ * @property {number} values
+ * @property {number | null} mean
+ * @property {number[]} histogram
+ */
+
+/**
+ * @typedef {Object} Recipe
+ * @property {string[]} takes
+ * @property {Record<string, number>} outcomes
+ * @property {Record<string, number>} rows by shape
+ * @property {number} children
+ * @property {number} trials
+ * @property {Record<string, number>} failed_trials
+ * @property {Record<string, Measure>} measures
+ */
+
+/** @typedef {{probability: number | null, draws: number, rewards: number, mean_reward: number | null}} Arm */
+
+/**
  * @typedef {Object} Status
  * @property {string} version
  * @property {string} state `starting`, `ready`, `paused` or `draining`
@@ -108,6 +133,8 @@
  * @property {string | null} best_pair the one that is clear of all others; `null` where chance may order them
  * @property {string | null} best_agent
  * @property {Gaps} gaps
+ * @property {Record<string, Recipe>} recipes those of the chain in its order, then those that are gone
+ * @property {Record<string, {arms: Record<string, Arm>}>} pools by `recipe.pool`, Star's pairs aside
  * @property {Referee} referee
  * @property {FailureCount[]} failures
  * @property {string} held_because empty unless failures passed a limit
