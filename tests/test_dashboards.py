@@ -41,8 +41,15 @@ NOTHING_YET = {
     "star_agents_calls_reused_total",
     "star_agents_calls_total",
     "star_agents_deployment_changes_total",
+    "star_agents_pool_arms_left_out",
+    "star_agents_pool_draws_total",
+    "star_agents_pool_mean_reward",
+    "star_agents_pool_probability",
+    "star_agents_pool_rewards_total",
+    "star_agents_recipe_measure_bucket",
 }
-"""What a run without a fault leaves empty, in whole or (calls that failed) in part."""
+"""What a run of Star without a fault leaves empty, in whole or (calls that failed) in part: it has no measures or pools
+but its own."""
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -38,7 +39,7 @@ from star_agents.observe.logs.feed import LogFeed
 from star_agents.observe.logs.lines import LibraryLine
 from star_agents.observe.logs.log import Log
 from star_agents.observe.logs.repeats import Repeats
-from star_agents.observe.logs.table import line_kinds, table
+from star_agents.observe.logs.table import MEANINGS, line_kinds, table
 from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Sample
 from star_agents.text.redaction import Redactor, keep_secret, keep_secrets_of
 
@@ -117,6 +118,9 @@ async def test_every_line_of_a_real_run_has_exactly_the_fields_of_the_table(tmp_
     assert [{"n": n, **line} for n, line in enumerate(lines, start=1)] == feed.recent(limit=10_000)
     assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == lines
     assert_outcomes_tell_of_their_calls(lines)
+    named = re.findall(r"`([^`]+)`", MEANINGS["step"])
+    assert named
+    assert set(named) <= {line["step"] for line in lines if "step" in line}, "a step that is documented is one"
 
 
 def assert_outcomes_tell_of_their_calls(lines: list[dict[str, Any]]) -> None:
@@ -129,6 +133,7 @@ def assert_outcomes_tell_of_their_calls(lines: list[dict[str, Any]]) -> None:
         assert outcome["calls_failed"] >= len(failed)  # equal ones beyond five a minute are not logged
         assert outcome["completion_tokens"] == sum(one["completion_tokens"] for one in calls)
         assert outcome["seconds"] > 0
+        assert (outcome["recipe"], outcome["rows"], outcome["children"]) == ("star", outcome["kind"] != "dropped", 0)
 
 
 def test_problems_are_sentences_and_no_more_than_twenty() -> None:

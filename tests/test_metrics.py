@@ -377,3 +377,51 @@ async def test_a_step_that_holds_the_loop_is_seen() -> None:
                 await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
     assert max(heard) >= 0.05
+
+
+# Recipes
+
+ARM = {"probability": 0.25, "draws": 4, "rewards": 2, "mean_reward": 0.5}
+MEASURE = {"low": -1.0, "high": 1.0, "histogram": [1, 0, 2, 1], "values": 4, "mean": 0.1, "sum": 0.4}
+RECIPE = {
+    "takes": ["document"],
+    "in_chain": True,
+    "outcomes": {"kept": 3, "base": 0, "dropped": 1},
+    "rows": {"sft": 7, "preference": 2},
+    "children": 5,
+    "measures": {"words": MEASURE},
+}
+
+
+def with_recipes(arms: dict[str, Any]) -> dict[str, Any]:
+    gone = {**RECIPE, "in_chain": False}
+    return {**STATUS, "recipes": {"mine": RECIPE, "gone": gone}, "pools": {"mine.style": {"arms": arms}}}
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+async def test_recipes_are_told_by_what_they_declare_and_those_that_are_gone_are_not(accept: str) -> None:
+    told = await scrape(Metrics("1.2.3"), with_recipes({"plain": ARM, "gone": {**ARM, "probability": None}}), accept)
+    told = {name.removeprefix("star_agents_"): metric for name, metric in told.items()}
+    assert values(told["recipe_outcomes"]) == {("kept", "mine"): 3, ("base", "mine"): 0, ("dropped", "mine"): 1}
+    assert values(told["recipe_rows"]) == {("mine", "sft"): 7, ("mine", "preference"): 2}
+    assert values(told["recipe_children"]) == {("mine",): 5}
+    buckets = {sample.labels["le"]: sample.value for sample in told["recipe_measure"].samples}
+    assert buckets == {"-0.5": 1, "0.0": 1, "0.5": 3, "+Inf": 4}
+    assert {sample.labels["measure"] for sample in told["recipe_measure"].samples} == {"words"}
+    pools = {name: values(told[f"pool_{name}"]) for name in ("probability", "draws", "rewards", "mean_reward")}
+    label = ("plain", "mine.style")
+    assert pools == {
+        "probability": {label: 0.25},
+        "draws": {label: 4},
+        "rewards": {label: 2},
+        "mean_reward": {label: 0.5},
+    }
+
+
+async def test_a_pool_of_many_arms_has_series_for_some_and_says_how_many_have_none() -> None:
+    arms = {f"arm {number} \ud800\n{'x' * 5000}": ARM for number in range(150)}
+    told = await scrape(Metrics("1.2.3"), with_recipes(arms))
+    names = [sample.labels["arm"] for sample in told["star_agents_pool_probability"].samples]
+    assert len(names) == len(set(names)) == 100
+    assert max(map(len, names)) <= 80
+    assert values(told["star_agents_pool_arms_left_out"]) == {("mine.style",): 50}

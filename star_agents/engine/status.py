@@ -144,6 +144,7 @@ def _recipe(recipe: RecipeTally) -> dict[str, Any]:
     """What a recipe did, and its measures in the order in which it declares them."""
     return {
         "takes": list(recipe.takes),
+        "in_chain": recipe.in_chain,
         "outcomes": {kind: recipe.outcomes.get(kind, 0) for kind in ("kept", "base", "dropped")},
         "rows": dict(recipe.rows),
         "children": recipe.children,

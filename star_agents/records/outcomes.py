@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from star_agents.records.failures import Tried
 from star_agents.records.seeds import Seed
 from star_agents.records.star import Assessed
-from star_agents.records.trials import Judgement, Reward, Row, Trial
+from star_agents.records.trials import Judgement, Reward, Row, RowShape, Trial
 
 OutcomeKind = Literal["kept", "base", "dropped"]
 
@@ -51,6 +51,11 @@ class Outcome:
     def winner(self) -> Assessed | None:
         """The chosen candidate."""
         return None if self.chosen is None else self.candidates[self.chosen]
+
+    @property
+    def shapes(self) -> tuple[RowShape, ...]:
+        """Of every row that it gives to the dataset; a chosen candidate is one to fine-tune on."""
+        return (*(row.shape for row in self.rows), *(() if self.winner is None else ("sft",)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store, where the children stand as seeds."""

@@ -110,9 +110,7 @@ def count(outcome: Outcome, *, completed: Sequence[Reward], new_children: int) -
     """What one outcome adds, its measures aside. Pure."""
     recipe = outcome.recipe
     counted = Counter({_key(_OUTCOMES, recipe, outcome.kind): 1})
-    counted.update(_key(_ROWS, recipe, row.shape) for row in outcome.rows)
-    if outcome.winner is not None:
-        counted[_key(_ROWS, recipe, "sft")] += 1
+    counted.update(_key(_ROWS, recipe, shape) for shape in outcome.shapes)
     if new_children:
         counted[_key(_CHILDREN, recipe)] += new_children
     counted.update(_key(_TRIALS, recipe, one.failure.kind if one.failure else "") for one in outcome.trials)

@@ -30,6 +30,7 @@ from star_agents.events import (
     SeedsAdded,
     SeedsRejected,
 )
+from star_agents.web.recipe_metrics import recipe_families
 from star_agents.web.status_metrics import PREFIX, Status, configured_agents, configured_pairs, families
 
 CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
@@ -233,3 +234,4 @@ class _Scrape(Collector):
             metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
             yield metric
         yield from families(self._status)
+        yield from recipe_families(self._status)

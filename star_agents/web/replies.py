@@ -246,6 +246,8 @@ class RecipeFacts(Reply):
 
     takes: list[str]
     """Kinds of seeds: `sample`, `instruction`, `document`."""
+    in_chain: bool
+    """Whether agents.yaml has it; what is no longer there keeps its numbers."""
     outcomes: dict[str, int]
     """By kind."""
     rows: dict[str, int]

@@ -22,7 +22,7 @@ Row = tuple[Mapping[str, str], float | None]
 """Labels and value; ``None``: not known, and so no sample."""
 
 
-class _Reading(NamedTuple):
+class Reading(NamedTuple):
     """A metric that is one number of the snapshot."""
 
     kind: Kind
@@ -33,53 +33,53 @@ class _Reading(NamedTuple):
 
 
 _NUMBERS = (
-    _Reading("gauge", "start_time_seconds", "When the daemon started, in seconds since 1970.", "started_at"),
-    _Reading("counter", "cost_usd", "US dollars that answered calls cost, where the price is known.", "cost.usd"),
-    _Reading("counter", "unpriced_calls", "Answered calls whose price nobody knows.", "cost.calls_of_unknown_price"),
-    _Reading("gauge", "calls_pending", "Calls sent whose answer is not recorded yet.", "calls.pending"),
-    _Reading(
+    Reading("gauge", "start_time_seconds", "When the daemon started, in seconds since 1970.", "started_at"),
+    Reading("counter", "cost_usd", "US dollars that answered calls cost, where the price is known.", "cost.usd"),
+    Reading("counter", "unpriced_calls", "Answered calls whose price nobody knows.", "cost.calls_of_unknown_price"),
+    Reading("gauge", "calls_pending", "Calls sent whose answer is not recorded yet.", "calls.pending"),
+    Reading(
         "gauge", "calls_maybe_paid_twice", "Calls sent again after a kill took the answer.", "calls.maybe_paid_twice"
     ),
-    _Reading("counter", "referee_both_orders", "Votes given in both orders.", "referee.both_orders"),
-    _Reading("counter", "referee_agreements", "Votes in which both orders said the same.", "referee.agree"),
-    _Reading("counter", "referee_unreadable", "Votes with a reply that held no verdict.", "referee.unreadable"),
-    _Reading("gauge", "memory_items", "Instructions in the memory bank.", "memory.size"),
-    _Reading("counter", "memory_draws", "Draws of pairs, one for each seed that is worked.", "memory.draws"),
-    _Reading("counter", "memory_hits", "Draws in which the memory bank proposed a pair.", "memory.hits"),
-    _Reading("gauge", "scorer_workers", "Scorer processes that run.", "scorer.workers"),
-    _Reading("gauge", "scorer_waiting_samples", "Samples that wait for the scorer.", "scorer.waiting"),
-    _Reading("gauge", "scorer_oldest_wait_seconds", "Age of the oldest that waits.", "scorer.oldest_seconds"),
-    _Reading("counter", "scorer_samples", "Samples scored and texts embedded.", "scorer.answered"),
-    _Reading("counter", "scorer_tokens", "Tokens that went through the scorer models.", "scorer.tokens"),
-    _Reading("counter", "scorer_deaths", "Scorer processes that died or hung and were replaced.", "scorer.deaths"),
-    _Reading("counter", "scorer_busy_seconds", "Time in requests, over all processes.", "scorer.busy_seconds"),
-    _Reading("gauge", "scorer_pack_fill_ratio", "Tokens per row of the packs.", "scorer.pack_fill"),
-    _Reading("gauge", "scorer_memory_peak_bytes", "Main memory of the processes at the most.", "scorer.memory"),
-    _Reading("gauge", "scorer_gpu_memory_peak_bytes", "GPU memory of the processes at the most.", "scorer.gpu_memory"),
-    _Reading("gauge", "store_wal_bytes", "Size of the store's write-ahead log.", "store.wal_bytes"),
-    _Reading("gauge", "store_file_bytes", "Size of the store's file.", "store.file_bytes"),
-    _Reading("gauge", "config_revision", "Revision of agents.yaml that is in force.", "revision"),
+    Reading("counter", "referee_both_orders", "Votes given in both orders.", "referee.both_orders"),
+    Reading("counter", "referee_agreements", "Votes in which both orders said the same.", "referee.agree"),
+    Reading("counter", "referee_unreadable", "Votes with a reply that held no verdict.", "referee.unreadable"),
+    Reading("gauge", "memory_items", "Instructions in the memory bank.", "memory.size"),
+    Reading("counter", "memory_draws", "Draws of pairs, one for each seed that is worked.", "memory.draws"),
+    Reading("counter", "memory_hits", "Draws in which the memory bank proposed a pair.", "memory.hits"),
+    Reading("gauge", "scorer_workers", "Scorer processes that run.", "scorer.workers"),
+    Reading("gauge", "scorer_waiting_samples", "Samples that wait for the scorer.", "scorer.waiting"),
+    Reading("gauge", "scorer_oldest_wait_seconds", "Age of the oldest that waits.", "scorer.oldest_seconds"),
+    Reading("counter", "scorer_samples", "Samples scored and texts embedded.", "scorer.answered"),
+    Reading("counter", "scorer_tokens", "Tokens that went through the scorer models.", "scorer.tokens"),
+    Reading("counter", "scorer_deaths", "Scorer processes that died or hung and were replaced.", "scorer.deaths"),
+    Reading("counter", "scorer_busy_seconds", "Time in requests, over all processes.", "scorer.busy_seconds"),
+    Reading("gauge", "scorer_pack_fill_ratio", "Tokens per row of the packs.", "scorer.pack_fill"),
+    Reading("gauge", "scorer_memory_peak_bytes", "Main memory of the processes at the most.", "scorer.memory"),
+    Reading("gauge", "scorer_gpu_memory_peak_bytes", "GPU memory of the processes at the most.", "scorer.gpu_memory"),
+    Reading("gauge", "store_wal_bytes", "Size of the store's write-ahead log.", "store.wal_bytes"),
+    Reading("gauge", "store_file_bytes", "Size of the store's file.", "store.file_bytes"),
+    Reading("gauge", "config_revision", "Revision of agents.yaml that is in force.", "revision"),
 )
 _OF_AN_AGENT = (
-    _Reading("counter", "agent_cost_usd", "US dollars that the agent's answered calls cost.", "usd"),
-    _Reading("gauge", "agent_in_flight_calls", "Calls that the agent works on.", "in_flight"),
-    _Reading("gauge", "agent_queued_calls", "Calls that wait for the agent.", "queued"),
-    _Reading(
+    Reading("counter", "agent_cost_usd", "US dollars that the agent's answered calls cost.", "usd"),
+    Reading("gauge", "agent_in_flight_calls", "Calls that the agent works on.", "in_flight"),
+    Reading("gauge", "agent_queued_calls", "Calls that wait for the agent.", "queued"),
+    Reading(
         "counter", "agent_candidates", "Candidates of pairs that the agent is part of, base pairs aside.", "candidates"
     ),
-    _Reading("counter", "agent_wins", "Those of its candidates that were chosen.", "wins"),
+    Reading("counter", "agent_wins", "Those of its candidates that were chosen.", "wins"),
 )
 _OF_A_PAIR = (
-    _Reading("counter", "pair_candidates", "Candidates that the pair wrote.", "candidates"),
-    _Reading("counter", "pair_wins", "Candidates of the pair that were chosen.", "wins"),
-    _Reading("counter", "pair_cost_usd", "US dollars that the pair's candidates cost, where known.", "usd"),
+    Reading("counter", "pair_candidates", "Candidates that the pair wrote.", "candidates"),
+    Reading("counter", "pair_wins", "Candidates of the pair that were chosen.", "wins"),
+    Reading("counter", "pair_cost_usd", "US dollars that the pair's candidates cost, where known.", "usd"),
 )
 _UNITS = ("usd", "calls", "tokens")
 _OF_A_BUDGET = {
     unit: (
-        _Reading("gauge", f"budget_limit_{unit}", "What may be spent.", "limit"),
-        _Reading("gauge", f"budget_spent_{unit}", "What is spent.", "spent"),
-        _Reading("gauge", f"budget_reserved_{unit}", "What calls in flight may still take.", "reserved"),
+        Reading("gauge", f"budget_limit_{unit}", "What may be spent.", "limit"),
+        Reading("gauge", f"budget_spent_{unit}", "What is spent.", "spent"),
+        Reading("gauge", f"budget_reserved_{unit}", "What calls in flight may still take.", "reserved"),
     )
     for unit in _UNITS
 }
@@ -88,15 +88,15 @@ _OF_A_BUDGET = {
 def families(status: Status) -> Iterator[Metric]:
     """Every metric of a snapshot (what `GET /v1/status` answers)."""
     for number in _NUMBERS:
-        yield _family(number.kind, number.name, number.text, [({}, _at(status, number.path))])
+        yield family(number.kind, number.name, number.text, [({}, _at(status, number.path))])
     yield from _line(status)
     yield from _agents(status)
     yield from _pairs(status)
     budgets = [({"budget": budget["key"]}, budget) for budget in status.get("budgets", ())]
-    for unit, readings in _OF_A_BUDGET.items():
-        yield from _readings(readings, [(label, budget) for label, budget in budgets if budget["unit"] == unit])
+    for unit, of_a_budget in _OF_A_BUDGET.items():
+        yield from readings(of_a_budget, [(label, budget) for label, budget in budgets if budget["unit"] == unit])
     reached = [(label, float(bool(budget["reached"]))) for label, budget in budgets]
-    yield _family("gauge", "budget_reached", "1 where a call was refused for want of this budget.", reached)
+    yield family("gauge", "budget_reached", "1 where a call was refused for want of this budget.", reached)
     yield _verdicts(status)
     yield from _failures(status)
     yield _gaps(status)
@@ -105,27 +105,27 @@ def families(status: Status) -> Iterator[Metric]:
 
 def _line(status: Status) -> Iterator[Metric]:
     state, seeds = status.get("state"), status.get("seeds", {})
-    yield _family("gauge", "state", "1 for the state that the daemon is in.", _one_hot("state", STATES, state))
+    yield family("gauge", "state", "1 for the state that the daemon is in.", _one_hot("state", STATES, state))
     open_ones = [({"state": name}, seeds.get(name)) for name in ("waiting", "working", "quarantined")]
-    yield _family("gauge", "seeds", "Seeds that have no outcome yet.", open_ones)
+    yield family("gauge", "seeds", "Seeds that have no outcome yet.", open_ones)
     ends = [({"outcome": name}, seeds.get(name)) for name in ("kept", "base", "dropped")]
-    yield _family("counter", "outcomes", "Outcomes committed, by what became of the seed.", ends)
+    yield family("counter", "outcomes", "Outcomes committed, by what became of the seed.", ends)
     if "waiting_for" in status:
         text = "1 while an outage, a budget or a pause keeps the line from taking seeds."
-        yield _family("gauge", "line_resting", text, [({}, float(status["waiting_for"] is not None))])
+        yield family("gauge", "line_resting", text, [({}, float(status["waiting_for"] is not None))])
     if "config_problems" in status:
         text = "1 where agents.yaml as it stands is in force, 0 where its last edit cannot be used."
-        yield _family("gauge", "config_last_reload_success", text, [({}, float(not status["config_problems"]))])
+        yield family("gauge", "config_last_reload_success", text, [({}, float(not status["config_problems"]))])
     troubles = _at(status, "scorer.troubles")
     if troubles is not None:
         text = "Scorer processes that are missing."
-        yield _family("gauge", "scorer_troubles", text, [({}, float(len(troubles)))])
+        yield family("gauge", "scorer_troubles", text, [({}, float(len(troubles)))])
 
 
 def _agents(status: Status) -> Iterator[Metric]:
     known = configured_agents(status)
     agents = [(name, told) for name, told in status.get("agents", {}).items() if known is None or name in known]
-    yield from _readings(_OF_AN_AGENT, [({"agent": name}, told) for name, told in agents])
+    yield from readings(_OF_AN_AGENT, [({"agent": name}, told) for name, told in agents])
     up, limits, deployments = [], [], []
     for name, told in agents:
         if "deployments" not in told:
@@ -135,18 +135,18 @@ def _agents(status: Status) -> Iterator[Metric]:
         up.append((label, float(not told["is_down"])))
         limits.append((label, float(sum(one["limit"] for one in told["deployments"]))))
         deployments += [({**label, "state": state}, float(breakers.count(state))) for state in _BREAKERS]
-    yield _family("gauge", "agent_up", "1 where some deployment of the agent takes calls.", up)
-    yield _family("gauge", "agent_call_limit", "Calls that the agent may have in flight at the moment.", limits)
-    yield _family("gauge", "agent_deployments", "Deployments by the state of their breaker.", deployments)
+    yield family("gauge", "agent_up", "1 where some deployment of the agent takes calls.", up)
+    yield family("gauge", "agent_call_limit", "Calls that the agent may have in flight at the moment.", limits)
+    yield family("gauge", "agent_deployments", "Deployments by the state of their breaker.", deployments)
 
 
 def _pairs(status: Status) -> Iterator[Metric]:
     known = configured_pairs(status)
     costs = status.get("pair_costs", {}).items()
     told = [({"pair": name}, cost) for name, cost in costs if known is None or name in known]
-    yield from _readings(_OF_A_PAIR, told)
+    yield from readings(_OF_A_PAIR, told)
     rows = [({"pair": name}, value) for name, value in status.get("pairs", {}).items()]
-    yield _family("gauge", "pair_probability", "Probability with which the pair is drawn (Eq. 8).", rows)
+    yield family("gauge", "pair_probability", "Probability with which the pair is drawn (Eq. 8).", rows)
 
 
 def configured_agents(status: Status) -> frozenset[str] | None:
@@ -165,7 +165,7 @@ def _verdicts(status: Status) -> Metric:
     referee = status.get("referee") or {}
     ends = {"win": "wins", "tie": "ties", "loss": "losses"}
     rows = [({"outcome": outcome}, referee.get(key)) for outcome, key in ends.items()]
-    return _family("counter", "referee_verdicts", "Verdicts on a candidate against the base.", rows)
+    return family("counter", "referee_verdicts", "Verdicts on a candidate against the base.", rows)
 
 
 def _failures(status: Status) -> Iterator[Metric]:
@@ -180,13 +180,13 @@ def _failures(status: Status) -> Iterator[Metric]:
             failures[key] = failures.get(key, 0) + one["failures"]
     text = "Calls, votes, samples and vectors that failed and were done without."
     rows = [({"part": part, "agent": name}, float(n)) for (part, name), n in failures.items()]
-    yield _family("counter", "tolerated_failures", text, rows)
+    yield family("counter", "tolerated_failures", text, rows)
     text = "What was asked of the same parts, whatever came of it; told once something failed."
     rows = [({"part": part, "agent": name}, float(n)) for (part, name), n in tries.items()]
-    yield _family("counter", "tolerated_failure_tries", text, rows)
+    yield family("counter", "tolerated_failure_tries", text, rows)
     if "held_because" in status:
         text = "1 while failures beyond failure_limits keep the line from taking seeds."
-        yield _family("gauge", "failure_hold", text, [({}, float(bool(status["held_because"])))])
+        yield family("gauge", "failure_hold", text, [({}, float(bool(status["held_because"])))])
 
 
 def _gaps(status: Status) -> Metric:
@@ -212,13 +212,15 @@ def _commits(status: Status) -> Metric:
     return metric
 
 
-def _readings(readings: Sequence[_Reading], told: Sequence[tuple[Mapping[str, str], Status]]) -> Iterator[Metric]:
-    for one in readings:
+def readings(wanted: Sequence[Reading], told: Sequence[tuple[Mapping[str, str], Status]]) -> Iterator[Metric]:
+    """A metric for each reading, with a sample for each thing that is told of."""
+    for one in wanted:
         rows = [(labels, _at(values, one.path)) for labels, values in told]
-        yield _family(one.kind, one.name, one.text, rows)
+        yield family(one.kind, one.name, one.text, rows)
 
 
-def _family(kind: Kind, name: str, text: str, rows: Iterable[Row]) -> Metric:
+def family(kind: Kind, name: str, text: str, rows: Iterable[Row]) -> Metric:
+    """One metric; ``name`` without its prefix."""
     metric = Metric(PREFIX + name, text, kind)
     sample = metric.name + ("_total" if kind == "counter" else "")
     for labels, value in rows:

@@ -15,8 +15,11 @@ class OutcomeLine(TypedDict, total=False):
     seq: int
     """Place in the order in which outcomes took effect."""
     seed_id: str
+    recipe: str
+    """Which recipe worked it."""
     kind: str
-    """``kept``: a sampled pair's candidate; ``base``: a base pair's; ``dropped``: nothing usable, see ``reason``."""
+    """``kept``: something came of it, by Star a sampled pair's candidate; ``base``: a base pair's; ``dropped``:
+    nothing, see ``reason``."""
     reason: str
     """Why it was dropped; empty otherwise."""
     pair: str | None
@@ -45,6 +48,10 @@ class OutcomeLine(TypedDict, total=False):
     calls_failed: int
     prompt_tokens: int
     completion_tokens: int
+    rows: int
+    """What it gave to the dataset."""
+    children: int
+    """Seeds that it gave to the next recipe; those that were seeds already do not count."""
     cost_usd: float | None
     """What the seed's calls cost; null where a price is unknown."""
     content: list[Any]
@@ -111,6 +118,7 @@ def outcome_fields(event: OutcomeCommitted, count: CallCount) -> OutcomeLine:
     return {
         "seq": event.seq,
         "seed_id": outcome.seed_id,
+        "recipe": outcome.recipe,
         "kind": outcome.kind,
         "reason": outcome.reason,
         "pair": winner.candidate.pair.name if winner else None,
@@ -129,6 +137,8 @@ def outcome_fields(event: OutcomeCommitted, count: CallCount) -> OutcomeLine:
         "calls_failed": count.calls_failed,
         "prompt_tokens": count.prompt_tokens,
         "completion_tokens": count.completion_tokens,
+        "rows": len(outcome.shapes),
+        "children": event.new_children,
         "cost_usd": outcome.cost_usd,
     }
 

@@ -55,7 +55,7 @@ MEANINGS = {
     "seed_id": "The seed",
     "source": "File or request that it came from",
     "state": "`starting`, `ready`, `paused`, `draining` or `stopped`",
-    "step": "What the call is for, such as `write:keep/gpt`",
+    "step": "What the call is for, such as `respond`, or `judge:keep/b:ab:0`: of which candidate, order and try",
     "what": "`opened`, `half-opened`, `closed` or `paused`",
 }
 _TYPES = {

@@ -101,6 +101,7 @@
 /**
  * @typedef {Object} Recipe
  * @property {string[]} takes
+ * @property {boolean} in_chain whether agents.yaml has it
  * @property {Record<string, number>} outcomes
  * @property {Record<string, number>} rows by shape
  * @property {number} children
