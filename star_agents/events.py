@@ -163,6 +163,15 @@ class ConfigMended(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigNoted(Event):
+    """A key of agents.yaml stands at an old place of it, which the next release no longer takes: line, old and new
+    name, and the command that prints the file rewritten."""
+
+    name: ClassVar[str] = "config_noted"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PriceNoted(Event):
     """An agent counts as free because its server is near, or nobody knows its price; told once, before it is called."""
 

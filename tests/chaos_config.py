@@ -28,6 +28,7 @@ from star_agents.cli.main import PROBLEMS_SHOWN
 from star_agents.config.lines import lines_from
 from star_agents.config.models import AgentConfig, Config
 from star_agents.config.reading import MAX_BYTES, config_digest, read_config
+from star_agents.config.star import RefereeConfig
 from star_agents.engine.accounts import limits_of
 from star_agents.engine.wiring import PROVIDERS
 from star_agents.errors import ConfigError, Problem
@@ -38,10 +39,11 @@ agents:
   poet: {model: offline/poet, roles: [response], temperature: 0.5, max_tokens: 100}
   far: {model: openai/m, api_base: 'http://127.0.0.1:9/v1', api_key: os.environ/LINE_TEST_KEY, timeout_s: 1, retries: 0}
   judge: {model: offline/referee, roles: []}
-referee: {agents: [judge], exam: 'off'}
-selection: referee
 memory: {embedder: hashing}
-candidates: 1
+star:
+  referee: {agents: [judge], exam: 'off'}
+  selection: referee
+  candidates: 1
 """
 SECONDS_AT_MOST = 2.0
 """Of CPU, for a text of any size: one is promised, and a busy machine takes twice as long."""
@@ -200,7 +202,7 @@ def _sections() -> dict[str, type[BaseModel]]:
     for name, info in Config.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             found[name] = info.annotation
-    return found
+    return {**found, "star.referee": RefereeConfig}
 
 
 _SECTIONS = _sections()
@@ -224,6 +226,12 @@ def _put(text: str, section: str, name: str, value: str, draw: random.Random) ->
         sample = name != "api_base" and draw.random() < 0.5
         other = "" if name in ("model", "deployments") else f"model: {'offline/tutor' if sample else 'openai/m'}, "
         return text.replace("{model: offline/tutor}", f"{{{other}{name}: {value}}}")
+    if section.startswith("star"):
+        key, value = (name, value) if section == "star" else ("referee", f"{{{name}: {value}}}")
+        lines = [one for one in text.splitlines() if not one.startswith(f"  {key}:")]
+        if draw.random() < 0.3:  # at the place where it stood in the release before
+            return "\n".join([*lines, f"{key}: {value}"]) + "\n"
+        return "\n".join(lines).replace("star:", f"star:\n  {key}: {value}") + "\n"
     line = f"{section}: {{{name}: {value}}}" if section else f"{name}: {value}"
     lines = [one for one in text.splitlines() if not one.startswith(f"{section or name}:")]
     return "\n".join([*lines, line]) + "\n"

@@ -260,19 +260,26 @@ class _Editor:
     def _good_text(self, number: int) -> str:
         names = ["a", *self._draw.sample(["b", "c", "d", "e"], self._draw.randint(1, 4))]
         text = agents_yaml(self._url, agents=names, per_agent=f", temperature: {self._draw.randint(0, 20) / 10}")
-        shape = {"candidates": self._draw.randint(1, 3), "random_seed": number, "concurrency": IN_FLIGHT}
-        return yaml.safe_dump({**yaml.safe_load(text), **shape}, sort_keys=False)
+        good = yaml.safe_load(text)
+        good["star"]["candidates"] = self._draw.randint(1, 3)
+        return yaml.safe_dump({**good, "random_seed": number, "concurrency": IN_FLIGHT}, sort_keys=False)
 
     def _bad_text(self, number: int) -> str:
         good: dict[str, Any] = yaml.safe_load(self._good_text(_BAD + number))
+        star = good["star"]
+
+        def with_star(**keys: object) -> str:
+            return yaml.safe_dump({**good, "star": {**star, **keys}})
+
         damages: list[Callable[[], str]] = [
             lambda: yaml.safe_dump({**good, "candidats": 2}),
-            lambda: yaml.safe_dump({**good, "candidates": 0}),
-            lambda: yaml.safe_dump({**good, "candidates": "many"}),
+            lambda: with_star(candidates=0),
+            lambda: with_star(candidates="many"),
             lambda: yaml.safe_dump({**good, "agents": {}}),
-            lambda: yaml.safe_dump({**good, "pairs": [{"instruction": "keep", "response": "nobody"}]}),
-            lambda: yaml.safe_dump({**good, "referee": {"agents": ["nobody"]}}),
+            lambda: with_star(pairs=[{"instruction": "keep", "response": "nobody"}]),
+            lambda: with_star(referee={"agents": ["nobody"]}),
             lambda: yaml.safe_dump(good).replace("LINE_TEST_KEY", "NOT_SET_ANYWHERE"),
+            lambda: yaml.safe_dump(good) + "concurrency: 2\n",
             lambda: yaml.safe_dump(good) + "candidates: 2\n",
             lambda: yaml.safe_dump(good) + "\t- [\n",
             lambda: "",

@@ -34,7 +34,7 @@ HUGE = "huge"
 _MARK = re.compile(r"<\|fault:(\w+)\|>")
 _SHARE = 0.3
 """Of seeds with a poisoned candidate."""
-_CONFIG = """{candidates: 2, concurrency: 4, memory: false, evolution: {policy: uniform, reward: all}, budget_usd: 1000,
+_CONFIG = """{candidates: 2, concurrency: 4, memory: false, evolution: {policy: uniform}, reward: all, budget_usd: 1000,
 pairs: [{instruction: keep, response: a}, {instruction: keep, response: b}], referee: {agents: [c], exam: 'off'},
 failure_limits: {share: 1.0}}"""
 _PER_AGENT = ", retries: 0, max_tokens: 300, input_cost_per_token: 0.00001, output_cost_per_token: 0.00001"

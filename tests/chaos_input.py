@@ -24,15 +24,16 @@ import yaml
 from pydantic import BaseModel
 
 from star_agents.cli.main import main
-from star_agents.config import models, sections
+from star_agents.config import models, sections, star
 
 GOOD_CONFIG = """\
 agents:
   tutor: {model: offline/tutor}
   referee: {model: offline/referee, roles: []}
-referee: {agents: [referee]}
-selection: referee
-candidates: 1
+star:
+  referee: {agents: [referee]}
+  selection: referee
+  candidates: 1
 """
 GOOD_ROW = '{"instruction": "Count to three.", "output": "One, two, three."}'
 _LINES_AT_MOST = 22
@@ -189,9 +190,10 @@ def _broken_texts(draw: random.Random) -> dict[str, bytes]:
 _SECTIONS: dict[str, type[BaseModel]] = {
     "": models.Config,
     "agents.tutor": models.AgentConfig,
-    "pairs.0": models.PairConfig,
-    "base_pairs.0": models.PairConfig,
-    "referee": models.RefereeConfig,
+    "star": star.StarConfig,
+    "star.pairs.0": star.PairConfig,
+    "star.base_pairs.0": star.PairConfig,
+    "star.referee": star.RefereeConfig,
     "scoring": sections.ScoringConfig,
     "memory": sections.MemoryConfig,
     "evolution": sections.EvolutionConfig,
@@ -254,15 +256,15 @@ def _wrong_values(draw: random.Random) -> dict[str, bytes]:
         ("agents.tutor.extra", {draw.choice(["n", "stream", "timeout", "num_retries"]): 2}),
         ("agents.tutor.deployments", [{"model": "offline/tutor"}]),
         ("agents.tutor.budget_usd", -0.01),
-        ("pairs", []),
-        ("pairs", [{"instruction": "keep", "response": "nobody"}]),
-        ("pairs", [{"instruction": "tutor", "response": "seed"}]),
-        ("pairs", [{"instruction": "keep"}]),
-        ("base_pairs", []),
-        ("base_pairs", [{"instruction": "nobody", "response": "tutor"}]),
-        ("referee.agents", ["nobody"]),
-        ("referee.agents", []),
-        ("referee.agents", ["referee"] * 16),
+        ("star.pairs", []),
+        ("star.pairs", [{"instruction": "keep", "response": "nobody"}]),
+        ("star.pairs", [{"instruction": "tutor", "response": "seed"}]),
+        ("star.pairs", [{"instruction": "keep"}]),
+        ("star.base_pairs", []),
+        ("star.base_pairs", [{"instruction": "nobody", "response": "tutor"}]),
+        ("star.referee.agents", ["nobody"]),
+        ("star.referee.agents", []),
+        ("star.referee.agents", ["referee"] * 16),
         ("scoring.mode", "loss_ratio"),
         ("scoring.max_length", 7),
         ("memory.embedder", "agent:nobody"),
@@ -271,8 +273,8 @@ def _wrong_values(draw: random.Random) -> dict[str, bytes]:
         ("evolution.rate", draw.choice([0, -1, "fast"])),
         ("evolution.floor", draw.choice([1, 1.5, -0.1])),
         ("evolution.floor", 0.99),
-        ("selection", draw.choice(["best", "DUAL", ""])),
-        ("candidates", draw.choice([0, -1, 1.5, "2"])),
+        ("star.selection", draw.choice(["best", "DUAL", ""])),
+        ("star.candidates", draw.choice([0, -1, 1.5, "2"])),
         ("concurrency", draw.choice([0, 10_001, True])),
         ("recipe", "moon"),
         ("server.port", draw.choice([-1, 65536, "http"])),
@@ -281,12 +283,14 @@ def _wrong_values(draw: random.Random) -> dict[str, bytes]:
         ("budget_usd", draw.choice([-1, "20 dollars"])),
     ]
     # With one pair in the pool any floor fits; two make 0.99 too much.
-    pairs = {"evolution.floor": ("pairs", [_PAIR, {"instruction": "tutor", "response": "tutor"}])}
+    two = [_PAIR, {"instruction": "tutor", "response": "tutor"}]
     made = {}
     for path, value in wrong:
         text = _with(path, value)
         if value == 0.99:
-            text = yaml.safe_dump({**yaml.safe_load(text), pairs[path][0]: pairs[path][1]}).encode()
+            data = yaml.safe_load(text)
+            data["star"]["pairs"] = two
+            text = yaml.safe_dump(data).encode()
         made[f"{path}: {value}"] = text
     return made
 

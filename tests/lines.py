@@ -12,6 +12,7 @@ import yaml
 
 from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
+from star_agents.config.star import StarConfig
 from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.records import Sample, Seed
 from star_agents.storage.reader import StoreReader
@@ -23,7 +24,8 @@ os.environ["LINE_TEST_KEY"] = "sk-line-test"
 def agents_yaml(url: str, *, agents: Sequence[str] = ("a", "b", "c"), per_agent: str = "", replaced: str = "") -> str:
     """Agents on a test server, every one responding with `keep`, `a` refereeing without an exam, no scorer.
 
-    ``per_agent`` is added to each agent; ``replaced`` is YAML whose top-level keys take the place of these.
+    ``per_agent`` is added to each agent; ``replaced`` is YAML whose top-level keys take the place of these, those of
+    recipe `star` in its section.
     """
     lines = [
         f"  {name}: {{model: openai/{name}, api_base: '{url}', api_key: os.environ/LINE_TEST_KEY{per_agent}}}"
@@ -31,8 +33,9 @@ def agents_yaml(url: str, *, agents: Sequence[str] = ("a", "b", "c"), per_agent:
     ]
     pairs = [f"  - {{instruction: keep, response: {name}}}" for name in agents]
     rest = ["referee: {agents: [a], exam: 'off'}", "selection: referee", "candidates: 2"]
-    text = "\n".join(["agents:", *lines, "pairs:", *pairs, *rest])
-    return yaml.safe_dump({**yaml.safe_load(text), **(yaml.safe_load(replaced) or {})}, sort_keys=False)
+    keys = yaml.safe_load("\n".join(["agents:", *lines, "pairs:", *pairs, *rest])) | (yaml.safe_load(replaced) or {})
+    star = {key: keys.pop(key) for key in list(keys) if key in StarConfig.model_fields}
+    return yaml.safe_dump({**keys, "star": star}, sort_keys=False)
 
 
 def config_for(url: str, **options: Any) -> Config:

@@ -509,7 +509,7 @@ def test_a_referee_that_refuses_temperature_0_fails_with_advice_that_works_at_th
         advised, _ = check(roles(url, referee=", temperature: null"), "--no-exam")
     assert (code, advised) == (1, 0)
     assert "agent judge as referee: " in out
-    assert "Tried: it answers with `referee: {temperature: null}`" in out
+    assert "Tried: it answers with `star: {referee: {temperature: null}}`" in out
     assert "drop_params" not in out
 
 
@@ -521,7 +521,10 @@ def test_a_model_that_refuses_max_tokens_and_temperature_gets_both_fixes_and_wor
         advised, after = check(fixed, "--json", "--no-exam")
     judge, writer = found(out)["agent judge as referee"], found(out)["agent writer as response"]
     assert (code, advised) == (1, 0), after
-    assert "`referee: {temperature: null}` and the agent's `extra: {max_completion_tokens: 2048}`" in judge["detail"]
+    assert (
+        "`star: {referee: {temperature: null}}` and the agent's `extra: {max_completion_tokens: 2048}`"
+        in judge["detail"]
+    )
     assert "it answers with the agent's `extra: {max_completion_tokens: 600}`" in writer["detail"]
 
 
@@ -616,5 +619,7 @@ def test_check_says_what_one_order_leaves_open(check: Any, tmp_path: Path) -> No
         code, out = check(config, "--json", "--no-exam")
     (referee,) = [finding for finding in json.loads(out) if finding["part"] == "referee"]
     assert referee["ok"]
-    assert referee["detail"].startswith("referee.orders is one: a candidate can win by where it stands and by what")
+    assert referee["detail"].startswith(
+        "star.referee.orders is one: a candidate can win by where it stands and by what"
+    )
     assert code in (0, 1)  # how the test server judges is not the matter here

@@ -19,10 +19,11 @@ agents:
   tutor: {model: offline/tutor}
   dreamer: {model: offline/dreamer}
   referee: {model: offline/referee, roles: []}
-referee: {agents: [referee]}
-selection: referee
-candidates: 1
-show_reference: true
+star:
+  referee: {agents: [referee]}
+  selection: referee
+  candidates: 1
+  show_reference: true
 """
 
 
@@ -77,6 +78,23 @@ def _seconds(arguments: list[str]) -> float:
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     return time.perf_counter() - started
+
+
+def test_run_and_check_name_a_key_at_its_old_place_and_go_on(star: Any, config: Path, tmp_path: Path) -> None:
+    config.write_text(SAMPLES.replace("  candidates: 1\n", "") + "candidates: 1\n")
+    seeds = write_seeds(tmp_path / "seeds.jsonl", *SEEDS)
+    note = (
+        "agents.yaml:10: candidates: has a new place, `star.candidates`; the next release will no longer take it here"
+    )
+    ran = star("run", "-c", config, "-s", seeds, "-o", tmp_path / "out", "-q")
+    assert (ran.code, ran.err.count(f"note: {note}")) == (0, 1)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    (noted,) = [line for line in lines if line["event"] == "config_noted"]
+    assert (noted["level"], note in noted["message"]) == ("warning", True)
+    assert "star-agents migrate-config agents.yaml" in noted["message"]
+    checked = star("check", "-c", config, "--json", "--no-exam")
+    assert (checked.code, f"note: {note}" in checked.err) == (0, True)
+    assert any(one["ok"] and note in one["detail"] for one in json.loads(checked.out))
 
 
 def test_run_writes_the_dataset_and_names_its_files(star: Any, config: Path, tmp_path: Path) -> None:

@@ -20,14 +20,15 @@ GOOD = """\
 agents:
   qwen: {model: ollama_chat/qwen2.5:14b, api_base: "http://localhost:11434", max_concurrency: 4}
   gpt: {model: openai/gpt-4o-mini, api_key: os.environ/OPENAI_API_KEY, budget_usd: 5}
-pairs:
-  - {instruction: keep, response: qwen}
-  - {instruction: gpt, response: qwen}
-base_pairs: [{instruction: keep, response: gpt}]
-referee: {agents: [gpt]}
+star:
+  pairs:
+    - {instruction: keep, response: qwen}
+    - {instruction: gpt, response: qwen}
+  base_pairs: [{instruction: keep, response: gpt}]
+  referee: {agents: [gpt]}
 scoring: {small: a, large: b, device: auto, dtype: auto}
 memory: {neighbours: 5, draws: 2, embedder: small}
-evolution: {policy: paper, rate: auto, reward: judged, floor: auto}
+evolution: {policy: paper, rate: auto, floor: auto}
 budget_usd: 20
 """
 
@@ -41,25 +42,25 @@ BROKEN = [
     ("budget_usd: 5", "tokens_per_minute: 9000, max_tokens: null", 3, "agents.gpt.tokens_per_minute", "max_tokens"),
     ("budget_usd: 5", "requests_per_minute: 0", 3, "agents.gpt.requests_per_minute", "greater than or equal to 1"),
     ("gpt: {model", "keep: {model", 3, "agents.keep", "word of its own"),
-    ("response: qwen", "response: qwn", 5, "pairs[0].response", "did you mean `qwen`"),
-    ("{instruction: gpt,", "{instruction: gtp,", 6, "pairs[1].instruction", "did you mean `gpt`"),
-    ("base_pairs: [{instruction: keep, response: gpt}]", "base_pairs: []", 7, "base_pairs", "at least 1"),
-    ("response: gpt}]", "response: nobody}]", 7, "base_pairs[0].response", "nobody"),
-    ("keep, response: gpt}]", "gpt, response: seed}]", 7, "base_pairs[0]", "response: seed"),
-    ("{agents: [gpt]}", "{agents: [gtp]}", 8, "referee.agents[0]", "did you mean `gpt`"),
-    ("{agents: [gpt]}", "{agents: []}", 8, "referee.agents", "selection: gap"),
-    ("device: auto", "device: gpu", 9, "scoring.device", "'cuda'"),
-    ("draws: 2", "drws: 2", 10, "memory.drws", "did you mean `draws`"),
-    ("embedder: small", "embedder: big", 10, "memory.embedder", "big"),
-    ("embedder: small", "embedder: agent:x", 10, "memory.embedder", "'x'"),
-    ("rate: auto", "rate: 0", 11, "evolution.rate", "above 0"),
-    ("floor: auto", "floor: 0.9", 11, "evolution.floor", "at most 0.5"),
-    ("floor: auto", "floor: -1", 11, "evolution.floor", "at least 0"),
-    ("evolution:", "evoluton:", 11, "evoluton", "did you mean `evolution`"),
-    ("budget_usd: 20", "budget_usd: '20'", 12, "budget_usd", "number"),
-    ("budget_usd: 20", "budget_usd: -1", 12, "budget_usd", "greater than or equal to 0"),
-    ("budget_usd: 20", "agents: {}", 12, "agents", "given twice, first on line 1"),
-    ("base_pairs: [", "base_pairs: ", 7, "", "not valid YAML"),
+    ("response: qwen", "response: qwn", 6, "star.pairs[0].response", "did you mean `qwen`"),
+    ("{instruction: gpt,", "{instruction: gtp,", 7, "star.pairs[1].instruction", "did you mean `gpt`"),
+    ("base_pairs: [{instruction: keep, response: gpt}]", "base_pairs: []", 8, "star.base_pairs", "at least 1"),
+    ("response: gpt}]", "response: nobody}]", 8, "star.base_pairs[0].response", "nobody"),
+    ("keep, response: gpt}]", "gpt, response: seed}]", 8, "star.base_pairs[0]", "response: seed"),
+    ("{agents: [gpt]}", "{agents: [gtp]}", 9, "star.referee.agents[0]", "did you mean `gpt`"),
+    ("{agents: [gpt]}", "{agents: []}", 9, "star.referee.agents", "selection: gap"),
+    ("device: auto", "device: gpu", 10, "scoring.device", "'cuda'"),
+    ("draws: 2", "drws: 2", 11, "memory.drws", "did you mean `draws`"),
+    ("embedder: small", "embedder: big", 11, "memory.embedder", "big"),
+    ("embedder: small", "embedder: agent:x", 11, "memory.embedder", "'x'"),
+    ("rate: auto", "rate: 0", 12, "evolution.rate", "above 0"),
+    ("floor: auto", "floor: 0.9", 12, "evolution.floor", "at most 0.5"),
+    ("floor: auto", "floor: -1", 12, "evolution.floor", "at least 0"),
+    ("evolution:", "evoluton:", 12, "evoluton", "did you mean `evolution`"),
+    ("budget_usd: 20", "budget_usd: '20'", 13, "budget_usd", "number"),
+    ("budget_usd: 20", "budget_usd: -1", 13, "budget_usd", "greater than or equal to 0"),
+    ("budget_usd: 20", "agents: {}", 13, "agents", "given twice, first on line 1"),
+    ("base_pairs: [", "base_pairs: ", 8, "", "not valid YAML"),
 ]
 
 
@@ -77,7 +78,7 @@ def test_the_design_example_is_accepted_and_read_as_written() -> None:
     )
     assert config.base == (AgentPair(instruction="keep", response="gpt"),)
     assert config.agents["gpt"].endpoints[0].model == "openai/gpt-4o-mini"
-    assert config.candidates == 4
+    assert config.star.candidates == 4
 
 
 @pytest.mark.parametrize(("old", "new", "line", "field", "hint"), BROKEN)

@@ -12,8 +12,9 @@ from chaos_config import CHARACTERS_AT_MOST, GOOD, SECONDS_AT_MOST, FuzzReport, 
 from star_agents.agents.endpoints import resolve
 from star_agents.agents.transports import litellm_env
 from star_agents.config.lines import lines_from, with_lines
-from star_agents.config.models import MAX_AGENTS, MAX_PAIRS
+from star_agents.config.models import MAX_AGENTS
 from star_agents.config.reading import parse_config, read_config
+from star_agents.config.star import MAX_PAIRS
 from star_agents.engine.wiring import PROVIDERS
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
 
@@ -81,14 +82,14 @@ FIELD = "agents:\n  a: {model: openai/m, %s}\nselection: random\n"
         (FIELD % "max_tokens: 99999999999999999999", 2, "agents.a.max_tokens", "less than or equal"),
         (FIELD % "timeout_s: 1e300", 2, "agents.a.timeout_s", "less than or equal"),
         (FIELD % f"api_version: {'x' * 5000}", 2, "agents.a.api_version", "at most 4096 characters"),
-        (f"{GOOD}retention_days: 2001-99-99\n", 10, "retention_days", "not '2001-99-99'"),
-        (f"{GOOD}show_reference: !!bool maybe\n", 10, "", "'maybe' is no bool"),
-        (f"{GOOD}budget_usd: 1e300\n", 10, "budget_usd", "less than or equal"),
-        (f"{GOOD}yes: 1\n", 10, "yes", "is not a key that exists here"),
-        (f'{GOOD}server: {{watch: "\\0"}}\n', 10, "server.watch", "control character"),
-        (f"{GOOD}server: {{token: 'my os.environ/T'}}\n", 10, "server.token", "pattern"),
-        (f"{GOOD}failure_limits: {{after: 99999999999999999999}}\n", 10, "failure_limits.after", "less than or equal"),
-        (f"{GOOD}recipe: {'[' * 65}{']' * 65}\n", 10, "", "nested too deeply"),
+        (f"{GOOD}retention_days: 2001-99-99\n", 11, "retention_days", "not '2001-99-99'"),
+        (f"{GOOD}show_reference: !!bool maybe\n", 11, "", "'maybe' is no bool"),
+        (f"{GOOD}budget_usd: 1e300\n", 11, "budget_usd", "less than or equal"),
+        (f"{GOOD}yes: 1\n", 11, "yes", "is not a key that exists here"),
+        (f'{GOOD}server: {{watch: "\\0"}}\n', 11, "server.watch", "control character"),
+        (f"{GOOD}server: {{token: 'my os.environ/T'}}\n", 11, "server.token", "pattern"),
+        (f"{GOOD}failure_limits: {{after: 99999999999999999999}}\n", 11, "failure_limits.after", "less than or equal"),
+        (f"{GOOD}recipe: {'[' * 65}{']' * 65}\n", 11, "", "nested too deeply"),
     ],
 )
 def test_what_no_part_can_work_with_is_refused_where_it_stands(text: str, line: int, field: str, says: str) -> None:
@@ -115,7 +116,7 @@ def test_more_pairs_than_can_be_told_apart_are_refused_before_one_is_made() -> N
     assert time.process_time() - began < SECONDS_AT_MOST
     assert (found.where, found.field) == ("agents.yaml:2", "agents")
     assert f"{MAX_AGENTS * (MAX_AGENTS + 1):,} pairs" in found.message
-    assert "under `pairs`" in found.fix
+    assert "under `star.pairs`" in found.fix
     assert f"more than {MAX_AGENTS:,} entries" in problem(f"selection: random\n{agents(2000)}").message
     assert len(parse_config(f"selection: random\n{agents(70)}").pool) == 70 * 71 < MAX_PAIRS
 

@@ -101,6 +101,24 @@ def test_live_edits_under_load_add_change_and_remove_agents_and_a_broken_one_cha
     assert {result.row.revision for result in found} >= {1, changed["revision"]}
 
 
+def test_a_key_at_its_old_place_is_logged_once_and_works(tmp_path: Path, url: str) -> None:
+    good = agents_yaml(url)
+    daemon, base = start(tmp_path, good.replace("  candidates: 2\n", "") + "candidates: 1\n")
+    path = tmp_path / "agents.yaml"
+    with daemon:
+        noted = daemon.wait_for("config_noted")
+        assert (noted["level"], "`star.candidates`" in noted["message"]) == ("warning", True)
+        assert get(base, "/v1/status")["config"]["candidates"] == 1
+        replace(path, good.replace("  candidates: 2\n", "") + "concurrency: 3\ncandidates: 2\n")
+        daemon.wait_for("config_applied")
+        replace(path, good.replace("candidates: 2", "candidates: 3"))
+        daemon.wait_for("config_applied", lambda line: line["changes"] == ["~ candidates"] and line["revision"] > 2)
+        assert get(base, "/v1/status")["config"]["candidates"] == 3
+        assert daemon.end() == 0
+    places = [line["message"].partition(": ")[0] for line in daemon.lines if line["event"] == "config_noted"]
+    assert len(places) == len(set(places)) == 2, "once for each line where it stood"
+
+
 def test_good_again_is_logged_whether_a_broken_edit_is_taken_back_or_mended_by_another(
     tmp_path: Path, url: str
 ) -> None:

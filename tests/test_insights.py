@@ -193,7 +193,8 @@ def test_the_config_in_force_is_told_by_its_names() -> None:
     assert told["pairs"] == [pair.name for pair in config.pool]
     assert (told["candidates"], told["selection"]) == (2, "gap")
     assert (told["small"], told["large"]) == ("offline/small", "offline/large")
-    assert describe_config(config.model_copy(update={"selection": "referee"}), 7)["small"] is None
+    judged = config.star.model_copy(update={"selection": "referee"})
+    assert describe_config(config.model_copy(update={"star": judged}), 7)["small"] is None
 
 
 # A line at work

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from star_agents.config.sections import EvolutionConfig
+from star_agents.config.star import StarConfig
 from star_agents.offline import resolve_model
 from star_agents.recipes.scripted import ScriptedBench
 from star_agents.recipes.star import StarSettings, star
@@ -222,4 +223,4 @@ def test_what_ships_is_what_an_empty_section_means() -> None:
         for _ in range(50):
             policy.observe(rewards)
     assert left_to_itself.probabilities() == said.probabilities()
-    assert bank.SHIPPED.reward == EvolutionConfig().reward
+    assert bank.SHIPPED.reward == StarConfig().reward

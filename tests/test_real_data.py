@@ -71,7 +71,8 @@ async def test_all_real_seeds_pass_on_the_shipped_configuration(shared_data: Pat
     # The sample scorers know few words, so real text falls into very many tokens; 512 of them are enough here.
     config = shipped_config()
     shorter = config.scoring.model_copy(update={"max_length": 512})
-    await run(config.model_copy(update={"scoring": shorter, "candidates": 2}), seeds, tmp_path)
+    two = config.star.model_copy(update={"candidates": 2})
+    await run(config.model_copy(update={"scoring": shorter, "star": two}), seeds, tmp_path)
     assert_unharmed(seeds, tmp_path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from star_agents.config.models import Selection
+from star_agents.config.star import Selection
 from star_agents.errors import AgentError
 from star_agents.recipes.scripted import ScriptedBench, refusal
 from star_agents.recipes.star import StarSettings, star

@@ -17,8 +17,9 @@ from rich.console import Console
 
 from star_agents.agents.client import AgentClient
 from star_agents.agents.price_check import price_notes, unbounded
-from star_agents.config.models import Config, PairConfig
+from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
+from star_agents.config.star import PairConfig
 from star_agents.engine.accounts import limits_of
 from star_agents.engine.batch import run_batch
 from star_agents.engine.wiring import open_line
@@ -147,8 +148,9 @@ async def test_what_counts_as_free_and_what_nobody_knows_is_said_once_at_the_sta
     async with OpenAIServer() as server:
         config = config_for(server.url, agents=["a"], replaced="selection: random")
         far = config.agents["a"].model_copy(update={"api_base": REMOTE})
-        pairs = (*(config.pairs or ()), PairConfig(instruction="keep", response="far"))
-        both = config.model_copy(update={"agents": {**config.agents, "far": far}, "pairs": pairs})
+        pairs = (*(config.star.pairs or ()), PairConfig(instruction="keep", response="far"))
+        star = config.star.model_copy(update={"pairs": pairs})
+        both = config.model_copy(update={"agents": {**config.agents, "far": far}, "star": star})
         async with (
             await Store.open(tmp_path / "one") as store,
             open_line(config, store, bus=bus, seeds_expected=2, ends_when_empty=False) as line,

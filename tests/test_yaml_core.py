@@ -114,7 +114,7 @@ def test_a_price_in_scientific_notation_is_a_number() -> None:
 
 def test_counts_may_be_written_with_underscores_and_leading_zeros() -> None:
     assert config("evolution: {horizon: 10_000}\ncandidates: 010").evolution.horizon == 10_000
-    assert config("candidates: 010").candidates == 10
+    assert config("candidates: 010").star.candidates == 10
 
 
 @pytest.mark.parametrize(("word", "enabled"), [("off", False), ("on", True), ("false", False), ("true", True)])

@@ -20,7 +20,8 @@ from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.replies.reading import why_unusable
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.agents.translate import REFUSED_REQUEST
-from star_agents.config.models import AgentConfig, RefereeConfig
+from star_agents.config.models import AgentConfig
+from star_agents.config.star import RefereeConfig
 from star_agents.errors import AgentError, AgentRefused
 from star_agents.records import Message, Reply, Sample
 
@@ -233,7 +234,9 @@ def _without_temperature(way: _Way, *, is_referee: bool) -> _Way | None:
     if is_referee:
         if way.overrides.get("temperature") is None:
             return None
-        return replace(way, overrides={**way.overrides, "temperature": None}, advice="`referee: {temperature: null}`")
+        return replace(
+            way, overrides={**way.overrides, "temperature": None}, advice="`star: {referee: {temperature: null}}`"
+        )
     if way.config.temperature is None:
         return None
     return replace(way, config=way.config.model_copy(update={"temperature": None}), advice="`temperature` left out")
@@ -249,6 +252,6 @@ def _renamed(way: _Way, longest: int) -> _Way:
 def _shorter(way: _Way, *, is_referee: bool) -> _Way:
     if is_referee:
         overrides = {**way.overrides, "max_tokens": _FEW_TOKENS}
-        return replace(way, overrides=overrides, advice=f"`referee: {{max_tokens: {_FEW_TOKENS}}}`")
+        return replace(way, overrides=overrides, advice=f"`star: {{referee: {{max_tokens: {_FEW_TOKENS}}}}}`")
     config = way.config.model_copy(update={"max_tokens": _FEW_TOKENS})
     return replace(way, config=config, advice=f"`max_tokens: {_FEW_TOKENS}`")

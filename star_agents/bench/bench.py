@@ -278,7 +278,7 @@ class Bench:
 
     async def compare(self, left: Sample, right: Sample, *, judges: Sequence[str], step: str) -> list[Judgement]:
         """What each judge says of two answers, asked in both orders."""
-        referee = self._rooms.config.referee
+        referee = self._rooms.config.star.referee
         fixed = {"temperature": referee.temperature, "max_tokens": referee.max_tokens}
         heard: dict[str, str] = {}
         name = step

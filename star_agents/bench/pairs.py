@@ -92,7 +92,7 @@ class PairBench(Bench):
         return error.may_lie_in_the_text
 
     async def _ask_referees(self, candidate: Sample, base: Sample, name: str) -> Verdict:
-        referee = self._rooms.config.referee
+        referee = self._rooms.config.star.referee
         fixed = {"temperature": referee.temperature, "max_tokens": referee.max_tokens}
         heard: dict[str, str] = {}
 
@@ -151,7 +151,7 @@ class PairBench(Bench):
             return replace(
                 candidate, failure=None if has_response else Failure(kind="empty", detail="the seed has no response")
             )
-        reference = self.seed.sample.response if self._rooms.config.show_reference else None
+        reference = self.seed.sample.response if self._rooms.config.star.show_reference else None
         messages = self._rooms.prompts.respond(replace(candidate.sample, response=None), reference)
         agent, is_base = candidate.pair.response, candidate.is_base
         reply, flaw = await self._write(agent, messages, "respond", "response", is_base=is_base)

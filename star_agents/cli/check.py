@@ -71,10 +71,15 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
     It says what that cost. Exit code 1 if anything fails.
     """
     set_up_logging(level="error")
-    config = read_config(config_path, os.environ)
+    notes: list[Finding] = []
+    config = read_config(
+        config_path, os.environ, note=lambda note: notes.append(Finding(part="agents.yaml", ok=True, detail=str(note)))
+    )
+    for note in notes:
+        say(f"note: {note.detail}", err=True)
     # What is wrong in the file is said before anything is loaded or asked.
     with lines_from(config_path):
-        stated = [_configuration(config), *_prices(config), *_connections(), *_judging(config)]
+        stated = [_configuration(config), *notes, *_prices(config), *_connections(), *_judging(config)]
         subjects = list(_subjects(config, is_whole_exam))
         _say_what_is_tried(subjects)
         found = anyio.run(_look_at_everything, config, subjects)
@@ -117,7 +122,7 @@ async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _F
     answer = {one.agent for one in inspections if not one.problem or one.was_refused}
     asked = [one for one in subjects if one.agent in answer]
     roles, reports = await try_roles(
-        asked, config.referee, show_reference=config.show_reference, providers={"offline": respond}
+        asked, config.star.referee, show_reference=config.star.show_reference, providers={"offline": respond}
     )
     roles += [
         RoleCheck(agent=one.agent, role=one.role, ok=False, detail="not tried: it cannot be reached, see above")
@@ -147,7 +152,7 @@ def _roles(config: Config, agent: str) -> Iterator[Role]:
         yield "instruction"
     if any(pair.response == agent for pair in pairs):
         yield "response"
-    if config.needs_referee and agent in config.referee.agents:
+    if config.needs_referee and agent in config.star.referee.agents:
         yield "referee"
     if config.memory.enabled and config.embedder == f"agent:{agent}":
         yield "embedder"
@@ -155,7 +160,7 @@ def _roles(config: Config, agent: str) -> Iterator[Role]:
 
 def _exam(config: Config, agent: str, is_whole: bool) -> Exam:
     exam = exam_for(config, agent)
-    return exam if is_whole and config.referee.exam != "off" else replace(exam, pairs=exam.pairs[:1])
+    return exam if is_whole and config.star.referee.exam != "off" else replace(exam, pairs=exam.pairs[:1])
 
 
 def _show(inspections: Sequence[Inspection], roles: Sequence[RoleCheck], rest: Sequence[Finding]) -> None:
@@ -222,7 +227,7 @@ def _spent(inspections: Sequence[Inspection], reports: Sequence[CallReport]) -> 
 
 def _configuration(config: Config) -> Finding:
     pairs = f"{len(config.agents)} agents, {len(config.pool)} pairs to draw from, {len(config.base)} base"
-    return Finding(part="agents.yaml", ok=True, detail=f"{pairs}; selection {config.selection}")
+    return Finding(part="agents.yaml", ok=True, detail=f"{pairs}; selection {config.star.selection}")
 
 
 def _prices(config: Config) -> list[Finding]:

@@ -119,11 +119,12 @@ def _configuration(path: Path | None) -> tuple[Config | None, list[Finding]]:
     if path is None:
         return None, []
     try:
-        config = read_config(path)
+        notes: list[Finding] = []
+        config = read_config(path, note=lambda note: notes.append(_warn("agents.yaml", str(note))))
     except ConfigError as error:
         return None, [_failed("agents.yaml", str(problem)) for problem in error.problems]
     kept = "for ever" if config.retention_days is None else f"for {config.retention_days:g} days"
-    return config, [_ok("agents.yaml", f"{len(config.agents)} agents; texts of answers are kept {kept}")]
+    return config, [_ok("agents.yaml", f"{len(config.agents)} agents; texts of answers are kept {kept}"), *notes]
 
 
 def _machine() -> Iterator[Finding]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from pydantic import ValidationError
 
+from star_agents.config.kept import config_in_sections
 from star_agents.config.models import Config
+from star_agents.config.old_places import STAR
+from star_agents.config.star import StarConfig
 from star_agents.records import Flat
 
 _BUILT_ONCE = ("scoring", "server", "memory", "concurrency")
@@ -37,31 +41,40 @@ def config_marks(revisions: Sequence[tuple[int, int, float, str]]) -> list[Confi
     Args:
         revisions: Number, newest outcome, time, and config as JSON of each, as the store keeps them.
     """
-    return [
+    told = (
         ConfigMark(revision=revision, seq=seq, at=at, changes=_changes_of(before[-1], config))
         for before, (revision, seq, at, config) in pairwise(revisions[-MARKS - 1 :])
-    ]
+    )
+    return [mark for mark in told if mark.changes]
 
 
 def _changes_of(old: str, new: str) -> tuple[str, ...]:
+    """Nothing where both say the same, each in the words of the release that wrote it."""
     try:
-        found = changes_between(Config.model_validate_json(old), Config.model_validate_json(new))
+        before, after = _as_written(old), _as_written(new)
     except ValidationError:  # written by another version, which had other keys
-        found = ()
-    return found or ("~ agents.yaml",)
+        return ("~ agents.yaml",)
+    return () if before == after else changes_between(before, after) or ("~ agents.yaml",)
 
 
-def restart_only(old: Config, new: Config) -> list[str]:
-    """Sections of ``new`` that must stay as in ``old`` until a restart."""
+def _as_written(revision: str) -> Config:
+    return Config.model_validate_json(json.dumps(config_in_sections(revision)))
+
+
+def until_restart(old: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
+    """``new`` as it can be put in force at once, and what of it stays as in ``old`` until a restart."""
     delayed = [section for section in _BUILT_ONCE if getattr(old, section) != getattr(new, section)]
+    possible: dict[str, object] = {section: getattr(old, section) for section in delayed}
     needs_more_models = (new.needs_small and not old.needs_small) or (new.needs_large and not old.needs_large)
     if needs_more_models or old.embedder != new.embedder:
-        delayed.append("selection")
-    return delayed
+        possible[STAR] = new.star.model_copy(update={"selection": old.star.selection})
+        delayed.append(f"{STAR}.selection")
+    return new.model_copy(update=possible), tuple(delayed)
 
 
 def changes_between(old: Config, new: Config) -> tuple[str, ...]:
-    """One line per agent, pair and section that differs: ``+ agent mistral``, ``- pair keep/phi``, ``~ candidates``."""
+    """One line per agent, pair and section that differs: ``+ agent mistral``, ``- pair keep/phi``, ``~ memory``; of
+    recipe `star` one per key of its section: ``~ candidates``."""
     return tuple(_changes(old, new))
 
 
@@ -78,5 +91,8 @@ def _changes(old: Config, new: Config) -> Iterator[str]:
     for pair in sorted(set(old.pool) - set(new.pool)):
         yield f"- pair {pair.name}"
     for section in Config.model_fields:
-        if section not in ("agents", "pairs") and getattr(old, section) != getattr(new, section):
+        if section not in ("agents", STAR) and getattr(old, section) != getattr(new, section):
             yield f"~ {section}"
+    for key in StarConfig.model_fields:
+        if key != "pairs" and getattr(old.star, key) != getattr(new.star, key):
+            yield f"~ {key}"

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from star_agents.config.models import Config
+from star_agents.config.old_places import in_sections
 from star_agents.errors import StoreError
 
 _LEFT_OUT_AT_MOST = 100
@@ -21,7 +22,7 @@ def kept_config(revision: str) -> Config:
     Raises:
         StoreError: it is no config even so.
     """
-    data = json.loads(revision)
+    data = config_in_sections(revision)
     for _ in range(_LEFT_OUT_AT_MOST):
         try:
             return Config.model_validate_json(json.dumps(data))
@@ -30,6 +31,12 @@ def kept_config(revision: str) -> Config:
             if not _leave_out(data, location):
                 break
     raise StoreError("its last agents.yaml cannot be read by this version (start `run` or `serve` on the folder once)")
+
+
+def config_in_sections(revision: str) -> dict[str, Any]:
+    """A revision as plain data, whichever version wrote it: every key in its section."""
+    found = in_sections(json.loads(revision))
+    return found if isinstance(found, dict) else {}
 
 
 def _leave_out(data: Any, location: tuple[str | int, ...]) -> bool:

@@ -16,15 +16,14 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from star_agents.config.base import (
     LONGEST_S,
     MAX_COUNT,
-    MAX_TOKENS,
     BudgetSettings,
     EndpointSettings,
-    Section,
     Tokens,
     refuse_infinite,
     refuse_unless_tokens,
 )
 from star_agents.config.sections import EvolutionConfig, FailureLimitsConfig, MemoryConfig, ScoringConfig, ServerConfig
+from star_agents.config.star import JUDGED, SCORED, StarConfig
 from star_agents.records import KEEP, SEED, AgentPair
 
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -34,8 +33,6 @@ OWNED_ELSEWHERE = frozenset(
 )
 """What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call, one way out)."""
 MAX_AGENTS = 1000
-MAX_PAIRS = 5000
-"""Of the pool: 70 agents that both rewrite and answer. Each has its place in the state that every outcome keeps."""
 
 
 def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
@@ -51,13 +48,6 @@ def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
     if not (value.isascii() and value.isprintable()):
         raise ValueError(f"the environment variable {variable} holds characters that no key has")
     return value
-
-
-Selection = Literal["dual", "gap", "ifd", "referee", "random", "base"]
-SCORED: frozenset[Selection] = frozenset({"dual", "gap", "ifd"})
-"""Selections that rank by scores."""
-JUDGED: frozenset[Selection] = frozenset({"dual", "referee"})
-"""Selections that rank by verdicts."""
 
 
 def _plain_name(name: str) -> str:
@@ -169,77 +159,23 @@ class AgentConfig(EndpointSettings, BudgetSettings):
         )
 
 
-class PairConfig(Section):
-    """An instruction agent and a response agent."""
-
-    instruction: str
-    """Agent that rewrites the instruction, or `keep`."""
-    response: str
-    """Agent that answers it, or `seed` for the seed's own response."""
-
-    @model_validator(mode="after")
-    def _seed_answers_its_own_instruction(self) -> Self:
-        if self.response == SEED and self.instruction != KEEP:
-            raise ValueError(
-                "`response: seed` goes with `instruction: keep`: the seed's response answers the seed's instruction"
-            )
-        return self
-
-    @property
-    def pair(self) -> AgentPair:
-        """The pair as a record."""
-        return AgentPair(instruction=self.instruction, response=self.response)
-
-
-class RefereeConfig(Section):
-    """Who compares candidates with the base sample (Eq. 6)."""
-
-    agents: tuple[str, ...] = Field(default=(), max_length=15)
-    """Agents that judge; several make a jury, and the majority decides."""
-    prompt: Literal["default", "paper"] = "default"
-    """Our own rubric, or the paper's Table 5 verbatim."""
-    orders: Literal["both", "one"] = "both"
-    """Judge in both orders (disagreement is a tie), or candidate first only: cheaper, but place or text can win."""
-    temperature: float | None = Field(default=0.0, ge=0, le=5)
-    """Sampling temperature of judgements; `null` leaves it to the provider, for models that refuse any of their own."""
-    max_tokens: int = Field(default=512, ge=16, le=MAX_TOKENS)
-    """Longest judgement in tokens."""
-    exam: Literal["refuse", "warn", "off"] = "refuse"
-    """The exam that each judge sits first: two dozen planted pairs in both orders, paid once per judge and prompt.
-    `refuse`: who fails leaves the jury, and with nobody left no seed is worked. `warn`: who fails judges all the same,
-    and every row says so. `off`: no exam, for tests and replays; every row says that too."""
-
-
 class Config(BudgetSettings):
     """The whole of agents.yaml."""
 
     agents: dict[AgentName, AgentConfig] = Field(min_length=1, max_length=MAX_AGENTS)
-    """The models at hand, by the name that pairs and referee use."""
-    pairs: tuple[PairConfig, ...] | None = Field(default=None, max_length=MAX_PAIRS)
-    """The pool that pairs are drawn from. Left out: `keep` and every instruction agent with every response agent."""
-    base_pairs: tuple[PairConfig, ...] = Field(
-        default=(PairConfig(instruction=KEEP, response=SEED),), min_length=1, max_length=100
-    )
-    """Always called, outside the pool: the floor of quality. The first one is what the referee compares with."""
-    referee: RefereeConfig = RefereeConfig()
-    """Who judges."""
+    """The models at hand, by the names that recipes use."""
     scoring: ScoringConfig = ScoringConfig()
     """The two scorer models."""
     recipe: tuple[str, ...] = Field(default=("star",), min_length=1, max_length=20)
     """How one seed becomes data: the name of a recipe (`star-agents recipes` lists them), a file of your own with the
     name in it (`./mine.py:mine`), or a chain of them, where the children of one are the seeds of the next. The settings
     of a recipe stand in the section of its name."""
-    selection: Selection = "dual"
-    """What the choice ranks by: `dual` (gap × referee: the method), `gap`, `ifd` (highest of the small model),
-    `referee`, `random`, or `base` (base pairs only)."""
-    candidates: int = Field(default=4, ge=1, le=1000)
-    """M: pairs drawn per seed, besides the base pairs."""
-    show_reference: bool = False
-    """Show the seed's own response to the response agents as something to improve on."""
+    star: StarConfig = StarConfig()
+    """The settings of recipe `star`."""
     memory: MemoryConfig = MemoryConfig()
     """The instruction memory bank."""
     evolution: EvolutionConfig = EvolutionConfig()
-    """How pairs gain and lose probability."""
+    """How what is drawn gains and loses probability, in every pool."""
     unknown_prices: Literal["refuse", "allow"] = "refuse"
     """An agent of unknown price under a budget in dollars: `refuse` to start, since the budget cannot hold for it; or
     `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""
@@ -281,7 +217,7 @@ class Config(BudgetSettings):
     @property
     def pool(self) -> tuple[AgentPair, ...]:
         """The pairs that are drawn from, in order of configuration, each once; base pairs stand outside."""
-        if self.selection == "base" or not self.draws_pairs:
+        if self.star.selection == "base" or not self.draws_pairs:
             return ()
         base = set(self.base)
         return tuple(pair for pair in dict.fromkeys(self._configured_pairs()) if pair not in base)
@@ -289,14 +225,14 @@ class Config(BudgetSettings):
     @property
     def pairs_configured(self) -> int:
         """How many pairs `pairs` names, or the agents' roles make where it is left out; counted without making them."""
-        if self.pairs is not None:
-            return len(self.pairs)
+        if self.star.pairs is not None:
+            return len(self.star.pairs)
         roles = [agent.roles for agent in self.agents.values()]
         return (1 + sum("instruction" in one for one in roles)) * sum("response" in one for one in roles)
 
     def _configured_pairs(self) -> list[AgentPair]:
-        if self.pairs is not None:
-            return [pair.pair for pair in self.pairs]
+        if self.star.pairs is not None:
+            return [pair.pair for pair in self.star.pairs]
         rewriters = [KEEP, *(name for name, agent in self.agents.items() if "instruction" in agent.roles)]
         responders = [name for name, agent in self.agents.items() if "response" in agent.roles]
         return [
@@ -306,7 +242,7 @@ class Config(BudgetSettings):
     @property
     def base(self) -> tuple[AgentPair, ...]:
         """The base pairs, each once."""
-        return tuple(dict.fromkeys(pair.pair for pair in self.base_pairs)) if self.draws_pairs else ()
+        return tuple(dict.fromkeys(pair.pair for pair in self.star.base_pairs)) if self.draws_pairs else ()
 
     @property
     def called_agents(self) -> tuple[str, ...]:
@@ -314,7 +250,7 @@ class Config(BudgetSettings):
         if any(name != "star" for name in self.recipe):
             return tuple(self.agents)  # Whom another recipe asks is its own affair.
         named = {name for pair in (*self.pool, *self.base) for name in (pair.instruction, pair.response)}
-        named |= set(self.referee.agents) if self.needs_referee else set()
+        named |= set(self.star.referee.agents) if self.needs_referee else set()
         if self.memory.enabled and self.embedder.startswith("agent:"):
             named.add(self.embedder.removeprefix("agent:"))
         return tuple(name for name in self.agents if name in named)
@@ -322,17 +258,17 @@ class Config(BudgetSettings):
     @property
     def needs_small(self) -> bool:
         """Whether a recipe scores with the small model."""
-        return "scorer" in self.recipe_needs or (self.draws_pairs and self.selection in SCORED)
+        return "scorer" in self.recipe_needs or (self.draws_pairs and self.star.selection in SCORED)
 
     @property
     def needs_large(self) -> bool:
         """Whether a recipe scores with the large model."""
-        return "scorer" in self.recipe_needs or (self.draws_pairs and self.selection in ("dual", "gap"))
+        return "scorer" in self.recipe_needs or (self.draws_pairs and self.star.selection in ("dual", "gap"))
 
     @property
     def needs_referee(self) -> bool:
         """Whether a recipe judges."""
-        return "judges" in self.recipe_needs or (self.draws_pairs and self.selection in JUDGED)
+        return "judges" in self.recipe_needs or (self.draws_pairs and self.star.selection in JUDGED)
 
     @property
     def embedder(self) -> str:

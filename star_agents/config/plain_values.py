@@ -8,7 +8,9 @@ from pathlib import PurePath
 from typing import Any
 
 from star_agents.config.models import Config
-from star_agents.config.reading import DERIVED, Location, checked, dotted
+from star_agents.config.old_places import Location
+from star_agents.config.places import dotted
+from star_agents.config.reading import DERIVED, checked
 from star_agents.config.recipes import FindRecipes, only_star
 from star_agents.config.yaml_core import MAX_DEPTH, MAX_NODES, Plain
 from star_agents.errors import ConfigError, Problem

@@ -10,18 +10,22 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Union
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from star_agents.config.base import EndpointSettings
-from star_agents.config.models import MAX_PAIRS, Config, PairConfig, look_up_secret
+from star_agents.config.models import Config, look_up_secret
+from star_agents.config.old_places import MOVES, STAR, Location, Move, in_both_places, in_sections, moved, standing
+from star_agents.config.places import Places
 from star_agents.config.recipes import FindRecipes, agents_named, config_model, only_star
 from star_agents.config.requests import unsendable
-from star_agents.config.yaml_core import Plain, YamlError, compose, entries, is_plain, plain_data, repeated_keys
+from star_agents.config.star import MAX_PAIRS, PairConfig
+from star_agents.config.yaml_core import Plain, YamlError, compose, is_plain, plain_data, repeated_keys
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem, RecipeError
 from star_agents.records import KEEP, SEED
 from star_agents.text.content_hash import digest
@@ -38,23 +42,37 @@ DERIVED = ("recipe_files", "recipe_needs")
 _NAMES_COMPARED = 200
 """Of more names than that, none is looked for that was meant."""
 
+_ELSEWHERE = {move.old[-1]: ".".join(move.new) for move in MOVES}
+"""Keys that stood at the top, and where they belong."""
 _WORDS_OF_YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
-Location = tuple[str | int, ...]
+Note = Callable[[Problem], None]
+"""Hears of what is taken, and should be written otherwise."""
 
 
-def read_config(path: Path, environ: Mapping[str, str] | None = None, *, find: FindRecipes = only_star) -> Config:
+def _unsaid(note: Problem) -> None:
+    pass
+
+
+def read_config(
+    path: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    find: FindRecipes = only_star,
+    note: Note = _unsaid,
+) -> Config:
     """Read and check a config file.
 
     Args:
         path: The file.
         environ: Where the variables behind `os.environ/NAME` have to be set; ``None`` does not look.
         find: Says what the recipes declare that the file names.
+        note: Hears of each key that stands at an old place of it, once the file is found good.
 
     Raises:
         ConfigError: with one problem per mistake, each naming line, field and fix.
     """
-    return parse_config(read_text(path), where=path.name, environ=environ, find=find)
+    return parse_config(read_text(path), where=path.name, environ=environ, find=find, note=note)
 
 
 def read_text(path: Path) -> str:
@@ -84,6 +102,7 @@ def parse_config(
     where: str = "agents.yaml",
     environ: Mapping[str, str] | None = None,
     find: FindRecipes = only_star,
+    note: Note = _unsaid,
 ) -> Config:
     """Check the text of a config file; ``where`` is its name in messages, the others as for ``read_config``.
 
@@ -91,11 +110,11 @@ def parse_config(
         ConfigError: with one problem per mistake.
     """
     root, data = _parse(text, where)
-    return checked(data, root, where, environ, find)
+    return checked(data, root, where, environ, find, note)
 
 
 def checked(
-    data: Plain, root: yaml.Node | None, where: str, environ: Mapping[str, str] | None, find: FindRecipes
+    data: Plain, root: yaml.Node | None, where: str, environ: Mapping[str, str] | None, find: FindRecipes, note: Note = _unsaid
 ) -> Config:
     """The config in plain data.
 
@@ -105,43 +124,58 @@ def checked(
         where: As for ``parse_config``.
         environ: As for ``read_config``.
         find: As for ``read_config``.
+        note: As for ``read_config``.
 
     Raises:
         ConfigError: with one problem per mistake.
     """
-    model, data = _with_recipes(root, data, where, find)
+    places = Places(where, root, standing(data))
+    if twice := list(in_both_places(data)):
+        raise ConfigError([_stands_twice(places, move) for move in twice])
+    model, sections = _with_recipes(places, in_sections(data), find)
     try:
-        config = model.model_validate_json(json.dumps(data))
+        config = model.model_validate_json(json.dumps(sections))
     except ValidationError as error:
         found = error.errors(include_url=False)
-        told = [_problem(detail, root, where, model) for detail in found[:MAX_PROBLEMS]]
+        told = [_problem(detail, places, model) for detail in found[:MAX_PROBLEMS]]
         raise ConfigError(told, untold=len(found) - len(told)) from None
-    problems = _too_many_pairs(config, root, where)
+    problems = _too_many_pairs(config, places)
     if not problems:
-        problems = [*_cross_references(config, root, where), *_missing_secrets(config, root, where, environ)]
+        problems = [*_cross_references(config, places), *_missing_secrets(config, places, environ)]
     if problems:
         raise ConfigError(problems)
+    for move in moved(data):
+        note(_old_place(places, move))
     return config
 
 
-def _with_recipes(root: yaml.Node | None, data: Plain, where: str, find: FindRecipes) -> tuple[type[Config], Plain]:
+def _stands_twice(places: Places, move: Move) -> Problem:
+    old, new = ".".join(move.old), ".".join(move.new)
+    line = places.line_in_file(move.new)
+    message = f"stands {f'on line {line}' if line else 'there'} as well, as `{new}`"
+    return places.problem(move.new, message, f"keep one of the two, `{new}`: `{old}` is its place no longer")
+
+
+def _old_place(places: Places, move: Move) -> Problem:
+    message = f"has a new place, `{'.'.join(move.new)}`; the next release will no longer take it here"
+    return places.problem(move.new, message, f"`star-agents migrate-config {places.where}` prints the file rewritten")
+
+
+def _with_recipes(places: Places, data: Plain, find_recipes: FindRecipes) -> tuple[type[Config], Plain]:
     """The model for the recipes that the file names, and its data with what they declare. Raises ConfigError."""
     if not isinstance(data, dict):
         return Config, data
     if given := [name for name in DERIVED if name in data]:
-        place = _place(root, where, (given[0],))
-        message = "is not for anybody to write"
-        raise ConfigError([Problem(where=place, field=given[0], message=message, fix="leave it out")])
+        raise ConfigError([places.problem((given[0],), "is not for anybody to write", "leave it out")])
     named = data.get("recipe", "star")
     names = [named] if isinstance(named, str) else named
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return Config, data  # The model says what is wrong.
     try:
-        declared = find([str(name) for name in names])
+        declared = find_recipes([str(name) for name in names])
         model = config_model(declared)
     except RecipeError as error:
-        place = _place(root, where, ("recipe",))
-        raise ConfigError([Problem(where=place, field="recipe", message=str(error))]) from None
+        raise ConfigError([places.problem(("recipe",), str(error))]) from None
     kept: dict[str, Plain] = {**data, "recipe": [one.kept for one in declared]}
     if files := {one.kept: one.digest for one in declared if one.digest}:
         kept["recipe_files"] = dict(files)
@@ -180,13 +214,14 @@ def _parse(text: str, where: str) -> tuple[yaml.Node, Plain]:
         raise ConfigError([Problem(where=place, field="", message=str(error), fix=error.fix)]) from None
 
 
-def _problem(detail: Any, root: yaml.Node | None, where: str, model: type[Config]) -> Problem:
+def _problem(detail: Any, places: Places, model: type[Config]) -> Problem:
     location: Location = tuple(part for part in detail["loc"] if not _is_pydantics_own(part))
     message = detail["msg"].removeprefix("Value error, ")
     fix = ""
     if detail["type"] == "extra_forbidden":
         message = "is not a key that exists here"
-        fix = _did_you_mean(str(location[-1]), _known_keys(model, location[:-1]))
+        elsewhere = _ELSEWHERE if len(location) == 1 else {}
+        fix = _did_you_mean(str(location[-1]), _known_keys(model, location[:-1]), elsewhere)
     elif detail["type"] == "missing":
         message = "is missing"
     elif detail["type"] == "too_long":
@@ -194,8 +229,8 @@ def _problem(detail: Any, root: yaml.Node | None, where: str, model: type[Config
     elif location and location[-1] not in SECRET_FIELDS and isinstance(detail.get("input"), (str, int, float, bool)):
         # What is wrong in this file is known to nobody yet, and may hold a password.
         message = redactor.text(f"{message}, not {_shown(detail['input'])}")
-        fix = _as_yaml_reads_it(detail["type"], _find(root, location)[1])
-    return Problem(where=_place(root, where, location), field=dotted(location), message=message, fix=fix)
+        fix = _as_yaml_reads_it(detail["type"], places.find(location)[1])
+    return places.problem(location, message, fix)
 
 
 def _shown(value: object) -> str:
@@ -219,36 +254,6 @@ def _is_pydantics_own(part: str | int) -> bool:
     return isinstance(part, str) and (
         part in ("float", "int", "str", "[key]") or part.startswith(("literal[", "function-"))
     )
-
-
-def dotted(location: Location) -> str:
-    """A place as people write it: ``agents.gpt.model``, ``pairs[2].response``."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-
-
-def _place(root: yaml.Node | None, where: str, location: Location) -> str:
-    """``where``, with the line of the deepest part of ``location`` that stands in the file, where there is one."""
-    return where if root is None else f"{where}:{_find(root, location)[0]}"
-
-
-def _find(root: yaml.Node | None, location: Location) -> tuple[int, yaml.Node | None]:
-    """Line of the deepest part of ``location`` that stands in the file, of its key where it has one; and the node at
-    ``location``, where the whole of it stands there."""
-    if root is None:
-        return 0, None
-    node, line = root, root.start_mark.line
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            found = entries(node).get(str(part))
-            if found is None:
-                return line + 1, None
-            line, node = found[0].start_mark.line, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line
-        else:
-            return line + 1, None
-    return line + 1, node
 
 
 def _known_keys(model: type[Config], location: Location) -> list[str]:
@@ -277,16 +282,16 @@ def _unwrap(annotation: Any) -> Any:
     return annotation
 
 
-def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6) if len(known) <= _NAMES_COMPARED else []
+def _did_you_mean(word: str, known: Sequence[str], elsewhere: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The word that was meant; ``elsewhere``: other words, and what to write for them."""
+    words = (*known, *elsewhere)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6) if len(known) <= _NAMES_COMPARED else []
     if close:
-        return f"did you mean `{close[0]}`?"
+        return f"did you mean `{elsewhere.get(close[0], close[0])}`?"
     return f"known here: {', '.join(known)}" if known else ""
 
 
-def _missing_secrets(
-    config: Config, root: yaml.Node | None, where: str, environ: Mapping[str, str] | None
-) -> Iterator[Problem]:
+def _missing_secrets(config: Config, places: Places, environ: Mapping[str, str] | None) -> Iterator[Problem]:
     """Keys that are not in the environment: told at once, before seconds go into loading what would need them."""
     if environ is None:
         return
@@ -304,24 +309,21 @@ def _missing_secrets(
             look_up_secret(reference, environ)
         except ValueError as error:
             fix = f"export {reference.removeprefix('os.environ/')}=... before starting"
-            place = _place(root, where, location)
-            yield Problem(where=place, field=dotted(location), message=str(error), fix=fix)
+            yield places.problem(location, str(error), fix)
 
 
-def _too_many_pairs(config: Config, root: yaml.Node | None, where: str) -> list[Problem]:
+def _too_many_pairs(config: Config, places: Places) -> list[Problem]:
     """Told before a pair is made: there may be millions, each with its lines in every summary."""
     if (count := config.pairs_configured) <= MAX_PAIRS:
         return []
     message = f"make {count:,} pairs, and at most {MAX_PAIRS:,} can be told apart"
-    fix = "name the pairs to draw from under `pairs`, or give agents one role each: `roles: [response]`"
-    return [Problem(where=_place(root, where, ("agents",)), field="agents", message=message, fix=fix)]
+    fix = "name the pairs to draw from under `star.pairs`, or give agents one role each: `roles: [response]`"
+    return [places.problem(("agents",), message, fix)]
 
 
-def _cross_references(config: Config, root: yaml.Node | None, where: str) -> Iterator[Problem]:
+def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
     """Names that must exist, and combinations that cannot work."""
-
-    def at(location: Location, message: str, fix: str = "") -> Problem:
-        return Problem(where=_place(root, where, location), field=dotted(location), message=message, fix=fix)
+    at, star = places.problem, config.star
 
     def unknown(location: Location, name: str, allowed: str) -> Problem:
         known = sorted((*config.agents, *((allowed,) if allowed else ())))
@@ -333,22 +335,22 @@ def _cross_references(config: Config, root: yaml.Node | None, where: str) -> Ite
         if pair.response != SEED and pair.response not in config.agents:
             yield unknown((*location, "response"), pair.response, SEED)
 
-    for index, pair in enumerate(config.pairs or ()):
-        yield from check_pair(pair, ("pairs", index))
-    for index, pair in enumerate(config.base_pairs):
-        yield from check_pair(pair, ("base_pairs", index))
-    for index, name in enumerate(config.referee.agents):
+    for index, pair in enumerate(star.pairs or ()):
+        yield from check_pair(pair, (STAR, "pairs", index))
+    for index, pair in enumerate(star.base_pairs):
+        yield from check_pair(pair, (STAR, "base_pairs", index))
+    for index, name in enumerate(star.referee.agents):
         if name not in config.agents:
-            yield unknown(("referee", "agents", index), name, "")
+            yield unknown((STAR, "referee", "agents", index), name, "")
     for name in type(config).model_fields.keys() - Config.model_fields.keys():
         for location, agent in agents_named(getattr(config, name), (name,)):
             if agent not in config.agents:
                 yield unknown(location, agent, "")
-    if config.needs_referee and not config.referee.agents:
-        fix = "write `referee: {agents: [NAME]}`, or choose `selection: gap`"
-        yield at(("referee", "agents"), f"`selection: {config.selection}` needs a referee", fix)
-    if config.draws_pairs and config.selection != "base" and not config.pool:
-        yield at(("pairs",), "no pair is left to draw from", "name at least one pair that is not a base pair")
+    if config.needs_referee and not star.referee.agents:
+        fix = "write `star: {referee: {agents: [NAME]}}`, or choose `selection: gap` there"
+        yield at((STAR, "referee", "agents"), f"`selection: {star.selection}` needs a referee", fix)
+    if config.draws_pairs and star.selection != "base" and not config.pool:
+        yield at((STAR, "pairs"), "no pair is left to draw from", "name at least one pair that is not a base pair")
     floor = config.evolution.floor
     if floor != "auto" and config.pool and len(config.pool) * floor > 1:
         limit = 1 / len(config.pool)
@@ -391,7 +393,7 @@ def _minutes_too_small(config: Config) -> Iterator[tuple[Location, str, str]]:
                 f"has no room for one reply of `max_tokens` ({longest:,})",
                 "raise it, or lower `max_tokens`",
             )
-        if config.needs_referee and name in config.referee.agents and config.referee.max_tokens >= limit:
-            longest = config.referee.max_tokens
-            message = f"has no room for one verdict of `referee.max_tokens` ({longest:,})"
-            yield location, message, "raise it, or lower `referee.max_tokens`"
+        if config.needs_referee and name in config.star.referee.agents and config.star.referee.max_tokens >= limit:
+            longest = config.star.referee.max_tokens
+            message = f"has no room for one verdict of `star.referee.max_tokens` ({longest:,})"
+            yield location, message, "raise it, or lower `star.referee.max_tokens`"

@@ -36,10 +36,11 @@ class Declared:
     """What reading has to know of a recipe."""
 
     name: str
-    """Of its section; ``star`` has none."""
+    """Of its section."""
     kept: str
     """How the config names it: a file by its absolute path."""
     section: type[Section] | None = None
+    """What its settings are; ``None`` for `star`, whose section stands in every config."""
     digest: str = ""
     """Of its file, where it has one."""
     needs: frozenset[str] = frozenset()
@@ -50,7 +51,7 @@ FindRecipes = Callable[[Sequence[str]], Sequence[Declared]]
 
 
 def only_star(names: Sequence[str]) -> Sequence[Declared]:
-    """Knows the one recipe whose keys stand at the top of agents.yaml."""
+    """Knows the one recipe whose section stands in every agents.yaml."""
     if unknown := [name for name in names if name != "star"]:
         raise RecipeError(f"recipe {unknown[0]!r} cannot be looked for here")
     return [Declared(name="star", kept="star") for _ in names]

@@ -9,7 +9,6 @@ from pydantic import Field, field_validator
 from star_agents.config.base import LONGEST_S, MAX_COUNT, MAX_TOKENS, WHOLE_REFERENCE, Section
 
 ScoreMode = Literal["perplexity_ratio", "score_eos", "superfiltering", "cherry"]
-Reward = Literal["chosen", "judged", "all"]
 
 
 class ScoringConfig(Section):
@@ -53,7 +52,7 @@ class MemoryConfig(Section):
 
 
 class EvolutionConfig(Section):
-    """How pairs gain and lose probability (Eq. 8)."""
+    """How what is drawn gains and loses probability (Eq. 8), in every pool: agent-pairs, and arms of other recipes."""
 
     policy: Literal["paper", "uniform", "thompson"] = "paper"
     """`paper` is Eq. 8, `uniform` the ablation without evolution, `thompson` the field's bandit to compare with."""
@@ -64,9 +63,6 @@ class EvolutionConfig(Section):
     run. A number: that."""
     horizon: int = Field(default=10_000, ge=1, le=MAX_COUNT)
     """Number of seeds that `rate` assumes where the length is unknown, as in `serve`: how far back it remembers."""
-    reward: Reward = "judged"
-    """Who is rewarded: the `chosen` pair; `judged`: every drawn pair whose π the choice came to know, and of the others
-    nothing is learned; or `all`: every drawn pair with its own π, for which every candidate is judged."""
     floor: float | Literal["auto"] = "auto"
     """Least probability of a pair; above 0 it keeps exploring, and finds out that a pair got better. `auto`: 0.15 /
     number of pairs. 0, as in the paper, lets a pair die out."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from star_agents.config import plain_values, reading
 from star_agents.config.models import Config
 from star_agents.config.recipes import Declared, FindRecipes
+from star_agents.errors import Problem
 from star_agents.recipes.registry import absolute, find_chain
 
 
-def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+def read_config(
+    path: Path, environ: Mapping[str, str] | None = None, *, note: Callable[[Problem], None] = lambda note: None
+) -> Config:
     """As ``config.reading.read_config``; the files of recipes are looked for beside the config file."""
 
-    return reading.read_config(path, environ, find=_finder(path.parent))
+    return reading.read_config(path, environ, find=_finder(path.parent), note=note)
 
 
 def check_config(
@@ -34,9 +37,9 @@ def _finder(folder: Path) -> FindRecipes:
             Declared(
                 name=one.name,
                 kept=name,
-                section=None if one.name == "star" else one.settings,
+                section=None if name == "star" else one.settings,
                 digest=one.digest,
-                needs=frozenset() if one.name == "star" else one.needs,
+                needs=frozenset() if name == "star" else one.needs,
             )
             for name, one in zip(kept, find_chain(kept), strict=True)
         ]

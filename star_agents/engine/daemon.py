@@ -16,6 +16,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -33,7 +34,7 @@ from star_agents.engine.upkeep import keep_up
 from star_agents.engine.web_backend import Desk, Standing
 from star_agents.engine.wiring import open_line, refuse_early
 from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone, leaves
-from star_agents.events import ConfigMended, ConfigRejected, Event, StateChanged
+from star_agents.events import ConfigMended, ConfigNoted, ConfigRejected, Event, StateChanged
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import LogFeed, log_event
 from star_agents.observe.telemetry import open_telemetry
@@ -90,6 +91,7 @@ class Daemon:
         self._on_ready = on_ready
         self._in_force = config_digest(desk.line.config)
         self._read: Look | None = None
+        self._noted: frozenset[str] = frozenset()
         self._reading = anyio.Lock()
         self._asked = anyio.Event()
         self._intake = anyio.CancelScope()
@@ -206,7 +208,10 @@ class Daemon:
         self._read = await look(self._config_path)
         try:
             # In a thread: a large file takes seconds, in which calls in flight want to be heard.
-            config = await anyio.to_thread.run_sync(read_config, self._config_path, os.environ)
+            notes: list[str] = []
+            read = partial(read_config, note=lambda note: notes.append(str(note)))
+            config = await anyio.to_thread.run_sync(read, self._config_path, os.environ)
+            self._tell_once(notes)
             digest = config_digest(config)
             if digest != self._in_force:
                 await self._line.reconfigure(config)
@@ -221,6 +226,13 @@ class Daemon:
         except Exception as error:
             # An edit never ends a daemon. What its text holds may be secret, the place in our code is not.
             self._refuse(ConfigError([_not_foreseen(error, self._config_path)]))
+
+    def _tell_once(self, notes: Sequence[str]) -> None:
+        """Tell what the file as it is should say otherwise, where the file before did not say it as well."""
+        for note in notes:
+            if note not in self._noted:
+                self._line.bus.publish(ConfigNoted(message=note))
+        self._noted = frozenset(notes)
 
     def _refuse(self, error: ConfigError) -> None:
         self._standing.config_problems = error.problems

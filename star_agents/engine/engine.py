@@ -21,7 +21,7 @@ from star_agents.agents.price_check import PriceNotes, refuse_unbounded
 from star_agents.agents.prompts import Prompts
 from star_agents.bench.bench import Embed, Rooms
 from star_agents.bench.pairs import PairBench
-from star_agents.config.changes import changes_between, restart_only
+from star_agents.config.changes import changes_between, until_restart
 from star_agents.config.models import Config
 from star_agents.engine.agent_exchange import agents_exchanged
 from star_agents.engine.availability import can_draw, essential_agents
@@ -186,8 +186,7 @@ class Line:
         well without it, because its base or referee is gone, is worked again under the new config.
         """
         old = self.config
-        delayed = restart_only(old, config)
-        config = config.model_copy(update={section: getattr(old, section) for section in delayed})
+        config, delayed = until_restart(old, config)
         keep_secret(*secrets_of(os.environ, config.agents))
         endpoints = self.client.resolve(config.agents)
         refuse_unbounded(config, endpoints)
@@ -203,9 +202,7 @@ class Line:
         self.prices.tell(config, endpoints)
         self._rest.end()
         self._lift_hold("agents.yaml was edited")
-        applied = ConfigApplied(
-            revision=self.revision, changes=changes_between(old, config), needs_restart=tuple(delayed)
-        )
+        applied = ConfigApplied(revision=self.revision, changes=changes_between(old, config), needs_restart=delayed)
         self.bus.publish(applied)
         return applied
 

@@ -22,7 +22,8 @@ from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.agents.throttle import LONGEST_REST_S
 from star_agents.bench.paid_calls import PaidCalls
-from star_agents.config.models import Config, RefereeConfig
+from star_agents.config.models import Config
+from star_agents.config.star import RefereeConfig
 from star_agents.engine.holds import Waiting
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import JudgeExamined, JudgeNotExamined, JudgingNoted
@@ -41,7 +42,7 @@ LOOKS_AGAIN_S = 5.0
 TRIES_IN_A_BATCH = 10
 """Times that a batch asks judges that do not answer, before any of them could be examined."""
 _LOOKS_FOR_ANSWERS_S = 0.02
-_ADVICE = "name another judge, or go on with this one by `referee: {exam: warn}`, which every row then says"
+_ADVICE = "name another judge, or go on with this one by `star: {referee: {exam: warn}}`, which every row then says"
 
 
 class Judges:
@@ -112,10 +113,10 @@ class Judges:
         if (note := one_order_note(config)) and note != self._noted:
             self._bus.publish(JudgingNoted(message=note))
         self._noted = note
-        needs_exam = config.needs_referee and config.referee.exam != "off"
-        self.jury = () if needs_exam else config.referee.agents
+        needs_exam = config.needs_referee and config.star.referee.exam != "off"
+        self.jury = () if needs_exam else config.star.referee.agents
         if needs_exam:
-            names = ", ".join(config.referee.agents)
+            names = ", ".join(config.star.referee.agents)
             self._hold(Waiting(reason=f"the exam that {names} sits before it judges"))
         else:
             self._let_go()
@@ -160,8 +161,8 @@ class Judges:
     async def _decide(self, config: Config, revision: int, give_up: Callable[[str], None] | None) -> None:
         """Examine the referees of a config and let the line go on, or say why it cannot."""
         self._client.budgets.refresh()  # A day may have begun since the exam was refused.
-        mode = config.referee.exam
-        judges = tuple(dict.fromkeys(config.referee.agents)) if config.needs_referee else ()
+        mode = config.star.referee.exam
+        judges = tuple(dict.fromkeys(config.star.referee.agents)) if config.needs_referee else ()
         found = {} if mode == "off" else await self._examine_all(config, revision, judges)
         if config is not self._config:
             return  # Edited meanwhile: the next turn decides.
@@ -223,7 +224,7 @@ class Judges:
 
     async def _result(self, config: Config, revision: int, judge: str) -> ExamResult:
         """The result of this judge under this prompt, from the store or by an exam."""
-        settings, exam = config.referee, exam_for(config, judge)
+        settings, exam = config.star.referee, exam_for(config, judge)
         parameters = self._client.parameters(judge, temperature=settings.temperature, max_tokens=settings.max_tokens)
         version = self._prompts.judging_version(settings.prompt)
         key = f"{EXAM}:{digest([judge, parameters, version, exam.version])[:32]}"
@@ -303,7 +304,7 @@ def exam_for(config: Config, judge: str) -> Exam:
         exam = Exam(version=world_exam.VERSION, pairs=pairs)
     else:
         exam = general_exam()
-    return exam if config.referee.orders == "both" else with_frame_tests(exam)
+    return exam if config.star.referee.orders == "both" else with_frame_tests(exam)
 
 
 def told(result: ExamResult, mode: str) -> str:

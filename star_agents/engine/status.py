@@ -89,8 +89,8 @@ def describe_config(config: Config, revision: int) -> dict[str, Any]:
         "agents": list(config.agents),
         "pairs": [pair.name for pair in config.pool],
         "base_pairs": [pair.name for pair in config.base],
-        "candidates": config.candidates,
-        "selection": config.selection,
+        "candidates": config.star.candidates,
+        "selection": config.star.selection,
         "small": config.scoring.small if config.needs_small else None,
         "large": config.scoring.large if config.needs_large else None,
     }

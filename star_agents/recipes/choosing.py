@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from star_agents.config.models import Selection
+from star_agents.config.star import Selection
 
 Rank = tuple[float, float, float, bool, int]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import anyio
 
-from star_agents.config.models import JUDGED, SCORED, Config, Selection
-from star_agents.config.sections import Reward
+from star_agents.config.models import Config
+from star_agents.config.star import JUDGED, SCORED, Reward, Selection, StarConfig
 from star_agents.errors import AgentUnavailable, BudgetExhausted, RecipeError, StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.pair_workbench import PairWorkbench
@@ -19,7 +20,8 @@ TIE = Verdict(value=0.5)
 
 
 class StarSettings(Settings):
-    """The switches that make the paper's ablations (Tables 3 and 4) plain configuration."""
+    """What of the config the recipe itself goes by: the switches that make the paper's ablations (Tables 3 and 4) plain
+    configuration. By the rest of its section its bench goes."""
 
     selection: Selection
     """What the choice ranks by."""
@@ -31,7 +33,7 @@ class StarSettings(Settings):
     @classmethod
     def of(cls, config: Config) -> StarSettings:
         """Take the recipe's settings from the config."""
-        return cls(selection=config.selection, reward=config.evolution.reward, random_seed=config.random_seed)
+        return cls(selection=config.star.selection, reward=config.star.reward, random_seed=config.random_seed)
 
 
 async def star(seed: Seed, bench: PairWorkbench, settings: StarSettings) -> Outcome:
@@ -244,11 +246,11 @@ async def _work(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome
     return await star(seed, bench, settings)
 
 
-STAR = Recipe(
+STAR: Recipe[Any] = Recipe(
     name="star",
     work=_work,
     takes=frozenset({"sample", "instruction"}),
-    settings=StarSettings,
+    settings=StarConfig,
     settings_from=StarSettings.of,
     pools={},
     measures=(),

@@ -100,7 +100,7 @@ class Scheduler:
             self._policy,
             remembered,
             base=self._config.base,
-            candidates=self._config.candidates,
+            candidates=self._config.star.candidates,
             from_memory=self._config.memory.draws,
             rng=random.Random(f"draw:{self._config.random_seed}:{seed.id}"),
             down=down,

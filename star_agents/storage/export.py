@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from star_agents.config.models import JUDGED
+from star_agents.config.star import JUDGED
 from star_agents.errors import UsageError
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import (

@@ -552,7 +552,8 @@ UPDATE failures SET example = '' WHERE at < :before AND example != '';
 
 -- referee_orders --
 -- In which orders the referee judged under a config revision.
-SELECT coalesce(json_extract(config, '$.referee.orders'), 'both') FROM revisions WHERE id = :revision;
+SELECT coalesce(json_extract(config, '$.star.referee.orders'), json_extract(config, '$.referee.orders'), 'both')
+FROM revisions WHERE id = :revision;
 
 -- latest_seq --
 -- The newest outcome; 0: none.

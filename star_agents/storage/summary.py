@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from star_agents import __version__
+from star_agents.config.kept import config_in_sections
 from star_agents.records import PAIRS
 from star_agents.storage.exams import referee_facts
 from star_agents.storage.migrations import scripts
@@ -58,7 +58,7 @@ def tally(result: Result, pairs: dict[str, PairTally]) -> None:
 def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities: Probabilities) -> dict[str, Any]:
     """The summary of a store whose finished seeds are in ``pairs`` already; plain data."""
     counts, policy, revisions = reader.counts(), reader.pools().get(PAIRS), reader.revisions()
-    config = json.loads(revisions[-1].config) if revisions else {}
+    config = config_in_sections(revisions[-1].config) if revisions else {}
     start = probabilities(policy.start) if policy else {}
     now = probabilities(policy.state) if policy else {}
     return {
@@ -76,7 +76,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
             for name in sorted({*pairs, *now})
         },
         "failures": [one.to_dict() for one in reader.tallies().failures],
-        "selection": config.get("selection"),
+        "selection": config.get("star", {}).get("selection"),
         "policy": config.get("evolution", {}).get("policy"),
         "config_revisions": len(revisions),
         "versions": {

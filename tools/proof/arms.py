@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proof.scores import Scores
-from star_agents.config.models import JUDGED, Selection
+from star_agents.config.star import JUDGED, Selection
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 
 ARMS: dict[str, Selection] = {

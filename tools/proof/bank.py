@@ -15,8 +15,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from star_agents.config.models import AgentConfig, Config, PairConfig, RefereeConfig
-from star_agents.config.sections import EvolutionConfig, MemoryConfig, Reward
+from star_agents.config.models import AgentConfig, Config
+from star_agents.config.sections import EvolutionConfig, MemoryConfig
+from star_agents.config.star import PairConfig, RefereeConfig, Reward, StarConfig
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.records import KEEP, AgentPair, Outcome, Seed
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
@@ -67,15 +68,17 @@ class Line:
         agents = {name: AgentConfig(model="proof/none") for pair in pairs for name in pair.agents}
         return Config(
             agents=agents,
-            pairs=tuple(PairConfig(instruction=pair.instruction, response=pair.response) for pair in pairs),
-            referee=RefereeConfig(agents=(next(iter(agents)),)),
-            candidates=m,
+            star=StarConfig(
+                pairs=tuple(PairConfig(instruction=pair.instruction, response=pair.response) for pair in pairs),
+                referee=RefereeConfig(agents=(next(iter(agents)),)),
+                candidates=m,
+                reward=self.reward,
+            ),
             memory=MemoryConfig(enabled=self.memory, neighbours=self.neighbours, draws=self.draws),
             evolution=EvolutionConfig(
                 policy=self.policy,
                 rate="auto" if self.goes_by_seen else self.scale / steps,
                 floor=self.floor,
-                reward=self.reward,
             ),
             random_seed=seed,
         )

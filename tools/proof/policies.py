@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from proof.outcomes import Outcomes, choose, every_draw
 from proof.replay import Trace, replay
 from proof.table import Table
-from star_agents.config.sections import Reward
+from star_agents.config.star import Reward
 from star_agents.records import KEEP, AgentPair
 from star_agents.scheduling.policies import PaperPolicy, Policy, Rate, ThompsonPolicy, UniformPolicy, constant
 

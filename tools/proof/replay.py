@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proof.outcomes import Outcomes
-from star_agents.config.sections import Reward
+from star_agents.config.star import Reward
 from star_agents.scheduling.policies import Policy
 
 

@@ -38,12 +38,12 @@ def with_frame_tests(exam: Exam) -> Exam:
 
 def one_order_note(config: Config) -> str:
     """What a person should know of `orders: one` before it starts; empty where both orders are asked."""
-    if config.referee.orders == "both" or not config.needs_referee:
+    if config.star.referee.orders == "both" or not config.needs_referee:
         return ""
     words = (
-        "referee.orders is one: a candidate can win by where it stands and by what it writes to the judge, since no "
-        "second order contradicts it"
+        "star.referee.orders is one: a candidate can win by where it stands and by what it writes to the judge, since "
+        "no second order contradicts it"
     )
-    if config.referee.prompt == "paper":
+    if config.star.referee.prompt == "paper":
         words += "; with the paper's prompt, which has no code, it is enough that the judge quotes a verdict"
     return f"{words}. `orders: both` costs a second call for each verdict"

@@ -65,7 +65,7 @@ def _finish(
     """One seed from intake to outcome; returns the probabilities after it."""
     at = BEGAN + number
     seed = Seed.of(Sample(instruction=f"Finished case {number}. {ANSWER[:300]}"), source=f"filled:{number}")
-    drawn = rng.sample(config.pool, min(config.candidates, len(config.pool)))
+    drawn = rng.sample(config.pool, min(config.star.candidates, len(config.pool)))
     ledger.add_seeds(connection, [seed], at)
     draw = {"base": [config.base[0].name], "sampled": [pair.name for pair in drawn], "from_memory": rng.randrange(3)}
     journal.record_step(connection, seed.id, "draw", draw)
