@@ -521,10 +521,8 @@ def test_a_model_that_refuses_max_tokens_and_temperature_gets_both_fixes_and_wor
         advised, after = check(fixed, "--json", "--no-exam")
     judge, writer = found(out)["agent judge as referee"], found(out)["agent writer as response"]
     assert (code, advised) == (1, 0), after
-    assert (
-        "`star: {referee: {temperature: null}}` and the agent's `extra: {max_completion_tokens: 2048}`"
-        in judge["detail"]
-    )
+    both = "`star: {referee: {temperature: null}}` and the agent's `extra: {max_completion_tokens: 2048}`"
+    assert both in judge["detail"]
     assert "it answers with the agent's `extra: {max_completion_tokens: 600}`" in writer["detail"]
 
 
@@ -619,7 +617,5 @@ def test_check_says_what_one_order_leaves_open(check: Any, tmp_path: Path) -> No
         code, out = check(config, "--json", "--no-exam")
     (referee,) = [finding for finding in json.loads(out) if finding["part"] == "referee"]
     assert referee["ok"]
-    assert referee["detail"].startswith(
-        "star.referee.orders is one: a candidate can win by where it stands and by what"
-    )
+    assert referee["detail"].startswith("star.referee.orders is one: a candidate can win by where it stands and by")
     assert code in (0, 1)  # how the test server judges is not the matter here

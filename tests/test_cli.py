@@ -83,9 +83,7 @@ def _seconds(arguments: list[str]) -> float:
 def test_run_and_check_name_a_key_at_its_old_place_and_go_on(star: Any, config: Path, tmp_path: Path) -> None:
     config.write_text(SAMPLES.replace("  candidates: 1\n", "") + "candidates: 1\n")
     seeds = write_seeds(tmp_path / "seeds.jsonl", *SEEDS)
-    note = (
-        "agents.yaml:10: candidates: has a new place, `star.candidates`; the next release will no longer take it here"
-    )
+    note = "agents.yaml:10: candidates: has a new place, `star.candidates`; the next release will no longer take it"
     ran = star("run", "-c", config, "-s", seeds, "-o", tmp_path / "out", "-q")
     assert (ran.code, ran.err.count(f"note: {note}")) == (0, 1)
     lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]

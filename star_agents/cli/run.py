@@ -24,9 +24,8 @@ from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped
 from star_agents.engine.configuration import read_config
 from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.estimate import estimate_run, pick_sample
-from star_agents.errors import Problem
-from star_agents.events import ConfigNoted, Event, OutcomeCommitted
-from star_agents.observe.logs import log_event, set_up_logging
+from star_agents.events import Event, OutcomeCommitted
+from star_agents.observe.logs import set_up_logging
 from star_agents.records import Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.text.figures import usd_each, usd_sum
@@ -93,7 +92,10 @@ def command(
     The same command again goes on where it stopped, and sends nothing that is already answered.
     """
     set_up_logging(level="info" if verbose else "error", folder=out, content=log_content)
-    config = read_config(config_path, os.environ, note=_note)
+    notes: list[str] = []
+    config = read_config(config_path, os.environ, note=lambda note: notes.append(str(note)))
+    for note in notes:
+        say(f"note: {note}", err=True)
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})
     path = offline.seeds_path(seeds_path)
@@ -112,6 +114,7 @@ def command(
         repeated=file.repeated,
         not_read=file.not_read,
         left_out=file.problems,
+        notes=notes,
     )
     if estimate:
         with lines_from(config_path):
@@ -130,11 +133,6 @@ def command(
     if result.failed_because:
         say(f"failed: {result.failed_because}", err=True)
         sys.exit(STOPPED_EARLY)
-
-
-def _note(note: Problem) -> None:
-    say(f"note: {note}", err=True)
-    log_event(ConfigNoted(message=str(note)))
 
 
 def _confirmation(above_usd: float) -> Confirmation:

@@ -22,7 +22,7 @@ from star_agents.engine.progress import BatchProgress
 from star_agents.engine.upkeep import forget_texts
 from star_agents.engine.wiring import models_to_load, open_line, refuse_early
 from star_agents.errors import Problem, SeedFileError
-from star_agents.events import Event, SeedsAdded
+from star_agents.events import ConfigNoted, Event, SeedsAdded
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import log_event
 from star_agents.observe.telemetry import open_telemetry
@@ -112,6 +112,7 @@ async def run_batch(
     repeated: int = 0,
     not_read: tuple[str, ...] = (),
     left_out: Sequence[Problem] = (),
+    notes: Sequence[str] = (),
     host: Host = COMMAND,
     now: Callable[[], float] = time.time,
 ) -> BatchResult:
@@ -122,8 +123,8 @@ async def run_batch(
     holds for the life of the store it ends. What earlier runs left waiting in
     the same folder is worked too, unless ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with
     what became of its seeds; what was ``left_out`` of it is counted among the failures. These seeds may be a sample of
-    the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears
-    everything that happens.
+    the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says. ``notes`` are what
+    was noted of agents.yaml; ``hear`` hears everything that happens.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
@@ -133,6 +134,8 @@ async def run_batch(
     for hears in (log_event, hear):
         bus.subscribe(hears)
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
+        for note in notes:
+            bus.publish(ConfigNoted(message=note))
         new, duplicates = await store.add_seeds(seeds)
         await store.begin_run([seed.id for seed in seeds], only=only_these)
         await store.set_left_out(_left_out(source, left_out, len(seeds) + len(left_out)))
