@@ -114,7 +114,12 @@ def parse_config(
 
 
 def checked(
-    data: Plain, root: yaml.Node | None, where: str, environ: Mapping[str, str] | None, find: FindRecipes, note: Note = _unsaid
+    data: Plain,
+    root: yaml.Node | None,
+    where: str,
+    environ: Mapping[str, str] | None,
+    find: FindRecipes,
+    note: Note = _unsaid,
 ) -> Config:
     """The config in plain data.
 
