@@ -92,10 +92,7 @@ def command(
     The same command again goes on where it stopped, and sends nothing that is already answered.
     """
     set_up_logging(level="info" if verbose else "error", folder=out, content=log_content)
-    notes: list[str] = []
-    config = read_config(config_path, os.environ, note=lambda note: notes.append(str(note)))
-    for note in notes:
-        say(f"note: {note}", err=True)
+    config, notes = _config(config_path)
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})
     path = offline.seeds_path(seeds_path)
@@ -133,6 +130,15 @@ def command(
     if result.failed_because:
         say(f"failed: {result.failed_because}", err=True)
         sys.exit(STOPPED_EARLY)
+
+
+def _config(path: Path) -> tuple[Config, list[str]]:
+    """The config, and what of it should be written otherwise, which is said."""
+    notes: list[str] = []
+    config = read_config(path, os.environ, note=lambda note: notes.append(str(note)))
+    for note in notes:
+        say(f"note: {note}", err=True)
+    return config, notes
 
 
 def _confirmation(above_usd: float) -> Confirmation:

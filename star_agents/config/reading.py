@@ -6,28 +6,24 @@ data goes to the strict models.
 
 from __future__ import annotations
 
-import difflib
 import json
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Union
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from star_agents.config.base import EndpointSettings
-from star_agents.config.models import Config, look_up_secret
-from star_agents.config.old_places import MOVES, STAR, Location, Move, in_both_places, in_sections, moved, standing
+from star_agents.config.models import Config
+from star_agents.config.old_places import MOVES, Location, Move, in_both_places, in_sections, moved, standing
 from star_agents.config.places import Places
-from star_agents.config.recipes import FindRecipes, agents_named, config_model, only_star
-from star_agents.config.requests import unsendable
-from star_agents.config.star import MAX_PAIRS, PairConfig
+from star_agents.config.recipes import FindRecipes, config_model, only_star
+from star_agents.config.references import mistakes_in
+from star_agents.config.suggestions import did_you_mean
 from star_agents.config.yaml_core import Plain, YamlError, compose, is_plain, plain_data, repeated_keys
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem, RecipeError
-from star_agents.records import KEEP, SEED
 from star_agents.text.content_hash import digest
 from star_agents.text.redaction import redactor
 
@@ -39,9 +35,6 @@ _SHOWN = 120
 """Characters of a wrong value that are repeated."""
 DERIVED = ("recipe_files", "recipe_needs")
 """Keys that reading fills in from what the recipes declare."""
-_NAMES_COMPARED = 200
-"""Of more names than that, none is looked for that was meant."""
-
 _ELSEWHERE = {move.old[-1]: ".".join(move.new) for move in MOVES}
 """Keys that stood at the top, and where they belong."""
 _WORDS_OF_YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
@@ -144,10 +137,7 @@ def checked(
         found = error.errors(include_url=False)
         told = [_problem(detail, places, model) for detail in found[:MAX_PROBLEMS]]
         raise ConfigError(told, untold=len(found) - len(told)) from None
-    problems = _too_many_pairs(config, places)
-    if not problems:
-        problems = [*_cross_references(config, places), *_missing_secrets(config, places, environ)]
-    if problems:
+    if problems := mistakes_in(config, places, environ):
         raise ConfigError(problems)
     for move in moved(data):
         note(_old_place(places, move))
@@ -226,7 +216,7 @@ def _problem(detail: Any, places: Places, model: type[Config]) -> Problem:
     if detail["type"] == "extra_forbidden":
         message = "is not a key that exists here"
         elsewhere = _ELSEWHERE if len(location) == 1 else {}
-        fix = _did_you_mean(str(location[-1]), _known_keys(model, location[:-1]), elsewhere)
+        fix = did_you_mean(str(location[-1]), _known_keys(model, location[:-1]), elsewhere)
     elif detail["type"] == "missing":
         message = "is missing"
     elif detail["type"] == "too_long":
@@ -285,120 +275,3 @@ def _unwrap(annotation: Any) -> Any:
     if typing.get_origin(annotation) in (Union, types.UnionType):
         return next(item for item in typing.get_args(annotation) if item is not type(None))
     return annotation
-
-
-def _did_you_mean(word: str, known: Sequence[str], elsewhere: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The word that was meant; ``elsewhere``: other words, and what to write for them."""
-    words = (*known, *elsewhere)
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6) if len(known) <= _NAMES_COMPARED else []
-    if close:
-        return f"did you mean `{elsewhere.get(close[0], close[0])}`?"
-    return f"known here: {', '.join(known)}" if known else ""
-
-
-def _missing_secrets(config: Config, places: Places, environ: Mapping[str, str] | None) -> Iterator[Problem]:
-    """Keys that are not in the environment: told at once, before seconds go into loading what would need them."""
-    if environ is None:
-        return
-    references: list[tuple[Location, str | None]] = []
-    for name, agent in config.agents.items():
-        references.append((("agents", name, "api_key"), agent.api_key))
-        references += (
-            (("agents", name, "deployments", index, "api_key"), one.api_key)
-            for index, one in enumerate(agent.deployments)
-        )
-    for location, reference in references:
-        if reference is None:
-            continue
-        try:
-            look_up_secret(reference, environ)
-        except ValueError as error:
-            fix = f"export {reference.removeprefix('os.environ/')}=... before starting"
-            yield places.problem(location, str(error), fix)
-
-
-def _too_many_pairs(config: Config, places: Places) -> list[Problem]:
-    """Told before a pair is made: there may be millions, each with its lines in every summary."""
-    if (count := config.pairs_configured) <= MAX_PAIRS:
-        return []
-    message = f"make {count:,} pairs, and at most {MAX_PAIRS:,} can be told apart"
-    fix = "name the pairs to draw from under `star.pairs`, or give agents one role each: `roles: [response]`"
-    return [places.problem(("agents",), message, fix)]
-
-
-def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
-    """Names that must exist, and combinations that cannot work."""
-    at, star = places.problem, config.star
-
-    def unknown(location: Location, name: str, allowed: str) -> Problem:
-        known = sorted((*config.agents, *((allowed,) if allowed else ())))
-        return at(location, f"names an agent {name!r} that is not in `agents`", _did_you_mean(name, known))
-
-    def check_pair(pair: PairConfig, location: Location) -> Iterator[Problem]:
-        if pair.instruction != KEEP and pair.instruction not in config.agents:
-            yield unknown((*location, "instruction"), pair.instruction, KEEP)
-        if pair.response != SEED and pair.response not in config.agents:
-            yield unknown((*location, "response"), pair.response, SEED)
-
-    for index, pair in enumerate(star.pairs or ()):
-        yield from check_pair(pair, (STAR, "pairs", index))
-    for index, pair in enumerate(star.base_pairs):
-        yield from check_pair(pair, (STAR, "base_pairs", index))
-    for index, name in enumerate(star.referee.agents):
-        if name not in config.agents:
-            yield unknown((STAR, "referee", "agents", index), name, "")
-    for name in type(config).model_fields.keys() - Config.model_fields.keys():
-        for location, agent in agents_named(getattr(config, name), (name,)):
-            if agent not in config.agents:
-                yield unknown(location, agent, "")
-    if config.needs_referee and not star.referee.agents:
-        fix = "write `star: {referee: {agents: [NAME]}}`, or choose `selection: gap` there"
-        yield at((STAR, "referee", "agents"), f"`selection: {star.selection}` needs a referee", fix)
-    if config.draws_pairs and star.selection != "base" and not config.pool:
-        yield at((STAR, "pairs"), "no pair is left to draw from", "name at least one pair that is not a base pair")
-    floor = config.evolution.floor
-    if floor != "auto" and config.pool and len(config.pool) * floor > 1:
-        limit = 1 / len(config.pool)
-        yield at(("evolution", "floor"), f"{len(config.pool)} pairs cannot each keep that much", f"at most {limit:.4g}")
-    embedder = config.memory.embedder
-    if embedder.startswith("agent:") and embedder.removeprefix("agent:") not in config.agents:
-        yield unknown(("memory", "embedder"), embedder.removeprefix("agent:"), "")
-    for location, message, fix in (*_minutes_too_small(config), *_half_prices(config), *unsendable(config)):
-        yield at(location, message, fix)
-
-
-def _half_prices(config: Config) -> Iterator[tuple[Location, str, str]]:
-    """Prices of one side of a call only: the other would count as free in every budget. An embedder has no reply."""
-    embedder = config.memory.embedder.removeprefix("agent:")
-    for name, agent in config.agents.items():
-        parts: list[tuple[Location, EndpointSettings]] = [(("agents", name), agent)]
-        parts += ((("agents", name, "deployments", index), one) for index, one in enumerate(agent.deployments))
-        for location, priced in parts if name != embedder else ():
-            prices = {key: getattr(priced, key) for key in ("input_cost_per_token", "output_cost_per_token")}
-            given = [key for key, price in prices.items() if price is not None]
-            if len(given) == 1:
-                (missing,) = prices.keys() - given
-                message = f"is given without `{missing}`, which would count as 0"
-                yield (*location, given[0]), message, f"give both; `{missing}: 0` is a price"
-
-
-def _minutes_too_small(config: Config) -> Iterator[tuple[Location, str, str]]:
-    """Agents of which no minute has room for one call: their calls would wait for ever."""
-    writers = {name for pair in (*config.pool, *config.base) for name in (pair.instruction, pair.response)}
-    for name, agent in config.agents.items():
-        limit, location = agent.tokens_per_minute, ("agents", name, "tokens_per_minute")
-        if limit is None:
-            continue
-        longest = agent.longest_reply
-        if name in writers and longest is None:
-            yield location, "needs `max_tokens`, which is what a call reserves", "give the agent `max_tokens`"
-        elif name in writers and longest is not None and longest >= limit:
-            yield (
-                location,
-                f"has no room for one reply of `max_tokens` ({longest:,})",
-                "raise it, or lower `max_tokens`",
-            )
-        if config.needs_referee and name in config.star.referee.agents and config.star.referee.max_tokens >= limit:
-            longest = config.star.referee.max_tokens
-            message = f"has no room for one verdict of `star.referee.max_tokens` ({longest:,})"
-            yield location, message, "raise it, or lower `star.referee.max_tokens`"

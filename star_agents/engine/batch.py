@@ -120,11 +120,11 @@ async def run_batch(
 
     SIGINT and SIGTERM, or what else the ``host`` has for them, end it early but whole: seeds in hand are finished, for
     up to `server.drain_s`, and the files are written. At the budget of a day it waits for the next one; at one that
-    holds for the life of the store it ends. What earlier runs left waiting in
-    the same folder is worked too, unless ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with
-    what became of its seeds; what was ``left_out`` of it is counted among the failures. These seeds may be a sample of
-    the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says. ``notes`` are what
-    was noted of agents.yaml; ``hear`` hears everything that happens.
+    holds for the life of the store it ends. What earlier runs left waiting in the same folder is worked too, unless
+    ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with what became of its seeds; what was
+    ``left_out`` of it is counted among the failures, and ``notes`` of agents.yaml are logged. These seeds may be a
+    sample of the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears
+    everything that happens.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
@@ -134,8 +134,7 @@ async def run_batch(
     for hears in (log_event, hear):
         bus.subscribe(hears)
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
-        for note in notes:
-            bus.publish(ConfigNoted(message=note))
+        _tell_notes(bus, notes)
         new, duplicates = await store.add_seeds(seeds)
         await store.begin_run([seed.id for seed in seeds], only=only_these)
         await store.set_left_out(_left_out(source, left_out, len(seeds) + len(left_out)))
@@ -161,6 +160,11 @@ async def run_batch(
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     others = mine.others_waiting if only_these else 0
     return BatchResult(summary=summary, calls=progress.calls, left_waiting=others, added=added, **end._asdict())
+
+
+def _tell_notes(bus: Bus, notes: Sequence[str]) -> None:
+    for note in notes:
+        bus.publish(ConfigNoted(message=note))
 
 
 def _left_out(source: str, problems: Sequence[Problem], rows: int) -> Tried:
