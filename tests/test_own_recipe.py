@@ -207,7 +207,8 @@ async def test_two_prompts_under_one_step_are_a_fault_of_the_recipe(tmp_path: Pa
         config = read_config(written(tmp_path, server.url, answer=twice))
         await run(config, documents(1), tmp_path / "out")
     (reason,) = {row["reason"] for row in read_jsonl(tmp_path / "out" / "rejected.jsonl")}
-    assert reason == "recipe answer asks two things under step 'answer'; give each call a step of its own"
+    told = "recipe answer asks two things under step 'answer'; give each call a step of its own"
+    assert reason == f"{told} (second.py:16)"
 
 
 async def test_seeds_of_a_kind_that_the_first_recipe_does_not_take_are_refused_before_anything_is_spent(

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import anyio
 
+from star_agents.bench.cancellation import raise_if_cancelled
 from star_agents.errors import (
     AgentError,
     AgentRateLimited,
@@ -30,10 +31,12 @@ async def gather(jobs: Sequence[Awaitable[T]], *, is_last_try: bool) -> Gathered
 
     Raises:
         AgentError: agents are down, or everybody's budget is spent: the seed waits for better times.
-        StarAgentsError: nothing can go on, such as a scorer that is lost. Both only once every job has ended.
+        StarAgentsError: nothing can go on, such as a scorer that is lost.
+        BaseException: a fault of the recipe in one of them. All of these only once every job has ended.
     """
-    results: list[T | Failure | None] = [None] * len(jobs)
+    results: dict[int, T | Failure] = {}
     errors: list[StarAgentsError] = []
+    faults: list[BaseException] = []
 
     async def run(place: int, job: Awaitable[T]) -> None:
         try:
@@ -44,13 +47,16 @@ async def gather(jobs: Sequence[Awaitable[T]], *, is_last_try: bool) -> Gathered
                 errors.append(error)
         except StarAgentsError as error:
             errors.append(error)
+        except BaseException as error:
+            raise_if_cancelled(error)
+            faults.append(error)
 
     async with anyio.create_task_group() as tasks:
         for place, job in enumerate(jobs):
             tasks.start_soon(run, place, job)
-    if errors:
-        raise errors[0]
-    return Gathered(tuple(one for one in results if one is not None))
+    if first := [*errors, *faults][:1]:
+        raise first[0]
+    return Gathered(tuple(results[place] for place in range(len(jobs))))
 
 
 def failure_of(error: AgentError | ReplyUnreadable) -> Failure:

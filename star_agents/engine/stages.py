@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from star_agents.bench.bench import Stage
+from star_agents.bench.cancellation import raise_if_cancelled
 from star_agents.bench.pairs import PairBench
 from star_agents.config.models import Config
-from star_agents.errors import RecipeError, ReplyUnreadable, StarAgentsError
+from star_agents.engine.recipe_faults import breach_in, fault_in
+from star_agents.errors import RecipeError, ReplyUnreadable, first_of_ours
 from star_agents.limits.numbers import MOST_MEASURED
 from star_agents.recipes.registry import find_chain
 from star_agents.records import Declaration, Outcome, Row, Sample, Seed
-from star_agents.records.failures import one_line
-from star_agents.text.redaction import redactor
 
 
 def stages_of(config: Config) -> dict[str, Stage]:
@@ -122,28 +120,27 @@ def _check_arm(
 async def worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[str]]) -> Outcome:
     """The outcome that a seed's recipe gives, held to what it declares.
 
-    A fault of a recipe of somebody's own is told as one: the seed is dropped, and may be queued again once mended.
+    A fault of a recipe of somebody's own, whatever it raises, is told as one: the seed is dropped, and may be queued
+    again once mended. What is wrong with agents, budget, store or scorer goes on, also out of a group of tasks.
     """
     recipe = bench.stage.recipe
     try:
         outcome = await recipe.work(seed, bench, bench.stage.settings)
         return completed(outcome, bench.stage, seed, pools, bench.drawn)
-    except (ReplyUnreadable, RecipeError) as error:
-        return Outcome(seed_id=seed.id, kind="dropped", reason=str(error), recipe=recipe.name)
-    except StarAgentsError:
-        raise
-    except Exception as error:
-        if not recipe.digest:
+    except BaseException as error:
+        raise_if_cancelled(error)
+        ours = first_of_ours(error)
+        if isinstance(ours, ReplyUnreadable):
+            reason = str(ours)
+        elif isinstance(ours, RecipeError):
+            reason = str(ours) if recipe.is_built_in else breach_in(recipe, ours)
+        elif ours is not None and ours is not error:
+            raise ours from None
+        elif ours is not None or recipe.is_built_in:
             raise
-        reason = f"recipe {recipe.name} failed: {fault_in(recipe.origin, error)}"
+        else:
+            reason = f"recipe {recipe.name} failed: {fault_in(recipe, error)}"
         return Outcome(seed_id=seed.id, kind="dropped", reason=reason, recipe=recipe.name)
-
-
-def fault_in(path: str, error: Exception) -> str:
-    """What a recipe of somebody's own did wrong, with the line of its file."""
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    place = f"{Path(path).name}:{own[-1].lineno}: " if own else ""
-    return redactor.text(one_line(f"{place}{type(error).__name__}: {error}"))
 
 
 def _as_row(child: Seed) -> Row:

@@ -40,6 +40,8 @@ T = TypeVar("T")
 SettingsT = TypeVar("SettingsT", bound=Section, contravariant=True)
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 Content = Sample | Document
+BUILT_IN = "built in"
+"""Origin of the recipes of this package."""
 
 
 class Settings(Section):
@@ -148,10 +150,15 @@ class Recipe(Generic[S]):
     needs: frozenset[Literal["scorer", "judges"]]
     settings_from: Callable[[Any], S]
     """Its settings out of the config: the section of its name."""
-    origin: str = "built in"
+    origin: str = BUILT_IN
     """Where it comes from, for people."""
     digest: str = ""
     """Of the file that it stands in, where that is the user's own."""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is ours: a fault in it is a fault of this package."""
+        return self.origin == BUILT_IN
 
     @property
     def summary(self) -> str:
