@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError
+from star_agents.process.crash_points import VARIABLE
 from star_agents.recipes.evol import OPERATORS, prompts
 from star_agents.records import Message, Outcome, Sample, Seed
 from star_agents.storage.reader import StoreReader
@@ -244,6 +248,36 @@ async def test_a_second_run_in_the_same_folder_pays_for_nothing(tmp_path: Path) 
         second = await run(config, seeds, tmp_path / "out")
         assert len(server.requests) == sent == 4 * 2 * 3
     assert (first.calls, second.calls) == (sent, 0)
+
+
+async def test_a_run_that_dies_after_an_answer_goes_on_and_pays_for_no_answer_again(tmp_path: Path) -> None:
+    (tmp_path / "seeds.jsonl").write_text('{"instruction": "Name a river."}\n')
+    ends: list[int] = []
+    sent: list[int] = []
+    async with OpenAIServer(Model()) as server:
+        config = written(tmp_path, server.url, "rounds: 2")
+        command = [
+            "-m",
+            "star_agents",
+            "run",
+            "-c",
+            config,
+            "-s",
+            tmp_path / "seeds.jsonl",
+            "-o",
+            tmp_path / "out",
+            "-q",
+        ]
+        for dies in (True, True, False):  # A third death with the seed in hand would put it into quarantine.
+            environment = {**os.environ, VARIABLE: "answer_recorded"} if dies else dict(os.environ)
+            process = await asyncio.create_subprocess_exec(sys.executable, *map(str, command), env=environment)
+            ends.append(await process.wait())
+            sent.append(len(server.requests))
+        paid = [str(request.body["messages"]) for request in server.requests]
+    assert [end == 0 for end in ends] == [False, False, True]
+    assert sent == [1, 2, 7]
+    assert len(set(paid)) == 7
+    assert len(read_jsonl(tmp_path / "out" / "dataset.jsonl")) == 3
 
 
 async def test_every_operator_is_drawn_and_only_those_that_are_named(tmp_path: Path) -> None:

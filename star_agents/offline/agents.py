@@ -2,7 +2,7 @@
 
 ``respond`` is a pure function of an agent's name and the messages it is sent. An agent sees only that text; if it
 recognises a question of the closed world it answers with the skill of its profile, any other text it reshapes in its
-style. Every agent can answer, rewrite an instruction and referee; how well is written in ``profiles``.
+style. Every agent can answer, rewrite or evolve an instruction and referee; how well is written in ``profiles``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from random import Random
 from typing import Literal
 
 from star_agents.errors import AgentRefused
-from star_agents.offline import referee, styles, world
+from star_agents.offline import evolving, referee, styles, world
 from star_agents.offline.profiles import PROFILES, Profile
-from star_agents.offline.reading import Comparison, Question, Rewriting, read
+from star_agents.offline.reading import Comparison, Equality, Evolving, Question, Request, Rewriting, read
 
 SAMPLE_AGENTS: Mapping[str, str] = {name: profile.line for name, profile in PROFILES.items()}
 """Name of each sample agent and what it is, in one line."""
@@ -61,7 +61,7 @@ def kind_of(agent: str, messages: Sequence[Mapping[str, str]]) -> world.Kind | N
     Raises ``AgentRefused`` for a name that no sample agent has.
     """
     profile, request = _profile(agent), read(messages)
-    task = world.solve(request.text) if isinstance(request, Question) else None
+    task = _task(request.text) if isinstance(request, Question) else None
     return _kind(profile, task, Random(_digest(agent, messages, request))) if task else None
 
 
@@ -73,7 +73,7 @@ def _profile(agent: str) -> Profile:
     return PROFILES[agent]
 
 
-def _digest(agent: str, messages: Sequence[Mapping[str, str]], request: Question | Rewriting | Comparison) -> bytes:
+def _digest(agent: str, messages: Sequence[Mapping[str, str]], request: Request) -> bytes:
     """A hash of all that the agent sees, less the referee's nonce, which differs from call to call."""
     seen = "\0".join([agent, *(f"{message['role']}\0{message['content']}" for message in messages)])
     if isinstance(request, Comparison) and request.code:
@@ -81,18 +81,30 @@ def _digest(agent: str, messages: Sequence[Mapping[str, str]], request: Question
     return hashlib.sha256(seen.encode("utf-8", "surrogatepass")).digest()
 
 
-def _reply(profile: Profile, request: Question | Rewriting | Comparison, rng: Random) -> tuple[str, bool]:
+def _reply(profile: Profile, request: Request, rng: Random) -> tuple[str, bool]:
     """Text, and whether the agent owns up to having broken off."""
     if isinstance(request, Comparison):
         return referee.judge(request, profile.referees, rng), False
     if isinstance(request, Rewriting):
         return _rewrite(profile, request, rng), False
-    task = world.solve(request.text)
+    if isinstance(request, Evolving):
+        return evolving.evolve(request.operator, request.instruction, profile.evolves, rng), False
+    if isinstance(request, Equality):
+        return evolving.judge_equality(request.parent, request.evolved, profile.referees, rng), False
+    if said := evolving.broken_reply(request.text):
+        return said, False
+    task = _task(request.text)
     if task is None:
         text = styles.reshape(profile.style, request.text, request.reference, rng)
         return text, profile.flaw == "cut" and rng.random() < _OWNS_UP
     kind = _kind(profile, task, rng)
     return world.write(task, kind, rng), kind == "cut" and rng.random() < _OWNS_UP
+
+
+def _task(text: str) -> world.Task | None:
+    """The task that a text asks for, as it stands or evolved."""
+    evolved = evolving.read_evolved(text)
+    return evolved.task if evolved else None
 
 
 def _kind(profile: Profile, task: world.Task, rng: Random) -> world.Kind:

@@ -34,6 +34,8 @@ class Profile:
     style: str
     """How it reshapes text outside the world; a name in ``styles.STYLES``."""
     rewrites: Literal["reword", "stretch"] = "reword"
+    evolves: float = 0.6
+    """Share of instructions that it evolves well, by the easiest operator."""
     referees: float = 0.65
     """Probability of the true verdict, in each order of showing."""
 
@@ -41,7 +43,7 @@ class Profile:
 PROFILES: Mapping[str, Profile] = {
     "tutor": Profile(
         line="planted best: right almost everywhere, explains briefly",
-        strong=_ALL - {"table", "month"}, skill=0.98, elsewhere=0.95, style="restructure",
+        strong=_ALL - {"table", "month"}, skill=0.98, elsewhere=0.95, style="restructure", evolves=0.85,
     ),
     "scholar": Profile(
         line="strong with words and facts, weak with numbers",
@@ -55,7 +57,7 @@ PROFILES: Mapping[str, Profile] = {
         line="strong at ordering, counting and looking up, weak elsewhere",
         strong=_REASONING, skill=0.65, elsewhere=0.05, style="number",
     ),
-    "novice": Profile(line="right one time in five", skill=0.2, style="stumble"),
+    "novice": Profile(line="right one time in five", skill=0.2, style="stumble", evolves=0.3),
     "terse": Profile(
         line="three times in four right, gives the bare answer",
         skill=0.75, sound="terse", flaw="wrong_terse", style="shorten",
@@ -66,14 +68,15 @@ PROFILES: Mapping[str, Profile] = {
     "hasty": Profile(
         line="breaks off three times in four; mostly says so", skill=0.25, flaw="cut", style="cut"
     ),
-    "bluffer": Profile(line="sure of itself and mostly wrong", skill=0.2, style="damage"),
-    "parrot": Profile(line="mostly evades the question", skill=0.2, flaw="unanswered", style="echo"),
+    "bluffer": Profile(line="sure of itself and mostly wrong", skill=0.2, style="damage", evolves=0.3),
+    "parrot": Profile(line="mostly evades the question", skill=0.2, flaw="unanswered", style="echo", evolves=0.1),
     "dreamer": Profile(
-        line="planted worst: always answers some other question", skill=0.0, flaw="off", style="dream"
+        line="planted worst: always answers some other question", skill=0.0, flaw="off", style="dream", evolves=0.05,
     ),
     "editor": Profile(line="instruction agent: puts a question into other words", skill=0.6, style="restructure"),
     "coach": Profile(
-        line="instruction agent: makes a question more demanding", skill=0.6, style="elaborate", rewrites="stretch"
+        line="instruction agent: makes a question more demanding", skill=0.6, style="elaborate", rewrites="stretch",
+        evolves=0.95,
     ),
     "referee": Profile(
         line="compares two answers; right in 85 of 100", skill=0.6, style="restructure", referees=0.85

@@ -1,6 +1,7 @@
-"""What a prompt asks for, read from its text alone: an answer, a rewritten instruction, or a verdict.
+"""What a prompt asks for, read from its text alone: an answer, a rewritten or evolved instruction, or a verdict.
 
-The forms are those of the templates in ``star_agents/agents/prompts``. Whatever fits none of them is a question.
+The forms are those of the templates in ``star_agents/agents/prompts`` and ``star_agents/recipes/prompts``. Whatever
+fits none of them is a question.
 """
 
 from __future__ import annotations
@@ -11,9 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from star_agents.offline.evolving import Operator
+
 _REFERENCE = re.compile(r"<reference>\n(.*)\n</reference>", re.DOTALL)
 _INSTRUCTION = re.compile(r"<instruction>\n(.*)\n</instruction>", re.DOTALL)
 _INPUT = re.compile(r"</instruction>.*?<input>\n(.*)\n</input>", re.DOTALL)
+_PARENT_AND_EVOLVED = re.compile(r"<first>\n(.*)\n</first>\n<second>\n(.*)\n</second>", re.DOTALL)
+_EVOLVES = "You evolve instructions that language models are trained on"
+_IS_EQUAL = "You are shown two instructions. Decide whether they come to the same."
+_MOVES: Mapping[str, Operator] = {
+    "add one constraint": "constraints",
+    "go deeper": "deepen",
+    "make it concrete": "concretise",
+    "make it need more reasoning": "reasoning",
+    "make its input richer": "complicate_input",
+    "invent a different one": "breadth",
+}
+"""What stands after "This time, " in the prompt of each of Evol-Instruct's operators."""
 _CODE = re.compile(r'"code": "(\w+)"')
 _PAPER = re.compile(
     r"\[User Question(?: to Assistant A)?\] (?P<question_a>.*?) \[The Start of Assistant A’s Answer\] (?P<answer_a>.*?)"
@@ -51,7 +66,26 @@ class Comparison:
     """The nonce that the verdict repeats; empty where the paper's prompt asks for ``[A]``, ``[B]`` or ``[C]``."""
 
 
-def read(messages: Sequence[Mapping[str, str]]) -> Question | Rewriting | Comparison:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evolving:
+    """An instruction to be evolved."""
+
+    operator: Operator
+    instruction: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Equality:
+    """Two instructions, of which is asked whether they come to the same."""
+
+    parent: str
+    evolved: str
+
+
+Request = Question | Rewriting | Comparison | Evolving | Equality
+
+
+def read(messages: Sequence[Mapping[str, str]]) -> Request:
     """Read the last request of a conversation in the field's ``messages`` form."""
     system = "\n".join(message["content"] for message in messages if message["role"] == "system")
     users = [message["content"] for message in messages if message["role"] == "user"]
@@ -60,11 +94,23 @@ def read(messages: Sequence[Mapping[str, str]]) -> Question | Rewriting | Compar
         if comparison is not None:
             return comparison
     last = users[-1] if users else system
+    if (evolving := _evolving(system, last)) is not None:
+        return evolving
     if "Rewrite the instruction" in system and (instruction := _INSTRUCTION.search(last)):
         given = _INPUT.search(last)
         return Rewriting(instruction=instruction[1].strip(), input=given[1].strip() if given else "")
     reference = _REFERENCE.search(system)
     return Question(text=last.strip(), reference=reference[1].strip() if reference else "")
+
+
+def _evolving(system: str, last: str) -> Evolving | Equality | None:
+    if system.startswith(_IS_EQUAL) and (found := _PARENT_AND_EVOLVED.search(last)):
+        return Equality(parent=found[1].strip(), evolved=found[2].strip())
+    if system.startswith(_EVOLVES) and (found := _INSTRUCTION.search(last)):
+        for move, operator in _MOVES.items():
+            if f"This time, {move}" in system:
+                return Evolving(operator=operator, instruction=found[1].strip())
+    return None
 
 
 def _comparison(system: str, user: str) -> Comparison | None:
