@@ -130,9 +130,7 @@ async def run_batch(
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
     """
     refuse_early(config)
-    bus = Bus()
-    for hears in (log_event, hear):
-        bus.subscribe(hears)
+    bus = _heard_by(log_event, hear)
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
         _tell_notes(bus, notes)
         new, duplicates = await store.add_seeds(seeds)
@@ -160,6 +158,13 @@ async def run_batch(
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     others = mine.others_waiting if only_these else 0
     return BatchResult(summary=summary, calls=progress.calls, left_waiting=others, added=added, **end._asdict())
+
+
+def _heard_by(*ears: Callable[[Event], None]) -> Bus:
+    bus = Bus()
+    for hears in ears:
+        bus.subscribe(hears)
+    return bus
 
 
 def _tell_notes(bus: Bus, notes: Sequence[str]) -> None:
