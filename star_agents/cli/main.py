@@ -34,6 +34,7 @@ VERBS = {
     "backup": "Copy a store to one file while a daemon works on it.",
     "doctor": "Say what is wrong with this machine, a folder and agents.yaml, and what to do.",
     "recipes": "List recipes: what they take, their settings and measures.",
+    "migrate-config": "Print agents.yaml with each key in the section of its recipe, comments kept.",
     "init": "Write a commented agents.yaml.",
 }
 PROBLEMS_SHOWN = 20
@@ -51,7 +52,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"star_agents.cli.{cmd_name}")
+        module = importlib.import_module(f"star_agents.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
