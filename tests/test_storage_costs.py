@@ -157,6 +157,9 @@ def _copy_as_version_1(new: Path, old: Path) -> None:
     connection.execute("ATTACH ? AS new", (str(new / STORE_FILE),))
     tables = [name for (name,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")]
     for table in [name for name in tables if not name.startswith("sqlite_")]:
-        columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+        names = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
+        # What is called otherwise now.
+        source, since = ("pools", {"id": "1"}) if table == "policy" else (table, {"sample": "content"})
+        columns, now = ", ".join(names), ", ".join(since.get(name, name) for name in names)
+        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {now} FROM new.{source}")
     connection.close()

@@ -159,6 +159,10 @@ class AgentConfig(EndpointSettings, BudgetSettings):
         )
 
 
+def _is_empty(value: object) -> bool:
+    return not value
+
+
 class Config(BudgetSettings):
     """The whole of agents.yaml."""
 
@@ -192,9 +196,9 @@ class Config(BudgetSettings):
     """How much may fail before a batch stops or a daemon holds."""
     server: ServerConfig = ServerConfig()
     """The daemon's own settings."""
-    recipe_files: Mapping[str, str] = Field(default_factory=dict)
+    recipe_files: Mapping[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
     """Not written by anybody: the files of recipes, each with the digest of what was loaded from it."""
-    recipe_needs: tuple[str, ...] = ()
+    recipe_needs: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
     """Not written by anybody: what the recipes beside `star` declare that they need."""
 
     @field_validator("recipe", mode="before")

@@ -100,8 +100,8 @@ MUTANTS = (
             ),
             Edit(
                 "star_agents/storage/queries.sql",
-                "UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done';",
-                "UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id;",
+                "SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels;",
+                "SET state = 'done', deaths = 0 WHERE id = :id RETURNING parent, labels;",
             ),
         ],
         loop="model",
@@ -210,7 +210,7 @@ MUTANTS = (
         promise="more pairs than can be told apart are refused before one is made",
         edits=[
             Edit(
-                "star_agents/config/reading.py",
+                "star_agents/config/references.py",
                 "    if (count := config.pairs_configured) <= MAX_PAIRS:",
                 "    if (count := 0) <= MAX_PAIRS:",
             )

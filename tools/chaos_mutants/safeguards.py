@@ -24,6 +24,7 @@ _CALLS, _JUDGES, _BENCH = (
     "star_agents/engine/judges.py",
     "star_agents/bench/bench.py",
 )
+_PAIRS = "star_agents/bench/pairs.py"
 _SENDING, _BUDGETS = "star_agents/agents/sending.py", "star_agents/agents/budgets.py"
 _LEDGER, _READING = "star_agents/agents/budget_ledger.py", "star_agents/agents/replies/reading.py"
 _BUILDING, _STAR = "star_agents/engine/wiring.py", "star_agents/recipes/star.py"
@@ -277,7 +278,7 @@ TESTED_MUTANTS = (
         "one-candidates-fault",
         "what a referee fails on is no verdict on that candidate",
         "test_one_candidates_fault.py::test_a_text_that_the_referees_provider_cannot_bear_is_no_verdict_and_the_other_candidates_go_on",
-        _BENCH,
+        _PAIRS,
         "            if not self._may_lie_in_the_text(error):\n                raise\n",
         "            raise\n",
     ),
@@ -317,7 +318,7 @@ TESTED_MUTANTS = (
         "last-try",
         "on its last try a seed waits no more for a referee that is down for it",
         "test_one_candidates_fault.py::test_on_its_last_try_a_referee_that_is_down_for_one_candidate_is_no_verdict_on_it_and_an_outage_before",
-        _BENCH,
+        _PAIRS,
         "            return self._is_last_try\n",
         "            return False\n",
     ),
