@@ -11,8 +11,8 @@ import pytest
 
 from star_agents.agents.client import AgentClient
 from star_agents.config.reading import parse_config
-from star_agents.engine.engine import Line
-from star_agents.engine.wiring import open_line
+from star_agents.engine.engine import Engine
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import StoreError
 from star_agents.events import ConfigApplied, Event
 from star_agents.observe.bus import Bus
@@ -48,17 +48,17 @@ class FullStore(Store):
 
 
 @asynccontextmanager
-async def line_in(folder: Path, heard: list[Event]) -> AsyncIterator[tuple[Line, FullStore]]:
+async def line_in(folder: Path, heard: list[Event]) -> AsyncIterator[tuple[Engine, FullStore]]:
     bus = Bus()
     bus.subscribe(heard.append)
     async with (
         await FullStore.open(folder) as store,
-        open_line(BEFORE, store, bus=bus, seeds_expected=2, ends_when_empty=False) as line,
+        open_engine(BEFORE, store, bus=bus, seeds_expected=2, ends_when_empty=False) as line,
     ):
         yield line, store
 
 
-def in_force(line: Line) -> tuple[object, ...]:
+def in_force(line: Engine) -> tuple[object, ...]:
     return (
         line.config,
         line.revision,

@@ -17,9 +17,9 @@ import pytest
 from lines import config_for
 
 from star_agents.config.sections import ServerConfig
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.inbox import OPEN_TIMES, WATCHED_S, Inbox, make_inbox
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.events import Event, IntakeWaits, SeedsAdded, SeedsRejected
 from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
@@ -31,7 +31,7 @@ PATIENCE_S = SETTLE_S * OPEN_TIMES
 class Ground:
     """A line that works nothing, its inbox, and a clock that only the test moves."""
 
-    def __init__(self, line: Line, folder: Path) -> None:
+    def __init__(self, line: Engine, folder: Path) -> None:
         self.line, self.folder = line, folder
         self.now = 0.0
         self.events: list[Event] = []
@@ -76,7 +76,7 @@ async def ground_in(folder: Path) -> AsyncIterator[Ground]:
     config = config_for("http://127.0.0.1:1/v1")
     async with (
         await Store.open(folder / "store") as store,
-        open_line(config, store, bus=Bus(), seeds_expected=None, ends_when_empty=False) as line,
+        open_engine(config, store, bus=Bus(), seeds_expected=None, ends_when_empty=False) as line,
     ):
         yield Ground(line, folder / "inbox")
 

@@ -24,7 +24,7 @@ from star_agents.engine.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insi
 from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.live_status import status_of
 from star_agents.engine.status import describe, describe_config, eta_s, projected_usd
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
 from star_agents.observe.bus import Bus
 from star_agents.records import PAIRS, Outcome
@@ -227,7 +227,7 @@ async def test_the_status_of_a_line_is_what_its_store_says(tmp_path: Path) -> No
     async with (
         OpenAIServer() as server,
         await Store.open(tmp_path) as store,
-        open_line(config_for(server.url), store, bus=bus, seeds_expected=12, ends_when_empty=True) as line,
+        open_engine(config_for(server.url), store, bus=bus, seeds_expected=12, ends_when_empty=True) as line,
         Readers(tmp_path) as readers,
     ):
         accounts, insights = await Accounts.of(store), await Insights.of(readers)
@@ -274,7 +274,9 @@ async def test_a_seed_that_ends_while_the_store_is_read_is_not_both_done_and_in_
     bus, batch = Bus(), seeds(3)
     async with (
         await Store.open(tmp_path) as store,
-        open_line(config_for("http://127.0.0.1:9/v1"), store, bus=bus, seeds_expected=3, ends_when_empty=True) as line,
+        open_engine(
+            config_for("http://127.0.0.1:9/v1"), store, bus=bus, seeds_expected=3, ends_when_empty=True
+        ) as line,
     ):
         accounts, insights = await Accounts.of(store), Insights()
         bus.subscribe(accounts.hear)
@@ -305,7 +307,7 @@ async def test_status_on_the_command_line_shows_a_daemon_and_the_folder_it_leave
     async with (
         OpenAIServer() as server,
         await Store.open(tmp_path) as store,
-        open_line(config_for(server.url, **config), store, bus=bus, seeds_expected=12, ends_when_empty=True) as line,
+        open_engine(config_for(server.url, **config), store, bus=bus, seeds_expected=12, ends_when_empty=True) as line,
         Readers(tmp_path) as readers,
         TestServer(app) as daemon,
     ):
@@ -334,7 +336,7 @@ async def test_the_curve_of_a_line_is_bit_for_bit_what_a_replay_of_its_outcomes_
         config = config_for(server.url)
         async with (
             await Store.open(tmp_path) as store,
-            open_line(config, store, bus=Bus(), seeds_expected=20, ends_when_empty=True) as line,
+            open_engine(config, store, bus=Bus(), seeds_expected=20, ends_when_empty=True) as line,
         ):
             await take_in_seeds(line, seeds(20), "test")
             await line.work()

@@ -20,10 +20,10 @@ from star_agents.agents.judging.frame_tests import BREAKS, one_order_note
 from star_agents.cli.main import main
 from star_agents.config.models import Config
 from star_agents.engine.batch import run_batch
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.status import describe
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.events import Event, JudgeExamined, JudgeNotExamined, JudgingNoted
 from star_agents.observe.bus import Bus
 from star_agents.offline import exam as world_exam
@@ -150,25 +150,27 @@ async def test_a_juror_that_fails_leaves_the_jury_and_the_others_are_its_whole(t
     assert set(exam_of(tmp_path)["judges"]) == {"a", "b", "c"}
 
 
-async def work(config: Config, count: int, out: Path, hear: Callable[[Event], None]) -> Line:
+async def work(config: Config, count: int, out: Path, hear: Callable[[Event], None]) -> Engine:
     bus = Bus()
     bus.subscribe(hear)
     async with await Store.open(out) as store:
         await store.add_seeds(seeds(count))
-        async with open_line(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line:
+        async with open_engine(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line:
             with anyio.fail_after(60):
                 await line.work()
     return line
 
 
 @asynccontextmanager
-async def daemon(config: Config, out: Path, hear: Callable[[Event], None] = lambda event: None) -> AsyncIterator[Line]:
+async def daemon(
+    config: Config, out: Path, hear: Callable[[Event], None] = lambda event: None
+) -> AsyncIterator[Engine]:
     """A line at work that does not end with its last seed, and has three to begin with."""
     bus = Bus()
     bus.subscribe(hear)
     async with (
         await Store.open(out) as store,
-        open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
+        open_engine(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
         anyio.create_task_group() as tasks,
     ):
         await take_in_seeds(line, seeds(3), "test")
@@ -183,7 +185,7 @@ async def until(fact: Callable[[], bool]) -> None:
             await anyio.lowlevel.checkpoint()
 
 
-async def until_done(line: Line, count: int) -> None:
+async def until_done(line: Engine, count: int) -> None:
     with anyio.fail_after(60):
         while (await line.store.counts()).done < count:
             await anyio.lowlevel.checkpoint()

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from star_agents.config.models import Config
 from star_agents.engine.batch import run_batch
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.intake import take_in_seeds
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.events import BudgetCleared, BudgetReached, Event
 from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
@@ -48,19 +48,19 @@ def priced(url: str, budget: str, *, per_agent: str = "") -> Config:
 @asynccontextmanager
 async def working(
     config: Config, folder: Path, *, is_batch: bool, clock: Clock, hear: Callable[[Event], None]
-) -> AsyncIterator[Line]:
+) -> AsyncIterator[Engine]:
     """A line over twelve seeds; each test works it."""
     bus = Bus()
     bus.subscribe(hear)
     async with (
         await Store.open(folder, now=clock) as store,
-        open_line(config, store, bus=bus, seeds_expected=12, ends_when_empty=is_batch, now=clock) as line,
+        open_engine(config, store, bus=bus, seeds_expected=12, ends_when_empty=is_batch, now=clock) as line,
     ):
         await take_in_seeds(line, seeds(12), "test")
         yield line
 
 
-async def resting(line: Line) -> str:
+async def resting(line: Engine) -> str:
     """The reason, once the line rests."""
     with anyio.fail_after(60):
         while line.waiting_for is None:
@@ -68,7 +68,7 @@ async def resting(line: Line) -> str:
     return line.waiting_for.reason
 
 
-async def all_done(line: Line) -> None:
+async def all_done(line: Engine) -> None:
     with anyio.fail_after(60):
         while (await line.store.counts()).done < 12:
             await anyio.lowlevel.checkpoint()

@@ -17,7 +17,7 @@ from star_agents.agents.replies.reading import longest_text
 from star_agents.bench.pairs import PairBench
 from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.returned_seeds import RETURNS
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import AgentUnavailable
 from star_agents.events import Event, OutcomeCommitted, SeedReturned
 from star_agents.observe.bus import Bus
@@ -132,7 +132,7 @@ async def test_on_its_last_try_a_referee_that_is_down_for_one_candidate_is_no_ve
         config = config_for(server.url, per_agent=", retries: 30, give_up_after_s: 4", replaced=JUDGED)
         async with (
             await Store.open(tmp_path) as store,
-            open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=False) as line,
+            open_engine(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=False) as line,
         ):
             await take_in_seeds(line, [seed], "test")
             line.judges.put_in_force(config, line.revision)
@@ -172,7 +172,7 @@ async def test_a_seed_on_which_the_referee_always_goes_down_ends_with_it_while_t
         config = config_for(server.url, per_agent=", retries: 30, give_up_after_s: 2", replaced=JUDGED)
         async with (
             await Store.open(tmp_path) as store,
-            open_line(config, store, bus=bus, seeds_expected=20, ends_when_empty=False) as line,
+            open_engine(config, store, bus=bus, seeds_expected=20, ends_when_empty=False) as line,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(line.work)

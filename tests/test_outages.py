@@ -11,7 +11,7 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.config.models import Config
 from star_agents.engine.intake import take_in_seeds
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.events import DeploymentChanged, Event, SeedReturned
 from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
@@ -29,7 +29,7 @@ async def work(config: Config, count: int, out: Path, hear: object) -> None:
     bus.subscribe(hear)  # type: ignore[arg-type]  # a test's own function
     async with (
         await Store.open(out) as store,
-        open_line(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line,
+        open_engine(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line,
     ):
         await take_in_seeds(line, seeds(count), "test")
         await line.work()

@@ -16,7 +16,7 @@ from openai_server import Answer, Cut, Fault, Move, OpenAIServer
 from star_agents.agents.budgets import Charge
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.pairs import PairBench
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import AgentError, AgentUnavailable
 from star_agents.observe.bus import Bus
 from star_agents.records import Message, Reply
@@ -35,7 +35,7 @@ async def after_one_call(out: Path, *moves: Move, per_agent: str = PER_AGENT) ->
         raised: AgentError | None = None
         async with (
             await Store.open(out) as store,
-            open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
+            open_engine(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
         ):
             try:
                 await PairBench(seeds(1)[0], line.stages["star"], line.rooms()).ask("a", ASKED, step="think")
@@ -92,7 +92,7 @@ async def test_whenever_a_request_arrives_the_intent_of_its_call_is_durable(tmp_
         config = config_for(server.url, per_agent=PER_AGENT.replace("retries: 0", "retries: 2"))
         async with (
             await Store.open(tmp_path) as store,
-            open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
+            open_engine(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
         ):
             await PairBench(seeds(1)[0], line.stages["star"], line.rooms()).ask("a", ASKED, step="think")
             counts = await store.counts()
@@ -132,7 +132,7 @@ async def test_two_who_ask_the_same_at_once_pay_for_it_once(tmp_path: Path) -> N
         config = config_for(server.url, per_agent=PER_AGENT)
         async with (
             await Store.open(tmp_path) as store,
-            open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
+            open_engine(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
             anyio.create_task_group() as tasks,
         ):
             bench = PairBench(seeds(1)[0], line.stages["star"], line.rooms())

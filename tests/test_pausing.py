@@ -8,9 +8,9 @@ import anyio
 from lines import config_for, results, seeds
 from openai_server import OpenAIServer
 
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.intake import take_in_seeds
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.events import CallEnded, Event, OutcomeCommitted, PairsDrawn
 from star_agents.observe.bus import Bus
 from star_agents.storage.store import Store
@@ -39,7 +39,7 @@ class Heard:
             await self._news.wait()
 
 
-async def in_hand_after_looking(line: Line) -> int:
+async def in_hand_after_looking(line: Engine) -> int:
     """Seeds in hand once every worker had its turn at the queue."""
     await anyio.wait_all_tasks_blocked()
     return (await line.store.open_work()).seeds
@@ -50,7 +50,7 @@ async def test_a_paused_line_takes_no_seed_and_goes_on_when_resumed(tmp_path: Pa
     async with (
         OpenAIServer() as server,
         await Store.open(tmp_path) as store,
-        open_line(config_for(server.url), store, bus=heard.bus, seeds_expected=None, ends_when_empty=False) as line,
+        open_engine(config_for(server.url), store, bus=heard.bus, seeds_expected=None, ends_when_empty=False) as line,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(line.work)
@@ -75,7 +75,7 @@ async def test_a_pause_outlives_a_restart_and_a_paused_line_can_be_closed(tmp_pa
         for resumed in (False, True):
             async with (
                 await Store.open(tmp_path) as store,
-                open_line(
+                open_engine(
                     config_for(server.url), store, bus=heard.bus, seeds_expected=None, ends_when_empty=False
                 ) as line,
                 anyio.create_task_group() as tasks,
@@ -98,7 +98,7 @@ async def test_a_seed_s_events_tell_its_draw_its_calls_and_how_long_it_took(tmp_
     async with OpenAIServer() as server:
         async with (
             await Store.open(tmp_path) as store,
-            open_line(config_for(server.url), store, bus=heard.bus, seeds_expected=1, ends_when_empty=True) as line,
+            open_engine(config_for(server.url), store, bus=heard.bus, seeds_expected=1, ends_when_empty=True) as line,
         ):
             await take_in_seeds(line, seeds(1), "test")
             await line.work()

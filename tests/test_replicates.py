@@ -16,8 +16,8 @@ from star_agents.agents.answer import Answer as ProviderAnswer
 from star_agents.agents.answer import Choice
 from star_agents.agents.replicates import shares
 from star_agents.bench.pairs import PairBench
-from star_agents.engine.engine import Line
-from star_agents.engine.wiring import open_line
+from star_agents.engine.engine import Engine
+from star_agents.engine.wiring import open_engine
 from star_agents.observe.bus import Bus
 from star_agents.records import Message
 from star_agents.storage.store import Store
@@ -27,16 +27,16 @@ PRICED = ", input_cost_per_token: 0.001, output_cost_per_token: 0.001"
 
 
 @asynccontextmanager
-async def line_on(url: str, out: Path) -> AsyncIterator[Line]:
+async def line_on(url: str, out: Path) -> AsyncIterator[Engine]:
     config = config_for(url, per_agent=PRICED)
     async with (
         await Store.open(out) as store,
-        open_line(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
+        open_engine(config, store, bus=Bus(), seeds_expected=1, ends_when_empty=True) as line,
     ):
         yield line
 
 
-def bench_of(line: Line) -> PairBench:
+def bench_of(line: Engine) -> PairBench:
     return PairBench(seeds(1)[0], line.stages["star"], line.rooms())
 
 

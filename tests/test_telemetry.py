@@ -29,7 +29,7 @@ from storage_samples import make_dropped, make_outcome, make_seed
 from test_architecture import imports_of, modules
 
 from star_agents.engine.intake import take_in_seeds
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.events import CallAnswered, CallEnded, CallFailed, Event, OutcomeCommitted, SeedReturned
 from star_agents.observe.bus import Bus
 from star_agents.observe.telemetry import is_asked_for, open_telemetry
@@ -285,7 +285,7 @@ async def test_a_real_line_gives_a_trace_per_seed(tmp_path: Path, kept: Kept) ->
     async with (
         OpenAIServer(reply) as server,
         await Store.open(tmp_path) as store,
-        open_line(config_for(server.url), store, bus=bus, seeds_expected=4, ends_when_empty=True) as line,
+        open_engine(config_for(server.url), store, bus=bus, seeds_expected=4, ends_when_empty=True) as line,
     ):
         await take_in_seeds(line, seeds(4), "test")
         await line.work()

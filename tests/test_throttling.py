@@ -21,7 +21,7 @@ from star_agents.config.models import AgentConfig
 from star_agents.engine.batch import run_batch
 from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.progress import BatchProgress
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import AgentRateLimited, AgentRefused
 from star_agents.events import AgentThrottled, AgentUnthrottled, DeploymentChanged, Event
 from star_agents.observe.bus import Bus
@@ -190,7 +190,7 @@ async def test_the_journal_says_what_was_sent_before_a_restart(tmp_path: Path) -
         now.at += 30
         async with (
             await Store.open(tmp_path, now=now) as store,
-            open_line(limited, store, bus=Bus(), seeds_expected=2, ends_when_empty=True, now=now) as line,
+            open_engine(limited, store, bus=Bus(), seeds_expected=2, ends_when_empty=True, now=now) as line,
             anyio.create_task_group() as tasks,
         ):
             recorded = await store.sent_since(NOON)
@@ -239,7 +239,7 @@ async def _run(config: Any, count: int, out: Path, events: list[Event]) -> str:
     bus.subscribe(events.append)
     async with (
         await Store.open(out) as store,
-        open_line(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line,
+        open_engine(config, store, bus=bus, seeds_expected=count, ends_when_empty=True) as line,
     ):
         await take_in_seeds(line, seeds(count), "test")
         await line.work()
@@ -254,7 +254,7 @@ async def test_a_daemon_whose_provider_only_says_429_rests_for_as_long_as_it_was
         config = config_for(server.url, agents=("a",), per_agent=", give_up_after_s: 60", replaced="concurrency: 4")
         async with (
             await Store.open(tmp_path) as store,
-            open_line(config, store, bus=Bus(), seeds_expected=None, ends_when_empty=False, now=lambda: NOON) as line,
+            open_engine(config, store, bus=Bus(), seeds_expected=None, ends_when_empty=False, now=lambda: NOON) as line,
             anyio.create_task_group() as tasks,
         ):
             await take_in_seeds(line, seeds(8), "test")

@@ -16,7 +16,7 @@ from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
 from star_agents.config.models import AgentConfig
 from star_agents.engine.intake import take_in_seeds
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import AgentUnavailable
 from star_agents.events import ConnectionNoted, Event
 from star_agents.observe.bus import Bus
@@ -107,7 +107,7 @@ async def test_a_line_that_opens_with_certificates_unchecked_says_so_once(
     bus.subscribe(heard.append)
     async with OpenAIServer() as server, await Store.open(tmp_path) as store:
         config = config_for(server.url)
-        async with open_line(config, store, bus=bus, seeds_expected=1, ends_when_empty=True) as line:
+        async with open_engine(config, store, bus=bus, seeds_expected=1, ends_when_empty=True) as line:
             await take_in_seeds(line, seeds(1), "test")
     (noted,) = [event for event in heard if isinstance(event, ConnectionNoted)]
     assert noted.message == tls_notes({"SSL_VERIFY": "false"})[0]

@@ -22,7 +22,7 @@ from star_agents.config.reading import parse_config
 from star_agents.config.star import PairConfig
 from star_agents.engine.accounts import limits_of
 from star_agents.engine.batch import run_batch
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import ConfigError
 from star_agents.events import Event, PriceNoted
 from star_agents.observe.bus import Bus
@@ -127,7 +127,7 @@ async def test_an_edit_under_which_a_budget_cannot_hold_changes_nothing(tmp_path
     before = remote("selection: random")
     async with (
         await Store.open(tmp_path) as store,
-        open_line(before, store, bus=Bus(), seeds_expected=2, ends_when_empty=False) as line,
+        open_engine(before, store, bus=Bus(), seeds_expected=2, ends_when_empty=False) as line,
     ):
         with pytest.raises(ConfigError, match="nobody knows its price"):
             await line.reconfigure(remote("selection: random\nbudget_usd: 5"))
@@ -153,7 +153,7 @@ async def test_what_counts_as_free_and_what_nobody_knows_is_said_once_at_the_sta
         both = config.model_copy(update={"agents": {**config.agents, "far": far}, "star": star})
         async with (
             await Store.open(tmp_path / "one") as store,
-            open_line(config, store, bus=bus, seeds_expected=2, ends_when_empty=False) as line,
+            open_engine(config, store, bus=bus, seeds_expected=2, ends_when_empty=False) as line,
         ):
             await line.reconfigure(both)
             await line.reconfigure(config)

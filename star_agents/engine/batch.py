@@ -20,7 +20,7 @@ from star_agents.engine.intake import intake_problems
 from star_agents.engine.interruption import Interruption
 from star_agents.engine.progress import BatchProgress
 from star_agents.engine.upkeep import forget_texts
-from star_agents.engine.wiring import models_to_load, open_line, refuse_early
+from star_agents.engine.wiring import models_to_load, open_engine, refuse_early
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import ConfigNoted, Event, SeedsAdded
 from star_agents.observe.bus import Bus
@@ -227,7 +227,9 @@ async def _work(
     """Work what waits."""
     if models := models_to_load(config):
         _say(console, f"loading {models} …")
-    async with open_line(config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now) as line:
+    async with open_engine(
+        config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now
+    ) as line:
         checkpoint = None
         if ahead is not None:
             checkpoint = Checkpoint(line, ahead.confirmation, before=ahead.before, left=ahead.left)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.estimate import METHOD, SAMPLE, carry_over
 from star_agents.events import CallAnswered, Event, OutcomeCommitted
 from star_agents.storage.rows import Counts
@@ -37,7 +37,7 @@ class Checkpoint:
         left: Seeds that this run is to work.
     """
 
-    def __init__(self, line: Line, confirmation: Confirmation, *, before: Counts, left: int) -> None:
+    def __init__(self, line: Engine, confirmation: Confirmation, *, before: Counts, left: int) -> None:
         self._line = line
         self._confirmation = confirmation
         self._before = before
@@ -120,7 +120,7 @@ class Checkpoint:
         return (self._before.cost_usd or 0.0) / max(1, self._before.done)
 
 
-def _is_free(line: Line) -> bool:
+def _is_free(line: Engine) -> bool:
     """Whether no call of this batch can cost anything."""
     endpoints = [one for name in line.config.called_agents for one in line.client.endpoints[name]]
     return all(one.price is not None and one.price.is_free for one in endpoints)

@@ -27,12 +27,12 @@ from star_agents.config.reading import config_digest
 from star_agents.engine.access import access_to, given_token
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.configuration import read_config
-from star_agents.engine.engine import PAUSED, Line
+from star_agents.engine.engine import PAUSED, Engine
 from star_agents.engine.inbox import Inbox, make_inbox
 from star_agents.engine.insights import Insights
 from star_agents.engine.upkeep import keep_up
 from star_agents.engine.web_backend import Desk, Standing
-from star_agents.engine.wiring import open_line, refuse_early
+from star_agents.engine.wiring import open_engine, refuse_early
 from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone, leaves
 from star_agents.events import ConfigMended, ConfigNoted, ConfigRejected, Event, StateChanged
 from star_agents.observe.bus import Bus
@@ -282,7 +282,7 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
                 open_telemetry(bus, os.environ),
                 await Store.open(folder) as store,
                 Readers(folder) as readers,
-                open_line(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
+                open_engine(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
             ):
                 desk = await _desk(line, readers, log)
                 if host.owns_process:
@@ -292,7 +292,7 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
             tasks.cancel_scope.cancel()
 
 
-async def _desk(line: Line, readers: Readers, log: LogFeed) -> Desk:
+async def _desk(line: Engine, readers: Readers, log: LogFeed) -> Desk:
     """Everybody who counts begins where the store stands and hears what is new from here on."""
     desk = Desk(
         line=line,

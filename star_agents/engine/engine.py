@@ -65,8 +65,8 @@ PAUSED = Waiting(reason="paused by a person; resume it on the page, or by POST /
 _PAUSED = "paused"
 
 
-class Line:
-    """Takes seeds in and works them; made by `open_line`."""
+class Engine:
+    """Takes seeds in and works them; made by `open_engine`."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import anyio
 
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.intake import take_in_file
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.events import IntakeWaits, SeedsRejected
@@ -72,7 +72,7 @@ class Inbox:
     """
 
     def __init__(
-        self, line: Line, folder: Path, *, settle_s: float, clock: Callable[[], float] = time.monotonic
+        self, line: Engine, folder: Path, *, settle_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._line, self._folder, self._settle_s, self._clock = line, folder, settle_s, clock
         self._new: dict[Path, _File] = {}

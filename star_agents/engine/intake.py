@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from star_agents.config.models import Config
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.stages import stages_of, why_not_taken
 from star_agents.errors import Problem, SeedFileError
 from star_agents.events import SeedsAdded, SeedsRejected
@@ -25,7 +25,7 @@ _LOOKED_AT = 1000
 
 
 async def take_in_rows(
-    line: Line, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None = None
+    line: Engine, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None = None
 ) -> SeedsAdded:
     """Take in rows of any seed format; returns what became of them.
 
@@ -45,7 +45,7 @@ async def take_in_rows(
     return await take_in_file(line, read.file(), source, request)
 
 
-async def take_in_file(line: Line, file: SeedFile, source: str, request: tuple[str, str] | None = None) -> SeedsAdded:
+async def take_in_file(line: Engine, file: SeedFile, source: str, request: tuple[str, str] | None = None) -> SeedsAdded:
     """Take in what was read, all or none; returns what became of its rows.
 
     Raises:
@@ -66,7 +66,7 @@ async def take_in_file(line: Line, file: SeedFile, source: str, request: tuple[s
     return added
 
 
-async def take_in_seeds(line: Line, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
+async def take_in_seeds(line: Engine, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
     """Take in seeds as they are; returns how many were new and how many were known already."""
     new, duplicates = await line.store.add_seeds(seeds)
     crash_point("seeds_added")
@@ -75,7 +75,7 @@ async def take_in_seeds(line: Line, seeds: Sequence[Seed], source: str) -> tuple
     return new, duplicates
 
 
-async def _refusal(line: Line, problems: Sequence[Problem], source: str) -> SeedFileError:
+async def _refusal(line: Engine, problems: Sequence[Problem], source: str) -> SeedFileError:
     """Told to everybody, in text that can be written: a column's name may be half a character."""
     told, turns = list[Problem](), Turns()
     for one in problems:

@@ -13,7 +13,7 @@ import anyio
 
 from star_agents.agents.client import AgentState
 from star_agents.agents.throttle import in_words
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 
 
 class Stop(NamedTuple):
@@ -58,7 +58,7 @@ class Interruption:
         stops: Where the words come from.
     """
 
-    def __init__(self, line: Line, say: Callable[[str], None], stops: Stops = signals_to_stop) -> None:
+    def __init__(self, line: Engine, say: Callable[[str], None], stops: Stops = signals_to_stop) -> None:
         self._line = line
         self._say = say
         self._stops = stops

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from star_agents.engine.accounts import Accounts
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.insights import NEVER_CALLED, Insights
 from star_agents.engine.status import describe, describe_config, eta_s
 from star_agents.scoring.facts import ScorerStats
@@ -21,7 +21,7 @@ LOOKS = 3
 """At the store, for one status."""
 
 
-async def status_of(line: Line, accounts: Accounts, insights: Insights, readers: Readers) -> dict[str, Any]:
+async def status_of(line: Engine, accounts: Accounts, insights: Insights, readers: Readers) -> dict[str, Any]:
     """Plain data about everything but the process itself. The writer of the store is not waited for.
 
     Raises:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import anyio
 
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.storage.store import Store
 
 _EVERY_S = 3600.0
 _DAY_S = 86_400.0
 
 
-async def keep_up(line: Line, now: Callable[[], float]) -> None:
+async def keep_up(line: Engine, now: Callable[[], float]) -> None:
     """Look after the store of a running line, once an hour, for as long as it is not cancelled."""
     while True:
         if line.config.retention_days is not None:

@@ -16,7 +16,7 @@ from star_agents import __version__
 from star_agents.config.changes import config_marks
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.downloads import pieces
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.insights import Insights
 from star_agents.engine.intake import take_in_rows
 from star_agents.engine.live_status import status_of
@@ -48,7 +48,7 @@ class Standing:
 class Desk:
     """Answers for the daemon. Questions about the store go to readers of their own: the writer is not waited for."""
 
-    line: Line
+    line: Engine
     standing: Standing
     accounts: Accounts
     insights: Insights

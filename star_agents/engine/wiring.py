@@ -23,7 +23,7 @@ from star_agents.bench.bench import Embed
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
-from star_agents.engine.engine import Line
+from star_agents.engine.engine import Engine
 from star_agents.engine.memory_rows import recalled
 from star_agents.engine.settling import INDEX_FILE
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
@@ -69,7 +69,7 @@ def refuse_early(config: Config) -> None:
 
 
 @asynccontextmanager
-async def open_line(
+async def open_engine(
     config: Config,
     store: Store,
     *,
@@ -77,7 +77,7 @@ async def open_line(
     seeds_expected: int | None,
     ends_when_empty: bool,
     now: Callable[[], float] = time.time,
-) -> AsyncIterator[Line]:
+) -> AsyncIterator[Engine]:
     """Build the line on an open store and take it down again.
 
     Args:
@@ -98,7 +98,7 @@ async def open_line(
         if scorer is not None:
             await stack.enter_async_context(scorer)
         scheduler, pools, revision = await _restore_pools(config, store, seeds_expected)
-        line = Line(
+        line = Engine(
             config=config,
             revision=revision,
             store=store,
