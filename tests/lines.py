@@ -14,6 +14,8 @@ from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
 from star_agents.config.star import StarConfig
 from star_agents.engine.batch import BatchResult, run_batch
+from star_agents.engine.engine import Engine
+from star_agents.events import SeedsAdded
 from star_agents.records import Sample, Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Result
@@ -73,3 +75,11 @@ def origin(row: dict[str, Any]) -> dict[str, Any]:
     """Where a row of a dataset comes from, which stands in it as JSON text."""
     found: dict[str, Any] = json.loads(row["provenance"])
     return found
+
+
+async def take_in_seeds(line: Engine, some: Sequence[Seed], source: str) -> tuple[int, int]:
+    """Seeds for a line at work; how many were new, and how many were known already."""
+    new, duplicates = await line.store.add_seeds(some)
+    line.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
+    line.queue.wake()
+    return new, duplicates

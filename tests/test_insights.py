@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from anyio.to_thread import run_sync
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lines import config_for, seeds
+from lines import config_for, seeds, take_in_seeds
 from openai_server import OpenAIServer
 from storage_commands import star
 from storage_samples import commit, make_dropped, make_outcome, make_seed
@@ -21,7 +21,6 @@ from storage_samples import commit, make_dropped, make_outcome, make_seed
 from star_agents.config.reading import parse_config
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace, Spending
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.live_status import status_of
 from star_agents.engine.status import describe, describe_config, eta_s, projected_usd
 from star_agents.engine.wiring import open_engine

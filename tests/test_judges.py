@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from lines import config_for, origin, read_jsonl, results, run, seeds
+from lines import config_for, origin, read_jsonl, results, run, seeds, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.agents.judging.exam import general_exam
@@ -21,7 +21,6 @@ from star_agents.cli.main import main
 from star_agents.config.models import Config
 from star_agents.engine.batch import run_batch
 from star_agents.engine.engine import Engine
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.status import describe
 from star_agents.engine.wiring import open_engine
 from star_agents.events import Event, JudgeExamined, JudgeNotExamined, JudgingNoted

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import anyio
 import anyio.lowlevel
-from lines import config_for, results, seeds
+from lines import config_for, results, seeds, take_in_seeds
 from openai_server import OpenAIServer
 from rich.console import Console
 
 from star_agents.config.models import Config
 from star_agents.engine.batch import run_batch
 from star_agents.engine.engine import Engine
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_engine
 from star_agents.events import BudgetCleared, BudgetReached, Event
 from star_agents.observe.bus import Bus

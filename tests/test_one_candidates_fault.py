@@ -10,12 +10,11 @@ from typing import Any
 import anyio
 import pytest
 from chaos_faults import poison
-from lines import config_for, read_jsonl, results, run, seeds
+from lines import config_for, read_jsonl, results, run, seeds, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.agents.replies.reading import longest_text
 from star_agents.bench.pairs import PairBench
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.returned_seeds import RETURNS
 from star_agents.engine.wiring import open_engine
 from star_agents.errors import AgentUnavailable

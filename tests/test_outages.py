@@ -6,11 +6,10 @@ import asyncio
 from pathlib import Path
 
 import anyio
-from lines import config_for, results, run, seeds
+from lines import config_for, results, run, seeds, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
 from star_agents.config.models import Config
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_engine
 from star_agents.events import DeploymentChanged, Event, SeedReturned
 from star_agents.observe.bus import Bus

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import anyio
-from lines import config_for, results, seeds
+from lines import config_for, results, seeds, take_in_seeds
 from openai_server import OpenAIServer
 
 from star_agents.engine.engine import Engine
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_engine
 from star_agents.events import CallEnded, Event, OutcomeCommitted, PairsDrawn
 from star_agents.observe.bus import Bus

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import pytest
 from aiohttp import web
-from lines import config_for, run, seeds
+from lines import config_for, run, seeds, take_in_seeds
 from openai_server import Answer, Fault, OpenAIServer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -28,7 +28,6 @@ from opentelemetry.trace import SpanKind, StatusCode
 from storage_samples import make_dropped, make_outcome, make_seed
 from test_architecture import imports_of, modules
 
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_engine
 from star_agents.events import CallAnswered, CallEnded, CallFailed, Event, OutcomeCommitted, SeedReturned
 from star_agents.observe.bus import Bus

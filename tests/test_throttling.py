@@ -10,7 +10,7 @@ from typing import Any, Self
 import anyio
 import anyio.lowlevel
 import pytest
-from lines import config_for, results, run, seeds
+from lines import config_for, results, run, seeds, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 from rich.console import Console
 
@@ -19,7 +19,6 @@ from star_agents.agents.rate_limit import Sent
 from star_agents.agents.throttle import ThrottleChange
 from star_agents.config.models import AgentConfig
 from star_agents.engine.batch import run_batch
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.progress import BatchProgress
 from star_agents.engine.wiring import open_engine
 from star_agents.errors import AgentRateLimited, AgentRefused

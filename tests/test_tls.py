@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from lines import config_for, seeds
+from lines import config_for, seeds, take_in_seeds
 from openai_server import Answer, OpenAIServer
 
 from star_agents.agents.client import AgentClient
 from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
 from star_agents.config.models import AgentConfig
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_engine
 from star_agents.errors import AgentUnavailable
 from star_agents.events import ConnectionNoted, Event

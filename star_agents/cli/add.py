@@ -26,7 +26,7 @@ ROWS_PER_REQUEST = 500
 DEFAULT_URL = "http://127.0.0.1:8321"
 
 
-@click.command(short_help="Send a seed file to a running daemon.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--url", default=DEFAULT_URL, show_default=True)
 @click.option("--token-env", default="STAR_AGENTS_TOKEN", show_default=True, help="Variable that holds the token.")

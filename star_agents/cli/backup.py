@@ -12,7 +12,7 @@ from star_agents.storage.backup import back_up
 from star_agents.text.printing import say
 
 
-@click.command(short_help="Copy a store while a daemon works on it.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="star_data")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File to write, or to replace.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -54,7 +54,7 @@ class Finding:
     detail: str
 
 
-@click.command(short_help="Validate agents.yaml, try each agent in each of its roles, load the scorers.")
+@click.command()
 @click.option(
     "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
 )

@@ -56,7 +56,7 @@ class Finding:
     """What is so, and what to do where it is not well."""
 
 
-@click.command(short_help="Say what is wrong, and what to do.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="star_data")
 @click.option("-c", "--config", "config_path", type=click.Path(path_type=Path), help="Also look at this agents.yaml.")
 @click.option("--deep", is_flag=True, help="Check every index of the store against its table; takes longer.")

@@ -21,7 +21,7 @@ from star_agents.storage.trainers import TRAINERS, format_for, hint, write_besid
 from star_agents.text.printing import say
 
 
-@click.command(short_help="Write the dataset in a format of the field.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="star_data")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File: .jsonl, .json or .parquet.")
 @click.option("-f", "--format", "asked", type=click.Choice(FORMATS), help="Columns of the rows.  [default: messages]")

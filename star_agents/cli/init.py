@@ -13,7 +13,7 @@ from star_agents.text.printing import say
 TEMPLATE = "agents.template.yaml"
 
 
-@click.command(short_help="Write a commented agents.yaml.")
+@click.command()
 @click.argument("path", type=click.Path(path_type=Path), default="agents.yaml")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def command(path: Path, force: bool) -> None:

@@ -25,7 +25,7 @@ Line = tuple[bytes, dict[str, Any]]
 """A line as it stands, and as plain data."""
 
 
-@click.command(short_help="Read and follow the log.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="star_data")
 @click.option("--url", help="Ask the daemon there instead of reading FOLDER.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with the lines to come, until Ctrl-C.")

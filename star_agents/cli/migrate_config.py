@@ -15,7 +15,7 @@ from star_agents.errors import ConfigError, Problem, UsageError
 from star_agents.text.printing import printable, say
 
 
-@click.command(short_help="Print agents.yaml with each key in the section of its recipe.")
+@click.command()
 @click.argument("path", type=click.Path(path_type=Path), default="agents.yaml")
 @click.option("--write", is_flag=True, help="Rewrite the file itself, and keep a copy of it beside it.")
 def command(path: Path, write: bool) -> None:

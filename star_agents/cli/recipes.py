@@ -16,7 +16,7 @@ from star_agents.recipes.registry import absolute, find_recipe, known_recipes
 from star_agents.text.printing import say
 
 
-@click.command(short_help="List recipes: what they take, their settings and measures.")
+@click.command()
 @click.argument("names", nargs=-1, metavar="[NAME | FILE.py:NAME]...")
 @click.option(
     "-c", "--config", "config_path", type=click.Path(path_type=Path), help="Those that this agents.yaml names."

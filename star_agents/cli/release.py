@@ -19,7 +19,7 @@ from star_agents.text.printing import say
 SHOWN = 1000
 
 
-@click.command(short_help="Let seeds out of quarantine.")
+@click.command()
 @click.argument("place", metavar="FOLDER|URL", default="star_data")
 @click.argument("ids", metavar="[SEED_ID]...", nargs=-1)
 @click.option("--all", "everyone", is_flag=True, help="Every seed in quarantine.")

@@ -15,7 +15,7 @@ from star_agents.storage.row_writing import atomic_file
 from star_agents.text.printing import say
 
 
-@click.command(short_help="Write one page of HTML about a run.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="star_data")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default="report.html", show_default=True)
 @click.option(

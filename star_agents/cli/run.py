@@ -38,7 +38,7 @@ Job = Callable[..., Awaitable[BatchResult]]
 """`run_batch` with all that is the same whichever seeds are worked."""
 
 
-@click.command(short_help="Turn a seed file into a better dataset.")
+@click.command()
 @click.option(
     "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
 )

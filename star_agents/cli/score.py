@@ -24,7 +24,7 @@ from star_agents.text.printing import say
 REASONS_SHOWN = 10
 
 
-@click.command(short_help="Add IFD scores of two models to any dataset.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--small", required=True, help="The target model: Hugging Face name, path, or offline/small.")
 @click.option("--large", required=True, help="The stronger model.")

@@ -12,7 +12,7 @@ from star_agents.engine.configuration import read_config
 from star_agents.observe.logs import set_up_logging
 
 
-@click.command(short_help="Run the daemon.")
+@click.command()
 @click.option(
     "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
 )

@@ -17,7 +17,7 @@ from star_agents.text.figures import duration, usd, usd_each, usd_sum
 from star_agents.text.printing import say
 
 
-@click.command(short_help="Show what a folder or a running daemon has done so far.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="star_data")
 @click.option("--url", help="Ask the daemon there instead of reading FOLDER.")
 @click.option("--token-env", default="STAR_AGENTS_TOKEN", show_default=True, help="Variable that holds the token.")

@@ -66,15 +66,6 @@ async def take_in_file(line: Engine, file: SeedFile, source: str, request: tuple
     return added
 
 
-async def take_in_seeds(line: Engine, seeds: Sequence[Seed], source: str) -> tuple[int, int]:
-    """Take in seeds as they are; returns how many were new and how many were known already."""
-    new, duplicates = await line.store.add_seeds(seeds)
-    crash_point("seeds_added")
-    line.bus.publish(SeedsAdded(source=source, new=new, duplicates=duplicates))
-    line.queue.wake()
-    return new, duplicates
-
-
 async def _refusal(line: Engine, problems: Sequence[Problem], source: str) -> SeedFileError:
     """Told to everybody, in text that can be written: a column's name may be half a character."""
     told, turns = list[Problem](), Turns()
