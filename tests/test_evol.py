@@ -14,11 +14,16 @@ from lines import origin, read_jsonl, results, run
 from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
 from star_agents.engine.configuration import read_config
+from star_agents.engine.intake import take_in_seeds
+from star_agents.engine.wiring import open_line
 from star_agents.errors import ConfigError
+from star_agents.events import Event, SeedReturned
+from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import VARIABLE
 from star_agents.recipes.evol import OPERATORS, prompts
 from star_agents.records import Message, Outcome, Sample, Seed
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.store import Store
 from star_agents.text.prompt_templates import PromptTemplates
 
 Say = Callable[[str], str | Move]
@@ -126,6 +131,26 @@ async def test_a_row_says_which_operators_made_it_and_of_what(tmp_path: Path) ->
     assert set(told[2]["trials"][2]["models"]) == {"writer", "judge", "responder"}
 
 
+async def test_a_seed_of_which_nothing_was_kept_stays_as_it_is_and_is_answered_where_it_has_no_response(
+    tmp_path: Path,
+) -> None:
+    model = Model(compare=lambda _: "equal")
+    outcome = await outcome_of(tmp_path, model, seed_of(response=None), settings="rounds: 2, keep: last")
+    assert outcome.kind == "base"
+    assert model.answered == ["Name a river."]
+    assert [(row.data["sample"]["response"], row.labels["round"]) for row in outcome.rows] == [(GOOD, "0")]
+
+
+async def test_a_seed_that_cannot_be_answered_and_of_which_nothing_was_kept_is_dropped_with_every_reason(
+    tmp_path: Path,
+) -> None:
+    model = Model(answer=lambda _: "Sorry.")
+    outcome = await outcome_of(tmp_path, model, seed_of(response=None), settings="rounds: 1")
+    assert (outcome.kind, outcome.rows) == ("dropped", ())
+    assert outcome.reason == "nothing could be kept: format: the answer refuses: an apology in fewer than 80 words"
+    assert [one.value for one in outcome.earned] == [0.0]
+
+
 async def test_keep_last_gives_one_row_of_the_last_good_instruction(tmp_path: Path) -> None:
     model = Model()
     outcome = await outcome_of(tmp_path, model, seed_of(response=None), settings="rounds: 2, keep: last")
@@ -176,6 +201,7 @@ async def test_what_comes_to_nothing_is_a_trial_with_its_reason_and_no_further_c
     assert (len(model.compared), len(model.answered)) == paid
     assert (trial.measures["round"], trial.measures["kept"]) == (1, 0)
     assert [(one.arm, one.value) for one in outcome.earned] == [(trial.arm, 0.0)]
+    assert outcome.kind == "base"
     assert [row.data["sample"]["response"] for row in outcome.rows] == ["The Rhine."]
 
 
@@ -220,6 +246,32 @@ async def test_a_call_that_is_refused_earns_its_operator_nothing_and_the_seed_ca
     assert outcome.earned == ()
     assert [one.measures["kept"] for one in outcome.trials] == [1, None, None]
     assert outcome.trials[1].measures["words"] is None
+
+
+async def test_an_outage_puts_the_seed_back_and_what_was_evolved_before_it_is_not_paid_again(tmp_path: Path) -> None:
+    returned: list[SeedReturned] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, SeedReturned):
+            returned.append(event)
+
+    model = Model(answer=lambda _: GOOD if returned else Fault(status=503, message="gone fishing"))
+    bus = Bus()
+    bus.subscribe(hear)
+    async with OpenAIServer(model) as server:
+        path = written(tmp_path, server.url, "rounds: 1")
+        patient = path.read_text().replace("LINE_TEST_KEY}", "LINE_TEST_KEY, retries: 20, give_up_after_s: 4}")
+        path.write_text(patient.replace("concurrency: 1", "concurrency: 4"))
+        async with (
+            await Store.open(tmp_path / "out") as store,
+            open_line(read_config(path), store, bus=bus, seeds_expected=6, ends_when_empty=True) as line,
+        ):
+            await take_in_seeds(line, [seed_of(f"Name river {number}.") for number in range(6)], "test")
+            await line.work()
+    assert returned
+    earned = [[one.value for one in found.outcome.earned] for found in results(tmp_path / "out")]
+    assert earned == [[1.0]] * 6
+    assert (len(model.evolved), len(model.compared)) == (6, 6)
 
 
 async def test_an_input_becomes_part_of_the_instruction_and_a_history_stays(tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ async def evol(seed: Seed, bench: Workbench, settings: EvolSettings) -> Outcome:
     earned = [Reward(pool="operators", arm=arm, value=kept) for arm, kept in known if kept is not None]
     if not rows:
         return dropped(seed, f"nothing could be kept: {_reasons(trials)}", trials=trials, earned=earned)
-    return done(seed, rows=rows, trials=trials, earned=earned)
+    outcome = done(seed, rows=rows, trials=trials, earned=earned)
+    return outcome if len(line) > 1 else replace(outcome, kind="base")
 
 
 async def _evolve(parent: Sample, operator: str, number: int, bench: Workbench, settings: EvolSettings) -> Trial:

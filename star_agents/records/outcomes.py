@@ -20,7 +20,8 @@ class Outcome:
 
     seed_id: str
     kind: OutcomeKind
-    """``kept``: a sampled pair's candidate; ``base``: a base pair's; ``dropped``: nothing usable, see ``reason``."""
+    """``kept``: a sampled pair's candidate, or what a recipe made; ``base``: a base pair's, or the seed as it was;
+    ``dropped``: nothing usable, see ``reason``."""
     reason: str = ""
     candidates: tuple[Assessed, ...] = ()
     chosen: int | None = None
