@@ -15,7 +15,7 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
 from star_agents.engine.configuration import read_config
 from star_agents.engine.intake import take_in_seeds
-from star_agents.engine.wiring import open_line
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import ConfigError
 from star_agents.events import Event, SeedReturned
 from star_agents.observe.bus import Bus
@@ -264,10 +264,10 @@ async def test_an_outage_puts_the_seed_back_and_what_was_evolved_before_it_is_no
         path.write_text(patient.replace("concurrency: 1", "concurrency: 4"))
         async with (
             await Store.open(tmp_path / "out") as store,
-            open_line(read_config(path), store, bus=bus, seeds_expected=6, ends_when_empty=True) as line,
+            open_engine(read_config(path), store, bus=bus, seeds_expected=6, ends_when_empty=True) as engine,
         ):
-            await take_in_seeds(line, [seed_of(f"Name river {number}.") for number in range(6)], "test")
-            await line.work()
+            await take_in_seeds(engine, [seed_of(f"Name river {number}.") for number in range(6)], "test")
+            await engine.work()
     assert returned
     earned = [[one.value for one in found.outcome.earned] for found in results(tmp_path / "out")]
     assert earned == [[1.0]] * 6
