@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from lines import origin, read_jsonl, results, run
+from lines import origin, read_jsonl, results, run, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
 from star_agents.engine.configuration import read_config
-from star_agents.engine.intake import take_in_seeds
 from star_agents.engine.wiring import open_engine
 from star_agents.errors import ConfigError
 from star_agents.events import Event, SeedReturned
