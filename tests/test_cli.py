@@ -180,9 +180,8 @@ def test_init_writes_a_file_that_check_accepts(star: Any, tmp_path: Path) -> Non
 def test_check_names_what_fails_and_ends_with_1(star: Any, tmp_path: Path) -> None:
     path = tmp_path / "agents.yaml"
     path.write_text(
-        SAMPLES.replace("offline/dreamer", "offline/dreemer").replace(
-            "selection: referee", "scoring: {small: no/such, large: no/such}"
-        )
+        SAMPLES.replace("offline/dreamer", "offline/dreemer").replace("  selection: referee\n", "")
+        + "scoring: {small: no/such, large: no/such}\n"
     )
     checked = star("check", "-c", path, "--json")
     findings = {finding["part"]: finding for finding in json.loads(checked.out)}
