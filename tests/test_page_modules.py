@@ -13,13 +13,14 @@ from playwright.sync_api import Page
 import star_agents.web
 
 PAGE = Path(star_agents.web.__file__).parent / "page"
-STATUS = {
+STATUS: dict[str, Any] = {
     "state": "ready",
     "seeds": {"waiting": 360, "working": 32, "kept": 600, "base": 200, "dropped": 12, "quarantined": 0},
     "rate": {"seeds_per_minute": 41.2, "seeds_per_minute_overall": 40.0, "eta_s": 1740.0},
     "calls": {"answered": 5000},
     "cost": {"usd": 1.84, "calls_of_unknown_price": 0},
     "referee": {"won_by_tie": 0},
+    "recipes": {"star": {}},
     "budgets": [{"key": "budget_usd", "unit": "usd", "limit": 20, "reached": ""}],
     "pairs": {"keep/gpt": 0.24, "keep/phi": 0.19},
     "win_rates": {"keep/gpt": {"wins": 60, "answers": 180, "rate": 1 / 3, "low": 0.268, "high": 0.405}},
@@ -76,6 +77,10 @@ def call(page: Page, module: str, function: str, *arguments: Any) -> Any:
         ),
         ({"state": "draining"}, "Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done." + END),
         ({"seeds": {**NONE, "kept": 1, "base": 2}}, "Done: 1 of 3 seeds improved, 2 kept the base answer." + END),
+        (
+            {"seeds": {**NONE, "kept": 2, "dropped": 1}, "recipes": {"mine": {}}, "best_pair": None},
+            "Done: 2 of 3 seeds kept, 1 dropped. $1.84 of $20.00 spent.",
+        ),
         (
             {"seeds": {**NONE, "kept": 2, "base": 1}, "referee": {"won_by_tie": 1}},
             "Done: 2 of 3 seeds improved (1 by a larger gap at a tie), 1 kept the base answer." + END,

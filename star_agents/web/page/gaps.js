@@ -1,9 +1,10 @@
 // The distribution of the IFD gap: chosen samples against all others, as shares of each, and the counts as a table.
 
-import { Chart, axis, colour, dashed, paths } from "./chart.js";
+import { Chart, dashed } from "./chart.js";
 import { byId, el, keepRows, setText } from "./dom.js";
-import { count, decimal, digitsOf, percent } from "./format.js";
+import { count } from "./format.js";
 import { edge, limits, median, openEnds, sum } from "./gap_bins.js";
+import { histogramData, histogramOptions, spanOf } from "./histogram.js";
 import { showCounts } from "./summary.js";
 
 /** @typedef {import("./types.js").Gaps} Bins */
@@ -35,35 +36,17 @@ export class Gaps {
     showCounts(byId("gap-legend"), [["kept", "chosen", told(bins.chosen)], ["waiting", "others", told(bins.others)]]);
   }
 
-  /** From the first bin that holds anything to the last, and one on either side. */
   span() {
-    const full = this.bins.chosen.map((n, at) => n + this.bins.others[at]);
-    const first = full.findIndex((n) => n > 0);
-    const last = full.findLastIndex((n) => n > 0);
-    return first < 0 ? { first: 0, last: -1 } : { first: Math.max(0, first - 1), last: Math.min(full.length - 1, last + 1) };
+    return spanOf(this.bins.chosen.map((n, at) => n + this.bins.others[at]));
   }
 
   data() {
-    const { first, last } = this.span();
-    const at = Array.from({ length: last - first + 2 }, (_, index) => first + index);
-    const shares = (/** @type {number[]} */ counts) => at.map((index) => (index > last ? 0 : counts[index] / Math.max(1, sum(counts))));
-    return [at.map((index) => edge(this.bins, index)), shares(this.bins.others), shares(this.bins.chosen)];
+    return histogramData(this.span(), (at) => edge(this.bins, at), [this.bins.others, this.bins.chosen]);
   }
 
   options() {
-    const stepped = paths().stepped({ align: 1 });
-    const area = (/** @type {string} */ line, /** @type {string} */ inside) => ({ stroke: colour(line), fill: colour(inside), width: 1.5, paths: stepped, points: { show: false } });
-    return {
-      scales: { x: { time: false }, y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ high) => [0, (high || 1) * 1.08] } },
-      series: [{}, area("--grey-line", "--grey-area"), area("--accent", "--accent-area")],
-      axes: [
-        axis((tick, step) => decimal(tick, digitsOf(step)), { size: 28, grid: { show: false } }),
-        axis((tick, step) => percent(tick, digitsOf(step * 100)), { size: 52 }),
-      ],
-      cursor: { show: false },
-      // Left of 0 nothing is earned.
-      hooks: { draw: [(/** @type {any} */ plot) => dashed(plot, "x", 0)] },
-    };
+    // Left of 0 nothing is earned.
+    return histogramOptions([["--grey-line", "--grey-area"], ["--accent", "--accent-area"]], (plot) => dashed(plot, "x", 0));
   }
 
   /** A closed table costs nothing. */

@@ -14,6 +14,7 @@ import { Log } from "./log.js";
 import { Outcomes } from "./outcomes.js";
 import { Pairs } from "./pairs.js";
 import { openQuarantine } from "./quarantine.js";
+import { Recipes } from "./recipes.js";
 import { showReferee } from "./referee.js";
 import { hintAtMore } from "./scrolling.js";
 import { totalOf } from "./sentence.js";
@@ -35,6 +36,7 @@ class Page {
     this.status = null;
     this.pairs = new Pairs();
     this.gaps = new Gaps();
+    this.recipes = new Recipes();
     this.agents = new Agents();
     this.outcomes = new Outcomes();
     this.story = new StoryView();
@@ -117,6 +119,7 @@ class Page {
     this.agents.show(status.agents);
     this.gaps.show(status.gaps);
     showReferee(status.referee);
+    this.recipes.show(status);
     showFailures(status.failures);
     this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents);
     this.log.setAgents(status.config.agents);

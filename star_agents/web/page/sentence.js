@@ -40,7 +40,7 @@ export function budgetOf(status) {
  * @param {Status} status
  * @returns {Part[]}
  */
-function doing({ state, seeds, referee, rate: speed, waiting_for: waitingFor, held_because: held, budgets }) {
+function doing({ state, seeds, referee, recipes, rate: speed, waiting_for: waitingFor, held_because: held, budgets }) {
   const done = doneOf(seeds);
   const open = seeds.waiting + seeds.working;
   const ofTotal = [{ strong: `${count(done)} of ${plural(totalOf(seeds), "seed")}` }, " done"];
@@ -48,7 +48,7 @@ function doing({ state, seeds, referee, rate: speed, waiting_for: waitingFor, he
   if (state === "draining") return [`Draining: ${plural(seeds.working, "seed")} in hand, then it stops. `, ...ofTotal, "."];
   if (totalOf(seeds) === 0) return ["Ready, with nothing to do: there are no seeds yet."];
   if (held) return ["Holding: too much failed, as told below. ", ...ofTotal, "."];
-  if (open === 0) return ["Done: ", ...outcomesOf({ seeds, referee }), "."];
+  if (open === 0) return ["Done: ", ...outcomesOf({ seeds, referee, recipes }), "."];
   if (state === "paused") return [seeds.working ? "Pausing: " : "Paused: ", ...ofTotal, `, ${count(open)} wait.`];
   if (waitingFor) return ["Waiting: ", ...because(waitingFor.reason, budgets), " ", ...ofTotal, "."];
   return ["Working: ", ...ofTotal, ...pace(speed), "."];
@@ -76,11 +76,17 @@ export function reachedText({ key, unit, limit, spent: used }) {
   return `${key} is reached${key === TOTAL ? "" : ` (${said})`}; raise it in agents.yaml to go on${wait}.`;
 }
 
+/** @param {Pick<Status, "recipes">} status whether the Star recipe is or was at work, whose words are pairs, bases and judges */
+export function hasStar({ recipes }) {
+  return "star" in recipes;
+}
+
 /**
- * @param {Pick<Status, "seeds" | "referee">} status
+ * @param {Pick<Status, "seeds" | "referee" | "recipes">} status
  * @returns {Part[]}
  */
-function outcomesOf({ seeds, referee }) {
+function outcomesOf({ seeds, referee, recipes }) {
+  if (!hasStar({ recipes })) return [{ strong: `${count(seeds.kept + seeds.base)} of ${plural(doneOf(seeds), "seed")}` }, " kept", seeds.dropped ? `, ${count(seeds.dropped)} dropped` : ""];
   const better = { strong: `${count(seeds.kept)} of ${plural(doneOf(seeds), "seed")}` };
   const tied = referee.won_by_tie ? ` (${count(referee.won_by_tie)} by a larger gap at a tie)` : "";
   return [better, ` improved${tied}`, `, ${count(seeds.base)} kept the base answer`, seeds.dropped ? `, ${count(seeds.dropped)} dropped` : ""];

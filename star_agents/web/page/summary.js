@@ -2,7 +2,7 @@
 
 import { byId, el, fill, keepRows, setText } from "./dom.js";
 import { about, count, decimal, interval, money, moneyEach, percent, plural, rate } from "./format.js";
-import { budgetOf, doneOf, plain, reachedText, sentence, totalOf } from "./sentence.js";
+import { budgetOf, doneOf, hasStar, plain, reachedText, sentence, totalOf } from "./sentence.js";
 
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {{key: string, label: string, value: string, note: string, meter?: number}} Figure */
@@ -16,6 +16,8 @@ const STATES = /** @type {const} */ ({
   quarantined: "set aside",
 });
 /** @typedef {keyof typeof STATES} SeedState */
+/** Figures of which there is nothing to say where Star is not at work. */
+const STARS_OWN = new Set(["improved", "best", "referee", "memory"]);
 const QUARANTINED = "Seeds were set aside because the process died with them in hand too often. ";
 const ANNOUNCE_EVERY_MS = 60_000;
 
@@ -36,7 +38,7 @@ export function showSummary(status, openQuarantine) {
   document.title = `${count(doneOf(status.seeds))}/${count(totalOf(status.seeds))} star_agents`;
   showNotices(status, openQuarantine);
   showSeeds(status.seeds);
-  keepRows(byId("figures"), figures(status), (one) => `${one.key} ${one.meter !== undefined}`, makeFigure, updateFigure);
+  keepRows(byId("figures"), figures(status).filter((one) => hasStar(status) || !STARS_OWN.has(one.key)), (one) => `${one.key} ${one.meter !== undefined}`, makeFigure, updateFigure);
 }
 
 /**
