@@ -211,6 +211,10 @@ class RecipeError(StarAgentsError):
     exit_code = 2
 
 
+class PromptError(RecipeError):
+    """A prompt's template cannot be read or rendered: which, where, why."""
+
+
 class ScorerError(StarAgentsError):
     """A scorer model cannot be loaded, or its process keeps dying."""
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
-from jinja2 import UndefinedError
-from jinja2.exceptions import SecurityError
 
-from star_agents.agents.prompts import Prompts, question
+from star_agents.agents.prompts import TEMPLATES, Prompts, question
+from star_agents.errors import PromptError
 from star_agents.records import Message, Sample
 
 HISTORY = (Message(role="user", content="Hello."), Message(role="assistant", content="Good day."))
@@ -20,8 +20,8 @@ def prompts() -> Prompts:
 
 
 def copy_of_the_templates(folder: Path) -> Path:
-    for source in (Path(__file__).parents[1] / "star_agents" / "agents" / "prompts").glob("*.jinja"):
-        (folder / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    for group in ("star", "judging"):
+        shutil.copytree(TEMPLATES / group, folder / group)
     return folder
 
 
@@ -92,20 +92,20 @@ def test_the_question_of_a_conversation_holds_what_was_said_before() -> None:
 def test_a_version_names_the_declared_version_and_the_bytes_of_the_file(prompts: Prompts, tmp_path: Path) -> None:
     assert re.fullmatch(r"respond@1:[0-9a-f]{8}", prompts.version("respond"))
     folder = copy_of_the_templates(tmp_path)
-    assert Prompts(folder).version("judge") == prompts.version("judge")
-    (folder / "judge.jinja").write_text("{# version 7 #}\n[user]\n{{ nonce }}", encoding="utf-8")
-    assert re.fullmatch(r"judge@7:[0-9a-f]{8}", Prompts(folder).version("judge"))
+    assert Prompts(folder=folder).version("judge") == prompts.version("judge")
+    (folder / "judging" / "judge.jinja").write_text("{# version 7 #}\n[user]\n{{ nonce }}", encoding="utf-8")
+    assert re.fullmatch(r"judge@7:[0-9a-f]{8}", Prompts(folder=folder).version("judge"))
 
 
 def test_a_template_that_asks_for_an_unknown_variable_fails_aloud(tmp_path: Path) -> None:
     folder = copy_of_the_templates(tmp_path)
-    (folder / "rewrite.jinja").write_text("[user]\n{{ instrution }}", encoding="utf-8")
-    with pytest.raises(UndefinedError, match="instrution"):
-        Prompts(folder).rewrite(Sample(instruction="x"))
+    (folder / "star" / "rewrite.jinja").write_text("[user]\n{{ instrution }}", encoding="utf-8")
+    with pytest.raises(PromptError, match="prompt rewrite: 'instrution' is undefined"):
+        Prompts(folder=folder).rewrite(Sample(instruction="x"))
 
 
 def test_a_template_cannot_leave_the_sandbox(tmp_path: Path) -> None:
     folder = copy_of_the_templates(tmp_path)
-    (folder / "rewrite.jinja").write_text("[user]\n{{ instruction.__class__.__mro__ }}", encoding="utf-8")
-    with pytest.raises(SecurityError):
-        Prompts(folder).rewrite(Sample(instruction="x"))
+    (folder / "star" / "rewrite.jinja").write_text("[user]\n{{ instruction.__class__.__mro__ }}", encoding="utf-8")
+    with pytest.raises(PromptError, match="unsafe"):
+        Prompts(folder=folder).rewrite(Sample(instruction="x"))

@@ -19,7 +19,7 @@ from star_agents.errors import ConfigError
 from star_agents.events import Event, SeedReturned
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import VARIABLE
-from star_agents.recipes.evol import OPERATORS, prompts
+from star_agents.recipes.evol import OPERATORS, evol
 from star_agents.records import Message, Outcome, Sample, Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
@@ -27,7 +27,9 @@ from star_agents.text.prompt_templates import PromptTemplates
 
 Say = Callable[[str], str | Move]
 GOOD = "Here is an answer of some words."
-MARKS = {operator: prompts().render(operator, instruction="", history=[])[0].content for operator in OPERATORS}
+assert evol.prompts is not None
+PROMPTS = PromptTemplates(evol.prompts, prefix="evol/")
+MARKS = {operator: PROMPTS.render(operator, instruction="", history=[])[0].content for operator in OPERATORS}
 
 
 class Model:
@@ -126,7 +128,7 @@ async def test_a_row_says_which_operators_made_it_and_of_what(tmp_path: Path) ->
     assert [one["evolved_from"] for one in labels] == ["", labels[0]["instruction"], labels[1]["instruction"]]
     assert labels[0]["instruction"] == told[0]["seed_id"]
     assert [one["arm"] for one in told[2]["trials"]] == ["seed", *drawn]
-    assert told[2]["trials"][2]["prompts"] == [prompts().version(drawn[1]), prompts().version("equal")]
+    assert told[2]["trials"][2]["prompts"] == [PROMPTS.version(drawn[1]), PROMPTS.version("equal")]
     assert set(told[2]["trials"][2]["models"]) == {"writer", "judge", "responder"}
 
 
@@ -364,9 +366,9 @@ def test_a_role_that_may_be_left_out_must_name_an_agent_all_the_same(role: str, 
 def test_the_version_of_a_prompt_names_its_template_and_changes_with_the_frame(tmp_path: Path) -> None:
     (tmp_path / "frame.jinja").write_text("[user]\n{% block move %}{% endblock %}\n")
     (tmp_path / "one.jinja").write_text('{# version 3 #}{% extends "frame.jinja" %}{% block move %}go{% endblock %}')
-    before = PromptTemplates(tmp_path, ["one"], shared=["frame"], prefix="p/")
+    before = PromptTemplates(tmp_path, prefix="p/")
     (tmp_path / "frame.jinja").write_text("[user]\nPlease {% block move %}{% endblock %}\n")
-    after = PromptTemplates(tmp_path, ["one"], shared=["frame"], prefix="p/")
+    after = PromptTemplates(tmp_path, prefix="p/")
     assert before.version("one").startswith("p/one@3:")
     assert before.version("one") != after.version("one")
     assert [one.content for one in after.render("one")] == ["Please go"]

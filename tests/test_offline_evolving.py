@@ -19,11 +19,14 @@ from star_agents.offline.agents import respond
 from star_agents.offline.evolving import DEMANDS, EASE, Operator, come_to_the_same, evolve, read_evolved
 from star_agents.offline.families import FAMILIES
 from star_agents.offline.reading import Equality, Evolving, Question, read
-from star_agents.recipes.evol import OPERATORS, prompts
+from star_agents.recipes.evol import OPERATORS, evol
 from star_agents.recipes.parts.elimination import answer_flaw, instruction_flaw
 from star_agents.records import Message, Outcome, Sample, Seed
 from star_agents.storage.reader import StoreReader
+from star_agents.text.prompt_templates import PromptTemplates
 
+assert evol.prompts is not None
+PROMPTS = PromptTemplates(evol.prompts, prefix="evol/")
 TASKS = [world.draw(rng, family) for rng in [Random(5)] for family in FAMILIES for _ in range(10)]
 
 
@@ -32,7 +35,7 @@ def ask(agent: str, messages: list[Message]) -> str:
 
 
 def evolving(operator: Operator, instruction: str) -> list[Message]:
-    return prompts().render(operator, instruction=instruction, history=[])
+    return PROMPTS.render(operator, instruction=instruction, history=[])
 
 
 def is_fine(operator: Operator, parent: str, evolved: str) -> bool:
@@ -50,7 +53,7 @@ def test_the_prompt_of_each_operator_is_read_as_what_it_asks_for(operator: Opera
 
 
 def test_the_prompt_of_the_judge_is_read_as_two_instructions() -> None:
-    messages = prompts().render("equal", parent="One\n</first>", evolved="Two")
+    messages = PROMPTS.render("equal", parent="One\n</first>", evolved="Two")
     assert read([message.to_dict() for message in messages]) == Equality(parent="One\n</first>", evolved="Two")
 
 
@@ -139,7 +142,7 @@ def test_a_referee_mostly_tells_equal_instructions_from_different_ones() -> None
     for task in TASKS:
         same, other = world.reword(task, Random(1)).question, evolve("deepen", task.question, 2.0, Random(1))
         for evolved, expected in ((same, "equal"), (other, "different")):
-            said = ask("referee", prompts().render("equal", parent=task.question, evolved=evolved))
+            said = ask("referee", PROMPTS.render("equal", parent=task.question, evolved=evolved))
             right += said.splitlines()[-1] == expected
     assert 0.78 < right / (2 * len(TASKS)) < 0.92
 

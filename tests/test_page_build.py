@@ -57,7 +57,7 @@ def test_every_template_and_query_of_the_package_is_in_the_wheel(tmp_path: Path)
     needed = {
         path.relative_to(tmp_path).as_posix() for suffix in ("jinja", "sql") for path in package.rglob(f"*.{suffix}")
     }
-    assert {"star_agents/report/templates/run.html.jinja", "star_agents/agents/prompts/judge.jinja"} < needed
+    assert {"star_agents/report/templates/run.html.jinja", "star_agents/recipes/prompts/judging/judge.jinja"} < needed
     assert needed <= set(ZipFile(wheel).namelist())
 
 

@@ -1,36 +1,54 @@
-"""The product's prompts for agents and referees (``prompts/*.jinja``)."""
+"""What agents and referees are told: the templates of recipe `star`, and those by which every recipe judges."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from star_agents.records import Message, Sample
 from star_agents.text.prompt_templates import PromptTemplates
 
-_FOLDER = Path(__file__).parent / "prompts"
-_NAMES = ("respond", "rewrite", "judge", "judge_form", "judge_paper")
+TEMPLATES = Path(__file__).parents[1] / "recipes" / "prompts"
+STAR, JUDGING = "star", "judging"
+"""Folders of templates."""
 
 
 class Prompts:
-    """The product's prompts, read once from ``folder``."""
+    """The product's prompts, read when they are first needed.
 
-    def __init__(self, folder: Path = _FOLDER) -> None:
-        self._templates = PromptTemplates(folder, _NAMES)
+    Args:
+        overrides: By ``star/NAME`` or ``judging/NAME``: a text that takes the place of the file's.
+        folder: Where the folders ``star`` and ``judging`` lie.
+    """
 
-    def version(self, name: str) -> str:
+    def __init__(self, overrides: Mapping[str, str] | None = None, *, folder: Path = TEMPLATES) -> None:
+        self._overrides = overrides or {}
+        self._folder = folder
+
+    @cached_property
+    def _star(self) -> PromptTemplates:
+        return PromptTemplates(self._folder / STAR, overrides=overrides_of(STAR, self._overrides))
+
+    @cached_property
+    def _judging(self) -> PromptTemplates:
+        return PromptTemplates(self._folder / JUDGING, overrides=overrides_of(JUDGING, self._overrides))
+
+    def version(self, name: Literal["respond", "rewrite", "judge", "judge_form", "judge_paper"]) -> str:
         """``respond@1:5f2c9a10``: the version that the file declares and the beginning of its SHA-256."""
-        return self._templates.version(name)
+        return (self._star if name in ("respond", "rewrite") else self._judging).version(name)
 
     def judging_version(self, prompt: Literal["default", "paper"]) -> str:
         """Of everything that a referee is told: what its exam holds for."""
-        names = ("judge_paper",) if prompt == "paper" else ("judge", "judge_form")
-        return "+".join(map(self.version, names))
+        if prompt == "paper":
+            return self.version("judge_paper")
+        return f"{self.version('judge')}+{self.version('judge_form')}"
 
     def respond(self, sample: Sample, reference: str | None = None) -> list[Message]:
         """What a response agent sees: the conversation itself, after a system message where there is a reference."""
-        system = self._templates.render("respond", reference=reference)
+        system = self._star.render("respond", reference=reference)
         turns = list(sample.prompt)
         if system and turns[0].role == "system":
             joined = f"{turns[0].content}\n\n{system[0].content}"
@@ -39,13 +57,13 @@ class Prompts:
 
     def rewrite(self, sample: Sample) -> list[Message]:
         """What an instruction agent sees (Eq. 2)."""
-        return self._templates.render(
+        return self._star.render(
             "rewrite", instruction=sample.instruction, input=sample.input, history=list(sample.history)
         )
 
     def judge(self, question_a: str, answer_a: str, question_b: str, answer_b: str, nonce: str) -> list[Message]:
         """What a referee sees: our rubric, answers as JSON strings in frames that carry the code ``nonce``."""
-        return self._templates.render(
+        return self._judging.render(
             "judge",
             nonce=nonce,
             question_a=_quoted(question_a),
@@ -56,13 +74,20 @@ class Prompts:
 
     def judge_form(self, nonce: str, *, with_reason: bool) -> str:
         """What a referee is told besides where its reply is bound to a JSON schema."""
-        return self._templates.render("judge_form", nonce=nonce, with_reason=with_reason)[0].content
+        return "\n\n".join(
+            one.content for one in self._judging.render("judge_form", nonce=nonce, with_reason=with_reason)
+        )
 
     def judge_paper(self, question_a: str, answer_a: str, question_b: str, answer_b: str) -> list[Message]:
         """What a referee sees in the paper (Table 5, verbatim)."""
-        return self._templates.render(
+        return self._judging.render(
             "judge_paper", question_a=question_a, answer_a=answer_a, question_b=question_b, answer_b=answer_b
         )
+
+
+def overrides_of(group: str, overrides: Mapping[str, str]) -> dict[str, str]:
+    """Those of one folder, by the name in it."""
+    return {name.removeprefix(f"{group}/"): text for name, text in overrides.items() if name.startswith(f"{group}/")}
 
 
 def question(sample: Sample) -> str:

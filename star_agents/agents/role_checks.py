@@ -75,6 +75,7 @@ async def try_roles(
     referee: RefereeConfig,
     *,
     show_reference: bool = False,
+    prompts: Prompts | None = None,
     providers: Mapping[str, CompletionFunction] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[list[RoleCheck], list[CallReport]]:
@@ -84,6 +85,7 @@ async def try_roles(
         subjects: Whom, and as what.
         referee: The section of agents.yaml: parameters, prompt, and whether the exam decides.
         show_reference: As in agents.yaml.
+        prompts: With those that agents.yaml puts in the place of ours; left out: ours.
         providers: In-process providers by prefix, as for ``AgentClient``.
         environ: Where ``os.environ/NAME`` is looked up.
     """
@@ -92,7 +94,7 @@ async def try_roles(
     ways = [_ways(subject, referee) for subject in subjects]
     agents = {way.name: way.config for some in ways for way in some}
     client = AgentClient(agents, providers=providers, environ=environ, on_call=reports.append)
-    checker = _Checker(client, referee, show_reference)
+    checker = _Checker(client, referee, show_reference, prompts or Prompts())
 
     async def one(number: int, subject: Subject) -> None:
         found[number] = await checker.check(subject, ways[number])
@@ -109,11 +111,11 @@ async def try_roles(
 class _Checker:
     """What the checks share: one client, so that an agent's requests per minute hold over its roles."""
 
-    def __init__(self, client: AgentClient, referee: RefereeConfig, show_reference: bool) -> None:
+    def __init__(self, client: AgentClient, referee: RefereeConfig, show_reference: bool, prompts: Prompts) -> None:
         self._client = client
         self._referee = referee
         self._show_reference = show_reference
-        self._prompts = Prompts()
+        self._prompts = prompts
 
     async def check(self, subject: Subject, ways: Sequence[_Way]) -> RoleCheck:
         """Ask the first way, and where that is refused, find out which other one would not be."""

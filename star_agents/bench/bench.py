@@ -21,17 +21,19 @@ from star_agents.agents.replies.reading import why_unusable
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.bench.gathering import gather
 from star_agents.bench.paid_calls import PaidCalls
+from star_agents.bench.stage import Stage
 from star_agents.bench.tries import SeedTries
 from star_agents.config.models import Config
 from star_agents.errors import (
     AgentError,
     BudgetExhausted,
+    PromptError,
     RecipeError,
     ReplyUnreadable,
 )
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
-from star_agents.recipes.protocol import Gathered, Plain, Recipe
+from star_agents.recipes.protocol import Gathered, Plain
 from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import (
     Document,
@@ -51,21 +53,12 @@ from star_agents.scheduling.pools import Pools
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 from star_agents.text.content_hash import digest
+from star_agents.text.prompt import Prompt, messages_of
 
 Embed = Callable[[str], Awaitable[Vector | None]]
 T = TypeVar("T")
 TRIES_TO_READ = 2
 """A reply that cannot be read is asked for once more, with what is wrong with it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stage:
-    """A recipe in its place of the chain, with its settings."""
-
-    recipe: Recipe[Any]
-    settings: Any
-    next: str = ""
-    """Name of the recipe that takes its children; empty for the last one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,14 +197,14 @@ class Bench:
     async def ask(
         self,
         agent: str,
-        prompt: str | Sequence[Message],
+        prompt: str | Prompt | Sequence[Message],
         *,
         step: str,
         reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
         **sampling: Any,
     ) -> Read[T]:
         """One journaled call, and its reply as it is read; one that cannot be read is asked for once more."""
-        messages = [Message(role="user", content=prompt)] if isinstance(prompt, str) else list(prompt)
+        messages = messages_of(prompt)
         if agent not in self._rooms.config.agents:
             raise RecipeError(f"recipe {self.stage.recipe.name} asks an agent {agent!r} that is not in agents.yaml")
         form = ReplyForm(schema=reads.schema, request=reads.request) if reads.schema is not None else None
@@ -233,6 +226,12 @@ class Bench:
                 Message(role="user", content=f"That cannot be used: {flaw.detail}. Reply once more, and mend that."),
             ]
         raise AssertionError("the last try returns or raises")
+
+    def prompt(self, name: str, /, **values: object) -> Prompt:
+        """One of the recipe's templates, rendered."""
+        if self.stage.prompts is None:
+            raise PromptError(f"recipe {self.stage.recipe.name} has no folder of prompts beside its file")
+        return self.stage.prompts.prompt(name, **values)
 
     async def _ask_alone(
         self, agent: str, messages: Sequence[Message], step: str, sampling: dict[str, Any], form: ReplyForm | None

@@ -17,6 +17,7 @@ from star_agents.agents.inspection import Inspection, deployments_of, inspect
 from star_agents.agents.judging.exam import Exam
 from star_agents.agents.judging.frame_tests import one_order_note
 from star_agents.agents.price_check import price_notes, unbounded
+from star_agents.agents.prompts import Prompts
 from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
 from star_agents.agents.tls_check import tls_notes
@@ -122,7 +123,11 @@ async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _F
     answer = {one.agent for one in inspections if not one.problem or one.was_refused}
     asked = [one for one in subjects if one.agent in answer]
     roles, reports = await try_roles(
-        asked, config.star.referee, show_reference=config.star.show_reference, providers={"offline": respond}
+        asked,
+        config.star.referee,
+        show_reference=config.star.show_reference,
+        prompts=Prompts(config.prompt_texts),
+        providers={"offline": respond},
     )
     roles += [
         RoleCheck(agent=one.agent, role=one.role, ok=False, detail="not tried: it cannot be reached, see above")

@@ -15,8 +15,10 @@ from star_agents.config.old_places import STAR
 from star_agents.config.star import StarConfig
 from star_agents.records import Flat
 
-_BUILT_ONCE = ("scoring", "server", "memory", "concurrency")
-"""Sections that processes, sockets, the index and the worker count are built from."""
+_BUILT_ONCE = ("scoring", "server", "memory", "concurrency", "prompts", "prompt_texts")
+"""Sections that processes, sockets, the index, the worker count and the judges' exams are built from."""
+_TOLD_APART = ("agents", STAR, "prompts", "prompt_texts")
+"""Sections whose changes are told by more than their names."""
 
 MARKS = 200
 """The newest edits that are told: more than that on one curve are a grey area."""
@@ -69,7 +71,8 @@ def until_restart(old: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
     if needs_more_models or old.embedder != new.embedder:
         possible[STAR] = new.star.model_copy(update={"selection": old.star.selection})
         delayed.append(f"{STAR}.selection")
-    return new.model_copy(update=possible), tuple(delayed)
+    told = ("prompts" if section == "prompt_texts" else section for section in delayed)
+    return new.model_copy(update=possible), tuple(dict.fromkeys(told))
 
 
 def changes_between(old: Config, new: Config) -> tuple[str, ...]:
@@ -90,8 +93,11 @@ def _changes(old: Config, new: Config) -> Iterator[str]:
         yield f"+ pair {pair.name}"
     for pair in sorted(set(old.pool) - set(new.pool)):
         yield f"- pair {pair.name}"
+    # What stands in a file counts as much as which file it is.
+    if (old.prompts, old.prompt_texts) != (new.prompts, new.prompt_texts):
+        yield "~ prompts"
     for section in Config.model_fields:
-        if section not in ("agents", STAR) and getattr(old, section) != getattr(new, section):
+        if section not in _TOLD_APART and getattr(old, section) != getattr(new, section):
             yield f"~ {section}"
     for key in StarConfig.model_fields:
         if key != "pairs" and getattr(old.star, key) != getattr(new.star, key):

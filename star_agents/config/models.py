@@ -33,6 +33,9 @@ OWNED_ELSEWHERE = frozenset(
 )
 """What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call, one way out)."""
 MAX_AGENTS = 1000
+MAX_PROMPTS = 200
+MAX_PROMPT = 1 << 16
+"""Characters; a template's file has as many bytes at the most."""
 
 
 def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
@@ -58,6 +61,8 @@ def _plain_name(name: str) -> str:
     return name
 
 
+PromptPath = Annotated[str, Field(min_length=1)]
+PromptText = Annotated[str, Field(max_length=MAX_PROMPT)]
 AgentName = Annotated[str, AfterValidator(_plain_name)]
 
 
@@ -196,6 +201,11 @@ class Config(BudgetSettings):
     """How much may fail before a batch stops or a daemon holds."""
     server: ServerConfig = ServerConfig()
     """The daemon's own settings."""
+    prompts: Mapping[str, PromptPath] = Field(default_factory=dict, max_length=MAX_PROMPTS, exclude_if=_is_empty)
+    """Templates of your own in the place of ours: `{star/respond: ./my_respond.jinja}`, by recipe and name; the path
+    begins beside this file. The referees' are `judging/judge`, `judging/judge_form` and `judging/judge_paper`."""
+    prompt_texts: Mapping[str, PromptText] = Field(default_factory=dict, exclude_if=_is_empty)
+    """Not written by anybody: what was read from these files."""
     recipe_files: Mapping[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
     """Not written by anybody: the files of recipes, each with the digest of what was loaded from it."""
     recipe_needs: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from star_agents.config.models import Config
@@ -56,7 +56,7 @@ def check_config(
         raise ConfigError(
             [Problem(where=where, field=dotted(field), message=message) for field, message in wrong.found]
         ) from None
-    return checked(given, None, where, environ, find)
+    return checked(given, None, where, environ, find, beside=Path.cwd())
 
 
 def as_plain(value: Mapping[Any, Any]) -> Plain:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from star_agents.config.models import Config
 from star_agents.config.old_places import MOVES, Location, Move, in_both_places, in_sections, moved, standing
 from star_agents.config.places import Places
+from star_agents.config.prompt_files import read_prompts
 from star_agents.config.recipes import FindRecipes, config_model, only_star
 from star_agents.config.references import mistakes_in
 from star_agents.config.suggestions import did_you_mean
@@ -33,7 +34,7 @@ SECRET_FIELDS = ("api_key", "token", "api_base")
 """Fields whose wrong value is never repeated in a message: it may be a key, or hold a password."""
 _SHOWN = 120
 """Characters of a wrong value that are repeated."""
-DERIVED = ("recipe_files", "recipe_needs")
+DERIVED = ("recipe_files", "recipe_needs", "prompt_texts")
 """Keys that reading fills in from what the recipes declare."""
 _ELSEWHERE = {move.old[-1]: ".".join(move.new) for move in MOVES}
 """Keys that stood at the top, and where they belong."""
@@ -65,7 +66,8 @@ def read_config(
     Raises:
         ConfigError: with one problem per mistake, each naming line, field and fix.
     """
-    return parse_config(read_text(path), where=path.name, environ=environ, find=find, note=note)
+    text = read_text(path)
+    return parse_config(text, where=path.name, environ=environ, find=find, note=note, beside=path.parent)
 
 
 def read_text(path: Path) -> str:
@@ -96,6 +98,7 @@ def parse_config(
     environ: Mapping[str, str] | None = None,
     find: FindRecipes = only_star,
     note: Note = _unsaid,
+    beside: Path | None = None,
 ) -> Config:
     """Check the text of a config file; ``where`` is its name in messages, the others as for ``read_config``.
 
@@ -103,7 +106,7 @@ def parse_config(
         ConfigError: with one problem per mistake.
     """
     root, data = _parse(text, where)
-    return checked(data, root, where, environ, find, note)
+    return checked(data, root, where, environ, find, note, beside)
 
 
 def checked(
@@ -113,6 +116,7 @@ def checked(
     environ: Mapping[str, str] | None,
     find: FindRecipes,
     note: Note = _unsaid,
+    beside: Path | None = None,
 ) -> Config:
     """The config in plain data.
 
@@ -123,6 +127,7 @@ def checked(
         environ: As for ``read_config``.
         find: As for ``read_config``.
         note: As for ``read_config``.
+        beside: The folder from which the paths of prompts go.
 
     Raises:
         ConfigError: with one problem per mistake.
@@ -130,7 +135,7 @@ def checked(
     places = Places(where, root, standing(data))
     if twice := list(in_both_places(data)):
         raise ConfigError([_stands_twice(places, move) for move in twice])
-    model, sections = _with_recipes(places, in_sections(data), find)
+    model, sections = _with_recipes(places, in_sections(data), find, beside)
     try:
         config = model.model_validate_json(json.dumps(sections))
     except ValidationError as error:
@@ -156,7 +161,9 @@ def _old_place(places: Places, move: Move) -> Problem:
     return places.problem(move.new, message, f"`star-agents migrate-config {places.where}` prints the file rewritten")
 
 
-def _with_recipes(places: Places, data: Plain, find_recipes: FindRecipes) -> tuple[type[Config], Plain]:
+def _with_recipes(
+    places: Places, data: Plain, find_recipes: FindRecipes, beside: Path | None
+) -> tuple[type[Config], Plain]:
     """The model for the recipes that the file names, and its data with what they declare. Raises ConfigError."""
     if not isinstance(data, dict):
         return Config, data
@@ -176,6 +183,13 @@ def _with_recipes(places: Places, data: Plain, find_recipes: FindRecipes) -> tup
         kept["recipe_files"] = dict(files)
     if needs := sorted({need for one in declared for need in one.needs}):
         kept["recipe_needs"] = list(needs)
+    paths = data.get("prompts")
+    if isinstance(paths, dict):
+        named_files = {name: path for name, path in paths.items() if isinstance(path, str)}
+        texts, wrong = read_prompts(named_files, declared, beside)
+        if wrong:
+            raise ConfigError([places.problem(("prompts", name), message, fix) for name, message, fix in wrong])
+        kept["prompt_texts"] = dict(texts)
     return model, kept
 
 

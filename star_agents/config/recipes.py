@@ -7,6 +7,7 @@ import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import BaseModel, Field, create_model
@@ -44,6 +45,8 @@ class Declared:
     digest: str = ""
     """Of its file, where it has one."""
     needs: frozenset[str] = frozenset()
+    prompts: Path | None = None
+    """Where its templates lie, if it has any."""
 
 
 FindRecipes = Callable[[Sequence[str]], Sequence[Declared]]

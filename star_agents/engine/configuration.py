@@ -40,6 +40,7 @@ def _finder(folder: Path) -> FindRecipes:
                 section=None if name == "star" else one.settings,
                 digest=one.digest,
                 needs=frozenset() if name == "star" else one.needs,
+                prompts=one.prompts,
             )
             for name, one in zip(kept, find_chain(kept), strict=True)
         ]

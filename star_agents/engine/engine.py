@@ -108,7 +108,7 @@ class Engine:
         self.failures = FailureWatch(
             config, known_failures, is_batch=ends_when_empty, publish=bus.publish, give_up=self._give_up
         )
-        self._prompts = Prompts()
+        self._prompts = Prompts(config.prompt_texts)
         self._embed = embed
         self._salt = salt
         self.judges = Judges(

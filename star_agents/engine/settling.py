@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 
-from star_agents.bench.bench import Stage
+from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.memory_rows import memory_row, remembered

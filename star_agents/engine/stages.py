@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from star_agents.bench.bench import Stage
+from star_agents.agents.prompts import overrides_of
 from star_agents.bench.cancellation import raise_if_cancelled
 from star_agents.bench.pairs import PairBench
+from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.engine.recipe_faults import breach_in, fault_in
 from star_agents.errors import RecipeError, ReplyUnreadable, first_of_ours
 from star_agents.limits.numbers import MOST_MEASURED
+from star_agents.recipes.protocol import Recipe
 from star_agents.recipes.registry import find_chain
 from star_agents.records import Declaration, Outcome, Row, Sample, Seed
+from star_agents.text.prompt_templates import PromptTemplates
 
 
 def stages_of(config: Config) -> dict[str, Stage]:
@@ -26,9 +32,22 @@ def stages_of(config: Config) -> dict[str, Stage]:
     chain = find_chain(config.recipe)
     following = [*(one.name for one in chain[1:]), ""]
     return {
-        one.name: Stage(recipe=one, settings=one.settings_from(config), next=next_)
+        one.name: Stage(recipe=one, settings=one.settings_from(config), next=next_, prompts=_prompts_of(one, config))
         for one, next_ in zip(chain, following, strict=True)
     }
+
+
+def _prompts_of(recipe: Recipe[Any], config: Config) -> PromptTemplates | None:
+    if recipe.prompts is None:
+        return None
+    own = overrides_of(recipe.name, config.prompt_texts)
+    return _read_once(recipe.prompts, recipe.name, tuple(sorted(own.items())))
+
+
+@lru_cache(maxsize=256)
+def _read_once(folder: Path, recipe: str, overrides: tuple[tuple[str, str], ...]) -> PromptTemplates:
+    """A recipe's file is read once in the life of a process, and so are the templates beside it."""
+    return PromptTemplates(folder, prefix=f"{recipe}/", overrides=dict(overrides))
 
 
 def arms_of(stages: Mapping[str, Stage], agents: Sequence[str]) -> dict[str, tuple[str, ...]]:

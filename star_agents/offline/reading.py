@@ -1,6 +1,6 @@
 """What a prompt asks for, read from its text alone: an answer, a rewritten or evolved instruction, or a verdict.
 
-The forms are those of the templates in ``star_agents/agents/prompts`` and ``star_agents/recipes/prompts``. Whatever
+The forms are those of the templates in ``star_agents/recipes/prompts``. Whatever
 fits none of them is a question.
 """
 

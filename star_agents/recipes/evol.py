@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import Literal, TypeVar
 
 from star_agents.config.recipes import Agent, Rounds, Some
@@ -22,7 +20,7 @@ from star_agents.recipes.protocol import Measure, Settings, Workbench, done, dro
 from star_agents.recipes.reads import TEXT, Choice, Reads
 from star_agents.records import Failure, Message, Outcome, Reward, Row, Sample, Seed, Trial
 from star_agents.text.content_hash import digest
-from star_agents.text.prompt_templates import PromptTemplates
+from star_agents.text.prompt import Prompt
 
 T = TypeVar("T")
 Operator = Literal["constraints", "deepen", "concretise", "reasoning", "complicate_input", "breadth"]
@@ -31,7 +29,6 @@ OPERATORS: tuple[Operator, ...] = ("constraints", "deepen", "concretise", "reaso
 SEED = "seed"
 """Stands in the place of an operator for round 0."""
 EQUAL, DIFFERENT = "equal", "different"
-_PROMPTS = Path(__file__).parent / "prompts" / "evol"
 
 
 class EvolSettings(Settings):
@@ -50,12 +47,6 @@ class EvolSettings(Settings):
     keep: Literal["last", "every"] = "every"
     """Rows: of every round that was kept and of the seed itself, as in the paper, or of the last good one alone. A seed
     without a response is answered where a row of it is wanted."""
-
-
-@cache
-def prompts() -> PromptTemplates:
-    """The templates of this recipe: one for each operator, and ``equal``."""
-    return PromptTemplates(_PROMPTS, (*OPERATORS, "equal"), shared=("frame",), prefix="evol/")
 
 
 @recipe(
@@ -101,11 +92,10 @@ async def _evolve(parent: Sample, operator: str, number: int, bench: Workbench, 
     """One round: evolve, look whether anything changed, answer."""
     attempt = _Attempt(bench, Trial(arm=operator, sample=parent, role="evolution"), number)
     try:
-        prompt = prompts().render(operator, instruction=parent.question, history=list(parent.history))
-        attempt.told(operator)
+        prompt = attempt.prompt(operator, instruction=parent.question, history=list(parent.history))
         text: str = await attempt.ask("writer", settings.writer, prompt, f"evolve:{number}")
         attempt.sample = replace(parent, instruction=text, input="", response=None)
-        told = [message.content for message in prompt if message.role == "system"]
+        told = [message.content for message in prompt.messages if message.role == "system"]
         attempt.check(instruction_flaw(text, parent=parent.question, prompt=told))
         await _compare(parent, text, attempt, settings)
         await _respond(attempt, settings)
@@ -115,8 +105,7 @@ async def _evolve(parent: Sample, operator: str, number: int, bench: Workbench, 
 
 
 async def _compare(parent: Sample, evolved: str, attempt: _Attempt, settings: EvolSettings) -> None:
-    attempt.told("equal")
-    prompt = prompts().render("equal", parent=parent.question, evolved=evolved)
+    prompt = attempt.prompt("equal", parent=parent.question, evolved=evolved)
     judge = settings.judge or settings.writer
     said = await attempt.ask("judge", judge, prompt, f"equal:{attempt.number}", Choice([EQUAL, DIFFERENT]))
     attempt.check("the judge finds the instruction equal to its parent" if said == EQUAL else "")
@@ -172,15 +161,17 @@ class _Attempt:
     def __post_init__(self) -> None:
         self.sample = self.begun.sample
 
-    def told(self, template: str) -> None:
-        """Note that a template is in use."""
-        self.versions.append(prompts().version(template))
+    def prompt(self, template: str, **values: object) -> Prompt:
+        """A prompt, whose version is noted."""
+        made = self.bench.prompt(template, **values)
+        self.versions.append(made.version)
+        return made
 
     async def ask(
         self,
         role: str,
         agent: str,
-        prompt: Sequence[Message],
+        prompt: Prompt | Sequence[Message],
         step: str,
         reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
     ) -> T:

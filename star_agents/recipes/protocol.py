@@ -16,6 +16,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from star_agents.config.base import Section
@@ -34,6 +35,7 @@ from star_agents.records import (
     Trial,
 )
 from star_agents.records import Measure as Measure
+from star_agents.text.prompt import Prompt
 
 S = TypeVar("S", bound=Section)
 T = TypeVar("T")
@@ -83,7 +85,7 @@ class Workbench(Protocol):
     async def ask(
         self,
         agent: str,
-        prompt: str | Sequence[Message],
+        prompt: str | Prompt | Sequence[Message],
         *,
         step: str,
         reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
@@ -101,6 +103,15 @@ class Workbench(Protocol):
         Raises:
             ReplyUnreadable: the reply is empty, cut, or not what ``reads`` asks for, even when asked once more.
             AgentError: after all tries.
+        """
+        ...
+
+    def prompt(self, name: str, /, **values: object) -> Prompt:
+        """One of the recipe's templates, ``prompts/RECIPE/NAME.jinja`` beside its file, or what agents.yaml puts in its
+        place, rendered with these values; its ``version`` belongs into the trial.
+
+        Raises:
+            PromptError: there is none of that name, or it cannot be rendered with these values.
         """
         ...
 
@@ -154,6 +165,8 @@ class Recipe(Generic[S]):
     """Where it comes from, for people."""
     digest: str = ""
     """Of the file that it stands in, where that is the user's own."""
+    prompts: Path | None = None
+    """The folder of its templates, which need not be there: ``prompts/NAME`` beside its file."""
 
     @property
     def is_built_in(self) -> bool:
@@ -175,6 +188,12 @@ class Recipe(Generic[S]):
     def named(self, name: str, *, origin: str, digest: str = "") -> Recipe[S]:
         """The same under the name by which a user calls it."""
         return replace(self, name=name, origin=origin, digest=digest, settings_from=attrgetter(name))
+
+
+def prompts_beside(work: object, name: str) -> Path | None:
+    """Where the templates of a recipe lie, if it has any: ``prompts/NAME`` beside the file of its coroutine."""
+    code = getattr(work, "__code__", None)
+    return Path(code.co_filename).parent / "prompts" / name if code is not None else None
 
 
 def recipe(
@@ -209,6 +228,7 @@ def recipe(
             measures=tuple(measures),
             needs=frozenset(needs),
             settings_from=attrgetter(called),
+            prompts=prompts_beside(work, called),
         )
 
     return made

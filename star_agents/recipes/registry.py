@@ -93,7 +93,6 @@ def _from_file(path: Path, attribute: str) -> AnyRecipe:
         source = path.read_bytes()
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from None
-    digest = hashlib.sha256(source).hexdigest()
     module_name = f"_recipe_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
@@ -107,7 +106,19 @@ def _from_file(path: Path, attribute: str) -> AnyRecipe:
         has = f"it has {', '.join(names)}" if names else "nothing in it is made by @recipe"
         raise RecipeError(f"{path}: holds no {attribute!r} ({has})")
     found = _checked(getattr(module, attribute), f"{path}:{attribute}")
-    return found.named(found.name, origin=str(path), digest=digest)
+    return found.named(found.name, origin=str(path), digest=_digest(source, found.prompts))
+
+
+def _digest(source: bytes, prompts: Path | None) -> str:
+    """Of a file, with the templates beside it."""
+    read = hashlib.sha256(source)
+    for template in sorted(prompts.glob("*.jinja")) if prompts is not None else []:
+        read.update(f"\0{template.name}\0".encode())
+        try:
+            read.update(template.read_bytes())
+        except OSError as error:
+            raise RecipeError(f"{template}: cannot be read: {error.strerror or error}") from None
+    return read.hexdigest()
 
 
 def _run(load: Any, what: str, of: Path | None = None) -> Any:

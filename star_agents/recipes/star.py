@@ -13,7 +13,7 @@ from star_agents.config.star import JUDGED, SCORED, Reward, Selection, StarConfi
 from star_agents.errors import AgentUnavailable, BudgetExhausted, RecipeError, StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.pair_workbench import PairWorkbench
-from star_agents.recipes.protocol import Recipe, Settings, Workbench
+from star_agents.recipes.protocol import Recipe, Settings, Workbench, prompts_beside
 from star_agents.records import AgentPair, Assessed, Candidate, FailureKind, Outcome, Score, Seed, Verdict
 
 TIE = Verdict(value=0.5)
@@ -255,5 +255,6 @@ STAR: Recipe[Any] = Recipe(
     pools={},
     measures=(),
     needs=frozenset({"scorer", "judges"}),
+    prompts=prompts_beside(_work, "star"),
 )
 """Its pool of agent-pairs, with the memory bank beside it, is drawn by its own bench."""

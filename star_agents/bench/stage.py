@@ -1,0 +1,21 @@
+"""A recipe where it stands in the chain, with what its bench hands it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from star_agents.recipes.protocol import Recipe
+from star_agents.text.prompt_templates import PromptTemplates
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """A recipe in its place of the chain, with its settings."""
+
+    recipe: Recipe[Any]
+    settings: Any
+    next: str = ""
+    """Name of the recipe that takes its children; empty for the last one."""
+    prompts: PromptTemplates | None = None
+    """Its templates."""
