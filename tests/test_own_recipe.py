@@ -219,3 +219,18 @@ async def test_seeds_of_a_kind_that_the_first_recipe_does_not_take_are_refused_b
     with pytest.raises(SeedFileError, match=r"seeds.jsonl:1: recipe study takes document, and this is a sample"):
         load_seeds(tmp_path / "seeds.jsonl", config, skip_bad=False, limit=None)
     assert len(load_seeds(tmp_path / "seeds.jsonl", config, skip_bad=True, limit=None).seeds) == 1
+
+
+async def test_a_draw_of_a_seed_that_was_queued_again_learns_from_its_children_all_the_same(tmp_path: Path) -> None:
+    more = "evolution: {policy: thompson}"
+    async with OpenAIServer(respond) as server:
+        broken = STUDY.replace("    return done", "    1 / 0\n    return done")
+        config = read_config(written(tmp_path, server.url, study=broken, more=more))
+        await run(config, documents(3), tmp_path / "out")
+        (tmp_path / "mended").mkdir()
+        config = read_config(written(tmp_path / "mended", server.url, more=more))
+        await run(config, [], tmp_path / "out", retry_dropped=True)
+    with StoreReader(tmp_path / "out") as reader:
+        counts = reader.pools()["study.style"].state["counts"]
+    assert sum(wins + losses - 2 for wins, losses in counts.values()) == 3
+    assert sum(wins - 1 for wins, _ in counts.values()) == pytest.approx(3 * 0.75)

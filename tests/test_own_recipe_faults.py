@@ -10,6 +10,7 @@ from lines import read_jsonl, run
 from openai_server import Answer, Body, OpenAIServer
 
 from star_agents.engine.configuration import read_config
+from star_agents.errors import ConfigError, RecipeError
 from star_agents.records import Document, Seed
 
 HEAD = """\
@@ -104,3 +105,116 @@ async def test_what_is_wrong_with_an_agent_goes_on_as_such_out_of_a_group_of_tas
         """
     told = await reason_of(tmp_path, work)
     assert told.startswith("recipe mine asks an agent 'nobody' that is not in agents.yaml (mine.py:")
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        ("pass", "recipe mine gave None in place of an outcome; end with `return done(seed, ...)`"),
+        ("return 'x'", "recipe mine gave str in place of an outcome"),
+        ("return dropped(seed, None)", "the reason for which it drops the seed is None and has to be a text"),
+        ("return Outcome(seed_id=seed.id, kind='good')", "the kind of its outcome is 'good'; there are: kept"),
+        ("return Outcome(seed_id=seed.id, kind='kept', chosen=4)", "its outcome has `candidates` or `chosen`"),
+        ("return Outcome(seed_id=seed.id, kind='dropped', rows=(sft(GOOD),))", "its outcome drops the seed and has"),
+        ("return done(seed, worth=float('nan'))", "what it says that the seed is worth is nan and has to be a number"),
+        ("return done(seed, rows=[GOOD])", "rows holds Sample, and each has to be a Row"),
+        ("return done(seed, rows=[Row(shape='odd', data={})])", "the shape of row 1 is 'odd'; there are: sft"),
+        ("return done(seed, rows=[Row(shape='sft', data={'text': 'x'})])", "row 1 holds no sample as"),
+        ("return done(seed, rows=[sft(GOOD), sft(Sample(instruction='i'))])", "row 2 is to fine-tune on and has no"),
+        (
+            "return done(seed, rows=[sft(replace(GOOD, instruction={'a': 1}))])",
+            "the instruction of the sample of row 1 is dict and has to be a text",
+        ),
+        ("return done(seed, rows=[sft(GOOD, labels={'a': 3})])", "'a' in the labels of row 1 is int and has to be a"),
+        ("return done(seed, rows=[sft(GOOD, from_trials=[0])])", "row 1 is from trial 0, and there are 0"),
+        ("return done(seed, rows=[preference(GOOD, 'a', None)])", "`rejected` of row 1 is None and has to be a text"),
+        (
+            "return done(seed, rows=[preference(GOOD, 'a', 'b', margin=float('nan'))])",
+            "`margin` of row 1 is nan and has to be a number",
+        ),
+        (
+            "return done(seed, rows=[Row(shape='sft', data={**sft(GOOD).data, 'more': {1}})])",
+            "its outcome holds what is no plain data and cannot be written: Object of type set",
+        ),
+        (
+            "return done(seed, rows=[sft(replace(GOOD, response='x' * (1 << 26)))])",
+            "characters, and 67,108,864 are possible",
+        ),
+        ("return done(seed, trials=[Trial(arm=None, sample=GOOD)])", "the arm of a trial is None and has to be a text"),
+        (
+            "return done(seed, trials=[Trial(arm='plain', sample=GOOD, measures={'words': 'x'})])",
+            "measure 'words' of a trial is 'x' and has to be a number",
+        ),
+        ("return done(seed, judgements=[Judgement(judge=None, left=0, right=1)])", "the judge of a judgement is None"),
+        ("return done(seed, earned=[Reward(pool='style', arm='odd', value=1)])", "which has no such arm"),
+        ("return done(seed, earned=[Reward(pool='style', arm='plain', value='1')])", "the reward of 'plain' is '1'"),
+        ("return done(seed, earned=[Reward(pool='style', arm='plain', value=float('nan'))])", "is nan and has to be"),
+        ("return done(seed, children=[seed])", "a child is not made by `bench.child(...)`"),
+        ("return done(seed, children=[Seed.of(Document(text='x'))])", "a child is not made by `bench.child(...)`"),
+        (
+            "return done(seed, children=[bench.child(Sample(instruction=None))])",
+            "the instruction of the content of a child is None and has to be a text",
+        ),
+    ],
+)
+async def test_an_outcome_that_could_not_be_written_or_read_drops_its_seed_and_says_what_is_wrong_with_it(
+    tmp_path: Path, work: str, told: str
+) -> None:
+    reason = await reason_of(tmp_path, work)
+    assert reason.startswith("recipe mine")
+    assert told in reason
+    assert "(mine.py:" in reason
+
+
+async def test_text_of_half_a_character_may_be_the_name_of_an_arm(tmp_path: Path) -> None:
+    work = r"""
+        if seed.document.text == "bad":
+            return dropped(seed, "tried", trials=[Trial(arm="\ud800", role="\ud800", sample=GOOD)])
+        """
+    assert await reason_of(tmp_path, work) == "tried"
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        ("await bench.compare(GOOD, GOOD, judges=['nobody'], step='s')", "asks an agent 'nobody' that is not in"),
+        ("await bench.measure([GOOD])", 'measures, and does not declare needs=["scorer"]'),
+        ("await bench.ask('a', 'x', step='s', reads=Json({'type': 'text'}))", "the schema has type 'text'; there are:"),
+        ("await bench.ask('a', 'x', step='s', reads=Json({'type': 'object'}))", "holds no JSON object"),
+    ],
+)
+async def test_what_a_bench_cannot_do_is_told_with_the_line_that_asks_for_it(
+    tmp_path: Path, work: str, told: str
+) -> None:
+    def respond(body: Body) -> Answer:
+        return Answer(text='{"n": NaN, "m": 1e999}')
+
+    assert told in await reason_of(tmp_path, work, respond=respond)
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ('takes="documents"', "ValueError: takes 'documents'; there are: sample, instruction, document"),
+        ('needs="scorers"', "ValueError: needs 'scorers'; there are: scorer, judges"),
+        ('pools={"style": "plain"}', "ValueError: pool 'style' holds 'plain'; give it a list of texts"),
+        ('pools={"level": [1, 2]}', r"ValueError: pool 'level' holds \[1, 2\]; give it a list of texts"),
+        ('name=sys.exit("enough")', "SystemExit: enough"),
+    ],
+)
+def test_a_declaration_of_what_there_is_not_is_told_with_its_line(tmp_path: Path, declared: str, told: str) -> None:
+    (tmp_path / "mine.py").write_text(
+        f"import sys\nfrom star_agents.recipes.protocol import recipe\n\n@recipe({declared})\nasync def mine(*all): ..."
+    )
+    agent = '{model: openai/m, api_base: "http://127.0.0.1:1/v1", api_key: os.environ/LINE_TEST_KEY}'
+    (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\n")
+    with pytest.raises(ConfigError, match=rf"agents.yaml:2: recipe: .*mine.py:4: cannot be loaded: {told}"):
+        read_config(tmp_path / "agents.yaml")
+
+
+async def test_arms_that_cannot_be_made_are_told_before_anything_is_worked(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(HEAD.replace('["plain", "formal"]', "lambda settings, agents: settings.styles"))
+    agent = '{model: openai/m, api_base: "http://127.0.0.1:1/v1", api_key: os.environ/LINE_TEST_KEY}'
+    (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\n")
+    with pytest.raises(RecipeError, match="recipe mine: the arms of pool 'style' cannot be made: AttributeError"):
+        await run(read_config(tmp_path / "agents.yaml"), [Seed.of(Document(text="good"))], tmp_path / "out")

@@ -24,13 +24,7 @@ from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.stage import Stage
 from star_agents.bench.tries import SeedTries
 from star_agents.config.models import Config
-from star_agents.errors import (
-    AgentError,
-    BudgetExhausted,
-    PromptError,
-    RecipeError,
-    ReplyUnreadable,
-)
+from star_agents.errors import AgentError, BudgetExhausted, PromptError, RecipeError, ReplyUnreadable
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
 from star_agents.recipes.protocol import Gathered, Plain
@@ -205,8 +199,7 @@ class Bench:
     ) -> Read[T]:
         """One journaled call, and its reply as it is read; one that cannot be read is asked for once more."""
         messages = messages_of(prompt)
-        if agent not in self._rooms.config.agents:
-            raise RecipeError(f"recipe {self.stage.recipe.name} asks an agent {agent!r} that is not in agents.yaml")
+        self._check_agents(agent)
         form = ReplyForm(schema=reads.schema, request=reads.request) if reads.schema is not None else None
         for attempt in range(TRIES_TO_READ):
             key = (step, attempt, tuple(messages))
@@ -266,7 +259,7 @@ class Bench:
     async def score(self, samples: Sequence[Sample]) -> list[Score]:
         """IFD of each sample with both models."""
         if self._rooms.scorer is None:
-            raise RuntimeError("this line was built without a scorer; a recipe that scores has to say so")
+            raise RecipeError(f'recipe {self.stage.recipe.name} measures, and does not declare needs=["scorer"]')
         scores = await self._rooms.scorer.score(samples)
         for sample, score in zip(samples, scores, strict=True):
             if score.reason:
@@ -277,6 +270,7 @@ class Bench:
 
     async def compare(self, left: Sample, right: Sample, *, judges: Sequence[str], step: str) -> list[Judgement]:
         """What each judge says of two answers, asked in both orders."""
+        self._check_agents(*judges)
         referee = self._rooms.config.star.referee
         fixed = {"temperature": referee.temperature, "max_tokens": referee.max_tokens}
         heard: dict[str, str] = {}
@@ -321,6 +315,11 @@ class Bench:
         """``count`` answers to one prompt: in one request where the provider does that, each journaled by itself."""
         with self._tries.call("agent", agent, (step, tuple(messages), count)):
             return await self._ask_many(agent, messages, step, {}, count)
+
+    def _check_agents(self, *agents: str) -> None:
+        for agent in agents:
+            if agent not in self._rooms.config.agents:
+                raise RecipeError(f"recipe {self.stage.recipe.name} asks an agent {agent!r} that is not in agents.yaml")
 
     def _flaw(self, reply: Reply, what: str) -> Failure | None:
         agent = self._rooms.config.agents.get(reply.agent)

@@ -14,6 +14,7 @@ from star_agents.bench.cancellation import raise_if_cancelled
 from star_agents.bench.pairs import PairBench
 from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
+from star_agents.engine.outcome_rules import check_outcome
 from star_agents.engine.recipe_faults import breach_in, fault_in
 from star_agents.errors import RecipeError, ReplyUnreadable, first_of_ours
 from star_agents.limits.numbers import MOST_MEASURED
@@ -145,6 +146,8 @@ async def worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[st
     recipe = bench.stage.recipe
     try:
         outcome = await recipe.work(seed, bench, bench.stage.settings)
+        if not recipe.is_built_in:
+            outcome = check_outcome(outcome, recipe.name, seed, bench.stage.next)
         return completed(outcome, bench.stage, seed, pools, bench.drawn)
     except BaseException as error:
         raise_if_cancelled(error)

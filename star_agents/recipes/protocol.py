@@ -13,13 +13,14 @@ the same seed, it walks the same way and pays for nothing twice, without knowing
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from star_agents.config.base import Section
+from star_agents.errors import RecipeError
 from star_agents.recipes.reads import TEXT, Read, Reads
 from star_agents.records import (
     Document,
@@ -179,11 +180,21 @@ class Recipe(Generic[S]):
         return (inspect.getdoc(self.work) or "").partition("\n")[0]
 
     def arms(self, settings: S, agents: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """The arms of each pool under these settings, in order, each once."""
-        return {
-            f"{self.name}.{pool}": tuple(dict.fromkeys(arms(settings, agents) if callable(arms) else arms))
-            for pool, arms in self.pools.items()
-        }
+        """The arms of each pool under these settings, in order, each once.
+
+        Raises:
+            RecipeError: what makes them fails, or makes something else.
+        """
+        return {f"{self.name}.{pool}": self._arms(pool, arms, settings, agents) for pool, arms in self.pools.items()}
+
+    def _arms(self, pool: str, arms: Arms, settings: S, agents: Sequence[str]) -> tuple[str, ...]:
+        try:
+            made = arms(settings, agents) if callable(arms) else arms
+            _check_words(made, f"pool {pool!r}")
+            return tuple(dict.fromkeys(made))
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            raise RecipeError(f"recipe {self.name}: the arms of pool {pool!r} cannot be made: {told}") from None
 
     def named(self, name: str, *, origin: str, digest: str = "") -> Recipe[S]:
         """The same under the name by which a user calls it."""
@@ -214,8 +225,16 @@ def recipe(
         measures: What it measures of its trials.
         needs: What has to be there: the scorer models, judges that passed their exam.
         name: Left out: that of the function.
+
+    Raises:
+        ValueError: it declares what there is not.
     """
     kinds: Sequence[SeedKind] = [takes] if isinstance(takes, str) else takes
+    _check_known(kinds, get_args(SeedKind), "takes")
+    _check_known([needs] if isinstance(needs, str) else needs, ("scorer", "judges"), "needs")
+    for pool, arms in (pools or {}).items():
+        if not callable(arms):
+            _check_words(arms, f"pool {pool!r}")
 
     def made(work: Work[S]) -> Recipe[S]:
         called = name or getattr(work, "__name__", "recipe")
@@ -226,12 +245,22 @@ def recipe(
             settings=settings,
             pools=pools or {},
             measures=tuple(measures),
-            needs=frozenset(needs),
+            needs=frozenset([needs] if isinstance(needs, str) else needs),
             settings_from=attrgetter(called),
             prompts=prompts_beside(work, called),
         )
 
     return made
+
+
+def _check_known(given: Sequence[str], known: Sequence[str], what: str) -> None:
+    if unknown := [one for one in given if one not in known]:
+        raise ValueError(f"{what} {unknown[0]!r}; there are: {', '.join(known)}")
+
+
+def _check_words(given: object, what: str) -> None:
+    if isinstance(given, str) or not isinstance(given, Iterable) or not all(isinstance(one, str) for one in given):
+        raise ValueError(f"{what} holds {given!r:.60}; give it a list of texts, such as ['plain', 'tricky']")
 
 
 # What a recipe gives back

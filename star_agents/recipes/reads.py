@@ -79,6 +79,10 @@ class Json:
 
     schema: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        if problem := _unknown_type(self.schema):
+            raise ValueError(f"the schema has type {problem!r}; there are: {', '.join(_TYPES)}, one for each value")
+
     @property
     def request(self) -> str:
         """What is said beside the prompt."""
@@ -140,7 +144,7 @@ def _first_object(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise Unreadable(str(error)) from None
     places = [found.group(1) for found in _FENCED.finditer(text)] + [text]
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
     for place in places:
         for found in islice(re.finditer(r"\{", place), _STARTS_TRIED):
             try:
@@ -152,6 +156,14 @@ def _first_object(text: str) -> dict[str, Any]:
     raise Unreadable("the reply holds no JSON object")
 
 
+def _finite(number: str) -> float:
+    """A number of a reply; ``1e999``, ``NaN`` and their kin are none. Raises ValueError."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is no number")
+    return value
+
+
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "array": list,
@@ -159,7 +171,16 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "boolean": bool,
     "integer": int,
     "number": (int, float),
+    "null": type(None),
 }
+
+
+def _unknown_type(schema: Mapping[str, Any]) -> object:
+    """The first type of a schema that nothing is checked by; ``None`` if there is none."""
+    kind = schema.get("type", "object")
+    inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    found = [kind] if not isinstance(kind, str) or kind not in _TYPES else [_unknown_type(one) for one in inner]
+    return next((one for one in found if one is not None), None)
 
 
 def _mismatch(value: object, schema: Mapping[str, Any], what: str) -> str:

@@ -125,7 +125,9 @@ def _run(load: Any, what: str, of: Path | None = None) -> Any:
     """Run somebody else's code; whatever it raises is theirs, and told with its line."""
     try:
         return load()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, too: a file that ends its process must not end a daemon.
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if of is not None and Path(frame.filename) == of]
         line = f":{own[-1].lineno}" if own else ""

@@ -112,7 +112,7 @@ def commit_outcome(
         _add_candidate(connection, assessed, seq=seq, order=order, chosen=order == outcome.chosen)
     for query, key, records in _parts(outcome):
         for order, record in enumerate(records):
-            columns = {key: getattr(record, key), "payload": to_json(record.to_dict())}
+            columns = {key: writable(getattr(record, key)), "payload": to_json(record.to_dict())}
             execute(connection, query, seq=seq, ord=order, **columns)
     is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}
     if memory is not None:

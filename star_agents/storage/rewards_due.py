@@ -33,14 +33,14 @@ def settle_rewards(
     parent, labels = lineage[0], from_json(lineage[1])
     if not labels and not outcome.children:
         return []
-    if execute(connection, "count_outcomes_of_seed", seed_id=outcome.seed_id).fetchone()[0] > 1:
-        return []  # Queued again after it was dropped: it was heard of.
-    due = Counter((pool, arm) for child in outcome.children for pool, arm in child.labels.items())
+    # Queued again after it was dropped: the draws of its parents have heard of it, and only its own are still to learn.
+    heard = labels if execute(connection, "count_outcomes_of_seed", seed_id=outcome.seed_id).fetchone()[0] > 1 else {}
+    due = Counter(label for child in outcome.children for label in child.labels.items() - heard.items())
     for (pool, arm), children in due.items():
         execute(connection, "expect_rewards", parent=outcome.seed_id, pool=pool, arm=arm, children=children)
     found = [reward for child in outcome.children if not is_new[child.id] for reward in _lost(connection, child)]
     worth = 0.0 if outcome.kind == "dropped" else outcome.worth
-    for label in labels.items():
+    for label in labels.items() - heard.items():
         if label not in due:
             found += _hear(connection, parent, label, worth)
     return found

@@ -1,0 +1,203 @@
+"""What a recipe of somebody's own gives back, held to what the store, the dataset and the page can hold.
+
+Checked before anything is committed: an outcome that cannot be written would end the line, and one that is written but
+cannot be read would keep the dataset from being made for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
+
+from star_agents.errors import RecipeError
+from star_agents.limits.numbers import MOST_MEASURED
+from star_agents.records import Document, Failure, Judgement, Message, Outcome, Reward, Row, Sample, Seed, Trial
+from star_agents.records.failures import one_line
+from star_agents.records.outcomes import OutcomeKind
+from star_agents.records.samples import Role
+from star_agents.records.trials import RowShape
+from star_agents.text.plain_data import to_json
+
+MOST_CHARACTERS = 64 << 20
+"""Of all that one outcome holds, as JSON."""
+
+
+class Breach(ValueError):
+    """What is wrong with a part of an outcome."""
+
+
+def check_outcome(given: object, name: str, seed: Seed, next_recipe: str) -> Outcome:
+    """The outcome that a recipe gave, if everything in it is what it has to be.
+
+    Args:
+        given: What its coroutine returned.
+        name: Of the recipe.
+        seed: Of what it has to be the outcome.
+        next_recipe: Who takes its children; empty for nobody.
+
+    Raises:
+        RecipeError: what is wrong, and in which part.
+    """
+    if not isinstance(given, Outcome):
+        fix = "end with `return done(seed, ...)` or `return dropped(seed, reason)`"
+        raise RecipeError(f"recipe {name} gave {_kind(given)} in place of an outcome; {fix}")
+    try:
+        _check_itself(given)
+        for trial in _all(given.trials, Trial, "trials"):
+            _check_trial(trial)
+        for judgement in _all(given.judgements, Judgement, "judgements"):
+            _check_judgement(judgement)
+        for reward in _all(given.earned, Reward, "earned"):
+            _is_text(reward.arm, "the arm of a reward")
+            _is_number(reward.value, f"the reward of {reward.arm!r}")
+        for place, row in enumerate(_all(given.rows, Row, "rows")):
+            _check_row(row, f"row {place + 1}", trials=len(given.trials))
+        for child in _all(given.children, Seed, "children"):
+            _check_child(child, seed, next_recipe)
+        _check_size(given)
+    except Breach as breach:
+        raise RecipeError(f"recipe {name}: {breach}") from None
+    return given
+
+
+def _check_itself(given: Outcome) -> None:
+    _is_one_of(given.kind, get_args(OutcomeKind), "the kind of its outcome")
+    _is_text(given.reason, "the reason for which it drops the seed")
+    if given.candidates or given.chosen is not None:
+        raise Breach("its outcome has `candidates` or `chosen`, which are Star's; give rows and trials")
+    if given.kind == "dropped" and (given.rows or given.children):
+        raise Breach("its outcome drops the seed and has rows or children; use `done`, or give none")
+    if given.worth is not None:
+        _is_number(given.worth, "what it says that the seed is worth")
+
+
+def _check_trial(trial: Trial) -> None:
+    _is_text(trial.arm, "the arm of a trial")
+    _is_text(trial.role, "the role of a trial")
+    _check_content(trial.sample, "the sample of a trial", Sample)
+    if not (trial.failure is None or isinstance(trial.failure, Failure)):
+        raise Breach(f"the failure of a trial is {_kind(trial.failure)} and has to be a Failure")
+    for name, value in trial.measures.items():
+        _is_text(name, "the name of a measure")
+        if value is not None:
+            _is_number(value, f"measure {name!r} of a trial")
+    _is_words(trial.models, "the models of a trial")
+    if trial.cost_usd is not None:
+        _is_number(trial.cost_usd, "the cost of a trial")
+
+
+def _check_judgement(judgement: Judgement) -> None:
+    _is_text(judgement.judge, "the judge of a judgement")
+    for place in (judgement.left, judgement.right):
+        if type(place) is not int or place < 0:
+            raise Breach(f"a judgement is about trial {place!r}; give its place, from 0")
+    for value in (*judgement.scores, *([] if judgement.value is None else [judgement.value])):
+        _is_number(value, "a score or the value of a judgement")
+
+
+def _check_row(row: Row, what: str, *, trials: int) -> None:
+    _is_one_of(row.shape, get_args(RowShape), f"the shape of {what}")
+    _is_words(row.labels, f"the labels of {what}")
+    for place in row.from_trials:
+        if type(place) is not int or not 0 <= place < trials:
+            raise Breach(f"{what} is from trial {place!r}, and there are {trials}, counted from 0")
+    if row.shape in ("sft", "instruction"):
+        sample = _sample_in(row.data, "sample", what)
+        if row.shape == "sft" and not (sample.response or "").strip():
+            raise Breach(f"{what} is to fine-tune on and has no response")
+        return
+    _sample_in(row.data, "prompt", what)
+    for name in ("chosen", "rejected"):
+        _is_text(row.data.get(name), f"`{name}` of {what}")
+    if row.shape == "reward":
+        _is_number(row.data.get("margin"), f"`margin` of {what}")
+
+
+def _sample_in(data: Mapping[str, Any], name: str, what: str) -> Sample:
+    try:
+        sample = Sample.from_dict(data[name])
+    except (KeyError, TypeError, AttributeError):
+        raise Breach(f"{what} holds no {name} as `Sample(...).to_dict()` gives it; make rows by `sft(...)`") from None
+    _check_content(sample, f"the {name} of {what}", Sample)
+    return sample
+
+
+def _check_child(child: Seed, seed: Seed, next_recipe: str) -> None:
+    if child.parent != seed.id or child.recipe != next_recipe:
+        raise Breach("a child is not made by `bench.child(...)`, so that nobody would take it")
+    _is_text(child.id, "the id of a child")
+    _is_text(child.source, "the source of a child")
+    _check_content(child.content, "the content of a child", (Sample, Document))
+    _is_one_of(
+        child.kind,
+        ["document"] if isinstance(child.content, Document) else ["sample", "instruction"],
+        "the kind of a child",
+    )
+    _is_words(child.labels, "the labels of a child")
+
+
+def _check_content(content: object, what: str, kinds: type | tuple[type, ...]) -> None:
+    if not isinstance(content, kinds):
+        raise Breach(f"{what} is {_kind(content)} and has to be a Sample or a Document")
+    if isinstance(content, Document):
+        _is_text(content.text, f"the text of {what}")
+        _is_text(content.title, f"the title of {what}")
+    elif isinstance(content, Sample):
+        _is_text(content.instruction, f"the instruction of {what}")
+        _is_text(content.input, f"the input of {what}")
+        if content.response is not None:
+            _is_text(content.response, f"the response of {what}")
+        for turn in _all(content.history, Message, f"the history of {what}"):
+            _is_one_of(turn.role, get_args(Role), f"a role in the history of {what}")
+            _is_text(turn.content, f"a turn in the history of {what}")
+
+
+def _check_size(given: Outcome) -> None:
+    """Also finds what is deep inside no plain data."""
+    parts = [given.to_dict(), *({**child.content.to_dict(), "meta": child.meta} for child in given.children)]
+    try:
+        characters = sum(len(to_json(part)) for part in parts)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Breach(f"its outcome holds what is no plain data and cannot be written: {error}") from None
+    if characters > MOST_CHARACTERS:
+        raise Breach(f"its outcome holds {characters:,} characters, and {MOST_CHARACTERS:,} are possible")
+
+
+def _all(given: Any, kind: type, what: str) -> Any:
+    """Each of them, if all are of this kind."""
+    if not isinstance(given, tuple):
+        raise Breach(f"{what} is {_kind(given)} and has to be a tuple")
+    if wrong := [one for one in given if not isinstance(one, kind)]:
+        raise Breach(f"{what} holds {_kind(wrong[0])}, and each has to be a {kind.__name__}")
+    return given
+
+
+def _is_words(given: object, what: str) -> None:
+    if not isinstance(given, Mapping):
+        raise Breach(f"{what} are {_kind(given)} and have to be a dict of texts")
+    for name, value in given.items():
+        _is_text(name, f"a name in {what}")
+        _is_text(value, f"{name!r} in {what}")
+
+
+def _is_text(given: object, what: str) -> None:
+    if not isinstance(given, str):
+        raise Breach(f"{what} is {_kind(given)} and has to be a text")
+
+
+def _is_number(given: object, what: str) -> None:
+    if not (isinstance(given, (int, float)) and abs(given) <= MOST_MEASURED):
+        raise Breach(f"{what} is {_shown(given)} and has to be a number up to {MOST_MEASURED:g}")
+
+
+def _shown(given: object) -> str:
+    return str(given) if isinstance(given, float) else one_line(ascii(given), 40)
+
+
+def _is_one_of(given: object, words: Collection[str], what: str) -> None:
+    if given not in words:
+        raise Breach(f"{what} is {_shown(given)}; there are: {', '.join(words)}")
+
+
+def _kind(given: object) -> str:
+    return "None" if given is None else type(given).__name__
