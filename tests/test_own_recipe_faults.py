@@ -199,6 +199,7 @@ async def test_what_a_bench_cannot_do_is_told_with_the_line_that_asks_for_it(
         ('needs="scorers"', "ValueError: needs 'scorers'; there are: scorer, judges"),
         ('pools={"style": "plain"}', "ValueError: pool 'style' holds 'plain'; give it a list of texts"),
         ('pools={"level": [1, 2]}', r"ValueError: pool 'level' holds \[1, 2\]; give it a list of texts"),
+        ("settings=dict", "ValueError: settings is <class 'dict'>; give it a class that is made of `Settings`"),
         ('name=sys.exit("enough")', "SystemExit: enough"),
     ],
 )
@@ -218,3 +219,26 @@ async def test_arms_that_cannot_be_made_are_told_before_anything_is_worked(tmp_p
     (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\n")
     with pytest.raises(RecipeError, match="recipe mine: the arms of pool 'style' cannot be made: AttributeError"):
         await run(read_config(tmp_path / "agents.yaml"), [Seed.of(Document(text="good"))], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('@recipe(takes="document", name="_mine")', "a recipe cannot be called '_mine'; its settings stand under"),
+        ('@recipe(takes="document", name="model_dump")', "a recipe cannot be called 'model_dump'; its settings stand"),
+        ('@recipe(takes="document", name="my.recipe")', "a recipe cannot be called 'my.recipe'; its settings stand"),
+        (
+            "class Never(Settings):\n    def __init__(self): raise ValueError('never')\n\n@recipe(settings=Never)",
+            "its settings as they are when left out: cannot be loaded: ValueError: never",
+        ),
+    ],
+)
+def test_a_name_or_settings_for_which_agents_yaml_has_no_place_are_told(
+    tmp_path: Path, written: str, told: str
+) -> None:
+    head = "from star_agents.recipes.protocol import Settings, recipe"
+    (tmp_path / "mine.py").write_text(f"{head}\n\n{written}\nasync def mine(*all): ...")
+    agent = '{model: openai/m, api_base: "http://127.0.0.1:1/v1", api_key: os.environ/LINE_TEST_KEY}'
+    (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\n")
+    with pytest.raises(ConfigError, match=rf"agents.yaml:2: recipe: .*mine.py:mine: {told}"):
+        read_config(tmp_path / "agents.yaml")

@@ -43,6 +43,7 @@ T = TypeVar("T")
 SettingsT = TypeVar("SettingsT", bound=Section, contravariant=True)
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 Content = Sample | Document
+Need = Literal["scorer", "judges"]
 BUILT_IN = "built in"
 """Origin of the recipes of this package."""
 
@@ -159,7 +160,7 @@ class Recipe(Generic[S]):
     settings: type[S]
     pools: Mapping[str, Arms]
     measures: tuple[Measure, ...]
-    needs: frozenset[Literal["scorer", "judges"]]
+    needs: frozenset[Need]
     settings_from: Callable[[Any], S]
     """Its settings out of the config: the section of its name."""
     origin: str = BUILT_IN
@@ -213,7 +214,7 @@ def recipe(
     settings: type[S] = Settings,  # type: ignore[assignment]  # a default for recipes without settings
     pools: Mapping[str, Arms] | None = None,
     measures: Sequence[Measure] = (),
-    needs: Sequence[Literal["scorer", "judges"]] = (),
+    needs: Need | Sequence[Need] = (),
     name: str = "",
 ) -> Callable[[Work[S]], Recipe[S]]:
     """Make a recipe of a coroutine.
@@ -231,7 +232,10 @@ def recipe(
     """
     kinds: Sequence[SeedKind] = [takes] if isinstance(takes, str) else takes
     _check_known(kinds, get_args(SeedKind), "takes")
-    _check_known([needs] if isinstance(needs, str) else needs, ("scorer", "judges"), "needs")
+    needed: Sequence[Need] = [needs] if isinstance(needs, str) else needs
+    _check_known(needed, get_args(Need), "needs")
+    if not (isinstance(settings, type) and issubclass(settings, Section)):
+        raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
     for pool, arms in (pools or {}).items():
         if not callable(arms):
             _check_words(arms, f"pool {pool!r}")
@@ -245,7 +249,7 @@ def recipe(
             settings=settings,
             pools=pools or {},
             measures=tuple(measures),
-            needs=frozenset([needs] if isinstance(needs, str) else needs),
+            needs=frozenset(needed),
             settings_from=attrgetter(called),
             prompts=prompts_beside(work, called),
         )

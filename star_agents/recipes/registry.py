@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 import threading
 import traceback
@@ -21,11 +22,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from star_agents.config.models import Config
 from star_agents.errors import RecipeError
 from star_agents.recipes.protocol import Recipe
 
 BUILT_IN = {"star": "star_agents.recipes.star:STAR", "evol": "star_agents.recipes.evol:evol"}
 """Name to module and attribute."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 GROUP = "star_agents.recipes"
 AnyRecipe = Recipe[Any]
 
@@ -139,4 +142,9 @@ def _run(load: Any, what: str, of: Path | None = None) -> Any:
 def _checked(found: object, what: str) -> AnyRecipe:
     if not isinstance(found, Recipe):
         raise RecipeError(f"{what}: is no recipe but {type(found).__name__}; put @recipe(...) above the coroutine")
+    if not _NAME.fullmatch(found.name) or hasattr(Config, found.name):
+        fix = "its settings stand under its name in agents.yaml: letters, digits and _ after a letter"
+        raise RecipeError(f"{what}: a recipe cannot be called {found.name!r}; {fix}")
+    if not any(one.is_required() for one in found.settings.model_fields.values()):
+        _run(found.settings, f"{what}: its settings as they are when left out")
     return found
