@@ -234,7 +234,7 @@ def recipe(
     _check_known(kinds, get_args(SeedKind), "takes")
     needed: Sequence[Need] = [needs] if isinstance(needs, str) else needs
     _check_known(needed, get_args(Need), "needs")
-    if not (isinstance(settings, type) and issubclass(settings, Section)):
+    if not issubclass(settings, Section):
         raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
     for pool, arms in (pools or {}).items():
         if not callable(arms):
