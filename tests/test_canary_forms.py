@@ -8,6 +8,7 @@ import json
 from dataclasses import replace as replace_fields
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 from anyio.to_thread import run_sync
@@ -15,11 +16,17 @@ from canary import FORMS, PLACES, found_in, live_through, remains, texts_of
 from chaos_canary import IN_AN_EDIT, give_away
 from openai_server import Body, Move, OpenAIServer, brain
 
+from star_agents.agents.answer import Call
+from star_agents.agents.endpoints import Endpoint
+from star_agents.agents.http_failure import HttpFailure
+from star_agents.agents.replies.body import refuse_redirect
 from star_agents.agents.replies.reading import SECRET, read_again, read_choice
+from star_agents.agents.replies.usage import openai_claims, read_usage
 from star_agents.config.reading import parse_config
 from star_agents.config.secrets import revision_of, shown_parameters, written_secrets
+from star_agents.errors import ConfigError
 from star_agents.records import Reply
-from star_agents.text.redaction import Redactor, redactor
+from star_agents.text.redaction import Redactor, keep_secret, redactor
 
 KEY = 'qv7/Zr+wX"n2\\Lk<9dTe4'
 PASSWORD, GATE, QUERY = "Hy5p-Wm8tRc3Jx", "Ub6nQe1sVf9zKo4a", "Pd2gYi7hMl0cBw5v"
@@ -160,3 +167,19 @@ def test_ordinary_text_that_looks_like_a_key_is_no_known_secret_of_a_reply() -> 
     redactor.keep([KEY])
     text = "Use sk-learn-pipelines with api_key: 'your-key-here' and a 100% certain C:\\path\\to"
     assert redactor.known(text) == text
+
+
+def test_a_secret_that_is_longer_than_what_is_quoted_is_struck_before_it_is_cut() -> None:
+    secret = "".join(f"{number:02x}q" for number in range(30))
+    keep_secret(secret)
+    hidden = "".join(f"%{ord(character):02x}" for character in secret)
+    with pytest.raises(ConfigError) as told:
+        parse_config(f"agents: {{a: {{model: openai/a, temperature: '{hidden}'}}}}\nselection: base\nmemory: off\n")
+    with pytest.raises(HttpFailure) as redirected:
+        refuse_redirect(302, {"Location": "x" * 480 + hidden})
+    asked = Call(endpoint=cast(Endpoint, None), messages=[{"role": "user", "content": "Why?"}], shape={}, timeout_s=9.0)
+    doubted = read_usage(openai_claims({"prompt_tokens": hidden, "completion_tokens": 3}), asked, []).doubt
+    assert doubted
+    for said in (str(told.value), str(redirected.value), redirected.value.body, doubted):
+        assert hidden[:12] not in said
+        assert secret[:8] not in said

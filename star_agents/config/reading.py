@@ -243,7 +243,8 @@ def _problem(detail: Any, places: Places, model: type[Config]) -> Problem:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    # Struck before it is cut: half a secret is none that the redactor knows.
+    text = redactor.text(repr(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 

@@ -105,7 +105,7 @@ MUTANTS = (
             ),
         ],
         loop="model",
-        rounds=100,
+        rounds=400,
         sign="differs from its model",
     ),
     Mutant(

@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.limits.json_structure import SMALL_BYTES, JsonBounds, TooMuchJson, measure
+from star_agents.text.redaction import redactor
 
 LARGEST: Final = 32 << 20
 """Bytes of a reply, packed and unpacked: 16 answers of half a million tokens each."""
@@ -24,6 +25,7 @@ BOUNDS: Final = JsonBounds(depth=128, containers=500_000, keys=1_000_000, elemen
 """Of a reply. The most that honest ones have: lists and objects with log probabilities, elements with embeddings."""
 ENCODINGS: Final = "gzip, deflate"
 """What is asked for, as ``Accept-Encoding``: what can be unpacked in bounds with Python alone."""
+_READ_OF_A_PLACE: Final = 8_000
 _PIECE: Final = 1 << 20
 
 
@@ -104,7 +106,8 @@ class ReplyBody:
 def refuse_redirect(status: int, headers: Mapping[str, str]) -> None:
     """Raise HttpFailure where a reply points elsewhere: neither prompts nor keys follow it."""
     if 300 <= status < 400:
-        raise HttpFailure(status, f"it redirects to {(headers.get('Location') or 'nowhere')[:500]}", headers)
+        place = redactor.known((headers.get("Location") or "nowhere")[:_READ_OF_A_PLACE])
+        raise HttpFailure(status, f"it redirects to {place[:500]}", headers)
 
 
 async def read_reply(pieces: AsyncIterable[bytes], headers: Mapping[str, str], largest: int = LARGEST) -> bytes:

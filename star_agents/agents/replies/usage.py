@@ -15,12 +15,14 @@ from typing import Any
 from star_agents.agents.answer import Call
 from star_agents.agents.replies.finish_reasons import most_tokens
 from star_agents.limits.numbers import MOST_TOKENS
+from star_agents.text.redaction import redactor
 
 _ADDED_TO_PROMPT = 4_096
 """Tokens that a provider may put around a prompt: its template's own words (gpt-oss: 70), a tool's (Claude: 350)."""
 _ADDED_TO_ANSWER = 16
 """Marks at the end of an answer that some servers count."""
 _QUOTED = 40
+_READ = 4_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,4 +140,5 @@ def _quoted(claimed: Any) -> str:
     if isinstance(claimed, int) and not isinstance(claimed, bool) and abs(claimed) >= 10**_QUOTED:
         return "a number of more than 40 digits"
     text = repr(claimed) if isinstance(claimed, (str, int, float, bool)) else f"a {type(claimed).__name__}"
+    text = redactor.known(text[:_READ])  # Before it is cut: half a secret is none that the redactor knows.
     return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
