@@ -8,7 +8,6 @@ import json
 from dataclasses import replace as replace_fields
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import pytest
 from anyio.to_thread import run_sync
@@ -177,7 +176,12 @@ def test_a_secret_that_is_longer_than_what_is_quoted_is_struck_before_it_is_cut(
         parse_config(f"agents: {{a: {{model: openai/a, temperature: '{hidden}'}}}}\nselection: base\nmemory: off\n")
     with pytest.raises(HttpFailure) as redirected:
         refuse_redirect(302, {"Location": "x" * 480 + hidden})
-    asked = Call(endpoint=cast(Endpoint, None), messages=[{"role": "user", "content": "Why?"}], shape={}, timeout_s=9.0)
+    asked = Call(
+        endpoint=Endpoint(model="openai/m", params={}, price=None),
+        messages=[{"role": "user", "content": "Why?"}],
+        shape={},
+        timeout_s=9.0,
+    )
     doubted = read_usage(openai_claims({"prompt_tokens": hidden, "completion_tokens": 3}), asked, []).doubt
     assert doubted
     for said in (str(told.value), str(redirected.value), redirected.value.body, doubted):
