@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import run
@@ -18,12 +20,16 @@ from openai_server import OpenAIServer
 from storage_samples import make_seed
 from test_own_recipe import STUDY, documents, respond, written
 
+from star_agents.cli.status import command as status_command
 from star_agents.engine.configuration import read_config
+from star_agents.engine.run_facts import read_facts
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.records import Declaration, Failure, Measure, Outcome, Reward, Row, Sample, Trial
+from star_agents.report.run_page import run_page
 from star_agents.storage import ledger, recipe_tallies, tallies
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.recipe_facts import ends_in_words
 from star_agents.storage.recipe_tallies import BINS, MICRO, ArmTally, MeasureTally, RecipeTally
 
 WORDS = Measure("words", low=0.0, high=100.0)
@@ -214,3 +220,32 @@ async def test_an_arm_that_a_pool_does_not_have_is_no_reward_and_no_label(tmp_pa
         with StoreReader(folder / "out") as reader:
             (result,) = reader.results()
         assert words in result.outcome.reason
+
+
+async def test_the_report_and_the_screen_tell_recipes_in_words_that_fit_and_no_name_is_markup(tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    study = STUDY.replace('"formal"]', f'"{hostile}"]').replace("high=100)", f'high=100, what="long {hostile}")')
+    async with OpenAIServer(respond) as server:
+        await run(read_config(written(tmp_path, server.url, study=study)), documents(3), tmp_path / "out")
+    with StoreReader(tmp_path / "out") as reader:
+        html = run_page(read_facts(reader, "run"))
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    assert "9 seeds done: 9 kept, 0 dropped" in text
+    assert "3 seeds worked, 0 dropped; rows: 15 sft; 6 seeds for the next recipe; 21 trials." in text
+    assert "higher is better; mean 5.000 of 21 values" in text
+    assert re.search(r"Pool style .* plain \d+\.\d\d ?%", text)
+    assert "<svg" in html
+    assert "<img" not in html
+    for of_star in ("kept as their base", "improved", "memory bank", "Which pairs are trusted", "no history yet"):
+        assert of_star not in text
+    shown = CliRunner().invoke(status_command, [str(tmp_path / "out")], env={"COLUMNS": "200"}).output
+    assert re.search(r"study\W+3\W+0\W+15\W+6\W+21\W+0", shown)
+    assert re.search(r"words\W+5\W+21\W+0 to 100\W+high", shown)
+    assert "pool study.style" in shown
+
+
+def test_what_became_of_seeds_is_said_in_stars_words_where_star_alone_is_at_work() -> None:
+    counts = {"kept": 4, "base": 2, "dropped": 1}
+    said = "4 seeds improved (1 so), 2 kept as their base, 1 dropped"
+    assert ends_in_words(counts, ["star"], aside=" (1 so)") == said
+    assert ends_in_words(counts, ["star", "mine"]) == "6 seeds kept, 1 dropped"

@@ -16,6 +16,7 @@ from star_agents.engine.stored_status import status_of_folder
 from star_agents.errors import UsageError
 from star_agents.storage.export import Wanted, dataset_rows, rejected_rows
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
 from star_agents.storage.result_rows import PREFERENCE_SHAPES, SAMPLE_SHAPES
 from star_agents.text.figures import usd_sum
 
@@ -173,8 +174,11 @@ class RunResult(Folder):
         counts, cost, rows = (self.summary[part] for part in ("counts", "cost", "rows"))
         money = usd_sum(cost["known_usd"], cost["calls_of_unknown_price"])
         waiting = counts["waiting"] + counts["working"] + counts["quarantined"]
+        recipes = self.summary["recipes"]
         parts = [
-            f"{counts['kept']:,} seeds improved, {counts['base']:,} kept as their base, {counts['dropped']:,} dropped",
+            f"{counts['kept']:,} seeds improved, {counts['base']:,} kept as their base, {counts['dropped']:,} dropped"
+            if is_stars_alone(recipes)
+            else ends_in_words(counts, recipes),
             *([f"{waiting:,} not done"] if waiting else []),
             f"{rows['dataset']:,} rows, {rows['preferences']:,} preferences",
             f"{self.calls:,} calls sent, {money} in all",

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from star_agents import offline
 from star_agents.cli.estimates import ask_on_terminal, estimate_as_data, is_on_terminal, show_estimate
+from star_agents.cli.recipe_tables import print_recipes
 from star_agents.cli.tables import print_costs, print_failures, print_json, print_table
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
@@ -28,6 +29,7 @@ from star_agents.events import Event, OutcomeCommitted
 from star_agents.observe.logs import set_up_logging
 from star_agents.records import Seed
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
 from star_agents.text.figures import usd_each, usd_sum
 from star_agents.text.printing import say
 
@@ -190,7 +192,10 @@ def _show(result: BatchResult, out: Path) -> None:
     summary = result.summary
     most_probable_first = sorted(summary["pairs"].items(), key=lambda pair: -(pair[1]["probability_now"] or 0.0))
     rows = [_pair_row(name, facts) for name, facts in most_probable_first]
-    print_table("pairs, by probability", ["pair", "candidates", "won", "mean π", "p at start", "p now", "change"], rows)
+    print_recipes(summary["recipes"], summary["pools"])
+    if rows or is_stars_alone(summary["recipes"]):
+        columns = ["pair", "candidates", "won", "mean π", "p at start", "p now", "change"]
+        print_table("pairs, by probability", columns, rows)
     print_costs(
         (name, facts["cost_usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
         for name, facts in summary["pairs"].items()
@@ -198,10 +203,11 @@ def _show(result: BatchResult, out: Path) -> None:
     counts, cost, tied = summary["counts"], summary["cost"], summary["referee"]["won_by_tie"]
     unpriced = cost["calls_of_unknown_price"]
     by_tie = f" ({tied} by a larger gap at a tie)" if tied else ""
+    each = "improved seed" if is_stars_alone(summary["recipes"]) else "seed kept"
     say(
-        f"{counts['kept']} seeds improved{by_tie}, {counts['base']} kept as their base, {counts['dropped']} dropped; "
+        f"{ends_in_words(counts, summary['recipes'], aside=by_tie)}; "
         f"{result.calls} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all"
-        + (f", {usd_each(cost['usd_per_improved'])} per improved seed" if cost["known_usd"] else "")
+        + (f", {usd_each(cost['usd_per_improved'])} per {each}" if cost["known_usd"] else "")
     )
     if result.left_waiting:
         say(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")

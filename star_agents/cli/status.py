@@ -11,6 +11,7 @@ import click
 
 from star_agents.agents.throttle import in_words
 from star_agents.cli.add import address_in, get_json
+from star_agents.cli.recipe_tables import print_recipes
 from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_table
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.text.figures import duration, usd, usd_each, usd_sum
@@ -134,6 +135,7 @@ def _show_tables(status: Mapping[str, Any]) -> None:
         columns = ["agent", "failed", "seconds (p50, p95)", "in flight", "queued", "deployments"]
         print_table("agents at work", columns, at_work)
     pairs = sorted(status["pairs"].items(), key=lambda item: -item[1])
+    print_recipes(status.get("recipes", {}), status.get("pools", {}))
     if pairs:
         rows = [[name, f"{p:.4f}", *_won(status["win_rates"][name])] for name, p in pairs]
         print_table("pairs", ["pair", "probability", "answers", "won", "95 %"], rows)

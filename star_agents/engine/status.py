@@ -12,7 +12,7 @@ from star_agents.config.models import Config
 from star_agents.records import AgentPair
 from star_agents.scheduling.win_rates import WinRate, leader, win_rate
 from star_agents.storage.exams import ExamsInForce, referee_facts
-from star_agents.storage.recipe_tallies import ArmTally, MeasureTally, RecipeTally
+from star_agents.storage.recipe_facts import pool_facts, recipe_facts
 from star_agents.storage.rows import Counts, PairCost, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
 
@@ -69,8 +69,8 @@ def describe(
             "chosen": list(tallies.gaps_chosen),
             "others": list(tallies.gaps_others),
         },
-        "recipes": {one.name: _recipe(one) for one in tallies.recipes},
-        "pools": _pools(pools or {}, tallies),
+        "recipes": recipe_facts(tallies.recipes),
+        "pools": pool_facts(pools or {}, tallies.pools),
         "referee": referee_facts(tallies, exams or {}),
         "failures": [one.to_dict() for one in tallies.failures],
         "memory": {
@@ -138,51 +138,6 @@ def _leaders(probabilities: Mapping[str, float], tallies: Tallies) -> dict[str, 
         "best_pair": leader(pairs),
         "best_agent": leader({name: win_rate(won[name], n) for name, n in drawn.items()}),
     }
-
-
-def _recipe(recipe: RecipeTally) -> dict[str, Any]:
-    """What a recipe did, and its measures in the order in which it declares them."""
-    return {
-        "takes": list(recipe.takes),
-        "in_chain": recipe.in_chain,
-        "outcomes": {kind: recipe.outcomes.get(kind, 0) for kind in ("kept", "base", "dropped")},
-        "rows": dict(recipe.rows),
-        "children": recipe.children,
-        "trials": sum(recipe.trials.values()),
-        "failed_trials": {kind: n for kind, n in recipe.trials.items() if kind},
-        "measures": {one.measure.name: _measure(one) for one in recipe.measures},
-    }
-
-
-def _measure(tally: MeasureTally) -> dict[str, Any]:
-    return {
-        **asdict(tally.measure),
-        "values": tally.n,
-        "mean": tally.mean,
-        "sum": tally.total,
-        "histogram": list(tally.histogram),
-    }
-
-
-def _pools(probabilities: Mapping[str, Mapping[str, float]], tallies: Tallies) -> dict[str, Any]:
-    """Every pool that is or was drawn from, Star's pairs aside; an arm that is gone has no probability."""
-    nothing = ArmTally()
-    told: dict[str, Any] = {}
-    for pool in dict.fromkeys((*probabilities, *tallies.pools)):
-        drawn, now = tallies.pools.get(pool, {}), probabilities.get(pool, {})
-        arms = {arm: (now.get(arm), drawn.get(arm, nothing)) for arm in dict.fromkeys((*now, *drawn))}
-        told[pool] = {
-            "arms": {
-                arm: {
-                    "probability": probability,
-                    "draws": one.draws,
-                    "rewards": one.rewards,
-                    "mean_reward": one.mean_reward,
-                }
-                for arm, (probability, one) in arms.items()
-            }
-        }
-    return told
 
 
 def _by_agent(pairs: Mapping[str, int]) -> dict[str, int]:

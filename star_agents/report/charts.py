@@ -37,6 +37,18 @@ def histogram(label: str, axis: Axis, series: Sequence[Series], *, mark: float) 
     return _drawing(f"Histogram of {label}: " + ", ".join(one.name for one in series), shapes)
 
 
+def distribution(label: str, low: float, high: float, counts: Sequence[int]) -> Drawing:
+    """Values by bins of equal width, as shares of all."""
+    axis = Axis(low, high, (high - low) / len(counts))
+    shares = [count / max(sum(counts), 1) for count in counts]
+    top = max(shares) or 1.0
+    frame = _frame(axis, Axis(0.0, top * 1.05, top))
+    series = [Series(name="share", css="chosen", values=())]
+    shapes = [*frame.levels(frame.up.ticks(4), share), *frame.foot(label, axis.ticks(6))]
+    shapes += [_outline(frame, shares, "chosen"), *_hover(frame, series, [shares])]
+    return _drawing(f"Histogram of {label}", shapes)
+
+
 def density(axis: Axis, large: Sequence[float], small: Sequence[float]) -> Drawing:
     """Rows by IFD of the large model (across) and of the small one (up), darker where there are more."""
     found = Counter((axis.bin_of(x), axis.bin_of(y)) for x, y in zip(large, small, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from star_agents.report.axes import Axis
-from star_agents.report.charts import Series, histogram, outside
+from star_agents.report.charts import Series, distribution, histogram, outside
 from star_agents.report.curves import COLOURED, DRAWN, LOOKS, curves, rank
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.report.rendering import render
@@ -14,6 +14,8 @@ from star_agents.report.stories import stories
 from star_agents.scheduling.win_rates import win_rate
 
 REASONS_SHOWN = 20
+STAR = "star"
+"""It has places of its own; where it is not at work they are left out."""
 Data = Mapping[str, Any]
 
 
@@ -30,9 +32,36 @@ def run_page(facts: RunFacts) -> str:
         pairs_cost=any(one["cost_usd"] or one["candidates_of_unknown_cost"] for one in summary["pairs"].values()),
         gaps=_gaps(facts),
         agents=sorted(summary["agents"].items()),
+        recipes=_recipes(summary),
+        has_star=STAR in summary["recipes"] or not summary["recipes"],
         reasons_given=list(summary["dropped_because"].items())[:REASONS_SHOWN],
         sorts=stories(facts.stories),
     )
+
+
+def _recipes(summary: Data) -> list[Data]:
+    """Every recipe but Star, with the drawings of its measures, and its pools with the most probable arm first."""
+    told: list[Data] = []
+    for name, one in summary["recipes"].items():
+        if name != STAR:
+            pools = [
+                {"name": pool.removeprefix(f"{name}."), "arms": _ranked(each["arms"])}
+                for pool, each in summary["pools"].items()
+                if pool.startswith(f"{name}.")
+            ]
+            told.append({**one, "name": name, "pools": pools, "measures": _measures(one["measures"])})
+    return told
+
+
+def _ranked(arms: Mapping[str, Data]) -> list[tuple[str, Data]]:
+    return sorted(arms.items(), key=lambda item: -(item[1]["probability"] or 0.0))
+
+
+def _measures(measures: Mapping[str, Data]) -> list[Data]:
+    return [
+        {**one, "drawing": distribution(name, one["low"], one["high"], one["histogram"]) if one["values"] else None}
+        for name, one in measures.items()
+    ]
 
 
 def _curves(facts: RunFacts) -> Data | None:

@@ -14,6 +14,8 @@ from star_agents.records import PAIRS
 from star_agents.storage.exams import referee_facts
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.recipe_facts import pool_facts, recipe_facts
+from star_agents.storage.recipe_tallies import probabilities_in_force
 from star_agents.storage.rows import Result, known, per
 
 Probabilities = Callable[[Mapping[str, Any]], Mapping[str, float]]
@@ -57,7 +59,8 @@ def tally(result: Result, pairs: dict[str, PairTally]) -> None:
 
 def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities: Probabilities) -> dict[str, Any]:
     """The summary of a store whose finished seeds are in ``pairs`` already; plain data."""
-    counts, policy, revisions = reader.counts(), reader.pools().get(PAIRS), reader.revisions()
+    counts, pools, revisions, tallies = reader.counts(), reader.pools(), reader.revisions(), reader.tallies()
+    policy = pools.get(PAIRS)
     config = config_in_sections(revisions[-1].config) if revisions else {}
     start = probabilities(policy.start) if policy else {}
     now = probabilities(policy.state) if policy else {}
@@ -70,12 +73,14 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
             "usd_per_improved": per(counts.cost_usd, counts.kept),
         },
         "agents": {usage.agent: asdict(usage) for usage in reader.agent_usage()},
-        "referee": referee_facts(reader.tallies(), reader.exams()),
+        "referee": referee_facts(tallies, reader.exams()),
         "pairs": {
             name: _pair_summary(pairs.get(name, PairTally()), start.get(name), now.get(name))
             for name in sorted({*pairs, *now})
         },
-        "failures": [one.to_dict() for one in reader.tallies().failures],
+        "recipes": recipe_facts(tallies.recipes),
+        "pools": pool_facts(probabilities_in_force(pools, tallies.recipes), tallies.pools),
+        "failures": [one.to_dict() for one in tallies.failures],
         "selection": config.get("star", {}).get("selection"),
         "policy": config.get("evolution", {}).get("policy"),
         "config_revisions": len(revisions),
