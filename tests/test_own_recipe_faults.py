@@ -242,3 +242,10 @@ def test_a_name_or_settings_for_which_agents_yaml_has_no_place_are_told(
     (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\n")
     with pytest.raises(ConfigError, match=rf"agents.yaml:2: recipe: .*mine.py:mine: {told}"):
         read_config(tmp_path / "agents.yaml")
+
+
+async def test_a_reason_is_kept_without_keys_and_not_longer_than_a_page(tmp_path: Path) -> None:
+    work = 'import os\nreturn dropped(seed, os.environ["LINE_TEST_KEY"] + " " + "x" * 5000)'
+    reason = await reason_of(tmp_path, work)
+    assert reason.startswith("*** xxx")
+    assert len(reason) == 1001

@@ -7,6 +7,7 @@ cannot be read would keep the dataset from being made for ever.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 from star_agents.errors import RecipeError
@@ -17,9 +18,13 @@ from star_agents.records.outcomes import OutcomeKind
 from star_agents.records.samples import Role
 from star_agents.records.trials import RowShape
 from star_agents.text.plain_data import to_json
+from star_agents.text.redaction import redactor
 
 MOST_CHARACTERS = 64 << 20
 """Of all that one outcome holds, as JSON."""
+
+LONGEST_REASON = 1000
+"""Characters of the reason for which a recipe drops a seed that are kept."""
 
 
 class Breach(ValueError):
@@ -57,7 +62,13 @@ def check_outcome(given: object, name: str, seed: Seed, next_recipe: str) -> Out
         _check_size(given)
     except Breach as breach:
         raise RecipeError(f"recipe {name}: {breach}") from None
-    return given
+    return replace(given, reason=_told(given.reason))
+
+
+def _told(reason: str) -> str:
+    """Why a seed is dropped, as logs and pages can show it: without secrets, and not as long as what was read."""
+    reason = redactor.text(reason)
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
 
 
 def _check_itself(given: Outcome) -> None:
