@@ -249,3 +249,13 @@ async def test_a_reason_is_kept_without_keys_and_not_longer_than_a_page(tmp_path
     reason = await reason_of(tmp_path, work)
     assert reason.startswith("*** xxx")
     assert len(reason) == 1001
+
+
+async def test_work_that_stops_for_faults_of_a_recipe_says_where_the_most_frequent_one_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(HEAD + "    raise ValueError('odd')\n")
+    agent = '{model: openai/m, api_base: "http://127.0.0.1:1/v1", api_key: os.environ/LINE_TEST_KEY}'
+    (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\n")
+    seeds = [Seed.of(Document(text=f"bad {number}")) for number in range(200)]
+    result = await run(read_config(tmp_path / "agents.yaml"), seeds, tmp_path / "out")
+    assert f"allows 50%: recipe mine failed: mine.py:{FIRST_LINE}: ValueError: odd" in result.stopped_by
+    assert 0 < result.summary["counts"]["dropped"] < 200

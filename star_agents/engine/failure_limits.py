@@ -14,7 +14,7 @@ from typing import Literal
 
 from star_agents.config.sections import FailureLimitsConfig
 from star_agents.records import Candidate, Outcome
-from star_agents.records.failures import NO_FAULT, CountedFailure, FailureCount, Part, Tried, by_frequency
+from star_agents.records.failures import NO_FAULT, CountedFailure, FailureCount, Part, Tried, by_frequency, one_line
 
 Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder", "outcomes"]
 _NOUNS: dict[Essential, str] = {
@@ -53,6 +53,8 @@ class FailureLimits:
         """The newest tries of each part."""
         self._tried = deque[tuple[Tried, ...]](maxlen=longest)
         """Of the newest outcomes: the reasons."""
+        self._dropped_for = deque[str](maxlen=longest)
+        """Why recipes of their own dropped the newest seeds."""
         self._outcomes = 0
         self._returned = 0
         self._began_well = False
@@ -63,6 +65,8 @@ class FailureLimits:
         for essential, has_failed in _tries_of(outcome):
             self._has_failed[essential].append(has_failed)
         self._tried.append(outcome.tried)
+        if outcome.recipe != "star" and outcome.kind == "dropped":
+            self._dropped_for.append(one_line(outcome.reason))
         self._began_well |= outcome.kind != "dropped"
 
     def add_returned(self) -> None:
@@ -87,6 +91,8 @@ class FailureLimits:
             if n and is_judged and failed > allowed * n:
                 told = f"{failed:,} of the newest {n:,} {_NOUNS[essential]} failed; failure_limits allows {allowed:.0%}"
                 behind = [one.finding for one in by_frequency(self._faults_behind(essential))[:_FAULTS_TOLD]]
+                if essential == "outcomes":
+                    behind += [reason for reason, _ in Counter(self._dropped_for).most_common(1)]
                 return ": ".join(filter(None, [told, "; ".join(behind)]))
         return ""
 
