@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from textwrap import dedent, indent
 
+import anyio
 import pytest
 from lines import read_jsonl, run
 from openai_server import Answer, Body, OpenAIServer
@@ -259,3 +262,20 @@ async def test_work_that_stops_for_faults_of_a_recipe_says_where_the_most_freque
     result = await run(read_config(tmp_path / "agents.yaml"), seeds, tmp_path / "out")
     assert f"allows 50%: recipe mine failed: mine.py:{FIRST_LINE}: ValueError: odd" in result.stopped_by
     assert 0 < result.summary["counts"]["dropped"] < 200
+
+
+async def test_a_fault_of_an_installed_recipe_is_its_own_too_and_no_fault_of_this_package(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text(HEAD + "    sys.exit('theirs')\n")
+    (tmp_path / "theirs-1.dist-info").mkdir()
+    (tmp_path / "theirs-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    group = "[star_agents.recipes]\nour_recipe = theirs:mine\n"
+    (tmp_path / "theirs-1.dist-info" / "entry_points.txt").write_text(group)
+    agent = '{model: openai/m, api_base: "http://127.0.0.1:1/v1", api_key: os.environ/LINE_TEST_KEY}'
+    (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: our_recipe\n")
+    (tmp_path / "documents.jsonl").write_text('{"document": "good"}\n{"document": "bad"}\n')
+    command = [sys.executable, "-m", "star_agents", "run", "-q", "-s", "documents.jsonl", "-o", "out"]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = await anyio.run_process(command, check=False, cwd=tmp_path, env=environ)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    (row,) = read_jsonl(tmp_path / "out" / "rejected.jsonl")
+    assert row["reason"] == f"recipe our_recipe failed: theirs.py:{FIRST_LINE}: SystemExit: theirs"
