@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
-from daemons import Running, get, post, refusal
+from daemons import Running, get, post, refusal, star_agents
 from openai_server import OpenAIServer
 from page_browser import chromium, opened
 from playwright.sync_api import Browser, expect
@@ -98,6 +99,24 @@ def test_metrics_tell_recipes_measures_and_pools(daemon: Daemon) -> None:
     last = f'star_agents_recipe_measure_bucket{{le="+Inf",measure="words",recipe="study"}} {7 * DOCUMENTS}.0'
     assert last in text
     assert 'star_agents_pool_probability{arm="plain",pool="study.style"}' in text
+
+
+def test_a_run_ends_with_tables_of_recipes_measures_and_pools_in_words_that_fit(tmp_path: Path) -> None:
+    (tmp_path / "documents.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
+    with provider() as endpoint:
+        path = written(tmp_path, endpoint)
+        ended = star_agents(
+            *("run", "-q", "-y", "-c", path, "-s", tmp_path / "documents.jsonl", "-o", tmp_path / "out"),
+            environ={"LINE_TEST_KEY": "sk-line-test", "COLUMNS": "200"},
+        )
+    assert ended.returncode == 0, ended.stderr
+    shown = ended.stdout
+    assert re.search(r"study\W+6\W+0\W+30\W+12\W+42\W+0", shown)
+    assert re.search(r"words\W+5\W+42\W+0 to 100\W+high", shown)
+    assert re.search(r"plain\W+0\.\d{4}\W+\d\W+0\.750", shown)
+    assert "18 seeds kept, 0 dropped; 18 calls sent" in shown
+    assert "pairs, by probability" not in shown
+    assert "improved" not in shown
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 1000), (390, 844)])
