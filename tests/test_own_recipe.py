@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from star_agents.engine.batch import load_seeds, run_batch
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError, SeedFileError
 from star_agents.events import Event, PromptChanged
-from star_agents.records import Document, Seed
+from star_agents.records import Document, Failure, Sample, Seed
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.store import Store
 
 STUDY = '''
 """Questions about a document."""
@@ -234,3 +237,34 @@ async def test_a_draw_of_a_seed_that_was_queued_again_learns_from_its_children_a
         counts = reader.pools()["study.style"].state["counts"]
     assert sum(wins + losses - 2 for wins, losses in counts.values()) == 3
     assert sum(wins - 1 for wins, _ in counts.values()) == pytest.approx(3 * 0.75)
+
+
+async def test_retention_clears_the_texts_of_trials_and_judgements_and_keeps_rows_children_and_measures(
+    tmp_path: Path,
+) -> None:
+    judged = STUDY.replace(
+        "        earned=[],", "        judgements=[Judgement(judge='a', left=0, right=1, reason='because')],"
+    )
+    judged = judged.replace("import Reward, Sample, Trial", "import Failure, Judgement, Sample, Trial")
+    judged = judged.replace("measures={", "failure=Failure(kind='format', detail='why'), measures={")
+    async with OpenAIServer(respond) as server:
+        config = read_config(written(tmp_path, server.url, study=judged))
+        await run(config, documents(2), tmp_path / "out")
+    before = results(tmp_path / "out")
+    async with await Store.open(tmp_path / "out") as store:
+        assert await store.clear_texts(before=time.time() + 60.0, limit=100) == 2 + 4
+    after = results(tmp_path / "out")
+    assert [one.outcome.rows for one in after] == [one.outcome.rows for one in before]
+    assert [one.seed for one in after] == [one.seed for one in before]
+    trials = [
+        (old, new)
+        for was, now in zip(before, after, strict=True)
+        for old, new in zip(was.outcome.trials, now.outcome.trials, strict=True)
+    ]
+    assert len(trials) == 2 * 7
+    for old, new in trials:
+        assert old.sample.instruction
+        assert old.failure == Failure(kind="format", detail="why")
+        cleared = replace(old, sample=Sample(instruction=""), failure=Failure(kind="format", detail=""))
+        assert new == cleared
+    assert [one.reason for result in after for one in result.outcome.judgements] == ["", ""]

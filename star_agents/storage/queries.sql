@@ -423,6 +423,17 @@ UPDATE candidates
 SET payload = json_set(payload, '$.candidate.sample', json('{"instruction":""}'), '$.candidate.reasoning', '')
 WHERE chosen = 0 AND seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
 
+-- clear_trials --
+-- Take the texts out of a seed's trials: what of them became a row stands there.
+UPDATE trials
+SET payload = json_replace(payload, '$.sample', json('{"instruction":""}'), '$.failure.detail', '')
+WHERE seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
+
+-- clear_judgements --
+-- Take the reasons out of what judges said of a seed's trials.
+UPDATE judgements SET payload = json_replace(payload, '$.reason', '')
+WHERE seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
+
 -- mark_cleared --
 -- The texts behind a selection are gone.
 UPDATE outcomes SET cleared_at = :at, payload = json_remove(payload, '$.tried') WHERE seq = :seq;

@@ -1,9 +1,10 @@
 """Retention: after some time the texts behind a sample go, the books stay.
 
-Cleared are the answers of a seed that has its sample, the candidates that lost, and examples of what failed. What
-stays for ever: the sample, its scores and verdicts, every candidate's numbers, how often what failed, and every call's
-key, tokens and cost, which is what keeps a call from being paid for twice. Such a seed never asks again. A seed that
-waits, is in quarantine or ended as dropped may ask again, and keeps all its answers.
+Cleared are the answers of a seed that has its sample, the candidates that lost, the texts of a recipe's trials and
+judgements, and examples of what failed. What stays for ever: the sample, the rows, scores and verdicts, the numbers of
+every candidate and trial, how often what failed, and every call's key, tokens and cost, which is what keeps a call from
+being paid for twice. Such a seed never asks again. A seed that waits, is in quarantine or ended as dropped may ask
+again, and keeps all its answers.
 
 Should a cleared answer be asked for all the same, the call is refused (``journal.find_answer``): it was answered and
 paid for, its text is gone, and nobody pays again without being told.
@@ -30,5 +31,7 @@ def clear_texts(connection: sqlite3.Connection, *, before: float, limit: int, at
     for seq, seed_id in found:
         execute(connection, "clear_answers", seed_id=seed_id)
         execute(connection, "clear_candidates", seed_id=seed_id)
+        execute(connection, "clear_trials", seed_id=seed_id)
+        execute(connection, "clear_judgements", seed_id=seed_id)
         execute(connection, "mark_cleared", seq=seq, at=at)
     return len(found)
