@@ -123,6 +123,7 @@ from star_agents.records import Trial, Sample
 
 class MineSettings(Settings):
     writer: Agent
+    """Who answers."""
 
 @recipe(settings=MineSettings)
 async def mine(seed, bench, settings):

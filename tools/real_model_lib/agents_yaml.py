@@ -25,10 +25,9 @@ def agents_yaml(folder: Folder, llm_url: str, embedder_url: str | None = None) -
         f"  writer: {{{smollm2}, max_tokens: 120, allow_cut: true, {_SETTINGS}}}",
         f"  judge:  {{{smollm2}, roles: [], {_SETTINGS}}}",
         *([f"  minilm: {{{minilm}, roles: [], {_SETTINGS}}}"] if embedder_url else []),
-        "referee: {agents: [judge], max_tokens: 128}",
+        "star: {referee: {agents: [judge], max_tokens: 128}, candidates: 2}",
         f"scoring: {{small: '{folder.small}', large: '{folder.large}', mode: score_eos, threads: 1}}",
         f"memory: {{embedder: {'agent:minilm' if embedder_url else 'auto'}}}",
-        "candidates: 2",
         f"concurrency: {llm_server.PARALLEL}",
     ]
     return "\n".join(lines) + "\n"
