@@ -6,12 +6,14 @@ from typing import Any
 
 TUTORED: dict[str, Any] = {
     "agents": {"tutor": {"model": "offline/tutor"}, "referee": {"model": "offline/referee", "roles": []}},
-    "pairs": [{"instruction": "keep", "response": "tutor"}],
-    "referee": {"agents": ["referee"], "exam": "off"},
-    "selection": "referee",
-    "candidates": 1,
+    "star": {
+        "pairs": [{"instruction": "keep", "response": "tutor"}],
+        "referee": {"agents": ["referee"], "exam": "off"},
+        "selection": "referee",
+        "candidates": 1,
+        "show_reference": True,
+    },
     "memory": "off",
-    "show_reference": True,
 }
 """As agents.yaml holds it."""
 

@@ -35,6 +35,11 @@ def script(code: str, *arguments: str | Path, **environ: str) -> subprocess.Comp
     return subprocess.run(command, capture_output=True, text=True, timeout=240, env={**os.environ, **environ})
 
 
+def with_star(**keys: Any) -> dict[str, Any]:
+    """The config with other keys of recipe `star`."""
+    return {**TUTORED, "star": {**TUTORED["star"], **keys}}
+
+
 def test_it_returns_rows_preferences_and_status_and_says_what_came_out(tmp_path: Path) -> None:
     result = sa.run(TUTORED, "offline", out=tmp_path / "out", limit=8, progress=False)
     assert result.rows() == read_jsonl(tmp_path / "out" / "dataset.jsonl")
@@ -115,7 +120,7 @@ def test_what_pandas_counts_as_missing_is_no_text(tmp_path: Path) -> None:
         },
         index=[7, 9],
     )
-    config = {**TUTORED, "base_pairs": [{"instruction": "keep", "response": "tutor"}], "selection": "base"}
+    config = with_star(base_pairs=[{"instruction": "keep", "response": "tutor"}], selection="base")
     result = sa.run(config, frame, out=tmp_path / "out", progress=False)
     assert seed_ids(result) == {
         sa.Seed.of(sa.Sample(instruction="one?", response="1")).id,
@@ -138,23 +143,37 @@ def test_the_config_may_be_a_path_a_dict_or_a_config_and_is_the_same_revision(tm
     assert result.summary["config_revisions"] == 1
 
 
+def test_a_key_at_its_old_place_is_warned_of_and_works(tmp_path: Path) -> None:
+    star = dict(TUTORED["star"])
+    data = {**TUTORED, "star": star, "candidates": star.pop("candidates")}
+    path = tmp_path / "agents.yaml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    for config, place in ((path, "agents.yaml:"), (data, "config: candidates")):
+        with pytest.warns(FutureWarning, match="`star.candidates`") as told:
+            sa.run(config, rows(1), out=tmp_path / "out", progress=False)
+        assert [str(one.message).startswith(place) for one in told] == [True]
+
+
 def test_a_slip_in_a_file_is_told_with_line_field_and_fix(tmp_path: Path) -> None:
     path = tmp_path / "agents.yaml"
     path.write_text("agents:\n  a: {model: offline/tutor}\nrefere: {agents: [a]}\n")
     with pytest.raises(sa.ConfigError) as caught:
         sa.run(path, rows(1), out=tmp_path / "out")
     (problem,) = caught.value.problems
-    assert (problem.where, problem.field, problem.fix) == ("agents.yaml:3", "refere", "did you mean `referee`?")
+    assert (problem.where, problem.field, problem.fix) == ("agents.yaml:3", "refere", "did you mean `star.referee`?")
     assert not (tmp_path / "out").exists()
 
 
 def test_an_agent_that_cannot_be_called_is_told_with_the_line_too(tmp_path: Path) -> None:
     path = tmp_path / "agents.yaml"
-    path.write_text("agents:\n  a:\n    model: nowhere/at-all\nreferee: {agents: [a]}\nselection: referee\n")
+    path.write_text("agents:\n  a:\n    model: nowhere/at-all\nstar: {referee: {agents: [a]}, selection: referee}\n")
     with pytest.raises(sa.ConfigError) as caught:
         sa.run(path, rows(1), out=tmp_path / "out")
     assert caught.value.problems[0].where == "agents.yaml:3"
-    data = {"agents": {"a": {"model": "nowhere/at-all"}}, "referee": {"agents": ["a"]}, "selection": "referee"}
+    data = {
+        "agents": {"a": {"model": "nowhere/at-all"}},
+        "star": {"referee": {"agents": ["a"]}, "selection": "referee"},
+    }
     with pytest.raises(sa.ConfigError) as caught:
         sa.run(data, rows(1), out=tmp_path / "out")
     assert caught.value.problems[0].where == "config"
@@ -163,9 +182,9 @@ def test_an_agent_that_cannot_be_called_is_told_with_the_line_too(tmp_path: Path
 @pytest.mark.parametrize(
     ("config", "field", "told"),
     [
-        ({**TUTORED, "refere": {}}, "refere", "did you mean `referee`?"),
-        ({**TUTORED, "referee": {"agents": ["nobody"]}}, "referee.agents[0]", "not in `agents`"),
-        ({**TUTORED, "candidates": object()}, "candidates", "found a object"),
+        ({**TUTORED, "refere": {}}, "refere", "did you mean `star.referee`?"),
+        (with_star(referee={"agents": ["nobody"]}), "star.referee.agents[0]", "not in `agents`"),
+        (with_star(candidates=object()), "star.candidates", "found a object"),
         ({**TUTORED, "budget_usd": float("inf")}, "budget_usd", "the number inf"),
         (sa.Config.model_construct(agents={}), "agents", "at least 1"),
         (17, "", CANNOT),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chaos_config import texts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from star_agents.cli.main import main
 from star_agents.config.migrating import CannotMigrate, migrated
 from star_agents.config.old_places import in_sections, moved
 from star_agents.config.reading import parse_config
-from star_agents.config.yaml_core import compose, plain_data
+from star_agents.config.yaml_core import YamlError, compose, plain_data
 
 AGENTS = "agents:\n  # whom we ask\n  a: {model: offline/tutor}  # right\n  j: {model: offline/referee, roles: []}\n"
 STAR_KEYS = {
@@ -163,3 +164,21 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     except SystemExit as stop:
         code = int(stop.code or 0)
     return code, capsys.readouterr().out
+
+
+def test_whatever_stands_in_a_file_is_rewritten_alike_or_refused() -> None:
+    rewritten = 0
+    for _, raw in texts(400, random_seed=7):
+        text = raw.decode(errors="replace").replace("star:\n  ", "")
+        for key in STAR_KEYS:
+            text = text.replace(f"\n  {key}:", f"\n{key}:")
+        try:
+            if compose(text) is None:
+                continue
+            before, made = data_of(text), migrated(text)
+        except (CannotMigrate, YamlError):
+            continue
+        rewritten += made != text
+        # As JSON: a number that is not finite is equal to nothing, itself included.
+        assert json.dumps(data_of(made), sort_keys=True) == json.dumps(in_sections(before), sort_keys=True)
+    assert rewritten > 100

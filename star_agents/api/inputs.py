@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -66,7 +67,7 @@ def given_config(given: ConfigLike, *, concurrency: int | None = None) -> GivenC
         UsageError: ``concurrency`` is below 1.
     """
     path = path_of(given) if isinstance(given, (str, os.PathLike)) else None
-    config = read_config(path, os.environ) if path is not None else _checked(given)
+    config = read_config(path, os.environ, note=_warn) if path is not None else _checked(given)
     if concurrency is not None:
         if concurrency < 1:
             raise UsageError(f"concurrency={concurrency} must be at least 1")
@@ -74,9 +75,13 @@ def given_config(given: ConfigLike, *, concurrency: int | None = None) -> GivenC
     return GivenConfig(config=config, path=path)
 
 
+def _warn(note: Problem) -> None:
+    warnings.warn(str(note), FutureWarning, stacklevel=2)
+
+
 def _checked(given: object) -> Config:
     if isinstance(given, (Mapping, Config)):
-        return check_config(given, environ=os.environ)
+        return check_config(given, environ=os.environ, note=_warn)
     fix = "give the path of agents.yaml, a dict with its keys, or a Config"
     message = f"must be a path, a dict or a Config; found {found(given)}"
     raise ConfigError([Problem(where="config", field="", message=message, fix=fix)])

@@ -10,7 +10,7 @@ from typing import Any
 from star_agents.config.models import Config
 from star_agents.config.old_places import Location
 from star_agents.config.places import dotted
-from star_agents.config.reading import DERIVED, checked
+from star_agents.config.reading import DERIVED, Note, checked, unsaid
 from star_agents.config.recipes import FindRecipes, only_star
 from star_agents.config.yaml_core import MAX_DEPTH, MAX_NODES, Plain
 from star_agents.errors import ConfigError, Problem
@@ -34,6 +34,7 @@ def check_config(
     where: str = "config",
     environ: Mapping[str, str] | None = None,
     find: FindRecipes = only_star,
+    note: Note = unsaid,
 ) -> Config:
     """Check what would stand in a config file, given as plain data or as models that nobody has checked yet.
 
@@ -42,6 +43,7 @@ def check_config(
         where: Its name in messages, which have no lines.
         environ: As for ``read_config``.
         find: As for ``read_config``.
+        note: As for ``read_config``.
 
     Raises:
         ConfigError: with one problem per mistake.
@@ -56,7 +58,7 @@ def check_config(
         raise ConfigError(
             [Problem(where=where, field=dotted(field), message=message) for field, message in wrong.found]
         ) from None
-    return checked(given, None, where, environ, find, beside=Path.cwd())
+    return checked(given, None, where, environ, find, note, Path.cwd())
 
 
 def as_plain(value: Mapping[Any, Any]) -> Plain:

@@ -44,8 +44,8 @@ Note = Callable[[Problem], None]
 """Hears of what is taken, and should be written otherwise."""
 
 
-def _unsaid(note: Problem) -> None:
-    pass
+def unsaid(note: Problem) -> None:
+    """Hears, and tells nobody."""
 
 
 def read_config(
@@ -53,7 +53,7 @@ def read_config(
     environ: Mapping[str, str] | None = None,
     *,
     find: FindRecipes = only_star,
-    note: Note = _unsaid,
+    note: Note = unsaid,
 ) -> Config:
     """Read and check a config file.
 
@@ -97,7 +97,7 @@ def parse_config(
     where: str = "agents.yaml",
     environ: Mapping[str, str] | None = None,
     find: FindRecipes = only_star,
-    note: Note = _unsaid,
+    note: Note = unsaid,
     beside: Path | None = None,
 ) -> Config:
     """Check the text of a config file; ``where`` is its name in messages, the others as for ``read_config``.
@@ -115,7 +115,7 @@ def checked(
     where: str,
     environ: Mapping[str, str] | None,
     find: FindRecipes,
-    note: Note = _unsaid,
+    note: Note = unsaid,
     beside: Path | None = None,
 ) -> Config:
     """The config in plain data.
@@ -158,7 +158,8 @@ def _stands_twice(places: Places, move: Move) -> Problem:
 
 def _old_place(places: Places, move: Move) -> Problem:
     message = f"has a new place, `{'.'.join(move.new)}`; the next release will no longer take it here"
-    return places.problem(move.new, message, f"`star-agents migrate-config {places.where}` prints the file rewritten")
+    command = f"`star-agents migrate-config {places.where}` prints the file rewritten"
+    return places.problem(move.new, message, command if places.root is not None else "move it there")
 
 
 def _with_recipes(
