@@ -211,9 +211,9 @@ def test_numbers_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         sa.run("a\0b", rows(1), out=tmp_path / "out")
 
 
-def test_a_document_for_a_recipe_that_takes_samples_is_dropped_with_the_reason(tmp_path: Path) -> None:
-    result = sa.run(TUTORED, [sa.Document(text="Tea is grown in hills.")], out=tmp_path / "out", progress=False)
-    assert "this is a document" in result.rejected()[0]["reason"]
+def test_a_document_for_a_recipe_that_takes_samples_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(sa.SeedFileError, match="recipe star takes instruction or sample, and this is a document"):
+        sa.run(TUTORED, [sa.Document(text="Tea is grown in hills.")], out=tmp_path / "out", progress=False)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,7 @@ from star_agents.storage.store import STORE_FILE, Store
 
 CONFIG = """
 agents: {tutor: {model: offline/tutor}, referee: {model: offline/referee, roles: []}}
-referee: {agents: [referee]}
-selection: referee
+star: {referee: {agents: [referee]}, selection: referee}
 retention_days: 30
 """
 
