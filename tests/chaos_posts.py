@@ -187,7 +187,7 @@ def _memory_mib(daemon: Running, which: str) -> float:
 
 def _compare(store: Path, acknowledged: set[str], report: PostsReport) -> None:
     with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT json_extract(sample, '$.instruction') FROM seeds").fetchall()
+        rows = connection.execute("SELECT json_extract(content, '$.instruction') FROM seeds").fetchall()
     held = Counter(text for (text,) in rows)
     lost, beyond = acknowledged - held.keys(), held.keys() - acknowledged
     report.violations += [f"lost although it was acknowledged: {one[:60]}" for one in sorted(lost)[:3]]

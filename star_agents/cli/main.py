@@ -16,7 +16,7 @@ import click
 
 from star_agents import __version__
 from star_agents.errors import ConfigError, SeedFileError, StarAgentsError, first_of_ours, leaves
-from star_agents.limits.machine import limit_met
+from star_agents.limits.machine import limit_met, too_little_memory
 from star_agents.process.garbage_collection import look_less_often
 from star_agents.text.printing import say
 
@@ -37,6 +37,8 @@ VERBS = {
     "migrate-config": "Print agents.yaml with each key in the section of its recipe, comments kept.",
     "init": "Write a commented agents.yaml.",
 }
+LOAD_MUCH = ("run", "serve", "check", "score")
+"""Verbs that load numpy and its kin."""
 PROBLEMS_SHOWN = 20
 INTERRUPTED = 130
 NO_RESOURCES = 75
@@ -52,6 +54,9 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
+        if cmd_name in LOAD_MUCH and (told := too_little_memory()):
+            say(f"error: {told}", err=True)
+            sys.exit(NO_RESOURCES)
         module = importlib.import_module(f"star_agents.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command

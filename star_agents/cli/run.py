@@ -12,7 +12,6 @@ from typing import Any
 
 import anyio
 import click
-from rich.console import Console
 
 from star_agents import offline
 from star_agents.cli.estimates import ask_on_terminal, estimate_as_data, is_on_terminal, show_estimate
@@ -30,6 +29,7 @@ from star_agents.observe.logs import set_up_logging
 from star_agents.records import Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
+from star_agents.text.consoles import progress_console
 from star_agents.text.figures import usd_each, usd_sum
 from star_agents.text.printing import say
 
@@ -102,7 +102,7 @@ def command(
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):
         if sentence:
             say(sentence, err=True)
-    console = Console(stderr=True, quiet=quiet)
+    console = progress_console(quiet=quiet)
     job = partial(
         run_batch,
         config,

@@ -8,6 +8,8 @@ import resource
 
 _NO_MEMORY = ("failed to map segment", "cannot allocate memory", "can't allocate memory", "not enough memory")
 """What the dynamic linker and torch say instead of raising ``MemoryError``."""
+LEAST_MEMORY = 384 << 20
+"""Bytes of address space; the libraries of a line without scorer models were seen to load in 400 MB."""
 _NO_THREAD = "can't start new thread"
 
 
@@ -23,6 +25,18 @@ def limit_met(error: BaseException) -> str:
         of_memory = _allowed(resource.RLIMIT_AS, "ulimit -v")
         return f"no thread could be started{of_memory or _allowed(resource.RLIMIT_NPROC, 'ulimit -u')}; raise that"
     return ""
+
+
+def too_little_memory() -> str:
+    """What is wrong where this process may have less memory than loading its libraries takes; empty where it may not.
+
+    OpenBLAS, which numpy loads, ends the process by itself where it gets none: that can only be told before.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or soft >= LEAST_MEMORY:
+        return ""
+    least = f"it takes {LEAST_MEMORY / 2**30:,.1f} GiB to begin with"
+    return f"out of memory{_allowed(resource.RLIMIT_AS, 'ulimit -v')}; {least}"
 
 
 def files_are_used_up(needed: int = 4) -> bool:

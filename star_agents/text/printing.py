@@ -7,6 +7,7 @@ plain character is shown as ``\\u001b``, known secrets are struck out, and nothi
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
@@ -24,8 +25,12 @@ def printable(text: str) -> str:
 
 
 def say(text: object, *, err: bool = False, nl: bool = True) -> None:
-    """Print a text for people, on standard output or standard error."""
-    click.echo(printable(str(text)), err=err, nl=nl)
+    """Print a text for people, on standard output or standard error. A terminal that was closed fails nothing."""
+    try:
+        click.echo(printable(str(text)), err=err, nl=nl)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def say_secret(text: str) -> None:
