@@ -68,6 +68,8 @@ def test_a_terminal_that_closes_ends_a_run_as_other_signals_do(tmp_path: Path) -
             stdout=theirs,
             stderr=theirs,
             env={**os.environ, "LINE_TEST_KEY": "sk-line-test"},
+            # Whoever runs the tests under nohup has it ignored, and a run rightly goes on then.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         os.close(theirs)
         said = b""
