@@ -12,14 +12,14 @@ import hmac
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from star_agents.agents.client import AgentClient, Embedded
-from star_agents.agents.judging.referee import judge
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.reading import why_unusable
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.bench.gathering import gather
+from star_agents.bench.judging import hear_judges
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.stage import Stage
 from star_agents.bench.tries import SeedTries
@@ -40,6 +40,7 @@ from star_agents.records import (
     Score,
     Seed,
     SeedKind,
+    Verdict,
 )
 from star_agents.records.failures import FLAWS, Tried
 from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
@@ -271,36 +272,36 @@ class Bench:
     async def compare(self, left: Sample, right: Sample, *, judges: Sequence[str], step: str) -> list[Judgement]:
         """What each judge says of two answers, asked in both orders."""
         self._check_agents(*judges)
-        referee = self._rooms.config.star.referee
-        fixed = {"temperature": referee.temperature, "max_tokens": referee.max_tokens}
-        heard: dict[str, str] = {}
-        name = step
-
-        async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
-            with self._tries.failure_of("referee", agent, name):
-                reply = await self._ask(agent, messages, f"compare:{name}:{step}", fixed, form=form)
-            heard[agent] = reply.text
-            return reply
-
-        verdict = await judge(
-            ask,
-            candidate=left,
-            base=right,
-            referees=judges,
-            prompt=referee.prompt,
-            orders="both",
-            nonce=lambda part: self._nonce(f"{step}:{part}"),
-            prompts=self._rooms.prompts,
-        )
-        for vote in verdict.votes:
-            if vote.readable:
-                self._tries.worked("referee", vote.referee, step)
-            else:
-                self._tries.unreadable(vote.referee, step, heard.get(vote.referee, ""))
+        verdict = await self._hear_judges(left, right, judges, orders="both", name=step, kind="compare")
         return [
             Judgement(judge=vote.referee, left=0, right=1, value=vote.value, agreed=vote.agreed, readable=vote.readable)
             for vote in verdict.votes
         ]
+
+    async def _hear_judges(
+        self,
+        left: Sample,
+        right: Sample,
+        judges: Sequence[str],
+        *,
+        orders: Literal["both", "one"],
+        name: str,
+        kind: Literal["compare", "judge"],
+    ) -> Verdict:
+        """The judges' verdict of left against right, each call journaled and each vote noted under a name."""
+        return await hear_judges(
+            self._ask,
+            self._tries,
+            left,
+            right,
+            judges,
+            referee=self._rooms.config.star.referee,
+            orders=orders,
+            name=name,
+            kind=kind,
+            nonce=self._nonce,
+            prompts=self._rooms.prompts,
+        )
 
     async def gather(self, *jobs: Awaitable[T]) -> Gathered[T]:
         """Jobs side by side. One that fails is a value; an error that puts the seed back waits for its siblings."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from star_agents.agents.judging.referee import judge
-from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.bench.bench import Bench
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import PairsDrawn
@@ -66,15 +64,13 @@ class PairBench(Bench):
         provider cannot bear must not take the seed's other candidates with it.
         """
         try:
-            verdict = await self._ask_referees(candidate, base, name)
+            orders = self._rooms.config.star.referee.orders
+            verdict = await self._hear_judges(candidate, base, self._rooms.jury, orders=orders, name=name, kind="judge")
         except AgentError as error:
             if not self._may_lie_in_the_text(error):
                 raise
             return Verdict(value=None, failure=f"{error.part}: {error}")
-        for vote in verdict.votes:
-            self._rooms.have_voted.add(vote.referee)
-            if vote.readable:
-                self._tries.worked("referee", vote.referee, name)
+        self._rooms.have_voted.update(vote.referee for vote in verdict.votes)
         return verdict
 
     @property
@@ -90,32 +86,6 @@ class PairBench(Bench):
         if isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or is_down):
             return self._is_last_try
         return error.may_lie_in_the_text
-
-    async def _ask_referees(self, candidate: Sample, base: Sample, name: str) -> Verdict:
-        referee = self._rooms.config.star.referee
-        fixed = {"temperature": referee.temperature, "max_tokens": referee.max_tokens}
-        heard: dict[str, str] = {}
-
-        async def ask(agent: str, step: str, messages: Sequence[Message], form: ReplyForm | None) -> Reply:
-            with self._tries.failure_of("referee", agent, name):
-                reply = await self._ask(agent, messages, f"judge:{name}:{step}", fixed, form=form)
-            heard[agent] = reply.text
-            return reply
-
-        verdict = await judge(
-            ask,
-            candidate=candidate,
-            base=base,
-            referees=self._rooms.jury,
-            prompt=referee.prompt,
-            orders=referee.orders,
-            nonce=lambda step: self._nonce(f"{name}:{step}"),
-            prompts=self._rooms.prompts,
-        )
-        for vote in verdict.votes:
-            if not vote.readable:
-                self._tries.unreadable(vote.referee, name, heard.get(vote.referee, ""))
-        return verdict
 
     def _is_outage(self, pair: AgentPair, error: AgentError) -> bool:
         """Whether an agent was down, or rejecting, altogether: then neither the pair nor the seed is at fault."""

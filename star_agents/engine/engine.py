@@ -221,8 +221,8 @@ class Engine:
         is_last_try = self._returned.is_at_fault(seed.id, is_alone=is_alone)
         first = next(iter(self.stages.values()))
         stage = self.stages.get(seed.recipe) if seed.recipe else first
-        if stage is None or why_not_taken(stage, seed):
-            why = why_not_taken(stage, seed)
+        why = why_not_taken(stage, seed)
+        if stage is None or why:
             refused = Outcome(seed_id=seed.id, kind="dropped", reason=why, recipe=seed.recipe or first.recipe.name)
             return await self._settle(refused, PairBench(seed, first, self.rooms()))
         bench = PairBench(seed, stage, self.rooms(), is_last_try=is_last_try)
