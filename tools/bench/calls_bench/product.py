@@ -23,7 +23,6 @@ from calls_bench.provider import FakeProvider
 from calls_bench.seeds import seed_rows
 from calls_bench.watching import Watched, watch
 
-BENCH = Path(__file__).resolve().parents[1]
 KEY = "BENCH_KEY"
 MODEL = "openai/gpt-4o-mini"
 Transport = Literal["auto", "litellm"]
@@ -67,7 +66,7 @@ class Place:
 
 
 def agents_yaml(job: Job, url: str) -> dict[str, Any]:
-    """The configuration; keys that the checkout under test does not know yet are left out by ``run``."""
+    """The configuration; keys that the checkout under test does not know yet are left out when it is written."""
     names = ["base", "a", "b", "c", "d", "judge"] if job.shape == "four" else ["base"]
     common = {"max_concurrency": job.in_flight, "transport": job.transport, **(job.agent or {})}
 
@@ -81,19 +80,26 @@ def agents_yaml(job: Job, url: str) -> dict[str, Any]:
             return {**endpoint(name, 0), **common, **roles}
         return {"deployments": [endpoint(name, index) for index in range(job.deployments)], **common, **roles}
 
-    config: dict[str, Any] = {
-        "agents": {name: agent(name) for name in names},
+    star: dict[str, Any] = {
         "base_pairs": [{"instruction": "keep", "response": "base"}],
         "selection": "referee" if job.shape == "four" else "base",
+    }
+    if job.shape == "four":
+        star["pairs"] = [{"instruction": "keep", "response": name} for name in "abcd"]
+        star["candidates"] = 3
+        star["referee"] = {"agents": ["judge"], "orders": "one", "exam": "off"}
+    return {
+        "agents": {name: agent(name) for name in names},
+        "star": star,
         "concurrency": max(1, round(job.in_flight * SEEDS_PER_CALL_IN_FLIGHT[job.shape])),
         "max_in_flight": job.in_flight,
         **(job.top or {}),
     }
-    if job.shape == "four":
-        config["pairs"] = [{"instruction": "keep", "response": name} for name in "abcd"]
-        config["candidates"] = 3
-        config["referee"] = {"agents": ["judge"], "orders": "one", "exam": "off"}
-    return config
+
+
+def write_config(path: Path, job: Job, url: str, product: Path) -> None:
+    """agents.yaml of a job, as this checkout reads it."""
+    path.write_text(yaml.safe_dump(_known(agents_yaml(job, url), product)), "utf-8")
 
 
 def run(
@@ -114,7 +120,7 @@ def run(
     folder = place.folder / name
     folder.mkdir(parents=True)
     config, seeds, out = folder / "agents.yaml", folder / "seeds.jsonl", folder / "out"
-    config.write_text(yaml.safe_dump(_known(agents_yaml(job, provider.url), place.product)), "utf-8")
+    write_config(config, job, provider.url, place.product)
     seeds.write_text("".join(json.dumps(row) + "\n" for row in seed_rows(job.seeds)), "utf-8")
     options = ["-c", str(config), "-s", str(seeds), "-o", str(out)]
     command = (
@@ -134,7 +140,7 @@ def environment(product: Path, deployments: int = 1) -> dict[str, str]:
     """Of a client: the checkout's own code, a key for each deployment, nothing fetched from the network."""
     keys = {_key(index, deployments): f"bench-key-{index:04}" for index in range(deployments)}
     local = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION", "LITELLM_LOG": "ERROR"}
-    return {**os.environ, **local, **keys, "PYTHONPATH": f"{product}:{BENCH}"}
+    return {**os.environ, **local, **keys, "PYTHONPATH": f"{product}:{product / 'tools' / 'bench'}"}
 
 
 def _key(index: int, deployments: int) -> str:
@@ -142,8 +148,13 @@ def _key(index: int, deployments: int) -> str:
 
 
 def _known(config: dict[str, Any], product: Path) -> dict[str, Any]:
-    """The keys that this checkout knows: an older one can be measured too."""
+    """The keys that this checkout knows, where it looks for them: an older one can be measured too.
+
+    Star's keys stood at the top before they had a section. None of them may be lost: the job would be another one.
+    """
     top, agent = _keys(product)
+    if "star" not in top:
+        config = {**{key: value for key, value in config.items() if key != "star"}, **config["star"]}
     agents = {name: {k: v for k, v in facts.items() if k in agent} for name, facts in config["agents"].items()}
     return {key: value for key, value in {**config, "agents": agents}.items() if key in top}
 

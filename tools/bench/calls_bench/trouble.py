@@ -86,7 +86,7 @@ def lag(bench: Bench) -> list[Row]:
     for name, transport in TRANSPORTS:
         job = Job(seeds=500, in_flight=500, shape="one", transport=transport)
         runs = [bench.run(job, tick_s=TICK_S) for _ in range(bench.rounds)]
-        late = [_late(run) for run in runs]
+        late = [late_ticks(run) for run in runs]
         p99, plain, worst = ([1000 * one[index] for one in late] for index in (0, 1, 2))
         rows.append(
             Row(
@@ -102,7 +102,7 @@ def lag(bench: Bench) -> list[Row]:
     return rows
 
 
-def _late(run: Watched) -> tuple[float, float, float]:
+def late_ticks(run: Watched) -> tuple[float, float, float]:
     """p99, p99 of the ticks that came, and longest, in seconds, from first request to last answer.
 
     A stall hides the ticks that would have come while it lasted; they are counted as late as they would have been, else

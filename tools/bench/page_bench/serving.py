@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import yaml
 from calls_bench import product
-from calls_bench.product import Job, Place
-from calls_bench.provider import FakeProvider
+from calls_bench.product import Place
 from calls_bench.seeds import seed_rows
 from calls_bench.watching import cpu_s, tree
 
@@ -69,13 +67,6 @@ class Daemon:
             if self._process.poll() is not None:
                 sys.exit(f"the daemon ended with {self._process.returncode}")
             time.sleep(0.5)
-
-
-def write_config(folder: Path, provider: FakeProvider, job: Job) -> Path:
-    """agents.yaml of a job."""
-    path = folder / "agents.yaml"
-    path.write_text(yaml.safe_dump(product.agents_yaml(job, provider.url)), "utf-8")
-    return path
 
 
 @contextmanager

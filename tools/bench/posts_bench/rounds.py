@@ -53,7 +53,7 @@ def rows(place: Place, config: Path, seconds: float) -> list[Row]:
 
 
 def _probed(place: Place, daemon: Daemon, kind: str, seconds: float) -> Probed:
-    places = (place.product, place.product / "tests", product.BENCH)
+    places = (place.product, place.product / "tests", place.product / "tools" / "bench")
     env = {**product.environment(place.product), "PYTHONPATH": os.pathsep.join(map(str, places))}
     command = [sys.executable, "-m", "posts_bench.poster", "--url", daemon.url, "--kind", kind]
     poster = None

@@ -1,0 +1,1 @@
+"""Two checkouts of the product, old and new, in turns."""
