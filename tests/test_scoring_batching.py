@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -50,6 +50,33 @@ def test_results_come_back_in_the_order_of_the_items(sizes: list[int], tokens: i
 def test_out_of_memory_halves_the_batch_and_goes_on(sizes: list[int], memory: int) -> None:
     machine, small = SmallMachine(memory), batcher(10**6)
     assert small.run(sizes, lambda item: item, machine.work) == [2 * size for size in sizes]
+    assert machine.largest <= memory
+
+
+def test_a_batch_is_begun_before_the_results_of_the_one_before_are_read() -> None:
+    story: list[str] = []
+
+    def work(items: Sequence[int]) -> Iterable[int]:
+        story.append(f"begin {items[0]}")
+
+        def results() -> Iterator[int]:
+            story.append(f"read {items[0]}")
+            yield from items
+
+        return results()
+
+    assert batcher(1).run([3, 2, 1], lambda item: item, work) == [3, 2, 1]
+    assert story == ["begin 3", "begin 2", "read 3", "begin 1", "read 2", "read 1"]
+
+
+@given(lengths, st.integers(300, 1000))
+def test_memory_that_runs_out_while_results_are_read_halves_the_batch_too(sizes: list[int], memory: int) -> None:
+    machine, small = SmallMachine(memory), batcher(10**6)
+
+    def late(items: Sequence[int]) -> Iterable[int]:
+        yield from machine.work(items)
+
+    assert small.run(sizes, lambda item: item, late) == [2 * size for size in sizes]
     assert machine.largest <= memory
 
 

@@ -164,6 +164,21 @@ def test_superfiltering_cuts_the_alone_pass_by_the_length_of_the_prompt() -> Non
     assert (found.conditional.scored, len(found.alone.ids)) == (3, 4)
 
 
+@pytest.mark.parametrize("adds", ["$A", "<s> $A", "$A </s>", "<s> $A </s>"])
+@pytest.mark.parametrize("most", [10, 14, 256])
+def test_a_batch_is_cut_as_the_tokenizer_itself_cuts_one_text(adds: str, most: int) -> None:
+    tokenizer = train_tokenizer(adds=adds)
+    samples = [COLOURS, Sample(instruction="Add.", response="The sum is 3, as 1 and 2 make 3."), COLOURS]
+    for sample, found in zip(
+        samples, encoder_for("superfiltering", tokenizer, max_length=most).encode(samples), strict=True
+    ):
+        assert isinstance(found, Encoded)
+        text, start = f"{sample.instruction}\n{sample.response}", len(tokenizer.encode(f"{sample.instruction}\n"))
+        assert list(found.conditional.ids) == tokenizer.encode(text, truncation=True, max_length=most)
+        alone = tokenizer.encode(str(sample.response), truncation=True, max_length=most - start + 1)
+        assert list(found.alone.ids) == alone
+
+
 def test_one_token_has_a_score_in_our_reading_and_a_reason_in_superfiltering() -> None:
     sample = Sample(instruction="What is 1 + 1?", response="2")
     assert encode(sample).alone.scored == 1

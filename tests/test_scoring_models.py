@@ -51,6 +51,9 @@ class Counting:
         self.passages += passages
         return self._forward.mean_nll(passages)
 
+    def begin_mean_nll(self, passages: Sequence[Passage]) -> list[float]:
+        return self.mean_nll(passages)
+
     def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
         return self._forward.mean_hidden(passages)
 

@@ -35,12 +35,12 @@ import pytest
 import torch
 from tiny_models import save_model, train_tokenizer
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import linear, scaled_dot_product_attention
 from transformers import AutoModelForCausalLM, MistralConfig
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.scoring import attention
-from star_agents.scoring.attention import BlockByBlock, Unpackable
+from star_agents.scoring.attention import BlockByBlock, Ends, Unpackable, Varlen
 from star_agents.scoring.encoding import Passage
 from star_agents.scoring.forward import OwnForward, choose_forward
 from star_agents.scoring.head import BlockedHead, ChunkedHead
@@ -150,6 +150,45 @@ def test_a_cache_or_a_mask_is_refused() -> None:
         arguments: dict[str, Any] = {"attention_mask": None, "packing": packing, **wrong}
         with pytest.raises(Unpackable):
             attention.attend(nn.Module(), states, states, states, **arguments)
+
+
+def plain_varlen(
+    query: Tensor, key: Tensor, value: Tensor, ends: Ends, *, scale: float | None, window: int | None
+) -> Tensor:
+    """What a varlen kernel is asked for, one sequence at a time: causal from the end of the keys, heads in groups."""
+    query_ends, key_ends, longest, most_seen = ends
+    assert (query_ends.dtype, key_ends.dtype) == (torch.int32, torch.int32)
+    assert (longest, most_seen) == (int(query_ends.diff().max()), int(key_ends.diff().max()))
+    assert query_ends[-1] == len(query)
+    assert key_ends[-1] == len(key) == len(value)
+    groups = query.shape[1] // key.shape[1]
+    found = []
+    for number in range(len(query_ends) - 1):
+        own = query[query_ends[number] : query_ends[number + 1]].transpose(0, 1)
+        seen = slice(key_ends[number], key_ends[number + 1])
+        keys, values = (
+            states[seen].repeat_interleave(groups, dim=1).transpose(0, 1) for states in (key, value)
+        )  # (H, S, D)
+        rows, total = own.shape[1], keys.shape[1]
+        distance = torch.arange(total - rows, total)[:, None] - torch.arange(total)
+        mask = (distance >= 0) & (distance < (window or total))
+        found.append(scaled_dot_product_attention(own, keys, values, attn_mask=mask, scale=scale).transpose(0, 1))
+    return torch.cat(found)
+
+
+@pytest.mark.parametrize("window", [None, 7])
+@pytest.mark.parametrize("number", [3, 8], ids=["whole texts", "a shared prompt"])
+def test_what_a_varlen_kernel_is_given_for_a_pack_attends_as_block_by_block(number: int, window: int | None) -> None:
+    layout = lay_out(texts()[:number])
+    assert any(block.context for block in layout.blocks) == (number == 8)
+    torch.manual_seed(0)
+    rows = len(layout.ids)
+    query, key, value = torch.randn(1, 4, rows, 8), torch.randn(1, 2, rows, 8), torch.randn(1, 2, rows, 8)
+    found = Varlen(layout, torch.device("cpu"), plain_varlen).attend(query, key, value, scale=0.3, window=window)
+    expected = BlockByBlock(layout).attend(query, key, value, scale=0.3, window=window)
+    assert found.shape == expected.shape
+    assert torch.allclose(found[:, : layout.tokens], expected[:, : layout.tokens], atol=1e-5)
+    assert found.isfinite().all()
 
 
 def test_a_whole_sequence_needs_no_mask() -> None:

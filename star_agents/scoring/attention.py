@@ -7,9 +7,14 @@ ones before it, silently.
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from inspect import signature
-from typing import Any, Protocol
+from itertools import accumulate
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -17,6 +22,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 
 from star_agents.scoring.packing import Block, Layout
 from star_agents.scoring.prepacked import fast_half_precision
+from star_agents.scoring.transfer import on_device
 
 NAME = "star_agents_packed"
 
@@ -100,45 +106,102 @@ class BlockByBlock:
 
 
 class Varlen:
-    """One kernel call per layer for all blocks: FlashAttention as torch has it, CUDA and half precision only.
+    """One kernel call per layer for all blocks: FlashAttention, CUDA and half precision only.
 
-    A context is read by several blocks, so keys and values are gathered block by block. The kernel aligns its causal
+    In the order of their first rows the blocks cover the pack, padding included, which is a block of its own here. Keys
+    and values are gathered block by block only where several blocks read one context. The kernel aligns its causal
     mask at the end of the keys, which is where a block lies behind its context.
     """
 
-    def __init__(self, layout: Layout, device: torch.device) -> None:
-        from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - torch 2.11 and later
-
-        self._attend: Any = varlen_attn
-        self._groups_heads = "enable_gqa" in signature(varlen_attn).parameters
-        blocks = layout.blocks
+    def __init__(self, layout: Layout, device: torch.device, kernel: VarlenKernel | None = None) -> None:
+        self._kernel = kernel or varlen_kernel()
+        padding = [Block(layout.tokens, len(layout.ids))] if layout.tokens < len(layout.ids) else []
+        blocks = sorted((*layout.blocks, *padding), key=lambda block: block.begin)
+        sizes = [block.rows for block in blocks]
+        seen_sizes = [block.context + block.rows for block in blocks]
+        gathers = any(block.context for block in blocks)
         # Ranges and not lists of rows: a pack of 16k rows would cost the GPU milliseconds of waiting for Python.
-        self._rows = torch.cat([torch.arange(block.begin, block.end) for block in blocks]).to(device)
-        self._seen = torch.cat([part for block in blocks for part in _seen_rows(block)]).to(device)
-        self._ends = _ends([block.rows for block in blocks], device)
-        self._seen_ends = _ends([block.context + block.rows for block in blocks], device)
-        self._longest = max(block.rows for block in blocks)
-        self._most_seen = max(block.context + block.rows for block in blocks)
+        seen = np.concatenate([part for block in blocks for part in _seen_rows(block)]) if gathers else ()
+        rows, ends, seen_ends = on_device((seen, (0, *accumulate(sizes)), (0, *accumulate(seen_sizes))), device)
+        self._seen = rows if gathers else None
+        self._ends = Ends(ends.int(), seen_ends.int(), max(sizes), max(seen_sizes))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, *, scale: float | None, window: int | None) -> Tensor:
         """See ``Packing``."""
         query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))  # (T, H, D)
+        if self._seen is not None:
+            key, value = key[self._seen], value[self._seen]
+        return self._kernel(query, key, value, self._ends, scale=scale, window=window)[None]
+
+
+class Ends(NamedTuple):
+    """Where the sequences in a row of tokens end, in the order that the kernels take it."""
+
+    queries: Tensor
+    """Int32 [sequences + 1], the first one 0."""
+    seen: Tensor
+    """The same of their keys and values."""
+    longest: int
+    """Most queries of one sequence."""
+    most_seen: int
+
+
+class VarlenKernel(Protocol):
+    """Causal attention of many sequences in one row of tokens."""
+
+    def __call__(
+        self, query: Tensor, key: Tensor, value: Tensor, ends: Ends, *, scale: float | None, window: int | None
+    ) -> Tensor:
+        """[T, H, D] queries, [T', H_kv, D] keys and values to [T, H, D]; ``window`` as in ``Packing``."""
+
+
+@cache
+def varlen_kernel() -> VarlenKernel:
+    """Torch's own, from 2.11 on; flash-attn's where torch is older and that is installed.
+
+    Raises Unpackable where there is neither.
+    """
+    try:
+        return _torch_kernel()
+    except ImportError:
+        pass
+    try:
+        return _flash_attn_kernel()
+    except ImportError:
+        raise Unpackable("neither torch.nn.attention.varlen (torch 2.11) nor flash-attn is installed") from None
+
+
+def _torch_kernel() -> VarlenKernel:
+    from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - torch 2.11 and later
+
+    kernel: Any = varlen_attn
+    groups_heads = "enable_gqa" in signature(varlen_attn).parameters
+
+    def attend(
+        query: Tensor, key: Tensor, value: Tensor, ends: Ends, *, scale: float | None, window: int | None
+    ) -> Tensor:
         groups = query.shape[1] // key.shape[1]
-        if groups > 1 and not self._groups_heads:  # torch 2.11
+        if groups > 1 and not groups_heads:  # torch 2.11
             key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-        found: Any = self._attend(
-            query[self._rows],
-            key[self._seen],
-            value[self._seen],
-            self._ends,
-            self._seen_ends,
-            self._longest,
-            self._most_seen,
-            scale=scale,
-            window_size=(-1 if window is None else window - 1, 0),
-            **({"enable_gqa": True} if key.shape[1] != query.shape[1] else {}),
-        )
-        return torch.zeros_like(query).index_copy_(0, self._rows, found)[None]
+        sees = (-1 if window is None else window - 1, 0)
+        grouped = {"enable_gqa": True} if key.shape[1] != query.shape[1] else {}
+        found: Tensor = kernel(query, key, value, *ends, scale=scale, window_size=sees, **grouped)
+        return found
+
+    return attend
+
+
+def _flash_attn_kernel() -> VarlenKernel:
+    kernel: Any = import_module("flash_attn").flash_attn_varlen_func
+
+    def attend(
+        query: Tensor, key: Tensor, value: Tensor, ends: Ends, *, scale: float | None, window: int | None
+    ) -> Tensor:
+        sees = (-1 if window is None else window - 1, 0)
+        found: Tensor = kernel(query, key, value, *ends, softmax_scale=scale, causal=True, window_size=sees)
+        return found
+
+    return attend
 
 
 def _seen(states: Tensor, block: Block) -> Tensor:
@@ -149,9 +212,8 @@ def _seen(states: Tensor, block: Block) -> Tensor:
     return torch.cat((states[:, :, block.context_begin : block.context_end], own), dim=2)
 
 
-def _seen_rows(block: Block) -> tuple[Tensor, ...]:
-    own = torch.arange(block.begin, block.end)
-    return (torch.arange(block.context_begin, block.context_end), own) if block.context else (own,)
+def _seen_rows(block: Block) -> tuple[npt.NDArray[np.int64], ...]:
+    return (np.arange(block.context_begin, block.context_end), np.arange(block.begin, block.end))
 
 
 def _block_mask(block: Block, window: int | None, query: Tensor) -> Tensor | None:
@@ -161,7 +223,3 @@ def _block_mask(block: Block, window: int | None, query: Tensor) -> Tensor | Non
     distance = torch.arange(block.context, total)[:, None] - torch.arange(total)  # (rows, total)
     seen = (distance >= 0) & (distance < (window or total))
     return torch.zeros(seen.shape, dtype=query.dtype).masked_fill_(~seen, -torch.inf).to(query.device)
-
-
-def _ends(lengths: list[int], device: torch.device) -> Tensor:
-    return torch.tensor([0, *lengths], device=device).cumsum(0, dtype=torch.int32)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from star_agents.scoring.encoding import Reason
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Done = TypeVar("Done")
+
+AHEAD = 1
+"""Batches that are begun while another one's results are not read yet."""
 
 
 def plan(lengths: Sequence[int], tokens: int) -> list[list[int]]:
@@ -31,6 +36,7 @@ def plan(lengths: Sequence[int], tokens: int) -> list[list[int]]:
 class Batcher:
     """Runs work in batches and remembers how many tokens fit into memory.
 
+    A batch is begun before the results of the one before it are read, so that a GPU never waits for its host.
     After an out-of-memory the budget is half of what the failed batch took, for the rest of its life, and the batch is
     planned again. An item that does not fit by itself gets a reason and the others go on.
     """
@@ -54,18 +60,30 @@ class Batcher:
         work: Callable[[Sequence[Item]], Iterable[Result]],
         plan_items: Callable[[Sequence[Item], int], list[list[int]]] | None = None,
     ) -> list[Result | Reason]:
-        """Results of ``work``, in the items' order. Without ``plan_items``, batches are of similar length."""
+        """Results of ``work``, in the items' order. Without ``plan_items``, batches are of similar length.
+
+        ``work`` begins a batch; iterating over what it returns may wait for the results.
+        """
         lengths = [length(item) for item in items]
         plan_some = plan_items or (lambda some, tokens: plan([length(item) for item in some], tokens))
         results: list[Result | Reason] = [Reason("not run")] * len(items)
         waiting = deque(plan_some(items, self.tokens))
-        while waiting:
-            batch = waiting.popleft()
-            done = self._attempt([items[index] for index in batch], work)
-            if done is not None:
-                for index, result in zip(batch, done, strict=True):
-                    results[index] = result
-            elif len(batch) == 1:
+        begun: deque[tuple[list[int], Iterable[Result]]] = deque()
+        while waiting or begun:
+            if waiting and len(begun) <= AHEAD:
+                batch = waiting.popleft()
+                started = self._attempt(partial(work, [items[index] for index in batch]))
+                if started is not None:
+                    begun.append((batch, started))
+                    continue
+            else:
+                batch, started = begun.popleft()
+                done: list[Result] | None = self._attempt(partial(list, started))
+                if done is not None:
+                    for index, result in zip(batch, done, strict=True):
+                        results[index] = result
+                    continue
+            if len(batch) == 1:
                 tokens = lengths[batch[0]]
                 results[batch[0]] = Reason(f"out of memory on a sequence of {tokens} tokens: lower scoring.max_length")
             else:
@@ -75,11 +93,10 @@ class Batcher:
                 waiting = deque([left[at] for at in part] for part in parts)
         return results
 
-    def _attempt(
-        self, items: Sequence[Item], work: Callable[[Sequence[Item]], Iterable[Result]]
-    ) -> list[Result] | None:
+    def _attempt(self, work: Callable[[], Done]) -> Done | None:
+        """What ``work`` returns, or ``None`` where memory ran out."""
         try:
-            return list(work(items))
+            return work()
         except (RuntimeError, MemoryError) as error:
             if not self._is_out_of_memory(error):
                 raise

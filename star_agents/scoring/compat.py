@@ -8,7 +8,8 @@ go in front as in ``plain_prompt``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from star_agents.config.sections import ScoreMode
 from star_agents.records import Sample
@@ -20,6 +21,7 @@ from star_agents.scoring.encoding import (
     Reason,
     Tokenizer,
     plain_prompt,
+    token_ids,
     unusable,
 )
 
@@ -40,6 +42,22 @@ def encoder_for(mode: ScoreMode, tokenizer: Tokenizer, *, max_length: int) -> En
     return PairEncoder(tokenizer, max_length=max_length, score_eos=mode == "score_eos")
 
 
+class Texts(NamedTuple):
+    """What a reading tokenises of one sample."""
+
+    prompt: str
+    conditional: str
+    alone: str
+
+
+class Ids(NamedTuple):
+    """The same as token ids, special ones included and not cut."""
+
+    prompt: list[int]
+    conditional: list[int]
+    alone: list[int]
+
+
 class SuperfilteringEncoder:
     """Superfiltering (arXiv 2402.00530, ``code_ifd/data_analysis.py``): a ratio of perplexities.
 
@@ -54,18 +72,21 @@ class SuperfilteringEncoder:
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded | Reason]:
         """Encode each sample, in order."""
-        return [unusable(sample) or self._encode(sample) for sample in samples]
+        return _encoded(samples, self._texts, self._passages, self._tokenizer)
 
     def prompts(self, samples: Sequence[Sample]) -> list[str]:
         """What stands before each response."""
         return [plain_prompt(sample) for sample in samples]
 
-    def _encode(self, sample: Sample) -> Encoded | Reason:
-        response = sample.response or ""
-        prompt = plain_prompt(sample)
-        start = len(_encode(self._tokenizer, prompt))
-        conditional = _passage(_encode(self._tokenizer, prompt + response, self._max_length), start)
-        alone = _passage(_encode(self._tokenizer, response, self._max_length - min(start, self._max_length) + 1), 1)
+    def _texts(self, sample: Sample) -> Texts:
+        prompt, response = plain_prompt(sample), sample.response or ""
+        return Texts(prompt, prompt + response, response)
+
+    def _passages(self, texts: Texts, whole: Ids) -> Encoded | Reason:
+        start = len(whole.prompt)
+        conditional = _passage(_cut(self._tokenizer, texts.conditional, whole.conditional, self._max_length), start)
+        room = self._max_length - min(start, self._max_length) + 1
+        alone = _passage(_cut(self._tokenizer, texts.alone, whole.alone, room), 1)
         if conditional is None:
             return Reason(f"no room: prompt of {start} tokens fills max_length {self._max_length}")
         if alone is None:
@@ -88,20 +109,22 @@ class CherryEncoder:
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded | Reason]:
         """Encode each sample, in order."""
-        return [unusable(sample) or self._encode(sample) for sample in samples]
+        return _encoded(samples, self._texts, self._passages, self._tokenizer)
 
     def prompts(self, samples: Sequence[Sample]) -> list[str]:
         """What stands before each response."""
         return [_alpaca(sample) for sample in samples]
 
-    def _encode(self, sample: Sample) -> Encoded | Reason:
-        response = sample.response or ""
-        prompt = _alpaca(sample)
-        start = len(_encode(self._tokenizer, prompt))
-        mark = len(_encode(self._tokenizer, RESPONSE_MARK))
+    def _texts(self, sample: Sample) -> Texts:
+        prompt, response = _alpaca(sample), sample.response or ""
+        return Texts(prompt, prompt + response, RESPONSE_MARK + response)
+
+    def _passages(self, texts: Texts, whole: Ids) -> Encoded | Reason:
+        start = len(whole.prompt)
+        mark = len(self._tokenizer.encode(RESPONSE_MARK, truncation=False, max_length=None, verbose=False))
         room = self._max_length - min(start, self._max_length) + 4
-        conditional = _passage(_encode(self._tokenizer, prompt + response, self._max_length), start)
-        alone = _passage(_encode(self._tokenizer, RESPONSE_MARK + response, room), mark)
+        conditional = _passage(_cut(self._tokenizer, texts.conditional, whole.conditional, self._max_length), start)
+        alone = _passage(_cut(self._tokenizer, texts.alone, whole.alone, room), mark)
         if conditional is None or alone is None:
             return Reason(f"no room: prompt of {start} tokens fills max_length {self._max_length}")
         return Encoded(conditional, alone)
@@ -115,8 +138,27 @@ def _alpaca(sample: Sample) -> str:
     return f"{ALPACA_WITH_INPUT}{ALPACA_REQUEST}{instruction}### Input:\n{sample.input}\n\n{RESPONSE_MARK}"
 
 
-def _encode(tokenizer: Tokenizer, text: str, max_length: int | None = None) -> list[int]:
-    return tokenizer.encode(text, truncation=max_length is not None, max_length=max_length, verbose=False)
+def _encoded(
+    samples: Sequence[Sample],
+    texts_of: Callable[[Sample], Texts],
+    passages: Callable[[Texts, Ids], Encoded | Reason],
+    tokenizer: Tokenizer,
+) -> list[Encoded | Reason]:
+    """Each sample, in order; the tokenizer sees the whole batch at once, as it then uses every core."""
+    found = [unusable(sample) or texts_of(sample) for sample in samples]
+    texts = [text for entry in found if isinstance(entry, Texts) for text in entry]
+    whole = iter(token_ids(tokenizer, texts, add_special_tokens=True))
+    return [
+        entry if isinstance(entry, Reason) else passages(entry, Ids(next(whole), next(whole), next(whole)))
+        for entry in found
+    ]
+
+
+def _cut(tokenizer: Tokenizer, text: str, whole: list[int], max_length: int) -> list[int]:
+    """The ids of a text cut to a length. The tokenizer cuts, as it may keep a special token at the end."""
+    if len(whole) <= max_length:
+        return whole
+    return tokenizer.encode(text, truncation=True, max_length=max_length, verbose=False)
 
 
 def _passage(ids: list[int], start: int) -> Passage | None:

@@ -13,6 +13,7 @@ import torch
 from star_agents.config.sections import ScoreMode, ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
+from star_agents.scoring.ahead import in_parts, one_ahead
 from star_agents.scoring.compat import encoder_for
 from star_agents.scoring.embedding import Embedder, SentenceEmbedder
 from star_agents.scoring.encoding import Encoded, Encoder, Reason
@@ -22,6 +23,8 @@ from star_agents.scoring.model import CausalModel
 from star_agents.scoring.probe import Probe, probe
 
 Role = Literal["small", "large"]
+PART = 1 << 18
+"""Characters that a GPU's texts are tokenised by while it is busy with those before: four packs or so."""
 SENTENCE_TRANSFORMERS = "sentence-transformers:"
 
 
@@ -99,11 +102,23 @@ class DualModel:
 
     def score(self, samples: Sequence[Sample]) -> list[Score]:
         """One score per sample, in order: an IFD per loaded model, or the reason why there is none. Never NaN."""
+        if not self._models:
+            return [Score(formula=self._mode) for _ in samples]
+        first = self._encoders[next(iter(self._models))]
+        if all(model.device.type == "cpu" for model in self._models.values()):
+            return self._score(samples, first.encode(samples))
+        parts = [
+            [samples[index] for index in part] for part in in_parts([_characters(sample) for sample in samples], PART)
+        ]
+        return [score for part, encoded in one_ahead(first.encode, parts) for score in self._score(part, encoded)]
+
+    def _score(self, samples: Sequence[Sample], first: Sequence[Encoded | Reason]) -> list[Score]:
+        """Scores from the samples as the first model reads them."""
         fields: list[dict[str, Any]] = [{"formula": self._mode} for _ in samples]
-        encoded: dict[int, Encoded | Reason] = {}
+        encoded = dict(enumerate(first))
         alive = list(range(len(samples)))
-        for role in self._models:
-            if not (encoded and self._same_tokenizer):
+        for number, role in enumerate(self._models):
+            if number and not self._same_tokenizer:
                 fresh = self._encoders[role].encode([samples[index] for index in alive])
                 encoded = dict(zip(alive, fresh, strict=True))
             measured = self._measure(role, [encoded[index] for index in alive])
@@ -180,6 +195,12 @@ class DualModel:
         if isinstance(value, Reason):
             return {"reason": str(value) if first else f"large model: {value}", **tokens}
         return {f"ifd_{role}": value, **tokens}
+
+
+def _characters(sample: Sample) -> int:
+    """Of both passes."""
+    history = sum(len(turn.content) for turn in sample.history)
+    return history + len(sample.instruction) + len(sample.input) + 2 * len(sample.response or "")
 
 
 def same_tokenizer(one: Any, other: Any) -> bool:

@@ -71,12 +71,12 @@ def start_token(tokenizer: Tokenizer) -> int | None:
     return tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
 
 
-def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Tokenise a batch without special tokens and without a limit."""
+def token_ids(tokenizer: Tokenizer, texts: Sequence[str], *, add_special_tokens: bool = False) -> list[list[int]]:
+    """Tokenise a batch without a limit and, unless they are asked for, without special tokens."""
     if not texts:
         return []
     # Not verbose: a tokenizer would warn of texts beyond its model's length, which are cut later and on purpose.
-    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
     return ids
 
 

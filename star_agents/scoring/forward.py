@@ -8,7 +8,7 @@ and a chunk of them at a time.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -38,6 +38,9 @@ class Forward(Protocol):
 
     def mean_nll(self, passages: Sequence[Passage]) -> list[float]:
         """Mean NLL of each passage's scored tokens in nats; softmax in float32, mean in float64."""
+
+    def begin_mean_nll(self, passages: Sequence[Passage]) -> Iterable[float]:
+        """Begin what ``mean_nll`` does; iterating waits for its end, where there is anything to wait for."""
 
     def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
         """Mean of the last hidden state over each passage's scored tokens: [D] each, float32, on the CPU."""
@@ -130,6 +133,10 @@ class ScoredRows:
         rows, tokens = state[scored - 1], ids[scored]  # (N, D), (N,): each token is predicted by the row before it
         return means(ChunkedHead(self.head).nll(rows, tokens), passages)
 
+    def begin_mean_nll(self, passages: Sequence[Passage]) -> Iterable[float]:
+        """See ``Forward``: this one waits."""
+        return self.mean_nll(passages)
+
     @torch.inference_mode()
     def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
         """See ``Forward``."""
@@ -173,6 +180,10 @@ class OwnForward:
     def mean_nll(self, passages: Sequence[Passage]) -> list[float]:
         """See ``Forward``."""
         return [self._mean_nll(passage) for passage in passages]
+
+    def begin_mean_nll(self, passages: Sequence[Passage]) -> Iterable[float]:
+        """See ``Forward``: this one waits."""
+        return self.mean_nll(passages)
 
     def _mean_nll(self, passage: Passage) -> float:
         ids = torch.tensor([passage.ids], device=self._device)  # (1, T)

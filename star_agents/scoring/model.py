@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -101,7 +101,7 @@ class CausalModel:
         known = {key: self._alone.get(key) for key in keys}
         fresh = {key: pair.alone for key, pair in zip(keys, pairs, strict=True) if known[key] is None}
         passages = [*(pair.conditional for pair in pairs), *fresh.values()]
-        means = self._run(passages, self.forward.mean_nll)
+        means = self._run(passages, self.forward.begin_mean_nll)
         alone: dict[bytes, float | Reason | None] = {**known, **dict(zip(fresh, means[len(pairs) :], strict=True))}
         for key in fresh:
             loss = alone[key]
@@ -136,9 +136,9 @@ class CausalModel:
         )
 
     def _run(
-        self, passages: Sequence[Passage], work: Callable[[Sequence[Passage]], Sequence[Result]]
+        self, passages: Sequence[Passage], work: Callable[[Sequence[Passage]], Iterable[Result]]
     ) -> list[Result | Reason]:
-        def counted(batch: Sequence[Passage]) -> Sequence[Result]:
+        def counted(batch: Sequence[Passage]) -> Iterable[Result]:
             found = work(batch)
             self.tokens += sum(len(passage.ids) for passage in batch)
             self.rows += self.forward.rows(batch)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from star_agents.scoring.encoding import Passage
 from star_agents.scoring.head import Head, means, split
 from star_agents.scoring.loading import Loaded, first_line, is_out_of_memory, release_memory
 from star_agents.scoring.packing import Layout, lay_out, plan
+from star_agents.scoring.transfer import Arriving, on_device
 
 EXACT = 1e-4
 """Largest difference of losses from the model's own, absolute and relative: in float32 ..."""
@@ -52,27 +54,35 @@ class PackedRows:
         """See ``Forward``."""
         return means(self.nll(passages), passages)
 
+    def begin_mean_nll(self, passages: Sequence[Passage]) -> Iterable[float]:
+        """See ``Forward``."""
+        if self._device.type == "cpu":
+            return self.mean_nll(passages)
+        return Arriving(self.nll(passages), partial(means, passages=passages))
+
     @torch.inference_mode()
     def nll(self, passages: Sequence[Passage]) -> Tensor:
         """Float32 losses [N] of all scored tokens, passage by passage."""
         layout = lay_out(passages)
-        rows = self._hidden(layout)[torch.tensor(layout.predicting, device=self._device)]  # (N, D)
-        return self._head.nll(rows, torch.tensor(layout.targets, device=self._device))
+        ids, positions, predicting, targets = on_device(
+            (layout.ids, layout.positions, layout.predicting, layout.targets), self._device
+        )
+        rows = self._hidden(layout, ids, positions)[predicting]  # (N, D)
+        return self._head.nll(rows, targets)
 
     @torch.inference_mode()
     def mean_hidden(self, passages: Sequence[Passage]) -> Sequence[Tensor]:
         """See ``Forward``."""
         layout = lay_out(passages)
-        state = self._hidden(layout)[torch.tensor(layout.scored, device=self._device)]  # (N, D)
+        ids, positions, scored = on_device((layout.ids, layout.positions, layout.scored), self._device)
+        state = self._hidden(layout, ids, positions)[scored]  # (N, D)
         return [part.mean(0) for part in split(state.float().cpu(), passages)]
 
-    def _hidden(self, layout: Layout) -> Tensor:
-        """[T, D] last hidden states, final norm included."""
-        ids = torch.tensor([layout.ids], device=self._device)  # (1, T)
-        positions = torch.tensor([layout.positions], device=self._device)
+    def _hidden(self, layout: Layout, ids: Tensor, positions: Tensor) -> Tensor:
+        """[T, D] last hidden states, final norm included, of ids [T] at positions [T]."""
         state: Tensor = self._decoder(
-            input_ids=ids,
-            position_ids=positions,
+            input_ids=ids[None],
+            position_ids=positions[None],
             attention_mask=None,
             use_cache=False,
             packing=self._packing(layout),
