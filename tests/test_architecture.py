@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {"recipes", "scheduling", "agents", "scoring", "storage", "report", "observe", "process", "web", "offline"}
 MEETING = {"bench": {"engine", "cli", "api"}, "engine": {"cli", "api"}, "cli": {"api"}, "api": {"cli"}}
 """Where rooms meet, and which of these places each may not know."""
-PURE = {"text", "limits", "records", "config"}
+PURE = {"text", "limits", "records", "config", "arena"}
 """Open to every room; each may import the roots and these, and nothing else of ours."""
 OPEN_MODULES = {"process.crash_points", "scheduling.win_rates"}
 """Open to every room, since they import nothing of ours but roots."""

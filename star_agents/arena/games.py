@@ -1,0 +1,143 @@
+"""Games and battles: one prompt, two players' answers, judged in both orders."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+from typing import NamedTuple
+
+from star_agents.records import Flat
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Game(Flat):
+    """One judge's view of two answers to one prompt, shown in one order."""
+
+    prompt: str
+    """Id of the prompt."""
+    judge: str
+    first: str
+    """The player whose answer was shown first."""
+    second: str
+    first_score: float | None = None
+    """From 1 to 10; ``None``, as the other one, where the judge's reply could not be read: that is no game."""
+    second_score: float | None = None
+    reason: str = ""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the judge said something that counts."""
+        return self.first_score is not None and self.second_score is not None
+
+    def score_of(self, player: str) -> float:
+        """What the judge gave to one of the two."""
+        score = self.first_score if player == self.first else self.second_score
+        assert score is not None, "asked only of a game that can be read"
+        return score
+
+
+class Result(NamedTuple):
+    """How a battle ended, which is all that a rating needs."""
+
+    prompt: str
+    left: str
+    right: str
+    value: float
+    """1: the left one won, 0: the right one, 0.5: a tie."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Battle:
+    """All games of two players over one prompt: each juror's, in both orders."""
+
+    prompt: str
+    left: str
+    """The player whose name comes first in the alphabet: which is which says nothing."""
+    right: str
+    left_score: float
+    """Mean over jurors of the mean of both orders, from 1 to 10 (Arena Learning; the mean is our reading)."""
+    right_score: float
+    spread: float = 0.0
+    """Standard deviation between jurors of left minus right; 0 for one juror."""
+    jurors: tuple[str, ...] = ()
+
+    @property
+    def gap(self) -> float:
+        """Left minus right."""
+        return self.left_score - self.right_score
+
+    @property
+    def winner(self) -> str | None:
+        """Who scored more; ``None``: a tie."""
+        return None if self.gap == 0 else self.left if self.gap > 0 else self.right
+
+    def score_of(self, player: str) -> float:
+        """Of one of the two."""
+        return self.left_score if player == self.left else self.right_score
+
+    def result(self) -> Result:
+        """What the ratings count."""
+        return Result(self.prompt, self.left, self.right, 0.5 if self.gap == 0 else float(self.gap > 0))
+
+
+class Judged(NamedTuple):
+    """The battles that stand on games, and what of the games gave none."""
+
+    battles: tuple[Battle, ...]
+    one_order_only: int
+    """Battles of a judge of which one order is missing or cannot be read: counted by nobody, since position would
+    decide them."""
+
+
+Pairing = tuple[str, str, str]
+"""Prompt, left, right."""
+
+
+def pairing_of(game: Game) -> Pairing:
+    """Which battle a game belongs to, whatever the order in which it was shown."""
+    left, right = sorted((game.first, game.second))
+    return game.prompt, left, right
+
+
+def battles_of(games: Iterable[Game]) -> Judged:
+    """Join games into battles, in the order in which they first appear.
+
+    A juror counts for a battle with both orders or not at all. A game that is there twice counts once, as first seen.
+    """
+    by_pairing: dict[Pairing, dict[str, dict[bool, Game]]] = defaultdict(lambda: defaultdict(dict))
+    for game in games:
+        pairing = pairing_of(game)
+        orders = by_pairing[pairing][game.judge]
+        orders.setdefault(game.first == pairing[1], game)
+    found: list[Battle] = []
+    incomplete = 0
+    for pairing, by_judge in by_pairing.items():
+        whole = {judge: orders for judge, orders in by_judge.items() if _has_both_orders(orders)}
+        incomplete += len(by_judge) - len(whole)
+        if whole:
+            found.append(_battle(pairing, whole))
+    return Judged(tuple(found), incomplete)
+
+
+def _has_both_orders(orders: Mapping[bool, Game]) -> bool:
+    return len(orders) == 2 and all(game.is_readable for game in orders.values())
+
+
+def _battle(pairing: Pairing, by_judge: Mapping[str, Mapping[bool, Game]]) -> Battle:
+    prompt, left, right = pairing
+
+    def means(player: str) -> Sequence[float]:
+        return [fmean(game.score_of(player) for game in orders.values()) for orders in by_judge.values()]
+
+    lefts, rights = means(left), means(right)
+    return Battle(
+        prompt=prompt,
+        left=left,
+        right=right,
+        left_score=fmean(lefts),
+        right_score=fmean(rights),
+        spread=pstdev([one - other for one, other in zip(lefts, rights, strict=True)]),
+        jurors=tuple(by_judge),
+    )

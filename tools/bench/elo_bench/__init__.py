@@ -1,0 +1,1 @@
+"""Ratings held against arenas whose strengths are known."""
