@@ -1,0 +1,148 @@
+"""How far a judge can be trusted: what its games say about the judge instead of the players. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from star_agents.arena.games import Game, Pairing, pairing_of
+from star_agents.records import Flat
+from star_agents.scheduling.win_rates import WinRate, win_rate
+
+Lengths = Mapping[tuple[str, str], int]
+"""Characters of an answer, by prompt and player."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgeHealth(Flat):
+    """One judge."""
+
+    judge: str
+    games: int = 0
+    unreadable: int = 0
+    """Games whose reply could not be read."""
+    both_orders: int = 0
+    """Battles with a game in each order that can be read."""
+    agreed: int = 0
+    """Those of them in which both orders named the same winner, or both none."""
+    by_position: int = 0
+    """Those of them in which each order named the answer at the same place: position decided."""
+    one_order_only: int = 0
+    """Battles of which the other order is missing or cannot be read."""
+    first_won: int = 0
+    """Games with both orders in which the answer that was shown first scored more."""
+    second_won: int = 0
+    first_bonus: float | None = None
+    """Mean of first minus second score over both orders of all battles, in points: 0 where position says nothing."""
+    longer_won: int = 0
+    """Battles that the longer answer won; of answers of one length, and of ties, nothing is counted."""
+    shorter_won: int = 0
+    own_battles: int = 0
+    """Battles in which the judge plays, too, and that other judges judged as well."""
+    self_preference: float | None = None
+    """By how many points it favours its own answers over what the others think of them, mean over these battles;
+    ``None`` where there is none."""
+
+    @property
+    def agreement(self) -> WinRate:
+        """Share of battles whose two orders say the same."""
+        return win_rate(self.agreed, self.both_orders)
+
+    @property
+    def first_share(self) -> WinRate:
+        """Share of decided games won by what was shown first; both orders of a battle count, so fair is one half."""
+        return win_rate(self.first_won, self.first_won + self.second_won)
+
+    @property
+    def longer_share(self) -> WinRate:
+        """Share of decided battles won by the longer answer. Longer answers may be better ones: compare judges."""
+        return win_rate(self.longer_won, self.longer_won + self.shorter_won)
+
+
+def judge_health(games: Sequence[Game], lengths: Lengths | None = None) -> tuple[JudgeHealth, ...]:
+    """Of each judge, in the order in which they first appear.
+
+    Args:
+        games: All of them; those that cannot be read count as that.
+        lengths: Left out, nothing is said of long answers.
+    """
+    by_judge: dict[str, list[Game]] = defaultdict(list)
+    for game in games:
+        by_judge[game.judge].append(game)
+    gaps = {judge: _gaps(own) for judge, own in by_judge.items()}
+    return tuple(_health(judge, own, gaps, lengths or {}) for judge, own in by_judge.items())
+
+
+def juror_spread(games: Sequence[Game]) -> float | None:
+    """Mean over battles of the distance between the two jurors that lie farthest apart, in points of left minus right;
+    ``None`` where no two judged the same."""
+    by_judge: dict[str, list[Game]] = defaultdict(list)
+    for game in games:
+        by_judge[game.judge].append(game)
+    by_pairing: dict[Pairing, list[float]] = defaultdict(list)
+    for own in by_judge.values():
+        for pairing, (one, other) in _gaps(own).items():
+            by_pairing[pairing].append((one + other) / 2)
+    apart = [max(gaps) - min(gaps) for gaps in by_pairing.values() if len(gaps) > 1]
+    return fmean(apart) if apart else None
+
+
+Gaps = Mapping[Pairing, tuple[float, float]]
+"""Left minus right, with the left one shown first and with it shown second."""
+
+
+def _gaps(games: Sequence[Game]) -> Gaps:
+    """Of one judge's battles that can be read in both orders."""
+    orders: dict[Pairing, dict[bool, float]] = defaultdict(dict)
+    for game in games:
+        if game.is_readable:
+            _, left, right = pairing = pairing_of(game)
+            orders[pairing].setdefault(game.first == left, game.score_of(left) - game.score_of(right))
+    return {pairing: (found[True], found[False]) for pairing, found in orders.items() if len(found) == 2}
+
+
+def _health(judge: str, games: Sequence[Game], of_all: Mapping[str, Gaps], lengths: Lengths) -> JudgeHealth:
+    gaps = of_all[judge]
+    # Left minus right while the right one stands first is, for position, the other way round.
+    by_place = [(one, -other) for one, other in gaps.values()]
+    both = [first for pair in by_place for first in pair]
+    longer = [_longer_won(pairing, (one + other) / 2, lengths) for pairing, (one, other) in gaps.items()]
+    own = [_own_bonus(judge, pairing, of_all) for pairing in gaps if judge in pairing[1:]]
+    bonuses = [bonus for bonus in own if bonus is not None]
+    return JudgeHealth(
+        judge=judge,
+        games=len(games),
+        unreadable=sum(not game.is_readable for game in games),
+        both_orders=len(gaps),
+        agreed=sum(_sign(one) == _sign(other) for one, other in gaps.values()),
+        by_position=sum(_sign(one) == -_sign(other) != 0 for one, other in gaps.values()),
+        one_order_only=len({pairing_of(game) for game in games}) - len(gaps),
+        first_won=sum(first > 0 for first in both),
+        second_won=sum(first < 0 for first in both),
+        first_bonus=fmean(both) if both else None,
+        longer_won=sum(won is True for won in longer),
+        shorter_won=sum(won is False for won in longer),
+        own_battles=len(bonuses),
+        self_preference=fmean(bonuses) if bonuses else None,
+    )
+
+
+def _sign(gap: float) -> int:
+    return (gap > 0) - (gap < 0)
+
+
+def _longer_won(pairing: Pairing, gap: float, lengths: Lengths) -> bool | None:
+    prompt, left, right = pairing
+    one, other = lengths.get((prompt, left)), lengths.get((prompt, right))
+    if one is None or other is None or one == other or gap == 0:
+        return None
+    return (one > other) == (gap > 0)
+
+
+def _own_bonus(judge: str, pairing: Pairing, of_all: Mapping[str, Gaps]) -> float | None:
+    """What the judge gives its own answer beyond what the others give it; ``None`` where no other judged it."""
+    side = 1 if pairing[1] == judge else -1
+    others = [sum(gaps[pairing]) / 2 for name, gaps in of_all.items() if name != judge and pairing in gaps]
+    return side * (sum(of_all[judge][pairing]) / 2 - fmean(others)) if others else None
