@@ -212,6 +212,7 @@ KEYS = {
         "referee",
         "failures",
         "held_because",
+        "stranded",
         "memory",
         "rate",
         "scorer",

@@ -43,7 +43,7 @@ STATUS: dict[str, Any] = {
     "started_at": 1_000.5,
     "config_problems": [],
     "waiting_for": None,
-    "seeds": {"waiting": 5, "working": 2, "kept": 10, "base": 3, "dropped": 1, "quarantined": 4},
+    "seeds": {"waiting": 5, "working": 2, "kept": 10, "base": 3, "dropped": 1, "quarantined": 4, "stranded": 6},
     "calls": {"answered": 60, "pending": 2, "maybe_paid_twice": 1, "prompt_tokens": 600, "completion_tokens": 900},
     "cost": {"usd": 1.25, "calls_of_unknown_price": 3, "usd_per_sample": 0.1, "projected_usd": 2.0},
     "budgets": [
@@ -235,7 +235,7 @@ async def test_durations_fall_into_their_buckets_and_a_failed_call_has_none(metr
 
 async def test_a_snapshot_is_told_in_base_units_under_the_labels_of_agents_yaml(metrics: Metrics) -> None:
     told = {name.removeprefix("star_agents_"): metric for name, metric in (await scrape(metrics)).items()}
-    assert values(told["seeds"]) == {("waiting",): 5, ("working",): 2, ("quarantined",): 4}
+    assert values(told["seeds"]) == {("waiting",): 5, ("stranded",): 6, ("working",): 2, ("quarantined",): 4}
     assert values(told["outcomes"]) == {("kept",): 10, ("base",): 3, ("dropped",): 1}
     assert values(told["state"]) == {("starting",): 0, ("ready",): 1, ("paused",): 0, ("draining",): 0}
     assert values(told["agent_deployments"]) == {("a", "closed"): 1, ("a", "open"): 1, ("a", "half_open"): 0}

@@ -123,6 +123,8 @@ def command(
         with lines_from(config_path):
             result = anyio.run(partial(job, file.seeds, only_these=limit is not None, confirmation=confirmation))
         _tell(result, out, as_json=as_json)
+    for one in result.stranded:
+        say(one.sentence, err=True)
     if result.interrupted_by:
         say(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
         sys.exit(SIGNALLED + result.interrupted_by)
@@ -181,6 +183,7 @@ def _tell(result: BatchResult, out: Path, *, as_json: bool) -> None:
                 "stopped_by": result.stopped_by,
                 "failed_because": result.failed_because,
                 "left_waiting": result.left_waiting,
+                "stranded": [one.to_dict() for one in result.stranded],
                 "seeds_added": asdict(result.added),
             }
         )

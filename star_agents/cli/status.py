@@ -111,6 +111,7 @@ def _hindrances(status: Mapping[str, Any]) -> Iterator[str]:
     waiting = status.get("waiting_for")
     if waiting:
         yield f"waiting: {waiting['reason']}"
+    yield from (one["sentence"] for one in status.get("stranded", ()))
     for agent, facts in status["agents"].items():
         if facts.get("is_down"):
             errors = "; ".join(one["last_error"] for one in facts["deployments"] if one["last_error"])

@@ -79,7 +79,8 @@ class Accounts:
         done = self._ends.total()
         unknown = sum(one.unknown for one in self._agents.values())
         return Counts(
-            waiting=max(0, self._seeds - done - open_work.seeds - open_work.quarantined),
+            waiting=max(0, self._seeds - done - open_work.seeds - open_work.quarantined - open_work.stranded),
+            stranded=open_work.stranded,
             working=open_work.seeds,
             kept=self._ends["kept"],
             base=self._ends["base"],

@@ -19,6 +19,7 @@ from star_agents.engine.host import COMMAND, Host
 from star_agents.engine.intake import intake_problems
 from star_agents.engine.interruption import Interruption
 from star_agents.engine.progress import BatchProgress
+from star_agents.engine.stages import declarations_of, stages_of
 from star_agents.engine.upkeep import forget_texts
 from star_agents.engine.wiring import models_to_load, open_engine, refuse_early
 from star_agents.errors import Problem, SeedFileError
@@ -36,6 +37,7 @@ from star_agents.storage.rows import Counts
 from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.seed_files import SeedFile, read_seeds
 from star_agents.storage.store import Store
+from star_agents.storage.stranded import Stranded
 from star_agents.text.consoles import say_on
 from star_agents.text.redaction import redactor
 
@@ -58,6 +60,8 @@ class BatchResult:
     """Seeds of earlier runs that this one was told to leave."""
     interrupted_by: int = 0
     """Number of the signal that ended it early; 0 where none did."""
+    stranded: tuple[Stranded, ...] = ()
+    """Seeds that wait for a recipe which is not in the chain."""
 
 
 class _End(NamedTuple):
@@ -133,16 +137,13 @@ async def run_batch(
     bus = _heard_by(log_event, hear)
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
         _tell_notes(bus, notes)
-        new, duplicates = await store.add_seeds(seeds)
-        await store.begin_run([seed.id for seed in seeds], only=only_these)
+        new, duplicates = await _queue(store, config, seeds, only_these=only_these, retry_dropped=retry_dropped)
         await store.set_left_out(_left_out(source, left_out, len(seeds) + len(left_out)))
-        if retry_dropped:
-            await store.requeue_dropped()
         added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
         bus.publish(added)
         _say(console, f"{source}: {added.words}")
         counts, mine = await store.counts(), await store.run_seeds()
-        total, done = (mine.seeds, mine.done) if only_these else (counts.seeds, counts.done)
+        total, done = (mine.seeds, mine.done) if only_these else (counts.seeds - counts.stranded, counts.done)
         if not only_these:
             _say_what_else_waits(console, mine)
         progress = BatchProgress(total, done=done, before=counts, console=console)
@@ -154,10 +155,23 @@ async def run_batch(
                 end = await _work(config, store, bus, expected or len(seeds), now, console, ahead, host)
         if config.retention_days is not None:
             await forget_texts(store, config.retention_days, now())
+        stranded = await store.stranded()
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
-    others = mine.others_waiting if only_these else 0
-    return BatchResult(summary=summary, calls=progress.calls, left_waiting=others, added=added, **end._asdict())
+    result = BatchResult(summary=summary, calls=progress.calls, added=added, stranded=stranded, **end._asdict())
+    return replace(result, left_waiting=mine.others_waiting if only_these else 0)
+
+
+async def _queue(
+    store: Store, config: Config, seeds: Sequence[Seed], *, only_these: bool, retry_dropped: bool
+) -> tuple[int, int]:
+    """Let seeds wait for the chain; how many were new, and how many were known already."""
+    new, duplicates = await store.add_seeds(seeds)
+    await store.begin_run([seed.id for seed in seeds], only=only_these)
+    if retry_dropped:
+        await store.requeue_dropped()
+    await store.declare_recipes(declarations_of(stages_of(config)))
+    return new, duplicates
 
 
 def _heard_by(*ears: Callable[[Event], None]) -> Bus:

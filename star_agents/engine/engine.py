@@ -32,13 +32,8 @@ from star_agents.engine.queue import SeedQueue
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
-from star_agents.engine.stages import stages_of, why_not_taken, worked
-from star_agents.errors import (
-    AgentError,
-    AgentRateLimited,
-    AgentUnavailable,
-    BudgetExhausted,
-)
+from star_agents.engine.stages import declarations_of, stages_of, why_not_taken, worked
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import (
     ConfigApplied,
     DeploymentChanged,
@@ -57,8 +52,8 @@ from star_agents.scheduling.pools import Pools
 from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
+from star_agents.storage.stranded import taken_by
 
-INDEX_FILE = "memory.hnsw"
 OUTAGE_REST_S = 5.0
 """Longest rest in an outage before seeds are tried again; an agent that comes back ends it at once."""
 PAUSED = Waiting(reason="paused by a person; resume it on the page, or by POST /v1/resume")
@@ -90,12 +85,13 @@ class Engine:
         self.store = store
         self.settling = Settling(store, scheduler, pools)
         self.stages = stages_of(config)
+        self._taken = taken_by(declarations_of(self.stages))
         self.scorer = scorer
         self.client = client
         self.bus = bus
         self._returned = ReturnedSeeds()
         self.queue = SeedQueue(
-            lambda: self._returned.take_one(store),
+            lambda: self._returned.take_one(store, self._taken),
             ends_when_empty=ends_when_empty,
             holds_back=lambda: store.holds_back,
         )
@@ -198,10 +194,12 @@ class Engine:
             crash_point("config_applied")
             self.settling.take_over(settling)
             self.config, self.revision, self.stages = config, revision, stages
+            self._taken = taken_by(declarations_of(stages))
             self.judges.put_in_force(config, self.revision)
         self.prices.tell(config, endpoints)
         self._rest.end()
         self._lift_hold("agents.yaml was edited")
+        self.queue.wake()  # What nobody took may be taken now.
         applied = ConfigApplied(revision=self.revision, changes=changes_between(old, config), needs_restart=delayed)
         self.bus.publish(applied)
         return applied
@@ -221,8 +219,9 @@ class Engine:
         is_last_try = self._returned.is_at_fault(seed.id, is_alone=is_alone)
         first = next(iter(self.stages.values()))
         stage = self.stages.get(seed.recipe) if seed.recipe else first
-        why = why_not_taken(stage, seed)
-        if stage is None or why:
+        if stage is None or (not seed.recipe and why_not_taken(stage, seed)):
+            return await self._return(seed)  # Leased before an edit, and to wait until another brings its recipe back.
+        if why := why_not_taken(stage, seed):
             refused = Outcome(seed_id=seed.id, kind="dropped", reason=why, recipe=seed.recipe or first.recipe.name)
             return await self._settle(refused, PairBench(seed, first, self.rooms()))
         bench = PairBench(seed, stage, self.rooms(), is_last_try=is_last_try)
@@ -331,7 +330,9 @@ class Engine:
 
     async def _reach_budget(self, bench: PairBench, error: BudgetExhausted) -> None:
         """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
-        is_essential = error.agent is None or error.agent in essential_agents(self.config, self.judges.jury)
+        # Star draws others for a pair that cannot be paid; any other recipe asks the same agent when it is tried again.
+        draws_again = bench.stage.recipe.name == "star" and error.agent is not None
+        is_essential = not draws_again or error.agent in essential_agents(self.config, self.judges.jury)
         resets_at = error.resets_at if is_essential else self.client.budgets.next_reset()
         if bench.revision != self.revision or (not is_essential and can_draw(self.config, self.client.unavailable())):
             pass  # Refused under limits that are gone, or in need of another draw: the next try is another one.

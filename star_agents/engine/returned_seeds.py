@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from star_agents.records import Seed
 from star_agents.storage.store import Store
+from star_agents.storage.stranded import Taken
 
 RETURNS = 3
 """Returns for one reason, others having ended well between them, after which a seed is not put back any more."""
@@ -61,10 +62,11 @@ class ReturnedSeeds:
         last = self._returned.get(seed_id)
         return last is not None and last.times > 1 and last.ended_well == self._ended_well
 
-    async def take_one(self, store: Store) -> list[Seed]:
-        """Lease the seed that waits longest, one that lets others first only where no other waits."""
+    async def take_one(self, store: Store, chain: Taken | None = None) -> list[Seed]:
+        """Lease the seed that waits longest of those that a chain takes, one that lets others first only where no other
+        waits."""
         passed: list[Seed] = []
-        while leased := await store.lease(1):
+        while leased := await store.lease(1, taken=chain):
             if len(passed) >= _PASSED_OVER or not self.lets_others_first(leased[0].id):
                 break
             passed += leased

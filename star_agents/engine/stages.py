@@ -59,10 +59,8 @@ def arms_of(stages: Mapping[str, Stage], agents: Sequence[str]) -> dict[str, tup
     return found
 
 
-def why_not_taken(stage: Stage | None, seed: Seed) -> str:
+def why_not_taken(stage: Stage, seed: Seed) -> str:
     """Why a seed cannot be worked by its stage; empty where it can. A sample is an instruction, too."""
-    if stage is None:
-        return f"its recipe {seed.recipe!r} is no longer in agents.yaml"
     takes = stage.recipe.takes
     if seed.kind in takes or (seed.kind == "sample" and "instruction" in takes):
         return ""

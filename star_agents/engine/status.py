@@ -16,6 +16,7 @@ from star_agents.storage.recipe_facts import pool_facts, recipe_facts
 from star_agents.storage.rows import Counts, PairCost, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
 
+SEED_STATES = ("waiting", "working", "kept", "base", "dropped", "quarantined", "stranded")
 _NOTHING_SPENT = Spend(0.0, 0, 0)
 
 
@@ -36,14 +37,8 @@ def describe(
     of which nothing is known, and for a share of nothing, such as the cost per sample before the first one.
     """
     return {
-        "seeds": {
-            "waiting": counts.waiting,
-            "working": counts.working,
-            "kept": counts.kept,
-            "base": counts.base,
-            "dropped": counts.dropped,
-            "quarantined": counts.quarantined,
-        },
+        "seeds": {name: getattr(counts, name) for name in SEED_STATES},
+        "stranded": [one.to_dict() for one in tallies.stranded],
         "calls": {
             "answered": counts.calls_answered,
             "pending": counts.calls_pending,

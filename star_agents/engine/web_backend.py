@@ -64,7 +64,8 @@ class Desk:
             left = self.standing.drains_until - anyio.current_time()
             return NotNow(503, "the daemon drains and takes no seeds; send them again", left)
         limit = self.line.config.server.queue_limit
-        waiting = self.accounts.counts(await self.readers.ask(lambda reader: reader.open_work())).waiting
+        counts = self.accounts.counts(await self.readers.ask(lambda reader: reader.open_work()))
+        waiting = counts.waiting + counts.stranded
         if waiting >= limit:
             detail = f"{waiting:,} seeds wait, and server.queue_limit in agents.yaml is {limit:,}; send them later"
             return NotNow(429, detail, QUEUE_RETRY_S)

@@ -26,6 +26,7 @@ from star_agents.storage.reads import seed_from_columns
 from star_agents.storage.rows import Quarantined
 from star_agents.storage.run_scope import EVERYTHING, Scope
 from star_agents.storage.sql import execute
+from star_agents.storage.stranded import Taken
 
 LAST_LIFE = 2
 """Deaths after which a seed is worked alone."""
@@ -69,22 +70,23 @@ def whose_turn(*, any_in_hand: bool, worst_in_hand: int, worst_waiting: int) -> 
     return Turn.SUSPECT if worst_waiting and not worst_in_hand else Turn.UNSUSPECTED
 
 
-def lease(connection: sqlite3.Connection, count: int, scope: Scope = EVERYTHING) -> Leased:
+def lease(connection: sqlite3.Connection, count: int, scope: Scope = EVERYTHING, taken: Taken | None = None) -> Leased:
     """Mark up to ``count`` seeds as worked on and count the attempt: a suspect first, then those that wait longest.
 
-    What is outside of the run's ``scope`` is neither handed out nor waited for.
+    What is outside of the run's ``scope``, or is not ``taken`` by any recipe, is neither handed out nor waited for.
     """
-    suspects = execute(connection, "suspects", scoped=scope.scoped)
+    of_chain = {"taken": None if taken is None else json.dumps(taken)}
+    suspects = execute(connection, "suspects", scoped=scope.scoped, **of_chain)
     any_in_hand, worst_in_hand, worst_waiting = suspects.fetchone()
     turn = whose_turn(any_in_hand=bool(any_in_hand), worst_in_hand=worst_in_hand, worst_waiting=worst_waiting)
     rows: list[tuple[Any, ...]] = []
     if count > 0 and turn in (Turn.ALONE, Turn.SUSPECT):
-        rows += execute(connection, "lease_suspect", scoped=scope.scoped).fetchall()
+        rows += execute(connection, "lease_suspect", scoped=scope.scoped, **of_chain).fetchall()
     if turn in (Turn.SUSPECT, Turn.UNSUSPECTED):
-        found = execute(connection, "lease_unsuspected", count=max(0, count - len(rows)), **scope._asdict())
+        found = execute(connection, "lease_unsuspected", count=max(0, count - len(rows)), **scope._asdict(), **of_chain)
         rows += sorted(found, key=lambda row: row[0])
     is_short = len(rows) < count and max(worst_in_hand, worst_waiting) > 0
-    held_back = is_short and bool(execute(connection, "any_waiting", **scope._asdict()).fetchone()[0])
+    held_back = is_short and bool(execute(connection, "any_waiting", **scope._asdict(), **of_chain).fetchone()[0])
     return Leased([seed_from_columns(row[1:]) for row in rows], held_back)
 
 

@@ -51,6 +51,7 @@ SELECT
     (
         SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects
         WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+            AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     );
 
 -- any_waiting --
@@ -58,6 +59,7 @@ SELECT
 SELECT EXISTS (
     SELECT 1 FROM seeds WHERE state = 'waiting' AND ordinal BETWEEN :first AND :last
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+    AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
 );
 
 -- lease_suspect --
@@ -66,17 +68,26 @@ UPDATE seeds SET state = 'working', attempts = attempts + 1
 WHERE ordinal = (
     SELECT ordinal FROM seeds INDEXED BY suspects
     WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+    AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     ORDER BY deaths DESC, ordinal LIMIT 1
 )
 RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
 
 -- lease_unsuspected --
--- Hand out the seeds without a death that wait longest.
+-- Hand out the seeds without a death that wait longest. It begins to look where the first one is that may be taken: those
+-- that nobody takes may be many, and wait before all others.
 UPDATE seeds SET state = 'working', attempts = attempts + 1
 WHERE ordinal IN (
     SELECT ordinal FROM seeds
     WHERE state = 'waiting' AND deaths = 0 AND ordinal BETWEEN :first AND :last
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+    AND (:taken IS NULL OR ordinal >= (
+        SELECT min((
+            SELECT min(s.ordinal) FROM seeds AS s INDEXED BY waiting_by_recipe
+            WHERE s.state = 'waiting' AND s.recipe = value ->> 0 AND s.kind = value ->> 1
+        )) FROM json_each(:taken)
+    ))
+    AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     ORDER BY ordinal LIMIT :count
 )
 RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
@@ -111,6 +122,24 @@ SELECT
     coalesce(sum(s.state = 'waiting'), 0),
     (SELECT count(*) FROM seeds WHERE state = 'waiting') - coalesce(sum(s.state = 'waiting'), 0)
 FROM temp.run_seeds AS r JOIN seeds AS s ON s.ordinal = r.ordinal;
+
+-- waiting_by_recipe --
+-- Seeds that wait, by the recipe that takes them and by kind; by leaps, for those that are not taken alone are counted.
+WITH RECURSIVE found (recipe, kind) AS (
+    SELECT * FROM (
+        SELECT recipe, kind FROM seeds INDEXED BY waiting_by_recipe WHERE state = 'waiting' ORDER BY recipe, kind LIMIT 1
+    )
+    UNION ALL
+    SELECT following.value ->> 0, following.value ->> 1 FROM found, json_each((
+        SELECT json_array(json_array(recipe, kind)) FROM seeds INDEXED BY waiting_by_recipe
+        WHERE state = 'waiting' AND (recipe, kind) > (found.recipe, found.kind) ORDER BY recipe, kind LIMIT 1
+    )) AS following
+)
+SELECT recipe, kind, (
+    SELECT count(*) FROM seeds AS s INDEXED BY waiting_by_recipe
+    WHERE s.state = 'waiting' AND s.recipe = found.recipe AND s.kind = found.kind
+) FROM found
+WHERE (recipe, kind) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken));
 
 -- quarantined --
 -- Seeds in quarantine, oldest first.

@@ -28,6 +28,7 @@ from star_agents.storage.rows import (
     known,
 )
 from star_agents.storage.sql import execute
+from star_agents.storage.stranded import stranded
 from star_agents.text.plain_data import from_json
 
 OutcomeColumns = tuple[int, int, float, str]
@@ -49,8 +50,10 @@ def counts(connection: sqlite3.Connection) -> Counts:
     usage = agent_usage(connection)
     unknown = sum(one.unknown_price for one in usage)
     kept, base = selected.get("kept", 0), selected.get("base", 0)
+    untaken = _stranded(connection)
     return Counts(
-        waiting=seeds.get("waiting", 0),
+        waiting=seeds.get("waiting", 0) - untaken,
+        stranded=untaken,
         working=seeds.get("working", 0),
         kept=kept,
         base=base,
@@ -104,7 +107,12 @@ def count_impossible(connection: sqlite3.Connection) -> int:
 
 def open_work(connection: sqlite3.Connection) -> OpenWork:
     """What is in hand, from indexes that hold nothing else."""
-    return OpenWork(*execute(connection, "count_open").fetchone())
+    in_hand, pending, maybe_paid, quarantined = execute(connection, "count_open").fetchone()
+    return OpenWork(in_hand, pending, maybe_paid, quarantined, _stranded(connection))
+
+
+def _stranded(connection: sqlite3.Connection) -> int:
+    return sum(one.seeds for one in stranded(connection))
 
 
 def pair_costs(connection: sqlite3.Connection) -> list[PairCost]:

@@ -166,6 +166,8 @@ class OpenWork(NamedTuple):
     """Sends that were repeated because no answer had been recorded."""
     quarantined: int = 0
     """Seeds that wait for a person."""
+    stranded: int = 0
+    """Seeds that wait for a recipe which is not in the chain."""
 
 
 class StoreStats(NamedTuple):
@@ -193,7 +195,7 @@ class Quarantined(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """The store in numbers. Every seed counts once: waiting, working, quarantined, kept, base or dropped."""
+    """The store in numbers. Every seed counts once: waiting, stranded, working, quarantined, kept, base or dropped."""
 
     waiting: int
     working: int
@@ -210,11 +212,13 @@ class Counts:
     calls_of_unknown_price: int
     quarantined: int = 0
     """Seeds whose work killed the process; a person may release them."""
+    stranded: int = 0
+    """Seeds that wait for a recipe which is not in the chain."""
 
     @property
     def seeds(self) -> int:
         """Every seed ever taken in."""
-        return self.waiting + self.working + self.quarantined + self.done
+        return self.waiting + self.stranded + self.working + self.quarantined + self.done
 
     @property
     def done(self) -> int:

@@ -21,7 +21,7 @@ from star_agents.errors import ScorerError, StarAgentsError, StoreError
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Declaration, Outcome, Reply, Seed
 from star_agents.records.failures import FailureCount, Tried
-from star_agents.storage import journal, ledger, quarantine, reads, recipe_tallies, retention, run_scope
+from star_agents.storage import journal, ledger, quarantine, reads, recipe_tallies, retention, run_scope, stranded
 from star_agents.storage.failure_tallies import failure_counts, set_left_out
 from star_agents.storage.file_systems import refuse_network_folder
 from star_agents.storage.ledger import Committed, Foresee, PoolStates
@@ -146,12 +146,13 @@ class Store:
         """Digest and response (``{"new": ..., "duplicates": ...}``) of intake of the last seven days, by its key."""
         return await self._writer.run(lambda connection: ledger.recall_request(connection, key, self._now()))
 
-    async def lease(self, count: int) -> list[Seed]:
+    async def lease(self, count: int, *, taken: stranded.Taken | None = None) -> list[Seed]:
         """Take up to ``count`` waiting seeds, oldest first; the attempt is counted before the work begins.
 
-        After a death some seeds must not be worked beside others; then fewer come, and ``holds_back`` says so.
+        After a death some seeds must not be worked beside others; then fewer come, and ``holds_back`` says so. Seeds
+        that are not ``taken`` by any recipe go on waiting (``None``: all are).
         """
-        leased = await self._writer.run(partial(quarantine.lease, count=count, scope=self._scope))
+        leased = await self._writer.run(partial(quarantine.lease, count=count, scope=self._scope, taken=taken))
         self.holds_back = leased.held_back
         return leased.seeds
 
@@ -174,6 +175,10 @@ class Store:
     async def run_seeds(self) -> RunSeeds:
         """How the seeds of this run stand, and how many others wait."""
         return await self._writer.run(run_scope.count)
+
+    async def stranded(self) -> tuple[stranded.Stranded, ...]:
+        """Seeds that wait for a recipe which is not in the chain."""
+        return await self._writer.run(stranded.stranded)
 
     async def quarantined(self, limit: int = 100) -> list[Quarantined]:
         """Seeds that are not worked any more, because the process died with them in hand three times."""

@@ -20,6 +20,7 @@ from star_agents.storage.failure_tallies import add_tried, failure_counts
 from star_agents.storage.recipe_tallies import ArmTally, RecipeTally
 from star_agents.storage.rows import per
 from star_agents.storage.sql import execute, queries
+from star_agents.storage.stranded import Stranded, stranded
 from star_agents.text.plain_data import from_json
 
 GAP_LOW = -1.0
@@ -68,6 +69,8 @@ class Tallies:
     """What each recipe did: those of the chain in its order, then others."""
     pools: Mapping[str, Mapping[str, ArmTally]] = field(default_factory=dict[str, Mapping[str, ArmTally]])
     """By pool and arm, Star's pairs aside."""
+    stranded: tuple[Stranded, ...] = ()
+    """Seeds that wait for a recipe which is not in the chain."""
 
     @property
     def draws(self) -> int:
@@ -153,6 +156,7 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         failures=failure_counts(connection),
         recipes=recipe_tallies.recipes(connection, rows),
         pools=recipe_tallies.pools(rows),
+        stranded=stranded(connection),
     )
 
 

@@ -204,6 +204,19 @@ class Seeds(Reply):
     base: int
     dropped: int
     quarantined: int
+    stranded: int
+    """Those that wait for a recipe which is not in the chain."""
+
+
+class Stranded(Reply):
+    """Seeds that wait for a recipe which is not in the chain."""
+
+    recipe: str
+    """Empty for seeds from outside, which the first recipe takes."""
+    kind: str
+    seeds: int
+    sentence: str
+    """In words, with what to do."""
 
 
 class FailureCount(Reply):
@@ -294,6 +307,7 @@ class Status(Reply):
     now: float
     latest_seq: int
     seeds: Seeds
+    stranded: list[Stranded]
     rate: dict[str, float | None]
     calls: dict[str, int]
     cost: dict[str, float | None]

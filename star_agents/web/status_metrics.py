@@ -106,7 +106,7 @@ def families(status: Status) -> Iterator[Metric]:
 def _line(status: Status) -> Iterator[Metric]:
     state, seeds = status.get("state"), status.get("seeds", {})
     yield family("gauge", "state", "1 for the state that the daemon is in.", _one_hot("state", STATES, state))
-    open_ones = [({"state": name}, seeds.get(name)) for name in ("waiting", "working", "quarantined")]
+    open_ones = [({"state": name}, seeds.get(name)) for name in ("waiting", "stranded", "working", "quarantined")]
     yield family("gauge", "seeds", "Seeds that have no outcome yet.", open_ones)
     ends = [({"outcome": name}, seeds.get(name)) for name in ("kept", "base", "dropped")]
     yield family("counter", "outcomes", "Outcomes committed, by what became of the seed.", ends)

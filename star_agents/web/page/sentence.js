@@ -28,7 +28,7 @@ export function doneOf(seeds) {
 
 /** @param {Status["seeds"]} seeds */
 export function totalOf(seeds) {
-  return doneOf(seeds) + seeds.waiting + seeds.working + seeds.quarantined;
+  return doneOf(seeds) + seeds.waiting + seeds.stranded + seeds.working + seeds.quarantined;
 }
 
 /** @param {Status} status */

@@ -13,9 +13,12 @@ const STATES = /** @type {const} */ ({
   dropped: "dropped",
   working: "in hand",
   waiting: "waiting",
+  stranded: "of no recipe",
   quarantined: "set aside",
 });
 /** @typedef {keyof typeof STATES} SeedState */
+/** States that are shown where there are such seeds. */
+const RARE = new Set(["stranded", "quarantined"]);
 /** Figures of which there is nothing to say where Star is not at work. */
 const STARS_OWN = new Set(["improved", "best", "referee", "memory"]);
 const QUARANTINED = "Seeds were set aside because the process died with them in hand too often. ";
@@ -60,6 +63,7 @@ function announce(state, text) {
  */
 function showNotices(status, openQuarantine) {
   const texts = status.held_because ? [`Holding: ${status.held_because}`] : [];
+  texts.push(...status.stranded.map((one) => one.sentence));
   texts.push(...status.config_problems.map((problem) => `agents.yaml is not in force: ${problem}`));
   texts.push(...(status.scorer?.troubles ?? []).map((trouble) => `Scorer: ${trouble}`));
   const isSaid = (/** @type {string} */ reached) => reached === "" || reached === status.waiting_for?.reason;
@@ -72,7 +76,7 @@ function showNotices(status, openQuarantine) {
 
 /** @param {Status["seeds"]} seeds */
 function showSeeds(seeds) {
-  const states = /** @type {SeedState[]} */ (Object.keys(STATES)).filter((state) => state !== "quarantined" || seeds.quarantined > 0);
+  const states = /** @type {SeedState[]} */ (Object.keys(STATES)).filter((state) => !RARE.has(state) || seeds[state] > 0);
   const total = Math.max(1, totalOf(seeds));
   showBar(byId("seed-bar"), states.map((state) => [state, seeds[state] / total]));
   showCounts(byId("seeds"), states.map((state) => [state, STATES[state], count(seeds[state])]));

@@ -122,7 +122,8 @@
  * @property {number} revision
  * @property {string[]} config_problems
  * @property {{reason: string, until: number | null} | null} waiting_for
- * @property {{waiting: number, working: number, kept: number, base: number, dropped: number, quarantined: number}} seeds
+ * @property {{waiting: number, working: number, kept: number, base: number, dropped: number, quarantined: number, stranded: number}} seeds
+ * @property {{recipe: string, kind: string, seeds: number, sentence: string}[]} stranded seeds that wait for a recipe which is not in the chain
  * @property {{answered: number, maybe_paid_twice: number, prompt_tokens: number, completion_tokens: number}} calls
  * @property {{usd: number | null, calls_of_unknown_price: number, usd_per_sample: number | null, usd_per_improved: number | null, projected_usd: number | null}} cost
  * @property {{key: string, unit: string, limit: number, spent: number, reached: string}[]} budgets
