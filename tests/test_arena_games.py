@@ -32,6 +32,11 @@ def test_a_judge_with_one_order_only_makes_no_battle_and_is_counted(second: Game
     assert found.one_order_only == 1
 
 
+def test_one_order_counts_where_that_is_asked_for_and_is_told() -> None:
+    (battle,), one_order_only = battles_of([game("b", "a", (9, 1))], one_order_counts=True)
+    assert (battle.winner, battle.both_orders, one_order_only) == ("b", False, 1)
+
+
 def test_jurors_count_alike_and_their_spread_is_kept() -> None:
     games = [game("a", "b", (8, 6)), game("b", "a", (6, 8))]
     games += [game("a", "b", (6, 6), "qwen"), game("b", "a", (6, 6), "qwen")]

@@ -62,6 +62,8 @@ class Battle:
     spread: float = 0.0
     """Standard deviation between jurors of left minus right; 0 for one juror."""
     jurors: tuple[str, ...] = ()
+    both_orders: bool = True
+    """Whether every juror saw it in both orders."""
 
     @property
     def gap(self) -> float:
@@ -87,8 +89,8 @@ class Judged(NamedTuple):
 
     battles: tuple[Battle, ...]
     one_order_only: int
-    """Battles of a judge of which one order is missing or cannot be read: counted by nobody, since position would
-    decide them."""
+    """Battles of a judge of which one order is missing or cannot be read. Position may decide them, so they are left
+    out unless they were asked for."""
 
 
 Pairing = tuple[str, str, str]
@@ -101,10 +103,14 @@ def pairing_of(game: Game) -> Pairing:
     return game.prompt, left, right
 
 
-def battles_of(games: Iterable[Game]) -> Judged:
+def battles_of(games: Iterable[Game], *, one_order_counts: bool = False) -> Judged:
     """Join games into battles, in the order in which they first appear.
 
     A juror counts for a battle with both orders or not at all. A game that is there twice counts once, as first seen.
+
+    Args:
+        games: In any order.
+        one_order_counts: For data of others that were judged in one order only.
     """
     by_pairing: dict[Pairing, dict[str, dict[bool, Game]]] = defaultdict(lambda: defaultdict(dict))
     for game in games:
@@ -114,15 +120,16 @@ def battles_of(games: Iterable[Game]) -> Judged:
     found: list[Battle] = []
     incomplete = 0
     for pairing, by_judge in by_pairing.items():
-        whole = {judge: orders for judge, orders in by_judge.items() if _has_both_orders(orders)}
-        incomplete += len(by_judge) - len(whole)
-        if whole:
-            found.append(_battle(pairing, whole))
+        read = {judge: _readable(orders) for judge, orders in by_judge.items()}
+        incomplete += sum(len(orders) < 2 for orders in read.values())
+        counted = {judge: orders for judge, orders in read.items() if len(orders) >= (1 if one_order_counts else 2)}
+        if counted:
+            found.append(_battle(pairing, counted))
     return Judged(tuple(found), incomplete)
 
 
-def _has_both_orders(orders: Mapping[bool, Game]) -> bool:
-    return len(orders) == 2 and all(game.is_readable for game in orders.values())
+def _readable(orders: Mapping[bool, Game]) -> dict[bool, Game]:
+    return {order: game for order, game in orders.items() if game.is_readable}
 
 
 def _battle(pairing: Pairing, by_judge: Mapping[str, Mapping[bool, Game]]) -> Battle:
@@ -140,4 +147,5 @@ def _battle(pairing: Pairing, by_judge: Mapping[str, Mapping[bool, Game]]) -> Ba
         right_score=fmean(rights),
         spread=pstdev([one - other for one, other in zip(lefts, rights, strict=True)]),
         jurors=tuple(by_judge),
+        both_orders=all(len(orders) == 2 for orders in by_judge.values()),
     )

@@ -29,6 +29,7 @@ VERBS = {
     "score": "Add IFD scores of two models to any dataset.",
     "logs": "Show and follow the log of a folder or a running daemon.",
     "report": "Write one page of HTML about a run: curves, costs, samples to read.",
+    "elo": "Rate the players of an arena, with intervals and the health of its judges.",
     "export": "Write the dataset in a format of the field.",
     "release": "Let seeds out of quarantine.",
     "backup": "Copy a store to one file while a daemon works on it.",

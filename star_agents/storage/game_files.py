@@ -1,0 +1,193 @@
+"""Games of an arena in files: our own ``battles.jsonl``, and FastChat's reviews of 2023."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from star_agents.arena.games import Game
+from star_agents.errors import Problem, SeedFileError, UsageError
+from star_agents.storage.json_rows import scan_json_lines
+
+BATTLES_FILE = "battles.jsonl"
+NAMES = ("prompt", "judge", "first", "second")
+SCORES = ("first_score", "second_score")
+LOWEST, HIGHEST = 0.0, 10.0
+LONGEST_NAME = 500
+PROBLEMS_TOLD = 100
+Lengths = dict[tuple[str, str], int]
+"""Characters of an answer, by prompt and player."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GameFile:
+    """What files held."""
+
+    games: list[Game] = field(default_factory=list[Game])
+    labels: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """By prompt: what battles can be grouped by, such as its category and language."""
+    lengths: Lengths = field(default_factory=Lengths)
+
+
+def read_games(path: Path) -> GameFile:
+    """Games from a file of JSON lines, a run's folder, or a folder of FastChat's reviews.
+
+    Raises:
+        SeedFileError: a line is no game; each is named with its line and field.
+        UsageError: there is no such file, or nothing in it that looks like games.
+    """
+    if path.is_dir():
+        if (path / BATTLES_FILE).is_file():
+            return read_games(path / BATTLES_FILE)
+        if (path / "review").is_dir() and (path / "answer").is_dir():
+            return _fastchat(path)
+        raise UsageError(f"{path} holds no {BATTLES_FILE}, and is no folder of FastChat's (review/, answer/)")
+    if not path.is_file():
+        raise UsageError(f"{path} is not there; name a file of games, or a folder with {BATTLES_FILE}")
+    found, problems = GameFile(), _Problems()
+    for where, row in _rows(path, problems):
+        game = problems.of(where, row, _game)
+        if game is not None:
+            found.games.append(game)
+            labels = {name: value for name in ("category", "language") if isinstance(value := row.get(name), str)}
+            if labels:
+                found.labels[game.prompt] = labels
+            for player, key in ((game.first, "first_chars"), (game.second, "second_chars")):
+                if isinstance(chars := row.get(key), int) and chars >= 0:
+                    found.lengths[game.prompt, player] = chars
+    problems.end()
+    return found
+
+
+class _Problems:
+    """Collects what is wrong, up to a number that a person reads."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def of(self, where: str, row: Mapping[str, Any], read: Any) -> Any:
+        """What ``read`` makes of a row; ``None``, and a problem more, where it refuses it with a field and a reason."""
+        try:
+            return read(row)
+        except _Refused as refusal:
+            name, message, fix = cast(tuple[str, str, str], refusal.args)
+            self.add(Problem(where=where, field=name, message=message, fix=fix))
+            return None
+
+    def add(self, problem: Problem) -> None:
+        self.found.append(problem)
+        if len(self.found) >= PROBLEMS_TOLD:
+            self.end()
+
+    def end(self) -> None:
+        if self.found:
+            raise SeedFileError(self.found)
+
+
+class _Refused(Exception):
+    """Field, what is wrong, what to do."""
+
+
+def _rows(path: Path, problems: _Problems) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for one in scan_json_lines(path):
+        if isinstance(one, Problem):
+            problems.add(one)
+        else:
+            yield one
+
+
+def _game(row: Mapping[str, Any]) -> Game:
+    prompt, judge, first, second = (_name(row, name) for name in NAMES)
+    if first == second:
+        raise _Refused("second", f"{second} plays against itself", "a game has two players")
+    first_score, second_score = (_score(row, name) for name in SCORES)
+    if (first_score is None) != (second_score is None):
+        raise _Refused("second_score", "one answer is scored and the other is not", "give both, or null for both")
+    reason = row.get("reason")
+    return Game(
+        prompt=prompt,
+        judge=judge,
+        first=first,
+        second=second,
+        first_score=first_score,
+        second_score=second_score,
+        reason=reason if isinstance(reason, str) else "",
+    )
+
+
+def _name(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if isinstance(value, int) and not isinstance(value, bool) and name == "prompt":
+        value = str(value)
+    if not isinstance(value, str) or not value or len(value) > LONGEST_NAME:
+        raise _Refused(name, "is not there" if value is None else "is no name", "write a text, such as an id")
+    return value
+
+
+def _score(row: Mapping[str, Any], name: str) -> float | None:
+    value = row.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise _Refused(name, "is no number", "write a number from 0 to 10, or null where it could not be read")
+    if not LOWEST <= value <= HIGHEST:
+        raise _Refused(name, f"{value:g} is not from {LOWEST:g} to {HIGHEST:g}", "scale it to the judge's 1 to 10")
+    return float(value)
+
+
+def _fastchat(folder: Path) -> GameFile:
+    """FastChat's reviews: ``review/**/*.jsonl`` of two scores each, over ``answer/*.jsonl``; questions in
+    ``question.jsonl`` give categories. A review that its authors could not read has scores of -1."""
+    found, problems = GameFile(), _Problems()
+    players: dict[str, str] = {}
+    for path in sorted((folder / "answer").glob("*.jsonl")):
+        for where, row in _rows(path, problems):
+            answer = problems.of(where, row, _answer)
+            if answer is not None:
+                answer_id, prompt, player, chars = answer
+                players[answer_id] = player
+                found.lengths[prompt, player] = chars
+    for path in sorted((folder / "review").rglob("*.jsonl")):
+        for where, row in _rows(path, problems):
+            game = problems.of(where, row, lambda one: _review(one, players))
+            if game is not None:
+                found.games.append(game)
+    questions = folder / "question.jsonl"
+    for _, row in _rows(questions, problems) if questions.is_file() else ():
+        if isinstance(category := row.get("category"), str):
+            found.labels[str(row.get("question_id"))] = {"category": category}
+    problems.end()
+    if not found.games:
+        raise UsageError(f"{folder / 'review'} holds no review")
+    return found
+
+
+def _answer(row: Mapping[str, Any]) -> tuple[str, str, str, int]:
+    answer_id, player = (_name(row, name) for name in ("answer_id", "model_id"))
+    text = row.get("text")
+    return answer_id, str(row.get("question_id")), player, len(text) if isinstance(text, str) else 0
+
+
+def _review(row: Mapping[str, Any], players: Mapping[str, str]) -> Game:
+    first, second = (_name(row, name) for name in ("answer1_id", "answer2_id"))
+    for name, answer in (("answer1_id", first), ("answer2_id", second)):
+        if answer not in players:
+            raise _Refused(name, f"no answer has the id {answer}", "put its file into answer/")
+    scores = row.get("score")
+    if not isinstance(scores, list) or len(scores) != 2:
+        raise _Refused("score", "is no list of two numbers", "")
+    unread = any(score == -1 for score in scores)
+    given = {name: None if unread else score for name, score in zip(SCORES, scores, strict=True)}
+    reason = row.get("text")
+    return Game(
+        prompt=str(row.get("question_id")),
+        judge="gpt-4",
+        first=players[first],
+        second=players[second],
+        first_score=_score(given, SCORES[0]),
+        second_score=_score(given, SCORES[1]),
+        reason=reason if isinstance(reason, str) else "",
+    )
