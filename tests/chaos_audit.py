@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,6 @@ from star_agents.storage import reads
 from star_agents.storage.backup import damage
 from star_agents.storage.connection import connect_reading
 from star_agents.storage.migrations import scripts, version_of
-from star_agents.storage.rows import OutcomeRow
 from star_agents.storage.store import STORE_FILE
 
 _ALL = 1 << 40
@@ -30,6 +30,8 @@ class Facts:
     """A folder and its book in numbers, at one look."""
 
     seeds: int = 0
+    brought: int = 0
+    """Seeds that came from outside."""
     working: int = 0
     draws: int = 0
     sends: int = 0
@@ -45,6 +47,7 @@ class Facts:
 _FACTS = """
 SELECT
     (SELECT count(*) FROM seeds),
+    (SELECT count(*) FROM seeds WHERE parent = ''),
     (SELECT count(*) FROM seeds WHERE state = 'working'),
     (SELECT count(*) FROM steps),
     (SELECT coalesce(sum(sends), 0) FROM calls),
@@ -129,26 +132,32 @@ class Audit:
         numbers = connection.execute(_FACTS).fetchone()
         names = Facts.__slots__
         facts = Facts(**dict(zip(names, (*numbers, self.charged.total()), strict=True)))
-        outcomes = reads.outcomes(connection, after_seq=0, limit=_ALL)
         problems = [
-            *self._check_seeds(connection, outcomes),
+            *self._check_seeds(connection),
             *self._check_calls(connection, facts),
-            *self._check_use(outcomes),
-            *replay_problems(connection, outcomes, self.folder),
+            *self.check_method(connection),
         ]
         if problem := damage(connection, thorough=False):
             problems.append(problem)
         return facts, problems
 
-    def _check_seeds(self, connection: sqlite3.Connection, outcomes: list[OutcomeRow]) -> list[str]:
+    def check_method(self, connection: sqlite3.Connection) -> list[str]:
+        """What the recipe's outcomes lead to: here Star's, which drops none of these seeds."""
+        outcomes = reads.outcomes(connection, after_seq=0, limit=_ALL)
+        dropped = [row.outcome.seed_id for row in outcomes if row.outcome.kind == "dropped"]
+        return [
+            *(f"seed {id_} was dropped" for id_ in dropped),
+            *self.check_use(one.candidate.sample.response for row in outcomes for one in row.outcome.candidates),
+            *replay_problems(connection, outcomes, self.folder),
+        ]
+
+    def _check_seeds(self, connection: sqlite3.Connection) -> list[str]:
         there = {id_ for (id_,) in connection.execute("SELECT id FROM seeds")}
         done = {id_ for (id_,) in connection.execute("SELECT id FROM seeds WHERE state = 'done'")}
-        ended = Counter(row.outcome.seed_id for row in outcomes)
+        ended = Counter(id_ for (id_,) in connection.execute("SELECT seed_id FROM outcomes"))
         problems = [f"seed {id_} was acknowledged, and is lost" for id_ in self.told - there]
         problems += [f"seed {id_} has {count} outcomes" for id_, count in ended.items() if count > 1]
-        problems += [f"seed {id_} has an outcome or is done, not both" for id_ in done ^ ended.keys()]
-        problems += [f"seed {row.outcome.seed_id} was dropped" for row in outcomes if row.outcome.kind == "dropped"]
-        return problems
+        return problems + [f"seed {id_} has an outcome or is done, not both" for id_ in done ^ ended.keys()]
 
     def _check_calls(self, connection: sqlite3.Connection, facts: Facts) -> list[str]:
         sql = "SELECT key, json_extract(reply, '$.text') FROM calls WHERE state = 'answered'"
@@ -172,9 +181,8 @@ class Audit:
         """Charges beyond the first of calls whose answer is durable: each of them was sent again, and counted."""
         return sum(self.charged[mark] - 1 for mark in self._durable.values())
 
-    def _check_use(self, outcomes: list[OutcomeRow]) -> list[str]:
+    def check_use(self, used: Iterable[str | None]) -> list[str]:
         """Order of every call: its answer is durable before it is used."""
-        used = (one.candidate.sample.response for row in outcomes for one in row.outcome.candidates)
         durable = set(self._durable.values())
         return [
             f"answer {mark} was used and is not durable" for mark in map(mark_of, used) if mark and mark not in durable

@@ -14,21 +14,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaos_audit import Audit, Facts
+from chaos_methods import STAR, Method
 from chaos_nursery import PATIENCE_S, Nursery
 from chaos_provider import provider, settle
-from lines import agents_yaml
 
+from star_agents.storage.connection import connect_reading
 from star_agents.storage.seed_files import seed_from_row
+from star_agents.storage.store import STORE_FILE
 
-CONCURRENCY = 8
-CANDIDATES = 2
-AT_ONCE = CONCURRENCY * CANDIDATES
-"""Calls that may be open at once: a seed's pairs write at the same time."""
 SEEDS_PER_LIFE = 20
 KILLS_PER_FOLDER = 25
 """Kills of one folder before its seeds are finished and the next is begun: a look reads all of it."""
@@ -67,7 +65,9 @@ class KillReport:
         self.violations += audit.violations
 
 
-def kill_daemon(folder: Path, *, rounds: int, seed: int, edited: bool = False, cold: bool = False) -> KillReport:
+def kill_daemon(
+    folder: Path, *, rounds: int, seed: int, edited: bool = False, cold: bool = False, method: Method = STAR
+) -> KillReport:
     """Let a daemon work, kill it at a random moment, look at what is left; again and again.
 
     Args:
@@ -76,10 +76,11 @@ def kill_daemon(folder: Path, *, rounds: int, seed: int, edited: bool = False, c
         seed: Of the random moments.
         edited: Also edit agents.yaml meanwhile, so that pairs come and go.
         cold: Start every daemon as a fresh interpreter.
+        method: What it works.
     """
     report, chance = KillReport(rounds=rounds, seed=seed), random.Random(seed)
     for begun in range(0, rounds, KILLS_PER_FOLDER):
-        with story(folder / str(begun), chance, cold=cold) as told:
+        with story(folder / str(begun), chance, cold=cold, method=method) as told:
             for _ in range(min(KILLS_PER_FOLDER, rounds - begun)):
                 told.live_and_be_killed(edited=edited)
             report.quarantined += told.finish()
@@ -89,18 +90,21 @@ def kill_daemon(folder: Path, *, rounds: int, seed: int, edited: bool = False, c
 
 
 @contextmanager
-def story(folder: Path, chance: random.Random, *, cold: bool) -> Iterator[Story]:
+def story(folder: Path, chance: random.Random, *, cold: bool, method: Method = STAR) -> Iterator[Story]:
     """A folder, a provider and the nursery of the daemons that will work there."""
     folder.mkdir(parents=True)
     book = folder / "book.jsonl"
     with provider(book) as url, Nursery(cold=cold) as nursery:
-        yield Story(folder, url, nursery, Audit(folder / "data", book, AT_ONCE), chance)
+        audit = method.audit(folder / "data", book, method.at_once)
+        yield Story(folder, url, nursery, audit, chance, method)
 
 
 class Story:
     """The lives of one daemon's folder, one after another."""
 
-    def __init__(self, folder: Path, url: str, nursery: Nursery, audit: Audit, chance: random.Random) -> None:
+    def __init__(
+        self, folder: Path, url: str, nursery: Nursery, audit: Audit, chance: random.Random, method: Method
+    ) -> None:
         self.folder = folder
         self.data = audit.folder
         self.nursery = nursery
@@ -113,10 +117,11 @@ class Story:
         self.newest: set[str] = set()
         """Ids of the seeds that were brought last."""
         self.edits = 0
+        self._method = method
         self._url = url
         self._asked = 0
         self._config = folder / "agents.yaml"
-        self._write(["a", "b", "c"])
+        self._write()
 
     def live_and_be_killed(self, *, edited: bool) -> None:
         """One life: seeds come, some end, perhaps agents.yaml is edited, and then it is over."""
@@ -149,7 +154,7 @@ class Story:
         """Bring new seeds; false where the daemon died before it said yes."""
         numbers = range(self._asked, self._asked + count)
         self._asked += count
-        rows = [{"instruction": f"What follows {number}?", "output": f"It is {number + 1}."} for number in numbers]
+        rows = [self._method.row(number) for number in numbers]
         self.newest = {seed_from_row(row, source="").id for row in rows}
         if not self._send("/v1/seeds", rows):
             return False
@@ -168,9 +173,9 @@ class Story:
         self.nursery.wait_until(over, "outcomes")
 
     def edit(self) -> None:
-        """Put another agents.yaml in its place, in which agents and so pairs come and go."""
+        """Put another agents.yaml in its place, in which agents and what is drawn come and go."""
         self.edits += 1
-        self._write(["a", *self.chance.sample(["b", "c", "d", "e"], self.chance.randint(2, 4))])
+        self._write()
         self.nursery.send(signal.SIGHUP)
 
     def look(self, what: str) -> Facts:
@@ -187,8 +192,7 @@ class Story:
         with urllib.request.urlopen(f"{self.base}/v1/quarantine", timeout=PATIENCE_S) as response:
             quarantined = len(json.load(response)["seeds"])
         self._send("/v1/quarantine/release", {"all": True})
-        if self.facts.outcomes < self.facts.seeds:
-            self.nursery.wait_for("outcome_committed", lambda line: line["seq"] == self.facts.seeds)
+        self.nursery.wait_until(self._is_all_done, "outcomes")
         if (code := self.nursery.end(signal.SIGTERM)) != 0:
             self.audit.violations.append(f"the drain ended with {code}")
         facts = self.look("the end")
@@ -198,13 +202,18 @@ class Story:
             self.audit.violations.append(f"{facts.pending} calls are pending at the end")
         return quarantined
 
+    def _is_all_done(self) -> bool:
+        """Whether every seed has its outcome, those included that came of others meanwhile."""
+        with closing(connect_reading(self.data / STORE_FILE)) as connection:
+            sql = "SELECT (SELECT count(*) FROM seeds) = (SELECT count(*) FROM outcomes)"
+            return bool(connection.execute(sql).fetchone()[0])
+
     def _finish_some(self) -> None:
         goal = self.nursery.count("outcome_committed") + self.chance.randrange(SEEDS_PER_LIFE // 2)
         self.nursery.wait_until(lambda: self.nursery.count("outcome_committed") >= goal, "outcomes")
 
-    def _write(self, agents: list[str]) -> None:
-        shape = [f"concurrency: {CONCURRENCY}", f"candidates: {CANDIDATES}", f"random_seed: {self.edits}"]
-        text = agents_yaml(self._url, agents=agents, replaced="\n".join([*shape, "memory: {embedder: hashing}"]))
+    def _write(self) -> None:
+        text = self._method.config(self.folder, self._url, self.chance if self.edits else None, self.edits)
         draft = self._config.with_suffix(".draft")
         draft.write_text(text)
         draft.replace(self._config)

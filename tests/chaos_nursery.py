@@ -153,8 +153,8 @@ def main() -> None:
 
 
 def _import_everything() -> None:
-    """What a daemon would import before its first seed."""
-    for name in ("aiohttp.web", "star_agents.cli.backup", "star_agents.cli.serve"):
+    """What a daemon or a batch would import before its first seed."""
+    for name in ("aiohttp.web", "star_agents.cli.backup", "star_agents.cli.run", "star_agents.cli.serve"):
         importlib.import_module(name)
 
 

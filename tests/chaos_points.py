@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaos_audit import Facts
 from chaos_kills import KILLED, KillReport, Story, story
+from chaos_methods import STAR, Method
 
 from star_agents.engine.settling import INDEX_FILE
 from star_agents.process.crash_points import CRASH_POINTS, VARIABLE
@@ -48,14 +49,19 @@ class PointReport(KillReport):
 
 
 def kill_at_points(
-    folder: Path, *, rounds: int, seed: int, points: Sequence[str] = tuple(CRASH_POINTS), cold: bool = False
+    folder: Path,
+    *,
+    rounds: int,
+    seed: int,
+    cold: bool = False,
+    method: Method = STAR,
 ) -> PointReport:
     """Let a process die at every point, ``rounds`` times; a point that is never reached is a violation."""
     report, chance = PointReport(rounds=rounds, seed=seed), random.Random(seed)
     for number in range(rounds):
-        with story(folder / str(number), chance, cold=cold) as told:
+        with story(folder / str(number), chance, cold=cold, method=method) as told:
             _work_some(told)  # a backup needs a store
-            for point in chance.sample(list(points), len(points)):
+            for point in chance.sample(method.points, len(method.points)):
                 _die_at(told, point, report)
             report.quarantined += told.finish()
             report.add(told.audit, told.facts)
@@ -171,7 +177,7 @@ _CLAIMS: dict[str, Claim] = {
     "answer_recorded": lambda before, after, passes, _: after.answered - before.answered >= passes,
     "outcome_before_commit": lambda before, after, passes, _: after.outcomes - before.outcomes == passes - 1,
     "outcome_committed": lambda before, after, passes, _: after.outcomes - before.outcomes == passes,
-    "seeds_added": lambda before, after, passes, _: after.seeds - before.seeds == 3 * passes,
+    "seeds_added": lambda before, after, passes, _: after.brought - before.brought == 3 * passes,
     "config_applied": lambda before, after, _passes, _: after.revisions > before.revisions,
     "deaths_counted": lambda _before, after, _passes, _: after.working == 0,
     "texts_cleared": lambda before, after, passes, _: after.cleared - before.cleared == passes,

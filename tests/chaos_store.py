@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from chaos_store_child import LANES, Worker
+from chaos_chain_audit import chain_problems
+from chaos_store_child import LANES, WORKERS
 
 from star_agents.storage.connection import connect_reading
 from star_agents.storage.store import STORE_FILE, Store
@@ -31,6 +32,8 @@ CHECKED_EVERY = 25
 LONGEST_PAUSE_S = 0.01
 """A few turns of the worker's loop."""
 SEEDS_PER_ROUND = 1_000_000
+KILLS_PER_STORE = {"chain": 40}
+"""Kills of one store before its seeds are finished and the next is begun, where a look reads all of it."""
 
 
 @dataclass
@@ -62,30 +65,44 @@ class _Told:
     charges: Counter[str] = field(default_factory=Counter)
 
 
-def kill_store(folder: Path, *, rounds: int, seed: int) -> KillReport:
-    """Let a process work a store, kill it at a random moment, look at what is left; again and again on one store."""
-    report, told, chance = KillReport(rounds=rounds, seed=seed), _Told(), random.Random(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _spawner(folder) as (orders, news):
+def kill_store(folder: Path, *, rounds: int, seed: int, what: str = "star") -> KillReport:
+    """Let a process work a store, kill it at a random moment, look at what is left; again and again.
+
+    Args:
+        folder: Empty, for the store.
+        rounds: Kills.
+        seed: Of the random moments.
+        what: Of ``chaos_store_child.WORKERS``, who works it.
+    """
+    report, chance = KillReport(rounds=rounds, seed=seed), random.Random(seed)
+    per_store = KILLS_PER_STORE.get(what, rounds)
+    for begun in range(0, rounds, per_store):
+        place, told = folder / str(begun), _Told()
+        place.mkdir(parents=True)
+        _kill_one(place, min(per_store, rounds - begun), chance, told, report, what)
+        report.charges += told.charges.total()
+        report.repaid_in_flight += told.charges.total() - len(told.charges)
+    return report
+
+
+def _kill_one(folder: Path, rounds: int, chance: random.Random, told: _Told, report: KillReport, what: str) -> None:
+    with _spawner(folder, what) as (orders, news):
         for round_ in range(rounds):
             orders.write(f"{round_ * SEEDS_PER_ROUND}\n")
             orders.flush()
             _hear_until_killed(news, chance, told, report)
             if (folder / STORE_FILE).exists():
-                _check(folder / STORE_FILE, told, report, whole=round_ % CHECKED_EVERY == 0)
-    asyncio.run(_finish(folder, told, report))
-    _check(folder / STORE_FILE, told, report, whole=True)
-    report.charges = told.charges.total()
-    report.repaid_in_flight = report.charges - len(told.charges)
-    return report
+                _check(folder / STORE_FILE, told, report, what, whole=round_ % CHECKED_EVERY == 0)
+    asyncio.run(_finish(folder, told, report, what))
+    _check(folder / STORE_FILE, told, report, what, whole=True)
 
 
 @contextmanager
-def _spawner(folder: Path) -> Iterator[tuple[IO[str], IO[str]]]:
+def _spawner(folder: Path, what: str) -> Iterator[tuple[IO[str], IO[str]]]:
     """The process that forks the workers; its lines tell what they did."""
     tests = Path(__file__).resolve().parent
     environment = {**os.environ, "PYTHONPATH": f"{tests.parent}:{tests}"}
-    command = [sys.executable, str(tests / "chaos_store_child.py"), str(folder)]
+    command = [sys.executable, str(tests / "chaos_store_child.py"), str(folder), what]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
@@ -129,7 +146,7 @@ def _hear_until_killed(news: IO[str], chance: random.Random, told: _Told, report
         report.violations.append(f"{again} calls were repaid after one kill, and only {LANES} were in flight")
 
 
-def _check(path: Path, told: _Told, report: KillReport, *, whole: bool) -> None:
+def _check(path: Path, told: _Told, report: KillReport, what: str, *, whole: bool) -> None:
     """Nothing that was told is missing, and what follows from one outcome stands and falls together."""
     with closing(connect_reading(path)) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'requests'").fetchone():
@@ -140,30 +157,47 @@ def _check(path: Path, told: _Told, report: KillReport, *, whole: bool) -> None:
 
         lost = told.seeds - column("SELECT id FROM seeds")
         lost |= told.answers - column("SELECT key FROM calls WHERE state = 'answered'")
-        lost |= told.outcomes - column("SELECT seed_id FROM outcomes WHERE kind = 'kept'")
+        lost |= told.outcomes - column("SELECT seed_id FROM outcomes")
         report.violations += [f"{one} was told durable, and is lost" for one in lost]
-        counts = "SELECT count(*), count(DISTINCT seed_id), coalesce(max(seq), 0) FROM outcomes"
-        outcomes, distinct, last = connection.execute(counts).fetchone()
-        (memory,) = connection.execute("SELECT count(*) FROM memory").fetchone()
-        (done,) = connection.execute("SELECT count(*) FROM seeds WHERE state = 'done'").fetchone()
-        policy = connection.execute("SELECT after_seq, json_extract(state, '$.outcomes') FROM pools").fetchone()
-        together = {outcomes, distinct, last, memory, done, *(policy or (0, 0))}
-        if len(together) > 1:
-            report.violations.append(f"outcomes, memory, policy and seeds disagree: {sorted(together)}")
+        report.violations += _OF_METHOD[what](connection)
         if whole and connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
             report.violations.append("the file is damaged")
 
 
-async def _finish(folder: Path, told: _Told, report: KillReport) -> None:
+def _star_problems(connection: sqlite3.Connection) -> list[str]:
+    counts = "SELECT count(*), count(DISTINCT seed_id), coalesce(max(seq), 0) FROM outcomes"
+    outcomes, distinct, last = connection.execute(counts).fetchone()
+    (memory,) = connection.execute("SELECT count(*) FROM memory").fetchone()
+    (done,) = connection.execute("SELECT count(*) FROM seeds WHERE state = 'done'").fetchone()
+    (kept,) = connection.execute("SELECT count(*) FROM outcomes WHERE kind = 'kept'").fetchone()
+    policy = connection.execute("SELECT after_seq, json_extract(state, '$.outcomes') FROM pools").fetchone()
+    together = {outcomes, distinct, last, memory, done, kept, *(policy or (0, 0))}
+    return [f"outcomes, memory, policy and seeds disagree: {sorted(together)}"] if len(together) > 1 else []
+
+
+def _chain_problems(connection: sqlite3.Connection) -> list[str]:
+    states = "SELECT id FROM seeds WHERE (state = 'done') != (id IN (SELECT seed_id FROM outcomes))"
+    problems = [f"seed {id_} has an outcome or is done, not both" for (id_,) in connection.execute(states)]
+    twice = "SELECT seed_id FROM outcomes GROUP BY seed_id HAVING count(*) > 1"
+    problems += [f"seed {id_} has several outcomes" for (id_,) in connection.execute(twice)]
+    return [*problems, *chain_problems(connection)]
+
+
+_OF_METHOD = {"star": _star_problems, "chain": _chain_problems}
+"""What follows from one outcome stands and falls together, by who works."""
+
+
+async def _finish(folder: Path, told: _Told, report: KillReport, what: str) -> None:
     """Work everything that is left, those in quarantine included: then every seed has its outcome."""
     async with await Store.open(folder) as store:
-        report.quarantined = await store.release_quarantined(None)
-        worker = await Worker.of(store, lambda what, whom: None)
+        report.quarantined += await store.release_quarantined(None)
+        worker = await WORKERS[what](store, lambda event, whom: None)
         while leased := await store.lease(1):
             await worker.finish(leased[0])
         counts = await store.counts()
-    report.seeds, report.outcomes = counts.seeds, counts.kept
-    if counts.kept != counts.seeds or counts.seeds < len(told.seeds):
+    report.seeds += counts.seeds
+    report.outcomes += counts.done
+    if counts.done != counts.seeds or counts.seeds < len(told.seeds):
         report.violations.append(
-            f"{counts.seeds} seeds, of which {len(told.seeds)} were told, have {counts.kept} outcomes"
+            f"{counts.seeds} seeds, of which {len(told.seeds)} were told, have {counts.done} outcomes"
         )

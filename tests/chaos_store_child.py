@@ -2,6 +2,7 @@
 
 Reads a first seed number from standard input, forks, and the child tells on standard output what is durable: ``pid``,
 ``seed``, ``sent`` (the provider charges now), ``answer``, ``outcome``. ``dead`` follows when the child is gone.
+The second argument names what is worked.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import itertools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
+from chaos_chain_store import ChainWorker
 from storage_samples import intent, keeping, make_memory, make_outcome, make_reply, make_seed
 
 from star_agents.records import PAIRS, Seed
@@ -28,8 +30,23 @@ def tell(what: str, whom: str) -> None:
     os.write(1, f"{what} {whom}\n".encode())
 
 
-class Worker:
-    """What a line does with its store, without the line. ``tell`` hears what is durable."""
+class Worker(Protocol):
+    """What a line does with its store, without the line."""
+
+    waits_for_suspects: bool
+    """Whether nothing is brought while a seed is worked alone, which was in hand at a kill."""
+
+    def seed(self, number: int) -> Seed:
+        """A new one."""
+
+    async def finish(self, seed: Seed) -> None:
+        """What is paid for, journaled, and the outcome."""
+
+
+class StarWorker:
+    """What Star's line does. ``tell`` hears what is durable."""
+
+    waits_for_suspects = False
 
     def __init__(self, store: Store, tell: Callable[[str, str], None], outcomes: int) -> None:
         self._store = store
@@ -43,17 +60,9 @@ class Worker:
         policy = (await store.load_pools()).get(PAIRS)
         return cls(store, tell, policy.state["outcomes"] if policy else 0)
 
-    async def lane(self, numbers: Iterator[int]) -> None:
-        """Work what waits; bring a seed where nothing may be taken."""
-        while True:
-            for seed in await self._store.lease(1) or await self._bring(next(numbers)):
-                await self.finish(seed)
-
-    async def _bring(self, number: int) -> list[Seed]:
-        seed = make_seed(number)
-        await self._store.add_seeds([seed])
-        self._tell("seed", seed.id)
-        return []
+    def seed(self, number: int) -> Seed:
+        """A new one."""
+        return make_seed(number)
 
     async def finish(self, seed: Seed) -> None:
         """One call, journaled, and the outcome."""
@@ -72,22 +81,41 @@ class Worker:
         self._tell("outcome", seed.id)
 
 
-async def work(folder: Path, start: int) -> None:
+WORKERS: dict[str, Callable[[Store, Callable[[str, str], None]], Awaitable[Worker]]] = {
+    "star": StarWorker.of,
+    "chain": ChainWorker.of,
+}
+
+
+async def work(folder: Path, start: int, what: str) -> None:
     """Never ends by itself."""
     async with await Store.open(folder) as store:
-        worker, numbers = await Worker.of(store, tell), itertools.count(start)
-        await asyncio.gather(*(worker.lane(numbers) for _ in range(LANES)))
+        worker, numbers = await WORKERS[what](store, tell), itertools.count(start)
+        await asyncio.gather(*(_lane(store, worker, numbers) for _ in range(LANES)))
+
+
+async def _lane(store: Store, worker: Worker, numbers: Iterator[int]) -> None:
+    """Work what waits; bring a seed where nothing may be taken."""
+    while True:
+        if leased := await store.lease(1):
+            await worker.finish(leased[0])
+        elif store.holds_back and worker.waits_for_suspects:
+            await asyncio.sleep(0.001)
+        else:
+            seed = worker.seed(next(numbers))
+            await store.add_seeds([seed])
+            tell("seed", seed.id)
 
 
 def main() -> None:
     """Fork for every line of standard input."""
-    folder = Path(sys.argv[1])
+    folder, what = Path(sys.argv[1]), sys.argv[2]
     while line := sys.stdin.readline():
         pid = os.fork()
         if pid == 0:
             tell("pid", str(os.getpid()))
             try:
-                asyncio.run(work(folder, int(line)))
+                asyncio.run(work(folder, int(line), what))
             except BaseException:
                 traceback.print_exc()
             os._exit(1)

@@ -6,26 +6,26 @@ import json
 from pathlib import Path
 
 import pytest
-from chaos_kills import AT_ONCE, kill_daemon
+from chaos_kills import kill_daemon
+from chaos_methods import CHAIN, STAR, Method
 from chaos_nursery import Nursery
 from chaos_points import kill_at_points
 from chaos_provider import charges, mark_of, signed
 from chaos_sync import check_sync_order
 
-from star_agents.process.crash_points import CRASH_POINTS, VARIABLE
+from star_agents.process.crash_points import VARIABLE
 
-KILLS = 20
-TIMES = 3
+KILLS = 12
 VERBS = 300
 
 
 @pytest.mark.timeout(300)
-def test_20_kills_of_a_daemon_lose_no_seed_and_repay_no_answer_that_was_durable(tmp_path: Path) -> None:
+def test_12_kills_of_a_daemon_lose_no_seed_and_repay_no_answer_that_was_durable(tmp_path: Path) -> None:
     report = kill_daemon(tmp_path, rounds=KILLS, seed=1)
     assert report.violations == []
     assert report.outcomes == report.seeds > KILLS
     assert report.replays == KILLS + 1
-    assert report.worst_in_flight <= AT_ONCE
+    assert report.worst_in_flight <= STAR.at_once
 
 
 @pytest.mark.timeout(300)
@@ -35,11 +35,22 @@ def test_kills_while_pairs_come_and_go_leave_what_a_replay_of_the_outcomes_gives
     assert report.edits >= 3
 
 
-@pytest.mark.timeout(600)
-def test_a_death_at_every_named_point_leaves_what_the_point_says(tmp_path: Path) -> None:
-    report = kill_at_points(tmp_path, rounds=TIMES, seed=3)
+@pytest.mark.timeout(300)
+def test_kills_of_a_chain_of_own_recipes_leave_rows_children_rewards_and_tallies_as_a_recount_has_them(
+    tmp_path: Path,
+) -> None:
+    report = kill_daemon(tmp_path, rounds=6, seed=5, edited=True, method=CHAIN)
     assert report.violations == []
-    assert report.reached == dict.fromkeys(CRASH_POINTS, TIMES), "a point that is never reached proves nothing"
+    assert report.outcomes == report.seeds > 0
+    assert report.edits >= 3
+
+
+@pytest.mark.parametrize("method", [STAR, CHAIN], ids=["star", "chain"])
+@pytest.mark.timeout(600)
+def test_a_death_at_every_named_point_leaves_what_the_point_says(tmp_path: Path, method: Method) -> None:
+    report = kill_at_points(tmp_path, rounds=1, seed=3, method=method)
+    assert report.violations == []
+    assert report.reached == dict.fromkeys(method.points, 1), "a point that is never reached proves nothing"
     assert report.outcomes == report.seeds
 
 

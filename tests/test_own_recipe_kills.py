@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sys
 from collections import Counter
 from pathlib import Path
 
-import anyio
+import anyio.to_thread
 import pytest
+from chaos_nursery import Nursery
 from lines import origin, read_jsonl
 from openai_server import Answer, Body, OpenAIServer
 
@@ -66,22 +65,10 @@ def set_up(folder: Path, url: str) -> None:
     (folder / "documents.jsonl").write_text("\n".join(rows))
 
 
-async def batch(folder: Path, **environ: str) -> int:
-    command = [
-        sys.executable,
-        "-m",
-        "star_agents",
-        "run",
-        "-q",
-        "-c",
-        "agents.yaml",
-        "-s",
-        "documents.jsonl",
-        "-o",
-        "out",
-    ]
-    done = await anyio.run_process(command, check=False, cwd=folder, env={**os.environ, **environ})
-    return done.returncode
+def batch(nursery: Nursery, folder: Path, **environ: str) -> int:
+    files = ("-c", folder / "agents.yaml", "-s", folder / "documents.jsonl", "-o", folder / "out")
+    nursery.start("run", "-q", *files, **environ)
+    return nursery.ended()
 
 
 def echo(body: Body) -> Answer:
@@ -92,27 +79,31 @@ def echo(body: Body) -> Answer:
 async def test_a_chain_that_dies_at_every_point_gives_every_row_once_and_pays_for_no_answer_again(
     tmp_path: Path,
 ) -> None:
-    async with OpenAIServer(echo) as server:
-        for point, passes in POINTS.items():
-            folder = tmp_path / point
-            folder.mkdir()
-            set_up(folder, server.url)
-            server.charged.clear()
-            assert await batch(folder, **{VARIABLE: f"{point}:{passes}"}) == -signal.SIGKILL, f"{point} was not reached"
-            assert await batch(folder) == 0
-            with StoreReader(folder / "out") as reader:
-                counts, pools = reader.counts(), reader.pools()
-            rows = read_jsonl(folder / "out" / "dataset.jsonl")
-            texts = Counter(json.dumps(row["messages"]) for row in rows)
-            assert (len(rows), set(texts.values())) == (DOCUMENTS * 7, {1}), point
-            assert (counts.kept, counts.dropped, counts.waiting) == (DOCUMENTS * 3, 0, 0), point
-            assert {origin(row)["recipe"] for row in rows} == {"study", "answer"}
-            again = len(server.charged) - len({json.dumps(body) for body in server.charged})
-            assert again <= counts.calls_maybe_paid, point
-            if point == "draw_recorded":
-                assert again == 0, point
-            weights = pools["study.style"].state["weights"]
-            assert max(weights.values()) > min(weights.values()), "the rewards of the children were learned from"
-            sent = len(server.charged)
-            assert await batch(folder) == 0
-            assert len(server.charged) == sent, "a third run asks nobody"
+    with Nursery() as nursery:
+        async with OpenAIServer(echo) as server:
+            for point, passes in POINTS.items():
+                (tmp_path / point).mkdir()
+                await anyio.to_thread.run_sync(die_and_go_on, nursery, server, tmp_path / point, point, passes)
+
+
+def die_and_go_on(nursery: Nursery, server: OpenAIServer, folder: Path, point: str, passes: int) -> None:
+    set_up(folder, server.url)
+    server.charged.clear()
+    assert batch(nursery, folder, **{VARIABLE: f"{point}:{passes}"}) == -signal.SIGKILL, f"{point} was not reached"
+    assert batch(nursery, folder) == 0
+    with StoreReader(folder / "out") as reader:
+        counts, pools = reader.counts(), reader.pools()
+    rows = read_jsonl(folder / "out" / "dataset.jsonl")
+    texts = Counter(json.dumps(row["messages"]) for row in rows)
+    assert (len(rows), set(texts.values())) == (DOCUMENTS * 7, {1}), point
+    assert (counts.kept, counts.dropped, counts.waiting) == (DOCUMENTS * 3, 0, 0), point
+    assert {origin(row)["recipe"] for row in rows} == {"study", "answer"}
+    again = len(server.charged) - len({json.dumps(body) for body in server.charged})
+    assert again <= counts.calls_maybe_paid, point
+    if point == "draw_recorded":
+        assert again == 0, point
+    weights = pools["study.style"].state["weights"]
+    assert max(weights.values()) > min(weights.values()), "the rewards of the children were learned from"
+    sent = len(server.charged)
+    assert batch(nursery, folder) == 0
+    assert len(server.charged) == sent, "a third run asks nobody"

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+STAR, CHAIN = "star", "chain"
+"""What is worked: by Star, or by a chain of recipes of somebody's own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -42,7 +45,16 @@ class Loop:
 
 def store(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """kill -9 of a store."""
-    report = loops.kill_store(folder, rounds=rounds, seed=seed)
+    return _store(loops, folder, rounds, seed, STAR)
+
+
+def chain_store(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """kill -9 of a store in which a chain of recipes of somebody's own is worked."""
+    return _store(loops, folder, rounds, seed, CHAIN)
+
+
+def _store(loops: Any, folder: Path, rounds: int, seed: int, what: str) -> Result:
+    report = loops.kill_store(folder, rounds=rounds, seed=seed, what=what)
     return Result(
         counted=f"{report.seeds:,} seeds, {report.outcomes:,} outcomes, {report.charges:,} calls, "
         f"{report.repaid_in_flight} of them repaid in flight (at most {report.worst_in_flight} after one kill)",
@@ -52,23 +64,46 @@ def store(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
 
 def daemon(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """kill -9 of a daemon."""
-    return _daemon(loops, folder, rounds, seed, edited=False)
+    return _daemon(loops, folder, rounds, seed, STAR, edited=False)
 
 
 def replay(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """The same while agents.yaml is edited, so that a replay has to follow the edits."""
-    return _daemon(loops, folder, rounds, seed, edited=True)
+    return _daemon(loops, folder, rounds, seed, STAR, edited=True)
 
 
-def _daemon(loops: Any, folder: Path, rounds: int, seed: int, *, edited: bool) -> Result:
-    report = loops.kill_daemon(folder, rounds=rounds, seed=seed, edited=edited, cold=True)
+def chain_daemon(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """kill -9 of a daemon that works a chain of recipes of somebody's own."""
+    return _daemon(loops, folder, rounds, seed, CHAIN, edited=False)
+
+
+def chain_replay(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """The same while the arms of its pools come and go."""
+    return _daemon(loops, folder, rounds, seed, CHAIN, edited=True)
+
+
+def _daemon(loops: Any, folder: Path, rounds: int, seed: int, method: str, *, edited: bool) -> Result:
+    report = loops.kill_daemon(folder, rounds=rounds, seed=seed, edited=edited, cold=True, method=_method(method))
     edits = f"{report.edits} edits, " if edited else ""
     return Result(counted=f"{edits}{_killed(report)}", violations=report.violations)
 
 
 def points(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Death at every named point."""
-    report = loops.kill_at_points(folder, rounds=rounds, seed=seed, cold=True)
+    return _points(loops, folder, rounds, seed, STAR)
+
+
+def chain_points(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Death at every named point that a chain of recipes of somebody's own passes."""
+    return _points(loops, folder, rounds, seed, CHAIN)
+
+
+def _method(name: str) -> Any:
+    return importlib.import_module("chaos_methods").METHODS[name]
+
+
+def _points(loops: Any, folder: Path, rounds: int, seed: int, method: str) -> Result:
+    report = loops.kill_at_points(folder, rounds=rounds, seed=seed, cold=True, method=_method(method))
     counted = f"{len(report.reached)} points, {report.reached.total()} deaths, {_killed(report)}"
     return Result(counted=counted, violations=report.violations)
 
@@ -258,6 +293,10 @@ LOOPS: dict[str, Loop] = {
         ("daemon", "kill -9 of the whole daemon", "kills", 1_000, "kills", daemon),
         ("points", "kill at every named crash point", "times each", 20, "points", points),
         ("replay", "kill -9 while pairs come and go", "kills", 1_000, "kills", replay),
+        ("chain-store", "kill -9 of the store under a chain of own recipes", "kills", 1_000, "store", chain_store),
+        ("chain-daemon", "kill -9 of a daemon with a chain of own recipes", "kills", 100, "kills", chain_daemon),
+        ("chain-points", "the same at every named crash point", "times each", 2, "points", chain_points),
+        ("chain-replay", "the same while arms come and go", "kills", 100, "kills", chain_replay),
         ("wal", "torn write-ahead log", "recoveries", 100_000, "wal", wal),
         ("model", "the store against a model", "sequences", 50_000, "store_model", model),
         ("drain", "SIGTERM at random moments", "signals", 500, "daemon", drain),
