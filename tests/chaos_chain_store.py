@@ -61,8 +61,7 @@ class ChainWorker:
             self._tell("sent", seed.id)
             await store.record_answers([(seed.id, make_reply(f"Answer to {seed.id}."))])
             self._tell("answer", seed.id)
-        arms = [arm for _, arm in drawn]
-        outcome = _studied(seed, *arms, code) if seed.kind == "document" else _answered(seed)
+        outcome = _studied(seed, drawn[0][1], drawn[1][1], code) if seed.kind == "document" else _answered(seed)
         async with self._settling:
             committed = await store.commit_outcome(
                 Outcome(**outcome, seed_id=seed.id, drawn=tuple(drawn)),
