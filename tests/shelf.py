@@ -8,10 +8,12 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+from statuses import status_with
 
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.observe.logs import LogFeed
 from star_agents.observe.logs.feed import LogReader
+from star_agents.observe.status import State, Status
 from star_agents.web.backend import NotNow
 
 CANARY = "canary-4711"
@@ -24,7 +26,7 @@ class Shelf:
     def __init__(self) -> None:
         self.rows: list[Mapping[str, Any]] = []
         self.ready = True
-        self.state = "ready"
+        self.state: State = "ready"
         self.refuses: NotNow | None = None
         self.aside = ["s1", "s2", "s3"]
         self.committed: list[dict[str, Any]] = []
@@ -142,30 +144,25 @@ class Shelf:
         finally:
             self.downloading -= 1
 
-    async def status(self) -> Mapping[str, Any]:
+    async def status(self) -> Status:
         self.told += 1
         await anyio.lowlevel.checkpoint()
         cost = {"candidates": 3, "wins": 1, "usd": 0.5, "candidates_of_unknown_cost": 0, "usd_per_win": 0.5}
-        return {
-            "version": CANARY,
-            "state": self.state,
-            "latest_seq": len(self.committed),
-            "seeds": {"waiting": len(self.rows)},
-            "agents": {"a": {"calls": 1, "usd": 0.5, "calls_of_unknown_price": 0, "usd_per_call": 0.5}},
-            "pairs": {"keep/a": 1.0},
-            "pair_costs": {"keep/seed": cost},
-            "win_rates": {},
-            "best_pair": None,
-            "best_agent": None,
-        }
+        return status_with(
+            version=CANARY,
+            state=self.state,
+            latest_seq=len(self.committed),
+            pairs={"keep/a": 1.0},
+            pair_costs={"keep/seed": cost},
+        )
 
-    async def pause(self) -> str:
+    async def pause(self) -> State:
         return self._switch("paused")
 
-    async def resume(self) -> str:
+    async def resume(self) -> State:
         return self._switch("ready")
 
-    def _switch(self, state: str) -> str:
+    def _switch(self, state: State) -> State:
         if self.state == "draining":
             raise UsageError("the daemon is draining")
         self.state = state

@@ -119,7 +119,7 @@ def test_status_divides_what_is_known_by_kept_samples_and_shows_what_is_not_know
         PairCost(pair="keep/a", candidates=4, wins=2, cost_usd=1.0, unknown_cost=1),
         PairCost(pair="keep/b", candidates=4, wins=0, cost_usd=None, unknown_cost=4),
     ]
-    told = describe(COUNTS, {"a": Spend(1.5, 9, 4)}, pairs, budgets.states(), {"keep/a": 1.0}, Tallies())
+    told = describe(COUNTS, {"a": Spend(1.5, 9, 4)}, pairs, budgets.states(), {"keep/a": 1.0}, Tallies()).to_dict()
     assert told["cost"] == {
         "usd": 1.5,
         "calls_of_unknown_price": 4,

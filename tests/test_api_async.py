@@ -89,7 +89,7 @@ async def test_cancelled_twice_it_ends_at_once_and_loses_no_seed(tmp_path: Path)
         task.cancel()
         await ended(task)
         assert task.cancelled()
-        assert sa.Folder(tmp_path / "out").status()["seeds"]["waiting"] == 4
+        assert sa.Folder(tmp_path / "out").status().seeds.waiting == 4
         held.release.set()
         assert len((await sa.arun(config(server), rows(4), out=tmp_path / "out", progress=False)).rows()) == 4
 
@@ -173,7 +173,7 @@ def test_a_script_that_leaves_a_stream_ends_when_it_has_drained(tmp_path: Path) 
     folder = sa.Folder(tmp_path / "out")
     assert folder.path.joinpath("summary.json").exists()
     assert 1 <= len(folder.rows()) < 30
-    assert folder.status()["seeds"]["working"] == 0
+    assert folder.status().seeds.working == 0
 
 
 async def test_a_reader_that_lags_behind_holds_the_work_back(tmp_path: Path) -> None:
@@ -186,8 +186,8 @@ async def test_a_reader_that_lags_behind_holds_the_work_back(tmp_path: Path) -> 
         # Nobody takes any more: what is committed stays within `ahead` for as long as one cares to look.
         for _ in range(20):
             await asyncio.sleep(0.05)
-            assert sa.Folder(tmp_path / "out").status()["seeds"]["waiting"] >= 30 - taken - 4
-    done = sum(sa.Folder(tmp_path / "out").status()["seeds"][kind] for kind in ("kept", "base", "dropped"))
+            assert sa.Folder(tmp_path / "out").status().seeds.waiting >= 30 - taken - 4
+    done = sum(vars(sa.Folder(tmp_path / "out").status().seeds)[kind] for kind in ("kept", "base", "dropped"))
     assert done <= taken + 4
 
 
@@ -325,4 +325,4 @@ async def test_ctrl_c_twice_ends_at_once_and_loses_no_seed(tmp_path: Path) -> No
                 assert await process.wait() == 0
         assert "2 seeds were not finished and wait again" in told
         assert "interrupted" in told
-        assert sa.Folder(out).status()["seeds"]["waiting"] == 6
+        assert sa.Folder(out).status().seeds.waiting == 6

@@ -47,7 +47,7 @@ def test_it_returns_rows_preferences_and_status_and_says_what_came_out(tmp_path:
     assert result.preferences() == read_jsonl(tmp_path / "out" / "preferences.jsonl")
     assert result.rejected() == []
     assert result.rows("alpaca", provenance=False)[0].keys() == {"instruction", "input", "output", "system"}
-    assert result.status()["seeds"]["kept"] == result.summary["counts"]["kept"]
+    assert result.status().seeds.kept == result.summary["counts"]["kept"]
     assert result.seeds_added["new"] == 8
     assert result.is_complete
     assert f"{result.summary['counts']['kept']} seeds improved" in repr(result)

@@ -22,10 +22,11 @@ from star_agents.config.reading import parse_config
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace, Spending
 from star_agents.engine.live_status import status_of
-from star_agents.engine.status import describe, describe_config, eta_s, projected_usd
+from star_agents.engine.status import describe, eta_s, projected_usd, settings_of
 from star_agents.engine.wiring import open_engine
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
 from star_agents.observe.bus import Bus
+from star_agents.observe.status import plain
 from star_agents.records import PAIRS, Outcome
 from star_agents.scheduling.policies import make_policy
 from star_agents.storage.reader import StoreReader
@@ -85,17 +86,17 @@ def test_idle_time_before_the_work_does_not_count_and_after_it_the_pace_falls_to
 def test_insights_tell_the_pace_of_now_and_of_the_whole_life_of_the_process() -> None:
     clock = Clock()
     insights = Insights(41, now=clock)
-    nothing = {"seeds_per_minute": 0.0, "seeds_per_minute_overall": 0.0, "usd_per_hour": 0.0}
-    assert insights.snapshot()["rate"] == nothing
+    nothing = insights.snapshot()
+    assert (nothing.seeds_per_minute, nothing.seeds_per_minute_overall, nothing.usd_per_hour) == (0.0, 0.0, 0.0)
     clock.at += 540
     for seq in range(42, 102):
         clock.at += 1
         insights.hear(committed(seq, seconds=1.0))
     told = insights.snapshot()
-    assert (insights.latest_seq, told["latest_seq"]) == (101, 101)
-    assert (told["started_at"], told["now"]) == (1_000_000.0, 1_000_600.0)
-    assert told["rate"]["seeds_per_minute"] == pytest.approx(60, rel=0.05)
-    assert told["rate"]["seeds_per_minute_overall"] == pytest.approx(6)
+    assert (insights.latest_seq, told.latest_seq) == (101, 101)
+    assert (told.started_at, told.now) == (1_000_000.0, 1_000_600.0)
+    assert told.seeds_per_minute == pytest.approx(60, rel=0.05)
+    assert told.seeds_per_minute_overall == pytest.approx(6)
 
 
 def test_dollars_an_hour_are_those_of_the_last_minutes_and_unknown_where_nothing_is_known() -> None:
@@ -118,17 +119,18 @@ def test_the_newest_answers_of_an_agent_say_how_fast_it_is() -> None:
         insights.hear(ended(seconds=99.0, completion_tokens=1))
     for number in range(CALLS_KEPT):
         insights.hear(ended(seconds=number / 100, completion_tokens=100, retries=1))
-    told = insights.snapshot()["agents"]["a"]
-    assert told["latency_s"] == {"p50": pytest.approx(2.55, abs=0.02), "p95": pytest.approx(4.85, abs=0.02)}
-    assert told["tokens_per_second"] == pytest.approx(100 / 2.555, rel=0.01)
-    assert told["retries"] == CALLS_KEPT
+    told = insights.snapshot().agents["a"]
+    assert told.latency_s is not None
+    assert (told.latency_s.p50, told.latency_s.p95) == pytest.approx((2.55, 4.85), abs=0.02)
+    assert told.tokens_per_second == pytest.approx(100 / 2.555, rel=0.01)
+    assert told.retries == CALLS_KEPT
 
 
 def test_failures_are_told_by_kind_and_what_no_provider_failed_at_is_no_failure() -> None:
     insights = Insights(now=Clock())
     for outcome in ("rate_limited", "rate_limited", "unavailable", "refused", "budget", "cancelled"):
         insights.hear(ended("b", outcome=outcome, retries=2))
-    assert insights.snapshot()["agents"] == {
+    assert plain(insights.snapshot().agents) == {
         "b": {
             "failed": 4,
             "errors": {"rate_limited": 2, "unavailable": 1, "refused": 1, "budget": 1, "cancelled": 1},
@@ -137,7 +139,13 @@ def test_failures_are_told_by_kind_and_what_no_provider_failed_at_is_no_failure(
             "tokens_per_second": None,
         }
     }
-    assert NEVER_CALLED == {"failed": 0, "errors": {}, "retries": 0, "latency_s": None, "tokens_per_second": None}
+    assert plain(NEVER_CALLED) == {
+        "failed": 0,
+        "errors": {},
+        "retries": 0,
+        "latency_s": None,
+        "tokens_per_second": None,
+    }
 
 
 # What it comes to
@@ -174,8 +182,8 @@ def test_the_time_left_is_known_while_something_moves() -> None:
 def test_an_agent_wins_with_every_pair_that_it_is_in_and_counts_once_where_it_is_both() -> None:
     drawn = {"keep/a": 4, "a/a": 2, "b/a": 2, "a/c": 2}
     tallies = Tallies(drawn=drawn, won={"a/a": 1, "b/a": 1})
-    told = describe(counts(), {"judge": Spend(1.0, 2, 0)}, [], [], {}, tallies)["agents"]
-    assert {name: (facts["candidates"], facts["wins"], facts["win_rate"]) for name, facts in told.items()} == {
+    told = describe(counts(), {"judge": Spend(1.0, 2, 0)}, [], [], {}, tallies).agents
+    assert {name: (one.candidates, one.wins, one.win_rate) for name, one in told.items()} == {
         "a": (10, 2, 0.2),
         "b": (2, 1, 0.5),
         "c": (2, 0, 0.0),
@@ -187,13 +195,13 @@ def test_the_config_in_force_is_told_by_its_names() -> None:
     config = parse_config(
         "agents: {a: {model: offline/tutor}, b: {model: offline/expert}}\nselection: gap\ncandidates: 2"
     )
-    told = describe_config(config, 7)
-    assert (told["revision"], told["agents"], told["base_pairs"]) == (7, ["a", "b"], ["keep/seed"])
-    assert told["pairs"] == [pair.name for pair in config.pool]
-    assert (told["candidates"], told["selection"]) == (2, "gap")
-    assert (told["small"], told["large"]) == ("offline/small", "offline/large")
+    told = settings_of(config, 7)
+    assert (told.revision, told.agents, told.base_pairs) == (7, ["a", "b"], ["keep/seed"])
+    assert told.pairs == [pair.name for pair in config.pool]
+    assert (told.candidates, told.selection) == (2, "gap")
+    assert (told.small, told.large) == ("offline/small", "offline/large")
     judged = config.star.model_copy(update={"selection": "referee"})
-    assert describe_config(config.model_copy(update={"star": judged}), 7)["small"] is None
+    assert settings_of(config.model_copy(update={"star": judged}), 7).small is None
 
 
 # A line at work
@@ -240,20 +248,20 @@ async def test_the_status_of_a_line_is_what_its_store_says(tmp_path: Path) -> No
         told = await status_of(line, accounts, insights, readers)
         stored = await store.counts()
         tallies = await readers.ask(lambda reader: reader.tallies())
-    assert json.loads(json.dumps(told)).keys() == empty.keys() == KEYS
-    assert (empty["latest_seq"], waiting["seeds"]["waiting"], told["latest_seq"]) == (0, 12, 12)
-    assert empty["cost"]["projected_usd"] is empty["agents"]["a"]["win_rate"] is empty["memory"]["hit_rate"] is None
-    assert (waiting["rate"]["eta_s"], told["rate"]["eta_s"]) == (None, 0.0)
-    assert told["rate"]["seeds_per_minute"] > 0
-    assert told["seeds"]["kept"] + told["seeds"]["base"] == stored.selected == 12
-    assert sum(facts["calls"] for facts in told["agents"].values()) == stored.calls_answered
-    assert all(facts["latency_s"]["p50"] <= facts["latency_s"]["p95"] for facts in told["agents"].values())
-    assert sum(facts["candidates"] for facts in told["agents"].values()) == sum(tallies.drawn.values()) == 24
-    assert sum(facts["wins"] for facts in told["agents"].values()) == stored.kept
-    assert told["referee"]["verdicts"] == told["referee"]["both_orders"] > 0
-    assert (told["memory"]["draws"], told["memory"]["size"]) == (12, stored.kept)
-    assert told["store"]["commits"] > 0
-    assert told["config"]["pairs"] == ["keep/a", "keep/b", "keep/c"]
+    assert json.loads(json.dumps(told.to_dict())).keys() == empty.to_dict().keys() == KEYS
+    assert (empty.latest_seq, waiting.seeds.waiting, told.latest_seq) == (0, 12, 12)
+    assert empty.cost.projected_usd is empty.agents["a"].win_rate is empty.memory.hit_rate is None
+    assert (waiting.rate.eta_s, told.rate.eta_s) == (None, 0.0)
+    assert told.rate.seeds_per_minute > 0
+    assert told.seeds.kept + told.seeds.base == stored.selected == 12
+    assert sum(one.calls for one in told.agents.values()) == stored.calls_answered
+    assert all(one.latency_s and one.latency_s.p50 <= one.latency_s.p95 for one in told.agents.values())
+    assert sum(one.candidates for one in told.agents.values()) == sum(tallies.drawn.values()) == 24
+    assert sum(one.wins for one in told.agents.values()) == stored.kept
+    assert told.referee.verdicts == told.referee.both_orders > 0
+    assert (told.memory.draws, told.memory.size) == (12, stored.kept)
+    assert told.store.commits > 0
+    assert told.config.pairs == ["keep/a", "keep/b", "keep/c"]
 
 
 class Overtaken(Readers):
@@ -291,8 +299,8 @@ async def test_a_seed_that_ends_while_the_store_is_read_is_not_both_done_and_in_
 
         async with Overtaken(tmp_path, end) as readers:
             told = await status_of(line, accounts, insights, readers)
-    assert told["latest_seq"] == 1
-    assert (told["seeds"]["kept"], told["seeds"]["working"], told["seeds"]["waiting"]) == (1, 0, 2)
+    assert told.latest_seq == 1
+    assert (told.seeds.kept, told.seeds.working, told.seeds.waiting) == (1, 0, 2)
 
 
 async def test_status_on_the_command_line_shows_a_daemon_and_the_folder_it_leaves(tmp_path: Path) -> None:
@@ -300,7 +308,7 @@ async def test_status_on_the_command_line_shows_a_daemon_and_the_folder_it_leave
     told: dict[str, Any] = {}
 
     async def get_status(_: web.Request) -> web.Response:
-        return web.json_response({"state": "ready", "config_problems": [], **told})
+        return web.json_response({"version": "1", "pid": 1, "state": "ready", "config_problems": [], **told})
 
     app = web.Application()
     app.router.add_get("/v1/status", get_status)
@@ -316,7 +324,7 @@ async def test_status_on_the_command_line_shows_a_daemon_and_the_folder_it_leave
         bus.subscribe(insights.hear)
         await take_in_seeds(line, seeds(12), "test")
         await line.work()
-        told |= await status_of(line, accounts, insights, readers)
+        told |= (await status_of(line, accounts, insights, readers)).to_dict()
         live = await run_sync(star, "status", "--url", str(daemon.make_url("/")))
     left = await run_sync(star, "status", tmp_path)
     assert (live.code, left.code) == (0, 0)
@@ -359,4 +367,4 @@ async def test_insights_begin_where_a_store_stands(tmp_path: Path) -> None:
         await commit(store, make_outcome(seed))
         insights = await Insights.of(readers)
         insights.hear(SeedsAdded(source="", new=1, duplicates=0))
-    assert insights.snapshot()["latest_seq"] == 1
+    assert insights.snapshot().latest_seq == 1

@@ -73,9 +73,9 @@ def judged_by(server: OpenAIServer, *judges: str, exam: str = "refuse", more: st
 
 def exam_of(out: Path) -> dict[str, Any]:
     with StoreReader(out) as reader:
-        found: dict[str, Any] = describe(
-            reader.counts(), reader.spend(), reader.pair_costs(), [], {}, reader.tallies(), exams=reader.exams()
-        )["referee"]["exam"]
+        sums = reader.counts(), reader.spend(), reader.pair_costs()
+        status = describe(*sums, [], {}, reader.tallies(), exams=reader.exams())
+    found: dict[str, Any] = status.to_dict()["referee"]["exam"]
     return found
 
 

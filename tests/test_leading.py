@@ -64,8 +64,8 @@ def test_the_status_names_a_best_pair_and_agent_only_where_they_are_clear() -> N
 
     def told(drawn: dict[str, int], won: dict[str, int]) -> tuple[str | None, str | None]:
         status = describe(nothing, {}, [], [], probabilities, Tallies(drawn=drawn, won=won))
-        assert set(status["win_rates"]) == set(probabilities)
-        return status["best_pair"], status["best_agent"]
+        assert set(status.win_rates) == set(probabilities)
+        return status.best_pair, status.best_agent
 
     assert told({}, {}) == (None, None)
     assert told({"keep/a": 12, "keep/b": 12}, {"keep/a": 6, "keep/b": 3}) == (None, None), "probability is no proof"

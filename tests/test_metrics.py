@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
+from statuses import AGENT, PLAIN, STATE, status_with
 from storage_samples import make_dropped, make_outcome, make_seed
 
 from star_agents.agents.reports import CallOutcome
@@ -29,6 +30,7 @@ from star_agents.events import (
     SeedsAdded,
     SeedsRejected,
 )
+from star_agents.observe.status import Status
 from star_agents.process.event_loop_lag import watch_lag
 from star_agents.web.metrics import Metrics
 
@@ -36,17 +38,8 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0
 """As Prometheus asks."""
 CONVENTION = re.compile(r"star_agents_[a-z0-9_]+")
 
-STATUS: dict[str, Any] = {
-    "version": "1.2.3",
-    "state": "ready",
-    "revision": 7,
-    "started_at": 1_000.5,
-    "config_problems": [],
-    "waiting_for": None,
-    "seeds": {"waiting": 5, "working": 2, "kept": 10, "base": 3, "dropped": 1, "quarantined": 4, "stranded": 6},
-    "calls": {"answered": 60, "pending": 2, "maybe_paid_twice": 1, "prompt_tokens": 600, "completion_tokens": 900},
-    "cost": {"usd": 1.25, "calls_of_unknown_price": 3, "usd_per_sample": 0.1, "projected_usd": 2.0},
-    "budgets": [
+STATUS = status_with(
+    budgets=[
         {
             "key": "budget_usd",
             "unit": "usd",
@@ -66,40 +59,31 @@ STATUS: dict[str, Any] = {
             "reached": "",
         },
     ],
-    "agents": {
+    agents={
         "a": {
-            "calls": 50,
-            "usd": 1.0,
+            **AGENT,
+            **STATE,
             "in_flight": 2,
             "queued": 3,
-            "is_down": False,
-            "candidates": 8,
-            "wins": 6,
             "deployments": [
-                {"name": "a/0", "breaker": "closed", "limit": 4, "in_flight": 2},
-                {"name": "a/1", "breaker": "open", "limit": 1, "in_flight": 0},
+                {
+                    "name": "a/0",
+                    "breaker": "closed",
+                    "limit": 4,
+                    "in_flight": 2,
+                    "opens_in_s": None,
+                    "last_error": None,
+                },
+                {"name": "a/1", "breaker": "open", "limit": 1, "in_flight": 0, "opens_in_s": 3.0, "last_error": "500"},
             ],
         },
-        "gone": {"calls": 10, "usd": 0.25},
+        "gone": AGENT,
     },
-    "pairs": {"keep/a": 0.75, "a/a": 0.25},
-    "pair_costs": {
-        "keep/a": {"candidates": 9, "wins": 5, "usd": 0.5},
-        "keep/seed": {"candidates": 14, "wins": 3, "usd": 0.0},
-        "keep/gone": {"candidates": 2, "wins": 1, "usd": 0.25},
+    pair_costs={
+        name: {"candidates": n, "wins": wins, "usd": usd, "candidates_of_unknown_cost": 0, "usd_per_win": usd / wins}
+        for name, n, wins, usd in (("keep/a", 9, 5, 0.5), ("keep/seed", 14, 3, 0.0), ("keep/gone", 2, 1, 0.25))
     },
-    "gaps": {"width": 0.5, "low": -1.0, "chosen": [0, 1, 4, 2], "others": [1, 3, 1, 0]},
-    "referee": {
-        "verdicts": 9,
-        "both_orders": 8,
-        "agree": 6,
-        "ties": 2,
-        "wins": 5,
-        "losses": 2,
-        "unreadable": 1,
-    },
-    "memory": {"size": 6, "draws": 12, "hits": 4, "hit_rate": 0.33},
-    "scorer": {
+    scorer={
         "workers": 1,
         "waiting": 3,
         "oldest_seconds": 0.25,
@@ -111,13 +95,13 @@ STATUS: dict[str, Any] = {
         "gpu_memory": 0,
         "deaths": 2,
         "troubles": ["cuda:1: out of memory"],
+        "answered_per_second": 5.0,
+        "tokens_per_second": 500.0,
     },
-    "store": {"commits": 100, "commit_seconds": 0.75, "file_bytes": 4096, "wal_bytes": 1024},
-    "config": {"revision": 7, "agents": ["a"], "pairs": ["keep/a", "a/a"], "base_pairs": ["keep/seed"]},
-}
+)
 
 
-async def scrape(metrics: Metrics, status: dict[str, Any] = STATUS, accept: str = "") -> dict[str, Metric]:
+async def scrape(metrics: Metrics, status: Status = STATUS, accept: str = "") -> dict[str, Metric]:
     """Every metric by name; the parsers refuse what is no valid answer."""
     body, content_type = await metrics.render(status, accept)
     read = read_openmetrics if content_type.startswith("application/openmetrics-text") else read_text
@@ -303,11 +287,12 @@ async def test_names_and_labels_follow_the_conventions(metrics: Metrics) -> None
     assert set().union(*labels.values()) <= {"agent", "pair", "state", "outcome", "budget", "le"}
 
 
-async def test_an_empty_snapshot_leaves_what_was_counted(metrics: Metrics) -> None:
-    told = await scrape(metrics, {})
+async def test_a_daemon_without_a_scorer_tells_of_none_and_of_everything_else(metrics: Metrics) -> None:
+    told = await scrape(metrics, status_with(scorer=None))
     assert values(told["star_agents_calls"])
     assert told["star_agents_scorer_workers"].samples == []
-    assert told["star_agents_seeds"].samples == []
+    assert "star_agents_scorer_troubles" not in told
+    assert values(told["star_agents_seeds"])
 
 
 async def test_an_agent_or_pair_that_agents_yaml_no_longer_has_drops_out_and_may_come_back(metrics: Metrics) -> None:
@@ -317,7 +302,7 @@ async def test_an_agent_or_pair_that_agents_yaml_no_longer_has_drops_out_and_may
     assert values(without["star_agents_pair_draws"]) == {("keep/a",): 1}
     assert not [one for metric in without.values() for one in metric.samples if one.labels.get("agent") == "b"]
     metrics.hear(ended("b"))
-    with_b = {**STATUS, "config": {**STATUS["config"], "agents": ["a", "b"]}}
+    with_b = status_with(config={**PLAIN["config"], "agents": ["a", "b"]})
     assert values((await scrape(metrics, with_b))["star_agents_calls"])["b", "ok"] == 1
 
 
@@ -336,7 +321,7 @@ async def test_two_daemons_in_one_process_count_each_for_itself(metrics: Metrics
 
 async def test_the_worst_name_that_agents_yaml_allows_is_quoted(metrics: Metrics) -> None:
     pairs = {'ke"ep/a\\b': 1.0}
-    status = {**STATUS, "pairs": pairs, "config": {**STATUS["config"], "pairs": list(pairs)}}
+    status = status_with(pairs=pairs, config={**PLAIN["config"], "pairs": list(pairs)})
     assert values((await scrape(metrics, status))["star_agents_pair_probability"]) == {('ke"ep/a\\b',): 1.0}
 
 
@@ -382,20 +367,32 @@ async def test_a_step_that_holds_the_loop_is_seen() -> None:
 # Recipes
 
 ARM = {"probability": 0.25, "draws": 4, "rewards": 2, "mean_reward": 0.5}
-MEASURE = {"low": -1.0, "high": 1.0, "histogram": [1, 0, 2, 1], "values": 4, "mean": 0.1, "sum": 0.4}
+MEASURE = {
+    "name": "words",
+    "low": -1.0,
+    "high": 1.0,
+    "better": "high",
+    "what": "",
+    "values": 4,
+    "mean": 0.1,
+    "sum": 0.4,
+    "histogram": [1, 0, 2, 1],
+}
 RECIPE = {
     "takes": ["document"],
     "in_chain": True,
     "outcomes": {"kept": 3, "base": 0, "dropped": 1},
     "rows": {"sft": 7, "preference": 2},
     "children": 5,
+    "trials": 4,
+    "failed_trials": {},
     "measures": {"words": MEASURE},
 }
 
 
-def with_recipes(arms: dict[str, Any]) -> dict[str, Any]:
+def with_recipes(arms: dict[str, Any]) -> Status:
     gone = {**RECIPE, "in_chain": False}
-    return {**STATUS, "recipes": {"mine": RECIPE, "gone": gone}, "pools": {"mine.style": {"arms": arms}}}
+    return status_with(recipes={"mine": RECIPE, "gone": gone}, pools={"mine.style": {"arms": arms}})
 
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])

@@ -186,7 +186,7 @@ async def test_the_status_of_a_folder_tells_every_recipe_and_pool_in_order_of_th
         config = read_config(written(tmp_path, server.url))
         await run(config, documents(3), tmp_path / "out")
     (tmp_path / "mine.py").unlink()  # What a recipe declares stands in the store.
-    told = status_of_folder(tmp_path / "out")
+    told = status_of_folder(tmp_path / "out").to_dict()
     assert list(told["recipes"]) == ["study", "answer"]
     study, answer = told["recipes"].values()
     assert study["takes"] == ["document"]

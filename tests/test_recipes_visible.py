@@ -61,7 +61,7 @@ Daemon = tuple[Running, str, Path]
 
 def test_a_daemon_and_its_folder_tell_the_same_of_recipes_and_pools(daemon: Daemon) -> None:
     _, url, folder = daemon
-    live, stored = get(url, "/v1/status"), status_of_folder(folder / "data")
+    live, stored = get(url, "/v1/status"), status_of_folder(folder / "data").to_dict()
     assert list(live["recipes"]) == ["study", "answer"]
     assert live["recipes"] == stored["recipes"]
     assert live["pools"] == stored["pools"]

@@ -30,6 +30,7 @@ from star_agents.agents.budget_ledger import (
 )
 from star_agents.errors import BudgetExhausted
 from star_agents.events import BudgetCleared, BudgetReached
+from star_agents.observe.status import BudgetState
 
 __all__ = ["BudgetState", "Budgets", "Charge", "Limit", "Reservation"]
 
@@ -44,22 +45,6 @@ class Limit:
     unit: Unit
     per_day: bool
     amount: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BudgetState:
-    """One budget of agents.yaml and where it stands; amounts are in its unit."""
-
-    key: str
-    """Where agents.yaml sets it, such as ``agents.gpt.budget_usd_per_day``."""
-    unit: Unit
-    limit: float
-    spent: float
-    reserved: float
-    resets_at: float | None
-    """Seconds since 1970 when a daily budget begins anew; ``None`` for one that holds for the life of the store."""
-    reached: str
-    """Why a call was refused, in one sentence; empty while the budget is not reached."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,6 @@ from star_agents.agents.answer import Answer, Call, Transport
 from star_agents.agents.budgets import Budgets, Charge
 from star_agents.agents.deployment_groups import DeploymentGroup, DeploymentGroups
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
-from star_agents.agents.gate import DeploymentState
 from star_agents.agents.prices import cost, most_tokens, worst_case
 from star_agents.agents.provider import CompletionFunction
 from star_agents.agents.rate_limit import Sent, estimate_tokens
@@ -36,13 +35,14 @@ from star_agents.agents.replies.usage import embedding_tokens
 from star_agents.agents.reports import CallReport
 from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
 from star_agents.agents.sending import Sender
-from star_agents.agents.throttle import Rejection, ThrottleChange, ThrottleState
+from star_agents.agents.throttle import Rejection, ThrottleChange
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
 from star_agents.agents.transports.in_process import InProcessTransport
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 from star_agents.config.secrets import shown_parameters
+from star_agents.observe.status import AgentState
 from star_agents.records import Message, Reply
 from star_agents.text.redaction import redactor
 
@@ -50,19 +50,6 @@ __all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "CompletionFuncti
 
 _CLOSING_S = 5.0
 """Longest wait for LiteLLM's own background tasks at the end."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AgentState:
-    """How an agent is doing right now."""
-
-    in_flight: int
-    queued: int
-    is_down: bool
-    """None of its deployments takes calls; those that are asked for wait."""
-    deployments: tuple[DeploymentState, ...]
-    throttled: tuple[ThrottleState, ...] = ()
-    """What slows it down: its provider's 429s, its own requests or tokens per minute."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,7 +194,7 @@ class AgentClient:
                 in_flight=group.gate.in_flight,
                 queued=group.gate.queued,
                 is_down=group.gate.is_down,
-                deployments=tuple(group.gate.describe()),
+                deployments=group.gate.describe(),
                 throttled=group.gate.throttled(),
             )
             for group in self._groups

@@ -5,23 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from star_agents.agents.breaker import Breaker, State
+from star_agents.agents.breaker import Breaker
 from star_agents.agents.limit import AdaptiveLimit
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeploymentState:
-    """One deployment as it is now, for whoever looks."""
-
-    name: str
-    breaker: State
-    limit: int
-    """Calls that may be in flight."""
-    in_flight: int
-    opens_in_s: float | None
-    """Seconds until it may be tried; ``None`` where it may be tried now, or its probe is out."""
-    last_error: str | None
-    """What it failed with; ``None`` once it has answered again."""
+from star_agents.observe.status import DeploymentState
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from star_agents.agents.breaker import Breaker, State
-from star_agents.agents.deployment import Deployment, DeploymentState, last_errors, paused_until, reject_everybody
+from star_agents.agents.deployment import Deployment, last_errors, paused_until, reject_everybody
 from star_agents.agents.limit import AdaptiveLimit
 from star_agents.agents.rate_limit import RateLimit
 from star_agents.agents.slot import Ended, Outcome, Slot
@@ -26,12 +26,12 @@ from star_agents.agents.throttle import (
     Rejected,
     Rejection,
     ThrottleChange,
-    ThrottleState,
     ThrottleWatch,
 )
 from star_agents.agents.waiters import Waiter, Waiters, is_as_good_as_down, too_large, why_rejected
+from star_agents.observe.status import DeploymentState, ThrottleState
 
-__all__ = ["DeploymentState", "Gate", "Outcome", "Slot"]
+__all__ = ["Gate", "Outcome", "Slot"]
 
 _TOLD = {"closed": "closed", "open": "opened", "half_open": "half-opened"}
 _SOONEST_S = 0.001

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from star_agents.observe.status import ThrottleState
+
 Cause = Literal["429", "requests_per_minute", "tokens_per_minute"]
 """``429``: the provider's. The others: the key of agents.yaml."""
 QUIET_S = 120.0
@@ -37,15 +39,6 @@ def longest_rest_s(wait_when_down_s: float) -> float:
 def in_words(cause: str) -> str:
     """Who slows it down, as a sentence goes on after "throttled by"."""
     return "its provider (429)" if cause == "429" else f"its own `{cause}`"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ThrottleState:
-    """One cause that slows an agent down now."""
-
-    cause: Cause
-    for_s: float
-    """Seconds since it began."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

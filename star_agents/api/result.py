@@ -14,6 +14,7 @@ from star_agents.api.tables import new_frame
 from star_agents.engine.batch import BatchResult
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.errors import UsageError
+from star_agents.observe.status import FolderStatus
 from star_agents.storage.export import Wanted, dataset_rows, rejected_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
@@ -101,8 +102,9 @@ class Folder:
         with StoreReader(self.path) as reader:
             return list(rejected_rows(reader))
 
-    def status(self) -> dict[str, Any]:
-        """What was done so far, as ``status --json`` says it: seeds, calls, cost (US dollars), agents, probabilities.
+    def status(self) -> FolderStatus:
+        """What was done so far: ``seeds``, ``calls``, ``cost`` (US dollars), ``agents``, ``recipes``, ``pools`` and
+        what else `status` shows, as attributes; ``star_agents.observe.status`` says what each of them holds.
 
         Raises:
             StoreError: there is no store in the folder, or nothing was worked on there yet.

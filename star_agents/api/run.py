@@ -27,6 +27,8 @@ from star_agents.engine.host import Host, Pace
 from star_agents.errors import UsageError
 from star_agents.events import Event
 from star_agents.observe.logs import folder_log
+from star_agents.observe.status import FailureTold
+from star_agents.observe.status.reading import read
 from star_agents.storage.seed_files import SeedFile
 from star_agents.text.consoles import progress_console, say_on
 
@@ -105,7 +107,7 @@ class Batch:
                 left_out=self.file.problems,
                 host=Host(stops=words.heard, pace=pace, owns_process=False),
             )
-        for sentence in (*tolerated(batch.summary["failures"]), failed_judges(batch.summary)):
+        for sentence in (*tolerated(read(list[FailureTold], batch.summary["failures"])), failed_judges(batch.summary)):
             if sentence:
                 say_on(console, sentence)
         return RunResult(options.out, batch)

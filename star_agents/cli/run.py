@@ -26,6 +26,8 @@ from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.estimate import estimate_run, pick_sample
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.observe.logs import set_up_logging
+from star_agents.observe.status import FailureTold, Pool, RecipeState
+from star_agents.observe.status.reading import read
 from star_agents.records import Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
@@ -195,7 +197,7 @@ def _show(result: BatchResult, out: Path) -> None:
     summary = result.summary
     most_probable_first = sorted(summary["pairs"].items(), key=lambda pair: -(pair[1]["probability_now"] or 0.0))
     rows = [_pair_row(name, facts) for name, facts in most_probable_first]
-    print_recipes(summary["recipes"], summary["pools"])
+    print_recipes(read(dict[str, RecipeState], summary["recipes"]), read(dict[str, Pool], summary["pools"]))
     if rows or is_stars_alone(summary["recipes"]):
         columns = ["pair", "candidates", "won", "mean π", "p at start", "p now", "change"]
         print_table("pairs, by probability", columns, rows)
@@ -214,7 +216,7 @@ def _show(result: BatchResult, out: Path) -> None:
     )
     if result.left_waiting:
         say(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
-    print_failures(summary["failures"])
+    print_failures(read(list[FailureTold], summary["failures"]))
     if note := failed_judges(summary):
         say(note, err=True)
     not_written = summary["rows"]["not_written"]

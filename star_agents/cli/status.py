@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,18 @@ from star_agents.cli.add import address_in, get_json
 from star_agents.cli.recipe_tables import print_recipes
 from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_table
 from star_agents.engine.stored_status import status_of_folder
+from star_agents.errors import StarAgentsError
+from star_agents.observe.status import (
+    Agent,
+    AgentAtWork,
+    BudgetState,
+    Exams,
+    FolderStatus,
+    Rate,
+    Status,
+    WinRate,
+)
+from star_agents.observe.status.reading import read
 from star_agents.text.figures import duration, usd, usd_each, usd_sum
 from star_agents.text.printing import say
 
@@ -29,141 +41,156 @@ def command(folder: Path, url: str | None, token_env: str, as_json: bool) -> Non
     The address of a daemon may stand in the place of FOLDER.
     """
     url = url or address_in(folder)
-    status = get_json(f"{url.rstrip('/')}/v1/status", token_env) if url else status_of_folder(folder)
-    if as_json:
-        print_json(status)
-    else:
-        _show(status)
+    if not url:
+        status = status_of_folder(folder)
+        print_json(status.to_dict()) if as_json else _show(status)
+        return
+    told = get_json(f"{url.rstrip('/')}/v1/status", token_env)
+    print_json(told) if as_json else _show(_read(told, url))
 
 
-def _show(status: dict[str, Any]) -> None:
-    if "state" in status:
-        say(f"state {status['state']}, config revision {status['revision']}")
-    for problem in status.get("config_problems", []):
-        say(f"agents.yaml is not in force: {problem}")
+def _read(told: Any, url: str) -> Status:
+    try:
+        return read(Status, told)
+    except ValueError as error:
+        fix = "`--json` shows what it says, and a restart makes it one of this version"
+        raise StarAgentsError(f"the daemon at {url} tells its status as another version does; {fix}: {error}") from None
+
+
+def _show(status: FolderStatus) -> None:
+    if isinstance(status, Status):
+        say(f"state {status.state}, config revision {status.revision}")
+        for problem in status.config_problems:
+            say(f"agents.yaml is not in force: {problem}")
     for line in _hindrances(status):
         say(line)
     for line in _sums(status):
         say(line)
-    print_failures(status.get("failures", ()), err=False)
+    print_failures(status.failures, err=False)
     _show_tables(status)
 
 
-def _sums(status: Mapping[str, Any]) -> Iterator[str]:
+def _sums(status: FolderStatus) -> Iterator[str]:
     """What was done, how fast and for how much, a line each."""
-    yield "seeds: " + ", ".join(f"{count} {state}" for state, count in status["seeds"].items())
-    if tied := status["referee"]["won_by_tie"]:
-        yield f"  of those kept, {tied} tied with the base and won by a larger gap"
-    if "rate" in status:
-        rate = status["rate"]
-        left = "" if rate["eta_s"] is None else f"; about {duration(rate['eta_s'])} left"
-        now, overall = rate["seeds_per_minute"], rate["seeds_per_minute_overall"]
-        hourly = "" if not rate["usd_per_hour"] else f", {usd_each(rate['usd_per_hour'])} an hour"
-        yield f"pace: {now:.1f} seeds a minute, {overall:.1f} since the start{hourly}{left}"
-    cost, calls = status["cost"], status["calls"]
-    unknown = cost["calls_of_unknown_price"]
-    each = f", {usd_each(cost['usd_per_sample'])} per sample, {usd_each(cost['usd_per_improved'])} per improved one"
+    seeds, cost, calls, referee, memory = status.seeds, status.cost, status.calls, status.referee, status.memory
+    yield "seeds: " + ", ".join(f"{count} {state}" for state, count in vars(seeds).items())
+    if referee.won_by_tie:
+        yield f"  of those kept, {referee.won_by_tie} tied with the base and won by a larger gap"
+    if isinstance(status, Status):
+        yield _pace(status.rate)
+    unknown = cost.calls_of_unknown_price
+    each = f", {usd_each(cost.usd_per_sample)} per sample, {usd_each(cost.usd_per_improved)} per improved one"
     least = "at least " if unknown else ""
-    projected = f", {least}{usd(cost['projected_usd'])} once all are done" if cost["projected_usd"] else ""
-    yield f"cost: {usd_sum(cost['usd'], unknown)}{each if cost['usd'] else ''}{projected}"
+    projected = f", {least}{usd(cost.projected_usd)} once all are done" if cost.projected_usd else ""
+    yield f"cost: {usd_sum(cost.usd, unknown)}{each if cost.usd else ''}{projected}"
     yield (
-        f"calls: {calls['answered']} answered, {calls['pending']} in flight or lost, "
-        f"{calls['maybe_paid_twice']} maybe paid twice"
+        f"calls: {calls.answered} answered, {calls.pending} in flight or lost, "
+        f"{calls.maybe_paid_twice} maybe paid twice"
     )
-    referee, memory = status["referee"], status["memory"]
-    if referee["verdicts"]:
-        agreement = f"; both orders agree in {_share(referee['agreement'])}" if referee["both_orders"] else ""
-        found = f"{referee['wins']} won, {referee['ties']} tied, {referee['losses']} lost"
-        yield f"referee: of {referee['verdicts']} candidates against the base {found}{agreement}"
-    if referee["without_verdict"]:
-        yield f"referee: on {referee['without_verdict']} candidates there was no verdict, and none of them won"
-    yield from _exams(referee["exam"] or {})
-    if memory["hits"]:
-        size = "" if memory["size"] is None else f"{memory['size']} instructions, "
-        yield f"memory bank: {size}a say in {_share(memory['hit_rate'])} of the draws"
-    if status["best_pair"] is not None:
-        answers, won, interval = _won(status["win_rates"][status["best_pair"]])
-        yield f"best pair: {status['best_pair']}, clear of all others: chosen in {won} ({interval}) of {answers}"
+    if referee.verdicts:
+        agreement = f"; both orders agree in {_share(referee.agreement)}" if referee.both_orders else ""
+        found = f"{referee.wins} won, {referee.ties} tied, {referee.losses} lost"
+        yield f"referee: of {referee.verdicts} candidates against the base {found}{agreement}"
+    if referee.without_verdict:
+        yield f"referee: on {referee.without_verdict} candidates there was no verdict, and none of them won"
+    if referee.exam is not None:
+        yield from _exams(referee.exam)
+    if memory.hits:
+        size = "" if memory.size is None else f"{memory.size} instructions, "
+        yield f"memory bank: {size}a say in {_share(memory.hit_rate)} of the draws"
+    if status.best_pair is not None:
+        answers, won, interval = _won(status.win_rates[status.best_pair])
+        yield f"best pair: {status.best_pair}, clear of all others: chosen in {won} ({interval}) of {answers}"
 
 
-def _exams(exam: Mapping[str, Any]) -> Iterator[str]:
+def _pace(rate: Rate) -> str:
+    left = "" if rate.eta_s is None else f"; about {duration(rate.eta_s)} left"
+    hourly = f", {usd_each(rate.usd_per_hour)} an hour" if rate.usd_per_hour else ""
+    return (
+        f"pace: {rate.seeds_per_minute:.1f} seeds a minute, "
+        f"{rate.seeds_per_minute_overall:.1f} since the start{hourly}{left}"
+    )
+
+
+def _exams(exam: Exams) -> Iterator[str]:
     """How each judge did in its exam, and what follows."""
-    for name, one in exam.get("judges", {}).items():
-        needed = f"{one['needed']} are needed"  # all that stores of before say
-        share, bias = f"{one['right']} of {one['pairs']} right", f"position bias {_share(one['position_bias'])}"
-        verdict = "judges all the same" if exam["mode"] == "warn" else "does not judge"
-        follows = "" if one["passed"] else f"; {one.get('needs', needed)}, and it {verdict}"
-        if one.get("frames"):
-            bias += f", won over by {one['broken']} of {one['frames']} texts that break their frame"
-        yield f"judge {name}: {share}, {one['unreadable']} unreadable, {bias}{follows}"
-    for name, reason in exam.get("not_examined", {}).items():
+    for name, one in exam.judges.items():
+        share, bias = f"{one.right} of {one.pairs} right", f"position bias {_share(one.position_bias)}"
+        verdict = "judges all the same" if exam.mode == "warn" else "does not judge"
+        follows = "" if one.passed else f"; {one.needs}, and it {verdict}"
+        if one.frames:
+            bias += f", won over by {one.broken} of {one.frames} texts that break their frame"
+        yield f"judge {name}: {share}, {one.unreadable} unreadable, {bias}{follows}"
+    for name, reason in exam.not_examined.items():
         yield f"judge {name} could not sit its exam: {reason}"
 
 
-def _won(rate: Mapping[str, Any]) -> list[str]:
+def _won(rate: WinRate) -> list[str]:
     """Answers of a pair, the share of them that was chosen, and its interval."""
-    interval = "-" if rate["rate"] is None else f"{rate['low']:.0%} to {rate['high']:.0%}"
-    return [f"{rate['answers']:,}", _share(rate["rate"]), interval]
+    interval = "-" if rate.rate is None else f"{rate.low:.0%} to {rate.high:.0%}"
+    return [f"{rate.answers:,}", _share(rate.rate), interval]
 
 
-def _hindrances(status: Mapping[str, Any]) -> Iterator[str]:
+def _hindrances(status: FolderStatus) -> Iterator[str]:
     """What keeps seeds waiting, a sentence each and each once."""
-    waiting = status.get("waiting_for")
-    if waiting:
-        yield f"waiting: {waiting['reason']}"
-    yield from (one["sentence"] for one in status.get("stranded", ()))
-    for agent, facts in status["agents"].items():
-        if facts.get("is_down"):
-            errors = "; ".join(one["last_error"] for one in facts["deployments"] if one["last_error"])
-            yield f"agent {agent} is down, {facts['queued']} calls wait for it: {errors}"
-        for one in facts.get("throttled", ()):
-            waiting_calls = f"; {facts['queued']} calls queue" if facts["queued"] else ""
-            yield f"agent {agent} is throttled by {in_words(one['cause'])} for {duration(one['for_s'])}{waiting_calls}"
-    for budget in status["budgets"]:
-        if budget["reached"] and not (waiting and waiting["reason"] == budget["reached"]):
-            yield f"budget reached: {budget['reached']}"
+    waiting = status.waiting_for if isinstance(status, Status) else None
+    if waiting is not None:
+        yield f"waiting: {waiting.reason}"
+    yield from (one.sentence for one in status.stranded)
+    for name, agent in status.agents.items():
+        if not isinstance(agent, AgentAtWork):
+            continue
+        if agent.is_down:
+            errors = "; ".join(one.last_error for one in agent.deployments if one.last_error)
+            yield f"agent {name} is down, {agent.queued} calls wait for it: {errors}"
+        for one in agent.throttled:
+            waiting_calls = f"; {agent.queued} calls queue" if agent.queued else ""
+            yield f"agent {name} is throttled by {in_words(one.cause)} for {duration(one.for_s)}{waiting_calls}"
+    for budget in status.budgets:
+        if budget.reached and not (waiting is not None and waiting.reason == budget.reached):
+            yield f"budget reached: {budget.reached}"
 
 
-def _show_tables(status: Mapping[str, Any]) -> None:
-    budgets = [_budget_row(budget) for budget in status["budgets"]]
+def _show_tables(status: FolderStatus) -> None:
+    budgets = [_budget_row(budget) for budget in status.budgets]
     if budgets:
         print_table("budgets", ["budget", "spent", "reserved", "of", "begins anew"], budgets)
-    agents = status["agents"]
-    if agents:
-        rows = [_agent_row(name, facts) for name, facts in agents.items()]
+    if status.agents:
+        rows = [_agent_row(name, agent) for name, agent in status.agents.items()]
         print_table("agents", ["agent", "calls", "cost", "per call", "unknown price", "candidates", "won"], rows)
-    if at_work := [_at_work_row(name, facts) for name, facts in agents.items() if "deployments" in facts]:
+    at_work = [(name, agent) for name, agent in status.agents.items() if isinstance(agent, AgentAtWork)]
+    if at_work:
         columns = ["agent", "failed", "seconds (p50, p95)", "in flight", "queued", "deployments"]
-        print_table("agents at work", columns, at_work)
-    pairs = sorted(status["pairs"].items(), key=lambda item: -item[1])
-    print_recipes(status.get("recipes", {}), status.get("pools", {}))
-    if pairs:
-        rows = [[name, f"{p:.4f}", *_won(status["win_rates"][name])] for name, p in pairs]
+        print_table("agents at work", columns, [_at_work_row(name, agent) for name, agent in at_work])
+    print_recipes(status.recipes, status.pools)
+    if status.pairs:
+        ranked = sorted(status.pairs.items(), key=lambda item: -item[1])
+        rows = [[name, f"{p:.4f}", *_won(status.win_rates[name])] for name, p in ranked]
         print_table("pairs", ["pair", "probability", "answers", "won", "95 %"], rows)
     print_costs(
-        (name, facts["usd"], facts["candidates_of_unknown_cost"], facts["usd_per_win"])
-        for name, facts in status["pair_costs"].items()
+        (name, pair.usd, pair.candidates_of_unknown_cost, pair.usd_per_win) for name, pair in status.pair_costs.items()
     )
 
 
-def _agent_row(name: str, facts: Mapping[str, Any]) -> list[str]:
-    unknown = facts["calls_of_unknown_price"]
-    money = [usd(facts["usd"]), usd_each(facts["usd_per_call"], unknown), str(unknown)]
-    return [name, str(facts["calls"]), *money, str(facts["candidates"]), _share(facts["win_rate"])]
+def _agent_row(name: str, agent: Agent) -> list[str]:
+    unknown = agent.calls_of_unknown_price
+    money = [usd(agent.usd), usd_each(agent.usd_per_call, unknown), str(unknown)]
+    return [name, str(agent.calls), *money, str(agent.candidates), _share(agent.win_rate)]
 
 
-def _at_work_row(name: str, facts: Mapping[str, Any]) -> list[str]:
-    latency = facts["latency_s"]
-    seconds = f"{latency['p50']:.2f}, {latency['p95']:.2f}" if latency else "-"
-    states = ", ".join(f"{one['breaker'].replace('_', ' ')}, limit {one['limit']}" for one in facts["deployments"])
-    return [name, str(facts["failed"]), seconds, str(facts["in_flight"]), str(facts["queued"]), states]
+def _at_work_row(name: str, agent: AgentAtWork) -> list[str]:
+    latency = agent.latency_s
+    seconds = f"{latency.p50:.2f}, {latency.p95:.2f}" if latency else "-"
+    states = ", ".join(f"{one.breaker.replace('_', ' ')}, limit {one.limit}" for one in agent.deployments)
+    return [name, str(agent.failed), seconds, str(agent.in_flight), str(agent.queued), states]
 
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
 
 
-def _budget_row(budget: Mapping[str, Any]) -> list[str]:
-    resets_at = budget["resets_at"]
-    anew = "never" if resets_at is None else datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return [budget["key"], *(amount(budget["unit"], budget[name]) for name in ("spent", "reserved", "limit")), anew]
+def _budget_row(budget: BudgetState) -> list[str]:
+    at = budget.resets_at
+    anew = "never" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    amounts = (budget.spent, budget.reserved, budget.limit)
+    return [budget.key, *(amount(budget.unit, value) for value in amounts), anew]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from star_agents.engine.batch_notes import tolerated
+from star_agents.observe.status import FailureTold
 from star_agents.text.consoles import say_table
 from star_agents.text.figures import usd, usd_each
 from star_agents.text.printing import say, say_json
@@ -30,7 +31,7 @@ def print_costs(pairs: Iterable[tuple[str, float | None, int, float | None]]) ->
         print_table("cost of candidates", ["pair", "cost", "candidates of unknown cost", "cost per win"], rows)
 
 
-def print_failures(failures: Sequence[Mapping[str, Any]], *, err: bool = True) -> None:
+def print_failures(failures: Iterable[FailureTold], *, err: bool = True) -> None:
     """What was tolerated, a line each, the most frequent first; nothing where nothing was."""
     for sentence in tolerated(failures):
         say(sentence, err=err)

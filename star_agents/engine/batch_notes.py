@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from star_agents.config.models import Config
+from star_agents.observe.status import FailureTold
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.seed_files import SeedFile
 
@@ -35,10 +36,10 @@ def sample_agents(config: Config) -> str:
     )
 
 
-def tolerated(failures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def tolerated(failures: Iterable[FailureTold]) -> Iterator[str]:
     """What was tolerated, a sentence each, the most frequent first."""
-    for one in sorted(failures, key=lambda one: -one["failures"]):
-        yield f"tolerated: {one['sentence']}"
+    for one in sorted(failures, key=lambda one: -one.failures):
+        yield f"tolerated: {one.sentence}"
 
 
 def failed_judges(summary: Mapping[str, Any]) -> str:

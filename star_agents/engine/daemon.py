@@ -37,6 +37,7 @@ from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone,
 from star_agents.events import ConfigMended, ConfigNoted, ConfigRejected, Event, StateChanged
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import LogFeed, log_event
+from star_agents.observe.status import State
 from star_agents.observe.telemetry import open_telemetry
 from star_agents.process.event_loop_lag import watch_lag
 from star_agents.process.file_watching import Look, edits, look
@@ -238,7 +239,7 @@ class Daemon:
         self._standing.config_problems = error.problems
         self._line.bus.publish(ConfigRejected(problems=error.problems))
 
-    def _enter(self, state: str, detail: str = "") -> None:
+    def _enter(self, state: State, detail: str = "") -> None:
         self._standing.state = state
         self._line.bus.publish(StateChanged(state=state, detail=detail))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Self
 
 from star_agents.events import CallAnswered, CallEnded, Event, OutcomeCommitted
+from star_agents.observe.status import AgentAnswers, Latency
 from star_agents.storage.readers import Readers
 from star_agents.storage.rows import known
 
@@ -17,6 +18,19 @@ CALLS_KEPT = 512
 """Of each agent: the newest answers say how fast it is."""
 _BUCKET_S = 5.0
 _FAILURES = ("rate_limited", "unavailable", "refused")
+
+
+class Heard(NamedTuple):
+    """What was heard until a moment; figures as ``observe.status`` has them."""
+
+    started_at: float
+    now: float
+    latest_seq: int
+    seeds_per_minute: float
+    seeds_per_minute_overall: float
+    usd_per_hour: float | None
+    agents: Mapping[str, AgentAnswers]
+    """By name, of those that were called."""
 
 
 class Insights:
@@ -55,20 +69,18 @@ class Insights:
             case CallEnded():
                 self._agents.setdefault(event.agent, _Agent()).add(event)
 
-    def snapshot(self) -> dict[str, Any]:
-        """Plain data: ``started_at``, ``now``, ``latest_seq``, ``rate``, and ``agents`` by name."""
+    def snapshot(self) -> Heard:
+        """All of it at this moment."""
         now = self._now()
-        return {
-            "started_at": self._started_at,
-            "now": now,
-            "latest_seq": self.latest_seq,
-            "rate": {
-                "seeds_per_minute": self._pace.per_minute(now),
-                "seeds_per_minute_overall": 60 * self._pace.total / max(1.0, now - self._started_at),
-                "usd_per_hour": self._spending.per_hour(now),
-            },
-            "agents": {name: agent.told() for name, agent in self._agents.items()},
-        }
+        return Heard(
+            started_at=self._started_at,
+            now=now,
+            latest_seq=self.latest_seq,
+            seeds_per_minute=self._pace.per_minute(now),
+            seeds_per_minute_overall=60 * self._pace.total / max(1.0, now - self._started_at),
+            usd_per_hour=self._spending.per_hour(now),
+            agents={name: agent.told() for name, agent in self._agents.items()},
+        )
 
 
 class Pace:
@@ -169,18 +181,17 @@ class _Agent:
         else:
             self._errors[call.outcome] += 1
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> AgentAnswers:
         seconds = sorted(one.seconds for one in self._answered)
         written = [one for one in self._answered if one.completion_tokens and one.seconds > 0]
-        return {
-            "failed": sum(self._errors[name] for name in _FAILURES),
-            "errors": dict(self._errors),
-            "retries": self._retries,
-            "latency_s": {"p50": _share(seconds, 0.5), "p95": _share(seconds, 0.95)} if seconds else None,
-            "tokens_per_second": sum(one.completion_tokens for one in written) / sum(one.seconds for one in written)
-            if written
-            else None,
-        }
+        tokens, busy = sum(one.completion_tokens for one in written), sum(one.seconds for one in written)
+        return AgentAnswers(
+            failed=sum(self._errors[name] for name in _FAILURES),
+            errors=dict(self._errors),
+            retries=self._retries,
+            latency_s=Latency(p50=_share(seconds, 0.5), p95=_share(seconds, 0.95)) if seconds else None,
+            tokens_per_second=tokens / busy if written else None,
+        )
 
 
 NEVER_CALLED = _Agent().told()

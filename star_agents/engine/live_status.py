@@ -2,58 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.engine import Engine
-from star_agents.engine.insights import NEVER_CALLED, Insights
-from star_agents.engine.status import describe, describe_config, eta_s
-from star_agents.scoring.facts import ScorerStats
+from star_agents.engine.insights import NEVER_CALLED, Heard, Insights
+from star_agents.engine.status import describe, eta_s, settings_of
+from star_agents.observe.status import Agent, AgentAtWork, AgentState, CalledAgent, FolderStatus, LineStatus, Rate
+from star_agents.observe.status import Waiting as WaitingTold
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
-from star_agents.storage.rows import OpenWork
+from star_agents.storage.rows import Counts, OpenWork
 from star_agents.storage.tallies import Tallies
 
 LOOKS = 3
 """At the store, for one status."""
 
 
-async def status_of(line: Engine, accounts: Accounts, insights: Insights, readers: Readers) -> dict[str, Any]:
-    """Plain data about everything but the process itself. The writer of the store is not waited for.
+async def status_of(line: Engine, accounts: Accounts, insights: Insights, readers: Readers) -> LineStatus:
+    """Everything but the process itself. The writer of the store is not waited for.
 
     Raises:
         StoreError: when the store cannot be read.
     """
     in_hand, tallies, exams = await _of_one_moment(insights, readers)
-    counts, heard, waiting = accounts.counts(in_hand), insights.snapshot(), line.waiting_for
-    told = describe(
+    counts, heard, states = accounts.counts(in_hand), insights.snapshot(), line.client.states()
+    bank, waiting = line.settling.scheduler.bank, line.waiting_for
+    stored = describe(
         counts,
         accounts.spend(),
         accounts.pair_costs(),
         line.client.budgets.states(),
         line.settling.scheduler.probabilities(),
         tallies,
-        line.client.states(),
+        states,
         exams,
         line.settling.pools.probabilities(),
+        remembered=None if bank is None else len(bank),
     )
-    rate, bank = heard["rate"], line.settling.scheduler.bank
-    return {
-        **{name: heard[name] for name in ("started_at", "now", "latest_seq")},
-        "revision": line.revision,
-        "waiting_for": None if waiting is None else {"reason": waiting.reason, "until": waiting.until},
-        "held_because": line.held_because,
-        **told,
-        "rate": {**rate, "eta_s": None if waiting is not None else eta_s(counts, rate["seeds_per_minute"])},
-        "agents": _with_heard(told["agents"], heard["agents"]),
-        "memory": {**told["memory"], "size": None if bank is None else len(bank)},
-        "scorer": None if line.scorer is None else _scorer(line.scorer.stats()),
-        "store": line.store.stats()._asdict(),
-        "config": describe_config(line.config, line.revision),
-    }
+    of_the_store: dict[str, Any] = vars(stored)
+    return LineStatus(
+        **{**of_the_store, "agents": _at_work(stored, heard, states)},
+        started_at=heard.started_at,
+        now=heard.now,
+        latest_seq=heard.latest_seq,
+        revision=line.revision,
+        waiting_for=None if waiting is None else WaitingTold(reason=waiting.reason, until=waiting.until),
+        held_because=line.held_because,
+        rate=_rate(heard, counts, is_waiting=waiting is not None),
+        scorer=None if line.scorer is None else line.scorer.stats(),
+        store=line.store.stats(),
+        config=settings_of(line.config, line.revision),
+    )
 
 
 async def _of_one_moment(insights: Insights, readers: Readers) -> tuple[OpenWork, Tallies, dict[int, ExamsInForce]]:
@@ -72,13 +73,19 @@ def _of_the_store(reader: StoreReader) -> tuple[int, int, OpenWork, Tallies, dic
     return before, reader.latest_seq(), in_hand, tallies, exams
 
 
-def _with_heard(agents: Mapping[str, Any], heard: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: {**facts, **heard.get(name, NEVER_CALLED)} for name, facts in agents.items()}
+def _at_work(stored: FolderStatus, heard: Heard, states: dict[str, AgentState]) -> dict[str, AgentAtWork | CalledAgent]:
+    return {name: _agent(one, heard, name, states.get(name)) for name, one in stored.agents.items()}
 
 
-def _scorer(stats: ScorerStats) -> dict[str, Any]:
-    return {
-        **asdict(stats),
-        "answered_per_second": stats.answered_per_second,
-        "tokens_per_second": stats.tokens_per_second,
-    }
+def _agent(stored: Agent, heard: Heard, name: str, state: AgentState | None) -> AgentAtWork | CalledAgent:
+    known: dict[str, Any] = {**vars(stored), **vars(heard.agents.get(name, NEVER_CALLED))}
+    return CalledAgent(**known) if state is None else AgentAtWork(**known, **vars(state))
+
+
+def _rate(heard: Heard, counts: Counts, *, is_waiting: bool) -> Rate:
+    return Rate(
+        seeds_per_minute=heard.seeds_per_minute,
+        seeds_per_minute_overall=heard.seeds_per_minute_overall,
+        usd_per_hour=heard.usd_per_hour,
+        eta_s=None if is_waiting else eta_s(counts, heard.seeds_per_minute),
+    )

@@ -13,8 +13,9 @@ from typing import Any, Generic, TypeVar
 from star_agents.config.changes import config_marks
 from star_agents.config.kept import kept_config
 from star_agents.config.models import Config
-from star_agents.engine.status import describe, describe_config
+from star_agents.engine.status import describe, settings_of
 from star_agents.errors import StoreError
+from star_agents.observe.status import plain
 from star_agents.records import PAIRS
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.scheduling.policies import probabilities_of
@@ -30,8 +31,6 @@ KEPT_KNOWN = 1_000
 """Improved seeds among which the typical ones are looked for."""
 REASONS = 200
 OTHER_REASONS = "other reasons"
-PARTS = ("agents", "gaps", "referee", "memory")
-"""What the summary has in the words of /v1/status."""
 
 
 class Reservoir(Generic[T]):
@@ -127,17 +126,19 @@ def _summary(reader: StoreReader, config: Config, found: _Pass) -> dict[str, Any
     summary = summarise(reader, found.pairs, partial(probabilities_of, config))
     sums = reader.counts(), reader.spend(), reader.pair_costs()
     status = describe(*sums, [], {}, reader.tallies(), exams=reader.exams())
-    for agent, facts in status["agents"].items():
-        summary["agents"].setdefault(agent, {}).update({key: facts[key] for key in ("candidates", "wins", "win_rate")})
+    for agent, facts in status.agents.items():
+        won = {"candidates": facts.candidates, "wins": facts.wins, "win_rate": facts.win_rate}
+        summary["agents"].setdefault(agent, {}).update(won)
     newest = reader.outcome_page(limit=1)
     revisions = reader.revisions()
     return {
         **summary,
-        **{part: status[part] for part in ("gaps", "referee", "memory", "failures")},
+        "gaps": plain(status.gaps),
+        "memory": plain(status.memory),
         "dropped_because": dict(found.reasons.most_common()),
         "curve": [point.to_dict() for point in reader.curve(PAIRS)],
         "edits": [mark.to_dict() for mark in config_marks([(r.id, r.after_seq, r.at, r.config) for r in revisions])],
-        "config": describe_config(config, revisions[-1].id),
+        "config": plain(settings_of(config, revisions[-1].id)),
         "began_at": _moment(revisions[0].at),
         "as_of": _moment(newest[0].at) if newest else None,
     }

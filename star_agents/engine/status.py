@@ -1,94 +1,100 @@
-"""What a store or a daemon has done so far, as plain data: for the API, `status`, and scripts. Pure."""
+"""What a store or a daemon has done so far, joined to the status that everybody reads. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
-from star_agents.agents.budgets import BudgetState
-from star_agents.agents.client import AgentState
 from star_agents.config.models import Config
+from star_agents.observe.status import (
+    Agent,
+    BudgetState,
+    Calls,
+    Cost,
+    FailureTold,
+    FolderStatus,
+    Gaps,
+    Memory,
+    PairCost,
+    Seeds,
+    Settings,
+    Stranded,
+    WinRate,
+)
 from star_agents.records import AgentPair
-from star_agents.scheduling.win_rates import WinRate, leader, win_rate
+from star_agents.records.failures import FailureCount
+from star_agents.scheduling.win_rates import leader, win_rate
+from star_agents.storage import rows, stranded
 from star_agents.storage.exams import ExamsInForce, referee_facts
 from star_agents.storage.recipe_facts import pool_facts, recipe_facts
-from star_agents.storage.rows import Counts, PairCost, Spend, per
+from star_agents.storage.rows import Counts, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
 
-SEED_STATES = ("waiting", "working", "kept", "base", "dropped", "quarantined", "stranded")
 _NOTHING_SPENT = Spend(0.0, 0, 0)
 
 
 def describe(
     counts: Counts,
     spend: Mapping[str, Spend],
-    pairs: Sequence[PairCost],
+    pairs: Sequence[rows.PairCost],
     budgets: Sequence[BudgetState],
     probabilities: Mapping[str, float],
     tallies: Tallies,
-    states: Mapping[str, AgentState] | None = None,
+    configured: Collection[str] = (),
     exams: Mapping[int, ExamsInForce] | None = None,
     pools: Mapping[str, Mapping[str, float]] | None = None,
-) -> dict[str, Any]:
-    """Join counts, money, probabilities and tallies; where the line is at work, also how each agent is doing.
+    *,
+    remembered: int | None = None,
+) -> FolderStatus:
+    """Join counts, money, probabilities and tallies.
 
-    Costs are US dollars and sums of what is known; how much is not known stands beside each. ``None`` stands for a sum
-    of which nothing is known, and for a share of nothing, such as the cost per sample before the first one.
+    Args:
+        counts: The store in numbers.
+        spend: What each agent's calls cost.
+        pairs: What each agent-pair did.
+        budgets: Where each stands.
+        probabilities: Of the agent-pairs that are drawn.
+        tallies: What was counted.
+        configured: Agents that are told of although they were never called.
+        exams: Of the judges, by revision.
+        pools: Probabilities by pool and arm.
+        remembered: Instructions in the memory bank, where a line holds one.
     """
-    return {
-        "seeds": {name: getattr(counts, name) for name in SEED_STATES},
-        "stranded": [one.to_dict() for one in tallies.stranded],
-        "calls": {
-            "answered": counts.calls_answered,
-            "pending": counts.calls_pending,
-            "maybe_paid_twice": counts.calls_maybe_paid,
-            "prompt_tokens": counts.prompt_tokens,
-            "completion_tokens": counts.completion_tokens,
-        },
-        "cost": {
-            "usd": counts.cost_usd,
-            "calls_of_unknown_price": counts.calls_of_unknown_price,
-            "usd_per_sample": per(counts.cost_usd, counts.selected),
-            "usd_per_improved": per(counts.cost_usd, counts.kept),
-            "projected_usd": projected_usd(counts),
-        },
-        "budgets": [asdict(budget) for budget in budgets],
-        "agents": _agents(spend, tallies, states or {}),
-        "pairs": dict(probabilities),
-        "pair_costs": {pair.pair: _pair_cost(pair) for pair in pairs},
-        **_leaders(probabilities, tallies),
-        "gaps": {
-            "width": GAP_WIDTH,
-            "low": GAP_LOW,
-            "chosen": list(tallies.gaps_chosen),
-            "others": list(tallies.gaps_others),
-        },
-        "recipes": recipe_facts(tallies.recipes),
-        "pools": pool_facts(pools or {}, tallies.pools),
-        "referee": referee_facts(tallies, exams or {}),
-        "failures": [one.to_dict() for one in tallies.failures],
-        "memory": {
-            "size": None,
-            "draws": tallies.draws,
-            "hits": tallies.hits,
-            "hit_rate": per(tallies.hits, tallies.draws),
-        },
-    }
+    win_rates = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
+    return FolderStatus(
+        seeds=_seeds(counts),
+        stranded=[_stranded(one) for one in tallies.stranded],
+        calls=_calls(counts),
+        cost=_cost(counts),
+        budgets=budgets,
+        agents=_agents(spend, tallies, configured),
+        pairs=dict(probabilities),
+        pair_costs={pair.pair: _pair_cost(pair) for pair in pairs},
+        win_rates=win_rates,
+        best_pair=leader(win_rates),
+        best_agent=leader(_agents_of(win_rates)),
+        gaps=Gaps(width=GAP_WIDTH, low=GAP_LOW, chosen=tallies.gaps_chosen, others=tallies.gaps_others),
+        recipes=recipe_facts(tallies.recipes),
+        pools=pool_facts(pools or {}, tallies.pools),
+        referee=referee_facts(tallies, exams or {}),
+        failures=[_failure(one) for one in tallies.failures],
+        memory=Memory(
+            size=remembered, draws=tallies.draws, hits=tallies.hits, hit_rate=per(tallies.hits, tallies.draws)
+        ),
+    )
 
 
-def describe_config(config: Config, revision: int) -> dict[str, Any]:
+def settings_of(config: Config, revision: int) -> Settings:
     """The settings in force that a reader of numbers has to know."""
-    return {
-        "revision": revision,
-        "agents": list(config.agents),
-        "pairs": [pair.name for pair in config.pool],
-        "base_pairs": [pair.name for pair in config.base],
-        "candidates": config.star.candidates,
-        "selection": config.star.selection,
-        "small": config.scoring.small if config.needs_small else None,
-        "large": config.scoring.large if config.needs_large else None,
-    }
+    return Settings(
+        revision=revision,
+        agents=list(config.agents),
+        pairs=[pair.name for pair in config.pool],
+        base_pairs=[pair.name for pair in config.base],
+        candidates=config.star.candidates,
+        selection=config.star.selection,
+        small=config.scoring.small if config.needs_small else None,
+        large=config.scoring.large if config.needs_large else None,
+    )
 
 
 def projected_usd(counts: Counts) -> float | None:
@@ -107,32 +113,66 @@ def eta_s(counts: Counts, seeds_per_minute: float) -> float | None:
     return 60 * left / seeds_per_minute if seeds_per_minute else None if left else 0.0
 
 
-def _agents(
-    spend: Mapping[str, Spend], tallies: Tallies, states: Mapping[str, AgentState]
-) -> dict[str, dict[str, Any]]:
+def _seeds(counts: Counts) -> Seeds:
+    return Seeds(
+        waiting=counts.waiting,
+        working=counts.working,
+        kept=counts.kept,
+        base=counts.base,
+        dropped=counts.dropped,
+        quarantined=counts.quarantined,
+        stranded=counts.stranded,
+    )
+
+
+def _calls(counts: Counts) -> Calls:
+    return Calls(
+        answered=counts.calls_answered,
+        pending=counts.calls_pending,
+        maybe_paid_twice=counts.calls_maybe_paid,
+        prompt_tokens=counts.prompt_tokens,
+        completion_tokens=counts.completion_tokens,
+    )
+
+
+def _cost(counts: Counts) -> Cost:
+    return Cost(
+        usd=counts.cost_usd,
+        calls_of_unknown_price=counts.calls_of_unknown_price,
+        usd_per_sample=per(counts.cost_usd, counts.selected),
+        usd_per_improved=per(counts.cost_usd, counts.kept),
+        projected_usd=projected_usd(counts),
+    )
+
+
+def _agents(spend: Mapping[str, Spend], tallies: Tallies, configured: Collection[str]) -> dict[str, Agent]:
     """Every agent that is configured, was paid, or wrote something."""
     drawn, won = _by_agent(tallies.drawn), _by_agent(tallies.won)
     return {
-        name: {
-            **_spent(spend.get(name, _NOTHING_SPENT)),
-            "candidates": drawn.get(name, 0),
-            "wins": won.get(name, 0),
-            **_won(win_rate(won.get(name, 0), drawn.get(name, 0))),
-            **(asdict(states[name]) if name in states else {}),
-        }
-        for name in sorted({*spend, *states, *drawn})
+        name: _agent(spend.get(name, _NOTHING_SPENT), win_rate(won.get(name, 0), drawn.get(name, 0)))
+        for name in sorted({*spend, *configured, *drawn})
     }
 
 
-def _leaders(probabilities: Mapping[str, float], tallies: Tallies) -> dict[str, Any]:
-    """How often each drawn pair was chosen of its answers, with the interval; and who leads clearly, if anybody."""
-    pairs = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
-    drawn, won = (_by_agent({name: counts.get(name, 0) for name in pairs}) for counts in (tallies.drawn, tallies.won))
-    return {
-        "win_rates": {name: rate._asdict() for name, rate in pairs.items()},
-        "best_pair": leader(pairs),
-        "best_agent": leader({name: win_rate(won[name], n) for name, n in drawn.items()}),
-    }
+def _agent(spent: Spend, won: WinRate) -> Agent:
+    return Agent(
+        calls=spent.calls,
+        usd=spent.usd,
+        calls_of_unknown_price=spent.unknown_calls,
+        usd_per_call=per(spent.usd, spent.calls - spent.unknown_calls),
+        candidates=won.answers,
+        wins=won.wins,
+        win_rate=won.rate,
+        win_rate_low=won.low,
+        win_rate_high=won.high,
+    )
+
+
+def _agents_of(pairs: Mapping[str, WinRate]) -> dict[str, WinRate]:
+    """How often the answers of each agent in these pairs were chosen."""
+    drawn = _by_agent({name: rate.answers for name, rate in pairs.items()})
+    won = _by_agent({name: rate.wins for name, rate in pairs.items()})
+    return {name: win_rate(won[name], answers) for name, answers in drawn.items()}
 
 
 def _by_agent(pairs: Mapping[str, int]) -> dict[str, int]:
@@ -144,24 +184,27 @@ def _by_agent(pairs: Mapping[str, int]) -> dict[str, int]:
     return counted
 
 
-def _won(rate: WinRate) -> dict[str, Any]:
-    return {"win_rate": rate.rate, "win_rate_low": rate.low, "win_rate_high": rate.high}
+def _pair_cost(pair: rows.PairCost) -> PairCost:
+    return PairCost(
+        candidates=pair.candidates,
+        wins=pair.wins,
+        usd=pair.cost_usd,
+        candidates_of_unknown_cost=pair.unknown_cost,
+        usd_per_win=pair.usd_per_win,
+    )
 
 
-def _spent(spent: Spend) -> dict[str, Any]:
-    return {
-        "calls": spent.calls,
-        "usd": spent.usd,
-        "calls_of_unknown_price": spent.unknown_calls,
-        "usd_per_call": per(spent.usd, spent.calls - spent.unknown_calls),
-    }
+def _stranded(one: stranded.Stranded) -> Stranded:
+    return Stranded(recipe=one.recipe, kind=one.kind, seeds=one.seeds, sentence=one.sentence)
 
 
-def _pair_cost(pair: PairCost) -> dict[str, Any]:
-    return {
-        "candidates": pair.candidates,
-        "wins": pair.wins,
-        "usd": pair.cost_usd,
-        "candidates_of_unknown_cost": pair.unknown_cost,
-        "usd_per_win": pair.usd_per_win,
-    }
+def _failure(one: FailureCount) -> FailureTold:
+    return FailureTold(
+        part=one.part,
+        name=one.name,
+        reason=one.reason,
+        failures=one.failures,
+        tries=one.tries,
+        example=one.example,
+        sentence=one.sentence,
+    )

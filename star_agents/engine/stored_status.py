@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from star_agents.config.kept import kept_config
 from star_agents.engine.accounts import budgets_of, restore_budgets
 from star_agents.engine.status import describe
 from star_agents.errors import StoreError
+from star_agents.observe.status import FolderStatus
 from star_agents.records import PAIRS
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_tallies import probabilities_in_force
 
 
-def status_of_folder(folder: Path) -> dict[str, Any]:
-    """What was done there so far, as plain data.
+def status_of_folder(folder: Path) -> FolderStatus:
+    """What was done there so far.
 
     Raises:
         StoreError: there is no store, or nothing was worked on there yet.

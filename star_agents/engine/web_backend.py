@@ -23,6 +23,7 @@ from star_agents.engine.live_status import status_of
 from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
 from star_agents.observe.logs.feed import LogFeed, LogReader
+from star_agents.observe.status import State, Status
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.web.backend import NotNow
@@ -36,8 +37,8 @@ QUEUE_RETRY_S = 60.0
 class Standing:
     """How the daemon stands. It alone writes this."""
 
-    state: str = "starting"
-    """``starting``, ``ready``, ``draining`` or ``stopped``; a line that is ready may be paused."""
+    state: State = "starting"
+    """A line that is ready may be paused, which is no state of this."""
     config_problems: tuple[Problem, ...] = ()
     """Why agents.yaml as it lies there is not in force."""
     drains_until: float = math.inf
@@ -125,17 +126,18 @@ class Desk:
 
     # State
 
-    async def status(self) -> Mapping[str, Any]:
+    async def status(self) -> Status:
         """What the daemon is doing, for `GET /v1/status`."""
-        return {
-            "version": __version__,
-            "state": self._state(),
-            "pid": os.getpid(),
-            "config_problems": [str(problem) for problem in self.standing.config_problems],
-            **await status_of(self.line, self.accounts, self.insights, self.readers),
-        }
+        of_the_line: dict[str, Any] = vars(await status_of(self.line, self.accounts, self.insights, self.readers))
+        return Status(
+            **of_the_line,
+            version=__version__,
+            state=self._state(),
+            pid=os.getpid(),
+            config_problems=[str(problem) for problem in self.standing.config_problems],
+        )
 
-    async def pause(self) -> str:
+    async def pause(self) -> State:
         """Take no seed from the queue until somebody resumes it."""
         self._refuse_while_draining()
         if not self.line.is_paused:
@@ -143,7 +145,7 @@ class Desk:
             self.line.bus.publish(StateChanged(state="paused", detail="seeds in hand are finished, none is taken"))
         return self._state()
 
-    async def resume(self) -> str:
+    async def resume(self) -> State:
         """Take seeds from the queue again."""
         self._refuse_while_draining()
         was_paused = self.line.is_paused
@@ -188,7 +190,7 @@ class Desk:
         """The log from now on."""
         return self.log.follow(level=level)
 
-    def _state(self) -> str:
+    def _state(self) -> State:
         return "paused" if self.standing.state == "ready" and self.line.is_paused else self.standing.state
 
     def _refuse_while_draining(self) -> None:

@@ -8,7 +8,7 @@ The left side of the pipe runs in the daemon and loads no torch; the right side 
 transformers.
 """
 
-from star_agents.scoring.facts import ModelFacts, ScorerFacts, ScorerStats
+from star_agents.scoring.facts import ModelFacts, ScorerFacts
 from star_agents.scoring.scorer import Scorer
 
-__all__ = ["ModelFacts", "Scorer", "ScorerFacts", "ScorerStats"]
+__all__ = ["ModelFacts", "Scorer", "ScorerFacts"]

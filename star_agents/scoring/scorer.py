@@ -20,9 +20,10 @@ from anyio.abc import TaskGroup
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
+from star_agents.observe.status import ScorerState
 from star_agents.records import Sample, Score
 from star_agents.scoring.backlog import CPU, GPU, Backlog, Call, Item, Portion, Run, Work
-from star_agents.scoring.facts import ScorerFacts, ScorerStats
+from star_agents.scoring.facts import ScorerFacts
 from star_agents.scoring.hangs import USUAL, Limits
 from star_agents.scoring.process import WORKER, Sleep
 from star_agents.scoring.supervisor import Poison, Supervisor
@@ -133,13 +134,15 @@ class Scorer:
             raise ScorerError("the scorer is not running: enter it first (`async with Scorer(...)`)")
         return self._supervisors[0].facts
 
-    def stats(self) -> ScorerStats:
+    def stats(self) -> ScorerState:
         """How it is doing, now and since it was entered."""
         usages = [supervisor.usage for supervisor in self._supervisors]
         tokens, rows = sum(usage.tokens for usage in usages), sum(usage.rows for usage in usages)
         oldest = self._backlog.oldest
-        return ScorerStats(
-            workers=len(self.pids),
+        workers = len(self.pids)
+        each = workers / self._busy if self._busy else 0.0
+        return ScorerState(
+            workers=workers,
             waiting=self._backlog.items,
             oldest_seconds=0.0 if oldest is None else time.monotonic() - oldest,
             answered=self._answered,
@@ -150,6 +153,8 @@ class Scorer:
             gpu_memory=sum(usage.gpu_memory for usage in usages),
             deaths=sum(supervisor.deaths for supervisor in self._supervisors),
             troubles=tuple(self._troubles),
+            answered_per_second=self._answered * each,
+            tokens_per_second=tokens * each,
         )
 
     @property

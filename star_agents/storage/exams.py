@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from star_agents.observe.status import Exams, JudgeExam, Referee
 from star_agents.records import Flat
 from star_agents.storage.sql import execute
 from star_agents.storage.tallies import Tallies
@@ -50,18 +51,32 @@ def exams(connection: sqlite3.Connection) -> dict[int, ExamsInForce]:
     return {int(key.removeprefix(_KEY)): ExamsInForce.from_dict(from_json(value)) for key, value in rows}
 
 
-def referee_facts(tallies: Tallies, exams: Mapping[int, ExamsInForce]) -> dict[str, Any]:
+def referee_facts(tallies: Tallies, exams: Mapping[int, ExamsInForce]) -> Referee:
     """What the referees said in numbers, and under ``exam`` how they did in the newest one; ``None`` before it."""
-    return {
-        "verdicts": tallies.verdicts,
-        "wins": tallies.wins,
-        "losses": tallies.losses,
-        "ties": tallies.ties,
-        "won_by_tie": tallies.won_by_tie,
-        "without_verdict": tallies.without_verdict,
-        "both_orders": tallies.both_orders,
-        "agree": tallies.agree,
-        "agreement": tallies.agreement,
-        "unreadable": tallies.unreadable,
-        "exam": exams[max(exams)].to_dict() if exams else None,
-    }
+    return Referee(
+        verdicts=tallies.verdicts,
+        wins=tallies.wins,
+        losses=tallies.losses,
+        ties=tallies.ties,
+        won_by_tie=tallies.won_by_tie,
+        without_verdict=tallies.without_verdict,
+        both_orders=tallies.both_orders,
+        agree=tallies.agree,
+        agreement=tallies.agreement,
+        unreadable=tallies.unreadable,
+        exam=_exams_told(exams[max(exams)]) if exams else None,
+    )
+
+
+def _exams_told(exams: ExamsInForce) -> Exams:
+    """As it is told; stores of before say less of a judge."""
+    return Exams(
+        mode=exams.mode,
+        judges={name: JudgeExam(**_needed(one)) for name, one in exams.judges.items()},
+        not_examined=exams.not_examined,
+    )
+
+
+def _needed(judge: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = {name: judge[name] for name in JudgeExam.__annotations__ if name in judge}
+    return {"needs": f"{judge['needed']} are needed", **known}

@@ -1,17 +1,16 @@
-"""What recipes did and their pools learned, as plain data: for status, summary and report alike. Pure."""
+"""What recipes did and their pools learned: for status, summary and report alike. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
+from star_agents.observe.status import Arm, Measured, Pool, RecipeState
 from star_agents.storage.recipe_tallies import ArmTally, MeasureTally, RecipeTally
 
 STAR = "star"
 
 
-def recipe_facts(recipes: Sequence[RecipeTally]) -> dict[str, Any]:
+def recipe_facts(recipes: Sequence[RecipeTally]) -> dict[str, RecipeState]:
     """By name: those of the chain in its order, then others."""
     return {one.name: _recipe(one) for one in recipes}
 
@@ -31,46 +30,46 @@ def ends_in_words(counts: Mapping[str, int], recipes: Collection[str], *, aside:
 
 def pool_facts(
     probabilities: Mapping[str, Mapping[str, float]], tallies: Mapping[str, Mapping[str, ArmTally]]
-) -> dict[str, Any]:
+) -> dict[str, Pool]:
     """Every pool that is or was drawn from, Star's pairs aside; an arm that is gone has no probability."""
     nothing = ArmTally()
-    told: dict[str, Any] = {}
+    told: dict[str, Pool] = {}
     for pool in dict.fromkeys((*probabilities, *tallies)):
         drawn, now = tallies.get(pool, {}), probabilities.get(pool, {})
         arms = {arm: (now.get(arm), drawn.get(arm, nothing)) for arm in dict.fromkeys((*now, *drawn))}
-        told[pool] = {
-            "arms": {
-                arm: {
-                    "probability": probability,
-                    "draws": one.draws,
-                    "rewards": one.rewards,
-                    "mean_reward": one.mean_reward,
-                }
+        told[pool] = Pool(
+            arms={
+                arm: Arm(probability=probability, draws=one.draws, rewards=one.rewards, mean_reward=one.mean_reward)
                 for arm, (probability, one) in arms.items()
             }
-        }
+        )
     return told
 
 
-def _recipe(recipe: RecipeTally) -> dict[str, Any]:
+def _recipe(recipe: RecipeTally) -> RecipeState:
     """What a recipe did, and its measures in the order in which it declares them."""
-    return {
-        "takes": list(recipe.takes),
-        "in_chain": recipe.in_chain,
-        "outcomes": {kind: recipe.outcomes.get(kind, 0) for kind in ("kept", "base", "dropped")},
-        "rows": dict(recipe.rows),
-        "children": recipe.children,
-        "trials": sum(recipe.trials.values()),
-        "failed_trials": {kind: n for kind, n in recipe.trials.items() if kind},
-        "measures": {one.measure.name: _measure(one) for one in recipe.measures},
-    }
+    return RecipeState(
+        takes=recipe.takes,
+        in_chain=recipe.in_chain,
+        outcomes={kind: recipe.outcomes.get(kind, 0) for kind in ("kept", "base", "dropped")},
+        rows=dict(recipe.rows),
+        children=recipe.children,
+        trials=sum(recipe.trials.values()),
+        failed_trials={kind: n for kind, n in recipe.trials.items() if kind},
+        measures={one.measure.name: _measured(one) for one in recipe.measures},
+    )
 
 
-def _measure(tally: MeasureTally) -> dict[str, Any]:
-    return {
-        **asdict(tally.measure),
-        "values": tally.n,
-        "mean": tally.mean,
-        "sum": tally.total,
-        "histogram": list(tally.histogram),
-    }
+def _measured(tally: MeasureTally) -> Measured:
+    measure = tally.measure
+    return Measured(
+        name=measure.name,
+        low=measure.low,
+        high=measure.high,
+        better=measure.better,
+        what=measure.what,
+        values=tally.n,
+        mean=tally.mean,
+        sum=tally.total,
+        histogram=tally.histogram,
+    )

@@ -170,18 +170,6 @@ class OpenWork(NamedTuple):
     """Seeds that wait for a recipe which is not in the chain."""
 
 
-class StoreStats(NamedTuple):
-    """How a store's writer does."""
-
-    commits: int
-    """Transactions so far."""
-    commit_seconds: float
-    """Time in them, syncing to disk included."""
-    file_bytes: int
-    wal_bytes: int
-    """Size of the write-ahead log; it is used anew from its beginning and shrinks only at the end."""
-
-
 class Quarantined(NamedTuple):
     """A seed that is not worked any more, because the process died with it in hand too often."""
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 import anyio
 
 from star_agents.errors import ScorerError, StarAgentsError, StoreError
+from star_agents.observe.status import StoreState
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Declaration, Outcome, Reply, Seed
 from star_agents.records.failures import FailureCount, Tried
@@ -39,7 +40,6 @@ from star_agents.storage.rows import (
     Quarantined,
     RevisionRow,
     Spend,
-    StoreStats,
     Taken,
 )
 from star_agents.storage.run_scope import RunSeeds
@@ -317,10 +317,10 @@ class Store:
         """Set a fact, whatever it was before."""
         await self._writer.run(partial(ledger.set_fact, key=key, value=value))
 
-    def stats(self) -> StoreStats:
+    def stats(self) -> StoreState:
         """How the writer does, and how large the files are."""
         path = self._writer.path
-        return StoreStats(
+        return StoreState(
             commits=self._writer.commits,
             commit_seconds=self._writer.commit_seconds,
             file_bytes=_size(path),

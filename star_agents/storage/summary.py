@@ -10,6 +10,7 @@ from typing import Any
 
 from star_agents import __version__
 from star_agents.config.kept import config_in_sections
+from star_agents.observe.status import plain
 from star_agents.records import PAIRS
 from star_agents.storage.exams import referee_facts
 from star_agents.storage.migrations import scripts
@@ -73,13 +74,13 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
             "usd_per_improved": per(counts.cost_usd, counts.kept),
         },
         "agents": {usage.agent: asdict(usage) for usage in reader.agent_usage()},
-        "referee": referee_facts(tallies, reader.exams()),
+        "referee": plain(referee_facts(tallies, reader.exams())),
         "pairs": {
             name: _pair_summary(pairs.get(name, PairTally()), start.get(name), now.get(name))
             for name in sorted({*pairs, *now})
         },
-        "recipes": recipe_facts(tallies.recipes),
-        "pools": pool_facts(probabilities_in_force(pools, tallies.recipes), tallies.pools),
+        "recipes": plain(recipe_facts(tallies.recipes)),
+        "pools": plain(pool_facts(probabilities_in_force(pools, tallies.recipes), tallies.pools)),
         "failures": [one.to_dict() for one in tallies.failures],
         "selection": config.get("star", {}).get("selection"),
         "policy": config.get("evolution", {}).get("policy"),

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from aiohttp import web
 
+from star_agents.observe.status import State, Status
+
 Plain = Mapping[str, Any]
 
 
@@ -121,11 +123,11 @@ class Backend(Protocol):
 
     # State
 
-    async def status(self) -> Plain:
+    async def status(self) -> Status:
         """Everything that is going on."""
         ...
 
-    async def pause(self) -> str:
+    async def pause(self) -> State:
         """Take no further seed from the queue; returns the state.
 
         Raises:
@@ -133,7 +135,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def resume(self) -> str:
+    async def resume(self) -> State:
         """Take seeds from the queue again; returns the state. Raises as ``pause`` does."""
         ...
 

@@ -30,8 +30,9 @@ from star_agents.events import (
     SeedsAdded,
     SeedsRejected,
 )
+from star_agents.observe.status import Status
 from star_agents.web.recipe_metrics import recipe_families
-from star_agents.web.status_metrics import PREFIX, Status, configured_agents, configured_pairs, families
+from star_agents.web.status_metrics import PREFIX, configured_agents, configured_pairs, families
 
 CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
 SEED_SECONDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -103,12 +104,10 @@ class Metrics:
 
     def _forget_the_gone(self, status: Status) -> None:
         agents, pairs = configured_agents(status), configured_pairs(status)
-        if agents is not None:
-            self._calls.forget_all_but(agents)
-        if pairs is not None:
-            for pair in self._drawn - pairs:
-                self._draws.remove_by_labels({"pair": pair})
-            self._drawn &= pairs
+        self._calls.forget_all_but(agents)
+        for pair in self._drawn - pairs:
+            self._draws.remove_by_labels({"pair": pair})
+        self._drawn &= pairs
 
 
 class _Seeds:

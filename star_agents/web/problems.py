@@ -26,11 +26,11 @@ _log = logging.getLogger("star_agents.web")
 
 
 def to_json(data: Any) -> bytes:
-    """Plain data as JSON on one line."""
+    """Plain data, or the values of dataclasses, as JSON on one line."""
     try:
         return orjson.dumps(data)
     except TypeError:  # half a surrogate pair in what a provider or a client said
-        return json.dumps(data, separators=(",", ":")).encode()
+        return json.dumps(data, separators=(",", ":"), default=vars).encode()
 
 
 def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from star_agents.observe.status import Status
 from star_agents.web import dataset, replies, schemas, seeds, session, state, stories, stream
 from star_agents.web.openapi import get_document
 from star_agents.web.page_files import get_asset, get_page
@@ -79,7 +80,7 @@ ROUTES = (
         path="/v1/status",
         handler=state.get_status,
         summary="Everything in numbers.",
-        answer=replies.Status,
+        answer=Status,
         errors=(503,),
     ),
     Route(

@@ -6,16 +6,19 @@ lines of text, as Kubernetes writes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
 from star_agents.errors import UsageError
+from star_agents.observe.status import PairCost
 from star_agents.records import PAIRS
+from star_agents.web import replies
 from star_agents.web.backend import BACKEND
 from star_agents.web.problems import answer
 from star_agents.web.schemas import LogsQuery, Nothing
+
+_NOTHING = PairCost(candidates=0, wins=0, usd=0.0, candidates_of_unknown_cost=0, usd_per_win=None)
 
 
 async def get_status(request: web.Request, _: Nothing) -> web.Response:
@@ -25,21 +28,19 @@ async def get_status(request: web.Request, _: Nothing) -> web.Response:
 
 async def get_agents(request: web.Request, _: Nothing) -> web.Response:
     """How each agent is doing."""
-    return answer({"agents": (await request.app[BACKEND].status())["agents"]})
+    return answer({"agents": (await request.app[BACKEND].status()).agents})
 
 
 async def get_pairs(request: web.Request, _: Nothing) -> web.Response:
     """Each pair's probability, what it did for the finished seeds, and for how much."""
     status = await request.app[BACKEND].status()
-    probabilities: Mapping[str, float] = status["pairs"]
-    costs: Mapping[str, Mapping[str, Any]] = status["pair_costs"]
-    names = [*probabilities, *(name for name in costs if name not in probabilities)]
-    return answer({"pairs": {name: _pair(probabilities.get(name), costs.get(name)) for name in names}})
+    names = dict.fromkeys((*status.pairs, *status.pair_costs))
+    pairs = {name: _pair(status.pairs.get(name), status.pair_costs.get(name, _NOTHING)) for name in names}
+    return answer({"pairs": pairs})
 
 
-def _pair(probability: float | None, cost: Mapping[str, Any] | None) -> dict[str, Any]:
-    nothing = {"candidates": 0, "wins": 0, "usd": 0.0, "candidates_of_unknown_cost": 0, "usd_per_win": None}
-    return {"probability": probability, **nothing, **(cost or {})}
+def _pair(probability: float | None, cost: PairCost) -> replies.Pair:
+    return replies.Pair(probability=probability, **vars(cost))
 
 
 async def get_curve(request: web.Request, _: Nothing) -> web.Response:

@@ -7,79 +7,101 @@ pairs and budgets: what agents.yaml no longer has drops out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from prometheus_client import Metric
+
+from star_agents.observe.status import Agent, AgentAtWork, BudgetState, PairCost, ScorerState, Status
 
 PREFIX = "star_agents_"
 STATES = ("starting", "ready", "paused", "draining")
 _BREAKERS = ("closed", "open", "half_open")
 
 Kind = Literal["counter", "gauge"]
-Status = Mapping[str, Any]
+T = TypeVar("T")
 Row = tuple[Mapping[str, str], float | None]
 """Labels and value; ``None``: not known, and so no sample."""
 
 
-class Reading(NamedTuple):
-    """A metric that is one number of the snapshot."""
+class Reading(NamedTuple, Generic[T]):
+    """A metric that is one number of a part of the snapshot."""
 
     kind: Kind
     name: str
     text: str
-    path: str
-    """Keys, joined by dots."""
+    read: Callable[[T], float | None]
 
 
-_NUMBERS = (
-    Reading("gauge", "start_time_seconds", "When the daemon started, in seconds since 1970.", "started_at"),
-    Reading("counter", "cost_usd", "US dollars that answered calls cost, where the price is known.", "cost.usd"),
-    Reading("counter", "unpriced_calls", "Answered calls whose price nobody knows.", "cost.calls_of_unknown_price"),
-    Reading("gauge", "calls_pending", "Calls sent whose answer is not recorded yet.", "calls.pending"),
+_NUMBERS: tuple[Reading[Status], ...] = (
+    Reading("gauge", "start_time_seconds", "When the daemon started, in seconds since 1970.", lambda it: it.started_at),
     Reading(
-        "gauge", "calls_maybe_paid_twice", "Calls sent again after a kill took the answer.", "calls.maybe_paid_twice"
+        "counter", "cost_usd", "US dollars that answered calls cost, where the price is known.", lambda it: it.cost.usd
     ),
-    Reading("counter", "referee_both_orders", "Votes given in both orders.", "referee.both_orders"),
-    Reading("counter", "referee_agreements", "Votes in which both orders said the same.", "referee.agree"),
-    Reading("counter", "referee_unreadable", "Votes with a reply that held no verdict.", "referee.unreadable"),
-    Reading("gauge", "memory_items", "Instructions in the memory bank.", "memory.size"),
-    Reading("counter", "memory_draws", "Draws of pairs, one for each seed that is worked.", "memory.draws"),
-    Reading("counter", "memory_hits", "Draws in which the memory bank proposed a pair.", "memory.hits"),
-    Reading("gauge", "scorer_workers", "Scorer processes that run.", "scorer.workers"),
-    Reading("gauge", "scorer_waiting_samples", "Samples that wait for the scorer.", "scorer.waiting"),
-    Reading("gauge", "scorer_oldest_wait_seconds", "Age of the oldest that waits.", "scorer.oldest_seconds"),
-    Reading("counter", "scorer_samples", "Samples scored and texts embedded.", "scorer.answered"),
-    Reading("counter", "scorer_tokens", "Tokens that went through the scorer models.", "scorer.tokens"),
-    Reading("counter", "scorer_deaths", "Scorer processes that died or hung and were replaced.", "scorer.deaths"),
-    Reading("counter", "scorer_busy_seconds", "Time in requests, over all processes.", "scorer.busy_seconds"),
-    Reading("gauge", "scorer_pack_fill_ratio", "Tokens per row of the packs.", "scorer.pack_fill"),
-    Reading("gauge", "scorer_memory_peak_bytes", "Main memory of the processes at the most.", "scorer.memory"),
-    Reading("gauge", "scorer_gpu_memory_peak_bytes", "GPU memory of the processes at the most.", "scorer.gpu_memory"),
-    Reading("gauge", "store_wal_bytes", "Size of the store's write-ahead log.", "store.wal_bytes"),
-    Reading("gauge", "store_file_bytes", "Size of the store's file.", "store.file_bytes"),
-    Reading("gauge", "config_revision", "Revision of agents.yaml that is in force.", "revision"),
-)
-_OF_AN_AGENT = (
-    Reading("counter", "agent_cost_usd", "US dollars that the agent's answered calls cost.", "usd"),
-    Reading("gauge", "agent_in_flight_calls", "Calls that the agent works on.", "in_flight"),
-    Reading("gauge", "agent_queued_calls", "Calls that wait for the agent.", "queued"),
     Reading(
-        "counter", "agent_candidates", "Candidates of pairs that the agent is part of, base pairs aside.", "candidates"
+        "counter",
+        "unpriced_calls",
+        "Answered calls whose price nobody knows.",
+        lambda it: it.cost.calls_of_unknown_price,
     ),
-    Reading("counter", "agent_wins", "Those of its candidates that were chosen.", "wins"),
+    Reading("gauge", "calls_pending", "Calls sent whose answer is not recorded yet.", lambda it: it.calls.pending),
+    Reading(
+        "gauge",
+        "calls_maybe_paid_twice",
+        "Calls sent again after a kill took the answer.",
+        lambda it: it.calls.maybe_paid_twice,
+    ),
+    Reading("counter", "referee_both_orders", "Votes given in both orders.", lambda it: it.referee.both_orders),
+    Reading("counter", "referee_agreements", "Votes in which both orders said the same.", lambda it: it.referee.agree),
+    Reading(
+        "counter", "referee_unreadable", "Votes with a reply that held no verdict.", lambda it: it.referee.unreadable
+    ),
+    Reading("gauge", "memory_items", "Instructions in the memory bank.", lambda it: it.memory.size),
+    Reading("counter", "memory_draws", "Draws of pairs, one for each seed that is worked.", lambda it: it.memory.draws),
+    Reading("counter", "memory_hits", "Draws in which the memory bank proposed a pair.", lambda it: it.memory.hits),
+    Reading("gauge", "store_wal_bytes", "Size of the store's write-ahead log.", lambda it: it.store.wal_bytes),
+    Reading("gauge", "store_file_bytes", "Size of the store's file.", lambda it: it.store.file_bytes),
+    Reading("gauge", "config_revision", "Revision of agents.yaml that is in force.", lambda it: it.revision),
 )
-_OF_A_PAIR = (
-    Reading("counter", "pair_candidates", "Candidates that the pair wrote.", "candidates"),
-    Reading("counter", "pair_wins", "Candidates of the pair that were chosen.", "wins"),
-    Reading("counter", "pair_cost_usd", "US dollars that the pair's candidates cost, where known.", "usd"),
+_OF_THE_SCORER: tuple[Reading[ScorerState], ...] = (
+    Reading("gauge", "scorer_workers", "Scorer processes that run.", lambda it: it.workers),
+    Reading("gauge", "scorer_waiting_samples", "Samples that wait for the scorer.", lambda it: it.waiting),
+    Reading("gauge", "scorer_oldest_wait_seconds", "Age of the oldest that waits.", lambda it: it.oldest_seconds),
+    Reading("counter", "scorer_samples", "Samples scored and texts embedded.", lambda it: it.answered),
+    Reading("counter", "scorer_tokens", "Tokens that went through the scorer models.", lambda it: it.tokens),
+    Reading("counter", "scorer_deaths", "Scorer processes that died or hung and were replaced.", lambda it: it.deaths),
+    Reading("counter", "scorer_busy_seconds", "Time in requests, over all processes.", lambda it: it.busy_seconds),
+    Reading("gauge", "scorer_pack_fill_ratio", "Tokens per row of the packs.", lambda it: it.pack_fill),
+    Reading("gauge", "scorer_memory_peak_bytes", "Main memory of the processes at the most.", lambda it: it.memory),
+    Reading(
+        "gauge", "scorer_gpu_memory_peak_bytes", "GPU memory of the processes at the most.", lambda it: it.gpu_memory
+    ),
+)
+_OF_AN_AGENT: tuple[Reading[Agent], ...] = (
+    Reading("counter", "agent_cost_usd", "US dollars that the agent's answered calls cost.", lambda it: it.usd),
+    Reading(
+        "counter",
+        "agent_candidates",
+        "Candidates of pairs that the agent is part of, base pairs aside.",
+        lambda it: it.candidates,
+    ),
+    Reading("counter", "agent_wins", "Those of its candidates that were chosen.", lambda it: it.wins),
+)
+_OF_AN_AGENT_AT_WORK: tuple[Reading[AgentAtWork], ...] = (
+    Reading("gauge", "agent_in_flight_calls", "Calls that the agent works on.", lambda it: it.in_flight),
+    Reading("gauge", "agent_queued_calls", "Calls that wait for the agent.", lambda it: it.queued),
+)
+_OF_A_PAIR: tuple[Reading[PairCost], ...] = (
+    Reading("counter", "pair_candidates", "Candidates that the pair wrote.", lambda it: it.candidates),
+    Reading("counter", "pair_wins", "Candidates of the pair that were chosen.", lambda it: it.wins),
+    Reading("counter", "pair_cost_usd", "US dollars that the pair's candidates cost, where known.", lambda it: it.usd),
 )
 _UNITS = ("usd", "calls", "tokens")
-_OF_A_BUDGET = {
+_OF_A_BUDGET: Mapping[str, tuple[Reading[BudgetState], ...]] = {
     unit: (
-        Reading("gauge", f"budget_limit_{unit}", "What may be spent.", "limit"),
-        Reading("gauge", f"budget_spent_{unit}", "What is spent.", "spent"),
-        Reading("gauge", f"budget_reserved_{unit}", "What calls in flight may still take.", "reserved"),
+        Reading("gauge", f"budget_limit_{unit}", "What may be spent.", lambda it: it.limit),
+        Reading("gauge", f"budget_spent_{unit}", "What is spent.", lambda it: it.spent),
+        Reading("gauge", f"budget_reserved_{unit}", "What calls in flight may still take.", lambda it: it.reserved),
     )
     for unit in _UNITS
 }
@@ -87,15 +109,15 @@ _OF_A_BUDGET = {
 
 def families(status: Status) -> Iterator[Metric]:
     """Every metric of a snapshot (what `GET /v1/status` answers)."""
-    for number in _NUMBERS:
-        yield family(number.kind, number.name, number.text, [({}, _at(status, number.path))])
+    yield from readings(_NUMBERS, [({}, status)])
+    yield from readings(_OF_THE_SCORER, [] if status.scorer is None else [({}, status.scorer)])
     yield from _line(status)
     yield from _agents(status)
     yield from _pairs(status)
-    budgets = [({"budget": budget["key"]}, budget) for budget in status.get("budgets", ())]
+    budgets = [({"budget": budget.key}, budget) for budget in status.budgets]
     for unit, of_a_budget in _OF_A_BUDGET.items():
-        yield from readings(of_a_budget, [(label, budget) for label, budget in budgets if budget["unit"] == unit])
-    reached = [(label, float(bool(budget["reached"]))) for label, budget in budgets]
+        yield from readings(of_a_budget, [(label, budget) for label, budget in budgets if budget.unit == unit])
+    reached = [(label, float(bool(budget.reached))) for label, budget in budgets]
     yield family("gauge", "budget_reached", "1 where a call was refused for want of this budget.", reached)
     yield _verdicts(status)
     yield from _failures(status)
@@ -104,37 +126,36 @@ def families(status: Status) -> Iterator[Metric]:
 
 
 def _line(status: Status) -> Iterator[Metric]:
-    state, seeds = status.get("state"), status.get("seeds", {})
-    yield family("gauge", "state", "1 for the state that the daemon is in.", _one_hot("state", STATES, state))
-    open_ones = [({"state": name}, seeds.get(name)) for name in ("waiting", "stranded", "working", "quarantined")]
-    yield family("gauge", "seeds", "Seeds that have no outcome yet.", open_ones)
-    ends = [({"outcome": name}, seeds.get(name)) for name in ("kept", "base", "dropped")]
-    yield family("counter", "outcomes", "Outcomes committed, by what became of the seed.", ends)
-    if "waiting_for" in status:
-        text = "1 while an outage, a budget or a pause keeps the line from taking seeds."
-        yield family("gauge", "line_resting", text, [({}, float(status["waiting_for"] is not None))])
-    if "config_problems" in status:
-        text = "1 where agents.yaml as it stands is in force, 0 where its last edit cannot be used."
-        yield family("gauge", "config_last_reload_success", text, [({}, float(not status["config_problems"]))])
-    troubles = _at(status, "scorer.troubles")
-    if troubles is not None:
+    seeds = status.seeds
+    yield family("gauge", "state", "1 for the state that the daemon is in.", _one_hot("state", STATES, status.state))
+    open_ones = {name: getattr(seeds, name) for name in ("waiting", "stranded", "working", "quarantined")}
+    yield family("gauge", "seeds", "Seeds that have no outcome yet.", _labelled("state", open_ones))
+    ends = {"kept": seeds.kept, "base": seeds.base, "dropped": seeds.dropped}
+    yield family("counter", "outcomes", "Outcomes committed, by what became of the seed.", _labelled("outcome", ends))
+    text = "1 while an outage, a budget or a pause keeps the line from taking seeds."
+    yield family("gauge", "line_resting", text, [({}, float(status.waiting_for is not None))])
+    text = "1 where agents.yaml as it stands is in force, 0 where its last edit cannot be used."
+    yield family("gauge", "config_last_reload_success", text, [({}, float(not status.config_problems))])
+    if status.scorer is not None:
         text = "Scorer processes that are missing."
-        yield family("gauge", "scorer_troubles", text, [({}, float(len(troubles)))])
+        yield family("gauge", "scorer_troubles", text, [({}, float(len(status.scorer.troubles)))])
 
 
 def _agents(status: Status) -> Iterator[Metric]:
     known = configured_agents(status)
-    agents = [(name, told) for name, told in status.get("agents", {}).items() if known is None or name in known]
-    yield from readings(_OF_AN_AGENT, [({"agent": name}, told) for name, told in agents])
-    up, limits, deployments = [], [], []
-    for name, told in agents:
-        if "deployments" not in told:
-            continue
-        label = {"agent": name}
-        breakers = [one["breaker"] for one in told["deployments"]]
-        up.append((label, float(not told["is_down"])))
-        limits.append((label, float(sum(one["limit"] for one in told["deployments"]))))
-        deployments += [({**label, "state": state}, float(breakers.count(state))) for state in _BREAKERS]
+    agents: list[tuple[Mapping[str, str], Agent]] = [
+        ({"agent": name}, one) for name, one in status.agents.items() if name in known
+    ]
+    at_work = [(label, one) for label, one in agents if isinstance(one, AgentAtWork)]
+    yield from readings(_OF_AN_AGENT, agents)
+    yield from readings(_OF_AN_AGENT_AT_WORK, at_work)
+    up = [(label, float(not one.is_down)) for label, one in at_work]
+    limits = [(label, float(sum(each.limit for each in one.deployments))) for label, one in at_work]
+    deployments = [
+        ({**label, "state": state}, float(sum(each.breaker == state for each in one.deployments)))
+        for label, one in at_work
+        for state in _BREAKERS
+    ]
     yield family("gauge", "agent_up", "1 where some deployment of the agent takes calls.", up)
     yield family("gauge", "agent_call_limit", "Calls that the agent may have in flight at the moment.", limits)
     yield family("gauge", "agent_deployments", "Deployments by the state of their breaker.", deployments)
@@ -142,30 +163,25 @@ def _agents(status: Status) -> Iterator[Metric]:
 
 def _pairs(status: Status) -> Iterator[Metric]:
     known = configured_pairs(status)
-    costs = status.get("pair_costs", {}).items()
-    told = [({"pair": name}, cost) for name, cost in costs if known is None or name in known]
-    yield from readings(_OF_A_PAIR, told)
-    rows = [({"pair": name}, value) for name, value in status.get("pairs", {}).items()]
-    yield family("gauge", "pair_probability", "Probability with which the pair is drawn (Eq. 8).", rows)
+    yield from readings(_OF_A_PAIR, [({"pair": name}, one) for name, one in status.pair_costs.items() if name in known])
+    text = "Probability with which the pair is drawn (Eq. 8)."
+    yield family("gauge", "pair_probability", text, _labelled("pair", status.pairs))
 
 
-def configured_agents(status: Status) -> frozenset[str] | None:
-    """The agents of agents.yaml; ``None`` where the snapshot does not tell them."""
-    agents = _at(status, "config.agents")
-    return None if agents is None else frozenset(agents)
+def configured_agents(status: Status) -> frozenset[str]:
+    """The agents of agents.yaml."""
+    return frozenset(status.config.agents)
 
 
-def configured_pairs(status: Status) -> frozenset[str] | None:
-    """The pairs of agents.yaml, base pairs included; ``None`` where the snapshot does not tell them."""
-    pairs = _at(status, "config.pairs")
-    return None if pairs is None else frozenset((*pairs, *status["config"].get("base_pairs", ())))
+def configured_pairs(status: Status) -> frozenset[str]:
+    """The pairs of agents.yaml, base pairs included."""
+    return frozenset((*status.config.pairs, *status.config.base_pairs))
 
 
 def _verdicts(status: Status) -> Metric:
-    referee = status.get("referee") or {}
-    ends = {"win": "wins", "tie": "ties", "loss": "losses"}
-    rows = [({"outcome": outcome}, referee.get(key)) for outcome, key in ends.items()]
-    return family("counter", "referee_verdicts", "Verdicts on a candidate against the base.", rows)
+    ends = {"win": status.referee.wins, "tie": status.referee.ties, "loss": status.referee.losses}
+    text = "Verdicts on a candidate against the base."
+    return family("counter", "referee_verdicts", text, _labelled("outcome", ends))
 
 
 def _failures(status: Status) -> Iterator[Metric]:
@@ -173,50 +189,47 @@ def _failures(status: Status) -> Iterator[Metric]:
     known = configured_agents(status)
     tries: dict[tuple[str, str], int] = {}
     failures: dict[tuple[str, str], int] = {}
-    for one in status.get("failures", ()):
-        key = (one["part"], one["name"])
-        if known is None or one["part"] in ("scorer", "embedder") or one["name"] in known:
-            tries[key] = one["tries"]
-            failures[key] = failures.get(key, 0) + one["failures"]
+    for one in status.failures:
+        key = (one.part, one.name)
+        if one.part in ("scorer", "embedder") or one.name in known:
+            tries[key] = one.tries
+            failures[key] = failures.get(key, 0) + one.failures
     text = "Calls, votes, samples and vectors that failed and were done without."
     rows = [({"part": part, "agent": name}, float(n)) for (part, name), n in failures.items()]
     yield family("counter", "tolerated_failures", text, rows)
     text = "What was asked of the same parts, whatever came of it; told once something failed."
     rows = [({"part": part, "agent": name}, float(n)) for (part, name), n in tries.items()]
     yield family("counter", "tolerated_failure_tries", text, rows)
-    if "held_because" in status:
-        text = "1 while failures beyond failure_limits keep the line from taking seeds."
-        yield family("gauge", "failure_hold", text, [({}, float(bool(status["held_because"])))])
+    text = "1 while failures beyond failure_limits keep the line from taking seeds."
+    yield family("gauge", "failure_hold", text, [({}, float(bool(status.held_because)))])
 
 
 def _gaps(status: Status) -> Metric:
     """A histogram without a sum: gaps may be negative, and then a sum is no counter (OpenMetrics 1.0, Histogram)."""
     metric = Metric(f"{PREFIX}ifd_gap", "IFD_small - IFD_large of candidates (numerator of Eq. 5).", "histogram")
-    gaps: Status = status.get("gaps") or {}
-    for outcome, key in (("chosen", "chosen"), ("other", "others")):
-        below, bins = 0, gaps.get(key, ())
+    gaps = status.gaps
+    for outcome, bins in (("chosen", gaps.chosen), ("other", gaps.others)):
+        below = 0
         for number, count in enumerate(bins, 1):
             below += count
             # The last bin holds everything above it too.
-            edge = "+Inf" if number == len(bins) else str(round(gaps["low"] + number * gaps["width"], 9))
+            edge = "+Inf" if number == len(bins) else str(round(gaps.low + number * gaps.width, 9))
             metric.add_sample(f"{PREFIX}ifd_gap_bucket", {"outcome": outcome, "le": edge}, float(below))
     return metric
 
 
 def _commits(status: Status) -> Metric:
-    name, store = f"{PREFIX}store_commit_duration_seconds", status.get("store")
+    name = f"{PREFIX}store_commit_duration_seconds"
     metric = Metric(name, "Transactions of the store and the time that they took.", "summary")
-    if store:
-        metric.add_sample(f"{name}_count", {}, float(store["commits"]))
-        metric.add_sample(f"{name}_sum", {}, float(store["commit_seconds"]))
+    metric.add_sample(f"{name}_count", {}, float(status.store.commits))
+    metric.add_sample(f"{name}_sum", {}, float(status.store.commit_seconds))
     return metric
 
 
-def readings(wanted: Sequence[Reading], told: Sequence[tuple[Mapping[str, str], Status]]) -> Iterator[Metric]:
+def readings(wanted: Sequence[Reading[T]], told: Sequence[tuple[Mapping[str, str], T]]) -> Iterator[Metric]:
     """A metric for each reading, with a sample for each thing that is told of."""
     for one in wanted:
-        rows = [(labels, _at(values, one.path)) for labels, values in told]
-        yield family(one.kind, one.name, one.text, rows)
+        yield family(one.kind, one.name, one.text, [(labels, one.read(values)) for labels, values in told])
 
 
 def family(kind: Kind, name: str, text: str, rows: Iterable[Row]) -> Metric:
@@ -229,14 +242,9 @@ def family(kind: Kind, name: str, text: str, rows: Iterable[Row]) -> Metric:
     return metric
 
 
-def _one_hot(label: str, values: Iterable[str], value: object) -> list[Row]:
-    return [({label: one}, float(one == value)) for one in values] if value is not None else []
+def _labelled(label: str, values: Mapping[str, float]) -> list[Row]:
+    return [({label: name}, float(value)) for name, value in values.items()]
 
 
-def _at(data: Any, path: str) -> Any:
-    """What stands at a dotted path; ``None`` where the path breaks off."""
-    for key in path.split("."):
-        if not isinstance(data, Mapping):
-            return None
-        data = data.get(key)
-    return data
+def _one_hot(label: str, values: Iterable[str], value: str) -> list[Row]:
+    return [({label: one}, float(one == value)) for one in values]

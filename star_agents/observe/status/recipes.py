@@ -1,0 +1,73 @@
+"""What recipes did and what they draw from, whatever their method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from star_agents.observe.status.model import told
+
+
+@told
+class Measured:
+    """What came of something that a recipe measures of its trials."""
+
+    name: str
+    low: float
+    """Where the histogram begins; what lies below counts in its first bin."""
+    high: float
+    """Where it ends; what lies above counts in its last bin."""
+    better: Literal["high", "low", ""]
+    """Which way is better; empty where neither is."""
+    what: str
+    """In words."""
+    values: int
+    """How many there are; a trial of which it could not be measured has none."""
+    mean: float | None
+    """Of the values; null before the first."""
+    sum: float
+    """Of the values."""
+    histogram: Sequence[int]
+    """Values by bins of equal width."""
+
+
+@told
+class RecipeState:
+    """What a recipe did over the life of the store."""
+
+    takes: Sequence[str]
+    """Kinds of seeds: ``sample``, ``instruction``, ``document``."""
+    in_chain: bool
+    """Whether agents.yaml has it; what is no longer there keeps its numbers."""
+    outcomes: Mapping[str, int]
+    """Seeds by what became of them: ``kept``, ``base``, ``dropped``."""
+    rows: Mapping[str, int]
+    """What it gave to the dataset, by shape: ``sft``, ``preference``, ``reward``, ``instruction``."""
+    children: int
+    """Seeds that it gave to the next recipe."""
+    trials: int
+    """Attempts at seeds, failed ones included."""
+    failed_trials: Mapping[str, int]
+    """By kind of failure."""
+    measures: Mapping[str, Measured]
+    """By name, in the order in which the recipe declares them."""
+
+
+@told
+class Arm:
+    """What an arm of a pool was drawn for, and what it earned."""
+
+    probability: float | None
+    """With which it is drawn; null for one that is gone."""
+    draws: int
+    rewards: int
+    mean_reward: float | None
+    """From 0 to 1; null before the first."""
+
+
+@told
+class Pool:
+    """What a recipe draws from."""
+
+    arms: Mapping[str, Arm]
+    """By name: those that it declares in its order, then those that are gone."""
