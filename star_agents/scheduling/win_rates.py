@@ -7,6 +7,8 @@ from math import sqrt
 
 from star_agents.observe.status import WinRate
 
+__all__ = ["WinRate", "leader", "win_rate"]
+
 Z = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
 
