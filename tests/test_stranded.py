@@ -76,8 +76,8 @@ async def test_a_run_without_the_recipe_leaves_its_seeds_waiting_says_so_and_a_l
         assert TOLD in told.stderr.replace("\n", " ")
         assert told.returncode == 0
         status = status_of_folder(tmp_path / "out")
-        assert (status["seeds"]["waiting"], status["seeds"]["stranded"], status["seeds"]["dropped"]) == (0, 6, 0)
-        assert [one["sentence"] for one in status["stranded"]] == [TOLD]
+        assert (status.seeds.waiting, status.seeds.stranded, status.seeds.dropped) == (0, 6, 0)
+        assert [one.sentence for one in status.stranded] == [TOLD]
         assert rewards_due(tmp_path / "out") == 3
         assert TOLD in star_agents("status", tmp_path / "out").stdout.replace("\n", " ")
         result = await run(config_in(tmp_path, server.url, calls=100), [], tmp_path / "out")

@@ -22,6 +22,7 @@ from star_agents.observe.status import (
 )
 from star_agents.records import AgentPair
 from star_agents.records.failures import FailureCount
+from star_agents.scheduling import win_rates
 from star_agents.scheduling.win_rates import leader, win_rate
 from star_agents.storage import rows, stranded
 from star_agents.storage.exams import ExamsInForce, referee_facts
@@ -59,7 +60,7 @@ def describe(
         pools: Probabilities by pool and arm.
         remembered: Instructions in the memory bank, where a line holds one.
     """
-    win_rates = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
+    chosen = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
     return FolderStatus(
         seeds=_seeds(counts),
         stranded=[_stranded(one) for one in tallies.stranded],
@@ -69,9 +70,9 @@ def describe(
         agents=_agents(spend, tallies, configured),
         pairs=dict(probabilities),
         pair_costs={pair.pair: _pair_cost(pair) for pair in pairs},
-        win_rates=win_rates,
-        best_pair=leader(win_rates),
-        best_agent=leader(_agents_of(win_rates)),
+        win_rates={name: WinRate(**rate._asdict()) for name, rate in chosen.items()},
+        best_pair=leader(chosen),
+        best_agent=leader(_agents_of(chosen)),
         gaps=Gaps(width=GAP_WIDTH, low=GAP_LOW, chosen=tallies.gaps_chosen, others=tallies.gaps_others),
         recipes=recipe_facts(tallies.recipes),
         pools=pool_facts(pools or {}, tallies.pools),
@@ -154,7 +155,7 @@ def _agents(spend: Mapping[str, Spend], tallies: Tallies, configured: Collection
     }
 
 
-def _agent(spent: Spend, won: WinRate) -> Agent:
+def _agent(spent: Spend, won: win_rates.WinRate) -> Agent:
     return Agent(
         calls=spent.calls,
         usd=spent.usd,
@@ -168,7 +169,7 @@ def _agent(spent: Spend, won: WinRate) -> Agent:
     )
 
 
-def _agents_of(pairs: Mapping[str, WinRate]) -> dict[str, WinRate]:
+def _agents_of(pairs: Mapping[str, win_rates.WinRate]) -> dict[str, win_rates.WinRate]:
     """How often the answers of each agent in these pairs were chosen."""
     drawn = _by_agent({name: rate.answers for name, rate in pairs.items()})
     won = _by_agent({name: rate.wins for name, rate in pairs.items()})

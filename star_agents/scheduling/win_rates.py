@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-
-from star_agents.observe.status import WinRate
-
-__all__ = ["WinRate", "leader", "win_rate"]
+from typing import NamedTuple
 
 Z = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
+
+
+class WinRate(NamedTuple):
+    """How often answers were chosen."""
+
+    wins: int
+    answers: int
+    rate: float | None
+    """``None`` without an answer."""
+    low: float
+    high: float
+    """Ends of the 95 % interval; 0 and 1 without an answer."""
 
 
 def win_rate(wins: int, answers: int) -> WinRate:
@@ -19,13 +28,13 @@ def win_rate(wins: int, answers: int) -> WinRate:
     It holds for few answers and for shares of 0 and 1, where the textbook interval (p ± z·σ) has no width.
     """
     if answers <= 0:
-        return WinRate(wins=0, answers=0, rate=None, low=0.0, high=1.0)
+        return WinRate(0, 0, None, 0.0, 1.0)
     share, z2 = wins / answers, Z * Z / answers
     middle = (share + z2 / 2) / (1 + z2)
     reach = Z / (1 + z2) * sqrt(share * (1 - share) / answers + z2 / (4 * answers))
     # Exactly 0 and 1 at the ends, where the sum would leave a trace of rounding.
     low, high = (middle - reach if wins else 0.0), (middle + reach if wins < answers else 1.0)
-    return WinRate(wins=wins, answers=answers, rate=share, low=low, high=high)
+    return WinRate(wins, answers, share, low, high)
 
 
 def leader(rates: Mapping[str, WinRate]) -> str | None:
