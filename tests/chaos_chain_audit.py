@@ -111,7 +111,7 @@ def status_problems(folder: Path, connection: sqlite3.Connection) -> Iterator[st
     """What `status` says is what stands in the tables."""
     if not connection.execute("SELECT 1 FROM revisions").fetchone():
         return  # Nothing was worked on yet, and `status` says so.
-    said = status_of_folder(folder)["recipes"]
+    said = status_of_folder(folder).to_dict()["recipes"]
     told = {
         (name, kind): n for name, one in said.items() for kind, n in {**one["outcomes"], **one["rows"]}.items() if n
     }
