@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import (
@@ -27,11 +27,13 @@ SHAPES: dict[str, dict[str, int]] = {
     "70m": {"hidden_size": 512, "num_hidden_layers": 6, "num_attention_heads": 8, "intermediate_size": 2048},
     "160m": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
     "410m": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    "tiny": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64},
     "1b": {"hidden_size": 2048, "num_hidden_layers": 16, "num_attention_heads": 8, "intermediate_size": 8192},
+    "1.4b": {"hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 8192},
     "2.8b": {"hidden_size": 2560, "num_hidden_layers": 32, "num_attention_heads": 32, "intermediate_size": 10240},
     "6.9b": {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "intermediate_size": 16384},
 }
-"""Pythia's, by its names."""
+"""Pythia's, by its names, and a tiny one on which a CPU rehearses what a GPU will be asked for."""
 LITTLE = {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 8}
 CPU = torch.device("cpu")
 
@@ -49,6 +51,31 @@ def real_pairs(number: int) -> list[Sample]:
     random.Random(7).shuffle(rows)
     pairs = [Sample(instruction=row["instruction"], input=row["input"], response=row["response"]) for row in rows]
     return [pair for pair in pairs if len(pair.response or "") > 20][:number]
+
+
+Mix = Literal["mixed", "short", "long"]
+SHORT = 120
+"""Characters of a short response: some thirty tokens."""
+JOINED = 7
+"""Responses that make a long one: some nine hundred tokens."""
+
+
+def mix(kind: Mix) -> list[Sample]:
+    """Real pairs as they are, cut into short ones, or joined into long ones. No response comes twice."""
+    pairs = real_pairs(1 << 20)
+    if kind == "mixed":
+        return pairs
+    if kind == "short":
+        return [
+            Sample(instruction=pair.instruction[:SHORT], response=str(pair.response)[begin : begin + SHORT])
+            for pair in pairs
+            for begin in range(0, len(str(pair.response)) - SHORT + 1, SHORT)
+        ]
+    groups = [pairs[begin : begin + JOINED] for begin in range(0, len(pairs) - JOINED + 1, JOINED)]
+    return [
+        Sample(instruction=group[0].instruction, response="\n\n".join(str(pair.response) for pair in group))
+        for group in groups
+    ]
 
 
 def build(config: Any, dtype: torch.dtype = torch.float32, device: torch.device = CPU) -> Loaded:
@@ -73,13 +100,13 @@ def pythia(name: str, dtype: torch.dtype = torch.float32, device: torch.device =
     return build(GPTNeoXConfig(**shape), dtype, device)
 
 
-def little_models() -> dict[str, Loaded]:
+def little_models(dtype: torch.dtype = torch.float32, device: torch.device = CPU) -> dict[str, Loaded]:
     """The other architectures."""
     common: dict[str, Any] = {"vocab_size": VOCABULARY, "max_position_embeddings": 1024, **LITTLE}
     return {
-        "GPT-2": build(GPT2Config(**common)),
-        "Llama": build(LlamaConfig(intermediate_size=512, **common)),
-        "GQA": build(LlamaConfig(intermediate_size=512, num_key_value_heads=2, **common)),
+        "GPT-2": build(GPT2Config(**common), dtype, device),
+        "Llama": build(LlamaConfig(intermediate_size=512, **common), dtype, device),
+        "GQA": build(LlamaConfig(intermediate_size=512, num_key_value_heads=2, **common), dtype, device),
     }
 
 

@@ -76,7 +76,8 @@ class Reference:
 
 def gpu_time() -> float:
     """Wall-clock seconds, once the GPU has done all that it was given."""
-    torch.cuda.synchronize()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter()
 
 

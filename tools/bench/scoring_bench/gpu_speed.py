@@ -1,0 +1,290 @@
+"""A model's speed on one device: ours, one pair at a time, and padded batches, on long, short and mixed pairs."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import torch
+from calls_bench.rows import Row
+from torch.nn.functional import cross_entropy, linear
+
+from scoring_bench.models import Mix, mix, pythia
+from scoring_bench.reference import MAX_LENGTH, Reference, gpu_time, ifds, pack, rank_correlation, scorer, work_of
+from star_agents.records import Sample
+from star_agents.scoring.ahead import in_parts
+from star_agents.scoring.backlog import GPU, estimate
+from star_agents.scoring.dual_model import DualModel
+from star_agents.scoring.encoding import Encoded
+from star_agents.scoring.loading import Loaded
+from star_agents.scoring.model import CausalModel
+
+PADDED = 16
+"""Pairs per padded batch: full logits of 16 x 1,024 x 50k are 3.3 GB in float32."""
+LOOP_S = 4.0
+"""Seconds that the loop and the padded batches get."""
+ROUNDS = 2
+TOKENS = {"tiny": 3000, "70m": 800_000, "410m": 500_000, "1.4b": 300_000, "6.9b": 100_000}
+"""About what ours scores of each mix."""
+PACKS = {"tiny": (2048,), "70m": (8192, 32_768, 65_536), "410m": (8192, 32_768, 65_536), "1.4b": (8192, 32_768)}
+"""Other pack sizes that are tried, in tokens."""
+CHECKED = 60
+"""Pairs that are also scored in float32."""
+CARDS = {"H100": 989e3, "H200": 989e3, "A100": 312e3, "L40S": 362e3, "B200": 2250e3}
+"""Dense bfloat16 of the SXM cards in GF/s, as NVIDIA's data sheets have it."""
+Way = Callable[[Sequence[Sample]], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How fast one mix was scored, in pairs a second."""
+
+    kind: Mix
+    pairs: int
+    lengths: list[int]
+    """Tokens of each pass."""
+    work: float
+    """GFLOP of all pairs."""
+    ours: float
+    loop: float
+    padded: float | None
+    values: list[float]
+    """Our IFDs of the first pairs."""
+    loop_values: list[float]
+
+    @property
+    def seconds(self) -> float:
+        """That ours took."""
+        return self.pairs / self.ours
+
+
+def speed(name: str, device: torch.device) -> list[Row]:
+    """A model's speed in bfloat16, and how far its IFD is from float32's."""
+    torch.cuda.empty_cache()
+    loaded = pythia(name, torch.bfloat16, device)
+    engine = scorer(loaded)
+    ceiling = gpu_ceiling(loaded)
+    rows: list[Row] = []
+    mixed: Measured | None = None
+    for kind in get_args(Mix):
+        found = _measured(loaded, engine, kind, name)
+        mixed = mixed or found
+        rows += _rows(name, engine, found, ceiling, device)
+        print("\n".join(map(str, rows[-2:])), flush=True)
+    rows += _packs(name, engine, mix("mixed"))
+    del engine, loaded
+    torch.cuda.empty_cache()
+    assert mixed is not None, "there is a mix"
+    return [*rows, _difference(name, mixed, device)]
+
+
+def requests(pairs: Sequence[Sample]) -> list[Sequence[Sample]]:
+    """The pairs in requests as large as the daemon's to a GPU."""
+    weights = [max(estimate(pair.to_dict()), GPU.tokens // GPU.items) for pair in pairs]
+    return [pairs[part.start : part.stop] for part in in_parts(weights, GPU.tokens)]
+
+
+def forgetful(engine: DualModel, tokens: int) -> DualModel:
+    """A scorer with the same small model, and packs of so many tokens, that remembers nothing."""
+    model = engine._models["small"]
+    fresh = CausalModel(model._loaded, model.forward, tokens_per_batch=tokens, max_length=MAX_LENGTH)
+    return DualModel(mode="superfiltering", max_length=MAX_LENGTH, small=fresh)
+
+
+def scored(engine: DualModel, pairs: Sequence[Sample], tokens: int) -> tuple[float, list[float]]:
+    """Best seconds of the rounds, and the IFDs."""
+    best, values = math.inf, []
+    for _ in range(ROUNDS):
+        fresh = forgetful(engine, tokens)
+        begin = gpu_time()
+        values = [value for request in requests(pairs) for value in ifds(fresh)(request)]
+        best = min(best, gpu_time() - begin)
+    return best, values
+
+
+def enough(name: str, pairs: Sequence[Sample]) -> Sequence[Sample]:
+    """The first pairs, with about as many tokens as this model is measured on."""
+    total = 0
+    for number, pair in enumerate(pairs):
+        total += estimate(pair.to_dict())
+        if total > TOKENS[name]:
+            return pairs[: number + 1]
+    return pairs
+
+
+def _measured(loaded: Loaded, engine: DualModel, kind: Mix, name: str) -> Measured:
+    everything = mix(kind)
+    pairs = enough(name, everything)
+    loop, padded = Reference(loaded), PaddedReference(loaded)
+    warm = [replace(pair, response=f"{pair.response} Indeed.") for pair in everything[-PADDED:]]
+    loop(warm[:4])
+    if kind == "mixed":
+        padded(warm)
+    # As large as the real ones: kernels are chosen and memory is taken before the clock runs.
+    ifds(forgetful(engine, pack(loaded.device)))(requests(pairs)[0])
+    loop_rate, loop_values = _timed(loop, pairs, 4)
+    padded_rate = _timed(padded, pairs, 4 * PADDED)[0] if kind == "mixed" else None
+    seconds, values = scored(engine, pairs, pack(loaded.device))
+    encoded = [found for found in engine._encoders["small"].encode(pairs) if isinstance(found, Encoded)]
+    return Measured(
+        kind=kind,
+        pairs=len(pairs),
+        lengths=[len(passage.ids) for pair in encoded for passage in (pair.conditional, pair.alone)],
+        work=work_of(loaded, encoded),
+        ours=len(pairs) / seconds,
+        loop=loop_rate,
+        padded=padded_rate,
+        values=values[:CHECKED],
+        loop_values=loop_values[:CHECKED],
+    )
+
+
+def _timed(way: Way, pairs: Sequence[Sample], step: int) -> tuple[float, list[float]]:
+    """Pairs a second of a slow way, on the first pairs only, and what it found."""
+    values: list[float] = []
+    begin = gpu_time()
+    while len(values) < len(pairs) and (gpu_time() - begin < LOOP_S or len(values) < CHECKED):
+        values += way(pairs[len(values) : len(values) + step])
+    return len(values) / (gpu_time() - begin), values
+
+
+def _rows(name: str, engine: DualModel, found: Measured, ceiling: float, device: torch.device) -> list[Row]:
+    part = name.replace(".", "_")
+    low, middle, high = (round(value) for value in _tenths(found.lengths))
+    aim = {"70m": 50.0, "410m": 20.0}.get(name)
+    ratio, rate = found.ours / found.loop, found.work / found.seconds
+    top = next((peak for card, peak in CARDS.items() if card in _card(device)), None)
+    beside = f", **{found.ours / found.padded:.1f}×** padded batches" if found.padded else ""
+    of_card = f", {100 * rate / top:.0f} % of the card's {top / 1e3:.0f} TF/s" if top else ""
+    return [
+        Row(
+            key=f"{part}.{found.kind}_speed",
+            what=f"Pythia-{name} shape, {found.kind}: {found.pairs} pairs of {low}/{middle}/{high} tokens "
+            f"(p10/50/90), forward: {forward_of(engine)}",
+            measured=f"**{ratio:.1f}×** one at a time{beside}: {found.ours:,.0f} against {found.loop:,.1f} pairs/s, "
+            f"{sum(found.lengths) / found.seconds:,.0f} tokens/s",
+            target=f"≥ {aim:.0f}×" if aim else "",
+            holds=ratio >= aim if aim else None,
+        ),
+        Row(
+            key=f"{part}.{found.kind}_work",
+            what="… of the ceiling of its matrix products",
+            measured=f"**{100 * rate / ceiling:.0f} %**: {rate / 1e3:.0f} of {ceiling / 1e3:.0f} TF/s{of_card}",
+            target="≥ 40 %" if name in {"1.4b", "6.9b"} else "",
+            holds=rate >= 0.4 * ceiling if name in {"1.4b", "6.9b"} else None,
+        ),
+    ]
+
+
+def _packs(name: str, engine: DualModel, pairs: Sequence[Sample]) -> list[Row]:
+    some = enough(name, pairs)
+    rates = [(tokens, len(some) / scored(engine, some, tokens)[0]) for tokens in PACKS.get(name, ())]
+    if not rates:
+        return []
+    return [
+        Row(
+            key=f"{name.replace('.', '_')}.packs",
+            what="… mixed, in packs of other sizes",
+            measured=", ".join(f"{tokens:,} tokens: {rate:,.0f} pairs/s" for tokens, rate in rates),
+            target="",
+        )
+    ]
+
+
+def _difference(name: str, found: Measured, device: torch.device) -> Row:
+    truth = Reference(pythia(name, torch.float32, device))(mix("mixed")[: min(CHECKED, len(found.loop_values))])
+    ours, loop = (relative(values, truth) for values in (found.values, found.loop_values))
+    ranks = [rank_correlation(values[: len(truth)], truth) for values in (found.values, found.loop_values)]
+    return Row(
+        key=f"{name.replace('.', '_')}.difference",
+        what=f"… IFD against float32, {len(truth)} mixed pairs: median and largest difference, rank correlation",
+        measured=f"**{summary(ours)}**, {ranks[0]:.4f} (one at a time in bfloat16: {summary(loop)}, {ranks[1]:.4f})",
+        target="",
+    )
+
+
+def forward_of(engine: DualModel) -> str:
+    """The way that the small model's passes take."""
+    facts = engine.facts().small
+    assert facts is not None, "a scorer of the bench has a small model"
+    return facts.forward + (f" ({facts.forward_because})" if facts.forward_because else "")
+
+
+def gpu_ceiling(loaded: Loaded) -> float:
+    """GF/s of the best product on the model's own shapes."""
+    width, wide = loaded.model.config.hidden_size, loaded.model.config.intermediate_size
+    best, rows = 0.0, pack(loaded.device)
+    for inputs, outputs in ((width, 3 * width), (width, wide), (wide, width)):
+        weight = torch.randn(outputs, inputs, device=loaded.device, dtype=loaded.dtype)
+        states = torch.randn(rows, inputs, device=loaded.device, dtype=loaded.dtype)
+        for _ in range(3):
+            linear(states, weight)
+        begin = gpu_time()
+        for _ in range(10):
+            linear(states, weight)
+        best = max(best, 10 * 2 * states.numel() * outputs / (gpu_time() - begin) / 1e9)
+    return best
+
+
+def relative(found: Sequence[float], truth: Sequence[float]) -> list[float]:
+    """Relative differences, of as many as the truth is known of."""
+    pairs = zip(found, truth, strict=False)
+    return [abs(value - real) / real for value, real in pairs if not math.isnan(real)]
+
+
+def summary(differences: Sequence[float]) -> str:
+    """Median and largest."""
+    return f"{statistics.median(differences):.1e} and {max(differences):.1e}"
+
+
+def _tenths(values: Sequence[int]) -> tuple[float, float, float]:
+    tenths = statistics.quantiles(values, n=10)
+    return tenths[0], tenths[4], tenths[8]
+
+
+def _card(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+
+
+class PaddedReference(Reference):
+    """Batches padded to their longest text, sorted by length within the slice: what a careful script does."""
+
+    def __call__(self, pairs: Sequence[Sample]) -> list[float]:
+        """IFD of each pair; NaN where it has none."""
+        found = [math.nan] * len(pairs)
+        order = sorted(range(len(pairs)), key=lambda index: len(pairs[index].question + str(pairs[index].response)))
+        for begin in range(0, len(order), PADDED):
+            some = order[begin : begin + PADDED]
+            spans = [self._spans(pairs[index]) for index in some]
+            usable = [number for number, span in enumerate(spans) if span is not None]
+            given = self._losses([span[0] for span in spans if span])
+            alone = self._losses([span[1] for span in spans if span])
+            for number, one, other in zip(usable, given, alone, strict=True):
+                found[some[number]] = math.exp(one) / math.exp(other)
+        return found
+
+    def _spans(self, pair: Sample) -> tuple[tuple[torch.Tensor, int], tuple[torch.Tensor, int]] | None:
+        """Ids [T] of both passes, each with where scoring starts."""
+        prompt = f"{pair.instruction}\n{pair.input}\n" if pair.input else f"{pair.instruction}\n"
+        size = len(self._ids(prompt, MAX_LENGTH)[0])
+        alone = self._ids(pair.response or "", MAX_LENGTH - size + 1)[0]
+        if len(alone) < 2 or size >= MAX_LENGTH:
+            return None
+        return (self._ids(prompt + (pair.response or ""), MAX_LENGTH)[0], size), (alone, 1)
+
+    @torch.no_grad()
+    def _losses(self, spans: Sequence[tuple[torch.Tensor, int]]) -> list[float]:
+        if not spans:
+            return []
+        ids = torch.nn.utils.rnn.pad_sequence([ids for ids, _ in spans], batch_first=True)  # (B, T)
+        lengths = torch.tensor([len(ids) for ids, _ in spans], device=ids.device)
+        mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
+        logits = self.model(input_ids=ids, attention_mask=mask.long(), use_cache=False).logits
+        starts = torch.tensor([start for _, start in spans], device=ids.device)
+        scored = mask[:, 1:] & (torch.arange(1, ids.shape[1], device=ids.device) >= starts[:, None])
+        losses = cross_entropy(logits[:, :-1].float().transpose(1, 2), ids[:, 1:], reduction="none")  # (B, T - 1)
+        means = (losses * scored).sum(1) / scored.sum(1)
+        return [float(mean) for mean in means.cpu()]
