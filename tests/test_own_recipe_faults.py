@@ -260,7 +260,8 @@ async def test_work_that_stops_for_faults_of_a_recipe_says_where_the_most_freque
     (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\n")
     seeds = [Seed.of(Document(text=f"bad {number}")) for number in range(200)]
     result = await run(read_config(tmp_path / "agents.yaml"), seeds, tmp_path / "out")
-    assert f"allows 50%: recipe mine failed: mine.py:{FIRST_LINE}: ValueError: odd" in result.stopped_by
+    assert "allows 50%: recipe mine failed " in result.stopped_by
+    assert f" seeds: mine.py:{FIRST_LINE}: ValueError (first: odd). Mend the recipe, " in result.stopped_by
     assert 0 < result.summary["counts"]["dropped"] < 200
 
 

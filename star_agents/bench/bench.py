@@ -99,7 +99,8 @@ class Bench:
         self._rooms = rooms
         self._began = rooms.clock()
         self._calls = PaidCalls(seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock)
-        self._tries = SeedTries()
+        self.tries = SeedTries()
+        """Notes of what was asked for the seed, and what of it failed."""
         self._embedding: Vector | None = None
         self._embedded = False
         self._draws: Counter[str] = Counter()
@@ -119,7 +120,7 @@ class Bench:
     @property
     def tried(self) -> tuple[Tried, ...]:
         """What was asked for this seed so far, and what of it failed."""
-        return self._tries.tried
+        return self.tries.tried
 
     @property
     def drawn(self) -> tuple[tuple[str, str], ...]:
@@ -147,20 +148,20 @@ class Bench:
     async def _embed(self, embed: Embed | str, text: str) -> Vector | None:
         if isinstance(embed, str):
             try:
-                with self._tries.call("embedder", embed, text):
+                with self.tries.call("embedder", embed, text):
                     return await self._ask_for_vector(embed, text)
             except BudgetExhausted as error:
                 if error.agent is None:
                     raise
             except AgentError as error:
                 # Nobody waits for it, so an outage is a failure like any other here.
-                self._tries.failed("embedder", embed, text, error.what, error.said or str(error))
+                self.tries.failed("embedder", embed, text, error.what, error.said or str(error))
             return None
         vector, name = await embed(text), self._rooms.config.embedder
         if vector is None:
-            self._tries.failed("embedder", name, text, "the text could not be embedded", "")
+            self.tries.failed("embedder", name, text, "the text could not be embedded", "")
         else:
-            self._tries.worked("embedder", name, text)
+            self.tries.worked("embedder", name, text)
         return vector
 
     # What recipes ask for
@@ -204,14 +205,14 @@ class Bench:
         form = ReplyForm(schema=reads.schema, request=reads.request) if reads.schema is not None else None
         for attempt in range(TRIES_TO_READ):
             key = (step, attempt, tuple(messages))
-            with self._tries.call("agent", agent, key):
+            with self.tries.call("agent", agent, key):
                 reply = await self._ask_alone(
                     agent, messages, step if not attempt else f"{step}:repair", sampling, form
                 )
             flaw = self._what_is_wrong(reply, reads)
             if flaw is None:
                 return Read(value=reads.read(reply.text), reply=reply)
-            self._tries.failed("agent", agent, key, FLAWS[flaw.kind], flaw.detail)
+            self.tries.failed("agent", agent, key, FLAWS[flaw.kind], flaw.detail)
             if flaw.kind != "format" or attempt + 1 == TRIES_TO_READ:
                 raise ReplyUnreadable(Failure(kind=flaw.kind, detail=f"{step}: {flaw.detail}"))
             messages = [
@@ -238,7 +239,7 @@ class Bench:
         replies = await self._calls.ask_many(
             self._rooms.client, agent, messages, step, sampling, 1, form=form, is_only_call_of_step=True
         )
-        self._tries.counted(agent, (step, tuple(messages), 0), replies[0].usage_doubt)
+        self.tries.counted(agent, (step, tuple(messages), 0), replies[0].usage_doubt)
         return replies[0]
 
     def _what_is_wrong(self, reply: Reply, reads: Reads[Any]) -> Failure | None:
@@ -264,9 +265,9 @@ class Bench:
         scores = await self._rooms.scorer.score(samples)
         for sample, score in zip(samples, scores, strict=True):
             if score.reason:
-                self._tries.refused(sample, score.reason)
+                self.tries.refused(sample, score.reason)
             else:
-                self._tries.worked("scorer", "", sample)
+                self.tries.worked("scorer", "", sample)
         return scores
 
     async def compare(self, left: Sample, right: Sample, *, judges: Sequence[str], step: str) -> list[Judgement]:
@@ -291,7 +292,7 @@ class Bench:
         """The judges' verdict of left against right, each call journaled and each vote noted under a name."""
         return await hear_judges(
             self._ask,
-            self._tries,
+            self.tries,
             left,
             right,
             judges,
@@ -314,7 +315,7 @@ class Bench:
 
     async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
         """``count`` answers to one prompt: in one request where the provider does that, each journaled by itself."""
-        with self._tries.call("agent", agent, (step, tuple(messages), count)):
+        with self.tries.call("agent", agent, (step, tuple(messages), count)):
             return await self._ask_many(agent, messages, step, {}, count)
 
     def _check_agents(self, *agents: str) -> None:
@@ -357,7 +358,7 @@ class Bench:
             self._rooms.client, agent, messages, step, overrides, count, form=form, is_dispensable=is_dispensable
         )
         for number, reply in enumerate(replies):
-            self._tries.counted(agent, (step, tuple(messages), number), reply.usage_doubt)
+            self.tries.counted(agent, (step, tuple(messages), number), reply.usage_doubt)
         return replies
 
     async def _ask_for_vector(self, agent: str, text: str) -> Vector:

@@ -141,11 +141,11 @@ class PairBench(Bench):
     ) -> tuple[Reply, Failure | None]:
         """A reply, and why it cannot be used; ``None`` where it can."""
         key = (step, tuple(messages))
-        with self._tries.call("agent", agent, key):
+        with self.tries.call("agent", agent, key):
             reply = await self._ask(agent, messages, step, {}, is_dispensable=not is_base)
         flaw = self._flaw(reply, what)
         if flaw is not None:
-            self._tries.failed("agent", agent, key, FLAWS[flaw.kind], flaw.detail)
+            self.tries.failed("agent", agent, key, FLAWS[flaw.kind], flaw.detail)
         return reply, flaw
 
 

@@ -29,10 +29,11 @@ from star_agents.engine.failure_watch import FailureWatch
 from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
 from star_agents.engine.queue import SeedQueue
+from star_agents.engine.recipe_faults import misdirected
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
-from star_agents.engine.stages import declarations_of, stages_of, why_not_taken, worked
+from star_agents.engine.stages import declarations_of, faulted, stages_of, why_not_taken, worked
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import (
     ConfigApplied,
@@ -221,10 +222,9 @@ class Engine:
         stage = self.stages.get(seed.recipe) if seed.recipe else first
         if stage is None or (not seed.recipe and why_not_taken(stage, seed)):
             return await self._return(seed)  # Leased before an edit, and to wait until another brings its recipe back.
-        if why := why_not_taken(stage, seed):
-            refused = Outcome(seed_id=seed.id, kind="dropped", reason=why, recipe=seed.recipe or first.recipe.name)
-            return await self._settle(refused, PairBench(seed, first, self.rooms()))
         bench = PairBench(seed, stage, self.rooms(), is_last_try=is_last_try)
+        if why := why_not_taken(stage, seed):
+            return await self._settle(faulted(seed, bench, misdirected(why)), bench)
         try:
             outcome = await worked(seed, bench, self.settling.pools.arms)
             if outcome.kind == "kept" and outcome.winner is not None:

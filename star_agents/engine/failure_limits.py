@@ -54,7 +54,9 @@ class FailureLimits:
         self._tried = deque[tuple[Tried, ...]](maxlen=longest)
         """Of the newest outcomes: the reasons."""
         self._dropped_for = deque[str](maxlen=longest)
-        """Why recipes of their own dropped the newest seeds."""
+        """Why recipes of their own dropped the newest seeds, faults of their code aside."""
+        self._faults = deque[bool](maxlen=longest)
+        """Of the newest outcomes, whether the code of a recipe was at fault."""
         self._outcomes = 0
         self._returned = 0
         self._began_well = False
@@ -65,7 +67,8 @@ class FailureLimits:
         for essential, has_failed in _tries_of(outcome):
             self._has_failed[essential].append(has_failed)
         self._tried.append(outcome.tried)
-        if outcome.recipe != "star" and outcome.kind == "dropped":
+        self._faults.append(outcome.is_fault)
+        if outcome.recipe != "star" and outcome.kind == "dropped" and not outcome.is_fault:
             self._dropped_for.append(one_line(outcome.reason))
         self._began_well |= outcome.kind != "dropped"
 
@@ -77,6 +80,11 @@ class FailureLimits:
     def has_begun_hopelessly(self) -> bool:
         """Whether seeds were put back, enough to tell, and none has been kept."""
         return not self._began_well and self._returned >= max(HOPELESS_AFTER, self._in_hand)
+
+    @property
+    def is_code_at_fault(self) -> bool:
+        """Whether most of what failed did for faults in the code of recipes, which is mended in their files."""
+        return sum(self._faults) > len(self._dropped_for)
 
     def passed(self, *, at_end: bool = False) -> str:
         """What is beyond its limit, with the faults that may stand behind it; empty for nothing.
@@ -90,7 +98,9 @@ class FailureLimits:
             is_judged = at_end or (n >= self._settings.after and self._outcomes >= ended)
             if n and is_judged and failed > allowed * n:
                 told = f"{failed:,} of the newest {n:,} {_NOUNS[essential]} failed; failure_limits allows {allowed:.0%}"
-                behind = [one.finding for one in by_frequency(self._faults_behind(essential))[:_FAULTS_TOLD]]
+                found = by_frequency(self._faults_behind(essential))[:_FAULTS_TOLD]
+                # What a recipe's own code says is no text of a model, and tells what to mend.
+                behind = [one.sentence if one.part == "recipe" else one.finding for one in found]
                 if essential == "outcomes":
                     behind += [reason for reason, _ in Counter(self._dropped_for).most_common(1)]
                 return ": ".join(filter(None, [told, "; ".join(behind)]))
@@ -127,6 +137,8 @@ class FailureLimits:
 def _stands_behind(part: Part, essential: Essential) -> bool:
     if part == "agent":
         return essential in ("base", "candidates")
+    if part == "recipe":
+        return essential == "outcomes"
     return _PARTS.get(part) == ("referees" if essential == "verdicts" else essential)
 
 

@@ -12,6 +12,7 @@ from star_agents.records import Outcome
 from star_agents.records.failures import REASONS_KEPT, FailureCount
 
 LOOK = "Look with `check`, mend it"
+MEND_CODE = "Mend the recipe, whose file is read at the start"
 
 
 class FailureWatch:
@@ -80,9 +81,13 @@ class FailureWatch:
         if not message:
             return ""
         if not self._is_batch:
-            return f"{message}. {LOOK} in agents.yaml, or resume it on the page or by POST /v1/resume"
+            resume = "or resume it on the page or by POST /v1/resume"
+            if self._limits.is_code_at_fault:
+                return f"{message}. {MEND_CODE}, and start `serve` again, {resume}"
+            return f"{message}. {LOOK} in agents.yaml, {resume}"
         again = " with --retry-dropped" if self._dropped else ""
-        return f"{message}. {LOOK}, and run the same command again{again}"
+        look = MEND_CODE if self._limits.is_code_at_fault else LOOK
+        return f"{message}. {look}, and run the same command again{again}"
 
     def _tell_what_is_new(self, outcome: Outcome) -> None:
         for one in outcome.tried:

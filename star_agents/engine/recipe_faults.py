@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from star_agents.errors import leaves
 from star_agents.recipes.protocol import Recipe
-from star_agents.records.failures import one_line
+from star_agents.records.failures import one_line, without_numbers
 from star_agents.text.redaction import redactor
 
 
-def fault_in(recipe: Recipe[Any], error: BaseException) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """A fault in the code of a recipe."""
+
+    sentence: str
+    """Why its seed is dropped."""
+    reason: str
+    """Where, and of which kind: the same for every seed for which that happens."""
+    said: str
+    """What was said this time."""
+
+
+def fault_in(recipe: Recipe[Any], error: BaseException) -> Fault:
     """An error with the line of the recipe's file on which it came about."""
     first = next(leaves(error))
-    told = f"{type(first).__name__}: {first}" if str(first) else type(first).__name__
-    return redactor.text(one_line(f"{_line_of(recipe, first) or _line_of(recipe, error) or _head_of(recipe)}: {told}"))
+    name, said = type(first).__name__, redactor.text(one_line(str(first)))
+    place = _line_of(recipe, first) or _line_of(recipe, error) or _head_of(recipe)
+    told = redactor.text(one_line(f"{place}: {name}: {first}" if str(first) else f"{place}: {name}"))
+    return Fault(sentence=f"recipe {recipe.name} failed: {told}", reason=f"{place}: {name}", said=said)
 
 
-def breach_in(recipe: Recipe[Any], error: Exception) -> str:
+def breach_in(recipe: Recipe[Any], error: Exception) -> Fault:
     """A rule that was broken, in its own words; behind them the line on which that was, or on which the recipe
     begins."""
-    return redactor.text(f"{error} ({_line_of(recipe, error) or _head_of(recipe)})")
+    place, message = _line_of(recipe, error) or _head_of(recipe), redactor.text(str(error))
+    said = message.removeprefix(f"recipe {recipe.name}").lstrip(": ")
+    sentence = message if recipe.is_built_in else f"{message} ({place})"
+    return Fault(sentence=sentence, reason=f"{place}: {without_numbers(said)}", said=one_line(said))
+
+
+def misdirected(why: str) -> Fault:
+    """A seed was made for a recipe that does not take its kind, as it says."""
+    return Fault(sentence=why, reason=why, said="")
 
 
 def _line_of(recipe: Recipe[Any], error: BaseException) -> str:

@@ -15,7 +15,7 @@ from star_agents.bench.pairs import PairBench
 from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.engine.outcome_rules import check_outcome
-from star_agents.engine.recipe_faults import breach_in, fault_in
+from star_agents.engine.recipe_faults import Fault, breach_in, fault_in
 from star_agents.errors import RecipeError, ReplyUnreadable, first_of_ours
 from star_agents.limits.numbers import MOST_MEASURED
 from star_agents.recipes.protocol import Recipe
@@ -142,6 +142,8 @@ async def worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[st
     again once mended. What is wrong with agents, budget, store or scorer goes on, also out of a group of tasks.
     """
     recipe = bench.stage.recipe
+    if not recipe.is_built_in:
+        bench.tries.worked("recipe", recipe.name, seed.id)
     try:
         outcome = await recipe.work(seed, bench, bench.stage.settings)
         if not recipe.is_built_in:
@@ -151,16 +153,21 @@ async def worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[st
         raise_if_cancelled(error)
         ours = first_of_ours(error)
         if isinstance(ours, ReplyUnreadable):
-            reason = str(ours)
-        elif isinstance(ours, RecipeError):
-            reason = str(ours) if recipe.is_built_in else breach_in(recipe, ours)
-        elif ours is not None and ours is not error:
+            return Outcome(seed_id=seed.id, kind="dropped", reason=str(ours), recipe=recipe.name)
+        if isinstance(ours, RecipeError):
+            return faulted(seed, bench, breach_in(recipe, ours))
+        if ours is not None and ours is not error:
             raise ours from None
-        elif ours is not None or recipe.is_built_in:
+        if ours is not None or recipe.is_built_in:
             raise
-        else:
-            reason = f"recipe {recipe.name} failed: {fault_in(recipe, error)}"
-        return Outcome(seed_id=seed.id, kind="dropped", reason=reason, recipe=recipe.name)
+        return faulted(seed, bench, fault_in(recipe, error))
+
+
+def faulted(seed: Seed, bench: PairBench, fault: Fault) -> Outcome:
+    """The outcome of a seed for which the recipe's code is at fault, which is noted among what was tried."""
+    name = bench.stage.recipe.name
+    bench.tries.failed("recipe", name, seed.id, fault.reason, fault.said)
+    return Outcome(seed_id=seed.id, kind="dropped", reason=fault.sentence, recipe=name, is_fault=True)
 
 
 def _as_row(child: Seed) -> Row:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-Part = Literal["agent", "referee", "scorer", "embedder", "usage", "seeds"]
+Part = Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "recipe"]
 """Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector;
-an agent's provider for what its replies took; or a file of seeds for rows, where bad ones were let be left out."""
+an agent's provider for what its replies took; a file of seeds for rows, where bad ones were let be left out; or a
+recipe for an outcome."""
 
 UNREADABLE = "no verdict could be read"
 BUDGET_SPENT = "its budget is spent"
@@ -62,7 +63,7 @@ class Tried:
 
     part: Part
     name: str
-    """Of the agent, embedder or file; empty for the scorer."""
+    """Of the agent, embedder, file or recipe; empty for the scorer."""
     tries: int
     failures: tuple[CountedFailure, ...] = ()
 
@@ -139,6 +140,8 @@ class FailureCount:
                 return f"held {self.failures:,} rows that were left out"
             case "agent":
                 return f"failed {of} calls"
+            case "recipe":
+                return f"failed {of} seeds"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for summary, status and API, the sentence included."""

@@ -47,6 +47,9 @@ class Outcome:
     not known. Where it has children, they speak for it."""
     drawn: tuple[tuple[str, str], ...] = ()
     """Pool and arm of every draw for this seed, Star's pairs aside."""
+    is_fault: bool = False
+    """Dropped for a fault in the code of its recipe, which says nothing of what was drawn for it: that is learned from
+    once it was tried again."""
 
     @property
     def winner(self) -> Assessed | None:
@@ -76,6 +79,7 @@ class Outcome:
             "earned": [reward.to_dict() for reward in self.earned],
             "worth": self.worth,
             "drawn": [list(one) for one in self.drawn],
+            **({"is_fault": True} if self.is_fault else {}),
         }
 
     @classmethod
@@ -97,4 +101,5 @@ class Outcome:
             earned=tuple(Reward.from_dict(reward) for reward in data.get("earned", ())),
             worth=data.get("worth"),
             drawn=tuple((pool, arm) for pool, arm in data.get("drawn", ())),
+            is_fault=data.get("is_fault", False),
         )

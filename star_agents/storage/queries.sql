@@ -287,9 +287,9 @@ DELETE FROM rewards_due WHERE parent = :parent AND pool = :pool AND arm = :arm;
 -- Whose child a seed is, and what was drawn for it on the way.
 SELECT parent, labels FROM seeds WHERE id = :id;
 
--- count_outcomes_of_seed --
--- How often a seed came to an outcome.
-SELECT count(*) FROM outcomes WHERE seed_id = :seed_id;
+-- count_verdicts_on_seed --
+-- How often a seed came to an outcome that says something of it, and not only of its recipe's code.
+SELECT count(*) FROM outcomes WHERE seed_id = :seed_id AND json_extract(payload, '$.is_fault') IS NOT 1;
 
 -- memory_rows --
 -- Instructions of the memory bank in the order in which they entered.

@@ -2,7 +2,8 @@
 
 A seed carries as labels what was drawn for it on the way. Its outcome says what it is *worth* to them; once all
 children of a draw were heard of, the arm earns their mean. A child that failed, or is a seed already, is worth 0; one
-of which nothing is known is left out of the mean. Where children have children, theirs speak for them.
+of which nothing is known is left out of the mean. Where children have children, theirs speak for them. One whose recipe
+has a fault in its code was not heard of: the reward stays due until it is queued again, and then counts once.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ def settle_rewards(
         lineage: Of its seed: the parent's id, and the labels as JSON.
     """
     parent, labels = lineage[0], from_json(lineage[1])
-    if not labels and not outcome.children:
+    if outcome.is_fault or not (labels or outcome.children):
         return []
     # Queued again after it was dropped: the draws of its parents have heard of it, and only its own are still to learn.
-    heard = labels if execute(connection, "count_outcomes_of_seed", seed_id=outcome.seed_id).fetchone()[0] > 1 else {}
+    heard = labels if execute(connection, "count_verdicts_on_seed", seed_id=outcome.seed_id).fetchone()[0] > 1 else {}
     due = Counter(label for child in outcome.children for label in child.labels.items() - heard.items())
     for (pool, arm), children in due.items():
         execute(connection, "expect_rewards", parent=outcome.seed_id, pool=pool, arm=arm, children=children)

@@ -191,7 +191,7 @@ def _failures(status: Status) -> Iterator[Metric]:
     failures: dict[tuple[str, str], int] = {}
     for one in status.failures:
         key = (one.part, one.name)
-        if one.part in ("scorer", "embedder") or one.name in known:
+        if one.part in ("scorer", "embedder", "recipe") or one.name in known:
             tries[key] = one.tries
             failures[key] = failures.get(key, 0) + one.failures
     text = "Calls, votes, samples and vectors that failed and were done without."

@@ -137,7 +137,7 @@ class Cost:
 class FailureTold:
     """How often one part failed for one reason, and was done without."""
 
-    part: Literal["agent", "referee", "scorer", "embedder", "usage", "seeds"]
+    part: Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "recipe"]
     name: str
     """Of the agent, embedder or seed file; empty for the scorer."""
     reason: str

@@ -60,7 +60,7 @@
 
 /**
  * @typedef {Object} FailureCount
- * @property {string} part `agent`, `referee`, `scorer`, `embedder`, `usage` or `seeds`
+ * @property {string} part `agent`, `referee`, `scorer`, `embedder`, `usage`, `seeds` or `recipe`
  * @property {string} name
  * @property {string} reason
  * @property {number} failures
