@@ -139,7 +139,7 @@ class FailureTold:
 
     part: Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "recipe"]
     name: str
-    """Of the agent, embedder or seed file; empty for the scorer."""
+    """Of the agent, embedder, seed file or recipe; empty for the scorer."""
     reason: str
     failures: int
     tries: int
