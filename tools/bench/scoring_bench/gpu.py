@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 import transformers
 from calls_bench.rows import Row, Section, machine, write
 
-from scoring_bench import gpu_limits, gpu_profile, gpu_speed
+from scoring_bench import gpu_limits, gpu_speed
 
 SPEEDS = ("70m", "410m", "1.4b", "6.9b")
 GPU = Section(
@@ -23,8 +23,6 @@ GPU = Section(
     order=(
         "tests",
         *(name.replace(".", "_") for name in ("tiny", *SPEEDS)),
-        "profile_tiny",
-        *(f"profile_{name.replace('.', '_')}" for name in SPEEDS),
         "equality",
         "memory",
         "workers",
@@ -40,7 +38,7 @@ REMARKS = (
 )
 RIGHT = {"tests", "equality", "memory"}
 """Parts that fail where a row does not hold; elsewhere it is an aim that was missed."""
-Part = Callable[[torch.device], list[Row]]
+Part = Callable[[torch.device], Iterable[Row]]
 
 
 def parts() -> dict[str, Part]:
@@ -53,18 +51,19 @@ def parts() -> dict[str, Part]:
     }
     for name in ("tiny", *SPEEDS):
         found[name] = partial(gpu_speed.speed, name)
-        found[f"profile-{name}"] = partial(gpu_profile.profile, name)
     return found
 
 
 def measure(part: str, device: torch.device, results: Path) -> None:
     """Measure a part, print its rows and put them into the file. Ends the process with 1 where numbers are wrong."""
-    rows = parts()[part](device)
-    print("\n".join(map(str, rows)), flush=True)
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else "REHEARSAL on a CPU, no figure counts"
     facts = f"{card}, torch {torch.__version__}, transformers {transformers.__version__}; {machine()}."
-    with _one_writer(results.parent):
-        write(rows, (facts, *REMARKS), GPU, results)
+    rows: list[Row] = []
+    for row in parts()[part](device):  # row by row: a part that is stopped leaves what it has
+        print(row, flush=True)
+        rows.append(row)
+        with _one_writer(results.parent):
+            write(rows, (facts, *REMARKS), GPU, results)
     if part in RIGHT and any(row.holds is False for row in rows):
         sys.exit(1)
 

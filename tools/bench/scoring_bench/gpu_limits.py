@@ -17,9 +17,9 @@ import anyio
 import torch
 from calls_bench.rows import Row
 
-from scoring_bench.gpu_speed import forgetful, forward_of, relative, summary
+from scoring_bench.gpu_speed import forward_of, relative, summary
 from scoring_bench.models import ROOT, little_models, mix, pythia
-from scoring_bench.reference import Reference, gpu_time, ifds, pack, scorer
+from scoring_bench.reference import Reference, forgetful, gpu_time, ifds, pack, scorer
 from star_agents.config.sections import ScoringConfig
 from star_agents.records import Sample
 from star_agents.scoring import Scorer
@@ -34,7 +34,7 @@ MEMORY = 6 << 30
 """Bytes that a process may take where memory is to run out."""
 TOO_LARGE = 1 << 20
 """Tokens of a pack that does not fit into them."""
-WORKERS_S = {"cuda": 20.0, "cpu": 0.0}
+WORKERS_S = {"cuda": 14.0, "cpu": 0.0}
 """Seconds of rounds, so that the second process has loaded its model long before the last one."""
 CALLS = 8
 """Callers at once."""
@@ -42,7 +42,7 @@ CALLS = 8
 
 def tests(device: torch.device) -> list[Row]:
     """The scorer's tests, on the GPU where one names no device."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-p", "no:benchmark"]
     command += ["-n", "6"] if find_spec("xdist") and device.type == "cuda" else []
     done = subprocess.run([*command, *TESTS], cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout[-6000:], done.stderr[-2000:], sep="\n")

@@ -12,10 +12,10 @@ from calls_bench.rows import Row
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as recording
 
-from scoring_bench.gpu_speed import enough, forgetful, requests
-from scoring_bench.models import mix, pythia
-from scoring_bench.reference import gpu_time, ifds, pack, scorer
+from scoring_bench.reference import forgetful, gpu_time, ifds, pack, requests
+from star_agents.records import Sample
 from star_agents.scoring import packing
+from star_agents.scoring.dual_model import DualModel
 from star_agents.scoring.encoding import Encoded, Passage
 from star_agents.scoring.head import means
 from star_agents.scoring.model import AloneLosses
@@ -38,12 +38,9 @@ class Times(dict[str, float]):
         return found
 
 
-def profile(name: str, device: torch.device) -> list[Row]:
-    """Milliseconds per pack of mixed pairs, step by step and all together."""
-    loaded = pythia(name, torch.bfloat16, device)
-    engine = scorer(loaded)
+def profile(name: str, engine: DualModel, pairs: Sequence[Sample], device: torch.device) -> list[Row]:
+    """Milliseconds per pack of the first request, step by step and all together."""
     forward = engine._models["small"].forward
-    pairs = enough(name, mix("mixed"))
     request = requests(pairs)[0]
     ifds(forgetful(engine, pack(device)))(request)
     if not isinstance(forward, PackedRows):
@@ -71,8 +68,8 @@ def profile(name: str, device: torch.device) -> list[Row]:
     steps = ", ".join(f"{what} {milliseconds / len(packs):.1f}" for what, milliseconds in times.items())
     return [
         Row(
-            key=f"profile_{name.replace('.', '_')}.milliseconds",
-            what=f"Pythia-{name} shape, milliseconds per pack, {len(packs)} packs of {len(request)} mixed pairs",
+            key=f"{name.replace('.', '_')}.milliseconds",
+            what=f"… milliseconds per pack, {len(packs)} packs of {len(request)} mixed pairs",
             measured=f"**{wall / len(packs):.1f}** all together; the GPU's own {statistics.mean(busy):.1f}; the host's "
             f"one after another: {steps}",
             target="",

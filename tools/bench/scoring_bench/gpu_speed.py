@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -12,15 +12,25 @@ import torch
 from calls_bench.rows import Row
 from torch.nn.functional import cross_entropy, linear
 
+from scoring_bench.gpu_profile import profile
 from scoring_bench.models import Mix, mix, pythia
-from scoring_bench.reference import MAX_LENGTH, Reference, gpu_time, ifds, pack, rank_correlation, scorer, work_of
+from scoring_bench.reference import (
+    MAX_LENGTH,
+    Reference,
+    forgetful,
+    gpu_time,
+    ifds,
+    pack,
+    rank_correlation,
+    requests,
+    scorer,
+    work_of,
+)
 from star_agents.records import Sample
-from star_agents.scoring.ahead import in_parts
-from star_agents.scoring.backlog import GPU, estimate
+from star_agents.scoring.backlog import estimate
 from star_agents.scoring.dual_model import DualModel
 from star_agents.scoring.encoding import Encoded
 from star_agents.scoring.loading import Loaded
-from star_agents.scoring.model import CausalModel
 
 PADDED = 16
 """Pairs per padded batch: full logits of 16 x 1,024 x 50k are 3.3 GB in float32."""
@@ -61,37 +71,22 @@ class Measured:
         return self.pairs / self.ours
 
 
-def speed(name: str, device: torch.device) -> list[Row]:
-    """A model's speed in bfloat16, and how far its IFD is from float32's."""
-    torch.cuda.empty_cache()
+def speed(name: str, device: torch.device) -> Iterator[Row]:
+    """A model's speed in bfloat16, where its time goes, and how far its IFD is from float32's."""
     loaded = pythia(name, torch.bfloat16, device)
     engine = scorer(loaded)
     ceiling = gpu_ceiling(loaded)
-    rows: list[Row] = []
     mixed: Measured | None = None
     for kind in get_args(Mix):
         found = _measured(loaded, engine, kind, name)
         mixed = mixed or found
-        rows += _rows(name, engine, found, ceiling, device)
-        print("\n".join(map(str, rows[-2:])), flush=True)
-    rows += _packs(name, engine, mix("mixed"))
+        yield from _rows(name, engine, found, ceiling, device)
+    yield from _packs(name, engine, mix("mixed"))
+    yield from profile(name, engine, enough(name, mix("mixed")), device)
     del engine, loaded
     torch.cuda.empty_cache()
     assert mixed is not None, "there is a mix"
-    return [*rows, _difference(name, mixed, device)]
-
-
-def requests(pairs: Sequence[Sample]) -> list[Sequence[Sample]]:
-    """The pairs in requests as large as the daemon's to a GPU."""
-    weights = [max(estimate(pair.to_dict()), GPU.tokens // GPU.items) for pair in pairs]
-    return [pairs[part.start : part.stop] for part in in_parts(weights, GPU.tokens)]
-
-
-def forgetful(engine: DualModel, tokens: int) -> DualModel:
-    """A scorer with the same small model, and packs of so many tokens, that remembers nothing."""
-    model = engine._models["small"]
-    fresh = CausalModel(model._loaded, model.forward, tokens_per_batch=tokens, max_length=MAX_LENGTH)
-    return DualModel(mode="superfiltering", max_length=MAX_LENGTH, small=fresh)
+    yield _difference(name, mixed, device)
 
 
 def scored(engine: DualModel, pairs: Sequence[Sample], tokens: int) -> tuple[float, list[float]]:

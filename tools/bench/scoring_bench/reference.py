@@ -15,6 +15,8 @@ import torch
 
 from scoring_bench.models import VOCABULARY
 from star_agents.records import Sample
+from star_agents.scoring.ahead import in_parts
+from star_agents.scoring.backlog import GPU, estimate
 from star_agents.scoring.dual_model import DualModel
 from star_agents.scoring.encoding import Encoded, Passage
 from star_agents.scoring.forward import choose_forward
@@ -40,6 +42,19 @@ def scorer(small: Loaded, large: Loaded | None = None) -> DualModel:
     return DualModel(
         mode="superfiltering", max_length=MAX_LENGTH, small=causal(small), large=causal(large) if large else None
     )
+
+
+def forgetful(engine: DualModel, tokens: int) -> DualModel:
+    """A scorer with the same small model, and packs of so many tokens, that remembers nothing."""
+    model = engine._models["small"]
+    fresh = CausalModel(model._loaded, model.forward, tokens_per_batch=tokens, max_length=MAX_LENGTH)
+    return DualModel(mode="superfiltering", max_length=MAX_LENGTH, small=fresh)
+
+
+def requests(pairs: Sequence[Sample]) -> list[Sequence[Sample]]:
+    """The pairs in requests as large as the daemon's to a GPU."""
+    weights = [max(estimate(pair.to_dict()), GPU.tokens // GPU.items) for pair in pairs]
+    return [pairs[part.start : part.stop] for part in in_parts(weights, GPU.tokens)]
 
 
 class Reference:
