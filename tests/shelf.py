@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
@@ -10,14 +9,38 @@ import anyio
 import anyio.lowlevel
 from statuses import status_with
 
+from star_agents.config.changes import ConfigMark
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.observe.logs import LogFeed
 from star_agents.observe.logs.feed import LogReader
 from star_agents.observe.status import State, Status
+from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedFacts, SeedStory, SeedText
 from star_agents.web.backend import NotNow
+from star_agents.web.problems import to_json
+from star_agents.web.replies import Curve, Taken
 
 CANARY = "canary-4711"
 """Stands in every answer that holds data."""
+
+
+def story_of(seed_id: str) -> SeedStory:
+    """A seed that was not worked yet."""
+    seed = SeedFacts(
+        id=seed_id,
+        kind="sample",
+        recipe="",
+        labels={},
+        parent="",
+        round=0,
+        sample=SeedText(instruction=CANARY, input="", response=None, messages=[]),
+        source=f"{CANARY}:1",
+        meta={},
+        state="waiting",
+        attempts=0,
+        deaths=0,
+        added_at=1.7e9,
+    )
+    return SeedStory(seed=seed, draw=None, calls=[], outcomes=[])
 
 
 class Shelf:
@@ -29,7 +52,7 @@ class Shelf:
         self.state: State = "ready"
         self.refuses: NotNow | None = None
         self.aside = ["s1", "s2", "s3"]
-        self.committed: list[dict[str, Any]] = []
+        self.committed: list[OutcomeSummary] = []
         self.log = LogFeed()
         self.asked = 0
         """How often outcomes were read."""
@@ -47,30 +70,28 @@ class Shelf:
         """So many seeds end."""
         for seq in range(len(self.committed) + 1, len(self.committed) + count + 1):
             self.committed.append(
-                {
-                    "seq": seq,
-                    "at": 1.7e9 + seq,
-                    "seed_id": f"{seq:032x}",
-                    "kind": "kept" if seq % 2 else "dropped",
-                    "reason": "",
-                    "pair": "keep/a",
-                    "pi": 0.5,
-                    "gap": 0.1,
-                    "ifd_small": 0.9,
-                    "ifd_large": 0.8,
-                    "cost_usd": None,
-                    "candidates": 3,
-                    "failed": 0,
-                    "question": question,
-                }
+                OutcomeSummary(
+                    seq=seq,
+                    at=1.7e9 + seq,
+                    seed_id=f"{seq:032x}",
+                    kind="kept" if seq % 2 else "dropped",
+                    reason="",
+                    pair="keep/a",
+                    pi=0.5,
+                    gap=0.1,
+                    ifd_small=0.9,
+                    ifd_large=0.8,
+                    cost_usd=None,
+                    candidates=3,
+                    failed=0,
+                    question=question,
+                )
             )
 
     async def not_now(self) -> NotNow | None:
         return self.refuses
 
-    async def add_rows(
-        self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None
-    ) -> Mapping[str, Any]:
+    async def add_rows(self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None) -> Taken:
         bad = [number for number, row in enumerate(rows, 1) if "instruction" not in row]
         if bad:
             raise SeedFileError(
@@ -78,22 +99,21 @@ class Shelf:
             )
         await anyio.lowlevel.checkpoint()
         self.rows.extend(rows)
-        answer = {"new": len(rows), "duplicates": 0}
+        answer = Taken(new=len(rows), duplicates=0)
         if request is not None:
             assert request[0] not in self._requests, "a key is recorded once"
-            self._requests[request[0]] = (request[1], json.dumps(answer))
+            self._requests[request[0]] = (request[1], to_json(answer).decode())
         return answer
 
     async def recall_request(self, key: str) -> tuple[str, str] | None:
         await anyio.lowlevel.checkpoint()
         return self._requests.get(key)
 
-    async def story(self, seed_id: str) -> Mapping[str, Any] | None:
-        found = [one for one in self.committed if one["seed_id"] == seed_id]
-        return {"seed": {"id": seed_id}, "draw": None, "calls": [], "outcomes": found} if found else None
+    async def story(self, seed_id: str) -> SeedStory | None:
+        return story_of(seed_id) if any(one.seed_id == seed_id for one in self.committed) else None
 
-    async def quarantine(self, limit: int) -> Sequence[Mapping[str, Any]]:
-        return [{"id": one, "deaths": 3, "source": f"{CANARY}:1"} for one in self.aside[:limit]]
+    async def quarantine(self, limit: int) -> Sequence[QuarantinedSeed]:
+        return [QuarantinedSeed(id=one, source=f"{CANARY}:1", attempts=3, deaths=3) for one in self.aside[:limit]]
 
     async def release_quarantined(self, seed_ids: Sequence[str] | None) -> int:
         released = self.aside if seed_ids is None else seed_ids
@@ -114,7 +134,7 @@ class Shelf:
         kind: str | None = None,
         pair: str | None = None,
         agent: str | None = None,
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> Sequence[OutcomeSummary]:
         self.asked += 1
         await anyio.lowlevel.checkpoint()
         if after is not None:
@@ -122,16 +142,16 @@ class Shelf:
         else:
             found = self.committed[: max(0, before - 1) if before is not None else None][::-1]
         wanted = {"kind": kind, "pair": pair}
-        return [one for one in found if all(value in (None, one[name]) for name, value in wanted.items())][:limit]
+        return [one for one in found if all(value in (None, vars(one)[name]) for name, value in wanted.items())][:limit]
 
-    async def outcome(self, seq: int) -> Mapping[str, Any] | None:
+    async def outcome(self, seq: int) -> SeedStory | None:
         return await self.story(f"{seq:032x}")
 
-    async def curve(self, pool: str) -> Mapping[str, Any] | None:
+    async def curve(self, pool: str) -> Curve | None:
         if pool not in ("star.pairs", "mine.style"):
             return None
-        mark = {"revision": 2, "seq": 0, "at": 1.7e9, "changes": ["~ candidates"]}
-        return {"points": [{"seq": 0, "at": 1.7e9, "probabilities": {"keep/a": 1.0}}], "marks": [mark]}
+        mark = ConfigMark(revision=2, seq=0, at=1.7e9, changes=("~ candidates",))
+        return Curve(points=[CurvePoint(seq=0, at=1.7e9, probabilities={"keep/a": 1.0})], marks=[mark])
 
     async def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:
         self.downloading += 1

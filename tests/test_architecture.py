@@ -21,6 +21,7 @@ PURE = {"text", "limits", "records", "config", "arena"}
 """Open to every room; each may import the roots and these, and nothing else of ours."""
 STATUS = {
     "observe.status",
+    "observe.stories",
     *(f"observe.status.{path.stem}" for path in (PACKAGE / "observe" / "status").glob("[a-z]*.py")),
 }
 """The one model of what a folder or a daemon tells of itself: rooms fill it and read it."""

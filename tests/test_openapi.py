@@ -101,7 +101,17 @@ def test_the_daemon_hands_out_this_document(base: str) -> None:
     schemathesis.openapi.from_dict(served).validate()
 
 
-def test_what_a_daemon_at_work_answers_is_what_is_documented(base: str) -> None:
+def closed(schema: Any) -> Any:
+    """The same, and no model holds a key that it does not name."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: closed(one) for name, one in schema.items()}
+    return {"additionalProperties": False, **made} if isinstance(schema.get("properties"), dict) else made
+
+
+def test_what_a_daemon_at_work_answers_is_what_is_documented_and_no_key_more(base: str) -> None:
     seed_id = get(base, "/v1/outcomes")["outcomes"][0]["seed_id"]
     asked = {
         "/v1/status": "/v1/status",
@@ -119,16 +129,17 @@ def test_what_a_daemon_at_work_answers_is_what_is_documented(base: str) -> None:
     }
     for path, url in asked.items():
         content = DOCUMENT["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
-        schema = {**content["schema"], "components": DOCUMENT["components"]}
+        schema = closed({**content["schema"], "components": DOCUMENT["components"]})
         errors = [str(error) for error in jsonschema_rs.validator_for(schema).iter_errors(get(base, url))]
         assert errors == [], path
 
 
-def test_what_is_documented_of_answers_is_all_that_they_hold(base: str) -> None:
-    for path, model in (("/v1/status", "Status"), ("/v1/outcomes/1", "SeedStory"), ("/v1/pairs", "Pairs")):
-        assert get(base, path).keys() == DOCUMENT["components"]["schemas"][model]["properties"].keys(), path
-    outcome = get(base, "/v1/outcomes")["outcomes"][0]
-    assert outcome.keys() == DOCUMENT["components"]["schemas"]["OutcomeSummary"]["properties"].keys()
+def test_every_field_of_the_status_that_needs_words_has_some(base: str) -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    status = schemas["Status"]["properties"]
+    assert status["best_pair"]["description"].startswith("The pair whose interval lies above"), "inherited"
+    assert schemas["AgentAtWork"]["properties"]["usd"]["description"].startswith("US dollars")
+    assert all(one["description"] for one in schemas.values())
 
 
 @pytest.mark.timeout(180)

@@ -136,7 +136,7 @@ def _summary(reader: StoreReader, config: Config, found: _Pass) -> dict[str, Any
         "gaps": plain(status.gaps),
         "memory": plain(status.memory),
         "dropped_because": dict(found.reasons.most_common()),
-        "curve": [point.to_dict() for point in reader.curve(PAIRS)],
+        "curve": plain(reader.curve(PAIRS)),
         "edits": [mark.to_dict() for mark in config_marks([(r.id, r.after_seq, r.at, r.config) for r in revisions])],
         "config": plain(settings_of(config, revisions[-1].id)),
         "began_at": _moment(revisions[0].at),

@@ -24,10 +24,13 @@ from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
 from star_agents.observe.logs.feed import LogFeed, LogReader
 from star_agents.observe.status import State, Status
+from star_agents.observe.status.reading import read
+from star_agents.observe.stories import OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.web.backend import NotNow
 from star_agents.web.metrics import Metrics
+from star_agents.web.replies import Curve, Taken
 
 QUEUE_RETRY_S = 60.0
 """When to look again whether a full queue has room; a line works off some seeds in a minute."""
@@ -72,26 +75,24 @@ class Desk:
             return NotNow(429, detail, QUEUE_RETRY_S)
         return None
 
-    async def add_rows(
-        self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None
-    ) -> Mapping[str, Any]:
+    async def add_rows(self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None) -> Taken:
         """Take in seeds that came by HTTP."""
         added = await take_in_rows(self.line, rows, source, request)
-        told = {"repeated": added.repeated, "not_read": list(added.not_read)}
-        return {"new": added.new, "duplicates": added.duplicates, **told}
+        return Taken(new=added.new, duplicates=added.duplicates, repeated=added.repeated, not_read=added.not_read)
 
     async def recall_request(self, key: str) -> tuple[str, str] | None:
         """Digest and answer of a request that was taken in under this key."""
         return await self.line.store.recall_request(key)
 
-    async def story(self, seed_id: str) -> Mapping[str, Any] | None:
+    async def story(self, seed_id: str) -> SeedStory | None:
         """Everything about one seed."""
         story = await self.readers.ask(lambda reader: reader.seed_story(seed_id))
-        return None if story is None else story.to_dict()
+        return None if story is None else read(SeedStory, story.to_dict())
 
-    async def quarantine(self, limit: int) -> Sequence[Mapping[str, Any]]:
+    async def quarantine(self, limit: int) -> Sequence[QuarantinedSeed]:
         """Seeds that were in hand too often when a process died."""
-        return [row._asdict() for row in await self.readers.ask(lambda reader: reader.quarantined(limit))]
+        rows = await self.readers.ask(lambda reader: reader.quarantined(limit))
+        return [QuarantinedSeed(**row._asdict()) for row in rows]
 
     async def release_quarantined(self, seed_ids: Sequence[str] | None) -> int:
         """Queue these (``None``: all) again; UsageError where one is not in quarantine."""
@@ -105,16 +106,17 @@ class Desk:
         """Number of the newest outcome; 0 before the first."""
         return self.insights.latest_seq
 
-    async def outcomes(self, **wanted: Any) -> Sequence[Mapping[str, Any]]:
+    async def outcomes(self, **wanted: Any) -> Sequence[OutcomeSummary]:
         """A page of outcomes; parameters as ``StoreReader.outcome_page`` has them."""
-        return [one.to_dict() for one in await self.readers.ask(lambda reader: reader.outcome_page(**wanted))]
+        page = await self.readers.ask(lambda reader: reader.outcome_page(**wanted))
+        return [OutcomeSummary(**one.to_dict()) for one in page]
 
-    async def outcome(self, seq: int) -> Mapping[str, Any] | None:
+    async def outcome(self, seq: int) -> SeedStory | None:
         """The story of the seed that has this outcome."""
         story = await self.readers.ask(lambda reader: reader.story_of_outcome(seq))
-        return None if story is None else story.to_dict()
+        return None if story is None else read(SeedStory, story.to_dict())
 
-    async def curve(self, pool: str) -> Mapping[str, Any] | None:
+    async def curve(self, pool: str) -> Curve | None:
         """The probability of every arm of a pool over time, and the edits of agents.yaml on the way."""
         return await self.readers.ask(partial(_curve, pool=pool))
 
@@ -206,11 +208,8 @@ class Desk:
         return True
 
 
-def _curve(reader: StoreReader, pool: str) -> dict[str, Any] | None:
+def _curve(reader: StoreReader, pool: str) -> Curve | None:
     if pool not in reader.pools():
         return None
     revisions = [(one.id, one.after_seq, one.at, one.config) for one in reader.revisions()]
-    return {
-        "points": [point.to_dict() for point in reader.curve(pool)],
-        "marks": [mark.to_dict() for mark in config_marks(revisions)],
-    }
+    return Curve(points=reader.curve(pool), marks=config_marks(revisions))

@@ -9,27 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from star_agents.records import Flat
+from star_agents.observe.stories import CurvePoint
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json, to_json
 
 POINTS = 1000
 """The table holds fewer than these: as many as a wide screen shows."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CurvePoint(Flat):
-    """The probabilities that were in force after one outcome."""
-
-    seq: int
-    """The outcome; 0: none yet."""
-    at: float
-    """Seconds since 1970."""
-    probabilities: Mapping[str, float]
-    """Of each arm that was configured then."""
 
 
 def probabilities_in(state: Mapping[str, Any]) -> Mapping[str, float]:

@@ -79,4 +79,4 @@ def _exams_told(exams: ExamsInForce) -> Exams:
 
 def _needed(judge: Mapping[str, Any]) -> Mapping[str, Any]:
     known = {name: judge[name] for name in JudgeExam.__annotations__ if name in judge}
-    return {"needs": f"{judge['needed']} are needed", **known}
+    return {"needs": f"{judge['needed']} are needed", "frames": 0, "broken": 0, **known}

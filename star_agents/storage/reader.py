@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from star_agents.errors import StoreError
+from star_agents.observe.stories import CurvePoint
 from star_agents.records import OutcomeKind
 from star_agents.storage import curve, exams, pages, quarantine, reads, stories, tallies
 from star_agents.storage.connection import connect_reading, store_errors
-from star_agents.storage.curve import CurvePoint
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
 from star_agents.storage.pages import OutcomeSummary

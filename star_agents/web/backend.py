@@ -1,4 +1,4 @@
-"""What the routes ask of the daemon. Plain data travels, ready for JSON; records and rows stay behind this door."""
+"""What the routes ask of the daemon, and what they are told: the models that they answer with, ready for JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Protocol
 from aiohttp import web
 
 from star_agents.observe.status import State, Status
+from star_agents.observe.stories import OutcomeSummary, QuarantinedSeed, SeedStory
+from star_agents.web.replies import Curve, Taken
 
 Plain = Mapping[str, Any]
 
@@ -58,8 +60,8 @@ class Backend(Protocol):
         """Why no seeds are taken at the moment, if so."""
         ...
 
-    async def add_rows(self, rows: Sequence[Plain], source: str, request: tuple[str, str] | None) -> Plain:
-        """Take rows in durably, all or none; returns the fields of ``replies.Taken``.
+    async def add_rows(self, rows: Sequence[Plain], source: str, request: tuple[str, str] | None) -> Taken:
+        """Take rows in durably, all or none.
 
         ``request`` is the key and digest of a request that may come again; it is recorded with what is returned, in
         the same transaction.
@@ -73,11 +75,11 @@ class Backend(Protocol):
         """Digest and answer, as JSON, of the request that was taken in under this key."""
         ...
 
-    async def story(self, seed_id: str) -> Plain | None:
+    async def story(self, seed_id: str) -> SeedStory | None:
         """Everything about one seed."""
         ...
 
-    async def quarantine(self, limit: int) -> Sequence[Plain]:
+    async def quarantine(self, limit: int) -> Sequence[QuarantinedSeed]:
         """The seeds that were set aside."""
         ...
 
@@ -104,17 +106,16 @@ class Backend(Protocol):
         kind: str | None = None,
         pair: str | None = None,
         agent: str | None = None,
-    ) -> Sequence[Plain]:
+    ) -> Sequence[OutcomeSummary]:
         """A page of outcomes: oldest first where ``after`` is given, else newest first."""
         ...
 
-    async def outcome(self, seq: int) -> Plain | None:
+    async def outcome(self, seq: int) -> SeedStory | None:
         """The story of the seed that has this outcome."""
         ...
 
-    async def curve(self, pool: str) -> Plain | None:
-        """The probability of every arm of a pool over time: ``points``, and ``marks`` where agents.yaml was edited;
-        ``None`` where there never was such a pool."""
+    async def curve(self, pool: str) -> Curve | None:
+        """The probability of every arm of a pool over time; ``None`` where there never was such a pool."""
         ...
 
     def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:

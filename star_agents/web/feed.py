@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from aiohttp import web
 
+from star_agents.observe.stories import OutcomeSummary
 from star_agents.web.backend import Backend
 from star_agents.web.problems import to_json
 
@@ -33,9 +33,9 @@ def frame(event: str, data: bytes, id: int | None = None) -> bytes:
     return head + b"event: %s\ndata: %s\n\n" % (event.encode(), data)
 
 
-def outcome_frame(outcome: Mapping[str, Any]) -> bytes:
+def outcome_frame(outcome: OutcomeSummary) -> bytes:
     """An outcome whose number a browser sends back to go on behind it."""
-    return frame("outcome", to_json(outcome), id=outcome["seq"])
+    return frame("outcome", to_json(outcome), id=outcome.seq)
 
 
 class Feed:
@@ -109,7 +109,7 @@ class Feed:
         floor = self._floor  # It may rise while the store is read.
         if cursor < floor:
             page = await self._backend.outcomes(after=cursor, limit=PAGE)
-            return [outcome_frame(one) for one in page], page[-1]["seq"] if page else floor
+            return [outcome_frame(one) for one in page], page[-1].seq if page else floor
         new = []
         for seq, one in reversed(self._ring):
             if seq <= cursor:
@@ -131,8 +131,8 @@ class Feed:
             page = await self._backend.outcomes(after=self._newest, limit=PAGE)
             if not page:
                 return
-            self._ring.extend((one["seq"], outcome_frame(one)) for one in page)
-            self._newest = page[-1]["seq"]
+            self._ring.extend((one.seq, outcome_frame(one)) for one in page)
+            self._newest = page[-1].seq
             while len(self._ring) > RING:
                 self._floor, _ = self._ring.popleft()
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from aiohttp import web
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import core_schema
 
+from star_agents.web.docstrings import docstrings_of
 from star_agents.web.problems import answer
 from star_agents.web.replies import ProblemDocument
 from star_agents.web.route import JSON, Route
@@ -67,6 +69,19 @@ def plain_path(path: str) -> str:
     return _PATTERN.sub(r"{\1}", path)
 
 
+class _WithDocstrings(GenerateJsonSchema):
+    """Schemas whose fields are described by their docstrings, inherited ones too."""
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        made = super().dataclass_schema(schema)
+        texts = docstrings_of(schema["cls"])
+        for name, one in made["properties"].items():
+            one.pop("title", None)
+            if name in texts:
+                one["description"] = texts[name]
+        return made
+
+
 def _schemas(table: Iterable[Route]) -> tuple[dict[int, Any], dict[Any, Any]]:
     """The schema of every model that a route names, by the model's identity, and those that they refer to."""
     models = {id(model): model for route in table for model in (route.answer, route.body) if model is not None}
@@ -74,7 +89,7 @@ def _schemas(table: Iterable[Route]) -> tuple[dict[int, Any], dict[Any, Any]]:
     inputs: list[tuple[int, JsonSchemaMode, Any]] = [
         (key, "serialization", TypeAdapter(model).core_schema) for key, model in models.items()
     ]
-    made, components = GenerateJsonSchema(ref_template=_REFERENCES).generate_definitions(inputs)
+    made, components = _WithDocstrings(ref_template=_REFERENCES).generate_definitions(inputs)
     return {key: schema for (key, _), schema in made.items()}, dict(components)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from star_agents.errors import Problem, SeedFileError, StoreError, UsageError
+from star_agents.errors import SeedFileError, StoreError, UsageError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -71,7 +71,7 @@ async def note_begin(request: web.Request, _: web.StreamResponse) -> None:
 def _told(error: Exception, request: web.Request) -> web.Response:
     match error:
         case SeedFileError():
-            problems = [_as_json(one) for one in error.problems[:PROBLEMS_SHOWN]]
+            problems = error.problems[:PROBLEMS_SHOWN]
             detail = f"{len(error.problems)} problem(s); no seed was taken in"
             return problem(400, "bad seeds", detail, problems=problems)
         case StoreError():
@@ -86,7 +86,3 @@ def _told(error: Exception, request: web.Request) -> web.Response:
         case _:
             _log.error("a request failed: %s %s", request.method, request.path, exc_info=error)
             return problem(500, "internal error", "a fault in star_agents; its log says more")
-
-
-def _as_json(one: Problem) -> dict[str, str]:
-    return {"where": one.where, "field": one.field, "message": one.message, "fix": one.fix}

@@ -1,48 +1,39 @@
-"""What the routes answer, as models. They document; nothing is made or checked by them while the daemon works, and a
-test holds real answers against them. Fields that a later release adds are allowed everywhere.
+"""What the routes answer beside the status and the stories of seeds, as the values that they answer with.
+
+OpenAPI and the page's types are made from them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from star_agents.observe.status import AgentAtWork, CalledAgent, PairCost, State, told
-
-Usd = float
-
-
-class Reply(BaseModel):
-    """Base of all answers."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
+from star_agents.config.changes import ConfigMark
+from star_agents.errors import Problem
+from star_agents.observe.status import AgentAtWork, CalledAgent, PairCost, State
+from star_agents.observe.status.model import told
+from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed
 
 
-class RowProblem(Reply):
-    """One thing wrong in what was sent."""
-
-    where: str
-    field: str
-    message: str
-    fix: str
-
-
-class ProblemDocument(Reply):
+@told
+class ProblemDocument:
     """An error, as RFC 9457 has it."""
 
     type: str
     title: str
     status: int
     detail: str
-    problems: list[RowProblem] = []
+    problems: Sequence[Problem] = ()
     """Of seeds that could not be taken in: every bad row."""
 
 
 # Seeds
 
 
-class Taken(Reply):
+@told
+class Taken:
     """What became of the seeds that were sent."""
 
     new: int
@@ -50,39 +41,33 @@ class Taken(Reply):
     """How many were known already; they are taken once."""
     repeated: int = 0
     """How many only repeat an earlier row of the request."""
-    not_read: list[str] = []
+    not_read: Sequence[str] = ()
     """What of the rows no agent will see, a sentence each."""
 
 
-class Quarantined(Reply):
-    """A seed that is not worked any more: the process died with it in hand three times."""
-
-    id: str
-    deaths: int
-    source: str
-
-
-class Quarantine(Reply):
+@told
+class Quarantine:
     """The seeds that were set aside."""
 
-    seeds: list[Quarantined]
+    seeds: Sequence[QuarantinedSeed]
 
 
-class ReleaseByName(Reply):
+class ReleaseByName(BaseModel):
     """Which seeds to queue again."""
 
     model_config = ConfigDict(extra="forbid")
-    seeds: list[str] = Field(min_length=1)
+    seeds: Annotated[list[str], Field(min_length=1)]
 
 
-class ReleaseAll(Reply):
+class ReleaseAll(BaseModel):
     """Every seed that was set aside is to be queued again."""
 
     model_config = ConfigDict(extra="forbid")
     all: Literal[True]
 
 
-class Released(Reply):
+@told
+class Released:
     """How many were queued again."""
 
     released: int
@@ -91,80 +76,39 @@ class Released(Reply):
 # Outcomes
 
 
-class OutcomeSummary(Reply):
-    """How a seed ended, on one line."""
+@told
+class OutcomePage:
+    """Outcomes, newest first, and the cursor of the next page."""
 
-    seq: int
-    at: float
-    """Seconds since 1970."""
-    seed_id: str
-    kind: Literal["kept", "base", "dropped"]
-    reason: str
-    pair: str | None
-    """Who wrote what was chosen."""
-    pi: float | None
-    gap: float | None
-    ifd_small: float | None
-    ifd_large: float | None
-    cost_usd: Usd | None
-    candidates: int
-    failed: int
-    question: str
-    """How the seed's instruction begins."""
+    outcomes: Sequence[OutcomeSummary]
+    next_before: int | None
+    """Null on the last page."""
 
 
-class OutcomePage(Reply):
-    """Outcomes, and the cursor of the next page."""
+@told
+class LaterOutcomes:
+    """Outcomes, oldest first, and the cursor that goes on behind them."""
 
-    outcomes: list[OutcomeSummary]
-    next_before: int | None = None
-    """Going back; null on the last page."""
-    next_after: int | None = None
-    """Going on; always there where `after` was given."""
+    outcomes: Sequence[OutcomeSummary]
+    next_after: int
 
 
-class SeedStory(Reply):
-    """Everything about one seed: what was drawn for it, what was asked, and how it ended, each time that it did."""
-
-    seed: dict[str, Any]
-    draw: dict[str, Any] | None
-    calls: list[dict[str, Any]]
-    outcomes: list[dict[str, Any]]
-    """Newest first, each with every candidate side by side, and why the chosen one was chosen."""
-
-
-class CurvePoint(Reply):
-    """The probabilities after an outcome."""
-
-    seq: int
-    at: float
-    probabilities: dict[str, float]
-
-
-class ConfigMark(Reply):
-    """An edit of agents.yaml that came into force."""
-
-    revision: int
-    seq: int
-    """The newest outcome when it did."""
-    at: float
-    changes: list[str]
-
-
-class Curve(Reply):
+@told
+class Curve:
     """At most a thousand points from the first outcome to now, and the edits of agents.yaml on the way."""
 
-    points: list[CurvePoint]
-    marks: list[ConfigMark]
+    points: Sequence[CurvePoint]
+    marks: Sequence[ConfigMark]
 
 
 # State
 
 
-class Agents(Reply):
+@told
+class Agents:
     """Every agent that was ever called."""
 
-    agents: dict[str, AgentAtWork | CalledAgent]
+    agents: Mapping[str, AgentAtWork | CalledAgent]
 
 
 @told
@@ -175,25 +119,44 @@ class Pair(PairCost):
     """Null for base pairs, which are not drawn, and for pairs that are gone."""
 
 
-class Pairs(Reply):
+@told
+class Pairs:
     """Every pair that was ever asked."""
 
-    pairs: dict[str, Pair]
+    pairs: Mapping[str, Pair]
 
 
-class Switched(Reply):
+@told
+class Switched:
     """The state after pausing or resuming."""
 
     state: State
 
 
-class LogLines(Reply):
+_IN_EVERY_LINE = {"n": "integer", "timestamp": "string", "level": "string", "event": "string"}
+LogLine = Annotated[
+    Mapping[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {name: {"type": kind} for name, kind in _IN_EVERY_LINE.items()},
+            "required": list(_IN_EVERY_LINE),
+            "additionalProperties": True,
+        }
+    ),
+]
+"""One line of the log; its event says which other fields it has."""
+
+
+@told
+class LogLines:
     """Lines of the log, oldest first."""
 
-    lines: list[dict[str, Any]]
+    lines: Sequence[LogLine]
 
 
-class Live(Reply):
+@told
+class Live:
     """The event loop turns."""
 
     live: Literal[True]

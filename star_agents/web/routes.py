@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from star_agents.observe.status import Status
+from star_agents.observe.stories import SeedStory
 from star_agents.web import dataset, replies, schemas, seeds, session, state, stories, stream
 from star_agents.web.openapi import get_document
 from star_agents.web.page_files import get_asset, get_page
@@ -29,7 +30,7 @@ ROUTES = (
         path="/v1/seeds/{id}",
         handler=seeds.get_seed,
         summary="One seed with its whole story.",
-        answer=replies.SeedStory,
+        answer=SeedStory,
         errors=(404, 503),
     ),
     Route(
@@ -54,7 +55,7 @@ ROUTES = (
         path="/v1/outcomes",
         handler=stories.get_outcomes,
         summary="Outcomes page by page, newest first, or oldest first from a cursor on.",
-        answer=replies.OutcomePage,
+        answer=replies.OutcomePage | replies.LaterOutcomes,
         query=schemas.OutcomesQuery,
         errors=(503,),
     ),
@@ -63,7 +64,7 @@ ROUTES = (
         path="/v1/outcomes/{seq:[0-9]{1,19}}",
         handler=stories.get_outcome,
         summary="One outcome: its seed, and every candidate side by side.",
-        answer=replies.SeedStory,
+        answer=SeedStory,
         errors=(404, 503),
     ),
     Route(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from star_agents.web import replies
 from star_agents.web.backend import BACKEND
 from star_agents.web.inputs import lines, parsed_line, read_document, read_rows, too_long
 from star_agents.web.limits import LIMITS
@@ -99,7 +100,7 @@ async def get_seed(request: web.Request, _: Nothing) -> web.Response:
 
 async def get_quarantine(request: web.Request, _: Nothing) -> web.Response:
     """The seeds that were set aside."""
-    return answer({"seeds": [dict(row) for row in await request.app[BACKEND].quarantine(QUARANTINED_SHOWN)]})
+    return answer(replies.Quarantine(seeds=await request.app[BACKEND].quarantine(QUARANTINED_SHOWN)))
 
 
 async def post_release(request: web.Request, _: Nothing) -> web.Response:
@@ -110,4 +111,4 @@ async def post_release(request: web.Request, _: Nothing) -> web.Response:
         ids = None
     elif not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids) or len(asked) > 1:
         raise web.HTTPBadRequest(text='send {"seeds": ["ID", ...]} or {"all": true}')
-    return answer({"released": await request.app[BACKEND].release_quarantined(ids)})
+    return answer(replies.Released(released=await request.app[BACKEND].release_quarantined(ids)))

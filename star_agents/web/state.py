@@ -6,12 +6,12 @@ lines of text, as Kubernetes writes them.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from star_agents.errors import UsageError
-from star_agents.observe.status import PairCost
+from star_agents.observe.status import PairCost, State
 from star_agents.records import PAIRS
 from star_agents.web import replies
 from star_agents.web.backend import BACKEND
@@ -28,7 +28,7 @@ async def get_status(request: web.Request, _: Nothing) -> web.Response:
 
 async def get_agents(request: web.Request, _: Nothing) -> web.Response:
     """How each agent is doing."""
-    return answer({"agents": (await request.app[BACKEND].status()).agents})
+    return answer(replies.Agents(agents=(await request.app[BACKEND].status()).agents))
 
 
 async def get_pairs(request: web.Request, _: Nothing) -> web.Response:
@@ -36,7 +36,7 @@ async def get_pairs(request: web.Request, _: Nothing) -> web.Response:
     status = await request.app[BACKEND].status()
     names = dict.fromkeys((*status.pairs, *status.pair_costs))
     pairs = {name: _pair(status.pairs.get(name), status.pair_costs.get(name, _NOTHING)) for name in names}
-    return answer({"pairs": pairs})
+    return answer(replies.Pairs(pairs=pairs))
 
 
 def _pair(probability: float | None, cost: PairCost) -> replies.Pair:
@@ -45,7 +45,7 @@ def _pair(probability: float | None, cost: PairCost) -> replies.Pair:
 
 async def get_curve(request: web.Request, _: Nothing) -> web.Response:
     """Every pair's probability over time."""
-    return answer(await request.app[BACKEND].curve(PAIRS) or {"points": [], "marks": []})
+    return answer(await request.app[BACKEND].curve(PAIRS) or replies.Curve(points=(), marks=()))
 
 
 async def get_pool_curve(request: web.Request, _: Nothing) -> web.Response:
@@ -59,7 +59,7 @@ async def get_pool_curve(request: web.Request, _: Nothing) -> web.Response:
 
 async def get_logs(request: web.Request, query: LogsQuery) -> web.Response:
     """The newest lines of the log."""
-    return answer({"lines": list(request.app[BACKEND].logs(**query.model_dump()))})
+    return answer(replies.LogLines(lines=request.app[BACKEND].logs(**query.model_dump())))
 
 
 async def post_pause(request: web.Request, _: Nothing) -> web.Response:
@@ -72,16 +72,16 @@ async def post_resume(request: web.Request, _: Nothing) -> web.Response:
     return await _switched(request.app[BACKEND].resume)
 
 
-async def _switched(switch: Any) -> web.Response:
+async def _switched(switch: Callable[[], Awaitable[State]]) -> web.Response:
     try:
-        return answer({"state": await switch()})
+        return answer(replies.Switched(state=await switch()))
     except UsageError as error:
         raise web.HTTPConflict(text=str(error)) from None
 
 
 async def livez(_: web.Request, __: Nothing) -> web.Response:
     """Alive."""
-    return answer({"live": True})
+    return answer(replies.Live(live=True))
 
 
 async def readyz(request: web.Request, _: Nothing) -> web.Response:

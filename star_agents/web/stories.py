@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from star_agents.web import replies
 from star_agents.web.backend import BACKEND
 from star_agents.web.problems import answer
 from star_agents.web.schemas import LARGEST_SEQ, Nothing, OutcomesQuery
@@ -18,8 +19,9 @@ async def get_outcomes(request: web.Request, query: OutcomesQuery) -> web.Respon
         raise web.HTTPBadRequest(text="give `before` or `after`, not both")
     page = await request.app[BACKEND].outcomes(**query.model_dump())
     if query.after is not None:
-        return answer({"outcomes": list(page), "next_after": page[-1]["seq"] if page else query.after})
-    return answer({"outcomes": list(page), "next_before": page[-1]["seq"] if len(page) == query.limit else None})
+        return answer(replies.LaterOutcomes(outcomes=page, next_after=page[-1].seq if page else query.after))
+    next_before = page[-1].seq if len(page) == query.limit else None
+    return answer(replies.OutcomePage(outcomes=page, next_before=next_before))
 
 
 async def get_outcome(request: web.Request, _: Nothing) -> web.Response:

@@ -8,7 +8,6 @@ stands beside each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from typing import Any, Literal
 
 from star_agents.observe.status.agents import (
@@ -25,6 +24,7 @@ from star_agents.observe.status.agents import (
 from star_agents.observe.status.model import plain, told
 from star_agents.observe.status.recipes import Arm, Measured, Pool, RecipeState
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
+from star_agents.records.failures import Part
 
 __all__ = [
     "Agent",
@@ -137,7 +137,7 @@ class Cost:
 class FailureTold:
     """How often one part failed for one reason, and was done without."""
 
-    part: Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "recipe"]
+    part: Part
     name: str
     """Of the agent, embedder, seed file or recipe; empty for the scorer."""
     reason: str
@@ -172,9 +172,9 @@ class FolderStatus:
     best_agent: str | None
     """Likewise the agent."""
     gaps: Gaps
-    recipes: Mapping[str, RecipeState] = field(default_factory=dict[str, RecipeState])
+    recipes: Mapping[str, RecipeState]
     """By name: those of the chain in its order, then those that are no longer in it."""
-    pools: Mapping[str, Pool] = field(default_factory=dict[str, Pool])
+    pools: Mapping[str, Pool]
     """By ``recipe.pool``; Star's pairs stand in ``pairs``."""
     referee: Referee
     failures: Sequence[FailureTold]

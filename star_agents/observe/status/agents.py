@@ -46,7 +46,7 @@ class AgentState:
     is_down: bool
     """None of its deployments takes calls; those that are asked for wait."""
     deployments: Sequence[DeploymentState]
-    throttled: Sequence[ThrottleState] = ()
+    throttled: Sequence[ThrottleState]
     """What slows it down: its provider's 429s, its own requests or tokens per minute."""
 
 

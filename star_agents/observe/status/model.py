@@ -8,13 +8,13 @@ and 0.8 ms as ``dataclass(frozen=True, slots=True)`` (orjson reads ``__dict__`` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 def told(cls: type[T]) -> type[T]:
     """Make a class a part of a status."""
     return dataclass(kw_only=True)(cls)

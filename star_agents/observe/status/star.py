@@ -69,13 +69,13 @@ class JudgeExam:
     """Pairs in which both orders named the answer that was shown first."""
     named_second: int
     """Likewise the second."""
-    frames: int = 0
+    frames: int
     """Pairs whose worse answer breaks its frame."""
-    broken: int = 0
+    broken: int
     """Those of them in which the worse answer was named."""
     needed: int
     """Pairs that have to be right."""
-    needs: str = ""
+    needs: str
     """What it takes to pass, in words."""
     passed: bool
     accuracy: float

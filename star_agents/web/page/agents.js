@@ -3,7 +3,11 @@
 import { byId, el, fill, keepRows, setText } from "./dom.js";
 import { count, duration, interval, latency, money, moneyEach, percent } from "./format.js";
 
-/** @typedef {import("./types.js").Agent} Agent */
+/**
+ * What it does right now is there only while it is in agents.yaml.
+ *
+ * @typedef {import("./types.js").CalledAgent & Partial<import("./types.js").AgentAtWork>} Agent
+ */
 /** @typedef {[string, Agent]} Named */
 /**
  * @typedef {Object} Column
@@ -17,14 +21,14 @@ import { count, duration, interval, latency, money, moneyEach, percent } from ".
 /** @type {Column[]} */
 const COLUMNS = [
   { label: "Agent", sort: (_, name) => name, text: (_, name) => name, isText: true },
-  { label: "Won", title: "share of its answers that were chosen, with its 95 % interval", sort: (agent) => agent.win_rate ?? null, text: won },
+  { label: "Won", title: "share of its answers that were chosen, with its 95 % interval", sort: (agent) => agent.win_rate, text: won },
   { label: "Answers", sort: (agent) => agent.candidates || null, text: (agent) => (agent.candidates ? count(agent.candidates) : "–") },
   { label: "Calls", sort: (agent) => agent.calls, text: (agent) => count(agent.calls) },
   { label: "p50", title: "half of the calls took at most this long", sort: (agent) => agent.latency_s?.p50 ?? null, text: (agent) => latency(agent.latency_s?.p50) },
   { label: "p95", title: "95 % of the calls took at most this long", sort: (agent) => agent.latency_s?.p95 ?? null, text: (agent) => latency(agent.latency_s?.p95) },
-  { label: "Tokens/s", sort: (agent) => agent.tokens_per_second ?? null, text: (agent) => count(agent.tokens_per_second) },
-  { label: "Errors", sort: (agent) => agent.failed ?? 0, text: (agent) => count(agent.failed ?? 0) },
-  { label: "Retries", sort: (agent) => agent.retries ?? 0, text: (agent) => count(agent.retries ?? 0) },
+  { label: "Tokens/s", sort: (agent) => agent.tokens_per_second, text: (agent) => count(agent.tokens_per_second) },
+  { label: "Errors", sort: (agent) => agent.failed, text: (agent) => count(agent.failed) },
+  { label: "Retries", sort: (agent) => agent.retries, text: (agent) => count(agent.retries) },
   { label: "In flight", title: "calls in flight, of as many as its limit allows", sort: (agent) => agent.in_flight ?? null, text: inFlight },
   { label: "Cost", sort: (agent) => agent.usd, text: cost },
   { label: "$/call", sort: (agent) => agent.usd_per_call, text: (agent) => moneyEach(agent.usd_per_call, agent.calls_of_unknown_price) },
@@ -104,17 +108,17 @@ function makeRow() {
 function updateRow(row, [name, agent]) {
   COLUMNS.forEach((column, at) => setText(row.cells[at], column.text(agent, name)));
   const wins = row.cells[1];
-  wins.classList.toggle("bar", agent.win_rate != null);
+  wins.classList.toggle("bar", agent.win_rate !== null);
   wins.style.setProperty("--share", String(agent.win_rate ?? 0));
   row.classList.toggle("is-down", agent.is_down ?? false);
   row.title = (agent.deployments ?? []).map((one) => `${one.name}: ${one.breaker}, limit ${one.limit}${one.last_error ? `, ${one.last_error}` : ""}`).join("\n");
-  row.cells[7].title = Object.entries(agent.errors ?? {}).map(([what, n]) => `${what.replaceAll("_", " ")}: ${n}`).join("\n");
+  row.cells[7].title = Object.entries(agent.errors).map(([what, n]) => `${what.replaceAll("_", " ")}: ${n}`).join("\n");
 }
 
 /** @param {Agent} agent */
 function won(agent) {
-  if (agent.win_rate == null) return "–";
-  return `${percent(agent.win_rate)} (${interval(agent.win_rate_low ?? 0, agent.win_rate_high ?? 1)})`;
+  if (agent.win_rate === null) return "–";
+  return `${percent(agent.win_rate)} (${interval(agent.win_rate_low, agent.win_rate_high)})`;
 }
 
 /** @param {Agent} agent */
@@ -131,7 +135,8 @@ function cost(agent) {
 
 /** @param {Agent} agent */
 function state(agent) {
-  const deployments = agent.deployments ?? [];
+  const { deployments } = agent;
+  if (deployments === undefined) return "not in agents.yaml";
   const out = deployments.filter((one) => one.breaker !== "closed");
   if (out.length === 0) {
     const slowed = (agent.throttled ?? []).map((one) => `, throttled (${one.cause.replaceAll("_", " ")}) for ${duration(one.for_s)}`).join("");

@@ -1,8 +1,6 @@
 // Requests to the daemon's API. A refusal is a Refusal with the daemon's own words (RFC 9457).
 
-/**
- * @typedef {{where: string, field: string, message: string, fix: string}} Problem
- */
+/** @typedef {import("./types.js").Problem} Problem */
 
 /** The daemon said no, or could not be reached (status 0). */
 export class Refusal extends Error {

@@ -2,9 +2,9 @@
 
 import { byId, el, keepRows, setText } from "./dom.js";
 
-/** @typedef {import("./types.js").FailureCount} FailureCount */
+/** @typedef {import("./types.js").FailureTold} FailureTold */
 
-/** @param {readonly FailureCount[]} failures */
+/** @param {readonly FailureTold[]} failures */
 export function showFailures(failures) {
   byId("failures-section").hidden = failures.length === 0;
   const byCount = [...failures].sort((one, other) => other.failures - one.failures);

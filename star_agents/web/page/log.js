@@ -6,7 +6,7 @@ import { clock } from "./format.js";
 import { onFrame } from "./frame.js";
 import { attempt } from "./trouble.js";
 
-/** @typedef {import("./types.js").LogLine} LogLine */
+/** @typedef {import("./types.js").LogLines["lines"][number]} LogLine */
 
 const MOST_LINES = 200;
 const LEVELS = ["debug", "info", "warning", "error", "critical"];

@@ -5,12 +5,12 @@ import { showDialog } from "./dialog.js";
 import { byId, el, fill } from "./dom.js";
 import { plural } from "./format.js";
 
-/** @typedef {import("./types.js").Quarantined} Quarantined */
+/** @typedef {import("./types.js").QuarantinedSeed} QuarantinedSeed */
 
 /** @param {() => void} onReleased */
 export async function openQuarantine(onReleased) {
   const dialog = /** @type {HTMLDialogElement} */ (byId("quarantine"));
-  /** @type {{seeds: Quarantined[]}} */
+  /** @type {{seeds: QuarantinedSeed[]}} */
   const { seeds } = await get("v1/quarantine");
   const answer = el("div", { role: "status" });
   const release = async (/** @type {unknown} */ which) => {
@@ -29,7 +29,7 @@ export async function openQuarantine(onReleased) {
 }
 
 /**
- * @param {readonly Quarantined[]} seeds
+ * @param {readonly QuarantinedSeed[]} seeds
  * @param {(which: unknown) => void} release
  */
 function table(seeds, release) {

@@ -8,8 +8,8 @@ import { histogramData, histogramOptions, spanOf } from "./histogram.js";
 import { hasStar } from "./sentence.js";
 
 /** @typedef {import("./types.js").Status} Status */
-/** @typedef {import("./types.js").Recipe} Recipe */
-/** @typedef {import("./types.js").Measure} Measure */
+/** @typedef {import("./types.js").RecipeState} RecipeState */
+/** @typedef {import("./types.js").Measured} Measured */
 /** @typedef {import("./types.js").Arm} Arm */
 
 const STAR = "star";
@@ -29,7 +29,7 @@ export class Recipes {
     const told = Object.entries(recipes).filter(([name]) => name !== STAR);
     this.section.hidden = told.length === 0;
     for (const id of STARS_OWN) byId(id).hidden = told.length > 0 && !hasStar({ recipes });
-    const make = (/** @type {[string, Recipe]} */ [name]) => {
+    const make = (/** @type {[string, RecipeState]} */ [name]) => {
       const view = new RecipeView(name);
       this.views.set(view.place, view);
       return view.place;
@@ -55,7 +55,7 @@ class RecipeView {
   }
 
   /**
-   * @param {Recipe} recipe
+   * @param {RecipeState} recipe
    * @param {[string, Record<string, Arm>][]} pools
    */
   show(recipe, pools) {
@@ -81,12 +81,12 @@ class MeasureView {
     this.ends = el("p", { class: "lead" });
     const drawing = el("div", { class: "chart measure-chart", role: "img" });
     this.place = el("figure", { class: "measure" }, this.title, this.lead, drawing, this.ends);
-    /** @type {Measure} */
-    this.measure = { name: "", what: "", better: "", low: 0, high: 1, values: 0, mean: null, histogram: [] };
+    /** @type {Measured} */
+    this.measure = { name: "", what: "", better: "", low: 0, high: 1, values: 0, mean: null, sum: 0, histogram: [] };
     this.chart = new Chart(drawing, () => ({ options: histogramOptions([["--accent", "--accent-area"]]), data: this.data() }));
   }
 
-  /** @param {Measure} measure */
+  /** @param {Measured} measure */
   show(measure) {
     if (JSON.stringify(measure) === JSON.stringify(this.measure)) return;
     this.measure = measure;
@@ -110,7 +110,7 @@ class MeasureView {
   }
 }
 
-/** @param {Recipe} recipe */
+/** @param {RecipeState} recipe */
 function summaryOf({ takes, in_chain: isThere, outcomes, rows, children, trials, failed_trials: failed }) {
   const { kept = 0, base = 0, dropped = 0 } = outcomes;
   const failures = Object.values(failed).reduce((total, n) => total + n, 0);
@@ -125,7 +125,7 @@ function summaryOf({ takes, in_chain: isThere, outcomes, rows, children, trials,
   return isThere ? told : `${told} It is no longer in agents.yaml.`;
 }
 
-/** @param {Measure} measure */
+/** @param {Measured} measure */
 function said({ values, mean, low, high }) {
   return `${values ? `mean ${near(mean, low, high)}` : "nothing measured yet"} (${plural(values, "value")})`;
 }
@@ -145,7 +145,7 @@ function near(value, low, high) {
 /**
  * That the bins at the ends hold what lies beyond them, too.
  *
- * @param {Measure} measure
+ * @param {Measured} measure
  */
 function beyond({ low, high, histogram }) {
   const width = (high - low) / Math.max(1, histogram.length);

@@ -7,8 +7,8 @@ import { byId, el, fill } from "./dom.js";
 import { count, duration, latency, moment, money, plural } from "./format.js";
 import { KINDS } from "./outcomes.js";
 
-/** @typedef {import("./types.js").Story} Story */
-/** @typedef {import("./types.js").StoredOutcome} StoredOutcome */
+/** @typedef {import("./types.js").SeedStory} SeedStory */
+/** @typedef {import("./types.js").SeedOutcome} SeedOutcome */
 
 export class StoryView {
   constructor() {
@@ -52,7 +52,7 @@ export class StoryView {
   }
 
   /**
-   * @param {Story} story
+   * @param {SeedStory} story
    * @param {number | null} seq of the outcome that was asked for; the latest otherwise
    */
   show(story, seq) {
@@ -63,8 +63,8 @@ export class StoryView {
 }
 
 /**
- * @param {Story} story
- * @param {StoredOutcome} outcome
+ * @param {SeedStory} story
+ * @param {SeedOutcome} outcome
  */
 function ofOutcome(story, outcome) {
   const others = story.outcomes.filter((one) => one !== outcome);
@@ -82,8 +82,8 @@ function ofOutcome(story, outcome) {
 /**
  * The seed's turns; its own response stands among the candidates where a base pair takes it.
  *
- * @param {Story} story
- * @param {StoredOutcome | undefined} outcome
+ * @param {SeedStory} story
+ * @param {SeedOutcome | undefined} outcome
  */
 function seedTurns({ seed }, outcome) {
   const isCandidate = outcome?.candidates.some((one) => one.pair.endsWith("/seed") && !one.failure) ?? false;
@@ -91,7 +91,7 @@ function seedTurns({ seed }, outcome) {
   return [el("h3", {}, "The seed"), messages(turns)];
 }
 
-/** @param {Story} story */
+/** @param {SeedStory} story */
 function facts({ seed, draw, outcomes }) {
   const all = [
     ["Id", seed.id],
@@ -107,7 +107,7 @@ function facts({ seed, draw, outcomes }) {
   return el("dl", { class: "facts" }, ...all.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
-/** @param {Story} story */
+/** @param {SeedStory} story */
 function calls({ calls: made }) {
   if (made.length === 0) return null;
   const heads = ["Step", "Agent", "Model", "State", "Took", "Sent", "Tokens in", "Tokens out", "Cost"];

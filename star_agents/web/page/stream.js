@@ -5,7 +5,7 @@ import { address, get } from "./api.js";
 
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {import("./types.js").OutcomeSummary} OutcomeSummary */
-/** @typedef {import("./types.js").LogLine} LogLine */
+/** @typedef {import("./types.js").LogLines["lines"][number]} LogLine */
 
 const AGAIN_AFTER_MS = 3000;
 

@@ -1,214 +1,494 @@
-// The shapes of what the API answers, as far as the page reads them. Types only; nothing here runs.
+// What the API answers. Made from its models by `python -m star_agents.web.page_types`; not to be edited.
 
 /**
- * @typedef {Object} Deployment
- * @property {string} name
- * @property {string} breaker `closed` while it takes calls
- * @property {number} limit calls that may be in flight
- * @property {number} in_flight
- * @property {number | null} opens_in_s
- * @property {string | null} last_error
- */
-
-/**
- * @typedef {Object} Agent
- * @property {number} calls
- * @property {number | null} usd `null`: nobody knows
+ * An agent of agents.yaml while a daemon is at work.
+ *
+ * @typedef {Object} AgentAtWork
+ * @property {number} calls Answered ones.
+ * @property {number | null} usd US dollars: the sum of the known prices; null where nothing is known of it.
  * @property {number} calls_of_unknown_price
- * @property {number | null} usd_per_call
- * @property {number} [in_flight]
- * @property {number} [queued]
- * @property {boolean} [is_down]
- * @property {Deployment[]} [deployments]
- * @property {{cause: string, for_s: number}[]} [throttled] by `429` of its provider, or by a key of its own
- * @property {number} [failed]
- * @property {Record<string, number>} [errors]
- * @property {number} [retries]
- * @property {{p50: number, p95: number} | null} [latency_s]
- * @property {number | null} [tokens_per_second]
- * @property {number} [candidates]
- * @property {number} [wins]
- * @property {number | null} [win_rate]
- * @property {number} [win_rate_low] of its 95 % interval
- * @property {number} [win_rate_high]
+ * @property {number | null} usd_per_call US dollars per call of known price; null before the first.
+ * @property {number} candidates Answers of pairs that it is part of, base pairs aside.
+ * @property {number} wins Those of them that were chosen.
+ * @property {number | null} win_rate Share of its candidates that were chosen, from 0 to 1; null before the first.
+ * @property {number} win_rate_low Where the 95 % interval of that share begins (Wilson).
+ * @property {number} win_rate_high Where it ends.
+ * @property {number} failed Calls that its providers failed, all their tries together.
+ * @property {Record<string, number>} errors Calls without an answer by how they ended: `rate_limited`,
+ *   `unavailable`, `refused`, `budget`, `cancelled`.
+ * @property {number} retries Tries after the first.
+ * @property {Latency | null} latency_s Null before the first answer.
+ * @property {number | null} tokens_per_second Completion tokens per second of the newest answers; null before the
+ *   first.
+ * @property {number} in_flight Calls that it works on.
+ * @property {number} queued Calls that wait for it.
+ * @property {boolean} is_down None of its deployments takes calls; those that are asked for wait.
+ * @property {DeploymentState[]} deployments
+ * @property {ThrottleState[]} throttled What slows it down: its provider's 429s, its own requests or tokens per
+ *   minute.
  */
 
 /**
- * @typedef {Object} Gaps
- * @property {number} width of a bin
- * @property {number} low where the first bin begins
- * @property {number[]} chosen
- * @property {number[]} others
+ * Every agent that was ever called.
+ *
+ * @typedef {Object} Agents
+ * @property {Record<string, AgentAtWork | CalledAgent>} agents
  */
 
 /**
- * @typedef {Object} Referee
- * @property {number} verdicts
- * @property {number} won_by_tie improved seeds whose winner was a tie with the base
- * @property {number} without_verdict candidates that were judged in vain
- * @property {number} both_orders readable votes that were asked for in both orders
- * @property {number} agree
- * @property {number | null} agreement
- * @property {number} ties
- * @property {number} wins
- * @property {number} losses
- * @property {number} unreadable
- * @property {{mode: string, judges: Object<string, Exam>} | null} exam of the judges in force
- */
-
-/** @typedef {{judge: string, right: number, pairs: number, passed: boolean}} Exam */
-
-/**
- * @typedef {Object} FailureCount
- * @property {string} part `agent`, `referee`, `scorer`, `embedder`, `usage`, `seeds` or `recipe`
- * @property {string} name
- * @property {string} reason
- * @property {number} failures
- * @property {number} tries
- * @property {string} example
- * @property {string} sentence
+ * What an arm of a pool was drawn for, and what it earned.
+ *
+ * @typedef {Object} Arm
+ * @property {number | null} probability With which it is drawn; null for one that is gone.
+ * @property {number} draws
+ * @property {number} rewards
+ * @property {number | null} mean_reward From 0 to 1; null before the first.
  */
 
 /**
- * @typedef {Object} PairCost
- * @property {number} candidates
- * @property {number} wins
- * @property {number | null} usd_per_win
- * @property {number} candidates_of_unknown_cost
+ * One budget of agents.yaml and where it stands; amounts are in its unit.
+ *
+ * @typedef {Object} BudgetState
+ * @property {string} key Where agents.yaml sets it, such as `agents.gpt.budget_usd_per_day`.
+ * @property {"usd" | "calls" | "tokens"} unit
+ * @property {number} limit What may be spent.
+ * @property {number} spent What is spent.
+ * @property {number} reserved What calls in flight may still take.
+ * @property {number | null} resets_at Seconds since 1970 when a daily budget begins anew; null for one that holds
+ *   for the life of the store.
+ * @property {string} reached Why a call was refused, in one sentence; empty while the budget is not reached.
  */
 
 /**
- * @typedef {Object} WinRate
- * @property {number} wins
- * @property {number} answers
- * @property {number | null} rate
- * @property {number} low of its 95 % interval
- * @property {number} high
+ * An agent while a daemon is at work; agents.yaml need not have it any more.
+ *
+ * @typedef {Object} CalledAgent
+ * @property {number} calls Answered ones.
+ * @property {number | null} usd US dollars: the sum of the known prices; null where nothing is known of it.
+ * @property {number} calls_of_unknown_price
+ * @property {number | null} usd_per_call US dollars per call of known price; null before the first.
+ * @property {number} candidates Answers of pairs that it is part of, base pairs aside.
+ * @property {number} wins Those of them that were chosen.
+ * @property {number | null} win_rate Share of its candidates that were chosen, from 0 to 1; null before the first.
+ * @property {number} win_rate_low Where the 95 % interval of that share begins (Wilson).
+ * @property {number} win_rate_high Where it ends.
+ * @property {number} failed Calls that its providers failed, all their tries together.
+ * @property {Record<string, number>} errors Calls without an answer by how they ended: `rate_limited`,
+ *   `unavailable`, `refused`, `budget`, `cancelled`.
+ * @property {number} retries Tries after the first.
+ * @property {Latency | null} latency_s Null before the first answer.
+ * @property {number | null} tokens_per_second Completion tokens per second of the newest answers; null before the
+ *   first.
  */
 
 /**
- * @typedef {Object} Measure
- * @property {string} name
- * @property {string} what in words
- * @property {string} better `high`, `low` or empty
- * @property {number} low where the histogram begins
- * @property {number} high
- * @property {number} values
- * @property {number | null} mean
- * @property {number[]} histogram
+ * Calls to agents over the life of the store.
+ *
+ * @typedef {Object} Calls
+ * @property {number} answered
+ * @property {number} pending Sent without an answer yet: in flight, or cut off when a daemon was killed.
+ * @property {number} maybe_paid_twice Sent again because no answer had been recorded.
+ * @property {number} prompt_tokens
+ * @property {number} completion_tokens
  */
 
 /**
- * @typedef {Object} Recipe
- * @property {string[]} takes
- * @property {boolean} in_chain whether agents.yaml has it
- * @property {Record<string, number>} outcomes
- * @property {Record<string, number>} rows by shape
- * @property {number} children
- * @property {number} trials
- * @property {Record<string, number>} failed_trials
- * @property {Record<string, Measure>} measures
- */
-
-/** @typedef {{probability: number | null, draws: number, rewards: number, mean_reward: number | null}} Arm */
-
-/**
- * @typedef {Object} Status
- * @property {string} version
- * @property {string} state `starting`, `ready`, `paused` or `draining`
- * @property {number} started_at
- * @property {number} now
- * @property {number} latest_seq
- * @property {number} revision
- * @property {string[]} config_problems
- * @property {{reason: string, until: number | null} | null} waiting_for
- * @property {{waiting: number, working: number, kept: number, base: number, dropped: number, quarantined: number, stranded: number}} seeds
- * @property {{recipe: string, kind: string, seeds: number, sentence: string}[]} stranded seeds that wait for a recipe which is not in the chain
- * @property {{answered: number, maybe_paid_twice: number, prompt_tokens: number, completion_tokens: number}} calls
- * @property {{usd: number | null, calls_of_unknown_price: number, usd_per_sample: number | null, usd_per_improved: number | null, projected_usd: number | null}} cost
- * @property {{key: string, unit: string, limit: number, spent: number, reached: string}[]} budgets
- * @property {{seeds_per_minute: number, seeds_per_minute_overall: number, usd_per_hour: number | null, eta_s: number | null}} rate
- * @property {Record<string, Agent>} agents
- * @property {Record<string, number>} pairs probability of each
- * @property {Record<string, PairCost>} pair_costs
- * @property {Record<string, WinRate>} win_rates of the pairs that are drawn
- * @property {string | null} best_pair the one that is clear of all others; `null` where chance may order them
- * @property {string | null} best_agent
- * @property {Gaps} gaps
- * @property {Record<string, Recipe>} recipes those of the chain in its order, then those that are gone
- * @property {Record<string, {arms: Record<string, Arm>}>} pools by `recipe.pool`, Star's pairs aside
- * @property {Referee} referee
- * @property {FailureCount[]} failures
- * @property {string} held_because empty unless failures passed a limit
- * @property {{size: number | null, draws: number, hits: number, hit_rate: number | null}} memory
- * @property {{workers: number, waiting: number, answered: number, answered_per_second: number, deaths: number, troubles: string[]} | null} scorer
- * @property {{agents: string[], pairs: string[], base_pairs: string[], candidates: number, selection: string, small: string | null, large: string | null}} config
+ * One trial of a seed.
+ *
+ * @typedef {Object} Candidate
+ * @property {string} pair Its arm, such as an agent-pair.
+ * @property {boolean} is_base
+ * @property {boolean} chosen
+ * @property {Message[]} messages Empty where they were cleared.
+ * @property {string} failure Empty where it could be used.
+ * @property {CandidateScore | null} score
+ * @property {number | null} pi_dual Factor of Eq. 5.
+ * @property {number | null} pi_llm Factor of Eq. 6.
+ * @property {number | null} pi Eq. 7.
+ * @property {CandidateVerdict | null} verdict
+ * @property {Record<string, string>} models By agent.
+ * @property {string[]} prompts Versions of the prompts.
+ * @property {number | null} cost_usd
  */
 
 /**
- * @typedef {{seq: number, at: number, probabilities: Record<string, number>}} CurvePoint
+ * What the scorer says of a candidate (Eq. 4).
+ *
+ * @typedef {Object} CandidateScore
+ * @property {number | null} ifd_small Null together with a reason.
+ * @property {number | null} ifd_large
+ * @property {number | null} gap IFD_small - IFD_large.
+ * @property {string} reason Why there is no score.
+ * @property {string} formula Which IFD it is.
+ * @property {number} response_tokens Scored by the small model.
+ */
+
+/**
+ * What the referees said of a candidate.
+ *
+ * @typedef {Object} CandidateVerdict
+ * @property {number | null} value Null: nothing that can be read stands behind it.
+ * @property {Vote[]} votes
+ * @property {string} failure Why no referee answered.
  */
 
 /**
  * An edit of agents.yaml that came into force.
  *
- * @typedef {{revision: number, seq: number, at: number, changes: string[]}} ConfigMark
+ * @typedef {Object} ConfigMark
+ * @property {number} revision
+ * @property {number} seq The newest outcome when it did; 0: none yet.
+ * @property {number} at Seconds since 1970.
+ * @property {string[]} changes As `changes_between` has them.
  */
 
 /**
+ * US dollars over the life of the store.
+ *
+ * @typedef {Object} Cost
+ * @property {number | null} usd Sum of the known prices; null where nothing is known of it.
+ * @property {number} calls_of_unknown_price
+ * @property {number | null} usd_per_sample Per seed that became a sample; null before the first.
+ * @property {number | null} usd_per_improved Per seed that was kept and not as its base; null before the first.
+ * @property {number | null} projected_usd What it will have cost once every seed is done, if the rest is like those
+ *   that are; null before the first.
+ */
+
+/**
+ * At most a thousand points from the first outcome to now, and the edits of agents.yaml on the way.
+ *
+ * @typedef {Object} Curve
+ * @property {CurvePoint[]} points
+ * @property {ConfigMark[]} marks
+ */
+
+/**
+ * The probabilities of a pool that were in force after one outcome.
+ *
+ * @typedef {Object} CurvePoint
+ * @property {number} seq The outcome; 0: none yet.
+ * @property {number} at
+ * @property {Record<string, number>} probabilities Of each arm that was configured then.
+ */
+
+/**
+ * One deployment of an agent, right now.
+ *
+ * @typedef {Object} DeploymentState
+ * @property {string} name
+ * @property {"closed" | "open" | "half_open"} breaker `closed` while it takes calls, `open` while it is down,
+ *   `half_open` while one call tries it.
+ * @property {number} limit Calls that may be in flight.
+ * @property {number} in_flight Calls.
+ * @property {number | null} opens_in_s Seconds until it may be tried; null where it may be tried now, or its probe
+ *   is out.
+ * @property {string | null} last_error What it failed with; null once it has answered again.
+ */
+
+/**
+ * Who judges, and how well.
+ *
+ * @typedef {Object} Exams
+ * @property {string} mode `refuse`, `warn` or `off`; empty where nobody judges.
+ * @property {Record<string, JudgeExam>} judges Each judge that sat its exam, the ones that failed included.
+ * @property {Record<string, string>} not_examined Judges that could not be asked, and why.
+ */
+
+/**
+ * How often one part failed for one reason, and was done without.
+ *
+ * @typedef {Object} FailureTold
+ * @property {"agent" | "referee" | "scorer" | "embedder" | "usage" | "seeds" | "recipe"} part
+ * @property {string} name Of the agent, embedder, seed file or recipe; empty for the scorer.
+ * @property {string} reason
+ * @property {number} failures
+ * @property {number} tries Of the part, whatever came of them.
+ * @property {string} example What was said the first time.
+ * @property {string} sentence All of it in words.
+ */
+
+/**
+ * IFD gaps of candidates (numerator of Eq. 5), counted by bins of equal width.
+ *
+ * @typedef {Object} Gaps
+ * @property {number} width Of a bin.
+ * @property {number} low Where the first bin begins. The first and the last bin hold all beyond them, too.
+ * @property {number[]} chosen Of the candidates that were chosen.
+ * @property {number[]} others Of the others.
+ */
+
+/**
+ * How a judge did in its exam: counts of pairs of answers, but for `unreadable`.
+ *
+ * @typedef {Object} JudgeExam
+ * @property {string} judge The agent.
+ * @property {string} model
+ * @property {string} exam Version of the pairs.
+ * @property {string} prompt Version of the prompt that the judge was asked with.
+ * @property {number} pairs
+ * @property {number} right Pairs in which both orders named the better answer.
+ * @property {number} unreadable Orders in which no reply could be read, the second try included; of twice as many
+ *   as there are pairs.
+ * @property {number} named_first Pairs in which both orders named the answer that was shown first.
+ * @property {number} named_second Likewise the second.
+ * @property {number} frames Pairs whose worse answer breaks its frame.
+ * @property {number} broken Those of them in which the worse answer was named.
+ * @property {number} needed Pairs that have to be right.
+ * @property {string} needs What it takes to pass, in words.
+ * @property {boolean} passed
+ * @property {number} accuracy Share of the pairs that are right, from 0 to 1.
+ * @property {number} unreadable_share Share of the orders without a verdict, from 0 to 1.
+ * @property {number} position_bias Share of the pairs in which both orders named the same place, from 0 to 1.
+ */
+
+/**
+ * Seconds from asking to the answer, of the newest answers.
+ *
+ * @typedef {Object} Latency
+ * @property {number} p50 Half of them took no longer.
+ * @property {number} p95 Of twenty, nineteen took no longer.
+ */
+
+/**
+ * Outcomes, oldest first, and the cursor that goes on behind them.
+ *
+ * @typedef {Object} LaterOutcomes
+ * @property {OutcomeSummary[]} outcomes
+ * @property {number} next_after
+ */
+
+/**
+ * The event loop turns.
+ *
+ * @typedef {Object} Live
+ * @property {true} live
+ */
+
+/**
+ * Lines of the log, oldest first.
+ *
+ * @typedef {Object} LogLines
+ * @property {({n: number, timestamp: string, level: string, event: string} & Record<string, unknown>)[]} lines
+ */
+
+/**
+ * What came of something that a recipe measures of its trials.
+ *
+ * @typedef {Object} Measured
+ * @property {string} name
+ * @property {number} low Where the histogram begins; what lies below counts in its first bin.
+ * @property {number} high Where it ends; what lies above counts in its last bin.
+ * @property {"high" | "low" | ""} better Which way is better; empty where neither is.
+ * @property {string} what In words.
+ * @property {number} values How many there are; a trial of which it could not be measured has none.
+ * @property {number | null} mean Of the values; null before the first.
+ * @property {number} sum Of the values.
+ * @property {number[]} histogram Values by bins of equal width.
+ */
+
+/**
+ * The memory bank of instructions.
+ *
+ * @typedef {Object} Memory
+ * @property {number | null} size Instructions in it; null where no daemon holds it.
+ * @property {number} draws Draws of pairs, one for each seed that was worked.
+ * @property {number} hits Those of them in which the bank proposed a pair.
+ * @property {number | null} hit_rate Share of the draws, from 0 to 1; null before the first.
+ */
+
+/**
+ * One turn of a conversation.
+ *
+ * @typedef {Object} Message
+ * @property {string} role
+ * @property {string} content
+ */
+
+/**
+ * Outcomes, newest first, and the cursor of the next page.
+ *
+ * @typedef {Object} OutcomePage
+ * @property {OutcomeSummary[]} outcomes
+ * @property {number | null} next_before Null on the last page.
+ */
+
+/**
+ * How a seed ended, in a line.
+ *
  * @typedef {Object} OutcomeSummary
- * @property {number} seq
+ * @property {number} seq Place in the order in which outcomes took effect.
  * @property {number} at
  * @property {string} seed_id
- * @property {string} kind `kept`, `base` or `dropped`
+ * @property {"kept" | "base" | "dropped"} kind
  * @property {string} reason
- * @property {string | null} pair
- * @property {number | null} pi
+ * @property {string | null} pair Arm of what was chosen, such as an agent-pair; null where there is none.
+ * @property {number | null} pi What was measured of it under these names, like the next three; null where it was
+ *   not.
  * @property {number | null} gap
- * @property {number | null} cost_usd
+ * @property {number | null} ifd_small
+ * @property {number | null} ifd_large
+ * @property {number | null} cost_usd Of the seed's calls.
+ * @property {number} candidates Trials.
+ * @property {number} failed Those that could not be used.
+ * @property {string} question How the seed begins.
+ */
+
+/**
+ * What an agent-pair did for the finished seeds.
+ *
+ * @typedef {Object} Pair
  * @property {number} candidates
- * @property {number} failed
- * @property {string} question
- */
-
-/** @typedef {{role: string, content: string}} Message */
-/** @typedef {{referee: string, value: number | null, agreed: boolean, readable: boolean}} Vote */
-
-/**
- * @typedef {Object} Candidate
- * @property {string} pair
- * @property {boolean} is_base
- * @property {boolean} chosen
- * @property {Message[]} messages empty where they were cleared
- * @property {string} failure
- * @property {{ifd_small: number | null, ifd_large: number | null, gap: number | null, reason: string, response_tokens: number} | null} score
- * @property {number | null} pi_llm
- * @property {number | null} pi_dual
- * @property {number | null} pi
- * @property {{value: number | null, votes: Vote[], failure: string} | null} verdict
- * @property {number | null} cost_usd
+ * @property {number} wins Candidates that were chosen.
+ * @property {number | null} usd US dollars: the sum of the known costs of its candidates; null where nothing is
+ *   known of it.
+ * @property {number} candidates_of_unknown_cost
+ * @property {number | null} usd_per_win Known US dollars per candidate that was chosen; null before the first.
+ * @property {number | null} probability Null for base pairs, which are not drawn, and for pairs that are gone.
  */
 
 /**
- * @typedef {Object} StoredOutcome
- * @property {number} seq
- * @property {number} at
- * @property {string} kind
- * @property {string} reason
- * @property {Candidate[]} candidates
- * @property {number | null} cost_usd
- * @property {number} revision
- * @property {number | null} cleared_at
- * @property {string} why
+ * What an agent-pair did for the finished seeds, and for how much.
+ *
+ * @typedef {Object} PairCost
+ * @property {number} candidates
+ * @property {number} wins Candidates that were chosen.
+ * @property {number | null} usd US dollars: the sum of the known costs of its candidates; null where nothing is
+ *   known of it.
+ * @property {number} candidates_of_unknown_cost
+ * @property {number | null} usd_per_win Known US dollars per candidate that was chosen; null before the first.
  */
 
 /**
- * @typedef {Object} Call
+ * Every pair that was ever asked.
+ *
+ * @typedef {Object} Pairs
+ * @property {Record<string, Pair>} pairs
+ */
+
+/**
+ * What a recipe draws from.
+ *
+ * @typedef {Object} Pool
+ * @property {Record<string, Arm>} arms By name: those that it declares in its order, then those that are gone.
+ */
+
+/**
+ * One thing wrong in a file that a person wrote.
+ *
+ * @typedef {Object} Problem
+ * @property {string} where `agents.yaml:12` or `seeds.jsonl:7`.
+ * @property {string} field Dotted path of the field, such as `agents.gpt.model`; empty where the whole line is at
+ *   fault.
+ * @property {string} message What is wrong.
+ * @property {string} [fix] What to do about it.
+ */
+
+/**
+ * An error, as RFC 9457 has it.
+ *
+ * @typedef {Object} ProblemDocument
+ * @property {string} type
+ * @property {string} title
+ * @property {number} status
+ * @property {string} detail
+ * @property {Problem[]} [problems] Of seeds that could not be taken in: every bad row.
+ */
+
+/**
+ * The seeds that were set aside.
+ *
+ * @typedef {Object} Quarantine
+ * @property {QuarantinedSeed[]} seeds
+ */
+
+/**
+ * A seed that is not worked any more, because the process died with it in hand too often.
+ *
+ * @typedef {Object} QuarantinedSeed
+ * @property {string} id
+ * @property {string} source Where it came from, for people: `seeds.jsonl:12`.
+ * @property {number} attempts How often it was taken from the queue.
+ * @property {number} deaths
+ */
+
+/**
+ * How fast it goes.
+ *
+ * @typedef {Object} Rate
+ * @property {number} seeds_per_minute Of the last five minutes.
+ * @property {number} seeds_per_minute_overall Since the process started.
+ * @property {number | null} usd_per_hour US dollars, of the last five minutes; null where nothing is known of it.
+ * @property {number | null} eta_s Seconds until every seed is done at this pace; null while nothing moves.
+ */
+
+/**
+ * What a recipe did over the life of the store.
+ *
+ * @typedef {Object} RecipeState
+ * @property {string[]} takes Kinds of seeds: `sample`, `instruction`, `document`.
+ * @property {boolean} in_chain Whether agents.yaml has it; what is no longer there keeps its numbers.
+ * @property {Record<string, number>} outcomes Seeds by what became of them: `kept`, `base`, `dropped`.
+ * @property {Record<string, number>} rows What it gave to the dataset, by shape: `sft`, `preference`, `reward`,
+ *   `instruction`.
+ * @property {number} children Seeds that it gave to the next recipe.
+ * @property {number} trials Attempts at seeds, failed ones included.
+ * @property {Record<string, number>} failed_trials By kind of failure.
+ * @property {Record<string, Measured>} measures By name, in the order in which the recipe declares them.
+ */
+
+/**
+ * What the referees said of candidates, in numbers.
+ *
+ * @typedef {Object} Referee
+ * @property {number} verdicts Candidates that were compared with the base and on which there was a verdict.
+ * @property {number} wins
+ * @property {number} losses
+ * @property {number} ties
+ * @property {number} won_by_tie Improved seeds whose winner was a tie with the base: its gap decided (Eq. 7).
+ * @property {number} without_verdict Candidates that were judged in vain.
+ * @property {number} both_orders Readable votes that were asked for in both orders.
+ * @property {number} agree Those of them in which both orders said the same.
+ * @property {number | null} agreement Share of them, from 0 to 1; null before the first.
+ * @property {number} unreadable Votes with a reply that held no verdict.
+ * @property {Exams | null} exam Of the judges in force; null before there was one.
+ */
+
+/**
+ * How many were queued again.
+ *
+ * @typedef {Object} Released
+ * @property {number} released
+ */
+
+/**
+ * How the scorer does, over all of its processes.
+ *
+ * @typedef {Object} ScorerState
+ * @property {number} workers Processes that run.
+ * @property {number} waiting Items that are in no request yet.
+ * @property {number} oldest_seconds Age of the call that waits the longest; 0 where none waits.
+ * @property {number} answered Items answered so far: samples scored and texts embedded.
+ * @property {number} tokens Tokens that went through models so far.
+ * @property {number} busy_seconds Time in requests, summed over the processes.
+ * @property {number} pack_fill Tokens per row of the packs: below 1 by padding, above 1 where prompts were shared;
+ *   0 before the first pack.
+ * @property {number} memory Bytes of main memory at the most, summed over the processes.
+ * @property {number} gpu_memory Likewise of GPU memory.
+ * @property {number} deaths Processes that died or hung so far; another one took the place of each.
+ * @property {string[]} troubles Why processes are missing that should be there.
+ * @property {number} answered_per_second Throughput of all processes while they were busy.
+ * @property {number} tokens_per_second Likewise in tokens.
+ */
+
+/**
+ * A call that was made for a seed.
+ *
+ * @typedef {Object} SeedCall
  * @property {string} step
  * @property {string} agent
  * @property {string | null} model
  * @property {string} state
- * @property {number} sends
+ * @property {number} sends More than one where no answer had been recorded.
  * @property {number | null} cost_usd
  * @property {number | null} prompt_tokens
  * @property {number | null} completion_tokens
@@ -217,14 +497,213 @@
  */
 
 /**
- * @typedef {Object} Story
- * @property {{id: string, sample: {messages: Message[]}, source: string, meta: Record<string, unknown>, state: string, attempts: number, deaths: number, added_at: number}} seed
- * @property {{base: string[], sampled: string[], from_memory: number} | null} draw
- * @property {Call[]} calls
- * @property {StoredOutcome[]} outcomes newest first
+ * Which agent-pairs were drawn for a seed, the last time.
+ *
+ * @typedef {Object} SeedDraw
+ * @property {string[]} base
+ * @property {string[]} sampled
+ * @property {number} from_memory How many of them the memory bank proposed.
  */
 
-/** @typedef {{n: number, timestamp: string, level: string, event: string} & Record<string, unknown>} LogLine */
-/** @typedef {{id: string, source: string, attempts: number, deaths: number}} Quarantined */
+/**
+ * A seed.
+ *
+ * @typedef {Object} SeedFacts
+ * @property {string} id
+ * @property {"sample" | "instruction" | "document"} kind
+ * @property {string} recipe Which takes it; empty for the first of the chain.
+ * @property {Record<string, string>} labels What was drawn for it on the way: arms by pool.
+ * @property {string} parent Seed that it was made from; empty for one from outside.
+ * @property {number} round
+ * @property {SeedText} sample
+ * @property {string} source Where it came from, for people: `seeds.jsonl:12`.
+ * @property {Record<string, unknown>} meta
+ * @property {string} state
+ * @property {number} attempts How often it was taken from the queue.
+ * @property {number} deaths How often the process died with it in hand.
+ * @property {number} added_at
+ */
+
+/**
+ * How a seed ended, with everything behind it.
+ *
+ * @typedef {Object} SeedOutcome
+ * @property {number} seq
+ * @property {number} at
+ * @property {number} revision Of agents.yaml.
+ * @property {number | null} cleared_at When the texts of candidates that lost were cleared.
+ * @property {"kept" | "base" | "dropped"} kind
+ * @property {string} reason
+ * @property {string} why Why the chosen one was chosen, in one sentence.
+ * @property {number | null} chosen Which of the candidates.
+ * @property {number | null} cost_usd
+ * @property {Candidate[]} candidates
+ */
+
+/**
+ * Everything that is known of one seed: what was drawn for it, what was asked, and how it ended, each time.
+ *
+ * @typedef {Object} SeedStory
+ * @property {SeedFacts} seed
+ * @property {SeedDraw | null} draw Null before the first draw.
+ * @property {SeedCall[]} calls In order.
+ * @property {SeedOutcome[]} outcomes Newest first.
+ */
+
+/**
+ * What agents were shown of a seed; a document stands as one message.
+ *
+ * @typedef {Object} SeedText
+ * @property {string} instruction Of a document, its title.
+ * @property {string} input
+ * @property {string | null} response
+ * @property {Message[]} messages
+ */
+
+/**
+ * Seeds by state; every seed counts once.
+ *
+ * @typedef {Object} Seeds
+ * @property {number} waiting
+ * @property {number} working
+ * @property {number} kept Became rows; of Star, those that it improved.
+ * @property {number} base Kept as their base.
+ * @property {number} dropped
+ * @property {number} quarantined Their work killed the process; a person may release them.
+ * @property {number} stranded They wait for a recipe which is not in the chain.
+ */
+
+/**
+ * The settings in force that a reader of numbers has to know.
+ *
+ * @typedef {Object} Settings
+ * @property {number} revision Of agents.yaml.
+ * @property {string[]} agents
+ * @property {string[]} pairs Agent-pairs that are drawn.
+ * @property {string[]} base_pairs
+ * @property {number} candidates Pairs drawn for each seed.
+ * @property {string} selection
+ * @property {string | null} small The small scorer model; null where none is needed.
+ * @property {string | null} large
+ */
+
+/**
+ * Everything about a daemon, in numbers.
+ *
+ * @typedef {Object} Status
+ * @property {Seeds} seeds
+ * @property {Stranded[]} stranded
+ * @property {Calls} calls
+ * @property {Cost} cost
+ * @property {BudgetState[]} budgets
+ * @property {Record<string, AgentAtWork | CalledAgent>} agents Every agent that is configured, was paid, or wrote
+ *   something. What it does right now is told only while it is in agents.yaml.
+ * @property {Record<string, number>} pairs Agent-pairs that are drawn, with the probability of each.
+ * @property {Record<string, PairCost>} pair_costs Every agent-pair that wrote for a finished seed.
+ * @property {Record<string, WinRate>} win_rates How often the answers of each pair that is drawn were chosen.
+ * @property {string | null} best_pair The pair whose interval lies above every other's; null where chance may order
+ *   them.
+ * @property {string | null} best_agent Likewise the agent.
+ * @property {Gaps} gaps
+ * @property {Record<string, RecipeState>} recipes By name: those of the chain in its order, then those that are no
+ *   longer in it.
+ * @property {Record<string, Pool>} pools By `recipe.pool`; Star's pairs stand in `pairs`.
+ * @property {Referee} referee
+ * @property {FailureTold[]} failures What failed and was done without.
+ * @property {Memory} memory
+ * @property {number} started_at Seconds since 1970.
+ * @property {number} now Likewise.
+ * @property {number} latest_seq Number of the newest outcome; 0 before the first.
+ * @property {number} revision Of agents.yaml.
+ * @property {Waiting | null} waiting_for Null while seeds are taken.
+ * @property {string} held_because What failed beyond `failure_limits`, so that no seed is taken until somebody has
+ *   mended it; else empty.
+ * @property {Rate} rate
+ * @property {ScorerState | null} scorer Null where none is loaded.
+ * @property {StoreState} store
+ * @property {Settings} config
+ * @property {string} version Of star_agents.
+ * @property {"starting" | "ready" | "paused" | "draining" | "stopped"} state
+ * @property {number} pid
+ * @property {string[]} config_problems What keeps an edit of agents.yaml from being in force.
+ */
+
+/**
+ * How the store's writer does.
+ *
+ * @typedef {Object} StoreState
+ * @property {number} commits Transactions so far.
+ * @property {number} commit_seconds Time in them, syncing to disk included.
+ * @property {number} file_bytes
+ * @property {number} wal_bytes Size of the write-ahead log; it is used anew from its beginning and shrinks only at
+ *   the end.
+ */
+
+/**
+ * Seeds that wait for a recipe which is not in the chain.
+ *
+ * @typedef {Object} Stranded
+ * @property {string} recipe Empty for seeds from outside, which the first recipe takes.
+ * @property {string} kind `sample`, `instruction` or `document`.
+ * @property {number} seeds
+ * @property {string} sentence In words, with what to do.
+ */
+
+/**
+ * The state after pausing or resuming.
+ *
+ * @typedef {Object} Switched
+ * @property {"starting" | "ready" | "paused" | "draining" | "stopped"} state
+ */
+
+/**
+ * What became of the seeds that were sent.
+ *
+ * @typedef {Object} Taken
+ * @property {number} new
+ * @property {number} duplicates How many were known already; they are taken once.
+ * @property {number} [repeated] How many only repeat an earlier row of the request.
+ * @property {string[]} [not_read] What of the rows no agent will see, a sentence each.
+ */
+
+/**
+ * One cause that slows an agent down right now.
+ *
+ * @typedef {Object} ThrottleState
+ * @property {"429" | "requests_per_minute" | "tokens_per_minute"} cause `429`: its provider's. The others: the key
+ *   of agents.yaml.
+ * @property {number} for_s Seconds since it began.
+ */
+
+/**
+ * What one referee said of candidate against base, both orders joined.
+ *
+ * @typedef {Object} Vote
+ * @property {string} referee
+ * @property {number | null} value 1: the candidate is better, 0: the base is, 0.5: a tie or two orders that
+ *   disagree (Eq. 6); null: unreadable.
+ * @property {boolean} agreed Whether both orders said the same.
+ * @property {boolean} readable
+ */
+
+/**
+ * Why no seed is taken from the queue.
+ *
+ * @typedef {Object} Waiting
+ * @property {string} reason
+ * @property {number | null} until Seconds since 1970 at which it is tried again; null: once agents.yaml has
+ *   changed, or somebody resumes.
+ */
+
+/**
+ * How often answers were chosen.
+ *
+ * @typedef {Object} WinRate
+ * @property {number} wins
+ * @property {number} answers
+ * @property {number | null} rate Share of the answers, from 0 to 1; null without an answer.
+ * @property {number} low Where the 95 % interval begins (Wilson); 0 without an answer.
+ * @property {number} high Where it ends; 1 without an answer.
+ */
 
 export {};

@@ -1,0 +1,235 @@
+"""What is told of outcomes and of single seeds: pages of outcomes, whole stories, curves of pools, seeds set aside.
+
+Like the status (``observe.status``) this is one model for the store that fills it, the routes that answer with it and
+whoever reads it; OpenAPI and the page's types are made from it. Open to every room. Costs are US dollars, null where
+some price is unknown; times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from star_agents.observe.status.model import told
+from star_agents.records import OutcomeKind, SeedKind
+
+
+@told
+class OutcomeSummary:
+    """How a seed ended, in a line."""
+
+    seq: int
+    """Place in the order in which outcomes took effect."""
+    at: float
+    seed_id: str
+    kind: OutcomeKind
+    reason: str
+    pair: str | None
+    """Arm of what was chosen, such as an agent-pair; null where there is none."""
+    pi: float | None
+    """What was measured of it under these names, like the next three; null where it was not."""
+    gap: float | None
+    ifd_small: float | None
+    ifd_large: float | None
+    cost_usd: float | None
+    """Of the seed's calls."""
+    candidates: int
+    """Trials."""
+    failed: int
+    """Those that could not be used."""
+    question: str
+    """How the seed begins."""
+
+
+@told
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@told
+class SeedText:
+    """What agents were shown of a seed; a document stands as one message."""
+
+    instruction: str
+    """Of a document, its title."""
+    input: str
+    response: str | None
+    messages: Sequence[Message]
+
+
+@told
+class SeedFacts:
+    """A seed."""
+
+    id: str
+    kind: SeedKind
+    recipe: str
+    """Which takes it; empty for the first of the chain."""
+    labels: Mapping[str, str]
+    """What was drawn for it on the way: arms by pool."""
+    parent: str
+    """Seed that it was made from; empty for one from outside."""
+    round: int
+    sample: SeedText
+    source: str
+    """Where it came from, for people: ``seeds.jsonl:12``."""
+    meta: Mapping[str, Any]
+    state: str
+    attempts: int
+    """How often it was taken from the queue."""
+    deaths: int
+    """How often the process died with it in hand."""
+    added_at: float
+
+
+@told
+class SeedDraw:
+    """Which agent-pairs were drawn for a seed, the last time."""
+
+    base: Sequence[str]
+    sampled: Sequence[str]
+    from_memory: int
+    """How many of them the memory bank proposed."""
+
+
+@told
+class SeedCall:
+    """A call that was made for a seed."""
+
+    step: str
+    agent: str
+    model: str | None
+    state: str
+    sends: int
+    """More than one where no answer had been recorded."""
+    cost_usd: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    intended_at: float
+    answered_at: float | None
+
+
+@told
+class CandidateScore:
+    """What the scorer says of a candidate (Eq. 4)."""
+
+    ifd_small: float | None
+    """Null together with a reason."""
+    ifd_large: float | None
+    gap: float | None
+    """IFD_small - IFD_large."""
+    reason: str
+    """Why there is no score."""
+    formula: str
+    """Which IFD it is."""
+    response_tokens: int
+    """Scored by the small model."""
+
+
+@told
+class Vote:
+    """What one referee said of candidate against base, both orders joined."""
+
+    referee: str
+    value: float | None
+    """1: the candidate is better, 0: the base is, 0.5: a tie or two orders that disagree (Eq. 6); null: unreadable."""
+    agreed: bool
+    """Whether both orders said the same."""
+    readable: bool
+
+
+@told
+class CandidateVerdict:
+    """What the referees said of a candidate."""
+
+    value: float | None
+    """Null: nothing that can be read stands behind it."""
+    votes: Sequence[Vote]
+    failure: str
+    """Why no referee answered."""
+
+
+@told
+class Candidate:
+    """One trial of a seed."""
+
+    pair: str
+    """Its arm, such as an agent-pair."""
+    is_base: bool
+    chosen: bool
+    messages: Sequence[Message]
+    """Empty where they were cleared."""
+    failure: str
+    """Empty where it could be used."""
+    score: CandidateScore | None
+    pi_dual: float | None
+    """Factor of Eq. 5."""
+    pi_llm: float | None
+    """Factor of Eq. 6."""
+    pi: float | None
+    """Eq. 7."""
+    verdict: CandidateVerdict | None
+    models: Mapping[str, str]
+    """By agent."""
+    prompts: Sequence[str]
+    """Versions of the prompts."""
+    cost_usd: float | None
+
+
+@told
+class SeedOutcome:
+    """How a seed ended, with everything behind it."""
+
+    seq: int
+    at: float
+    revision: int
+    """Of agents.yaml."""
+    cleared_at: float | None
+    """When the texts of candidates that lost were cleared."""
+    kind: OutcomeKind
+    reason: str
+    why: str
+    """Why the chosen one was chosen, in one sentence."""
+    chosen: int | None
+    """Which of the candidates."""
+    cost_usd: float | None
+    candidates: Sequence[Candidate]
+
+
+@told
+class SeedStory:
+    """Everything that is known of one seed: what was drawn for it, what was asked, and how it ended, each time."""
+
+    seed: SeedFacts
+    draw: SeedDraw | None
+    """Null before the first draw."""
+    calls: Sequence[SeedCall]
+    """In order."""
+    outcomes: Sequence[SeedOutcome]
+    """Newest first."""
+
+
+@told
+class CurvePoint:
+    """The probabilities of a pool that were in force after one outcome."""
+
+    seq: int
+    """The outcome; 0: none yet."""
+    at: float
+    probabilities: Mapping[str, float]
+    """Of each arm that was configured then."""
+
+
+@told
+class QuarantinedSeed:
+    """A seed that is not worked any more, because the process died with it in hand too often."""
+
+    id: str
+    source: str
+    """Where it came from, for people: ``seeds.jsonl:12``."""
+    attempts: int
+    """How often it was taken from the queue."""
+    deaths: int
