@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import fork_server
+
 PATIENCE_S = 90.0
 """How long a test waits for something that a healthy daemon does in a second or two."""
 
@@ -24,14 +25,7 @@ class Running:
     """A `star_agents` process whose JSON log lines are read as they come."""
 
     def __init__(self, *arguments: str | Path, environ: Mapping[str, str] = {}) -> None:
-        environment = {**os.environ, "LINE_TEST_KEY": "sk-line-test", **environ}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "star_agents", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+        self.process = fork_server.start(arguments, environ=_environment(environ))
         self.lines: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._news = threading.Condition()
@@ -40,7 +34,6 @@ class Running:
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stderr is not None
         for line in self.process.stderr:
             with self._news:
                 try:
@@ -91,15 +84,21 @@ class Running:
             self.process.kill()
             self.process.wait()
         self._reader.join(timeout=PATIENCE_S)
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
+        self.process.close()
 
 
-def star_agents(*arguments: str | Path, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, "LINE_TEST_KEY": "sk-line-test", **more}
+
+
+def star_agents(
+    *arguments: str | Path | float, environ: Mapping[str, str] = {}, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own, to its end."""
-    command = [sys.executable, "-m", "star_agents", *map(str, arguments)]
-    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, check=False)
+    words = [str(one) for one in arguments]
+    with fork_server.start(words, environ=_environment(environ), cwd=cwd) as process:
+        out, errors = process.communicate()
+        return subprocess.CompletedProcess(["star_agents", *words], process.wait(PATIENCE_S), out, errors)
 
 
 def replace(path: Path, text: str) -> None:
@@ -112,16 +111,11 @@ def replace(path: Path, text: str) -> None:
 @contextmanager
 def provider(book: Path) -> Iterator[str]:
     """The OpenAI-compatible test server as a process with a book of what it charged; yields its base URL."""
-    script = Path(__file__).with_name("openai_server.py")
-    process = subprocess.Popen([sys.executable, str(script), "--book", str(book)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+    with fork_server.start(["--book", book], module="openai_server") as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def charges(book: Path) -> Counter[str]:

@@ -19,6 +19,7 @@ import anyio
 import pytest
 import yaml
 from api_inputs import TUTORED, rows
+from daemons import star_agents
 from lines import agents_yaml, origin
 from openai_server import Body, Hang, Move, OpenAIServer, brain
 
@@ -296,8 +297,8 @@ async def test_ctrl_c_finishes_what_is_in_hand_then_interrupts_and_the_command_g
         assert "Traceback" not in told
         assert calls_in(out)["pending"] == 0
         assert 0 < len(sa.Folder(out).rows()) < 6
-        command = [sys.executable, "-m", "star_agents", "run", "-q", "-c", files[0], "-s", files[1], "-o", files[2]]
-        await anyio.run_process(command)
+        done = await asyncio.to_thread(star_agents, "run", "-q", "-c", files[0], "-s", files[1], "-o", files[2])
+        assert done.returncode == 0, done.stderr
         assert len(sa.Folder(out).rows()) == 6
         asked = Counter(json.dumps(request.body, sort_keys=True) for request in server.requests)
         assert set(asked.values()) == {1}

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import datasets
 import pandas as pd
 import pytest
 import yaml
 from api_inputs import TUTORED, rows
+from daemons import star_agents
 from lines import agents_yaml, origin, read_jsonl
 from openai_server import OpenAIServer
 
@@ -282,8 +282,9 @@ async def test_a_folder_of_the_command_is_gone_on_with_and_the_other_way_round(t
         seeds = written(tmp_path / "seeds.jsonl", rows(9))
 
         async def command(*more: str) -> None:
-            words = [sys.executable, "-m", "star_agents", "run", "-q", "-c", path, "-s", seeds, "-o", tmp_path / "out"]
-            await anyio.run_process([*map(str, words), *more])
+            files = ("-c", path, "-s", seeds, "-o", tmp_path / "out")
+            done = await asyncio.to_thread(star_agents, "run", "-q", *files, *more)
+            assert done.returncode == 0, done.stderr
 
         await command("-n", "3")
         first = len(server.requests)

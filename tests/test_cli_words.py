@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemons import PATIENCE_S, provider
+from daemons import PATIENCE_S, provider, star_agents
 from lines import agents_yaml
 
 from star_agents.config.sections import ScoringConfig
@@ -91,14 +91,14 @@ def test_ctrl_c_finishes_what_is_in_hand_says_so_and_ends_with_130(tmp_path: Pat
 def test_a_seed_file_that_is_not_there_is_told_with_the_one_that_is_near(tmp_path: Path) -> None:
     (tmp_path / "seeds.jsonl").write_text('{"instruction": "Say hello.", "output": "Hello."}\n')
     for wrong in ("seed.jsonl", "seeds"):
-        shown = star("run", "-c", "agents.yaml", "-s", tmp_path / wrong, "-o", tmp_path / "out")
+        shown = star_agents("run", "-c", "agents.yaml", "-s", tmp_path / wrong, "-o", tmp_path / "out")
         assert shown.returncode == 2
         assert f"{tmp_path / wrong}: no such file (did you mean {tmp_path / 'seeds.jsonl'}?)" in shown.stderr
 
 
 def test_an_address_in_the_place_of_a_folder_asks_the_daemon_there() -> None:
     for verb in ("status", "logs"):
-        shown = star(verb, "http://127.0.0.1:9")
+        shown = star_agents(verb, "http://127.0.0.1:9")
         assert shown.returncode != 0
         assert "no daemon answers at 127.0.0.1:9" in shown.stderr
         assert "store" not in shown.stderr
@@ -121,4 +121,4 @@ def test_no_colour_is_printed_on_a_terminal_where_no_color_is_set(verb: str, tmp
 
 def test_config_score_and_init_score_the_end_by_default() -> None:
     assert ScoringConfig().mode == "score_eos"
-    assert "[default: score_eos]" in " ".join(star("score", "--help").stdout.split())
+    assert "[default: score_eos]" in " ".join(star_agents("score", "--help").stdout.split())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from daemons import star_agents
 from lines import origin, read_jsonl, results, run, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
@@ -309,22 +308,11 @@ async def test_a_run_that_dies_after_an_answer_goes_on_and_pays_for_no_answer_ag
     sent: list[int] = []
     async with OpenAIServer(Model()) as server:
         config = written(tmp_path, server.url, "rounds: 2")
-        command = [
-            "-m",
-            "star_agents",
-            "run",
-            "-c",
-            config,
-            "-s",
-            tmp_path / "seeds.jsonl",
-            "-o",
-            tmp_path / "out",
-            "-q",
-        ]
+        files = ("-c", config, "-s", tmp_path / "seeds.jsonl", "-o", tmp_path / "out")
         for dies in (True, True, False):  # A third death with the seed in hand would put it into quarantine.
-            environment = {**os.environ, VARIABLE: "answer_recorded"} if dies else dict(os.environ)
-            process = await asyncio.create_subprocess_exec(sys.executable, *map(str, command), env=environment)
-            ends.append(await process.wait())
+            environment = {VARIABLE: "answer_recorded"} if dies else {}
+            done = await asyncio.to_thread(star_agents, "run", *files, "-q", environ=environment)
+            ends.append(done.returncode)
             sent.append(len(server.requests))
         paid = [str(request.body["messages"]) for request in server.requests]
     assert [end == 0 for end in ends] == [False, False, True]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +13,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 from daemons import get, post, provider, rows
+from daemons import star_agents as star
 from daemons import start as start_daemon
 from lines import agents_yaml, config_for, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
@@ -293,12 +291,6 @@ async def test_no_key_stands_in_an_example(tmp_path: Path) -> None:
 
 
 # As processes
-
-
-def star(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own."""
-    command = [sys.executable, "-m", "star_agents", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LINE_TEST_KEY": "sk-line-test"})
 
 
 def write(folder: Path, text: str, count: int) -> tuple[Path, Path]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import fork_server
 import pytest
 
 from star_agents import offline
@@ -28,12 +27,10 @@ class Scoring:
     """`score` in a process of its own; its lines on standard error are read as they come."""
 
     def __init__(self, source: Path, out: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "star_agents", "score", str(source), "-o", str(out), *MODELS, *options]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = fork_server.start(("score", source, "-o", out, *MODELS, *options))
 
     def wait_for(self, text: str) -> str:
         """The next line with that text."""
-        assert self.process.stderr is not None
         seen = []
         for line in self.process.stderr:
             seen.append(line)
@@ -45,8 +42,8 @@ class Scoring:
         """Exit code, and what it said from here on; ``number`` is sent first."""
         if number is not None:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode, out, err
+        out, err = self.process.communicate()
+        return self.process.wait(PATIENCE_S), out, err
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +53,8 @@ class Scoring:
     ) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait(PATIENCE_S)
+        self.process.close()
 
 
 @pytest.fixture

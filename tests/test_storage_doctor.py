@@ -130,7 +130,7 @@ def test_a_store_that_cannot_be_worked_on_is_told_with_what_to_do(damage: str, t
         connection.close()
         found = findings(tmp_path, code=1 if damage == "newer" else 0)
         assert found["schema"][0] == ("FAILED" if damage == "newer" else "warn")
-        assert ("update star_agents" if damage == "newer" else "back up first") in found["schema"][1]
+        assert ("update star_agents" if damage == "newer" else "keeps a copy beside it") in found["schema"][1]
 
 
 def test_an_index_is_told_whole_from_torn(tmp_path: Path) -> None:

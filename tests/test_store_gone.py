@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import urllib.error
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import fork_server
 import pytest
 from chaos_gone import FILES, WAYS, remove_stores
 from daemons import PATIENCE_S, get, post, provider, refusal, rows, start, taken
@@ -88,9 +87,7 @@ def test_a_run_whose_store_is_gone_ends_with_75_and_says_so(tmp_path: Path) -> N
     with provider(tmp_path / "book.jsonl") as url:
         config.write_text(agents_yaml(url))
         seeds.write_text("".join(json.dumps(row) + "\n" for row in rows(0, 600)))
-        command = (sys.executable, "-m", "star_agents", "run", "-c", config, "-s", seeds, "-o", out)
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
+        with fork_server.start(("run", "-c", config, "-s", seeds, "-o", out)) as process:
             assert any("seeds, " in line for line in process.stderr)  # a tenth is done
             remove_store(out)
             told = process.stderr.read()

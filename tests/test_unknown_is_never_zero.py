@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import get, provider, start
+from daemons import get, provider, star_agents, start
 from lines import agents_yaml, origin, read_jsonl
 
 from star_agents.cli.main import main
@@ -34,10 +31,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (path / "agents.yaml").write_text(agents_yaml(REMOTE, replaced=SETTINGS), encoding="utf-8")
     with provider(path / "book") as url:
         # The public name leads to the test server.
-        environment = {**os.environ, "HTTP_PROXY": url.removesuffix("/v1")}
-        command = [sys.executable, "-m", "star_agents", "run", "-c", path / "agents.yaml"]
-        command += ["-s", path / "seeds.jsonl", "-o", path / "out"]
-        done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=True)
+        proxy = {"HTTP_PROXY": url.removesuffix("/v1")}
+        files = ("-c", path / "agents.yaml", "-s", path / "seeds.jsonl", "-o", path / "out")
+        done = star_agents("run", *files, environ=proxy)
+        assert done.returncode == 0, done.stderr
         (path / "said").write_text(done.stdout + done.stderr)
         yield path
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import stat
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 import pytest
-from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, start, taken
+from daemons import PATIENCE_S, Running, get, post, provider, refusal, rows, star_agents, start, taken
 from lines import agents_yaml, read_jsonl
 
 from star_agents.config.sections import ServerConfig
@@ -112,8 +110,7 @@ def test_a_download_is_what_export_writes(tmp_path: Path, url: str) -> None:
     with daemon:
         for layout in ("messages", "prompt-completion", "alpaca", "sharegpt", "dpo", "sharegpt-dpo", "messages-dpo"):
             out = tmp_path / f"{layout}.jsonl"
-            command = [sys.executable, "-m", "star_agents", "export", tmp_path / "data", "-f", layout, "-o", out]
-            subprocess.run([*map(str, command)], check=True, capture_output=True)
+            assert star_agents("export", tmp_path / "data", "-f", layout, "-o", out).returncode == 0
             assert download(f"format={layout}") == out.read_bytes(), layout
             expected = read_jsonl(out)
             assert json.loads(download(f"format={layout}&file=json")) == expected

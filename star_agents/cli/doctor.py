@@ -175,6 +175,7 @@ def _store(folder: Path, *, thorough: bool) -> Iterator[Finding]:
     else:
         yield _ok("store", f"{facts.bytes / 2**20:,.1f} MiB, {'integrity' if thorough else 'quick'} check passed")
     yield _schema(facts)
+    yield from _copies(folder)
     yield _log(facts)
     yield _ok("lock", "free" if facts.owner is None else f"held by process {facts.owner or 'unknown'}")
     yield from _work(facts)
@@ -192,13 +193,22 @@ def _secrets(folder: Path, *, thorough: bool) -> Finding:
     return _warn("secrets", f"stand in {found.words}, as an older release wrote them: {advice}")
 
 
+def _copies(folder: Path) -> Iterator[Finding]:
+    """What was kept of the store before it was brought up to date, or repaired."""
+    if copies := sorted(folder.glob("store.before-*.sqlite3")):
+        size = sum(copy.stat().st_size for copy in copies) / 2**20
+        names = ", ".join(copy.name for copy in copies)
+        yield _ok("copies", f"{names}: the store as it was, {size:,.1f} MiB; delete them once all is well")
+
+
 def _schema(facts: Examination) -> Finding:
     if facts.schema > facts.newest_schema:
         detail = f"version {facts.schema}, of a newer release than this one ({facts.newest_schema}): update star_agents"
         return _failed("schema", detail)
     if facts.schema < facts.newest_schema:
         return _warn(
-            "schema", f"version {facts.schema}; `run` or `serve` brings it to {facts.newest_schema}, back up first"
+            "schema",
+            f"version {facts.schema}; any other command brings it to {facts.newest_schema}, and keeps a copy beside it",
         )
     return _ok("schema", f"version {facts.schema}")
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from star_agents.errors import StoreError
 from star_agents.limits.machine import files_are_used_up, too_many_files
 
+STORE_FILE = "store.sqlite3"
+"""Name of a store in its folder."""
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with 3.37."""
 

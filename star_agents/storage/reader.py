@@ -33,6 +33,7 @@ from star_agents.storage.rows import (
 from star_agents.storage.store import STORE_FILE
 from star_agents.storage.stories import SeedStory
 from star_agents.storage.tallies import Tallies
+from star_agents.storage.upgrading import upgrade
 
 T = TypeVar("T")
 
@@ -43,29 +44,38 @@ PAGE = 256
 class StoreReader:
     """Reads the store in ``folder``; use as a context manager, by one thread at a time.
 
+    One of an older release is brought up to date first (``upgrading``).
+
     Raises:
-        StoreError: when there is no store, or one of another schema version.
+        StoreError: when there is no store, one of a newer release, or one that cannot be brought up to date.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / STORE_FILE
         if not _is_file(self.path):
             raise StoreError(f"{folder}: there is no store here (name the folder of a `run` or `serve`)")
-        with store_errors(self.path):
-            self._connection = connect_reading(self.path)
+        self._connection = self._connect()
         try:
-            self._check_version()
+            if self._is_older():
+                self.close()
+                upgrade(folder)
+                self._connection = self._connect()
         except BaseException:
             self.close()
             raise
 
-    def _check_version(self) -> None:
+    def _connect(self) -> sqlite3.Connection:
+        with store_errors(self.path):
+            return connect_reading(self.path)
+
+    def _is_older(self) -> bool:
         newest = len(scripts())
         with store_errors(self.path):
             check_not_newer(self._connection, self.path, newest)
-            if version_of(self._connection) < newest:
-                advice = "run or serve on it once to bring it up to date"
-                raise StoreError(f"{self.path}: written by an older star_agents ({advice})")
+            version = version_of(self._connection)
+        if not version:
+            raise StoreError(f"{self.path}: holds no store yet (start with `run` or `serve`)")
+        return version < newest
 
     def close(self) -> None:
         """Close the file."""

@@ -23,11 +23,11 @@ from star_agents.process.crash_points import crash_point
 from star_agents.records import Declaration, Outcome, Reply, Seed
 from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import journal, ledger, quarantine, reads, recipe_tallies, retention, run_scope, stranded
+from star_agents.storage.connection import STORE_FILE as STORE_FILE
 from star_agents.storage.failure_tallies import failure_counts, set_left_out
 from star_agents.storage.file_systems import refuse_network_folder
 from star_agents.storage.ledger import Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
-from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -44,9 +44,9 @@ from star_agents.storage.rows import (
 )
 from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.sql import execute
+from star_agents.storage.upgrading import bring_up_to_date
 from star_agents.storage.writer import Writer
 
-STORE_FILE = "store.sqlite3"
 FILES_LOOK_S = 1.0
 
 
@@ -379,7 +379,7 @@ def _size(path: Path) -> int:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    migrate(connection, path, scripts())
+    bring_up_to_date(connection, path)
     quarantine.count_deaths(connection)
     run_scope.prepare(connection)
 

@@ -1,0 +1,225 @@
+"""Processes of star_agents that cost no imports: a server that has imported everything forks them.
+
+``start`` and ``run`` do for a command what ``subprocess`` does for a fresh interpreter; what a user starts *is* a
+fresh one, so tests of how it starts, and of what it loads, take ``subprocess``. The server is one process for each
+process of tests, started when it is first asked, and ends with it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, NoReturn, Self
+
+TESTS = Path(__file__).resolve().parent
+_LONGEST = 1 << 20
+"""Bytes of one request."""
+
+
+class Forked:
+    """A process, as far as ``subprocess.Popen`` is needed of one: text from its stdout and stderr."""
+
+    def __init__(self, news: socket.socket, stdout: IO[str], stderr: IO[str]) -> None:
+        self._news = news
+        self._heard = b""
+        self.stdout = stdout
+        self.stderr = stderr
+        self.returncode: int | None = None
+        self.pid = int(self._line(None) or b"0")
+
+    def poll(self) -> int | None:
+        """Its exit code, or minus the signal that killed it; ``None`` while it lives."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            line = self._line(timeout)
+            if line is None:
+                raise subprocess.TimeoutExpired("star_agents", timeout or 0)
+            self.returncode = int(line)
+            self._news.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self) -> tuple[str, str]:
+        """Everything that it still says, on stdout and on stderr."""
+        with ThreadPoolExecutor(1) as reader:
+            errors = reader.submit(self.stderr.read)
+            return self.stdout.read(), errors.result()
+
+    def close(self) -> None:
+        """Hear no more of it."""
+        self.stdout.close()
+        self.stderr.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self.wait()
+
+    def _line(self, timeout: float | None) -> bytes | None:
+        """The next line of who looks after it; ``None`` where there is none in time."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while b"\n" not in self._heard:
+            left = None if deadline is None else max(deadline - time.monotonic(), 1e-6)
+            self._news.settimeout(left)
+            try:
+                piece = self._news.recv(100)
+            except (TimeoutError, BlockingIOError):
+                return None
+            if not piece:
+                raise RuntimeError("the server of processes is gone")
+            self._heard += piece
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line
+
+
+def start(
+    arguments: Sequence[str | Path],
+    *,
+    environ: Mapping[str, str] = os.environ,
+    cwd: Path | None = None,
+    module: str = "star_agents.cli.main",
+) -> Forked:
+    """Start ``main`` of a module with arguments in a process of its own.
+
+    Args:
+        arguments: Of the command line.
+        environ: All its variables.
+        cwd: Its folder; left out, this process's.
+        module: One of those that the server has imported: a verb's, or ``openai_server``.
+    """
+    ours, theirs = socket.socketpair()
+    out, err = os.pipe(), os.pipe()
+    order = {
+        "module": module,
+        "arguments": [str(one) for one in arguments],
+        "environ": dict(environ),
+        "cwd": str(cwd or Path.cwd()),
+    }
+    with theirs:
+        socket.send_fds(_server(), [json.dumps(order).encode()], [theirs.fileno(), out[1], err[1]])
+    os.close(out[1])
+    os.close(err[1])
+    return Forked(ours, os.fdopen(out[0], encoding="utf-8"), os.fdopen(err[0], encoding="utf-8"))
+
+
+@cache
+def _server() -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for one in (ours, theirs):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST)
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
+    with theirs:
+        server = subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())], env=environment, pass_fds=[theirs.fileno()]
+        )
+
+    def end() -> None:
+        ours.close()
+        server.wait()
+
+    atexit.register(end)
+    return ours
+
+
+# In the server
+
+
+def _serve(orders: socket.socket) -> dict[str, Any] | None:
+    """Fork for every order; returns in a child, with its order, and where nobody gives orders any more."""
+    _import_everything()
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        text, descriptors, _, _ = socket.recv_fds(orders, _LONGEST, 3)
+        _reap()
+        if not text:
+            return None
+        if os.fork() == 0:
+            orders.close()
+            news, *streams = descriptors
+            child = os.fork()
+            if child:
+                _look_after(child, news, streams)
+            signal.signal(signal.SIGINT, interrupted)
+            os.close(news)
+            null = os.open(os.devnull, os.O_RDONLY)
+            for source, target in zip((null, *streams), (0, 1, 2), strict=True):
+                os.dup2(source, target)
+                os.close(source)
+            order: dict[str, Any] = json.loads(text)
+            return order
+        for one in descriptors:
+            os.close(one)
+
+
+def _reap() -> None:
+    """Let those go who looked after processes that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _look_after(child: int, news: int, streams: Sequence[int]) -> NoReturn:
+    """Tell the child's id and, once it has ended, how."""
+    for one in (*streams, 1, 2):
+        os.close(one)
+    os.write(news, f"{child}\n".encode())
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(news, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _import_everything() -> None:
+    """What commands import sooner or later, but what costs much and is needed by few."""
+    verbs = importlib.import_module("star_agents.cli")
+    names = [f"star_agents.cli.{one.name}" for one in pkgutil.iter_modules(verbs.__path__)]
+    for name in ("aiohttp.web", "openai_server", "star_agents.engine.daemon", "star_agents.engine.batch", *names):
+        importlib.import_module(name)
+    gc.freeze()  # so that no collection in a child copies what it shares with us
+
+
+def main() -> None:
+    """Serve on the socket whose descriptor is given."""
+    with socket.socket(fileno=int(sys.argv[1])) as orders:
+        order = _serve(orders)
+    if order is None:
+        return
+    os.environ.clear()
+    os.environ.update(order["environ"])
+    os.chdir(order["cwd"])
+    sys.argv = [order["module"], *order["arguments"]]
+    importlib.import_module(order["module"]).main()
+
+
+if __name__ == "__main__":
+    main()
