@@ -9,6 +9,7 @@ from textwrap import dedent, indent
 
 import anyio
 import pytest
+from canary import found_in, texts_of
 from lines import read_jsonl, run
 from openai_server import Answer, Body, OpenAIServer
 
@@ -16,6 +17,7 @@ from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError, RecipeError
 from star_agents.records import Document, Seed
 
+STARS_OWN = "star: {selection: random, base_pairs: [{instruction: keep, response: seed}]}\nmemory: 'off'\n"
 HEAD = """\
 import asyncio
 import sys
@@ -152,6 +154,54 @@ async def test_what_is_wrong_with_an_agent_goes_on_as_such_out_of_a_group_of_tas
         ("return done(seed, earned=[Reward(pool='style', arm='odd', value=1)])", "which has no such arm"),
         ("return done(seed, earned=[Reward(pool='style', arm='plain', value='1')])", "the reward of 'plain' is '1'"),
         ("return done(seed, earned=[Reward(pool='style', arm='plain', value=float('nan'))])", "is nan and has to be"),
+        (
+            "return done(seed, rows=[preference(GOOD, 'same ', ' same')])",
+            "`chosen` and `rejected` of row 1 are the same text, which teaches nothing; leave the row out",
+        ),
+        (
+            "return done(seed, rows=[preference(GOOD, 'same', 'same', margin=1)])",
+            "`chosen` and `rejected` of row 1 are the same text",
+        ),
+        ("return done(seed, rows=[preference(GOOD, ' ', 'b')])", "`chosen` of row 1 is empty"),
+        ("return done(seed, rows=[preference(GOOD, 'a', '', margin=1)])", "`rejected` of row 1 is empty"),
+        ("return done(seed, rows=[preference(GOOD, 'a', 'b', margin=-1)])", "`margin` of row 1 is below 0"),
+        (
+            "return done(seed, rows=[preference(replace(GOOD, instruction='\\n'), 'a', 'b')])",
+            "the instruction of row 1 is empty",
+        ),
+        (
+            "return done(seed, rows=[sft(replace(GOOD, instruction=''))])",
+            "the instruction of row 1 is empty",
+        ),
+        ("return done(seed, rows=[sft(replace(GOOD, response=' '))])", "row 1 is to fine-tune on and has no response"),
+        (
+            "return done(seed, rows=[Row(shape='instruction', data=sft(replace(GOOD, instruction=' ')).data)])",
+            "the instruction of row 1 is empty",
+        ),
+        (
+            "return done(seed, rows=[Row(shape='sft', data={**sft(GOOD).data, 'score': float('nan')})])",
+            "its outcome holds what is no plain data and cannot be written: Out of range float values",
+        ),
+        ("return done(seed, children=[bench.child(Sample(instruction=''))])", "the text of a child is empty"),
+        (
+            "return done(seed, earned=[Reward(pool='style', arm='plain', value=1)])",
+            "rewards arm 'plain' of pool 'mine.style', which was not drawn for this seed; reward what was drawn",
+        ),
+        (
+            "(arm,) = await bench.draw('style')\n"
+            "return done(seed, earned=[Reward(pool='style', arm=arm, value=1)] * 2)",
+            "of pool 'mine.style' 2 times, and it was drawn 1 time; give one reward for a draw",
+        ),
+        (
+            "return done(seed, children=[bench.child(GOOD, labels={'style': 'plain'})])",
+            "labels a child with arm 'plain' of pool 'mine.style', which was not drawn for this seed",
+        ),
+        (
+            "(arm,) = await bench.draw('style')\n"
+            "earned = [Reward(pool='style', arm=arm, value=1)]\n"
+            "return done(seed, earned=earned, children=[bench.child(GOOD, labels={'style': arm})])",
+            "1 times and by the children that it labels, and it was drawn 1 time; give one reward for a draw",
+        ),
         ("return done(seed, children=[seed])", "a child is not made by `bench.child(...)`"),
         ("return done(seed, children=[Seed.of(Document(text='x'))])", "a child is not made by `bench.child(...)`"),
         (
@@ -252,6 +302,36 @@ async def test_a_reason_is_kept_without_keys_and_not_longer_than_a_page(tmp_path
     reason = await reason_of(tmp_path, work)
     assert reason.startswith("*** xxx")
     assert len(reason) == 1001
+
+
+async def test_keys_that_a_recipe_writes_anywhere_are_struck_before_anything_of_them_is_stored(tmp_path: Path) -> None:
+    work = """
+        import os
+        key = os.environ["LINE_TEST_KEY"]
+        assert await bench.once(key, lambda: {key: [key]}) == {"***": ["***"]}
+        await bench.ask("a", "hello", step=key)
+        with_key = Sample(instruction=f"use {key}", input=key, response=f"key: {key}")
+        rows = [sft(with_key, labels={key: key}), preference(GOOD, key, "b"), preference(GOOD, key, "c", margin=1)]
+        failure = Failure(kind="call", detail=key)
+        trials = [Trial(arm=key, sample=with_key, role=key, failure=failure, models={key: key})]
+        judgements = [Judgement(judge=key, left=0, right=0, reason=f"since {key}")]
+        child = bench.child(with_key)
+        child = replace(child, source=key, meta={key: [key]})
+        if seed.document.text == "bad":
+            return dropped(seed, key, trials=trials)
+        return done(seed, rows=rows, trials=trials, judgements=judgements, children=[child])
+        """
+    good = HEAD.replace('    if seed.document.text == "good":\n        return done(seed, rows=[sft(GOOD)])\n', "")
+    (tmp_path / "mine.py").write_text(good + indent(dedent(work), "    "))
+    async with OpenAIServer(echo) as server:
+        agent = f'{{model: openai/m, api_base: "{server.url}", api_key: os.environ/LINE_TEST_KEY}}'
+        (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: [./mine.py:mine, star]\n{STARS_OWN}")
+        seeds = [Seed.of(Document(text="bad")), Seed.of(Document(text="good"))]
+        result = await run(read_config(tmp_path / "agents.yaml"), seeds, tmp_path / "out")
+    assert result.summary["counts"]["dropped"] == 1
+    row, *_ = read_jsonl(tmp_path / "out" / "dataset.jsonl")
+    assert row["messages"][-1]["content"] == "key: ***"
+    assert found_in(texts_of(tmp_path / "out"), {"key": os.environ["LINE_TEST_KEY"]}) == []
 
 
 async def test_work_that_stops_for_faults_of_a_recipe_says_where_the_most_frequent_one_is(tmp_path: Path) -> None:

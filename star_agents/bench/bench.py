@@ -6,7 +6,6 @@ answers in the store and pays for nothing twice.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections import Counter
@@ -14,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from star_agents.agents.client import AgentClient, Embedded
+from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.reading import why_unusable
 from star_agents.agents.replies.structured_output import ReplyForm
@@ -22,9 +21,11 @@ from star_agents.bench.gathering import gather
 from star_agents.bench.judging import hear_judges
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.stage import Stage
+from star_agents.bench.steps import draw_step, own_step
 from star_agents.bench.tries import SeedTries
+from star_agents.bench.vectors import Embed, SeedVector
 from star_agents.config.models import Config
-from star_agents.errors import AgentError, BudgetExhausted, PromptError, RecipeError, ReplyUnreadable
+from star_agents.errors import PromptError, RecipeError, ReplyUnreadable
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
 from star_agents.recipes.protocol import Gathered, Plain
@@ -43,14 +44,14 @@ from star_agents.records import (
     Verdict,
 )
 from star_agents.records.failures import FLAWS, Tried
-from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
+from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.pools import Pools
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 from star_agents.text.content_hash import digest
 from star_agents.text.prompt import Prompt, messages_of
+from star_agents.text.redaction import redactor
 
-Embed = Callable[[str], Awaitable[Vector | None]]
 T = TypeVar("T")
 TRIES_TO_READ = 2
 """A reply that cannot be read is asked for once more, with what is wrong with it."""
@@ -101,10 +102,10 @@ class Bench:
         self._calls = PaidCalls(seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock)
         self.tries = SeedTries()
         """Notes of what was asked for the seed, and what of it failed."""
-        self._embedding: Vector | None = None
-        self._embedded = False
+        embedder = rooms.config.embedder
+        self._vector = SeedVector(seed, rooms.embed, embedder, rooms.client, self._calls, self.tries)
         self._draws: Counter[str] = Counter()
-        self._asked: dict[str, str] = {}
+        self._asked: dict[tuple[str, int], str] = {}
         self._drawn: list[tuple[str, str]] = []
 
     @property
@@ -133,59 +134,34 @@ class Bench:
         return self._rooms.clock() - self._began
 
     async def embedding(self) -> Vector | None:
-        """Unit vector of the seed's instruction; ``None`` where the memory bank is off, or has to do without this seed
-        because no vector could be had, be it for an outage: a seed is worth more than what the bank would have said.
-
-        Raises:
-            BudgetExhausted: of everybody.
-        """
-        embed = self._rooms.embed
-        if not self._embedded and embed is not None:
-            self._embedding = await self._embed(embed, _shown(self.seed))
-        self._embedded = True
-        return self._embedding
-
-    async def _embed(self, embed: Embed | str, text: str) -> Vector | None:
-        if isinstance(embed, str):
-            try:
-                with self.tries.call("embedder", embed, text):
-                    return await self._ask_for_vector(embed, text)
-            except BudgetExhausted as error:
-                if error.agent is None:
-                    raise
-            except AgentError as error:
-                # Nobody waits for it, so an outage is a failure like any other here.
-                self.tries.failed("embedder", embed, text, error.what, error.said or str(error))
-            return None
-        vector, name = await embed(text), self._rooms.config.embedder
-        if vector is None:
-            self.tries.failed("embedder", name, text, "the text could not be embedded", "")
-        else:
-            self.tries.worked("embedder", name, text)
-        return vector
+        """Unit vector of the seed's instruction (``vectors.SeedVector``). Raises BudgetExhausted of everybody."""
+        return await self._vector.get()
 
     # What recipes ask for
 
     async def draw(self, pool: str, count: int = 1) -> tuple[str, ...]:
         """Distinct arms of one of the recipe's pools; recorded before anybody hears of them."""
-        name, step = f"{self.stage.recipe.name}.{pool}", f"draw:{pool}:{self._draws[pool]}"
+        name, number = f"{self.stage.recipe.name}.{pool}", self._draws[pool]
         self._draws[pool] += 1
 
         def decide() -> Plain:
-            key = f"{self.seed.id}:{step}"
+            key = f"{self.seed.id}:draw:{pool}:{number}"
             return list(self._rooms.pools.draw(name, count, key=key, without=self._rooms.client.unavailable()))
 
-        found = await self.once(step, decide)
+        found = await self._decide_once(draw_step(pool, number), decide)
         arms = tuple(str(arm) for arm in found) if isinstance(found, list) else ()
         self._drawn += [(name, arm) for arm in arms]
         return arms
 
     async def once(self, step: str, decide: Callable[[], Plain]) -> Plain:
         """A decision that a second run of the seed finds made."""
+        return await self._decide_once(own_step(redactor.known(step), self.stage.recipe.pools), decide)
+
+    async def _decide_once(self, step: str, decide: Callable[[], Plain]) -> Plain:
         store = self._rooms.store
-        recorded = await store.find_step(self.seed.id, f"once:{step}")
+        recorded = await store.find_step(self.seed.id, step)
         if recorded is None:
-            recorded = await store.record_step(self.seed.id, f"once:{step}", {"value": decide()})
+            recorded = await store.record_step(self.seed.id, step, {"value": redactor.known_in(decide())})
             crash_point("draw_recorded")
         value: Plain = recorded["value"]
         return value
@@ -200,15 +176,13 @@ class Bench:
         **sampling: Any,
     ) -> Read[T]:
         """One journaled call, and its reply as it is read; one that cannot be read is asked for once more."""
-        messages = messages_of(prompt)
+        messages, step = messages_of(prompt), redactor.known(step)
         self._check_agents(agent)
         form = ReplyForm(schema=reads.schema, request=reads.request) if reads.schema is not None else None
         for attempt in range(TRIES_TO_READ):
             key = (step, attempt, tuple(messages))
             with self.tries.call("agent", agent, key):
-                reply = await self._ask_alone(
-                    agent, messages, step if not attempt else f"{step}:repair", sampling, form
-                )
+                reply = await self._ask_alone(agent, messages, (step, attempt), sampling, form)
             flaw = self._what_is_wrong(reply, reads)
             if flaw is None:
                 return Read(value=reads.read(reply.text), reply=reply)
@@ -229,13 +203,19 @@ class Bench:
         return self.stage.prompts.prompt(name, **values)
 
     async def _ask_alone(
-        self, agent: str, messages: Sequence[Message], step: str, sampling: dict[str, Any], form: ReplyForm | None
+        self,
+        agent: str,
+        messages: Sequence[Message],
+        call: tuple[str, int],
+        sampling: dict[str, Any],
+        form: ReplyForm | None,
     ) -> Reply:
-        """The one call of a step. Raises RecipeError where the recipe asks something else under the same step."""
+        """The one call of a step and attempt. Raises RecipeError where the recipe asks something else under it."""
+        step = f"{call[0]}:repair" if call[1] else call[0]
         asked = digest([agent, [message.to_dict() for message in messages], sampling])
-        if self._asked.setdefault(step, asked) != asked:
+        if self._asked.setdefault(call, asked) != asked:
             name = self.stage.recipe.name
-            raise RecipeError(f"recipe {name} asks two things under step {step!r}; give each call a step of its own")
+            raise RecipeError(f"recipe {name} asks two things under step {call[0]!r}; give each call a step of its own")
         replies = await self._calls.ask_many(
             self._rooms.client, agent, messages, step, sampling, 1, form=form, is_only_call_of_step=True
         )
@@ -273,7 +253,7 @@ class Bench:
     async def compare(self, left: Sample, right: Sample, *, judges: Sequence[str], step: str) -> list[Judgement]:
         """What each judge says of two answers, asked in both orders."""
         self._check_agents(*judges)
-        verdict = await self._hear_judges(left, right, judges, orders="both", name=step, kind="compare")
+        verdict = await self._hear_judges(left, right, judges, orders="both", name=redactor.known(step), kind="compare")
         return [
             Judgement(judge=vote.referee, left=0, right=1, value=vote.value, agreed=vote.agreed, readable=vote.readable)
             for vote in verdict.votes
@@ -361,36 +341,8 @@ class Bench:
             self.tries.counted(agent, (step, tuple(messages), number), reply.usage_doubt)
         return replies
 
-    async def _ask_for_vector(self, agent: str, text: str) -> Vector:
-        """One journaled call to an embedding model; the journal keeps the vector as its bytes in base64."""
-        client = self._rooms.client
-        parameters = client.parameters(agent, temperature=None, max_tokens=None)
-        bound = client.worst_case(agent, [Message(role="user", content=text)], 0)
-
-        def read(embedded: Embedded) -> list[Reply]:
-            return [
-                Reply(
-                    text=base64.b64encode(as_vector(embedded.vectors[0]).tobytes()).decode(),
-                    finish_reason="stop",
-                    agent=agent,
-                    model=embedded.model,
-                    prompt_tokens=embedded.prompt_tokens,
-                    cost_usd=embedded.cost_usd,
-                    deployment=embedded.deployment,
-                )
-            ]
-
-        intents = self._calls.intents(agent, "embed", [text], parameters, bound, 1)
-        (reply,) = await self._calls.replies(intents, lambda _: client.admit_embedding(agent, [text]), read)
-        return vector_from_bytes(base64.b64decode(reply.text))
-
 
 def _kind_of(content: Sample | Document) -> SeedKind:
     if isinstance(content, Document):
         return "document"
     return "sample" if content.response else "instruction"
-
-
-def _shown(seed: Seed) -> str:
-    """The text by which a seed is near to another."""
-    return seed.content.text if isinstance(seed.content, Document) else seed.content.question

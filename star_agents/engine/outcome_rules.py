@@ -6,7 +6,8 @@ cannot be read would keep the dataset from being made for ever.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -59,10 +60,55 @@ def check_outcome(given: object, name: str, seed: Seed, next_recipe: str) -> Out
             _check_row(row, f"row {place + 1}", trials=len(given.trials))
         for child in _all(given.children, Seed, "children"):
             _check_child(child, seed, next_recipe)
-        _check_size(given)
+        written = _written(given)
     except Breach as breach:
         raise RecipeError(f"recipe {name}: {breach}") from None
+    given = _without_secrets(given) if any(map(redactor.may_hold, written)) else given
     return replace(given, reason=_told(given.reason))
+
+
+def check_rewards(given: Outcome, name: str, carried: Mapping[str, str], drawn: Sequence[tuple[str, str]]) -> None:
+    """Hold what an outcome's arms earn to what was drawn: one reward for each draw, from the outcome or its children.
+
+    Args:
+        given: With its pools as ``recipe.pool``.
+        name: Of the recipe.
+        carried: The labels of the seed, which speak of draws for its parents.
+        drawn: Pool and arm of every draw for the seed.
+
+    Raises:
+        RecipeError: an arm earns by this seed that was not drawn for it, or more often than it was.
+    """
+    of_children = {
+        label for child in given.children for label in child.labels.items() if carried.get(label[0]) != label[1]
+    }
+    earned = Counter((reward.pool, reward.arm) for reward in given.earned)
+    draws = Counter(drawn)
+    for pool, arm in [*earned, *sorted(of_children)]:
+        rewards, labels = earned[pool, arm], (pool, arm) in of_children
+        if rewards + labels <= draws[pool, arm]:
+            continue
+        what = f"arm {arm!r} of pool {pool!r}"
+        if not draws[pool, arm]:
+            doing = "rewards" if rewards else "labels a child with"
+            raise RecipeError(f"recipe {name} {doing} {what}, which was not drawn for this seed; reward what was drawn")
+        by = " and by the children that it labels" if labels else ""
+        times = f"{draws[pool, arm]} time{'s' if draws[pool, arm] > 1 else ''}"
+        raise RecipeError(
+            f"recipe {name} rewards {what} {rewards} times{by}, and it was drawn {times}; give one reward for a draw"
+        )
+
+
+def _without_secrets(given: Outcome) -> Outcome:
+    """The same without known secrets, wherever in it they stand."""
+    struck = Outcome.from_dict(redactor.known_in(given.to_dict()))
+    return replace(struck, children=tuple(map(_child_without_secrets, given.children)))
+
+
+def _child_without_secrets(child: Seed) -> Seed:
+    content = type(child.content).from_dict(redactor.known_in(child.content.to_dict()))
+    labels, meta = redactor.known_in(child.labels), redactor.known_in(child.meta)
+    return replace(child, content=content, labels=labels, meta=meta, source=redactor.known(child.source))
 
 
 def _told(reason: str) -> str:
@@ -120,8 +166,13 @@ def _check_row(row: Row, what: str, *, trials: int) -> None:
     _sample_in(row.data, "prompt", what)
     for name in ("chosen", "rejected"):
         _is_text(row.data.get(name), f"`{name}` of {what}")
+        _says_something(row.data[name], f"`{name}` of {what}")
+    if row.data["chosen"].strip() == row.data["rejected"].strip():
+        raise Breach(f"`chosen` and `rejected` of {what} are the same text, which teaches nothing; leave the row out")
     if row.shape == "reward":
         _is_number(row.data.get("margin"), f"`margin` of {what}")
+        if row.data["margin"] < 0:
+            raise Breach(f"`margin` of {what} is below 0, by which the rejected answer is the better one; swap the two")
 
 
 def _sample_in(data: Mapping[str, Any], name: str, what: str) -> Sample:
@@ -130,7 +181,13 @@ def _sample_in(data: Mapping[str, Any], name: str, what: str) -> Sample:
     except (KeyError, TypeError, AttributeError):
         raise Breach(f"{what} holds no {name} as `Sample(...).to_dict()` gives it; make rows by `sft(...)`") from None
     _check_content(sample, f"the {name} of {what}", Sample)
+    _says_something(sample.question, f"the instruction of {what}")
     return sample
+
+
+def _says_something(text: str, what: str) -> None:
+    if not text.strip():
+        raise Breach(f"{what} is empty")
 
 
 def _check_child(child: Seed, seed: Seed, next_recipe: str) -> None:
@@ -139,6 +196,8 @@ def _check_child(child: Seed, seed: Seed, next_recipe: str) -> None:
     _is_text(child.id, "the id of a child")
     _is_text(child.source, "the source of a child")
     _check_content(child.content, "the content of a child", (Sample, Document))
+    text = child.content.text if isinstance(child.content, Document) else child.content.question
+    _says_something(text, "the text of a child")
     _is_one_of(
         child.kind,
         ["document"] if isinstance(child.content, Document) else ["sample", "instruction"],
@@ -163,15 +222,16 @@ def _check_content(content: object, what: str, kinds: type | tuple[type, ...]) -
             _is_text(turn.content, f"a turn in the history of {what}")
 
 
-def _check_size(given: Outcome) -> None:
-    """Also finds what is deep inside no plain data."""
-    parts = [given.to_dict(), *({**child.content.to_dict(), "meta": child.meta} for child in given.children)]
+def _written(given: Outcome) -> list[str]:
+    """Its parts as JSON, if it is not too large. Also finds what is deep inside no plain data."""
+    children = [[one.content.to_dict(), dict(one.labels), one.meta, one.source] for one in given.children]
     try:
-        characters = sum(len(to_json(part)) for part in parts)
+        written = [to_json(part) for part in (given.to_dict(), *children)]
     except (TypeError, ValueError, AttributeError) as error:
         raise Breach(f"its outcome holds what is no plain data and cannot be written: {error}") from None
-    if characters > MOST_CHARACTERS:
+    if (characters := sum(map(len, written))) > MOST_CHARACTERS:
         raise Breach(f"its outcome holds {characters:,} characters, and {MOST_CHARACTERS:,} are possible")
+    return written
 
 
 def _all(given: Any, kind: type, what: str) -> Any:

@@ -14,7 +14,7 @@ from star_agents.bench.cancellation import raise_if_cancelled
 from star_agents.bench.pairs import PairBench
 from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
-from star_agents.engine.outcome_rules import check_outcome
+from star_agents.engine.outcome_rules import check_outcome, check_rewards
 from star_agents.engine.recipe_faults import Fault, breach_in, fault_in
 from star_agents.errors import RecipeError, ReplyUnreadable, first_of_ours
 from star_agents.limits.numbers import MOST_MEASURED
@@ -80,7 +80,7 @@ def completed(
     stage: Stage,
     seed: Seed,
     pools: Mapping[str, Collection[str]],
-    drawn: Collection[tuple[str, str]] = (),
+    drawn: Sequence[tuple[str, str]] = (),
 ) -> Outcome:
     """The outcome as it is committed: named, held to what the recipe declares, equal children once, and children
     without a next stage as rows of instructions.
@@ -118,6 +118,7 @@ def completed(
         for pool, arm in child.labels.items():
             if seed.labels.get(pool) != arm:
                 _check_arm(f"recipe {name} labels a child with", pool, arm, pools, drawn)
+    check_rewards(replace(outcome, earned=earned), name, seed.labels, drawn)
     rows, children = outcome.rows, tuple(first.values())
     if children and not stage.next:
         rows, children = (*rows, *map(_as_row, children)), ()

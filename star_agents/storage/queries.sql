@@ -719,7 +719,15 @@ SELECT 'candidates', count(*) FROM candidates
 WHERE without_secrets(payload) != payload OR without_secrets_plain(failure) != failure
 UNION ALL
 SELECT 'outcomes', count(*) FROM outcomes
-WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != reason;
+WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != reason
+UNION ALL
+SELECT 'parts', count(*) FROM (
+    SELECT payload FROM rows UNION ALL SELECT payload FROM trials UNION ALL SELECT payload FROM judgements
+    UNION ALL SELECT payload FROM steps
+) WHERE without_secrets(payload) != payload
+UNION ALL
+SELECT 'seeds', count(*) FROM seeds
+WHERE without_secrets(content) != content OR without_secrets(meta) != meta OR without_secrets(labels) != labels;
 
 -- strike_revision --
 -- Keep a config without its secrets.
@@ -739,3 +747,26 @@ WHERE without_secrets(payload) != payload OR without_secrets_plain(failure) != f
 -- Likewise for the outcomes themselves.
 UPDATE outcomes SET payload = without_secrets(payload), reason = without_secrets_plain(reason)
 WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != reason;
+
+-- strike_rows --
+-- What recipes gave to the dataset.
+UPDATE rows SET payload = without_secrets(payload) WHERE without_secrets(payload) != payload;
+
+-- strike_trials --
+-- What they tried.
+UPDATE trials SET payload = without_secrets(payload), arm = without_secrets_plain(arm)
+WHERE without_secrets(payload) != payload OR without_secrets_plain(arm) != arm;
+
+-- strike_judgements --
+-- What was said of it.
+UPDATE judgements SET payload = without_secrets(payload) WHERE without_secrets(payload) != payload;
+
+-- strike_steps --
+-- What they decided.
+UPDATE steps SET payload = without_secrets(payload) WHERE without_secrets(payload) != payload;
+
+-- strike_seeds --
+-- What waits, or was worked.
+UPDATE seeds
+SET content = without_secrets(content), meta = without_secrets(meta), labels = without_secrets(labels)
+WHERE without_secrets(content) != content OR without_secrets(meta) != meta OR without_secrets(labels) != labels;

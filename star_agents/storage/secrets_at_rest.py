@@ -32,6 +32,10 @@ from star_agents.text.redaction import redactor
 _STILL_IN_THE_FILE = "secrets_struck_from_rows_only"
 """Fact that stands from when the rows are clean until the file is."""
 _DIFFERENT_PARAMETERS = 4096
+_STRUCK = tuple(
+    f"strike_{table}" for table in ("calls", "candidates", "outcomes", "rows", "trials", "judgements", "steps", "seeds")
+)
+"""Queries, one for each table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,18 +47,24 @@ class SecretRows:
     calls: int = 0
     candidates: int = 0
     outcomes: int = 0
+    parts: int = 0
+    """Rows, trials, judgements and decisions that recipes made."""
+    seeds: int = 0
     is_left_in_file: bool = False
     """They are struck out of the rows, and the file was not written anew yet."""
 
     @property
     def rows(self) -> int:
         """In all."""
-        return self.revisions + self.calls + self.candidates + self.outcomes
+        return self.revisions + self.calls + self.candidates + self.outcomes + self.parts + self.seeds
 
     @property
     def words(self) -> str:
         """Such as ``2 revisions of agents.yaml, 5 calls``; empty where none does."""
-        names = ("revisions", "revisions of agents.yaml"), ("calls",) * 2, ("candidates",) * 2, ("outcomes",) * 2
+        names = (
+            *(("revisions", "revisions of agents.yaml"), ("calls", "calls"), ("candidates", "candidates")),
+            *(("outcomes", "outcomes"), ("parts", "rows, trials and decisions of recipes"), ("seeds", "seeds")),
+        )
         said = [f"{count:,} {name}" for field, name in names if (count := getattr(self, field))]
         return ", ".join([*said, *["pages that are not in use"] * self.is_left_in_file])
 
@@ -133,7 +143,7 @@ def _strike(connection: sqlite3.Connection, environ: Mapping[str, str]) -> None:
             if (kept := without_secrets(before, environ)) != before:
                 # From a hash of the whole a short password could be guessed.
                 execute(connection, "strike_revision", id=row.id, config=to_json(kept), digest=digest(kept))
-        for name in ("strike_calls", "strike_candidates", "strike_outcomes"):
+        for name in _STRUCK:
             execute(connection, name)
         execute(connection, "meta_set", key=_STILL_IN_THE_FILE, value="yes")
         connection.execute("COMMIT")
@@ -165,7 +175,7 @@ def _give_functions(connection: sqlite3.Connection) -> None:
 
 def _struck_where_suspect(text: str | None) -> str | None:
     """Most texts hold nothing, so few are taken apart."""
-    return _struck(text, strike=_struck_deeply) if text is not None and redactor.may_hold(text) else text
+    return _struck(text, strike=redactor.known_in) if text is not None and redactor.may_hold(text) else text
 
 
 def _struck(text: str | None, strike: Callable[[Any], Any]) -> str | None:
@@ -174,15 +184,3 @@ def _struck(text: str | None, strike: Callable[[Any], Any]) -> str | None:
     before = from_json(text)
     after = strike(before)
     return text if after == before else to_json(after)
-
-
-def _struck_deeply(value: Any) -> Any:
-    """Every text in plain data; within the JSON, what stands before a secret could be taken for the half of an
-    escape."""
-    if isinstance(value, str):
-        return redactor.known(value)
-    if isinstance(value, list):
-        return [_struck_deeply(one) for one in value]
-    if isinstance(value, dict):
-        return {redactor.known(name): _struck_deeply(one) for name, one in value.items()}
-    return value

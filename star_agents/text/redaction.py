@@ -90,6 +90,17 @@ class Redactor:
         """The text without known secrets; what merely looks like a key stays, since it may be what was asked for."""
         return _without(text, self._places(text))
 
+    def known_in(self, value: Any) -> Any:
+        """Plain data without known secrets in any of its texts; within its JSON, what stands before a secret could be
+        taken for the half of an escape."""
+        if isinstance(value, str):
+            return self.known(value)
+        if isinstance(value, (list, tuple)):
+            return [self.known_in(one) for one in value]
+        if isinstance(value, Mapping):
+            return {self.known_in(name): self.known_in(one) for name, one in value.items()}
+        return value
+
     def _places(self, text: str) -> list[tuple[int, int]]:
         """Where known secrets begin and end, those that overlap included."""
         # A text has most forms of no secret, so what it cannot hold is not looked for.

@@ -110,5 +110,6 @@ READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {
     8: _read_version_8,
     9: _read_version_9,
     10: _read_version_9,
+    11: _read_version_9,
 }
 """By schema version (``PRAGMA user_version``)."""

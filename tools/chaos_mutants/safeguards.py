@@ -434,7 +434,7 @@ TESTED_MUTANTS = (
         "repair strikes secrets out of what older releases kept of calls and outcomes",
         "test_secrets_at_rest.py::test_repair_leaves_nothing_of_them_in_the_folder_but_in_a_copy_that_it_names",
         "star_agents/storage/secrets_at_rest.py",
-        'for name in ("strike_calls", "strike_candidates", "strike_outcomes"):',
+        "for name in _STRUCK:",
         "for name in ():",
     ),
     _mutant(

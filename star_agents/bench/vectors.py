@@ -1,0 +1,100 @@
+"""The vector of a seed's text, by which the memory bank finds what is near to it: made here, or asked of an agent."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+
+from star_agents.agents.client import AgentClient, Embedded
+from star_agents.bench.paid_calls import PaidCalls
+from star_agents.bench.tries import SeedTries
+from star_agents.errors import AgentError, BudgetExhausted
+from star_agents.records import Document, Message, Reply, Seed
+from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
+
+Embed = Callable[[str], Awaitable[Vector | None]]
+
+
+class SeedVector:
+    """The vector of one seed, made once.
+
+    Args:
+        seed: Whose.
+        embed: Makes it, or names the agent that does; ``None`` where the memory bank is off.
+        embedder: Its name in agents.yaml.
+        client: Asks an agent.
+        calls: The seed's calls, through the journal.
+        tries: Where is noted that no vector could be had.
+    """
+
+    def __init__(
+        self,
+        seed: Seed,
+        embed: Embed | str | None,
+        embedder: str,
+        client: AgentClient,
+        calls: PaidCalls,
+        tries: SeedTries,
+    ) -> None:
+        self._seed, self._embed, self._embedder = seed, embed, embedder
+        self._client, self._calls, self._tries = client, calls, tries
+        self._vector: Vector | None = None
+        self._is_made = False
+
+    async def get(self) -> Vector | None:
+        """A unit vector; ``None`` where the memory bank is off, or has to do without this seed because no vector could
+        be had, be it for an outage: a seed is worth more than what the bank would have said.
+
+        Raises:
+            BudgetExhausted: of everybody.
+        """
+        if not self._is_made and self._embed is not None:
+            self._vector = await self._make(self._embed, _shown(self._seed))
+        self._is_made = True
+        return self._vector
+
+    async def _make(self, embed: Embed | str, text: str) -> Vector | None:
+        if isinstance(embed, str):
+            try:
+                with self._tries.call("embedder", embed, text):
+                    return await self._ask(embed, text)
+            except BudgetExhausted as error:
+                if error.agent is None:
+                    raise
+            except AgentError as error:
+                # Nobody waits for it, so an outage is a failure like any other here.
+                self._tries.failed("embedder", embed, text, error.what, error.said or str(error))
+            return None
+        vector = await embed(text)
+        if vector is None:
+            self._tries.failed("embedder", self._embedder, text, "the text could not be embedded", "")
+        else:
+            self._tries.worked("embedder", self._embedder, text)
+        return vector
+
+    async def _ask(self, agent: str, text: str) -> Vector:
+        """One journaled call to an embedding model; the journal keeps the vector as its bytes in base64."""
+        parameters = self._client.parameters(agent, temperature=None, max_tokens=None)
+        bound = self._client.worst_case(agent, [Message(role="user", content=text)], 0)
+
+        def read(embedded: Embedded) -> list[Reply]:
+            return [
+                Reply(
+                    text=base64.b64encode(as_vector(embedded.vectors[0]).tobytes()).decode(),
+                    finish_reason="stop",
+                    agent=agent,
+                    model=embedded.model,
+                    prompt_tokens=embedded.prompt_tokens,
+                    cost_usd=embedded.cost_usd,
+                    deployment=embedded.deployment,
+                )
+            ]
+
+        intents = self._calls.intents(agent, "embed", [text], parameters, bound, 1)
+        (reply,) = await self._calls.replies(intents, lambda _: self._client.admit_embedding(agent, [text]), read)
+        return vector_from_bytes(base64.b64decode(reply.text))
+
+
+def _shown(seed: Seed) -> str:
+    """The text by which a seed is near to another."""
+    return seed.content.text if isinstance(seed.content, Document) else seed.content.question
