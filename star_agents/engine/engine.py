@@ -19,8 +19,9 @@ from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
 from star_agents.agents.price_check import PriceNotes, refuse_unbounded
 from star_agents.agents.prompts import Prompts
-from star_agents.bench.bench import Embed, Rooms
+from star_agents.bench.bench import Rooms
 from star_agents.bench.pairs import PairBench
+from star_agents.bench.vectors import Embed
 from star_agents.config.changes import changes_between, until_restart
 from star_agents.config.models import Config
 from star_agents.engine.agent_exchange import agents_exchanged

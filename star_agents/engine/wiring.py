@@ -19,7 +19,7 @@ from star_agents.agents.rate_limit import WINDOW_S, Sent
 from star_agents.agents.throttle import ThrottleChange, in_words
 from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
-from star_agents.bench.bench import Embed
+from star_agents.bench.vectors import Embed
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
