@@ -147,7 +147,7 @@ class Audit:
         dropped = [row.outcome.seed_id for row in outcomes if row.outcome.kind == "dropped"]
         return [
             *(f"seed {id_} was dropped" for id_ in dropped),
-            *self.check_use(one.candidate.sample.response for row in outcomes for one in row.outcome.candidates),
+            *self.check_use(one.sample.response for row in outcomes for one in row.outcome.trials),
             *replay_problems(connection, outcomes, self.folder),
         ]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from lines import config_for, results, run, seeds
 from openai_server import Answer, Body, Cut, Fault, Garbage, Move, OpenAIServer, brain
 
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Outcome
 
 FAULTS: Mapping[str, Move] = {
@@ -88,15 +89,15 @@ def _wrong(outcome: Outcome, kind: str) -> str:
     """What befell a seed that must not; empty where all is well."""
     if outcome.kind == "dropped":
         return f"was dropped: {outcome.reason}"
-    by_agent = {one.candidate.pair.response: one for one in outcome.candidates}
+    by_agent = {one.candidate.pair.response: one for one in stars(outcome).candidates}
     other, poisoned = by_agent["a"], by_agent["b"]
     if other.verdict is None or other.verdict.value is None:
         return "has no verdict on its sound candidate"
     if not kind:
         return "" if poisoned.verdict and poisoned.verdict.value is not None else "has a candidate without a verdict"
-    if outcome.winner is poisoned:
+    if stars(outcome).winner == poisoned:
         return "was won by the text that nobody could judge"
-    if poisoned.candidate.pair.name in dict(outcome.rewards) and kind != HUGE:
+    if poisoned.candidate.pair.name in dict(stars(outcome).rewards) and kind != HUGE:
         return "taught something about the pair that nobody could judge"
     return (
         "" if kind != HUGE or str(poisoned.candidate.failure).startswith("format:") else "kept a reply that cannot be"

@@ -15,6 +15,7 @@ import numpy as np
 
 from star_agents.config.models import Config
 from star_agents.engine.settling import INDEX_FILE
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Sample
 from star_agents.scheduling.hashing_embedder import DIMENSION, embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
@@ -57,7 +58,7 @@ def _learnt(outcomes: Sequence[OutcomeRow], revisions: Sequence[RevisionRow]) ->
         while to_come and to_come[0].after_seq < row.seq:
             policy = _under(to_come.popleft(), policy.state() if policy else {})
         assert policy is not None, "a config is in force before the first outcome"
-        policy.observe(row.outcome.rewards)
+        policy.observe(stars(row.outcome).rewards)
     for revision in to_come:
         policy = _under(revision, policy.state() if policy else {})
     assert policy is not None
@@ -74,12 +75,12 @@ def _under(revision: RevisionRow, state: Any) -> Policy:
 
 def _remembered(row: OutcomeRow, questions: dict[str, str]) -> MemoryRow | None:
     """What enters the bank: a winner that is no base pair and has π > 0."""
-    winner = row.outcome.winner
+    winner = stars(row.outcome).winner
     if row.outcome.kind != "kept" or winner is None or not winner.pi:
         return None
     embedding = embed_by_hashing(questions[row.outcome.seed_id]).tobytes()
     pair = winner.candidate.pair.name
-    return MemoryRow(seq=row.seq, pair=pair, pi=winner.pi, embedder=EMBEDDER, embedding=embedding)
+    return MemoryRow(seq=row.seq, arm=pair, value=winner.pi, embedder=EMBEDDER, embedding=embedding)
 
 
 def _question(sample: str) -> str:
@@ -89,7 +90,7 @@ def _question(sample: str) -> str:
 def _index_problems(rows: Sequence[MemoryRow], folder: Path) -> list[str]:
     """A bank that takes the index as a head start holds what one of the rows alone holds."""
     given = [
-        Remembered(seq=row.seq, pair=row.pair, pi=row.pi, embedding=vector_from_bytes(row.embedding)) for row in rows
+        Remembered(seq=row.seq, pair=row.arm, pi=row.value, embedding=vector_from_bytes(row.embedding)) for row in rows
     ]
     bank = MemoryBank(EMBEDDER)
     bank.load(given, folder / INDEX_FILE)

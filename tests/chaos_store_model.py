@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 from storage_samples import commit, intent, make_dropped, make_memory, make_outcome, make_reply, make_seed
 
 from star_agents.errors import AgentRefused, StoreError, UsageError
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Seed
 from star_agents.storage.rows import Counts
 from star_agents.storage.store import STORE_FILE, Store
@@ -288,8 +289,10 @@ class StoreMachine(RuleBasedStateMachine):
         cleared = self.run(self.store.clear_texts(before, limit))
         assert cleared == min(limit, len(kept))
         # Seeds of one moment go in any order: the store says which went.
-        rows = {row.outcome.seed_id: row for row in self.run(self.store.outcomes(limit=1000)) if row.outcome.winner}
-        gone = [one for one in kept if not rows[one.seed.id].outcome.candidates[2].candidate.sample.instruction]
+        rows = {
+            row.outcome.seed_id: row for row in self.run(self.store.outcomes(limit=1000)) if stars(row.outcome).winner
+        }
+        gone = [one for one in kept if not stars(rows[one.seed.id].outcome).candidates[2].candidate.sample.instruction]
         assert len(gone) == cleared
         assert [one.selected_at for one in gone] == [one.selected_at for one in kept[:cleared]]
         for one in gone:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from star_agents.recipes.star_records import Assessed, Candidate, in_stars_words, star_outcome
 from star_agents.records import (
     PAIRS,
     AgentPair,
-    Assessed,
-    Candidate,
     Failure,
     Message,
     Outcome,
+    OutcomeKind,
     Reply,
     Sample,
     Score,
@@ -23,8 +23,10 @@ from star_agents.records import (
     Vote,
 )
 from star_agents.storage.ledger import Foresee
+from star_agents.storage.recipe_tallies import ArmTally
 from star_agents.storage.rows import Intent, MemoryRow
 from star_agents.storage.store import Store
+from star_agents.storage.tallies import Tallies
 
 BASE = AgentPair(instruction="keep", response="seed")
 HISTORY = (
@@ -74,13 +76,31 @@ def make_outcome(seed: Seed, **fields: Any) -> Outcome:
     )
     rewards = (("keep/a", 0.1 + 0.2), ("keep/b", 0.0))
     given = {"kind": "kept", "candidates": candidates, "chosen": 1, "rewards": rewards, "cost_usd": 0.75, **fields}
-    return Outcome(seed_id=seed.id, **given)
+    return committed(seed.id, **given)
+
+
+def tallies_of(drawn: Mapping[str, int], won: Mapping[str, int]) -> Tallies:
+    """Tallies of agent-pairs alone."""
+    return Tallies(pools={PAIRS: {arm: ArmTally(tried=n, won=won.get(arm, 0)) for arm, n in drawn.items()}})
 
 
 def make_dropped(seed: Seed, reason: str = "keep/a: length: cut") -> Outcome:
     """Nothing usable."""
     failed = make_assessed("keep/a", seed.sample, failure="length: cut")
-    return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=(failed,))
+    return committed(seed.id, "dropped", (failed,), reason=reason)
+
+
+def committed(seed_id: str, kind: OutcomeKind, candidates: Sequence[Assessed], **fields: Any) -> Outcome:
+    """An outcome of Star as the store gets it: with the pool's whole name, and what was drawn."""
+    drawn = tuple((PAIRS, one.candidate.pair.name) for one in candidates if not one.candidate.is_base)
+    return star_outcome(seed_id, kind, candidates, pool=PAIRS, drawn=drawn, **fields)
+
+
+def altered(outcome: Outcome, *candidates: Assessed) -> Outcome:
+    """An outcome of Star with other candidates."""
+    seen = in_stars_words(outcome)
+    common = {"reason": outcome.reason, "cost_usd": outcome.cost_usd, "tried": outcome.tried}
+    return committed(outcome.seed_id, outcome.kind, candidates, chosen=seen.chosen, rewards=seen.rewards, **common)
 
 
 def answered(sample: Sample, response: str) -> Sample:
@@ -97,7 +117,7 @@ def make_reply(text: str = "An answer.", **fields: Any) -> Reply:
 def make_memory(*values: float) -> MemoryRow:
     """A memory row with these components."""
     embedding = struct.pack(f"<{len(values)}f", *values)
-    return MemoryRow(pair="keep/a", pi=0.3, embedder="small", embedding=embedding)
+    return MemoryRow(arm="keep/a", value=0.3, embedder="small", embedding=embedding)
 
 
 def intent(key: str, **fields: Any) -> Intent:

@@ -8,7 +8,9 @@ import pytest
 
 from star_agents.config.sections import FailureLimitsConfig
 from star_agents.engine.failure_limits import FailureLimits
-from star_agents.records import AgentPair, Assessed, Candidate, Failure, Outcome, OutcomeKind, Sample, Verdict, Vote
+from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
+from star_agents.recipes.star_records import in_stars_words as stars
+from star_agents.records import AgentPair, Failure, Outcome, OutcomeKind, Sample, Verdict, Vote
 from star_agents.records.failures import (
     BUDGET_SPENT,
     DOWN,
@@ -35,7 +37,7 @@ def outcome(kind: OutcomeKind = "base", failures: str = "", *tried: Tried) -> Ou
         for n, letter in enumerate(failures)
     ]
     candidates = tuple(Assessed(candidate=one) for one in (base, *drawn))
-    return Outcome(seed_id="s", kind=kind, candidates=candidates, tried=tried)
+    return star_outcome("s", kind, candidates, tried=tried)
 
 
 def tried(part: Part, tries: int, failed: int = 0, reason: str = "odd", name: str = "j") -> Tried:
@@ -91,9 +93,9 @@ def test_each_part_is_judged_by_itself_and_named(part: Part) -> None:
 
 def test_a_seed_without_any_base_sample_counts_for_the_base_and_one_of_two_base_pairs_is_enough() -> None:
     whole = outcome("base")
-    (one,) = whole.candidates
+    (one,) = stars(whole).candidates
     failed = replace(one, candidate=replace(one.candidate, failure=Failure(kind="call", detail="refused")))
-    without, half = replace(whole, candidates=(failed, failed)), replace(whole, candidates=(failed, one))
+    without, half = star_outcome("s", "kept", (failed, failed)), star_outcome("s", "kept", (failed, one))
     found = limits()
     for _ in range(30):
         found.add(half)
@@ -107,8 +109,8 @@ def judged(value: float | None, *tried: Tried) -> Outcome:
     """A candidate that two referees were to judge."""
     whole = outcome("base", ".", *tried)
     vote = Vote(referee="k", value=1.0, agreed=True)
-    drawn = replace(whole.candidates[1], verdict=Verdict(value=value, votes=(vote,)))
-    return replace(whole, candidates=(whole.candidates[0], drawn))
+    drawn = replace(stars(whole).candidates[1], verdict=Verdict(value=value, votes=(vote,)))
+    return star_outcome("s", whole.kind, (stars(whole).candidates[0], drawn), tried=whole.tried)
 
 
 def test_one_referee_of_two_fails_half_of_the_votes_and_every_verdict() -> None:

@@ -85,7 +85,7 @@ def test_first_tries_survive_a_restart_and_a_pair_added_while_it_was_down_is_new
     one = scheduler(config("abcd"))
     one.reconfigure(config("abcdn"))
     draw(one, range(3))
-    kept = json.loads(json.dumps(one.foresee(make_outcome(make_seed(1)))))
+    kept = json.loads(json.dumps(one.foresee(make_outcome(make_seed(1)).earned)))
     again = scheduler(config("abcdnm"))
     again.restore(kept)
     after = tries(draw(again, range(10, 10 + 3 * FIRST_TRIES)))
@@ -104,7 +104,7 @@ def test_a_pair_that_leaves_is_owed_nothing_and_one_that_comes_back_is_new() -> 
 def test_learning_does_not_bring_back_tries_that_were_had_meanwhile() -> None:
     one = scheduler(config("abcd"))
     one.reconfigure(config("abcdn"))
-    state = one.foresee(make_outcome(make_seed(1)))
+    state = one.foresee(make_outcome(make_seed(1)).earned)
     draw(one, range(4))
     one.learn(state, None)
     assert one.state()["first_tries"] == {"keep/n": FIRST_TRIES - 4}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lines import config_for, seeds, take_in_seeds
 from openai_server import OpenAIServer
 from storage_commands import star
-from storage_samples import commit, make_dropped, make_outcome, make_seed
+from storage_samples import commit, make_dropped, make_outcome, make_seed, tallies_of
 
 from star_agents.config.reading import parse_config
 from star_agents.engine.accounts import Accounts
@@ -27,13 +27,13 @@ from star_agents.engine.wiring import open_engine
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
 from star_agents.observe.bus import Bus
 from star_agents.observe.status import plain
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Outcome
 from star_agents.scheduling.policies import make_policy
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.storage.rows import Counts, Spend
 from star_agents.storage.store import Store
-from star_agents.storage.tallies import Tallies
 
 T = TypeVar("T")
 
@@ -181,7 +181,7 @@ def test_the_time_left_is_known_while_something_moves() -> None:
 
 def test_an_agent_wins_with_every_pair_that_it_is_in_and_counts_once_where_it_is_both() -> None:
     drawn = {"keep/a": 4, "a/a": 2, "b/a": 2, "a/c": 2}
-    tallies = Tallies(drawn=drawn, won={"a/a": 1, "b/a": 1})
+    tallies = tallies_of(drawn, won={"a/a": 1, "b/a": 1})
     told = describe(counts(), {"judge": Spend(1.0, 2, 0)}, [], [], {}, tallies).agents
     assert {name: (one.candidates, one.wins, one.win_rate) for name, one in told.items()} == {
         "a": (10, 2, 0.2),
@@ -352,7 +352,7 @@ async def test_the_curve_of_a_line_is_bit_for_bit_what_a_replay_of_its_outcomes_
     policy = make_policy(config.evolution, [pair.name for pair in config.pool], seeds=20)
     expected = {0: policy.probabilities()}
     for row in rows:
-        policy.observe(row.outcome.rewards)
+        policy.observe(stars(row.outcome).rewards)
         expected[row.seq] = policy.probabilities()
     with StoreReader(tmp_path) as reader:
         points = reader.curve(PAIRS)

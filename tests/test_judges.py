@@ -27,6 +27,7 @@ from star_agents.events import Event, JudgeExamined, JudgeNotExamined, JudgingNo
 from star_agents.observe.bus import Bus
 from star_agents.offline import exam as world_exam
 from star_agents.offline.world import check
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 
@@ -139,7 +140,7 @@ async def test_a_juror_that_fails_leaves_the_jury_and_the_others_are_its_whole(t
     votes = [
         {vote.referee for vote in one.verdict.votes}
         for result in results(tmp_path)
-        for one in result.outcome.candidates
+        for one in stars(result.outcome).candidates
         if one.verdict is not None and one.verdict.votes
     ]
     assert votes
@@ -304,7 +305,7 @@ async def test_a_judge_that_passed_and_then_cannot_be_read_lets_nothing_win_and_
     assert (counts["kept"], counts["base"]) == (0, 5)
     assert (referee["verdicts"], referee["both_orders"], referee["agreement"]) == (0, 0, None)
     assert referee["unreadable"] == referee["without_verdict"] > 0
-    assert all(one.outcome.rewards == () for one in results(tmp_path))
+    assert all(stars(one.outcome).rewards == () for one in results(tmp_path))
     assert not (tmp_path / "preferences.jsonl").exists()
 
 

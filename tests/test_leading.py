@@ -6,6 +6,7 @@ from math import comb
 from typing import Any
 
 import pytest
+from storage_samples import tallies_of
 
 from star_agents.config.changes import MARKS, config_marks
 from star_agents.config.models import Config
@@ -13,7 +14,6 @@ from star_agents.config.reading import parse_config
 from star_agents.engine.status import describe
 from star_agents.scheduling.win_rates import leader, win_rate
 from star_agents.storage.rows import Counts
-from star_agents.storage.tallies import Tallies
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_status_names_a_best_pair_and_agent_only_where_they_are_clear() -> N
     probabilities = {"keep/a": 0.4, "keep/b": 0.6}
 
     def told(drawn: dict[str, int], won: dict[str, int]) -> tuple[str | None, str | None]:
-        status = describe(nothing, {}, [], [], probabilities, Tallies(drawn=drawn, won=won))
+        status = describe(nothing, {}, [], [], probabilities, tallies_of(drawn, won))
         assert set(status.win_rates) == set(probabilities)
         return status.best_pair, status.best_agent
 

@@ -10,6 +10,7 @@ import pytest
 from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
 
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Sample, Seed
 from star_agents.scheduling.policies import make_policy
 from star_agents.storage.store import Store
@@ -55,7 +56,7 @@ async def test_one_rewrite_of_an_instruction_serves_every_pair_that_shares_it(tm
     for result in results(tmp_path):
         rewritten = {
             one.candidate.sample.instruction
-            for one in result.outcome.candidates
+            for one in stars(result.outcome).candidates
             if one.candidate.pair.instruction == "a" and not one.candidate.failure
         }
         assert len(rewritten) == 1
@@ -72,7 +73,7 @@ async def test_a_reply_that_the_provider_cut_is_dropped_with_that_reason(tmp_pat
     reasons = [
         str(one.candidate.failure)
         for result in results(tmp_path)
-        for one in result.outcome.candidates
+        for one in stars(result.outcome).candidates
         if one.candidate.pair.response == "b"
     ]
     assert len(reasons) == 4
@@ -83,7 +84,7 @@ async def test_a_reply_that_the_provider_cut_is_dropped_with_that_reason(tmp_pat
 async def test_an_empty_reply_is_a_failed_candidate_not_an_empty_sample(tmp_path: Path) -> None:
     async with OpenAIServer(lambda body: Answer(text=" ") if body["model"] == "b" else brain(body)) as server:
         await run(config_for(server.url), seeds(4), tmp_path)
-    chosen = [result.outcome.winner for result in results(tmp_path)]
+    chosen = [stars(result.outcome).winner for result in results(tmp_path)]
     assert all(one is not None and one.candidate.sample.response for one in chosen)
 
 
@@ -159,7 +160,7 @@ async def test_the_kept_probabilities_are_a_replay_of_the_outcomes_bit_for_bit(t
     state, outcomes = await history(tmp_path)
     policy = make_policy(config.evolution, [pair.name for pair in config.pool], seeds=30)
     for _, outcome in outcomes:
-        policy.observe(outcome.rewards)
+        policy.observe(stars(outcome).rewards)
     assert policy.state() == state
 
 
@@ -208,6 +209,6 @@ async def test_a_recorded_draw_of_pairs_that_are_gone_is_drawn_anew(tmp_path: Pa
         await run(config_for(server.url, agents=("a", "b")), seeds(3), tmp_path)
         server.handler = brain
         await run(config_for(server.url, agents=("a", "c")), seeds(3), tmp_path, retry_dropped=True)
-    pairs = {one.candidate.pair.name for result in results(tmp_path) for one in result.outcome.candidates}
+    pairs = {one.candidate.pair.name for result in results(tmp_path) for one in stars(result.outcome).candidates}
     assert pairs == {"keep/seed", "keep/a", "keep/c"}
     assert len(read_jsonl(tmp_path / "dataset.jsonl")) == 3

@@ -20,6 +20,7 @@ from star_agents.engine.engine import Engine
 from star_agents.engine.wiring import open_engine
 from star_agents.events import BudgetCleared, BudgetReached, Event
 from star_agents.observe.bus import Bus
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.store import Store
 
 NOON = 1_782_907_200.0
@@ -193,7 +194,7 @@ async def test_an_agent_of_the_pool_whose_day_is_spent_is_one_candidate_less_and
     failures = {
         one.candidate.failure.kind if one.candidate.failure else ""
         for result in results(tmp_path)
-        for one in result.outcome.candidates
+        for one in stars(result.outcome).candidates
         if one.candidate.pair.response == "b"
     }
     assert failures == {"budget"}

@@ -40,7 +40,8 @@ from star_agents.observe.logs.lines import LibraryLine
 from star_agents.observe.logs.log import Log
 from star_agents.observe.logs.repeats import Repeats
 from star_agents.observe.logs.table import MEANINGS, line_kinds, table
-from star_agents.records import AgentPair, Assessed, Candidate, Outcome, Sample
+from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
+from star_agents.records import AgentPair, Sample
 from star_agents.text.redaction import Redactor, keep_secret, keep_secrets_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -78,7 +79,7 @@ def failure(number: int = 0, *, agent: str = "gpt", error: str = "time-out") -> 
 def committed(text: str = "What?") -> OutcomeCommitted:
     pair = AgentPair(instruction="keep", response="gpt")
     one = Assessed(candidate=Candidate(pair=pair, is_base=False, sample=Sample(instruction=text, response="So.")), pi=1)
-    outcome = Outcome(seed_id="5eed", kind="kept", candidates=(one,), chosen=0)
+    outcome = star_outcome("5eed", "kept", (one,), chosen=0)
     return OutcomeCommitted(seq=1, outcome=outcome, probabilities={}, seconds=0.5)
 
 

@@ -21,7 +21,8 @@ from star_agents.errors import AgentUnavailable
 from star_agents.events import Event, OutcomeCommitted, SeedReturned
 from star_agents.observe.bus import Bus
 from star_agents.recipes.star import StarSettings, star
-from star_agents.records import Assessed
+from star_agents.recipes.star_records import Assessed
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 from star_agents.storage.why import why
@@ -75,14 +76,14 @@ async def test_a_text_that_the_referees_provider_cannot_bear_is_no_verdict_and_t
     assert done.stopped_by == ""
     assert len(found) == 12
     for outcome in found:
-        bad, good = of_pair(outcome.candidates, "b"), of_pair(outcome.candidates, "a")
+        bad, good = of_pair(stars(outcome).candidates, "b"), of_pair(stars(outcome).candidates, "a")
         assert bad.verdict is not None
         assert bad.verdict.value is None
         assert bad.verdict.failure.startswith("referee c: ")
         assert good.verdict is not None
         assert good.verdict.value is not None
-        assert outcome.winner is not bad
-        assert "keep+b" not in dict(outcome.rewards), "nothing is learned from what nobody judged"
+        assert stars(outcome).winner != bad
+        assert "keep+b" not in dict(stars(outcome).rewards), "nothing is learned from what nobody judged"
     assert {"kept", "base"} == {one.kind for one in found}
     (count,) = failures_of(tmp_path)
     assert (count.part, count.name) == ("referee", "c")
@@ -143,7 +144,7 @@ async def test_on_its_last_try_a_referee_that_is_down_for_one_candidate_is_no_ve
                 return
             outcome = await star(seed, bench, StarSettings.of(config))
     assert outcome.kind in ("kept", "base")
-    verdict = of_pair(outcome.candidates, "b").verdict
+    verdict = of_pair(stars(outcome).candidates, "b").verdict
     assert verdict is not None
     assert "no deployment is up" in verdict.failure
 
@@ -189,10 +190,10 @@ async def test_a_seed_on_which_the_referee_always_goes_down_ends_with_it_while_t
     assert RETURNS <= returned.count(bad.id) <= 2 * RETURNS, "some come before another seed could end well"
     assert set(ended.values()) <= {"kept", "base"}
     (outcome,) = [row.outcome for row in results(tmp_path) if row.seed.id == bad.id]
-    verdict = of_pair(outcome.candidates, "b").verdict
+    verdict = of_pair(stars(outcome).candidates, "b").verdict
     assert verdict is not None
     assert verdict.failure.startswith("referee c: "), verdict.failure
-    assert of_pair(outcome.candidates, "a").verdict is not None
+    assert of_pair(stars(outcome).candidates, "a").verdict is not None
 
 
 @pytest.mark.parametrize("transport", ["auto", "litellm"])
@@ -214,17 +215,17 @@ async def test_a_reply_longer_than_its_tokens_explain_is_cut_where_it_comes_in_a
     assert (done.stopped_by, again.stopped_by) == ("", "")
     found = {row.seed.sample.instruction: row.outcome for row in results(tmp_path)}
     assert len(found) == 6
-    huge = of_pair(found["What is 2 plus one?"].candidates, "b").candidate
+    huge = of_pair(stars(found["What is 2 plus one?"]).candidates, "b").candidate
     assert str(huge.failure).startswith("format: the response of b cannot be used: it is 2,090,000 characters long")
     assert "`max_tokens: 400`" in str(huge.failure)
     assert len(huge.sample.response or "") <= longest_text(400)
-    assert all(one.failure is None for outcome in found.values() for one in candidates(outcome) if one is not huge)
+    assert all(one.failure is None for outcome in found.values() for one in candidates(outcome) if one != huge)
     store = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert store < 1_500_000
 
 
 def candidates(outcome: Any) -> list[Any]:
-    return [one.candidate for one in outcome.candidates]
+    return [one.candidate for one in stars(outcome).candidates]
 
 
 def test_in_whatever_way_a_provider_fails_on_a_text_every_other_candidate_is_judged(tmp_path: Path) -> None:

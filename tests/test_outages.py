@@ -13,6 +13,7 @@ from star_agents.config.models import Config
 from star_agents.engine.wiring import open_engine
 from star_agents.events import DeploymentChanged, Event, SeedReturned
 from star_agents.observe.bus import Bus
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.store import Store
 
 UNIFORM = "{concurrency: 4, memory: false, evolution: {policy: uniform}}"
@@ -96,7 +97,7 @@ async def test_pairs_of_an_agent_that_is_down_are_passed_over(tmp_path: Path) ->
     assert result.stopped_by == ""
     assert len(results(tmp_path)) == 60
     assert 5 <= asked_b <= 20, "of about 40 draws; those in flight when it went down, and a probe now and then"
-    late = [one for row in results(tmp_path)[-20:] for one in row.outcome.candidates]
+    late = [one for row in results(tmp_path)[-20:] for one in stars(row.outcome).candidates]
     assert not any(one.candidate.pair.response == "b" for one in late)
 
 
@@ -154,7 +155,7 @@ async def test_a_429_waits_and_no_seed_notices(tmp_path: Path) -> None:
         await run(config, seeds(20), tmp_path)
     assert len(rejected) == 30
     assert {row.outcome.kind for row in results(tmp_path)} <= {"kept", "base"}
-    assert all(not one.candidate.failure for row in results(tmp_path) for one in row.outcome.candidates)
+    assert all(not one.candidate.failure for row in results(tmp_path) for one in stars(row.outcome).candidates)
 
 
 def test_answers_are_told_apart_from_faults() -> None:

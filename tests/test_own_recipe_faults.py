@@ -119,7 +119,10 @@ async def test_what_is_wrong_with_an_agent_goes_on_as_such_out_of_a_group_of_tas
         ("return 'x'", "recipe mine gave str in place of an outcome"),
         ("return dropped(seed, None)", "the reason for which it drops the seed is None and has to be a text"),
         ("return Outcome(seed_id=seed.id, kind='good')", "the kind of its outcome is 'good'; there are: kept"),
-        ("return Outcome(seed_id=seed.id, kind='kept', chosen=4)", "its outcome has `candidates` or `chosen`"),
+        (
+            "return done(seed, trials=[Trial(arm='plain', sample=GOOD, notes={'a': 1})])",
+            "'a' in the notes of a trial is",
+        ),
         ("return Outcome(seed_id=seed.id, kind='dropped', rows=(sft(GOOD),))", "its outcome drops the seed and has"),
         ("return done(seed, worth=float('nan'))", "what it says that the seed is worth is nan and has to be a number"),
         ("return done(seed, rows=[GOOD])", "rows holds Sample, and each has to be a Row"),

@@ -16,6 +16,7 @@ from star_agents.config.reading import config_digest
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError, Problem, PromptError
 from star_agents.recipes.registry import find_recipe
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Sample
 from star_agents.text.prompt_templates import MAX_BYTES, PromptTemplates
 
@@ -56,7 +57,7 @@ async def test_a_run_asks_by_it_and_every_row_says_so(tmp_path: Path) -> None:
     told = {
         one
         for result in results(tmp_path / "out")
-        for each in result.outcome.candidates
+        for each in stars(result.outcome).candidates
         for one in each.candidate.prompts
     }
     assert told == {f"respond@4:{hashlib.sha256(MINE.encode()).hexdigest()[:8]}"}

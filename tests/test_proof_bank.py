@@ -17,6 +17,7 @@ from star_agents.config.star import StarConfig
 from star_agents.offline import resolve_model
 from star_agents.recipes.scripted import ScriptedBench
 from star_agents.recipes.star import StarSettings, star
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import KEEP, SEED, AgentPair, Draw, Sample, Score, Seed
 from star_agents.scheduling.policies import make_policy
 
@@ -80,12 +81,13 @@ async def test_a_seed_is_decided_judged_and_rewarded_as_by_the_recipe(reward: An
             verdicts={texts[column]: float(verdict[at, column]) for column in drawn},
         )
         outcome = await star(seen.seeds[at], scripted, StarSettings(selection="dual", reward=reward))
-        assert outcome.winner is not None
+        winner = stars(outcome).winner
+        assert winner is not None
         column = {"keep/seed": 0} | {pair.name: place for place, pair in enumerate(PAIRS, start=1)}
-        assert course.chosen[at] == column[outcome.winner.candidate.pair.name]
+        assert course.chosen[at] == column[winner.candidate.pair.name]
         judged = {PAIRS[one - 1].name for one, paid in zip(drawn, course.judged[at], strict=True) if paid}
         assert judged == set(scripted.judged)
-        assert bank._decide(seen, at, drawn, reward).rewards == outcome.rewards
+        assert bank._decide(seen, at, drawn, reward).rewards == stars(outcome).rewards
 
 
 def test_the_bank_finds_who_wins_questions_of_a_kind_and_evolution_alone_does_not() -> None:

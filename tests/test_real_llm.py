@@ -21,6 +21,7 @@ from real_llm import TOOL, RealLlm, real_llm, real_rows, write_rows
 
 from star_agents.agents.client import AgentClient
 from star_agents.config.reading import parse_config
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Message
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -49,7 +50,7 @@ def test_a_run_on_real_seeds_ends_with_real_answers_scores_and_no_failure(llm: R
     assert done.returncode == 0, done.stdout + done.stderr
     rows = read_jsonl(tmp_path / "out" / "dataset.jsonl")
     assert len(rows) == 5
-    candidates = [one for result in results(tmp_path / "out") for one in result.outcome.candidates]
+    candidates = [one for result in results(tmp_path / "out") for one in stars(result.outcome).candidates]
     assert [one.candidate.failure for one in candidates if one.candidate.failure] == []
     written = [one for one in candidates if not one.candidate.is_base]
     assert written
@@ -168,7 +169,7 @@ def test_thoughts_that_a_real_server_leaks_are_in_no_answer(llm: RealLlm, tmp_pa
     done = star_agents("run", "-c", tmp_path / "agents.yaml", "-s", seeds, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "agent endless failed 2 of 2 calls" in done.stdout + done.stderr
-    candidates = [one.candidate for result in results(tmp_path / "out") for one in result.outcome.candidates]
+    candidates = [one.candidate for result in results(tmp_path / "out") for one in stars(result.outcome).candidates]
     written = [one for one in candidates if not one.is_base and not one.failure]
     assert {one.pair.response for one in written} <= LEAKS.keys() - {"endless"}
     assert len(written) >= 2

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import run
+from older_release import DOWN_TO_10
 from openai_server import OpenAIServer
 from storage_samples import make_seed
 from test_own_recipe import STUDY, documents, respond, written
@@ -106,7 +107,10 @@ def recount(
     pools: dict[str, dict[str, ArmTally]] = {}
     for pool, arm in {*drawn, *((reward.pool, reward.arm) for reward in rewards)}:
         earned = [round(one.value * MICRO) for one in rewards if (one.pool, one.arm) == (pool, arm)]
-        told = ArmTally(draws=drawn[pool, arm], rewards=len(earned), earned=sum(earned))
+        tried = sum(
+            trial.arm == arm for outcome in committed if (pool, arm) in outcome.drawn for trial in outcome.trials
+        )
+        told = ArmTally(draws=drawn[pool, arm], rewards=len(earned), earned=sum(earned), tried=tried)
         pools.setdefault(pool, {})[arm] = told
     return tuple(recipes), pools
 
@@ -152,7 +156,8 @@ def test_a_store_of_version_9_learns_what_recipes_did_from_what_it_kept(data: st
             commit(connection, number, data.draw(outcomes(number)))
         before = tallies.tallies(connection)
         connection.executescript(
-            "DROP TABLE recipes; DROP TABLE measures; DELETE FROM tallies WHERE name GLOB 'recipes.*';"
+            f"{DOWN_TO_10} DROP TABLE recipes; DROP TABLE measures;"
+            "DELETE FROM tallies WHERE name GLOB 'recipes.*' OR name GLOB 'pools.*';"
             "PRAGMA user_version = 9;"
         )
         migrate(connection, Path("memory"), scripts())

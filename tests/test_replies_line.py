@@ -16,7 +16,8 @@ from openai_server import Answer, Body, Move, OpenAIServer, brain
 from recorded_replies import chat, choice
 
 from star_agents.cli.main import cli
-from star_agents.records import AgentPair, Candidate, Reply, Sample
+from star_agents.recipes.star_records import in_stars_words as stars
+from star_agents.records import Reply, Sample, Trial
 from star_agents.storage.row_reading import read_rows
 from star_agents.storage.store import STORE_FILE
 
@@ -86,7 +87,7 @@ async def test_an_instruction_is_rewritten_without_its_writers_thoughts_and_judg
     for name, handler in (("plain", brain), ("thinking", thinking)):
         async with OpenAIServer(handler) as server:
             await run(config_for(server.url, replaced=REWRITES), seeds(5), tmp_path / name)
-        found = [one for result in results(tmp_path / name) for one in result.outcome.candidates]
+        found = [one for result in results(tmp_path / name) for one in stars(result.outcome).candidates]
         rewritten = [one.candidate.sample.instruction for one in found if one.candidate.pair.instruction == "b"]
         assert all(text.endswith("Give your reasons.") and "think" not in text for text in rewritten)
         cast = [vote for one in found if one.verdict for vote in one.verdict.votes]
@@ -116,7 +117,9 @@ async def test_a_reply_that_is_no_answer_is_a_failed_candidate_by_its_kind(
     async with OpenAIServer(only_b(text, finish_reason)) as server:
         done = await run(config_for(server.url, replaced=replaced), seeds(1), tmp_path)
     (result,) = results(tmp_path)
-    failures = [str(one.candidate.failure) for one in result.outcome.candidates if one.candidate.pair.response == "b"]
+    failures = [
+        str(one.candidate.failure) for one in stars(result.outcome).candidates if one.candidate.pair.response == "b"
+    ]
     assert failures
     assert all(said.startswith(failure) for said in failures), failures
     assert done.summary["counts"]["kept"] == 0
@@ -125,7 +128,7 @@ async def test_a_reply_that_is_no_answer_is_a_failed_candidate_by_its_kind(
 async def test_a_rewrite_that_is_no_text_leaves_no_candidate(tmp_path: Path) -> None:
     async with OpenAIServer(only_b("<think>what to write")) as server:
         await run(config_for(server.url, replaced=REWRITES), seeds(3), tmp_path)
-    found = [one.candidate for result in results(tmp_path) for one in result.outcome.candidates]
+    found = [one.candidate for result in results(tmp_path) for one in stars(result.outcome).candidates]
     rewritten = [str(one.failure) for one in found if one.pair.instruction == "b"]
     assert rewritten
     assert all(said.startswith("format: the instruction of b cannot be used") for said in rewritten)
@@ -147,7 +150,7 @@ async def test_a_choice_that_is_an_error_is_asked_for_again(tmp_path: Path) -> N
         asked = [request.body for request in server.requests if request.body["model"] == "b"]
     assert asked == [*failed, *failed]
     (result,) = results(tmp_path)
-    assert not any(one.candidate.failure for one in result.outcome.candidates)
+    assert not any(one.candidate.failure for one in stars(result.outcome).candidates)
 
 
 async def test_with_reasoning_a_parquet_file_has_one_type_for_the_column(tmp_path: Path) -> None:
@@ -172,7 +175,7 @@ async def test_a_journal_from_before_thoughts_were_kept_apart_gives_none_of_them
         await run(config_for(server.url, replaced=config), seeds(1), tmp_path, retry_dropped=True)
         assert {request.body["model"] for request in server.requests[sent:]} == {"a"}, "the referee alone is asked"
     (result,) = results(tmp_path)
-    said = {(one.candidate.sample.response, one.candidate.reasoning) for one in result.outcome.candidates}
+    said = {(one.candidate.sample.response, one.candidate.reasoning) for one in stars(result.outcome).candidates}
     assert said == {("Two from b", "hm"), ("Two from c", "hm")}
 
 
@@ -181,8 +184,7 @@ def test_rows_from_before_thoughts_were_kept_are_read() -> None:
     assert Reply.from_dict(reply.to_dict()) == reply
     old = {name: value for name, value in reply.to_dict().items() if name not in ("reasoning", "flaw")}
     assert (Reply.from_dict(old).reasoning, Reply.from_dict(old).flaw) == ("", "")
-    pair = AgentPair(instruction="keep", response="a")
-    candidate = Candidate(pair=pair, is_base=False, sample=Sample(instruction="?", response="4"), reasoning="hm")
-    assert Candidate.from_dict(candidate.to_dict()) == candidate
-    before = {name: value for name, value in candidate.to_dict().items() if name != "reasoning"}
-    assert Candidate.from_dict(before).reasoning == ""
+    trial = Trial(arm="keep/a", sample=Sample(instruction="?", response="4"), reasoning="hm")
+    assert Trial.from_dict(trial.to_dict()) == trial
+    before = {name: value for name, value in trial.to_dict().items() if name != "reasoning"}
+    assert Trial.from_dict(before).reasoning == ""

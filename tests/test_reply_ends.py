@@ -19,7 +19,8 @@ from star_agents.agents.replies.finish_reasons import KNOWN, finish_reason, most
 from star_agents.agents.replies.reading import longest_text, read_again, read_choice, why_unusable
 from star_agents.agents.translate import translate
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
-from star_agents.records import AgentPair, Assessed, Candidate, Outcome, OutcomeKind, Reply, Sample, Seed
+from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
+from star_agents.records import AgentPair, OutcomeKind, Reply, Sample, Seed
 from star_agents.storage.result_rows import SAMPLE_SHAPES, selected_rows
 from star_agents.storage.rows import OutcomeRow, Result
 from star_agents.storage.seed_files import read_seeds, write_rows
@@ -351,5 +352,5 @@ def result_of(sample: Sample, reasoning: str, kind: OutcomeKind = "kept") -> Res
     candidate = Candidate(
         pair=AgentPair(instruction="keep", response="it"), is_base=False, sample=sample, reasoning=reasoning
     )
-    outcome = Outcome(seed_id=seed.id, kind=kind, candidates=(Assessed(candidate=candidate),), chosen=0)
+    outcome = star_outcome(seed.id, kind, (Assessed(candidate=candidate),), chosen=0)
     return Result(seed=seed, row=OutcomeRow(seq=1, revision=1, at=0.0, outcome=outcome))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from lines import config_for, seeds
 from openai_server import OpenAIServer
-from storage_samples import commit, make_dropped, make_outcome, make_seed
+from storage_samples import altered, commit, make_dropped, make_outcome, make_seed
 from test_score_report import TAGS, Page
 
 import star_agents.web
@@ -27,7 +27,9 @@ from star_agents.config.reading import parse_config
 from star_agents.engine.batch import run_batch
 from star_agents.engine.run_facts import OTHER_REASONS, REASONS, TO_READ, Reservoir, read_facts
 from star_agents.errors import StoreError
-from star_agents.records import Outcome, Sample, Score
+from star_agents.recipes.star_records import MEASURES
+from star_agents.recipes.star_records import in_stars_words as stars
+from star_agents.records import Declaration, Outcome, Sample, Score
 from star_agents.report.curves import COLOURED, HEIGHT, LEFT, RIGHT, WIDTH, Edit, Moment, curves, rank, thin
 from star_agents.report.facts import RunFacts
 from star_agents.report.rendering import render
@@ -50,6 +52,7 @@ REPORT_TAGS = TAGS | {"th", "thead", "tbody", "title", "ul", "li"}
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with await Store.open(tmp_path) as store:
         await store.add_revision("digest", parse_config(CONFIG).model_dump_json())
+        await store.declare_recipes([Declaration(recipe="star", measures=MEASURES)])
         yield store
 
 
@@ -60,10 +63,12 @@ def facts_of(folder: Path) -> RunFacts:
 
 def with_gap(outcome: Outcome, gap: float, pi: float = 1.0) -> Outcome:
     """The same with this gap and π of the chosen one."""
-    chosen = outcome.chosen or 0
+    chosen = stars(outcome).chosen or 0
     score = Score(ifd_small=0.5 + gap, ifd_large=0.5, response_tokens=3)
-    candidates = [replace(one, score=score, pi=pi) if n == chosen else one for n, one in enumerate(outcome.candidates)]
-    return replace(outcome, candidates=tuple(candidates))
+    candidates = [
+        replace(one, score=score, pi=pi) if n == chosen else one for n, one in enumerate(stars(outcome).candidates)
+    ]
+    return altered(outcome, *candidates)
 
 
 async def end_seeds(store: Store, *outcomes: Outcome) -> None:
@@ -113,9 +118,13 @@ async def test_what_models_and_people_wrote_is_text_and_never_markup(store: Stor
     nasty = '</style></div><script>alert("1")</script>&amp;<img src=x onerror=alert(2)>'
     (one, two) = await some_seeds(store, 2, input=nasty)
     outcome = make_outcome(one)
-    evil = replace(outcome.candidates[1].candidate, sample=Sample(instruction=nasty, response=nasty))
-    candidates = (outcome.candidates[0], replace(outcome.candidates[1], candidate=evil), outcome.candidates[2])
-    await end_seeds(store, replace(outcome, candidates=candidates), make_dropped(two, reason=nasty))
+    evil = replace(stars(outcome).candidates[1].candidate, sample=Sample(instruction=nasty, response=nasty))
+    candidates = (
+        stars(outcome).candidates[0],
+        replace(stars(outcome).candidates[1], candidate=evil),
+        stars(outcome).candidates[2],
+    )
+    await end_seeds(store, altered(outcome, *candidates), make_dropped(two, reason=nasty))
     facts = facts_of(tmp_path)
     page = Page(run_page(replace(facts, name=nasty)))
     assert set(page.tags) <= REPORT_TAGS

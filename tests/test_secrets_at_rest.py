@@ -57,7 +57,8 @@ def as_an_older_release_left_it(folder: Path) -> None:
         file.execute("UPDATE calls SET parameters = ? WHERE key = 'k0'", (json.dumps(sent),))
         file.execute("UPDATE calls SET reply = json_set(reply, '$.text', ?) WHERE key = 'k1'", (f'"{OLD}"\n{KEY}',))
         file.execute(
-            "UPDATE candidates SET payload = json_set(payload, '$.candidate.failure', ?), failure = ?", (KEY, KEY)
+            "UPDATE trials SET payload = json_set(payload, '$.failure', json_object('kind', 'call', 'detail', ?))",
+            (KEY,),
         )
         file.execute("PRAGMA secure_delete = OFF")
         file.execute("INSERT INTO meta (key, value) VALUES ('cleared', ?)", (f"{GATE} " * 2_000,))
@@ -93,7 +94,7 @@ def test_doctor_notices_secrets_in_configs_and_parameters_and_with_deep_in_texts
     assert "1 calls, as an older release" in detail
     assert "doctor FOLDER --repair" in detail
     state, detail = secrets_found(star("doctor", tmp_path / "data", "--deep", "--json"))
-    assert "2 revisions of agents.yaml, 2 calls, 3 candidates, 1 outcomes" in detail
+    assert "2 revisions of agents.yaml, 2 calls, 1 outcomes, 3 rows, trials and decisions of recipes" in detail
     assert (tmp_path / "data" / STORE_FILE).read_bytes() == before, "nothing is changed without --repair"
 
 
@@ -102,7 +103,10 @@ def test_repair_leaves_nothing_of_them_in_the_folder_but_in_a_copy_that_it_names
     as_an_older_release_left_it(folder)
     shown = star("doctor", folder, "-c", agents_yaml(tmp_path), "--repair", "--deep", "--json")
     assert secrets_found(shown)[0] == "ok"
-    assert "struck out of 2 revisions of agents.yaml, 2 calls, 3 candidates, 1 outcomes" in shown.err
+    assert (
+        "struck out of 2 revisions of agents.yaml, 2 calls, 1 outcomes, 3 rows, trials and decisions of recipes"
+        in shown.err
+    )
     assert "STILL HOLDS THE SECRETS" in shown.err
     (copy,) = folder.glob("store.before-repair-*.sqlite3")
     assert str(copy) in shown.err

@@ -8,6 +8,7 @@ from star_agents.config.star import Selection
 from star_agents.errors import AgentError
 from star_agents.recipes.scripted import ScriptedBench, refusal
 from star_agents.recipes.star import StarSettings, star
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import AgentPair, Draw, Outcome, Sample, Score, Seed, Verdict
 from star_agents.storage.why import why
 
@@ -38,14 +39,15 @@ async def outcome_of(on: ScriptedBench, selection: Selection = "dual", **setting
 
 
 def pair_of(outcome: Outcome) -> str:
-    assert outcome.winner is not None
-    return outcome.winner.candidate.pair.name
+    winner = stars(outcome).winner
+    assert winner is not None
+    return winner.candidate.pair.name
 
 
 async def test_the_candidate_with_the_largest_judged_gap_is_kept_and_its_pair_alone_rewarded() -> None:
     outcome = await outcome_of(bench(), reward="chosen")
     assert (outcome.kind, pair_of(outcome)) == ("kept", A.name)
-    assert outcome.rewards == ((A.name, 1.0), (B.name, 0.0), (C.name, 0.0))
+    assert stars(outcome).rewards == ((A.name, 1.0), (B.name, 0.0), (C.name, 0.0))
 
 
 async def test_nobody_is_judged_who_cannot_change_the_choice() -> None:
@@ -58,14 +60,14 @@ async def test_a_candidate_that_loses_to_the_base_leaves_the_next_best_its_place
     on = bench(verdicts={"from a": 0.0, "from b": 1.0})
     outcome = await outcome_of(on)
     assert pair_of(outcome) == B.name
-    assert dict(outcome.rewards)[B.name] == pytest.approx(0.75)
+    assert dict(stars(outcome).rewards)[B.name] == pytest.approx(0.75)
     assert on.judged == [A.name, B.name]
 
 
 async def test_when_every_candidate_loses_the_base_is_kept_and_nobody_rewarded() -> None:
     outcome = await outcome_of(bench(verdicts={"from a": 0.0, "from b": 0.0}))
     assert (outcome.kind, pair_of(outcome)) == ("base", BASE.name)
-    assert {value for _, value in outcome.rewards} == {0.0}
+    assert {value for _, value in stars(outcome).rewards} == {0.0}
 
 
 UNREAD = {"from a": None, "from b": None}
@@ -75,14 +77,14 @@ async def test_a_candidate_without_a_readable_verdict_cannot_win_and_the_next_be
     on = bench(verdicts={"from a": None, "from b": 0.5})
     outcome = await outcome_of(on)
     assert (pair_of(outcome), on.judged) == (B.name, [A.name, B.name]), "a readable tie is ½, as in Eq. 7"
-    assert [one.pi for one in outcome.candidates if one.candidate.pair == A] == [None]
+    assert [one.pi for one in stars(outcome).candidates if one.candidate.pair == A] == [None]
 
 
 async def test_where_no_verdict_can_be_read_the_base_stays_and_nothing_is_learned_of_anybody() -> None:
     for reward in ("judged", "all", "chosen"):
         outcome = await outcome_of(bench(verdicts=UNREAD), reward=reward)
         assert (outcome.kind, pair_of(outcome)) == ("base", BASE.name)
-        assert outcome.rewards == ((C.name, 0.0),), "of c it is known without a verdict that it is of no worth"
+        assert stars(outcome).rewards == ((C.name, 0.0),), "of c it is known without a verdict that it is of no worth"
         assert why(outcome) == (
             "The base keep/seed was kept because none of the 2 verdicts on another candidate could be read, and "
             "nothing wins unread."
@@ -91,26 +93,28 @@ async def test_where_no_verdict_can_be_read_the_base_stays_and_nothing_is_learne
 
 async def test_under_selection_referee_nothing_wins_by_an_unreadable_verdict_either() -> None:
     outcome = await outcome_of(bench(verdicts={**UNREAD, "from c": None}), selection="referee")
-    assert (outcome.kind, outcome.rewards) == ("base", ())
+    assert (outcome.kind, stars(outcome).rewards) == ("base", ())
 
 
 async def test_rewarding_all_judges_every_candidate_of_worth() -> None:
     on = bench(verdicts={"from a": 1.0, "from b": 0.5})
     outcome = await outcome_of(on, reward="all")
     assert sorted(on.judged) == [A.name, B.name]
-    assert dict(outcome.rewards) == pytest.approx({A.name: 1.0, B.name: 0.375, C.name: 0.0})
+    assert dict(stars(outcome).rewards) == pytest.approx({A.name: 1.0, B.name: 0.375, C.name: 0.0})
 
 
 async def test_rewarding_the_judged_learns_of_whom_the_choice_came_to_know_and_buys_no_verdict() -> None:
     on = bench(verdicts={"from a": 0.5, "from b": 0.0}, scores={**SCORES, "from b": gap(0.1)})
     outcome = await outcome_of(on, reward="judged")
     assert (on.judged, pair_of(outcome)) == ([A.name], A.name)
-    assert outcome.rewards == ((A.name, 0.5), (C.name, 0.0)), "b was never judged; c is of no worth, which is known"
+    assert stars(outcome).rewards == ((A.name, 0.5), (C.name, 0.0)), (
+        "b was never judged; c is of no worth, which is known"
+    )
 
     beaten = await outcome_of(bench(verdicts={"from a": 0.0, "from b": 1.0}), reward="judged")
-    assert dict(beaten.rewards) == pytest.approx({A.name: 0.0, B.name: 0.75, C.name: 0.0})
+    assert dict(stars(beaten).rewards) == pytest.approx({A.name: 0.0, B.name: 0.75, C.name: 0.0})
     failed = await outcome_of(bench(responses={BASE.name: "base", B.name: "from b"}), reward="judged")
-    assert dict(failed.rewards) == pytest.approx({A.name: 0.0, B.name: 1.0, C.name: 0.0})
+    assert dict(stars(failed).rewards) == pytest.approx({A.name: 0.0, B.name: 1.0, C.name: 0.0})
 
 
 async def test_a_copy_of_the_base_is_a_tie_that_nobody_is_paid_for() -> None:
@@ -123,12 +127,12 @@ async def test_a_copy_of_the_base_is_a_tie_that_nobody_is_paid_for() -> None:
 async def test_a_pair_that_fails_is_one_candidate_less_and_its_reason_is_kept() -> None:
     outcome = await outcome_of(bench(responses={BASE.name: "base", B.name: "from b"}))
     assert pair_of(outcome) == B.name
-    assert {one.candidate.pair.name for one in outcome.candidates if one.candidate.failure} == {A.name, C.name}
+    assert {one.candidate.pair.name for one in stars(outcome).candidates if one.candidate.failure} == {A.name, C.name}
 
 
 async def test_when_no_drawn_pair_can_be_reached_the_seed_is_dropped_not_settled_as_its_base() -> None:
     outcome = await outcome_of(bench(responses={BASE.name: "base"}))
-    assert (outcome.kind, outcome.chosen) == ("dropped", None)
+    assert (outcome.kind, stars(outcome).chosen) == ("dropped", None)
     assert "no drawn pair could be reached" in outcome.reason
 
 
@@ -146,7 +150,7 @@ async def test_a_referee_that_cannot_be_had_is_an_error_not_a_verdict() -> None:
 async def test_a_candidate_on_which_every_referee_failed_cannot_win_and_the_next_best_is_judged() -> None:
     outcome = await outcome_of(bench(verdicts={"from a": FAILED, "from b": 1.0}))
     assert pair_of(outcome) == B.name
-    assert A.name not in dict(outcome.rewards)
+    assert A.name not in dict(stars(outcome).rewards)
     assert "no verdict on 1 could be had" in why(outcome)
 
 
@@ -155,15 +159,15 @@ async def test_where_referees_fail_on_the_only_candidate_that_they_were_asked_ab
     outcome = await outcome_of(
         ScriptedBench(SEED, one, responses=RESPONSES, scores=SCORES, verdicts={"from a": FAILED})
     )
-    assert (outcome.kind, outcome.rewards) == ("base", ())
+    assert (outcome.kind, stars(outcome).rewards) == ("base", ())
     assert why(outcome).endswith("the one verdict on another candidate could not be had, and nothing wins without one.")
 
 
 async def test_where_referees_fail_on_every_candidate_the_seed_is_dropped_and_nothing_is_learned() -> None:
     outcome = await outcome_of(bench(verdicts={"from a": FAILED, "from b": FAILED}))
-    assert (outcome.kind, outcome.chosen, outcome.rewards) == ("dropped", None, ())
+    assert (outcome.kind, stars(outcome).chosen, stars(outcome).rewards) == ("dropped", None, ())
     assert outcome.reason == FAILED.failure
-    assert all(one.verdict is None or one.verdict.value != 1.0 for one in outcome.candidates)
+    assert all(one.verdict is None or one.verdict.value != 1.0 for one in stars(outcome).candidates)
 
 
 @pytest.mark.parametrize(

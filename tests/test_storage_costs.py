@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from storage_samples import commit, intent, make_dropped, make_outcome, make_reply, make_seed
+from older_release import add_candidates, add_outcomes
+from storage_samples import altered, commit, intent, make_dropped, make_outcome, make_reply, make_seed
 
-from star_agents.records import Assessed
+from star_agents.recipes.star_records import Assessed
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import OpenWork, PairCost
+from star_agents.storage.rows import OpenWork, OutcomeRow, PairCost
 from star_agents.storage.store import STORE_FILE, Store
 
 DAY = 86_400.0
@@ -114,9 +116,9 @@ async def test_pair_costs_sum_candidates_and_wins_of_newest_outcomes(store: Stor
     await store.requeue_dropped()
     await store.lease(1)
     outcome = make_outcome(second)
-    base, won, lost = outcome.candidates
+    base, won, lost = stars(outcome).candidates
     await commit(store, make_outcome(first))
-    await commit(store, replace(outcome, candidates=(priced(base, 0.0), priced(won, None), priced(lost, 0.5))))
+    await commit(store, altered(outcome, priced(base, 0.0), priced(won, None), priced(lost, 0.5)))
     await commit(store, make_dropped(third))
     expected = [
         PairCost(pair="keep/a", candidates=3, wins=2, cost_usd=0.5, unknown_cost=1),
@@ -133,33 +135,38 @@ async def test_pair_costs_sum_candidates_and_wins_of_newest_outcomes(store: Stor
 async def test_a_store_of_version_1_learns_what_its_candidates_cost(tmp_path: Path) -> None:
     seed = make_seed(1, response="odd \ud800 text")
     outcome = make_outcome(seed)
-    base, won, lost = outcome.candidates
-    outcome = replace(outcome, candidates=(priced(base, 0), priced(won, None), priced(lost, 0.5)))
+    base, won, lost = stars(outcome).candidates
+    outcome = altered(outcome, priced(base, 0), priced(won, None), priced(lost, 0.5))
     async with await Store.open(tmp_path / "new") as store:
         await store.add_seeds([seed])
         await store.lease(1)
         await store.intend([intent("k")])
         await commit(store, outcome)
-        expected, counts = await store.pair_costs(), await store.counts()
-    _copy_as_version_1(tmp_path / "new", tmp_path / "old")
+        expected, counts, rows = await store.pair_costs(), await store.counts(), await store.outcomes()
+    _copy_as_version_1(tmp_path / "new", tmp_path / "old", rows)
     async with await Store.open(tmp_path / "old") as store:
         assert await store.pair_costs() == expected
         assert await store.counts() == counts
         assert await dollars_since(store, 0.0) == {"a": 0.5}
-        assert (await store.outcomes())[0].outcome == outcome
+        assert (await store.outcomes())[0].outcome == replace(outcome, drawn=()), "what was drawn was not kept"
 
 
-def _copy_as_version_1(new: Path, old: Path) -> None:
+def _copy_as_version_1(new: Path, old: Path, rows: Sequence[OutcomeRow]) -> None:
     """Write the rows of a store into one as the first release would have."""
     old.mkdir()
     connection = sqlite3.connect(old / STORE_FILE, isolation_level=None)
     migrate(connection, old / STORE_FILE, scripts()[:1])
     connection.execute("ATTACH ? AS new", (str(new / STORE_FILE),))
     tables = [name for (name,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")]
-    for table in [name for name in tables if not name.startswith("sqlite_")]:
+    for table in [name for name in tables if not name.startswith("sqlite_") and name not in ("outcomes", "candidates")]:
         names = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
         # What is called otherwise now.
-        source, since = ("pools", {"id": "1"}) if table == "policy" else (table, {"sample": "content"})
+        source, since = ("pools", {"id": "1"}) if table == "policy" else (table, _SINCE.get(table, {}))
         columns, now = ", ".join(names), ", ".join(since.get(name, name) for name in names)
         connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {now} FROM new.{source}")
+    add_outcomes(connection, rows)
+    add_candidates(connection, rows)
     connection.close()
+
+
+_SINCE = {"seeds": {"sample": "content"}, "memory": {"pair": "arm", "pi": "value"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -12,18 +13,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from older_release import CANDIDATES, add_candidates, outcome_payload
 from storage_samples import commit, keeping, make_assessed, make_dropped, make_outcome, make_seed
 
 from star_agents.errors import StoreError
-from star_agents.records import PAIRS, Outcome, Score, Verdict, Vote
+from star_agents.recipes.star_records import MEASURES, in_stars_words
+from star_agents.records import PAIRS, Declaration, Outcome, Score, Verdict, Vote
 from star_agents.scheduling.policies import ThompsonPolicy
-from star_agents.storage import curve, ledger, tallies
+from star_agents.storage import curve, ledger, reads, recipe_tallies, tallies
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.recipe_tallies import RecipeTally
+from star_agents.storage.recipe_tallies import BINS, edges
 from star_agents.storage.sql import execute
 from star_agents.storage.store import STORE_FILE, Store
-from star_agents.storage.tallies import GAP_BINS, Tallies, gap_bin
+from star_agents.storage.tallies import Tallies
 from star_agents.text.plain_data import to_json
 
 MOST = 8
@@ -47,7 +50,7 @@ def end_seed(connection: sqlite3.Connection, number: int, weights: Mapping[str, 
     """One outcome after which these are the probabilities, on a curve of fewer points."""
     seed, state = make_seed(number), {"weights": weights}
     ledger.add_seeds(connection, [seed], 0.0)
-    outcome = {"kind": "dropped", "reason": "", "pair": None, "pi": None, "cost_usd": 0.0, "payload": "{}"}
+    outcome = {"kind": "dropped", "reason": "", "arm": None, "cost_usd": 0.0, "payload": "{}"}
     outcome |= {"recipe": "star"}
     found = execute(connection, "add_outcome", seed_id=seed.id, revision=1, at=float(number), **outcome).fetchone()
     execute(connection, "save_pool", pool=PAIRS, state=to_json(state), revision=1)
@@ -152,7 +155,7 @@ DRAWN_PAIRS = st.lists(st.sampled_from(["keep/a", "b/a", "b/c"]), max_size=3)
 
 
 @st.composite
-def outcomes(draw: st.DrawFn, number: int) -> Outcome:
+def outcomes(draw: st.DrawFn, number: int, orders: int = 2) -> Outcome:
     """An outcome of one base and some drawn candidates, of any kind."""
     seed, pairs = make_seed(number), ["keep/seed", *draw(DRAWN_PAIRS)]
     candidates = tuple(
@@ -167,7 +170,7 @@ def outcomes(draw: st.DrawFn, number: int) -> Outcome:
     )
     chosen = draw(st.none() | st.integers(0, len(pairs) - 1))
     kind = "dropped" if chosen is None else "kept" if chosen else "base"
-    return make_outcome(seed, kind=kind, candidates=candidates, chosen=chosen)
+    return make_outcome(seed, kind=kind, candidates=candidates, chosen=chosen, orders=orders)
 
 
 @settings(max_examples=40, deadline=None)
@@ -176,26 +179,45 @@ def test_tallies_are_what_a_recount_of_every_outcome_gives(data: st.DataObject) 
     with open_database() as connection:
         both = ledger.add_revision(connection, "both", '{"referee":{"orders":"both"}}', 0.0)
         one = ledger.add_revision(connection, "one", '{"referee":{"orders":"one"}}', 0.0)
+        recipe_tallies.declare(connection, [DECLARED])
         committed = []
         for number in range(data.draw(st.integers(0, 6))):
-            outcome, revision = data.draw(outcomes(number)), data.draw(st.sampled_from([both, one]))
+            revision = data.draw(st.sampled_from([both, one]))
+            outcome = data.draw(outcomes(number, orders=2 if revision == both else 1))
             ledger.add_seeds(connection, [make_seed(number)], 0.0)
             ledger.commit_outcome(connection, outcome, foresee=keeping({}), memory=None, revision=revision, at=0.0)
             committed.append((outcome, revision == both))
-        assert tallies.tallies(connection) == recount(committed)
+        counted = tallies.tallies(connection)
+        assert told(counted) == recount(committed)
         downgrade(connection)
         migrate(connection, Path("memory"), scripts())
-        assert tallies.tallies(connection) == recount(committed), "a store of version 3 learns it from what it kept"
+        assert told(tallies.tallies(connection)) == recount(committed), "a store of version 3 learns it"
+        recipe_tallies.declare(connection, [DECLARED])
+        again = tallies.tallies(connection)
+        assert (again.judges, again.pools) == (counted.judges, counted.pools)
+        for now, before in zip(again.recipes, counted.recipes, strict=True):
+            assert replace(now, measures=()) == replace(before, measures=())
+            for one_now, one_before in zip(now.measures, before.measures, strict=True):
+                assert (one_now.histogram, one_now.chosen, one_now.n) == (
+                    one_before.histogram,
+                    one_before.chosen,
+                    one_before.n,
+                )
+                assert one_now.total == pytest.approx(one_before.total)
+
+
+DECLARED = Declaration(recipe="star", takes=("sample",), measures=MEASURES)
 
 
 def downgrade(connection: sqlite3.Connection) -> None:
     """Make it the same store as of version 3."""
+    rows = reads.outcomes(connection, after_seq=0, limit=1000)
     connection.executescript(
-        "DROP TABLE curve; DROP TABLE tallies; DROP TABLE failures; DROP INDEX outcomes_by_pair;"
+        "DROP TABLE curve; DROP TABLE tallies; DROP TABLE failures; DROP INDEX outcomes_by_arm;"
         # Of version 5.
         "DROP INDEX calls_by_agent; ALTER TABLE calls DROP COLUMN reserved_tokens;"
         "CREATE INDEX calls_by_agent ON calls (agent); PRAGMA user_version = 3;"
-        # Of versions 9 and 10.
+        # Of versions 9 to 11.
         "DROP TABLE recipes; DROP TABLE measures;"
         "DROP TABLE rows; DROP TABLE trials; DROP TABLE judgements; DROP TABLE rewards_due; DROP INDEX seeds_by_parent;"
         "ALTER TABLE outcomes DROP COLUMN recipe; ALTER TABLE seeds DROP COLUMN kind;"
@@ -205,55 +227,71 @@ def downgrade(connection: sqlite3.Connection) -> None:
         "CREATE TABLE policy (id INTEGER PRIMARY KEY CHECK (id = 1), after_seq INTEGER NOT NULL,"
         " revision INTEGER NOT NULL, state TEXT NOT NULL, start TEXT NOT NULL) STRICT;"
         "INSERT INTO policy SELECT 1, after_seq, revision, state, start FROM pools; DROP TABLE pools;"
+        "ALTER TABLE outcomes RENAME COLUMN arm TO pair; ALTER TABLE outcomes ADD COLUMN pi REAL;"
+        "ALTER TABLE memory RENAME COLUMN arm TO pair; ALTER TABLE memory RENAME COLUMN value TO pi;"
+        f"{CANDIDATES} CREATE INDEX candidates_by_outcome ON candidates (seq, pair, chosen, cost_usd);"
     )
+    add_candidates(connection, rows)
+    for row in rows:
+        payload = to_json(outcome_payload(row.outcome))
+        connection.execute("UPDATE outcomes SET payload = ? WHERE seq = ?", (payload, row.seq))
 
 
-def recount(committed: list[tuple[Outcome, bool]]) -> Tallies:
+Told = dict[str, object]
+
+
+def told(counted: Tallies) -> Told:
+    """What was always told."""
+    said = counted.referees
+    return {
+        "gaps": (counted.gaps_chosen, counted.gaps_others),
+        "drawn": counted.drawn,
+        "won": counted.won,
+        "said": (said.wins, said.losses, said.ties, said.without_verdict, said.won_by_tie),
+        "votes": (said.both_orders, said.agreed, said.unreadable),
+        "recipes": [(one.name, one.outcomes, one.rows) for one in counted.recipes if one.outcomes],
+    }
+
+
+def recount(committed: list[tuple[Outcome, bool]]) -> Told:
     """The same sums, from the outcomes themselves."""
-    chosen, others = [0] * GAP_BINS, [0] * GAP_BINS
-    drawn: dict[str, int] = {}
-    won: dict[str, int] = {}
+    chosen, others = [0] * BINS, [0] * BINS
+    drawn: Counter[str] = Counter()
+    won: Counter[str] = Counter()
     values: list[float | None] = []
     votes: list[tuple[Vote, bool]] = []
+    by_tie = 0
     for outcome, both in committed:
-        for one in outcome.candidates:
-            pair, is_chosen = one.candidate.pair.name, one is outcome.winner
+        seen = in_stars_words(outcome)
+        for one in seen.candidates:
+            pair, is_chosen = one.candidate.pair.name, one is seen.winner
             if one.score is not None and one.score.gap is not None:
                 (chosen if is_chosen else others)[gap_bin(one.score.gap)] += 1
             if not one.candidate.is_base:
-                drawn[pair] = drawn.get(pair, 0) + 1
-                won |= {pair: won.get(pair, 0) + 1} if is_chosen else {}
+                drawn[pair] += 1
+                won.update([pair] if is_chosen else [])
             if one.verdict is not None and one.verdict.votes:
                 values.append(one.verdict.value)
                 votes += [(vote, both) for vote in one.verdict.votes]
-    return Tallies(
-        gaps_chosen=tuple(chosen),
-        gaps_others=tuple(others),
-        drawn=drawn,
-        won=won,
-        wins=values.count(1.0),
-        losses=values.count(0.0),
-        ties=values.count(0.5),
-        won_by_tie=sum(
-            outcome.kind == "kept"
-            and outcome.winner is not None
-            and outcome.winner.verdict is not None
-            and outcome.winner.verdict.value == 0.5
-            for outcome, _ in committed
-        ),
-        without_verdict=values.count(None),
-        both_orders=sum(both and vote.readable for vote, both in votes),
-        agree=sum(both and vote.readable and vote.agreed for vote, both in votes),
-        unreadable=sum(not vote.readable for vote, _ in votes),
-        recipes=_recipe(committed),
-    )
-
-
-def _recipe(committed: list[tuple[Outcome, bool]]) -> tuple[RecipeTally, ...]:
-    """What Star did."""
+                by_tie += is_chosen and outcome.kind == "kept" and one.verdict.value == 0.5
     kinds: Counter[str] = Counter(outcome.kind for outcome, _ in committed)
     rows = kinds.total() - kinds["dropped"]
-    return (RecipeTally(name="star", outcomes=dict(kinds), rows={"sft": rows} if rows else {}),) if committed else ()
+    return {
+        "gaps": (tuple(chosen), tuple(others)),
+        "drawn": dict(drawn),
+        "won": dict(won),
+        "said": (*(values.count(side) for side in (1.0, 0.0, 0.5, None)), by_tie),
+        "votes": (
+            sum(both and vote.readable for vote, both in votes),
+            sum(both and vote.readable and vote.agreed for vote, both in votes),
+            sum(not vote.readable for vote, _ in votes),
+        ),
+        "recipes": [("star", dict(kinds), {"sft": rows} if rows else {})] if committed else [],
+    }
+
+
+def gap_bin(gap: float) -> int:
+    return bisect_right(edges(-1.0, 1.0), gap)
 
 
 @pytest.mark.parametrize(
@@ -278,16 +316,11 @@ def test_a_gap_falls_into_its_bin_and_one_beyond_the_ends_into_the_last(gap: flo
 async def test_outcomes_are_counted_in_which_the_memory_bank_had_a_say(store: Store, tmp_path: Path) -> None:
     seeds = [make_seed(number) for number in range(4)]
     await store.add_seeds(seeds)
-    draw = {"base": ["keep/seed"], "sampled": ["keep/a"]}
-    for seed, from_memory in zip(seeds, (0, 2, 1), strict=False):
-        await store.record_step(seed.id, "draw", {**draw, "from_memory": from_memory})
-    await store.record_step(seeds[0].id, "draw:1", {**draw, "from_memory": 1})
-    await store.record_step(seeds[1].id, "draw:1", {**draw, "from_memory": 0})
-    for seed in await store.lease(4):
-        await commit(store, make_outcome(seed))
+    for seed, from_memory in zip(await store.lease(4), (1, 0, 2, None), strict=True):
+        await commit(store, replace(make_outcome(seed), recalled=from_memory))
     with StoreReader(tmp_path) as reader:
         tallies = reader.tallies()
-    assert (tallies.draws, tallies.hits) == (3, 2), "the draw that was worked is the newest one"
+    assert (tallies.draws, tallies.hits) == (3, 2)
 
 
 async def test_a_store_of_version_3_has_the_start_of_its_curve_its_present_and_its_draws(tmp_path: Path) -> None:
@@ -296,7 +329,7 @@ async def test_a_store_of_version_3_has_the_start_of_its_curve_its_present_and_i
         await store.add_seeds([make_seed(number) for number in range(3)])
         for from_memory, seed in enumerate(await store.lease(3)):
             await store.record_step(seed.id, "draw", {"base": [], "sampled": [], "from_memory": from_memory})
-            await commit(store, make_outcome(seed))
+            await commit(store, replace(make_outcome(seed), recalled=from_memory))
     with StoreReader(tmp_path) as reader:
         before = reader.tallies()
     with closing(sqlite3.connect(tmp_path / STORE_FILE, isolation_level=None)) as connection:
@@ -304,5 +337,6 @@ async def test_a_store_of_version_3_has_the_start_of_its_curve_its_present_and_i
     async with await Store.open(tmp_path):
         with StoreReader(tmp_path) as reader:
             points = reader.curve(PAIRS)
-            assert reader.tallies() == before
+            now = reader.tallies()
+    assert (now.draws, now.hits, now.judges, now.pools) == (before.draws, before.hits, before.judges, before.pools)
     assert [(point.seq, dict(point.probabilities)) for point in points] == [(0, {"keep/a": 0.25}), (3, {"keep/a": 1.0})]

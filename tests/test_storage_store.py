@@ -173,7 +173,7 @@ async def test_an_outcome_takes_effect_as_one_and_comes_back_bit_for_bit(store: 
     assert policy is not None
     assert (policy.state, policy.after_seq, policy.revision) == (state, seq, 7)
     (kept,) = await store.memory_rows()
-    assert (kept.seq, kept.pair, kept.embedding, kept.dimension) == (seq, "keep/a", memory.embedding, 3)
+    assert (kept.seq, kept.arm, kept.embedding, kept.dimension) == (seq, "keep/a", memory.embedding, 3)
     counts = await store.counts()
     assert (counts.waiting, counts.working, counts.kept, counts.seeds) == (0, 0, 1, 1)
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from storage_samples import commit, intent, make_assessed, make_dropped, make_outcome, make_reply, make_seed
+from storage_samples import altered, commit, intent, make_assessed, make_dropped, make_outcome, make_reply, make_seed
 
 from star_agents.errors import StoreError
-from star_agents.records import Assessed, Failure, Outcome, OutcomeKind, Sample, Score, Seed, Verdict, Vote
+from star_agents.recipes.star_records import Assessed, star_outcome
+from star_agents.recipes.star_records import in_stars_words as stars
+from star_agents.records import Failure, Outcome, OutcomeKind, Sample, Score, Seed, Verdict, Vote
 from star_agents.storage.pages import KINDS
 from star_agents.storage.reader import PAGE, StoreReader
 from star_agents.storage.readers import DOWNLOADS, QUESTIONS, Readers
@@ -109,10 +111,10 @@ async def test_a_summary_has_the_numbers_of_the_chosen_one_and_the_seed_s_beginn
     long = make_seed(1, instruction="Why? " * 30, input="Because " * 30)
     odd = make_seed(2, instruction="lone \ud800 and \U0001f600")
     outcome = make_outcome(long)
-    base, won, lost = outcome.candidates
+    base, won, lost = stars(outcome).candidates
     failed = replace(lost, candidate=replace(lost.candidate, failure=Failure(kind="length", detail="cut")))
     won = replace(won, score=Score(ifd_small=0.1 + 0.2, ifd_large=0.1))
-    await finish(store, [long, odd], [replace(outcome, candidates=(base, won, failed)), make_dropped(odd)])
+    await finish(store, [long, odd], [altered(outcome, base, won, failed), make_dropped(odd)])
     with StoreReader(tmp_path) as reader:
         dropped, kept = reader.outcome_page(limit=2)
     assert kept.to_dict() == {
@@ -138,9 +140,9 @@ async def test_a_summary_has_the_numbers_of_the_chosen_one_and_the_seed_s_beginn
     dropped.question.encode()
 
 
-CURSORS = ["newest_of_kind", "oldest_of_kind", "newest_of_pair", "oldest_of_pair", "pairs_that_won"]
+CURSORS = ["newest_of_kind", "oldest_of_kind", "newest_of_arm", "oldest_of_arm", "arms_that_won"]
 LOOK_UPS = ["summaries", "calls_of_seed", "outcomes_of_seed", "newest_draw", "seed_of_outcome", "find_seed"]
-ASKED = {"kind": "kept", "pair": "a/b", "after": 0, "before": 9, "limit": 5, "seqs": "[1]", "longest": 9, "seq": 1}
+ASKED = {"kind": "kept", "arm": "a/b", "after": 0, "before": 9, "limit": 5, "seqs": "[1]", "longest": 9, "seq": 1}
 
 
 @pytest.mark.parametrize("name", CURSORS + LOOK_UPS)
@@ -331,7 +333,7 @@ UNJUDGED = rated("keep/d", None, 0.3)
 def test_one_sentence_says_why(chosen: int | None, candidates: list[Assessed], said: str) -> None:
     kind: OutcomeKind = "dropped" if chosen is None else "kept"
     reason = "keep/c: length: cut" if chosen is None else ""
-    outcome = Outcome(seed_id="s", kind=kind, reason=reason, candidates=tuple(candidates), chosen=chosen)
+    outcome = star_outcome("s", kind, candidates, reason=reason, chosen=chosen)
     assert why(outcome) == said
 
 

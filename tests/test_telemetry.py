@@ -188,7 +188,11 @@ def test_spans_speak_the_words_of_the_conventions(kept: Kept) -> None:
         for event in root.events
     }
     assert said == {
+        ("gen_ai.evaluation.result", "ifd_small"): 0.9,
+        ("gen_ai.evaluation.result", "ifd_large"): 0.7,
         ("gen_ai.evaluation.result", "ifd_gap"): pytest.approx(0.2),
+        ("gen_ai.evaluation.result", "response_tokens"): 12,
+        ("gen_ai.evaluation.result", "pi_dual"): 0.5,
         ("gen_ai.evaluation.result", "referee"): 1.0,
         ("gen_ai.evaluation.result", "pi"): 0.5,
     }

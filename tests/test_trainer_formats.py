@@ -15,7 +15,8 @@ from tiny_models import CHAT_TEMPLATE, save_model, train_tokenizer
 
 from star_agents.cli.main import main
 from star_agents.errors import UsageError
-from star_agents.records import Assessed, Candidate, Outcome, Seed
+from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
+from star_agents.records import Outcome, Seed
 from star_agents.storage.export import FORMATS, dataset_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.split import Split
@@ -52,7 +53,7 @@ def unscored(seed: Seed) -> Outcome:
         verdict=None,
         pi=None,
     )
-    return Outcome(seed_id=seed.id, kind="base", candidates=(bare,), chosen=0, cost_usd=None)
+    return star_outcome(seed.id, "base", (bare,), chosen=0, cost_usd=None)
 
 
 def type_of(value: object) -> object:

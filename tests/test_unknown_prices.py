@@ -27,6 +27,7 @@ from star_agents.errors import ConfigError
 from star_agents.events import Event, PriceNoted
 from star_agents.observe.bus import Bus
 from star_agents.offline.agents import respond
+from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.store import Store
 
 REMOTE = "http://models.example/v1"
@@ -185,6 +186,6 @@ async def test_a_call_that_may_have_been_billed_without_an_answer_leaves_its_cos
         )
         await run(config, seeds(2), tmp_path)
     for result in results(tmp_path):
-        costs = {one.candidate.pair.name: one.candidate.cost_usd for one in result.outcome.candidates}
+        costs = {one.candidate.pair.name: one.candidate.cost_usd for one in stars(result.outcome).candidates}
         assert costs["keep/b"] is result.outcome.cost_usd is None
         assert costs["keep/c"]

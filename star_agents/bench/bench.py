@@ -107,6 +107,8 @@ class Bench:
         self._draws: Counter[str] = Counter()
         self._asked: dict[tuple[str, int], str] = {}
         self._drawn: list[tuple[str, str]] = []
+        self.recalled: int | None = None
+        """How many of the drawn arms a memory bank proposed; ``None`` where no pool with one was drawn from."""
 
     @property
     def revision(self) -> int:

@@ -9,7 +9,8 @@ from star_agents.bench.bench import Bench
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import PairsDrawn
 from star_agents.process.crash_points import crash_point
-from star_agents.records import KEEP, SEED, AgentPair, Candidate, Draw, Failure, Message, Reply, Sample, Verdict
+from star_agents.recipes.star_records import Candidate
+from star_agents.records import KEEP, PAIRS, SEED, AgentPair, Draw, Failure, Message, Reply, Sample, Verdict
 from star_agents.records.failures import FLAWS
 
 
@@ -34,6 +35,8 @@ class PairBench(Bench):
             crash_point("draw_recorded")
             pairs = tuple(pair.name for pair in draw.sampled)
             self._rooms.bus.publish(PairsDrawn(seed_id=self.seed.id, pairs=pairs, from_memory=draw.from_memory))
+        self._drawn = [(PAIRS, pair.name) for pair in draw.sampled]
+        self.recalled = draw.from_memory
         return draw
 
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:

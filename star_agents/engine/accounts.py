@@ -17,7 +17,7 @@ from star_agents.agents.budgets import Budgets, Charge, Limit
 from star_agents.config.base import BudgetSettings
 from star_agents.config.models import Config
 from star_agents.events import BudgetCleared, BudgetReached, CallAnswered, Event, OutcomeCommitted, SeedsAdded
-from star_agents.records import Outcome, OutcomeKind
+from star_agents.records import STAR, Outcome, OutcomeKind
 from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend, Taken, known
 from star_agents.storage.store import Store
 
@@ -122,12 +122,15 @@ class Accounts:
 
     def _add_outcome(self, outcome: Outcome) -> None:
         self._ends[outcome.kind] += 1
-        for one in outcome.candidates:
-            pair = self._pairs.setdefault(one.candidate.pair.name, _Pair())
+        if outcome.recipe != STAR:
+            return
+        chosen = outcome.chosen
+        for place, trial in enumerate(outcome.trials):
+            pair = self._pairs.setdefault(trial.arm, _Pair())
             pair.candidates += 1
-            pair.wins += one is outcome.winner
-            pair.usd += one.candidate.cost_usd or 0.0
-            pair.unknown += one.candidate.cost_usd is None
+            pair.wins += place in chosen
+            pair.usd += trial.cost_usd or 0.0
+            pair.unknown += trial.cost_usd is None
 
 
 _BUDGETS: Mapping[str, tuple[Unit, bool]] = {

@@ -29,6 +29,7 @@ from star_agents.engine.availability import can_draw, essential_agents
 from star_agents.engine.failure_watch import FailureWatch
 from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
+from star_agents.engine.memory_rows import lesson
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.recipe_faults import misdirected
 from star_agents.engine.rejected_seeds import RejectedSeeds
@@ -228,7 +229,7 @@ class Engine:
             return await self._settle(faulted(seed, bench, misdirected(why)), bench)
         try:
             outcome = await worked(seed, bench, self.settling.pools.arms)
-            if outcome.kind == "kept" and outcome.winner is not None:
+            if lesson(outcome) is not None:
                 await bench.embedding()  # Asked for while the seed can still be put back.
         except BudgetExhausted as error:
             return await self._reach_budget(bench, error)
@@ -368,8 +369,10 @@ class Engine:
 
     async def _settle(self, outcome: Outcome, bench: PairBench) -> None:
         """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""
-        embedding = await bench.embedding() if outcome.kind == "kept" and outcome.winner is not None else None
-        outcome = replace(outcome, cost_usd=bench.cost_usd, tried=bench.tried, drawn=bench.drawn)
+        embedding = await bench.embedding() if lesson(outcome) is not None else None
+        outcome = replace(
+            outcome, cost_usd=bench.cost_usd, tried=bench.tried, drawn=bench.drawn, recalled=bench.recalled
+        )
         # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
         with anyio.CancelScope(shield=True):
             async with self.settling.turn:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 from star_agents.config.sections import FailureLimitsConfig
-from star_agents.records import Candidate, Outcome
+from star_agents.records import STAR, Judgement, Outcome, Trial, verdict_of
 from star_agents.records.failures import NO_FAULT, CountedFailure, FailureCount, Part, Tried, by_frequency, one_line
 
 Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder", "outcomes"]
@@ -68,7 +68,7 @@ class FailureLimits:
             self._has_failed[essential].append(has_failed)
         self._tried.append(outcome.tried)
         self._faults.append(outcome.is_fault)
-        if outcome.recipe != "star" and outcome.kind == "dropped" and not outcome.is_fault:
+        if outcome.recipe != STAR and outcome.kind == "dropped" and not outcome.is_fault:
             self._dropped_for.append(one_line(outcome.reason))
         self._began_well |= outcome.kind != "dropped"
 
@@ -144,23 +144,24 @@ def _stands_behind(part: Part, essential: Essential) -> bool:
 
 def _tries_of(outcome: Outcome) -> Iterator[tuple[Essential, bool]]:
     """Every try of an essential part in one outcome, and whether it failed."""
-    if outcome.recipe != "star":
+    if outcome.recipe != STAR:
         # What it tolerates within a seed is its own to say; a seed of which nothing comes is lost.
         yield "outcomes", outcome.kind == "dropped"
-    written = [one.candidate for one in outcome.candidates if not _passes(one.candidate)]
-    base = [candidate for candidate in written if candidate.is_base]
-    if base:
-        yield "base", all(candidate.failure for candidate in base)
-    for candidate in written:
-        if not candidate.is_base:
-            yield "candidates", bool(candidate.failure)
-    yield from (("verdicts", is_missing) for is_missing in _verdicts_of(outcome))
-    for one in outcome.tried:
-        essential = _PARTS.get(one.part)
+    else:
+        written = [one for one in outcome.trials if not _passes(one)]
+        base = [one for one in written if one.role == "base"]
+        if base:
+            yield "base", all(one.failure for one in base)
+        for one in written:
+            if one.role != "base":
+                yield "candidates", bool(one.failure)
+        yield from (("verdicts", is_missing) for is_missing in _verdicts_of(outcome))
+    for asked in outcome.tried:
+        essential = _PARTS.get(asked.part)
         if essential is not None:
-            well = one.tries - sum(failure.count for failure in one.failures)
+            well = asked.tries - sum(failure.count for failure in asked.failures)
             yield from ((essential, False) for _ in range(well))
-            yield from ((essential, True) for _ in range(_faults(one.failures)))
+            yield from ((essential, True) for _ in range(_faults(asked.failures)))
 
 
 def _verdicts_of(outcome: Outcome) -> Iterator[bool]:
@@ -171,16 +172,18 @@ def _verdicts_of(outcome: Outcome) -> Iterator[bool]:
     has_passed = any(
         failure.reason in NO_FAULT for one in outcome.tried if one.part == "referee" for failure in one.failures
     )
-    for verdict in (one.verdict for one in outcome.candidates):
-        if verdict is not None and verdict.value is not None and verdict.votes:
-            yield False
-        elif verdict is not None and verdict.value is None and not has_passed:
-            yield True
+    compared: dict[tuple[int, int], list[Judgement]] = {}
+    for one in outcome.judgements:
+        compared.setdefault((one.left, one.right), []).append(one)
+    for said in compared.values():
+        is_missing = verdict_of(said) is None
+        if not (is_missing and has_passed):
+            yield is_missing
 
 
-def _passes(candidate: Candidate) -> bool:
+def _passes(trial: Trial) -> bool:
     """Whether it is missing for a reason that is no fault (``failures.NO_FAULT``)."""
-    return candidate.failure is not None and candidate.failure.kind in ("budget", "down")
+    return trial.failure is not None and trial.failure.kind in ("budget", "down")
 
 
 def _faults(failures: Iterable[CountedFailure]) -> int:

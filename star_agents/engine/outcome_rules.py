@@ -120,8 +120,6 @@ def _told(reason: str) -> str:
 def _check_itself(given: Outcome) -> None:
     _is_one_of(given.kind, get_args(OutcomeKind), "the kind of its outcome")
     _is_text(given.reason, "the reason for which it drops the seed")
-    if given.candidates or given.chosen is not None:
-        raise Breach("its outcome has `candidates` or `chosen`, which are Star's; give rows and trials")
     if given.kind == "dropped" and (given.rows or given.children):
         raise Breach("its outcome drops the seed and has rows or children; use `done`, or give none")
     if given.worth is not None:
@@ -139,6 +137,8 @@ def _check_trial(trial: Trial) -> None:
         if value is not None:
             _is_number(value, f"measure {name!r} of a trial")
     _is_words(trial.models, "the models of a trial")
+    _is_words(trial.notes, "the notes of a trial")
+    _is_text(trial.reasoning, "the reasoning of a trial")
     if trial.cost_usd is not None:
         _is_number(trial.cost_usd, "the cost of a trial")
 
@@ -148,6 +148,8 @@ def _check_judgement(judgement: Judgement) -> None:
     for place in (judgement.left, judgement.right):
         if type(place) is not int or place < 0:
             raise Breach(f"a judgement is about trial {place!r}; give its place, from 0")
+    if type(judgement.orders) is not int:
+        raise Breach(f"a judgement was asked for in {judgement.orders!r} orders; give 1 or 2")
     for value in (*judgement.scores, *([] if judgement.value is None else [judgement.value])):
         _is_number(value, "a score or the value of a judgement")
 

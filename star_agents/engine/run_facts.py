@@ -16,7 +16,7 @@ from star_agents.config.models import Config
 from star_agents.engine.status import describe, settings_of
 from star_agents.errors import StoreError
 from star_agents.observe.status import plain
-from star_agents.records import PAIRS
+from star_agents.records import PAIRS, STAR
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.reader import StoreReader
@@ -68,11 +68,12 @@ class _Pass:
     def add(self, result: Result) -> None:
         outcome, seed_id = result.outcome, result.outcome.seed_id
         tally(result, self.pairs)
-        for one in outcome.candidates:
-            if one.score is not None and one.score.gap is not None:
-                (self.chosen if one is outcome.winner else self.others).add(one.score.gap)
+        chosen = outcome.chosen
+        for place, trial in enumerate(outcome.trials):
+            if (gap := trial.measures.get("gap")) is not None:
+                (self.chosen if place in chosen else self.others).add(gap)
         winner = outcome.winner
-        if winner is None and outcome.kind != "dropped":
+        if outcome.kind != "dropped" and (winner is None or outcome.recipe != STAR):
             self.kept.add((0.0, seed_id))
         elif winner is None:
             self.dropped.add(seed_id)
@@ -81,9 +82,9 @@ class _Pass:
         elif outcome.kind == "base":
             self.base.add(seed_id)
         else:
-            gap = (winner.score.gap if winner.score else None) or 0.0
+            gap, pi = (winner.measures.get(name) or 0.0 for name in ("gap", "pi"))
             self.kept.add((gap, seed_id))
-            heapq.heappush(self.best, (winner.pi or 0.0, gap, seed_id))
+            heapq.heappush(self.best, (pi, gap, seed_id))
             if len(self.best) > TO_READ:
                 heapq.heappop(self.best)
 

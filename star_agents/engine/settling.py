@@ -15,7 +15,7 @@ from star_agents.config.secrets import revision_of
 from star_agents.engine.memory_rows import memory_row, remembered
 from star_agents.engine.stages import arms_of, declarations_of
 from star_agents.process.crash_points import crash_point
-from star_agents.records import PAIRS, Outcome, Reward
+from star_agents.records import PAIRS, STAR, Outcome, Reward
 from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.pools import Pools
 from star_agents.scheduling.scheduler import Scheduler
@@ -58,7 +58,7 @@ class Settling:
     def _foresee(self, outcome: Outcome, completed: Sequence[Reward]) -> PoolStates:
         """The pools' states after an outcome and the rewards of its children that it completes."""
         states: PoolStates = self.pools.foresee([*outcome.earned, *completed])
-        return {PAIRS: self.scheduler.foresee(outcome), **states} if outcome.recipe == "star" else states
+        return {PAIRS: self.scheduler.foresee(outcome.earned), **states} if outcome.recipe == STAR else states
 
     def prepared(self, config: Config, stages: Mapping[str, Stage]) -> Settling:
         """One for a changed config, which knows of arms that stay what this one does; this one stays as it is."""

@@ -26,7 +26,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_
 
 from star_agents import __version__
 from star_agents.events import CallAnswered, CallEnded, CallFailed, Event, JudgeExamined, OutcomeCommitted, SeedReturned
-from star_agents.records import Assessed, Outcome
+from star_agents.records import Outcome, Trial
 
 DURATION_BUCKETS = tuple(0.01 * 2**power for power in range(14))
 TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
@@ -52,6 +52,8 @@ _PROVIDERS = {
     "xai": "x_ai",
 }
 """The conventions' word where it is not the one that agents.yaml uses."""
+
+_EVALUATIONS = {"gap": "ifd_gap", "pi_llm": "referee"}
 
 Attributes = dict[str, str | int | float]
 
@@ -268,19 +270,15 @@ def _outcome_attributes(seq: int, outcome: Outcome) -> Attributes:
     attributes: Attributes = {
         "star_agents.outcome.seq": seq,
         "star_agents.outcome.kind": outcome.kind,
-        "star_agents.candidates": len(outcome.candidates),
+        "star_agents.candidates": len(outcome.trials),
     }
     if outcome.cost_usd is not None:
         attributes["star_agents.cost_usd"] = outcome.cost_usd
     if outcome.winner is not None:
-        attributes["star_agents.pair"] = outcome.winner.candidate.pair.name
+        attributes["star_agents.pair"] = outcome.winner.arm
     return attributes
 
 
-def _evaluations(winner: Assessed) -> dict[str, float]:
-    found = {
-        "ifd_gap": winner.score.gap if winner.score else None,
-        "referee": winner.verdict.value if winner.verdict else None,
-        "pi": winner.pi,
-    }
-    return {name: value for name, value in found.items() if value is not None}
+def _evaluations(winner: Trial) -> dict[str, float]:
+    """What was measured of it; some measures have names of their own here, under which people know them."""
+    return {_EVALUATIONS.get(name, name): value for name, value in winner.measures.items() if value is not None}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from star_agents.records import AgentPair, Candidate, Draw, Sample, Score, Verdict
+from star_agents.recipes.star_records import Candidate
+from star_agents.records import AgentPair, Draw, Sample, Score, Verdict
 
 
 @runtime_checkable

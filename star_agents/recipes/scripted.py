@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from star_agents.errors import AgentError, AgentRefused
-from star_agents.records import AgentPair, Candidate, Draw, Failure, Sample, Score, Seed, Verdict, Vote
+from star_agents.recipes.star_records import Candidate
+from star_agents.records import AgentPair, Draw, Failure, Sample, Score, Seed, Verdict, Vote
 
 
 class ScriptedBench:

@@ -14,7 +14,8 @@ from star_agents.errors import AgentUnavailable, BudgetExhausted, RecipeError, S
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
 from star_agents.recipes.pair_workbench import PairWorkbench
 from star_agents.recipes.protocol import Recipe, Settings, Workbench, prompts_beside
-from star_agents.records import AgentPair, Assessed, Candidate, FailureKind, Outcome, Score, Seed, Verdict
+from star_agents.recipes.star_records import MEASURES, Assessed, Candidate, star_outcome
+from star_agents.records import AgentPair, FailureKind, Outcome, OutcomeKind, Score, Seed, Verdict
 
 TIE = Verdict(value=0.5)
 
@@ -29,11 +30,15 @@ class StarSettings(Settings):
     """Who is rewarded."""
     random_seed: int = 0
     """Of `selection: random`."""
+    orders: int = 2
+    """In how many orders referees are asked."""
 
     @classmethod
     def of(cls, config: Config) -> StarSettings:
         """Take the recipe's settings from the config."""
-        return cls(selection=config.star.selection, reward=config.star.reward, random_seed=config.random_seed)
+        star = config.star
+        orders = 2 if star.referee.orders == "both" else 1
+        return cls(selection=star.selection, reward=star.reward, random_seed=config.random_seed, orders=orders)
 
 
 async def star(seed: Seed, bench: PairWorkbench, settings: StarSettings) -> Outcome:
@@ -52,28 +57,25 @@ async def star(seed: Seed, bench: PairWorkbench, settings: StarSettings) -> Outc
     if unaffordable := _unaffordable(candidates):
         raise BudgetExhausted(unaffordable, agent=draw.sampled[0].response)
     if reason := _why_dropped(candidates, settings):
-        unassessed = tuple(Assessed(candidate=candidate) for candidate in candidates)
-        return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=unassessed)
+        unassessed = [Assessed(candidate=candidate) for candidate in candidates]
+        return star_outcome(seed.id, "dropped", unassessed, reason=reason)
     usable = [candidate for candidate in candidates if not candidate.failure]
-    failures = tuple(Assessed(candidate=candidate) for candidate in candidates if candidate.failure)
+    failures = [Assessed(candidate=candidate) for candidate in candidates if candidate.failure]
 
     scores = await bench.score([candidate.sample for candidate in usable]) if settings.selection in SCORED else None
     if settings.selection in ("random", "base"):
         assessed, chosen = _choose_without_scores(seed, usable, settings)
     else:
         assessed, chosen = await _choose_by_contest(bench, usable, scores, settings)
+    found = [*assessed, *failures]
     if unjudged := _why_unjudged(assessed, referees_answer=bench.referees_answer):
-        return Outcome(seed_id=seed.id, kind="dropped", reason=unjudged, candidates=(*assessed, *failures))
+        return star_outcome(seed.id, "dropped", found, reason=unjudged, orders=settings.orders)
     if chosen is None:
         reason = "no candidate is worth keeping and no base sample is usable"
-        return Outcome(seed_id=seed.id, kind="dropped", reason=reason, candidates=(*assessed, *failures))
-    return Outcome(
-        seed_id=seed.id,
-        kind="base" if usable[chosen].is_base else "kept",
-        candidates=(*assessed, *failures),
-        chosen=chosen,
-        rewards=_rewards(draw.sampled, assessed, chosen, settings),
-    )
+        return star_outcome(seed.id, "dropped", found, reason=reason, orders=settings.orders)
+    rewards = _rewards(draw.sampled, assessed, chosen, settings)
+    kind: OutcomeKind = "base" if usable[chosen].is_base else "kept"
+    return star_outcome(seed.id, kind, found, chosen=chosen, rewards=rewards, orders=settings.orders)
 
 
 async def _write_all(bench: PairWorkbench, base: Sequence[AgentPair], sampled: Sequence[AgentPair]) -> list[Candidate]:
@@ -253,7 +255,7 @@ STAR: Recipe[Any] = Recipe(
     settings=StarConfig,
     settings_from=StarSettings.of,
     pools={},
-    measures=(),
+    measures=MEASURES,
     needs=frozenset({"scorer", "judges"}),
     prompts=prompts_beside(_work, "star"),
 )

@@ -8,31 +8,21 @@ Words as in the design: a *seed* becomes one *outcome*; on the way it gathers *t
 from star_agents.records.flat import Flat
 from star_agents.records.measures import Declaration, Measure
 from star_agents.records.outcomes import Outcome, OutcomeKind
+from star_agents.records.pairs import KEEP, PAIRS, SEED, STAR, AgentPair, Draw
 from star_agents.records.replies import Reply
 from star_agents.records.samples import TOOL_RESULT, Document, Message, Role, Sample
+from star_agents.records.scores import Score
 from star_agents.records.seeds import Seed, SeedKind
-from star_agents.records.star import (
-    KEEP,
-    PAIRS,
-    SEED,
-    AgentPair,
-    Assessed,
-    Candidate,
-    Draw,
-    Score,
-    Verdict,
-    Vote,
-)
-from star_agents.records.trials import Failure, FailureKind, Judgement, Reward, Row, RowShape, Trial
+from star_agents.records.trials import Failure, FailureKind, Judgement, Reward, Row, RowShape, Trial, verdict_of
+from star_agents.records.verdicts import Verdict, Vote
 
 __all__ = [
     "KEEP",
     "PAIRS",
     "SEED",
+    "STAR",
     "TOOL_RESULT",
     "AgentPair",
-    "Assessed",
-    "Candidate",
     "Declaration",
     "Document",
     "Draw",
@@ -56,4 +46,5 @@ __all__ = [
     "Trial",
     "Verdict",
     "Vote",
+    "verdict_of",
 ]

@@ -30,7 +30,7 @@ FLAWS: Mapping[str, str] = {
     "length": "the reply was cut at its longest",
     "format": "the reply was no usable text, or did not end well",
 }
-"""Kind of a candidate's failure (``records.Candidate``) to the reason that is counted."""
+"""Kind of a trial's failure (``records.Failure``) to the reason that is counted."""
 
 REASONS_KEPT = 12
 """Reasons that are told apart for one part of one name: texts of providers must not fill the store."""

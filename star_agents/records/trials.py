@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, cast, get_args
 
@@ -52,6 +52,10 @@ class Trial:
     prompts: tuple[str, ...] = ()
     """Versions of the prompt templates in use, such as ``respond@1:5f2c9a10``."""
     cost_usd: float | None = 0.0
+    reasoning: str = ""
+    """What the model thought before its answer; empty where nothing is known of it."""
+    notes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What else is to be said of it, in words by name, such as why it could not be measured."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -64,11 +68,13 @@ class Trial:
             "models": dict(self.models),
             "prompts": list(self.prompts),
             "cost_usd": self.cost_usd,
+            "reasoning": self.reasoning,
+            "notes": dict(self.notes),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
+        """Inverse of ``to_dict``; those of older releases lack reasoning and notes."""
         read = {
             "sample": Sample.from_dict(data["sample"]),
             "failure": Failure.from_dict(data["failure"]) if data["failure"] else None,
@@ -82,6 +88,7 @@ class Judgement:
     """What one judge said of two trials, both orders joined."""
 
     judge: str
+    """Its agent; empty for what a jury came to together, where it is not one judge's word."""
     left: int
     """Place of the one trial among the outcome's."""
     right: int
@@ -94,6 +101,8 @@ class Judgement:
     """Whether both orders said the same."""
     readable: bool = True
     reason: str = ""
+    orders: int = 2
+    """In how many orders the two were shown; with one, ``agreed`` says nothing."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -106,12 +115,29 @@ class Judgement:
             "agreed": self.agreed,
             "readable": self.readable,
             "reason": self.reason,
+            "orders": self.orders,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``."""
         return cls(**{**data, "scores": tuple(data["scores"])})
+
+
+def verdict_of(judgements: Sequence[Judgement]) -> float | None:
+    """What judges came to on two trials: what is said to be their common verdict, or else what more than half of them
+    say; a tie where no side has that, and ``None`` where half of them or more said nothing that can be read.
+
+    Args:
+        judgements: Of the same two trials, at least one.
+    """
+    for one in judgements:
+        if not one.judge:
+            return one.value
+    values = [one.value for one in judgements if one.value is not None]
+    if 2 * len(values) <= len(judgements):
+        return None
+    return next((side for side in (1.0, 0.0) if 2 * values.count(side) > len(judgements)), 0.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
-"""Policy and memory bank behind one door: draw for a seed, learn from an outcome.
+"""Policy and memory bank behind one door: draw for a seed, learn from rewards.
 
-Learning is split in two so that memory never runs ahead of the store: ``foresee`` gives the state that an outcome would
+Learning is split in two so that memory never runs ahead of the store: ``foresee`` gives the state that rewards would
 lead to, the caller commits it with the outcome, and only then ``learn`` makes it ours.
 
 A pair that joins pairs which were drawn from before is owed ``FIRST_TRIES`` draws. What is still owed is kept with the
@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from star_agents.config.models import Config
-from star_agents.records import PAIRS, Draw, Outcome, Seed
+from star_agents.records import PAIRS, Draw, Reward, Seed
 from star_agents.scheduling.draw import FIRST_TRIES, draw_pairs
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector
 from star_agents.scheduling.policies import Policy, make_policy, restore_policy
@@ -116,10 +116,10 @@ class Scheduler:
                 if not self._owed[pair.name]:
                     del self._owed[pair.name]
 
-    def foresee(self, outcome: Outcome) -> dict[str, Any]:
-        """The policy's state after this outcome, without taking it over."""
+    def foresee(self, rewards: Sequence[Reward]) -> dict[str, Any]:
+        """The policy's state after these rewards, those of other pools aside, without taking it over."""
         policy = copy.copy(self._policy)  # policies replace what they know and never change it in place
-        policy.observe(outcome.rewards)
+        policy.observe([(one.arm, one.value) for one in rewards if one.pool == PAIRS])
         return self._with_owed(policy.state())
 
     def learn(self, state: Mapping[str, Any] | None, remembered: Remembered | None) -> None:

@@ -53,17 +53,18 @@ def exams(connection: sqlite3.Connection) -> dict[int, ExamsInForce]:
 
 def referee_facts(tallies: Tallies, exams: Mapping[int, ExamsInForce]) -> Referee:
     """What the referees said in numbers, and under ``exam`` how they did in the newest one; ``None`` before it."""
+    said = tallies.referees
     return Referee(
-        verdicts=tallies.verdicts,
-        wins=tallies.wins,
-        losses=tallies.losses,
-        ties=tallies.ties,
-        won_by_tie=tallies.won_by_tie,
-        without_verdict=tallies.without_verdict,
-        both_orders=tallies.both_orders,
-        agree=tallies.agree,
-        agreement=tallies.agreement,
-        unreadable=tallies.unreadable,
+        verdicts=said.verdicts,
+        wins=said.wins,
+        losses=said.losses,
+        ties=said.ties,
+        won_by_tie=said.won_by_tie,
+        without_verdict=said.without_verdict,
+        both_orders=said.both_orders,
+        agree=said.agreed,
+        agreement=said.agreement,
+        unreadable=said.unreadable,
         exam=_exams_told(exams[max(exams)]) if exams else None,
     )
 

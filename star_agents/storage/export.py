@@ -14,6 +14,7 @@ from typing import Any
 
 from star_agents.config.star import JUDGED
 from star_agents.errors import UsageError
+from star_agents.records import STAR
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import (
     PREFERENCE_SHAPES,
@@ -52,13 +53,14 @@ class Wanted:
     def why_not(self, result: Result) -> str:
         """Why a finished seed is left out; empty where it is wanted, and where it is another part's affair."""
         winner = result.outcome.winner
-        if winner is None:
+        if winner is None or result.outcome.recipe != STAR:
             return ""  # Nothing came of it, or its recipe gave rows that know no π.
+        pi = winner.measures.get("pi")
         if self.only_improved and result.outcome.kind != "kept":
             return "not improved"
-        if self.min_pi is not None and winner.pi is None:
+        if self.min_pi is not None and pi is None:
             return "without π"
-        return f"π below {self.min_pi:g}" if self.min_pi is not None and (winner.pi or 0.0) < self.min_pi else ""
+        return f"π below {self.min_pi:g}" if self.min_pi is not None and (pi or 0.0) < self.min_pi else ""
 
     def holds(self, result: Result) -> bool:
         """Whether a seed belongs to the part that is written."""

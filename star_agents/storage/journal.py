@@ -110,7 +110,7 @@ def repair_counts(connection: sqlite3.Connection) -> int:
 
     Only releases that believed whatever a provider said wrote such rows (issue 12, item 1).
     """
-    for name in ("repair_candidates", "repair_outcomes"):
+    for name in ("repair_trials", "repair_outcomes"):
         execute(connection, name, most_usd=MOST_USD)
     return execute(connection, "repair_calls", most_tokens=MOST_TOKENS, most_usd=MOST_USD).rowcount
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from star_agents.errors import StoreError
-from star_agents.records import Assessed, Judgement, Outcome, Reward, Row, Seed, Trial
-from star_agents.storage import curve, recipe_tallies, tallies
+from star_agents.records import Outcome, Reward, Seed
+from star_agents.storage import curve, tallies
+from star_agents.storage.outcome_parts import add_parts
 from star_agents.storage.rewards_due import settle_rewards
 from star_agents.storage.rows import MemoryRow
 from star_agents.storage.sql import execute
@@ -30,8 +31,6 @@ class Committed(NamedTuple):
 
 
 Foresee = Callable[[Sequence[Reward]], PoolStates]
-KEPT_APART = ("candidates", "rows", "trials", "judgements", "children")
-"""Parts of an outcome that have tables of their own; its children are seeds."""
 REQUESTS_KEPT_S = 7 * 86_400.0
 """Seconds for which intake is known by the key that it named."""
 
@@ -108,27 +107,21 @@ def commit_outcome(
     if lineage is None:
         raise StoreError(_why_not_open(connection, outcome.seed_id))
     seq = _add_outcome(connection, outcome, revision=revision, at=at)
-    for order, assessed in enumerate(outcome.candidates):
-        _add_candidate(connection, assessed, seq=seq, order=order, chosen=order == outcome.chosen)
-    for query, key, records in _parts(outcome):
-        for order, record in enumerate(records):
-            columns = {key: writable(getattr(record, key)), "payload": to_json(record.to_dict())}
-            execute(connection, query, seq=seq, ord=order, **columns)
+    add_parts(connection, outcome, seq)
     is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}
     if memory is not None:
         execute(
             connection,
             "add_memory",
             seq=seq,
-            pair=memory.pair,
-            pi=memory.pi,
+            arm=memory.arm,
+            value=memory.value,
             embedder=memory.embedder,
             dimension=memory.dimension,
             embedding=memory.embedding,
         )
-    tallies.add_outcome(connection, outcome, revision=revision, at=at)
     completed = settle_rewards(connection, outcome, is_new, lineage)
-    recipe_tallies.add_outcome(connection, outcome, completed=completed, new_children=sum(is_new.values()))
+    tallies.add_outcome(connection, outcome, completed=completed, new_children=sum(is_new.values()), at=at)
     pools = foresee(completed)
     for pool, state in pools.items():
         _save_pool(connection, pool, state, revision)
@@ -166,15 +159,6 @@ def _save_pool(connection: sqlite3.Connection, pool: str, state: Mapping[str, An
     execute(connection, "save_pool", pool=pool, state=to_json(state), revision=revision)
 
 
-def _parts(outcome: Outcome) -> tuple[tuple[str, str, Sequence[Row | Trial | Judgement]], ...]:
-    """Query, column that stands beside the payload, and records."""
-    return (
-        ("add_row", "shape", outcome.rows),
-        ("add_trial", "arm", outcome.trials),
-        ("add_judgement", "judge", outcome.judgements),
-    )
-
-
 def _why_not_open(connection: sqlite3.Connection, seed_id: str) -> str:
     if execute(connection, "has_seed", id=seed_id).fetchone():
         return f"seed {seed_id} has its outcome already; each lease of a seed ends in exactly one"
@@ -183,7 +167,6 @@ def _why_not_open(connection: sqlite3.Connection, seed_id: str) -> str:
 
 def _add_outcome(connection: sqlite3.Connection, outcome: Outcome, *, revision: int, at: float) -> int:
     winner = outcome.winner
-    payload = {name: value for name, value in outcome.to_dict().items() if name not in KEPT_APART}
     cursor = execute(
         connection,
         "add_outcome",
@@ -191,28 +174,10 @@ def _add_outcome(connection: sqlite3.Connection, outcome: Outcome, *, revision: 
         kind=outcome.kind,
         reason=writable(outcome.reason),
         recipe=outcome.recipe,
-        pair=None if outcome.kind == "dropped" else winner.candidate.pair.name if winner else "",
-        pi=winner.pi if winner else None,
-        payload=to_json(payload),
+        arm=None if outcome.kind == "dropped" else writable(winner.arm) if winner else "",
+        payload=to_json(outcome.summary()),
         revision=revision,
         cost_usd=outcome.cost_usd,
         at=at,
     )
     return int(cursor.fetchone()[0])
-
-
-def _add_candidate(connection: sqlite3.Connection, assessed: Assessed, *, seq: int, order: int, chosen: bool) -> None:
-    execute(
-        connection,
-        "add_candidate",
-        seq=seq,
-        ord=order,
-        pair=assessed.candidate.pair.name,
-        is_base=assessed.candidate.is_base,
-        failure=writable(str(assessed.candidate.failure or "")),
-        pi_dual=assessed.pi_dual,
-        pi=assessed.pi,
-        chosen=chosen,
-        payload=to_json(assessed.to_dict()),
-        cost_usd=assessed.candidate.cost_usd,
-    )

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from star_agents.errors import StoreError
+from star_agents.storage import old_candidates
 
 
 def scripts() -> list[str]:
@@ -35,6 +36,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) ->
     version = version_of(connection)
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
         raise StoreError(f"{path}: holds another program's tables (choose another folder)")
+    old_candidates.give_functions(connection)
     for number, script in enumerate(steps[version:], start=version + 1):
         # A script may make a table anew that others refer to: references are checked at its end, not on the way.
         connection.execute("PRAGMA foreign_keys = OFF")

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from star_agents.records import AgentPair, Flat, OutcomeKind, Score
+from star_agents.records import AgentPair, Flat, OutcomeKind
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json
 
@@ -30,17 +30,18 @@ class OutcomeSummary(Flat):
     kind: OutcomeKind
     reason: str
     pair: str | None
-    """Who won; ``None`` exactly when dropped."""
+    """Arm of what was chosen, such as an agent-pair; ``None`` exactly when dropped."""
     pi: float | None
+    """What was measured of it under these names, like the next three; ``None`` where it was not."""
     gap: float | None
-    """Of the chosen candidate, like both IFDs."""
     ifd_small: float | None
     ifd_large: float | None
     cost_usd: float | None
     """Of the seed's calls; ``None`` where some price is unknown."""
     candidates: int
+    """Trials."""
     failed: int
-    """Candidates that could not be used."""
+    """Those that could not be used."""
     question: str
     """Of the seed: its beginning."""
 
@@ -64,7 +65,7 @@ def outcome_page(
         limit: Most outcomes.
         kind: Only these.
         pair: Only what this pair won.
-        agent: Only what this agent won, as instruction or response agent.
+        agent: Only what this agent won, alone or as a part of a pair.
     """
     streams = [
         _seqs(connection, one, winner, before=before, after=after, limit=limit)
@@ -87,10 +88,10 @@ def latest_seq(connection: sqlite3.Connection) -> int:
 
 
 def _winners(connection: sqlite3.Connection, pair: str | None, agent: str | None) -> list[str | None]:
-    """The pairs whose outcomes are asked for; ``None`` stands for whoever won, and for nobody."""
+    """The arms whose outcomes are asked for; ``None`` stands for whoever won, and for nobody."""
     if pair is None and agent is None:
         return [None]
-    won = [str(name) for (name,) in execute(connection, "pairs_that_won")] if pair is None else [pair]
+    won = [str(name) for (name,) in execute(connection, "arms_that_won")] if pair is None else [pair]
     return [name for name in won if agent is None or agent in AgentPair.from_name(name).agents]
 
 
@@ -108,7 +109,7 @@ def _seqs(
         connection,
         _QUERIES[age, pair is not None],
         kind=kind,
-        pair=pair,
+        arm=pair,
         before=_BEYOND if before is None else before,
         after=-1 if after is None else after,
         limit=limit,
@@ -119,8 +120,8 @@ def _seqs(
 _QUERIES = {
     ("newest", False): "newest_of_kind",
     ("oldest", False): "oldest_of_kind",
-    ("newest", True): "newest_of_pair",
-    ("oldest", True): "oldest_of_pair",
+    ("newest", True): "newest_of_arm",
+    ("oldest", True): "oldest_of_arm",
 }
 
 
@@ -130,26 +131,22 @@ def _summary(
     seed_id: str,
     kind: OutcomeKind,
     reason: str,
-    pair: str | None,
-    pi: float | None,
+    arm: str | None,
     cost_usd: float | None,
-    score_json: str | None,
+    measures_json: str | None,
     candidates: int,
     failed: int,
     question: bytes,
 ) -> OutcomeSummary:
-    score = Score.from_dict(from_json(score_json)) if score_json else Score()
+    measures = from_json(measures_json) if measures_json else {}
     return OutcomeSummary(
         seq=seq,
         at=at,
         seed_id=seed_id,
         kind=kind,
         reason=reason,
-        pair=pair,
-        pi=pi,
-        gap=score.gap,
-        ifd_small=score.ifd_small,
-        ifd_large=score.ifd_large,
+        pair=arm,
+        **{name: measures.get(name) for name in ("pi", "gap", "ifd_small", "ifd_large")},
         cost_usd=cost_usd,
         candidates=candidates,
         failed=failed,

@@ -219,31 +219,27 @@ ON CONFLICT (seed_id, step) DO NOTHING;
 
 -- add_outcome --
 -- What became of a seed.
-INSERT INTO outcomes (seed_id, recipe, kind, reason, pair, pi, payload, revision, cost_usd, at)
-VALUES (:seed_id, :recipe, :kind, :reason, :pair, :pi, :payload, :revision, :cost_usd, :at)
+INSERT INTO outcomes (seed_id, recipe, kind, reason, arm, payload, revision, cost_usd, at)
+VALUES (:seed_id, :recipe, :kind, :reason, :arm, :payload, :revision, :cost_usd, :at)
 RETURNING seq;
-
--- add_candidate --
--- One candidate of an outcome.
-INSERT INTO candidates (seq, ord, pair, is_base, failure, pi_dual, pi, chosen, payload, cost_usd)
-VALUES (:seq, :ord, :pair, :is_base, :failure, :pi_dual, :pi, :chosen, :payload, :cost_usd);
 
 -- add_memory --
 -- One instruction of the memory bank.
-INSERT INTO memory (seq, pair, pi, embedder, dimension, embedding)
-VALUES (:seq, :pair, :pi, :embedder, :dimension, :embedding);
+INSERT INTO memory (seq, arm, value, embedder, dimension, embedding)
+VALUES (:seq, :arm, :value, :embedder, :dimension, :embedding);
 
 -- add_row --
--- One line that an outcome gives to the dataset.
-INSERT INTO rows (seq, ord, shape, payload) VALUES (:seq, :ord, :shape, :payload);
+-- One line that an outcome gives to the dataset; where its text is a trial's, it stands there alone.
+INSERT INTO rows (seq, ord, shape, payload, text_of) VALUES (:seq, :ord, :shape, :payload, :text_of);
 
 -- rows_of --
 -- The lines of some outcomes, in order.
-SELECT seq, payload FROM rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
+SELECT seq, payload, text_of FROM rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
 
 -- add_trial --
 -- One attempt at the seed of an outcome.
-INSERT INTO trials (seq, ord, arm, payload) VALUES (:seq, :ord, :arm, :payload);
+INSERT INTO trials (seq, ord, arm, role, failed, chosen, cost_usd, payload)
+VALUES (:seq, :ord, :arm, :role, :failed, :chosen, :cost_usd, :payload);
 
 -- trials_of --
 -- The attempts of some outcomes, in order.
@@ -293,7 +289,7 @@ SELECT count(*) FROM outcomes WHERE seed_id = :seed_id AND json_extract(payload,
 
 -- memory_rows --
 -- Instructions of the memory bank in the order in which they entered.
-SELECT seq, pair, pi, embedder, embedding FROM memory
+SELECT seq, arm, value, embedder, embedding FROM memory
 WHERE seq > :after_seq AND (:embedder IS NULL OR embedder = :embedder)
 ORDER BY seq;
 
@@ -309,10 +305,6 @@ FROM seeds AS s
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
 WHERE s.state = 'done' AND s.ordinal > :after_ordinal
 ORDER BY s.ordinal LIMIT :limit;
-
--- candidates_of --
--- The candidates of some outcomes, in order of drawing.
-SELECT seq, payload FROM candidates WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
 
 -- count_seeds --
 -- Seeds by state.
@@ -430,12 +422,12 @@ SELECT
 FROM calls INDEXED BY calls_in_doubt WHERE state != 'answered' OR sends > 1;
 
 -- pair_costs --
--- Candidates, wins and dollars by pair, over finished seeds and their newest outcomes.
-SELECT c.pair, count(*), sum(c.chosen), coalesce(sum(c.cost_usd), 0.0), sum(c.cost_usd IS NULL)
+-- Trials, how many a row was made of, and dollars by arm, over a recipe's finished seeds and their newest outcomes.
+SELECT t.arm, count(*), sum(t.chosen), coalesce(sum(t.cost_usd), 0.0), sum(t.cost_usd IS NULL)
 FROM seeds AS s
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
-JOIN candidates AS c INDEXED BY candidates_by_outcome ON c.seq = o.seq
-WHERE s.state = 'done' GROUP BY c.pair ORDER BY c.pair;
+JOIN trials AS t INDEXED BY trials_by_outcome ON t.seq = o.seq
+WHERE s.state = 'done' AND o.recipe = :recipe GROUP BY t.arm ORDER BY t.arm;
 
 -- outcomes_with_texts --
 -- Selections of before a moment behind which texts are kept.
@@ -446,22 +438,19 @@ WHERE kind != 'dropped' AND cleared_at IS NULL AND at < :before ORDER BY at LIMI
 -- Take the texts out of a seed's answers.
 UPDATE calls SET reply = json_set(reply, '$.text', NULL, '$.reasoning', '') WHERE seed_id = :seed_id AND state = 'answered';
 
--- clear_candidates --
--- Take the texts out of a seed's candidates that lost.
-UPDATE candidates
-SET payload = json_set(payload, '$.candidate.sample', json('{"instruction":""}'), '$.candidate.reasoning', '')
-WHERE chosen = 0 AND seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
-
 -- clear_trials --
--- Take the texts out of a seed's trials: what of them became a row stands there.
+-- Take the texts out of a seed's trials; what of them became a row stays, here or there.
 UPDATE trials
-SET payload = json_replace(payload, '$.sample', json('{"instruction":""}'), '$.failure.detail', '')
-WHERE seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
+SET payload = json_replace(
+    payload, '$.sample', json('{"instruction":""}'), '$.failure.detail', '', '$.reasoning', ''
+)
+WHERE seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id)
+    AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.seq = trials.seq AND rows.text_of = trials.ord);
 
 -- clear_judgements --
--- Take the reasons out of what judges said of a seed's trials.
+-- Take the reasons out of what judges said of a seed's trials; why none of them answered is no text of theirs.
 UPDATE judgements SET payload = json_replace(payload, '$.reason', '')
-WHERE seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
+WHERE judge != '' AND seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
 
 -- mark_cleared --
 -- The texts behind a selection are gone.
@@ -556,16 +545,16 @@ DELETE FROM measures WHERE recipe = :recipe AND name = :measure;
 SELECT recipe, name, what, better, low, high, n, total FROM measures ORDER BY recipe, place;
 
 -- ranges_of_recipe --
--- The ranges of a recipe's measures.
-SELECT name, low, high FROM measures WHERE recipe = :recipe;
+-- The ranges of a recipe's measures, and the sums of their values.
+SELECT name, low, high, total FROM measures WHERE recipe = :recipe;
 
 -- add_measured --
--- One value more.
-UPDATE measures SET n = n + 1, total = total + :value WHERE recipe = :recipe AND name = :measure;
+-- Some values more, and the new sum of all.
+UPDATE measures SET n = n + :n, total = :total WHERE recipe = :recipe AND name = :measure;
 
 -- measures_of_recipe --
--- What was measured of each trial of a recipe, in order.
-SELECT json_extract(t.payload, '$.measures')
+-- What was measured of each trial of a recipe, in order, and whether a row was made of it.
+SELECT t.chosen, json_extract(t.payload, '$.measures')
 FROM trials AS t CROSS JOIN outcomes AS o ON o.seq = t.seq
 WHERE o.recipe = :recipe ORDER BY t.seq, t.ord;
 
@@ -590,23 +579,18 @@ SELECT part, name, reason, n, example FROM failures ORDER BY part, name, n DESC,
 -- What was said before a moment is cleared; the counts stay.
 UPDATE failures SET example = '' WHERE at < :before AND example != '';
 
--- referee_orders --
--- In which orders the referee judged under a config revision.
-SELECT coalesce(json_extract(config, '$.star.referee.orders'), json_extract(config, '$.referee.orders'), 'both')
-FROM revisions WHERE id = :revision;
-
 -- latest_seq --
 -- The newest outcome; 0: none.
 SELECT coalesce(max(seq), 0) FROM outcomes;
 
--- pairs_that_won --
--- Every pair that won anything, by leaps through the index.
-WITH RECURSIVE won (pair) AS (
-    SELECT min(pair) FROM outcomes WHERE pair IS NOT NULL
+-- arms_that_won --
+-- Every arm that won anything, by leaps through the index.
+WITH RECURSIVE won (arm) AS (
+    SELECT min(arm) FROM outcomes WHERE arm IS NOT NULL
     UNION ALL
-    SELECT (SELECT min(pair) FROM outcomes WHERE pair > won.pair) FROM won WHERE won.pair IS NOT NULL
+    SELECT (SELECT min(arm) FROM outcomes WHERE arm > won.arm) FROM won WHERE won.arm IS NOT NULL
 )
-SELECT pair FROM won WHERE pair IS NOT NULL;
+SELECT arm FROM won WHERE arm IS NOT NULL;
 
 -- newest_of_kind --
 -- The newest outcomes of a kind between two others.
@@ -618,22 +602,22 @@ WHERE kind = :kind AND seq > :after AND seq < :before ORDER BY seq DESC LIMIT :l
 SELECT seq FROM outcomes INDEXED BY outcomes_by_kind
 WHERE kind = :kind AND seq > :after AND seq < :before ORDER BY seq LIMIT :limit;
 
--- newest_of_pair --
--- The newest outcomes of a kind that a pair won, between two others.
-SELECT seq FROM outcomes INDEXED BY outcomes_by_pair
-WHERE pair = :pair AND kind = :kind AND seq > :after AND seq < :before ORDER BY seq DESC LIMIT :limit;
+-- newest_of_arm --
+-- The newest outcomes of a kind that an arm won, between two others.
+SELECT seq FROM outcomes INDEXED BY outcomes_by_arm
+WHERE arm = :arm AND kind = :kind AND seq > :after AND seq < :before ORDER BY seq DESC LIMIT :limit;
 
--- oldest_of_pair --
--- The oldest outcomes of a kind that a pair won, between two others.
-SELECT seq FROM outcomes INDEXED BY outcomes_by_pair
-WHERE pair = :pair AND kind = :kind AND seq > :after AND seq < :before ORDER BY seq LIMIT :limit;
+-- oldest_of_arm --
+-- The oldest outcomes of a kind that an arm won, between two others.
+SELECT seq FROM outcomes INDEXED BY outcomes_by_arm
+WHERE arm = :arm AND kind = :kind AND seq > :after AND seq < :before ORDER BY seq LIMIT :limit;
 
 -- summaries --
 -- Some outcomes in a line each. The question is given as bytes: a lone surrogate in it is no UTF-8.
-SELECT o.seq, o.at, o.seed_id, o.kind, o.reason, o.pair, o.pi, o.cost_usd,
-    json_extract(winner.payload, '$.score'),
-    (SELECT count(*) FROM candidates WHERE seq = o.seq),
-    (SELECT count(*) FROM candidates WHERE seq = o.seq AND failure != ''),
+SELECT o.seq, o.at, o.seed_id, o.kind, o.reason, o.arm, o.cost_usd,
+    (SELECT json_extract(payload, '$.measures') FROM trials WHERE seq = o.seq AND chosen = 1 ORDER BY ord LIMIT 1),
+    (SELECT count(*) FROM trials WHERE seq = o.seq),
+    (SELECT count(*) FROM trials WHERE seq = o.seq AND failed = 1),
     CAST(substr(
         coalesce(
             json_extract(s.content, '$.instruction') || coalesce(char(10, 10) || json_extract(s.content, '$.input'), ''),
@@ -645,7 +629,6 @@ SELECT o.seq, o.at, o.seed_id, o.kind, o.reason, o.pair, o.pi, o.cost_usd,
 FROM json_each(:seqs) AS asked
 JOIN outcomes AS o ON o.seq = asked.value
 JOIN seeds AS s ON s.id = o.seed_id
-LEFT JOIN candidates AS winner ON winner.seq = o.seq AND winner.chosen = 1
 ORDER BY asked.key;
 
 -- find_seed --
@@ -692,9 +675,9 @@ WHERE NOT (
     AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd
 );
 
--- repair_candidates --
+-- repair_trials --
 -- The same for what followed from such calls.
-UPDATE candidates SET cost_usd = NULL, payload = json_set(payload, '$.candidate.cost_usd', NULL)
+UPDATE trials SET cost_usd = NULL, payload = json_set(payload, '$.cost_usd', NULL)
 WHERE NOT cost_usd BETWEEN 0 AND :most_usd;
 
 -- repair_outcomes --
@@ -715,9 +698,6 @@ SELECT 'calls', count(*) FROM calls WHERE without_headers(parameters) != paramet
 SELECT 'calls', count(*) FROM calls
 WHERE without_headers(parameters) != parameters OR without_secrets(reply) != reply
 UNION ALL
-SELECT 'candidates', count(*) FROM candidates
-WHERE without_secrets(payload) != payload OR without_secrets_plain(failure) != failure
-UNION ALL
 SELECT 'outcomes', count(*) FROM outcomes
 WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != reason
 UNION ALL
@@ -737,11 +717,6 @@ UPDATE revisions SET digest = :digest, config = :config WHERE id = :id;
 -- Strike secrets out of what was sent and said.
 UPDATE calls SET parameters = without_headers(parameters), reply = without_secrets(reply)
 WHERE without_headers(parameters) != parameters OR without_secrets(reply) != reply;
-
--- strike_candidates --
--- The same for what became of it.
-UPDATE candidates SET payload = without_secrets(payload), failure = without_secrets_plain(failure)
-WHERE without_secrets(payload) != payload OR without_secrets_plain(failure) != failure;
 
 -- strike_outcomes --
 -- Likewise for the outcomes themselves.

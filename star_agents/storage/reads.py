@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
-from star_agents.records import Document, Outcome, Sample, Seed
+from star_agents.records import STAR, Document, Outcome, Sample, Seed
 from star_agents.storage.exams import exams
+from star_agents.storage.outcome_parts import parts_of
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -33,13 +33,6 @@ from star_agents.text.plain_data import from_json
 
 OutcomeColumns = tuple[int, int, float, str]
 """seq, revision, at, payload."""
-_PARTS = {
-    "candidates": "candidates_of",
-    "rows": "rows_of",
-    "trials": "trials_of",
-    "judgements": "judgements_of",
-}
-"""Parts of an outcome that have tables of their own."""
 _MOST = {"most_tokens": MOST_TOKENS, "most_usd": MOST_USD}
 
 
@@ -118,7 +111,7 @@ def _stranded(connection: sqlite3.Connection) -> int:
 def pair_costs(connection: sqlite3.Connection) -> list[PairCost]:
     """What each pair did for the finished seeds, and for how much, in order of name."""
     names = PairCost.__slots__
-    rows = [PairCost(**dict(zip(names, row, strict=True))) for row in execute(connection, "pair_costs")]
+    rows = [PairCost(**dict(zip(names, row, strict=True))) for row in execute(connection, "pair_costs", recipe=STAR)]
     return [replace(row, cost_usd=known(row.cost_usd or 0.0, row.unknown_cost)) for row in rows]
 
 
@@ -141,13 +134,15 @@ def revisions(connection: sqlite3.Connection) -> list[RevisionRow]:
 def memory_rows(connection: sqlite3.Connection, *, after_seq: int, embedder: str | None) -> list[MemoryRow]:
     """Instructions of the memory bank that entered after an outcome, in order."""
     return [
-        MemoryRow(seq=seq, pair=pair, pi=pi, embedder=name, embedding=embedding)
-        for seq, pair, pi, name, embedding in execute(connection, "memory_rows", after_seq=after_seq, embedder=embedder)
+        MemoryRow(seq=seq, arm=arm, value=value, embedder=name, embedding=embedding)
+        for seq, arm, value, name, embedding in execute(
+            connection, "memory_rows", after_seq=after_seq, embedder=embedder
+        )
     ]
 
 
 def outcomes(connection: sqlite3.Connection, *, after_seq: int, limit: int) -> list[OutcomeRow]:
-    """A page of outcomes with their candidates, in the order in which they took effect."""
+    """A page of outcomes with all their parts, in the order in which they took effect."""
     return _outcome_rows(connection, execute(connection, "outcomes", after_seq=after_seq, limit=limit).fetchall())
 
 
@@ -189,17 +184,13 @@ def seed_from_columns(columns: Sequence[Any]) -> Seed:
 def _outcome_rows(connection: sqlite3.Connection, rows: Iterable[OutcomeColumns]) -> list[OutcomeRow]:
     """Join outcomes with their parts, which the store keeps apart."""
     rows = list(rows)
-    seqs = json.dumps([seq for seq, *_ in rows])
-    parts: dict[int, dict[str, list[Any]]] = {seq: defaultdict(list) for seq, *_ in rows}
-    for part, query in _PARTS.items():
-        for seq, payload in execute(connection, query, seqs=seqs):
-            parts[seq][part].append(from_json(payload))
+    parts = parts_of(connection, [seq for seq, *_ in rows])
     return [
         OutcomeRow(
             seq=seq,
             revision=revision,
             at=at,
-            outcome=Outcome.from_dict({"candidates": (), **from_json(payload), **parts[seq]}),
+            outcome=Outcome.from_dict({**from_json(payload), **parts[seq]}),
         )
         for seq, revision, at, payload in rows
     ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from star_agents.observe.status import Arm, Measured, Pool, RecipeState
+from star_agents.records import PAIRS, STAR
 from star_agents.storage.recipe_tallies import ArmTally, MeasureTally, RecipeTally
-
-STAR = "star"
 
 
 def recipe_facts(recipes: Sequence[RecipeTally]) -> dict[str, RecipeState]:
@@ -34,7 +33,7 @@ def pool_facts(
     """Every pool that is or was drawn from, Star's pairs aside; an arm that is gone has no probability."""
     nothing = ArmTally()
     told: dict[str, Pool] = {}
-    for pool in dict.fromkeys((*probabilities, *tallies)):
+    for pool in dict.fromkeys(name for name in (*probabilities, *tallies) if name != PAIRS):
         drawn, now = tallies.get(pool, {}), probabilities.get(pool, {})
         arms = {arm: (now.get(arm), drawn.get(arm, nothing)) for arm in dict.fromkeys((*now, *drawn))}
         told[pool] = Pool(

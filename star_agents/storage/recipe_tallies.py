@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from star_agents.records import PAIRS, Declaration, Measure, Outcome, Reward
@@ -30,9 +31,14 @@ _ROWS = "recipes.rows"
 _CHILDREN = "recipes.children"
 _TRIALS = "recipes.trials"
 _MEASURED = "recipes.measured"
+_CHOSEN = "recipes.chosen"
 _DRAWS = "pools.draws"
+_TRIED = "pools.tried"
+_WON = "pools.won"
 _REWARDS = "pools.rewards"
 _EARNED = "pools.earned"
+_OF_ARMS = {"draws": _DRAWS, "rewards": _REWARDS, "earned": _EARNED, "tried": _TRIED, "won": _WON}
+"""By field of ``ArmTally``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +51,13 @@ class MeasureTally:
     total: float = 0.0
     histogram: tuple[int, ...] = (0,) * BINS
     """Values by bins of equal width from ``measure.low`` to ``measure.high``; the ends hold what lies beyond."""
+    chosen: tuple[int, ...] = (0,) * BINS
+    """Those of them of trials that a row is made of."""
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """Those of the other trials."""
+        return tuple(n - chosen for n, chosen in zip(self.histogram, self.chosen, strict=True))
 
     @property
     def mean(self) -> float | None:
@@ -63,7 +76,7 @@ class RecipeTally:
     outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
     """By kind; every outcome counts, those included that were superseded later."""
     rows: Mapping[str, int] = field(default_factory=dict[str, int])
-    """By shape; Star's winners are rows to fine-tune on."""
+    """By shape."""
     children: int = 0
     """Seeds that were queued for the next recipe; those that were seeds already do not count."""
     trials: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -80,6 +93,10 @@ class ArmTally:
     rewards: int = 0
     earned: int = 0
     """Their sum, in millionths."""
+    tried: int = 0
+    """Trials that it was drawn for; of a draw that was never worked there is none."""
+    won: int = 0
+    """Those of them that a row is made of."""
 
     @property
     def mean_reward(self) -> float | None:
@@ -96,34 +113,56 @@ def declare(connection: sqlite3.Connection, declared: Sequence[Declaration]) -> 
 
 
 def add_outcome(
-    connection: sqlite3.Connection, outcome: Outcome, *, completed: Sequence[Reward], new_children: int
+    connection: sqlite3.Connection,
+    outcome: Outcome,
+    *,
+    completed: Sequence[Reward],
+    new_children: int,
+    besides: Counter[Key],
 ) -> None:
-    """Count one outcome that is being committed, with the rewards of children that it completes."""
-    counted = count(outcome, completed=completed, new_children=new_children)
-    measured = [one.measures for one in outcome.trials if one.measures]
+    """Count one outcome that is being committed, with the rewards of children that it completes, and what others count
+    of it."""
+    counted = count(outcome, completed=completed, new_children=new_children) + besides
+    chosen = frozenset(outcome.chosen)
+    measured = [(place in chosen, one.measures) for place, one in enumerate(outcome.trials) if one.measures]
     if measured:
         counted += _measure(connection, outcome.recipe, _known_measures(connection, outcome.recipe), measured)
-    _add(connection, counted)
+    add(connection, counted)
 
 
 def count(outcome: Outcome, *, completed: Sequence[Reward], new_children: int) -> Counter[Key]:
     """What one outcome adds, its measures aside. Pure."""
     recipe = outcome.recipe
-    counted = Counter({_key(_OUTCOMES, recipe, outcome.kind): 1})
-    counted.update(_key(_ROWS, recipe, shape) for shape in outcome.shapes)
+    counted = Counter({key(_OUTCOMES, recipe, outcome.kind): 1})
+    counted.update(key(_ROWS, recipe, shape) for shape in outcome.shapes)
     if new_children:
-        counted[_key(_CHILDREN, recipe)] += new_children
-    counted.update(_key(_TRIALS, recipe, one.failure.kind if one.failure else "") for one in outcome.trials)
-    counted.update(_key(_DRAWS, pool, arm) for pool, arm in outcome.drawn)
+        counted[key(_CHILDREN, recipe)] += new_children
+    counted.update(key(_TRIALS, recipe, one.failure.kind if one.failure else "") for one in outcome.trials)
+    counted.update(key(_DRAWS, pool, arm) for pool, arm in outcome.drawn)
+    counted.update(_tried(outcome))
     for reward in (*outcome.earned, *completed):
-        counted[_key(_REWARDS, reward.pool, reward.arm)] += 1
-        counted[_key(_EARNED, reward.pool, reward.arm)] += round(reward.value * MICRO)
+        counted[key(_REWARDS, reward.pool, reward.arm)] += 1
+        counted[key(_EARNED, reward.pool, reward.arm)] += round(reward.value * MICRO)
     return counted
 
 
-def edges(low: float, high: float) -> list[float]:
-    """Where one bin ends and the next begins."""
-    return [low + (high - low) * number / BINS for number in range(1, BINS)]
+def _tried(outcome: Outcome) -> Iterator[Key]:
+    """Trials that arms were drawn for, and those of them that a row is made of."""
+    pools: dict[str, list[str]] = {}
+    for pool, arm in dict.fromkeys(outcome.drawn):
+        pools.setdefault(arm, []).append(pool)
+    chosen = frozenset(outcome.chosen)
+    for place, trial in enumerate(outcome.trials):
+        for pool in pools.get(trial.arm, ()):
+            yield key(_TRIED, pool, trial.arm)
+            if place in chosen:
+                yield key(_WON, pool, trial.arm)
+
+
+@lru_cache(maxsize=256)
+def edges(low: float, high: float) -> Sequence[float]:
+    """Where one bin ends and the next begins; of whole numbers each is the float nearest to it."""
+    return tuple((low * (BINS - number) + high * number) / BINS for number in range(1, BINS))
 
 
 def recipes(connection: sqlite3.Connection, rows: Mapping[Key, int]) -> tuple[RecipeTally, ...]:
@@ -138,13 +177,14 @@ def recipes(connection: sqlite3.Connection, rows: Mapping[Key, int]) -> tuple[Re
         found[name] = from_json(takes)
         in_chain |= {name} if stage is not None else set()
     outcomes, shapes, trials = (_by_name(rows, name) for name in (_OUTCOMES, _ROWS, _TRIALS))
-    children = {parts[0]: n for parts, n in _items(rows, _CHILDREN)}
+    children = {parts[0]: n for parts, n in items(rows, _CHILDREN)}
     measures: dict[str, list[MeasureTally]] = {}
-    bins = dict(_items(rows, _MEASURED))
+    bins, chosen = dict(items(rows, _MEASURED)), dict(items(rows, _CHOSEN))
     for recipe, name, what, better, low, high, n, total in execute(connection, "declared_measures"):
         measure = Measure(name, low=low, high=high, better=better, what=what)
-        histogram = tuple(bins.get((recipe, name, number), 0) for number in range(BINS))
-        measures.setdefault(recipe, []).append(MeasureTally(measure=measure, n=n, total=total, histogram=histogram))
+        all_, some = (tuple(of.get((recipe, name, number), 0) for number in range(BINS)) for of in (bins, chosen))
+        told = MeasureTally(measure=measure, n=n, total=total, histogram=all_, chosen=some)
+        measures.setdefault(recipe, []).append(told)
     return tuple(
         RecipeTally(
             name=name,
@@ -161,18 +201,14 @@ def recipes(connection: sqlite3.Connection, rows: Mapping[Key, int]) -> tuple[Re
 
 
 def pools(rows: Mapping[Key, int]) -> dict[str, dict[str, ArmTally]]:
-    """Draws and rewards by pool and arm, Star's pairs aside."""
-    draws, rewards, earned = (_by_name(rows, name) for name in (_DRAWS, _REWARDS, _EARNED))
+    """What each arm was drawn for and has earned, by pool and arm."""
+    counted = {name: _by_name(rows, of) for name, of in _OF_ARMS.items()}
     return {
         pool: {
-            arm: ArmTally(
-                draws=draws.get(pool, {}).get(arm, 0),
-                rewards=rewards.get(pool, {}).get(arm, 0),
-                earned=earned.get(pool, {}).get(arm, 0),
-            )
-            for arm in sorted({*draws.get(pool, {}), *rewards.get(pool, {})})
+            arm: ArmTally(**{name: found.get(pool, {}).get(arm, 0) for name, found in counted.items()})
+            for arm in sorted({arm for found in counted.values() for arm in found.get(pool, {})})
         }
-        for pool in sorted({*draws, *rewards})
+        for pool in sorted({pool for found in counted.values() for pool in found})
     }
 
 
@@ -187,7 +223,7 @@ def probabilities_in_force(kept: Mapping[str, PoolRow], recipes: Sequence[Recipe
 
 
 def _declare_measures(connection: sqlite3.Connection, declared: Declaration) -> None:
-    known = _known_measures(connection, declared.recipe)
+    known = {name: (low, high) for name, (low, high, _) in _known_measures(connection, declared.recipe).items()}
     ranges = {one.name: (one.low, one.high) for one in declared.measures}
     gone = known.keys() - ranges.keys()
     for name in gone:
@@ -195,54 +231,72 @@ def _declare_measures(connection: sqlite3.Connection, declared: Declaration) -> 
     anew = {name: ends for name, ends in ranges.items() if known.get(name) != ends}
     for name in {*gone, *anew}:
         for number in range(BINS):
-            execute(connection, "forget_tally", of=_MEASURED, item=to_json([declared.recipe, name, number]))
+            for of in (_MEASURED, _CHOSEN):
+                execute(connection, "forget_tally", of=of, item=to_json([declared.recipe, name, number]))
     for place, one in enumerate(declared.measures):
         texts = {"measure": one.name, "what": writable(one.what), "better": one.better}
         ends = {"low": one.low, "high": one.high, "anew": one.name in anew}
         execute(connection, "declare_measure", recipe=declared.recipe, place=place, **texts, **ends)
     if anew:
-        found = (from_json(row[0]) for row in execute(connection, "measures_of_recipe", recipe=declared.recipe))
-        _add(connection, _measure(connection, declared.recipe, anew, found))
+        rows = execute(connection, "measures_of_recipe", recipe=declared.recipe)
+        found = ((bool(chosen), from_json(measures)) for chosen, measures in rows)
+        begun = {name: (*ends, 0.0) for name, ends in anew.items()}
+        add(connection, _measure(connection, declared.recipe, begun, found))
 
 
-def _known_measures(connection: sqlite3.Connection, recipe: str) -> dict[str, tuple[float, float]]:
-    """Range by name."""
-    return {name: (low, high) for name, low, high in execute(connection, "ranges_of_recipe", recipe=recipe)}
+def _known_measures(connection: sqlite3.Connection, recipe: str) -> dict[str, tuple[float, float, float]]:
+    """Range by name, and the sum of its values so far."""
+    return {
+        name: (low, high, total) for name, low, high, total in execute(connection, "ranges_of_recipe", recipe=recipe)
+    }
 
 
 def _measure(
     connection: sqlite3.Connection,
     recipe: str,
-    ranges: Mapping[str, tuple[float, float]],
-    measured: Iterable[Mapping[str, float | None]],
+    known: Mapping[str, tuple[float, float, float]],
+    measured: Iterable[tuple[bool, Mapping[str, float | None]]],
 ) -> Counter[Key]:
-    """Add values to sums; return how many fall into which bin."""
-    borders = {name: edges(*ends) for name, ends in ranges.items()}
-    counted: Counter[Key] = Counter()
-    for values in measured:
-        for name, value in values.items():
+    """Add values to sums; return how many fall into which bin, of all and of those that were chosen."""
+    borders = {name: edges(low, high) for name, (low, high, _) in known.items()}
+    totals = {name: total for name, (_, _, total) in known.items()}
+    values: Counter[str] = Counter()
+    bins: Counter[tuple[bool, str, int]] = Counter()
+    for is_chosen, measures in measured:
+        for name, value in measures.items():
             if value is not None and name in borders:
-                counted[_key(_MEASURED, recipe, name, bisect_right(borders[name], value))] += 1
-                execute(connection, "add_measured", recipe=recipe, measure=name, value=float(value))
+                bins[is_chosen, name, bisect_right(borders[name], value)] += 1
+                values[name] += 1
+                totals[name] += value
+    added = [{"recipe": recipe, "measure": name, "n": n, "total": totals[name]} for name, n in values.items()]
+    connection.executemany(queries()["add_measured"], added)
+    counted: Counter[Key] = Counter()
+    for (is_chosen, name, number), n in bins.items():
+        counted[key(_MEASURED, recipe, name, number)] += n
+        if is_chosen:
+            counted[key(_CHOSEN, recipe, name, number)] += n
     return counted
 
 
-def _add(connection: sqlite3.Connection, counted: Counter[Key]) -> None:
+def add(connection: sqlite3.Connection, counted: Counter[Key]) -> None:
+    """Add to the table."""
     rows = [{"name": name, "item": item, "n": n} for (name, item), n in counted.items()]
     connection.executemany(queries()["add_to_tally"], rows)
 
 
-def _key(name: str, *parts: str | int) -> Key:
+def key(name: str, *parts: str | int) -> Key:
+    """What is counted, and what of it."""
     return name, to_json(list(parts))
 
 
-def _items(rows: Mapping[Key, int], name: str) -> Iterator[tuple[tuple[str | int, ...], int]]:
+def items(rows: Mapping[Key, int], name: str) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    """Every count of a name, by what of it is counted."""
     return ((tuple(from_json(item)), n) for (of, item), n in rows.items() if of == name)
 
 
 def _by_name(rows: Mapping[Key, int], name: str) -> dict[str, dict[str, int]]:
     """Counts of two parts, by the first and then by the second."""
     found: dict[str, dict[str, int]] = {}
-    for (first, second), n in sorted(_items(rows, name)):
+    for (first, second), n in sorted(items(rows, name)):
         found.setdefault(str(first), {})[str(second)] = n
     return found

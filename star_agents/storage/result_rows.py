@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from star_agents.errors import UsageError
-from star_agents.records import Assessed, Document, Message, RowShape, Sample, Seed
+from star_agents.records import STAR, Document, Message, Outcome, RowShape, Sample, Seed, Trial
 from star_agents.records import Row as GivenRow
 from star_agents.storage.rows import Result
 from star_agents.text.plain_data import json_text
@@ -28,7 +28,7 @@ from star_agents.text.plain_data import json_text
 Row = dict[str, Any]
 
 CLEARED = Sample(instruction="")
-"""What retention leaves of a candidate that lost."""
+"""What retention leaves of a trial that no row is made of."""
 
 _SHAREGPT_NAMES = {"user": "human", "assistant": "gpt", "system": "system"}
 
@@ -38,15 +38,16 @@ def selected_rows(result: Result, format: str, *, reasoning: bool = False) -> It
 
     With ``reasoning`` it says what the model thought before its answer: empty where that is not known.
     """
-    winner = result.outcome.winner
     for given in _given(result, "sft"):
-        thoughts = {"reasoning": ""} if reasoning else {}
+        thoughts = {"reasoning": _reasoning_behind(result.outcome, given)} if reasoning else {}
         sample = Sample.from_dict(given.data["sample"])
         yield {**SAMPLE_SHAPES[format](sample), **thoughts, "provenance": json_text(_provenance_of_row(result, given))}
-    if winner is not None:
-        thoughts = {"reasoning": winner.candidate.reasoning} if reasoning else {}
-        shape = SAMPLE_SHAPES[format](winner.candidate.sample)
-        yield {**shape, **thoughts, "provenance": json_text(_provenance(result, winner))}
+
+
+def _reasoning_behind(outcome: Outcome, given: GivenRow) -> str:
+    """What was thought before an answer that stands in one trial as it stands in the row."""
+    trials = [outcome.trials[place] for place in given.from_trials]
+    return trials[0].reasoning if len(trials) == 1 else ""
 
 
 def instruction_rows(result: Result) -> Iterator[Row]:
@@ -77,6 +78,8 @@ def _given_preference(result: Result, given: GivenRow, format: str) -> Row:
 
 def _provenance_of_row(result: Result, given: GivenRow) -> Row:
     """Where a row that a recipe gave comes from: seed, recipe, what was drawn for it, and the trials behind it."""
+    if result.outcome.recipe == STAR and given.from_trials:
+        return _provenance(result, given.from_trials[0])
     trials = [result.outcome.trials[place] for place in given.from_trials if place < len(result.outcome.trials)]
     return {
         **_origin(result),
@@ -94,10 +97,7 @@ def _provenance_of_row(result: Result, given: GivenRow) -> Row:
 def rejected_row(result: Result) -> Iterator[Row]:
     """The row of a dropped seed."""
     if result.outcome.kind == "dropped":
-        failures = [
-            {"pair": one.candidate.pair.name, "failure": str(one.candidate.failure or "")}
-            for one in result.outcome.candidates
-        ]
+        failures = [{"pair": trial.arm, "failure": str(trial.failure or "")} for trial in result.outcome.trials]
         yield {
             **_as_seed(result.seed),
             "reason": result.outcome.reason,
@@ -119,27 +119,29 @@ def preference_rows(
     for given in _given(result, "preference"):
         thoughts_of: Row = {"chosen_reasoning": "", "rejected_reasoning": ""} if reasoning else {}
         yield {**_given_preference(result, given, format), **thoughts_of}
+    if outcome.recipe != STAR:
+        return
     # Base pairs stand first, and the first usable one is what the referee compared with.
-    base = next((one for one in outcome.candidates if one.candidate.is_base and not one.candidate.failure), None)
+    bases = (at for at, one in enumerate(outcome.trials) if one.role == "base" and not one.failure)
+    base = next(bases, None)
     if base is None:
         return
-    for judged in outcome.candidates:
-        said = None if judged.verdict is None else judged.verdict.value
-        if judged is base or said is None or said == 0.5:
+    for judged, trial in enumerate(outcome.trials):
+        said = trial.measures.get("pi_llm")
+        if judged == base or said is None or said == 0.5:
             continue
         won = said > 0.5
-        if won != (judged is outcome.winner):
+        if won != (judged in outcome.chosen):
             continue
-        reason = _why_no_preference(judged.candidate.sample, base.candidate.sample)
+        reason = _why_no_preference(trial.sample, outcome.trials[base].sample)
         if reason:
             if skipped is not None:
                 skipped[reason] += 1
             continue
-        chosen, rejected = (judged, base) if won else (base, judged)
+        chosen, rejected = (outcome.trials[at] for at in ((judged, base) if won else (base, judged)))
         row = _preference(result, judged, format, chosen=chosen, rejected=rejected)
         if reasoning:
-            thoughts = {"chosen_reasoning": chosen, "rejected_reasoning": rejected}
-            row |= {name: one.candidate.reasoning for name, one in thoughts.items()}
+            row |= {"chosen_reasoning": chosen.reasoning, "rejected_reasoning": rejected.reasoning}
         yield row
 
 
@@ -151,39 +153,35 @@ def _why_no_preference(one: Sample, other: Sample) -> str:
     return "same text" if one.response == other.response else ""
 
 
-def _preference(result: Result, judged: Assessed, format: str, *, chosen: Assessed, rejected: Assessed) -> Row:
-    prompt = judged.candidate.sample.prompt
-    answers = [one.candidate.sample.messages[-1] for one in (chosen, rejected)]
+def _preference(result: Result, judged: int, format: str, *, chosen: Trial, rejected: Trial) -> Row:
+    answers = [one.sample.messages[-1] for one in (chosen, rejected)]
     return {
-        **PREFERENCE_SHAPES[format](prompt, answers[0], answers[1]),
+        **PREFERENCE_SHAPES[format](result.outcome.trials[judged].sample.prompt, answers[0], answers[1]),
         "provenance": json_text(
-            {
-                **_provenance(result, judged),
-                "chosen_pair": chosen.candidate.pair.name,
-                "rejected_pair": rejected.candidate.pair.name,
-            }
+            {**_provenance(result, judged), "chosen_pair": chosen.arm, "rejected_pair": rejected.arm}
         ),
     }
 
 
-def _provenance(result: Result, one: Assessed) -> Row:
+def _provenance(result: Result, place: int) -> Row:
     """Where a sample comes from: seed, pair, models, prompts, scores, verdict, cost and config revision."""
-    score, verdict = one.score, one.verdict
+    trial = result.outcome.trials[place]
+    votes = [
+        {"referee": one.judge, "value": one.value, "agreed": one.agreed, "readable": one.readable}
+        for one in result.outcome.judgements_of(place)
+        if one.judge
+    ]
+    measured = ("ifd_small", "ifd_large", "gap", "pi_dual", "pi_llm", "pi")
     return {
         **_origin(result),
         "kind": result.outcome.kind,
-        "pair": one.candidate.pair.name,
-        "models": dict(one.candidate.models),
-        "prompts": list(one.candidate.prompts),
-        "ifd_small": score.ifd_small if score else None,
-        "ifd_large": score.ifd_large if score else None,
-        "gap": score.gap if score else None,
-        "formula": score.formula if score else None,
-        "pi_dual": one.pi_dual,
-        "pi_llm": verdict.value if verdict else None,
+        "pair": trial.arm,
+        "models": dict(trial.models),
+        "prompts": list(trial.prompts),
+        **{name: trial.measures.get(name) for name in measured},
+        "formula": trial.notes.get("formula"),
         "judge_exam": result.judge_exam,
-        "votes": [vote.to_dict() for vote in verdict.votes] if verdict else [],
-        "pi": one.pi,
+        "votes": votes,
     }
 
 

@@ -1,8 +1,8 @@
 """Retention: after some time the texts behind a sample go, the books stay.
 
-Cleared are the answers of a seed that has its sample, the candidates that lost, the texts of a recipe's trials and
-judgements, and examples of what failed. What stays for ever: the sample, the rows, scores and verdicts, the numbers of
-every candidate and trial, how often what failed, and every call's key, tokens and cost, which is what keeps a call from
+Cleared are the answers of a seed that has its sample, the texts of its trials but of those that rows are made of, the
+reasons of judges, and examples of what failed. What stays for ever: the rows, what was measured of every trial and said
+by every judge, how often what failed, and every call's key, tokens and cost, which is what keeps a call from
 being paid for twice. Such a seed never asks again. A seed that waits, is in quarantine or ended as dropped may ask
 again, and keeps all its answers.
 
@@ -30,7 +30,6 @@ def clear_texts(connection: sqlite3.Connection, *, before: float, limit: int, at
     found = execute(connection, "outcomes_with_texts", before=before, limit=limit).fetchall()
     for seq, seed_id in found:
         execute(connection, "clear_answers", seed_id=seed_id)
-        execute(connection, "clear_candidates", seed_id=seed_id)
         execute(connection, "clear_trials", seed_id=seed_id)
         execute(connection, "clear_judgements", seed_id=seed_id)
         execute(connection, "mark_cleared", seq=seq, at=at)

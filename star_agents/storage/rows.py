@@ -13,9 +13,10 @@ from star_agents.records import Outcome, Seed
 class MemoryRow:
     """One instruction of the memory bank."""
 
-    pair: str
-    """Name of the pair that won it."""
-    pi: float
+    arm: str
+    """Who won it, such as a pair's name."""
+    value: float
+    """What it earned by that, above 0."""
     embedder: str
     """What made the embedding; embeddings of different embedders cannot be compared."""
     embedding: bytes
@@ -151,7 +152,7 @@ class PairCost:
 
     @property
     def usd_per_win(self) -> float | None:
-        """US dollars, known ones, for each sample that it won; ``None`` before the first."""
+        """US dollars, known ones, for each row that it won; ``None`` before the first."""
         return per(self.cost_usd, self.wins)
 
 

@@ -32,8 +32,9 @@ from star_agents.text.redaction import redactor
 _STILL_IN_THE_FILE = "secrets_struck_from_rows_only"
 """Fact that stands from when the rows are clean until the file is."""
 _DIFFERENT_PARAMETERS = 4096
-_STRUCK = tuple(
-    f"strike_{table}" for table in ("calls", "candidates", "outcomes", "rows", "trials", "judgements", "steps", "seeds")
+_STRUCK = (
+    *("strike_calls", "strike_outcomes", "strike_rows", "strike_trials", "strike_judgements"),
+    *("strike_steps", "strike_seeds"),
 )
 """Queries, one for each table."""
 
@@ -45,7 +46,6 @@ class SecretRows:
     revisions: int = 0
     """Of agents.yaml."""
     calls: int = 0
-    candidates: int = 0
     outcomes: int = 0
     parts: int = 0
     """Rows, trials, judgements and decisions that recipes made."""
@@ -56,13 +56,13 @@ class SecretRows:
     @property
     def rows(self) -> int:
         """In all."""
-        return self.revisions + self.calls + self.candidates + self.outcomes + self.parts + self.seeds
+        return self.revisions + self.calls + self.outcomes + self.parts + self.seeds
 
     @property
     def words(self) -> str:
         """Such as ``2 revisions of agents.yaml, 5 calls``; empty where none does."""
         names = (
-            *(("revisions", "revisions of agents.yaml"), ("calls", "calls"), ("candidates", "candidates")),
+            *(("revisions", "revisions of agents.yaml"), ("calls", "calls")),
             *(("outcomes", "outcomes"), ("parts", "rows, trials and decisions of recipes"), ("seeds", "seeds")),
         )
         said = [f"{count:,} {name}" for field, name in names if (count := getattr(self, field))]
@@ -75,7 +75,7 @@ def find_secrets(folder: Path, environ: Mapping[str, str], *, texts: bool) -> Se
     Args:
         folder: With a store that is whole and no newer than this release; it is not changed.
         environ: Whose variables may stand in place of secrets in a revision.
-        texts: Also look at replies, candidates and outcomes, which takes longer.
+        texts: Also look at replies, trials and outcomes, which takes longer.
 
     Raises:
         StoreError: when the store cannot be read.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from star_agents.records import Assessed, Document, Flat, Outcome, Sample, Score, Seed, Verdict
+from star_agents.records import Document, Flat, Judgement, Outcome, Sample, Seed, Trial
 from star_agents.storage.reads import outcomes_of_seed, seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.why import why
 from star_agents.text.plain_data import from_json, json_text
 
 _CLEARED = Sample(instruction="")
-"""What retention leaves of a candidate that lost."""
+"""What retention leaves of a trial that no row is made of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,41 +117,56 @@ def _call(
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
+    chosen = outcome.chosen
     return {
         "kind": outcome.kind,
         "reason": outcome.reason,
         "why": why(outcome),
-        "chosen": outcome.chosen,
+        "chosen": next(iter(chosen), None),
         "cost_usd": outcome.cost_usd,
-        "candidates": [_candidate(one, is_chosen=one is outcome.winner) for one in outcome.candidates],
+        "candidates": [
+            _candidate(trial, outcome.judgements_of(place), is_chosen=place in chosen)
+            for place, trial in enumerate(outcome.trials)
+        ],
     }
 
 
-def _candidate(one: Assessed, *, is_chosen: bool) -> dict[str, Any]:
-    candidate, sample = one.candidate, one.candidate.sample
+def _candidate(trial: Trial, said: Sequence[Judgement], *, is_chosen: bool) -> dict[str, Any]:
+    measures = trial.measures
     return {
-        "pair": candidate.pair.name,
-        "is_base": candidate.is_base,
+        "pair": trial.arm,
+        "is_base": trial.role == "base",
         "chosen": is_chosen,
-        "messages": [] if sample == _CLEARED else _messages(sample),
-        "failure": str(candidate.failure or ""),
-        "score": _score(one.score),
-        "pi_dual": one.pi_dual,
-        "pi_llm": None if one.verdict is None else one.verdict.value,
-        "pi": one.pi,
-        "verdict": _verdict(one.verdict),
-        "models": dict(candidate.models),
-        "prompts": list(candidate.prompts),
-        "cost_usd": candidate.cost_usd,
+        "messages": [] if trial.sample == _CLEARED else _messages(trial.sample),
+        "failure": str(trial.failure or ""),
+        "score": _score(trial) if "ifd_small" in measures else None,
+        "pi_dual": measures.get("pi_dual"),
+        "pi_llm": measures.get("pi_llm"),
+        "pi": measures.get("pi"),
+        "verdict": _verdict(measures.get("pi_llm"), said) if said or "pi_llm" in measures else None,
+        "models": dict(trial.models),
+        "prompts": list(trial.prompts),
+        "cost_usd": trial.cost_usd,
     }
 
 
-def _score(score: Score | None) -> dict[str, Any] | None:
-    return None if score is None else {**score.to_dict(), "gap": score.gap}
+def _score(trial: Trial) -> dict[str, Any]:
+    measures, notes = trial.measures, trial.notes
+    return {
+        **{name: measures.get(name) for name in ("ifd_small", "ifd_large", "gap")},
+        "response_tokens": measures.get("response_tokens") or 0,
+        "reason": notes.get("unscored", ""),
+        "formula": notes.get("formula", ""),
+    }
 
 
-def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
-    return None if verdict is None else asdict(verdict)
+def _verdict(value: float | None, said: Sequence[Judgement]) -> dict[str, Any]:
+    votes = [
+        {"referee": one.judge, "value": one.value, "agreed": one.agreed, "readable": one.readable}
+        for one in said
+        if one.judge
+    ]
+    return {"value": value, "votes": votes, "failure": "".join(one.reason for one in said if not one.judge)}
 
 
 def _messages(sample: Sample) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 from star_agents import __version__
 from star_agents.config.kept import config_in_sections
 from star_agents.observe.status import plain
-from star_agents.records import PAIRS
+from star_agents.records import PAIRS, STAR
 from star_agents.storage.exams import referee_facts
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
@@ -45,17 +45,20 @@ def weights(state: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def tally(result: Result, pairs: dict[str, PairTally]) -> None:
-    """Add one finished seed."""
-    for one in result.outcome.candidates:
-        pair = pairs.setdefault(one.candidate.pair.name, PairTally())
+    """Add one finished seed of the recipe that draws pairs."""
+    if result.outcome.recipe != STAR:
+        return
+    chosen = result.outcome.chosen
+    for place, trial in enumerate(result.outcome.trials):
+        pair, pi = pairs.setdefault(trial.arm, PairTally()), trial.measures.get("pi")
         pair.candidates += 1
-        pair.failures += bool(one.candidate.failure)
-        pair.wins += one is result.outcome.winner
-        pair.cost_usd += one.candidate.cost_usd or 0.0
-        pair.unknown_cost += one.candidate.cost_usd is None
-        if one.pi is not None:
+        pair.failures += bool(trial.failure)
+        pair.wins += place in chosen
+        pair.cost_usd += trial.cost_usd or 0.0
+        pair.unknown_cost += trial.cost_usd is None
+        if pi is not None:
             pair.known_pi += 1
-            pair.sum_pi += one.pi
+            pair.sum_pi += pi
 
 
 def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities: Probabilities) -> dict[str, Any]:

@@ -58,6 +58,71 @@ def _read_version_9(connection: sqlite3.Connection) -> Iterator[Decided]:
     return _read_candidates(connection, "SELECT seq, probabilities FROM curve WHERE pool = 'star.pairs'")
 
 
+def _read_version_11(connection: sqlite3.Connection) -> Iterator[Decided]:
+    """Trials, judgements and rows, as of every recipe."""
+    curve = "SELECT seq, probabilities FROM curve WHERE pool = 'star.pairs'"
+    after = {seq: json.loads(text) for seq, text in connection.execute(curve)}
+    outcomes = connection.execute("SELECT seq, seed_id, kind, reason, arm, payload FROM outcomes ORDER BY seq")
+    for seq, seed_id, kind, reason, winner, payload in outcomes.fetchall():
+        ask = "SELECT payload FROM {} WHERE seq = ? ORDER BY ord"
+        trials, judgements, rows = (
+            [json.loads(text) for (text,) in connection.execute(ask.format(part), (seq,))]
+            for part in ("trials", "judgements", "rows")
+        )
+        said = [[one for one in judgements if one["left"] == place] for place in range(len(trials))]
+        measured = [one["measures"] for one in trials]
+        (chosen,) = [place for row in rows for place in row["from_trials"]] or [None]
+        draws, calls = _asked(connection, seed_id)
+        yield {
+            "seed": seed_id,
+            "status": kind,
+            "reason": reason,
+            "winner": winner,
+            "draws": draws,
+            "trials": [[one["arm"], one["role"] == "base", _words(one["failure"])] for one in trials],
+            "texts": [digest(one["sample"]) for one in trials],
+            "judgements": [_verdict(*one) for one in zip(measured, said, strict=True)],
+            "calls": calls,
+            "measures": [_score(one["measures"], one["notes"]) for one in trials],
+            "worth": [
+                *([one.get("pi_dual"), one.get("pi")] for one in measured),
+                None if chosen is None else measured[chosen].get("pi"),
+            ],
+            "rewards": [[one["arm"], one["value"]] for one in json.loads(payload)["earned"]],
+            "probabilities": after.get(seq),
+        }
+
+
+def _asked(connection: sqlite3.Connection, seed_id: str) -> tuple[list[Any], list[Any]]:
+    """Draws and calls of a seed."""
+    steps = connection.execute(
+        "SELECT payload FROM steps WHERE seed_id = ? AND step GLOB 'draw*' ORDER BY rowid", (seed_id,)
+    )
+    draws = [json.loads(text) for (text,) in steps]
+    calls = connection.execute(
+        "SELECT agent, sends, prompt_tokens, completion_tokens FROM calls WHERE seed_id = ?", (seed_id,)
+    )
+    return [[draw["base"], draw["sampled"], draw["from_memory"]] for draw in draws], sorted(map(list, calls))
+
+
+def _words(failure: Mapping[str, str] | None) -> str:
+    return "" if failure is None else f"{failure['kind']}: {failure['detail']}"
+
+
+def _verdict(measures: Mapping[str, Any], said: Sequence[Mapping[str, Any]]) -> Sequence[Any] | None:
+    if "pi_llm" not in measures:
+        return None
+    votes = [[one["judge"], one["value"], one["agreed"], one["readable"]] for one in said if one["judge"]]
+    return [measures["pi_llm"], "".join(one["reason"] for one in said if not one["judge"]), votes]
+
+
+def _score(measures: Mapping[str, Any], notes: Mapping[str, str]) -> Sequence[Any] | None:
+    if "ifd_small" not in measures:
+        return None
+    found = (measures["ifd_small"], measures["ifd_large"], notes["formula"], measures["response_tokens"])
+    return [*found, notes.get("unscored", "")]
+
+
 def _read_candidates(connection: sqlite3.Connection, curve: str) -> Iterator[Decided]:
     """One row per outcome and candidate; the recipe's own words stand in JSON columns."""
     after = {seq: json.loads(text) for seq, text in connection.execute(curve)}
@@ -69,24 +134,18 @@ def _read_candidates(connection: sqlite3.Connection, curve: str) -> Iterator[Dec
                 "SELECT payload, pi_dual, pi FROM candidates WHERE seq = ? ORDER BY ord", (seq,)
             )
         ]
-        steps = connection.execute(
-            "SELECT payload FROM steps WHERE seed_id = ? AND step GLOB 'draw*' ORDER BY rowid", (seed_id,)
-        )
-        draws = [json.loads(text) for (text,) in steps]
-        calls = connection.execute(
-            "SELECT agent, sends, prompt_tokens, completion_tokens FROM calls WHERE seed_id = ?", (seed_id,)
-        )
+        draws, calls = _asked(connection, seed_id)
         written = [one["candidate"] for one, _, _ in candidates]
         yield {
             "seed": seed_id,
             "status": kind,
             "reason": reason,
             "winner": winner,
-            "draws": [[draw["base"], draw["sampled"], draw["from_memory"]] for draw in draws],
+            "draws": draws,
             "trials": [[one["pair"], bool(one["is_base"]), one["failure"]] for one in written],
             "texts": [digest(one["sample"]) for one in written],
             "judgements": [_judgement(one["verdict"]) for one, _, _ in candidates],
-            "calls": sorted(map(list, calls)),
+            "calls": calls,
             "measures": [_measures(one["score"]) for one, _, _ in candidates],
             "worth": [*([pi_dual, candidate_pi] for _, pi_dual, candidate_pi in candidates), pi],
             "rewards": json.loads(payload)["rewards"],
@@ -110,6 +169,6 @@ READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {
     8: _read_version_8,
     9: _read_version_9,
     10: _read_version_9,
-    11: _read_version_9,
+    11: _read_version_11,
 }
 """By schema version (``PRAGMA user_version``)."""

@@ -19,7 +19,8 @@ from star_agents.config.models import AgentConfig, Config
 from star_agents.config.sections import EvolutionConfig, MemoryConfig
 from star_agents.config.star import PairConfig, RefereeConfig, Reward, StarConfig
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
-from star_agents.records import KEEP, AgentPair, Outcome, Seed
+from star_agents.records import KEEP, PAIRS, AgentPair, Seed
+from star_agents.records import Reward as Earned
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Remembered
 from star_agents.scheduling.scheduler import Scheduler
@@ -221,13 +222,12 @@ def _rewards(
 
 def _settle(scheduler: Scheduler, known: Known, line: Line, ended: _Ended, sequence: int) -> None:
     """Learn as the product's line does on a commit: a winner that is no base pair and has π > 0 enters the bank."""
-    seed_id = known.seeds[ended.row].id
     enters = ended.chosen > 0 and ended.pi > line.enters_above
-    outcome = Outcome(seed_id=seed_id, kind="kept" if ended.chosen else "base", rewards=ended.rewards)
+    rewards = [Earned(pool=PAIRS, arm=pair, value=value) for pair, value in ended.rewards]
     remembered = Remembered(
         seq=sequence,
         pair=known.pairs[ended.chosen - 1].name,
         pi=ended.pi,
         embedding=known.embeddings[ended.row],
     )
-    scheduler.learn(scheduler.foresee(outcome), remembered if enters else None)
+    scheduler.learn(scheduler.foresee(rewards), remembered if enters else None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from star_agents.events import CallAnswered, CallFailed, Event, OutcomeCommitted, PairsDrawn, SeedReturned
-from star_agents.records import Assessed, Outcome
+from star_agents.records import Outcome, Trial
 
 
 class OutcomeLine(TypedDict, total=False):
@@ -23,9 +23,9 @@ class OutcomeLine(TypedDict, total=False):
     reason: str
     """Why it was dropped; empty otherwise."""
     pair: str | None
-    """The pair that won; null where the seed was dropped, like the five fields after this one."""
+    """The pair that won, or another arm; null where no trial did."""
     pi: float | None
-    """Eq. 7, or what the selection ranks by."""
+    """Eq. 7, or what the selection ranks by; null where the recipe does not measure it, like the four after it."""
     pi_llm: float | None
     """What the referee said of it (Eq. 6)."""
     gap: float | None
@@ -33,10 +33,11 @@ class OutcomeLine(TypedDict, total=False):
     ifd_small: float | None
     ifd_large: float | None
     candidates: int
+    """Trials."""
     failed: int
-    """Candidates that are not usable."""
+    """Those that are not usable."""
     judged: int
-    """Candidates that a referee looked at."""
+    """Those that a referee looked at."""
     from_memory: int
     """Pairs that the memory bank proposed."""
     seconds: float
@@ -55,7 +56,7 @@ class OutcomeLine(TypedDict, total=False):
     cost_usd: float | None
     """What the seed's calls cost; null where a price is unknown."""
     content: list[Any]
-    """Only with ``--log-content``: pair and messages of every candidate."""
+    """Only with ``--log-content``: arm (`pair`) and messages of every trial."""
 
 
 @dataclass(slots=True)
@@ -114,22 +115,22 @@ def outcome_fields(event: OutcomeCommitted, count: CallCount) -> OutcomeLine:
     """The canonical line of a seed."""
     outcome = event.outcome
     winner = outcome.winner
-    score = winner.score if winner else None
+    measures = winner.measures if winner else {}
     return {
         "seq": event.seq,
         "seed_id": outcome.seed_id,
         "recipe": outcome.recipe,
         "kind": outcome.kind,
         "reason": outcome.reason,
-        "pair": winner.candidate.pair.name if winner else None,
-        "pi": winner.pi if winner else None,
-        "pi_llm": winner.verdict.value if winner and winner.verdict else None,
-        "gap": score.gap if score else None,
-        "ifd_small": score.ifd_small if score else None,
-        "ifd_large": score.ifd_large if score else None,
-        "candidates": len(outcome.candidates),
-        "failed": sum(1 for one in outcome.candidates if one.candidate.failure),
-        "judged": sum(1 for one in outcome.candidates if one.verdict is not None and one.verdict.votes),
+        "pair": winner.arm if winner else None,
+        "pi": measures.get("pi"),
+        "pi_llm": measures.get("pi_llm"),
+        "gap": measures.get("gap"),
+        "ifd_small": measures.get("ifd_small"),
+        "ifd_large": measures.get("ifd_large"),
+        "candidates": len(outcome.trials),
+        "failed": sum(1 for one in outcome.trials if one.failure),
+        "judged": len({one.left for one in outcome.judgements if one.judge}),
         "from_memory": count.from_memory,
         "seconds": event.seconds,
         "calls": count.calls,
@@ -144,10 +145,9 @@ def outcome_fields(event: OutcomeCommitted, count: CallCount) -> OutcomeLine:
 
 
 def content_of(outcome: Outcome) -> list[Any]:
-    """The texts of every candidate."""
+    """The texts of every trial."""
 
-    def texts(one: Assessed) -> dict[str, Any]:
-        messages = [message.to_dict() for message in one.candidate.sample.messages]
-        return {"pair": one.candidate.pair.name, "messages": messages}
+    def texts(one: Trial) -> dict[str, Any]:
+        return {"pair": one.arm, "messages": [message.to_dict() for message in one.sample.messages]}
 
-    return [texts(one) for one in outcome.candidates]
+    return [texts(one) for one in outcome.trials]

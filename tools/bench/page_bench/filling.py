@@ -7,22 +7,12 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from star_agents.config.models import Config
 from star_agents.config.reading import config_digest
-from star_agents.records import (
-    PAIRS,
-    AgentPair,
-    Assessed,
-    Candidate,
-    Outcome,
-    Reply,
-    Sample,
-    Score,
-    Seed,
-    Verdict,
-    Vote,
-)
+from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
+from star_agents.records import PAIRS, AgentPair, Outcome, Reply, Sample, Score, Seed, Verdict, Vote
 from star_agents.storage import journal, ledger
 from star_agents.storage.connection import connect
 from star_agents.storage.migrations import migrate, scripts
@@ -112,16 +102,12 @@ def _assessed(pair: AgentPair, seed: Seed, rng: random.Random) -> Assessed:
 def _outcome(seed: Seed, candidates: list[Assessed], rng: random.Random) -> Outcome:
     """Kept for the most part, base now and then, dropped seldom."""
     die = rng.random()
+    pairs = [one.candidate.pair.name for one in candidates if not one.candidate.is_base]
+    drawn: dict[str, Any] = {"drawn": tuple((PAIRS, pair) for pair in pairs), "recalled": rng.randrange(3)}
     if die < 0.03:
-        return Outcome(seed_id=seed.id, kind="dropped", reason="keep/base: length: cut", candidates=tuple(candidates))
+        return star_outcome(seed.id, "dropped", candidates, reason="keep/base: length: cut", **drawn)
     chosen = 0 if die < 0.3 else 1
-    return Outcome(
-        seed_id=seed.id,
-        kind="kept" if chosen else "base",
-        candidates=tuple(candidates),
-        chosen=chosen,
-        cost_usd=0.0016,
-    )
+    return star_outcome(seed.id, "kept" if chosen else "base", candidates, chosen=chosen, cost_usd=0.0016, **drawn)
 
 
 def _state(weights: Mapping[str, float]) -> dict[str, object]:

@@ -1,0 +1,85 @@
+"""The parts of an outcome that have tables of their own: trials, judgements and rows.
+
+A row whose text is that of a trial is kept without it, and finds it there again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from star_agents.records import Outcome, Row
+from star_agents.storage.sql import execute, queries
+from star_agents.text.plain_data import from_json, to_json, writable
+
+NAMES = ("trials", "judgements", "rows")
+Parts = dict[str, list[dict[str, Any]]]
+"""Plain data of the records, by the name of the part."""
+
+
+def add_parts(connection: sqlite3.Connection, outcome: Outcome, seq: int) -> None:
+    """Write the parts of an outcome that was written as ``seq``."""
+    chosen = frozenset(outcome.chosen)
+    trials = [trial.to_dict() for trial in outcome.trials]
+    _add_all(
+        connection,
+        "add_trial",
+        [
+            {
+                "seq": seq,
+                "ord": place,
+                "arm": writable(trial["arm"]),
+                "role": writable(trial["role"]),
+                "failed": trial["failure"] is not None,
+                "chosen": place in chosen,
+                "cost_usd": trial["cost_usd"],
+                "payload": to_json(trial),
+            }
+            for place, trial in enumerate(trials)
+        ],
+    )
+    _add_all(
+        connection,
+        "add_judgement",
+        [
+            {"seq": seq, "ord": place, "judge": writable(one.judge), "payload": to_json(one.to_dict())}
+            for place, one in enumerate(outcome.judgements)
+        ],
+    )
+    _add_all(
+        connection,
+        "add_row",
+        [{"seq": seq, "ord": place, **_row(one, trials)} for place, one in enumerate(outcome.rows)],
+    )
+
+
+def parts_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> Mapping[int, Parts]:
+    """The parts of some outcomes, as ``Outcome.from_dict`` takes them."""
+    asked = json.dumps(list(seqs))
+    parts: dict[int, Parts] = {seq: {name: [] for name in NAMES} for seq in seqs}
+    for name, query in (("trials", "trials_of"), ("judgements", "judgements_of")):
+        for seq, payload in execute(connection, query, seqs=asked):
+            parts[seq][name].append(from_json(payload))
+    for seq, payload, text_of in execute(connection, "rows_of", seqs=asked):
+        row = from_json(payload)
+        if text_of is not None:
+            row["data"] = {"sample": parts[seq]["trials"][text_of]["sample"]}
+        parts[seq]["rows"].append(row)
+    return parts
+
+
+def _add_all(connection: sqlite3.Connection, query: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.executemany(queries()[query], rows)
+
+
+def _row(row: Row, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The columns of a row."""
+    plain = row.to_dict()
+    same = (place for place in row.from_trials if plain["data"] == {"sample": trials[place]["sample"]})
+    text_of = next(same, None)
+    if text_of is not None:
+        del plain["data"]
+    return {"shape": row.shape, "payload": to_json(plain), "text_of": text_of}
