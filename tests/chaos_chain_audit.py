@@ -152,6 +152,7 @@ def recounted(lives: Sequence[Lived], parents: Mapping[str, str]) -> Recount:
 def _study(found: Recount, one: Lived, parents: Mapping[str, str]) -> list[tuple[str, str, float]]:
     style, depth = (arm for _, arm in one.drawn)
     found.tallies["recipes.trials", _item("study", "")] += chain.ROWS
+    found.tallies["pools.tried", _item(STYLE, style)] += chain.ROWS
     found.measured += chain.words(one.number)
     earned = [(DEPTH, depth, chain.depth_earned(one.number))]
     if one.kind == "dropped":

@@ -1,4 +1,4 @@
-"""Outcomes of Star as releases before schema 11 kept them: for tests that make an older store of a new one."""
+"""Outcomes of Star as releases before schema 12 kept them: for tests that make an older store of a new one."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ CANDIDATES = (
     " chosen INTEGER NOT NULL, payload TEXT NOT NULL, cost_usd REAL, PRIMARY KEY (seq, ord)) STRICT;"
 )
 """The table as of version 2."""
-DOWN_TO_10 = (
+DOWN_TO_11 = (
     "DROP INDEX trials_by_outcome; ALTER TABLE trials DROP COLUMN role; ALTER TABLE trials DROP COLUMN failed;"
     "ALTER TABLE trials DROP COLUMN chosen; ALTER TABLE trials DROP COLUMN cost_usd;"
     "ALTER TABLE rows DROP COLUMN text_of; DROP INDEX outcomes_by_arm;"
     "ALTER TABLE outcomes RENAME COLUMN arm TO pair; ALTER TABLE outcomes ADD COLUMN pi REAL;"
     "CREATE INDEX outcomes_by_pair ON outcomes (pair, kind) WHERE pair IS NOT NULL;"
     "ALTER TABLE memory RENAME COLUMN arm TO pair; ALTER TABLE memory RENAME COLUMN value TO pi;"
-    f"{CANDIDATES} PRAGMA user_version = 10;"
+    f"{CANDIDATES} PRAGMA user_version = 11;"
 )
-"""Makes a store of version 10 of one in which no row stands in for its text."""
+"""Makes a store of version 11 of one in which no row stands in for its text."""
 
 
 def add_outcomes(connection: sqlite3.Connection, rows: Iterable[OutcomeRow]) -> None:

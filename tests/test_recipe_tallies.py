@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import run
-from older_release import DOWN_TO_10
+from older_release import DOWN_TO_11
 from openai_server import OpenAIServer
 from storage_samples import make_seed
 from test_own_recipe import STUDY, documents, respond, written
@@ -156,7 +156,7 @@ def test_a_store_of_version_9_learns_what_recipes_did_from_what_it_kept(data: st
             commit(connection, number, data.draw(outcomes(number)))
         before = tallies.tallies(connection)
         connection.executescript(
-            f"{DOWN_TO_10} DROP TABLE recipes; DROP TABLE measures;"
+            f"{DOWN_TO_11} DROP INDEX waiting_by_recipe; DROP TABLE recipes; DROP TABLE measures;"
             "DELETE FROM tallies WHERE name GLOB 'recipes.*' OR name GLOB 'pools.*';"
             "PRAGMA user_version = 9;"
         )

@@ -1,4 +1,4 @@
-"""Candidates of releases before schema 11 as trials, judgements and rewards: functions of migration 0011.
+"""Candidates of releases before schema 12 as trials, judgements and rewards: functions of migration 0012.
 
 They work on plain data alone, as those releases wrote it, and keep every bit of a float; what the records of today look
 like may change without them.

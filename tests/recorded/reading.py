@@ -58,7 +58,7 @@ def _read_version_9(connection: sqlite3.Connection) -> Iterator[Decided]:
     return _read_candidates(connection, "SELECT seq, probabilities FROM curve WHERE pool = 'star.pairs'")
 
 
-def _read_version_11(connection: sqlite3.Connection) -> Iterator[Decided]:
+def _read_version_12(connection: sqlite3.Connection) -> Iterator[Decided]:
     """Trials, judgements and rows, as of every recipe."""
     curve = "SELECT seq, probabilities FROM curve WHERE pool = 'star.pairs'"
     after = {seq: json.loads(text) for seq, text in connection.execute(curve)}
@@ -169,6 +169,7 @@ READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {
     8: _read_version_8,
     9: _read_version_9,
     10: _read_version_9,
-    11: _read_version_11,
+    11: _read_version_9,
+    12: _read_version_12,
 }
 """By schema version (``PRAGMA user_version``)."""
