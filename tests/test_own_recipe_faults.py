@@ -14,7 +14,7 @@ from lines import read_jsonl, run
 from openai_server import Answer, Body, OpenAIServer
 
 from star_agents.engine.configuration import read_config
-from star_agents.errors import ConfigError, RecipeError
+from star_agents.errors import ConfigError
 from star_agents.records import Document, Seed
 
 STARS_OWN = "star: {selection: random, base_pairs: [{instruction: keep, response: seed}]}\nmemory: 'off'\n"
@@ -269,12 +269,13 @@ def test_a_declaration_of_what_there_is_not_is_told_with_its_line(tmp_path: Path
         read_config(tmp_path / "agents.yaml")
 
 
-async def test_arms_that_cannot_be_made_are_told_before_anything_is_worked(tmp_path: Path) -> None:
+def test_arms_that_cannot_be_made_are_told_before_anything_is_worked(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(HEAD.replace('["plain", "formal"]', "lambda settings, agents: settings.styles"))
     agent = '{model: openai/m, api_base: "http://127.0.0.1:1/v1", api_key: os.environ/LINE_TEST_KEY}'
     (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\n")
-    with pytest.raises(RecipeError, match="recipe mine: the arms of pool 'style' cannot be made: AttributeError"):
-        await run(read_config(tmp_path / "agents.yaml"), [Seed.of(Document(text="good"))], tmp_path / "out")
+    told = r"agents.yaml:2: recipe: recipe mine: the arms of pool 'style' cannot be made: AttributeError"
+    with pytest.raises(ConfigError, match=told):
+        read_config(tmp_path / "agents.yaml")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from star_agents.config.prompt_files import read_prompts
 from star_agents.config.recipes import FindRecipes, config_model, only_star
 from star_agents.config.references import mistakes_in
 from star_agents.config.suggestions import did_you_mean
+from star_agents.config.validator_faults import FIX, Told, fault_of, unkept
 from star_agents.config.yaml_core import Plain, YamlError, compose, is_plain, plain_data, repeated_keys
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem, RecipeError
 from star_agents.text.content_hash import digest
@@ -136,17 +137,34 @@ def checked(
     if twice := list(in_both_places(data)):
         raise ConfigError([_stands_twice(places, move) for move in twice])
     model, sections = _with_recipes(places, in_sections(data), find, beside)
+    config = _validated(model, sections, places)
+    if problems := mistakes_in(config, places, environ):
+        raise ConfigError(problems)
+    for move in moved(data):
+        note(_old_place(places, move))
+    return config
+
+
+def _validated(model: type[Config], sections: Plain, places: Places) -> Config:
+    """The config, by whatever the validators of recipes' settings say. Raises ConfigError, also for faults in these."""
     try:
         config = model.model_validate_json(json.dumps(sections))
     except ValidationError as error:
         found = error.errors(include_url=False)
         told = [_problem(detail, places, model) for detail in found[:MAX_PROBLEMS]]
         raise ConfigError(told, untold=len(found) - len(told)) from None
-    if problems := mistakes_in(config, places, environ):
-        raise ConfigError(problems)
-    for move in moved(data):
-        note(_old_place(places, move))
+    except (Exception, SystemExit) as error:
+        if (fault := fault_of(error, model, sections)) is None:
+            raise
+        raise ConfigError([_of_validator(fault, places)]) from None
+    if (fault := unkept(config)) is not None:
+        raise ConfigError([_of_validator(fault, places)])
     return config
+
+
+def _of_validator(fault: Told, places: Places) -> Problem:
+    location, message = fault
+    return places.problem(location, redactor.text(message), FIX)
 
 
 def _stands_twice(places: Places, move: Move) -> Problem:

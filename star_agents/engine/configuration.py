@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from star_agents.config import plain_values, reading
+from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.config.recipes import Declared, FindRecipes
+from star_agents.errors import ConfigError, Problem, RecipeError
 from star_agents.recipes.registry import absolute, find_chain
 
 
 def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: reading.Note = reading.unsaid) -> Config:
     """As ``config.reading.read_config``; the files of recipes are looked for beside the config file."""
 
-    return reading.read_config(path, environ, find=_finder(path.parent), note=note)
+    config = reading.read_config(path, environ, find=_finder(path.parent), note=note)
+    with lines_from(path):
+        _check_arms(config, path.name)
+    return config
 
 
 def check_config(
@@ -26,7 +31,18 @@ def check_config(
     note: reading.Note = reading.unsaid,
 ) -> Config:
     """As ``config.plain_values.check_config``; the files of recipes are looked for in the working folder."""
-    return plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)
+    config = plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)
+    _check_arms(config, where)
+    return config
+
+
+def _check_arms(config: Config, where: str) -> None:
+    """Raise ConfigError where the arms of a pool cannot be made under these settings: it is the recipe's own code."""
+    for one in find_chain(config.recipe):
+        try:
+            one.arms(one.settings_from(config), tuple(config.agents))
+        except RecipeError as error:
+            raise ConfigError([Problem(where=where, field="recipe", message=str(error))]) from None
 
 
 def _finder(folder: Path) -> FindRecipes:

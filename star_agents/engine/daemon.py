@@ -33,7 +33,7 @@ from star_agents.engine.insights import Insights
 from star_agents.engine.upkeep import keep_up
 from star_agents.engine.web_backend import Desk, Standing
 from star_agents.engine.wiring import open_engine, refuse_early
-from star_agents.errors import ConfigError, Problem, StarAgentsError, StoreGone, leaves
+from star_agents.errors import ConfigError, Problem, RecipeError, StarAgentsError, StoreGone, leaves
 from star_agents.events import ConfigMended, ConfigNoted, ConfigRejected, Event, StateChanged
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import LogFeed, log_event
@@ -222,6 +222,10 @@ class Daemon:
                 self._line.bus.publish(ConfigMended(revision=self._line.revision))
         except ConfigError as error:
             self._refuse(with_lines(error, self._config_path))
+        except RecipeError as error:
+            # Its arms cannot be made under these settings, or its templates do not fit: nothing has changed yet.
+            problem = Problem(where=self._config_path.name, field="recipe", message=str(error))
+            self._refuse(with_lines(ConfigError([problem]), self._config_path))
         except StarAgentsError:
             raise  # The store is lost.
         except Exception as error:
