@@ -23,6 +23,8 @@ from openai_server import Body, Move, OpenAIServer, brain
 
 CELLS_PER_LIFE = 100
 IN_AN_EDIT = "in an edit"
+SECRETS = ("key", "password", "query", "gate", "door", "new password")
+"""Gate and door are headers: any parameter may be called as the one is, and only a header as the other."""
 _ALPHABETS = (
     string.ascii_letters + string.digits,
     string.ascii_letters + string.digits + "+/=",
@@ -70,7 +72,7 @@ def give_away(folder: Path, *, rounds: int, seed: int) -> CanaryReport:
 
 async def _one_life(folder: Path, count: int, draw: random.Random, report: CanaryReport) -> None:
     folder.mkdir(parents=True)
-    secrets = {name: _secret(draw) for name in ("key", "password", "query", "gate", "new password")}
+    secrets = {name: _secret(draw) for name in SECRETS}
     cells = [_cell(secrets, draw) for _ in range(count)]
     by_model = {f"c{number}": cell for number, cell in enumerate(cells) if cell.place != IN_AN_EDIT}
 
@@ -114,7 +116,7 @@ def _config(url: str, models: Sequence[str], secrets: Mapping[str, str], passwor
     shape = {"api_base": url, "api_key": "os.environ/CANARY_KEY", "retries": 0, "give_up_after_s": 1, "timeout_s": 60}
     quoted = {name: urllib.parse.quote(value, safe="") for name, value in {**secrets, "password": password}.items()}
     away = url.replace("://", f"://someone:{quoted['password']}@")
-    headers = {"extra_headers": {"X-Gate-Token": secrets["gate"]}}
+    headers = {"extra_headers": {"X-Gate-Token": secrets["gate"], "X-DoorToken": secrets["door"]}}
     names = ["good", *models, "away", "headed", "queried"]
     agents = {name: {"model": f"openai/{name}", **shape} for name in names}
     agents["away"] = {"model": "openai/away", **shape, "api_base": away}

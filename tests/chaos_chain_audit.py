@@ -97,9 +97,10 @@ def chain_problems(connection: sqlite3.Connection) -> list[str]:
     """How the store differs from what its outcomes say; ``connection`` is in a transaction."""
     lives = list(_lives(connection))
     parents = dict(connection.execute("SELECT content ->> 'instruction', parent FROM seeds WHERE parent != ''"))
+    if wrong := list(_outcome_problems(connection, lives)):
+        return wrong  # What follows from such outcomes is not to be said.
     recount = recounted(lives, parents)
     return [
-        *_outcome_problems(connection, lives),
         *_children_problems(connection, recount, parents),
         *_due_problems(connection, recount),
         *_tally_problems(connection, recount),

@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
-patches, safeguards = (import_module(f"chaos_mutants.{name}") for name in ("patches", "safeguards"))
-EVERY = (*patches.MUTANTS, *safeguards.TESTED_MUTANTS)
+catalogue = import_module("chaos_mutants.catalogue")
+EVERY = (*catalogue.BY_LOOPS, *catalogue.BY_TESTS)
 
 
 @pytest.mark.parametrize("mutant", EVERY, ids=lambda mutant: mutant.name)
@@ -23,7 +23,7 @@ def test_a_mutant_changes_text_that_stands_there_once_into_another(mutant: Any) 
         assert edit.text != edit.replacement
 
 
-@pytest.mark.parametrize("mutant", safeguards.TESTED_MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", catalogue.BY_TESTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_names_a_test_that_there_is(mutant: Any) -> None:
     file, _, name = mutant.test.partition("::")
     assert re.search(rf"^(?:async )?def {name}\(", (ROOT / "tests" / file).read_text("utf-8"), re.MULTILINE)

@@ -162,7 +162,7 @@ MUTANTS = (
         ],
         loop="canary",
         rounds=60,
-        sign="of (key|password|query|gate): ",
+        sign="of (key|password|query|gate|door): ",
     ),
     Mutant(
         name="canary-headers",
@@ -176,7 +176,7 @@ MUTANTS = (
         ],
         loop="canary",
         rounds=60,
-        sign="of gate: ",
+        sign="of door: ",
     ),
     Mutant(
         name="synchronous-full",

@@ -12,9 +12,9 @@ from itertools import chain
 from pathlib import Path
 
 from chaos_mutants import testing
+from chaos_mutants.catalogue import BY_LOOPS, BY_TESTS
 from chaos_mutants.edits import ROOT, Edit, apply
-from chaos_mutants.patches import MUTANTS, Mutant
-from chaos_mutants.safeguards import TESTED_MUTANTS
+from chaos_mutants.patches import Mutant
 
 COPIED = ("star_agents", "tests", "tools/chaos_lib", "tools/chaos_mutants")
 _VIOLATION = re.compile(r"^  violation: (.*)$", re.MULTILINE)
@@ -26,9 +26,9 @@ def try_all(names: Sequence[str]) -> bool:
     Raises:
         ValueError: for a name that no mutant has, or an edit whose text is not there any more.
     """
-    if unknown := set(names) - {mutant.name for mutant in (*MUTANTS, *TESTED_MUTANTS)}:
+    if unknown := set(names) - {mutant.name for mutant in (*BY_LOOPS, *BY_TESTS)}:
         raise ValueError(f"there is no mutant {', '.join(sorted(unknown))}")
-    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    chosen = [mutant for mutant in BY_LOOPS if not names or mutant.name in names]
     # What a loop finds in a mutant proves something only where it finds nothing in the package as it is.
     controls = dict.fromkeys((mutant.loop, max(m.rounds for m in chosen if m.loop == mutant.loop)) for mutant in chosen)
     sound = [_hold(loop, rounds) for loop, rounds in controls]
@@ -37,7 +37,7 @@ def try_all(names: Sequence[str]) -> bool:
 
 
 def _try_by_tests(names: Sequence[str]) -> list[bool]:
-    chosen = [mutant for mutant in TESTED_MUTANTS if not names or mutant.name in names]
+    chosen = [mutant for mutant in BY_TESTS if not names or mutant.name in names]
     results = []
     for is_well, sentence in chain([testing.hold(chosen)] if chosen else [], map(testing.is_caught, chosen)):
         _say(sentence)
