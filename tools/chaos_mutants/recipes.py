@@ -14,15 +14,10 @@ _CALLS, _SQL = "star_agents/bench/paid_calls.py", "star_agents/storage/queries.s
 _UPGRADE, _GATHERING = "star_agents/storage/upgrading.py", "star_agents/bench/gathering.py"
 
 _COMMIT = "        return await self._writer.run(commit)\n"
-_PARTS = """\
-    for query, key, records in _parts(outcome):
-        for order, record in enumerate(records):
-            columns = {key: writable(getattr(record, key)), "payload": to_json(record.to_dict())}
-            execute(connection, query, seq=seq, ord=order, **columns)
-"""
+_PARTS = "    add_parts(connection, outcome, seq)\n"
 _CHILDREN = "    is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}\n"
 _TALLIES = (
-    "    recipe_tallies.add_outcome(connection, outcome, completed=completed, new_children=sum(is_new.values()))\n"
+    "    tallies.add_outcome(connection, outcome, completed=completed, new_children=sum(is_new.values()), at=at)\n"
 )
 _POOLS = "        _save_pool(connection, pool, state, revision)\n        curve.add_outcome_point"
 _LATER = "LATER: list[Callable[[sqlite3.Connection], object]] = []\n\n\ndef set_fact("
@@ -72,9 +67,7 @@ RECIPE_MUTANTS = (
         "rows-with-their-outcome",
         "rows",
         _PARTS,
-        "    def parts(connection: sqlite3.Connection) -> None:\n"
-        + "".join(f"    {line}\n" for line in _PARTS.splitlines())
-        + "\n    LATER.append(parts)\n",
+        "    LATER.append(lambda connection: add_parts(connection, outcome, seq))\n",
         "^outcome [0-9]+ of .* is .*, and not ",
     ),
     _apart(
@@ -89,9 +82,8 @@ RECIPE_MUTANTS = (
         "tallies-with-their-outcome",
         "tallies",
         _TALLIES,
-        "    new_children = sum(is_new.values())\n"
-        "    LATER.append(lambda connection: recipe_tallies.add_outcome(\n"
-        "        connection, outcome, completed=completed, new_children=new_children))\n",
+        "    LATER.append(lambda connection: tallies.add_outcome(\n"
+        "        connection, outcome, completed=completed, new_children=sum(is_new.values()), at=at))\n",
         "^[0-9]+ tallies differ",
     ),
     _apart(
@@ -132,8 +124,8 @@ RECIPE_MUTANTS = (
         edits=[
             Edit(
                 _LEDGER,
-                "completed=completed, new_children=sum(is_new.values()))\n",
-                "completed=completed, new_children=len(is_new))\n",
+                "completed=completed, new_children=sum(is_new.values()), at=at)\n",
+                "completed=completed, new_children=len(is_new), at=at)\n",
             )
         ],
         loop="chain-store",
@@ -146,7 +138,7 @@ RECIPE_MUTANTS = (
         edits=[
             Edit(
                 _BENCH,
-                'recorded = await store.record_step(self.seed.id, f"once:{step}", {"value": decide()})',
+                'recorded = await store.record_step(self.seed.id, step, {"value": redactor.known_in(decide())})',
                 'recorded = {"value": decide()}',
             )
         ],
@@ -208,7 +200,7 @@ RECIPE_TESTED_MUTANTS = (
         "two prompts under one step are a fault of the recipe",
         "test_own_recipe.py::test_two_prompts_under_one_step_are_a_fault_of_the_recipe",
         _BENCH,
-        "if self._asked.setdefault(step, asked) != asked:",
+        "if self._asked.setdefault(call, asked) != asked:",
         "if False:",
     ),
     _tested(
@@ -264,8 +256,8 @@ RECIPE_TESTED_MUTANTS = (
         "an outcome is no longer than a store can hold",
         _OUTCOME,
         _RULES,
-        "    if characters > MOST_CHARACTERS:\n",
-        "    if characters < 0:\n",
+        "    if (characters := sum(map(len, written))) > MOST_CHARACTERS:\n",
+        "    if (characters := sum(map(len, written))) < 0:\n",
     ),
     _tested(
         "arms-that-there-are",
