@@ -20,6 +20,7 @@ from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.bench.gathering import gather
 from star_agents.bench.judging import hear_judges
 from star_agents.bench.paid_calls import PaidCalls
+from star_agents.bench.seed_time import SeedTime
 from star_agents.bench.stage import Stage
 from star_agents.bench.steps import draw_step, own_step
 from star_agents.bench.tries import SeedTries
@@ -99,7 +100,10 @@ class Bench:
         self._is_last_try = is_last_try
         self._rooms = rooms
         self._began = rooms.clock()
-        self._calls = PaidCalls(seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock)
+        self.time = SeedTime(rooms.config.failure_limits.seed_timeout_s)
+        """What it may take of its own."""
+        call = self.time.stands_still
+        self._calls = PaidCalls(seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock, while_sending=call)
         self.tries = SeedTries()
         """Notes of what was asked for the seed, and what of it failed."""
         embedder = rooms.config.embedder
@@ -244,7 +248,8 @@ class Bench:
         """IFD of each sample with both models."""
         if self._rooms.scorer is None:
             raise RecipeError(f'recipe {self.stage.recipe.name} measures, and does not declare needs=["scorer"]')
-        scores = await self._rooms.scorer.score(samples)
+        with self.time.stands_still():
+            scores = await self._rooms.scorer.score(samples)
         for sample, score in zip(samples, scores, strict=True):
             if score.reason:
                 self.tries.refused(sample, score.reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -55,6 +55,7 @@ class PaidCalls:
         bus: Hears of answers and failures.
         clock: Monotonic seconds.
         is_over: Whether nothing further may be sent, since the work ends; what is in flight goes on.
+        while_sending: Entered while a request waits to be sent, or is in flight.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class PaidCalls:
         clock: Callable[[], float],
         *,
         is_over: Callable[[], bool] = lambda: False,
+        while_sending: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._is_over = is_over
+        self._while_sending = while_sending
         self._seed_id = seed_id
         self._revision = revision
         self._store = store
@@ -153,7 +156,8 @@ class PaidCalls:
         async with self._asking[intents[0].key]:
             replies = await self._find(intents)
             while missing := [intent for intent in intents if intent.key not in replies]:
-                replies |= await self._send(missing, admit, read)
+                with self._while_sending():
+                    replies |= await self._send(missing, admit, read)
         self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
         return [replies[intent.key] for intent in intents]
 

@@ -109,6 +109,10 @@ class FailureLimitsConfig(Section):
     """Likewise for samples that the scorer refuses."""
     embedder: float | None = Field(default=None, ge=0, le=1)
     """Likewise for instructions without a vector; the memory bank knows nothing of such a seed."""
+    seed_timeout_s: float = Field(default=3600.0, gt=0, le=LONGEST_S)
+    """Seconds of its own that a recipe may take for one seed; then the seed is dropped, as for a fault in its code. The
+    time stands still while a call is in flight or waits to be sent, be it for agents that are down or for rate limits,
+    and while the scorer is at work."""
 
 
 class ServerConfig(Section):

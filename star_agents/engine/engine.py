@@ -35,7 +35,7 @@ from star_agents.engine.recipe_faults import misdirected
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
-from star_agents.engine.stages import declarations_of, faulted, stages_of, why_not_taken, worked
+from star_agents.engine.stages import declarations_of, faulted, stage_for, stages_of, why_not_taken, worked
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import (
     ConfigApplied,
@@ -220,9 +220,7 @@ class Engine:
         """Bring a seed to its outcome, or put it back where nothing can be decided now."""
         is_alone = self._ends_when_empty and self.queue.in_hand == 1
         is_last_try = self._returned.is_at_fault(seed.id, is_alone=is_alone)
-        first = next(iter(self.stages.values()))
-        stage = self.stages.get(seed.recipe) if seed.recipe else first
-        if stage is None or (not seed.recipe and why_not_taken(stage, seed)):
+        if (stage := stage_for(seed, self.stages)) is None:
             return await self._return(seed)  # Leased before an edit, and to wait until another brings its recipe back.
         bench = PairBench(seed, stage, self.rooms(), is_last_try=is_last_try)
         if why := why_not_taken(stage, seed):

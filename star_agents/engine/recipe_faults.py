@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from star_agents.errors import leaves
 from star_agents.recipes.protocol import Recipe
 from star_agents.records.failures import one_line, without_numbers
 from star_agents.text.redaction import redactor
+
+OVERRUN = "it took longer than failure_limits.seed_timeout_s"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +44,13 @@ def breach_in(recipe: Recipe[Any], error: Exception) -> Fault:
     said = message.removeprefix(f"recipe {recipe.name}").lstrip(": ")
     sentence = message if recipe.is_built_in else f"{message} ({place})"
     return Fault(sentence=sentence, reason=f"{place}: {without_numbers(said)}", said=one_line(said))
+
+
+def overrun_in(recipe: Recipe[Any], limit_s: float, stood_at: Sequence[BaseException]) -> Fault:
+    """A recipe that took too long; ``stood_at`` holds what ended it, as far as that came through its code."""
+    place = next(filter(None, (_line_of(recipe, error) for error in stood_at)), "") or _head_of(recipe)
+    told = f"it took longer than {limit_s:g} s of its own for this seed (failure_limits.seed_timeout_s) and was ended"
+    return Fault(sentence=f"recipe {recipe.name} failed: {place}: {told}", reason=f"{place}: {OVERRUN}", said=told)
 
 
 def misdirected(why: str) -> Fault:

@@ -9,13 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from star_agents.agents.prompts import overrides_of
-from star_agents.bench.cancellation import raise_if_cancelled
+from star_agents.bench.cancellation import is_being_cancelled, raise_if_cancelled
 from star_agents.bench.pairs import PairBench
 from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.engine.outcome_rules import check_outcome, check_rewards
-from star_agents.engine.recipe_faults import Fault, breach_in, fault_in
+from star_agents.engine.recipe_faults import Fault, breach_in, fault_in, overrun_in
 from star_agents.errors import RecipeError, ReplyUnreadable, first_of_ours
 from star_agents.limits.numbers import MOST_MEASURED
 from star_agents.recipes.protocol import Recipe
@@ -65,6 +67,15 @@ def why_not_taken(stage: Stage, seed: Seed) -> str:
     if seed.kind in takes or (seed.kind == "sample" and "instruction" in takes):
         return ""
     return f"recipe {stage.recipe.name} takes {' or '.join(sorted(takes))}, and this is a {seed.kind}"
+
+
+def stage_for(seed: Seed, stages: Mapping[str, Stage]) -> Stage | None:
+    """Who works a seed: the recipe that it was made for, or else the first one; ``None`` where it has to wait for one
+    that is not in the chain."""
+    if seed.recipe:
+        return stages.get(seed.recipe)
+    first = next(iter(stages.values()))
+    return None if why_not_taken(first, seed) else first
 
 
 def declarations_of(stages: Mapping[str, Stage]) -> list[Declaration]:
@@ -140,8 +151,26 @@ async def worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[st
     """The outcome that a seed's recipe gives, held to what it declares.
 
     A fault of a recipe of somebody's own, whatever it raises, is told as one: the seed is dropped, and may be queued
-    again once mended. What is wrong with agents, budget, store or scorer goes on, also out of a group of tasks.
+    again once mended. So is whoever takes longer than `failure_limits.seed_timeout_s`. What is wrong with agents,
+    budget, store or scorer goes on, also out of a group of tasks.
     """
+    stood_at: list[BaseException] = []
+    scope = anyio.CancelScope()
+    try:
+        with bench.time.limits(scope):
+            try:
+                return await _worked(seed, bench, pools)
+            except BaseException as error:
+                stood_at.append(error)
+                raise
+    except BaseException as error:
+        # What a recipe raises while it is being ended is no more than that.
+        if not scope.cancel_called or is_being_cancelled() or first_of_ours(error) is not None:
+            raise
+    return faulted(seed, bench, overrun_in(bench.stage.recipe, bench.time.limit_s, stood_at))
+
+
+async def _worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[str]]) -> Outcome:
     recipe = bench.stage.recipe
     if not recipe.is_built_in:
         bench.tries.worked("recipe", recipe.name, seed.id)

@@ -1,0 +1,54 @@
+"""How long a recipe may take for one seed: its own time, which stands still while a call is sent or waits.
+
+A recipe that awaits what never comes would keep its seed, and a place among those that are worked, for good. A call
+has limits of its own, and what it waits for may last: agents that are down, rate limits, a queue, the scorer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+
+class SeedTime:
+    """The time of one seed.
+
+    Args:
+        limit_s: Seconds after which its recipe is ended.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._left_s = limit_s
+        self._under_way = 0
+        self._scope: anyio.CancelScope | None = None
+
+    @contextmanager
+    def limits(self, scope: anyio.CancelScope) -> Iterator[None]:
+        """Cancel what goes on in ``scope``, which is entered here, once its own time is over."""
+        self._scope = scope
+        with scope:
+            self._go_on()
+            yield
+        self._scope = None
+
+    @contextmanager
+    def stands_still(self) -> Iterator[None]:
+        """Count none of the time in here, however many are at once."""
+        self._under_way += 1
+        if self._under_way == 1 and self._scope is not None:
+            self._left_s = self._scope.deadline - anyio.current_time()
+            self._scope.deadline = math.inf
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        if self._scope is not None:
+            self._scope.deadline = anyio.current_time() + self._left_s
