@@ -49,6 +49,11 @@ class Letters:
             self._obey(text)
         return np.array([[len(text) / 3, -1e-30] for text in texts], dtype=np.float32)
 
+    def rewards(self, samples: Sequence[Sample]) -> list[float | str]:
+        for sample in samples:
+            self._obey(sample.instruction)
+        return [len(sample.response or "") / 3 if sample.response else "no response" for sample in samples]
+
     def facts(self) -> ScorerFacts:
         return self._facts
 
@@ -97,6 +102,9 @@ class StopsHalfway:
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return self._model.embed(texts)
+
+    def rewards(self, samples: Sequence[Sample]) -> Sequence[float | str]:
+        return self._model.rewards(samples)
 
     def facts(self) -> ScorerFacts:
         return self._model.facts()

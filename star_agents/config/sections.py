@@ -18,6 +18,9 @@ class ScoringConfig(Section):
     """The target to be trained: Hugging Face name or local path."""
     large: str = "offline/large"
     """The stronger model: Hugging Face name or local path."""
+    reward: str | None = None
+    """A reward model: Hugging Face name or local path of a sequence classifier with one output and a chat template,
+    for recipes that measure by it. It is loaded where it is named."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -17,7 +17,7 @@ import anyio
 
 from star_agents.errors import ScorerError
 
-Work = Literal["score", "embed"]
+Work = Literal["score", "embed", "reward"]
 Item = dict[str, Any] | str
 CHARACTERS = 4
 """Per token, about: what is needed here is the order of magnitude."""

@@ -58,10 +58,11 @@ class ChatTemplate:
         """Whether the tokenizer has a template."""
         return bool(self._tokenizer.chat_template)
 
-    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """The conversation up to where the assistant answers. A template may raise what it likes."""
+    def render(self, messages: Sequence[Mapping[str, Any]], *, is_answered: bool = False) -> str:
+        """The conversation up to where the assistant answers, or with its answer, which is the last message then. A
+        template may raise what it likes."""
         text: str = self._tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True, **self._options
+            list(messages), tokenize=False, add_generation_prompt=not is_answered, **self._options
         )
         return text
 

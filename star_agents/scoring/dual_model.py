@@ -21,6 +21,7 @@ from star_agents.scoring.facts import ScorerFacts, Usage
 from star_agents.scoring.ifd import ifd
 from star_agents.scoring.model import CausalModel
 from star_agents.scoring.probe import Probe, probe
+from star_agents.scoring.reward import RewardModel
 
 Role = Literal["small", "large"]
 PART = 1 << 18
@@ -50,6 +51,7 @@ class DualModel:
         large: CausalModel | None = None,
         embedder: Embedder | None = None,
         embedder_name: str | None = None,
+        reward: RewardModel | None = None,
     ) -> None:
         self._mode: ScoreMode = mode
         roles: tuple[tuple[Role, CausalModel | None], ...] = (("small", small), ("large", large))
@@ -60,6 +62,7 @@ class DualModel:
         self._same_tokenizer = same_tokenizer(small.tokenizer, large.tokenizer) if small and large else None
         self._embedder = embedder
         self._embedder_name = embedder_name
+        self._reward = reward
 
     @classmethod
     def load(
@@ -69,6 +72,7 @@ class DualModel:
         small: bool = True,
         large: bool = True,
         embedder: str | None = None,
+        reward: bool = False,
         resolve: Callable[[str], str] = by_name,
         worker: int = 0,
     ) -> DualModel:
@@ -91,6 +95,11 @@ class DualModel:
             chosen = small_model
         elif embedder is not None:
             chosen = SentenceEmbedder.load(_sentence_transformers_name(embedder), config)
+        reward_model = None
+        if reward:
+            if config.reward is None:
+                raise ScorerError("a reward model is asked for and none is named: set scoring.reward")
+            reward_model = RewardModel.load(config.reward, resolve(config.reward), config)
         return cls(
             mode=config.mode,
             max_length=config.max_length,
@@ -98,6 +107,7 @@ class DualModel:
             large=large_model,
             embedder=chosen,
             embedder_name=embedder,
+            reward=reward_model,
         )
 
     def score(self, samples: Sequence[Sample]) -> list[Score]:
@@ -135,18 +145,26 @@ class DualModel:
             )
         return self._embedder.embed(texts)
 
+    def rewards(self, samples: Sequence[Sample]) -> list[float | Reason]:
+        """The reward of each sample's response, in order, or why there is none; ScorerError without the model."""
+        if self._reward is None:
+            raise ScorerError("this scorer was loaded without a reward model: set scoring.reward")
+        return self._reward.rewards(samples)
+
     def usage(self) -> Usage:
         """Tokens and rows so far; memory as far as it is the GPU's."""
         models = [*self._models.values()]
         if isinstance(self._embedder, CausalModel) and self._embedder not in models:
             models.append(self._embedder)
         gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-        tokens, rows = sum(model.tokens for model in models), sum(model.rows for model in models)
+        counted: list[CausalModel | RewardModel] = [*models, *([self._reward] if self._reward else [])]
+        tokens, rows = sum(model.tokens for model in counted), sum(model.rows for model in counted)
         return Usage(tokens=tokens, rows=rows, gpu_memory=gpu)
 
     def devices(self) -> int:
         """How many devices of the kind that it runs on are here; 1 on the CPU."""
-        on_gpu = any(model.device.type == "cuda" for model in self._models.values())
+        loaded: list[CausalModel | RewardModel] = [*self._models.values(), *([self._reward] if self._reward else [])]
+        on_gpu = any(model.device.type == "cuda" for model in loaded)
         return torch.cuda.device_count() if on_gpu else 1
 
     def facts(self) -> ScorerFacts:
@@ -165,6 +183,7 @@ class DualModel:
             large=facts.get("large"),
             same_tokenizer=self._same_tokenizer,
             embedder=self._embedder_name,
+            reward=self._reward.facts() if self._reward else None,
         )
 
     def _encoder(self, model: CausalModel) -> Encoder:

@@ -35,6 +35,22 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RewardFacts:
+    """A loaded reward model."""
+
+    model: str
+    """As it stands in agents.yaml."""
+    device: str
+    dtype: str
+    max_length: int
+    """Tokens of a conversation, at the most."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the pipe."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScorerFacts:
     """Everything one scorer process has loaded."""
 
@@ -44,11 +60,12 @@ class ScorerFacts:
     same_tokenizer: bool | None = None
     """Whether one tokenisation serves both models; ``None`` unless both are loaded."""
     embedder: str | None = None
+    reward: RewardFacts | None = None
 
     @property
     def is_on_gpu(self) -> bool:
         """Whether any of the models is."""
-        return any(model.device.startswith("cuda") for model in (self.small, self.large) if model)
+        return any(model.device.startswith("cuda") for model in (self.small, self.large, self.reward) if model)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the pipe."""
@@ -58,6 +75,7 @@ class ScorerFacts:
             "large": self.large.to_dict() if self.large else None,
             "same_tokenizer": self.same_tokenizer,
             "embedder": self.embedder,
+            "reward": self.reward.to_dict() if self.reward else None,
         }
 
     @classmethod
@@ -69,6 +87,7 @@ class ScorerFacts:
             large=ModelFacts(**data["large"]) if data["large"] else None,
             same_tokenizer=data["same_tokenizer"],
             embedder=data["embedder"],
+            reward=RewardFacts(**data["reward"]) if data.get("reward") else None,
         )
 
 

@@ -65,7 +65,7 @@ def load_model(name: str, path: str, config: ScoringConfig) -> Loaded:
     """
     device = choose_device(config)
     dtype = choose_dtype(config, device)
-    if _names_a_folder(path) and not Path(path).is_dir():
+    if names_a_folder(path) and not Path(path).is_dir():
         raise ScorerError(_unloadable(name, path, f"there is no such folder: {Path(path).absolute()}"))
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=config.trust_remote_code)
@@ -74,7 +74,7 @@ def load_model(name: str, path: str, config: ScoringConfig) -> Loaded:
             path, dtype=dtype, trust_remote_code=config.trust_remote_code, output_loading_info=True
         )
         model, info = found
-        missing = _random_weights(model, info["missing_keys"])
+        missing = random_weights(model, info["missing_keys"])
         model = model.to(device).eval().requires_grad_(False)
     except Exception as error:  # loading runs through a dozen libraries, each with errors of its own
         raise ScorerError(_advice(name, path, error)) from error
@@ -87,7 +87,8 @@ def load_model(name: str, path: str, config: ScoringConfig) -> Loaded:
     return Loaded(name, model, tokenizer, device, dtype, parameters)
 
 
-def _random_weights(model: Any, missing: Iterable[str]) -> list[str]:
+def random_weights(model: Any, missing: Iterable[str]) -> list[str]:
+    """Of the weights that a checkpoint lacks, those that would be random numbers."""
     parameters = {name for name, _ in model.named_parameters()}
     return sorted(parameters.intersection(missing))
 
@@ -110,7 +111,7 @@ def _place(name: str, path: str) -> str:
     return name if name == path else f"{name} ({path})"
 
 
-def _names_a_folder(path: str) -> bool:
+def names_a_folder(path: str) -> bool:
     """Whether it can be no Hugging Face name, which is ``model`` or ``organization/model``."""
     return path.startswith((".", "/", "~")) or path.endswith("/") or path.count("/") > 1
 

@@ -42,6 +42,7 @@ class Scorer:
         config: The ``scoring`` section of agents.yaml.
         small, large: Which models the selection needs.
         embedder: ``small``, ``sentence-transformers:NAME``, or ``None``.
+        reward: Whether the reward model is needed.
         resolve: Turns a model's name into a folder or Hugging Face name (``offline/small`` into where it lies).
         command: What to start as the worker process.
         workers: How many processes share the calls; ``None``: one per GPU, or one on the CPU.
@@ -61,6 +62,7 @@ class Scorer:
         small: bool = True,
         large: bool = True,
         embedder: str | None = None,
+        reward: bool = False,
         resolve: Callable[[str], str] = lambda name: name,
         command: Sequence[str] = WORKER,
         workers: int | None = None,
@@ -72,6 +74,7 @@ class Scorer:
         self._small = small
         self._large = large
         self._embedder = embedder
+        self._reward = reward
         self._resolve = resolve
         self._command = command
         self._workers = workers
@@ -118,6 +121,11 @@ class Scorer:
         answers = await self._ask("score", [sample.to_dict() for sample in samples])
         poisoned = Score(reason=DIED_ON_THIS, formula=self._config.mode)
         return [poisoned if isinstance(answer, Poison) else Score.from_dict(answer) for answer in answers]
+
+    async def rewards(self, samples: Sequence[Sample]) -> list[float | str]:
+        """By the reward model: one number per sample, in order, or why there is none. Raises ScorerError without it."""
+        answers = await self._ask("reward", [sample.to_dict() for sample in samples])
+        return [DIED_ON_THIS if isinstance(answer, Poison) else answer for answer in answers]
 
     async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Float32 [n, d], rows of length 1; a text that kills the process gets the zero vector, near to nothing."""
@@ -193,13 +201,15 @@ class Scorer:
         """What every process is told to load. Raises what ``resolve`` raises for a name that it does not know."""
         small = [self._config.small] if self._small or self._embedder == "small" else []
         large = [self._config.large] if self._large else []
+        reward = [self._config.reward] if self._reward and self._config.reward else []
         return {
             # Only what was set: what was left out is for the process to choose, which knows its device.
             "config": self._config.model_dump_json(exclude_unset=True),
-            "paths": {name: self._resolve(name) for name in (*small, *large)},
+            "paths": {name: self._resolve(name) for name in (*small, *large, *reward)},
             "small": self._small,
             "large": self._large,
             "embedder": self._embedder,
+            "reward": self._reward,
         }
 
     def _supervisor(self, number: int, load: dict[str, Any], tasks: TaskGroup) -> Supervisor:
@@ -263,6 +273,6 @@ def _vector(text: str) -> npt.NDArray[np.float32]:
 
 async def _answers(supervisor: Supervisor, runs: Sequence[Run]) -> list[Any]:
     items = [item for run in runs for item in run.items]
-    if runs[0].call.work == "score":
-        return await supervisor.answers(items, lambda some: {"do": "score", "samples": list(some)})
-    return await supervisor.answers(items, lambda some: {"do": "embed", "texts": list(some)})
+    work = runs[0].call.work
+    what = "texts" if work == "embed" else "samples"
+    return await supervisor.answers(items, lambda some: {"do": work, what: list(some)})

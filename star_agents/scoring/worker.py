@@ -1,8 +1,8 @@
 """The scorer process: ``python -m star_agents.scoring.worker``. One JSON line in, one JSON line out.
 
     {"do": "load", "config": {...}, "paths": {name: path}, "small": bool, "large": bool, "embedder": str | null,
-     "worker": int}
-    {"do": "score", "samples": [...]}        {"do": "embed", "texts": [...]}
+     "reward": bool, "worker": int}
+    {"do": "score", "samples": [...]}   {"do": "embed", "texts": [...]}   {"do": "reward", "samples": [...]}
 
 Each request carries an ``id`` that its answer repeats, with ``result`` and the process's ``usage`` so far or, for a
 ScorerError, with ``error``. Anything
@@ -43,6 +43,9 @@ class Model(Protocol):
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Float32 [n, d]."""
 
+    def rewards(self, samples: Sequence[Sample]) -> Sequence[float | str]:
+        """The reward of each sample's response, or why there is none."""
+
     def facts(self) -> ScorerFacts:
         """What is loaded."""
 
@@ -71,6 +74,7 @@ def load(request: Request) -> Model:
         small=request["small"],
         large=request["large"],
         embedder=request["embedder"],
+        reward=request.get("reward", False),
         resolve=lambda name: paths.get(name, name),
         worker=request.get("worker", 0),
     )
@@ -109,6 +113,8 @@ class Worker:
         if request["do"] == "score":
             samples = [Sample.from_dict(data) for data in request["samples"]]
             return [score.to_dict() for score in self._model.score(samples)]
+        if request["do"] == "reward":
+            return self._model.rewards([Sample.from_dict(data) for data in request["samples"]])
         # Bytes and not digits: embeddings arrive as the float32 numbers that they are, and in half the space.
         vectors = self._model.embed(request["texts"])
         return [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
