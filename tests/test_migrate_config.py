@@ -168,7 +168,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
 
 def test_whatever_stands_in_a_file_is_rewritten_alike_or_refused() -> None:
     rewritten = 0
-    for _, raw in texts(400, random_seed=7):
+    for _, raw in texts(150, random_seed=7):
         text = raw.decode(errors="replace").replace("star:\n  ", "")
         for key in STAR_KEYS:
             text = text.replace(f"\n  {key}:", f"\n{key}:")
@@ -181,4 +181,4 @@ def test_whatever_stands_in_a_file_is_rewritten_alike_or_refused() -> None:
         rewritten += made != text
         # As JSON: a number that is not finite is equal to nothing, itself included.
         assert json.dumps(data_of(made), sort_keys=True) == json.dumps(in_sections(before), sort_keys=True)
-    assert rewritten > 100
+    assert rewritten > 35

@@ -292,9 +292,9 @@ async def test_one_prompt_that_is_always_answered_429_fails_alone(tmp_path: Path
 
     async with OpenAIServer(moves) as server:
         config = config_for(server.url, per_agent=", give_up_after_s: 2", replaced="concurrency: 8")
-        result = await run(config, seeds(300), tmp_path)
+        result = await run(config, seeds(80), tmp_path)
     assert result.stopped_by == ""
-    assert len(results(tmp_path)) == 300
+    assert len(results(tmp_path)) == 80
 
 
 async def test_a_request_too_large_for_the_providers_minute_is_refused_and_not_tried_for_minutes() -> None:

@@ -193,7 +193,7 @@ async def poisoned(folder: Path) -> None:
                 "reply = json_set(reply, '$.prompt_tokens', ?, '$.cost_usd', ?) WHERE key = ?",
                 (tokens, tokens, usd, tokens, usd, key),
             )
-        file.execute("UPDATE candidates SET cost_usd = -0.5 WHERE ord = 0")
+        file.execute("UPDATE trials SET cost_usd = -0.5 WHERE ord = 0")
         file.execute("UPDATE outcomes SET cost_usd = -0.5, payload = json_set(payload, '$.cost_usd', -0.5)")
 
 
