@@ -45,6 +45,7 @@ from star_agents.records import (
     Verdict,
 )
 from star_agents.records.failures import FLAWS, Tried
+from star_agents.records.seeds import note_name
 from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.pools import Pools
 from star_agents.scoring.scorer import Scorer
@@ -312,9 +313,22 @@ class Bench:
         """Jobs side by side. One that fails is a value; an error that puts the seed back waits for its siblings."""
         return await gather(jobs, is_last_try=self._is_last_try)
 
-    def child(self, content: Sample | Document, *, labels: Mapping[str, str] | None = None) -> Seed:
+    @property
+    def next_recipe(self) -> str:
+        """Who takes children; empty where they become rows of instructions."""
+        return self.stage.next
+
+    def child(
+        self,
+        content: Sample | Document,
+        *,
+        labels: Mapping[str, str] | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> Seed:
         """A seed for the next recipe; without one it becomes a row of instructions."""
-        named = {f"{self.stage.recipe.name}.{pool}": arm for pool, arm in (labels or {}).items()}
+        name = self.stage.recipe.name
+        named = {f"{name}.{pool}": arm for pool, arm in (labels or {}).items()}
+        named |= {note_name(name, note): text for note, text in (notes or {}).items()}
         return self.seed.child(content, recipe=self.stage.next, kind=_kind_of(content), labels=named)
 
     async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:

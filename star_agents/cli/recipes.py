@@ -43,7 +43,8 @@ def command(names: Sequence[str], config_path: Path | None, as_json: bool) -> No
 
 def _show(recipe: Recipe[Any]) -> None:
     facts = _described(recipe)
-    say(f"{recipe.name}  ({recipe.origin}; takes {', '.join(facts['takes'])})")
+    gives = f"; gives {', '.join(facts['gives'])} to the next one" if facts["gives"] else ""
+    say(f"{recipe.name}  ({recipe.origin}; takes {', '.join(facts['takes'])}{gives})")
     say(f"    {recipe.summary}")
     for title in ("settings", "measures", "pools"):
         for name, told in facts[title].items():
@@ -55,6 +56,7 @@ def _described(recipe: Recipe[Any]) -> dict[str, Any]:
         "name": recipe.name,
         "origin": recipe.origin,
         "takes": sorted(recipe.takes),
+        "gives": sorted(recipe.gives),
         "summary": recipe.summary,
         "settings": {
             name: f"{' '.join((field.description or '').split())} [{_default(field)}]".lstrip()

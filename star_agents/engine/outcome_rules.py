@@ -80,7 +80,7 @@ def check_rewards(given: Outcome, name: str, carried: Mapping[str, str], drawn: 
         RecipeError: an arm earns by this seed that was not drawn for it, or more often than it was.
     """
     of_children = {
-        label for child in given.children for label in child.labels.items() if carried.get(label[0]) != label[1]
+        label for child in given.children for label in child.drawn_labels.items() if carried.get(label[0]) != label[1]
     }
     earned = Counter((reward.pool, reward.arm) for reward in given.earned)
     draws = Counter(drawn)

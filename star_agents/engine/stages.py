@@ -126,7 +126,7 @@ def completed(
     first: dict[str, Seed] = {}
     for child in outcome.children:
         first.setdefault(child.id, child)
-        for pool, arm in child.labels.items():
+        for pool, arm in child.drawn_labels.items():
             if seed.labels.get(pool) != arm:
                 _check_arm(f"recipe {name} labels a child with", pool, arm, pools, drawn)
     check_rewards(replace(outcome, earned=earned), name, seed.labels, drawn)

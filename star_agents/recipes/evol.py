@@ -5,6 +5,10 @@ what came of it. What is judged equal to its parent, refused, answered without w
 eliminated with its reason, and the next round goes on from the last good one. The operator earned 1 for what was kept
 and 0 for what was eliminated. Published code has no elimination; where ours goes beyond the paper,
 ``parts/elimination.py`` says so.
+
+Where another recipe follows, what would be rows goes on to it as samples, each with the operators behind it, and what
+its outcome is worth is what the operator earned that made it. Where evol follows, a seed is worth the share of its
+evolutions that were kept: as much as can be made of it.
 """
 
 from __future__ import annotations
@@ -46,11 +50,12 @@ class EvolSettings(Settings):
     """Those that are drawn from."""
     keep: Literal["last", "every"] = "every"
     """Rows: of every round that was kept and of the seed itself, as in the paper, or of the last good one alone. A seed
-    without a response is answered where a row of it is wanted."""
+    without a response is answered where a row of it is wanted. Where another recipe follows, these are its seeds."""
 
 
 @recipe(
     takes=("sample", "instruction"),
+    gives="sample",
     settings=EvolSettings,
     pools={"operators": lambda settings, _: settings.operators},
     measures=[
@@ -78,13 +83,20 @@ async def evol(seed: Seed, bench: Workbench, settings: EvolSettings) -> Outcome:
         return dropped(seed, f"no evolution came to an end: {_reasons(evolved)}", trials=trials)
     if len(line) == 1:
         trials[0] = await _answered(trials[0], bench, settings)
-    wanted = line if settings.keep == "every" else line[-1:]
-    rows = [_row(seed, trials, line[: line.index(place) + 1]) for place in wanted if trials[place].failure is None]
-    known = [(one.arm, one.measures["kept"]) for one in evolved]
-    earned = [Reward(pool="operators", arm=arm, value=kept) for arm, kept in known if kept is not None]
-    if not rows:
+    wanted = [place for place in (line if settings.keep == "every" else line[-1:]) if trials[place].failure is None]
+    lines = [line[: line.index(place) + 1] for place in wanted]
+    # Where another recipe follows, it says what the operators earned of whom an instruction goes on.
+    going_on = {trials[place].arm for place in wanted if place} if bench.next_recipe else set[str]()
+    known = [(one.arm, one.measures["kept"]) for one in evolved if one.measures["kept"] is not None]
+    earned = [
+        Reward(pool="operators", arm=arm, value=kept or 0.0) for arm, kept in known if not (kept and arm in going_on)
+    ]
+    if not lines:
         return dropped(seed, f"nothing could be kept: {_reasons(trials)}", trials=trials, earned=earned)
-    outcome = done(seed, rows=rows, trials=trials, earned=earned)
+    rows = [] if bench.next_recipe else [_row(seed, trials, one) for one in lines]
+    children = [_child(seed, bench, trials, one) for one in lines] if bench.next_recipe else []
+    worth = sum(kept or 0.0 for _, kept in known) / len(known)
+    outcome = done(seed, rows=rows, children=children, trials=trials, earned=earned, worth=worth)
     return outcome if len(line) > 1 else replace(outcome, kind="base")
 
 
@@ -221,15 +233,24 @@ def _measures(sample: Sample | None, number: int, kept: float | None) -> dict[st
 
 def _row(seed: Seed, trials: Sequence[Trial], line: Sequence[int]) -> Row:
     """The row of the last trial of a line, in which each was made of the one before it."""
+    return sft(trials[line[-1]].sample, labels=_lineage(seed, trials, line), from_trials=line)
+
+
+def _child(seed: Seed, bench: Workbench, trials: Sequence[Trial], line: Sequence[int]) -> Seed:
+    """The same as a seed of the next recipe; the seed itself was made by no operator."""
     trial = trials[line[-1]]
-    labels = {
-        "operator": trial.arm,
+    drawn = {"operators": trial.arm} if line[-1] else {}
+    return bench.child(trial.sample, labels=drawn, notes=_lineage(seed, trials, line))
+
+
+def _lineage(seed: Seed, trials: Sequence[Trial], line: Sequence[int]) -> dict[str, str]:
+    return {
+        "operator": trials[line[-1]].arm,
         "operators": " > ".join(trials[place].arm for place in line[1:]),
         "round": str(line[-1]),
         "instruction": _identity(seed, trials, line[-1]),
         "evolved_from": _identity(seed, trials, line[-2]) if len(line) > 1 else "",
     }
-    return sft(trial.sample, labels=labels, from_trials=line)
 
 
 def _identity(seed: Seed, trials: Sequence[Trial], place: int) -> str:

@@ -134,8 +134,17 @@ class Workbench(Protocol):
         """
         ...
 
-    def child(self, content: Content, *, labels: Mapping[str, str] | None = None) -> Seed:
-        """A seed for the next recipe. ``labels``: pool to arm, of what was drawn for it; its outcome rewards them."""
+    @property
+    def next_recipe(self) -> str:
+        """Name of the recipe that takes the children; empty for the last one of a chain, where children that are no
+        documents become rows of instructions."""
+        ...
+
+    def child(
+        self, content: Content, *, labels: Mapping[str, str] | None = None, notes: Mapping[str, str] | None = None
+    ) -> Seed:
+        """A seed for the next recipe. ``labels``: pool to arm, of what was drawn for it; its outcome rewards them.
+        ``notes``: what else is to be known of it; carried along, and told with the rows that come of it."""
         ...
 
 
@@ -170,6 +179,16 @@ class Recipe(Generic[S]):
     """Of the file that it stands in, where that is the user's own."""
     prompts: Path | None = None
     """The folder of its templates, which need not be there: ``prompts/NAME`` beside its file."""
+    gives: frozenset[SeedKind] = frozenset()
+    """Kinds of its children; empty where that is not declared."""
+
+    def why_no_stage_before(self, other: Recipe[Any]) -> str:
+        """Why the children of this one could be no seeds of another; empty where they can, or nobody knows."""
+        taken = {*other.takes, *({"sample"} if "instruction" in other.takes else ())}
+        if not self.gives or self.gives & taken:
+            return ""
+        what = " or ".join(sorted(self.gives))
+        return f"recipe {self.name} gives each {what}, and recipe {other.name} takes {' or '.join(sorted(other.takes))}"
 
     @property
     def is_built_in(self) -> bool:
@@ -216,6 +235,7 @@ def recipe(
     pools: Mapping[str, Arms] | None = None,
     measures: Sequence[Measure] = (),
     needs: Need | Sequence[Need] = (),
+    gives: SeedKind | Sequence[SeedKind] = (),
     name: str = "",
 ) -> Callable[[Work[S]], Recipe[S]]:
     """Make a recipe of a coroutine.
@@ -226,6 +246,7 @@ def recipe(
         pools: What it draws from, by name.
         measures: What it measures of its trials.
         needs: What has to be there: the scorer models, judges that passed their exam.
+        gives: Kinds of its children, where it has any: a chain whose next recipe does not take them is refused.
         name: Left out: that of the function.
 
     Raises:
@@ -235,6 +256,8 @@ def recipe(
     _check_known(kinds, get_args(SeedKind), "takes")
     needed: Sequence[Need] = [needs] if isinstance(needs, str) else needs
     _check_known(needed, get_args(Need), "needs")
+    given: Sequence[SeedKind] = [gives] if isinstance(gives, str) else gives
+    _check_known(given, get_args(SeedKind), "gives")
     if not issubclass(settings, Section):
         raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
     for pool, arms in (pools or {}).items():
@@ -253,6 +276,7 @@ def recipe(
             needs=frozenset(needed),
             settings_from=attrgetter(called),
             prompts=prompts_beside(work, called),
+            gives=frozenset(given),
         )
 
     return made

@@ -19,6 +19,7 @@ import threading
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,15 @@ def find_recipe(name: str) -> AnyRecipe:
 
 
 def find_chain(names: Sequence[str]) -> list[AnyRecipe]:
-    """The recipes of a chain in order. Raises RecipeError, also where two have one name."""
+    """The recipes of a chain in order. Raises RecipeError, also where two have one name, or one gives what the next one
+    does not take."""
     chain = [find_recipe(name) for name in names]
     short = [one.name for one in chain]
     if twice := next((name for name in short if short.count(name) > 1), ""):
         raise RecipeError(f"two recipes of the chain are called {twice!r}; each stage needs a name of its own")
+    for one, following in pairwise(chain):
+        if why := one.why_no_stage_before(following):
+            raise RecipeError(f"{why}; put one between them, or another one next")
     return chain
 
 

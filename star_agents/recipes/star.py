@@ -75,7 +75,14 @@ async def star(seed: Seed, bench: PairWorkbench, settings: StarSettings) -> Outc
         return star_outcome(seed.id, "dropped", found, reason=reason, orders=settings.orders)
     rewards = _rewards(draw.sampled, assessed, chosen, settings)
     kind: OutcomeKind = "base" if usable[chosen].is_base else "kept"
-    return star_outcome(seed.id, kind, found, chosen=chosen, rewards=rewards, orders=settings.orders)
+    worth = _worth(assessed[chosen]) if seed.labels else None
+    return star_outcome(seed.id, kind, found, chosen=chosen, rewards=rewards, orders=settings.orders, worth=worth)
+
+
+def _worth(winner: Assessed) -> float | None:
+    """What a seed is worth to whom it was made by: π of the drawn pair's sample that won, and 0 where no pair found
+    anything better than what was there already. Ours; the paper knows no stage before."""
+    return 0.0 if winner.candidate.is_base else winner.pi
 
 
 async def _write_all(bench: PairWorkbench, base: Sequence[AgentPair], sampled: Sequence[AgentPair]) -> list[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -25,7 +26,7 @@ class Seed:
     """Name of the recipe that takes it; empty until it is queued, and then that of the first stage."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Pool to arm: what was drawn for it on the way, so that its outcome can reward the pools that its parents drew
-    from. Carried on to its own children."""
+    from; and what else recipes have noted of it, under ``recipe:name``. Carried on to its own children."""
     parent: str = ""
     """Id of the seed whose child it is; empty for one that came from outside."""
     round: int = 0
@@ -59,6 +60,11 @@ class Seed:
         )
 
     @property
+    def drawn_labels(self) -> dict[str, str]:
+        """Its labels that are of pools."""
+        return drawn_in(self.labels)
+
+    @property
     def sample(self) -> Sample:
         """The content of a sample or an instruction. Raises TypeError for a document."""
         if isinstance(self.content, Sample):
@@ -71,3 +77,16 @@ class Seed:
         if isinstance(self.content, Document):
             return self.content
         raise TypeError(f"seed {self.id} holds a sample; ask for `sample`")
+
+
+_NOTE = re.compile(r"[\w-]+:")
+
+
+def note_name(recipe: str, name: str) -> str:
+    """The label under which a recipe notes something of a child; no pool is called so."""
+    return f"{recipe}:{name}"
+
+
+def drawn_in(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels without what recipes have noted beside."""
+    return {pool: arm for pool, arm in labels.items() if _NOTE.match(pool) is None}

@@ -174,6 +174,7 @@ def _provenance(result: Result, place: int) -> Row:
     measured = ("ifd_small", "ifd_large", "gap", "pi_dual", "pi_llm", "pi")
     return {
         **_origin(result),
+        **({"parent": result.seed.parent, "labels": dict(result.seed.labels)} if result.seed.parent else {}),
         "kind": result.outcome.kind,
         "pair": trial.arm,
         "models": dict(trial.models),

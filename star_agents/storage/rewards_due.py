@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from star_agents.records import Outcome, Reward, Seed
+from star_agents.records.seeds import drawn_in
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json
 
@@ -31,12 +32,12 @@ def settle_rewards(
         is_new: Of its children by id, whether they were queued; one that was a seed already is worth 0.
         lineage: Of its seed: the parent's id, and the labels as JSON.
     """
-    parent, labels = lineage[0], from_json(lineage[1])
+    parent, labels = lineage[0], drawn_in(from_json(lineage[1]))
     if outcome.is_fault or not (labels or outcome.children):
         return []
     # Queued again after it was dropped: the draws of its parents have heard of it, and only its own are still to learn.
     heard = labels if execute(connection, "count_verdicts_on_seed", seed_id=outcome.seed_id).fetchone()[0] > 1 else {}
-    due = Counter(label for child in outcome.children for label in child.labels.items() - heard.items())
+    due = Counter(label for child in outcome.children for label in child.drawn_labels.items() - heard.items())
     for (pool, arm), children in due.items():
         execute(connection, "expect_rewards", parent=outcome.seed_id, pool=pool, arm=arm, children=children)
     found = [reward for child in outcome.children if not is_new[child.id] for reward in _lost(connection, child)]
@@ -48,7 +49,7 @@ def settle_rewards(
 
 
 def _lost(connection: sqlite3.Connection, child: Seed) -> Iterator[Reward]:
-    for label in child.labels.items():
+    for label in child.drawn_labels.items():
         yield from _hear(connection, child.parent, label, 0.0)
 
 
@@ -72,4 +73,4 @@ def _hear(connection: sqlite3.Connection, parent: str, label: Label, worth: floa
 
 def _lineage(connection: sqlite3.Connection, seed_id: str) -> tuple[str, dict[str, str]]:
     row = execute(connection, "lineage", id=seed_id).fetchone()
-    return ("", {}) if row is None else (str(row[0]), from_json(row[1]))
+    return ("", {}) if row is None else (str(row[0]), drawn_in(from_json(row[1])))
