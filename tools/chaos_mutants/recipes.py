@@ -146,26 +146,6 @@ RECIPE_MUTANTS = (
         rounds=2,
         sign="not every decision behind it is recorded",
     ),
-    Mutant(
-        name="recorded-draws-count",
-        promise="a draw that is found recorded counts as one, as the first time",
-        edits=[
-            Edit(
-                _BENCH,
-                "        def decide() -> Plain:\n            key = ",
-                "        fresh = []\n\n"
-                "        def decide() -> Plain:\n            fresh.append(step)\n            key = ",
-            ),
-            Edit(
-                _BENCH,
-                "        self._drawn += [(name, arm) for arm in arms]\n",
-                "        self._drawn += [(name, arm) for arm in arms if fresh]\n",
-            ),
-        ],
-        loop="chain-daemon",
-        rounds=6,
-        sign="outcome [0-9]+ of .* is .*, and not ",
-    ),
 )
 
 _FRESH = (
