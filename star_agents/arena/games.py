@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
-from star_agents.records import Flat
+from star_agents.records import Flat, Judgement, Trial
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +18,7 @@ class Game(Flat):
     prompt: str
     """Id of the prompt."""
     judge: str
+    """Empty where the answers are equal."""
     first: str
     """The player whose answer was shown first."""
     second: str
@@ -25,6 +26,8 @@ class Game(Flat):
     """From 1 to 10; ``None``, as the other one, where the judge's reply could not be read: that is no game."""
     second_score: float | None = None
     reason: str = ""
+    answers_are_equal: bool = False
+    """Both players said the same, word for word: a tie that no judge was asked about, and that has no scores."""
 
     @property
     def is_readable(self) -> bool:
@@ -56,9 +59,10 @@ class Battle:
     left: str
     """The player whose name comes first in the alphabet: which is which says nothing."""
     right: str
-    left_score: float
-    """Mean over jurors of the mean of both orders, from 1 to 10 (Arena Learning; the mean is our reading)."""
-    right_score: float
+    left_score: float | None
+    """Mean over jurors of the mean of both orders, from 1 to 10 (Arena Learning; the mean is our reading); ``None``:
+    the answers are equal, and nobody scored them against each other."""
+    right_score: float | None
     spread: float = 0.0
     """Standard deviation between jurors of left minus right; 0 for one juror."""
     jurors: tuple[str, ...] = ()
@@ -67,7 +71,9 @@ class Battle:
 
     @property
     def gap(self) -> float:
-        """Left minus right."""
+        """Left minus right; 0 between equal answers."""
+        if self.left_score is None or self.right_score is None:
+            return 0.0
         return self.left_score - self.right_score
 
     @property
@@ -75,7 +81,7 @@ class Battle:
         """Who scored more; ``None``: a tie."""
         return None if self.gap == 0 else self.left if self.gap > 0 else self.right
 
-    def score_of(self, player: str) -> float:
+    def score_of(self, player: str) -> float | None:
         """Of one of the two."""
         return self.left_score if player == self.left else self.right_score
 
@@ -103,20 +109,48 @@ def pairing_of(game: Game) -> Pairing:
     return game.prompt, left, right
 
 
+def games_of(trials: Sequence[Trial], judgements: Iterable[Judgement], prompt: str = "") -> list[Game]:
+    """What judges said of the answers to one prompt, one judgement for each order; without a judge: equal answers.
+
+    Args:
+        trials: Each player's answer, the player being its arm.
+        judgements: With scores of left, which was shown first, and right; without them where it could not be read.
+        prompt: Its id.
+    """
+    return [
+        Game(
+            prompt=prompt,
+            judge=one.judge,
+            first=trials[one.left].arm,
+            second=trials[one.right].arm,
+            first_score=one.scores[0] if one.scores else None,
+            second_score=one.scores[1] if one.scores else None,
+            reason=one.reason,
+            answers_are_equal=not one.judge,
+        )
+        for one in judgements
+    ]
+
+
 def battles_of(games: Iterable[Game], *, one_order_counts: bool = False) -> Judged:
     """Join games into battles, in the order in which they first appear.
 
     A juror counts for a battle with both orders or not at all. A game that is there twice counts once, as first seen.
+    Equal answers are a battle without scores.
 
     Args:
         games: In any order.
         one_order_counts: For data of others that were judged in one order only.
     """
     by_pairing: dict[Pairing, dict[str, dict[bool, Game]]] = defaultdict(lambda: defaultdict(dict))
+    equal: set[Pairing] = set()
     for game in games:
         pairing = pairing_of(game)
-        orders = by_pairing[pairing][game.judge]
-        orders.setdefault(game.first == pairing[1], game)
+        by_judge = by_pairing[pairing]
+        if game.answers_are_equal:
+            equal.add(pairing)
+        else:
+            by_judge[game.judge].setdefault(game.first == pairing[1], game)
     found: list[Battle] = []
     incomplete = 0
     for pairing, by_judge in by_pairing.items():
@@ -125,6 +159,9 @@ def battles_of(games: Iterable[Game], *, one_order_counts: bool = False) -> Judg
         counted = {judge: orders for judge, orders in read.items() if len(orders) >= (1 if one_order_counts else 2)}
         if counted:
             found.append(_battle(pairing, counted))
+        elif pairing in equal:
+            prompt, left, right = pairing
+            found.append(Battle(prompt=prompt, left=left, right=right, left_score=None, right_score=None))
     return Judged(tuple(found), incomplete)
 
 

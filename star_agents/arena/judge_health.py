@@ -68,9 +68,7 @@ def judge_health(games: Sequence[Game], lengths: Lengths | None = None) -> tuple
         games: All of them; those that cannot be read count as that.
         lengths: Left out, nothing is said of long answers.
     """
-    by_judge: dict[str, list[Game]] = defaultdict(list)
-    for game in games:
-        by_judge[game.judge].append(game)
+    by_judge = _by_judge(games)
     gaps = {judge: _gaps(own) for judge, own in by_judge.items()}
     return tuple(_health(judge, own, gaps, lengths or {}) for judge, own in by_judge.items())
 
@@ -78,15 +76,22 @@ def judge_health(games: Sequence[Game], lengths: Lengths | None = None) -> tuple
 def juror_spread(games: Sequence[Game]) -> float | None:
     """Mean over battles of the distance between the two jurors that lie farthest apart, in points of left minus right;
     ``None`` where no two judged the same."""
-    by_judge: dict[str, list[Game]] = defaultdict(list)
-    for game in games:
-        by_judge[game.judge].append(game)
+    by_judge = _by_judge(games)
     by_pairing: dict[Pairing, list[float]] = defaultdict(list)
     for own in by_judge.values():
         for pairing, (one, other) in _gaps(own).items():
             by_pairing[pairing].append((one + other) / 2)
     apart = [max(gaps) - min(gaps) for gaps in by_pairing.values() if len(gaps) > 1]
     return fmean(apart) if apart else None
+
+
+def _by_judge(games: Sequence[Game]) -> dict[str, list[Game]]:
+    """Without those that nobody judged, since the answers were equal."""
+    found: dict[str, list[Game]] = defaultdict(list)
+    for game in games:
+        if not game.answers_are_equal:
+            found[game.judge].append(game)
+    return found
 
 
 Gaps = Mapping[Pairing, tuple[float, float]]

@@ -60,10 +60,11 @@ def unjudged(
 def lesson_of(battle: Battle, least: float, min_winner: float) -> Lesson | None:
     """What a battle teaches; ``None``: it is too close, or its winner too bad."""
     winner = battle.winner
-    if winner is None or abs(battle.gap) < least or battle.score_of(winner) < min_winner:
+    score = None if winner is None else battle.score_of(winner)
+    if winner is None or score is None or abs(battle.gap) < least or score < min_winner:
         return None
     loser = battle.right if winner == battle.left else battle.left
-    return Lesson(battle.prompt, winner, loser, abs(battle.gap), battle.score_of(winner))
+    return Lesson(battle.prompt, winner, loser, abs(battle.gap), score)
 
 
 def row_to_learn(battles: Sequence[Battle], target: str, thresholds: Thresholds) -> Lesson | None:

@@ -1,4 +1,4 @@
-"""What a prompt asks for, read from its text alone: an answer, a rewritten or evolved instruction, or a verdict.
+"""What a prompt asks for, read from its text alone: an answer, another instruction, a verdict, or points.
 
 The forms are those of the templates in ``star_agents/recipes/prompts``. Whatever
 fits none of them is a question.
@@ -29,6 +29,7 @@ _MOVES: Mapping[str, Operator] = {
     "invent a different one": "breadth",
 }
 """What stands after "This time, " in the prompt of each of Evol-Instruct's operators."""
+_SCORES = "You score what two assistants answered to the same message."
 _CODE = re.compile(r'"code": "(\w+)"')
 _PAPER = re.compile(
     r"\[User Question(?: to Assistant A)?\] (?P<question_a>.*?) \[The Start of Assistant A’s Answer\] (?P<answer_a>.*?)"
@@ -82,7 +83,18 @@ class Equality:
     evolved: str
 
 
-Request = Question | Rewriting | Comparison | Evolving | Equality
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scoring:
+    """Two answers to one question, each of which is to be given points."""
+
+    question: str
+    first: str
+    second: str
+    code: str
+    """The nonce that the reply repeats."""
+
+
+Request = Question | Rewriting | Comparison | Evolving | Equality | Scoring
 
 
 def read(messages: Sequence[Mapping[str, str]]) -> Request:
@@ -93,6 +105,8 @@ def read(messages: Sequence[Mapping[str, str]]) -> Request:
         comparison = next(filter(None, (_comparison(system, user) for user in users)), None)
         if comparison is not None:
             return comparison
+    if system.startswith(_SCORES) and (scoring := next(filter(None, (_scoring(system, user) for user in users)), None)):
+        return scoring
     last = users[-1] if users else system
     if (evolving := _evolving(system, last)) is not None:
         return evolving
@@ -127,6 +141,20 @@ def _comparison(system: str, user: str) -> Comparison | None:
         answer_b=paper["answer_b"].strip(),
         code="",
     )
+
+
+def _scoring(system: str, user: str) -> Scoring | None:
+    code = _CODE.search(system)
+    frames = ("message", "first answer", "second answer")
+    opened = [code and re.search(rf"<{name} {code[1]}>\n(.*)\n</{name} {code[1]}>", user) for name in frames]
+    try:
+        said = [json.loads(found[1]) if found else None for found in opened]
+    except json.JSONDecodeError:
+        return None
+    if code is None or not all(isinstance(one, str) for one in said):
+        return None
+    question, first, second = said
+    return Scoring(question=question.strip(), first=first.strip(), second=second.strip(), code=code[1])
 
 
 def _framed(user: str, code: str) -> Comparison | None:

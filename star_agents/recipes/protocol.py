@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from star_agents.config.base import Section
 from star_agents.errors import RecipeError
@@ -148,6 +148,15 @@ class Workbench(Protocol):
         ...
 
 
+class Redecided(NamedTuple):
+    """What an outcome would give under other settings."""
+
+    rows: tuple[Row, ...]
+    """As the settings decide them, from what the outcome holds."""
+    missing_calls: int = 0
+    """Calls that these settings need and nobody made: such rows are not what a run would give."""
+
+
 class Work(Protocol[SettingsT]):
     """The coroutine of a recipe."""
 
@@ -158,6 +167,9 @@ class Work(Protocol[SettingsT]):
 
 Arms = Sequence[str] | Callable[[Any, Sequence[str]], Sequence[str]]
 """The arms of a pool: fixed, or made of the recipe's settings and the names of the agents."""
+
+
+Redecide = Callable[[Outcome, S], Redecided]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +193,8 @@ class Recipe(Generic[S]):
     """The folder of its templates, which need not be there: ``prompts/NAME`` beside its file."""
     gives: frozenset[SeedKind] = frozenset()
     """Kinds of its children; empty where that is not declared."""
+    redecide: Redecide[S] | None = None
+    """Decides the rows of an outcome again under other settings, at no cost: `export --set`."""
 
     def why_no_stage_before(self, other: Recipe[Any]) -> str:
         """Why the children of this one could be no seeds of another; empty where they can, or nobody knows."""
@@ -237,6 +251,7 @@ def recipe(
     needs: Need | Sequence[Need] = (),
     gives: SeedKind | Sequence[SeedKind] = (),
     name: str = "",
+    redecide: Redecide[S] | None = None,
 ) -> Callable[[Work[S]], Recipe[S]]:
     """Make a recipe of a coroutine.
 
@@ -248,6 +263,7 @@ def recipe(
         needs: What has to be there: the scorer models, judges that passed their exam.
         gives: Kinds of its children, where it has any: a chain whose next recipe does not take them is refused.
         name: Left out: that of the function.
+        redecide: Which rows an outcome has under other settings, where that can be told without another call.
 
     Raises:
         ValueError: it declares what there is not.
@@ -277,6 +293,7 @@ def recipe(
             settings_from=attrgetter(called),
             prompts=prompts_beside(work, called),
             gives=frozenset(given),
+            redecide=redecide,
         )
 
     return made

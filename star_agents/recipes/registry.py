@@ -27,7 +27,11 @@ from star_agents.config.models import Config
 from star_agents.errors import RecipeError
 from star_agents.recipes.protocol import Recipe
 
-BUILT_IN = {"star": "star_agents.recipes.star:STAR", "evol": "star_agents.recipes.evol:evol"}
+BUILT_IN = {
+    "star": "star_agents.recipes.star:STAR",
+    "evol": "star_agents.recipes.evol:evol",
+    "arena": "star_agents.recipes.arena:arena",
+}
 """Name to module and attribute."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 GROUP = "star_agents.recipes"

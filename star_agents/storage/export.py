@@ -15,6 +15,7 @@ from typing import Any
 from star_agents.config.star import JUDGED
 from star_agents.errors import UsageError
 from star_agents.records import STAR
+from star_agents.storage.game_files import game_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import (
     PREFERENCE_SHAPES,
@@ -33,7 +34,7 @@ from star_agents.storage.summary import PairTally, Probabilities, summarise, tal
 from star_agents.text.plain_data import json_text
 
 FORMATS = (*SAMPLE_SHAPES, *PREFERENCE_SHAPES)
-_PERHAPS = ("instructions", "rewards")
+_PERHAPS = ("instructions", "rewards", "battles")
 """Files of a run that some recipes fill, and most do not."""
 SUFFIXES = (".jsonl", ".json", ".parquet")
 
@@ -159,6 +160,7 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
                 "rejected": rejected_row(result),
                 "instructions": instruction_rows(result),
                 "rewards": reward_rows(result),
+                "battles": game_rows(result),
             }
             for name, found in parts.items():
                 for row in found:

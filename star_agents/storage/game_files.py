@@ -1,4 +1,4 @@
-"""Games of an arena in files: our own ``battles.jsonl``, and FastChat's reviews of 2023."""
+"""Games of an arena in files: our own ``battles.jsonl``, read and written, and FastChat's reviews of 2023."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from star_agents.arena.games import Game
+from star_agents.arena.games import Game, games_of
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.storage.json_rows import scan_json_lines
+from star_agents.storage.rows import Result
 
 BATTLES_FILE = "battles.jsonl"
-NAMES = ("prompt", "judge", "first", "second")
+PLAYERS = frozenset({"target", "opponent"})
+"""Roles of trials whose judgements are games."""
+LABELS = ("category", "language")
+"""Columns of a seed that battles can be grouped by."""
 SCORES = ("first_score", "second_score")
 LOWEST, HIGHEST = 0.0, 10.0
 LONGEST_NAME = 500
@@ -52,7 +56,7 @@ def read_games(path: Path) -> GameFile:
         game = problems.of(where, row, _game)
         if game is not None:
             found.games.append(game)
-            labels = {name: value for name in ("category", "language") if isinstance(value := row.get(name), str)}
+            labels = {name: value for name in LABELS if isinstance(value := row.get(name), str)}
             if labels:
                 found.labels[game.prompt] = labels
             for player, key in ((game.first, "first_chars"), (game.second, "second_chars")):
@@ -60,6 +64,28 @@ def read_games(path: Path) -> GameFile:
                     found.lengths[game.prompt, player] = chars
     problems.end()
     return found
+
+
+def game_rows(result: Result) -> Iterator[dict[str, Any]]:
+    """Every game over one seed, as a line of ``battles.jsonl``; none where nobody played."""
+    trials = result.outcome.trials
+    played = [one for one in result.outcome.judgements if {trials[one.left].role, trials[one.right].role} <= PLAYERS]
+    labels = {name: value for name in LABELS if isinstance(value := result.seed.meta.get(name), str)}
+    for game, judgement in zip(games_of(trials, played, result.seed.id), played, strict=True):
+        chars = [len(trials[place].sample.response or "") for place in (judgement.left, judgement.right)]
+        yield {
+            "prompt": game.prompt,
+            "judge": game.judge,
+            "first": game.first,
+            "second": game.second,
+            "first_score": game.first_score,
+            "second_score": game.second_score,
+            "reason": game.reason,
+            "answers_are_equal": game.answers_are_equal,
+            "first_chars": chars[0],
+            "second_chars": chars[1],
+            **labels,
+        }
 
 
 class _Problems:
@@ -100,9 +126,12 @@ def _rows(path: Path, problems: _Problems) -> Iterator[tuple[str, Mapping[str, A
 
 
 def _game(row: Mapping[str, Any]) -> Game:
-    prompt, judge, first, second = (_name(row, name) for name in NAMES)
+    prompt, first, second = (_name(row, name) for name in ("prompt", "first", "second"))
     if first == second:
         raise _Refused("second", f"{second} plays against itself", "a game has two players")
+    if row.get("answers_are_equal") is True:
+        return Game(prompt=prompt, judge="", first=first, second=second, answers_are_equal=True)
+    judge = _name(row, "judge")
     first_score, second_score = (_score(row, name) for name in SCORES)
     if (first_score is None) != (second_score is None):
         raise _Refused("second_score", "one answer is scored and the other is not", "give both, or null for both")

@@ -9,30 +9,22 @@ A reply that holds no verdict, or two that differ, is unreadable: ``None``. Noth
 
 from __future__ import annotations
 
-import bisect
-import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from star_agents.agents.judging.verdict_words import claims, plain, statement
 from star_agents.agents.replies.thoughts import part
+from star_agents.text.coded_objects import Pairs, coded_objects, object_at
 
 Side = Literal["A", "B", "tie"]
-Pairs = list[tuple[str, Any]]
 
-_NEAREST = 8
-"""Braces tried before a mention of the code, whatever follows them."""
-_NEAREST_KEYED = 32
-"""Likewise of those that one of our keys follows: an object may quote any number of braces before its code."""
 _SIDES: dict[str, Side] = {"a": "A", "b": "B", "tie": "tie"}
 _PAPER_SIDES: dict[str, Side] = {"A": "A", "B": "B", "C": "tie"}
 _LONGEST_SHOWN = 100_000
 """Characters of a shown text that are searched for verdicts: a tenth of a second."""
-_KEYED = re.compile(r"""\{\s*["'“”‘’]?(?:code|verdict|reason)\b""", re.IGNORECASE)
+_KEYS = ("code", "verdict", "reason")
 _FENCE = re.compile(r"```[a-z]*\n?(.*?)\n?```", re.DOTALL | re.IGNORECASE)
-_STRING = r"""(?:"(?:[^"\\]|\\.)*"|“[^“”]*”|'[^'\n]*'|‘[^‘’]*’|\w+)"""
-_PAIR = re.compile(rf"\s*({_STRING})\s*:\s*({_STRING})\s*(,|(?=\}}))")
 _VALUE = re.compile(r"[\W_]*(?:(?:answer|assistant|response|option)[\W_]+)?(a|b|tie)[\W_]*", re.IGNORECASE)
 _PAPER_LINE = re.compile(
     r"""[*_#>\s]*
@@ -59,7 +51,7 @@ def read_verdict(text: str, nonce: str, shown: Sequence[str] = (), *, is_whole: 
         is_whole: False where the reply was cut: then words without the code may not be all that it had to say.
     """
     text = part(text).answer
-    coded = [pairs for pairs in _objects(text, nonce) if ("code", nonce) in pairs]
+    coded = list(coded_objects(text, nonce, _KEYS))
     if coded:
         found = {_side(pairs) for pairs in coded}
         return found.pop() if len(found) == 1 else None
@@ -102,53 +94,10 @@ def _bare_object(text: str) -> Side | None:
     whole = (fenced[1] if fenced else text).strip()
     if not (whole.startswith("{") and whole.endswith("}")):
         return None
-    found = _object_at(whole, 0)
+    found = object_at(whole, 0)
     if found is None or found[1] != len(whole) or any(key == "code" for key, _ in found[0]):
         return None
     return _side([("code", ""), *found[0]])
-
-
-def _objects(text: str, nonce: str) -> Iterator[Pairs]:
-    """Every object that may carry the code, as pairs, so that a key given twice is seen.
-
-    Only braces before a mention of the code are tried, and not too many: a reply that is nothing but braces costs no
-    time.
-    """
-    every = [brace.start() for brace in re.finditer(r"\{", text)]
-    keyed = [brace.start() for brace in _KEYED.finditer(text)]
-    starts: set[int] = set()
-    for mention in re.finditer(re.escape(nonce), text):
-        for braces, most in ((every, _NEAREST), (keyed, _NEAREST_KEYED)):
-            before = bisect.bisect(braces, mention.start())
-            starts.update(braces[max(0, before - most) : before])
-    for start in sorted(starts):
-        found = _object_at(text, start)
-        if found is not None:
-            yield found[0]
-
-
-def _object_at(text: str, start: int) -> tuple[Pairs, int] | None:
-    """The object that begins here and where it ends: as JSON, or else flat and as people write it."""
-    try:
-        pairs, end = json.JSONDecoder(object_pairs_hook=list, strict=False).raw_decode(text, start)
-        return pairs, end
-    except (ValueError, RecursionError):
-        return _written_by_hand(text, start)
-
-
-def _written_by_hand(text: str, start: int) -> tuple[Pairs, int] | None:
-    """A flat object with single, smart or no quotes, or a comma after the last pair; ``None`` where it is not one."""
-    pairs: Pairs = []
-    at = start + 1
-    while (pair := _PAIR.match(text, at)) is not None:
-        pairs.append((_unquoted(pair[1]), _unquoted(pair[2])))
-        at = pair.end()
-    end = re.compile(r"\s*\}").match(text, at)
-    return (pairs, end.end()) if pairs and end else None
-
-
-def _unquoted(text: str) -> str:
-    return text if text[0].isalnum() or text[0] == "_" else text[1:-1]
 
 
 def _side(pairs: Pairs) -> Side | None:

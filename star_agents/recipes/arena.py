@@ -1,0 +1,368 @@
+"""Arena Learning (arXiv 2407.10627): a target model learns from the battles that it lost.
+
+Target and opponents answer one instruction, or the last message of a conversation whose earlier turns stay as the data
+have them. Judges give both answers of a battle points from 1 to 10, in both orders. Where the target clearly lost, the
+best winner's answer is a row to fine-tune on; the clearest battle is a preference pair and, with its margin, one for a
+reward model. The paper's own judge prompt and the join of the two games are not public: ours are the mean of both
+orders and of all judges (``arena/games.py``), and rows as ``arena/lessons.py`` decides them.
+
+Which battles are fought depends on ``mode`` and on equal answers alone, never on how others ended, else ratings would
+be biased; opponents that are drawn are drawn by what earlier instructions told of them. Equal answers are a tie that
+costs nothing. A game whose reply cannot be read, though it was asked once more, is none, and neither is the battle for
+that judge: position would decide it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from star_agents.arena.games import Battle, battles_of, games_of
+from star_agents.arena.lessons import Lesson, Mode, Thresholds, pairings, pairs_to_prefer, row_to_learn, usefulness
+from star_agents.arena.scores import HIGHEST, LOWEST, Scored
+from star_agents.config.base import MAX_TOKENS, Section
+from star_agents.config.recipes import Agent, Some
+from star_agents.recipes.parts.history import newest_turns
+from star_agents.recipes.parts.scores import Scores
+from star_agents.recipes.protocol import Measure, Redecided, Settings, Workbench, done, dropped, preference, recipe, sft
+from star_agents.recipes.reads import TEXT, Read
+from star_agents.records import Failure, Judgement, Outcome, Reward, Row, Sample, Seed, Trial
+from star_agents.text.prompt import Prompt
+
+TARGET, OPPONENT = "target", "opponent"
+"""Roles of trials."""
+_WIDEST = HIGHEST - LOWEST
+
+
+class Keep(Section):
+    """By how many points a battle must be decided to teach something; other ones decide again at no cost (`export`)."""
+
+    sft: float = Field(default=Thresholds().sft, ge=0, le=_WIDEST)
+    """Of rows to fine-tune on: the target lost by at least so much. The paper's best: 3 in the first round, then 1."""
+    preference: float = Field(default=Thresholds().preference, ge=0, le=_WIDEST)
+    """Of preference and reward pairs. The paper's best: 2."""
+    min_winner: float = Field(default=Thresholds().min_winner, ge=LOWEST, le=HIGHEST)
+    """A winner with fewer points teaches nothing: a 4 that beats a 1 is no example. 1 for the paper, which has no such
+    rule."""
+    pairs: int | None = Field(default=1, ge=1)
+    """Preference pairs of one instruction, the clearest first; `null`: every clear battle."""
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """As the pure rules take them."""
+        return Thresholds(sft=self.sft, preference=self.preference, min_winner=self.min_winner)
+
+
+class ArenaSettings(Settings):
+    """What Arena Learning can be told."""
+
+    target: Agent
+    """The model that is to be trained."""
+    opponents: Some[Agent]
+    """Whom it meets."""
+    judges: Some[Agent]
+    """Who scores; several are a jury, whose mean decides."""
+    mode: Mode = "target"
+    """`target`: the target meets each opponent; `round_robin`: everybody meets everybody, as in the paper, which tells
+    more of the opponents and teaches the target the same rows."""
+    keep: Keep = Keep()
+    """From where on a battle teaches something."""
+    opponents_per_seed: int | None = Field(default=None, ge=1)
+    """Draws so many opponents for each instruction, by what they taught the target so far; left out: all of them."""
+    history: int = Field(default=20_000, ge=0)
+    """Characters of earlier turns that players and judges are shown, and that rows hold: the newest turns that fit."""
+    judge_temperature: float | None = Field(default=0.0, ge=0, le=5)
+    """Of the judges; `null` leaves it to the provider."""
+    judge_max_tokens: int = Field(default=1024, ge=64, le=MAX_TOKENS)
+    """Longest reply of a judge."""
+
+    @model_validator(mode="after")
+    def _players_are_distinct(self) -> Self:
+        if self.target in self.opponents:
+            raise ValueError(f"the target {self.target} is among its opponents; it cannot meet itself")
+        for names, what in ((self.opponents, "opponents"), (self.judges, "judges")):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{what} name somebody twice")
+        if (self.opponents_per_seed or 0) > len(self.opponents):
+            raise ValueError(f"opponents_per_seed is more than there are opponents, {len(self.opponents)}")
+        return self
+
+
+def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
+    """The rows that battles teach under these settings, and how many calls of theirs were never made."""
+    trials, judgements = outcome.trials, outcome.judgements
+    answered = {one.arm: place for place, one in enumerate(trials) if one.failure is None}
+    players = {settings.target, *(settings.opponents if settings.opponents_per_seed is None else answered)}
+    wanted = players & {settings.target, *settings.opponents} - {one.arm for one in trials if one.failure}
+    newcomers = wanted - answered.keys()
+    judged = {(one.judge, trials[one.left].arm, trials[one.right].arm) for one in judgements}
+    missing = len(newcomers)
+    counted: set[tuple[str, str, str]] = set()
+    for pair in pairings(list(wanted), settings.target, settings.mode):
+        orders = (pair, pair[::-1])
+        if any(("", *order) in judged for order in orders):
+            counted.update(("", *order) for order in orders)  # equal answers, which nobody judges
+            continue
+        games = [(judge, *order) for judge in settings.judges for order in orders]
+        missing += sum(game not in judged for game in games)
+        counted.update(games)
+    kept = [one for one in judgements if (one.judge, trials[one.left].arm, trials[one.right].arm) in counted]
+    return Redecided(_rows(trials, _battles(trials, kept), settings), missing)
+
+
+@recipe(
+    takes=("sample", "instruction"),
+    settings=ArenaSettings,
+    pools={"opponents": lambda settings, _: settings.opponents},
+    measures=[
+        Measure("score", low=LOWEST, high=HIGHEST, what="points of an answer, mean over its battles"),
+        Measure("target_score", low=LOWEST, high=HIGHEST, what="points of the target's answer"),
+        Measure("best_score", low=LOWEST, high=HIGHEST, better="", what="points of the best opponent's answer"),
+        Measure("gap", low=-_WIDEST, high=_WIDEST, better="low", what="how far the best opponent was ahead, in points"),
+        Measure("usefulness", what="of the instruction for the target: 0 too easy or too hard, 1 much to learn"),
+    ],
+    redecide=redecide,
+)
+async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcome:
+    """Arena Learning: target and opponents answer, judges score their battles, and what the target lost teaches it."""
+    asked = replace(seed.sample, response=None, history=newest_turns(seed.sample.history, settings.history))
+    opponents: Sequence[str] = settings.opponents
+    if settings.opponents_per_seed is not None:
+        opponents = await bench.draw("opponents", settings.opponents_per_seed)
+    trials = await _answers(asked, (settings.target, *opponents), bench)
+    pairs = _pairs(trials, settings)
+    if not pairs:
+        told = "; ".join(str(one.failure) for one in trials if one.failure)
+        return dropped(seed, f"no two answers that could meet: {told}", trials=trials, earned=_silent(trials, settings))
+    judgements, prompts = await _fight(trials, pairs, bench, settings)
+    battles = _battles(trials, judgements)
+    if not battles:
+        reasons = dict.fromkeys(one.reason for one in judgements if not one.readable)
+        nothing = dropped(seed, f"no battle could be judged in both orders: {'; '.join(reasons)}", trials=trials)
+        return replace(nothing, judgements=judgements)
+    useful = _usefulness(battles, settings)
+    return done(
+        seed,
+        rows=_rows(trials, battles, settings),
+        trials=[replace(one, prompts=prompts) for one in _measured(trials, battles, settings, useful)],
+        judgements=judgements,
+        earned=_earned(trials, battles, settings),
+        worth=useful,
+    )
+
+
+async def _answers(asked: Sample, players: Sequence[str], bench: Workbench) -> tuple[Trial, ...]:
+    """Each player's answer, which all of its battles share; the target's first."""
+    answers = await bench.gather(*(bench.ask(one, asked.prompt, step=f"answer:{one}", reads=TEXT) for one in players))
+    return tuple(
+        _trial(player, OPPONENT if number else TARGET, asked, answer)
+        for number, (player, answer) in enumerate(zip(players, answers.results, strict=True))
+    )
+
+
+def _trial(player: str, role: str, asked: Sample, answer: Read[str] | Failure) -> Trial:
+    if isinstance(answer, Failure):
+        return Trial(arm=player, role=role, sample=asked, failure=answer, cost_usd=None)
+    reply = answer.reply
+    sample = replace(asked, response=answer.value)
+    return Trial(arm=player, role=role, sample=sample, models={role: reply.model}, cost_usd=reply.cost_usd)
+
+
+async def _fight(
+    trials: Sequence[Trial], pairs: Sequence[tuple[int, int]], bench: Workbench, settings: ArenaSettings
+) -> tuple[tuple[Judgement, ...], tuple[str, ...]]:
+    """Every game of these pairs, each judge in both orders, and the versions of its prompts.
+
+    Players of one answer share its games.
+    """
+    code = str(await bench.once("code", lambda: secrets.token_hex(8)))
+    first_to_say = {one.sample.response: place for place, one in reversed(list(enumerate(trials)))}
+    speaker = [first_to_say[one.sample.response] for one in trials]
+    shown = sorted({(min(met), max(met)) for pair in pairs if len(met := {speaker[place] for place in pair}) == 2})
+    orders = [order for pair in shown for order in (pair, pair[::-1])]
+    prompts = {(one, other): _prompt(trials[one].sample, trials[other].sample, code, bench) for one, other in orders}
+    games = [(judge, *order) for order in orders for judge in settings.judges]
+    said = await bench.gather(*(_game(trials, game, prompts[game[1:]], code, bench, settings) for game in games))
+    heard = dict(zip(games, said.results, strict=True))
+    judgements: list[Judgement] = []
+    for one, other in pairs:
+        if speaker[one] == speaker[other]:
+            judgements.append(Judgement(judge="", left=one, right=other, value=0.5, reason="equal answers"))
+            continue
+        for judge in settings.judges:
+            both = [heard[judge, speaker[left], speaker[right]] for left, right in ((one, other), (other, one))]
+            judgements += _judged(judge, one, other, both)
+    return tuple(judgements), tuple(sorted({one.version for one in prompts.values()}))
+
+
+async def _game(
+    trials: Sequence[Trial],
+    game: tuple[str, int, int],
+    prompt: Prompt,
+    code: str,
+    bench: Workbench,
+    settings: ArenaSettings,
+) -> Scored:
+    """What a judge says of two answers in one order."""
+    judge, first, second = game
+    sampling = {"temperature": settings.judge_temperature, "max_tokens": settings.judge_max_tokens}
+    step = f"judge:{judge}:{trials[first].arm}:{trials[second].arm}"
+    return (await bench.ask(judge, prompt, step=step, reads=Scores(code), **sampling)).value
+
+
+def _prompt(first: Sample, second: Sample, code: str, bench: Workbench) -> Prompt:
+    """What a judge is shown: two answers to one message."""
+    conversation = [turn.to_dict() for turn in first.history]
+    return bench.prompt(
+        "judge",
+        code=code,
+        conversation=_quoted(conversation) if conversation else "",
+        message=_quoted(first.question),
+        first=_quoted(first.response),
+        second=_quoted(second.response),
+    )
+
+
+def _quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _judged(judge: str, one: int, other: int, orders: Sequence[Scored | Failure]) -> list[Judgement]:
+    """A battle's two games: the one shown first, and the other."""
+    better = [_sign(said.first - said.second) for said in orders if not isinstance(said, Failure)]
+    agreed = len(better) == 2 and better[0] == -better[1]
+    return [
+        _judgement(judge, left, right, said, agreed)
+        for (left, right), said in zip(((one, other), (other, one)), orders, strict=True)
+    ]
+
+
+def _judgement(judge: str, left: int, right: int, said: Scored | Failure, agreed: bool) -> Judgement:
+    if isinstance(said, Failure):
+        return Judgement(judge=judge, left=left, right=right, agreed=False, readable=False, reason=str(said))
+    return Judgement(
+        judge=judge,
+        left=left,
+        right=right,
+        scores=(said.first, said.second),
+        value=(_sign(said.first - said.second) + 1) / 2,
+        agreed=agreed,
+        reason=f"1: {said.first_reason}\n2: {said.second_reason}",
+    )
+
+
+def _sign(difference: float) -> int:
+    return (difference > 0) - (difference < 0)
+
+
+def _pairs(trials: Sequence[Trial], settings: ArenaSettings) -> list[tuple[int, int]]:
+    """Places of the trials that meet, of those with an answer."""
+    places = {one.arm: place for place, one in enumerate(trials) if one.failure is None}
+    met = pairings(list(places), settings.target, settings.mode)
+    return sorted((min(pair), max(pair)) for one, other in met for pair in [(places[one], places[other])])
+
+
+def _battles(trials: Sequence[Trial], judgements: Sequence[Judgement]) -> tuple[Battle, ...]:
+    return battles_of(games_of(trials, judgements)).battles
+
+
+def _rows(trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaSettings) -> tuple[Row, ...]:
+    """What the battles teach: a row to fine-tune on, and pairs, each as a preference and with its margin."""
+    places = {one.arm: place for place, one in enumerate(trials)}
+    learnt = row_to_learn(battles, settings.target, settings.keep.thresholds)
+    rows = [_taught(learnt, trials, places)] if learnt else []
+    for lesson in pairs_to_prefer(battles, settings.keep.thresholds, most=settings.keep.pairs):
+        rows += _preferred(lesson, trials, places)
+    return tuple(rows)
+
+
+def _taught(lesson: Lesson, trials: Sequence[Trial], places: Mapping[str, int]) -> Row:
+    behind = (places[lesson.chosen], places[lesson.rejected])
+    return sft(trials[behind[0]].sample, labels=_labels(lesson), from_trials=behind)
+
+
+def _preferred(lesson: Lesson, trials: Sequence[Trial], places: Mapping[str, int]) -> list[Row]:
+    behind = (places[lesson.chosen], places[lesson.rejected])
+    chosen, rejected = (trials[place].sample.response or "" for place in behind)
+    asked = replace(trials[behind[0]].sample, response=None)
+    return [
+        replace(preference(asked, chosen, rejected, margin=margin, labels=_labels(lesson)), from_trials=behind)
+        for margin in (None, lesson.margin)
+    ]
+
+
+def _labels(lesson: Lesson) -> dict[str, str]:
+    points = {"score": lesson.chosen_score, "margin": lesson.margin}
+    return {"winner": lesson.chosen, "loser": lesson.rejected, **{name: f"{one:.4g}" for name, one in points.items()}}
+
+
+def _scores(battles: Sequence[Battle], player: str) -> list[float]:
+    """A player's points, of each of its battles that has any."""
+    own = [one for one in battles if player in (one.left, one.right)]
+    return [score for one in own if (score := one.score_of(player)) is not None]
+
+
+def _against_target(battles: Sequence[Battle], settings: ArenaSettings) -> dict[str, float]:
+    """Points of the target and of each opponent in the target's own battles, which either mode has."""
+    target = settings.target
+    own = [one for one in battles if target in (one.left, one.right)]
+    found = {player: _scores(own, player) for player in (target, *settings.opponents)}
+    return {player: fmean(scores) for player, scores in found.items() if scores}
+
+
+def _usefulness(battles: Sequence[Battle], settings: ArenaSettings) -> float | None:
+    """Of the instruction; ``None`` where the target met nobody whose answer was another."""
+    scores = _against_target(battles, settings)
+    return usefulness(scores, settings.target, settings.keep.sft or 1.0) if settings.target in scores else None
+
+
+def _measured(
+    trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaSettings, useful: float | None
+) -> tuple[Trial, ...]:
+    """The trials with their points."""
+    met = _against_target(battles, settings)
+    best = max((score for player, score in met.items() if player != settings.target), default=None)
+    own = met.get(settings.target)
+    gap = None if best is None or own is None else best - own
+    of_target = {"target_score": own, "best_score": best, "gap": gap, "usefulness": useful}
+    found = []
+    for one in trials:
+        scores = _scores(battles, one.arm)
+        measures = {"score": fmean(scores) if scores else None, **(of_target if one.role == TARGET else {})}
+        found.append(replace(one, measures=measures))
+    return tuple(found)
+
+
+def _earned(trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaSettings) -> list[Reward]:
+    """What each drawn opponent taught the target: its margin over K, as far as 1; 0 where it won nothing.
+
+    An opponent whose battle nobody could judge is not spoken of, and neither is one whose call failed.
+    """
+    if settings.opponents_per_seed is None:
+        return []
+    target, least = settings.target, settings.keep.sft or 1.0
+    earned = _silent(trials, settings)
+    for battle in battles:
+        if target not in (battle.left, battle.right):
+            continue
+        opponent = battle.left if battle.right == target else battle.right
+        points = battle.score_of(opponent)
+        is_lesson = battle.winner == opponent and points is not None and points >= settings.keep.min_winner
+        value = min(abs(battle.gap) / least, 1.0) if is_lesson else 0.0
+        earned.append(Reward(pool="opponents", arm=opponent, value=value))
+    return earned
+
+
+def _silent(trials: Sequence[Trial], settings: ArenaSettings) -> list[Reward]:
+    """Drawn opponents whose reply is no answer taught nothing."""
+    silent = [one.arm for one in trials if one.role == OPPONENT and one.failure and one.failure.kind in _NO_ANSWER]
+    return [Reward(pool="opponents", arm=arm, value=0.0) for arm in silent if settings.opponents_per_seed is not None]
+
+
+_NO_ANSWER = ("length", "empty", "format")
