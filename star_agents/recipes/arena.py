@@ -189,15 +189,18 @@ async def _fight(
     prompts = {(one, other): _prompt(trials[one].sample, trials[other].sample, code, bench) for one, other in orders}
     games = [(judge, *order) for order in orders for judge in settings.judges]
     said = await bench.gather(*(_game(trials, game, prompts[game[1:]], code, bench, settings) for game in games))
-    heard = dict(zip(games, said.results, strict=True))
+    heard: dict[tuple[str, int, int], Read[Scored] | Failure] = dict(zip(games, said.results, strict=True))
     judgements: list[Judgement] = []
-    for one, other in pairs:
-        if speaker[one] == speaker[other]:
-            judgements.append(Judgement(judge="", left=one, right=other, value=0.5, reason="equal answers"))
+    for pair in pairs:
+        one, other = (speaker[place] for place in pair)
+        if one == other:
+            judgements.append(Judgement(judge="", left=pair[0], right=pair[1], value=0.5))
             continue
         for judge in settings.judges:
-            both = [heard[judge, speaker[left], speaker[right]] for left, right in ((one, other), (other, one))]
-            judgements += _judged(judge, one, other, both)
+            judgements.append(_judgement(judge, pair, heard[judge, one, other], is_paid_here=pair == (one, other)))
+            judgements.append(
+                _judgement(judge, pair[::-1], heard[judge, other, one], is_paid_here=pair == (one, other))
+            )
     return tuple(judgements), tuple(sorted({one.version for one in prompts.values()}))
 
 
@@ -208,12 +211,12 @@ async def _game(
     code: str,
     bench: Workbench,
     settings: ArenaSettings,
-) -> Scored:
+) -> Read[Scored]:
     """What a judge says of two answers in one order."""
     judge, first, second = game
     sampling = {"temperature": settings.judge_temperature, "max_tokens": settings.judge_max_tokens}
     step = f"judge:{judge}:{trials[first].arm}:{trials[second].arm}"
-    return (await bench.ask(judge, prompt, step=step, reads=Scores(code), **sampling)).value
+    return await bench.ask(judge, prompt, step=step, reads=Scores(code), **sampling)
 
 
 def _prompt(first: Sample, second: Sample, code: str, bench: Workbench) -> Prompt:
@@ -233,27 +236,23 @@ def _quoted(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _judged(judge: str, one: int, other: int, orders: Sequence[Scored | Failure]) -> list[Judgement]:
-    """A battle's two games: the one shown first, and the other."""
-    better = [_sign(said.first - said.second) for said in orders if not isinstance(said, Failure)]
-    agreed = len(better) == 2 and better[0] == -better[1]
-    return [
-        _judgement(judge, left, right, said, agreed)
-        for (left, right), said in zip(((one, other), (other, one)), orders, strict=True)
-    ]
-
-
-def _judgement(judge: str, left: int, right: int, said: Scored | Failure, agreed: bool) -> Judgement:
-    if isinstance(said, Failure):
-        return Judgement(judge=judge, left=left, right=right, agreed=False, readable=False, reason=str(said))
+def _judgement(judge: str, pair: tuple[int, int], heard: Read[Scored] | Failure, *, is_paid_here: bool) -> Judgement:
+    """One game, left being shown first; what a game that several battles share cost stands at the first."""
+    left, right = pair
+    if isinstance(heard, Failure):
+        return Judgement(
+            judge=judge, left=left, right=right, readable=False, orders=1, reason=str(heard), cost_usd=None
+        )
+    said = heard.value
     return Judgement(
         judge=judge,
         left=left,
         right=right,
         scores=(said.first, said.second),
         value=(_sign(said.first - said.second) + 1) / 2,
-        agreed=agreed,
+        orders=1,
         reason=f"1: {said.first_reason}\n2: {said.second_reason}",
+        cost_usd=heard.reply.cost_usd if is_paid_here else 0.0,
     )
 
 
@@ -283,16 +282,16 @@ def _rows(trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaSet
 
 
 def _taught(lesson: Lesson, trials: Sequence[Trial], places: Mapping[str, int]) -> Row:
-    behind = (places[lesson.chosen], places[lesson.rejected])
-    return sft(trials[behind[0]].sample, labels=_labels(lesson), from_trials=behind)
+    place = places[lesson.chosen]
+    return sft(trials[place].sample, labels=_labels(lesson), from_trials=[place])
 
 
 def _preferred(lesson: Lesson, trials: Sequence[Trial], places: Mapping[str, int]) -> list[Row]:
-    behind = (places[lesson.chosen], places[lesson.rejected])
-    chosen, rejected = (trials[place].sample.response or "" for place in behind)
-    asked = replace(trials[behind[0]].sample, response=None)
+    place = places[lesson.chosen]
+    chosen, rejected = (trials[places[one]].sample.response or "" for one in (lesson.chosen, lesson.rejected))
+    asked = replace(trials[place].sample, response=None)
     return [
-        replace(preference(asked, chosen, rejected, margin=margin, labels=_labels(lesson)), from_trials=behind)
+        replace(preference(asked, chosen, rejected, margin=margin, labels=_labels(lesson)), from_trials=(place,))
         for margin in (None, lesson.margin)
     ]
 

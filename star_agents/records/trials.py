@@ -85,7 +85,7 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """What one judge said of two trials, both orders joined."""
+    """What one judge said of two trials, both orders joined, or in one order."""
 
     judge: str
     """Its agent; empty for what a jury came to together, where it is not one judge's word."""
@@ -102,7 +102,9 @@ class Judgement:
     readable: bool = True
     reason: str = ""
     orders: int = 2
-    """In how many orders the two were shown; with one, ``agreed`` says nothing."""
+    """In how many orders the two were shown; with one, left is what was shown first, and ``agreed`` says nothing."""
+    cost_usd: float | None = 0.0
+    """Of the reply that it was read from, where that is known of one judgement; ``None``: nobody knows the price."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -116,6 +118,7 @@ class Judgement:
             "readable": self.readable,
             "reason": self.reason,
             "orders": self.orders,
+            **({} if self.cost_usd == 0 else {"cost_usd": self.cost_usd}),
         }
 
     @classmethod

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from star_agents.arena.games import Game, games_of
 from star_agents.errors import Problem, SeedFileError, UsageError
+from star_agents.records import Judgement, Trial
 from star_agents.storage.json_rows import scan_json_lines
 from star_agents.storage.rows import Result
 
@@ -69,7 +70,7 @@ def read_games(path: Path) -> GameFile:
 def game_rows(result: Result) -> Iterator[dict[str, Any]]:
     """Every game over one seed, as a line of ``battles.jsonl``; none where nobody played."""
     trials = result.outcome.trials
-    played = [one for one in result.outcome.judgements if {trials[one.left].role, trials[one.right].role} <= PLAYERS]
+    played = [one for one in result.outcome.judgements if _is_game(trials, one)]
     labels = {name: value for name in LABELS if isinstance(value := result.seed.meta.get(name), str)}
     for game, judgement in zip(games_of(trials, played, result.seed.id), played, strict=True):
         chars = [len(trials[place].sample.response or "") for place in (judgement.left, judgement.right)]
@@ -82,10 +83,17 @@ def game_rows(result: Result) -> Iterator[dict[str, Any]]:
             "second_score": game.second_score,
             "reason": game.reason,
             "answers_are_equal": game.answers_are_equal,
+            "cost_usd": judgement.cost_usd,
             "first_chars": chars[0],
             "second_chars": chars[1],
             **labels,
         }
+
+
+def _is_game(trials: Sequence[Trial], judgement: Judgement) -> bool:
+    """Whether both of its trials are players'; recipes of others may judge what they like."""
+    met = [trials[place] for place in (judgement.left, judgement.right) if place < len(trials)]
+    return [one.role in PLAYERS for one in met] == [True, True] and met[0].arm != met[1].arm
 
 
 class _Problems:

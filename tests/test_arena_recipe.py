@@ -1,0 +1,258 @@
+"""Arena Learning: shared answers, both orders or none, equal answers at no cost, and rows where the target lost."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from lines import origin, read_jsonl, results, run
+from openai_server import Answer, Body, Fault, Move, OpenAIServer
+
+from star_agents.arena.games import battles_of, games_of
+from star_agents.engine.configuration import read_config
+from star_agents.errors import ConfigError
+from star_agents.recipes.arena import arena
+from star_agents.records import Message, Outcome, Sample, Seed
+from star_agents.storage.game_files import read_games
+from star_agents.text.prompt_templates import PromptTemplates
+
+PLAYERS = ("target", "good", "fair", "poor")
+assert arena.prompts is not None
+PROMPTS = PromptTemplates(arena.prompts, prefix="arena/")
+Points = Callable[[str, str, str], tuple[float, float] | str]
+"""Judge, first answer, second answer, to points or to a reply as it stands."""
+
+
+def frames(body: Body) -> tuple[str, dict[str, str]]:
+    """The code of a judge's prompt, and what stands in its frames."""
+    shown = "\n".join(str(one["content"]) for one in body["messages"] if one["role"] != "assistant")
+    found = re.search(r"<message (\w+)>", shown)
+    assert found is not None
+    code = found[1]
+    inside = re.findall(rf"<([a-z ]+) {code}>\n(.*)\n</\1 {code}>", shown)
+    return code, dict(inside)
+
+
+class Model:
+    """Players say what the test has them say; judges give points by the texts."""
+
+    def __init__(self, said: Mapping[str, str | Move], points: Points) -> None:
+        self.said, self.points = said, points
+        self.asked: list[str] = []
+        self.answered: list[tuple[str, list[Message]]] = []
+        self.games: list[tuple[str, str, str]] = []
+        self.shown: list[dict[str, str]] = []
+
+    def __call__(self, body: Body) -> Move:
+        name, messages = str(body["model"]), body["messages"]
+        if not str(messages[0]["content"]).startswith("You score"):
+            turns = [Message(role=one["role"], content=str(one["content"])) for one in messages]
+            self.answered.append((name, turns))
+            said = self.said[name]
+            return said if not isinstance(said, str) else Answer(text=said)
+        code, shown = frames(body)
+        first, second = (json.loads(shown[f"{place} answer"]) for place in ("first", "second"))
+        self.games.append((name, first, second))
+        self.shown.append(shown)
+        given = self.points(name, first, second)
+        return Answer(text=given.replace("CODE", code) if isinstance(given, str) else reply(code, *given))
+
+
+def reply(code: str, first: float, second: float) -> str:
+    said = {"code": code, "first_reason": "so", "second_reason": "thus", "first_score": first, "second_score": second}
+    return f"Let me see.\n{json.dumps(said)}"
+
+
+def by_text(worth: Mapping[str, float]) -> Points:
+    return lambda _, first, second: (worth[first], worth[second])
+
+
+SAID = {"target": "A weak answer.", "good": "The best answer.", "fair": "A fair answer.", "poor": "Nonsense."}
+WORTH = {"A weak answer.": 5.0, "The best answer.": 9.0, "A fair answer.": 8.0, "Nonsense.": 1.0}
+
+
+def written(folder: Path, url: str, settings: str = "", judges: Sequence[str] = ("j",)) -> Path:
+    path = folder / "agents.yaml"
+    agents = [
+        f'{name}: {{model: openai/{name}, api_base: "{url}", api_key: os.environ/LINE_TEST_KEY}}'
+        for name in (*PLAYERS, *judges)
+    ]
+    opponents = "" if "opponents:" in settings else "opponents: [good, fair, poor], "
+    path.write_text(
+        f"agents: {{{', '.join(agents)}}}\nrecipe: arena\nconcurrency: 1\n"
+        f"arena: {{target: target, {opponents}judges: [{', '.join(judges)}], {settings}}}\n"
+    )
+    return path
+
+
+async def fight(
+    folder: Path, model: Model, seeds: Sequence[Seed] = (), settings: str = "", judges: Sequence[str] = ("j",)
+) -> list[Outcome]:
+    some = list(seeds) or [Seed.of(Sample(instruction="Name a river.", response="The Rhine."))]
+    async with OpenAIServer(model) as server:
+        await run(read_config(written(folder, server.url, settings, judges)), some, folder / "out")
+    return [one.outcome for one in results(folder / "out")]
+
+
+async def test_the_target_learns_the_best_winners_answer_and_the_clearest_battle_is_a_pair(tmp_path: Path) -> None:
+    model = Model(SAID, by_text(WORTH))
+    (outcome,) = await fight(tmp_path, model)
+    (row,) = read_jsonl(tmp_path / "out" / "dataset.jsonl")
+    assert [turn["content"] for turn in row["messages"]] == ["Name a river.", "The best answer."]
+    labels = {"winner": "good", "loser": "target", "score": "9", "margin": "4"}
+    assert origin(row)["labels"] == labels
+    (pair,) = read_jsonl(tmp_path / "out" / "preferences.jsonl")
+    assert [pair[name][0]["content"] for name in ("chosen", "rejected")] == ["The best answer.", "A weak answer."]
+    (reward,) = read_jsonl(tmp_path / "out" / "rewards.jsonl")
+    assert reward["margin"] == 4
+    of_target = {"score": 5.0, "target_score": 5.0, "best_score": 9.0, "gap": 4.0, "usefulness": 1.0}
+    assert dict(outcome.trials[0].measures) == of_target
+    assert [(one.arm, one.role) for one in outcome.trials] == [
+        ("target", "target"),
+        ("good", "opponent"),
+        ("fair", "opponent"),
+        ("poor", "opponent"),
+    ]
+    assert outcome.trials[0].prompts == (PROMPTS.version("judge"),)
+    assert outcome.worth == 1
+
+
+async def test_each_answer_is_asked_once_and_each_battle_is_judged_in_both_orders(tmp_path: Path) -> None:
+    model = Model(SAID, by_text(WORTH))
+    await fight(tmp_path, model)
+    assert sorted(name for name, _ in model.answered) == sorted(PLAYERS)
+    weak = SAID["target"]
+    expected = [("j", *order) for name in PLAYERS[1:] for order in ((weak, SAID[name]), (SAID[name], weak))]
+    assert sorted(model.games) == sorted(expected)
+
+
+async def test_in_a_round_robin_everybody_meets_everybody_and_the_target_learns_the_same(tmp_path: Path) -> None:
+    model = Model(SAID, by_text(WORTH))
+    (outcome,) = await fight(tmp_path, model, settings="mode: round_robin")
+    assert len(model.games) == 12
+    (row,) = [one for one in outcome.rows if one.shape == "sft"]
+    assert row.labels["winner"] == "good"
+    (pair,) = [one for one in outcome.rows if one.shape == "preference"]
+    assert (pair.labels["winner"], pair.labels["loser"]) == ("good", "poor")
+
+
+async def test_equal_answers_are_a_tie_that_costs_nothing_and_share_their_games(tmp_path: Path) -> None:
+    said = {**SAID, "good": SAID["target"], "poor": SAID["fair"]}
+    model = Model(said, by_text(WORTH))
+    (outcome,) = await fight(tmp_path, model, settings="mode: round_robin")
+    assert len(model.games) == 2, "two different answers make one battle"
+    battles = battles_of(games_of(outcome.trials, outcome.judgements)).battles
+    assert len(battles) == 6
+    tied = {(one.left, one.right) for one in battles if one.left_score is None}
+    assert tied == {("good", "target"), ("fair", "poor")}
+    assert {one.result().value for one in battles if one.left_score is None} == {0.5}
+
+
+async def test_a_game_that_cannot_be_read_makes_its_battle_none(tmp_path: Path) -> None:
+    def points(_: str, first: str, second: str) -> tuple[float, float] | str:
+        return "I would rather not say." if first == SAID["good"] else (WORTH[first], WORTH[second])
+
+    model = Model(SAID, points)
+    (outcome,) = await fight(tmp_path, model)
+    asked = [game for game in model.games if game[1] == SAID["good"]]
+    assert len(asked) == 2, "asked once more"
+    assert [one.readable for one in outcome.judgements].count(False) == 1
+    (row,) = [one for one in outcome.rows if one.shape == "sft"]
+    assert row.labels["winner"] == "fair", "the other order of the best answer counts for nothing"
+
+
+async def test_where_no_battle_can_be_judged_the_seed_is_dropped_with_its_reason(tmp_path: Path) -> None:
+    (outcome,) = await fight(tmp_path, Model(SAID, lambda *_: "no points"))
+    assert outcome.kind == "dropped"
+    assert outcome.reason.startswith("no battle could be judged in both orders: format: judge:j:")
+    assert len(outcome.judgements) == 6
+
+
+async def test_a_judge_that_names_what_stands_first_makes_ties_and_teaches_nothing(tmp_path: Path) -> None:
+    (outcome,) = await fight(tmp_path, Model(SAID, lambda *_: (9, 2)))
+    assert outcome.kind == "kept"
+    assert outcome.rows == ()
+    assert outcome.trials[0].measures["gap"] == 0
+
+
+async def test_a_jury_is_the_mean_of_its_judges(tmp_path: Path) -> None:
+    def points(judge: str, first: str, second: str) -> tuple[float, float]:
+        return (WORTH[first], WORTH[second]) if judge == "j" else (6, 6)
+
+    (outcome,) = await fight(tmp_path, Model(SAID, points), judges=("j", "k"))
+    assert outcome.trials[0].measures["target_score"] == 5.5
+    assert outcome.trials[0].measures["best_score"] == 7.5
+    assert len(outcome.judgements) == 12
+    assert [one.shape for one in outcome.rows] == ["preference", "reward"], "2 points are no 3"
+
+
+async def test_a_player_that_gives_no_answer_meets_nobody(tmp_path: Path) -> None:
+    said = {**SAID, "good": Fault(status=400, message="no")}
+    (outcome,) = await fight(tmp_path, Model(said, by_text(WORTH)))
+    assert outcome.trials[1].failure is not None
+    assert {place for one in outcome.judgements for place in (one.left, one.right)} == {0, 2, 3}
+    (row,) = [one for one in outcome.rows if one.shape == "sft"]
+    assert row.labels["winner"] == "fair"
+
+
+async def test_without_an_answer_of_the_target_nothing_is_judged(tmp_path: Path) -> None:
+    model = Model({**SAID, "target": Fault(status=400, message="no")}, by_text(WORTH))
+    (outcome,) = await fight(tmp_path, model)
+    assert outcome.kind == "dropped"
+    assert model.games == []
+
+
+async def test_players_and_judges_see_the_newest_turns_that_fit_and_rows_hold_them(tmp_path: Path) -> None:
+    history = (
+        Message(role="system", content="Be kind."),
+        Message(role="user", content="old " * 30),
+        Message(role="assistant", content="older answer"),
+        Message(role="user", content="Hello"),
+        Message(role="assistant", content="Hi"),
+    )
+    model = Model(SAID, by_text(WORTH))
+    await fight(tmp_path, model, [Seed.of(Sample(instruction="Name a river.", history=history))], "history: 40")
+    kept = [history[0], *history[3:]]
+    assert {tuple(turns) for _, turns in model.answered} == {(*kept, Message(role="user", content="Name a river."))}
+    assert {one["conversation"] for one in model.shown} == {json.dumps([turn.to_dict() for turn in kept])}
+    (row,) = read_jsonl(tmp_path / "out" / "dataset.jsonl")
+    assert [turn["content"] for turn in row["messages"][:3]] == ["Be kind.", "Hello", "Hi"]
+
+
+async def test_drawn_opponents_earn_what_they_teach_the_target(tmp_path: Path) -> None:
+    seeds = [Seed.of(Sample(instruction=f"Name river {number}.")) for number in range(12)]
+    outcomes = await fight(tmp_path, Model(SAID, by_text(WORTH)), seeds, "opponents_per_seed: 2")
+    earned = {(one.arm, one.value) for outcome in outcomes for one in outcome.earned}
+    assert earned <= {("good", 1.0), ("fair", 1.0), ("poor", 0.0)}
+    assert {arm for arm, _ in earned} == {"good", "fair", "poor"}
+    assert all(len(one.trials) == 3 and len(one.earned) == 2 for one in outcomes)
+
+
+async def test_every_game_is_a_line_of_battles_that_elo_reads(tmp_path: Path) -> None:
+    said = {**SAID, "poor": SAID["target"]}
+    seed = Seed.of(Sample(instruction="Name a river."), meta={"category": "geography", "language": "en"})
+    (outcome,) = await fight(tmp_path, Model(said, by_text(WORTH)), [seed])
+    found = read_games(tmp_path / "out")
+    assert found.games == games_of(outcome.trials, outcome.judgements, seed.id)
+    assert found.labels == {seed.id: {"category": "geography", "language": "en"}}
+    assert found.lengths[seed.id, "good"] == len(SAID["good"])
+    rows = read_jsonl(tmp_path / "out" / "battles.jsonl")
+    assert [row["answers_are_equal"] for row in rows] == [False] * 4 + [True]
+    assert rows[0]["reason"] == "1: so\n2: thus"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("opponents: [good, target]", "the target target is among its opponents"),
+        ("opponents: [good, good]", "opponents name somebody twice"),
+        ("opponents_per_seed: 4", "more than there are opponents"),
+        ("opponents: [gone]", "names an agent 'gone'"),
+    ],
+)
+def test_settings_that_cannot_work_are_told(tmp_path: Path, settings: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        read_config(written(tmp_path, "http://127.0.0.1:1/v1", settings))
