@@ -101,10 +101,11 @@ def test_a_higher_threshold_never_gives_more(battles: list[Battle]) -> None:
 def test_every_row_is_an_answer_that_beat_the_target_by_the_threshold(battles: list[Battle]) -> None:
     found = row_to_learn(battles, TARGET, Thresholds())
     beaten = [one for one in battles if TARGET in (one.left, one.right) and one.winner not in (None, TARGET)]
-    clear = [one for one in beaten if abs(one.gap) >= 3 and one.score_of(one.winner or "") >= 5]
+    winners = [(one.gap, one.score_of(one.winner or "") or 0.0) for one in beaten]
+    clear = [score for gap, score in winners if abs(gap) >= 3 and score >= 5]
     assert (found is None) == (not clear)
     if found:
-        assert found.chosen_score == max(one.score_of(one.winner or "") for one in clear)
+        assert found.chosen_score == max(clear)
 
 
 def test_an_instruction_is_useful_where_somebody_is_good_and_the_target_is_not() -> None:

@@ -190,7 +190,7 @@ async def test_a_jury_is_the_mean_of_its_judges(tmp_path: Path) -> None:
 
 
 async def test_a_player_that_gives_no_answer_meets_nobody(tmp_path: Path) -> None:
-    said = {**SAID, "good": Fault(status=400, message="no")}
+    said: dict[str, str | Move] = {**SAID, "good": Fault(status=400, message="no")}
     (outcome,) = await fight(tmp_path, Model(said, by_text(WORTH)))
     assert outcome.trials[1].failure is not None
     assert {place for one in outcome.judgements for place in (one.left, one.right)} == {0, 2, 3}

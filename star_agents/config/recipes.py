@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union
+from typing import Annotated, Any, Self, TypeVar, Union
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, create_model, model_validator
 
-from star_agents.config.base import Section
+from star_agents.config.base import MAX_TOKENS, Section
 from star_agents.config.models import Config
 from star_agents.errors import RecipeError
 
@@ -28,8 +28,32 @@ Agent = Annotated[str, AgentReference()]
 """A setting of this type names an agent; that there is one is checked where agents.yaml is read."""
 Rounds = Annotated[int, Field(ge=1, le=100)]
 """A setting of this type says how often something is done to one seed."""
+Count = Annotated[int, Field(ge=1)]
+"""A setting of this type is a number of things, at least one."""
+Characters = Annotated[int, Field(ge=0)]
+"""A setting of this type says how much of a text is shown."""
+Temperature = Annotated[float, Field(ge=0, le=5)]
+"""A setting of this type is a sampling temperature."""
+ReplyTokens = Annotated[int, Field(ge=16, le=MAX_TOKENS)]
+"""A setting of this type is the longest reply that is asked for."""
+Points = Annotated[float, Field(ge=0, le=10)]
+"""A setting of this type is a number of points, or the distance of two."""
 Some = Annotated[tuple[T, ...], Field(min_length=1)]
 """A setting of this type, as in ``Some[str]``, is a list that is not empty."""
+
+
+class RecipeSection(Section):
+    """The settings of a recipe, which may say what in them cannot work together."""
+
+    def mistake(self) -> str:
+        """What cannot work, in a sentence that says which settings; empty where all is well."""
+        return ""
+
+    @model_validator(mode="after")
+    def _works(self) -> Self:
+        if mistake := self.mistake():
+            raise ValueError(mistake)
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

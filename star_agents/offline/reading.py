@@ -151,10 +151,11 @@ def _scoring(system: str, user: str) -> Scoring | None:
         said = [json.loads(found[1]) if found else None for found in opened]
     except json.JSONDecodeError:
         return None
-    if code is None or not all(isinstance(one, str) for one in said):
+    texts = [one.strip() for one in said if isinstance(one, str)]
+    if code is None or len(texts) != len(frames):
         return None
-    question, first, second = said
-    return Scoring(question=question.strip(), first=first.strip(), second=second.strip(), code=code[1])
+    question, first, second = texts
+    return Scoring(question=question, first=first, second=second, code=code[1])
 
 
 def _framed(user: str, code: str) -> Comparison | None:

@@ -19,15 +19,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import Self
-
-from pydantic import Field, model_validator
 
 from star_agents.arena.games import Battle, battles_of, games_of
 from star_agents.arena.lessons import Lesson, Mode, Thresholds, pairings, pairs_to_prefer, row_to_learn, usefulness
 from star_agents.arena.scores import HIGHEST, LOWEST, Scored
-from star_agents.config.base import MAX_TOKENS, Section
-from star_agents.config.recipes import Agent, Some
+from star_agents.config.recipes import Agent, Characters, Count, Points, ReplyTokens, Some, Temperature
 from star_agents.recipes.parts.history import newest_turns
 from star_agents.recipes.parts.scores import Scores
 from star_agents.recipes.protocol import Measure, Redecided, Settings, Workbench, done, dropped, preference, recipe, sft
@@ -40,17 +36,17 @@ TARGET, OPPONENT = "target", "opponent"
 _WIDEST = HIGHEST - LOWEST
 
 
-class Keep(Section):
-    """By how many points a battle must be decided to teach something; other ones decide again at no cost (`export`)."""
+class Keep(Settings):
+    """By how many points a battle must be decided to teach something; `export --set` decides again at no cost."""
 
-    sft: float = Field(default=Thresholds().sft, ge=0, le=_WIDEST)
+    sft: Points = Thresholds().sft
     """Of rows to fine-tune on: the target lost by at least so much. The paper's best: 3 in the first round, then 1."""
-    preference: float = Field(default=Thresholds().preference, ge=0, le=_WIDEST)
+    preference: Points = Thresholds().preference
     """Of preference and reward pairs. The paper's best: 2."""
-    min_winner: float = Field(default=Thresholds().min_winner, ge=LOWEST, le=HIGHEST)
-    """A winner with fewer points teaches nothing: a 4 that beats a 1 is no example. 1 for the paper, which has no such
+    min_winner: Points = Thresholds().min_winner
+    """A winner with fewer points teaches nothing: a 4 that beats a 1 is no example. 0 for the paper, which has no such
     rule."""
-    pairs: int | None = Field(default=1, ge=1)
+    pairs: Count | None = 1
     """Preference pairs of one instruction, the clearest first; `null`: every clear battle."""
 
     @property
@@ -73,25 +69,25 @@ class ArenaSettings(Settings):
     more of the opponents and teaches the target the same rows."""
     keep: Keep = Keep()
     """From where on a battle teaches something."""
-    opponents_per_seed: int | None = Field(default=None, ge=1)
+    opponents_per_seed: Count | None = None
     """Draws so many opponents for each instruction, by what they taught the target so far; left out: all of them."""
-    history: int = Field(default=20_000, ge=0)
+    history: Characters = 20_000
     """Characters of earlier turns that players and judges are shown, and that rows hold: the newest turns that fit."""
-    judge_temperature: float | None = Field(default=0.0, ge=0, le=5)
+    judge_temperature: Temperature | None = 0.0
     """Of the judges; `null` leaves it to the provider."""
-    judge_max_tokens: int = Field(default=1024, ge=64, le=MAX_TOKENS)
+    judge_max_tokens: ReplyTokens = 1024
     """Longest reply of a judge."""
 
-    @model_validator(mode="after")
-    def _players_are_distinct(self) -> Self:
+    def mistake(self) -> str:
+        """Players and judges are distinct, and as many as are drawn."""
         if self.target in self.opponents:
-            raise ValueError(f"the target {self.target} is among its opponents; it cannot meet itself")
+            return f"the target {self.target} is among its opponents; it cannot meet itself"
         for names, what in ((self.opponents, "opponents"), (self.judges, "judges")):
             if len(set(names)) < len(names):
-                raise ValueError(f"{what} name somebody twice")
+                return f"{what} name somebody twice"
         if (self.opponents_per_seed or 0) > len(self.opponents):
-            raise ValueError(f"opponents_per_seed is more than there are opponents, {len(self.opponents)}")
-        return self
+            return f"opponents_per_seed is more than there are opponents, {len(self.opponents)}"
+        return ""
 
 
 def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from star_agents.config.base import Section
+from star_agents.config.recipes import RecipeSection
 from star_agents.errors import RecipeError
 from star_agents.recipes.reads import TEXT, Read, Reads
 from star_agents.records import (
@@ -48,8 +49,11 @@ BUILT_IN = "built in"
 """Origin of the recipes of this package."""
 
 
-class Settings(Section):
-    """Base of a recipe's settings: its section of agents.yaml, strict; the documentation of a field stands under it."""
+class Settings(RecipeSection):
+    """Base of a recipe's settings: its section of agents.yaml, strict; the documentation of a field stands under it.
+
+    ``mistake`` may say what in them cannot work together.
+    """
 
 
 @dataclass(frozen=True, slots=True)
