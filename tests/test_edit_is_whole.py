@@ -64,8 +64,8 @@ def in_force(line: Engine) -> tuple[object, ...]:
         line.revision,
         agents_of(line.client),
         [state.limit for state in line.client.budgets.states()],
-        line.settling.scheduler.probabilities(),
-        line.settling.scheduler.state(),
+        line.settling.own_pool.probabilities(),
+        line.settling.own_pool.state(),
     )
 
 

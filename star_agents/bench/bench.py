@@ -33,7 +33,6 @@ from star_agents.recipes.protocol import Gathered, Plain
 from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import (
     Document,
-    Draw,
     Failure,
     Judgement,
     Message,
@@ -47,6 +46,7 @@ from star_agents.records import (
 from star_agents.records.failures import FLAWS, Tried
 from star_agents.records.seeds import note_name
 from star_agents.scheduling.memory import Vector
+from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
@@ -75,8 +75,8 @@ class Rooms:
     scorer: Scorer | None
     embed: Embed | str | None
     """Makes the vector of a seed's instruction, or names the agent that does; ``None`` where the memory bank is off."""
-    draw: Callable[[Seed, Vector | None], Draw]
-    """Draws agent-pairs."""
+    own_pool: OwnPool
+    """What a recipe with a bench of its own draws from."""
     pools: Pools
     salt: bytes
     """Secret of this store; makes the referee's codes unguessable, yet the same on a second run."""

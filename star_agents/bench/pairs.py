@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from star_agents.bench.bench import Bench
-from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted, RecipeError
 from star_agents.events import PairsDrawn
 from star_agents.process.crash_points import crash_point
 from star_agents.recipes.star_records import Candidate
 from star_agents.records import KEEP, PAIRS, SEED, AgentPair, Draw, Failure, Message, Reply, Sample, Verdict
 from star_agents.records.failures import FLAWS
+from star_agents.scheduling.scheduler import Scheduler
 
 
 class PairBench(Bench):
@@ -30,7 +31,7 @@ class PairBench(Bench):
             # A draw is recorded before anybody is asked: without one there is nothing to look up.
             self._calls.expect_nothing_recorded()
         if draw is None or not self._is_workable(draw):
-            drawn = self._rooms.draw(self.seed, await self.embedding())
+            drawn = self._pairs.draw(self.seed, await self.embedding(), self._rooms.client.unavailable())
             draw = Draw.from_dict(await store.record_step(self.seed.id, _draw_step(number), drawn.to_dict()))
             crash_point("draw_recorded")
             pairs = tuple(pair.name for pair in draw.sampled)
@@ -38,6 +39,13 @@ class PairBench(Bench):
         self._drawn = [(PAIRS, pair.name) for pair in draw.sampled]
         self.recalled = draw.from_memory
         return draw
+
+    @property
+    def _pairs(self) -> Scheduler:
+        pool = self._rooms.own_pool
+        if not isinstance(pool, Scheduler):
+            raise RecipeError(f"recipe {self.stage.recipe.name} draws agent-pairs, and its line has no pool of them")
+        return pool
 
     async def write(self, pair: AgentPair, *, is_base: bool) -> Candidate:
         """Let a pair write (Eq. 2). One rewrite per instruction agent serves every pair that shares it.

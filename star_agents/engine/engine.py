@@ -19,8 +19,7 @@ from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
 from star_agents.agents.price_check import PriceNotes, refuse_unbounded
 from star_agents.agents.prompts import Prompts
-from star_agents.bench.bench import Rooms
-from star_agents.bench.pairs import PairBench
+from star_agents.bench.bench import Bench, Rooms
 from star_agents.bench.vectors import Embed
 from star_agents.config.changes import changes_between, until_restart
 from star_agents.config.models import Config
@@ -30,6 +29,7 @@ from star_agents.engine.failure_watch import FailureWatch
 from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
 from star_agents.engine.memory_rows import lesson
+from star_agents.engine.own_parts import bench_of
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.recipe_faults import misdirected
 from star_agents.engine.rejected_seeds import RejectedSeeds
@@ -48,11 +48,10 @@ from star_agents.events import (
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
 from star_agents.process.crash_points import crash_point
-from star_agents.records import Draw, Outcome, Seed
+from star_agents.records import Outcome, Seed
 from star_agents.records.failures import FailureCount
-from star_agents.scheduling.memory import Vector
+from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
-from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 from star_agents.storage.stranded import taken_by
@@ -75,7 +74,7 @@ class Engine:
         client: AgentClient,
         scorer: Scorer | None,
         embed: Embed | str | None,
-        scheduler: Scheduler,
+        own_pool: OwnPool,
         pools: Pools,
         known_failures: Sequence[FailureCount],
         salt: bytes,
@@ -86,7 +85,7 @@ class Engine:
         self.config = config
         self.revision = revision
         self.store = store
-        self.settling = Settling(store, scheduler, pools)
+        self.settling = Settling(store, own_pool, pools)
         self.stages = stages_of(config)
         self._taken = taken_by(declarations_of(self.stages))
         self.scorer = scorer
@@ -222,7 +221,7 @@ class Engine:
         is_last_try = self._returned.is_at_fault(seed.id, is_alone=is_alone)
         if (stage := stage_for(seed, self.stages)) is None:
             return await self._return(seed)  # Leased before an edit, and to wait until another brings its recipe back.
-        bench = PairBench(seed, stage, self.rooms(), is_last_try=is_last_try)
+        bench = bench_of(stage)(seed, stage, self.rooms(), is_last_try=is_last_try)
         if why := why_not_taken(stage, seed):
             return await self._settle(faulted(seed, bench, misdirected(why)), bench)
         try:
@@ -249,22 +248,19 @@ class Engine:
             have_voted=self.judges.have_voted,
             scorer=self.scorer,
             embed=self._embed,
-            draw=self._draw,
+            own_pool=self.settling.own_pool,
             pools=self.settling.pools,
             salt=self._salt,
             bus=self.bus,
             clock=time.monotonic,
         )
 
-    def _draw(self, seed: Seed, embedding: Vector | None) -> Draw:
-        return self.settling.scheduler.draw(seed, embedding, self.client.unavailable())
-
     def _is_outage(self, error: AgentError) -> bool:
         """Whether agents were down without which the seed has no outcome: the recipe's word, or the referees' state."""
         down = self.client.down() & set(self.judges.jury)
         return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or bool(down))
 
-    async def _wait_out(self, bench: PairBench, error: AgentError) -> None:
+    async def _wait_out(self, bench: Bench, error: AgentError) -> None:
         """Put the seed back and let the line rest until an agent is up again: an outage fails no seed.
 
         Where a call was given up for 429s, a daemon rests for as long as it was asked to, and a batch ends.
@@ -287,7 +283,7 @@ class Engine:
         self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
         return await self._return(bench.seed)
 
-    async def _drop(self, bench: PairBench, error: AgentError) -> None:
+    async def _drop(self, bench: Bench, error: AgentError) -> None:
         reason = f"{error.part or 'agents'}: {error}{self._returned.told(bench.seed.id)}"
         outcome = Outcome(seed_id=bench.seed.id, kind="dropped", reason=reason, recipe=bench.stage.recipe.name)
         await self._settle(outcome, bench)
@@ -328,7 +324,7 @@ class Engine:
             self._hold.end()
             self.bus.publish(FailureHoldLifted(why=why))
 
-    async def _reach_budget(self, bench: PairBench, error: BudgetExhausted) -> None:
+    async def _reach_budget(self, bench: Bench, error: BudgetExhausted) -> None:
         """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
         # Star draws others for a pair that cannot be paid; any other recipe asks the same agent when it is tried again.
         draws_again = bench.stage.recipe.name == "star" and error.agent is not None
@@ -365,7 +361,7 @@ class Engine:
         self._hold.close()
         self.judges.close()
 
-    async def _settle(self, outcome: Outcome, bench: PairBench) -> None:
+    async def _settle(self, outcome: Outcome, bench: Bench) -> None:
         """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""
         embedding = await bench.embedding() if lesson(outcome) is not None else None
         outcome = replace(
@@ -392,7 +388,7 @@ class Engine:
             OutcomeCommitted(
                 seq=committed.seq,
                 outcome=outcome,
-                probabilities=self.settling.scheduler.probabilities(),
+                probabilities=self.settling.own_pool.probabilities(),
                 new_children=committed.new_children,
                 seconds=bench.seconds,
             )

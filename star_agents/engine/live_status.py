@@ -28,13 +28,13 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
     """
     in_hand, tallies, exams = await _of_one_moment(insights, readers)
     counts, heard, states = accounts.counts(in_hand), insights.snapshot(), line.client.states()
-    bank, waiting = line.settling.scheduler.bank, line.waiting_for
+    bank, waiting = line.settling.own_pool.bank, line.waiting_for
     stored = describe(
         counts,
         accounts.spend(),
         accounts.pair_costs(),
         line.client.budgets.states(),
-        line.settling.scheduler.probabilities(),
+        line.settling.own_pool.probabilities(),
         tallies,
         states,
         exams,

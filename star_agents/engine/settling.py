@@ -13,12 +13,13 @@ from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.memory_rows import memory_row, remembered
+from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.stages import arms_of, declarations_of
 from star_agents.process.crash_points import crash_point
-from star_agents.records import PAIRS, STAR, Outcome, Reward
+from star_agents.records import Outcome, Reward
 from star_agents.scheduling.memory import Vector
+from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
-from star_agents.scheduling.scheduler import Scheduler
 from star_agents.storage.ledger import Committed, PoolStates
 from star_agents.storage.store import Store
 
@@ -32,13 +33,13 @@ class Settling:
 
     Args:
         store: Where outcomes are committed.
-        scheduler: Learns of agent-pairs.
+        own_pool: Learns of the arms that a recipe draws in its own way.
         pools: Learn of every other arm.
     """
 
-    def __init__(self, store: Store, scheduler: Scheduler, pools: Pools) -> None:
+    def __init__(self, store: Store, own_pool: OwnPool, pools: Pools) -> None:
         self._store = store
-        self.scheduler = scheduler
+        self.own_pool = own_pool
         self.pools = pools
         self.turn = anyio.Lock()
         """Held by whoever changes what is learned: a replay in order then gives the same bits."""
@@ -51,34 +52,37 @@ class Settling:
             outcome, foresee=partial(self._foresee, outcome), memory=row, revision=revision
         )
         crash_point("outcome_committed")
-        self.scheduler.learn(committed.pools.get(PAIRS), remembered(committed.seq, row, embedding))
+        self.own_pool.learn(committed.pools.get(self.own_pool.name), remembered(committed.seq, row, embedding))
         self.pools.learn(committed.pools)
         return committed
 
     def _foresee(self, outcome: Outcome, completed: Sequence[Reward]) -> PoolStates:
         """The pools' states after an outcome and the rewards of its children that it completes."""
         states: PoolStates = self.pools.foresee([*outcome.earned, *completed])
-        return {PAIRS: self.scheduler.foresee(outcome.earned), **states} if outcome.recipe == STAR else states
+        own = self.own_pool
+        return {own.name: own.foresee(outcome.earned), **states} if outcome.recipe == own.recipe else states
 
     def prepared(self, config: Config, stages: Mapping[str, Stage]) -> Settling:
         """One for a changed config, which knows of arms that stay what this one does; this one stays as it is."""
         arms = arms_of(stages, tuple(config.agents))
         pools = self.pools.prepared(config.evolution, arms, config.random_seed)
-        return Settling(self._store, self.scheduler.prepared(config), pools)
+        own = own_pool_of(stages)(config, bank=self.own_pool.bank, seeds=pools.draws_expected)
+        own.restore(self.own_pool.state())
+        return Settling(self._store, own, pools)
 
     async def record(self, config: Config, stages: Mapping[str, Stage]) -> int:
         """Record the config, what its recipes declare, and what the pools are under it; return the revision."""
         revision = await self._store.add_revision(*revision_of(config, os.environ))
         await self._store.declare_recipes(declarations_of(stages))
-        await self._store.save_pools({**self.scheduler.states(), **self.pools.states()}, revision)
+        await self._store.save_pools({**self.own_pool.states(), **self.pools.states()}, revision)
         return revision
 
     def take_over(self, other: Settling) -> None:
         """Know what another one does."""
-        self.scheduler.take_over(other.scheduler)
+        self.own_pool = other.own_pool
         self.pools.take_over(other.pools)
 
     def save_index(self, folder: Path) -> None:
         """Write the memory bank's index beside the store."""
-        if self.scheduler.bank is not None:
-            self.scheduler.bank.save(folder / INDEX_FILE)
+        if self.own_pool.bank is not None:
+            self.own_pool.bank.save(folder / INDEX_FILE)

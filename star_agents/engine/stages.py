@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 
 from star_agents.agents.prompts import overrides_of
+from star_agents.bench.bench import Bench
 from star_agents.bench.cancellation import is_being_cancelled, raise_if_cancelled
-from star_agents.bench.pairs import PairBench
 from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.engine.outcome_rules import check_outcome, check_rewards
@@ -147,7 +147,7 @@ def _check_arm(
         raise RecipeError(f"{what} {arm!r} of pool {pool!r}, which has no such arm")
 
 
-async def worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[str]]) -> Outcome:
+async def worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]) -> Outcome:
     """The outcome that a seed's recipe gives, held to what it declares.
 
     A fault of a recipe of somebody's own, whatever it raises, is told as one: the seed is dropped, and may be queued
@@ -170,7 +170,7 @@ async def worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[st
     return faulted(seed, bench, overrun_in(bench.stage.recipe, bench.time.limit_s, stood_at))
 
 
-async def _worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[str]]) -> Outcome:
+async def _worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]) -> Outcome:
     recipe = bench.stage.recipe
     if not recipe.is_built_in:
         bench.tries.worked("recipe", recipe.name, seed.id)
@@ -193,7 +193,7 @@ async def _worked(seed: Seed, bench: PairBench, pools: Mapping[str, Collection[s
         return faulted(seed, bench, fault_in(recipe, error))
 
 
-def faulted(seed: Seed, bench: PairBench, fault: Fault) -> Outcome:
+def faulted(seed: Seed, bench: Bench, fault: Fault) -> Outcome:
     """The outcome of a seed for which the recipe's code is at fault, which is noted among what was tried."""
     name = bench.stage.recipe.name
     bench.tries.failed("recipe", name, seed.id, fault.reason, fault.said)

@@ -25,6 +25,7 @@ from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
 from star_agents.engine.engine import Engine
 from star_agents.engine.memory_rows import recalled
+from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.settling import INDEX_FILE
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
 from star_agents.events import (
@@ -38,11 +39,10 @@ from star_agents.events import (
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
 from star_agents.offline.agents import respond
-from star_agents.records import PAIRS
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Vector, as_vector
+from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
-from star_agents.scheduling.scheduler import Scheduler
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 
@@ -97,7 +97,7 @@ async def open_engine(
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         if scorer is not None:
             await stack.enter_async_context(scorer)
-        scheduler, pools, revision = await _restore_pools(config, store, seeds_expected)
+        own_pool, pools, revision = await _restore_pools(config, store, seeds_expected)
         line = Engine(
             config=config,
             revision=revision,
@@ -105,7 +105,7 @@ async def open_engine(
             client=client,
             scorer=scorer,
             embed=_embedder(config, scorer),
-            scheduler=scheduler,
+            own_pool=own_pool,
             pools=pools,
             known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
@@ -204,24 +204,24 @@ def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: Non
     )
 
 
-async def _restore_pools(config: Config, store: Store, seeds_expected: int | None) -> tuple[Scheduler, Pools, int]:
+async def _restore_pools(config: Config, store: Store, seeds_expected: int | None) -> tuple[OwnPool, Pools, int]:
     bank = None
     if config.memory.enabled:
         bank = MemoryBank(config.embedder)
         rows = await store.memory_rows(embedder=config.embedder)
         bank.load([recalled(row) for row in rows], store.folder / INDEX_FILE)
     kept = {name: row.state for name, row in (await store.load_pools()).items()}
-    scheduler = Scheduler(config, bank=bank, seeds=seeds_expected)
-    if PAIRS in kept:
-        scheduler.restore(kept[PAIRS])
     stages = stages_of(config)
+    own_pool = own_pool_of(stages)(config, bank=bank, seeds=seeds_expected)
+    if own_pool.name in kept:
+        own_pool.restore(kept[own_pool.name])
     arms = arms_of(stages, tuple(config.agents))
     pools = Pools(config.evolution, arms, draws_expected=seeds_expected, random_seed=config.random_seed)
     pools.restore(kept)
     revision = await store.add_revision(*revision_of(config, os.environ))
     await store.declare_recipes(declarations_of(stages))
-    await store.save_pools({**scheduler.states(), **pools.states()}, revision)
-    return scheduler, pools, revision
+    await store.save_pools({**own_pool.states(), **pools.states()}, revision)
+    return own_pool, pools, revision
 
 
 def _embedder(config: Config, scorer: Scorer | None) -> Embed | str | None:

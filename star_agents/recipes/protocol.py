@@ -195,6 +195,10 @@ class Recipe(Generic[S]):
     """Of the file that it stands in, where that is the user's own."""
     prompts: Path | None = None
     """The folder of its templates, which need not be there: ``prompts/NAME`` beside its file."""
+    bench: str = ""
+    """A workbench of its own, as ``module:class``; empty for the one that every recipe has."""
+    own_pool: str = ""
+    """A pool of its own, drawn from by its own bench, as ``module:class`` (``scheduling.own_pool``)."""
     gives: frozenset[SeedKind] = frozenset()
     """Kinds of its children; empty where that is not declared."""
     redecide: Redecide[S] | None = None

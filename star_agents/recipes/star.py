@@ -265,5 +265,7 @@ STAR: Recipe[Any] = Recipe(
     measures=MEASURES,
     needs=frozenset({"scorer", "judges"}),
     prompts=prompts_beside(_work, "star"),
+    bench="star_agents.bench.pairs:PairBench",
+    own_pool="star_agents.scheduling.scheduler:Scheduler",
 )
 """Its pool of agent-pairs, with the memory bank beside it, is drawn by its own bench."""

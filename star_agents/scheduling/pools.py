@@ -47,6 +47,11 @@ class Pools:
         }
 
     @property
+    def draws_expected(self) -> int | None:
+        """How many outcomes a batch will bring; ``None`` in a daemon."""
+        return self._draws_expected
+
+    @property
     def arms(self) -> Mapping[str, tuple[str, ...]]:
         """By pool, of those that have arms."""
         return {name: self._arms[name] for name in self._policies}

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from star_agents.config.models import Config
-from star_agents.records import PAIRS, Draw, Reward, Seed
+from star_agents.records import PAIRS, STAR, Draw, Reward, Seed
 from star_agents.scheduling.draw import FIRST_TRIES, draw_pairs
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector
 from star_agents.scheduling.policies import Policy, make_policy, restore_policy
@@ -32,6 +32,9 @@ class Scheduler:
         bank: The memory bank, or ``None`` where it is off.
         seeds: Length of the run, for ``rate: auto``; ``None`` in a daemon.
     """
+
+    recipe = STAR
+    name = PAIRS
 
     def __init__(self, config: Config, *, bank: MemoryBank | None, seeds: int | None = None) -> None:
         self._config = config
