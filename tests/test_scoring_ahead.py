@@ -13,11 +13,17 @@ from star_agents.scoring.ahead import in_parts, one_ahead
 SECONDS = 60
 
 
-@given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 100))
-def test_parts_hold_every_index_once_in_order_and_within_the_bound(weights: list[int], most: int) -> None:
-    parts = in_parts(weights, most)
+@given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 100), st.integers(1, 100))
+def test_parts_hold_every_index_once_in_order_and_within_their_bounds(
+    weights: list[int], most: int, first: int
+) -> None:
+    parts = in_parts(weights, most, first=first)
     assert [index for part in parts for index in part] == list(range(len(weights)))
-    assert all(len(part) == 1 or sum(weights[index] for index in part) <= most for part in parts)
+    bounds = [first, *(most for _ in parts)]
+    assert all(
+        len(part) == 1 or sum(weights[index] for index in part) <= bound
+        for part, bound in zip(parts, bounds, strict=False)
+    )
     assert all(parts)
 
 

@@ -2,7 +2,8 @@
 
 ``register`` makes it known to transformers; a model switched to ``NAME`` then calls ``attend`` in every layer. The mask
 has to be ``None`` and the cache off: with either, transformers takes a pack for one sequence and every block sees the
-ones before it, silently.
+ones before it, silently. No mask is registered for ``NAME``: transformers then makes none, where for one that it knows
+it looks for packs in the positions, and that waits until a GPU has done all it was given.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface
 
 from star_agents.scoring.packing import Block, Layout
 from star_agents.scoring.prepacked import fast_half_precision
@@ -44,11 +45,6 @@ class Packing(Protocol):
 def register() -> None:
     """Make the attention known to transformers under ``NAME``. Doing it again changes nothing."""
     AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, no_mask)
-
-
-def no_mask(*_: Any, **__: Any) -> None:
-    """The mask of a pack: its blocks say what sees what."""
 
 
 def attend(

@@ -26,6 +26,8 @@ from star_agents.scoring.reward import RewardModel
 Role = Literal["small", "large"]
 PART = 1 << 18
 """Characters that a GPU's texts are tokenised by while it is busy with those before: four packs or so."""
+FIRST_PART = 1 << 16
+"""Of a request's first part, which the GPU waits for: one pack or so."""
 SENTENCE_TRANSFORMERS = "sentence-transformers:"
 
 
@@ -117,9 +119,8 @@ class DualModel:
         first = self._encoders[next(iter(self._models))]
         if all(model.device.type == "cpu" for model in self._models.values()):
             return self._score(samples, first.encode(samples))
-        parts = [
-            [samples[index] for index in part] for part in in_parts([_characters(sample) for sample in samples], PART)
-        ]
+        weights = [_characters(sample) for sample in samples]
+        parts = [[samples[index] for index in part] for part in in_parts(weights, PART, first=FIRST_PART)]
         return [score for part, encoded in one_ahead(first.encode, parts) for score in self._score(part, encoded)]
 
     def _score(self, samples: Sequence[Sample], first: Sequence[Encoded | Reason]) -> list[Score]:

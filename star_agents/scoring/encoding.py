@@ -49,7 +49,7 @@ class Tokenizer(chat_template.Tokenizer, Protocol):
     bos_token_id: int | None
     eos_token_id: int | None
 
-    def __call__(self, text: list[str], *, add_special_tokens: bool, verbose: bool) -> Any:
+    def __call__(self, text: list[str], *, add_special_tokens: bool, verbose: bool, return_attention_mask: bool) -> Any:
         """Tokenise a batch; ``["input_ids"]`` of the result holds one list per text."""
 
     def encode(self, text: str, *, truncation: bool, max_length: int | None, verbose: bool) -> list[int]:
@@ -76,7 +76,9 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str], *, add_special_tokens:
     if not texts:
         return []
     # Not verbose: a tokenizer would warn of texts beyond its model's length, which are cut later and on purpose.
-    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
+    # And no masks, as nothing is padded: lists that nobody reads cost as much as those of the ids.
+    found = tokenizer(list(texts), add_special_tokens=add_special_tokens, verbose=False, return_attention_mask=False)
+    ids: list[list[int]] = found["input_ids"]
     return ids
 
 

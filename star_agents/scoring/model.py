@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.scoring.batching import Batcher
@@ -26,7 +25,10 @@ PACK_CPU = 1024
 """Rows per pack: enough to keep the matrix products of a core at their best, few enough for its caches; where
 ``scoring.tokens_per_batch`` is left out."""
 PACK_GPU = 16_384
-"""Rows per pack where ``scoring.tokens_per_batch`` is left out, on a GPU; halved where it does not fit."""
+"""The same on a GPU; halved where it does not fit."""
+PACK_GPU_LITTLE = 32_768
+"""The same for a model of less than ``LITTLE`` weights, whose kernels end sooner than their host launches others."""
+LITTLE = 1_000_000_000
 
 Result = TypeVar("Result")
 
@@ -92,7 +94,7 @@ class CausalModel:
     def load(cls, name: str, path: str, config: ScoringConfig) -> CausalModel:
         """Load a model by folder or Hugging Face name. Raises ScorerError."""
         loaded = load_model(name, path, config)
-        tokens = config.tokens_per_batch or _pack(loaded.device)
+        tokens = config.tokens_per_batch or usual_pack(loaded)
         return cls(loaded, choose_forward(loaded), tokens_per_batch=tokens, max_length=config.max_length)
 
     def losses(self, pairs: Sequence[Encoded]) -> list[Losses | Reason]:
@@ -157,8 +159,12 @@ class CausalModel:
         return passages
 
 
-def _pack(device: torch.device) -> int:
-    return PACK_GPU if device.type == "cuda" else PACK_CPU
+def usual_pack(loaded: Loaded) -> int:
+    """Rows per pack where ``scoring.tokens_per_batch`` is left out: by the model's size, so that packs, and with them
+    the last bits of a score, do not depend on what else lies in a GPU's memory."""
+    if loaded.device.type == "cpu":
+        return PACK_CPU
+    return PACK_GPU_LITTLE if loaded.parameters < LITTLE else PACK_GPU
 
 
 def unit_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -22,6 +22,7 @@ EXACT = 1e-4
 """Largest difference of losses from the model's own, absolute and relative: in float32 ..."""
 ROUGH = 0.1
 """... and in half precision. A leak between two texts moves losses by about 1."""
+HALF = {torch.bfloat16, torch.float16}
 PACKABLE_LAYERS = {"full_attention", "sliding_attention"}
 
 
@@ -104,6 +105,8 @@ def packed_rows(loaded: Loaded, head: Head) -> PackedRows:
     """
     if not _is_packable(loaded.model.config.get_text_config()):
         raise Unpackable("its layers or rotary embeddings need to see each text by itself")
+    if loaded.device.type == "cuda" and loaded.dtype not in HALF:
+        raise Unpackable("a GPU's kernel for packs takes half precision only: `scoring.dtype: bfloat16` is faster")
     texts = _texts(loaded)
     expected = torch.cat([_own_nll(loaded, text) for text in texts])
     before = loaded.model.config._attn_implementation

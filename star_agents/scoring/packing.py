@@ -8,12 +8,17 @@ and sees the prompt and itself, so its numbers are those of the whole sequence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import accumulate, chain
+
+import numpy as np
+import numpy.typing as npt
 
 from star_agents.scoring.encoding import Passage
+
+Integers = npt.NDArray[np.int64]
 
 STEP = 128
 """Pack lengths are multiples of this: kernels that are prepared for a shape see few of them."""
@@ -51,20 +56,23 @@ class Block:
         return self.context_end - self.context_begin
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Where everything in a pack of T rows stands. Rows behind the last block are padding, seen by no block."""
+    """Where everything in a pack of T rows stands. Rows behind the last block are padding, seen by no block.
 
-    ids: tuple[int, ...]
+    Arrays and not tuples: sixteen thousand rows cost a GPU's host milliseconds as Python's numbers.
+    """
+
+    ids: Integers
     """[T] token ids; padding repeats the first one, so that a padding embedding is never read."""
-    positions: tuple[int, ...]
+    positions: Integers
     """[T] position of each token in its own sequence."""
     blocks: tuple[Block, ...]
-    predicting: tuple[int, ...]
+    predicting: Integers
     """[N] row that predicts each scored token, passage by passage."""
-    scored: tuple[int, ...]
+    scored: Integers
     """[N] row of each scored token itself."""
-    targets: tuple[int, ...]
+    targets: Integers
     """[N] id of each scored token."""
     tokens: int
     """Rows that are no padding."""
@@ -141,36 +149,54 @@ def _size(passages: Sequence[Passage], bundle: Sequence[int]) -> int:
 
 @lru_cache(maxsize=LAYOUTS_KEPT)
 def _lay_out(passages: tuple[Passage, ...]) -> Layout:
-    ids: list[int] = []
-    positions: list[int] = []
+    sizes = [len(passage.ids) for passage in passages]
+    offsets = [0, *accumulate(sizes)]  # of each passage among the tokens of all
+    everything = np.fromiter(chain.from_iterable(passage.ids for passage in passages), np.int64, offsets[-1])
+    pieces: list[tuple[int, int, int]] = []  # of the pack: begin among all tokens, first position, length
     blocks: list[Block] = []
-    predicting: dict[int, Iterable[int]] = {}
-    scored: dict[int, range] = {}
-    everything = sum(len(passage.ids) for passage in passages)
-    for bundle in _bundles(passages, everything):
-        start = passages[bundle[0]].start
-        context = Block(len(ids), len(ids) + start)
-        ids += passages[bundle[0]].ids[:start]
-        positions += range(start)
+    before = [0] * len(passages)  # the row that predicts a passage's first scored token
+    own = [0] * len(passages)  # the row of that token
+    rows = 0
+    for bundle in _bundles(passages, offsets[-1]):
+        first, start = bundle[0], passages[bundle[0]].start
+        context = Block(rows, rows + start)
+        pieces.append((offsets[first], 0, start))
+        rows += start
         for index in bundle:
-            own = range(len(ids), len(ids) + passages[index].scored)
-            predicting[index] = chain((context.end - 1,), own[:-1])
-            scored[index] = own
-            ids += passages[index].ids[start:]
-            positions += range(start, start + len(own))
-            blocks.append(Block(own.start, own.stop, context.begin, context.end))
+            scored = passages[index].scored
+            before[index], own[index] = context.end - 1, rows
+            pieces.append((offsets[index] + start, start, scored))
+            blocks.append(Block(rows, rows + scored, context.begin, context.end))
+            rows += scored
         if len(bundle) > 1:
             blocks.append(context)
         else:  # prompt and response lie side by side and are one sequence
-            blocks[-1] = Block(context.begin, len(ids))
-    padding = padded_length(len(ids)) - len(ids)
-    order = range(len(passages))
+            blocks[-1] = Block(context.begin, rows)
+    begins, positions, lengths = zip(*pieces, strict=True)
+    counts = [passage.scored for passage in passages]
+    scored_rows = _ranges(own, counts)
+    predicting = scored_rows - 1
+    predicting[[0, *accumulate(counts[:-1])]] = before
+    starts = [offset + passage.start for offset, passage in zip(offsets, passages, strict=False)]
+    ids = everything[_ranges(begins, lengths)]
+    padding = padded_length(rows) - rows
     return Layout(
-        ids=(*ids, *ids[:1] * padding),
-        positions=(*positions, *(0,) * padding),
+        ids=np.concatenate((ids, np.repeat(ids[:1], padding))),
+        positions=np.concatenate((_ranges(positions, lengths), np.zeros(padding, np.int64))),
         blocks=tuple(blocks),
-        predicting=tuple(chain.from_iterable(predicting[index] for index in order)),
-        scored=tuple(chain.from_iterable(scored[index] for index in order)),
-        targets=tuple(chain.from_iterable(passage.ids[passage.start :] for passage in passages)),
-        tokens=len(ids),
+        predicting=predicting,
+        scored=scored_rows,
+        targets=everything[_ranges(starts, counts)],
+        tokens=rows,
     )
+
+
+def _ranges(begins: Sequence[int], lengths: Sequence[int]) -> Integers:
+    """One range after another.
+
+    >>> _ranges([5, 0], [2, 3]).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    sizes = np.asarray(lengths, np.int64)
+    shifts = np.asarray(begins, np.int64) - sizes.cumsum() + sizes
+    return np.repeat(shifts, sizes) + np.arange(sizes.sum())
