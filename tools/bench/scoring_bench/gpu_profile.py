@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import warnings
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, TypeVar
@@ -12,13 +13,13 @@ from calls_bench.rows import Row
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as recording
 
-from scoring_bench.reference import forgetful, gpu_time, ifds, pack, requests
+from scoring_bench.reference import forgetful, gpu_time, ifds, requests
 from star_agents.records import Sample
 from star_agents.scoring import packing
 from star_agents.scoring.dual_model import DualModel
 from star_agents.scoring.encoding import Encoded, Passage
 from star_agents.scoring.head import means
-from star_agents.scoring.model import AloneLosses
+from star_agents.scoring.model import AloneLosses, usual_pack
 from star_agents.scoring.packed import PackedRows
 from star_agents.scoring.transfer import on_device
 
@@ -40,9 +41,9 @@ class Times(dict[str, float]):
 
 def profile(name: str, engine: DualModel, pairs: Sequence[Sample], device: torch.device) -> list[Row]:
     """Milliseconds per pack of the first request, step by step and all together."""
-    forward = engine._models["small"].forward
+    forward, tokens = engine._models["small"].forward, usual_pack(engine._models["small"]._loaded)
     request = requests(pairs)[0]
-    ifds(forgetful(engine, pack(device)))(request)
+    ifds(forgetful(engine))(request)
     if not isinstance(forward, PackedRows):
         return []
     times = Times()
@@ -53,7 +54,7 @@ def profile(name: str, engine: DualModel, pairs: Sequence[Sample], device: torch
     passages = [passage for pair in usable for passage in (pair.conditional, pair.alone)]
     packing._plan.cache_clear()
     packing._lay_out.cache_clear()
-    plan = times.of("plan", lambda: forward.plan(passages, pack(device)))
+    plan = times.of("plan", lambda: forward.plan(passages, tokens))
     packs = [[passages[index] for index in indices] for indices in plan]
     for some in packs:
         layout = times.of("layouts", lambda some=some: packing.lay_out(some))  # type: ignore[misc]
@@ -62,16 +63,16 @@ def profile(name: str, engine: DualModel, pairs: Sequence[Sample], device: torch
     gpu_time()
     busy = [_on_gpu(forward, some, times) for some in packs]
     begin = gpu_time()
-    ifds(forgetful(engine, pack(device)))(request)
+    ifds(forgetful(engine))(request)
     wall = 1e3 * (gpu_time() - begin)
     _kernels(forward, packs[0], device)
     steps = ", ".join(f"{what} {milliseconds / len(packs):.1f}" for what, milliseconds in times.items())
     return [
         Row(
             key=f"{name.replace('.', '_')}.milliseconds",
-            what=f"… milliseconds per pack, {len(packs)} packs of {len(request)} mixed pairs",
+            what=f"… milliseconds per pack, {len(packs)} packs of up to {tokens:,} tokens, {len(request)} mixed pairs",
             measured=f"**{wall / len(packs):.1f}** all together; the GPU's own {statistics.mean(busy):.1f}; the host's "
-            f"one after another: {steps}",
+            f"one after another: {steps}; {_waits(forward, packs[0])} waits for the GPU in the midst of a pack",
             target="",
         )
     ]
@@ -91,6 +92,20 @@ def _on_gpu(forward: PackedRows, passages: Sequence[Passage], times: Times) -> f
     total = 1e3 * (gpu_time() - begin)
     times.of("reading", lambda: means(losses, passages))
     return float(events[0].elapsed_time(events[1])) if events else total
+
+
+def _waits(forward: PackedRows, passages: Sequence[Passage]) -> int:
+    """How often the host waits for the GPU before all of a pack is launched."""
+    if not torch.cuda.is_available():
+        return 0
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            forward.begin_mean_nll(passages)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchronizing" in str(warning.message) for warning in found)
 
 
 def _kernels(forward: PackedRows, passages: Sequence[Passage], device: torch.device) -> None:

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,32 +21,28 @@ from star_agents.scoring.dual_model import DualModel
 from star_agents.scoring.encoding import Encoded, Passage
 from star_agents.scoring.forward import choose_forward
 from star_agents.scoring.loading import Loaded
-from star_agents.scoring.model import PACK_CPU, PACK_GPU, CausalModel
+from star_agents.scoring.model import PACK_CPU, CausalModel, usual_pack
 from star_agents.scoring.prepacked import Prepacked
 
 MAX_LENGTH = 1024
-
-
-def pack(device: torch.device) -> int:
-    """Rows that go through a model at once where nothing else is configured."""
-    return PACK_GPU if device.type == "cuda" else PACK_CPU
 
 
 def scorer(small: Loaded, large: Loaded | None = None) -> DualModel:
     """Our engine on its own copy of the weights."""
 
     def causal(loaded: Loaded) -> CausalModel:
-        own = Loaded(loaded.name, copy.deepcopy(loaded.model), loaded.tokenizer, loaded.device, loaded.dtype)
-        return CausalModel(own, choose_forward(own), tokens_per_batch=pack(loaded.device), max_length=MAX_LENGTH)
+        own = replace(loaded, model=copy.deepcopy(loaded.model))
+        return CausalModel(own, choose_forward(own), tokens_per_batch=usual_pack(own), max_length=MAX_LENGTH)
 
     return DualModel(
         mode="superfiltering", max_length=MAX_LENGTH, small=causal(small), large=causal(large) if large else None
     )
 
 
-def forgetful(engine: DualModel, tokens: int) -> DualModel:
-    """A scorer with the same small model, and packs of so many tokens, that remembers nothing."""
+def forgetful(engine: DualModel, tokens: int | None = None) -> DualModel:
+    """A scorer with the same small model, and packs of so many tokens or the usual ones, that remembers nothing."""
     model = engine._models["small"]
+    tokens = tokens or usual_pack(model._loaded)
     fresh = CausalModel(model._loaded, model.forward, tokens_per_batch=tokens, max_length=MAX_LENGTH)
     return DualModel(mode="superfiltering", max_length=MAX_LENGTH, small=fresh)
 
