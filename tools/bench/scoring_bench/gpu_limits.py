@@ -173,7 +173,9 @@ async def _through_processes(folder: Path, device: str, pairs: Sequence[Sample])
     rounds = count()
     async with Scorer(config, large=False, workers=2) as client:
         print(f"the first process is ready after {time.monotonic() - begin:.1f} s", flush=True)
-        second = client._supervisors[1]
+
+        def is_ready() -> bool:
+            return client._supervisors[1].facts is not None
 
         async def rate() -> float:
             # Other responses each round, as a response that comes again is remembered.
@@ -185,9 +187,9 @@ async def _through_processes(folder: Path, device: str, pairs: Sequence[Sample])
 
         expected = await _round(client, pairs)
         one = await rate()
-        while second.facts is None:
+        while not is_ready():
             found = await rate()
-            one = max(one, found) if second.facts is None else one
+            one = one if is_ready() else max(one, found)
             if time.monotonic() - begin > LOADED_S:
                 raise RuntimeError("the second process did not load its model: " + "; ".join(client.stats().troubles))
         print(f"the second process is ready after {time.monotonic() - begin:.1f} s", flush=True)
