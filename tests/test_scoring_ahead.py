@@ -19,7 +19,7 @@ def test_parts_hold_every_index_once_in_order_and_within_their_bounds(
 ) -> None:
     parts = in_parts(weights, most, first=first)
     assert [index for part in parts for index in part] == list(range(len(weights)))
-    bounds = [first, *(most for _ in parts)]
+    bounds = [first, *(min(most, first << number) for number in range(1, len(parts)))]
     assert all(
         len(part) == 1 or sum(weights[index] for index in part) <= bound
         for part, bound in zip(parts, bounds, strict=False)

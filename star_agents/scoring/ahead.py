@@ -29,12 +29,12 @@ def one_ahead(make: Callable[[Part], Made], parts: Sequence[Part]) -> Iterator[t
 def in_parts(weights: Sequence[int], most: int, *, first: int | None = None) -> list[range]:
     """Indices in consecutive parts of at most so much weight; what weighs more is a part of its own.
 
-    ``first``: the bound of the first part, where it is another one.
+    ``first``: the bound of the first part, where it is another one; each after it is up to twice as large.
 
     >>> in_parts([3, 3, 9, 1], 6)
     [range(0, 2), range(2, 3), range(3, 4)]
-    >>> in_parts([3, 3, 3], 6, first=3)
-    [range(0, 1), range(1, 3)]
+    >>> in_parts([3, 3, 3, 3], 6, first=3)
+    [range(0, 1), range(1, 3), range(3, 4)]
     """
     room = most if first is None else first
     parts: list[range] = []
@@ -42,6 +42,6 @@ def in_parts(weights: Sequence[int], most: int, *, first: int | None = None) -> 
     for index, weight in enumerate(weights):
         if index > begin and total + weight > room:
             parts.append(range(begin, index))
-            begin, total, room = index, 0, most
+            begin, total, room = index, 0, min(most, 2 * room)
         total += weight
     return [*parts, range(begin, len(weights))] if weights else parts

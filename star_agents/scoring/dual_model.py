@@ -27,7 +27,7 @@ Role = Literal["small", "large"]
 PART = 1 << 18
 """Characters that a GPU's texts are tokenised by while it is busy with those before: four packs or so."""
 FIRST_PART = 1 << 16
-"""Of a request's first part, which the GPU waits for: one pack or so."""
+"""Of a request's first part, which the GPU waits for: one pack or so. They grow as tokenising gets ahead."""
 SENTENCE_TRANSFORMERS = "sentence-transformers:"
 
 
