@@ -52,7 +52,8 @@ def _run(tests: Sequence[str], edits: Sequence[Edit], *more: str) -> _Run:
         copy = Path(place)
         for name in ("star_agents", "tests"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", copy)
+        for name in ("pyproject.toml", "agents.yaml"):
+            shutil.copy(ROOT / name, copy)
         for edit in edits:
             apply(edit, copy)
         options = ["-q", "-p", "no:cacheprovider", "-m", "", "--timeout", str(_LONGEST_S), "--basetemp", f"{copy}/tmp"]
