@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import chaos_chain as chain
 from chaos_chain_audit import DEPTH, STYLE, TONE
-from storage_samples import intent, make_reply
+from storage_samples import answer_to, intent, make_reply
 
 from star_agents.config.sections import EvolutionConfig
 from star_agents.records import Declaration, Document, Measure, Outcome, Reward, Row, Sample, Seed, Trial
@@ -56,7 +56,7 @@ class ChainWorker:
         pools = [STYLE, DEPTH] if seed.kind == "document" else [TONE]
         drawn = [(pool, await self._draw(seed, pool)) for pool in pools]
         code = await self._once(seed, "once:code", len(seed.id) * 7) if seed.kind == "document" else 0
-        if await store.find_answer(seed.id) is None:
+        if await answer_to(store, seed.id) is None:
             await store.intend([intent(seed.id, seed_id=seed.id)])
             self._tell("sent", seed.id)
             await store.record_answers([(seed.id, make_reply(f"Answer to {seed.id}."))])

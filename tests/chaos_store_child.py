@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from chaos_chain_store import ChainWorker
-from storage_samples import intent, keeping, make_memory, make_outcome, make_reply, make_seed
+from storage_samples import answer_to, intent, keeping, make_memory, make_outcome, make_reply, make_seed
 
 from star_agents.records import PAIRS, Seed
 from star_agents.storage.store import Store
@@ -67,7 +67,7 @@ class StarWorker:
     async def finish(self, seed: Seed) -> None:
         """One call, journaled, and the outcome."""
         store = self._store
-        if await store.find_answer(seed.id) is None:
+        if await answer_to(store, seed.id) is None:
             await store.intend([intent(seed.id, seed_id=seed.id)])
             self._tell("sent", seed.id)
             await store.record_answers([(seed.id, make_reply(f"Answer to {seed.id}."))])

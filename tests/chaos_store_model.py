@@ -27,11 +27,22 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from storage_samples import commit, intent, make_dropped, make_memory, make_outcome, make_reply, make_seed
+from storage_samples import (
+    answer_to,
+    commit,
+    intent,
+    make_dropped,
+    make_memory,
+    make_outcome,
+    make_reply,
+    make_seed,
+    seen,
+)
 
 from star_agents.errors import AgentRefused, StoreError, UsageError
 from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Seed
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Counts
 from star_agents.storage.store import STORE_FILE, Store
 
@@ -237,7 +248,7 @@ class StoreMachine(RuleBasedStateMachine):
         seed_id = self.pick("working", at).seed.id
         key = f"{seed_id}:{step}"
         call = self.model.calls.get(key)
-        answer = self.run(self.store.find_answer(key))
+        answer = self.run(answer_to(self.store, key))
         if call is not None and call.state == "answered":
             assert answer == make_reply(key)
             with pytest.raises(StoreError, match="answered already"):
@@ -335,9 +346,9 @@ class StoreMachine(RuleBasedStateMachine):
         """Ask everything at once, so that it costs one turn of the writer thread."""
         store, calls = self.store, self.model.calls
         there = [key for key, call in calls.items() if not call.is_cleared]
-        counts, jailed, answers, rows, memory, pools = await asyncio.gather(
+        jailed = seen(store, StoreReader.quarantined)
+        counts, answers, rows, memory, pools = await asyncio.gather(
             store.counts(),
-            store.quarantined(),
             store.find_answers(there),
             store.outcomes(limit=1000),
             store.memory_rows(),
@@ -350,7 +361,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert answers == {key: make_reply(key) for key in there if calls[key].state == "answered"}
         for key in calls.keys() - set(there):
             with pytest.raises(AgentRefused, match="not paid for again"):
-                await store.find_answer(key)
+                await answer_to(store, key)
         assert len(rows) == sum(one.outcomes for one in self.model.seeds.values())
         assert [row.seq for row in memory] == [row.seq for row in rows if row.outcome.kind == "kept"]
         assert (pools[PAIRS].after_seq if pools else 0) == max((row.seq for row in rows), default=0)

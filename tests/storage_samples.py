@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from star_agents.recipes.star_records import Assessed, Candidate, in_stars_words, star_outcome
 from star_agents.records import (
@@ -23,11 +23,13 @@ from star_agents.records import (
     Vote,
 )
 from star_agents.storage.ledger import Foresee
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_tallies import ArmTally
 from star_agents.storage.rows import Intent, MemoryRow
 from star_agents.storage.store import Store
 from star_agents.storage.tallies import Tallies
 
+T = TypeVar("T")
 BASE = AgentPair(instruction="keep", response="seed")
 HISTORY = (
     Message(role="system", content="Be brief."),
@@ -129,6 +131,17 @@ def intent(key: str, **fields: Any) -> Intent:
 def keeping(state: Mapping[str, Any]) -> Foresee:
     """What a policy keeps after an outcome, whatever it was."""
     return lambda _: {PAIRS: state}
+
+
+async def answer_to(store: Store, key: str) -> Reply | None:
+    """What was answered to one call."""
+    return (await store.find_answers([key])).get(key)
+
+
+def seen(store: Store, question: Callable[[StoreReader], T]) -> T:
+    """What somebody sees who reads the store from outside."""
+    with StoreReader(store.folder) as reader:
+        return question(reader)
 
 
 async def commit(store: Store, outcome: Outcome, memory: MemoryRow | None = None) -> int:

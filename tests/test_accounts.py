@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from budget_limits import dollars
-from storage_samples import intent, keeping, make_dropped, make_outcome, make_reply, make_seed
+from storage_samples import intent, keeping, make_dropped, make_outcome, make_reply, make_seed, seen
 
 from star_agents.agents.budgets import Budgets, Charge
 from star_agents.config.reading import parse_config
@@ -14,6 +14,7 @@ from star_agents.engine.accounts import Accounts, budgets_of, restore_budgets
 from star_agents.engine.status import describe
 from star_agents.events import CallAnswered, OutcomeCommitted, SeedsAdded
 from star_agents.records import Outcome, Reply, Seed
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Counts, PairCost, Spend, Taken, known
 from star_agents.storage.store import Store
 from star_agents.storage.tallies import Tallies
@@ -48,7 +49,9 @@ class Working:
     async def agree(self) -> None:
         store, accounts = self.store, self.accounts
         assert accounts.counts(await store.open_work()) == await store.counts()
-        assert accounts.spend() == {agent: spent for agent, spent in (await store.spend()).items() if spent.calls}
+        assert accounts.spend() == {
+            agent: spent for agent, spent in seen(store, StoreReader.spend).items() if spent.calls
+        }
         assert accounts.pair_costs() == await store.pair_costs()
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lines import config_for, seeds
 from openai_server import Answer, OpenAIServer
+from storage_samples import seen
 
 from star_agents.agents.answer import Answer as ProviderAnswer
 from star_agents.agents.answer import Choice
@@ -20,6 +21,7 @@ from star_agents.engine.engine import Engine
 from star_agents.engine.wiring import open_engine
 from star_agents.observe.bus import Bus
 from star_agents.records import Message
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 
 ASKED = [Message(role="user", content="Say something.")]
@@ -54,7 +56,7 @@ async def test_replicates_are_one_request_and_their_costs_add_up_to_it(tmp_path:
     async with OpenAIServer(counting()) as server, line_on(server.url, tmp_path) as line:
         bench = bench_of(line)
         replies = await bench.ask_many("a", ASKED, 3, step="think")
-        spend = (await line.store.spend())["a"]
+        spend = seen(line.store, StoreReader.spend)["a"]
     assert len(replies) == 3
     (request,) = server.requests
     assert request.body["n"] == 3

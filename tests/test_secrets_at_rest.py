@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from canary import found_in, texts_of
 from storage_commands import Shown, star
-from storage_samples import commit, intent, make_outcome, make_reply, make_seed
+from storage_samples import commit, intent, make_outcome, make_reply, make_seed, seen
 
 from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
 from star_agents.config.secrets import revision_of
 from star_agents.storage.connection import connect_reading
 from star_agents.storage.migrations import scripts
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE, Store
 
 KEY, PASSWORD, GATE, OLD = "Kq3-vT8nZ5xWm1pR", "Ld7yFw2-cHs9uJb4", "Ga6tEx0oMi8nVr3k", "Ro5tAt3dYz1pQw7n"
@@ -128,7 +129,7 @@ def test_what_is_repaired_can_be_read_as_before(tmp_path: Path) -> None:
 
     async def read() -> None:
         async with await Store.open(tmp_path) as store:
-            first, second = await store.revisions()
+            first, second = seen(store, StoreReader.revisions)
             assert (second.digest, second.config) == revision_of(parse_config(NOW), {})
             assert list(Config.model_validate_json(first.config).agents) == ["one"]
             answers = await store.find_answers(["k0", "k1"])

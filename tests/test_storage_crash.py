@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from storage_samples import intent, make_reply, make_seed
+from storage_samples import answer_to, intent, make_reply, make_seed
 
 from star_agents.records import PAIRS
 from star_agents.storage.reader import StoreReader
@@ -71,7 +71,7 @@ async def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path: Path) -> None:
             known = {row.outcome.seed_id for row in rows}
             told = {verb: [make_seed(number) for one, number in acknowledged if one == verb] for verb in VERBS}
             assert await store.add_seeds(told["seed"]) == (0, len(told["seed"]))
-            answers = await asyncio.gather(*(store.find_answer(seed.id) for seed in told["answer"]))
+            answers = await asyncio.gather(*(answer_to(store, seed.id) for seed in told["answer"]))
             assert answers == [make_reply()] * len(answers)
             assert {seed.id for seed in told["outcome"]} <= known
             # Outcome, memory row, policy and seed state stand and fall together.

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from older_release import CANDIDATES, add_candidates, outcome_payload
-from storage_samples import commit, keeping, make_assessed, make_dropped, make_outcome, make_seed
+from storage_samples import commit, keeping, make_assessed, make_dropped, make_outcome, make_seed, seen
 
 from star_agents.errors import StoreError
 from star_agents.recipes.star_records import MEASURES, in_stars_words
@@ -112,7 +112,7 @@ async def test_a_change_of_the_pairs_leaves_a_point_at_the_moment_of_its_revisio
         await store.save_pools(
             {PAIRS: {"weights": {"keep/a": 0.5, "keep/b": 0.5}}}, await store.add_revision("fewer", "{}")
         )
-        revisions = {row.digest: row.at for row in await store.revisions()}
+        revisions = {row.digest: row.at for row in seen(store, StoreReader.revisions)}
     with StoreReader(tmp_path) as reader:
         first, last = reader.curve(PAIRS)
     assert (first.seq, first.at, list(first.probabilities)) == (

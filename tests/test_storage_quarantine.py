@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from storage_commands import star
-from storage_samples import commit, make_dropped, make_outcome, make_seed
+from storage_samples import commit, make_dropped, make_outcome, make_seed, seen
 
 from star_agents.errors import ScorerError, StoreError, UsageError
 from star_agents.records import Seed
@@ -154,7 +154,7 @@ async def test_an_outcome_forgets_the_deaths_of_its_seed(tmp_path: Path) -> None
     await store.lease(1)
     await die(store)
     async with await Store.open(tmp_path) as store:
-        assert await store.quarantined() == []
+        assert seen(store, StoreReader.quarantined) == []
         assert await store.lease(1) == [make_seed(1)]
 
 
@@ -167,14 +167,16 @@ async def quarantine(folder: Path, *numbers: int) -> None:
             assert await store.lease(1) == [make_seed(number)]
             await die(store)
     async with await Store.open(folder) as store:
-        assert [one.id for one in await store.quarantined()] == [make_seed(number).id for number in numbers]
+        assert [one.id for one in seen(store, StoreReader.quarantined)] == [make_seed(number).id for number in numbers]
 
 
 async def test_a_released_seed_has_all_its_lives_again(tmp_path: Path) -> None:
     await quarantine(tmp_path, 1, 2)
     store = await Store.open(tmp_path)
     first, second = make_seed(1), make_seed(2)
-    assert await store.quarantined(1) == [Quarantined(first.id, "seeds.jsonl:1", attempts=3, deaths=3)]
+    assert seen(store, lambda reader: reader.quarantined(1)) == [
+        Quarantined(first.id, "seeds.jsonl:1", attempts=3, deaths=3)
+    ]
     assert await store.lease(9) == []
     with pytest.raises(UsageError, match="seed nobody is not in quarantine; nothing was released"):
         await store.release_quarantined([first.id, "nobody"])
@@ -182,7 +184,7 @@ async def test_a_released_seed_has_all_its_lives_again(tmp_path: Path) -> None:
     assert await store.lease(9) == [first]
     await die(store)
     async with await Store.open(tmp_path) as store:
-        assert [one.id for one in await store.quarantined()] == [second.id]
+        assert [one.id for one in seen(store, StoreReader.quarantined)] == [second.id]
         assert await store.release_quarantined(None) == 1
         assert {seed.id for seed in await store.lease(9)} == {first.id, second.id}
 

@@ -10,7 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from storage_samples import altered, commit, intent, make_dropped, make_memory, make_outcome, make_reply, make_seed
+from storage_samples import (
+    altered,
+    answer_to,
+    commit,
+    intent,
+    make_dropped,
+    make_memory,
+    make_outcome,
+    make_reply,
+    make_seed,
+)
 
 from star_agents.errors import AgentRefused, StoreError
 from star_agents.recipes.star_records import in_stars_words as stars
@@ -90,7 +100,7 @@ async def test_old_texts_go_and_the_books_stay(store: Store, clock: Clock, tmp_p
     assert await clear(store, clock.at - 10 * DAY) == 5
     assert await clear(store, clock.at - 10 * DAY) == 0
     assert (await store.counts(), await store.agent_usage(), await store.pair_costs()) == (counts, usage, pairs)
-    assert await store.find_answer("call 9") == make_reply(SECRET)
+    assert await answer_to(store, "call 9") == make_reply(SECRET)
     rows = await store.outcomes()
     assert [stars(row.outcome).rewards for row in rows] == [stars(make_outcome(make_seed(0))).rewards] * 6
     for row in rows[:5]:
@@ -112,7 +122,7 @@ async def test_a_cleared_answer_is_refused_and_never_paid_for_again(store: Store
     await finish(store, 1)
     clock.at += DAY
     assert await clear(store, clock.at) == 1
-    for ask in (store.find_answer("call 1"), store.find_answers(["call 1"])):
+    for ask in (answer_to(store, "call 1"), store.find_answers(["call 1", "call 9"])):
         with pytest.raises(AgentRefused, match=r"call call 1 of agent a was answered and paid for.*not paid for again"):
             await ask
     with pytest.raises(StoreError, match="answered already"):

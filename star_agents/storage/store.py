@@ -37,9 +37,6 @@ from star_agents.storage.rows import (
     OutcomeRow,
     PairCost,
     PoolRow,
-    Quarantined,
-    RevisionRow,
-    Spend,
     Taken,
 )
 from star_agents.storage.run_scope import RunSeeds
@@ -180,10 +177,6 @@ class Store:
         """Seeds that wait for a recipe which is not in the chain."""
         return await self._writer.run(stranded.stranded)
 
-    async def quarantined(self, limit: int = 100) -> list[Quarantined]:
-        """Seeds that are not worked any more, because the process died with them in hand three times."""
-        return await self._writer.run(partial(quarantine.quarantined, limit=limit))
-
     async def release_quarantined(self, ids: Sequence[str] | None) -> int:
         """Let these seeds (``None``: all in quarantine) wait again; return how many.
 
@@ -193,10 +186,6 @@ class Store:
         return await self._writer.run(partial(quarantine.release, ids=ids))
 
     # Journal
-
-    async def find_answer(self, key: str) -> Reply | None:
-        """The recorded reply of a call, if it was answered. AgentRefused where its text was cleared."""
-        return await self._writer.run(partial(journal.find_answer, key=key))
 
     async def find_answers(self, keys: Sequence[str]) -> dict[str, Reply]:
         """The recorded replies of the calls that were answered. AgentRefused where a text was cleared."""
@@ -300,10 +289,6 @@ class Store:
             lambda connection: ledger.add_revision(connection, digest, config_json, self._now())
         )
 
-    async def revisions(self) -> list[RevisionRow]:
-        """Every config that was in force, oldest first."""
-        return await self._writer.run(reads.revisions)
-
     async def meta_get(self, key: str) -> str | None:
         """One fact about the store."""
         row = await self._writer.run(lambda connection: execute(connection, "meta_get", key=key).fetchone())
@@ -330,10 +315,6 @@ class Store:
     async def counts(self) -> Counts:
         """The store in numbers."""
         return await self._writer.run(reads.counts)
-
-    async def spend(self) -> dict[str, Spend]:
-        """What each agent's answered calls cost: known dollars, calls, calls of unknown price."""
-        return await self._writer.run(reads.spend)
 
     async def agent_usage(self) -> list[AgentUsage]:
         """Calls, tokens and dollars by agent, with what sends of unknown cost may have cost."""
