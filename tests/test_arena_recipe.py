@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import pytest
+from daemons import star_agents
+from hypothesis import given
+from hypothesis import strategies as st
 from lines import origin, read_jsonl, results, run
 from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
 from star_agents.arena.games import battles_of, games_of
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError
-from star_agents.recipes.arena import arena
-from star_agents.records import Message, Outcome, Sample, Seed
+from star_agents.recipes.arena import ArenaSettings, Keep, arena, redecide
+from star_agents.records import Judgement, Message, Outcome, Sample, Seed, Trial
 from star_agents.storage.game_files import read_games
 from star_agents.text.prompt_templates import PromptTemplates
 
@@ -256,3 +260,84 @@ async def test_every_game_is_a_line_of_battles_that_elo_reads(tmp_path: Path) ->
 def test_settings_that_cannot_work_are_told(tmp_path: Path, settings: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         read_config(written(tmp_path, "http://127.0.0.1:1/v1", settings))
+
+
+def exported(folder: Path, *options: str) -> list[dict[str, object]]:
+    path = folder / "again.jsonl"
+    path.unlink(missing_ok=True)
+    ended = star_agents("export", folder / "out", "-o", path, *options)
+    assert ended.returncode == 0, ended.stderr
+    return read_jsonl(path)
+
+
+async def test_export_decides_again_from_the_games_what_a_run_would_have_given(tmp_path: Path) -> None:
+    seeds = [Seed.of(Sample(instruction=f"Name river {number}.")) for number in range(2)]
+    model = Model(SAID, by_text(WORTH))
+    await fight(tmp_path, model, seeds)
+    sent = len(model.games) + len(model.answered)
+    assert len(exported(tmp_path, "--set", "arena.keep.sft=4")) == 2
+    none = star_agents("export", tmp_path / "out", "-o", tmp_path / "none.jsonl", "--set", "arena.keep.sft=4.5")
+    assert "under arena.keep.sft=4.5 nothing is taught" in none.stderr
+    pairs = exported(tmp_path, "-f", "dpo", "--set", "arena.keep.pairs=null", "--set", "arena.keep.preference=3")
+    told = [origin(row)["labels"] for row in pairs]
+    assert [(one["winner"], one["loser"]) for one in told] == [
+        ("good", "target"),
+        ("target", "poor"),
+        ("fair", "target"),
+    ] * 2
+    (first, *_) = exported(tmp_path, "--set", 'arena.opponents=["fair"]')
+    assert origin(first)["labels"]["winner"] == "fair"
+    assert len(model.games) + len(model.answered) == sent
+    assert len(exported(tmp_path)) == 2, "the store stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("arena.mode=round_robin", "needs 6 calls that nobody made"),
+        ('arena.opponents=["good", "j"]', "needs 3 calls that nobody made"),
+        ('arena.judges=["j", "k"]', "needs 6 calls that nobody made"),
+        ("arena.keep.sft=11", "arena.keep.sft: Input should be less than or equal to 10"),
+        ("arena.keep.sfx=1", "arena.keep.sfx: Extra inputs are not permitted"),
+        ("arena.opponents_per_seed=7", "opponents_per_seed is more than there are opponents"),
+        ("star.keep=1", "no recipe star works here; there are: arena"),
+        ("arena", "is no setting; write it as RECIPE.KEY=VALUE"),
+    ],
+)
+async def test_what_cannot_be_decided_again_is_refused_and_says_why(tmp_path: Path, change: str, told: str) -> None:
+    await fight(tmp_path, Model(SAID, by_text(WORTH)))
+    ended = star_agents("export", tmp_path / "out", "-o", tmp_path / "again.jsonl", "--set", change)
+    assert ended.returncode == 2
+    assert told in ended.stderr
+    assert not (tmp_path / "again.jsonl").exists()
+
+
+@st.composite
+def arenas(draw: st.DrawFn) -> tuple[Outcome, ArenaSettings]:
+    """An outcome of a round robin, some of whose answers are equal, with thresholds."""
+    texts = draw(st.lists(st.sampled_from("abcde"), min_size=4, max_size=4))
+    trials = tuple(
+        Trial(arm=player, role="opponent" if place else "target", sample=Sample(instruction="?", response=text))
+        for place, (player, text) in enumerate(zip(PLAYERS, texts, strict=True))
+    )
+    given = {text: draw(st.integers(2, 20)) / 2 for text in "abcde"}
+    judgements = [
+        Judgement(judge="j", left=left, right=right, scores=(given[texts[left]], given[texts[right]]))
+        for left, right in permutations(range(4), 2)
+        if texts[left] != texts[right]
+    ]
+    keep = Keep(sft=draw(st.sampled_from([0.0, 1.0, 3.0])), preference=draw(st.sampled_from([0.0, 2.0])))
+    settings = ArenaSettings(target="target", opponents=PLAYERS[1:], judges=("j",), mode="round_robin", keep=keep)
+    return Outcome(seed_id="s", kind="kept", trials=trials, judgements=tuple(judgements)), settings
+
+
+@given(arenas())
+def test_battles_of_the_target_alone_teach_it_what_a_round_robin_does(
+    fought: tuple[Outcome, ArenaSettings],
+) -> None:
+    outcome, settings = fought
+    alone = settings.model_copy(update={"mode": "target"})
+    everybody, target = redecide(outcome, settings), redecide(outcome, alone)
+    assert (everybody.missing_calls, target.missing_calls) == (0, 0)
+    taught = [[row for row in found.rows if row.shape == "sft"] for found in (everybody, target)]
+    assert taught[0] == taught[1]

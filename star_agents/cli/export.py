@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from star_agents.cli.redeciding import redeciding
 from star_agents.cli.tables import print_json
 from star_agents.errors import UsageError
 from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
@@ -34,6 +35,13 @@ from star_agents.text.printing import say
 @click.option(
     "--with-reasoning", is_flag=True, help="Add a column `reasoning`: what the model thought before it answered."
 )
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="RECIPE.KEY=VALUE",
+    help="Decide the rows again under another setting, at no cost: arena.keep.sft=1",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     folder: Path,
@@ -46,6 +54,7 @@ def command(
     min_pi: float | None,
     no_provenance: bool,
     with_reasoning: bool,
+    changes: Sequence[str],
     as_json: bool,
 ) -> None:
     """Write what FOLDER (the -o of `run`, the --data-dir of `serve`) holds so far, also while a daemon works on it.
@@ -58,6 +67,7 @@ def command(
     skipped: Counter[str] = Counter()
     files: dict[str, tuple[Path, int]] = {}
     with StoreReader(folder) as reader:
+        decided = redeciding(reader, changes) if changes else None
         for part in split.shares if split else ("",):
             path = split.path_of(part, out) if split else out
             rows = dataset_rows(
@@ -67,12 +77,13 @@ def command(
                 reasoning=with_reasoning,
                 wanted=replace(wanted, part=part),
                 skipped=skipped,
+                decided=decided,
             )
             if count := _write_unless_empty(rows, path, stale=split is not None):
                 files[part] = path, count
     left_out = _left_out(skipped)
     if not files:
-        raise UsageError(f"{folder} holds no rows to export as {format}: {_why_none(format, left_out)}")
+        raise UsageError(f"{folder} holds no rows to export as {format}: {_why_none(format, left_out, changes)}")
     paths = {part: path for part, (path, _) in files.items()}
     beside = write_beside(trainer, format, paths) if trainer else []
     if as_json:
@@ -100,9 +111,11 @@ def _write_unless_empty(rows: Iterator[Row], path: Path, *, stale: bool) -> int:
     return write_export(itertools.chain([first], rows), path)
 
 
-def _why_none(format: str, left_out: str) -> str:
+def _why_none(format: str, left_out: str, changes: Sequence[str]) -> str:
     if left_out:
         return f"left out {left_out}"
+    if changes:
+        return f"under {' and '.join(changes)} nothing is taught"
     if format in PREFERENCE_SHAPES:
         return "no verdict prefers one of two answers to the same prompt"
     return "no seed is finished, or all were dropped"

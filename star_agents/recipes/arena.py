@@ -18,6 +18,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from statistics import fmean
 
 from star_agents.arena.games import Battle, battles_of, games_of
@@ -92,24 +93,25 @@ class ArenaSettings(Settings):
 
 def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
     """The rows that battles teach under these settings, and how many calls of theirs were never made."""
-    trials, judgements = outcome.trials, outcome.judgements
-    answered = {one.arm: place for place, one in enumerate(trials) if one.failure is None}
-    players = {settings.target, *(settings.opponents if settings.opponents_per_seed is None else answered)}
-    wanted = players & {settings.target, *settings.opponents} - {one.arm for one in trials if one.failure}
-    newcomers = wanted - answered.keys()
-    judged = {(one.judge, trials[one.left].arm, trials[one.right].arm) for one in judgements}
-    missing = len(newcomers)
-    counted: set[tuple[str, str, str]] = set()
-    for pair in pairings(list(wanted), settings.target, settings.mode):
-        orders = (pair, pair[::-1])
-        if any(("", *order) in judged for order in orders):
-            counted.update(("", *order) for order in orders)  # equal answers, which nobody judges
-            continue
-        games = [(judge, *order) for judge in settings.judges for order in orders]
-        missing += sum(game not in judged for game in games)
-        counted.update(games)
-    kept = [one for one in judgements if (one.judge, trials[one.left].arm, trials[one.right].arm) in counted]
-    return Redecided(_rows(trials, _battles(trials, kept), settings), missing)
+    trials = outcome.trials
+    places = {one.arm: place for place, one in enumerate(trials)}
+    met = (settings.target, *(settings.opponents if settings.opponents_per_seed is None else places))
+    players = [one for one in met if one in {settings.target, *settings.opponents}]
+    newcomers = {one for one in players if one not in places}
+    said = {one.arm: one.sample.response or "" for one in trials if one.failure is None}
+    games = {(one.judge, said[trials[one.left].arm], said[trials[one.right].arm]): one for one in outcome.judgements}
+    missing: set[tuple[str, ...]] = {(one,) for one in newcomers}
+    found: list[Judgement] = []
+    for pair in pairings([one for one in players if one in said or one in newcomers], settings.target, settings.mode):
+        for judge, (first, second) in product(settings.judges, (pair, pair[::-1])):
+            game = judge, said.get(first, first), said.get(second, second)
+            if game[1] == game[2]:
+                continue  # Equal answers, which nobody judges.
+            if game in games:
+                found.append(replace(games[game], left=places[first], right=places[second]))
+            else:
+                missing.add(game)
+    return Redecided(_rows(trials, _battles(trials, found), settings), len(missing))
 
 
 @recipe(

@@ -6,7 +6,7 @@ Rows are made one at a time, so a dataset of any length passes through in consta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,7 @@ def dataset_rows(
     reasoning: bool = False,
     wanted: Wanted = EVERYTHING,
     skipped: Counter[str] | None = None,
+    decided: Callable[[Result], Result] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of the dataset in one format, in the order in which seeds were queued.
 
@@ -90,13 +91,14 @@ def dataset_rows(
             have ``chosen_reasoning`` and ``rejected_reasoning``.
         wanted: Which seeds.
         skipped: Counts what was left out, by reason: seeds that are not wanted, and pairs that teach no preference.
+        decided: Puts other rows in the place of those of a result.
 
     Raises:
         UsageError: for an unknown format.
     """
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}; use one of {', '.join(FORMATS)}")
-    for result in filter(wanted.holds, reader.results()):
+    for result in filter(wanted.holds, map(decided, reader.results()) if decided else reader.results()):
         reason = wanted.why_not(result)
         if reason:
             if skipped is not None:
