@@ -82,6 +82,14 @@ def test_half_precision_is_no_further_from_float32_than_a_plain_loop_in_half_pre
     assert off(small_ifds(scorer, pairs), truth) <= 1.5 * off(half, truth)
 
 
+def test_float32_on_a_gpu_is_padded_and_says_in_words_why(tmp_path: Path) -> None:
+    config = ScoringConfig(small=save(tmp_path, "gpt_neox"), device="cuda", dtype="float32")
+    facts = DualModel.load(config, large=False).facts().small
+    assert facts is not None
+    assert facts.forward == "scored rows"
+    assert "takes half precision only" in facts.forward_because
+
+
 def test_a_prompt_that_candidates_share_gives_each_its_own_score_on_a_gpu(tmp_path: Path) -> None:
     scorer = DualModel.load(ScoringConfig(small=save(tmp_path, "llama"), device="cuda"), large=False)
     pairs = [Sample(instruction="Write about the sea. " * 20, response=str(pair.response)) for pair in short_pairs(40)]
