@@ -58,7 +58,7 @@ def test_one_sentence_says_what_it_does_and_what_it_cost_and_names_no_best_pair_
         )
         assert page.title() == "12/12 star_agents"
         expect(page.locator("#figures")).to_contain_text("none is clear of the others yet")
-        expect(page.locator("#pair-table tbody td.range").first).to_have_text(re.compile(r"^(\d+–\d+ %|)$"))
+        expect(page.locator("#pool-table tbody td.range").first).to_have_text(re.compile(r"^(\d+–\d+ %|)$"))
         assert page.locator("#notices").inner_text() == ""
         assert "$20" not in page.locator("#figures").inner_text(), "the budget stands once, in the sentence"
 
@@ -76,7 +76,7 @@ def test_every_agent_has_a_row_with_what_it_did(browser: Browser, url: str) -> N
 
 def test_curves_move_while_seeds_are_worked(browser: Browser, own: str) -> None:
     with opened(browser, own) as page:
-        curve, table = page.locator("#curve canvas"), page.locator("#pair-table tbody")
+        curve, table = page.locator("#curve canvas"), page.locator("#pool-table tbody")
         expect(page.locator("#curve")).to_have_attribute("aria-label", re.compile(r"over 12 outcomes"))
         before = curve.evaluate("canvas => canvas.toDataURL()")
         shares = table.inner_text()
@@ -311,7 +311,7 @@ def nameless(page: Page, *, at_least: int) -> list[Any]:
 def test_without_the_chart_library_every_chart_is_its_table(browser: Browser, url: str) -> None:
     with opened(browser, url, without="**/vendor/**", errors=["404"]) as page:
         expect(page.locator(".notice").first).to_contain_text("Charts are shown as tables")
-        expect(page.locator("#pair-table tbody tr")).to_have_count(3)
+        expect(page.locator("#pool-table tbody tr")).to_have_count(3)
         assert page.locator("canvas").count() == 0
 
 
@@ -320,19 +320,19 @@ def test_an_edit_of_agents_yaml_is_a_mark_on_the_curve_and_pairs_keep_their_colo
 ) -> None:
     def colours(page: Page) -> dict[str, str]:
         script = "(rows) => rows.map((row) => [row.dataset.key, row.cells[0].style.getPropertyValue('--swatch')])"
-        return dict(page.locator("#pair-table tbody tr").evaluate_all(script))
+        return dict(page.locator("#pool-table tbody tr").evaluate_all(script))
 
     with provider(tmp_path / "book.jsonl") as endpoint:
         daemon, url = start(tmp_path, config(endpoint, agents=("a", "c")))
         with daemon, opened(browser, url) as page:
             add(url, seeds(0, 6))
             daemon.wait_for("outcome_committed", lambda line: line["seq"] == 6)
-            expect(page.locator("#pair-table tbody tr")).to_have_count(2)
+            expect(page.locator("#pool-table tbody tr")).to_have_count(2)
             expect(page.locator("#curve-marks")).to_be_hidden()
             before = colours(page)
             (tmp_path / "agents.yaml").write_text(config(endpoint, agents=("a", "b", "c")))
             daemon.wait_for("config_applied")
-            expect(page.locator("#pair-table tbody tr")).to_have_count(3)
+            expect(page.locator("#pool-table tbody tr")).to_have_count(3)
             expect(page.locator("#curve-marks summary")).to_have_text("1 edit of agents.yaml, marked on the curve")
             page.locator("#curve-marks summary").click()
             expect(page.locator("#mark-list li")).to_have_text(
@@ -344,7 +344,7 @@ def test_an_edit_of_agents_yaml_is_a_mark_on_the_curve_and_pairs_keep_their_colo
             assert {pair: after[pair] for pair in before} == before
             assert len(set(after.values())) == 3
             page.reload()
-            expect(page.locator("#pair-table tbody tr")).to_have_count(3)
+            expect(page.locator("#pool-table tbody tr")).to_have_count(3)
             expect(page.locator("#sentence")).to_contain_text("Done")
             assert colours(page) == after
             pointed = page.locator("#curve .u-over")
@@ -356,7 +356,7 @@ def test_an_edit_of_agents_yaml_is_a_mark_on_the_curve_and_pairs_keep_their_colo
 
 def test_where_star_alone_is_at_work_there_is_no_section_of_recipes(browser: Browser, url: str) -> None:
     with opened(browser, url) as page:
-        expect(page.locator("#pair-table tbody tr").first).to_be_visible()
+        expect(page.locator("#pool-table tbody tr").first).to_be_visible()
         expect(page.locator("#recipes-section")).to_be_hidden()
-        for id_ in ("pairs-section", "gaps-section", "referee-section"):
+        for id_ in ("pools-section", "gaps-section", "referee-section"):
             expect(page.locator(f"#{id_}")).to_be_visible()

@@ -13,12 +13,14 @@ PAGE = Path(star_agents.web.__file__).parent / "page"
 OURS = sorted(path for path in PAGE.iterdir() if path.is_file())
 MODULES = [path for path in OURS if path.suffix == ".js"]
 MAX_LINES = 300
+MADE = {"types.js"}
+"""Written by a program (``web.page_types``), and longer than what people read."""
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
 def test_a_file_is_short_and_names_no_other_host(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= MAX_LINES
+    assert path.name in MADE or text.count("\n") <= MAX_LINES
     assert set(re.findall(r"https?://[^\s\"'`)]+", text)) <= {"http://www.w3.org/2000/svg", "http://127.0.0.1:8321"}
 
 

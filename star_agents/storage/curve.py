@@ -17,6 +17,9 @@ from star_agents.text.plain_data import from_json, to_json
 
 POINTS = 1000
 """The table holds fewer than these: as many as a wide screen shows."""
+VALUES = 60_000
+"""Of a curve that is told, over all of its points and arms: some two megabytes of JSON. Of sixty arms it is every point,
+of six hundred every tenth."""
 
 
 def probabilities_in(state: Mapping[str, Any]) -> Mapping[str, float]:
@@ -46,10 +49,11 @@ def add_change_point(
 
 
 def curve(connection: sqlite3.Connection, pool: str) -> list[CurvePoint]:
-    """The curve from the start to now, oldest point first; the newest is the present."""
+    """The curve from the start to now, oldest point first; the newest is the present. Of hundreds of arms it has fewer
+    points (``VALUES``)."""
     points = [
         CurvePoint(seq=seq, at=at, probabilities=from_json(probabilities))
-        for seq, at, probabilities in execute(connection, "curve", pool=pool)
+        for seq, at, probabilities in _told(execute(connection, "curve", pool=pool).fetchall())
     ]
     states = {name: (seq, state) for name, seq, _, state, _ in execute(connection, "load_pools")}
     seq, state = states.get(pool, (0, ""))
@@ -57,6 +61,13 @@ def curve(connection: sqlite3.Connection, pool: str) -> list[CurvePoint]:
         _, at = execute(connection, "moment_of_revision", revision=None).fetchone()
         points.append(CurvePoint(seq=seq, at=at, probabilities=probabilities_in(from_json(state))))
     return points
+
+
+def _told(rows: list[tuple[int, float, str]]) -> list[tuple[int, float, str]]:
+    """Every so manieth point, and the newest, where there are many arms."""
+    arms = len(from_json(rows[-1][2])) if rows else 0
+    every = -(-len(rows) * arms // VALUES)
+    return [*rows[: -1 : max(1, every)], *rows[-1:]]
 
 
 def _add(

@@ -16,13 +16,14 @@ import { count, duration, interval, latency, money, moneyEach, percent } from ".
  * @property {(agent: Agent, name: string) => number | string | null} sort
  * @property {(agent: Agent, name: string) => string} text
  * @property {boolean} [isText]
+ * @property {boolean} [isStars] of Star alone
  */
 
 /** @type {Column[]} */
 const COLUMNS = [
   { label: "Agent", sort: (_, name) => name, text: (_, name) => name, isText: true },
-  { label: "Won", title: "share of its answers that were chosen, with its 95 % interval", sort: (agent) => agent.win_rate, text: won },
-  { label: "Answers", sort: (agent) => agent.candidates || null, text: (agent) => (agent.candidates ? count(agent.candidates) : "–") },
+  { label: "Won", title: "share of its answers that were chosen, with its 95 % interval", sort: (agent) => agent.win_rate, text: won, isStars: true },
+  { label: "Answers", sort: (agent) => agent.candidates || null, text: (agent) => (agent.candidates ? count(agent.candidates) : "–"), isStars: true },
   { label: "Calls", sort: (agent) => agent.calls, text: (agent) => count(agent.calls) },
   { label: "p50", title: "half of the calls took at most this long", sort: (agent) => agent.latency_s?.p50 ?? null, text: (agent) => latency(agent.latency_s?.p50) },
   { label: "p95", title: "95 % of the calls took at most this long", sort: (agent) => agent.latency_s?.p95 ?? null, text: (agent) => latency(agent.latency_s?.p95) },
@@ -53,7 +54,7 @@ export class Agents {
    */
   head(column, at) {
     const button = el("button", { type: "button", title: column.title, onclick: () => this.sortBy(at) }, column.label);
-    return el("th", { scope: "col", class: column.isText ? null : "number" }, button);
+    return el("th", { scope: "col", class: classOf(column) }, button);
   }
 
   /** @param {number} at */
@@ -96,8 +97,13 @@ function compare(one, other) {
   return one < other ? -1 : 1;
 }
 
+/** @param {Column} column */
+function classOf({ isText, isStars }) {
+  return [isText ? "" : "number", isStars ? "of-star" : ""].filter(Boolean).join(" ") || null;
+}
+
 function makeRow() {
-  const cells = COLUMNS.map((column, at) => (at === 0 ? el("th", { scope: "row" }) : el("td", { class: column.isText ? null : "number" })));
+  const cells = COLUMNS.map((column, at) => (at === 0 ? el("th", { scope: "row" }) : el("td", { class: classOf(column) })));
   return el("tr", {}, ...cells);
 }
 

@@ -1,4 +1,4 @@
-// The curve of each pair's probability over the outcomes: Figure 5 of the paper, live.
+// The curve of each arm's probability over the outcomes, live; of agent-pairs it is Figure 5 of the paper.
 
 import { Chart, axis, colour, dashed } from "./chart.js";
 import { shareRange } from "./curve_points.js";
@@ -10,7 +10,7 @@ import { count, digitsOf, percent } from "./format.js";
 /** @typedef {import("./colours.js").Look} Look */
 
 const DASHES = [6, 3];
-/** Pairs that are read out. */
+/** Arms that are read out. */
 const NAMED = 5;
 
 export class Curve {
@@ -18,7 +18,7 @@ export class Curve {
    * @param {HTMLElement} place
    * @param {CurvePoints} points
    * @param {Marks} marks
-   * @param {(pair: string | null) => void} onPointed hears which line the pointer is at
+   * @param {(arm: string | null) => void} onPointed hears which line the pointer is at
    */
   constructor(place, points, marks, onPointed) {
     this.marks = marks;
@@ -33,16 +33,18 @@ export class Curve {
     /** @type {string | null} */
     this.pointed = null;
     this.even = 0;
+    this.what = "arms";
   }
 
   /**
    * @param {ReadonlyMap<string, Look>} coloured
-   * @param {number} even the probability of each pair if none were better
+   * @param {number} even the probability of each arm if none were better
+   * @param {string} what the arms are, in the plural
    */
-  draw(coloured, even) {
-    this.even = even;
+  draw(coloured, even, what) {
+    [this.even, this.what] = [even, what];
     // The grey lines first, so that the others lie on top.
-    const names = [...[...this.points.columns.keys()].filter((pair) => !coloured.has(pair)), ...coloured.keys()];
+    const names = [...[...this.points.columns.keys()].filter((arm) => !coloured.has(arm)), ...coloured.keys()];
     const isSame = names.join("\n") === this.names.join("\n") && coloured.size === this.coloured.size;
     [this.names, this.coloured] = [names, new Map(coloured)];
     if (isSame) this.chart.update(this.data());
@@ -51,28 +53,28 @@ export class Curve {
   }
 
   describe() {
-    const now = (/** @type {string} */ pair) => this.points.last(pair) ?? 0;
+    const now = (/** @type {string} */ arm) => this.points.last(arm) ?? 0;
     const ranked = this.names.toSorted((one, other) => now(other) - now(one));
-    const leaders = ranked.slice(0, NAMED).map((pair) => `${pair} ${percent(this.points.last(pair), 1)}`);
-    const text = `Probability of each of ${this.names.length} pairs over ${count(this.points.seqs.at(-1))} outcomes. Now ${leaders.join(", ")}. The table has every pair.`;
+    const leaders = ranked.slice(0, NAMED).map((arm) => `${arm} ${percent(this.points.last(arm), 1)}`);
+    const text = `Probability of each of ${this.names.length} ${this.what} over ${count(this.points.seqs.at(-1))} outcomes. Now ${leaders.join(", ")}. The table has their figures.`;
     if (this.chart.place.ariaLabel !== text) this.chart.place.ariaLabel = text;
   }
 
-  /** @param {string | null} pair to bring out; the others fade */
-  point(pair) {
-    this.chart.plot?.setSeries(pair === null ? null : this.names.indexOf(pair) + 1, { focus: true });
+  /** @param {string | null} arm to bring out; the others fade */
+  point(arm) {
+    this.chart.plot?.setSeries(arm === null ? null : this.names.indexOf(arm) + 1, { focus: true });
   }
 
   data() {
-    return [this.points.seqs, ...this.names.map((pair) => this.points.columns.get(pair))];
+    return [this.points.seqs, ...this.names.map((arm) => this.points.columns.get(arm))];
   }
 
   options() {
     const grey = colour("--grey-line");
-    const line = (/** @type {string} */ pair) => {
-      const own = this.coloured.get(pair);
+    const line = (/** @type {string} */ arm) => {
+      const own = this.coloured.get(arm);
       const dash = own?.isDashed ? { dash: DASHES } : {};
-      return { label: pair, points: { show: false }, stroke: own ? colour(own.colour) : grey, width: own ? 2 : 1, ...dash };
+      return { label: arm, points: { show: false }, stroke: own ? colour(own.colour) : grey, width: own ? 2 : 1, ...dash };
     };
     return {
       scales: { x: { time: false }, y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number | null} */ high) => shareRange(high ?? 0, this.even) } },

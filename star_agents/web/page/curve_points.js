@@ -1,4 +1,4 @@
-// The history of every pair's probability as columns, bounded, and the axis it is drawn on. Pure.
+// The history of every arm's probability as columns, bounded, and the axis it is drawn on. Pure.
 
 /** @typedef {import("./types.js").CurvePoint} CurvePoint */
 
@@ -33,16 +33,16 @@ export class CurvePoints {
       for (const column of this.columns.values()) column.push(null);
     }
     const end = this.seqs.length - 1;
-    for (const [pair, value] of Object.entries(probabilities)) this.column(pair)[end] = value;
+    for (const [arm, value] of Object.entries(probabilities)) this.column(arm)[end] = value;
     if (this.seqs.length > MOST_POINTS) this.thin();
   }
 
-  /** @param {string} pair */
-  column(pair) {
-    let column = this.columns.get(pair);
+  /** @param {string} arm */
+  column(arm) {
+    let column = this.columns.get(arm);
     if (column === undefined) {
       column = new Array(this.seqs.length).fill(null);
-      this.columns.set(pair, column);
+      this.columns.set(arm, column);
     }
     return column;
   }
@@ -52,42 +52,42 @@ export class CurvePoints {
     const end = this.seqs.length - 1;
     const keep = (/** @type {unknown} */ _, /** @type {number} */ at) => at % 2 === 0 || at === end;
     this.seqs = this.seqs.filter(keep);
-    for (const [pair, column] of this.columns) this.columns.set(pair, column.filter(keep));
+    for (const [arm, column] of this.columns) this.columns.set(arm, column.filter(keep));
   }
 
   /**
-   * Every pair that ever had a probability: who came first stands first, and who came together stand by name.
+   * Every arm that ever had a probability: who came first stands first, and who came together stand by name.
    *
    * @returns {string[]}
    */
   came() {
-    const first = (/** @type {string} */ pair) => this.seqs[this.columns.get(pair)?.findIndex((value) => value !== null) ?? 0];
+    const first = (/** @type {string} */ arm) => this.seqs[this.columns.get(arm)?.findIndex((value) => value !== null) ?? 0];
     const order = (/** @type {string} */ one, /** @type {string} */ other) => first(one) - first(other) || (one < other ? -1 : 1);
     return [...this.columns.keys()].sort(order);
   }
 
   /**
-   * @param {string} pair
-   * @returns {number | null} the pair's probability now
+   * @param {string} arm
+   * @returns {number | null} the arm's probability now
    */
-  last(pair) {
-    return this.columns.get(pair)?.at(-1) ?? null;
+  last(arm) {
+    return this.columns.get(arm)?.at(-1) ?? null;
   }
 
   /**
-   * @param {string} pair
-   * @returns {number | null} the pair's probability at its first point
+   * @param {string} arm
+   * @returns {number | null} the arm's probability at its first point
    */
-  first(pair) {
-    return this.columns.get(pair)?.find((value) => value !== null) ?? null;
+  first(arm) {
+    return this.columns.get(arm)?.find((value) => value !== null) ?? null;
   }
 }
 
 /**
- * From 0 to twice the even share at least, so that equal pairs are a line in the middle and never a range of nothing.
+ * From 0 to twice the even share at least, so that equal arms are a line in the middle and never a range of nothing.
  *
  * @param {number} high the greatest probability drawn
- * @param {number} even the probability of each pair if none were better
+ * @param {number} even the probability of each arm if none were better
  * @returns {[number, number]} the ends of the axis of probabilities
  */
 export function shareRange(high, even) {

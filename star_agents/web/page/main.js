@@ -12,12 +12,12 @@ import { showFailures } from "./failures.js";
 import { Gaps } from "./gaps.js";
 import { Log } from "./log.js";
 import { Outcomes } from "./outcomes.js";
-import { Pairs } from "./pairs.js";
+import { Pools } from "./pools.js";
 import { openQuarantine } from "./quarantine.js";
 import { Recipes } from "./recipes.js";
 import { showReferee } from "./referee.js";
 import { hintAtMore } from "./scrolling.js";
-import { totalOf } from "./sentence.js";
+import { STAR, hasOthers, hasStar, takesOf, totalOf } from "./sentence.js";
 import { askForToken, takeTokenFromAddress } from "./session.js";
 import { StoryView } from "./story.js";
 import { Stream } from "./stream.js";
@@ -34,9 +34,9 @@ class Page {
   constructor() {
     /** @type {Status | null} */
     this.status = null;
-    this.pairs = new Pairs();
+    this.pools = new Pools();
     this.gaps = new Gaps();
-    this.recipes = new Recipes();
+    this.recipes = new Recipes((pool) => attempt(() => this.showPool(pool)));
     this.agents = new Agents();
     this.outcomes = new Outcomes();
     this.story = new StoryView();
@@ -67,8 +67,10 @@ class Page {
   /** Read everything, then follow: the stream goes on from the latest outcome that was read. */
   async load() {
     try {
+      const status = await get("v1/status");
+      this.pools.know(status);
       // The curve first: who came first has its colour by it, so that a table drawn without it would change its colours.
-      const [status] = await Promise.all([get("v1/status"), this.readCurve()]);
+      await this.pools.readCurve();
       this.hear(status);
       const seen = /** @type {Status} */ (this.status).latest_seq;
       await Promise.all([this.outcomes.load(), this.log.load()]);
@@ -81,10 +83,10 @@ class Page {
     }
   }
 
-  async readCurve() {
-    const { points, marks } = await get("v1/pairs/curve");
-    this.pairs.setCurve(points, marks);
-    this.draw();
+  /** @param {string} pool */
+  async showPool(pool) {
+    byId("pools-section").scrollIntoView({ block: "nearest" });
+    await this.pools.choose(pool);
   }
 
   /** @param {boolean} isNew */
@@ -92,7 +94,7 @@ class Page {
     byId("connection").dataset.state = "live";
     setText(byId("connection"), "live");
     // Lines that were logged after the log was read, and before the stream was there, are read once more.
-    await attempt(() => (isNew ? this.log.load() : Promise.all([this.readCurve(), this.log.restart()])));
+    await attempt(() => (isNew ? this.log.load() : Promise.all([this.pools.readCurve(), this.log.restart()])));
   }
 
   lost() {
@@ -106,7 +108,7 @@ class Page {
     if (this.status !== null && isOvertaken(status, this.status)) return;
     const isEdited = this.status !== null && this.status.revision !== status.revision;
     this.status = status;
-    if (isEdited) attempt(() => this.readCurve());
+    if (isEdited) attempt(() => this.pools.readCurve());
     this.story.latest = status.latest_seq;
     this.draw();
   }
@@ -114,8 +116,10 @@ class Page {
   drawNow() {
     const status = this.status;
     if (status === null) return;
+    document.body.classList.toggle("without-star", !hasStar(status));
+    document.body.classList.toggle("star-alone", !hasOthers(status));
     showSummary(status, () => attempt(() => openQuarantine(() => this.refresh())));
-    this.pairs.show(status);
+    this.pools.show(status);
     this.agents.show(status.agents);
     this.gaps.show(status.gaps);
     showReferee(status.referee);
@@ -132,10 +136,11 @@ class Page {
     pause.disabled = status.state !== "ready" && status.state !== "paused";
     setText(pause, status.state === "paused" || status.held_because ? "Resume" : "Pause");
     byId("first-steps").hidden = totalOf(status.seeds) > 0;
+    setText(byId("first-takes"), takesOf(status));
     document.body.classList.toggle("is-empty", totalOf(status.seeds) === 0);
     fill(
       byId("footer"),
-      `star_agents ${status.version}, up ${duration(status.now - status.started_at)}, revision ${status.revision} of agents.yaml. ${scorers(status.config)}. `,
+      `star_agents ${status.version}, up ${duration(status.now - status.started_at)}, revision ${status.revision} of agents.yaml. ${chain(status)}. `,
       ...links(),
     );
   }
@@ -179,10 +184,16 @@ function withoutCharts(gaps) {
   byId("main").prepend(el("p", { class: "notice" }, "Charts are shown as tables: their library was not fetched when this was installed. Install again with the network to have them."));
 }
 
-/** @param {Status["config"]} config */
-function scorers({ selection, small, large }) {
+/**
+ * The recipes that are chained, and what measures their samples.
+ *
+ * @param {Status} status
+ */
+function chain({ recipes, config: { selection, small, large } }) {
+  const names = Object.keys(recipes).filter((name) => recipes[name].in_chain);
   const models = [small, large].filter(Boolean).join(" and ");
-  return models ? `Selection ${selection}, scored by ${models}` : `Selection ${selection}`;
+  const parts = [`Recipe ${names.join(" → ")}`, names.includes(STAR) ? `selection ${selection}` : "", models ? `scored by ${models}` : ""];
+  return parts.filter(Boolean).join(", ");
 }
 
 function links() {

@@ -118,10 +118,10 @@ function makeRow(outcome) {
     el("td", { class: "number" }, el("a", { href: `#outcome=${outcome.seq}`, "aria-label": `Outcome ${outcome.seq}` }, count(outcome.seq))),
     el("td", { class: "wide-only time" }, el("time", { datetime: new Date(outcome.at * 1000).toISOString(), title: moment(outcome.at) }, clock(outcome.at))),
     el("td", {}, el("span", { class: `kind ${outcome.kind}` }, KINDS[outcome.kind] ?? outcome.kind)),
-    el("td", { class: "wide-only" }, outcome.pair ?? "–"),
-    el("td", { class: "question" }, el("b", { class: "narrow-only" }, outcome.pair ?? "", " "), el("span", { class: "clamped" }, el("em", {}, outcome.reason, " "), outcome.question)),
-    el("td", { class: "number" }, decimal(outcome.pi, 2)),
-    el("td", { class: "number wide-only" }, decimal(outcome.gap, 2)),
+    el("td", { class: "wide-only of-star" }, outcome.pair ?? "–"),
+    el("td", { class: "question" }, el("b", { class: "narrow-only of-star" }, outcome.pair ?? "", " "), el("span", { class: "clamped" }, el("em", {}, outcome.reason, " "), outcome.question)),
+    el("td", { class: "number of-star" }, decimal(outcome.pi, 2)),
+    el("td", { class: "number wide-only of-star" }, decimal(outcome.gap, 2)),
     el("td", { class: "number wide-only" }, money(outcome.cost_usd)),
   );
 }

@@ -1,23 +1,24 @@
-// What recipes did, whatever their method: outcomes, rows, children, their measures as distributions, their pools as
-// tables. Star has its own places. Names are of the user's own; they enter the document as text.
+// What recipes did, whatever their method: outcomes, rows, children, their measures as distributions, and the pools that
+// they draw from. Star has its own places. Names are of the user's own; they enter the document as text.
 
 import { Chart } from "./chart.js";
 import { byId, el, keepRows, setText } from "./dom.js";
 import { count, decimal, digitsOf, percent, plural } from "./format.js";
 import { histogramData, histogramOptions, spanOf } from "./histogram.js";
-import { hasStar } from "./sentence.js";
+import { STAR } from "./sentence.js";
 
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {import("./types.js").RecipeState} RecipeState */
 /** @typedef {import("./types.js").Measured} Measured */
 /** @typedef {import("./types.js").Arm} Arm */
+/** @typedef {import("./types.js").Pool} Pool */
 
-const STAR = "star";
-const STARS_OWN = ["pairs-section", "gaps-section", "referee-section"];
 const BETTER = /** @type {Record<string, string>} */ ({ high: "higher is better", low: "lower is better" });
 
 export class Recipes {
-  constructor() {
+  /** @param {(pool: string) => void} onPool hears which pool is to be shown */
+  constructor(onPool) {
+    this.onPool = onPool;
     this.section = byId("recipes-section");
     this.place = byId("recipes");
     /** @type {WeakMap<Element, RecipeView>} */
@@ -28,15 +29,13 @@ export class Recipes {
   show({ recipes, pools }) {
     const told = Object.entries(recipes).filter(([name]) => name !== STAR);
     this.section.hidden = told.length === 0;
-    for (const id of STARS_OWN) byId(id).hidden = told.length > 0 && !hasStar({ recipes });
     const make = (/** @type {[string, RecipeState]} */ [name]) => {
-      const view = new RecipeView(name);
+      const view = new RecipeView(name, this.onPool);
       this.views.set(view.place, view);
       return view.place;
     };
     keepRows(this.place, told, ([name]) => name, make, (place, [name, recipe]) => {
-      const own = Object.entries(pools).filter(([pool]) => pool.startsWith(`${name}.`));
-      this.views.get(place)?.show(recipe, own.map(([pool, { arms }]) => [pool.slice(name.length + 1), arms]));
+      this.views.get(place)?.show(recipe, Object.entries(pools).filter(([pool]) => pool.startsWith(`${name}.`)));
     });
     // A chart needs a place in the document, with a width.
     for (const place of this.place.children) this.views.get(place)?.draw();
@@ -44,19 +43,24 @@ export class Recipes {
 }
 
 class RecipeView {
-  /** @param {string} name */
-  constructor(name) {
+  /**
+   * @param {string} name
+   * @param {(pool: string) => void} onPool
+   */
+  constructor(name, onPool) {
+    this.onPool = onPool;
     this.lead = el("p", { class: "lead" });
     this.measures = el("div", { class: "measures" });
-    this.pools = el("div", { class: "pools" });
-    this.place = el("article", { class: "recipe" }, el("h3", {}, name), this.lead, this.measures, this.pools);
+    this.pools = el("span");
+    this.drawsFrom = el("p", { class: "lead draws-from" }, "Draws from ", this.pools);
+    this.place = el("article", { class: "recipe" }, el("h3", {}, name), this.lead, this.measures, this.drawsFrom);
     /** @type {WeakMap<Element, MeasureView>} */
     this.views = new WeakMap();
   }
 
   /**
    * @param {RecipeState} recipe
-   * @param {[string, Record<string, Arm>][]} pools
+   * @param {[string, Pool][]} pools
    */
   show(recipe, pools) {
     setText(this.lead, summaryOf(recipe));
@@ -66,7 +70,16 @@ class RecipeView {
       return view.place;
     };
     keepRows(this.measures, Object.values(recipe.measures), ({ name }) => name, make, (place, measure) => this.views.get(place)?.show(measure));
-    keepRows(this.pools, pools, ([pool]) => pool, ([pool]) => makePool(pool), (place, [, arms]) => showArms(place, arms));
+    this.drawsFrom.hidden = pools.length === 0;
+    keepRows(this.pools, pools, ([pool]) => pool, ([pool]) => this.makePool(pool), (place, [pool, { arms }]) => {
+      setText(/** @type {Node} */ (place.firstChild), pool.slice(pool.indexOf(".") + 1));
+      setText(/** @type {Node} */ (place.lastChild), ` (${saidOf(arms)}) `);
+    });
+  }
+
+  /** @param {string} pool */
+  makePool(pool) {
+    return el("span", {}, el("button", { type: "button", title: "its curves", onclick: () => this.onPool(pool) }), " ");
   }
 
   draw() {
@@ -155,24 +168,11 @@ function beyond({ low, high, histogram }) {
   return [first, last].filter(Boolean).join("; ");
 }
 
-/** @param {string} pool */
-function makePool(pool) {
-  const heads = ["Probability", "Draws", "Mean reward"].map((text) => el("th", { scope: "col", class: "number" }, text));
-  const head = el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Arm"), ...heads));
-  const table = el("table", {}, el("caption", {}, `Pool ${pool}`), head, el("tbody"));
-  return el("div", { class: "scroll pool", role: "region", tabindex: 0, "aria-label": `Pool ${pool}` }, table);
-}
-
-/**
- * @param {Element} place
- * @param {Record<string, Arm>} arms
- */
-function showArms(place, arms) {
-  const body = /** @type {HTMLTableElement} */ (place.firstElementChild).tBodies[0];
-  const ranked = Object.entries(arms).sort(([, one], [, other]) => (other.probability ?? -1) - (one.probability ?? -1));
-  const make = (/** @type {[string, Arm]} */ [arm]) => el("tr", {}, el("th", { scope: "row" }, arm), ...[1, 2, 3].map(() => el("td", { class: "number" })));
-  keepRows(body, ranked, ([arm]) => arm, make, (row, [, arm]) => {
-    const texts = [percent(arm.probability, 1), count(arm.draws), decimal(arm.mean_reward, 3)];
-    texts.forEach((text, at) => setText(row.cells[at + 1], text));
-  });
+/** @param {Record<string, Arm>} arms */
+function saidOf(arms) {
+  const all = Object.entries(arms);
+  const draws = all.reduce((total, [, arm]) => total + arm.draws, 0);
+  const [leader] = all.toSorted(([, one], [, other]) => (other.probability ?? 0) - (one.probability ?? 0));
+  const leads = leader?.[1].probability ? `, ${leader[0]} leads with ${percent(leader[1].probability, 1)}` : "";
+  return `${plural(all.length, "arm")}, ${plural(draws, "draw")}${leads}`;
 }

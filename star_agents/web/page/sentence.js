@@ -5,6 +5,8 @@ import { about, count, interval, money, percent, plural, rate } from "./format.j
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {string | {strong: string}} Part */
 
+/** The recipe whose words are pairs, bases, π and judges. */
+export const STAR = "star";
 /** The budget in dollars of all agents together, for the life of the store. */
 const TOTAL = "budget_usd";
 
@@ -76,9 +78,25 @@ export function reachedText({ key, unit, limit, spent: used }) {
   return `${key} is reached${key === TOTAL ? "" : ` (${said})`}; raise it in agents.yaml to go on${wait}.`;
 }
 
-/** @param {Pick<Status, "recipes">} status whether the Star recipe is or was at work, whose words are pairs, bases and judges */
+/**
+ * Whether the Star recipe is or was at work, whose words are pairs, bases, π and judges.
+ *
+ * @param {Pick<Status, "recipes">} status
+ */
 export function hasStar({ recipes }) {
-  return "star" in recipes;
+  const star = recipes[STAR];
+  return star !== undefined && (star.in_chain || Object.values(star.outcomes).some(Boolean));
+}
+
+/** @param {Pick<Status, "recipes">} status whether a recipe of another method is or was at work */
+export function hasOthers({ recipes }) {
+  return Object.keys(recipes).some((name) => name !== STAR);
+}
+
+/** @param {Pick<Status, "recipes">} status what the seeds of the first recipe are */
+export function takesOf({ recipes }) {
+  const [first] = Object.entries(recipes).filter(([, recipe]) => recipe.in_chain);
+  return first ? `Recipe ${first[0]} takes ${first[1].takes.map((kind) => `${kind}s`).join(" and ")}.` : "";
 }
 
 /**

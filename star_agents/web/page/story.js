@@ -72,11 +72,23 @@ function ofOutcome(story, outcome) {
     el("p", { class: "why" }, el("span", { class: `kind ${outcome.kind}` }, KINDS[outcome.kind] ?? outcome.kind), " ", outcome.why),
     outcome.cleared_at === null ? null : el("p", { class: "notice" }, `The texts were cleared on ${moment(outcome.cleared_at)}; scores and costs stay.`),
     ...seedTurns(story, outcome),
-    el("h3", {}, `${plural(outcome.candidates.length, "candidate")}, the base first`),
-    el("p", { class: "lead" }, "Gap: IFD of the small model − IFD of the large one. π_dual: gap over the largest gap of this seed. π: referee × π_dual. Words that the base does not have are marked."),
-    candidateCards(outcome.candidates, story.seed.sample.messages),
+    ...candidates(story, outcome),
     others.length ? el("p", {}, "Earlier outcomes of this seed: ", ...others.flatMap((one) => [el("a", { href: `#outcome=${one.seq}` }, count(one.seq)), " "])) : null,
   ];
+}
+
+/**
+ * What was tried; a recipe need not say of anything that it was.
+ *
+ * @param {SeedStory} story
+ * @param {SeedOutcome} outcome
+ */
+function candidates(story, { candidates: tried }) {
+  if (tried.length === 0) return [];
+  const isStars = tried.some((one) => one.is_base);
+  const title = isStars ? `${plural(tried.length, "candidate")}, the base first` : plural(tried.length, "trial");
+  const lead = "Gap: IFD of the small model − IFD of the large one. π_dual: gap over the largest gap of this seed. π: referee × π_dual. Words that the base does not have are marked.";
+  return [el("h3", {}, title), isStars ? el("p", { class: "lead" }, lead) : null, candidateCards(tried, story.seed.sample.messages)];
 }
 
 /**
@@ -99,7 +111,7 @@ function facts({ seed, draw, outcomes }) {
     ["Added", moment(seed.added_at)],
     outcomes.length ? ["Finished", `${moment(outcomes[0].at)}, ${duration(outcomes[0].at - seed.added_at)} after`] : ["State", seed.state],
     ["Attempts", `${seed.attempts}${seed.deaths ? `, the process died in ${seed.deaths} of them` : ""}`],
-    ["Pairs drawn", draw ? [...draw.base, ...draw.sampled].join(", ") + (draw.from_memory ? `; ${draw.from_memory} by the memory bank` : "") : "–"],
+    ...(draw === null ? [] : [["Pairs drawn", [...draw.base, ...draw.sampled].join(", ") + (draw.from_memory ? `; ${draw.from_memory} by the memory bank` : "")]]),
     ["Cost", outcomes.length ? money(outcomes[0].cost_usd) : "–"],
     ["Revision", outcomes.length ? String(outcomes[0].revision) : "–"],
     ...Object.entries(seed.meta).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),

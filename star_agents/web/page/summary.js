@@ -21,6 +21,8 @@ const STATES = /** @type {const} */ ({
 const RARE = new Set(["stranded", "quarantined"]);
 /** Figures of which there is nothing to say where Star is not at work. */
 const STARS_OWN = new Set(["improved", "best", "referee", "memory"]);
+/** What no answer was better than stays as it was; the words are Star's, and those of other recipes. */
+const AS_IT_WAS = "as they were";
 const QUARANTINED = "Seeds were set aside because the process died with them in hand too often. ";
 const ANNOUNCE_EVERY_MS = 60_000;
 
@@ -40,8 +42,8 @@ export function showSummary(status, openQuarantine) {
   announce(status.state, plain(parts));
   document.title = `${count(doneOf(status.seeds))}/${count(totalOf(status.seeds))} star_agents`;
   showNotices(status, openQuarantine);
-  showSeeds(status.seeds);
-  keepRows(byId("figures"), figures(status).filter((one) => hasStar(status) || !STARS_OWN.has(one.key)), (one) => `${one.key} ${one.meter !== undefined}`, makeFigure, updateFigure);
+  showSeeds(status);
+  keepRows(byId("figures"), figures(status), (one) => `${one.key} ${one.meter !== undefined}`, makeFigure, updateFigure);
 }
 
 /**
@@ -74,12 +76,14 @@ function showNotices(status, openQuarantine) {
   keepRows(byId("notices"), texts, (text) => text, make, () => {});
 }
 
-/** @param {Status["seeds"]} seeds */
-function showSeeds(seeds) {
-  const states = /** @type {SeedState[]} */ (Object.keys(STATES)).filter((state) => !RARE.has(state) || seeds[state] > 0);
+/** @param {Status} status */
+function showSeeds(status) {
+  const { seeds } = status;
+  const isRare = (/** @type {SeedState} */ state) => RARE.has(state) || (state === "base" && !hasStar(status));
+  const states = /** @type {SeedState[]} */ (Object.keys(STATES)).filter((state) => !isRare(state) || seeds[state] > 0);
   const total = Math.max(1, totalOf(seeds));
   showBar(byId("seed-bar"), states.map((state) => [state, seeds[state] / total]));
-  showCounts(byId("seeds"), states.map((state) => [state, STATES[state], count(seeds[state])]));
+  showCounts(byId("seeds"), states.map((state) => [state, state === "base" && !hasStar(status) ? AS_IT_WAS : STATES[state], count(seeds[state])]));
 }
 
 /**
@@ -111,7 +115,8 @@ export function showCounts(list, items) {
 function figures(status) {
   const { cost, calls, memory, referee, scorer } = status;
   const twice = calls.maybe_paid_twice ? `; ${count(calls.maybe_paid_twice)} maybe paid twice` : "";
-  return [
+  const isStars = hasStar(status);
+  const all = [
     pace(status),
     spent(status),
     {
@@ -120,6 +125,12 @@ function figures(status) {
       value: moneyEach(cost.usd_per_improved, cost.calls_of_unknown_price),
       note: `${moneyEach(cost.usd_per_sample, cost.calls_of_unknown_price)} per sample; ${plural(calls.answered, "call")}${twice}`,
     },
+    {
+      key: "kept",
+      label: "Cost per seed kept",
+      value: moneyEach(cost.usd_per_sample, cost.calls_of_unknown_price),
+      note: `${plural(calls.answered, "call")}${twice}`,
+    },
     best(status),
     { key: "referee", label: "Referee agreement", value: percent(referee.agreement), note: `in both orders, ${plural(referee.both_orders, "verdict")}` },
     { key: "memory", label: "Memory bank", value: count(memory.size), note: `wins; ${percent(memory.hit_rate)} of draws used one` },
@@ -127,6 +138,8 @@ function figures(status) {
       ? { key: "scorer", label: "Scorer", value: "none", note: "this selection scores nothing" }
       : { key: "scorer", label: "Scorer", value: `${decimal(scorer.answered_per_second, scorer.answered_per_second < 10 ? 1 : 0)} / s`, note: `${count(scorer.answered)} scored, ${count(scorer.waiting)} waiting${scorer.deaths ? `, ${count(scorer.deaths)} processes lost` : ""}` },
   ];
+  const isLeftOut = (/** @type {Figure} */ { key }) => (isStars ? key === "kept" : STARS_OWN.has(key) || (key === "scorer" && scorer === null));
+  return all.filter((one) => !isLeftOut(one));
 }
 
 /**

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 USABLE = """() => document.getElementById("connection").dataset.state === "live"
     && document.querySelectorAll("#outcome-table tbody tr").length >= 20
-    && document.querySelectorAll("#pair-table tbody tr").length > 0
+    && document.querySelectorAll("#pool-table tbody tr").length > 0
     && document.querySelector("#agent-table tbody tr") !== null
     && /\\d/.test(document.getElementById("sentence").textContent)
     && document.querySelector("#curve canvas") !== null
