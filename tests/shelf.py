@@ -74,6 +74,7 @@ class Shelf:
                     seq=seq,
                     at=1.7e9 + seq,
                     seed_id=f"{seq:032x}",
+                    recipe="star",
                     kind="kept" if seq % 2 else "dropped",
                     reason="",
                     pair="keep/a",
@@ -84,6 +85,8 @@ class Shelf:
                     cost_usd=None,
                     candidates=3,
                     failed=0,
+                    rows=seq % 2,
+                    children=0,
                     question=question,
                 )
             )

@@ -20,7 +20,7 @@ STATUS: dict[str, Any] = {
     "calls": {"answered": 5000},
     "cost": {"usd": 1.84, "calls_of_unknown_price": 0},
     "referee": {"won_by_tie": 0},
-    "recipes": {"star": {}},
+    "recipes": {"star": {"in_chain": True, "outcomes": {}}},
     "budgets": [{"key": "budget_usd", "unit": "usd", "limit": 20, "reached": ""}],
     "pairs": {"keep/gpt": 0.24, "keep/phi": 0.19},
     "win_rates": {"keep/gpt": {"wins": 60, "answers": 180, "rate": 1 / 3, "low": 0.268, "high": 0.405}},
@@ -78,7 +78,7 @@ def call(page: Page, module: str, function: str, *arguments: Any) -> Any:
         ({"state": "draining"}, "Draining: 32 seeds in hand, then it stops. 812 of 1,204 seeds done." + END),
         ({"seeds": {**NONE, "kept": 1, "base": 2}}, "Done: 1 of 3 seeds improved, 2 kept the base answer." + END),
         (
-            {"seeds": {**NONE, "kept": 2, "dropped": 1}, "recipes": {"mine": {}}, "best_pair": None},
+            {"seeds": {**NONE, "kept": 2, "dropped": 1}, "recipes": {"mine": {"in_chain": True}}, "best_pair": None},
             "Done: 2 of 3 seeds kept, 1 dropped. $1.84 of $20.00 spent.",
         ),
         (

@@ -128,18 +128,21 @@ def test_the_page_shows_each_recipe_with_its_measures_and_pools_and_no_name_is_m
         section = page.get_by_role("region", name="Recipes")
         expect(section.get_by_role("heading", level=3)).to_have_text(["study", "answer"])
         study = section.locator("article").first
-        expect(study.locator("> .lead")).to_have_text(
+        expect(study.locator("> .lead").first).to_have_text(
             f"Takes documents. {DOCUMENTS} seeds worked; rows: {5 * DOCUMENTS} sft; {2 * DOCUMENTS} children; "
             f"{7 * DOCUMENTS} trials."
         )
         measure = study.locator(".measure")
         expect(measure).to_contain_text(re.compile(r"words.*higher is better; mean 5.0 \(42 values\)", re.DOTALL))
         expect(measure.locator("canvas")).to_have_count(1)
-        rows = study.locator(".pool tbody tr")
+        expect(study.locator(".draws-from")).to_have_text(
+            re.compile(r"Draws from style \(2 arms, 6 draws, .* leads with \d+\.\d %\)")
+        )
+        rows = page.locator("#pool-table tbody tr")
         expect(rows).to_have_count(2)
-        expect(study.locator(".pool")).to_contain_text(HOSTILE)
-        expect(rows.filter(has_text="plain")).to_contain_text(re.compile(r"plain\d+\.\d %\d"))
-        for id_ in ("pairs-section", "gaps-section", "referee-section"):
+        expect(page.locator("#pool-table")).to_contain_text(HOSTILE)
+        expect(rows.filter(has_text="plain")).to_contain_text(re.compile(r"plain\d+\.\d %[+−–]?\d"))
+        for id_ in ("gaps-section", "referee-section"):
             expect(page.locator(f"#{id_}")).to_be_hidden()
         expect(page.locator("#sentence")).to_have_text(re.compile(r"^Done: 18 of 18 seeds kept\."))
         expect(page.locator("#figures")).not_to_contain_text("Referee")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,20 @@ async def test_every_policy_names_its_probabilities(store: Store, tmp_path: Path
     with StoreReader(tmp_path) as reader:
         (point,) = reader.curve(PAIRS)
     assert point.probabilities == policy.probabilities()
+
+
+def test_a_curve_of_hundreds_of_arms_is_told_in_fewer_points_from_its_first_to_its_last() -> None:
+    arms = {f"arm {number}": 1 / 300 for number in range(300)}
+    with open_database() as connection:
+        curve.add_change_point(connection, PAIRS, {"weights": arms}, revision=1)
+        for number in range(700):
+            end_seed(connection, number, arms, curve.POINTS)
+        points = curve.curve(connection, PAIRS)
+    assert sum(len(one.probabilities) for one in points) <= curve.VALUES + 2 * len(arms)
+    assert len(points) > 150
+    assert (points[0].seq, points[-1].seq) == (0, 700)
+    steps = {later.seq - one.seq for one, later in pairwise(points[:-1])}
+    assert len(steps) == 1, "evenly spaced"
 
 
 # Tallies

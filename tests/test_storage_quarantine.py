@@ -11,10 +11,10 @@ from storage_commands import star
 from storage_samples import commit, make_dropped, make_outcome, make_seed, seen
 
 from star_agents.errors import ScorerError, StoreError, UsageError
+from star_agents.observe.stories import QuarantinedSeed
 from star_agents.records import Seed
 from star_agents.storage.quarantine import Turn, whose_turn
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Quarantined
 from star_agents.storage.store import Store
 
 CONCURRENCY = 8
@@ -175,7 +175,7 @@ async def test_a_released_seed_has_all_its_lives_again(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
     first, second = make_seed(1), make_seed(2)
     assert seen(store, lambda reader: reader.quarantined(1)) == [
-        Quarantined(first.id, "seeds.jsonl:1", attempts=3, deaths=3)
+        QuarantinedSeed(id=first.id, source="seeds.jsonl:1", attempts=3, deaths=3)
     ]
     assert await store.lease(9) == []
     with pytest.raises(UsageError, match="seed nobody is not in quarantine; nothing was released"):

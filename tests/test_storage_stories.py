@@ -17,6 +17,7 @@ import pytest
 from storage_samples import altered, commit, intent, make_assessed, make_dropped, make_outcome, make_reply, make_seed
 
 from star_agents.errors import StoreError
+from star_agents.observe.status import plain
 from star_agents.recipes.star_records import Assessed, star_outcome
 from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Failure, Outcome, OutcomeKind, Sample, Score, Seed, Verdict, Vote
@@ -117,10 +118,11 @@ async def test_a_summary_has_the_numbers_of_the_chosen_one_and_the_seed_s_beginn
     await finish(store, [long, odd], [altered(outcome, base, won, failed), make_dropped(odd)])
     with StoreReader(tmp_path) as reader:
         dropped, kept = reader.outcome_page(limit=2)
-    assert kept.to_dict() == {
+    assert plain(kept) == {
         "seq": 1,
         "at": kept.at,
         "seed_id": long.id,
+        "recipe": "star",
         "kind": "kept",
         "reason": "",
         "pair": "keep/a",
@@ -131,6 +133,8 @@ async def test_a_summary_has_the_numbers_of_the_chosen_one_and_the_seed_s_beginn
         "cost_usd": 0.75,
         "candidates": 3,
         "failed": 1,
+        "rows": 1,
+        "children": 0,
         "question": long.sample.question[:200],
     }
     assert (dropped.kind, dropped.pair, dropped.pi, dropped.gap, dropped.failed) == ("dropped", None, None, None, 1)
@@ -173,23 +177,24 @@ async def test_the_story_of_a_seed_holds_everything_but_the_texts_of_its_calls(s
         story = reader.seed_story(seed.id)
         assert story == reader.story_of_outcome(1)
     assert story is not None
-    assert json.loads(json.dumps(story.to_dict(), ensure_ascii=False).encode()) == story.to_dict()
-    assert (story.seed["id"], story.seed["state"], story.seed["attempts"], story.seed["deaths"]) == (
+    assert json.loads(json.dumps(plain(story), ensure_ascii=False).encode()) == plain(story)
+    assert (story.seed.id, story.seed.state, story.seed.attempts, story.seed.deaths) == (
         seed.id,
         "done",
         1,
         0,
     )
-    assert story.seed["sample"]["messages"] == [
+    assert plain(story.seed.sample.messages) == [
         {"role": "user", "content": "Question 1?\n\ngiven"},
         {"role": "assistant", "content": "lone \ufffd"},
     ]
-    assert (story.seed["source"], story.seed["meta"], story.draw) == ("seeds.jsonl:1", {"number": 1}, draw)
+    assert (story.seed.source, story.seed.meta, plain(story.draw)) == ("seeds.jsonl:1", {"number": 1}, draw)
     (call,) = story.calls
-    assert (call["agent"], call["model"], call["state"], call["cost_usd"]) == ("a", "offline/a", "answered", 0.5)
-    assert call["intended_at"] < call["answered_at"]
-    assert "what the agent wrote" not in json.dumps(story.to_dict())
-    assert "key 1" not in json.dumps(story.to_dict())
+    assert (call.agent, call.model, call.state, call.cost_usd) == ("a", "offline/a", "answered", 0.5)
+    assert call.answered_at is not None
+    assert call.intended_at < call.answered_at
+    assert "what the agent wrote" not in json.dumps(plain(story))
+    assert "key 1" not in json.dumps(plain(story))
 
 
 async def test_every_candidate_of_an_outcome_stands_beside_the_others(store: Store, tmp_path: Path) -> None:
@@ -199,23 +204,25 @@ async def test_every_candidate_of_an_outcome_stands_beside_the_others(store: Sto
         story = reader.seed_story(seed.id)
     assert story is not None
     (outcome,) = story.outcomes
-    assert (outcome["seq"], outcome["kind"], outcome["chosen"], outcome["cost_usd"]) == (1, "kept", 1, 0.75)
-    base, won, lost = outcome["candidates"]
-    assert [one["pair"] for one in (base, won, lost)] == ["keep/seed", "keep/a", "keep/b"]
-    assert [(one["is_base"], one["chosen"]) for one in (base, won, lost)] == [
+    assert (outcome.seq, outcome.kind, outcome.chosen, outcome.cost_usd) == (1, "kept", 1, 0.75)
+    base, won, lost = outcome.candidates
+    assert [one.pair for one in (base, won, lost)] == ["keep/seed", "keep/a", "keep/b"]
+    assert [(one.is_base, one.chosen) for one in (base, won, lost)] == [
         (True, False),
         (False, True),
         (False, False),
     ]
-    assert [(one["pi_llm"], one["pi_dual"], one["pi"]) for one in (won, lost)] == [(1.0, 0.5, 0.5), (0.0, 0.5, 0.0)]
-    assert won["messages"][-1] == {"role": "assistant", "content": "A good answer."}
-    assert won["score"]["gap"] == 0.9 - 0.7
-    assert won["verdict"] == {
+    assert [(one.pi_llm, one.pi_dual, one.pi) for one in (won, lost)] == [(1.0, 0.5, 0.5), (0.0, 0.5, 0.0)]
+    assert plain(won.messages[-1]) == {"role": "assistant", "content": "A good answer."}
+    assert won.score is not None
+    assert won.score.gap == 0.9 - 0.7
+    assert won.measures["gap"] == won.score.gap
+    assert plain(won.verdict) == {
         "value": 1.0,
         "votes": [{"referee": "judge", "value": 1.0, "agreed": True, "readable": True}],
         "failure": "",
     }
-    assert (won["models"], won["prompts"]) == ({"response": "offline/a"}, ["respond@1:0123abcd"])
+    assert (won.models, won.prompts) == ({"response": "offline/a"}, ["respond@1:0123abcd"])
 
 
 async def test_outcomes_come_newest_first_and_cleared_texts_are_told(store: Store, tmp_path: Path) -> None:
@@ -229,10 +236,10 @@ async def test_outcomes_come_newest_first_and_cleared_texts_are_told(store: Stor
         story = reader.story_of_outcome(1)
     assert story is not None
     kept, dropped = story.outcomes
-    assert ((kept["seq"], kept["kind"]), (dropped["seq"], dropped["kind"])) == ((2, "kept"), (1, "dropped"))
-    assert [bool(one["messages"]) for one in kept["candidates"]] == [False, True, False]
-    assert kept["cleared_at"] > kept["at"]
-    assert dropped["cleared_at"] is None
+    assert ((kept.seq, kept.kind), (dropped.seq, dropped.kind)) == ((2, "kept"), (1, "dropped"))
+    assert [bool(one.messages) for one in kept.candidates] == [False, True, False]
+    assert (kept.cleared_at or 0.0) > kept.at
+    assert dropped.cleared_at is None
 
 
 async def test_a_seed_that_waits_has_a_story_and_an_unknown_one_has_none(store: Store, tmp_path: Path) -> None:
@@ -240,7 +247,7 @@ async def test_a_seed_that_waits_has_a_story_and_an_unknown_one_has_none(store: 
     with StoreReader(tmp_path) as reader:
         story = reader.seed_story(make_seed(1).id)
         assert story is not None
-        assert (story.seed["state"], story.draw, story.calls, story.outcomes) == ("waiting", None, [], [])
+        assert (story.seed.state, story.draw, story.calls, story.outcomes) == ("waiting", None, [], [])
         assert reader.seed_story("nobody") is None
         assert reader.story_of_outcome(1) is None
 

@@ -12,6 +12,7 @@ import click
 from star_agents.cli.add import get_json, post_json
 from star_agents.cli.tables import print_json, print_table
 from star_agents.errors import UsageError
+from star_agents.observe.status import plain
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 from star_agents.text.printing import say
@@ -48,7 +49,7 @@ def command(place: str, ids: tuple[str, ...], everyone: bool, token_env: str, as
 
 def _read(folder: Path) -> list[dict[str, Any]]:
     with StoreReader(folder) as reader:
-        return [seed._asdict() for seed in reader.quarantined(SHOWN)]
+        return [plain(seed) for seed in reader.quarantined(SHOWN)]
 
 
 async def _release(folder: Path, ids: Sequence[str] | None) -> int:

@@ -110,7 +110,7 @@ def read_facts(reader: StoreReader, name: str) -> RunFacts:
     for result in reader.results():
         found.add(result)
     stories = {
-        sort: [story.to_dict() for one in seeds if (story := reader.seed_story(one)) is not None]
+        sort: [plain(story) for one in seeds if (story := reader.seed_story(one)) is not None]
         for sort, seeds in found.to_read().items()
     }
     return RunFacts(

@@ -24,7 +24,6 @@ from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
 from star_agents.observe.logs.feed import LogFeed, LogReader
 from star_agents.observe.status import State, Status
-from star_agents.observe.status.reading import read
 from star_agents.observe.stories import OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
@@ -86,13 +85,11 @@ class Desk:
 
     async def story(self, seed_id: str) -> SeedStory | None:
         """Everything about one seed."""
-        story = await self.readers.ask(lambda reader: reader.seed_story(seed_id))
-        return None if story is None else read(SeedStory, story.to_dict())
+        return await self.readers.ask(lambda reader: reader.seed_story(seed_id))
 
     async def quarantine(self, limit: int) -> Sequence[QuarantinedSeed]:
         """Seeds that were in hand too often when a process died."""
-        rows = await self.readers.ask(lambda reader: reader.quarantined(limit))
-        return [QuarantinedSeed(**row._asdict()) for row in rows]
+        return await self.readers.ask(lambda reader: reader.quarantined(limit))
 
     async def release_quarantined(self, seed_ids: Sequence[str] | None) -> int:
         """Queue these (``None``: all) again; UsageError where one is not in quarantine."""
@@ -108,13 +105,11 @@ class Desk:
 
     async def outcomes(self, **wanted: Any) -> Sequence[OutcomeSummary]:
         """A page of outcomes; parameters as ``StoreReader.outcome_page`` has them."""
-        page = await self.readers.ask(lambda reader: reader.outcome_page(**wanted))
-        return [OutcomeSummary(**one.to_dict()) for one in page]
+        return await self.readers.ask(lambda reader: reader.outcome_page(**wanted))
 
     async def outcome(self, seq: int) -> SeedStory | None:
         """The story of the seed that has this outcome."""
-        story = await self.readers.ask(lambda reader: reader.story_of_outcome(seq))
-        return None if story is None else read(SeedStory, story.to_dict())
+        return await self.readers.ask(lambda reader: reader.story_of_outcome(seq))
 
     async def curve(self, pool: str) -> Curve | None:
         """The probability of every arm of a pool over time, and the edits of agents.yaml on the way."""

@@ -22,6 +22,8 @@ class OutcomeSummary:
     """Place in the order in which outcomes took effect."""
     at: float
     seed_id: str
+    recipe: str
+    """Which worked it."""
     kind: OutcomeKind
     reason: str
     pair: str | None
@@ -37,6 +39,10 @@ class OutcomeSummary:
     """Trials."""
     failed: int
     """Those that could not be used."""
+    rows: int
+    """Which it gave to the dataset."""
+    children: int
+    """Seeds that were made from its seed."""
     question: str
     """How the seed begins."""
 
@@ -158,6 +164,8 @@ class Candidate:
 
     pair: str
     """Its arm, such as an agent-pair."""
+    role: str
+    """As its recipe names it."""
     is_base: bool
     chosen: bool
     messages: Sequence[Message]
@@ -171,6 +179,8 @@ class Candidate:
     """Factor of Eq. 6."""
     pi: float | None
     """Eq. 7."""
+    measures: Mapping[str, float | None]
+    """What its recipe measured; null where it could not be."""
     verdict: CandidateVerdict | None
     models: Mapping[str, str]
     """By agent."""
@@ -189,6 +199,8 @@ class SeedOutcome:
     """Of agents.yaml."""
     cleared_at: float | None
     """When the texts of candidates that lost were cleared."""
+    recipe: str
+    """Which worked it."""
     kind: OutcomeKind
     reason: str
     why: str

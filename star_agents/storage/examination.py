@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from star_agents.errors import StoreError
+from star_agents.observe.stories import QuarantinedSeed
 from star_agents.storage import quarantine, reads
 from star_agents.storage.backup import damage
 from star_agents.storage.connection import OLDEST_SQLITE, connect_reading, log_bytes, store_errors
 from star_agents.storage.file_systems import Mount, mount_of, mounts
 from star_agents.storage.lock import LOCK_FILE
 from star_agents.storage.migrations import scripts, version_of
-from star_agents.storage.rows import Quarantined
 from star_agents.storage.store import STORE_FILE
 
 _WAL_RESET_FAULT = ((3, 7, 0), (3, 51, 2))
@@ -38,7 +38,7 @@ class Examination:
     """What this release knows."""
     damage: str
     """The first thing that SQLite finds wrong; empty for none."""
-    quarantined: tuple[Quarantined, ...] = ()
+    quarantined: tuple[QuarantinedSeed, ...] = ()
     seeds_in_hand: int = 0
     calls_pending: int = 0
     """Intents without an answer."""

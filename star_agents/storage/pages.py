@@ -7,43 +7,15 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from star_agents.records import AgentPair, Flat, OutcomeKind
+from star_agents.observe.stories import OutcomeSummary
+from star_agents.records import AgentPair, OutcomeKind
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json
 
 KINDS: tuple[OutcomeKind, ...] = ("kept", "base", "dropped")
 QUESTION_CHARS = 200
 _BEYOND = 2**63 - 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutcomeSummary(Flat):
-    """One outcome in a line."""
-
-    seq: int
-    """Place in the order in which outcomes took effect."""
-    at: float
-    """Seconds since 1970."""
-    seed_id: str
-    kind: OutcomeKind
-    reason: str
-    pair: str | None
-    """Arm of what was chosen, such as an agent-pair; ``None`` exactly when dropped."""
-    pi: float | None
-    """What was measured of it under these names, like the next three; ``None`` where it was not."""
-    gap: float | None
-    ifd_small: float | None
-    ifd_large: float | None
-    cost_usd: float | None
-    """Of the seed's calls; ``None`` where some price is unknown."""
-    candidates: int
-    """Trials."""
-    failed: int
-    """Those that could not be used."""
-    question: str
-    """Of the seed: its beginning."""
 
 
 def outcome_page(
@@ -129,6 +101,7 @@ def _summary(
     seq: int,
     at: float,
     seed_id: str,
+    recipe: str,
     kind: OutcomeKind,
     reason: str,
     arm: str | None,
@@ -136,6 +109,8 @@ def _summary(
     measures_json: str | None,
     candidates: int,
     failed: int,
+    rows: int,
+    children: int,
     question: bytes,
 ) -> OutcomeSummary:
     measures = from_json(measures_json) if measures_json else {}
@@ -143,6 +118,7 @@ def _summary(
         seq=seq,
         at=at,
         seed_id=seed_id,
+        recipe=recipe,
         kind=kind,
         reason=reason,
         pair=arm,
@@ -150,5 +126,7 @@ def _summary(
         cost_usd=cost_usd,
         candidates=candidates,
         failed=failed,
+        rows=rows,
+        children=children,
         question=question.decode("utf-8", "replace"),
     )

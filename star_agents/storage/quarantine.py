@@ -21,9 +21,9 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from star_agents.errors import UsageError
+from star_agents.observe.stories import QuarantinedSeed
 from star_agents.records import Seed
 from star_agents.storage.reads import seed_from_columns
-from star_agents.storage.rows import Quarantined
 from star_agents.storage.run_scope import EVERYTHING, Scope
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import Taken
@@ -95,9 +95,10 @@ def count_deaths(connection: sqlite3.Connection) -> None:
     execute(connection, "count_deaths", limit=QUARANTINED_AT)
 
 
-def quarantined(connection: sqlite3.Connection, *, limit: int) -> list[Quarantined]:
+def quarantined(connection: sqlite3.Connection, *, limit: int) -> list[QuarantinedSeed]:
     """Seeds in quarantine, oldest first."""
-    return [Quarantined(*row) for row in execute(connection, "quarantined", limit=limit)]
+    rows = execute(connection, "quarantined", limit=limit)
+    return [QuarantinedSeed(id=id_, source=source, attempts=n, deaths=deaths) for id_, source, n, deaths in rows]
 
 
 def release(connection: sqlite3.Connection, ids: Sequence[str] | None) -> int:

@@ -614,10 +614,12 @@ WHERE arm = :arm AND kind = :kind AND seq > :after AND seq < :before ORDER BY se
 
 -- summaries --
 -- Some outcomes in a line each. The question is given as bytes: a lone surrogate in it is no UTF-8.
-SELECT o.seq, o.at, o.seed_id, o.kind, o.reason, o.arm, o.cost_usd,
+SELECT o.seq, o.at, o.seed_id, o.recipe, o.kind, o.reason, o.arm, o.cost_usd,
     (SELECT json_extract(payload, '$.measures') FROM trials WHERE seq = o.seq AND chosen = 1 ORDER BY ord LIMIT 1),
     (SELECT count(*) FROM trials WHERE seq = o.seq),
     (SELECT count(*) FROM trials WHERE seq = o.seq AND failed = 1),
+    (SELECT count(*) FROM rows WHERE seq = o.seq),
+    (SELECT count(*) FROM seeds WHERE parent != '' AND parent = o.seed_id),
     CAST(substr(
         coalesce(
             json_extract(s.content, '$.instruction') || coalesce(char(10, 10) || json_extract(s.content, '$.input'), ''),

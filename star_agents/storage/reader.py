@@ -10,20 +10,18 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from star_agents.errors import StoreError
-from star_agents.observe.stories import CurvePoint
+from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.records import OutcomeKind
 from star_agents.storage import curve, exams, pages, quarantine, reads, stories, tallies
 from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
-from star_agents.storage.pages import OutcomeSummary
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
     OpenWork,
     PairCost,
     PoolRow,
-    Quarantined,
     Result,
     RevisionRow,
     SeedUsage,
@@ -31,7 +29,6 @@ from star_agents.storage.rows import (
     Taken,
 )
 from star_agents.storage.store import STORE_FILE
-from star_agents.storage.stories import SeedStory
 from star_agents.storage.tallies import Tallies
 from star_agents.storage.upgrading import upgrade
 
@@ -121,7 +118,7 @@ class StoreReader:
         """The states of the pools as last saved, by name."""
         return self._read(reads.pools)
 
-    def quarantined(self, limit: int = 100) -> list[Quarantined]:
+    def quarantined(self, limit: int = 100) -> list[QuarantinedSeed]:
         """Seeds that are not worked any more, because the process died with them in hand three times."""
         return self._read(partial(quarantine.quarantined, limit=limit))
 

@@ -171,17 +171,6 @@ class OpenWork(NamedTuple):
     """Seeds that wait for a recipe which is not in the chain."""
 
 
-class Quarantined(NamedTuple):
-    """A seed that is not worked any more, because the process died with it in hand too often."""
-
-    id: str
-    source: str
-    """Where it came from, for people: ``seeds.jsonl:12``."""
-    attempts: int
-    """Leases so far."""
-    deaths: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
     """The store in numbers. Every seed counts once: waiting, stranded, working, quarantined, kept, base or dropped."""

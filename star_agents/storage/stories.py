@@ -1,13 +1,14 @@
-"""The whole story of a seed as plain data: what was drawn, asked, written, scored, judged, and why one was chosen."""
+"""The whole story of a seed: what was drawn, asked, written, scored, judged, and why one was chosen."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from star_agents.records import Document, Flat, Judgement, Outcome, Sample, Seed, Trial
+from star_agents.observe.status.reading import read
+from star_agents.observe.stories import SeedStory
+from star_agents.records import Document, Judgement, Outcome, Sample, Seed, Trial
 from star_agents.storage.reads import outcomes_of_seed, seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.why import why
@@ -15,20 +16,6 @@ from star_agents.text.plain_data import from_json, json_text
 
 _CLEARED = Sample(instruction="")
 """What retention leaves of a trial that no row is made of."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SeedStory(Flat):
-    """Everything that is known of one seed; plain data in every field, without keys and without the texts of calls."""
-
-    seed: Mapping[str, Any]
-    """id, kind, recipe, labels, parent, round, sample, source, meta, state, attempts, deaths, added_at."""
-    draw: Mapping[str, Any] | None
-    """base, sampled, from_memory, as drawn last; ``None`` before the first draw."""
-    calls: Sequence[Mapping[str, Any]]
-    """What was asked for it, in order, with tokens and costs."""
-    outcomes: Sequence[Mapping[str, Any]]
-    """What became of it, newest first, each with its candidates."""
 
 
 def seed_story(connection: sqlite3.Connection, seed_id: str) -> SeedStory | None:
@@ -47,7 +34,7 @@ def seed_story(connection: sqlite3.Connection, seed_id: str) -> SeedStory | None
         ],
     }
     # A model may write what no UTF-8 can hold; whoever reads a story is spared that.
-    return SeedStory.from_dict(from_json(json_text(story)))
+    return read(SeedStory, from_json(json_text(story)))
 
 
 def story_of_outcome(connection: sqlite3.Connection, seq: int) -> SeedStory | None:
@@ -119,6 +106,7 @@ def _call(
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     chosen = outcome.chosen
     return {
+        "recipe": outcome.recipe,
         "kind": outcome.kind,
         "reason": outcome.reason,
         "why": why(outcome),
@@ -135,6 +123,7 @@ def _candidate(trial: Trial, said: Sequence[Judgement], *, is_chosen: bool) -> d
     measures = trial.measures
     return {
         "pair": trial.arm,
+        "role": trial.role,
         "is_base": trial.role == "base",
         "chosen": is_chosen,
         "messages": [] if trial.sample == _CLEARED else _messages(trial.sample),
@@ -143,6 +132,7 @@ def _candidate(trial: Trial, said: Sequence[Judgement], *, is_chosen: bool) -> d
         "pi_dual": measures.get("pi_dual"),
         "pi_llm": measures.get("pi_llm"),
         "pi": measures.get("pi"),
+        "measures": dict(measures),
         "verdict": _verdict(measures.get("pi_llm"), said) if said or "pi_llm" in measures else None,
         "models": dict(trial.models),
         "prompts": list(trial.prompts),

@@ -1,4 +1,5 @@
-// The candidates of one seed side by side: what each wrote, how it scored, and where it differs from the base.
+// The candidates of one seed side by side: what each wrote, how it scored, and where it differs from the base. Of Star
+// the numbers are those of its equations, of other recipes what they measure.
 
 import { difference } from "./difference.js";
 import { el } from "./dom.js";
@@ -10,12 +11,13 @@ import { decimal, money } from "./format.js";
 /**
  * @param {readonly Candidate[]} candidates
  * @param {readonly Message[]} seed
+ * @param {boolean} isStars
  */
-export function candidateCards(candidates, seed) {
+export function candidateCards(candidates, seed, isStars) {
   const base = candidates.find((one) => one.is_base && !one.failure);
   const place = (/** @type {Candidate} */ one) => [one === base, one.chosen, one.is_base, one.pi ?? -1, one.pi_dual ?? -1].map(Number);
-  const ordered = candidates.toSorted((one, other) => inFallingOrder(place(one), place(other)));
-  return el("div", { class: "candidates" }, ...ordered.map((one) => card(one, one === base ? null : base ?? null, seed)));
+  const ordered = isStars ? candidates.toSorted((one, other) => inFallingOrder(place(one), place(other))) : candidates;
+  return el("div", { class: "candidates" }, ...ordered.map((one) => card(one, one === base ? null : base ?? null, seed, isStars ? equations(one) : measured(one))));
 }
 
 /**
@@ -40,40 +42,57 @@ function inFallingOrder(one, other) {
  * @param {Candidate} candidate
  * @param {Candidate | null} base what to compare with
  * @param {readonly Message[]} seed
+ * @param {[string, string, string][]} figures name, value and note
  */
-function card(candidate, base, seed) {
+function card(candidate, base, seed, figures) {
   const badges = [candidate.chosen ? el("span", { class: "badge chosen" }, "chosen") : null, candidate.is_base ? el("span", { class: "badge" }, "base") : null];
   const question = asked(candidate.messages);
   const isRewritten = question !== asked(seed);
+  const isAnswered = !candidate.failure && candidate.messages.at(-1)?.role === "assistant";
   return el(
     "article",
     { class: `candidate${candidate.chosen ? " is-chosen" : ""}`, "aria-label": candidate.pair },
     el("h4", {}, candidate.pair, " ", ...badges),
-    candidate.failure ? el("p", { class: "failure" }, candidate.failure) : numbers(candidate),
+    candidate.failure ? el("p", { class: "failure" }, candidate.failure) : scores(figures),
     isRewritten && !candidate.failure ? el("h5", {}, "Rewritten instruction") : null,
     isRewritten && !candidate.failure ? compared(question, asked(seed)) : null,
-    candidate.failure ? null : el("h5", {}, "Response"),
-    candidate.failure ? null : compared(answered(candidate.messages), base ? answered(base.messages) : null),
+    isAnswered ? el("h5", {}, "Response") : null,
+    !isAnswered ? null : compared(answered(candidate.messages), base ? answered(base.messages) : null),
   );
+}
+
+/** @param {[string, string, string][]} figures */
+function scores(figures) {
+  return el("table", { class: "scores" }, el("tbody", {}, ...figures.map(([name, value, note]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "number" }, value), el("td", {}, note)))));
+}
+
+/**
+ * What its recipe measured of it, a line each.
+ *
+ * @param {Candidate} candidate
+ * @returns {[string, string, string][]}
+ */
+function measured({ measures, cost_usd: cost }) {
+  const figures = Object.entries(measures).map(([name, value]) => /** @type {[string, string, string]} */ ([name, decimal(value, Number.isInteger(value) ? 0 : 3), ""]));
+  return cost === 0 ? figures : [...figures, ["Cost", money(cost), ""]];
 }
 
 /**
  * Equations 5 to 7, a line each.
  *
  * @param {Candidate} candidate
+ * @returns {[string, string, string][]}
  */
-function numbers(candidate) {
+function equations(candidate) {
   const { score, verdict, pi_llm: piLlm, pi_dual: piDual, pi, cost_usd: cost } = candidate;
   const ifds = score?.reason || (score === null ? "" : `${decimal(score.ifd_small, 3)} − ${decimal(score.ifd_large, 3)}`);
   const votes = (verdict?.votes ?? []).map((vote, _, all) => said(vote, all.length > 1));
-  /** @type {[string, string, string][]} */
-  const rows = [
+  return [
     ["Gap", decimal(score?.gap, 3), ifds],
     ["π_dual", decimal(piDual, 2), ""],
     ["Referee", decimal(piLlm, 2), votes.join("; ") || verdict?.failure || unasked(candidate)],
     ["π", decimal(pi, 2), cost === 0 ? "" : `cost ${money(cost)}`],
   ];
-  return el("table", { class: "scores" }, el("tbody", {}, ...rows.map(([name, value, note]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "number" }, value), el("td", {}, note)))));
 }
 
 /**

@@ -125,7 +125,7 @@ class Page {
     showReferee(status.referee);
     this.recipes.show(status);
     showFailures(status.failures);
-    this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents);
+    this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents, hasStar(status));
     this.log.setAgents(status.config.agents);
     this.drawState(status);
   }

@@ -4,13 +4,25 @@ import { get } from "./api.js";
 import { byId, el, fill, keepRows, setOptions, setText } from "./dom.js";
 import { clock, count, decimal, moment, money } from "./format.js";
 import { onFrame } from "./frame.js";
+import { STAR } from "./sentence.js";
 import { attempt } from "./trouble.js";
 
 /** @typedef {import("./types.js").OutcomeSummary} OutcomeSummary */
 
 export const PAGE = 25;
 /** @type {Record<string, string>} */
-export const KINDS = { kept: "kept", base: "base kept", dropped: "dropped" };
+const KINDS = { kept: "kept", base: "base kept", dropped: "dropped" };
+const AS_IT_WAS = "as it was";
+
+/**
+ * What became of a seed. Of Star that which nobody answered better is its base; other recipes have no such word.
+ *
+ * @param {string} kind
+ * @param {boolean} isStars
+ */
+export function kindName(kind, isStars) {
+  return kind === "base" && !isStars ? AS_IT_WAS : KINDS[kind] ?? kind;
+}
 
 export class Outcomes {
   constructor() {
@@ -47,8 +59,10 @@ export class Outcomes {
   /**
    * @param {readonly string[]} pairs
    * @param {readonly string[]} agents
+   * @param {boolean} isStars whether the words are Star's
    */
-  setNames(pairs, agents) {
+  setNames(pairs, agents, isStars) {
+    for (const option of this.select("kind").options) if (option.value) setText(option, kindName(option.value, isStars));
     setOptions(this.select("pair"), "all", pairs);
     setOptions(this.select("agent"), "all", agents);
   }
@@ -117,9 +131,12 @@ function makeRow(outcome) {
     { class: "opens", onclick: open },
     el("td", { class: "number" }, el("a", { href: `#outcome=${outcome.seq}`, "aria-label": `Outcome ${outcome.seq}` }, count(outcome.seq))),
     el("td", { class: "wide-only time" }, el("time", { datetime: new Date(outcome.at * 1000).toISOString(), title: moment(outcome.at) }, clock(outcome.at))),
-    el("td", {}, el("span", { class: `kind ${outcome.kind}` }, KINDS[outcome.kind] ?? outcome.kind)),
+    el("td", {}, el("span", { class: `kind ${outcome.kind}` }, kindName(outcome.kind, outcome.recipe === STAR))),
+    el("td", { class: "wide-only of-others" }, outcome.recipe),
     el("td", { class: "wide-only of-star" }, outcome.pair ?? "–"),
     el("td", { class: "question" }, el("b", { class: "narrow-only of-star" }, outcome.pair ?? "", " "), el("span", { class: "clamped" }, el("em", {}, outcome.reason, " "), outcome.question)),
+    el("td", { class: "number of-others" }, count(outcome.rows)),
+    el("td", { class: "number wide-only of-others" }, count(outcome.children)),
     el("td", { class: "number of-star" }, decimal(outcome.pi, 2)),
     el("td", { class: "number wide-only of-star" }, decimal(outcome.gap, 2)),
     el("td", { class: "number wide-only" }, money(outcome.cost_usd)),

@@ -5,7 +5,8 @@ import { candidateCards, messages } from "./candidates.js";
 import { closeOnBackdrop, showDialog } from "./dialog.js";
 import { byId, el, fill } from "./dom.js";
 import { count, duration, latency, moment, money, plural } from "./format.js";
-import { KINDS } from "./outcomes.js";
+import { kindName } from "./outcomes.js";
+import { STAR } from "./sentence.js";
 
 /** @typedef {import("./types.js").SeedStory} SeedStory */
 /** @typedef {import("./types.js").SeedOutcome} SeedOutcome */
@@ -69,7 +70,7 @@ export class StoryView {
 function ofOutcome(story, outcome) {
   const others = story.outcomes.filter((one) => one !== outcome);
   return [
-    el("p", { class: "why" }, el("span", { class: `kind ${outcome.kind}` }, KINDS[outcome.kind] ?? outcome.kind), " ", outcome.why),
+    el("p", { class: "why" }, el("span", { class: `kind ${outcome.kind}` }, kindName(outcome.kind, outcome.recipe === STAR)), " ", outcome.why),
     outcome.cleared_at === null ? null : el("p", { class: "notice" }, `The texts were cleared on ${moment(outcome.cleared_at)}; scores and costs stay.`),
     ...seedTurns(story, outcome),
     ...candidates(story, outcome),
@@ -83,12 +84,12 @@ function ofOutcome(story, outcome) {
  * @param {SeedStory} story
  * @param {SeedOutcome} outcome
  */
-function candidates(story, { candidates: tried }) {
+function candidates(story, { candidates: tried, recipe }) {
   if (tried.length === 0) return [];
-  const isStars = tried.some((one) => one.is_base);
+  const isStars = recipe === STAR;
   const title = isStars ? `${plural(tried.length, "candidate")}, the base first` : plural(tried.length, "trial");
   const lead = "Gap: IFD of the small model − IFD of the large one. π_dual: gap over the largest gap of this seed. π: referee × π_dual. Words that the base does not have are marked.";
-  return [el("h3", {}, title), isStars ? el("p", { class: "lead" }, lead) : null, candidateCards(tried, story.seed.sample.messages)];
+  return [el("h3", {}, title), isStars ? el("p", { class: "lead" }, lead) : null, candidateCards(tried, story.seed.sample.messages, isStars)];
 }
 
 /**
@@ -113,6 +114,7 @@ function facts({ seed, draw, outcomes }) {
     ["Attempts", `${seed.attempts}${seed.deaths ? `, the process died in ${seed.deaths} of them` : ""}`],
     ...(draw === null ? [] : [["Pairs drawn", [...draw.base, ...draw.sampled].join(", ") + (draw.from_memory ? `; ${draw.from_memory} by the memory bank` : "")]]),
     ["Cost", outcomes.length ? money(outcomes[0].cost_usd) : "–"],
+    ...(outcomes.length && outcomes[0].recipe !== STAR ? [["Recipe", outcomes[0].recipe]] : []),
     ["Revision", outcomes.length ? String(outcomes[0].revision) : "–"],
     ...Object.entries(seed.meta).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
   ];

@@ -97,6 +97,7 @@
  *
  * @typedef {Object} Candidate
  * @property {string} pair Its arm, such as an agent-pair.
+ * @property {string} role As its recipe names it.
  * @property {boolean} is_base
  * @property {boolean} chosen
  * @property {Message[]} messages Empty where they were cleared.
@@ -105,6 +106,7 @@
  * @property {number | null} pi_dual Factor of Eq. 5.
  * @property {number | null} pi_llm Factor of Eq. 6.
  * @property {number | null} pi Eq. 7.
+ * @property {Record<string, number | null>} measures What its recipe measured; null where it could not be.
  * @property {CandidateVerdict | null} verdict
  * @property {Record<string, string>} models By agent.
  * @property {string[]} prompts Versions of the prompts.
@@ -319,6 +321,7 @@
  * @property {number} seq Place in the order in which outcomes took effect.
  * @property {number} at
  * @property {string} seed_id
+ * @property {string} recipe Which worked it.
  * @property {"kept" | "base" | "dropped"} kind
  * @property {string} reason
  * @property {string | null} pair Arm of what was chosen, such as an agent-pair; null where there is none.
@@ -330,6 +333,8 @@
  * @property {number | null} cost_usd Of the seed's calls.
  * @property {number} candidates Trials.
  * @property {number} failed Those that could not be used.
+ * @property {number} rows Which it gave to the dataset.
+ * @property {number} children Seeds that were made from its seed.
  * @property {string} question How the seed begins.
  */
 
@@ -532,6 +537,7 @@
  * @property {number} at
  * @property {number} revision Of agents.yaml.
  * @property {number | null} cleared_at When the texts of candidates that lost were cleared.
+ * @property {string} recipe Which worked it.
  * @property {"kept" | "base" | "dropped"} kind
  * @property {string} reason
  * @property {string} why Why the chosen one was chosen, in one sentence.
