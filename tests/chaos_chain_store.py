@@ -74,7 +74,7 @@ class ChainWorker:
 
     async def _draw(self, seed: Seed, pool: str) -> str:
         step = f"once:draw:{pool.partition('.')[2]}:0"
-        return str((await self._once(seed, step, list(self._pools.draw(pool, 1, key=seed.id))))[0])
+        return str((await self._once(seed, step, list(self._pools.draw(pool, 1, key=seed.id).arms)))[0])
 
     async def _once(self, seed: Seed, step: str, value: object) -> Any:
         recorded = await self._store.find_step(seed.id, step)

@@ -232,8 +232,8 @@ def downgrade(connection: sqlite3.Connection) -> None:
         # Of version 5.
         "DROP INDEX calls_by_agent; ALTER TABLE calls DROP COLUMN reserved_tokens;"
         "CREATE INDEX calls_by_agent ON calls (agent); PRAGMA user_version = 3;"
-        # Of versions 9 to 12.
-        "DROP TABLE recipes; DROP TABLE measures;"
+        # Of versions 9 to 13.
+        "DROP TABLE recollections; DROP TABLE recipes; DROP TABLE measures;"
         "DROP TABLE rows; DROP TABLE trials; DROP TABLE judgements; DROP TABLE rewards_due; DROP INDEX seeds_by_parent;"
         "DROP INDEX waiting_by_recipe;"
         "ALTER TABLE outcomes DROP COLUMN recipe; ALTER TABLE seeds DROP COLUMN kind;"

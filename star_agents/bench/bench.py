@@ -24,7 +24,7 @@ from star_agents.bench.seed_time import SeedTime
 from star_agents.bench.stage import Stage
 from star_agents.bench.steps import draw_step, own_step
 from star_agents.bench.tries import SeedTries
-from star_agents.bench.vectors import Embed, SeedVector
+from star_agents.bench.vectors import Embed, SeedVectors, shown
 from star_agents.config.models import Config
 from star_agents.errors import PromptError, RecipeError, ReplyUnreadable
 from star_agents.observe.bus import Bus
@@ -47,8 +47,9 @@ from star_agents.records.failures import FLAWS, Tried
 from star_agents.records.seeds import note_name
 from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.own_pool import OwnPool
-from star_agents.scheduling.pools import Pools
+from star_agents.scheduling.pools import Near, Pools
 from star_agents.scoring.scorer import Scorer
+from star_agents.storage.recollections import NearDraw
 from star_agents.storage.store import Store
 from star_agents.text.content_hash import digest
 from star_agents.text.prompt import Prompt, messages_of
@@ -108,10 +109,12 @@ class Bench:
         self.tries = SeedTries()
         """Notes of what was asked for the seed, and what of it failed."""
         embedder = rooms.config.embedder
-        self._vector = SeedVector(seed, rooms.embed, embedder, rooms.client, self._calls, self.tries)
+        self._vectors = SeedVectors(seed, rooms.embed, embedder, rooms.client, self._calls, self.tries)
         self._draws: Counter[str] = Counter()
         self._asked: dict[tuple[str, int], str] = {}
         self._drawn: list[tuple[str, str]] = []
+        self.near: dict[tuple[str, str], NearDraw] = {}
+        """By pool and arm, what was near when it was drawn."""
         self.recalled: int | None = None
         """How many of the drawn arms a memory bank proposed; ``None`` where no pool with one was drawn from."""
 
@@ -141,23 +144,34 @@ class Bench:
         return self._rooms.clock() - self._began
 
     async def embedding(self) -> Vector | None:
-        """Unit vector of the seed's instruction (``vectors.SeedVector``). Raises BudgetExhausted of everybody."""
-        return await self._vector.get()
+        """Unit vector of the seed's instruction (``vectors``). Raises BudgetExhausted of everybody."""
+        return await self._vectors.of_seed()
 
     # What recipes ask for
 
-    async def draw(self, pool: str, count: int = 1) -> tuple[str, ...]:
+    async def draw(self, pool: str, count: int = 1, *, near: str | Sample | Document | None = None) -> tuple[str, ...]:
         """Distinct arms of one of the recipe's pools; recorded before anybody hears of them."""
         name, number = f"{self.stage.recipe.name}.{pool}", self._draws[pool]
         self._draws[pool] += 1
+        text = near if near is None or isinstance(near, str) else shown(near)
+        vector = None if text is None else await self._vectors.of(text)
+        memory = self._rooms.config.memory
 
         def decide() -> Plain:
-            key = f"{self.seed.id}:draw:{pool}:{number}"
-            return list(self._rooms.pools.draw(name, count, key=key, without=self._rooms.client.unavailable()))
+            key, without = f"{self.seed.id}:draw:{pool}:{number}", self._rooms.client.unavailable()
+            asked = None if vector is None else Near(vector, memory.neighbours, memory.draws)
+            drawn = self._rooms.pools.draw(name, count, key=key, without=without, near=asked)
+            return list(drawn.arms) if asked is None else {"arms": list(drawn.arms), "recalled": drawn.recalled}
 
         found = await self._decide_once(draw_step(pool, number), decide)
+        if isinstance(found, dict):
+            self.recalled = (self.recalled or 0) + int(found["recalled"])
+            found = found["arms"]
         arms = tuple(str(arm) for arm in found) if isinstance(found, list) else ()
         self._drawn += [(name, arm) for arm in arms]
+        if vector is not None:
+            embedder, kept = self._rooms.config.embedder, vector.tobytes()
+            self.near |= {(name, arm): NearDraw(pool=name, arm=arm, embedder=embedder, embedding=kept) for arm in arms}
         return arms
 
     async def once(self, step: str, decide: Callable[[], Plain]) -> Plain:

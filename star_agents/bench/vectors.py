@@ -1,4 +1,4 @@
-"""The vector of a seed's text, by which the memory bank finds what is near to it: made here, or asked of an agent."""
+"""Vectors of texts of a seed, by which a memory bank finds what is near to them: made here, or asked of an agent."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from star_agents.agents.client import AgentClient, Embedded
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.tries import SeedTries
 from star_agents.errors import AgentError, BudgetExhausted
-from star_agents.records import Document, Message, Reply, Seed
+from star_agents.records import Document, Message, Reply, Sample, Seed
 from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
 
 Embed = Callable[[str], Awaitable[Vector | None]]
 
 
-class SeedVector:
-    """The vector of one seed, made once.
+class SeedVectors:
+    """The vectors of one seed, each made once.
 
     Args:
         seed: Whose.
@@ -38,20 +38,22 @@ class SeedVector:
     ) -> None:
         self._seed, self._embed, self._embedder = seed, embed, embedder
         self._client, self._calls, self._tries = client, calls, tries
-        self._vector: Vector | None = None
-        self._is_made = False
+        self._made: dict[str, Vector | None] = {}
 
-    async def get(self) -> Vector | None:
+    async def of_seed(self) -> Vector | None:
+        """That of the seed's own text (``of``)."""
+        return await self.of(shown(self._seed.content))
+
+    async def of(self, text: str) -> Vector | None:
         """A unit vector; ``None`` where the memory bank is off, or has to do without this seed because no vector could
         be had, be it for an outage: a seed is worth more than what the bank would have said.
 
         Raises:
             BudgetExhausted: of everybody.
         """
-        if not self._is_made and self._embed is not None:
-            self._vector = await self._make(self._embed, _shown(self._seed))
-        self._is_made = True
-        return self._vector
+        if text not in self._made and self._embed is not None:
+            self._made[text] = await self._make(self._embed, text)
+        return self._made.get(text)
 
     async def _make(self, embed: Embed | str, text: str) -> Vector | None:
         if isinstance(embed, str):
@@ -95,6 +97,6 @@ class SeedVector:
         return vector_from_bytes(base64.b64decode(reply.text))
 
 
-def _shown(seed: Seed) -> str:
+def shown(content: Sample | Document) -> str:
     """The text by which a seed is near to another."""
-    return seed.content.text if isinstance(seed.content, Document) else seed.content.question
+    return content.text if isinstance(content, Document) else content.question

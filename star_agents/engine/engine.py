@@ -374,9 +374,8 @@ class Engine:
                     # Perhaps only because an edit took its base or referee away; what it has asked is in the journal.
                     await self._return(bench.seed)
                     return
-                committed = await self.settling.commit(
-                    outcome, embedding, embedder=self.config.embedder, revision=bench.revision
-                )
+                near, embedder = tuple(bench.near.values()), self.config.embedder
+                committed = await self.settling.commit(outcome, embedding, near, embedder, bench.revision)
                 self._returned.ended(bench.seed.id, well=outcome.kind != "dropped")
                 if outcome.kind != "dropped":
                     self._rejected.ended_well()

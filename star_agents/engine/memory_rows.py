@@ -1,9 +1,13 @@
-"""What enters the memory bank, as the row that the store keeps and as the bank remembers it. Pure."""
+"""What enters the memory bank, as the row that the store keeps and as the bank remembers it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from star_agents.records import PAIRS, Outcome
 from star_agents.scheduling.memory import Remembered, Vector, vector_from_bytes
+from star_agents.scheduling.pools import Pools
+from star_agents.storage.recollections import Recollection
 from star_agents.storage.rows import MemoryRow
 
 
@@ -35,3 +39,11 @@ def remembered(seq: int, row: MemoryRow | None, embedding: Vector | None) -> Rem
 def recalled(row: MemoryRow) -> Remembered:
     """What the bank remembers of a row that the store kept."""
     return Remembered(seq=row.seq, pair=row.arm, pi=row.value, embedding=vector_from_bytes(row.embedding))
+
+
+def remember(pools: Pools, learned: Iterable[Recollection], embedder: str) -> None:
+    """Let pools recall what arms earned near vectors of the embedder in force; others cannot be compared."""
+    for one in learned:
+        if one.embedder == embedder:
+            vector = vector_from_bytes(one.embedding)
+            pools.remember(one.pool, Remembered(seq=one.id, pair=one.arm, pi=one.value, embedding=vector))

@@ -12,7 +12,7 @@ import anyio
 from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
-from star_agents.engine.memory_rows import memory_row, remembered
+from star_agents.engine.memory_rows import memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.stages import arms_of, declarations_of
 from star_agents.process.crash_points import crash_point
@@ -21,6 +21,7 @@ from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
 from star_agents.storage.ledger import Committed, PoolStates
+from star_agents.storage.recollections import NearDraw
 from star_agents.storage.store import Store
 
 INDEX_FILE = "memory.hnsw"
@@ -44,16 +45,24 @@ class Settling:
         self.turn = anyio.Lock()
         """Held by whoever changes what is learned: a replay in order then gives the same bits."""
 
-    async def commit(self, outcome: Outcome, embedding: Vector | None, *, embedder: str, revision: int) -> Committed:
+    async def commit(
+        self,
+        outcome: Outcome,
+        embedding: Vector | None,
+        near: Sequence[NearDraw],
+        embedder: str,
+        revision: int,
+    ) -> Committed:
         """Commit an outcome and learn from it; the caller has the turn."""
         row = memory_row(outcome, embedding, embedder)
         crash_point("outcome_before_commit")
         committed = await self._store.commit_outcome(
-            outcome, foresee=partial(self._foresee, outcome), memory=row, revision=revision
+            outcome, foresee=partial(self._foresee, outcome), memory=row, revision=revision, near=near
         )
         crash_point("outcome_committed")
         self.own_pool.learn(committed.pools.get(self.own_pool.name), remembered(committed.seq, row, embedding))
         self.pools.learn(committed.pools)
+        remember(self.pools, committed.recalled, embedder)
         return committed
 
     def _foresee(self, outcome: Outcome, completed: Sequence[Reward]) -> PoolStates:

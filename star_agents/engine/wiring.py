@@ -24,7 +24,7 @@ from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
 from star_agents.engine.engine import Engine
-from star_agents.engine.memory_rows import recalled
+from star_agents.engine.memory_rows import recalled, remember
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.settling import INDEX_FILE
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
@@ -218,6 +218,8 @@ async def _restore_pools(config: Config, store: Store, seeds_expected: int | Non
     arms = arms_of(stages, tuple(config.agents))
     pools = Pools(config.evolution, arms, draws_expected=seeds_expected, random_seed=config.random_seed)
     pools.restore(kept)
+    if config.memory.enabled:
+        remember(pools, await store.recollections(config.embedder), config.embedder)
     revision = await store.add_revision(*revision_of(config, os.environ))
     await store.declare_recipes(declarations_of(stages))
     await store.save_pools({**own_pool.states(), **pools.states()}, revision)

@@ -76,8 +76,14 @@ class Gathered(Generic[T]):
 class Workbench(Protocol):
     """All that a recipe may touch, for one seed."""
 
-    async def draw(self, pool: str, count: int = 1) -> tuple[str, ...]:
+    async def draw(self, pool: str, count: int = 1, *, near: str | Content | None = None) -> tuple[str, ...]:
         """Distinct arms of one of the recipe's pools, by what they have earned so far; recorded before it is told.
+
+        Args:
+            pool: Its name.
+            count: How many.
+            near: Asks the memory bank first: up to half of them are drawn among the arms that earned near this, and
+                what these earn is remembered.
 
         Raises:
             RecipeError: the recipe has no such pool.

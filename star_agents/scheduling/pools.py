@@ -10,14 +10,33 @@ import copy
 import random
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from star_agents.config.sections import EvolutionConfig
 from star_agents.errors import RecipeError
 from star_agents.records import Reward
+from star_agents.scheduling.memory import MemoryBank, Remembered, Vector
 from star_agents.scheduling.policies import Policy, make_policy, restore_policy
 
 PoolStates = Mapping[str, Mapping[str, Any]]
+
+
+class Near(NamedTuple):
+    """What arms are looked for near to, as agents.yaml has it for the memory bank."""
+
+    vector: Vector
+    neighbours: int
+    """How many that are nearest are looked up."""
+    draws: int
+    """The most arms that are drawn among theirs."""
+
+
+class Drawn(NamedTuple):
+    """Arms of a draw."""
+
+    arms: tuple[str, ...]
+    recalled: int = 0
+    """How many of them, the first ones, earned near what was asked for."""
 
 
 class Pools:
@@ -45,6 +64,12 @@ class Pools:
         self._policies = {
             name: make_policy(config, pool, seeds=draws_expected) for name, pool in self._arms.items() if pool
         }
+        self._banks: dict[str, MemoryBank] = {}
+        """What earned near what, by pool."""
+
+    def remember(self, pool: str, one: Remembered) -> None:
+        """Recall an arm that earned near something."""
+        self._banks.setdefault(pool, MemoryBank("")).add(one)
 
     @property
     def draws_expected(self) -> int | None:
@@ -66,6 +91,7 @@ class Pools:
         """Those of a changed config, which know of arms that stay what these do; these stay as they are."""
         other = Pools(config, arms, draws_expected=self._draws_expected, random_seed=random_seed)
         other.restore(self.states())
+        other._banks = self._banks
         return other
 
     def take_over(self, other: Pools) -> None:
@@ -82,8 +108,15 @@ class Pools:
         return {name: policy.probabilities() for name, policy in self._policies.items()}
 
     def draw(
-        self, name: str, count: int, *, key: str, without: Collection[str] = (), among: Collection[str] | None = None
-    ) -> tuple[str, ...]:
+        self,
+        name: str,
+        count: int,
+        *,
+        key: str,
+        without: Collection[str] = (),
+        among: Collection[str] | None = None,
+        near: Near | None = None,
+    ) -> Drawn:
         """Draw distinct arms, or all there are; the same key, state and ``random_seed`` give the same.
 
         Args:
@@ -92,6 +125,7 @@ class Pools:
             key: Whom the draw is for.
             without: Arms to pass over, unless there are no others: what they need is down.
             among: Only of these; ``None`` for all.
+            near: Draws up to half of them, rounded by chance, among those that earned near this.
 
         Raises:
             RecipeError: there is no such pool.
@@ -103,7 +137,13 @@ class Pools:
         arms = [arm for arm in policy.probabilities() if among is None or arm in among]
         left = [arm for arm in arms if arm not in without] or arms
         rng = random.Random(f"draw:{self._random_seed}:{key}:{name}")
-        return tuple(policy.draw(count, rng, left))
+        first: list[str] = []
+        if near is not None and (bank := self._banks.get(name)) is not None:
+            near_by = [arm for arm in dict.fromkeys(bank.nearest_pairs(near.vector, near.neighbours)) if arm in left]
+            half = count // 2 + (count % 2 and rng.random() < 0.5)
+            first = policy.draw(min(half, near.draws), rng, near_by)
+        rest = policy.draw(count - len(first), rng, [arm for arm in left if arm not in first])
+        return Drawn((*first, *rest), len(first))
 
     def foresee(self, rewards: Sequence[Reward]) -> dict[str, dict[str, Any]]:
         """The states, after these rewards, of the pools that they are for; of pools that are gone there is none."""

@@ -65,3 +65,11 @@ def refuse_network_folder(folder: Path, table: str | None = None) -> None:
             f"{folder}: lies on a network file system ({mount.kind} at {mount.point}), where SQLite loses data; "
             "choose a folder on a disk of this machine"
         )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it. Raises StoreError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror} (choose a folder that this user may write to)") from error

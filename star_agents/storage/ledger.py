@@ -10,6 +10,7 @@ from star_agents.errors import StoreError
 from star_agents.records import Outcome, Reward, Seed
 from star_agents.storage import curve, tallies
 from star_agents.storage.outcome_parts import add_parts
+from star_agents.storage.recollections import NearDraw, Recollection, learn
 from star_agents.storage.rewards_due import settle_rewards
 from star_agents.storage.rows import MemoryRow
 from star_agents.storage.sql import execute
@@ -28,6 +29,8 @@ class Committed(NamedTuple):
     """The states after it, of the pools that learned from it."""
     new_children: int = 0
     """Children that were queued; the others were seeds already."""
+    recalled: Sequence[Recollection] = ()
+    """What is known by it of arms that earned near something."""
 
 
 Foresee = Callable[[Sequence[Reward]], PoolStates]
@@ -94,6 +97,7 @@ def commit_outcome(
     memory: MemoryRow | None,
     revision: int,
     at: float,
+    near: Sequence[NearDraw] = (),
 ) -> Committed:
     """Write everything that follows from one outcome; return what is known only then.
 
@@ -120,13 +124,14 @@ def commit_outcome(
             dimension=memory.dimension,
             embedding=memory.embedding,
         )
-    completed = settle_rewards(connection, outcome, is_new, lineage)
+    drawn_for = settle_rewards(connection, outcome, is_new, lineage)
+    completed, recalled = [reward for _, reward in drawn_for], learn(connection, outcome, near, drawn_for)
     tallies.add_outcome(connection, outcome, completed=completed, new_children=sum(is_new.values()), at=at)
     pools = foresee(completed)
     for pool, state in pools.items():
         _save_pool(connection, pool, state, revision)
         curve.add_outcome_point(connection, pool, state, seq=seq, at=at)
-    return Committed(seq, pools, sum(is_new.values()))
+    return Committed(seq, pools, sum(is_new.values()), recalled)
 
 
 def save_pools(connection: sqlite3.Connection, pools: PoolStates, revision: int) -> None:

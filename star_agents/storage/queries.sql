@@ -287,6 +287,26 @@ SELECT parent, labels FROM seeds WHERE id = :id;
 -- How often a seed came to an outcome that says something of it, and not only of its recipe's code.
 SELECT count(*) FROM outcomes WHERE seed_id = :seed_id AND json_extract(payload, '$.is_fault') IS NOT 1;
 
+-- note_recollection --
+-- What was near when an arm was drawn; a seed that is worked again keeps what is known already.
+INSERT INTO recollections (seed_id, pool, arm, embedder, embedding, value)
+VALUES (:seed_id, :pool, :arm, :embedder, :embedding, :value)
+ON CONFLICT (seed_id, pool, arm) DO UPDATE SET value = coalesce(value, excluded.value);
+
+-- complete_recollection --
+-- The children of a draw were all heard of.
+UPDATE recollections SET value = coalesce(value, :value) WHERE seed_id = :seed_id AND pool = :pool AND arm = :arm;
+
+-- recollection --
+-- What an arm earned near something; nothing where it earned nothing, or that is not known yet.
+SELECT id, pool, arm, value, embedder, embedding FROM recollections
+WHERE seed_id = :seed_id AND pool = :pool AND arm = :arm AND value > 0;
+
+-- recollections --
+-- Everything that arms earned near something, oldest first.
+SELECT id, pool, arm, value, embedder, embedding FROM recollections
+WHERE value > 0 AND embedder = :embedder ORDER BY id;
+
 -- memory_rows --
 -- Instructions of the memory bank in the order in which they entered.
 SELECT seq, arm, value, embedder, embedding FROM memory

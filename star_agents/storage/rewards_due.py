@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from star_agents.records import Outcome, Reward, Seed
 from star_agents.records.seeds import drawn_in
+from star_agents.storage.recollections import Completed
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json
 
@@ -23,8 +24,9 @@ Label = tuple[str, str]
 
 def settle_rewards(
     connection: sqlite3.Connection, outcome: Outcome, is_new: Mapping[str, bool], lineage: tuple[str, str]
-) -> list[Reward]:
-    """Note what an outcome's children stand for, and what itself is worth; return the rewards that this completes.
+) -> list[Completed]:
+    """Note what an outcome's children stand for, and what itself is worth; return the rewards that this completes, each
+    with the seed that its arm was drawn for.
 
     Args:
         connection: In the transaction of the outcome, which is written already.
@@ -48,12 +50,12 @@ def settle_rewards(
     return found
 
 
-def _lost(connection: sqlite3.Connection, child: Seed) -> Iterator[Reward]:
+def _lost(connection: sqlite3.Connection, child: Seed) -> Iterator[Completed]:
     for label in child.drawn_labels.items():
         yield from _hear(connection, child.parent, label, 0.0)
 
 
-def _hear(connection: sqlite3.Connection, parent: str, label: Label, worth: float | None) -> Iterator[Reward]:
+def _hear(connection: sqlite3.Connection, parent: str, label: Label, worth: float | None) -> Iterator[Completed]:
     """Hear of a child of ``parent``; the last one completes a reward, or speaks for its parent one step up."""
     pool, arm = label
     row = execute(connection, "hear_of_child", parent=parent, pool=pool, arm=arm, worth=worth).fetchone()
@@ -68,7 +70,7 @@ def _hear(connection: sqlite3.Connection, parent: str, label: Label, worth: floa
     if labels.get(pool) == arm:
         yield from _hear(connection, grandparent, label, mean)
     elif mean is not None:
-        yield Reward(pool=pool, arm=arm, value=mean)
+        yield parent, Reward(pool=pool, arm=arm, value=mean)
 
 
 def _lineage(connection: sqlite3.Connection, seed_id: str) -> tuple[str, dict[str, str]]:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import anyio
 
-from star_agents.errors import ScorerError, StarAgentsError, StoreError
+from star_agents.errors import ScorerError, StarAgentsError
 from star_agents.observe.status import StoreState
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Declaration, Outcome, Reply, Seed
@@ -25,9 +25,10 @@ from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import journal, ledger, quarantine, reads, recipe_tallies, retention, run_scope, stranded
 from star_agents.storage.connection import STORE_FILE as STORE_FILE
 from star_agents.storage.failure_tallies import failure_counts, set_left_out
-from star_agents.storage.file_systems import refuse_network_folder
+from star_agents.storage.file_systems import make_folder, refuse_network_folder
 from star_agents.storage.ledger import Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
+from star_agents.storage.recollections import NearDraw, Recollection, recollections
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -75,7 +76,7 @@ class Store:
             StoreLocked: when another process works on it.
             StoreError: when the folder or file cannot be used, or was written by a newer release.
         """
-        _make_folder(folder)
+        make_folder(folder)
         refuse_network_folder(folder)
         lock = FolderLock.acquire(folder)
         path = folder / STORE_FILE
@@ -222,7 +223,13 @@ class Store:
     # Outcomes
 
     async def commit_outcome(
-        self, outcome: Outcome, *, foresee: Foresee, memory: MemoryRow | None, revision: int
+        self,
+        outcome: Outcome,
+        *,
+        foresee: Foresee,
+        memory: MemoryRow | None,
+        revision: int,
+        near: Sequence[NearDraw] = (),
     ) -> Committed:
         """Write an outcome and all that follows from it in one transaction: its parts, its children as seeds, the
         pools, the memory row, the seed's state.
@@ -233,6 +240,7 @@ class Store:
                 seed's labels. It is called once, in the writer's thread; what it reads must not change meanwhile.
             memory: What enters the memory bank.
             revision: Of the config that the seed was worked under.
+            near: What was near when its arms were drawn.
 
         Raises:
             StoreError: for a seed that is unknown or has its outcome already.
@@ -240,7 +248,7 @@ class Store:
 
         def commit(connection: sqlite3.Connection) -> Committed:
             committed = ledger.commit_outcome(
-                connection, outcome, foresee=foresee, memory=memory, revision=revision, at=self._now()
+                connection, outcome, foresee=foresee, memory=memory, revision=revision, at=self._now(), near=near
             )
             if outcome.children:
                 self._scope = run_scope.adopt(connection, outcome.seed_id, self._scope)
@@ -280,6 +288,10 @@ class Store:
     async def memory_rows(self, after_seq: int = 0, embedder: str | None = None) -> list[MemoryRow]:
         """Rows of the memory bank after an outcome, of one embedder or of all."""
         return await self._writer.run(partial(reads.memory_rows, after_seq=after_seq, embedder=embedder))
+
+    async def recollections(self, embedder: str) -> list[Recollection]:
+        """What arms earned near vectors of an embedder."""
+        return await self._writer.run(partial(recollections, embedder=embedder))
 
     # Config and facts
 
@@ -343,13 +355,6 @@ class Store:
     async def open_work(self) -> OpenWork:
         """What is in hand; costs next to nothing however large the store is."""
         return await self._writer.run(reads.open_work)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror} (choose a folder that this user may write to)") from error
 
 
 def _size(path: Path) -> int:

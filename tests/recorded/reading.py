@@ -170,6 +170,7 @@ READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {
     9: _read_version_9,
     10: _read_version_9,
     11: _read_version_9,
+    13: _read_version_12,
     12: _read_version_12,
 }
 """By schema version (``PRAGMA user_version``)."""
