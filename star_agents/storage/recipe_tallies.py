@@ -284,6 +284,7 @@ def add(connection: sqlite3.Connection, counted: Counter[Key]) -> None:
     connection.executemany(queries()["add_to_tally"], rows)
 
 
+@lru_cache(maxsize=8192)
 def key(name: str, *parts: str | int) -> Key:
     """What is counted, and what of it."""
     return name, to_json(list(parts))
