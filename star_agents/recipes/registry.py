@@ -32,7 +32,7 @@ BUILT_IN = {
     "evol": "star_agents.recipes.evol:evol",
     "arena": "star_agents.recipes.arena:arena",
 }
-"""Name to module and attribute."""
+"""Name to module and attribute of ours; a package that lacks the file of one does without it."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 GROUP = "star_agents.recipes"
 AnyRecipe = Recipe[Any]
@@ -72,10 +72,16 @@ def find_chain(names: Sequence[str]) -> list[AnyRecipe]:
     return chain
 
 
+def _built_in() -> dict[str, str]:
+    """Those of ours that are there."""
+    return {name: at for name, at in BUILT_IN.items() if importlib.util.find_spec(at.partition(":")[0]) is not None}
+
+
 def known_recipes() -> list[AnyRecipe | RecipeError]:
     """Every recipe that is built in or installed, and what keeps those from being used that cannot be loaded."""
     found: list[AnyRecipe | RecipeError] = []
-    for name in [*BUILT_IN, *(one.name for one in entry_points(group=GROUP) if one.name not in BUILT_IN)]:
+    ours = _built_in()
+    for name in [*ours, *(one.name for one in entry_points(group=GROUP) if one.name not in ours)]:
         try:
             found.append(find_recipe(name))
         except RecipeError as error:
@@ -87,15 +93,16 @@ def _load(name: str) -> AnyRecipe:
     path, colon, attribute = name.rpartition(":")
     if colon and path.endswith(".py"):
         return _from_file(Path(path), attribute)
-    if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
+    ours = _built_in()
+    if name in ours:
+        module, _, attribute = ours[name].partition(":")
         built_in: AnyRecipe = getattr(importlib.import_module(module), attribute)
         return built_in
     for one in entry_points(group=GROUP, name=name):
         return _checked(_run(one.load, f"entry point {name} ({one.value})"), f"entry point {name}").named(
             name, origin=f"entry point {one.value}"
         )
-    known = [*BUILT_IN, *(one.name for one in entry_points(group=GROUP))]
+    known = [*ours, *(one.name for one in entry_points(group=GROUP))]
     fix = f"there are: {', '.join(known)}; a recipe of your own is written as ./file.py:name"
     raise RecipeError(f"no recipe is called {name!r} ({fix})")
 

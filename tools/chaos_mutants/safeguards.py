@@ -438,6 +438,22 @@ TESTED_MUTANTS = (
         "for name in ():",
     ),
     _mutant(
+        "text-of-a-row",
+        "retention keeps the text of a trial that a row stands in for",
+        "test_storage_retention.py::test_old_texts_go_and_the_books_stay",
+        "star_agents/storage/queries.sql",
+        "    AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.seq = trials.seq AND rows.text_of = trials.ord);",
+        ";",
+    ),
+    _mutant(
+        "bits-of-older-measures",
+        "a measure of an older store is counted from its trials",
+        "test_storage_curve.py::test_tallies_are_what_a_recount_of_every_outcome_gives",
+        "star_agents/storage/old_candidates.py",
+        'found["pi_llm"] = assessed["verdict"]["value"]',
+        'found["pi_llm"] = 0.5',
+    ),
+    _mutant(
         "secrets-in-unused-pages",
         "repair leaves no secret in pages of the file that are not in use",
         "test_secrets_at_rest.py::test_repair_leaves_nothing_of_them_in_the_folder_but_in_a_copy_that_it_names",
