@@ -36,7 +36,7 @@ REMARKS = (
     "of two rounds. All are wall-clock seconds up to the end of the GPU's work, texts to scores. The ceiling is the",
     "best bfloat16 product on the model's own shapes, with as many rows as a pack has; work counts the head on scored",
     "rows only. Lengths are tokens of one pass. Differences are relative, from the same weights in float32 one pair at",
-    "a time. Aims of a ratio are for the mixed pairs; where texts are long, the loop keeps a GPU busy, too.",
+    "a time.",
 )
 RIGHT = {"tests", "equality", "memory"}
 """Parts that fail where a row does not hold; elsewhere it is an aim that was missed."""
