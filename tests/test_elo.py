@@ -141,3 +141,40 @@ def test_a_review_of_an_answer_that_is_not_there_is_refused(tmp_path: Path) -> N
     write(tmp_path / "review", [{"question_id": 1, "answer1_id": "x", "answer2_id": "y", "score": [1, 2]}], "r.jsonl")
     with pytest.raises(SeedFileError, match=r"r\.jsonl:1: answer2_id: no answer has the id y"):
         read_games(tmp_path)
+
+
+def test_what_each_threshold_would_teach_a_player_stands_beside_its_rating(tmp_path: Path) -> None:
+    lost = [game(first_score=9, second_score=5), game(first="b", second="a", first_score=6, second_score=8)]
+    won = [game(prompt="p2", first_score=4, second_score=8), game(prompt="p2", first="b", second="a", second_score=5)]
+    path = write(tmp_path, [*lost, *won])
+    said = CliRunner().invoke(command, [str(path), "--target", "b", "--json"], catch_exceptions=False).output
+    found = [(one["threshold"], one["sft"], one["preference"], one["chosen"]) for one in json.loads(said)["yields"]]
+    both = {"a": 1, "b": 1}
+    assert found == [
+        (0, 1, 2, both),
+        (1, 1, 2, both),
+        (2, 1, 2, both),
+        (3, 1, 2, both),
+        (4, 0, 0, {}),
+        (5, 0, 0, {}),
+    ]
+    table = CliRunner().invoke(command, [str(path), "--target", "b"], catch_exceptions=False).output
+    assert "rows by threshold" in table
+
+
+def test_a_target_that_never_played_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, [game(), game(first="b", second="a")])
+    with pytest.raises(UsageError, match="is in no battle"):
+        CliRunner().invoke(command, [str(path), "--target", "c"], catch_exceptions=False)
+
+
+def test_equal_answers_are_a_tie_without_a_judge(tmp_path: Path) -> None:
+    equal = {"prompt": "p1", "first": "a", "second": "b", "judge": "", "answers_are_equal": True}
+    (read,) = read_games(write(tmp_path, [equal])).games
+    assert (read.answers_are_equal, read.is_readable) == (True, False)
+    both = [game(prompt="p2", first_score=9), game(prompt="p2", first="b", second="a", first_score=4)]
+    path = write(tmp_path, [equal, *both])
+    board = json.loads(CliRunner().invoke(command, [str(path), "--json"], catch_exceptions=False).output)
+    assert [(one["judge"], one["games"], one["unreadable"]) for one in board["judges"]] == [("gpt", 2, 0)]
+    assert board["battles"] == 2
+    assert [one["ties"] for one in board["players"]] == [1, 1]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from star_agents.arena.games import Game
+from star_agents.arena.games import Battle, Game, battles_of
 from star_agents.arena.leaderboard import Leaderboard, leaderboard
+from star_agents.arena.lessons import Yield, yields
 from star_agents.arena.ratings import ANCHOR_RATING, RESAMPLES, Rating
 from star_agents.cli.tables import print_json, print_table
 from star_agents.errors import UsageError
@@ -16,6 +17,8 @@ from star_agents.storage.game_files import Lengths, read_games
 from star_agents.text.printing import say
 
 FEWEST_RESAMPLES = 100
+THRESHOLDS = (0, 1, 2, 3, 4, 5)
+"""Of the paper's table of K."""
 
 
 @click.command()
@@ -30,6 +33,7 @@ FEWEST_RESAMPLES = 100
 @click.option("--anchor", help="Player whose rating is fixed; the one with the most battles if not given.")
 @click.option("--anchor-rating", type=float, default=ANCHOR_RATING, show_default=True)
 @click.option("--resamples", type=click.IntRange(FEWEST_RESAMPLES, 100_000), default=RESAMPLES, show_default=True)
+@click.option("--target", help="Player that learns: what each threshold of points would teach it, from these games.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     folders: Sequence[Path],
@@ -37,6 +41,7 @@ def command(
     anchor: str | None,
     anchor_rating: float,
     resamples: int,
+    target: str | None,
     as_json: bool,
 ) -> None:
     """Rate everybody who played in FOLDERS (or files of games), all together.
@@ -65,10 +70,31 @@ def command(
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
+    taught = _yields(games, target, one_order_counts=bool(imports)) if target else []
     if as_json:
-        print_json(board.to_dict())
+        print_json({**board.to_dict(), **({"yields": [one._asdict() for one in taught]} if target else {})})
     else:
         show(board)
+        if target:
+            show_yields(taught, target)
+
+
+def _yields(games: Sequence[Game], target: str, *, one_order_counts: bool) -> list[Yield]:
+    by_prompt: dict[str, list[Battle]] = {}
+    for battle in battles_of(games, one_order_counts=one_order_counts).battles:
+        by_prompt.setdefault(battle.prompt, []).append(battle)
+    if not any(target in (one.left, one.right) for battles in by_prompt.values() for one in battles):
+        raise UsageError(f"--target {target}: is in no battle")
+    return yields(by_prompt, target, THRESHOLDS)
+
+
+def show_yields(taught: Sequence[Yield], target: str) -> None:
+    """Print what each threshold would give."""
+    print_table(
+        f"rows by threshold: where {target} lost by so much, and the clearest battle of a prompt",
+        ["points", "to fine-tune on", "preference pairs", f"chosen from {target}"],
+        [[f"{one.threshold:g}", str(one.sft), str(one.preference), str(one.chosen.get(target, 0))] for one in taught],
+    )
 
 
 def show(board: Leaderboard) -> None:

@@ -1,0 +1,103 @@
+"""An arena killed at every crash point pays for no answer and no game again, and its ratings are the same bit for bit."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from hashlib import sha256
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+from chaos_nursery import Nursery
+from daemons import star_agents
+from openai_server import Answer, Body, OpenAIServer
+
+from star_agents.process.crash_points import VARIABLE
+from star_agents.storage.reader import StoreReader
+
+SEEDS = 4
+PLAYERS = ("target", "one", "two", "three")
+POINTS = {
+    "draw_recorded": 3,
+    "intent_recorded": 12,
+    "answer_received": 12,
+    "answer_recorded": 12,
+    "outcome_before_commit": 2,
+    "outcome_committed": 2,
+}
+"""Each with the pass at which the process dies: among answers, among games, and between instructions."""
+
+
+def points(text: str) -> int:
+    return 1 + sha256(text.encode()).digest()[0] % 10
+
+
+def play(body: Body) -> Answer:
+    """A player says what nobody else says, but for two that agree; a judge gives points by the texts."""
+    prompt = str(body["messages"][-1]["content"])
+    code = re.search(r"<first answer (\w+)>", prompt)
+    if code is None:
+        name = {"three": "two"}.get(str(body["model"]), str(body["model"]))
+        return Answer(text=f"{name} says: {prompt}")
+    first, second = re.findall(rf"<(?:first|second) answer {code[1]}>\n(.*)\n", prompt)
+    said = {"code": code[1], "first_reason": "", "second_reason": ""}
+    return Answer(text=json.dumps({**said, "first_score": points(first), "second_score": points(second)}))
+
+
+def set_up(folder: Path, url: str) -> None:
+    folder.mkdir()
+    agent = f'{{model: openai/NAME, api_base: "{url}", api_key: os.environ/LINE_TEST_KEY}}'
+    agents = ", ".join(f"{name}: {agent.replace('NAME', name)}" for name in (*PLAYERS, "judge"))
+    (folder / "agents.yaml").write_text(
+        f"agents: {{{agents}}}\nrecipe: arena\nconcurrency: 2\n"
+        "arena: {target: target, opponents: [one, two, three], judges: [judge], mode: round_robin}\n"
+    )
+    rows = [json.dumps({"instruction": f"Name river {number}."}) for number in range(SEEDS)]
+    (folder / "seeds.jsonl").write_text("\n".join(rows))
+
+
+def batch(nursery: Nursery, folder: Path, **environ: str) -> int:
+    files = ("-c", folder / "agents.yaml", "-s", folder / "seeds.jsonl", "-o", folder / "out")
+    nursery.start("run", "-q", *files, **environ)
+    return nursery.ended()
+
+
+@pytest.mark.timeout(600)
+async def test_an_arena_that_dies_at_every_point_pays_for_nothing_again_and_rates_alike(tmp_path: Path) -> None:
+    with Nursery() as nursery:
+        async with OpenAIServer(play) as server:
+            await anyio.to_thread.run_sync(check, nursery, server, tmp_path)
+
+
+def check(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
+    set_up(folder / "whole", server.url)
+    assert batch(nursery, folder / "whole") == 0
+    sent, battles, rated = len(server.charged), games(folder / "whole"), ratings(folder / "whole")
+    assert sent == SEEDS * (len(PLAYERS) + 6), "six games: two of the four players say the same"
+    for point, passes in POINTS.items():
+        set_up(folder / point, server.url)
+        server.charged.clear()
+        died = batch(nursery, folder / point, **{VARIABLE: f"{point}:{passes}"})
+        assert died == -signal.SIGKILL, f"{point} was not reached"
+        assert batch(nursery, folder / point) == 0
+        with StoreReader(folder / point / "out") as reader:
+            counts = reader.counts()
+        again = len(server.charged) - sent
+        assert again == len(server.charged) - len({json.dumps(body) for body in server.charged}), point
+        assert again <= counts.calls_maybe_paid, point
+        assert (games(folder / point), ratings(folder / point)) == (battles, rated), point
+        sent_so_far = len(server.charged)
+        assert batch(nursery, folder / point) == 0
+        assert len(server.charged) == sent_so_far, "a third run asks nobody"
+
+
+def games(folder: Path) -> bytes:
+    return (folder / "out" / "battles.jsonl").read_bytes()
+
+
+def ratings(folder: Path) -> str:
+    ended = star_agents("elo", folder / "out", "--json", "--anchor", "target")
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
