@@ -1,4 +1,4 @@
-"""An arena killed at every crash point pays for no answer and no game again, and its ratings are the same bit for bit."""
+"""An arena killed at every crash point: nothing is paid again, and the ratings are the same, bit for bit."""
 
 from __future__ import annotations
 
