@@ -12,6 +12,8 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tests run side by side, and a second thread for a tiny model waits more than it computes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # How long an example takes is the machine's affair.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
