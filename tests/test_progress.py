@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 from storage_samples import make_outcome, make_seed
 
 from star_agents.engine.progress import BatchProgress
+from star_agents.engine.progress_bar import ProgressBar
 from star_agents.events import CallAnswered, OutcomeCommitted
 from star_agents.storage.rows import Counts
 
@@ -51,10 +54,10 @@ class Batch:
             )
         )
 
-    def end_seed(self, cost_usd: float | None) -> str:
+    def end_seed(self, cost_usd: float | None, **changes: Any) -> str:
         """The line that this seed's end prints."""
         self._at += 60
-        outcome = make_outcome(make_seed(1), cost_usd=cost_usd)
+        outcome = replace(make_outcome(make_seed(1), cost_usd=cost_usd), **changes)
         self._progress.hear(OutcomeCommitted(seq=1, outcome=outcome, probabilities={}, seconds=1.0))
         return self.terminal.getvalue().splitlines()[-1]
 
@@ -77,3 +80,27 @@ def test_what_is_not_known_is_counted_beside_what_is_and_alone_it_is_unknown() -
     told = batch.end_seed(0.5)
     assert "$0.5000 and 1 call of unknown price" in told
     assert "at least $2.5000 projected" in told
+
+
+def test_where_another_recipe_works_the_cost_is_that_of_a_seed_kept() -> None:
+    batch = Batch()
+    batch.answer(0.5)
+    batch.end_seed(0.5)
+    assert "$0.5000, $0.2500 per seed kept, " in batch.end_seed(0.0, recipe="mine", kind="base")
+
+
+def test_a_file_of_rows_is_told_in_tenths_with_its_rate_and_what_goes_before() -> None:
+    told, at = io.StringIO(), [0.0]
+    bar = ProgressBar("rows", 10, done=4, console=Console(file=told, width=200), clock=lambda: at[0])
+    bar.prepare("loading models")
+    at[0] = 100.0
+    bar.begin()
+    at[0] = 102.0
+    bar.done += 1
+    bar.show("0.5 rows/s")
+    assert told.getvalue() == "5/10 rows, 0.5 rows/s, about 10 s left\n"
+    bar.done += 1
+    bar.show("0.5 rows/s")
+    bar.done = 10
+    bar.show("all")
+    assert told.getvalue().splitlines()[1:] == ["6/10 rows, 0.5 rows/s, about 4 s left", "10/10 rows, all"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from star_agents.engine.progress_bar import ProgressBar
 from star_agents.events import (
     AgentThrottled,
     AgentUnthrottled,
@@ -28,13 +28,13 @@ from star_agents.events import (
     PriceNoted,
     ScorerTrouble,
 )
+from star_agents.records import STAR, Outcome
 from star_agents.storage.rows import Counts, known
-from star_agents.text.consoles import say_on
-from star_agents.text.figures import duration, usd, usd_each, usd_sum
+from star_agents.text.figures import usd, usd_each, usd_sum
 
 
 class BatchProgress:
-    """Hears the bus and draws a bar on a terminal, or a line every tenth of the way elsewhere.
+    """Hears the bus and shows how far it is.
 
     Args:
         total: Seeds that this batch is about.
@@ -55,14 +55,12 @@ class BatchProgress:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._console = console or Console(stderr=True)
-        self._total = total
-        self._done = done
-        self._done_before = done
+        self._bar = ProgressBar("seeds", total, done=done, console=console, clock=clock, shortest_s=1.0)
         self._before = before
         self._improved = before.kept
-        self._clock = clock
-        self._began = clock()
+        self._kept = before.kept + before.base
+        self._is_stars = True
+        """Whether no other recipe has given an outcome: then what counts is an improved seed."""
         self._spent = 0.0
         self._settled_usd = 0.0
         """Of the seeds that ended in this run; what those in hand cost so far would mislead a projection."""
@@ -75,37 +73,20 @@ class BatchProgress:
         """Deployments of whose outage was told."""
         self._throttled: dict[tuple[str, str], str] = {}
         """Agent and cause, with the time of day since when."""
-        self._tenths_shown = 10 * done // max(total, 1)
-        self._progress = Progress(
-            TextColumn("seeds"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[facts]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._progress.add_task("seeds", total=total, completed=done, facts=self._facts())
+        self._bar.show(self._facts())
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bar.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._bar.__exit__(kind, error, trace)
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> AbstractContextManager[None]:
         """Draw nothing, so that a person can be asked something."""
-        self._progress.stop()
-        try:
-            yield
-        finally:
-            self._progress.start()
+        return self._bar.paused()
 
     @property
     def calls(self) -> int:
@@ -124,58 +105,45 @@ class BatchProgress:
             case CallFailed():
                 self._failed += 1
             case OutcomeCommitted():
-                self._done += 1
-                self._total += event.new_children
-                self._improved += event.outcome.kind == "kept"
-                self._settled_usd += event.outcome.cost_usd or 0.0
+                self._bar.done += 1
+                self._bar.total += event.new_children
+                self._add_outcome(event.outcome)
             case DeploymentChanged():
                 self._tell_of(event)
             case (
                 BudgetReached() | BudgetCleared() | PriceNoted() | ConnectionNoted() | JudgeExamined() | JudgingNoted()
             ):
-                self._say(event.message)
+                self._bar.say(event.message)
             case ScorerTrouble():
-                self._say(event.message)
+                self._bar.say(event.message)
             case AgentThrottled():
                 self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))
-                self._say(event.message)
+                self._bar.say(event.message)
             case AgentUnthrottled():
                 self._throttled.pop((event.agent, event.cause), None)
-                self._say(event.message)
+                self._bar.say(event.message)
             case FailureFirstSeen():
                 who = f"{event.part} {event.agent}".rstrip()
-                self._say(f"{who} failed for the first time: {event.reason}; all of it is summed up at the end")
+                self._bar.say(f"{who} failed for the first time: {event.reason}; all of it is summed up at the end")
             case _:
                 return
-        self._progress.update(self._task, total=self._total, completed=self._done, facts=self._facts())
-        self._show_tenths()
+        self._bar.show(self._facts())
+
+    def _add_outcome(self, outcome: Outcome) -> None:
+        self._is_stars &= outcome.recipe == STAR
+        self._improved += outcome.kind == "kept"
+        self._kept += outcome.kind != "dropped"
+        self._settled_usd += outcome.cost_usd or 0.0
 
     def _tell_of(self, event: DeploymentChanged) -> None:
         """An outage when it begins and when it is over; not each try in between."""
         is_known = event.deployment in self._down
         if event.what == "opened" and not is_known:
             self._down.add(event.deployment)
-            self._say(event.message)
+            self._bar.say(event.message)
         elif event.what == "closed" and is_known:
             self._down.discard(event.deployment)
-            self._say(event.message)
-
-    def _say(self, message: str) -> None:
-        say_on(self._console, message)
-
-    def _show_tenths(self) -> None:
-        """Where no bar can be drawn (a file, CI), say every tenth of the way in a line."""
-        tenths = 10 * self._done // max(self._total, 1)
-        if not self._console.is_terminal and tenths > self._tenths_shown:
-            self._tenths_shown = tenths
-            self._say(f"{self._done}/{self._total} seeds, {self._facts()}{self._time_left()}")
-
-    def _time_left(self) -> str:
-        settled, left = self._done - self._done_before, self._total - self._done
-        return f", about {duration(self._seconds() / settled * left)} left" if settled and left else ""
-
-    def _seconds(self) -> float:
-        return max(1.0, self._clock() - self._began)
+            self._bar.say(event.message)
 
     def _facts(self) -> str:
         parts = [f"{self._calls:,} call{'' if self._calls == 1 else 's'}"]
@@ -197,10 +165,11 @@ class BatchProgress:
         yield usd_sum(spent, unknown)
         if not spent:
             return
-        settled, left = self._done - self._done_before, self._total - self._done
-        if self._improved:
-            yield f"{usd_each(spent / self._improved)} per improved seed"
+        settled, left = self._bar.done_here, self._bar.left
+        many, each = (self._improved, "improved seed") if self._is_stars else (self._kept, "seed kept")
+        if many:
+            yield f"{usd_each(spent / many)} per {each}"
         if settled and left:
-            yield f"{usd_each(3600 * self._spent / self._seconds())} an hour"
+            yield f"{usd_each(3600 * self._spent / self._bar.seconds)} an hour"
             whole = (self._before.cost_usd or 0.0) + self._settled_usd / settled * (settled + left)
             yield f"{'at least ' if unknown else ''}{usd(max(spent, whole))} projected"

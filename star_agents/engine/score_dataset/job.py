@@ -22,8 +22,8 @@ from rich.console import Console
 from star_agents.config.sections import ScoringConfig
 from star_agents.engine.score_dataset.columns import COLUMNS, columns_of
 from star_agents.engine.score_dataset.pipeline import Samples, Scoring, chunks, score_in_order, scores_of
-from star_agents.engine.score_dataset.progress import ScoreProgress
 from star_agents.engine.score_dataset.report import report_page
+from star_agents.engine.score_dataset.scored_rows import ScoredRows
 from star_agents.engine.score_dataset.source import Row, ScoreSource, sample_of
 from star_agents.engine.score_dataset.tally import Tally
 from star_agents.errors import UsageError, first_of_ours
@@ -175,7 +175,7 @@ class _Work:
         return rows
 
     async def _score(self, journal: ScoreJournal, work: Header) -> None:
-        progress = ScoreProgress(self._rows, done=journal.rows, console=self._console)
+        progress = ScoredRows(self._rows, done=journal.rows, console=self._console)
 
         async def keep(scores: list[Score]) -> None:
             await to_thread.run_sync(journal.append, scores)

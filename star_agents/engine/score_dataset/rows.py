@@ -8,7 +8,7 @@ from functools import partial
 from rich.console import Console
 
 from star_agents.engine.score_dataset.pipeline import Scoring, chunks, score_in_order, scores_of
-from star_agents.engine.score_dataset.progress import ScoreProgress
+from star_agents.engine.score_dataset.scored_rows import ScoredRows
 from star_agents.errors import first_of_ours
 from star_agents.records import Sample, Score
 
@@ -22,7 +22,7 @@ async def score_samples(
         ScorerError: when the models cannot be loaded, or their process is lost.
     """
     found: list[Score] = []
-    progress = ScoreProgress(len(samples), done=0, console=console)
+    progress = ScoredRows(len(samples), done=0, console=console)
 
     async def keep(scores: list[Score]) -> None:
         found.extend(scores)
