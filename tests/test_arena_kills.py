@@ -52,7 +52,7 @@ def set_up(folder: Path, url: str) -> None:
     agents = ", ".join(f"{name}: {agent.replace('NAME', name)}" for name in (*PLAYERS, "judge"))
     (folder / "agents.yaml").write_text(
         f"agents: {{{agents}}}\nrecipe: arena\nconcurrency: 2\n"
-        "arena: {target: target, opponents: [one, two, three], judges: [judge], mode: round_robin}\n"
+        "arena: {target: target, opponents: [one, two, three], judges: [judge], mode: round_robin, exam: 'off'}\n"
     )
     rows = [json.dumps({"instruction": f"Name river {number}."}) for number in range(SEEDS)]
     (folder / "seeds.jsonl").write_text("\n".join(rows))

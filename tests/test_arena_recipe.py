@@ -87,7 +87,7 @@ def written(folder: Path, url: str, settings: str = "", judges: Sequence[str] = 
     opponents = "" if "opponents:" in settings else "opponents: [good, fair, poor], "
     path.write_text(
         f"agents: {{{', '.join(agents)}}}\nrecipe: arena\nconcurrency: 1\n"
-        f"arena: {{target: target, {opponents}judges: [{', '.join(judges)}], {settings}}}\n"
+        f"arena: {{target: target, {opponents}judges: [{', '.join(judges)}], exam: 'off', {settings}}}\n"
     )
     return path
 

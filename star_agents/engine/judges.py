@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 import anyio
 
 from star_agents.agents.client import AgentClient
-from star_agents.agents.judging.exam import Exam, ExamPair, ExamResult, examine, general_exam
+from star_agents.agents.judging.exam import Exam, ExamResult, examine
 from star_agents.agents.judging.frame_tests import one_order_note, with_frame_tests
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.agents.throttle import LONGEST_REST_S
+from star_agents.bench.exam_pairs import exam_pairs
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.config.models import Config
 from star_agents.config.star import RefereeConfig
@@ -28,8 +29,6 @@ from star_agents.engine.holds import Waiting
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.events import JudgeExamined, JudgeNotExamined, JudgingNoted
 from star_agents.observe.bus import Bus
-from star_agents.offline import PREFIX
-from star_agents.offline import exam as world_exam
 from star_agents.records import Message, Reply
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.store import Store
@@ -294,16 +293,8 @@ class Judges:
 
 
 def exam_for(config: Config, judge: str) -> Exam:
-    """The pairs for a judge: sample agents see only the closed world, everybody else reads plain English.
-
-    Where it is asked in one order, pairs come with it whose worse answer breaks its frame.
-    """
-    agent = config.agents.get(judge)
-    if agent is not None and all(endpoint.model.startswith(PREFIX) for endpoint in agent.endpoints):
-        pairs = tuple(ExamPair(**pair._asdict()) for pair in world_exam.pairs())
-        exam = Exam(version=world_exam.VERSION, pairs=pairs)
-    else:
-        exam = general_exam()
+    """The pairs for a referee; where it is asked in one order, with some whose worse answer breaks its frame."""
+    exam = exam_pairs(config, judge)
     return exam if config.star.referee.orders == "both" else with_frame_tests(exam)
 
 

@@ -16,24 +16,30 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from statistics import fmean
+from typing import Any, Literal
 
 from star_agents.arena.games import Battle, battles_of, games_of
-from star_agents.arena.lessons import Lesson, Mode, Thresholds, pairings, pairs_to_prefer, row_to_learn, usefulness
+from star_agents.arena.lessons import Mode, Thresholds, pairings, usefulness
 from star_agents.arena.scores import HIGHEST, LOWEST, Scored
 from star_agents.config.recipes import Agent, Characters, Count, Points, ReplyTokens, Some, Temperature
+from star_agents.errors import RecipeError
+from star_agents.recipes.examining_workbench import Examined, ExaminingWorkbench
+from star_agents.recipes.parts.battle_rows import JUDGE_EXAM, rows_of
 from star_agents.recipes.parts.history import newest_turns
 from star_agents.recipes.parts.scores import Scores
-from star_agents.recipes.protocol import Measure, Redecided, Settings, Workbench, done, dropped, preference, recipe, sft
+from star_agents.recipes.protocol import Measure, Redecided, Settings, Workbench, done, dropped, recipe
 from star_agents.recipes.reads import TEXT, Read
 from star_agents.records import Failure, Judgement, Outcome, Reward, Row, Sample, Seed, Trial
 from star_agents.text.prompt import Prompt
 
 TARGET, OPPONENT = "target", "opponent"
 """Roles of trials."""
+REFUSED = "refused_judges"
+"""Note of a trial: judges that failed their exam, and are in no jury."""
 _WIDEST = HIGHEST - LOWEST
 
 
@@ -74,10 +80,19 @@ class ArenaSettings(Settings):
     """Draws so many opponents for each instruction, by what they taught the target so far; left out: all of them."""
     history: Characters = 20_000
     """Characters of earlier turns that players and judges are shown, and that rows hold: the newest turns that fit."""
+    exam: Literal["refuse", "warn", "off"] = "refuse"
+    """The exam that each judge sits first: 30 planted pairs in both orders, paid once per judge and prompt. `refuse`:
+    who fails leaves the jury, and with nobody left nothing is judged. `warn`: who fails judges all the same, and every
+    row says so. `off`: no exam."""
     judge_temperature: Temperature | None = 0.0
     """Of the judges; `null` leaves it to the provider."""
     judge_max_tokens: ReplyTokens = 1024
     """Longest reply of a judge."""
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How judges are asked."""
+        return {"temperature": self.judge_temperature, "max_tokens": self.judge_max_tokens}
 
     def mistake(self) -> str:
         """Players and judges are distinct, and as many as are drawn."""
@@ -100,10 +115,12 @@ def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
     newcomers = {one for one in players if one not in places}
     said = {one.arm: one.sample.response or "" for one in trials if one.failure is None}
     games = {(one.judge, said[trials[one.left].arm], said[trials[one.right].arm]): one for one in outcome.judgements}
+    refused = trials[0].notes.get(REFUSED, "").split(", ") if trials else []
+    judges = [judge for judge in settings.judges if judge not in refused]
     missing: set[tuple[str, ...]] = {(one,) for one in newcomers}
     found: list[Judgement] = []
     for pair in pairings([one for one in players if one in said or one in newcomers], settings.target, settings.mode):
-        for judge, (first, second) in product(settings.judges, (pair, pair[::-1])):
+        for judge, (first, second) in product(judges, (pair, pair[::-1])):
             game = judge, said.get(first, first), said.get(second, second)
             if game[1] == game[2]:
                 continue  # Equal answers, which nobody judges.
@@ -126,19 +143,30 @@ def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
         Measure("usefulness", what="of the instruction for the target: 0 too easy or too hard, 1 much to learn"),
     ],
     redecide=redecide,
+    bench="star_agents.bench.examining:ExaminingBench",
 )
 async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcome:
     """Arena Learning: target and opponents answer, judges score their battles, and what the target lost teaches it."""
+    exams = await _exams(bench, settings)
+    jury = [judge for judge in settings.judges if exams[judge].passed or settings.exam == "warn"]
+    failed = {judge: one.told for judge, one in exams.items() if not one.passed}
+    if not jury:
+        told = "; ".join(failed.values())
+        return dropped(seed, f"nobody may judge: {told}; name other judges, or go on by `arena: {{exam: warn}}`")
+    notes = (
+        {JUDGE_EXAM: f"warn: {'; '.join(failed.values())}"} if settings.exam == "warn" else {REFUSED: ", ".join(failed)}
+    )
     asked = replace(seed.sample, response=None, history=newest_turns(seed.sample.history, settings.history))
     opponents: Sequence[str] = settings.opponents
     if settings.opponents_per_seed is not None:
         opponents = await bench.draw("opponents", settings.opponents_per_seed)
-    trials = await _answers(asked, (settings.target, *opponents), bench)
+    answers = await _answers(asked, (settings.target, *opponents), bench)
+    trials = tuple(replace(one, notes=notes if failed else {}) for one in answers)
     pairs = _pairs(trials, settings)
     if not pairs:
         told = "; ".join(str(one.failure) for one in trials if one.failure)
         return dropped(seed, f"no two answers that could meet: {told}", trials=trials, earned=_silent(trials, settings))
-    judgements, prompts = await _fight(trials, pairs, bench, settings)
+    judgements, prompts = await _fight(trials, pairs, jury, bench, settings)
     battles = _battles(trials, judgements)
     if not battles:
         reasons = dict.fromkeys(one.reason for one in judgements if not one.readable)
@@ -153,6 +181,31 @@ async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcom
         earned=_earned(trials, battles, settings),
         worth=useful,
     )
+
+
+async def _exams(bench: Workbench, settings: ArenaSettings) -> dict[str, Examined]:
+    """How each judge did at its exam, which is asked as games are."""
+    if settings.exam == "off":
+        return dict.fromkeys(settings.judges, Examined(passed=True, told=""))
+    if not isinstance(bench, ExaminingWorkbench):
+        raise RecipeError("recipe arena examines its judges, and its bench cannot; set `arena: {exam: off}`")
+    nothing = Sample(instruction="", response="")
+    version, sampling = _prompt(nothing, nothing, "", bench).version, settings.sampling
+
+    async def give_points(at: Workbench, judge: str, first: Sample, second: Sample, code: str) -> tuple[float, float]:
+        prompt = _prompt(first, second, code, at)
+        said = (await at.ask(judge, prompt, step=f"exam:{code}", reads=Scores(code), **sampling)).value
+        return said.first, said.second
+
+    sat = await bench.gather(
+        *(bench.examined(judge, give_points, prompt=version, sampling=sampling) for judge in settings.judges)
+    )
+    return {
+        judge: Examined(passed=False, told=f"{judge} could not sit its exam: {one}")
+        if isinstance(one, Failure)
+        else one
+        for judge, one in zip(settings.judges, sat.results, strict=True)
+    }
 
 
 async def _answers(asked: Sample, players: Sequence[str], bench: Workbench) -> tuple[Trial, ...]:
@@ -173,7 +226,11 @@ def _trial(player: str, role: str, asked: Sample, answer: Read[str] | Failure) -
 
 
 async def _fight(
-    trials: Sequence[Trial], pairs: Sequence[tuple[int, int]], bench: Workbench, settings: ArenaSettings
+    trials: Sequence[Trial],
+    pairs: Sequence[tuple[int, int]],
+    jury: Sequence[str],
+    bench: Workbench,
+    settings: ArenaSettings,
 ) -> tuple[tuple[Judgement, ...], tuple[str, ...]]:
     """Every game of these pairs, each judge in both orders, and the versions of its prompts.
 
@@ -184,9 +241,9 @@ async def _fight(
     speaker = [first_to_say[one.sample.response] for one in trials]
     shown = sorted({(min(met), max(met)) for pair in pairs if len(met := {speaker[place] for place in pair}) == 2})
     orders = [order for pair in shown for order in (pair, pair[::-1])]
-    prompts = {(one, other): _prompt(trials[one].sample, trials[other].sample, code, bench) for one, other in orders}
-    games = [(judge, *order) for order in orders for judge in settings.judges]
-    said = await bench.gather(*(_game(trials, game, prompts[game[1:]], code, bench, settings) for game in games))
+    shown_in = {(one, other): _prompt(trials[one].sample, trials[other].sample, code, bench) for one, other in orders}
+    games = [(judge, *order) for order in orders for judge in jury]
+    said = await bench.gather(*(_game(trials, game, shown_in[game[1:]], code, bench, settings) for game in games))
     heard: dict[tuple[str, int, int], Read[Scored] | Failure] = dict(zip(games, said.results, strict=True))
     judgements: list[Judgement] = []
     for pair in pairs:
@@ -194,12 +251,12 @@ async def _fight(
         if one == other:
             judgements.append(Judgement(judge="", left=pair[0], right=pair[1], value=0.5))
             continue
-        for judge in settings.judges:
+        for judge in jury:
             judgements.append(_judgement(judge, pair, heard[judge, one, other], is_paid_here=pair == (one, other)))
             judgements.append(
                 _judgement(judge, pair[::-1], heard[judge, other, one], is_paid_here=pair == (one, other))
             )
-    return tuple(judgements), tuple(sorted({one.version for one in prompts.values()}))
+    return tuple(judgements), tuple(sorted({one.version for one in shown_in.values()}))
 
 
 async def _game(
@@ -212,9 +269,8 @@ async def _game(
 ) -> Read[Scored]:
     """What a judge says of two answers in one order."""
     judge, first, second = game
-    sampling = {"temperature": settings.judge_temperature, "max_tokens": settings.judge_max_tokens}
     step = f"judge:{judge}:{trials[first].arm}:{trials[second].arm}"
-    return await bench.ask(judge, prompt, step=step, reads=Scores(code), **sampling)
+    return await bench.ask(judge, prompt, step=step, reads=Scores(code), **settings.sampling)
 
 
 def _prompt(first: Sample, second: Sample, code: str, bench: Workbench) -> Prompt:
@@ -270,33 +326,8 @@ def _battles(trials: Sequence[Trial], judgements: Sequence[Judgement]) -> tuple[
 
 
 def _rows(trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaSettings) -> tuple[Row, ...]:
-    """What the battles teach: a row to fine-tune on, and pairs, each as a preference and with its margin."""
-    places = {one.arm: place for place, one in enumerate(trials)}
-    learnt = row_to_learn(battles, settings.target, settings.keep.thresholds)
-    rows = [_taught(learnt, trials, places)] if learnt else []
-    for lesson in pairs_to_prefer(battles, settings.keep.thresholds, most=settings.keep.pairs):
-        rows += _preferred(lesson, trials, places)
-    return tuple(rows)
-
-
-def _taught(lesson: Lesson, trials: Sequence[Trial], places: Mapping[str, int]) -> Row:
-    place = places[lesson.chosen]
-    return sft(trials[place].sample, labels=_labels(lesson), from_trials=[place])
-
-
-def _preferred(lesson: Lesson, trials: Sequence[Trial], places: Mapping[str, int]) -> list[Row]:
-    place = places[lesson.chosen]
-    chosen, rejected = (trials[places[one]].sample.response or "" for one in (lesson.chosen, lesson.rejected))
-    asked = replace(trials[place].sample, response=None)
-    return [
-        replace(preference(asked, chosen, rejected, margin=margin, labels=_labels(lesson)), from_trials=(place,))
-        for margin in (None, lesson.margin)
-    ]
-
-
-def _labels(lesson: Lesson) -> dict[str, str]:
-    points = {"score": lesson.chosen_score, "margin": lesson.margin}
-    return {"winner": lesson.chosen, "loser": lesson.rejected, **{name: f"{one:.4g}" for name, one in points.items()}}
+    keep = settings.keep
+    return rows_of(trials, battles, settings.target, keep.thresholds, most_pairs=keep.pairs)
 
 
 def _scores(battles: Sequence[Battle], player: str) -> list[float]:

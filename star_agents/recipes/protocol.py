@@ -266,6 +266,7 @@ def recipe(
     gives: SeedKind | Sequence[SeedKind] = (),
     name: str = "",
     redecide: Redecide[S] | None = None,
+    bench: str = "",
 ) -> Callable[[Work[S]], Recipe[S]]:
     """Make a recipe of a coroutine.
 
@@ -278,6 +279,7 @@ def recipe(
         gives: Kinds of its children, where it has any: a chain whose next recipe does not take them is refused.
         name: Left out: that of the function.
         redecide: Which rows an outcome has under other settings, where that can be told without another call.
+        bench: A workbench of its own, as ``module:class``.
 
     Raises:
         ValueError: it declares what there is not.
@@ -308,6 +310,7 @@ def recipe(
             prompts=prompts_beside(work, called),
             gives=frozenset(given),
             redecide=redecide,
+            bench=bench,
         )
 
     return made

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -191,15 +191,24 @@ async def examine(
             pairs.start_soon(sit, number, pair)
     if failed:
         raise failed[0]
-    broke = [said[number] for number, pair in enumerate(exam.pairs) if pair.breaks_frame]
-    result = _counted(list(said.values()), judge, model, exam, prompts.judging_version(prompt))
-    return replace(result, frames=len(broke), broken=sum(0.0 in orders for orders in broke))
+    orders = [said[number] for number in range(len(exam.pairs))]
+    return counted(orders, judge, model, exam, prompts.judging_version(prompt))
 
 
-def _counted(
+def counted(
     said: Sequence[tuple[float | None, float | None]], judge: str, model: str, exam: Exam, prompt: str
 ) -> ExamResult:
-    """Each entry is what the judge said with the better answer shown first, and shown second: 1 for the better one."""
+    """The result of an exam.
+
+    Args:
+        said: Of each pair what the judge said with the better answer shown first, and shown second: 1 for the better
+            one, 0 for the worse, 0.5 for neither; ``None``: it could not be read.
+        judge: Its agent.
+        model: What it is.
+        exam: The pairs.
+        prompt: Version of the prompt.
+    """
+    broke = [orders for orders, pair in zip(said, exam.pairs, strict=True) if pair.breaks_frame]
     return ExamResult(
         judge=judge,
         model=model,
@@ -210,4 +219,6 @@ def _counted(
         unreadable=sum(orders.count(None) for orders in said),
         named_first=said.count((1.0, 0.0)),
         named_second=said.count((0.0, 1.0)),
+        frames=len(broke),
+        broken=sum(0.0 in orders for orders in broke),
     )
