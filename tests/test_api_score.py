@@ -77,7 +77,9 @@ def test_a_dataset_comes_back_as_a_dataset_of_typed_columns(scored: list[dict[st
     assert bare.features["ifd_small"] == datasets.Value("float64"), "also where no row has a score"
 
 
-def test_a_frame_comes_back_as_a_frame_with_its_index(scored: list[dict[str, Any]]) -> None:
+async def test_a_frame_comes_back_as_a_frame_with_its_index_inside_a_running_event_loop_too(
+    scored: list[dict[str, Any]],
+) -> None:
     given = pd.DataFrame(ROWS, index=[7, 7, 9])
     found = sa.score(given, **MODELS, progress=False)
     assert list(found.index) == [7, 7, 9]
@@ -85,10 +87,6 @@ def test_a_frame_comes_back_as_a_frame_with_its_index(scored: list[dict[str, Any
     assert all(same(one, row["gap"]) for one, row in zip(found["gap"], scored, strict=True))
     assert list(found["reason"]) == [row["reason"] for row in scored]
     assert COLUMNS.isdisjoint(given.columns)
-
-
-async def test_inside_a_running_event_loop_it_works_too(scored: list[dict[str, Any]]) -> None:
-    assert sa.score(ROWS[:1], **MODELS, progress=False)[0]["gap"] == pytest.approx(scored[0]["gap"])
 
 
 def test_nothing_is_scored_where_nothing_is_given() -> None:
