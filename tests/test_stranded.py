@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -22,8 +24,9 @@ from star_agents.engine.wiring import open_engine
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.observe.bus import Bus
 from star_agents.records import Sample, Seed
+from star_agents.storage import quarantine, run_scope
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.store import Store
+from star_agents.storage.store import STORE_FILE, Store
 
 POOR = "answer: {writer: b}\nevolution: {policy: thompson}"
 TOLD = (
@@ -174,3 +177,24 @@ async def test_at_the_budget_of_the_agent_that_its_recipe_names_a_batch_ends_and
     assert "`agents.b.budget_calls`" in result.stopped_by
     counts = result.summary["counts"]
     assert (counts["waiting"], counts["kept"]) == (4, 3 + 2)
+
+
+async def steps_of_a_lease(folder: Path, stranded: int) -> int:
+    """Steps of SQLite's machine, in hundreds, for the lease of one seed behind so many that nobody takes."""
+    async with await Store.open(folder) as store:
+        (parent,) = documents(1)
+        made = [Sample(instruction=f"Why {number}?") for number in range(stranded)]
+        await store.add_seeds([parent.child(one, recipe="gone", kind="instruction") for one in made])
+        await store.add_seeds(documents(2))
+    with closing(sqlite3.connect(folder / STORE_FILE)) as connection:
+        run_scope.prepare(connection)
+        steps: list[int] = []
+        connection.set_progress_handler(lambda: steps.append(1), 100)
+        (seed,) = quarantine.lease(connection, 1, taken=[("", "document")]).seeds
+        assert seed == documents(1)[0]
+    return len(steps)
+
+
+async def test_a_seed_is_taken_as_fast_behind_thousands_that_nobody_takes(tmp_path: Path) -> None:
+    few, many = await steps_of_a_lease(tmp_path / "few", 10), await steps_of_a_lease(tmp_path / "many", 5000)
+    assert many <= few + 2

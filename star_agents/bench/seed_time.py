@@ -30,10 +30,12 @@ class SeedTime:
     def limits(self, scope: anyio.CancelScope) -> Iterator[None]:
         """Cancel what goes on in ``scope``, which is entered here, once its own time is over."""
         self._scope = scope
-        with scope:
-            self._go_on()
-            yield
-        self._scope = None
+        try:
+            with scope:
+                self._go_on()
+                yield
+        finally:
+            self._scope = None
 
     @contextmanager
     def stands_still(self) -> Iterator[None]:

@@ -78,15 +78,17 @@ RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, met
 -- that nobody takes may be many, and wait before all others.
 UPDATE seeds SET state = 'working', attempts = attempts + 1
 WHERE ordinal IN (
-    SELECT ordinal FROM seeds
-    WHERE state = 'waiting' AND deaths = 0 AND ordinal BETWEEN :first AND :last
+    SELECT ordinal FROM seeds INDEXED BY seeds_by_state
+    WHERE state = 'waiting' AND deaths = 0 AND ordinal <= :last AND ordinal >= max(:first, CASE
+        WHEN :taken IS NULL THEN 0
+        ELSE coalesce((
+            SELECT min((
+                SELECT min(s.ordinal) FROM seeds AS s INDEXED BY waiting_by_recipe
+                WHERE s.state = 'waiting' AND s.recipe = value ->> 0 AND s.kind = value ->> 1
+            )) FROM json_each(:taken)
+        ), 9223372036854775807)
+    END)
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
-    AND (:taken IS NULL OR ordinal >= (
-        SELECT min((
-            SELECT min(s.ordinal) FROM seeds AS s INDEXED BY waiting_by_recipe
-            WHERE s.state = 'waiting' AND s.recipe = value ->> 0 AND s.kind = value ->> 1
-        )) FROM json_each(:taken)
-    ))
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     ORDER BY ordinal LIMIT :count
 )
