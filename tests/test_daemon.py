@@ -252,6 +252,20 @@ def test_at_a_budget_the_daemon_waits_says_so_and_goes_on_when_it_is_raised(tmp_
         assert {name: facts[count] for name, facts in read[part].items()} == counted
 
 
+def test_a_fresh_interpreter_serves_as_the_forked_ones_of_these_tests_do(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "agents.yaml"
+    path.write_text(agents_yaml(url))
+    command = [sys.executable, "-m", "star_agents", "serve", "-c", path, "--data-dir", tmp_path / "data", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stderr is not None
+        lines = (json.loads(line) for line in daemon.stderr)
+        base = next(line for line in lines if line.get("state") == "ready")["detail"].split()[0]
+        assert post(base, rows(0, 3)) == taken(3)
+        daemon.send_signal(signal.SIGTERM)
+        assert [line["state"] for line in lines if line["event"] == "state_changed"] == ["draining", "stopped"]
+        assert daemon.wait(PATIENCE_S) == 0
+
+
 def test_a_signal_while_the_daemon_is_still_starting_ends_it_with_0(tmp_path: Path, url: str) -> None:
     path = tmp_path / "agents.yaml"
     path.write_text(agents_yaml(url))
