@@ -256,7 +256,7 @@ def test_a_fresh_interpreter_serves_as_the_forked_ones_of_these_tests_do(tmp_pat
     path = tmp_path / "agents.yaml"
     path.write_text(agents_yaml(url))
     command = [sys.executable, "-m", "star_agents", "serve", "-c", path, "--data-dir", tmp_path / "data", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as daemon:
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as daemon:
         assert daemon.stderr is not None
         lines = (json.loads(line) for line in daemon.stderr)
         base = next(line for line in lines if line.get("state") == "ready")["detail"].split()[0]
