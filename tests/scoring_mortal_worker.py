@@ -49,10 +49,10 @@ class Letters:
             self._obey(text)
         return np.array([[len(text) / 3, -1e-30] for text in texts], dtype=np.float32)
 
-    def rewards(self, samples: Sequence[Sample]) -> list[float | str]:
+    def measure(self, by: str, samples: Sequence[Sample]) -> list[dict[str, float] | str]:
         for sample in samples:
             self._obey(sample.instruction)
-        return [len(sample.response or "") / 3 if sample.response else "no response" for sample in samples]
+        return [{by: len(sample.response or "") / 3} if sample.response else "no response" for sample in samples]
 
     def facts(self) -> ScorerFacts:
         return self._facts
@@ -103,8 +103,8 @@ class StopsHalfway:
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return self._model.embed(texts)
 
-    def rewards(self, samples: Sequence[Sample]) -> Sequence[float | str]:
-        return self._model.rewards(samples)
+    def measure(self, by: str, samples: Sequence[Sample]) -> Sequence[dict[str, float] | str]:
+        return self._model.measure(by, samples)
 
     def facts(self) -> ScorerFacts:
         return self._model.facts()

@@ -235,8 +235,7 @@ async def test_text_of_half_a_character_may_be_the_name_of_an_arm(tmp_path: Path
     [
         ("await bench.compare(GOOD, GOOD, judges=['nobody'], step='s')", "asks an agent 'nobody' that is not in"),
         ("await bench.measure([GOOD])", 'measures, and does not declare needs=["scorer"]'),
-        ("await bench.measure([GOOD], by='reward')", "measures by a reward model, and none is named: set scoring.rew"),
-        ("await bench.measure([GOOD], by='luck')", "measures by 'luck'; there are: ifd, reward"),
+        ("await bench.measure([GOOD], by='reward')", "measures by 'reward'; there are: ifd; add it to scoring.scorers"),
         ("await bench.ask('a', 'x', step='s', reads=Json({'type': 'text'}))", "the schema has type 'text'; there are:"),
         ("await bench.ask('a', 'x', step='s', reads=Json({'type': 'object'}))", "holds no JSON object"),
     ],

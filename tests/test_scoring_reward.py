@@ -18,7 +18,8 @@ from star_agents.engine.configuration import read_config
 from star_agents.errors import ScorerError
 from star_agents.records import Message, Sample, Seed
 from star_agents.scoring import Scorer
-from star_agents.scoring.reward import RewardModel
+from star_agents.scoring.scorers import names, reward
+from star_agents.scoring.scorers.reward import RewardModel
 
 CHAT = train_tokenizer(chat_template=CHAT_TEMPLATE)
 ENDS = train_tokenizer(chat_template=CHAT_TEMPLATE + "</s>", adds="<s> $A")
@@ -56,7 +57,7 @@ def save(folder: Path, tokenizer: PreTrainedTokenizerFast = CHAT, *, outputs: in
 
 
 def load(path: str, **config: Any) -> RewardModel:
-    return RewardModel.load("rm", path, ScoringConfig(device="cpu", **config))
+    return reward.load("rm", path, ScoringConfig(device="cpu", **config))
 
 
 def plain(path: str, tokenizer: PreTrainedTokenizerFast, sample: Sample) -> float:
@@ -138,20 +139,23 @@ def test_a_folder_that_is_not_there_is_told_with_what_belongs_into_it(tmp_path: 
 
 async def test_the_scorer_process_gives_the_same_rewards(tmp_path: Path) -> None:
     path = save(tmp_path)
-    config = ScoringConfig(device="cpu", reward="rm")
-    async with Scorer(config, small=False, large=False, reward=True, resolve=lambda _: path) as scorer:
+    config = ScoringConfig(device="cpu", scorers={"reward": "rm"})
+    async with Scorer(config, small=False, large=False, scorers=["reward"], resolve=lambda _: path) as scorer:
         facts = scorer.describe()
-        found = await scorer.rewards([*SAMPLES, Sample(instruction="And?")])
-    assert facts.reward is not None
-    assert (facts.reward.model, facts.reward.max_length, facts.small) == ("rm", 256, None)
-    assert found[:-1] == pytest.approx(load(path).rewards(SAMPLES), abs=1e-5)
+        found = await scorer.measure("reward", [*SAMPLES, Sample(instruction="And?")])
+        with pytest.raises(ScorerError, match=r"loaded without luck: set scoring\.scorers\.luck"):
+            await scorer.measure("luck", SAMPLES)
+    assert (facts.scorers["reward"].model, facts.scorers["reward"].max_length, facts.small) == ("rm", 256, None)
+    assert found[:-1] == load(path).measure(SAMPLES)
     assert found[-1] == "no response to reward"
 
 
-async def test_rewards_without_a_reward_model_are_refused(tmp_path: Path) -> None:
-    async with Scorer(ScoringConfig(), small=False, large=False) as scorer:
-        with pytest.raises(ScorerError, match=r"set scoring\.reward"):
-            await scorer.rewards(SAMPLES)
+async def test_a_scorer_that_there_is_not_is_told_with_those_there_are() -> None:
+    config = ScoringConfig(scorers={"luck": "m"})
+    with pytest.raises(ScorerError, match=r"scoring\.scorers names 'luck'; there are: reward"):
+        async with Scorer(config, small=False, large=False, scorers=["luck"]):
+            pass
+    assert names() == ["reward"]
 
 
 REWARDED = """
@@ -173,7 +177,7 @@ async def test_a_recipe_measures_by_the_reward_model_that_the_config_names(tmp_p
         f"""
 agents: {{a: {{model: "offline/tutor"}}}}
 recipe: ./mine.py:rewarded
-scoring: {{reward: "{path}", device: cpu}}
+scoring: {{scorers: {{reward: "{path}"}}, device: cpu}}
 memory: off
 """
     )

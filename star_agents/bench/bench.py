@@ -253,27 +253,25 @@ class Bench:
         return None
 
     async def measure(self, samples: Sequence[Sample], *, by: str = "ifd") -> list[dict[str, float | None]]:
-        """By ``ifd``: IFD of each sample with both models, and their gap; by ``reward``: what the reward model says."""
+        """By ``ifd``: IFD of each sample with both models, and their gap; else by a scorer of ``scoring.scorers``.
+
+        Where a scorer refuses a sample there are no measures of it, and its reason is counted.
+        """
         if by == "ifd":
             scores = await self.score(samples)
             return [{"ifd_small": one.ifd_small, "ifd_large": one.ifd_large, "gap": one.gap} for one in scores]
-        if by == "reward":
-            return [{"reward": one} for one in await self._rewards(samples)]
-        raise RecipeError(f"recipe {self.stage.recipe.name} measures by {by!r}; there are: ifd, reward")
-
-    async def _rewards(self, samples: Sequence[Sample]) -> list[float | None]:
-        """Of each sample; ``None`` where there is no reward, which is counted with its reason."""
-        scorer = self._rooms.scorer
-        if scorer is None or self._rooms.config.scoring.reward is None:
+        known = self._rooms.config.scoring.scorers
+        if by not in known or self._rooms.scorer is None:
+            there_are = ", ".join(["ifd", *known])
             name = self.stage.recipe.name
-            raise RecipeError(f"recipe {name} measures by a reward model, and none is named: set scoring.reward")
-        found: list[float | None] = []
-        for sample, reward in zip(samples, await scorer.rewards(samples), strict=True):
-            if isinstance(reward, str):
-                self.tries.refused(sample, reward)
+            raise RecipeError(f"recipe {name} measures by {by!r}; there are: {there_are}; add it to scoring.scorers")
+        found: list[dict[str, float | None]] = []
+        for sample, one in zip(samples, await self._rooms.scorer.measure(by, samples), strict=True):
+            if isinstance(one, str):
+                self.tries.refused(sample, one)
             else:
                 self.tries.worked("scorer", "", sample)
-            found.append(None if isinstance(reward, str) else reward)
+            found.append({} if isinstance(one, str) else dict(one))
         return found
 
     async def score(self, samples: Sequence[Sample]) -> list[Score]:

@@ -32,7 +32,7 @@ from star_agents.observe.logs import set_up_logging
 from star_agents.offline import PREFIX
 from star_agents.offline.agents import respond
 from star_agents.records import Message, Score
-from star_agents.scoring.facts import ModelFacts, RewardFacts
+from star_agents.scoring.facts import MeasurerFacts, ModelFacts
 from star_agents.text.figures import usd
 from star_agents.text.printing import say
 
@@ -261,7 +261,7 @@ async def _try_scorers(config: Config) -> list[Finding]:
             facts = scorer.describe()
             scores = [await scorer.score([sample]) for sample, _ in _SCORED] if config.needs_small else []
             vectors = await scorer.embed([SAMPLE.question]) if _embeds_in_process(config) else None
-            rewards = await scorer.rewards([_SCORED[0][0]]) if facts.reward else []
+            measured = {name: (await scorer.measure(name, [_SCORED[0][0]]))[0] for name in facts.scorers}
     except ScorerError as error:
         return [Finding(part="scorers", ok=False, detail=str(error))]
     models = {"scorer small": facts.small, "scorer large": facts.large}
@@ -272,7 +272,7 @@ async def _try_scorers(config: Config) -> list[Finding]:
     found += [
         _scored(what, score[0], number) for number, ((_, what), score) in enumerate(zip(_SCORED, scores, strict=False))
     ]
-    found += [_rewarded(facts.reward, reward) for reward in rewards if facts.reward]
+    found += [_measured(name, one, measured[name]) for name, one in facts.scorers.items()]
     if vectors is not None:
         is_good = bool(vectors.any())
         detail = f"vectors of {vectors.shape[1]} numbers" if is_good else "its vector of a short text is zero"
@@ -295,11 +295,12 @@ def _scored(what: str, score: Score, number: int) -> Finding:
     return Finding(part=f"score {what}", ok=bool(number), detail=f"{score.reason}{fix}")
 
 
-def _rewarded(facts: RewardFacts, reward: float | str) -> Finding:
+def _measured(name: str, facts: MeasurerFacts, said: dict[str, float] | str) -> Finding:
     model = f"{facts.model}, {facts.dtype} on {facts.device}, up to {facts.max_length} tokens"
-    if isinstance(reward, str):
-        return Finding(part="reward model", ok=False, detail=f"{model}: {reward}")
-    return Finding(part="reward model", ok=True, detail=f"{model}; a plain sample gets {reward:.3f}")
+    if isinstance(said, str):
+        return Finding(part=f"scorer {name}", ok=False, detail=f"{model}: {said}")
+    measures = ", ".join(f"{measure} {value:.3f}" for measure, value in said.items())
+    return Finding(part=f"scorer {name}", ok=True, detail=f"{model}; a plain sample has {measures}")
 
 
 def _model(model: ModelFacts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -18,9 +19,9 @@ class ScoringConfig(Section):
     """The target to be trained: Hugging Face name or local path."""
     large: str = "offline/large"
     """The stronger model: Hugging Face name or local path."""
-    reward: str | None = None
-    """A reward model: Hugging Face name or local path of a sequence classifier with one output and a chat template,
-    for recipes that measure by it. It is loaded where it is named."""
+    scorers: Mapping[str, str] = Field(default_factory=dict, max_length=20)
+    """More scorers that recipes measure by, each with its model, which is loaded where it is named. `reward`: a reward
+    model, which is a sequence classifier with one output and a chat template: `{reward: NAME_OR_FOLDER}`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -177,28 +177,28 @@ def models_to_load(config: Config) -> str:
     named = [
         *([f"small model {config.scoring.small}"] if small else []),
         *([f"large model {config.scoring.large}"] if config.needs_large else []),
-        *([f"reward model {config.scoring.reward}"] if config.scoring.reward else []),
+        *(f"{name} model {model}" for name, model in config.scoring.scorers.items()),
         *([f"embedder {config.embedder}"] if config.embedder.startswith("sentence-transformers:") else []),
     ]
     return " and ".join(named)
 
 
 def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: None) -> Scorer | None:
-    """What the selection scores with, the memory bank embeds with and recipes reward by, not started; ``None`` where
+    """What the selection scores with, the memory bank embeds with and recipes measure by, not started; ``None`` where
     nothing of that is to be loaded.
 
     ``tell`` hears of its processes that died, hung or were stopped.
     """
     embedder = config.embedder if config.memory.enabled else ""
     in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
-    if not config.needs_small and in_process is None and config.scoring.reward is None:
+    if not config.needs_small and in_process is None and not config.scoring.scorers:
         return None
     return Scorer(
         config.scoring,
         small=config.needs_small,
         large=config.needs_large,
         embedder=in_process,
-        reward=config.scoring.reward is not None,
+        scorers=tuple(config.scoring.scorers),
         resolve=offline.resolve_model,
         tell=tell,
     )

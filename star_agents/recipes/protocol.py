@@ -128,8 +128,8 @@ class Workbench(Protocol):
         ...
 
     async def measure(self, samples: Sequence[Sample], *, by: str = "ifd") -> list[dict[str, float | None]]:
-        """Measures of samples by a scorer's name; ``ifd``: ``ifd_small``, ``ifd_large`` and ``gap``; ``reward``:
-        ``reward``, of the model that ``scoring.reward`` names. ``None`` where there is none."""
+        """Measures of samples by a scorer's name. ``ifd``: ``ifd_small``, ``ifd_large`` and ``gap``, ``None`` where
+        there is none. One of ``scoring.scorers``, such as ``reward``: what it measures, nothing where it refuses."""
         ...
 
     async def compare(self, left: Sample, right: Sample, *, judges: Sequence[str], step: str) -> list[Judgement]:

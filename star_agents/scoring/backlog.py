@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 
 from star_agents.errors import ScorerError
 
-Work = Literal["score", "embed", "reward"]
+MEASURE = "measure:"
+Work = str
+"""``score``, ``embed``, or ``MEASURE`` and the name of a scorer."""
 Item = dict[str, Any] | str
 CHARACTERS = 4
 """Per token, about: what is needed here is the order of magnitude."""

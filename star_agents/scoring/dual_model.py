@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -21,7 +21,8 @@ from star_agents.scoring.facts import ScorerFacts, Usage
 from star_agents.scoring.ifd import ifd
 from star_agents.scoring.model import CausalModel
 from star_agents.scoring.probe import Probe, probe
-from star_agents.scoring.reward import RewardModel
+from star_agents.scoring.scorers import Measurer
+from star_agents.scoring.scorers import load as load_measurer
 
 Role = Literal["small", "large"]
 PART = 1 << 18
@@ -53,7 +54,7 @@ class DualModel:
         large: CausalModel | None = None,
         embedder: Embedder | None = None,
         embedder_name: str | None = None,
-        reward: RewardModel | None = None,
+        measurers: Mapping[str, Measurer] | None = None,
     ) -> None:
         self._mode: ScoreMode = mode
         roles: tuple[tuple[Role, CausalModel | None], ...] = (("small", small), ("large", large))
@@ -64,7 +65,7 @@ class DualModel:
         self._same_tokenizer = same_tokenizer(small.tokenizer, large.tokenizer) if small and large else None
         self._embedder = embedder
         self._embedder_name = embedder_name
-        self._reward = reward
+        self._measurers = dict(measurers or {})
 
     @classmethod
     def load(
@@ -74,7 +75,7 @@ class DualModel:
         small: bool = True,
         large: bool = True,
         embedder: str | None = None,
-        reward: bool = False,
+        scorers: Sequence[str] = (),
         resolve: Callable[[str], str] = by_name,
         worker: int = 0,
     ) -> DualModel:
@@ -97,11 +98,9 @@ class DualModel:
             chosen = small_model
         elif embedder is not None:
             chosen = SentenceEmbedder.load(_sentence_transformers_name(embedder), config)
-        reward_model = None
-        if reward:
-            if config.reward is None:
-                raise ScorerError("a reward model is asked for and none is named: set scoring.reward")
-            reward_model = RewardModel.load(config.reward, resolve(config.reward), config)
+        measurers = {
+            name: load_measurer(name, config.scorers[name], resolve(config.scorers[name]), config) for name in scorers
+        }
         return cls(
             mode=config.mode,
             max_length=config.max_length,
@@ -109,7 +108,7 @@ class DualModel:
             large=large_model,
             embedder=chosen,
             embedder_name=embedder,
-            reward=reward_model,
+            measurers=measurers,
         )
 
     def score(self, samples: Sequence[Sample]) -> list[Score]:
@@ -146,11 +145,11 @@ class DualModel:
             )
         return self._embedder.embed(texts)
 
-    def rewards(self, samples: Sequence[Sample]) -> list[float | Reason]:
-        """The reward of each sample's response, in order, or why there is none; ScorerError without the model."""
-        if self._reward is None:
-            raise ScorerError("this scorer was loaded without a reward model: set scoring.reward")
-        return self._reward.rewards(samples)
+    def measure(self, by: str, samples: Sequence[Sample]) -> list[dict[str, float] | Reason]:
+        """Measures of each sample by a scorer beside IFD, in order, or why there are none; ScorerError without it."""
+        if by not in self._measurers:
+            raise ScorerError(f"this scorer was loaded without {by}: set scoring.scorers.{by}")
+        return self._measurers[by].measure(samples)
 
     def usage(self) -> Usage:
         """Tokens and rows so far; memory as far as it is the GPU's."""
@@ -158,15 +157,13 @@ class DualModel:
         if isinstance(self._embedder, CausalModel) and self._embedder not in models:
             models.append(self._embedder)
         gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-        counted: list[CausalModel | RewardModel] = [*models, *([self._reward] if self._reward else [])]
+        counted: list[CausalModel | Measurer] = [*models, *self._measurers.values()]
         tokens, rows = sum(model.tokens for model in counted), sum(model.rows for model in counted)
         return Usage(tokens=tokens, rows=rows, gpu_memory=gpu)
 
     def devices(self) -> int:
         """How many devices of the kind that it runs on are here; 1 on the CPU."""
-        loaded: list[CausalModel | RewardModel] = [*self._models.values(), *([self._reward] if self._reward else [])]
-        on_gpu = any(model.device.type == "cuda" for model in loaded)
-        return torch.cuda.device_count() if on_gpu else 1
+        return torch.cuda.device_count() if self.facts().is_on_gpu else 1
 
     def facts(self) -> ScorerFacts:
         """What is loaded."""
@@ -184,7 +181,7 @@ class DualModel:
             large=facts.get("large"),
             same_tokenizer=self._same_tokenizer,
             embedder=self._embedder_name,
-            reward=self._reward.facts() if self._reward else None,
+            scorers={name: measurer.facts() for name, measurer in self._measurers.items()},
         )
 
     def _encoder(self, model: CausalModel) -> Encoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 
@@ -35,8 +35,8 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RewardFacts:
-    """A loaded reward model."""
+class MeasurerFacts:
+    """What a scorer beside IFD has loaded."""
 
     model: str
     """As it stands in agents.yaml."""
@@ -60,12 +60,15 @@ class ScorerFacts:
     same_tokenizer: bool | None = None
     """Whether one tokenisation serves both models; ``None`` unless both are loaded."""
     embedder: str | None = None
-    reward: RewardFacts | None = None
+    scorers: Mapping[str, MeasurerFacts] = field(default_factory=dict[str, MeasurerFacts])
+    """By name: those beside IFD."""
 
     @property
     def is_on_gpu(self) -> bool:
         """Whether any of the models is."""
-        return any(model.device.startswith("cuda") for model in (self.small, self.large, self.reward) if model)
+        return any(
+            model.device.startswith("cuda") for model in (self.small, self.large, *self.scorers.values()) if model
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the pipe."""
@@ -75,7 +78,7 @@ class ScorerFacts:
             "large": self.large.to_dict() if self.large else None,
             "same_tokenizer": self.same_tokenizer,
             "embedder": self.embedder,
-            "reward": self.reward.to_dict() if self.reward else None,
+            "scorers": {name: facts.to_dict() for name, facts in self.scorers.items()},
         }
 
     @classmethod
@@ -87,7 +90,7 @@ class ScorerFacts:
             large=ModelFacts(**data["large"]) if data["large"] else None,
             same_tokenizer=data["same_tokenizer"],
             embedder=data["embedder"],
-            reward=RewardFacts(**data["reward"]) if data.get("reward") else None,
+            scorers={name: MeasurerFacts(**facts) for name, facts in data.get("scorers", {}).items()},
         )
 
 

@@ -22,10 +22,11 @@ from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.observe.status import ScorerState
 from star_agents.records import Sample, Score
-from star_agents.scoring.backlog import CPU, GPU, Backlog, Call, Item, Portion, Run, Work
+from star_agents.scoring.backlog import CPU, GPU, MEASURE, Backlog, Call, Item, Portion, Run, Work
 from star_agents.scoring.facts import ScorerFacts
 from star_agents.scoring.hangs import USUAL, Limits
 from star_agents.scoring.process import WORKER, Sleep
+from star_agents.scoring.scorers import check_names
 from star_agents.scoring.supervisor import Poison, Supervisor
 
 CALLS = 256
@@ -42,7 +43,7 @@ class Scorer:
         config: The ``scoring`` section of agents.yaml.
         small, large: Which models the selection needs.
         embedder: ``small``, ``sentence-transformers:NAME``, or ``None``.
-        reward: Whether the reward model is needed.
+        scorers: Which of ``scoring.scorers`` are needed.
         resolve: Turns a model's name into a folder or Hugging Face name (``offline/small`` into where it lies).
         command: What to start as the worker process.
         workers: How many processes share the calls; ``None``: one per GPU, or one on the CPU.
@@ -62,7 +63,7 @@ class Scorer:
         small: bool = True,
         large: bool = True,
         embedder: str | None = None,
-        reward: bool = False,
+        scorers: Sequence[str] = (),
         resolve: Callable[[str], str] = lambda name: name,
         command: Sequence[str] = WORKER,
         workers: int | None = None,
@@ -74,7 +75,7 @@ class Scorer:
         self._small = small
         self._large = large
         self._embedder = embedder
-        self._reward = reward
+        self._scorers = tuple(scorers)
         self._resolve = resolve
         self._command = command
         self._workers = workers
@@ -122,9 +123,9 @@ class Scorer:
         poisoned = Score(reason=DIED_ON_THIS, formula=self._config.mode)
         return [poisoned if isinstance(answer, Poison) else Score.from_dict(answer) for answer in answers]
 
-    async def rewards(self, samples: Sequence[Sample]) -> list[float | str]:
-        """By the reward model: one number per sample, in order, or why there is none. Raises ScorerError without it."""
-        answers = await self._ask("reward", [sample.to_dict() for sample in samples])
+    async def measure(self, by: str, samples: Sequence[Sample]) -> list[dict[str, float] | str]:
+        """By a scorer beside IFD: measures of each sample, in order, or why there are none. Raises ScorerError."""
+        answers = await self._ask(f"{MEASURE}{by}", [sample.to_dict() for sample in samples])
         return [DIED_ON_THIS if isinstance(answer, Poison) else answer for answer in answers]
 
     async def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -201,15 +202,16 @@ class Scorer:
         """What every process is told to load. Raises what ``resolve`` raises for a name that it does not know."""
         small = [self._config.small] if self._small or self._embedder == "small" else []
         large = [self._config.large] if self._large else []
-        reward = [self._config.reward] if self._reward and self._config.reward else []
+        check_names({name: self._config.scorers.get(name, "") for name in self._scorers})
+        more = [self._config.scorers[name] for name in self._scorers]
         return {
             # Only what was set: what was left out is for the process to choose, which knows its device.
             "config": self._config.model_dump_json(exclude_unset=True),
-            "paths": {name: self._resolve(name) for name in (*small, *large, *reward)},
+            "paths": {name: self._resolve(name) for name in (*small, *large, *more)},
             "small": self._small,
             "large": self._large,
             "embedder": self._embedder,
-            "reward": self._reward,
+            "scorers": list(self._scorers),
         }
 
     def _supervisor(self, number: int, load: dict[str, Any], tasks: TaskGroup) -> Supervisor:

@@ -1,8 +1,8 @@
 """The scorer process: ``python -m star_agents.scoring.worker``. One JSON line in, one JSON line out.
 
     {"do": "load", "config": {...}, "paths": {name: path}, "small": bool, "large": bool, "embedder": str | null,
-     "reward": bool, "worker": int}
-    {"do": "score", "samples": [...]}   {"do": "embed", "texts": [...]}   {"do": "reward", "samples": [...]}
+     "scorers": [name, ...], "worker": int}
+    {"do": "score", "samples": [...]}   {"do": "embed", "texts": [...]}   {"do": "measure:NAME", "samples": [...]}
 
 Each request carries an ``id`` that its answer repeats, with ``result`` and the process's ``usage`` so far or, for a
 ScorerError, with ``error``. Anything
@@ -29,6 +29,7 @@ import numpy.typing as npt
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
+from star_agents.scoring.backlog import MEASURE
 from star_agents.scoring.facts import ScorerFacts, Usage
 
 Request = dict[str, Any]
@@ -43,8 +44,8 @@ class Model(Protocol):
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Float32 [n, d]."""
 
-    def rewards(self, samples: Sequence[Sample]) -> Sequence[float | str]:
-        """The reward of each sample's response, or why there is none."""
+    def measure(self, by: str, samples: Sequence[Sample]) -> Sequence[dict[str, float] | str]:
+        """Measures of each sample by a scorer beside IFD, or why there are none."""
 
     def facts(self) -> ScorerFacts:
         """What is loaded."""
@@ -74,7 +75,7 @@ def load(request: Request) -> Model:
         small=request["small"],
         large=request["large"],
         embedder=request["embedder"],
-        reward=request.get("reward", False),
+        scorers=request.get("scorers", ()),
         resolve=lambda name: paths.get(name, name),
         worker=request.get("worker", 0),
     )
@@ -113,8 +114,9 @@ class Worker:
         if request["do"] == "score":
             samples = [Sample.from_dict(data) for data in request["samples"]]
             return [score.to_dict() for score in self._model.score(samples)]
-        if request["do"] == "reward":
-            return self._model.rewards([Sample.from_dict(data) for data in request["samples"]])
+        if request["do"].startswith(MEASURE):
+            by = request["do"].removeprefix(MEASURE)
+            return self._model.measure(by, [Sample.from_dict(data) for data in request["samples"]])
         # Bytes and not digits: embeddings arrive as the float32 numbers that they are, and in half the space.
         vectors = self._model.embed(request["texts"])
         return [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]

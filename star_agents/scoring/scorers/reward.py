@@ -18,7 +18,7 @@ from star_agents.records import Sample
 from star_agents.scoring.batching import Batcher
 from star_agents.scoring.chat_template import ChatTemplate
 from star_agents.scoring.encoding import Reason
-from star_agents.scoring.facts import RewardFacts
+from star_agents.scoring.facts import MeasurerFacts
 from star_agents.scoring.loading import (
     Loaded,
     choose_device,
@@ -68,32 +68,9 @@ class RewardModel:
         self.rows = 0
         """The same with padding."""
 
-    @classmethod
-    def load(cls, name: str, path: str, config: ScoringConfig) -> RewardModel:
-        """Load the model that agents.yaml calls ``name`` from ``path`` (a folder or a Hugging Face name).
-
-        Raises ScorerError with the model's name, what went wrong and what to do.
-        """
-        device = choose_device(config)
-        dtype = choose_dtype(config, device)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=config.trust_remote_code)
-            found: Any = AutoModelForSequenceClassification.from_pretrained(
-                path, dtype=dtype, trust_remote_code=config.trust_remote_code, output_loading_info=True
-            )
-            model, info = found
-            missing = random_weights(model, info["missing_keys"])
-            model = model.to(device).eval().requires_grad_(False)
-        except Exception as error:  # loading runs through a dozen libraries, each with errors of its own
-            raise ScorerError(_unloadable(name, path, error)) from error
-        if missing:
-            raise ScorerError(
-                f"reward model {name}: the checkpoint lacks {len(missing)} weights ({', '.join(missing[:3])}), which "
-                "would be random numbers: is it a sequence classifier, saved with its head?"
-            )
-        tokens = config.tokens_per_batch or (TOKENS_GPU if device.type == "cuda" else TOKENS_CPU)
-        loaded = Loaded(name, model, tokenizer, device, dtype)
-        return cls(loaded, tokens_per_batch=tokens, max_length=config.max_length)
+    def measure(self, samples: Sequence[Sample]) -> list[dict[str, float] | Reason]:
+        """``reward`` of each sample's response, in order: any finite number; or why there is none."""
+        return [one if isinstance(one, Reason) else {"reward": one} for one in self.rewards(samples)]
 
     def rewards(self, samples: Sequence[Sample]) -> list[float | Reason]:
         """The reward of each sample's response, in order, or why there is none. Any finite number; never NaN."""
@@ -102,10 +79,10 @@ class RewardModel:
         done = iter(self._batcher.run(whole, len, self._run))
         return [ids if isinstance(ids, Reason) else next(done) for ids in encoded]
 
-    def facts(self) -> RewardFacts:
+    def facts(self) -> MeasurerFacts:
         """What is loaded."""
         dtype = str(self._loaded.dtype).removeprefix("torch.")
-        return RewardFacts(model=self.name, device=str(self.device), dtype=dtype, max_length=self._longest)
+        return MeasurerFacts(model=self.name, device=str(self.device), dtype=dtype, max_length=self._longest)
 
     def _encode(self, sample: Sample) -> list[int] | Reason:
         if not (sample.response or "").strip():
@@ -148,12 +125,39 @@ class RewardModel:
         return next((token for token in range(self._loaded.model.config.vocab_size) if token not in used), None)
 
 
+def load(name: str, path: str, config: ScoringConfig) -> RewardModel:
+    """Load the model that agents.yaml calls ``name`` from ``path`` (a folder or a Hugging Face name).
+
+    Raises ScorerError with the model's name, what went wrong and what to do.
+    """
+    device = choose_device(config)
+    dtype = choose_dtype(config, device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=config.trust_remote_code)
+        found: Any = AutoModelForSequenceClassification.from_pretrained(
+            path, dtype=dtype, trust_remote_code=config.trust_remote_code, output_loading_info=True
+        )
+        model, info = found
+        missing = random_weights(model, info["missing_keys"])
+        model = model.to(device).eval().requires_grad_(False)
+    except Exception as error:  # loading runs through a dozen libraries, each with errors of its own
+        raise ScorerError(_unloadable(name, path, error)) from error
+    if missing:
+        raise ScorerError(
+            f"reward model {name}: the checkpoint lacks {len(missing)} weights ({', '.join(missing[:3])}), which "
+            "would be random numbers: is it a sequence classifier, saved with its head?"
+        )
+    tokens = config.tokens_per_batch or (TOKENS_GPU if device.type == "cuda" else TOKENS_CPU)
+    loaded = Loaded(name, model, tokenizer, device, dtype)
+    return RewardModel(loaded, tokens_per_batch=tokens, max_length=config.max_length)
+
+
 def _unloadable(name: str, path: str, error: Exception) -> str:
     place = name if name == path else f"{name} ({path})"
     if is_out_of_memory(error):
         return f"reward model {place} does not fit into memory: choose a smaller one, or a smaller scoring.dtype"
     folder = ": no such folder" if names_a_folder(path) and not Path(path).is_dir() else ""
     return (
-        f"reward model {place} cannot be loaded{folder}: {first_line(error)} (scoring.reward takes a Hugging Face name "
-        "or a folder with config.json, weights and tokenizer of a sequence classifier)"
+        f"reward model {place} cannot be loaded{folder}: {first_line(error)} (scoring.scorers.reward takes a Hugging "
+        "Face name or a folder with config.json, weights and tokenizer of a sequence classifier)"
     )

@@ -1,0 +1,52 @@
+"""Scorers by name, beside IFD: each is one module of this folder, and there by being there.
+
+A module has ``load(name, path, config) -> Measurer``; agents.yaml gives it a model, ``scoring: {scorers: {NAME:
+MODEL}}``, and recipes measure by it, ``bench.measure(samples, by="NAME")``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from star_agents.config.sections import ScoringConfig
+from star_agents.errors import ScorerError
+from star_agents.records import Sample
+from star_agents.scoring.encoding import Reason
+from star_agents.scoring.facts import MeasurerFacts
+
+
+class Measurer(Protocol):
+    """A loaded scorer."""
+
+    tokens: int
+    """That went through its model so far."""
+    rows: int
+    """The same with padding."""
+
+    def measure(self, samples: Sequence[Sample]) -> list[dict[str, float] | Reason]:
+        """Of each sample, in order: its measures by name, all finite; or why there are none."""
+
+    def facts(self) -> MeasurerFacts:
+        """What is loaded."""
+
+
+def names() -> list[str]:
+    """Of all scorers there are, in alphabetical order; none of them is imported."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def check_names(wanted: Mapping[str, str]) -> None:
+    """Raises ScorerError for the first one that there is not."""
+    for name in wanted:
+        if name not in names():
+            raise ScorerError(f"scoring.scorers names {name!r}; there are: {', '.join(names())}")
+
+
+def load(scorer: str, name: str, path: str, config: ScoringConfig) -> Measurer:
+    """Load a scorer with the model that agents.yaml calls ``name`` from ``path``. Raises ScorerError."""
+    check_names({scorer: name})
+    loaded: Measurer = importlib.import_module(f"{__name__}.{scorer}").load(name, path, config)
+    return loaded
