@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
 from star_agents.arena.games import battles_of, games_of
 from star_agents.engine.configuration import read_config
-from star_agents.errors import ConfigError
+from star_agents.errors import ConfigError, RecipeError
 from star_agents.recipes.arena import ArenaSettings, Keep, arena, redecide
 from star_agents.records import Judgement, Message, Outcome, Sample, Seed, Trial
 from star_agents.storage.game_files import read_games
@@ -341,3 +342,11 @@ def test_battles_of_the_target_alone_teach_it_what_a_round_robin_does(
     assert (everybody.missing_calls, target.missing_calls) == (0, 0)
     taught = [[row for row in found.rows if row.shape == "sft"] for found in (everybody, target)]
     assert taught[0] == taught[1]
+
+
+async def test_answers_that_were_cleared_are_not_decided_again(tmp_path: Path) -> None:
+    (outcome,) = await fight(tmp_path, Model(SAID, by_text(WORTH)))
+    cleared = tuple(replace(one, sample=Sample(instruction="")) for one in outcome.trials)
+    settings = ArenaSettings(target="target", opponents=PLAYERS[1:], judges=("j",))
+    with pytest.raises(RecipeError, match="were cleared"):
+        redecide(replace(outcome, trials=cleared), settings)

@@ -268,3 +268,23 @@ def test_a_pair_keeps_its_look_whoever_leads_and_whoever_joins(page: Page) -> No
     crowd = [f"keep/{number:02}" for number in range(60)]
     one, other = page.evaluate(script, [[[point(0, crowd)], crowd], [[point(0, crowd)], crowd[::-1]]])
     assert (list(one), list(other)) == (crowd[:10], crowd[50:]), "of a crowd the leaders are coloured"
+
+
+def game(left: int, right: int, scores: list[float], judge: str = "j") -> dict[str, Any]:
+    return {"judge": judge, "left": left, "right": right, "scores": scores, "value": 1, "orders": 1, "reason": ""}
+
+
+@pytest.mark.parametrize(
+    ("games", "said"),
+    [
+        ([game(0, 1, [8, 5]), game(1, 0, [6, 9])], "8.5 : 5.5"),
+        ([game(0, 1, [8, 5]), game(1, 0, [])], "no battle"),
+        ([game(0, 1, [8, 4]), game(1, 0, [4, 8]), game(0, 1, [9, 9], "k"), game(1, 0, [], "k")], "8 : 4"),
+        ([game(0, 1, [], "")], "the same answer"),
+    ],
+    ids=["mean of both orders", "one order is none", "a juror with one order does not count", "equal answers"],
+)
+def test_a_battle_stands_as_the_points_of_both_where_both_orders_were_judged(
+    page: Page, games: list[dict[str, Any]], said: str
+) -> None:
+    assert call(page, "battles", "standing", games, 0) == said

@@ -190,6 +190,24 @@ class Candidate:
 
 
 @told
+class StoryJudgement:
+    """What a judge said of two candidates."""
+
+    judge: str
+    """Empty for what no single judge said: a jury's common word, or that both answered the same."""
+    left: int
+    """Which of the candidates; with one order, what was shown first."""
+    right: int
+    scores: Sequence[float]
+    """Of left and right, where the judge gives points."""
+    value: float | None
+    """1: left is better, 0: right is, 0.5: neither; null: it could not be read."""
+    orders: int
+    """In how many orders they were shown for it."""
+    reason: str
+
+
+@told
 class SeedOutcome:
     """How a seed ended, with everything behind it."""
 
@@ -209,6 +227,8 @@ class SeedOutcome:
     """Which of the candidates."""
     cost_usd: float | None
     candidates: Sequence[Candidate]
+    judgements: Sequence[StoryJudgement]
+    """In the order of asking."""
 
 
 @told

@@ -109,6 +109,10 @@ class ArenaSettings(Settings):
 def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
     """The rows that battles teach under these settings, and how many calls of theirs were never made."""
     trials = outcome.trials
+    if any(one.failure is None and one.sample.response is None for one in trials):
+        raise RecipeError(
+            f"the answers of seed {outcome.seed_id} were cleared (retention_days): no row can be made of them"
+        )
     places = {one.arm: place for place, one in enumerate(trials)}
     met = (settings.target, *(settings.opponents if settings.opponents_per_seed is None else places))
     players = [one for one in met if one in {settings.target, *settings.opponents}]

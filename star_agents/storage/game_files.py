@@ -73,7 +73,8 @@ def game_rows(result: Result) -> Iterator[dict[str, Any]]:
     played = [one for one in result.outcome.judgements if _is_game(trials, one)]
     labels = {name: value for name in LABELS if isinstance(value := result.seed.meta.get(name), str)}
     for game, judgement in zip(games_of(trials, played, result.seed.id), played, strict=True):
-        chars = [len(trials[place].sample.response or "") for place in (judgement.left, judgement.right)]
+        said = [trials[place].sample.response for place in (judgement.left, judgement.right)]
+        chars = [None if text is None else len(text) for text in said]  # Retention may have cleared it.
         yield {
             "prompt": game.prompt,
             "judge": game.judge,

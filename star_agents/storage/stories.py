@@ -116,6 +116,19 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             _candidate(trial, outcome.judgements_of(place), is_chosen=place in chosen)
             for place, trial in enumerate(outcome.trials)
         ],
+        "judgements": [_judgement(one) for one in outcome.judgements],
+    }
+
+
+def _judgement(one: Judgement) -> dict[str, Any]:
+    return {
+        "judge": one.judge,
+        "left": one.left,
+        "right": one.right,
+        "scores": list(one.scores),
+        "value": one.value,
+        "orders": one.orders,
+        "reason": one.reason,
     }
 
 

@@ -1,6 +1,7 @@
 // The whole story of one outcome or seed, in a dialog that has an address: #outcome=12, #seed=3f2a….
 
 import { Refusal, get } from "./api.js";
+import { battles } from "./battles.js";
 import { candidateCards, messages } from "./candidates.js";
 import { closeOnBackdrop, showDialog } from "./dialog.js";
 import { byId, el, fill } from "./dom.js";
@@ -74,6 +75,7 @@ function ofOutcome(story, outcome) {
     outcome.cleared_at === null ? null : el("p", { class: "notice" }, `The texts were cleared on ${moment(outcome.cleared_at)}; scores and costs stay.`),
     ...seedTurns(story, outcome),
     ...candidates(story, outcome),
+    ...battles(outcome),
     others.length ? el("p", {}, "Earlier outcomes of this seed: ", ...others.flatMap((one) => [el("a", { href: `#outcome=${one.seq}` }, count(one.seq)), " "])) : null,
   ];
 }

@@ -544,6 +544,7 @@
  * @property {number | null} chosen Which of the candidates.
  * @property {number | null} cost_usd
  * @property {Candidate[]} candidates
+ * @property {StoryJudgement[]} judgements In the order of asking.
  */
 
 /**
@@ -643,6 +644,20 @@
  * @property {number} file_bytes
  * @property {number} wal_bytes Size of the write-ahead log; it is used anew from its beginning and shrinks only at
  *   the end.
+ */
+
+/**
+ * What a judge said of two candidates.
+ *
+ * @typedef {Object} StoryJudgement
+ * @property {string} judge Empty for what no single judge said: a jury's common word, or that both answered the
+ *   same.
+ * @property {number} left Which of the candidates; with one order, what was shown first.
+ * @property {number} right
+ * @property {number[]} scores Of left and right, where the judge gives points.
+ * @property {number | null} value 1: left is better, 0: right is, 0.5: neither; null: it could not be read.
+ * @property {number} orders In how many orders they were shown for it.
+ * @property {string} reason
  */
 
 /**
