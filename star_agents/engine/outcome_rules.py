@@ -17,13 +17,15 @@ from star_agents.records import Document, Failure, Judgement, Message, Outcome, 
 from star_agents.records.failures import one_line
 from star_agents.records.outcomes import OutcomeKind
 from star_agents.records.samples import Role
-from star_agents.records.trials import RowShape
+from star_agents.records.trials import FAILURE_KINDS, RowShape
 from star_agents.text.plain_data import to_json
 from star_agents.text.redaction import redactor
 
 MOST_CHARACTERS = 64 << 20
 """Of all that one outcome holds, as JSON."""
 
+MOST_ROUNDS = 1_000_000
+"""Stages and rounds that may lie behind a seed."""
 LONGEST_REASON = 1000
 """Characters of the reason for which a recipe drops a seed that are kept."""
 
@@ -47,6 +49,8 @@ def check_outcome(given: object, name: str, seed: Seed, next_recipe: str) -> Out
     if not isinstance(given, Outcome):
         fix = "end with `return done(seed, ...)` or `return dropped(seed, reason)`"
         raise RecipeError(f"recipe {name} gave {_kind(given)} in place of an outcome; {fix}")
+    # What the engine says of it is not for a recipe to say.
+    given = replace(given, recipe=name, cost_usd=0.0, tried=(), drawn=(), is_fault=False, recalled=None)
     try:
         _check_itself(given)
         for trial in _all(given.trials, Trial, "trials"):
@@ -54,6 +58,7 @@ def check_outcome(given: object, name: str, seed: Seed, next_recipe: str) -> Out
         for judgement in _all(given.judgements, Judgement, "judgements"):
             _check_judgement(judgement)
         for reward in _all(given.earned, Reward, "earned"):
+            _is_text(reward.pool, "the pool of a reward")
             _is_text(reward.arm, "the arm of a reward")
             _is_number(reward.value, f"the reward of {reward.arm!r}")
         for place, row in enumerate(_all(given.rows, Row, "rows")):
@@ -132,6 +137,12 @@ def _check_trial(trial: Trial) -> None:
     _check_content(trial.sample, "the sample of a trial", Sample)
     if not (trial.failure is None or isinstance(trial.failure, Failure)):
         raise Breach(f"the failure of a trial is {_kind(trial.failure)} and has to be a Failure")
+    if trial.failure is not None:
+        _is_one_of(trial.failure.kind, sorted(FAILURE_KINDS), "the kind of a trial's failure")
+        _is_text(trial.failure.detail, "the detail of a trial's failure")
+    _is_mapping(trial.measures, "the measures of a trial", "a dict of numbers")
+    for prompt in _all(trial.prompts, str, "the prompts of a trial"):
+        _is_text(prompt, "a prompt's version of a trial")
     for name, value in trial.measures.items():
         _is_text(name, "the name of a measure")
         if value is not None:
@@ -150,6 +161,13 @@ def _check_judgement(judgement: Judgement) -> None:
             raise Breach(f"a judgement is about trial {place!r}; give its place, from 0")
     if type(judgement.orders) is not int:
         raise Breach(f"a judgement was asked for in {judgement.orders!r} orders; give 1 or 2")
+    _is_text(judgement.reason, "the reason of a judgement")
+    for word, said in (("agreed", judgement.agreed), ("readable", judgement.readable)):
+        if type(said) is not bool:
+            raise Breach(f"`{word}` of a judgement is {_kind(said)} and has to be True or False")
+    if judgement.cost_usd is not None:
+        _is_number(judgement.cost_usd, "the cost of a judgement")
+    _all(judgement.scores, (int, float), "the scores of a judgement")
     for value in (*judgement.scores, *([] if judgement.value is None else [judgement.value])):
         _is_number(value, "a score or the value of a judgement")
 
@@ -157,7 +175,7 @@ def _check_judgement(judgement: Judgement) -> None:
 def _check_row(row: Row, what: str, *, trials: int) -> None:
     _is_one_of(row.shape, get_args(RowShape), f"the shape of {what}")
     _is_words(row.labels, f"the labels of {what}")
-    for place in row.from_trials:
+    for place in _all(row.from_trials, object, f"`from_trials` of {what}"):
         if type(place) is not int or not 0 <= place < trials:
             raise Breach(f"{what} is from trial {place!r}, and there are {trials}, counted from 0")
     if row.shape in ("sft", "instruction"):
@@ -206,6 +224,9 @@ def _check_child(child: Seed, seed: Seed, next_recipe: str) -> None:
         "the kind of a child",
     )
     _is_words(child.labels, "the labels of a child")
+    _is_mapping(child.meta, "the meta of a child", "a dict")
+    if type(child.round) is not int or not 0 <= child.round <= MOST_ROUNDS:
+        raise Breach(f"the round of a child is {_shown(child.round)} and has to be a whole number, as it was made")
 
 
 def _check_content(content: object, what: str, kinds: type | tuple[type, ...]) -> None:
@@ -236,18 +257,23 @@ def _written(given: Outcome) -> list[str]:
     return written
 
 
-def _all(given: Any, kind: type, what: str) -> Any:
+def _all(given: Any, kind: type | tuple[type, ...], what: str) -> Any:
     """Each of them, if all are of this kind."""
     if not isinstance(given, tuple):
         raise Breach(f"{what} is {_kind(given)} and has to be a tuple")
     if wrong := [one for one in given if not isinstance(one, kind)]:
-        raise Breach(f"{what} holds {_kind(wrong[0])}, and each has to be a {kind.__name__}")
+        named = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+        raise Breach(f"{what} holds {_kind(wrong[0])}, and each has to be a {named}")
     return given
 
 
-def _is_words(given: object, what: str) -> None:
+def _is_mapping(given: object, what: str, kind: str) -> None:
     if not isinstance(given, Mapping):
-        raise Breach(f"{what} are {_kind(given)} and have to be a dict of texts")
+        raise Breach(f"{what} are {_kind(given)} and have to be {kind}")
+
+
+def _is_words(given: Any, what: str) -> None:
+    _is_mapping(given, what, "a dict of texts")
     for name, value in given.items():
         _is_text(name, f"a name in {what}")
         _is_text(value, f"{name!r} in {what}")
