@@ -145,7 +145,7 @@ class DualModel:
             )
         return self._embedder.embed(texts)
 
-    def measure(self, by: str, samples: Sequence[Sample]) -> list[dict[str, float] | Reason]:
+    def measure(self, by: str, samples: Sequence[Sample]) -> Sequence[dict[str, float] | str]:
         """Measures of each sample by a scorer beside IFD, in order, or why there are none; ScorerError without it."""
         if by not in self._measurers:
             raise ScorerError(f"this scorer was loaded without {by}: set scoring.scorers.{by}")

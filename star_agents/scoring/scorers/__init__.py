@@ -14,7 +14,6 @@ from typing import Protocol
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample
-from star_agents.scoring.encoding import Reason
 from star_agents.scoring.facts import MeasurerFacts
 
 
@@ -26,7 +25,7 @@ class Measurer(Protocol):
     rows: int
     """The same with padding."""
 
-    def measure(self, samples: Sequence[Sample]) -> list[dict[str, float] | Reason]:
+    def measure(self, samples: Sequence[Sample]) -> Sequence[dict[str, float] | str]:
         """Of each sample, in order: its measures by name, all finite; or why there are none."""
 
     def facts(self) -> MeasurerFacts:
