@@ -303,6 +303,22 @@ async def test_a_seed_that_ends_while_the_store_is_read_is_not_both_done_and_in_
     assert (told.seeds.kept, told.seeds.working, told.seeds.waiting) == (1, 0, 2)
 
 
+async def test_a_daemon_of_another_version_is_told_as_one_and_json_shows_what_it_says() -> None:
+    async def get_status(_: web.Request) -> web.Response:
+        return web.json_response({"state": "ready", "seeds": {"waiting": 3}})
+
+    app = web.Application()
+    app.router.add_get("/v1/status", get_status)
+    async with TestServer(app) as daemon:
+        url = str(daemon.make_url("/"))
+        told = await run_sync(star, "status", "--url", url)
+        plainly = await run_sync(star, "status", "--url", url, "--json")
+    assert (told.code, plainly.code) == (2, 0)
+    assert "tells its status as another version does" in told.err
+    assert "seeds.working" in told.err.replace("\n", "")
+    assert json.loads(plainly.out) == {"state": "ready", "seeds": {"waiting": 3}}
+
+
 async def test_status_on_the_command_line_shows_a_daemon_and_the_folder_it_leaves(tmp_path: Path) -> None:
     bus, config = Bus(), {"replaced": "concurrency: 1"}
     told: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from star_agents.cli.add import address_in, get_json
 from star_agents.cli.recipe_tables import print_recipes
 from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_table
 from star_agents.engine.stored_status import status_of_folder
-from star_agents.errors import StarAgentsError
+from star_agents.errors import UsageError
 from star_agents.observe.status import (
     Agent,
     AgentAtWork,
@@ -54,7 +54,7 @@ def _read(told: Any, url: str) -> Status:
         return read(Status, told)
     except ValueError as error:
         fix = "`--json` shows what it says, and a restart makes it one of this version"
-        raise StarAgentsError(f"the daemon at {url} tells its status as another version does; {fix}: {error}") from None
+        raise UsageError(f"the daemon at {url} tells its status as another version does; {fix}: {error}") from None
 
 
 def _show(status: FolderStatus) -> None:

@@ -18,7 +18,7 @@ from star_agents.text.plain_data import from_json, to_json
 POINTS = 1000
 """The table holds fewer than these: as many as a wide screen shows."""
 VALUES = 60_000
-"""Of a curve that is told, over all of its points and arms: some two megabytes of JSON. Of sixty arms it is every
+"""Of a curve that is told, over all of its points and arms: some three megabytes of JSON. Of sixty arms it is every
 point, of six hundred every tenth."""
 
 
