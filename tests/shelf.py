@@ -17,7 +17,7 @@ from star_agents.observe.status import State, Status
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedFacts, SeedStory, SeedText
 from star_agents.web.backend import NotNow
 from star_agents.web.problems import to_json
-from star_agents.web.replies import Curve, Taken
+from star_agents.web.replies import Curve, Leaderboard, Taken
 
 CANARY = "canary-4711"
 """Stands in every answer that holds data."""
@@ -155,6 +155,20 @@ class Shelf:
             return None
         mark = ConfigMark(revision=2, seq=0, at=1.7e9, changes=("~ candidates",))
         return Curve(points=[CurvePoint(seq=0, at=1.7e9, probabilities={"keep/a": 1.0})], marks=[mark])
+
+    async def leaderboard(self) -> Leaderboard:
+        return Leaderboard(
+            seq=0,
+            anchor="",
+            anchor_rating=1000,
+            prompts=0,
+            battles=0,
+            one_order_only=0,
+            players=[],
+            points={},
+            meetings={},
+            judges=[],
+        )
 
     async def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:
         self.downloading += 1

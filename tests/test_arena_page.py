@@ -58,3 +58,25 @@ def test_an_opened_outcome_shows_the_battle_matrix_and_what_the_judges_said(brow
         games.locator("summary").click()
         expect(games.locator("tbody tr")).to_have_count(len(judged))
         expect(games.locator("tbody tr").first).to_contain_text(judged[0]["reason"].splitlines()[0])
+
+
+def test_the_leaderboard_is_that_of_the_games(url: str) -> None:
+    board = get(url, "/v1/leaderboard")
+    assert (board["seq"], board["prompts"], board["battles"]) == (PROMPTS, PROMPTS, 15 * PROMPTS)
+    assert {one["player"] for one in board["players"]} == {"novice", "tutor", "chatty", "terse", "scholar", "dreamer"}
+    assert board["players"][-1]["player"] == "dreamer"
+    for one in board["players"]:
+        assert one["wins"] + one["ties"] + one["losses"] == one["battles"] == 5 * PROMPTS
+    (judge,) = board["judges"]
+    assert (judge["judge"], judge["unreadable"]) == ("referee", 0)
+    assert board["one_order_only"] == 0
+
+
+def test_the_page_shows_the_leaderboard_with_intervals(browser: Browser, url: str) -> None:
+    best = get(url, "/v1/leaderboard")["players"][0]
+    with opened(browser, url) as page:
+        rows = page.locator("#leaderboard tbody tr")
+        expect(rows).to_have_count(6)
+        expect(rows.first).to_contain_text(best["player"])
+        expect(rows.first).to_contain_text(f"{best['rating']:.0f}" if best["rating"] is not None else best["standing"])
+        expect(page.locator("#leaderboard-lead")).to_contain_text(f"{15 * PROMPTS} battles over {PROMPTS} prompts")

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from star_agents.engine.engine import Engine
 from star_agents.engine.insights import Insights
 from star_agents.engine.intake import take_in_rows
 from star_agents.engine.live_status import status_of
+from star_agents.engine.standings import Standings
 from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
 from star_agents.observe.logs.feed import LogFeed, LogReader
@@ -29,7 +30,7 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.web.backend import NotNow
 from star_agents.web.metrics import Metrics
-from star_agents.web.replies import Curve, Taken
+from star_agents.web.replies import Curve, Leaderboard, Taken
 
 QUEUE_RETRY_S = 60.0
 """When to look again whether a full queue has room; a line works off some seeds in a minute."""
@@ -58,6 +59,7 @@ class Desk:
     readers: Readers
     counters: Metrics
     log: LogFeed
+    standings: Standings = field(default_factory=Standings)
 
     # Seeds
 
@@ -114,6 +116,10 @@ class Desk:
     async def curve(self, pool: str) -> Curve | None:
         """The probability of every arm of a pool over time, and the edits of agents.yaml on the way."""
         return await self.readers.ask(partial(_curve, pool=pool))
+
+    async def leaderboard(self) -> Leaderboard:
+        """Who is how strong in an arena, as of some seconds ago."""
+        return await self.standings.of(self.readers, self.insights.latest_seq)
 
     async def dataset(self, **wanted: Any) -> AsyncGenerator[bytes, None]:
         """The dataset as one file, in pieces; parameters as ``downloads.pieces`` has them."""

@@ -255,6 +255,17 @@ INSERT INTO judgements (seq, ord, judge, payload) VALUES (:seq, :ord, :judge, :p
 -- What judges said for some outcomes, in order.
 SELECT seq, payload FROM judgements WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
 
+-- games --
+-- What judges said of two players' answers, for the outcomes that count.
+SELECT o.seed_id, j.judge, one.arm, other.arm,
+    json_extract(j.payload, '$.scores[0]'), json_extract(j.payload, '$.scores[1]')
+FROM judgements AS j
+JOIN outcomes AS o ON o.seq = j.seq AND o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = o.seed_id)
+JOIN trials AS one ON one.seq = j.seq AND one.ord = json_extract(j.payload, '$.left')
+JOIN trials AS other ON other.seq = j.seq AND other.ord = json_extract(j.payload, '$.right')
+WHERE one.role IN ('target', 'opponent') AND other.role IN ('target', 'opponent') AND one.arm != other.arm
+ORDER BY j.seq, j.ord;
+
 -- save_pool --
 -- A pool's state as of the newest outcome; the first state ever is kept beside it.
 INSERT INTO pools (name, after_seq, revision, state, start)

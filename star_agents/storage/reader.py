@@ -9,12 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from star_agents.arena.games import Game
 from star_agents.errors import StoreError
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.records import OutcomeKind
 from star_agents.storage import curve, exams, pages, quarantine, reads, stories, tallies
 from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.exams import ExamsInForce
+from star_agents.storage.games import games
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
 from star_agents.storage.rows import (
     AgentUsage,
@@ -159,6 +161,10 @@ class StoreReader:
     def tallies(self) -> Tallies:
         """Gaps, verdicts, draws, and what each pair won, in numbers."""
         return self._read(tallies.tallies)
+
+    def games(self) -> list[Game]:
+        """What judges said of players' answers, game by game."""
+        return self._read(games)
 
     def exams(self) -> dict[int, ExamsInForce]:
         """What the exams of the judges said, by revision of the config."""

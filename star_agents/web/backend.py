@@ -10,7 +10,7 @@ from aiohttp import web
 
 from star_agents.observe.status import State, Status
 from star_agents.observe.stories import OutcomeSummary, QuarantinedSeed, SeedStory
-from star_agents.web.replies import Curve, Taken
+from star_agents.web.replies import Curve, Leaderboard, Taken
 
 Plain = Mapping[str, Any]
 
@@ -116,6 +116,10 @@ class Backend(Protocol):
 
     async def curve(self, pool: str) -> Curve | None:
         """The probability of every arm of a pool over time; ``None`` where there never was such a pool."""
+        ...
+
+    async def leaderboard(self) -> Leaderboard:
+        """Who is how strong in an arena, as of some seconds ago."""
         ...
 
     def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:

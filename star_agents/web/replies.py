@@ -73,6 +73,66 @@ class Released:
     released: int
 
 
+# An arena
+
+
+@told
+class RatedPlayer:
+    """How strong a player is."""
+
+    player: str
+    """Its agent."""
+    standing: str
+    """`rated`; or `wins all`, `loses all`, `unrated`, for which no rating fits."""
+    rating: float | None
+    """Elo points; null unless rated."""
+    low: float | None
+    """Ends of the 95 % interval; null: open on that side."""
+    high: float | None
+    battles: int
+    wins: int
+    ties: int
+    losses: int
+
+
+@told
+class ArenaJudge:
+    """How far a judge can be trusted, by its own games."""
+
+    judge: str
+    games: int
+    unreadable: int
+    """Games whose reply could not be read, though it was asked once more."""
+    agreement: float | None
+    """Share of battles whose two orders name the same winner."""
+    first_bonus: float | None
+    """Points by which what is shown first is favoured."""
+    self_preference: float | None
+    """Points by which it favours its own answers over what other judges think of them."""
+
+
+@told
+class Leaderboard:
+    """Ratings of the players of an arena: a Bradley-Terry fit, with intervals from a bootstrap over prompts."""
+
+    seq: int
+    """The newest outcome in it."""
+    anchor: str
+    """Player whose rating is fixed; empty where nobody played."""
+    anchor_rating: float
+    prompts: int
+    battles: int
+    one_order_only: int
+    """Battles of a judge with one order that can be read; they do not count."""
+    players: Sequence[RatedPlayer]
+    """The strongest first."""
+    points: Mapping[str, Mapping[str, float]]
+    """Battles that a player won against another, a tie half a battle."""
+    meetings: Mapping[str, Mapping[str, int]]
+    """Battles of a player with another."""
+    judges: Sequence[ArenaJudge]
+
+
 # Outcomes
 
 

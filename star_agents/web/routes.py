@@ -117,6 +117,14 @@ ROUTES = (
         errors=(404, 503),
     ),
     Route(
+        method="GET",
+        path="/v1/leaderboard",
+        handler=state.get_leaderboard,
+        summary="Who is how strong in an arena: ratings with intervals, who beat whom, the judges.",
+        answer=replies.Leaderboard,
+        errors=(503,),
+    ),
+    Route(
         method="POST",
         path="/v1/pause",
         handler=state.post_pause,

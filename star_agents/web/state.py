@@ -57,6 +57,11 @@ async def get_pool_curve(request: web.Request, _: Nothing) -> web.Response:
     return answer(curve)
 
 
+async def get_leaderboard(request: web.Request, _: Nothing) -> web.Response:
+    """Who is how strong in an arena."""
+    return answer(await request.app[BACKEND].leaderboard())
+
+
 async def get_logs(request: web.Request, query: LogsQuery) -> web.Response:
     """The newest lines of the log."""
     return answer(replies.LogLines(lines=request.app[BACKEND].logs(**query.model_dump())))

@@ -10,6 +10,7 @@ import { clock, duration } from "./format.js";
 import { onFrame } from "./frame.js";
 import { showFailures } from "./failures.js";
 import { Gaps } from "./gaps.js";
+import { Leaderboard } from "./leaderboard.js";
 import { Log } from "./log.js";
 import { Outcomes } from "./outcomes.js";
 import { Pools } from "./pools.js";
@@ -37,6 +38,7 @@ class Page {
     this.pools = new Pools();
     this.gaps = new Gaps();
     this.recipes = new Recipes((pool) => attempt(() => this.showPool(pool)));
+    this.leaderboard = new Leaderboard();
     this.agents = new Agents();
     this.outcomes = new Outcomes();
     this.story = new StoryView();
@@ -123,6 +125,7 @@ class Page {
     this.agents.show(status.agents);
     this.gaps.show(status.gaps);
     showReferee(status.referee);
+    attempt(() => this.leaderboard.follow(status));
     this.recipes.show(status);
     showFailures(status.failures);
     this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents, hasStar(status));

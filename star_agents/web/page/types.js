@@ -36,6 +36,19 @@
  */
 
 /**
+ * How far a judge can be trusted, by its own games.
+ *
+ * @typedef {Object} ArenaJudge
+ * @property {string} judge
+ * @property {number} games
+ * @property {number} unreadable Games whose reply could not be read, though it was asked once more.
+ * @property {number | null} agreement Share of battles whose two orders name the same winner.
+ * @property {number | null} first_bonus Points by which what is shown first is favoured.
+ * @property {number | null} self_preference Points by which it favours its own answers over what other judges think
+ *   of them.
+ */
+
+/**
  * What an arm of a pool was drawn for, and what it earned.
  *
  * @typedef {Object} Arm
@@ -260,6 +273,23 @@
  */
 
 /**
+ * Ratings of the players of an arena: a Bradley-Terry fit, with intervals from a bootstrap over prompts.
+ *
+ * @typedef {Object} Leaderboard
+ * @property {number} seq The newest outcome in it.
+ * @property {string} anchor Player whose rating is fixed; empty where nobody played.
+ * @property {number} anchor_rating
+ * @property {number} prompts
+ * @property {number} battles
+ * @property {number} one_order_only Battles of a judge with one order that can be read; they do not count.
+ * @property {RatedPlayer[]} players The strongest first.
+ * @property {Record<string, Record<string, number>>} points Battles that a player won against another, a tie half a
+ *   battle.
+ * @property {Record<string, Record<string, number>>} meetings Battles of a player with another.
+ * @property {ArenaJudge[]} judges
+ */
+
+/**
  * The event loop turns.
  *
  * @typedef {Object} Live
@@ -424,6 +454,21 @@
  * @property {number} seeds_per_minute_overall Since the process started.
  * @property {number | null} usd_per_hour US dollars, of the last five minutes; null where nothing is known of it.
  * @property {number | null} eta_s Seconds until every seed is done at this pace; null while nothing moves.
+ */
+
+/**
+ * How strong a player is.
+ *
+ * @typedef {Object} RatedPlayer
+ * @property {string} player Its agent.
+ * @property {string} standing `rated`; or `wins all`, `loses all`, `unrated`, for which no rating fits.
+ * @property {number | null} rating Elo points; null unless rated.
+ * @property {number | null} low Ends of the 95 % interval; null: open on that side.
+ * @property {number | null} high
+ * @property {number} battles
+ * @property {number} wins
+ * @property {number} ties
+ * @property {number} losses
  */
 
 /**
