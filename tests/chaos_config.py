@@ -357,7 +357,7 @@ def edit_all(folder: Path, *, rounds: int, random_seed: int, report: FuzzReport)
 def _digest(path: Path) -> str | None:
     try:
         return config_digest(_look_at(path))
-    except ConfigError:
+    except Exception:  # No good file; where it is none of our own errors, `read_all` has told of it.
         return None
 
 
