@@ -75,6 +75,18 @@ async def test_whatever_a_recipe_raises_drops_its_seed_and_names_file_and_line(
     assert reason == f"recipe mine failed: mine.py:{last}: {told}"
 
 
+@pytest.mark.parametrize(
+    "error",
+    ["StoreError('lost')", "ScorerError('lost')", "ConfigError([])", "BudgetExhausted('spent')", "UsageError('odd')"],
+)
+async def test_an_error_of_ours_that_a_recipe_raises_itself_is_a_fault_of_its_code_and_ends_nothing(
+    tmp_path: Path, error: str
+) -> None:
+    work = f"from star_agents import errors\nraise errors.{error}"
+    name = error.partition("(")[0]
+    assert (await reason_of(tmp_path, work)).startswith(f"recipe mine failed: mine.py:{FIRST_LINE + 1}: {name}")
+
+
 async def test_a_fault_in_one_job_waits_for_its_siblings_whose_answers_are_paid_for(tmp_path: Path) -> None:
     work = """
         async def bad(): raise SystemExit("no")

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from star_agents.errors import leaves
+from star_agents import bench
+from star_agents.errors import RecipeError, ReplyUnreadable, StarAgentsError, leaves
 from star_agents.recipes.protocol import Recipe
 from star_agents.records.failures import one_line, without_numbers
 from star_agents.text.redaction import redactor
 
+_BENCH = Path(bench.__file__).parent
 OVERRUN = "it took longer than failure_limits.seed_timeout_s"
 
 
@@ -26,6 +28,13 @@ class Fault:
     """Where, and of which kind: the same for every seed for which that happens."""
     said: str
     """What was said this time."""
+
+
+def came_by_bench(error: StarAgentsError) -> bool:
+    """Whether one of our errors is what the bench or a rule says, and not what a recipe's code has raised itself."""
+    if isinstance(error, (RecipeError, ReplyUnreadable)):
+        return True
+    return any(Path(frame.filename).parent == _BENCH for frame in traceback.extract_tb(error.__traceback__))
 
 
 def fault_in(recipe: Recipe[Any], error: BaseException) -> Fault:
