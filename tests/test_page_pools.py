@@ -128,4 +128,7 @@ def test_before_the_first_seed_the_page_says_what_the_first_recipe_takes(browser
     with study(tmp_path) as (_, url), opened(browser, url) as page:
         expect(page.locator("#first-steps")).to_contain_text("Recipe study takes documents.")
         expect(page.locator("#first-steps")).not_to_contain_text("agent-pairs", use_inner_text=True)
+        expect(page.locator("#curl-command")).to_contain_text('{"document": "')
+        page.locator("#open-add-first").click()
+        expect(page.locator("#add-text")).to_have_attribute("placeholder", re.compile("document"))
         assert get(url, "/v1/status")["seeds"]["waiting"] == 0

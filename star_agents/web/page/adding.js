@@ -5,12 +5,14 @@ import { showDialog } from "./dialog.js";
 import { byId, el, fill } from "./dom.js";
 import { count, plural } from "./format.js";
 
-const EXAMPLE = '{"instruction": "Name three primes above 10.", "output": "11, 13 and 17."}';
 const JSONL = "application/x-ndjson";
 
-/** @param {() => void} onAdded */
-export function openAdding(onAdded) {
-  const text = el("textarea", { id: "add-text", rows: 8, spellcheck: "false", placeholder: EXAMPLE });
+/**
+ * @param {string} example a row that is taken
+ * @param {() => void} onAdded
+ */
+export function openAdding(example, onAdded) {
+  const text = el("textarea", { id: "add-text", rows: 8, spellcheck: "false", placeholder: example });
   const file = el("input", { id: "add-file", type: "file", accept: ".json,.jsonl,.ndjson" });
   const send = el("button", { type: "submit", class: "main" }, "Add");
   const answer = el("div", { role: "status" });
@@ -18,7 +20,7 @@ export function openAdding(onAdded) {
   const form = el(
     "form",
     {},
-    el("p", {}, "JSON lines, one object, or a list. A row is in Alpaca's columns (instruction, input, output), messages, or ShareGPT. All rows are taken, or none."),
+    el("p", {}, "JSON lines, one object, or a list. A row is in Alpaca's columns (instruction, input, output), messages, or ShareGPT; a document is a column of that name, and title. All rows are taken, or none."),
     el("label", { for: "add-text" }, "Paste"),
     text,
     el("label", { for: "add-file" }, "or a file: .jsonl, .json"),

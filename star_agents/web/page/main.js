@@ -18,7 +18,7 @@ import { openQuarantine } from "./quarantine.js";
 import { Recipes } from "./recipes.js";
 import { showReferee } from "./referee.js";
 import { hintAtMore } from "./scrolling.js";
-import { STAR, hasOthers, hasStar, takesOf, totalOf } from "./sentence.js";
+import { STAR, exampleOf, hasOthers, hasStar, takesOf, totalOf } from "./sentence.js";
 import { askForToken, takeTokenFromAddress } from "./session.js";
 import { StoryView } from "./story.js";
 import { Stream } from "./stream.js";
@@ -140,6 +140,7 @@ class Page {
     setText(pause, status.state === "paused" || status.held_because ? "Resume" : "Pause");
     byId("first-steps").hidden = totalOf(status.seeds) > 0;
     setText(byId("first-takes"), takesOf(status));
+    setText(byId("curl-command"), `curl ${location.origin}/v1/seeds --json '${exampleOf(status)}'`);
     document.body.classList.toggle("is-empty", totalOf(status.seeds) === 0);
     fill(
       byId("footer"),
@@ -153,7 +154,7 @@ class Page {
   }
 
   wireActions() {
-    const add = () => openAdding(() => this.refresh());
+    const add = () => openAdding(this.status === null ? "" : exampleOf(this.status), () => this.refresh());
     byId("open-add").addEventListener("click", add);
     byId("open-add-first").addEventListener("click", add);
     byId("open-download").addEventListener("click", openDownloading);
@@ -164,7 +165,6 @@ class Page {
     byId("pause").addEventListener("click", () => attempt(pause));
     const url = location.origin;
     setText(byId("add-command"), `star-agents add seeds.jsonl${url === "http://127.0.0.1:8321" ? "" : ` --url ${url}`}`);
-    setText(byId("curl-command"), `curl ${url}/v1/seeds --json '{"instruction": "Name three primes.", "output": "2, 3 and 5."}'`);
   }
 }
 

@@ -94,9 +94,30 @@ export function hasOthers({ recipes }) {
 }
 
 /** @param {Pick<Status, "recipes">} status what the seeds of the first recipe are */
-export function takesOf({ recipes }) {
-  const [first] = Object.entries(recipes).filter(([, recipe]) => recipe.in_chain);
-  return first ? `Recipe ${first[0]} takes ${first[1].takes.map((kind) => `${kind}s`).join(" and ")}.` : "";
+export function takesOf(status) {
+  const [name, recipe] = firstOf(status);
+  return recipe ? `Recipe ${name} takes ${recipe.takes.map((kind) => `${kind}s`).join(" and ")}.` : "";
+}
+
+/** @type {Record<string, string>} */
+const EXAMPLES = {
+  sample: '{"instruction": "Name three primes.", "output": "2, 3 and 5."}',
+  instruction: '{"instruction": "Name three primes."}',
+  document: '{"document": "The Rhine is 1,230 km long.", "title": "Rivers"}',
+};
+
+/** @param {Pick<Status, "recipes">} status a seed that the first recipe takes, as a row */
+export function exampleOf(status) {
+  const takes = firstOf(status)[1]?.takes ?? [];
+  return EXAMPLES[["sample", "instruction", "document"].find((kind) => takes.includes(kind)) ?? "sample"];
+}
+
+/**
+ * @param {Pick<Status, "recipes">} status
+ * @returns {[string, Status["recipes"][string] | undefined]} the first recipe of the chain
+ */
+function firstOf({ recipes }) {
+  return Object.entries(recipes).find(([, recipe]) => recipe.in_chain) ?? ["", undefined];
 }
 
 /**
