@@ -22,6 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import fork_server
+
 from recorded.comparing import differences
 from recorded.reading import Decided, digest, read_decisions
 
@@ -64,15 +66,17 @@ def command(python: str, *arguments: str | Path) -> str:
         RuntimeError: when it fails, with what it said.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STAR_AGENTS_")}
-    done = subprocess.run(
-        [python, "-m", "star_agents", *map(str, arguments)],
-        env={**environment, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment["HF_HUB_OFFLINE"] = "1"
+    words = [str(one) for one in arguments]
+    if python == sys.executable:
+        with fork_server.start(words, environ=environment) as process:
+            out, errors = process.communicate()
+            done = subprocess.CompletedProcess(words, process.wait(), out, errors)
+    else:
+        command = [python, "-m", "star_agents", *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"star-agents {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stderr}")
+        raise RuntimeError(f"star-agents {' '.join(words)} ended with {done.returncode}: {done.stderr}")
     return done.stdout
 
 
