@@ -10,10 +10,11 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
-from daemons import star_agents
+from daemons import Running, get, post, replace, star_agents
 from lines import read_jsonl, results, run
 from openai_server import OpenAIServer
 from test_own_recipe import documents, respond, written
+from test_recipes_visible import provider
 from test_storage_quarantine import die
 
 from star_agents.config.models import Config
@@ -198,3 +199,28 @@ async def steps_of_a_lease(folder: Path, stranded: int) -> int:
 async def test_a_seed_is_taken_as_fast_behind_thousands_that_nobody_takes(tmp_path: Path) -> None:
     few, many = await steps_of_a_lease(tmp_path / "few", 10), await steps_of_a_lease(tmp_path / "many", 5000)
     assert many <= few + 2
+
+
+def test_a_daemon_keeps_and_tells_seeds_of_a_recipe_that_an_edit_takes_out_and_works_them_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    with provider() as endpoint:
+        path = path_in(tmp_path, endpoint, chain="[./mine.py:study, ./second.py:answer]", calls=0)
+        poor = path.read_text()
+        without = path_in(tmp_path, endpoint, chain="./mine.py:study", calls=0).read_text()
+        replace(path, poor)
+        with Running("serve", "-c", path, "--data-dir", tmp_path / "data", "--port", "0") as running:
+            url = running.wait_for("state_changed", lambda line: line["state"] == "ready")["detail"].split()[0]
+            post(url, [{"document": one.document.text, "title": one.document.title} for one in documents(3)])
+            running.wait_for("outcome_committed", lambda line: line["seq"] == 3)
+            running.wait_for("budget_reached")
+            replace(path, without)
+            running.wait_for("config_applied")
+            status = get(url, "/v1/status")
+            assert (status["seeds"]["waiting"], status["seeds"]["stranded"], status["seeds"]["dropped"]) == (0, 6, 0)
+            assert [one["sentence"] for one in status["stranded"]] == [TOLD]
+            replace(path, poor.replace("budget_calls: 0", "budget_calls: 50"))
+            running.wait_for("outcome_committed", lambda line: line["seq"] == 3 + 6)
+            status = get(url, "/v1/status")
+            assert (status["seeds"]["kept"], status["seeds"]["stranded"], status["stranded"]) == (9, 0, [])
+            assert running.end() == 0

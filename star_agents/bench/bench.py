@@ -266,7 +266,9 @@ class Bench:
             name = self.stage.recipe.name
             raise RecipeError(f"recipe {name} measures by {by!r}; there are: {there_are}; add it to scoring.scorers")
         found: list[dict[str, float | None]] = []
-        for sample, one in zip(samples, await self._rooms.scorer.measure(by, samples), strict=True):
+        with self.time.stands_still():
+            measured = await self._rooms.scorer.measure(by, samples)
+        for sample, one in zip(samples, measured, strict=True):
             if isinstance(one, str):
                 self.tries.refused(sample, one)
             else:
