@@ -68,14 +68,7 @@ def load_model(name: str, path: str, config: ScoringConfig) -> Loaded:
     if names_a_folder(path) and not Path(path).is_dir():
         raise ScorerError(_unloadable(name, path, f"there is no such folder: {Path(path).absolute()}"))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=config.trust_remote_code)
-        # Any: what comes back is a model, or a model with its loading report, by an argument.
-        found: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, trust_remote_code=config.trust_remote_code, output_loading_info=True
-        )
-        model, info = found
-        missing = random_weights(model, info["missing_keys"])
-        model = model.to(device).eval().requires_grad_(False)
+        model, tokenizer, missing = from_checkpoint(AutoModelForCausalLM, path, config, device, dtype)
     except Exception as error:  # loading runs through a dozen libraries, each with errors of its own
         raise ScorerError(_advice(name, path, error)) from error
     if missing:
@@ -87,8 +80,20 @@ def load_model(name: str, path: str, config: ScoringConfig) -> Loaded:
     return Loaded(name, model, tokenizer, device, dtype, parameters)
 
 
-def random_weights(model: Any, missing: Iterable[str]) -> list[str]:
-    """Of the weights that a checkpoint lacks, those that would be random numbers."""
+def from_checkpoint(
+    kind: Any, path: str, config: ScoringConfig, device: torch.device, dtype: torch.dtype
+) -> tuple[Any, Any, list[str]]:
+    """A model of one of transformers' ``Auto`` classes in eval mode, its tokenizer, and which of its weights the
+    checkpoint lacks, so that they are random numbers. Raises whatever a dozen libraries raise."""
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=config.trust_remote_code)
+    model, info = kind.from_pretrained(
+        path, dtype=dtype, trust_remote_code=config.trust_remote_code, output_loading_info=True
+    )
+    missing = _random_weights(model, info["missing_keys"])
+    return model.to(device).eval().requires_grad_(False), tokenizer, missing
+
+
+def _random_weights(model: Any, missing: Iterable[str]) -> list[str]:
     parameters = {name for name, _ in model.named_parameters()}
     return sorted(parameters.intersection(missing))
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
@@ -24,9 +23,9 @@ from star_agents.scoring.loading import (
     choose_device,
     choose_dtype,
     first_line,
+    from_checkpoint,
     is_out_of_memory,
     names_a_folder,
-    random_weights,
     release_memory,
 )
 
@@ -133,13 +132,7 @@ def load(name: str, path: str, config: ScoringConfig) -> RewardModel:
     device = choose_device(config)
     dtype = choose_dtype(config, device)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=config.trust_remote_code)
-        found: Any = AutoModelForSequenceClassification.from_pretrained(
-            path, dtype=dtype, trust_remote_code=config.trust_remote_code, output_loading_info=True
-        )
-        model, info = found
-        missing = random_weights(model, info["missing_keys"])
-        model = model.to(device).eval().requires_grad_(False)
+        model, tokenizer, missing = from_checkpoint(AutoModelForSequenceClassification, path, config, device, dtype)
     except Exception as error:  # loading runs through a dozen libraries, each with errors of its own
         raise ScorerError(_unloadable(name, path, error)) from error
     if missing:
