@@ -20,8 +20,9 @@ from star_agents.arena.games import battles_of, games_of
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError, RecipeError
 from star_agents.recipes.arena import ArenaSettings, Keep, arena, redecide
-from star_agents.records import Judgement, Message, Outcome, Sample, Seed, Trial
+from star_agents.records import Document, Judgement, Message, Outcome, Sample, Seed, Trial
 from star_agents.storage.game_files import read_games
+from star_agents.storage.reader import StoreReader
 from star_agents.text.prompt_templates import PromptTemplates
 
 PLAYERS = ("target", "good", "fair", "poor")
@@ -350,3 +351,42 @@ async def test_answers_that_were_cleared_are_not_decided_again(tmp_path: Path) -
     settings = ArenaSettings(target="target", opponents=PLAYERS[1:], judges=("j",))
     with pytest.raises(RecipeError, match="were cleared"):
         redecide(replace(outcome, trials=cleared), settings)
+
+
+STUDY = '''
+from star_agents.recipes.protocol import done, recipe
+from star_agents.records import Sample
+
+
+@recipe(takes="document", pools={"topic": ["rivers", "weather"]}, gives="instruction")
+async def study(seed, bench, settings):
+    """One instruction about a document."""
+    (topic,) = await bench.draw("topic")
+    asked = Sample(instruction=f"{topic} of {seed.document.text}")
+    return done(seed, children=[bench.child(asked, labels={"topic": topic})])
+'''
+
+
+async def test_what_an_instruction_taught_rewards_what_was_drawn_for_it(tmp_path: Path) -> None:
+    """In a chain the usefulness of battles is what the draws of the recipe before it earn."""
+    (tmp_path / "study.py").write_text(STUDY)
+
+    def worth(text: str) -> float:
+        return {"rivers,": 9.0, "weather,": 6.0}[text.split()[0]] if "best" in text else 4.0
+
+    def play(body: Body) -> Move:
+        name, asked = str(body["model"]), str(body["messages"][-1]["content"])
+        if name == "j":
+            return judge(body)
+        return Answer(text=f"{asked.split()[0]}, {'best' if name == 'good' else 'weak'} of {name}")
+
+    judge = Model({}, lambda _, first, second: (worth(first), worth(second)))
+    async with OpenAIServer(play) as server:
+        path = written(tmp_path, server.url)
+        path.write_text(path.read_text().replace("recipe: arena", "recipe: [./study.py:study, arena]"))
+        documents = [Seed.of(Document(text=f"place {number}")) for number in range(8)]
+        await run(read_config(path), documents, tmp_path / "out")
+    with StoreReader(tmp_path / "out") as reader:
+        arms = reader.tallies().pools["study.topic"]
+    assert arms["rivers"].mean_reward == 1, "the best is good, and the target is far behind"
+    assert arms["weather"].mean_reward == 0, "nobody is good at it: too hard, or broken"
