@@ -18,7 +18,7 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
 from star_agents.arena.games import battles_of, games_of
 from star_agents.engine.configuration import read_config
-from star_agents.errors import ConfigError, RecipeError
+from star_agents.errors import ConfigError, RecipeError, UsageError
 from star_agents.recipes.arena import ArenaSettings, Keep, arena, redecide
 from star_agents.records import Document, Judgement, Message, Outcome, Sample, Seed, Trial
 from star_agents.storage.game_files import read_games
@@ -390,3 +390,22 @@ async def test_what_an_instruction_taught_rewards_what_was_drawn_for_it(tmp_path
         arms = reader.tallies().pools["study.topic"]
     assert arms["rivers"].mean_reward == 1, "the best is good, and the target is far behind"
     assert arms["weather"].mean_reward == 0, "nobody is good at it: too hard, or broken"
+
+
+async def test_elo_rates_what_a_store_holds_also_before_a_file_is_written(tmp_path: Path) -> None:
+    seed = Seed.of(Sample(instruction="Name a river."), meta={"category": "geography"})
+    await fight(tmp_path, Model(SAID, by_text(WORTH)), [seed])
+    of_the_file = read_games(tmp_path / "out" / "battles.jsonl")
+    (tmp_path / "out" / "battles.jsonl").unlink()
+    assert read_games(tmp_path / "out") == of_the_file
+    ended = star_agents("elo", tmp_path / "out", "--target", "target")
+    assert ended.returncode == 0, ended.stderr
+    assert "rows by threshold" in ended.stdout
+
+
+async def test_a_folder_in_which_nobody_played_is_told(tmp_path: Path) -> None:
+    async with OpenAIServer(Model(SAID, by_text(WORTH))) as server:
+        config = read_config(written(tmp_path, server.url))
+        await run(config, [], tmp_path / "out")
+    with pytest.raises(UsageError, match="holds no games"):
+        read_games(tmp_path / "out")

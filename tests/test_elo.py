@@ -122,7 +122,7 @@ def test_an_unreadable_game_is_read_as_such(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_games_is_refused_with_what_it_should_hold(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"holds no battles\.jsonl"):
+    with pytest.raises(UsageError, match=r"holds neither a store nor battles\.jsonl"):
         read_games(tmp_path)
     with pytest.raises(UsageError, match="is not there"):
         read_games(tmp_path / "none.jsonl")

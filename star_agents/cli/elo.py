@@ -44,12 +44,12 @@ def command(
     target: str | None,
     as_json: bool,
 ) -> None:
-    """Rate everybody who played in FOLDERS (or files of games), all together.
+    """Rate everybody who played in FOLDERS of `run` or `serve` (or files of games), all together.
 
     Ratings are a Bradley-Terry fit on Elo's scale; intervals are of 95 %, from a bootstrap over prompts.
     """
     if not folders and not imports:
-        raise UsageError("name a folder with battles.jsonl, or games of others with --import")
+        raise UsageError("name a folder in which an arena worked, or games of others with --import")
     games: list[Game] = []
     labels: dict[str, dict[str, str]] = {}
     lengths: Lengths = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,9 @@ from star_agents.arena.games import Game, games_of
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.records import Judgement, Trial
 from star_agents.storage.json_rows import scan_json_lines
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Result
+from star_agents.storage.store import STORE_FILE
 
 BATTLES_FILE = "battles.jsonl"
 PLAYERS = frozenset({"target", "opponent"})
@@ -38,22 +40,46 @@ class GameFile:
 
 
 def read_games(path: Path) -> GameFile:
-    """Games from a file of JSON lines, a run's folder, or a folder of FastChat's reviews.
+    """Games from a file of JSON lines, a folder of `run` or `serve`, or a folder of FastChat's reviews.
+
+    A folder's store is read where it has one, since it may hold more than the file that a run wrote at its end.
 
     Raises:
         SeedFileError: a line is no game; each is named with its line and field.
         UsageError: there is no such file, or nothing in it that looks like games.
     """
     if path.is_dir():
+        if (path / STORE_FILE).is_file():
+            return _stored(path)
         if (path / BATTLES_FILE).is_file():
             return read_games(path / BATTLES_FILE)
         if (path / "review").is_dir() and (path / "answer").is_dir():
             return _fastchat(path)
-        raise UsageError(f"{path} holds no {BATTLES_FILE}, and is no folder of FastChat's (review/, answer/)")
+        told = f"holds neither a store nor {BATTLES_FILE}, and is no folder of FastChat's (review/, answer/)"
+        raise UsageError(f"{path} {told}")
     if not path.is_file():
         raise UsageError(f"{path} is not there; name a file of games, or a folder with {BATTLES_FILE}")
-    found, problems = GameFile(), _Problems()
-    for where, row in _rows(path, problems):
+    problems = _Problems()
+    found = _gathered(_rows(path, problems), problems)
+    problems.end()
+    return found
+
+
+def _stored(folder: Path) -> GameFile:
+    """Raises UsageError where nobody played."""
+    problems = _Problems()
+    with StoreReader(folder) as reader:
+        rows = ((f"seed {row['prompt']}", row) for result in reader.results() for row in game_rows(result))
+        found = _gathered(rows, problems)
+    problems.end()
+    if not found.games:
+        raise UsageError(f"{folder} holds no games: its recipe has no players, or no seed is finished yet")
+    return found
+
+
+def _gathered(rows: Iterable[tuple[str, Mapping[str, Any]]], problems: _Problems) -> GameFile:
+    found = GameFile()
+    for where, row in rows:
         game = problems.of(where, row, _game)
         if game is not None:
             found.games.append(game)
@@ -63,7 +89,6 @@ def read_games(path: Path) -> GameFile:
             for player, key in ((game.first, "first_chars"), (game.second, "second_chars")):
                 if isinstance(chars := row.get(key), int) and chars >= 0:
                     found.lengths[game.prompt, player] = chars
-    problems.end()
     return found
 
 
