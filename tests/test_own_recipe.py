@@ -268,3 +268,19 @@ async def test_retention_clears_the_texts_of_trials_and_judgements_and_keeps_row
         cleared = replace(old, sample=Sample(instruction=""), failure=Failure(kind="format", detail=""))
         assert new == cleared
     assert [one.reason for result in after for one in result.outcome.judgements] == ["", ""]
+
+
+async def test_a_child_of_a_kind_that_the_next_recipe_does_not_take_is_a_fault_of_whoever_made_it(
+    tmp_path: Path,
+) -> None:
+    wrong = STUDY.replace("bench.child(Sample(instruction=one)", "bench.child(Document(text=one)")
+    wrong = wrong.replace("import Reward, Sample, Trial", "import Document, Sample, Trial")
+    async with OpenAIServer(respond) as server:
+        config = read_config(written(tmp_path, server.url, study=wrong))
+        result = await run(config, documents(1), tmp_path / "out")
+    assert (result.summary["counts"]["seeds"], result.summary["counts"]["dropped"]) == (1, 1)
+    (row,) = read_jsonl(tmp_path / "out" / "rejected.jsonl")
+    assert row["reason"].startswith(
+        "recipe study makes a document for recipe answer, which takes instruction (mine.py:"
+    )
+    assert [one["name"] for one in result.summary["failures"]] == ["study"]

@@ -15,7 +15,12 @@ class Stage:
 
     recipe: Recipe[Any]
     settings: Any
-    next: str = ""
-    """Name of the recipe that takes its children; empty for the last one."""
+    following: Recipe[Any] | None = None
+    """Who takes its children; nobody where it is the last one."""
     prompts: PromptTemplates | None = None
     """Its templates."""
+
+    @property
+    def next(self) -> str:
+        """Name of the recipe that takes its children; empty for the last one."""
+        return "" if self.following is None else self.following.name

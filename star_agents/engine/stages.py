@@ -33,10 +33,11 @@ def stages_of(config: Config) -> dict[str, Stage]:
         RecipeError: a recipe cannot be found or loaded.
     """
     chain = find_chain(config.recipe)
-    following = [*(one.name for one in chain[1:]), ""]
     return {
-        one.name: Stage(recipe=one, settings=one.settings_from(config), next=next_, prompts=_prompts_of(one, config))
-        for one, next_ in zip(chain, following, strict=True)
+        one.name: Stage(
+            recipe=one, settings=one.settings_from(config), following=following, prompts=_prompts_of(one, config)
+        )
+        for one, following in zip(chain, [*chain[1:], None], strict=True)
     }
 
 
@@ -63,10 +64,9 @@ def arms_of(stages: Mapping[str, Stage], agents: Sequence[str]) -> dict[str, tup
 
 def why_not_taken(stage: Stage, seed: Seed) -> str:
     """Why a seed cannot be worked by its stage; empty where it can. A sample is an instruction, too."""
-    takes = stage.recipe.takes
-    if seed.kind in takes or (seed.kind == "sample" and "instruction" in takes):
+    if stage.recipe.works_on(seed.kind):
         return ""
-    return f"recipe {stage.recipe.name} takes {' or '.join(sorted(takes))}, and this is a {seed.kind}"
+    return f"recipe {stage.recipe.name} takes {' or '.join(sorted(stage.recipe.takes))}, and this is a {seed.kind}"
 
 
 def stage_for(seed: Seed, stages: Mapping[str, Stage]) -> Stage | None:
@@ -126,6 +126,9 @@ def completed(
     first: dict[str, Seed] = {}
     for child in outcome.children:
         first.setdefault(child.id, child)
+        if stage.following is not None and not stage.following.works_on(child.kind):
+            taken = " or ".join(sorted(stage.following.takes))
+            raise RecipeError(f"recipe {name} makes a {child.kind} for recipe {stage.next}, which takes {taken}")
         for pool, arm in child.drawn_labels.items():
             if seed.labels.get(pool) != arm:
                 _check_arm(f"recipe {name} labels a child with", pool, arm, pools, drawn)

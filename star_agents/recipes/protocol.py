@@ -210,10 +210,13 @@ class Recipe(Generic[S]):
     redecide: Redecide[S] | None = None
     """Decides the rows of an outcome again under other settings, at no cost: `export --set`."""
 
+    def works_on(self, kind: SeedKind) -> bool:
+        """Whether it takes seeds of a kind. A sample is an instruction, too."""
+        return kind in self.takes or (kind == "sample" and "instruction" in self.takes)
+
     def why_no_stage_before(self, other: Recipe[Any]) -> str:
         """Why the children of this one could be no seeds of another; empty where they can, or nobody knows."""
-        taken = {*other.takes, *({"sample"} if "instruction" in other.takes else ())}
-        if not self.gives or self.gives & taken:
+        if not self.gives or any(map(other.works_on, self.gives)):
             return ""
         what = " or ".join(sorted(self.gives))
         return f"recipe {self.name} gives each {what}, and recipe {other.name} takes {' or '.join(sorted(other.takes))}"
