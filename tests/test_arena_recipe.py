@@ -409,3 +409,23 @@ async def test_a_folder_in_which_nobody_played_is_told(tmp_path: Path) -> None:
         await run(config, [], tmp_path / "out")
     with pytest.raises(UsageError, match="holds no games"):
         read_games(tmp_path / "out")
+
+
+@pytest.mark.parametrize("agent", ["j", "good"])
+async def test_where_the_budget_of_a_judge_or_a_player_is_spent_the_seeds_wait_and_nothing_is_paid_again(
+    tmp_path: Path, agent: str
+) -> None:
+    model = Model(SAID, by_text(WORTH))
+    seeds = [Seed.of(Sample(instruction=f"Name river {number}.")) for number in range(4)]
+    async with OpenAIServer(model) as server:
+        path = written(tmp_path, server.url)
+        whole = path.read_text()
+        path.write_text(whole.replace(f"{agent}: {{", f"{agent}: {{budget_calls: {8 if agent == 'j' else 2}, "))
+        await run(read_config(path), seeds, tmp_path / "out")
+        with StoreReader(tmp_path / "out") as reader:
+            counts = reader.counts()
+        assert (counts.dropped, counts.waiting > 0) == (0, True)
+        path.write_text(whole)
+        await run(read_config(path), seeds, tmp_path / "out")
+    assert len(read_jsonl(tmp_path / "out" / "dataset.jsonl")) == 4
+    assert (len(model.answered), len(model.games)) == (4 * 4, 4 * 6)

@@ -16,7 +16,7 @@ from star_agents.web.replies import ArenaJudge, Leaderboard, RatedPlayer
 RESAMPLES = 200
 """Of the intervals: ends within a few points of those of `elo`, in a fifth of the time."""
 OLDEST_S = 10.0
-"""How old an answer may be while games come in."""
+"""How old an answer may be while games come in; of a large arena, whose making takes seconds, twenty times as long."""
 
 
 @dataclass(slots=True)
@@ -25,15 +25,22 @@ class Standings:
 
     _made: Leaderboard | None = None
     _at: float = 0.0
+    _took_s: float = 0.0
     _making: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def of(self, readers: Readers, seq: int) -> Leaderboard:
         """The leaderboard as of this outcome, or of some seconds ago."""
         async with self._making:
             now = anyio.current_time()
-            if self._made is None or (self._made.seq != seq and now - self._at >= OLDEST_S):
-                self._made, self._at = await readers.ask(lambda reader: made(reader, seq)), now
+            if self._made is None or (self._made.seq != seq and now - self._at >= self._oldest_s):
+                self._made = await readers.ask(lambda reader: made(reader, seq))
+                self._at = anyio.current_time()
+                self._took_s = self._at - now
             return self._made
+
+    @property
+    def _oldest_s(self) -> float:
+        return max(OLDEST_S, 20 * self._took_s)
 
 
 def made(reader: StoreReader, seq: int) -> Leaderboard:

@@ -29,6 +29,7 @@ from star_agents.config.recipes import Agent, Characters, Count, Points, ReplyTo
 from star_agents.errors import RecipeError
 from star_agents.recipes.examining_workbench import Examined, ExaminingWorkbench
 from star_agents.recipes.parts.battle_rows import JUDGE_EXAM, rows_of
+from star_agents.recipes.parts.gathering import gather_within_budget
 from star_agents.recipes.parts.history import newest_turns
 from star_agents.recipes.parts.scores import Scores
 from star_agents.recipes.protocol import Measure, Redecided, Settings, Workbench, done, dropped, recipe
@@ -201,9 +202,8 @@ async def _exams(bench: Workbench, settings: ArenaSettings) -> dict[str, Examine
         said = (await at.ask(judge, prompt, step=f"exam:{code}", reads=Scores(code), **sampling)).value
         return said.first, said.second
 
-    sat = await bench.gather(
-        *(bench.examined(judge, give_points, prompt=version, sampling=sampling) for judge in settings.judges)
-    )
+    exams = [bench.examined(one, give_points, prompt=version, sampling=sampling) for one in settings.judges]
+    sat = await gather_within_budget(bench, exams)
     return {
         judge: Examined(passed=False, told=f"{judge} could not sit its exam: {one}")
         if isinstance(one, Failure)
@@ -214,7 +214,8 @@ async def _exams(bench: Workbench, settings: ArenaSettings) -> dict[str, Examine
 
 async def _answers(asked: Sample, players: Sequence[str], bench: Workbench) -> tuple[Trial, ...]:
     """Each player's answer, which all of its battles share; the target's first."""
-    answers = await bench.gather(*(bench.ask(one, asked.prompt, step=f"answer:{one}", reads=TEXT) for one in players))
+    jobs = [bench.ask(one, asked.prompt, step=f"answer:{one}", reads=TEXT) for one in players]
+    answers = await gather_within_budget(bench, jobs)
     return tuple(
         _trial(player, OPPONENT if number else TARGET, asked, answer)
         for number, (player, answer) in enumerate(zip(players, answers.results, strict=True))
@@ -247,7 +248,8 @@ async def _fight(
     orders = [order for pair in shown for order in (pair, pair[::-1])]
     shown_in = {(one, other): _prompt(trials[one].sample, trials[other].sample, code, bench) for one, other in orders}
     games = [(judge, *order) for order in orders for judge in jury]
-    said = await bench.gather(*(_game(trials, game, shown_in[game[1:]], code, bench, settings) for game in games))
+    jobs = [_game(trials, game, shown_in[game[1:]], code, bench, settings) for game in games]
+    said = await gather_within_budget(bench, jobs)
     heard: dict[tuple[str, int, int], Read[Scored] | Failure] = dict(zip(games, said.results, strict=True))
     judgements: list[Judgement] = []
     for pair in pairs:
@@ -336,15 +338,14 @@ def _rows(trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaSet
 
 def _scores(battles: Sequence[Battle], player: str) -> list[float]:
     """A player's points, of each of its battles that has any."""
-    own = [one for one in battles if player in (one.left, one.right)]
-    return [score for one in own if (score := one.score_of(player)) is not None]
+    own = (one.score_of(player) for one in battles if player in (one.left, one.right))
+    return [score for score in own if score is not None]
 
 
 def _against_target(battles: Sequence[Battle], settings: ArenaSettings) -> dict[str, float]:
     """Points of the target and of each opponent in the target's own battles, which either mode has."""
-    target = settings.target
-    own = [one for one in battles if target in (one.left, one.right)]
-    found = {player: _scores(own, player) for player in (target, *settings.opponents)}
+    own = [one for one in battles if settings.target in (one.left, one.right)]
+    found = {player: _scores(own, player) for player in (settings.target, *settings.opponents)}
     return {player: fmean(scores) for player, scores in found.items() if scores}
 
 
@@ -393,8 +394,7 @@ def _earned(trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaS
 
 def _silent(trials: Sequence[Trial], settings: ArenaSettings) -> list[Reward]:
     """Drawn opponents whose reply is no answer taught nothing."""
-    silent = [one.arm for one in trials if one.role == OPPONENT and one.failure and one.failure.kind in _NO_ANSWER]
-    return [Reward(pool="opponents", arm=arm, value=0.0) for arm in silent if settings.opponents_per_seed is not None]
-
-
-_NO_ANSWER = ("length", "empty", "format")
+    if settings.opponents_per_seed is None:
+        return []
+    silent = [one.arm for one in trials[1:] if one.failure and one.failure.kind in ("length", "empty", "format")]
+    return [Reward(pool="opponents", arm=arm, value=0.0) for arm in silent]
