@@ -429,3 +429,18 @@ async def test_where_the_budget_of_a_judge_or_a_player_is_spent_the_seeds_wait_a
         await run(read_config(path), seeds, tmp_path / "out")
     assert len(read_jsonl(tmp_path / "out" / "dataset.jsonl")) == 4
     assert (len(model.answered), len(model.games)) == (4 * 4, 4 * 6)
+
+
+async def test_an_opponent_that_an_edit_adds_plays_from_then_on_and_past_battles_stay(tmp_path: Path) -> None:
+    model = Model(SAID, by_text(WORTH))
+    seeds = [Seed.of(Sample(instruction=f"Name river {number}.")) for number in range(3)]
+    await fight(tmp_path, model, seeds[:2], "opponents: [good]")
+    await fight(tmp_path, model, seeds, "opponents: [good, poor]")
+    assert [len(one.outcome.judgements) for one in results(tmp_path / "out")] == [2, 2, 4]
+    assert (len(model.answered), len(model.games)) == (2 + 2 + 3, 2 + 2 + 4), "nothing is asked again"
+    assert len(exported(tmp_path, "--set", "arena.keep.sft=1")) == 3, "what the newcomer lacks is no matter of points"
+    every = ("-o", tmp_path / "again.jsonl", "--set", "arena.mode=round_robin")
+    refused = star_agents("export", tmp_path / "out", *every)
+    assert "needs 6 calls that nobody made" in refused.stderr, "the opponents' two games over each of three"
+    ended = star_agents("elo", tmp_path / "out", "--json")
+    assert [one["player"] for one in json.loads(ended.stdout)["players"]] == ["good", "target", "poor"]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from star_agents.config.kept import config_in_sections
 from star_agents.errors import RecipeError, UsageError
-from star_agents.recipes.protocol import Recipe
+from star_agents.recipes.protocol import Recipe, Redecided
 from star_agents.recipes.registry import find_chain
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Result
@@ -33,9 +33,12 @@ def redeciding(reader: StoreReader, changes: Sequence[str]) -> Callable[[Result]
     for change in changes:
         name, keys, value = _read(change)
         by_recipe.setdefault(name, []).append((keys, value))
-    decide = {name: _decider(_recipe(config, name), config, changed) for name, changed in by_recipe.items()}
-    for name in decide:
-        _check_calls(reader, name, decide[name], [one for one in changes if one.startswith(f"{name}.")])
+    decide: dict[str, Callable[[Result], Redecided]] = {}
+    for name, changed in by_recipe.items():
+        recipe = _recipe(config, name)
+        decide[name] = _decider(recipe, config, changed)
+        as_it_is = _decider(recipe, config, [])
+        _check_calls(reader, name, as_it_is, decide[name], [one for one in changes if one.startswith(f"{name}.")])
 
     def again(result: Result) -> Result:
         outcome = result.outcome
@@ -74,7 +77,7 @@ def _recipe(config: Mapping[str, Any], name: str) -> Recipe[Any]:
 
 def _decider(
     recipe: Recipe[Any], config: Mapping[str, Any], changed: Sequence[tuple[list[str], Any]]
-) -> Callable[[Result], Any]:
+) -> Callable[[Result], Redecided]:
     """The recipe's own way to decide again, under its settings with these changes."""
     data = json.loads(json.dumps(config.get(recipe.name, {})))
     for keys, value in changed:
@@ -95,13 +98,19 @@ def _decider(
     return lambda result: redecide(result.outcome, settings)
 
 
-def _check_calls(reader: StoreReader, name: str, decide: Callable[[Result], Any], changes: Sequence[str]) -> None:
-    """Refuse settings that a run would have had to ask more for."""
-    missing = sum(
-        decide(result).missing_calls
-        for result in reader.results()
-        if result.outcome.recipe == name and result.outcome.kind != "dropped"
-    )
+def _check_calls(
+    reader: StoreReader,
+    name: str,
+    as_it_is: Callable[[Result], Redecided],
+    changed: Callable[[Result], Redecided],
+    changes: Sequence[str],
+) -> None:
+    """Refuse changes that a run would have had to ask more for. What the settings lack without them, since they were
+    edited while it went on, is not theirs."""
+    missing = 0
+    for result in reader.results():
+        if result.outcome.recipe == name and result.outcome.kind != "dropped":
+            missing += max(0, changed(result).missing_calls - as_it_is(result).missing_calls)
     if missing:
         raise UsageError(
             f"--set {' '.join(changes)}: needs {missing:,} calls that nobody made, and export makes none; "
