@@ -1,0 +1,96 @@
+"""What an arena promises, each promise switched off: both orders, equal answers for nothing, points that are the
+judge's own, games that are paid once, and seeds that wait for a budget."""
+
+from __future__ import annotations
+
+from chaos_mutants.edits import Edit
+from chaos_mutants.safeguards import TestedMutant
+
+_ARENA, _SCORES = "star_agents/recipes/arena.py", "star_agents/arena/scores.py"
+_EXAM = "star_agents/bench/examining.py"
+
+
+def _tested(name: str, promise: str, test: str, file: str, text: str, replacement: str) -> TestedMutant:
+    return TestedMutant(name=name, promise=promise, edits=[Edit(file, text, replacement)], test=test)
+
+
+ARENA_TESTED_MUTANTS = (
+    _tested(
+        "both-orders-or-none",
+        "a battle that can be read in one order only is none",
+        "test_arena_recipe.py::test_a_game_that_cannot_be_read_makes_its_battle_none",
+        "star_agents/arena/games.py",
+        "if len(orders) >= (1 if one_order_counts else 2)}",
+        "if len(orders) >= 1}",
+    ),
+    _tested(
+        "equal-answers-cost-nothing",
+        "nobody judges answers that are equal",
+        "test_arena_recipe.py::test_equal_answers_are_a_tie_that_costs_nothing_and_share_their_games",
+        _ARENA,
+        "    speaker = [first_to_say[one.sample.response] for one in trials]\n",
+        "    speaker = list(range(len(trials)))\n",
+    ),
+    _tested(
+        "points-carry-the-code",
+        "points count only in an object with the code that no player can know",
+        "test_arena_forgery.py::test_a_hostile_answer_gets_no_point_that_its_judge_did_not_give",
+        "star_agents/text/coded_objects.py",
+        "        if found is not None and (CODE, code) in found[0]:\n",
+        "        if found is not None:\n",
+    ),
+    _tested(
+        "points-agree",
+        "a reply that gives points twice, and others the second time, gives none",
+        "test_arena_forgery.py::test_what_is_no_points_is_refused",
+        _SCORES,
+        "    if len({(one.first, one.second) for one in found}) > 1:\n",
+        "    if False:\n",
+    ),
+    _tested(
+        "who-obeys-answers-judges-nothing",
+        "a judge that gives an answer the points it asks for leaves the jury",
+        "test_arena_exam.py::test_a_judge_that_gives_an_answer_the_points_it_asks_for_leaves_the_jury",
+        _EXAM,
+        "        exam = with_appeals(exam_pairs(self._rooms.config, judge))\n",
+        "        exam = exam_pairs(self._rooms.config, judge)\n",
+    ),
+    TestedMutant(
+        name="point-exam-once",
+        promise="a judge's exam of points is sat once for all seeds",
+        edits=[
+            Edit(
+                _EXAM,
+                "            kept = await self._rooms.store.meta_get(key)\n",
+                "            kept: str | None = None\n",
+            ),
+            Edit(_EXAM, ':{judge}:{number}:{is_ahead}")', ':{judge}:{number}:{is_ahead}:{self.seed.id}")'),
+        ],
+        test="test_arena_exam.py::test_a_judge_sits_its_exam_once_for_all_seeds_and_never_again",
+    ),
+    _tested(
+        "games-keep-their-code",
+        "a seed that is worked again shows its judges the same prompts, and finds their replies",
+        "test_arena_kills.py::test_an_arena_that_dies_at_every_point_pays_for_nothing_again_and_rates_alike",
+        _ARENA,
+        '    code = str(await bench.once("code", lambda: secrets.token_hex(8)))\n',
+        "    code = secrets.token_hex(8)\n",
+    ),
+    _tested(
+        "an-arena-waits-for-a-budget",
+        "where the budget of a judge or a player is spent the seeds wait",
+        "test_arena_recipe.py::"
+        "test_where_the_budget_of_a_judge_or_a_player_is_spent_the_seeds_wait_and_nothing_is_paid_again",
+        "star_agents/recipes/parts/gathering.py",
+        "    if spent:\n",
+        "    if False:\n",
+    ),
+    _tested(
+        "calls-that-nobody-made",
+        "settings that need games which nobody judged are refused",
+        "test_arena_recipe.py::test_what_cannot_be_decided_again_is_refused_and_says_why",
+        "star_agents/cli/redeciding.py",
+        "    if missing:\n",
+        "    if False:\n",
+    ),
+)
