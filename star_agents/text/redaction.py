@@ -9,6 +9,7 @@ expression.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 import threading
@@ -168,10 +169,20 @@ def forms_of(secret: str) -> frozenset[str]:
     lower = {_PERCENT.sub(lambda found: found[0].lower(), one) for one in quoted}
     every = "".join(f"%{byte:02X}" for byte in secret.encode())
     plain = json.dumps(secret)[1:-1]
-    careful = "".join(f"\\u{ord(one):04x}" if one in _ESCAPED_IN_HTML else one for one in plain)
-    escaped = {plain, plain.replace("/", "\\/"), careful, "".join(f"\\u{ord(one):04x}" for one in secret)}
+    careful = {one for form in (plain, plain.replace("/", "\\/")) for one in _with_escapes(form)}
+    escaped = {*careful, "".join(f"\\u{ord(one):04x}" for one in secret)}
     hexadecimal = {secret.encode().hex(), secret.encode().hex().upper()}
     return frozenset({secret, every, every.lower(), *quoted, *lower, *escaped, *hexadecimal, *_in_base64(secret)})
+
+
+def _with_escapes(text: str) -> Iterable[str]:
+    """The text with every choice of characters that stand as ``\\u003c`` where JSON may be put into a page: Go escapes
+    three of them, C# all and in capitals, others what they like."""
+    special = sorted(_ESCAPED_IN_HTML.intersection(text))
+    for number in range(len(special) + 1):
+        for chosen in itertools.combinations(special, number):
+            for digits in ("04x", "04X") if chosen else ("04x",):
+                yield "".join(f"\\u{ord(one):{digits}}" if one in chosen else one for one in text)
 
 
 def _in_base64(secret: str) -> Iterable[str]:
