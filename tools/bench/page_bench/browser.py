@@ -11,12 +11,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 USABLE = """() => document.getElementById("connection").dataset.state === "live"
     && document.querySelectorAll("#outcome-table tbody tr").length >= 20
-    && document.querySelectorAll("#pool-table tbody tr").length > 0
+    && document.querySelectorAll("#pool-table tbody tr, #pair-table tbody tr").length > 0
     && document.querySelector("#agent-table tbody tr") !== null
     && /\\d/.test(document.getElementById("sentence").textContent)
     && document.querySelector("#curve canvas") !== null
     && performance.now()"""
-"""Milliseconds since the navigation began, once the sentence, the curve, the tables and the stream are there."""
+"""Milliseconds since the navigation began, once the sentence, the curve, the tables and the stream are there. Older
+pages have a table of pairs where there is one of arms."""
 
 
 @contextmanager
