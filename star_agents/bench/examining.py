@@ -15,7 +15,6 @@ from star_agents.agents.judging.point_tests import with_appeals
 from star_agents.bench.bench import Bench
 from star_agents.bench.exam_pairs import exam_pairs
 from star_agents.errors import ReplyUnreadable
-from star_agents.events import JudgeExamined
 from star_agents.recipes.examining_workbench import Examined, GivePoints
 from star_agents.records import Sample, Seed
 from star_agents.storage.store import Store
@@ -85,17 +84,5 @@ class ExaminingBench(Bench):
         return counted(orders, judge, model, exam, prompt)
 
     def _tell(self, result: ExamResult) -> None:
-        self._rooms.bus.publish(
-            JudgeExamined(
-                judge=result.judge,
-                model=result.model,
-                planted=result.pairs,
-                right=result.right,
-                unreadable=result.unreadable,
-                position_bias=result.position_bias,
-                passed=result.passed,
-                judges=result.passed,
-                from_store=False,
-                message=f"{result}" if result.passed else f"{result}; {result.needs}",
-            )
-        )
+        message = f"{result}" if result.passed else f"{result}; {result.needs}"
+        self._rooms.bus.publish(result.event(judges=result.passed, from_store=False, message=message))

@@ -326,8 +326,8 @@ class Engine:
 
     async def _reach_budget(self, bench: Bench, error: BudgetExhausted) -> None:
         """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
-        # Star draws others for a pair that cannot be paid; any other recipe asks the same agent when it is tried again.
-        draws_again = bench.stage.recipe.name == "star" and error.agent is not None
+        # Whoever brings a pool of its own draws others for those that cannot be paid; the rest ask the same again.
+        draws_again = bool(bench.stage.recipe.own_pool) and error.agent is not None
         is_essential = not draws_again or error.agent in essential_agents(self.config, self.judges.jury)
         resets_at = error.resets_at if is_essential else self.client.budgets.next_reset()
         if bench.revision != self.revision or (not is_essential and can_draw(self.config, self.client.unavailable())):

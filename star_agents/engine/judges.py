@@ -27,7 +27,7 @@ from star_agents.config.models import Config
 from star_agents.config.star import RefereeConfig
 from star_agents.engine.holds import Waiting
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
-from star_agents.events import JudgeExamined, JudgeNotExamined, JudgingNoted
+from star_agents.events import JudgeNotExamined, JudgingNoted
 from star_agents.observe.bus import Bus
 from star_agents.records import Message, Reply
 from star_agents.storage.exams import ExamsInForce
@@ -241,20 +241,8 @@ class Judges:
         if self._told.get(result.judge) == (result, settings.exam):
             return
         self._told[result.judge] = (result, settings.exam)
-        self._bus.publish(
-            JudgeExamined(
-                judge=result.judge,
-                model=result.model,
-                planted=result.pairs,
-                right=result.right,
-                unreadable=result.unreadable,
-                position_bias=result.position_bias,
-                passed=result.passed,
-                judges=result.passed or settings.exam == "warn",
-                from_store=from_store,
-                message=told(result, settings.exam),
-            )
-        )
+        judges, message = result.passed or settings.exam == "warn", told(result, settings.exam)
+        self._bus.publish(result.event(judges=judges, from_store=from_store, message=message))
 
     async def _sit(self, judge: str, model: str, exam: Exam, settings: RefereeConfig, revision: int) -> ExamResult:
         calls = PaidCalls(EXAM, revision, self._store, self._bus, time.monotonic, is_over=lambda: self._closed)

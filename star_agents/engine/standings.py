@@ -77,17 +77,7 @@ def made(reader: StoreReader, seq: int) -> Leaderboard:
 
 
 def _player(one: Rating) -> RatedPlayer:
-    return RatedPlayer(
-        player=one.player,
-        standing=one.standing,
-        rating=one.rating,
-        low=one.low,
-        high=one.high,
-        battles=one.battles,
-        wins=one.wins,
-        ties=one.ties,
-        losses=one.losses,
-    )
+    return RatedPlayer(**one.to_dict(), losses=one.losses)
 
 
 def _judge(one: JudgeHealth) -> ArenaJudge:

@@ -20,6 +20,7 @@ import anyio
 from star_agents.agents.judging.referee import Ask, compare
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.structured_output import ReplyForm
+from star_agents.events import JudgeExamined
 from star_agents.records import Flat, Message, Reply, Sample
 
 _PAIRS_FILE = Path(__file__).parent / "exam.json"
@@ -84,6 +85,21 @@ class ExamResult(Flat):
     def unreadable_share(self) -> float:
         """Share of the orders without a verdict, in [0, 1]."""
         return self.unreadable / (2 * self.pairs)
+
+    def event(self, *, judges: bool, from_store: bool, message: str) -> JudgeExamined:
+        """The result as it is told: whether the judge is in the jury, and whether the exam was paid before."""
+        return JudgeExamined(
+            judge=self.judge,
+            model=self.model,
+            planted=self.pairs,
+            right=self.right,
+            unreadable=self.unreadable,
+            position_bias=self.position_bias,
+            passed=self.passed,
+            judges=judges,
+            from_store=from_store,
+            message=message,
+        )
 
     @property
     def position_bias(self) -> float:
