@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
-ROOMS = {"recipes", "scheduling", "agents", "scoring", "storage", "report", "observe", "process", "web", "offline"}
+ROOMS = {
+    *("recipes", "scheduling", "agents", "scoring", "admission", "storage"),
+    *("report", "observe", "process", "web", "offline"),
+}
 MEETING = {"bench": {"engine", "cli", "api"}, "engine": {"cli", "api"}, "cli": {"api"}, "api": {"cli"}}
 """Where rooms meet, and which of these places each may not know."""
 PURE = {"text", "limits", "records", "config", "arena"}
@@ -47,6 +50,7 @@ HOMES = {
     "aiohttp_sse": {"web"},
     "pandas": {"api"},
     "datasets": {"api"},
+    "py3langid": {"admission"},
 }
 """The rooms that import a library; most have one. aiohttp calls and serves, Jinja writes prompts and pages."""
 MARKUP = re.compile(
@@ -194,7 +198,19 @@ def test_files_and_functions_are_short() -> None:
     assert offences == []
 
 
-HEAVY = ["torch", "transformers", "litellm", "openai", "aiohttp", "hnswlib", "pyarrow", "jinja2", "pandas", "datasets"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "litellm",
+    "openai",
+    "aiohttp",
+    "hnswlib",
+    "pyarrow",
+    "jinja2",
+    "pandas",
+    "datasets",
+    "py3langid",
+]
 
 
 def loaded_after(statement: str) -> set[str]:
