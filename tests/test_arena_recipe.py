@@ -19,7 +19,8 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer
 from star_agents.arena.games import battles_of, games_of
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError, RecipeError, UsageError
-from star_agents.recipes.arena import ArenaSettings, Keep, arena, redecide
+from star_agents.recipes.arena import arena, redecide
+from star_agents.recipes.arena_settings import ArenaSettings, Keep
 from star_agents.records import Document, Judgement, Message, Outcome, Sample, Seed, Trial
 from star_agents.storage.game_files import read_games
 from star_agents.storage.reader import StoreReader

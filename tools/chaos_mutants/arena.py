@@ -6,7 +6,7 @@ from __future__ import annotations
 from chaos_mutants.edits import Edit
 from chaos_mutants.safeguards import TestedMutant
 
-_ARENA, _SCORES = "star_agents/recipes/arena.py", "star_agents/arena/scores.py"
+_JURY, _SCORES = "star_agents/recipes/arena_jury.py", "star_agents/arena/scores.py"
 _EXAM = "star_agents/bench/examining.py"
 
 
@@ -27,7 +27,7 @@ ARENA_TESTED_MUTANTS = (
         "equal-answers-cost-nothing",
         "nobody judges answers that are equal",
         "test_arena_recipe.py::test_equal_answers_are_a_tie_that_costs_nothing_and_share_their_games",
-        _ARENA,
+        _JURY,
         "    speaker = [first_to_say[one.sample.response] for one in trials]\n",
         "    speaker = list(range(len(trials)))\n",
     ),
@@ -72,7 +72,7 @@ ARENA_TESTED_MUTANTS = (
         "games-keep-their-code",
         "a seed that is worked again shows its judges the same prompts, and finds their replies",
         "test_arena_kills.py::test_an_arena_that_dies_at_every_point_pays_for_nothing_again_and_rates_alike",
-        _ARENA,
+        _JURY,
         '    code = str(await bench.once("code", lambda: secrets.token_hex(8)))\n',
         "    code = secrets.token_hex(8)\n",
     ),

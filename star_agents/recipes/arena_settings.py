@@ -1,0 +1,72 @@
+"""What Arena Learning can be told: its section of agents.yaml."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from star_agents.arena.lessons import Mode, Thresholds
+from star_agents.config.recipes import Agent, Characters, Count, Points, ReplyTokens, Some, Temperature
+from star_agents.recipes.protocol import Settings
+
+
+class Keep(Settings):
+    """By how many points a battle must be decided to teach something; `export --set` decides again at no cost."""
+
+    sft: Points = Thresholds().sft
+    """Of rows to fine-tune on: the target lost by at least so much. The paper's best: 3 in the first round, then 1."""
+    preference: Points = Thresholds().preference
+    """Of preference and reward pairs. The paper's best: 2."""
+    min_winner: Points = Thresholds().min_winner
+    """A winner with fewer points teaches nothing: a 4 that beats a 1 is no example. 0 for the paper, which has no such
+    rule."""
+    pairs: Count | None = 1
+    """Preference pairs of one instruction, the clearest first; `null`: every clear battle."""
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """As the pure rules take them."""
+        return Thresholds(sft=self.sft, preference=self.preference, min_winner=self.min_winner)
+
+
+class ArenaSettings(Settings):
+    """What Arena Learning can be told."""
+
+    target: Agent
+    """The model that is to be trained."""
+    opponents: Some[Agent]
+    """Whom it meets."""
+    judges: Some[Agent]
+    """Who scores; several are a jury, whose mean decides."""
+    mode: Mode = "target"
+    """`target`: the target meets each opponent; `round_robin`: everybody meets everybody, as in the paper, which tells
+    more of the opponents and teaches the target the same rows."""
+    keep: Keep = Keep()
+    """From where on a battle teaches something."""
+    opponents_per_seed: Count | None = None
+    """Draws so many opponents for each instruction, by what they taught the target so far; left out: all of them."""
+    history: Characters = 20_000
+    """Characters of earlier turns that players and judges are shown, and that rows hold: the newest turns that fit."""
+    exam: Literal["refuse", "warn", "off"] = "refuse"
+    """The exam that each judge sits first: 30 planted pairs in both orders, paid once per judge and prompt. `refuse`:
+    who fails leaves the jury, and with nobody left nothing is judged. `warn`: who fails judges all the same, and every
+    row says so. `off`: no exam."""
+    judge_temperature: Temperature | None = 0.0
+    """Of the judges; `null` leaves it to the provider."""
+    judge_max_tokens: ReplyTokens = 1024
+    """Longest reply of a judge."""
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How judges are asked."""
+        return {"temperature": self.judge_temperature, "max_tokens": self.judge_max_tokens}
+
+    def mistake(self) -> str:
+        """Players and judges are distinct, and as many as are drawn."""
+        if self.target in self.opponents:
+            return f"the target {self.target} is among its opponents; it cannot meet itself"
+        for names, what in ((self.opponents, "opponents"), (self.judges, "judges")):
+            if len(set(names)) < len(names):
+                return f"{what} name somebody twice"
+        if (self.opponents_per_seed or 0) > len(self.opponents):
+            return f"opponents_per_seed is more than there are opponents, {len(self.opponents)}"
+        return ""
