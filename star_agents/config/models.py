@@ -190,6 +190,10 @@ class Config(BudgetSettings):
     `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""
     concurrency: int = Field(default=32, ge=1, le=10_000)
     """Seeds worked on at once."""
+    children_first: float = Field(default=0.5, ge=0, le=1)
+    """Of a chain of recipes: this share of the seeds that are taken is the child that was made last, the others are
+    those that wait longest. What the end of the chain earns is known early then, and the pools of its beginning learn
+    by it. 0: every seed in the order in which it came; 1: nothing new is begun while a child waits."""
     max_in_flight: int = Field(default=1000, ge=1, le=100_000)
     """Calls in flight at once over all agents, whatever each agent allows itself. It bounds sockets and memory."""
     random_seed: int = Field(default=0, ge=-(2**63), lt=2**63)

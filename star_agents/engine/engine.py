@@ -30,7 +30,7 @@ from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
 from star_agents.engine.memory_rows import lesson
 from star_agents.engine.own_parts import bench_of
-from star_agents.engine.queue import SeedQueue
+from star_agents.engine.queue import ChildTurns, SeedQueue
 from star_agents.engine.recipe_faults import misdirected
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
@@ -91,9 +91,9 @@ class Engine:
         self.scorer = scorer
         self.client = client
         self.bus = bus
-        self._returned = ReturnedSeeds()
+        self._returned, self._child_turns = ReturnedSeeds(), ChildTurns()
         self.queue = SeedQueue(
-            lambda: self._returned.take_one(store, self._taken),
+            self._take_one,
             ends_when_empty=ends_when_empty,
             holds_back=lambda: store.holds_back,
         )
@@ -157,6 +157,10 @@ class Engine:
         self.queue.resume()
         self._lift_hold("resumed")
         self.judges.look_again()
+
+    async def _take_one(self) -> list[Seed]:
+        is_childs = len(self.stages) > 1 and self._child_turns.is_next(self.config.children_first)
+        return await self._returned.take_one(self.store, self._taken, newest_child=is_childs)
 
     async def work(self) -> None:
         """Work seeds with `concurrency` workers until the queue ends.

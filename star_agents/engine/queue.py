@@ -12,6 +12,20 @@ import anyio
 from star_agents.records import Seed
 
 
+class ChildTurns:
+    """Spreads the turns of newest children evenly over the seeds that are taken."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def is_next(self, share: float) -> bool:
+        """Whether the next seed to take is the newest child, at this share of all."""
+        self._due += share
+        is_due = self._due >= 1
+        self._due -= is_due
+        return is_due
+
+
 class SeedQueue:
     """Leases seeds one by one.
 

@@ -62,11 +62,11 @@ class ReturnedSeeds:
         last = self._returned.get(seed_id)
         return last is not None and last.times > 1 and last.ended_well == self._ended_well
 
-    async def take_one(self, store: Store, chain: Taken | None = None) -> list[Seed]:
-        """Lease the seed that waits longest of those that a chain takes, one that lets others first only where no other
-        waits."""
+    async def take_one(self, store: Store, chain: Taken | None = None, *, newest_child: bool = False) -> list[Seed]:
+        """Lease the seed that waits longest of those that a chain takes, or the child that was made last; one that lets
+        others first only where no other waits."""
         passed: list[Seed] = []
-        while leased := await store.lease(1, taken=chain):
+        while leased := await store.lease(1, taken=chain, newest_child=newest_child):
             if len(passed) >= _PASSED_OVER or not self.lets_others_first(leased[0].id):
                 break
             passed += leased

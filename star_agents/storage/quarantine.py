@@ -70,10 +70,18 @@ def whose_turn(*, any_in_hand: bool, worst_in_hand: int, worst_waiting: int) -> 
     return Turn.SUSPECT if worst_waiting and not worst_in_hand else Turn.UNSUSPECTED
 
 
-def lease(connection: sqlite3.Connection, count: int, scope: Scope = EVERYTHING, taken: Taken | None = None) -> Leased:
+def lease(
+    connection: sqlite3.Connection,
+    count: int,
+    scope: Scope = EVERYTHING,
+    taken: Taken | None = None,
+    *,
+    newest_child: bool = False,
+) -> Leased:
     """Mark up to ``count`` seeds as worked on and count the attempt: a suspect first, then those that wait longest.
 
     What is outside of the run's ``scope``, or is not ``taken`` by any recipe, is neither handed out nor waited for.
+    ``newest_child``: before those that wait longest comes the one that a recipe made last, if any waits.
     """
     of_chain = {"taken": None if taken is None else json.dumps(taken)}
     suspects = execute(connection, "suspects", scoped=scope.scoped, **of_chain)
@@ -83,6 +91,8 @@ def lease(connection: sqlite3.Connection, count: int, scope: Scope = EVERYTHING,
     if count > 0 and turn in (Turn.ALONE, Turn.SUSPECT):
         rows += execute(connection, "lease_suspect", scoped=scope.scoped, **of_chain).fetchall()
     if turn in (Turn.SUSPECT, Turn.UNSUSPECTED):
+        if newest_child and taken and len(rows) < count:
+            rows += execute(connection, "lease_newest_child", scoped=scope.scoped, **of_chain).fetchall()
         found = execute(connection, "lease_unsuspected", count=max(0, count - len(rows)), **scope._asdict(), **of_chain)
         rows += sorted(found, key=lambda row: row[0])
     is_short = len(rows) < count and max(worst_in_hand, worst_waiting) > 0

@@ -94,6 +94,19 @@ WHERE ordinal IN (
 )
 RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
 
+-- lease_newest_child --
+-- Hand out the seed without a death that a recipe made last, of those that may be taken.
+UPDATE seeds SET state = 'working', attempts = attempts + 1
+WHERE ordinal = (
+    SELECT max((
+        SELECT s.ordinal FROM seeds AS s INDEXED BY waiting_by_recipe
+        WHERE s.state = 'waiting' AND s.recipe = value ->> 0 AND s.kind = value ->> 1 AND s.deaths = 0
+        AND (:scoped = 0 OR s.ordinal IN (SELECT ordinal FROM temp.run_seeds))
+        ORDER BY s.ordinal DESC LIMIT 1
+    )) FROM json_each(:taken) WHERE value ->> 0 != ''
+)
+RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
+
 -- make_run_seeds --
 -- The seeds that this run is about. They are gone with the connection, so that no crash leaves a limit behind.
 CREATE TEMP TABLE run_seeds (ordinal INTEGER PRIMARY KEY);

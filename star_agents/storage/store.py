@@ -144,13 +144,15 @@ class Store:
         """Digest and response (``{"new": ..., "duplicates": ...}``) of intake of the last seven days, by its key."""
         return await self._writer.run(lambda connection: ledger.recall_request(connection, key, self._now()))
 
-    async def lease(self, count: int, *, taken: stranded.Taken | None = None) -> list[Seed]:
+    async def lease(self, count: int, *, taken: stranded.Taken | None = None, newest_child: bool = False) -> list[Seed]:
         """Take up to ``count`` waiting seeds, oldest first; the attempt is counted before the work begins.
 
         After a death some seeds must not be worked beside others; then fewer come, and ``holds_back`` says so. Seeds
-        that are not ``taken`` by any recipe go on waiting (``None``: all are).
+        that are not ``taken`` by any recipe go on waiting (``None``: all are). ``newest_child``: the one that a recipe
+        made last comes before the oldest.
         """
-        leased = await self._writer.run(partial(quarantine.lease, count=count, scope=self._scope, taken=taken))
+        lease = partial(quarantine.lease, count=count, scope=self._scope, taken=taken, newest_child=newest_child)
+        leased = await self._writer.run(lease)
         self.holds_back = leased.held_back
         return leased.seeds
 
