@@ -27,8 +27,9 @@ from star_agents.agents.transports import litellm_env
 from star_agents.cli.main import PROBLEMS_SHOWN
 from star_agents.config.lines import lines_from
 from star_agents.config.models import AgentConfig, Config
-from star_agents.config.reading import MAX_BYTES, config_digest, read_config
+from star_agents.config.reading import config_digest, read_config
 from star_agents.config.star import RefereeConfig
+from star_agents.config.yaml_files import MAX_BYTES
 from star_agents.engine.accounts import limits_of
 from star_agents.engine.wiring import PROVIDERS
 from star_agents.errors import ConfigError, Problem

@@ -35,6 +35,7 @@ VERBS = {
     "backup": "Copy a store to one file while a daemon works on it.",
     "doctor": "Say what is wrong with this machine, a folder and agents.yaml, and what to do.",
     "recipes": "List recipes: what they take, their settings and measures.",
+    "skills": "List the skills of recipe agent_instruct: transformations, types, forms.",
     "migrate-config": "Print agents.yaml with each key in the section of its recipe, comments kept.",
     "init": "Write a commented agents.yaml.",
 }

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from star_agents.config.migrating import CannotMigrate, migrated
-from star_agents.config.reading import read_text
 from star_agents.config.yaml_core import YamlError
+from star_agents.config.yaml_files import read_text
 from star_agents.errors import ConfigError, Problem, UsageError
 from star_agents.text.printing import printable, say
 
@@ -24,7 +24,7 @@ def command(path: Path, write: bool) -> None:
     What comes of it is read again before it is shown; a file that cannot be rewritten safely is left as it is, and why
     is said.
     """
-    text = read_text(path)
+    text = read_text(path, if_missing="write one with: python -m star_agents init")
     try:
         made = migrated(text)
     except YamlError as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from star_agents.config.reading import read_text
 from star_agents.config.yaml_core import YamlError, compose, entries
+from star_agents.config.yaml_files import read_text
 from star_agents.errors import ConfigError, Problem
 
 

@@ -1,0 +1,144 @@
+"""What a skill of AgentInstruct is (arXiv 2407.03502): transformations of a document, types of instruction, goals of
+their refinement, and the form of what comes out. Pure; ``recipes/skill_files.py`` reads them.
+
+The paper names 17 skills and publishes neither prompts nor all of the types, so that every part says where it comes
+from: ``paper`` where the paper names it, ``ours`` where it does not. All texts are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated, Literal
+
+from star_agents.config.data_files import DataEntry, Passage, Word
+from star_agents.config.recipes import Location, Some
+from star_agents.recipes.parts.forms import Form, Written, form_flaw
+from star_agents.text.content_hash import digest
+
+Source = Literal["paper", "ours", "own"]
+"""Named by the paper; of this package; or of a user's own file."""
+
+
+class Part(DataEntry):
+    """A named part of a skill."""
+
+    name: Word
+    """Unlike every other of its kind in this skill."""
+    source: Source = "own"
+    """`paper`: the paper names it; `ours`: it does not, and it is of this package; left out: it is your own."""
+
+
+class Transformation(Part):
+    """What a document is turned into before anybody asks about it."""
+
+    write: Passage | None = None
+    """What the transformer is to write, as said to it; left out: the document stays as it is, which costs no call."""
+
+
+class Example(DataEntry):
+    """One instruction of a type, to read and to test by; no agent is shown it."""
+
+    instruction: Passage
+    text: Passage | None = None
+    """The text that it is about, where that is needed to see why it is a good one."""
+    options: tuple[Passage, ...] = ()
+    """Of the forms `choice` and `label`."""
+    key: str = ""
+    """The right one of the options, as it stands there."""
+    keys: tuple[Passage, ...] = ()
+    """Of the form `json`: the keys that the object has."""
+    turns: tuple[Passage, ...] = ()
+    """Of the form `messages`: what the user says after the instruction."""
+    answer: Passage | None = None
+
+
+class Type(Part):
+    """One kind of instruction; an agent of its own writes a list of them."""
+
+    ask: Passage
+    """What the writer is to ask for, as said to it."""
+    form: Form | None = None
+    """Form of what comes out; left out: that of the skill."""
+    needs_text: bool | None = None
+    """Whether it can only be answered beside the text; left out: as the skill says."""
+    answer: Passage | None = None
+    """What the answerer is told for this type, after what the skill says."""
+    example: Example | None = None
+
+
+class Goal(Part):
+    """A direction in which an instruction may be made better."""
+
+    suggest: Passage
+    """What the suggester may propose, as said to it."""
+    changes_text: bool = False
+    """Whether the editor may change the text that the instruction is about."""
+
+
+class Skill(DataEntry):
+    """One skill: a file of `recipes/skills/`, or one of a user's own that `agent_instruct: {skills: [...]}` names."""
+
+    name: Word
+    title: Annotated[str, Passage]
+    source: Source = "own"
+    about: Passage
+    """What it trains, in a sentence."""
+    form: Form = "text"
+    """Form of what comes out, for every type that has none of its own."""
+    needs_text: bool = False
+    """Whether its instructions can only be answered beside the text that they are about; that text then goes with them.
+    Without it, an instruction that speaks of a text it does not carry is refused."""
+    transformations: tuple[Transformation, ...] = ()
+    """One of them is drawn for each document; none: the document stays as it is."""
+    types: Some[Type]
+    """Some of them are drawn for each document."""
+    goals: tuple[Goal, ...] = ()
+    """What refinement is after; none: nothing is refined."""
+    tools: tuple[Word, ...] = ()
+    """Tools that its agents may use, where agents.yaml allows any."""
+    answer: Passage
+    """What the answerer is told."""
+
+    @cached_property
+    def version(self) -> str:
+        """``skill/reading_comprehension:5f2c9a10``: changes whenever anything in it does."""
+        return f"skill/{self.name}:{digest(self.model_dump(mode='json'))[:8]}"
+
+    def form_of(self, kind: Type) -> Form:
+        """The form of a type."""
+        return kind.form or self.form
+
+    def carries_text(self, kind: Type) -> bool:
+        """Whether the text goes with the instructions of a type."""
+        return self.needs_text if kind.needs_text is None else kind.needs_text
+
+    def mistakes(self) -> Iterator[tuple[Location, str]]:
+        """Parts of a kind have names of their own, goals that change a text have one, and examples have their form."""
+        for what in ("transformations", "types", "goals"):
+            names = [one.name for one in getattr(self, what)]
+            for place, name in enumerate(names):
+                if name in names[:place]:
+                    yield (what, place, "name"), f"is the name of another one of the {what}: {name}"
+        carries = any(map(self.carries_text, self.types))
+        for place, goal in enumerate(self.goals):
+            if goal.changes_text and not carries:
+                yield ("goals", place, "changes_text"), "there is no text to change: no type has `needs_text: true`"
+        for place, kind in enumerate(self.types):
+            if kind.example is not None and (flaw := self._flaw(kind, kind.example)):
+                yield ("types", place, "example"), f"has not the form {self.form_of(kind)!r}: {flaw}"
+
+    def _flaw(self, kind: Type, example: Example) -> str:
+        written = Written(
+            instruction=example.instruction,
+            options=example.options,
+            key=example.key,
+            keys=example.keys,
+            turns=example.turns,
+        )
+        return form_flaw(written, self.form_of(kind))
+
+
+def arm_of(skill: Skill, part: Part) -> str:
+    """What a transformation or a type is called in its pool, where those of every skill are arms."""
+    return f"{skill.name}/{part.name}"

@@ -1,0 +1,78 @@
+"""Calls of tools in the texts of a conversation, and whether they are what the tools take. Pure.
+
+A call stands in the assistant's turn in the tags of Hermes and Qwen, as everywhere in the dataset: ``<tool_call>`` with
+``{"name": ..., "arguments": {...}}``. Descriptions of tools have the form of OpenAI's functions.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from star_agents.recipes.parts.json_schema import json_in, schema_flaw
+
+_CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+MOST_TOOLS = 64
+
+
+def tools_flaw(tools: Sequence[Mapping[str, Any]]) -> str:
+    """What keeps a list from being descriptions of functions."""
+    if not 1 <= len(tools) <= MOST_TOOLS:
+        return f"it shows {len(tools)} tools, and 1 to {MOST_TOOLS} are possible"
+    names = [one.get("name") for one in tools]
+    for name, tool in zip(names, tools, strict=True):
+        if not (isinstance(name, str) and _NAME.fullmatch(name)):
+            return f"a tool is called {name!r:.60}; a name is letters, digits and _"
+        if flaw := _parameters_flaw(tool.get("parameters", {})):
+            return f"tool {name!r}: {flaw}"
+    return "" if len(set(names)) == len(names) else "two of its tools have the same name"
+
+
+def _parameters_flaw(parameters: Any) -> str:
+    if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
+        return "`parameters` is no JSON schema of an object"
+    properties, required = parameters.get("properties", {}), parameters.get("required", [])
+    if not (isinstance(properties, Mapping) and all(isinstance(one, Mapping) for one in properties.values())):
+        return "`properties` is no object of schemas"
+    if not (isinstance(required, list) and all(one in properties for one in required)):
+        return "`required` names what is none of its properties"
+    return ""
+
+
+def calls_in(turn: str) -> list[str]:
+    """The calls of an assistant's turn, each as the text between its tags."""
+    return [found.group(1).strip() for found in _CALL.finditer(turn)]
+
+
+def calls_flaw(turn: str, tools: Sequence[Mapping[str, Any]]) -> str:
+    """What is wrong with the calls in a turn; a turn without any has no flaw."""
+    if turn.count("<tool_call>") != turn.count("</tool_call>"):
+        return "a <tool_call> is not closed"
+    return next(filter(None, (_call_flaw(one, tools) for one in calls_in(turn))), "")
+
+
+def _call_flaw(text: str, tools: Sequence[Mapping[str, Any]]) -> str:
+    try:
+        call = json_in(text)
+    except ValueError as error:
+        return f"a call is no JSON: {error}"
+    if flaw := schema_flaw(call, {"type": "object", "required": ["name", "arguments"]}, "a call"):
+        return flaw
+    tool = next((one for one in tools if one.get("name") == call["name"]), None)
+    if tool is None:
+        return f"it calls {str(call['name'])[:60]!r}, which is none of the tools"
+    schema = {"additionalProperties": False, "type": "object", **tool.get("parameters", {})}
+    return schema_flaw(call["arguments"], schema, f"the arguments of {call['name']}")
+
+
+def tools_shown(tools: Sequence[Mapping[str, Any]]) -> str:
+    """The system message that shows tools to a model, as Hermes and Qwen are trained on it."""
+    functions = "\n".join(json.dumps({"type": "function", "function": one}, ensure_ascii=False) for one in tools)
+    return (
+        f"These functions are at hand:\n<tools>\n{functions}\n</tools>\n\n"
+        "To call one, write its name and its arguments as one JSON object between these tags, once for each call:\n"
+        '<tool_call>\n{"name": "...", "arguments": {}}\n</tool_call>'
+    )
