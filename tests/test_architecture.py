@@ -51,6 +51,7 @@ HOMES = {
     "pandas": {"api"},
     "datasets": {"api"},
     "py3langid": {"admission"},
+    "rensa": {"admission"},
 }
 """The rooms that import a library; most have one. aiohttp calls and serves, Jinja writes prompts and pages."""
 MARKUP = re.compile(
