@@ -74,15 +74,19 @@ def judge_health(games: Sequence[Game], lengths: Lengths | None = None) -> tuple
 
 
 def juror_spread(games: Sequence[Game]) -> float | None:
-    """Mean over battles of the distance between the two jurors that lie farthest apart, in points of left minus right;
-    ``None`` where no two judged the same."""
-    by_judge = _by_judge(games)
+    """Mean over battles of how far jurors lie apart; ``None`` where no two judged the same."""
+    apart = juror_spreads(games)
+    return fmean(apart.values()) if apart else None
+
+
+def juror_spreads(games: Sequence[Game]) -> dict[Pairing, float]:
+    """Of each battle that two jurors or more judged in both orders: the distance between those two that lie farthest
+    apart, in points of left minus right."""
     by_pairing: dict[Pairing, list[float]] = defaultdict(list)
-    for own in by_judge.values():
+    for own in _by_judge(games).values():
         for pairing, (one, other) in _gaps(own).items():
             by_pairing[pairing].append((one + other) / 2)
-    apart = [max(gaps) - min(gaps) for gaps in by_pairing.values() if len(gaps) > 1]
-    return fmean(apart) if apart else None
+    return {pairing: max(gaps) - min(gaps) for pairing, gaps in by_pairing.items() if len(gaps) > 1}
 
 
 def _by_judge(games: Sequence[Game]) -> dict[str, list[Game]]:

@@ -9,9 +9,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from star_agents.arena.bootstrap import CELLS, Floats
 from star_agents.arena.bradley_terry import strengths
 from star_agents.arena.games import Result
-from star_agents.arena.win_table import CELLS, Floats, Numbers, WinTable
+from star_agents.arena.win_table import Numbers, WinTable
 from star_agents.records import Flat
 
 SCALE = 400.0 / math.log(10.0)

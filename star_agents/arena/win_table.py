@@ -9,12 +9,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from star_agents.arena.bootstrap import CELLS, Floats, times_drawn
 from star_agents.arena.games import Result
 
-Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[Any]
-CELLS = 20_000_000
-"""Numbers that resampling holds at once, at the most: 160 MB."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,14 +59,9 @@ class WinTable:
 
     def resampled(self, resamples: int, seed: int, *, cells: int = CELLS) -> Iterator[Floats]:
         """Tables over as many prompts as there are, drawn with replacement; (some, players, players) at a time."""
-        rng = np.random.default_rng(seed)
         per_prompt = self._per_prompt() if self.prompts * self.players**2 <= cells else None
         some = max(1, min(resamples, cells // max(self.prompts, self.players**2)))
-        for begin in range(0, resamples, some):
-            number = min(some, resamples - begin)
-            drawn = rng.integers(0, self.prompts, (number, self.prompts)) + np.arange(number)[:, None] * self.prompts
-            counts = np.bincount(drawn.ravel(), minlength=number * self.prompts)
-            times = counts.reshape(number, self.prompts).astype(np.float64)
+        for times in times_drawn(self.prompts, resamples, seed, some=some):
             yield self._over(times) if per_prompt is None else self._by_prompts(times, *per_prompt)
 
     def _per_prompt(self) -> tuple[Floats, Numbers]:
