@@ -30,6 +30,7 @@ VERBS = {
     "logs": "Show and follow the log of a folder or a running daemon.",
     "report": "Write one page of HTML about a run: curves, costs, samples to read.",
     "elo": "Rate the players of an arena, with intervals and the health of its judges.",
+    "judge-health": "Hold judges against people: accuracy, kappa and biases on pairs that people judged.",
     "export": "Write the dataset in a format of the field.",
     "release": "Let seeds out of quarantine.",
     "backup": "Copy a store to one file while a daemon works on it.",
@@ -39,7 +40,7 @@ VERBS = {
     "migrate-config": "Print agents.yaml with each key in the section of its recipe, comments kept.",
     "init": "Write a commented agents.yaml.",
 }
-LOAD_MUCH = ("run", "serve", "check", "score")
+LOAD_MUCH = ("run", "serve", "check", "score", "judge-health")
 """Verbs that load numpy and its kin."""
 PROBLEMS_SHOWN = 20
 INTERRUPTED = 130

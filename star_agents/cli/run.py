@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,32 +12,25 @@ import anyio
 import click
 
 from star_agents import offline
-from star_agents.cli.estimates import ask_on_terminal, estimate_as_data, is_on_terminal, show_estimate
+from star_agents.cli.batches import (
+    config_with_notes,
+    confirmation_above,
+    estimate_by_sample,
+    exit_unless_whole,
+    spending_options,
+)
 from star_agents.cli.recipe_tables import print_recipes
 from star_agents.cli.tables import print_costs, print_failures, print_json, print_table
 from star_agents.config.lines import lines_from
-from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows
-from star_agents.engine.configuration import read_config
-from star_agents.engine.confirmation import Confirmation
-from star_agents.engine.estimate import estimate_run, pick_sample
-from star_agents.events import Event, OutcomeCommitted
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold, Pool, RecipeState
 from star_agents.observe.status.reading import read
-from star_agents.records import Seed
-from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
 from star_agents.text.consoles import progress_console
 from star_agents.text.figures import usd_each, usd_sum
 from star_agents.text.printing import say
-
-STOPPED_EARLY = 4
-SIGNALLED = 128
-"""Plus the signal's number, as shells have it: 130 after Ctrl-C, 143 after SIGTERM."""
-Job = Callable[..., Awaitable[BatchResult]]
-"""`run_batch` with all that is the same whichever seeds are worked."""
 
 
 @click.command()
@@ -56,18 +47,7 @@ Job = Callable[..., Awaitable[BatchResult]]
     type=click.IntRange(min=1),
     help="Work only the first N seeds of the file; whatever else waits in the folder goes on waiting.",
 )
-@click.option(
-    "--estimate", is_flag=True, help="Work 20 seeds by chance, say what all of them will take, and stop there."
-)
-@click.option(
-    "--confirm-above",
-    type=click.FloatRange(min=0),
-    default=5.0,
-    show_default=True,
-    metavar="DOLLARS",
-    help="On a terminal, ask before a run goes beyond so much.",
-)
-@click.option("-y", "--yes", is_flag=True, help="Never ask.")
+@spending_options
 @click.option("--concurrency", type=click.IntRange(min=1), help="Seeds in flight; overrides agents.yaml.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
 @click.option("--retry-dropped", is_flag=True, help="Queue seeds again that an earlier run had to drop.")
@@ -96,7 +76,7 @@ def command(
     The same command again goes on where it stopped, and sends nothing that is already answered.
     """
     set_up_logging(level="info" if verbose else "error", folder=out, content=log_content)
-    config, notes = _config(config_path)
+    config, notes = config_with_notes(config_path)
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})
     path = offline.seeds_path(seeds_path)
@@ -119,61 +99,13 @@ def command(
     )
     if estimate:
         with lines_from(config_path):
-            result = _estimate(job, config, file.seeds, out, as_json=as_json)
+            result = estimate_by_sample(job, config, file.seeds, out, as_json=as_json)
     else:
-        confirmation = None if yes else _confirmation(confirm_above)
+        confirmation = None if yes else confirmation_above(confirm_above)
         with lines_from(config_path):
             result = anyio.run(partial(job, file.seeds, only_these=limit is not None, confirmation=confirmation))
         _tell(result, out, as_json=as_json)
-    for one in result.stranded:
-        say(one.sentence, err=True)
-    if result.interrupted_by:
-        say(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
-        sys.exit(SIGNALLED + result.interrupted_by)
-    if result.stopped_by:
-        say(f"stopped early: {result.stopped_by}", err=True)
-        sys.exit(STOPPED_EARLY)
-    if result.failed_because:
-        say(f"failed: {result.failed_because}", err=True)
-        sys.exit(STOPPED_EARLY)
-
-
-def _config(path: Path) -> tuple[Config, list[str]]:
-    """The config, and what of it should be written otherwise, which is said."""
-    notes: list[str] = []
-    config = read_config(path, os.environ, note=lambda note: notes.append(str(note)))
-    for note in notes:
-        say(f"note: {note}", err=True)
-    return config, notes
-
-
-def _confirmation(above_usd: float) -> Confirmation:
-    ask = ask_on_terminal if is_on_terminal() else None
-    return Confirmation(above_usd=above_usd, ask=ask, say=lambda text: say(f"note: {text}", err=True))
-
-
-def _estimate(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_json: bool) -> BatchResult:
-    """Work a sample of the seeds, which a later run does not pay for again, and say what all of them will take."""
-    sample, seconds = pick_sample(seeds, config.random_seed), list[float]()
-
-    def hear(event: Event) -> None:
-        if isinstance(event, OutcomeCommitted):
-            seconds.append(event.seconds)
-
-    result = anyio.run(partial(job, sample, only_these=True, expected=len(seeds), hear=hear))
-    with StoreReader(out) as reader:
-        done = reader.usage_of_seeds([seed.id for seed in seeds])
-    names = {seed.id for seed in sample}
-    worked = [one for one in done if one.seed_id in names]
-    if not worked:
-        say("no seed was finished, so nothing can be estimated", err=True)
-        return result
-    found = estimate_run(len(seeds), done, worked, seconds, min(config.concurrency, max(1, len(seconds))))
-    if as_json:
-        print_json({**estimate_as_data(found), "stopped_by": result.stopped_by})
-    else:
-        show_estimate(found)
-    return result
+    exit_unless_whole(result)
 
 
 def _tell(result: BatchResult, out: Path, *, as_json: bool) -> None:

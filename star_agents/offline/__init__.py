@@ -14,6 +14,8 @@ PREFIX = "offline/"
 """What the names of sample agents and sample scorers begin with in agents.yaml."""
 SEEDS_PATH = Path(__file__).parent / "seeds.jsonl"
 """300 Alpaca rows of the closed world."""
+PAIRS_PATH = Path(__file__).parent / "pairs.jsonl"
+"""120 pairs of answers of the closed world, the better one known."""
 MODELS_PATH = Path(__file__).parent / "models"
 """Folder of the scorer pair: ``small`` and ``large``."""
 SCORERS = ("small", "large")
@@ -22,6 +24,11 @@ SCORERS = ("small", "large")
 def seeds_path(name: str) -> Path:
     """The file of that name; the word ``offline`` stands for the sample seeds."""
     return SEEDS_PATH if name == "offline" else Path(name)
+
+
+def pairs_path(name: str) -> Path:
+    """The file of that name; the word ``offline`` stands for the sample pairs."""
+    return PAIRS_PATH if name == "offline" else Path(name)
 
 
 def resolve_model(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from star_agents.arena.scores import Scored
 from star_agents.errors import RecipeError
-from star_agents.recipes.arena_settings import ArenaSettings
+from star_agents.recipes.arena_settings import ArenaSettings, JudgeSettings
 from star_agents.recipes.examining_workbench import Examined, ExaminingWorkbench
 from star_agents.recipes.parts.gathering import gather_within_budget
 from star_agents.recipes.parts.scores import Scores
@@ -47,7 +47,7 @@ async def fight(
     pairs: Sequence[tuple[int, int]],
     jury: Sequence[str],
     bench: Workbench,
-    settings: ArenaSettings,
+    settings: JudgeSettings,
 ) -> tuple[tuple[Judgement, ...], tuple[str, ...]]:
     """Every game of these pairs, each judge in both orders, and the versions of its prompts.
 
@@ -83,7 +83,7 @@ async def _game(
     prompt: Prompt,
     code: str,
     bench: Workbench,
-    settings: ArenaSettings,
+    settings: JudgeSettings,
 ) -> Read[Scored]:
     """What a judge says of two answers in one order."""
     judge, first, second = game

@@ -28,7 +28,21 @@ class Keep(Settings):
         return Thresholds(sft=self.sft, preference=self.preference, min_winner=self.min_winner)
 
 
-class ArenaSettings(Settings):
+class JudgeSettings(Settings):
+    """How judges that give points are asked."""
+
+    judge_temperature: Temperature | None = 0.0
+    """Of the judges; `null` leaves it to the provider."""
+    judge_max_tokens: ReplyTokens = 1024
+    """Longest reply of a judge."""
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What each call is made with."""
+        return {"temperature": self.judge_temperature, "max_tokens": self.judge_max_tokens}
+
+
+class ArenaSettings(JudgeSettings):
     """What Arena Learning can be told."""
 
     target: Agent
@@ -50,15 +64,6 @@ class ArenaSettings(Settings):
     """The exam that each judge sits first: 30 planted pairs in both orders, paid once per judge and prompt. `refuse`:
     who fails leaves the jury, and with nobody left nothing is judged. `warn`: who fails judges all the same, and every
     row says so. `off`: no exam."""
-    judge_temperature: Temperature | None = 0.0
-    """Of the judges; `null` leaves it to the provider."""
-    judge_max_tokens: ReplyTokens = 1024
-    """Longest reply of a judge."""
-
-    @property
-    def sampling(self) -> dict[str, Any]:
-        """How judges are asked."""
-        return {"temperature": self.judge_temperature, "max_tokens": self.judge_max_tokens}
 
     def mistake(self) -> str:
         """Players and judges are distinct, and as many as are drawn."""

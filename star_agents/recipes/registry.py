@@ -33,6 +33,8 @@ BUILT_IN = {
     "arena": "star_agents.recipes.arena:arena",
 }
 """Name to module and attribute of ours; a package that lacks the file of one does without it."""
+OF_COMMANDS = {"judging_pairs": "star_agents.recipes.judging_pairs:JUDGING_PAIRS"}
+"""Likewise what a command of ours works by; nobody names it in agents.yaml."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 GROUP = "star_agents.recipes"
 AnyRecipe = Recipe[Any]
@@ -94,8 +96,8 @@ def _load(name: str) -> AnyRecipe:
     if colon and path.endswith(".py"):
         return _from_file(Path(path), attribute)
     ours = _built_in()
-    if name in ours:
-        module, _, attribute = ours[name].partition(":")
+    if name in ours or name in OF_COMMANDS:
+        module, _, attribute = {**ours, **OF_COMMANDS}[name].partition(":")
         built_in: AnyRecipe = getattr(importlib.import_module(module), attribute)
         return built_in
     for one in entry_points(group=GROUP, name=name):

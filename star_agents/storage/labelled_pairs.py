@@ -9,6 +9,7 @@ A prompt is a text, or turns of a conversation. Verdicts that somebody recorded 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from star_agents.arena.agreement import Side
 from star_agents.arena.people import PeoplesPair
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.records import Sample
-from star_agents.storage.row_fields import Row, RowError, found, optional
+from star_agents.storage.row_fields import Row, RowError, found, optional, says_something
 from star_agents.storage.row_reading import scan_rows
 from star_agents.storage.seed_rows import read_row
 from star_agents.text.content_hash import digest
@@ -147,7 +148,10 @@ def _pair(row: Row, columns: Columns) -> AnsweredPair:
 
 
 def _answer(value: Any, field: str) -> str:
-    """A text that may be empty: people have judged such answers, too. Raises RowError."""
+    """A text that may be empty: people have judged such answers, too. An answer that JSON has taken for a number or a
+    truth value is the text that it was written as. Raises RowError."""
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
     if not isinstance(value, str):
         raise RowError(field, f"must be text; found {found(value)}")
     optional(value, field)
@@ -155,10 +159,9 @@ def _answer(value: Any, field: str) -> str:
 
 
 def _asked(row: Row, columns: Columns) -> Sample:
-    """The prompt as every seed file's is read."""
-    plain = {"prompt": row.get(columns.prompt)}
-    if columns.input:
-        plain["input"] = row.get(columns.input)
+    """The prompt as every seed file's is read; where it says nothing, its input is all that was asked."""
+    asked, given = row.get(columns.prompt), row.get(columns.input) if columns.input else None
+    plain = {"prompt": asked, "input": given} if says_something(asked) else {"prompt": given or asked}
     reading = read_row(plain, "")
     if reading.problems:
         bad = reading.problems[0]

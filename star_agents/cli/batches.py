@@ -1,0 +1,108 @@
+"""What commands that work seeds as a batch have in common: agents.yaml, an estimate, a question before money is spent,
+and how they end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import click
+
+from star_agents.cli.estimates import ask_on_terminal, estimate_as_data, is_on_terminal, show_estimate
+from star_agents.cli.tables import print_json
+from star_agents.config.models import Config
+from star_agents.engine.batch import BatchResult
+from star_agents.engine.configuration import read_config
+from star_agents.engine.confirmation import Confirmation
+from star_agents.engine.estimate import estimate_run, pick_sample
+from star_agents.events import Event, OutcomeCommitted
+from star_agents.records import Seed
+from star_agents.storage.reader import StoreReader
+from star_agents.text.printing import say
+
+STOPPED_EARLY = 4
+SIGNALLED = 128
+"""Plus the signal's number, as shells have it: 130 after Ctrl-C, 143 after SIGTERM."""
+Job = Callable[..., Awaitable[BatchResult]]
+"""`run_batch` with all that is the same whichever seeds are worked."""
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def spending_options(command: Command) -> Command:
+    """The options of whoever spends: `--estimate`, `--confirm-above`, `--yes`."""
+    options = (
+        click.option(
+            "--estimate", is_flag=True, help="Work 20 seeds by chance, say what all of them will take, and stop there."
+        ),
+        click.option(
+            "--confirm-above",
+            type=click.FloatRange(min=0),
+            default=5.0,
+            show_default=True,
+            metavar="DOLLARS",
+            help="On a terminal, ask before a run goes beyond so much.",
+        ),
+        click.option("-y", "--yes", is_flag=True, help="Never ask."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def config_with_notes(path: Path) -> tuple[Config, list[str]]:
+    """The config, and what of it should be written otherwise, which is said."""
+    notes: list[str] = []
+    config = read_config(path, os.environ, note=lambda note: notes.append(str(note)))
+    for note in notes:
+        say(f"note: {note}", err=True)
+    return config, notes
+
+
+def confirmation_above(usd: float) -> Confirmation:
+    """Asks a person on a terminal before more than so many dollars are spent."""
+    ask = ask_on_terminal if is_on_terminal() else None
+    return Confirmation(above_usd=usd, ask=ask, say=lambda text: say(f"note: {text}", err=True))
+
+
+def estimate_by_sample(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_json: bool) -> BatchResult:
+    """Work a sample of the seeds, which a later run does not pay for again, and say what all of them will take."""
+    sample, seconds = pick_sample(seeds, config.random_seed), list[float]()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, OutcomeCommitted):
+            seconds.append(event.seconds)
+
+    result = anyio.run(partial(job, sample, only_these=True, expected=len(seeds), hear=hear))
+    with StoreReader(out) as reader:
+        done = reader.usage_of_seeds([seed.id for seed in seeds])
+    names = {seed.id for seed in sample}
+    worked = [one for one in done if one.seed_id in names]
+    if not worked:
+        say("no seed was finished, so nothing can be estimated", err=True)
+        return result
+    found = estimate_run(len(seeds), done, worked, seconds, min(config.concurrency, max(1, len(seconds))))
+    if as_json:
+        print_json({**estimate_as_data(found), "stopped_by": result.stopped_by})
+    else:
+        show_estimate(found)
+    return result
+
+
+def exit_unless_whole(result: BatchResult) -> None:
+    """Say why a batch ended before its last seed, or what failed beyond its limit, and exit with the code of that."""
+    for one in result.stranded:
+        say(one.sentence, err=True)
+    if result.interrupted_by:
+        say(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
+        sys.exit(SIGNALLED + result.interrupted_by)
+    if result.stopped_by:
+        say(f"stopped early: {result.stopped_by}", err=True)
+        sys.exit(STOPPED_EARLY)
+    if result.failed_because:
+        say(f"failed: {result.failed_because}", err=True)
+        sys.exit(STOPPED_EARLY)
