@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {
-    *("recipes", "scheduling", "agents", "scoring", "admission", "storage"),
+    *("recipes", "scheduling", "agents", "scoring", "admission", "documents", "storage"),
     *("report", "observe", "process", "web", "offline"),
 }
 MEETING = {"bench": {"engine", "cli", "api"}, "engine": {"cli", "api"}, "cli": {"api"}, "api": {"cli"}}
@@ -52,6 +52,9 @@ HOMES = {
     "datasets": {"api"},
     "py3langid": {"admission"},
     "rensa": {"admission"},
+    "pypdf": {"documents"},
+    "trafilatura": {"documents"},
+    "lxml": set(),
 }
 """The rooms that import a library; most have one. aiohttp calls and serves, Jinja writes prompts and pages."""
 MARKUP = re.compile(

@@ -13,8 +13,8 @@ from typing import Any, TextIO
 from star_agents.errors import Problem
 from star_agents.storage.json_array import parse
 from star_agents.storage.scanned import CutShort, Found
-from star_agents.storage.text_encoding import MARK, byte_problem, mark_problem
 from star_agents.storage.unpacking import open_unpacked, plain_suffix
+from star_agents.text.encodings import MARK, byte_problem, mark_problem
 
 LIST_COLUMNS = ("messages", "conversations", "conversation", "instances", "history", "turns", "data", "tools")
 """Columns that hold lists; in a cell they are JSON."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
-from star_agents.storage.text_encoding import MARK
+from star_agents.text.encodings import MARK
 
 BLOCK_BYTES = 1 << 20
 _MARGIN = 16

@@ -11,8 +11,8 @@ from typing import Any
 from star_agents.errors import Problem
 from star_agents.storage.json_array import JsonError, array_elements, parse
 from star_agents.storage.scanned import CutShort, Found
-from star_agents.storage.text_encoding import BOM, byte_problem, mark_problem
 from star_agents.storage.unpacking import open_unpacked
+from star_agents.text.encodings import BOM, byte_problem, mark_problem
 
 _HEAD_BYTES = 1 << 16
 """Looked at to tell an array from an object; blanks may come first."""

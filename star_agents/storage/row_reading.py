@@ -19,8 +19,8 @@ from star_agents.storage.delimited_rows import scan_delimited
 from star_agents.storage.json_rows import scan_json, scan_json_lines, scan_whole_json
 from star_agents.storage.parquet_files import PARQUET_MAGIC, ParquetError, read_parquet
 from star_agents.storage.scanned import CutShort, Found, Row
-from star_agents.storage.text_encoding import LOOKED_AT, wide_encoding, wide_problem
 from star_agents.storage.unpacking import PACKED_SUFFIXES, UnpackError, is_packed, open_unpacked, plain_suffix
+from star_agents.text.encodings import LOOKED_AT, wide_encoding, wide_problem
 
 UTF8 = "save the file as UTF-8"
 PARQUET = ".parquet"
