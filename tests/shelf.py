@@ -30,6 +30,7 @@ def story_of(seed_id: str) -> SeedStory:
         kind="sample",
         recipe="",
         labels={},
+        part="",
         parent="",
         round=0,
         sample=SeedText(instruction=CANARY, input="", response=None, messages=[]),

@@ -38,6 +38,7 @@ PLAIN: dict[str, Any] = {
     "held_because": "",
     "seeds": {"waiting": 5, "working": 2, "kept": 10, "base": 3, "dropped": 1, "quarantined": 4, "stranded": 6},
     "stranded": [],
+    "parts": {},
     "rate": {"seeds_per_minute": 1.0, "seeds_per_minute_overall": 1.0, "usd_per_hour": 0.0, "eta_s": 420.0},
     "calls": {"answered": 60, "pending": 2, "maybe_paid_twice": 1, "prompt_tokens": 600, "completion_tokens": 900},
     "cost": {

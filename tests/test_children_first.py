@@ -68,7 +68,7 @@ async def test_taking_a_child_sorts_nothing_however_many_wait(tmp_path: Path) ->
     async with await Store.open(tmp_path) as store:
 
         def plan(connection: object) -> list[str]:
-            asked = {"scoped": 0, "taken": "[]"}
+            asked = {"scoped": 0, "taken": "[]", "parts": None}
             rows = connection.execute(f"EXPLAIN QUERY PLAN {queries()['lease_newest_child']}", asked)  # type: ignore[attr-defined]
             return [row[-1] for row in rows]
 

@@ -221,6 +221,7 @@ KEYS = {
         "failures",
         "held_because",
         "stranded",
+        "parts",
         "memory",
         "rate",
         "scorer",

@@ -16,12 +16,14 @@ import click
 from star_agents.cli.estimates import ask_on_terminal, estimate_as_data, is_on_terminal, show_estimate
 from star_agents.cli.tables import print_json
 from star_agents.config.models import Config
-from star_agents.engine.batch import BatchResult
+from star_agents.config.sections import PartsConfig
+from star_agents.engine.batch import BatchResult, worked_parts
 from star_agents.engine.configuration import read_config
 from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.estimate import estimate_run, pick_sample
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.records import Seed
+from star_agents.storage.parts import check_parts
 from star_agents.storage.reader import StoreReader
 from star_agents.text.printing import say
 
@@ -63,6 +65,13 @@ def config_with_notes(path: Path) -> tuple[Config, list[str]]:
     return config, notes
 
 
+def of_parts(config: Config, only: tuple[str, ...]) -> Config:
+    """The config that works these parts of the seeds alone. Raises UsageError where it has none of that name."""
+    settings = config.parts or PartsConfig()
+    check_parts(only, settings.sizes, "seeds")
+    return config.model_copy(update={"parts": settings.model_copy(update={"only": only})})
+
+
 def confirmation_above(usd: float) -> Confirmation:
     """Asks a person on a terminal before more than so many dollars are spent."""
     ask = ask_on_terminal if is_on_terminal() else None
@@ -71,6 +80,7 @@ def confirmation_above(usd: float) -> Confirmation:
 
 def estimate_by_sample(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_json: bool) -> BatchResult:
     """Work a sample of the seeds, which a later run does not pay for again, and say what all of them will take."""
+    seeds = worked_parts(seeds, config)
     sample, seconds = pick_sample(seeds, config.random_seed), list[float]()
 
     def hear(event: Event) -> None:

@@ -14,6 +14,7 @@ from star_agents.arena.ratings import ANCHOR_RATING, RESAMPLES, Rating
 from star_agents.cli.tables import print_json, print_table
 from star_agents.errors import UsageError
 from star_agents.storage.game_files import Lengths, read_games
+from star_agents.storage.parts import check_parts
 from star_agents.text.printing import say
 
 FEWEST_RESAMPLES = 100
@@ -33,6 +34,7 @@ THRESHOLDS = (0, 1, 2, 3, 4, 5)
 @click.option("--anchor", help="Player whose rating is fixed; the one with the most battles if not given.")
 @click.option("--anchor-rating", type=float, default=ANCHOR_RATING, show_default=True)
 @click.option("--resamples", type=click.IntRange(FEWEST_RESAMPLES, 100_000), default=RESAMPLES, show_default=True)
+@click.option("--part", "parts", multiple=True, metavar="NAME", help="Only battles over prompts of this part.")
 @click.option("--target", help="Player that learns: what each threshold of points would teach it, from these games.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
@@ -41,6 +43,7 @@ def command(
     anchor: str | None,
     anchor_rating: float,
     resamples: int,
+    parts: Sequence[str],
     target: str | None,
     as_json: bool,
 ) -> None:
@@ -58,6 +61,10 @@ def command(
         games += found.games
         labels |= found.labels
         lengths |= found.lengths
+    if parts:
+        of_prompt = {prompt: found["part"] for prompt, found in labels.items() if "part" in found}
+        check_parts(parts, sorted(set(of_prompt.values())), "prompts of these games")
+        games = [game for game in games if of_prompt.get(game.prompt) in parts]
     try:
         board = leaderboard(
             games,

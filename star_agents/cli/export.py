@@ -15,6 +15,7 @@ from star_agents.cli.redeciding import redeciding
 from star_agents.cli.tables import print_json
 from star_agents.errors import UsageError
 from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
+from star_agents.storage.parts import check_parts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import PREFERENCE_SHAPES, Row
 from star_agents.storage.split import Split
@@ -29,6 +30,7 @@ from star_agents.text.printing import say
 @click.option("--for", "trainer", type=click.Choice(TRAINERS), help="Rows, and what is needed beside them, as it asks.")
 @click.option("--split", "parts", help="Files by parts of the seeds: train=0.95, or train=0.9,valid=0.05,test=0.05.")
 @click.option("--split-seed", default=0, show_default=True, help="Another number splits otherwise.")
+@click.option("--part", "only_parts", multiple=True, metavar="NAME", help="Only seeds of this part (`run --part`).")
 @click.option("--only", type=click.Choice(["improved"]), help="Leave out seeds that were kept as their base.")
 @click.option("--min-pi", type=click.FloatRange(0, 1), help="Leave out seeds whose chosen sample has a lower π.")
 @click.option("--no-provenance", is_flag=True, help="Leave out where each row comes from.")
@@ -50,6 +52,7 @@ def command(
     trainer: str | None,
     parts: str | None,
     split_seed: int,
+    only_parts: tuple[str, ...],
     only: str | None,
     min_pi: float | None,
     no_provenance: bool,
@@ -63,10 +66,11 @@ def command(
     """
     format = format_for(trainer, asked) if trainer else asked or "messages"
     split = Split.parse(parts, split_seed) if parts else None
-    wanted = Wanted(only_improved=only is not None, min_pi=min_pi, split=split)
+    wanted = Wanted(only_improved=only is not None, min_pi=min_pi, split=split, only_parts=only_parts)
     skipped: Counter[str] = Counter()
     files: dict[str, tuple[Path, int]] = {}
     with StoreReader(folder) as reader:
+        check_parts(only_parts, reader.tallies().parts, f"seeds of {folder}")
         decided = redeciding(reader, changes) if changes else None
         for part in split.shares if split else ("",):
             path = split.path_of(part, out) if split else out

@@ -17,6 +17,7 @@ from star_agents.cli.batches import (
     confirmation_above,
     estimate_by_sample,
     exit_unless_whole,
+    of_parts,
     spending_options,
 )
 from star_agents.cli.recipe_tables import print_recipes
@@ -47,6 +48,13 @@ from star_agents.text.printing import say
     type=click.IntRange(min=1),
     help="Work only the first N seeds of the file; whatever else waits in the folder goes on waiting.",
 )
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    metavar="NAME",
+    help="Work seeds of this part alone, such as D0; those of others wait. As `parts: {only: [NAME]}` of agents.yaml.",
+)
 @spending_options
 @click.option("--concurrency", type=click.IntRange(min=1), help="Seeds in flight; overrides agents.yaml.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
@@ -60,6 +68,7 @@ def command(
     seeds_path: str,
     out: Path,
     limit: int | None,
+    parts: tuple[str, ...],
     estimate: bool,
     confirm_above: float,
     yes: bool,
@@ -79,6 +88,8 @@ def command(
     config, notes = config_with_notes(config_path)
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})
+    if parts:
+        config = of_parts(config, parts)
     path = offline.seeds_path(seeds_path)
     file = load_seeds(path, config, skip_bad=skip_bad, limit=limit)
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):

@@ -74,6 +74,8 @@ def _sums(status: FolderStatus) -> Iterator[str]:
     """What was done, how fast and for how much, a line each."""
     seeds, cost, calls, referee, memory = status.seeds, status.cost, status.calls, status.referee, status.memory
     yield "seeds: " + ", ".join(f"{count} {state}" for state, count in vars(seeds).items())
+    for name, part in status.parts.items():
+        yield f"  part {name}: {part.done:,} of {part.seeds:,} done"
     if referee.won_by_tie:
         yield f"  of those kept, {referee.won_by_tie} tied with the base and won by a larger gap"
     if isinstance(status, Status):

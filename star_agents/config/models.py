@@ -22,7 +22,14 @@ from star_agents.config.base import (
     refuse_infinite,
     refuse_unless_tokens,
 )
-from star_agents.config.sections import EvolutionConfig, FailureLimitsConfig, MemoryConfig, ScoringConfig, ServerConfig
+from star_agents.config.sections import (
+    EvolutionConfig,
+    FailureLimitsConfig,
+    MemoryConfig,
+    PartsConfig,
+    ScoringConfig,
+    ServerConfig,
+)
 from star_agents.config.star import JUDGED, SCORED, StarConfig
 from star_agents.records import KEEP, SEED, AgentPair
 
@@ -185,6 +192,9 @@ class Config(BudgetSettings):
     """The instruction memory bank."""
     evolution: EvolutionConfig = EvolutionConfig()
     """How what is drawn gains and loses probability, in every pool."""
+    parts: PartsConfig | None = Field(default=None, exclude_if=_is_empty)
+    """Divides the seeds into parts, of which a run may work some alone: `parts: {count: 10, only: [D0]}`. Left out:
+    they have none."""
     unknown_prices: Literal["refuse", "allow"] = "refuse"
     """An agent of unknown price under a budget in dollars: `refuse` to start, since the budget cannot hold for it; or
     `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""

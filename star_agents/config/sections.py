@@ -1,11 +1,12 @@
-"""Sections of agents.yaml that know of no agent: scoring, memory, evolution, limits of failure, the daemon's own."""
+"""Sections of agents.yaml that know of no agent: scoring, memory, evolution, parts, limits of failure, the daemon."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from star_agents.config.base import LONGEST_S, MAX_COUNT, MAX_TOKENS, WHOLE_REFERENCE, Section
 
@@ -84,6 +85,39 @@ class EvolutionConfig(Section):
         if isinstance(value, (int, float)) and not 0 <= value < 1:
             raise ValueError("the floor must be at least 0 and below 1; `auto` is 0.15 / number of pairs")
         return value
+
+
+Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,32}$")]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class PartsConfig(Section):
+    """The parts of the seeds, such as the D0, D1, ... of Arena Learning, of which each stage of a round has its own. A
+    seed's part follows from its id, whenever and beside whatever it comes; its children share it, and it stays."""
+
+    count: int = Field(default=10, ge=1, le=1000)
+    """How many parts of equal share there are: D0, D1, and so on."""
+    shares: Mapping[Part, Share] | None = None
+    """Parts by name with their shares, which add up to 1, in the place of `count`: `{D0: 0.4, D1: 0.3, D2: 0.3}`."""
+    seed: int = Field(default=0, ge=-(2**63), lt=2**63)
+    """Another number divides otherwise. Seeds that have their part keep it."""
+    column: str | None = Field(default="part", min_length=1)
+    """A row that names a part in this column belongs to that one; `null`: no column is looked at."""
+    only: tuple[Part, ...] = ()
+    """Works the seeds of these parts alone; others wait, and are counted. Left out: all parts."""
+
+    @property
+    def sizes(self) -> Mapping[str, float]:
+        """Share by name."""
+        return self.shares or {f"D{number}": 1 / self.count for number in range(self.count)}
+
+    @model_validator(mode="after")
+    def _shares_are_whole(self) -> Self:
+        if self.shares is not None and abs(math.fsum(self.shares.values()) - 1) > 1e-9:
+            raise ValueError(f"the shares add up to {math.fsum(self.shares.values()):g}; they have to add up to 1")
+        if unknown := [name for name in self.only if name not in self.sizes]:
+            raise ValueError(f"only: there is no part {unknown[0]}; there are: {', '.join(self.sizes)}")
+        return self
 
 
 class FailureLimitsConfig(Section):

@@ -32,6 +32,7 @@ from star_agents.records import Seed
 from star_agents.records.failures import CountedFailure, Tried, joined, one_line, without_numbers
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
+from star_agents.storage.parts import Parts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Counts
 from star_agents.storage.run_scope import RunSeeds
@@ -61,7 +62,7 @@ class BatchResult:
     interrupted_by: int = 0
     """Number of the signal that ended it early; 0 where none did."""
     stranded: tuple[Stranded, ...] = ()
-    """Seeds that wait for a recipe which is not in the chain."""
+    """Seeds that nobody takes as things stand, since of their recipe or part."""
 
 
 class _End(NamedTuple):
@@ -98,7 +99,14 @@ def usable_seeds(file: SeedFile, config: Config, *, where: str, skip_bad: bool, 
     seeds = [seed for seed in file.seeds if (seed.source or seed.id) not in refused]
     if not seeds:
         raise SeedFileError(problems or [Problem(where=where, field="", message="holds no seeds")])
+    if limit is not None:
+        seeds = worked_parts(seeds, config)
     return replace(file, seeds=tuple(seeds[:limit]), problems=tuple(problems))
+
+
+def worked_parts(seeds: Sequence[Seed], config: Config) -> list[Seed]:
+    """Those of the parts that are worked."""
+    return [seed for seed in seeds if config.parts is None or Parts(config.parts).is_worked(seed)]
 
 
 async def run_batch(
@@ -166,6 +174,7 @@ async def _queue(
     store: Store, config: Config, seeds: Sequence[Seed], *, only_these: bool, retry_dropped: bool
 ) -> tuple[int, int]:
     """Let seeds wait for the chain; how many were new, and how many were known already."""
+    await store.declare_parts(config.parts)
     new, duplicates = await store.add_seeds(seeds)
     await store.begin_run([seed.id for seed in seeds], only=only_these)
     if retry_dropped:

@@ -18,6 +18,7 @@ from star_agents.events import SeedsAdded, SeedsRejected
 from star_agents.limits.turns import Turns
 from star_agents.process.crash_points import crash_point
 from star_agents.records import SEED, Sample, Seed
+from star_agents.storage.parts import Parts
 from star_agents.storage.seed_files import Collection, SeedFile
 
 _LOOKED_AT = 1000
@@ -82,8 +83,12 @@ def _writable(text: str) -> str:
 
 
 def intake_problems(config: Config, seeds: Sequence[Seed]) -> list[Problem]:
-    """Seeds that the first recipe could never bring to an outcome: of a kind that it does not take; or, for Star,
-    without a response, where no base pair would write one."""
+    """Seeds that name a part which there is not, or that the first recipe could never bring to an outcome: of a kind
+    that it does not take; or, for Star, without a response, where no base pair would write one."""
+    if config.parts is not None:
+        divided = Parts(config.parts)
+        if problems := [problem for seed in seeds if (problem := divided.problem(seed)) is not None]:
+            return problems
     first = next(iter(stages_of(config).values()))
     fix = f"put a recipe that takes them first in `recipe`, or give {first.recipe.name} what it takes"
     problems = [

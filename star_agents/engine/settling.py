@@ -83,6 +83,7 @@ class Settling:
         """Record the config, what its recipes declare, and what the pools are under it; return the revision."""
         revision = await self._store.add_revision(*revision_of(config, os.environ))
         await self._store.declare_recipes(declarations_of(stages))
+        await self._store.declare_parts(config.parts)
         await self._store.save_pools({**self.own_pool.states(), **self.pools.states()}, revision)
         return revision
 

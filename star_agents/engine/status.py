@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 
 from star_agents.config.models import Config
 from star_agents.observe.status import (
@@ -15,6 +16,7 @@ from star_agents.observe.status import (
     Gaps,
     Memory,
     PairCost,
+    SeedPart,
     Seeds,
     Settings,
     Stranded,
@@ -26,6 +28,7 @@ from star_agents.scheduling import win_rates
 from star_agents.scheduling.win_rates import leader, win_rate
 from star_agents.storage import rows, stranded
 from star_agents.storage.exams import ExamsInForce, referee_facts
+from star_agents.storage.parts import PartCount
 from star_agents.storage.recipe_facts import pool_facts, recipe_facts
 from star_agents.storage.rows import Counts, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
@@ -64,6 +67,7 @@ def describe(
     return FolderStatus(
         seeds=_seeds(counts),
         stranded=[_stranded(one) for one in tallies.stranded],
+        parts={name: _part(one) for name, one in tallies.parts.items()},
         calls=_calls(counts),
         cost=_cost(counts),
         budgets=budgets,
@@ -196,7 +200,11 @@ def _pair_cost(pair: rows.PairCost) -> PairCost:
 
 
 def _stranded(one: stranded.Stranded) -> Stranded:
-    return Stranded(recipe=one.recipe, kind=one.kind, seeds=one.seeds, sentence=one.sentence)
+    return Stranded(recipe=one.recipe, kind=one.kind, seeds=one.seeds, parts=dict(one.parts), sentence=one.sentence)
+
+
+def _part(one: PartCount) -> SeedPart:
+    return SeedPart(seeds=one.seeds, **asdict(one))
 
 
 def _failure(one: FailureCount) -> FailureTold:

@@ -222,6 +222,7 @@ async def _restore_pools(config: Config, store: Store, seeds_expected: int | Non
         remember(pools, await store.recollections(config.embedder), config.embedder)
     revision = await store.add_revision(*revision_of(config, os.environ))
     await store.declare_recipes(declarations_of(stages))
+    await store.declare_parts(config.parts)
     await store.save_pools({**own_pool.states(), **pools.states()}, revision)
     return own_pool, pools, revision
 

@@ -76,6 +76,8 @@ class SeedFacts:
     """Which takes it; empty for the first of the chain."""
     labels: Mapping[str, str]
     """What was drawn for it on the way: arms by pool."""
+    part: str
+    """Of the seeds; empty where they are not divided."""
     parent: str
     """Seed that it was made from; empty for one from outside."""
     round: int

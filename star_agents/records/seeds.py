@@ -26,7 +26,7 @@ class Seed:
     """Name of the recipe that takes it; empty until it is queued, and then that of the first stage."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Pool to arm: what was drawn for it on the way, so that its outcome can reward the pools that its parents drew
-    from; and what else recipes have noted of it, under ``recipe:name``. Carried on to its own children."""
+    from; what else recipes have noted of it, under ``recipe:name``; and its part. Carried on to its own children."""
     parent: str = ""
     """Id of the seed whose child it is; empty for one that came from outside."""
     round: int = 0
@@ -60,6 +60,11 @@ class Seed:
         )
 
     @property
+    def part(self) -> str:
+        """The part of the seeds that it belongs to, which its children share; empty where they have no parts."""
+        return self.labels.get(PART, "")
+
+    @property
     def drawn_labels(self) -> dict[str, str]:
         """Its labels that are of pools."""
         return drawn_in(self.labels)
@@ -79,7 +84,9 @@ class Seed:
         raise TypeError(f"seed {self.id} holds a sample; ask for `sample`")
 
 
-_NOTE = re.compile(r"[\w-]+:")
+PART = ":part"
+"""The label that names the part of a seed; no pool and no note of a recipe is called so."""
+_NOTE = re.compile(r"[\w-]*:")
 
 
 def note_name(recipe: str, name: str) -> str:
@@ -87,6 +94,11 @@ def note_name(recipe: str, name: str) -> str:
     return f"{recipe}:{name}"
 
 
+def without_part(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels without the part, where that is told by itself."""
+    return {name: value for name, value in labels.items() if name != PART}
+
+
 def drawn_in(labels: Mapping[str, str]) -> dict[str, str]:
-    """Labels without what recipes have noted beside."""
+    """Labels without what is noted beside."""
     return {pool: arm for pool, arm in labels.items() if _NOTE.match(pool) is None}

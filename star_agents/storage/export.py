@@ -50,6 +50,8 @@ class Wanted:
     part: str = ""
     """Only those of this part of ``split``."""
     split: Split | None = None
+    only_parts: tuple[str, ...] = ()
+    """Only those of these parts (``parts``); empty: all."""
 
     def why_not(self, result: Result) -> str:
         """Why a finished seed is left out; empty where it is wanted, and where it is another part's affair."""
@@ -65,6 +67,8 @@ class Wanted:
 
     def holds(self, result: Result) -> bool:
         """Whether a seed belongs to the part that is written."""
+        if self.only_parts and result.seed.part not in self.only_parts:
+            return False
         return self.split is None or self.split.part_of(result.seed.id) == self.part
 
 

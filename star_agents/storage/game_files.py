@@ -19,8 +19,10 @@ from star_agents.storage.store import STORE_FILE
 BATTLES_FILE = "battles.jsonl"
 PLAYERS = frozenset({"target", "opponent"})
 """Roles of trials whose judgements are games."""
-LABELS = ("category", "language")
+COLUMNS = ("category", "language")
 """Columns of a seed that battles can be grouped by."""
+LABELS = (*COLUMNS, "part")
+"""What of a game's prompt battles can be grouped by."""
 SCORES = ("first_score", "second_score")
 LOWEST, HIGHEST = 0.0, 10.0
 LONGEST_NAME = 500
@@ -96,7 +98,9 @@ def game_rows(result: Result) -> Iterator[dict[str, Any]]:
     """Every game over one seed, as a line of ``battles.jsonl``; none where nobody played."""
     trials = result.outcome.trials
     played = [one for one in result.outcome.judgements if _is_game(trials, one)]
-    labels = {name: value for name in LABELS if isinstance(value := result.seed.meta.get(name), str)}
+    labels = {name: value for name in COLUMNS if isinstance(value := result.seed.meta.get(name), str)}
+    if result.seed.part:
+        labels["part"] = result.seed.part
     for game, judgement in zip(games_of(trials, played, result.seed.id), played, strict=True):
         said = [trials[place].sample.response for place in (judgement.left, judgement.right)]
         chars = [None if text is None else len(text) for text in said]  # Retention may have cleared it.

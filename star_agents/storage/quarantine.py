@@ -75,15 +75,20 @@ def lease(
     count: int,
     scope: Scope = EVERYTHING,
     taken: Taken | None = None,
+    parts: Sequence[str] = (),
     *,
     newest_child: bool = False,
 ) -> Leased:
     """Mark up to ``count`` seeds as worked on and count the attempt: a suspect first, then those that wait longest.
 
-    What is outside of the run's ``scope``, or is not ``taken`` by any recipe, is neither handed out nor waited for.
-    ``newest_child``: before those that wait longest comes the one that a recipe made last, if any waits.
+    What is outside of the run's ``scope``, is not ``taken`` by any recipe, or is of no part among the ``parts`` that
+    are worked alone, is neither handed out nor waited for. ``newest_child``: before those that wait longest comes the
+    one that a recipe made last, if any waits.
     """
-    of_chain = {"taken": None if taken is None else json.dumps(taken)}
+    of_chain = {
+        "taken": None if taken is None else json.dumps(taken),
+        "parts": json.dumps(list(parts)) if parts else None,
+    }
     suspects = execute(connection, "suspects", scoped=scope.scoped, **of_chain)
     any_in_hand, worst_in_hand, worst_waiting = suspects.fetchone()
     turn = whose_turn(any_in_hand=bool(any_in_hand), worst_in_hand=worst_in_hand, worst_waiting=worst_waiting)

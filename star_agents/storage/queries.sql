@@ -52,6 +52,7 @@ SELECT
         SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects
         WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
             AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
+            AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     );
 
 -- any_waiting --
@@ -60,6 +61,7 @@ SELECT EXISTS (
     SELECT 1 FROM seeds WHERE state = 'waiting' AND ordinal BETWEEN :first AND :last
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
+    AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
 );
 
 -- lease_suspect --
@@ -69,6 +71,7 @@ WHERE ordinal = (
     SELECT ordinal FROM seeds INDEXED BY suspects
     WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
+    AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     ORDER BY deaths DESC, ordinal LIMIT 1
 )
 RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
@@ -81,6 +84,13 @@ WHERE ordinal IN (
     SELECT ordinal FROM seeds INDEXED BY seeds_by_state
     WHERE state = 'waiting' AND deaths = 0 AND ordinal <= :last AND ordinal >= max(:first, CASE
         WHEN :taken IS NULL THEN 0
+        WHEN :parts IS NOT NULL THEN coalesce((
+            SELECT min((
+                SELECT min(s.ordinal) FROM seeds AS s INDEXED BY seeds_by_part
+                WHERE s.labels ->> '$.":part"' = part.value AND s.state = 'waiting'
+                    AND s.recipe = kind.value ->> 0 AND s.kind = kind.value ->> 1
+            )) FROM json_each(:taken) AS kind, json_each(:parts) AS part
+        ), 9223372036854775807)
         ELSE coalesce((
             SELECT min((
                 SELECT min(s.ordinal) FROM seeds AS s INDEXED BY waiting_by_recipe
@@ -90,6 +100,7 @@ WHERE ordinal IN (
     END)
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
+    AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     ORDER BY ordinal LIMIT :count
 )
 RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
@@ -102,6 +113,7 @@ WHERE ordinal = (
         SELECT s.ordinal FROM seeds AS s INDEXED BY waiting_by_recipe
         WHERE s.state = 'waiting' AND s.recipe = value ->> 0 AND s.kind = value ->> 1 AND s.deaths = 0
         AND (:scoped = 0 OR s.ordinal IN (SELECT ordinal FROM temp.run_seeds))
+        AND (:parts IS NULL OR s.labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
         ORDER BY s.ordinal DESC LIMIT 1
     )) FROM json_each(:taken) WHERE value ->> 0 != ''
 )
@@ -155,6 +167,32 @@ SELECT recipe, kind, (
     WHERE s.state = 'waiting' AND s.recipe = found.recipe AND s.kind = found.kind
 ) FROM found
 WHERE (recipe, kind) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken));
+
+-- waiting_of_other_parts --
+-- Seeds that wait and are of a kind that is taken, of parts that are not worked, by part.
+SELECT labels ->> '$.":part"', count(*) FROM seeds INDEXED BY seeds_by_part
+WHERE state = 'waiting' AND labels ->> '$.":part"' IS NOT NULL
+    AND labels ->> '$.":part"' NOT IN (SELECT value FROM json_each(:parts))
+    AND (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken))
+GROUP BY 1;
+
+-- seeds_by_part --
+-- How many seeds of each part are in which state.
+SELECT labels ->> '$.":part"', state, count(*) FROM seeds INDEXED BY seeds_by_part
+WHERE labels ->> '$.":part"' IS NOT NULL GROUP BY 2, 1;
+
+-- seeds_without_part --
+-- Seeds that have no part yet, parents first.
+SELECT ordinal, id, parent, meta FROM seeds WHERE labels ->> '$.":part"' IS NULL AND ordinal > :after
+ORDER BY ordinal LIMIT :limit;
+
+-- set_part --
+-- A seed belongs to a part.
+UPDATE seeds SET labels = json_set(labels, '$.":part"', :part) WHERE ordinal = :ordinal;
+
+-- part_of --
+-- The part of a seed.
+SELECT labels ->> '$.":part"' FROM seeds WHERE id = :id;
 
 -- quarantined --
 -- Seeds in quarantine, oldest first.

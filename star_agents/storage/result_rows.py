@@ -22,6 +22,7 @@ from typing import Any
 from star_agents.errors import UsageError
 from star_agents.records import STAR, Document, Message, Outcome, RowShape, Sample, Seed, Trial
 from star_agents.records import Row as GivenRow
+from star_agents.records.seeds import without_part
 from star_agents.storage.rows import Result
 from star_agents.text.plain_data import json_text
 
@@ -86,7 +87,7 @@ def _provenance_of_row(result: Result, given: GivenRow) -> Row:
         "recipe": result.outcome.recipe,
         "parent": result.seed.parent,
         "round": result.seed.round,
-        "labels": {**result.seed.labels, **given.labels},
+        "labels": without_part({**result.seed.labels, **given.labels}),
         "trials": [
             {"arm": one.arm, "role": one.role, "models": one.models, "prompts": one.prompts, **one.measures}
             for one in trials
@@ -174,7 +175,7 @@ def _provenance(result: Result, place: int) -> Row:
     measured = ("ifd_small", "ifd_large", "gap", "pi_dual", "pi_llm", "pi")
     return {
         **_origin(result),
-        **({"parent": result.seed.parent, "labels": dict(result.seed.labels)} if result.seed.parent else {}),
+        **({"parent": result.seed.parent, "labels": without_part(result.seed.labels)} if result.seed.parent else {}),
         "kind": result.outcome.kind,
         "pair": trial.arm,
         "models": dict(trial.models),
@@ -190,6 +191,7 @@ def _origin(result: Result) -> Row:
     return {
         "seed_id": result.seed.id,
         "source": result.seed.source,
+        **({"part": result.seed.part} if result.seed.part else {}),
         "cost_usd": result.outcome.cost_usd,
         "revision": result.row.revision,
         "seq": result.row.seq,

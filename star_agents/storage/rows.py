@@ -168,7 +168,7 @@ class OpenWork(NamedTuple):
     quarantined: int = 0
     """Seeds that wait for a person."""
     stranded: int = 0
-    """Seeds that wait for a recipe which is not in the chain."""
+    """Seeds that nobody takes as things stand."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,7 +191,7 @@ class Counts:
     quarantined: int = 0
     """Seeds whose work killed the process; a person may release them."""
     stranded: int = 0
-    """Seeds that wait for a recipe which is not in the chain."""
+    """Seeds that nobody takes as things stand."""
 
     @property
     def seeds(self) -> int:

@@ -25,6 +25,8 @@ class Split:
     shares: Mapping[str, float]
     seed: int = 0
     """Another number divides otherwise."""
+    what: str = ""
+    """Splits of different things are independent: a part of the one holds its share of each part of the other."""
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> Self:
@@ -44,7 +46,7 @@ class Split:
 
     def part_of(self, seed_id: str) -> str:
         """The name of a seed's part."""
-        digest = hashlib.sha256(f"{self.seed}:{seed_id}".encode()).digest()
+        digest = hashlib.sha256(f"{self.what}{self.seed}:{seed_id}".encode()).digest()
         place, reached = int.from_bytes(digest[:8]) / 2**64, 0.0
         for name, share in self.shares.items():
             reached += share

@@ -17,38 +17,42 @@ from typing import Any, Self
 
 import anyio
 
+from star_agents.config.sections import PartsConfig
 from star_agents.errors import ScorerError, StarAgentsError
 from star_agents.observe.status import StoreState
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Declaration, Outcome, Reply, Seed
-from star_agents.records.failures import FailureCount, Tried
-from star_agents.storage import journal, ledger, quarantine, reads, recipe_tallies, retention, run_scope, stranded
+from star_agents.records.failures import Tried
+from star_agents.storage import (
+    journal,
+    ledger,
+    parts,
+    quarantine,
+    recipe_tallies,
+    retention,
+    run_scope,
+    stranded,
+)
 from star_agents.storage.connection import STORE_FILE as STORE_FILE
-from star_agents.storage.failure_tallies import failure_counts, set_left_out
+from star_agents.storage.failure_tallies import set_left_out
 from star_agents.storage.file_systems import make_folder, refuse_network_folder
 from star_agents.storage.ledger import Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
-from star_agents.storage.recollections import NearDraw, Recollection, recollections
+from star_agents.storage.recollections import NearDraw
 from star_agents.storage.rows import (
-    AgentUsage,
-    Counts,
     Intent,
     MemoryRow,
-    OpenWork,
-    OutcomeRow,
-    PairCost,
-    PoolRow,
-    Taken,
 )
 from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.sql import execute
+from star_agents.storage.store_reads import StoreReads
 from star_agents.storage.upgrading import bring_up_to_date
 from star_agents.storage.writer import Writer
 
 FILES_LOOK_S = 1.0
 
 
-class Store:
+class Store(StoreReads):
     """A store open for work; open it with ``Store.open``. Used from one event loop.
 
     Verbs take effect in the order in which they are called. Every verb raises StoreError where the file cannot be
@@ -61,10 +65,11 @@ class Store:
 
     def __init__(self, folder: Path, writer: Writer, now: Callable[[], float]) -> None:
         self.folder = folder
-        self._writer = writer
+        super().__init__(writer)
         self._now = now
         self.holds_back = False
         self._scope = run_scope.EVERYTHING
+        self._parts: parts.Parts | None = None
 
     @classmethod
     async def open(cls, folder: Path, *, now: Callable[[], float] = time.time) -> Self:
@@ -134,6 +139,8 @@ class Store:
                 (``recall_request``). StoreError for a key that is known already.
             told_with_it: What else the response says.
         """
+        if (divided := self._parts) is not None:
+            seeds = [divided.stamped(seed) for seed in seeds]
         if request is None:
             return await self._writer.run(lambda connection: ledger.add_seeds(connection, seeds, self._now()))
         return await self._writer.run(
@@ -148,11 +155,11 @@ class Store:
         """Take up to ``count`` waiting seeds, oldest first; the attempt is counted before the work begins.
 
         After a death some seeds must not be worked beside others; then fewer come, and ``holds_back`` says so. Seeds
-        that are not ``taken`` by any recipe go on waiting (``None``: all are). ``newest_child``: the one that a recipe
-        made last comes before the oldest.
+        that are not ``taken`` by any recipe go on waiting (``None``: all are), and so do those of parts that are not
+        worked (``declare_parts``). ``newest_child``: the one that a recipe made last comes before the oldest.
         """
         lease = partial(quarantine.lease, count=count, scope=self._scope, taken=taken, newest_child=newest_child)
-        leased = await self._writer.run(lease)
+        leased = await self._writer.run(partial(lease, parts=() if self._parts is None else self._parts.settings.only))
         self.holds_back = leased.held_back
         return leased.seeds
 
@@ -176,8 +183,16 @@ class Store:
         """How the seeds of this run stand, and how many others wait."""
         return await self._writer.run(run_scope.count)
 
+    async def declare_parts(self, settings: PartsConfig | None) -> None:
+        """Divide seeds like this from now on, those too that have no part yet, and lease those of its parts alone."""
+        divided = None if settings is None else parts.Parts(settings)
+        if divided is not None and divided == self._parts:
+            return
+        await self._writer.run(partial(parts.declare, parts=divided))
+        self._parts = divided
+
     async def stranded(self) -> tuple[stranded.Stranded, ...]:
-        """Seeds that wait for a recipe which is not in the chain."""
+        """Seeds that are passed over: nobody takes them as things stand."""
         return await self._writer.run(stranded.stranded)
 
     async def release_quarantined(self, ids: Sequence[str] | None) -> int:
@@ -258,10 +273,6 @@ class Store:
 
         return await self._writer.run(commit)
 
-    async def outcomes(self, after_seq: int = 0, limit: int = 256) -> list[OutcomeRow]:
-        """A page of outcomes in the order in which they took effect, superseded ones included."""
-        return await self._writer.run(partial(reads.outcomes, after_seq=after_seq, limit=limit))
-
     async def clear_texts(self, before: float, limit: int = 64) -> int:
         """Clear the texts behind up to ``limit`` samples selected before a moment; return how many (``retention``).
 
@@ -282,18 +293,6 @@ class Store:
     async def declare_recipes(self, declared: Sequence[Declaration]) -> None:
         """Keep what the recipes of the chain say of themselves, so that whoever reads the store knows it."""
         await self._writer.run(partial(recipe_tallies.declare, declared=declared))
-
-    async def load_pools(self) -> dict[str, PoolRow]:
-        """The states of the pools as last saved, by name."""
-        return await self._writer.run(reads.pools)
-
-    async def memory_rows(self, after_seq: int = 0, embedder: str | None = None) -> list[MemoryRow]:
-        """Rows of the memory bank after an outcome, of one embedder or of all."""
-        return await self._writer.run(partial(reads.memory_rows, after_seq=after_seq, embedder=embedder))
-
-    async def recollections(self, embedder: str) -> list[Recollection]:
-        """What arms earned near vectors of an embedder."""
-        return await self._writer.run(partial(recollections, embedder=embedder))
 
     # Config and facts
 
@@ -326,37 +325,9 @@ class Store:
             wal_bytes=_size(path.with_name(f"{path.name}-wal")),
         )
 
-    async def counts(self) -> Counts:
-        """The store in numbers."""
-        return await self._writer.run(reads.counts)
-
-    async def agent_usage(self) -> list[AgentUsage]:
-        """Calls, tokens and dollars by agent, with what sends of unknown cost may have cost."""
-        return await self._writer.run(reads.agent_usage)
-
-    async def taken(self, since: float | None = None) -> dict[str, Taken]:
-        """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
-        return await self._writer.run(partial(reads.taken, since=since))
-
-    async def sent_since(self, since: float) -> list[tuple[str, float, int]]:
-        """Agent, time (seconds since 1970) and tokens of each call sent since a moment."""
-        return await self._writer.run(partial(reads.sent_since, since=since))
-
-    async def pair_costs(self) -> list[PairCost]:
-        """What each pair did for the finished seeds, and for how much."""
-        return await self._writer.run(reads.pair_costs)
-
     async def set_left_out(self, left_out: Tried) -> None:
         """Note which rows of a seed file were left out, in place of what was noted of that file before."""
         await self._writer.run(lambda connection: set_left_out(connection, left_out, at=self._now()))
-
-    async def failures(self) -> tuple[FailureCount, ...]:
-        """What was tolerated so far, by part and reason."""
-        return await self._writer.run(failure_counts)
-
-    async def open_work(self) -> OpenWork:
-        """What is in hand; costs next to nothing however large the store is."""
-        return await self._writer.run(reads.open_work)
 
 
 def _size(path: Path) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from star_agents.observe.status.reading import read
 from star_agents.observe.stories import SeedStory
 from star_agents.records import Document, Judgement, Outcome, Sample, Seed, Trial
+from star_agents.records.seeds import without_part
 from star_agents.storage.reads import outcomes_of_seed, seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.why import why
@@ -50,7 +51,8 @@ def _seed(columns: Sequence[Any]) -> dict[str, Any]:
         "id": seed.id,
         "kind": seed.kind,
         "recipe": seed.recipe,
-        "labels": dict(seed.labels),
+        "labels": without_part(seed.labels),
+        "part": seed.part,
         "parent": seed.parent,
         "round": seed.round,
         "sample": _content(seed),

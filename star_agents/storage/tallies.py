@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from star_agents.records import PAIRS, STAR, Outcome, Reward
 from star_agents.records.failures import FailureCount
-from star_agents.storage import judge_tallies, recipe_tallies
+from star_agents.storage import judge_tallies, parts, recipe_tallies
 from star_agents.storage.failure_tallies import add_tried, failure_counts
 from star_agents.storage.judge_tallies import JudgeTally
+from star_agents.storage.parts import PartCount
 from star_agents.storage.recipe_tallies import BINS, ArmTally, MeasureTally, RecipeTally
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import Stranded, stranded
@@ -36,7 +37,9 @@ class Tallies:
     pools: Mapping[str, Mapping[str, ArmTally]] = field(default_factory=dict[str, Mapping[str, ArmTally]])
     """By pool and arm."""
     stranded: tuple[Stranded, ...] = ()
-    """Seeds that wait for a recipe which is not in the chain."""
+    """Seeds that nobody takes as things stand."""
+    parts: Mapping[str, PartCount] = field(default_factory=dict[str, PartCount])
+    """Seeds by part; empty where they have none."""
     judges: Mapping[str, JudgeTally] = field(default_factory=dict[str, JudgeTally])
     """By recipe."""
     hits: int = 0
@@ -108,6 +111,7 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         recipes=recipe_tallies.recipes(connection, rows),
         pools=recipe_tallies.pools(rows),
         stranded=stranded(connection),
+        parts=parts.count(connection),
         judges=judge_tallies.judges(rows),
         hits=rows.get((_RECALLED, "hits"), 0),
         misses=rows.get((_RECALLED, "misses"), 0),

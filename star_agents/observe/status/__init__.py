@@ -52,6 +52,7 @@ __all__ = [
     "RecipeState",
     "Referee",
     "ScorerState",
+    "SeedPart",
     "Seeds",
     "Settings",
     "State",
@@ -84,7 +85,7 @@ class Seeds:
     quarantined: int
     """Their work killed the process; a person may release them."""
     stranded: int
-    """They wait for a recipe which is not in the chain."""
+    """They wait for a recipe which is not in the chain, or for the turn of their part."""
 
     @property
     def total(self) -> int:
@@ -94,15 +95,28 @@ class Seeds:
 
 @told
 class Stranded:
-    """Seeds that wait for a recipe which is not in the chain."""
+    """Seeds that wait for a recipe which is not in the chain, or for the turn of their part."""
 
     recipe: str
     """Empty for seeds from outside, which the first recipe takes."""
     kind: str
-    """``sample``, ``instruction`` or ``document``."""
+    """``sample``, ``instruction`` or ``document``; empty where they wait for their part."""
     seeds: int
+    parts: Mapping[str, int]
+    """How many are of which part, where it is not worked now."""
     sentence: str
     """In words, with what to do."""
+
+
+@told
+class SeedPart:
+    """The seeds of one part, by state."""
+
+    seeds: int
+    waiting: int
+    working: int
+    quarantined: int
+    done: int
 
 
 @told
@@ -156,6 +170,8 @@ class FolderStatus:
 
     seeds: Seeds
     stranded: Sequence[Stranded]
+    parts: Mapping[str, SeedPart]
+    """Of the seeds, by name; empty where they are not divided."""
     calls: Calls
     cost: Cost
     budgets: Sequence[BudgetState]

@@ -13,7 +13,7 @@ const STATES = /** @type {const} */ ({
   dropped: "dropped",
   working: "in hand",
   waiting: "waiting",
-  stranded: "of no recipe",
+  stranded: "not taken now",
   quarantined: "set aside",
 });
 /** @typedef {keyof typeof STATES} SeedState */

@@ -563,6 +563,7 @@
  * @property {"sample" | "instruction" | "document"} kind
  * @property {string} recipe Which takes it; empty for the first of the chain.
  * @property {Record<string, string>} labels What was drawn for it on the way: arms by pool.
+ * @property {string} part Of the seeds; empty where they are not divided.
  * @property {string} parent Seed that it was made from; empty for one from outside.
  * @property {number} round
  * @property {SeedText} sample
@@ -590,6 +591,17 @@
  * @property {number | null} cost_usd
  * @property {Candidate[]} candidates
  * @property {StoryJudgement[]} judgements In the order of asking.
+ */
+
+/**
+ * The seeds of one part, by state.
+ *
+ * @typedef {Object} SeedPart
+ * @property {number} seeds
+ * @property {number} waiting
+ * @property {number} working
+ * @property {number} quarantined
+ * @property {number} done
  */
 
 /**
@@ -622,7 +634,7 @@
  * @property {number} base Kept as their base.
  * @property {number} dropped
  * @property {number} quarantined Their work killed the process; a person may release them.
- * @property {number} stranded They wait for a recipe which is not in the chain.
+ * @property {number} stranded They wait for a recipe which is not in the chain, or for the turn of their part.
  */
 
 /**
@@ -645,6 +657,7 @@
  * @typedef {Object} Status
  * @property {Seeds} seeds
  * @property {Stranded[]} stranded
+ * @property {Record<string, SeedPart>} parts Of the seeds, by name; empty where they are not divided.
  * @property {Calls} calls
  * @property {Cost} cost
  * @property {BudgetState[]} budgets
@@ -706,12 +719,13 @@
  */
 
 /**
- * Seeds that wait for a recipe which is not in the chain.
+ * Seeds that wait for a recipe which is not in the chain, or for the turn of their part.
  *
  * @typedef {Object} Stranded
  * @property {string} recipe Empty for seeds from outside, which the first recipe takes.
- * @property {string} kind `sample`, `instruction` or `document`.
+ * @property {string} kind `sample`, `instruction` or `document`; empty where they wait for their part.
  * @property {number} seeds
+ * @property {Record<string, number>} parts How many are of which part, where it is not worked now.
  * @property {string} sentence In words, with what to do.
  */
 

@@ -1,0 +1,63 @@
+"""What is asked of an open store: its questions go through the writer's thread, in the order of its other verbs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from star_agents.records.failures import FailureCount
+from star_agents.storage import reads
+from star_agents.storage.failure_tallies import failure_counts
+from star_agents.storage.recollections import Recollection, recollections
+from star_agents.storage.rows import AgentUsage, Counts, MemoryRow, OpenWork, OutcomeRow, PairCost, PoolRow, Taken
+from star_agents.storage.writer import Writer
+
+
+class StoreReads:
+    """The questions to a store; ``Store`` adds what changes it."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def outcomes(self, after_seq: int = 0, limit: int = 256) -> list[OutcomeRow]:
+        """A page of outcomes in the order in which they took effect, superseded ones included."""
+        return await self._writer.run(partial(reads.outcomes, after_seq=after_seq, limit=limit))
+
+    async def load_pools(self) -> dict[str, PoolRow]:
+        """The states of the pools as last saved, by name."""
+        return await self._writer.run(reads.pools)
+
+    async def memory_rows(self, after_seq: int = 0, embedder: str | None = None) -> list[MemoryRow]:
+        """Rows of the memory bank after an outcome, of one embedder or of all."""
+        return await self._writer.run(partial(reads.memory_rows, after_seq=after_seq, embedder=embedder))
+
+    async def recollections(self, embedder: str) -> list[Recollection]:
+        """What arms earned near vectors of an embedder."""
+        return await self._writer.run(partial(recollections, embedder=embedder))
+
+    async def counts(self) -> Counts:
+        """The store in numbers."""
+        return await self._writer.run(reads.counts)
+
+    async def agent_usage(self) -> list[AgentUsage]:
+        """Calls, tokens and dollars by agent, with what sends of unknown cost may have cost."""
+        return await self._writer.run(reads.agent_usage)
+
+    async def taken(self, since: float | None = None) -> dict[str, Taken]:
+        """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
+        return await self._writer.run(partial(reads.taken, since=since))
+
+    async def sent_since(self, since: float) -> list[tuple[str, float, int]]:
+        """Agent, time (seconds since 1970) and tokens of each call sent since a moment."""
+        return await self._writer.run(partial(reads.sent_since, since=since))
+
+    async def pair_costs(self) -> list[PairCost]:
+        """What each pair did for the finished seeds, and for how much."""
+        return await self._writer.run(reads.pair_costs)
+
+    async def failures(self) -> tuple[FailureCount, ...]:
+        """What was tolerated so far, by part and reason."""
+        return await self._writer.run(failure_counts)
+
+    async def open_work(self) -> OpenWork:
+        """What is in hand; costs next to nothing however large the store is."""
+        return await self._writer.run(reads.open_work)
