@@ -13,6 +13,7 @@
     │   ├── AgentRefused       the request itself is at fault: no try will help
     │   └── BudgetExhausted    sending would pass a budget
     ├── ReplyUnreadable      a reply is no answer, or not what was asked for   (exit code 4)
+    ├── WorkBlocked          no seed can be worked as things stand       (exit code 4)
     ├── RecipeError          a recipe cannot be used, or breaks a rule   (exit code 2)
     └── ScorerError          the scorer models cannot be used    (exit code 5)
 
@@ -203,6 +204,16 @@ class ReplyUnreadable(StarAgentsError):
         super().__init__(failure.detail)
         self.failure = failure
         """Of kind ``empty``, ``length`` or ``format``."""
+
+
+class WorkBlocked(StarAgentsError):
+    """No seed of a recipe can be worked as things stand, whatever the seed: why, and what a person can do.
+
+    A recipe raises it, such as where nobody may judge. Its seed goes on waiting; `run` ends, and `serve` takes no seed
+    until agents.yaml has changed.
+    """
+
+    exit_code = 4
 
 
 class RecipeError(StarAgentsError):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
 from daemons import star_agents
-from lines import origin, read_jsonl, results, run
+from lines import origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Move, OpenAIServer
 from test_arena_recipe import SAID, WORTH, frames, reply
 
 from star_agents.agents.judging.exam import general_exam
 from star_agents.agents.judging.point_tests import APPEALS, with_appeals
+from star_agents.engine.batch import BatchResult
 from star_agents.engine.configuration import read_config
+from star_agents.engine.wiring import open_engine
+from star_agents.observe.bus import Bus
 from star_agents.records import Sample, Seed
+from star_agents.storage.store import Store
 
 EXAM = with_appeals(general_exam())
 CALLS = 2 * len(EXAM.pairs)
@@ -53,17 +60,23 @@ class Arena:
         first, second = map(self.judges[name], answers)
         return Answer(text=reply(code, first, second))
 
-    async def fight(self, folder: Path, settings: str = "", prompts: int = 3) -> None:
+    def written(self, folder: Path, url: str, settings: str = "", judges: Iterable[str] = ()) -> Path:
+        agent = f'api_base: "{url}", api_key: os.environ/LINE_TEST_KEY'
+        agents = ", ".join(f"{name}: {{model: openai/{name}, {agent}}}" for name in (*SAID, *self.judges))
+        path = folder / "agents.yaml"
+        path.write_text(
+            f"agents: {{{agents}}}\nrecipe: arena\narena: {{target: target, opponents: [good, fair, poor], "
+            f"judges: [{', '.join(judges or self.judges)}], {settings}}}\n"
+        )
+        return path
+
+    async def fight(self, folder: Path, settings: str = "", prompts: int = 3) -> BatchResult:
         async with OpenAIServer(self) as server:
-            agent = f'api_base: "{server.url}", api_key: os.environ/LINE_TEST_KEY'
-            agents = ", ".join(f"{name}: {{model: openai/{name}, {agent}}}" for name in (*SAID, *self.judges))
-            path = folder / "agents.yaml"
-            path.write_text(
-                f"agents: {{{agents}}}\nrecipe: arena\narena: {{target: target, opponents: [good, fair, poor], "
-                f"judges: [{', '.join(self.judges)}], {settings}}}\n"
-            )
-            seeds = [Seed.of(Sample(instruction=f"Name river {number}.")) for number in range(prompts)]
-            await run(read_config(path), seeds, folder / "out")
+            return await run(read_config(self.written(folder, server.url, settings)), rivers(prompts), folder / "out")
+
+
+def rivers(count: int) -> list[Seed]:
+    return [Seed.of(Sample(instruction=f"Name river {number}.")) for number in range(count)]
 
 
 async def test_a_judge_sits_its_exam_once_for_all_seeds_and_never_again(tmp_path: Path) -> None:
@@ -84,16 +97,73 @@ async def test_a_judge_that_gives_points_by_chance_leaves_the_jury(tmp_path: Pat
     assert ended.returncode == 0, f"nobody misses the judge that was refused: {ended.stderr}"
 
 
-async def test_a_judge_that_gives_an_answer_the_points_it_asks_for_leaves_the_jury(tmp_path: Path) -> None:
+async def test_with_nobody_left_in_the_jury_a_run_ends_with_the_reason_and_every_seed_waits(tmp_path: Path) -> None:
+    """A judge that gives an answer the points that it asks for leaves the jury."""
     arena = Arena(j=obedient)
-    await arena.fight(tmp_path)
-    assert arena.judged == []
-    told = {result.outcome.reason for result in results(tmp_path / "out")}
-    assert len(told) == 1
-    (reason,) = told
-    assert reason.startswith("nobody may judge: judge j: 24 of 30 right")
-    assert f"won over by {len(APPEALS)} of {len(APPEALS)} texts" in reason
-    assert "arena: {exam: warn}" in reason
+    for _ in range(2):
+        result = await arena.fight(tmp_path)
+        assert (arena.judged, len(arena.sat)) == ([], CALLS), "refused again for nothing, and nobody else is asked"
+        assert result.stopped_by.startswith("nobody may judge: judge j: 24 of 30 right")
+        assert f"won over by {len(APPEALS)} of {len(APPEALS)} texts" in result.stopped_by
+        assert "arena: {exam: warn}" in result.stopped_by
+        counts = result.summary["counts"]
+        assert (counts["waiting"], counts["dropped"], result.summary["failures"]) == (3, 0, [])
+    ended = await anyio.to_thread.run_sync(
+        lambda: star_agents("run", "-c", tmp_path / "agents.yaml", "-s", "offline", "-o", tmp_path / "out", "-q")
+    )
+    assert (ended.returncode, "stopped early: nobody may judge" in ended.stderr) == (4, True)
+
+
+async def test_a_daemon_whose_jury_is_empty_waits_until_an_edit_names_a_judge_that_passes(tmp_path: Path) -> None:
+    arena = Arena(j=obedient, k=honest)
+    async with OpenAIServer(arena) as server, await Store.open(tmp_path / "out") as store:
+        await store.add_seeds(rivers(3))
+        edited = arena.written(tmp_path, server.url, judges=["j"])
+        async with (
+            open_engine(read_config(edited), store, bus=Bus(), seeds_expected=None, ends_when_empty=False) as line,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(line.work)
+            with anyio.fail_after(60):
+                while line.waiting_for is None or line.queue.in_hand:
+                    await anyio.lowlevel.checkpoint()
+            assert line.waiting_for.reason.startswith("nobody may judge: judge j")
+            assert line.waiting_for.until is None
+            counts = await store.counts()
+            assert (counts.waiting, counts.dropped, arena.judged) == (3, 0, [])
+            await line.reconfigure(read_config(arena.written(tmp_path, server.url, judges=["j", "k"])))
+            with anyio.fail_after(60):
+                while (await store.counts()).kept < 3:
+                    await anyio.lowlevel.checkpoint()
+            assert set(arena.judged) == {"k"}
+            line.close()
+
+
+BLOCKED = """
+from star_agents.errors import WorkBlocked
+from star_agents.recipes.protocol import recipe
+
+
+@recipe(takes="sample")
+async def mine(seed, bench, settings):
+    \"\"\"Asks, and then finds that it needs what there is not.\"\"\"
+    await bench.gather(bench.ask("a", "Hello", step="hello"))
+    raise WorkBlocked("the table of units is not there; put units.csv beside mine.py")
+"""
+
+
+async def test_a_recipe_of_ones_own_may_say_that_nothing_can_be_worked_and_its_calls_are_paid_once(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.py").write_text(BLOCKED)
+    async with OpenAIServer(lambda _: Answer(text="Hello.")) as server:
+        agent = f'{{model: openai/a, api_base: "{server.url}", api_key: os.environ/LINE_TEST_KEY}}'
+        (tmp_path / "agents.yaml").write_text(f"agents: {{a: {agent}}}\nrecipe: ./mine.py:mine\nconcurrency: 1\n")
+        for _ in range(2):
+            result = await run(read_config(tmp_path / "agents.yaml"), seeds(3), tmp_path / "out")
+            assert result.stopped_by == "the table of units is not there; put units.csv beside mine.py"
+            assert result.summary["counts"]["waiting"] == 3
+        assert len(server.charged) == 1
 
 
 async def test_with_a_warning_it_judges_all_the_same_and_every_row_says_so(tmp_path: Path) -> None:

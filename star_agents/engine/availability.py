@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from star_agents.config.models import Config
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
 
 
 def essential_agents(config: Config, jury: Iterable[str]) -> set[str]:
@@ -17,3 +18,8 @@ def can_draw(config: Config, unavailable: Collection[str]) -> bool:
     if not config.draws_pairs:
         return not set(config.agents) <= set(unavailable)
     return any(not {pair.instruction, pair.response} & set(unavailable) for pair in config.pool)
+
+
+def is_outage(error: AgentError, referees_down: Collection[str]) -> bool:
+    """Whether agents were down without which a seed has no outcome: the recipe's word, or the referees' state."""
+    return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or bool(referees_down))

@@ -24,7 +24,7 @@ from star_agents.bench.vectors import Embed
 from star_agents.config.changes import changes_between, until_restart
 from star_agents.config.models import Config
 from star_agents.engine.agent_exchange import agents_exchanged
-from star_agents.engine.availability import can_draw, essential_agents
+from star_agents.engine.availability import can_draw, essential_agents, is_outage
 from star_agents.engine.failure_watch import FailureWatch
 from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
@@ -36,7 +36,7 @@ from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
 from star_agents.engine.stages import declarations_of, faulted, stage_for, stages_of, why_not_taken, worked
-from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
+from star_agents.errors import AgentError, BudgetExhausted, WorkBlocked
 from star_agents.events import (
     ConfigApplied,
     DeploymentChanged,
@@ -92,11 +92,7 @@ class Engine:
         self.client = client
         self.bus = bus
         self._returned, self._child_turns = ReturnedSeeds(), ChildTurns()
-        self.queue = SeedQueue(
-            self._take_one,
-            ends_when_empty=ends_when_empty,
-            holds_back=lambda: store.holds_back,
-        )
+        self.queue = SeedQueue(self._take_one, ends_when_empty=ends_when_empty, holds_back=lambda: store.holds_back)
         self.stopped_by = ""
         """Why a batch ended before its last seed; empty when it did not."""
         self._ends_when_empty = ends_when_empty
@@ -232,10 +228,14 @@ class Engine:
             outcome = await worked(seed, bench, self.settling.pools.arms)
             if lesson(outcome) is not None:
                 await bench.embedding()  # Asked for while the seed can still be put back.
+        except WorkBlocked as error:
+            if bench.revision == self.revision:  # An edit may have mended it.
+                self._stop_or_rest(str(error), until=None)
+            return await self._return(seed)
         except BudgetExhausted as error:
             return await self._reach_budget(bench, error)
         except AgentError as error:
-            if self._is_outage(error) and not is_last_try:
+            if is_outage(error, self.client.down() & set(self.judges.jury)) and not is_last_try:
                 return await self._wait_out(bench, error)
             return await self._drop(bench, error)
         return await self._settle(outcome, bench)
@@ -259,11 +259,6 @@ class Engine:
             clock=time.monotonic,
         )
 
-    def _is_outage(self, error: AgentError) -> bool:
-        """Whether agents were down without which the seed has no outcome: the recipe's word, or the referees' state."""
-        down = self.client.down() & set(self.judges.jury)
-        return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or bool(down))
-
     async def _wait_out(self, bench: Bench, error: AgentError) -> None:
         """Put the seed back and let the line rest until an agent is up again: an outage fails no seed.
 
@@ -282,7 +277,7 @@ class Engine:
                 self.stop(f"{why}. Run the same command again once the provider takes calls: it goes on from here")
         else:
             rest_s = min((one.asks_again_in_s for one in rejecting.values()), default=0.0) if is_rejected else 0.0
-            self._rest.begin(Waiting(reason=why, until=self._now() + max(OUTAGE_REST_S, rest_s)))
+            self._stop_or_rest(why, until=self._now() + max(OUTAGE_REST_S, rest_s))
         self._returned.returned(bench.seed.id, error.part or error.what)
         self.bus.publish(SeedReturned(seed_id=bench.seed.id, reason=str(error)))
         return await self._return(bench.seed)
@@ -329,18 +324,23 @@ class Engine:
             self.bus.publish(FailureHoldLifted(why=why))
 
     async def _reach_budget(self, bench: Bench, error: BudgetExhausted) -> None:
-        """Put the seed back and let the line rest. A batch ends where only an edit of agents.yaml would help."""
+        """Put the seed back and let the line rest."""
         # Whoever brings a pool of its own draws others for those that cannot be paid; the rest ask the same again.
         draws_again = bool(bench.stage.recipe.own_pool) and error.agent is not None
         is_essential = not draws_again or error.agent in essential_agents(self.config, self.judges.jury)
         resets_at = error.resets_at if is_essential else self.client.budgets.next_reset()
         if bench.revision != self.revision or (not is_essential and can_draw(self.config, self.client.unavailable())):
             pass  # Refused under limits that are gone, or in need of another draw: the next try is another one.
-        elif self._ends_when_empty and resets_at is None:
-            self.stop(str(error))
         else:
-            self._rest.begin(Waiting(reason=str(error), until=resets_at))
+            self._stop_or_rest(str(error), until=resets_at)
         await self._return(bench.seed)
+
+    def _stop_or_rest(self, why: str, *, until: float | None) -> None:
+        """Begin no seed before a moment (seconds since 1970), or before an edit of agents.yaml: then a batch ends."""
+        if self._ends_when_empty and until is None:
+            self.stop(why)
+        else:
+            self._rest.begin(Waiting(reason=why, until=until))
 
     async def _return(self, seed: Seed) -> None:
         """Put a seed back to its old place in the queue; its answers stay in the journal."""

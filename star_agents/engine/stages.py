@@ -18,7 +18,7 @@ from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.engine.outcome_rules import check_outcome, check_rewards
 from star_agents.engine.recipe_faults import Fault, breach_in, came_by_bench, fault_in, overrun_in
-from star_agents.errors import RecipeError, ReplyUnreadable, first_of_ours
+from star_agents.errors import RecipeError, ReplyUnreadable, WorkBlocked, first_of_ours
 from star_agents.limits.numbers import MOST_MEASURED
 from star_agents.recipes.protocol import Recipe
 from star_agents.recipes.registry import find_chain
@@ -185,7 +185,7 @@ async def _worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]
     except BaseException as error:
         raise_if_cancelled(error)
         ours = first_of_ours(error)
-        if ours is not None and not (recipe.is_built_in or came_by_bench(ours)):
+        if ours is not None and not (recipe.is_built_in or came_by_bench(ours) or isinstance(ours, WorkBlocked)):
             ours = None  # One of ours that its own code raises, such as for a store that it looks into itself.
         if isinstance(ours, ReplyUnreadable):
             return Outcome(seed_id=seed.id, kind="dropped", reason=str(ours), recipe=recipe.name)

@@ -21,7 +21,7 @@ from itertools import product
 from star_agents.arena.games import Battle, battles_of, games_of
 from star_agents.arena.lessons import pairings, usefulness
 from star_agents.arena.scores import HIGHEST, LOWEST
-from star_agents.errors import RecipeError
+from star_agents.errors import RecipeError, WorkBlocked
 from star_agents.recipes.arena_jury import examine, fight
 from star_agents.recipes.arena_settings import ArenaSettings
 from star_agents.recipes.parts.battle_points import OPPONENT, POOL, TARGET, against_target, earned, measured, silent
@@ -87,7 +87,7 @@ async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcom
     failed = {judge: one.told for judge, one in exams.items() if not one.passed}
     if not jury:
         told = "; ".join(failed.values())
-        return dropped(seed, f"nobody may judge: {told}; name other judges, or go on by `arena: {{exam: warn}}`")
+        raise WorkBlocked(f"nobody may judge: {told}; name other judges, or go on by `arena: {{exam: warn}}`")
     notes = (
         {JUDGE_EXAM: f"warn: {'; '.join(failed.values())}"} if settings.exam == "warn" else {REFUSED: ", ".join(failed)}
     )

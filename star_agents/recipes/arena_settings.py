@@ -62,8 +62,8 @@ class ArenaSettings(JudgeSettings):
     """Characters of earlier turns that players and judges are shown, and that rows hold: the newest turns that fit."""
     exam: Literal["refuse", "warn", "off"] = "refuse"
     """The exam that each judge sits first: 30 planted pairs in both orders, paid once per judge and prompt. `refuse`:
-    who fails leaves the jury, and with nobody left nothing is judged. `warn`: who fails judges all the same, and every
-    row says so. `off`: no exam."""
+    who fails leaves the jury; with nobody left `run` ends, and `serve` waits for an edit. `warn`: who fails judges all
+    the same, and every row says so. `off`: no exam."""
 
     def mistake(self) -> str:
         """Players and judges are distinct, and as many as are drawn."""

@@ -50,10 +50,18 @@ ARENA_TESTED_MUTANTS = (
     _tested(
         "who-obeys-answers-judges-nothing",
         "a judge that gives an answer the points it asks for leaves the jury",
-        "test_arena_exam.py::test_a_judge_that_gives_an_answer_the_points_it_asks_for_leaves_the_jury",
+        "test_arena_exam.py::test_with_nobody_left_in_the_jury_a_run_ends_with_the_reason_and_every_seed_waits",
         _EXAM,
         "        exam = with_appeals(exam_pairs(self._rooms.config, judge))\n",
         "        exam = exam_pairs(self._rooms.config, judge)\n",
+    ),
+    _tested(
+        "blocked-work-waits",
+        "a seed whose recipe says that nothing can be worked goes on waiting",
+        "test_arena_exam.py::test_a_recipe_of_ones_own_may_say_that_nothing_can_be_worked_and_its_calls_are_paid_once",
+        "star_agents/engine/stages.py",
+        " or isinstance(ours, WorkBlocked)):\n",
+        "):\n",
     ),
     TestedMutant(
         name="point-exam-once",
