@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from star_agents.cli.tables import print_json
-from star_agents.recipes.parts.skills import Part, Skill, Type
+from star_agents.recipes.parts.skills import Part, Skill, Transformation, Type
 from star_agents.recipes.skill_files import built_in_skill, built_in_skills, is_path, read_skill
 from star_agents.text.printing import say
 
@@ -60,7 +60,7 @@ def _show(skill: Skill) -> None:
     say(f"{skill.name}  ({skill.title}; {skill.source}; {skill.version})")
     say(f"    {skill.about}")
     for one in skill.transformations:
-        say(f"    transformation  {_named(one)}: {one.write or 'the document as it is, without a call'}")
+        say(f"    transformation  {_named(one)}{_form_of(one)}: {one.write or 'the document as it is, without a call'}")
     for kind in skill.types:
         with_text = ", with the text" if skill.carries_text(kind) else ""
         say(f"    type            {_named(kind)} [{skill.form_of(kind)}{with_text}]: {kind.ask}")
@@ -69,6 +69,10 @@ def _show(skill: Skill) -> None:
     for goal in skill.goals:
         say(f"    goal            {_named(goal)}: {goal.suggest}")
     say(f"    answers         {skill.answer}")
+
+
+def _form_of(one: Transformation) -> str:
+    return "" if one.form == "text" else f" [{one.form}]"
 
 
 def _named(part: Part) -> str:

@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 from star_agents.recipes.parts.code_form import code_flaw
 from star_agents.recipes.parts.json_schema import json_in, schema_flaw
-from star_agents.recipes.parts.tool_calls import tools_flaw
+from star_agents.recipes.parts.tool_calls import tools_flaw, tools_in
 
 Form = Literal["text", "choice", "label", "json", "code", "tool_calls", "messages"]
 """``text``: free words; ``choice``: lettered options, one of which is right; ``label``: one of some labels, and nothing
 else; ``json``: one JSON value; ``code``: a fenced block that parses; ``tool_calls``: calls of the tools that are shown,
 in as many turns as it takes; ``messages``: a conversation in which the user goes on asking."""
+Transformed = Literal["text", "json", "tools"]
+"""What a document is turned into: free words; one JSON array or object; or functions that may be called."""
 FEWEST_OPTIONS, MOST_OPTIONS = 2, 26
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST_KEY = 60
@@ -68,6 +70,19 @@ def form_flaw(written: Written, form: Form) -> str:
             return tools_flaw(written.tools)
         case "text" | "code":
             return ""
+
+
+def transformed_flaw(text: str, form: Transformed) -> str:
+    """What keeps what a transformer wrote from having its form."""
+    try:
+        match form:
+            case "tools":
+                return tools_flaw(tools_in(text))
+            case "json":
+                return schema_flaw(json_in(text), {"type": ["array", "object"]}, "the value")
+    except ValueError as error:
+        return f"it is no JSON: {error}"
+    return "" if text.strip() else "it is empty"
 
 
 def missing_text_flaw(instruction: str) -> str:

@@ -11,9 +11,19 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from star_agents.config.data_files import DataEntry, Passage, Word
 from star_agents.config.recipes import Location, Some
-from star_agents.recipes.parts.forms import Form, Written, form_flaw
+from star_agents.recipes.parts.forms import (
+    FEWEST_OPTIONS,
+    MOST_OPTIONS,
+    Form,
+    Transformed,
+    Written,
+    answer_form_flaw,
+    form_flaw,
+)
 from star_agents.text.content_hash import digest
 
 Source = Literal["paper", "ours", "own"]
@@ -34,6 +44,9 @@ class Transformation(Part):
 
     write: Passage | None = None
     """What the transformer is to write, as said to it; left out: the document stays as it is, which costs no call."""
+    form: Transformed = "text"
+    """Form of what it writes: `text`; `json`, an array or an object; `tools`, an array of functions as OpenAI's API
+    describes them, which are then the tools of each type of the form `tool_calls`."""
 
 
 class Example(DataEntry):
@@ -51,6 +64,18 @@ class Example(DataEntry):
     turns: tuple[Passage, ...] = ()
     """Of the form `messages`: what the user says after the instruction."""
     answer: Passage | None = None
+    """Of the forms `choice`, `label`, `json` and `code`: one of that form, and right."""
+
+    @property
+    def written(self) -> Written:
+        """The same as what a writer gives."""
+        return Written(
+            instruction=self.instruction,
+            options=self.options,
+            key=self.key,
+            keys=self.keys,
+            turns=self.turns,
+        )
 
 
 class Type(Part):
@@ -60,6 +85,10 @@ class Type(Part):
     """What the writer is to ask for, as said to it."""
     form: Form | None = None
     """Form of what comes out; left out: that of the skill."""
+    options: Annotated[int, Field(ge=FEWEST_OPTIONS, le=MOST_OPTIONS)] | None = None
+    """Of the form `choice`: how many options there are; left out: as many as the writer likes."""
+    labels: tuple[Passage, ...] = ()
+    """Of the form `label`: the options, in any order; left out: the writer finds them."""
     needs_text: bool | None = None
     """Whether it can only be answered beside the text; left out: as the skill says."""
     answer: Passage | None = None
@@ -80,7 +109,7 @@ class Skill(DataEntry):
     """One skill: a file of `recipes/skills/`, or one of a user's own that `agent_instruct: {skills: [...]}` names."""
 
     name: Word
-    title: Annotated[str, Passage]
+    title: Passage
     source: Source = "own"
     about: Passage
     """What it trains, in a sentence."""
@@ -113,6 +142,16 @@ class Skill(DataEntry):
         """Whether the text goes with the instructions of a type."""
         return self.needs_text if kind.needs_text is None else kind.needs_text
 
+    def written_flaw(self, kind: Type, written: Written) -> str:
+        """What keeps an instruction from being one of a type: its form, the number of its options, its labels."""
+        if flaw := form_flaw(written, self.form_of(kind)):
+            return flaw
+        if kind.options is not None and len(written.options) != kind.options:
+            return f"it has {len(written.options)} options, and {kind.options} are asked for"
+        if kind.labels and set(written.options) != set(kind.labels):
+            return f"its options are not the labels: {', '.join(kind.labels)}"
+        return ""
+
     def mistakes(self) -> Iterator[tuple[Location, str]]:
         """Parts of a kind have names of their own, goals that change a text have one, and examples have their form."""
         for what in ("transformations", "types", "goals"):
@@ -125,18 +164,21 @@ class Skill(DataEntry):
             if goal.changes_text and not carries:
                 yield ("goals", place, "changes_text"), "there is no text to change: no type has `needs_text: true`"
         for place, kind in enumerate(self.types):
-            if kind.example is not None and (flaw := self._flaw(kind, kind.example)):
-                yield ("types", place, "example"), f"has not the form {self.form_of(kind)!r}: {flaw}"
+            yield from ((("types", place, *where), message) for where, message in self._of_type(kind))
 
-    def _flaw(self, kind: Type, example: Example) -> str:
-        written = Written(
-            instruction=example.instruction,
-            options=example.options,
-            key=example.key,
-            keys=example.keys,
-            turns=example.turns,
-        )
-        return form_flaw(written, self.form_of(kind))
+    def _of_type(self, kind: Type) -> Iterator[tuple[Location, str]]:
+        form = self.form_of(kind)
+        for name, belongs_to in (("options", "choice"), ("labels", "label")):
+            if getattr(kind, name) and form != belongs_to:
+                yield (name,), f"belongs to the form {belongs_to!r}, and this type has the form {form!r}"
+        if kind.example is not None and (flaw := self._example_flaw(kind, kind.example)):
+            yield ("example",), f"has not the form {form!r}: {flaw}"
+
+    def _example_flaw(self, kind: Type, example: Example) -> str:
+        written = example.written
+        if flaw := self.written_flaw(kind, written):
+            return flaw
+        return answer_form_flaw(example.answer, written, self.form_of(kind)) if example.answer else ""
 
 
 def arm_of(skill: Skill, part: Part) -> str:

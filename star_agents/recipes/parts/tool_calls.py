@@ -18,6 +18,18 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 MOST_TOOLS = 64
 
 
+def tools_in(text: str) -> list[Mapping[str, Any]]:
+    """The functions of a JSON array, each in OpenAI's wrapping or without.
+
+    Raises:
+        ValueError: why it is none.
+    """
+    listed = json_in(text)
+    if not (isinstance(listed, list) and all(isinstance(one, dict) for one in listed)):
+        raise ValueError("an array of objects is asked for")
+    return [one["function"] if isinstance(one.get("function"), dict) else one for one in listed]
+
+
 def tools_flaw(tools: Sequence[Mapping[str, Any]]) -> str:
     """What keeps a list from being descriptions of functions."""
     if not 1 <= len(tools) <= MOST_TOOLS:
