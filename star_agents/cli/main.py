@@ -29,6 +29,8 @@ VERBS = {
     "score": "Add IFD scores of two models to any dataset.",
     "logs": "Show and follow the log of a folder or a running daemon.",
     "report": "Write one page of HTML about a run: curves, costs, samples to read.",
+    "arena": "Let models answer a set, judge their battles, rate them.",
+    "arena-set": "Make a test set for an arena: diverse instructions and hard ones.",
     "elo": "Rate the players of an arena, with intervals and the health of its judges.",
     "judge-health": "Hold judges against people: accuracy, kappa and biases on pairs that people judged.",
     "export": "Write the dataset in a format of the field.",

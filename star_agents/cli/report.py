@@ -28,12 +28,19 @@ def command(folder: Path, out: Path, summary: Path | None, as_json: bool) -> Non
     One file that opens from disk without a network: curves, costs, gaps, samples to read; and the numbers as JSON.
     """
     numbers = summary or out.with_suffix(".summary.json")
+    seeds = write_report(folder, out, numbers)
+    if as_json:
+        print_json({"report": str(out), "summary": str(numbers), "seeds": seeds})
+    else:
+        say(f"wrote {out} and {numbers}")
+
+
+def write_report(folder: Path, out: Path, numbers: Path) -> int:
+    """Write the page, and the numbers beside it; how many seeds they tell of."""
     with StoreReader(folder) as reader:
         facts = read_facts(reader, folder.resolve().name)
     for path, content in ((out, run_page(facts)), (numbers, summary_text(facts.summary))):
         with atomic_file(path) as handle:
             handle.write(content.encode("utf-8", "replace"))
-    if as_json:
-        print_json({"report": str(out), "summary": str(numbers), "seeds": facts.summary["counts"]["done"]})
-    else:
-        say(f"wrote {out} and {numbers}")
+    seeds: int = facts.summary["counts"]["done"]
+    return seeds

@@ -2,7 +2,8 @@
 
 ``respond`` is a pure function of an agent's name and the messages it is sent. An agent sees only that text; if it
 recognises a question of the closed world it answers with the skill of its profile, any other text it reshapes in its
-style. Every agent can answer, rewrite or evolve an instruction, referee and give points; how well is in ``profiles``.
+style. Every agent can answer, rewrite, evolve or rate an instruction, referee and give points; how well is in
+``profiles``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,19 @@ from random import Random
 from typing import Literal
 
 from star_agents.errors import AgentRefused
-from star_agents.offline import evolving, referee, scoring, styles, world
+from star_agents.offline import evolving, rating, referee, scoring, styles, world
 from star_agents.offline.profiles import PROFILES, Profile
-from star_agents.offline.reading import Comparison, Equality, Evolving, Question, Request, Rewriting, Scoring, read
+from star_agents.offline.reading import (
+    Comparison,
+    Equality,
+    Evolving,
+    Question,
+    Rating,
+    Request,
+    Rewriting,
+    Scoring,
+    read,
+)
 
 SAMPLE_AGENTS: Mapping[str, str] = {name: profile.line for name, profile in PROFILES.items()}
 """Name of each sample agent and what it is, in one line."""
@@ -76,7 +87,7 @@ def _profile(agent: str) -> Profile:
 def _digest(agent: str, messages: Sequence[Mapping[str, str]], request: Request) -> bytes:
     """A hash of all that the agent sees, less the referee's nonce, which differs from call to call."""
     seen = "\0".join([agent, *(f"{message['role']}\0{message['content']}" for message in messages)])
-    if isinstance(request, (Comparison, Scoring)) and request.code:
+    if isinstance(request, (Comparison, Scoring, Rating)) and request.code:
         seen = seen.replace(request.code, "")
     return hashlib.sha256(seen.encode("utf-8", "surrogatepass")).digest()
 
@@ -87,6 +98,8 @@ def _reply(profile: Profile, request: Request, rng: Random) -> tuple[str, bool]:
         return referee.judge(request, profile.referees, rng), False
     if isinstance(request, Scoring):
         return scoring.score(request, profile.referees, rng), False
+    if isinstance(request, Rating):
+        return rating.rate(request.instruction, profile.referees, rng), False
     if isinstance(request, Rewriting):
         return _rewrite(profile, request, rng), False
     if isinstance(request, Evolving):

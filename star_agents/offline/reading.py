@@ -1,4 +1,4 @@
-"""What a prompt asks for, read from its text alone: an answer, another instruction, a verdict, or points.
+"""What a prompt asks for, read from its text alone: an answer, another instruction, a verdict, points, or a rating.
 
 The forms are those of the templates in ``star_agents/recipes/prompts``. Whatever
 fits none of them is a question.
@@ -30,6 +30,8 @@ _MOVES: Mapping[str, Operator] = {
 }
 """What stands after "This time, " in the prompt of each of Evol-Instruct's operators."""
 _SCORES = "You score what two assistants answered to the same message."
+_RATES = "You rate how difficult an instruction is"
+_RATED = re.compile(r"<instruction (\w+)>\n(.*)\n</instruction \1>", re.DOTALL)
 _CODE = re.compile(r'"code": "(\w+)"')
 _PAPER = re.compile(
     r"\[User Question(?: to Assistant A)?\] (?P<question_a>.*?) \[The Start of Assistant A’s Answer\] (?P<answer_a>.*?)"
@@ -94,7 +96,16 @@ class Scoring:
     """The nonce that the reply repeats."""
 
 
-Request = Question | Rewriting | Comparison | Evolving | Equality | Scoring
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rating:
+    """An instruction whose difficulty is to be rated."""
+
+    instruction: str
+    code: str
+    """The nonce of its frame."""
+
+
+Request = Question | Rewriting | Comparison | Evolving | Equality | Scoring | Rating
 
 
 def read(messages: Sequence[Mapping[str, str]]) -> Request:
@@ -108,6 +119,8 @@ def read(messages: Sequence[Mapping[str, str]]) -> Request:
     if system.startswith(_SCORES) and (scoring := next(filter(None, (_scoring(system, user) for user in users)), None)):
         return scoring
     last = users[-1] if users else system
+    if system.startswith(_RATES) and (rating := _rating(last)) is not None:
+        return rating
     if (evolving := _evolving(system, last)) is not None:
         return evolving
     if "Rewrite the instruction" in system and (instruction := _INSTRUCTION.search(last)):
@@ -156,6 +169,15 @@ def _scoring(system: str, user: str) -> Scoring | None:
         return None
     question, first, second = texts
     return Scoring(question=question, first=first, second=second, code=code[1])
+
+
+def _rating(last: str) -> Rating | None:
+    found = _RATED.search(last)
+    try:
+        said = json.loads(found[2]) if found else None
+    except json.JSONDecodeError:
+        return None
+    return Rating(instruction=said.strip(), code=found[1]) if found and isinstance(said, str) else None
 
 
 def _framed(user: str, code: str) -> Comparison | None:

@@ -10,6 +10,8 @@ Which battles are fought depends on ``mode`` and on equal answers alone, never o
 be biased; opponents that are drawn are drawn by what earlier instructions told of them. Equal answers are a tie that
 costs nothing. A game whose reply cannot be read, though it was asked once more, is none, and neither is the battle for
 that judge: position would decide it.
+
+Without a target nobody learns, and battles do nothing but rate: a test set teaches nothing.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ _WIDEST = HIGHEST - LOWEST
 
 def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
     """The rows that battles teach under these settings, and how many calls of theirs were never made."""
+    if settings.target is None:
+        return Redecided(())
     trials = outcome.trials
     if any(one.failure is None and one.sample.response is None for one in trials):
         raise RecipeError(
@@ -92,10 +96,10 @@ async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcom
         {JUDGE_EXAM: f"warn: {'; '.join(failed.values())}"} if settings.exam == "warn" else {REFUSED: ", ".join(failed)}
     )
     asked = replace(seed.sample, response=None, history=newest_turns(seed.sample.history, settings.history))
-    opponents: Sequence[str] = settings.opponents
+    players: Sequence[str] = settings.players
     if settings.opponents_per_seed is not None:
-        opponents = await bench.draw(POOL, settings.opponents_per_seed)
-    answers = await _answers(asked, (settings.target, *opponents), bench)
+        players = (*players[:1], *await bench.draw(POOL, settings.opponents_per_seed))
+    answers = await _answers(asked, players, settings.target, bench)
     trials = tuple(replace(one, notes=notes if failed else {}) for one in answers)
     pairs = _pairs(trials, settings)
     if not pairs:
@@ -108,8 +112,9 @@ async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcom
         reasons = dict.fromkeys(one.reason for one in judgements if not one.readable)
         nothing = dropped(seed, f"no battle could be judged in both orders: {'; '.join(reasons)}", trials=trials)
         return replace(nothing, judgements=judgements)
-    met = against_target(battles, settings.target, settings.opponents)
-    useful = usefulness(met, settings.target, settings.keep.sft or 1.0) if settings.target in met else None
+    target = settings.target or ""
+    met = against_target(battles, target, settings.opponents)
+    useful = usefulness(met, target, settings.keep.sft or 1.0) if target in met else None
     return done(
         seed,
         rows=_rows(trials, battles, settings),
@@ -120,13 +125,13 @@ async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcom
     )
 
 
-async def _answers(asked: Sample, players: Sequence[str], bench: Workbench) -> tuple[Trial, ...]:
+async def _answers(asked: Sample, players: Sequence[str], target: str | None, bench: Workbench) -> tuple[Trial, ...]:
     """Each player's answer, which all of its battles share; the target's first."""
     jobs = [bench.ask(one, asked.prompt, step=f"answer:{one}", reads=TEXT) for one in players]
     answers = await gather_within_budget(bench, jobs)
     return tuple(
-        _trial(player, OPPONENT if number else TARGET, asked, answer)
-        for number, (player, answer) in enumerate(zip(players, answers.results, strict=True))
+        _trial(player, TARGET if player == target else OPPONENT, asked, answer)
+        for player, answer in zip(players, answers.results, strict=True)
     )
 
 
@@ -141,7 +146,7 @@ def _trial(player: str, role: str, asked: Sample, answer: Read[str] | Failure) -
 def _pairs(trials: Sequence[Trial], settings: ArenaSettings) -> list[tuple[int, int]]:
     """Places of the trials that meet, of those with an answer."""
     places = {one.arm: place for place, one in enumerate(trials) if one.failure is None}
-    met = pairings(list(places), settings.target, settings.mode)
+    met = pairings(list(places), settings.target or "", settings.mode)
     return sorted((min(pair), max(pair)) for one, other in met for pair in [(places[one], places[other])])
 
 
@@ -150,13 +155,15 @@ def _battles(trials: Sequence[Trial], judgements: Sequence[Judgement]) -> tuple[
 
 
 def _rows(trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaSettings) -> tuple[Row, ...]:
+    if settings.target is None:
+        return ()
     keep = settings.keep
     return rows_of(trials, battles, settings.target, keep.thresholds, most_pairs=keep.pairs)
 
 
 def _earned(trials: Sequence[Trial], battles: Sequence[Battle], settings: ArenaSettings) -> list[Reward]:
     """Of drawn opponents."""
-    if settings.opponents_per_seed is None:
+    if settings.target is None or settings.opponents_per_seed is None:
         return []
     keep = settings.keep
     return earned(trials, battles, settings.target, least=keep.sft or 1.0, min_winner=keep.min_winner)

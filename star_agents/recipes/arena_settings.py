@@ -45,8 +45,8 @@ class JudgeSettings(Settings):
 class ArenaSettings(JudgeSettings):
     """What Arena Learning can be told."""
 
-    target: Agent
-    """The model that is to be trained."""
+    target: Agent | None = None
+    """The model that is to be trained; left out: nobody learns, the opponents meet each other and are rated."""
     opponents: Some[Agent]
     """Whom it meets."""
     judges: Some[Agent]
@@ -65,8 +65,17 @@ class ArenaSettings(JudgeSettings):
     who fails leaves the jury; with nobody left `run` ends, and `serve` waits for an edit. `warn`: who fails judges all
     the same, and every row says so. `off`: no exam."""
 
+    @property
+    def players(self) -> tuple[str, ...]:
+        """Whoever may answer, the target first."""
+        return self.opponents if self.target is None else (self.target, *self.opponents)
+
     def mistake(self) -> str:
-        """Players and judges are distinct, and as many as are drawn."""
+        """Players and judges are distinct, and as many as are drawn; without a target everybody meets everybody."""
+        if self.target is None and (self.mode != "round_robin" or self.opponents_per_seed is not None):
+            return "without a `target` everybody meets everybody: name it, or write `mode: round_robin` and draw nobody"
+        if len(self.players) < 2:
+            return "one player has nobody to meet; name another opponent"
         if self.target in self.opponents:
             return f"the target {self.target} is among its opponents; it cannot meet itself"
         for names, what in ((self.opponents, "opponents"), (self.judges, "judges")):

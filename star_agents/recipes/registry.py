@@ -31,6 +31,7 @@ BUILT_IN = {
     "star": "star_agents.recipes.star:STAR",
     "evol": "star_agents.recipes.evol:evol",
     "arena": "star_agents.recipes.arena:arena",
+    "difficulty": "star_agents.recipes.difficulty:difficulty",
 }
 """Name to module and attribute of ours; a package that lacks the file of one does without it."""
 OF_COMMANDS = {"judging_pairs": "star_agents.recipes.judging_pairs:JUDGING_PAIRS"}

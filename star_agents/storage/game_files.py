@@ -19,8 +19,8 @@ from star_agents.storage.store import STORE_FILE
 BATTLES_FILE = "battles.jsonl"
 PLAYERS = frozenset({"target", "opponent"})
 """Roles of trials whose judgements are games."""
-COLUMNS = ("category", "language")
-"""Columns of a seed that battles can be grouped by."""
+COLUMNS = ("category", "language", "set")
+"""Columns of a seed that battles can be grouped by; ``set``: the part of a test set, diverse or hard."""
 LABELS = (*COLUMNS, "part")
 """What of a game's prompt battles can be grouped by."""
 SCORES = ("first_score", "second_score")
