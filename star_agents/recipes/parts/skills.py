@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from star_agents.config.data_files import DataEntry, Passage, Word
 from star_agents.config.recipes import Location, Some
@@ -85,8 +83,8 @@ class Type(Part):
     """What the writer is to ask for, as said to it."""
     form: Form | None = None
     """Form of what comes out; left out: that of the skill."""
-    options: Annotated[int, Field(ge=FEWEST_OPTIONS, le=MOST_OPTIONS)] | None = None
-    """Of the form `choice`: how many options there are; left out: as many as the writer likes."""
+    options: int | None = None
+    """Of the form `choice`: how many options there are, 2 to 26; left out: as many as the writer likes."""
     labels: tuple[Passage, ...] = ()
     """Of the form `label`: the options, in any order; left out: the writer finds them."""
     needs_text: bool | None = None
@@ -169,8 +167,10 @@ class Skill(DataEntry):
     def _of_type(self, kind: Type) -> Iterator[tuple[Location, str]]:
         form = self.form_of(kind)
         for name, belongs_to in (("options", "choice"), ("labels", "label")):
-            if getattr(kind, name) and form != belongs_to:
+            if getattr(kind, name) not in (None, ()) and form != belongs_to:
                 yield (name,), f"belongs to the form {belongs_to!r}, and this type has the form {form!r}"
+        if kind.options is not None and not FEWEST_OPTIONS <= kind.options <= MOST_OPTIONS:
+            yield ("options",), f"is {kind.options}, and {FEWEST_OPTIONS} to {MOST_OPTIONS} are possible"
         if kind.example is not None and (flaw := self._example_flaw(kind, kind.example)):
             yield ("example",), f"has not the form {form!r}: {flaw}"
 
