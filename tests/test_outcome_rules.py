@@ -12,7 +12,19 @@ import pytest
 from star_agents.engine.outcome_rules import check_outcome
 from star_agents.errors import RecipeError
 from star_agents.recipes.protocol import preference, sft
-from star_agents.records import Document, Failure, Judgement, Message, Outcome, Reward, Sample, Seed, Trial
+from star_agents.records import (
+    Document,
+    Failure,
+    Judgement,
+    Message,
+    Outcome,
+    Reward,
+    Sample,
+    Seed,
+    Tool,
+    ToolCall,
+    Trial,
+)
 from star_agents.text.plain_data import from_json, to_json
 
 ODD: tuple[Any, ...] = (
@@ -25,6 +37,11 @@ SAMPLE = Sample(
     input="in",
     response="r",
     history=(Message(role="user", content="h"), Message(role="assistant", content="a")),
+    tool_turns=(
+        Message(role="assistant", content="", tool_calls=(ToolCall(id="1", name="add", arguments='{"a":1}'),)),
+        Message(role="tool", content="2", tool_call_id="1"),
+    ),
+    tools=(Tool(name="add", description="Adds."),),
 )
 TRIAL = Trial(
     arm="plain",

@@ -28,6 +28,7 @@ from star_agents.records import PAIRS, Message, Outcome, Sample, Seed
 from star_agents.storage.export import FORMATS, dataset_rows, rejected_rows, write_export, write_run_folder
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.result_rows import TOOLS
 from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.store import Store
 
@@ -166,7 +167,7 @@ async def test_rejected_seeds_are_listed_with_their_reason_and_can_be_read_again
     assert [seed.id for seed in read_seeds(tmp_path / "rejected.jsonl").seeds] == [SEEDS[2].id]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", [one for one in FORMATS if one != TOOLS])
 @pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
 async def test_export_never_fails_on_what_models_wrote(format: str, suffix: str, fill: Fill, tmp_path: Path) -> None:
     seed = make_seed(1, instruction="half \ud800 pair", response="nul \0 and \udfff")
@@ -186,7 +187,8 @@ async def test_alpaca_refuses_a_conversation_that_it_cannot_hold(fill: Fill) -> 
 async def test_unknown_formats_and_suffixes_are_refused_with_the_known_ones(fill: Fill, tmp_path: Path) -> None:
     reader = await fill((SEEDS[0], make_outcome(SEEDS[0])))
     with pytest.raises(
-        UsageError, match="use one of alpaca, messages, prompt-completion, sharegpt, dpo, sharegpt-dpo, messages-dpo"
+        UsageError,
+        match="use one of alpaca, messages, prompt-completion, sharegpt, tools, dpo, sharegpt-dpo, messages-dpo",
     ):
         list(dataset_rows(reader, "csv"))
     with pytest.raises(UsageError, match=r"use one of \.jsonl, \.json, \.parquet"):

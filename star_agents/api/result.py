@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from star_agents.observe.status import FolderStatus
 from star_agents.storage.export import Wanted, dataset_rows, rejected_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
-from star_agents.storage.result_rows import PREFERENCE_SHAPES, SAMPLE_SHAPES
+from star_agents.storage.result_rows import PREFERENCE_SHAPES, SAMPLE_SHAPES, TOOLS
 from star_agents.text.figures import usd_sum
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class Folder:
         """The dataset: one row per seed that ended with a sample, in the order in which seeds came.
 
         Args:
-            format: ``messages`` (as dataset.jsonl has it), ``prompt-completion``, ``sharegpt`` or ``alpaca``.
+            format: ``messages`` (as dataset.jsonl has it), ``prompt-completion``, ``sharegpt``, ``alpaca``, or
+                ``tools``: only the rows that hold tools, with their calls as such.
             provenance: Whether each row says where it comes from: JSON text under ``provenance`` with ``seed_id``,
                 ``kind``, ``pair``, ``models``, ``gap``, ``pi``, ``cost_usd`` (US dollars) and more. It is text, so
                 that every row has the same columns of the same types, which `datasets.Dataset.from_list` needs.
@@ -66,7 +67,7 @@ class Folder:
             StoreError: there is no store in the folder.
             UsageError: there is no such format, or a sample does not fit into it.
         """
-        return self._rows(format, SAMPLE_SHAPES, provenance, reasoning, only_improved, min_pi)
+        return self._rows(format, (*SAMPLE_SHAPES, TOOLS), provenance, reasoning, only_improved, min_pi)
 
     def preferences(
         self,
@@ -124,7 +125,7 @@ class Folder:
     def _rows(
         self,
         format: str,
-        known: Mapping[str, object],
+        known: Collection[str],
         provenance: bool,
         reasoning: bool,
         only_improved: bool,

@@ -97,7 +97,7 @@ class Bench:
     """
 
     def __init__(self, seed: Seed, stage: Stage, rooms: Rooms, *, is_last_try: bool = False) -> None:
-        self.seed = seed
+        self.seed = stage.taken(seed)
         self.stage = stage
         self._is_last_try = is_last_try
         self._rooms = rooms
@@ -397,4 +397,4 @@ class Bench:
 def _kind_of(content: Sample | Document) -> SeedKind:
     if isinstance(content, Document):
         return "document"
-    return "sample" if content.response else "instruction"
+    return "sample" if content.is_answered else "instruction"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from star_agents.recipes.protocol import Recipe
+from star_agents.records import Sample, Seed
 from star_agents.text.prompt_templates import PromptTemplates
 
 
@@ -24,3 +25,10 @@ class Stage:
     def next(self) -> str:
         """Name of the recipe that takes its children; empty for the last one."""
         return "" if self.following is None else self.following.name
+
+    def taken(self, seed: Seed) -> Seed:
+        """The seed as its recipe knows it: calls of tools as text, unless it reads them as such."""
+        content = seed.content
+        if self.recipe.reads_tools or not isinstance(content, Sample) or not content.holds_tools:
+            return seed
+        return replace(seed, content=content.in_text)

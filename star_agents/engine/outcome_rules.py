@@ -13,10 +13,24 @@ from typing import Any, get_args
 
 from star_agents.errors import RecipeError
 from star_agents.limits.numbers import MOST_MEASURED
-from star_agents.records import Document, Failure, Judgement, Message, Outcome, Reward, Row, Sample, Seed, Trial
+from star_agents.records import (
+    Document,
+    Failure,
+    Judgement,
+    Message,
+    Outcome,
+    Reward,
+    Row,
+    Sample,
+    Seed,
+    Tool,
+    ToolCall,
+    Trial,
+)
 from star_agents.records.failures import one_line
+from star_agents.records.messages import Role
 from star_agents.records.outcomes import OutcomeKind
-from star_agents.records.samples import Role
+from star_agents.records.tool_text import why_no_dialogue
 from star_agents.records.trials import FAILURE_KINDS, RowShape
 from star_agents.text.plain_data import to_json
 from star_agents.text.redaction import redactor
@@ -180,7 +194,7 @@ def _check_row(row: Row, what: str, *, trials: int) -> None:
             raise Breach(f"{what} is from trial {place!r}, and there are {trials}, counted from 0")
     if row.shape in ("sft", "instruction"):
         sample = _sample_in(row.data, "sample", what)
-        if row.shape == "sft" and not (sample.response or "").strip():
+        if row.shape == "sft" and not sample.is_answered:
             raise Breach(f"{what} is to fine-tune on and has no response")
         return
     _sample_in(row.data, "prompt", what)
@@ -198,11 +212,26 @@ def _check_row(row: Row, what: str, *, trials: int) -> None:
 def _sample_in(data: Mapping[str, Any], name: str, what: str) -> Sample:
     try:
         sample = Sample.from_dict(data[name])
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise Breach(f"{what} holds no {name} as `Sample(...).to_dict()` gives it; make rows by `sft(...)`") from None
     _check_content(sample, f"the {name} of {what}", Sample)
     _says_something(sample.question, f"the instruction of {what}")
+    _calls_well(sample, what)
     return sample
+
+
+def _calls_well(sample: Sample, what: str) -> None:
+    """Refuse what no trainer's template could write: a call of no tool, or one that is answered by nobody."""
+    if not sample.holds_tools:
+        return
+    names = [tool.name for tool in sample.tools]
+    called = {call.name for turn in sample.turns for call in turn.tool_calls}
+    if unknown := sorted(called - set(names)):
+        raise Breach(f"{what} calls {unknown[0]!r}, which is none of its tools: {', '.join(names) or 'there are none'}")
+    if problem := why_no_dialogue(sample.turns):
+        raise Breach(f"{what} is no dialogue with tools: {problem}")
+    if len(names) != len(set(names)):
+        raise Breach(f"{what} has two tools of one name")
 
 
 def _says_something(text: str, what: str) -> None:
@@ -218,6 +247,8 @@ def _check_child(child: Seed, seed: Seed, next_recipe: str) -> None:
     _check_content(child.content, "the content of a child", (Sample, Document))
     text = child.content.text if isinstance(child.content, Document) else child.content.question
     _says_something(text, "the text of a child")
+    if isinstance(child.content, Sample):
+        _calls_well(child.content, "a child")
     _is_one_of(
         child.kind,
         ["document"] if isinstance(child.content, Document) else ["sample", "instruction"],
@@ -240,9 +271,31 @@ def _check_content(content: object, what: str, kinds: type | tuple[type, ...]) -
         _is_text(content.input, f"the input of {what}")
         if content.response is not None:
             _is_text(content.response, f"the response of {what}")
-        for turn in _all(content.history, Message, f"the history of {what}"):
-            _is_one_of(turn.role, get_args(Role), f"a role in the history of {what}")
-            _is_text(turn.content, f"a turn in the history of {what}")
+        for place, turns in (("history", content.history), ("tool_turns", content.tool_turns)):
+            for turn in _all(turns, Message, f"the {place} of {what}"):
+                _check_turn(turn, f"the {place} of {what}")
+        for tool in _all(content.tools, Tool, f"the tools of {what}"):
+            _check_tool(tool, f"a tool of {what}")
+
+
+def _check_tool(tool: Tool, what: str) -> None:
+    for text in (tool.name, tool.description, tool.parameters_json):
+        _is_text(text, what)
+    try:
+        read = Tool.from_dict(tool.to_dict())
+    except (TypeError, ValueError):
+        read = None
+    if read != tool:
+        raise Breach(f"{what} has no name, or parameters that are no JSON schema; make it by `Tool.from_dict`")
+
+
+def _check_turn(turn: Message, where: str) -> None:
+    _is_one_of(turn.role, get_args(Role), f"a role in {where}")
+    _is_text(turn.content, f"a turn in {where}")
+    _is_text(turn.tool_call_id, f"the call that a turn in {where} answers")
+    for call in _all(turn.tool_calls, ToolCall, f"the calls of a turn in {where}"):
+        for text in (call.id, call.name, call.arguments):
+            _is_text(text, f"a call in {where}")
 
 
 def _written(given: Outcome) -> list[str]:

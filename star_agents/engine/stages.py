@@ -178,7 +178,7 @@ async def _worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]
     if not recipe.is_built_in:
         bench.tries.worked("recipe", recipe.name, seed.id)
     try:
-        outcome = await recipe.work(seed, bench, bench.stage.settings)
+        outcome = await recipe.work(bench.seed, bench, bench.stage.settings)
         if not recipe.is_built_in:
             outcome = check_outcome(outcome, recipe.name, seed, bench.stage.next)
         return completed(outcome, bench.stage, seed, pools, bench.drawn)

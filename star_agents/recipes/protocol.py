@@ -203,6 +203,8 @@ class Recipe(Generic[S]):
     """The folder of its templates, which need not be there: ``prompts/NAME`` beside its file."""
     bench: str = ""
     """A workbench of its own, as ``module:class``; empty for the one that every recipe has."""
+    reads_tools: bool = False
+    """Whether it is given calls of tools in a seed as such; else they stand in the texts of three roles."""
     own_pool: str = ""
     """A pool of its own, drawn from by its own bench, as ``module:class`` (``scheduling.own_pool``)."""
     gives: frozenset[SeedKind] = frozenset()
@@ -270,6 +272,7 @@ def recipe(
     name: str = "",
     redecide: Redecide[S] | None = None,
     bench: str = "",
+    reads_tools: bool = False,
 ) -> Callable[[Work[S]], Recipe[S]]:
     """Make a recipe of a coroutine.
 
@@ -283,6 +286,7 @@ def recipe(
         name: Left out: that of the function.
         redecide: Which rows an outcome has under other settings, where that can be told without another call.
         bench: A workbench of its own, as ``module:class``.
+        reads_tools: It takes samples whose turns call tools as they are. Else it is given them as text in three roles.
 
     Raises:
         ValueError: it declares what there is not.
@@ -314,6 +318,7 @@ def recipe(
             gives=frozenset(given),
             redecide=redecide,
             bench=bench,
+            reads_tools=reads_tools,
         )
 
     return made

@@ -7,12 +7,14 @@ Words as in the design: a *seed* becomes one *outcome*; on the way it gathers *t
 
 from star_agents.records.flat import Flat
 from star_agents.records.measures import Declaration, Measure
+from star_agents.records.messages import Message, Role, Tool, ToolCall
 from star_agents.records.outcomes import Outcome, OutcomeKind
 from star_agents.records.pairs import KEEP, PAIRS, SEED, STAR, AgentPair, Draw
 from star_agents.records.replies import Reply
-from star_agents.records.samples import TOOL_RESULT, Document, Message, Role, Sample
+from star_agents.records.samples import Document, Sample
 from star_agents.records.scores import Score
 from star_agents.records.seeds import Seed, SeedKind
+from star_agents.records.tool_text import TOOL_RESULT
 from star_agents.records.trials import Failure, FailureKind, Judgement, Reward, Row, RowShape, Trial, verdict_of
 from star_agents.records.verdicts import Verdict, Vote
 
@@ -43,6 +45,8 @@ __all__ = [
     "Score",
     "Seed",
     "SeedKind",
+    "Tool",
+    "ToolCall",
     "Trial",
     "Verdict",
     "Vote",

@@ -4,29 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-Role = Literal["system", "user", "assistant"]
-
-TOOL_RESULT = "tool_response"
-"""Tag around what a tool gave, in a turn of the user (the form of Hermes and Qwen)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """One turn of a conversation in the field's ``messages`` form."""
-
-    role: Role
-    content: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return ``{"role": ..., "content": ...}``."""
-        return {"role": self.role, "content": self.content}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``."""
-        return cls(role=data["role"], content=data["content"])
+from star_agents.records.messages import Message, Tool
+from star_agents.records.tool_text import TOOL_RESULT, as_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +22,11 @@ class Sample:
     """The last assistant turn; ``None`` where the seed has none."""
     history: tuple[Message, ...] = ()
     """The turns before the instruction, a system message included."""
+    tool_turns: tuple[Message, ...] = ()
+    """The turns between instruction and response: what the assistant asked of tools, and what they gave. Without a
+    response the last of them may be a call: then the call is what is taught."""
+    tools: tuple[Tool, ...] = ()
+    """What the assistant could call."""
 
     @property
     def question(self) -> str:
@@ -48,21 +34,49 @@ class Sample:
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
     @property
+    def turns(self) -> tuple[Message, ...]:
+        """The whole conversation as it is kept: calls of tools are calls, results are turns of the role ``tool``."""
+        asked = (*self.history, Message(role="user", content=self.question), *self.tool_turns)
+        return asked if self.response is None else (*asked, Message(role="assistant", content=self.response))
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The whole conversation in texts of three roles, the response included where there is one."""
+        return as_text(self.turns, self.tools)
+
+    @property
     def prompt(self) -> tuple[Message, ...]:
-        """Every turn before the response."""
-        return (*self.history, Message(role="user", content=self.question))
+        """Every turn before what is taught, in texts of three roles."""
+        told = self.messages
+        return told[:-1] if told[-1].role == "assistant" else told
+
+    @property
+    def in_text(self) -> Sample:
+        """The same in texts of three roles, for whoever knows no tools: its instruction is the last turn of the user,
+        which may be what a tool gave. Itself, where it holds no tools."""
+        if not self.holds_tools:
+            return self
+        *history, asked = self.prompt
+        last = self.messages[-1]
+        response = last.content if last.role == "assistant" else None
+        return Sample(instruction=asked.content, response=response, history=tuple(history))
+
+    @property
+    def holds_tools(self) -> bool:
+        """Whether anything in it is no plain text: tools, calls of them, or their results."""
+        return bool(self.tools or self.tool_turns) or any(
+            turn.tool_calls or turn.role == "tool" for turn in self.history
+        )
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it holds what can be taught: a response, or a call of a tool that stands in its place."""
+        return bool((self.response or "").strip()) or bool(self.tool_turns and self.tool_turns[-1].tool_calls)
 
     @property
     def answers_a_tool(self) -> bool:
         """Whether the last turn is what a tool gave: nobody's instruction, and nothing to rewrite."""
-        return self.instruction.startswith(f"<{TOOL_RESULT}>")
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The whole conversation, the response included where there is one."""
-        if self.response is None:
-            return self.prompt
-        return (*self.prompt, Message(role="assistant", content=self.response))
+        return bool(self.tool_turns) or self.instruction.startswith(f"<{TOOL_RESULT}>")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; empty fields are left out, so the same sample always gives the same text."""
@@ -73,6 +87,10 @@ class Sample:
             data["response"] = self.response
         if self.history:
             data["history"] = [message.to_dict() for message in self.history]
+        if self.tool_turns:
+            data["tool_turns"] = [message.to_dict() for message in self.tool_turns]
+        if self.tools:
+            data["tools"] = [tool.to_dict() for tool in self.tools]
         return data
 
     @classmethod
@@ -82,7 +100,9 @@ class Sample:
             instruction=data["instruction"],
             input=data.get("input", ""),
             response=data.get("response"),
-            history=tuple(Message.from_dict(turn) for turn in data.get("history", ())),
+            history=tuple(map(Message.from_dict, data.get("history", ()))),
+            tool_turns=tuple(map(Message.from_dict, data.get("tool_turns", ()))),
+            tools=tuple(map(Tool.from_dict, data.get("tools", ()))),
         )
 
 

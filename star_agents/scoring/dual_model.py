@@ -115,6 +115,7 @@ class DualModel:
         """One score per sample, in order: an IFD per loaded model, or the reason why there is none. Never NaN."""
         if not self._models:
             return [Score(formula=self._mode) for _ in samples]
+        samples = [sample.in_text for sample in samples]
         first = self._encoders[next(iter(self._models))]
         if all(model.device.type == "cpu" for model in self._models.values()):
             return self._score(samples, first.encode(samples))
@@ -149,7 +150,7 @@ class DualModel:
         """Measures of each sample by a scorer beside IFD, in order, or why there are none; ScorerError without it."""
         if by not in self._measurers:
             raise ScorerError(f"this scorer was loaded without {by}: set scoring.scorers.{by}")
-        return self._measurers[by].measure(samples)
+        return self._measurers[by].measure([sample.in_text for sample in samples])
 
     def usage(self) -> Usage:
         """Tokens and rows so far; memory as far as it is the GPU's."""

@@ -3,22 +3,20 @@
 Turns are ``{role, content}``, ``{from, value}``, ``{input, output}`` (two at once) or bare texts that alternate.
 ``content`` may be a list of parts, of which only text can be read: a row that shows an image is refused.
 
-There are three roles. What a tool was asked and what it gave stand in the texts, in the tags that Hermes and Qwen are
-trained on: a call is the assistant's ``<tool_call>``, a result comes as the user's ``<tool_response>`` (Qwen's own chat
-template writes a turn of the role ``tool`` in just this way). So every model's template takes the conversation,
-also one that refuses the role.
+A row whose ``tools`` are functions in OpenAI's form, with calls of them in that form, keeps them as such
+(``tool_dialogues.py``). Everywhere else what a tool was asked and what it gave stand in the texts of three roles, in
+the tags that Hermes and Qwen are trained on (``records.tool_text``): every model's template takes the conversation.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-from star_agents.records import TOOL_RESULT, Message, Role, Sample
+from star_agents.records import Message, Role, Sample
+from star_agents.records.tool_text import TOOL_CALL, TOOL_RESULT, TextTurn, call_as_text, joined, tagged
 from star_agents.storage.row_fields import Fields, RowError, found, items, optional, required
+from star_agents.storage.tool_dialogues import read_dialogue
 
 ROLES: Mapping[str, Role] = {
     "system": "system",
@@ -41,15 +39,6 @@ _TEXT_PARTS = ("text", "input_text", "output_text")
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    role: Role
-    content: str
-    field: str
-    is_tool: bool = False
-    """Whether a tool was asked here, or has answered."""
-
-
 def read_conversation(fields: Fields, column: str, turns: Sequence[Any], system: str) -> Sample:
     """A list of turns as one sample: after an optional system turn, user and assistant turns alternate.
 
@@ -64,39 +53,42 @@ def read_conversation(fields: Fields, column: str, turns: Sequence[Any], system:
     """
     if not turns:
         raise RowError(column, "is empty", "a conversation needs a user turn at least")
-    read = _joined(_turns(fields, column, turns))
+    if (dialogue := read_dialogue(fields, column, turns, system)) is not None:
+        return dialogue
+    read = joined(_turns(fields, column, turns))
     given = (Message(role="system", content=system),) if system else ()
     if read[0].role == "system":
         first = read.pop(0)
         if given and first.content != system:
-            raise RowError("system", f"is given as a column and in {first.field}", "keep one of the two")
+            raise RowError("system", f"is given as a column and in {first.place}", "keep one of the two")
         given = (Message(role="system", content=first.content),) if first.content else ()
     _check_order(read)
     answer = read.pop() if read and read[-1].role == "assistant" else None
     if not read:
         raise RowError(column, "holds no user turn", "a conversation needs a user turn at least")
     if answer is not None and answer.is_tool:
-        raise RowError(answer.field, "ends with a call of a tool", "end the conversation with the assistant's answer")
+        raise RowError(answer.place, "ends with a call of a tool", "end the conversation with the assistant's answer")
     talk = [Message(role=turn.role, content=turn.content) for turn in read]
     response = answer.content if answer is not None and answer.content else None
     return Sample(instruction=talk[-1].content, response=response, history=(*given, *talk[:-1]))
 
 
-def _check_order(turns: Sequence[_Turn]) -> None:
+def _check_order(turns: Sequence[TextTurn]) -> None:
     for index, turn in enumerate(turns):
         expected = "assistant" if index % 2 else "user"
         if turn.role != expected:
             fix = "user and assistant turns alternate, after at most one system turn"
-            raise RowError(turn.field, f"a turn of the {turn.role} where one of the {expected} belongs", fix)
+            raise RowError(turn.place, f"a turn of the {turn.role} where one of the {expected} belongs", fix)
 
 
-def _turns(fields: Fields, column: str, turns: Sequence[Any]) -> list[_Turn]:
+def _turns(fields: Fields, column: str, turns: Sequence[Any]) -> list[TextTurn]:
     if column != "messages" and all(isinstance(turn, str) for turn in turns):
         texts = [required(turn, f"{column}[{index}]") for index, turn in enumerate(turns)]
         return [
-            _Turn("assistant" if index % 2 else "user", text, f"{column}[{index}]") for index, text in enumerate(texts)
+            TextTurn("assistant" if index % 2 else "user", text, f"{column}[{index}]")
+            for index, text in enumerate(texts)
         ]
-    read: list[_Turn] = []
+    read: list[TextTurn] = []
     for index, turn in enumerate(turns):
         field, is_last = f"{column}[{index}]", index == len(turns) - 1
         if not isinstance(turn, Mapping):
@@ -110,25 +102,25 @@ def _turns(fields: Fields, column: str, turns: Sequence[Any]) -> list[_Turn]:
 
 def _pair_of_turns(
     fields: Fields, column: str, turn: Mapping[str, Any], field: str, *, is_last: bool
-) -> tuple[_Turn, _Turn]:
-    _tell_left_out(fields, column, turn, {"input", "output"})
+) -> tuple[TextTurn, TextTurn]:
+    fields.tell_left_out(column, turn, {"input", "output"})
     answered = optional if is_last else required
     return (
-        _Turn("user", required(turn["input"], f"{field}.input"), f"{field}.input"),
-        _Turn("assistant", answered(turn["output"], f"{field}.output"), f"{field}.output"),
+        TextTurn("user", required(turn["input"], f"{field}.input"), f"{field}.input"),
+        TextTurn("assistant", answered(turn["output"], f"{field}.output"), f"{field}.output"),
     )
 
 
-def _turn(fields: Fields, column: str, turn: Mapping[str, Any], field: str, *, is_last: bool) -> _Turn:
+def _turn(fields: Fields, column: str, turn: Mapping[str, Any], field: str, *, is_last: bool) -> TextTurn:
     """One turn in either spelling; only a system turn, a last answer or one that calls a tool may be blank."""
     named, said = SPELLINGS[1] if turn.get("from") is not None else SPELLINGS[0]
     name = turn.get(named)
-    _tell_left_out(fields, column, turn, _READ_OF_A_TURN)
+    fields.tell_left_out(column, turn, _READ_OF_A_TURN)
     content = _parts_joined(fields, column, turn.get(said), f"{field}.{said}")
     if name in CALLS:
-        return _Turn("assistant", _tagged("tool_call", required(content, f"{field}.{said}")), field, is_tool=True)
+        return TextTurn("assistant", tagged(TOOL_CALL, required(content, f"{field}.{said}")), field, is_tool=True)
     if name in RESULTS:
-        return _Turn("user", _tagged(TOOL_RESULT, optional(content, f"{field}.{said}")), field, is_tool=True)
+        return TextTurn("user", tagged(TOOL_RESULT, optional(content, f"{field}.{said}")), field, is_tool=True)
     role = ROLES.get(name) if isinstance(name, str) else None
     if role is None:
         shown = repr(name) if isinstance(name, str) else found(name)
@@ -136,13 +128,9 @@ def _turn(fields: Fields, column: str, turn: Mapping[str, Any], field: str, *, i
         raise RowError(f"{field}.{named}", f"unknown role: found {shown}", f"one of {allowed}")
     if calls := _calls_of(turn, field):
         texts = [text for text in (optional(content, f"{field}.{said}"), *calls) if text]
-        return _Turn(role, "\n".join(texts), field, is_tool=True)
+        return TextTurn(role, "\n".join(texts), field, is_tool=True)
     blank_is_fine = role == "system" or (role == "assistant" and is_last)
-    return _Turn(role, (optional if blank_is_fine else required)(content, f"{field}.{said}"), field)
-
-
-def _tell_left_out(fields: Fields, column: str, turn: Mapping[str, Any], read: set[str]) -> None:
-    fields.left_out.update(f"{column}[].{key}" for key, value in turn.items() if key not in read and value is not None)
+    return TextTurn(role, (optional if blank_is_fine else required)(content, f"{field}.{said}"), field)
 
 
 def _parts_joined(fields: Fields, column: str, content: Any, field: str) -> Any:
@@ -169,30 +157,10 @@ def _calls_of(turn: Mapping[str, Any], field: str) -> list[str]:
     calls = [call.get("function", call) if isinstance(call, Mapping) else call for call in given]
     if turn.get("function_call"):
         calls.append(turn["function_call"])
-    return [_tagged("tool_call", _call_text(call, f"{field}.tool_calls")) for call in calls]
+    return [_call_text(call, f"{field}.tool_calls") for call in calls]
 
 
 def _call_text(call: Any, field: str) -> str:
     if not isinstance(call, Mapping) or not isinstance(call.get("name"), str):
         raise RowError(field, f"must be an object with name and arguments; found {found(call)}")
-    arguments = call.get("arguments")
-    if isinstance(arguments, str):
-        with suppress(ValueError, RecursionError):  # No JSON: it stays the text that it is.
-            arguments = json.loads(arguments)
-    return json.dumps({"name": call["name"], "arguments": arguments}, ensure_ascii=False, default=str)
-
-
-def _tagged(tag: str, text: str) -> str:
-    return text if f"<{tag}>" in text else f"<{tag}>\n{text}\n</{tag}>"
-
-
-def _joined(turns: Sequence[_Turn]) -> list[_Turn]:
-    """Turns with those joined that a tool makes follow each other on one side: two calls, or two results."""
-    joined: list[_Turn] = []
-    for turn in turns:
-        before = joined[-1] if joined else None
-        if before is not None and before.role == turn.role and (before.is_tool or turn.is_tool):
-            joined[-1] = _Turn(turn.role, f"{before.content}\n{turn.content}".strip(), turn.field, is_tool=True)
-        else:
-            joined.append(turn)
-    return joined
+    return call_as_text(call)

@@ -20,12 +20,14 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import (
     PREFERENCE_SHAPES,
     SAMPLE_SHAPES,
+    TOOLS,
     Row,
     instruction_rows,
     preference_rows,
     rejected_row,
     reward_rows,
     selected_rows,
+    tool_rows,
 )
 from star_agents.storage.row_writing import atomic_file, json_line, write_rows
 from star_agents.storage.rows import Result
@@ -33,8 +35,8 @@ from star_agents.storage.split import Split
 from star_agents.storage.summary import PairTally, Probabilities, summarise, tally, weights
 from star_agents.text.plain_data import json_text
 
-FORMATS = (*SAMPLE_SHAPES, *PREFERENCE_SHAPES)
-_PERHAPS = ("instructions", "rewards", "battles")
+FORMATS = (*SAMPLE_SHAPES, TOOLS, *PREFERENCE_SHAPES)
+_PERHAPS = ("instructions", "rewards", "battles", TOOLS)
 """Files of a run that some recipes fill, and most do not."""
 SUFFIXES = (".jsonl", ".json", ".parquet")
 
@@ -108,13 +110,16 @@ def dataset_rows(
             if skipped is not None:
                 skipped[reason] += 1
             continue
-        rows = (
-            preference_rows(result, format, skipped, reasoning=reasoning)
-            if format in PREFERENCE_SHAPES
-            else selected_rows(result, format, reasoning=reasoning)
-        )
-        for row in rows:
+        for row in _rows(result, format, skipped, reasoning=reasoning):
             yield row if provenance else {name: value for name, value in row.items() if name != "provenance"}
+
+
+def _rows(result: Result, format: str, skipped: Counter[str] | None, *, reasoning: bool) -> Iterator[Row]:
+    if format in PREFERENCE_SHAPES:
+        return preference_rows(result, format, skipped, reasoning=reasoning)
+    if format == TOOLS:
+        return tool_rows(result, skipped, reasoning=reasoning)
+    return selected_rows(result, format, reasoning=reasoning)
 
 
 def rejected_rows(reader: StoreReader) -> Iterator[Row]:
@@ -167,6 +172,7 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
                 "instructions": instruction_rows(result),
                 "rewards": reward_rows(result),
                 "battles": game_rows(result),
+                TOOLS: tool_rows(result),
             }
             for name, found in parts.items():
                 for row in found:

@@ -4,6 +4,7 @@
     prompt-completion   prompt, completion: message lists                               TRL: the last answer is learned
     sharegpt            conversations: [{from: human | gpt | system, value}]            LLaMA-Factory, Axolotl
     alpaca              instruction, input, output, system; one turn                    LLaMA-Factory
+    tools               messages with calls of tools, tools; only rows that hold them   TRL
     dpo                 prompt, chosen, rejected: message lists                         TRL
     sharegpt-dpo        conversations, chosen, rejected: {from, value}                  LLaMA-Factory
     messages-dpo        messages, chosen, rejected: {role, content}                     Axolotl
@@ -11,6 +12,10 @@
 Every row of a format has the same columns of the same types, none of them null and no list empty at one time and filled
 at another: `datasets` takes a column's type from the first rows it reads, and fails on a later one of another type. So
 where a row comes from, which may lack numbers, stands as JSON text in one column, ``provenance``.
+
+Tools, their calls and results stand in the texts of three roles (``records.tool_text``); in the format ``tools`` they
+are what they are, in OpenAI's form: ``tool_calls``, turns of the role ``tool``, and ``tools`` as JSON text. Arguments
+are objects there, since the chat templates of Llama, Qwen and Hermes write them as JSON, and would quote a text again.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from star_agents.records import STAR, Document, Message, Outcome, RowShape, Samp
 from star_agents.records import Row as GivenRow
 from star_agents.records.seeds import without_part
 from star_agents.storage.rows import Result
+from star_agents.storage.tool_dialogues import row_of_dialogue
 from star_agents.text.plain_data import json_text
 
 Row = dict[str, Any]
@@ -43,6 +49,17 @@ def selected_rows(result: Result, format: str, *, reasoning: bool = False) -> It
         thoughts = {"reasoning": _reasoning_behind(result.outcome, given)} if reasoning else {}
         sample = Sample.from_dict(given.data["sample"])
         yield {**SAMPLE_SHAPES[format](sample), **thoughts, "provenance": json_text(_provenance_of_row(result, given))}
+
+
+def tool_rows(result: Result, skipped: Counter[str] | None = None, *, reasoning: bool = False) -> Iterator[Row]:
+    """The rows of a seed that hold tools, in the format ``tools``; others are counted as ``without tools``."""
+    for given in _given(result, "sft"):
+        sample = Sample.from_dict(given.data["sample"])
+        if sample.holds_tools:
+            thoughts = {"reasoning": _reasoning_behind(result.outcome, given)} if reasoning else {}
+            yield {**row_of_dialogue(sample), **thoughts, "provenance": json_text(_provenance_of_row(result, given))}
+        elif skipped is not None:
+            skipped["without tools"] += 1
 
 
 def _reasoning_behind(outcome: Outcome, given: GivenRow) -> str:
@@ -201,7 +218,7 @@ def _origin(result: Result) -> Row:
 def _as_alpaca(sample: Sample) -> Row:
     """Alpaca's columns, ``system`` empty where there is none."""
     system = [turn.content for turn in sample.history[:1] if turn.role == "system"]
-    if len(sample.history) > len(system):
+    if len(sample.history) > len(system) or sample.holds_tools:
         raise UsageError(
             f"alpaca has no place for the conversation that leads to {sample.instruction[:40]!r}, "
             "and most trainers would not see it: export as messages or sharegpt"
@@ -217,7 +234,7 @@ def _as_alpaca(sample: Sample) -> Row:
 def _as_seed(seed: Seed) -> Row:
     if isinstance(seed.content, Document):
         return {"document": seed.content.text, "title": seed.content.title}
-    return _as_messages(seed.content)
+    return row_of_dialogue(seed.content) if seed.content.holds_tools else _as_messages(seed.content)
 
 
 def _as_messages(sample: Sample) -> Row:
@@ -252,10 +269,11 @@ def _sharegpt(turn: Message) -> dict[str, str]:
     return {"from": _SHAREGPT_NAMES[turn.role], "value": turn.content}
 
 
-def _turns(messages: Iterable[Message]) -> list[dict[str, str]]:
+def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
     return [message.to_dict() for message in messages]
 
 
+TOOLS = "tools"
 SAMPLE_SHAPES: Mapping[str, Callable[[Sample], Row]] = {
     "alpaca": _as_alpaca,
     "messages": _as_messages,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from star_agents.text.visible import is_visible
@@ -34,6 +34,16 @@ class Fields:
         """The value of a column, which counts as read from now on."""
         self.read.add(name)
         return self._row.get(name)
+
+    def peek(self, name: str) -> Any:
+        """The value of a column, which does not count as read."""
+        return self._row.get(name)
+
+    def tell_left_out(self, column: str, part: Mapping[str, Any], read: Collection[str]) -> None:
+        """Note what an element of a column holds besides what is read of it."""
+        self.left_out.update(
+            f"{column}[].{key}" for key, value in part.items() if key not in read and value is not None
+        )
 
     def text(self, *names: str) -> str:
         """The text that one of these columns holds, or nothing. Raises RowError where two of them differ."""

@@ -2,7 +2,7 @@
 
 The format is told by the columns, row by row; the first that is present decides, the last three only with a list:
 
-    messages        [{role, content}, ...]                    the field's chat form
+    messages        [{role, content}, ...]                    the field's chat form; with tools: tool_dialogues.py
     conversations   [{from: human | gpt | system, value}, ...], or bare texts    ShareGPT, WizardLM, SlimOrca, LIMA
     instances       [{input, output}, ...] beside instruction    Self-Instruct, one seed per instance
     instruction     Alpaca, Dolly, Magpie
@@ -48,6 +48,7 @@ from star_agents.storage.row_fields import (
     required,
     says_something,
 )
+from star_agents.storage.tool_dialogues import row_of_dialogue
 from star_agents.text.plain_data import plain
 
 MEDIA = ("image", "images", "video", "videos", "audio", "audios")
@@ -134,6 +135,8 @@ def row_of_seed(seed: Seed) -> dict[str, Any]:
         title = {"title": seed.content.title} if seed.content.title else {}
         return {**seed.meta, "document": seed.content.text, **title}
     sample = seed.sample
+    if sample.holds_tools:
+        return {**seed.meta, **row_of_dialogue(sample)}
     row = {f"beside_{name}" if name in _READ_BY_SOMEBODY else name: value for name, value in seed.meta.items()}
     row |= {"instruction": sample.instruction, "input": sample.input}
     if sample.response is not None:

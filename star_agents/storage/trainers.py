@@ -17,7 +17,7 @@ from star_agents.storage.row_writing import atomic_file
 
 DATASET_INFO = "dataset_info.json"
 FORMATS_OF: Mapping[str, Mapping[str, str]] = {
-    "trl": {"prompt-completion": "prompt-completion", "messages": "messages", "dpo": "dpo"},
+    "trl": {"prompt-completion": "prompt-completion", "messages": "messages", "tools": "tools", "dpo": "dpo"},
     "llama-factory": {"sharegpt": "sharegpt", "alpaca": "alpaca", "messages": "messages", "dpo": "sharegpt-dpo"},
     "axolotl": {"messages": "messages", "sharegpt": "sharegpt", "dpo": "messages-dpo"},
 }

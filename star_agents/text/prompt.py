@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from star_agents.records.samples import Message
+from star_agents.records.messages import Message
 
 
 @dataclass(frozen=True, slots=True)

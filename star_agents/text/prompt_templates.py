@@ -18,7 +18,7 @@ from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxErr
 from jinja2.sandbox import SandboxedEnvironment
 
 from star_agents.errors import PromptError
-from star_agents.records.samples import Message
+from star_agents.records.messages import Message
 from star_agents.text.prompt import Prompt
 
 SUFFIX = ".jinja"

@@ -51,9 +51,9 @@ class OutcomesQuery(Query):
 class DatasetQuery(Query):
     """Of GET /v1/dataset."""
 
-    format: Literal["messages", "prompt-completion", "sharegpt", "alpaca", "dpo", "sharegpt-dpo", "messages-dpo"] = (
-        "messages"
-    )
+    format: Literal[
+        "messages", "prompt-completion", "sharegpt", "alpaca", "tools", "dpo", "sharegpt-dpo", "messages-dpo"
+    ] = "messages"
     """Columns of the rows, as `export --format` has them."""
     file: Literal["jsonl", "json", "parquet"] = "jsonl"
     """Kind of file."""

@@ -196,7 +196,7 @@ RECIPE_TESTED_MUTANTS = (
         "a row to fine-tune on has a response",
         _OUTCOME,
         _RULES,
-        'if row.shape == "sft" and not (sample.response or "").strip():',
+        'if row.shape == "sft" and not sample.is_answered:',
         "if False:",
     ),
     _tested(
