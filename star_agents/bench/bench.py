@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -29,7 +29,7 @@ from star_agents.config.models import Config
 from star_agents.errors import PromptError, RecipeError, ReplyUnreadable
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
-from star_agents.recipes.protocol import Gathered, Plain
+from star_agents.recipes.protocol import Content, Gathered, Plain
 from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import (
     Document,
@@ -149,7 +149,9 @@ class Bench:
 
     # What recipes ask for
 
-    async def draw(self, pool: str, count: int = 1, *, near: str | Sample | Document | None = None) -> tuple[str, ...]:
+    async def draw(
+        self, pool: str, count: int = 1, *, among: Collection[str] | None = None, near: str | Content | None = None
+    ) -> tuple[str, ...]:
         """Distinct arms of one of the recipe's pools; recorded before anybody hears of them."""
         name, number = f"{self.stage.recipe.name}.{pool}", self._draws[pool]
         self._draws[pool] += 1
@@ -160,7 +162,7 @@ class Bench:
         def decide() -> Plain:
             key, without = f"{self.seed.id}:draw:{pool}:{number}", self._rooms.client.unavailable()
             asked = None if vector is None else Near(vector, memory.neighbours, memory.draws)
-            drawn = self._rooms.pools.draw(name, count, key=key, without=without, near=asked)
+            drawn = self._rooms.pools.draw(name, count, key=key, without=without, among=among, near=asked)
             return list(drawn.arms) if asked is None else {"arms": list(drawn.arms), "recalled": drawn.recalled}
 
         found = await self._decide_once(draw_step(pool, number), decide)
@@ -333,11 +335,7 @@ class Bench:
         return self.stage.next
 
     def child(
-        self,
-        content: Sample | Document,
-        *,
-        labels: Mapping[str, str] | None = None,
-        notes: Mapping[str, str] | None = None,
+        self, content: Content, *, labels: Mapping[str, str] | None = None, notes: Mapping[str, str] | None = None
     ) -> Seed:
         """A seed for the next recipe; without one it becomes a row of instructions."""
         name = self.stage.recipe.name
@@ -394,7 +392,7 @@ class Bench:
         return replies
 
 
-def _kind_of(content: Sample | Document) -> SeedKind:
+def _kind_of(content: Content) -> SeedKind:
     if isinstance(content, Document):
         return "document"
     return "sample" if content.is_answered else "instruction"

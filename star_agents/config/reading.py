@@ -7,7 +7,7 @@ data goes to the strict models.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -17,7 +17,7 @@ from star_agents.config.models import Config
 from star_agents.config.old_places import MOVES, Move, in_both_places, in_sections, moved, standing
 from star_agents.config.places import Places
 from star_agents.config.prompt_files import read_prompts
-from star_agents.config.recipes import FindRecipes, config_model, only_star
+from star_agents.config.recipes import Declared, FindRecipes, Misnamed, RecipeSection, config_model, only_star
 from star_agents.config.references import mistakes_in
 from star_agents.config.validator_faults import FIX, Told, fault_of, unkept
 from star_agents.config.yaml_core import Plain
@@ -178,7 +178,27 @@ def _with_recipes(
         if wrong:
             raise ConfigError([places.problem(("prompts", name), message, fix) for name, message, fix in wrong])
         kept["prompt_texts"] = dict(texts)
-    return model, kept
+    return model, {**kept, **_with_files(places, kept, declared, beside)}
+
+
+def _with_files(
+    places: Places, data: Mapping[str, Plain], declared: Sequence[Declared], beside: Path | None
+) -> dict[str, Plain]:
+    """The sections of recipes with what stands in the files that they name. Raises ConfigError."""
+    found: dict[str, Plain] = {}
+    for one in declared:
+        section = data.get(one.name)
+        if one.section is None or not issubclass(one.section, RecipeSection) or not isinstance(section, dict):
+            continue
+        given = [key for key in one.section.derived if key in section]
+        if given and places.root is not None:
+            raise ConfigError([places.problem((one.name, given[0]), "is not for anybody to write", "leave it out")])
+        written = {key: value for key, value in section.items() if key not in given}
+        try:
+            found[one.name] = dict(one.section.with_files(written, beside))
+        except Misnamed as wrong:
+            raise ConfigError([places.problem((one.name, *wrong.location), str(wrong), wrong.fix)]) from None
+    return found
 
 
 def config_digest(config: Config) -> str:

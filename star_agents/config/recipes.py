@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar, Union
+from typing import Annotated, Any, ClassVar, Self, TypeVar, Union
 
-from pydantic import BaseModel, Field, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
 from star_agents.config.base import MAX_TOKENS, Section
 from star_agents.config.models import Config
+from star_agents.config.yaml_core import Plain
 from star_agents.errors import RecipeError
 
 Location = tuple[str | int, ...]
 T = TypeVar("T")
 
 
+Some = Annotated[tuple[T, ...], Field(min_length=1)]
+"""A setting of this type, as in ``Some[str]``, is a list that is not empty."""
+
+
 class AgentReference:
     """Marks a setting of a recipe that names an agent."""
 
 
+def _one_or_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
 Agent = Annotated[str, AgentReference()]
 """A setting of this type names an agent; that there is one is checked where agents.yaml is read."""
+Agents = Annotated[Some[Agent], BeforeValidator(_one_or_several)]
+"""A setting of this type names one agent, or a list of them that is drawn from."""
 Rounds = Annotated[int, Field(ge=1, le=100)]
 """A setting of this type says how often something is done to one seed."""
 Count = Annotated[int, Field(ge=1)]
@@ -38,16 +49,45 @@ ReplyTokens = Annotated[int, Field(ge=16, le=MAX_TOKENS)]
 """A setting of this type is the longest reply that is asked for."""
 Points = Annotated[float, Field(ge=0, le=10)]
 """A setting of this type is a number of points, or the distance of two."""
-Some = Annotated[tuple[T, ...], Field(min_length=1)]
-"""A setting of this type, as in ``Some[str]``, is a list that is not empty."""
+
+
+class Misnamed(Exception):
+    """A setting names what is not there.
+
+    Args:
+        location: Where in the section.
+        message: What is wrong.
+        fix: What to do.
+    """
+
+    def __init__(self, location: Location, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.location, self.fix = location, fix
 
 
 class RecipeSection(Section):
-    """The settings of a recipe, which may say what in them cannot work together."""
+    """The settings of a recipe, which may say what in them cannot work together, and read files that they name."""
+
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Keys that nobody writes: ``with_files`` fills them in."""
 
     def mistake(self) -> str:
         """What cannot work, in a sentence that says which settings; empty where all is well."""
         return ""
+
+    @classmethod
+    def with_files(cls, section: Mapping[str, Plain], beside: Path | None) -> Mapping[str, Plain]:
+        """The section with what stands in the files that it names, so that an edit of these is one of agents.yaml, too.
+
+        Args:
+            section: As it is written, before anybody has checked it.
+            beside: The folder from which a path goes; ``None`` where there is none.
+
+        Raises:
+            ConfigError: what is wrong in a file, with its name, line and field.
+            Misnamed: a file cannot be read.
+        """
+        return section
 
     @model_validator(mode="after")
     def _works(self) -> Self:

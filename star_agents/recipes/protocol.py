@@ -13,7 +13,7 @@ the same seed, it walks the same way and pays for nothing twice, without knowing
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -76,12 +76,15 @@ class Gathered(Generic[T]):
 class Workbench(Protocol):
     """All that a recipe may touch, for one seed."""
 
-    async def draw(self, pool: str, count: int = 1, *, near: str | Content | None = None) -> tuple[str, ...]:
+    async def draw(
+        self, pool: str, count: int = 1, *, among: Collection[str] | None = None, near: str | Content | None = None
+    ) -> tuple[str, ...]:
         """Distinct arms of one of the recipe's pools, by what they have earned so far; recorded before it is told.
 
         Args:
             pool: Its name.
             count: How many.
+            among: Only of these arms; ``None``: of all.
             near: Asks the memory bank first: up to half of them are drawn among the arms that earned near this, and
                 what these earn is remembered.
 
