@@ -9,7 +9,14 @@ import pytest
 from daemons import star_agents
 
 from star_agents.errors import ConfigError, RecipeError
-from star_agents.recipes.parts.forms import Written, answer_form_flaw, form_flaw, missing_text_flaw, transformed_flaw
+from star_agents.recipes.parts.forms import (
+    Written,
+    answer_form_flaw,
+    form_flaw,
+    key_flaw,
+    missing_text_flaw,
+    transformed_flaw,
+)
 from star_agents.recipes.parts.skills import Skill
 from star_agents.recipes.skill_files import built_in_skill, built_in_skills, read_skill
 
@@ -166,7 +173,7 @@ def test_an_instruction_that_has_not_its_form_is_told_why(written: Written, form
 )
 def test_an_answer_that_has_not_the_form_of_its_instruction_is_told_why(form: str, answer: str, told: str) -> None:
     written = Written(instruction="Which?", options=OPTIONS, key="red", keys=("a", "b"))
-    flaw = answer_form_flaw(answer, written, form)  # type: ignore[arg-type]
+    flaw = answer_form_flaw(answer, written, form) or key_flaw(answer, written, form)  # type: ignore[arg-type]
     assert (told in flaw) if told else flaw == ""
 
 

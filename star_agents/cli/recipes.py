@@ -61,6 +61,7 @@ def _described(recipe: Recipe[Any]) -> dict[str, Any]:
         "settings": {
             name: f"{' '.join((field.description or '').split())} [{_default(field)}]".lstrip()
             for name, field in recipe.settings.model_fields.items()
+            if name not in getattr(recipe.settings, "derived", ())
         },
         "measures": {
             one.name: f"{one.low:g} to {one.high:g}"

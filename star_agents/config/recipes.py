@@ -39,6 +39,8 @@ Agents = Annotated[Some[Agent], BeforeValidator(_one_or_several)]
 """A setting of this type names one agent, or a list of them that is drawn from."""
 Rounds = Annotated[int, Field(ge=1, le=100)]
 """A setting of this type says how often something is done to one seed."""
+Repeats = Annotated[int, Field(ge=0, le=20)]
+"""A setting of this type says how often something is done again, 0 for never."""
 Count = Annotated[int, Field(ge=1)]
 """A setting of this type is a number of things, at least one."""
 Characters = Annotated[int, Field(ge=0)]

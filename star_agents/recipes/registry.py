@@ -32,6 +32,7 @@ BUILT_IN = {
     "evol": "star_agents.recipes.evol:evol",
     "arena": "star_agents.recipes.arena:arena",
     "difficulty": "star_agents.recipes.difficulty:difficulty",
+    "agent_instruct": "star_agents.recipes.agent_instruct:agent_instruct",
 }
 """Name to module and attribute of ours; a package that lacks the file of one does without it."""
 OF_COMMANDS = {"judging_pairs": "star_agents.recipes.judging_pairs:JUDGING_PAIRS"}

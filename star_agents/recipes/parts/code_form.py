@@ -26,7 +26,7 @@ def code_flaw(answer: str) -> str:
         return "a fenced block of code is not closed"
     blocks = [(found[1].lower(), found[2]) for found in _FENCE.finditer(answer)]
     if not any(language not in _PLAIN or len(blocks) == 1 for language, _ in blocks):
-        return "the answer holds no block of code fenced by ``` with the name of its language"
+        return "it holds no block of code fenced by ``` with the name of its language"
     return next(filter(None, (_block_flaw(language, code) for language, code in blocks)), "")
 
 

@@ -104,19 +104,34 @@ def with_options(instruction: str, options: Sequence[str]) -> str:
 
 
 def answer_form_flaw(answer: str, written: Written, form: Form) -> str:
-    """What keeps an answer from having the form of its instruction; also that it is another one than the key says."""
+    """What keeps an answer from having the form of its instruction."""
     match form:
         case "choice":
-            return _choice_flaw(answer, written)
+            chosen = chosen_letter(answer, len(written.options))
+            return "" if chosen else "it does not say which option it takes; end it with a line such as `Answer: B`"
         case "label":
-            said = answer.strip().strip("\"'`*.").casefold()
-            return "" if said == written.key.casefold() else _other_label(said, written)
+            is_label = _label(answer) in [one.casefold() for one in written.options]
+            return "" if is_label else f"it is not one of the labels alone: {', '.join(written.options)}"
         case "json":
             return _json_flaw(answer, written.keys)
         case "code":
             return code_flaw(answer)
         case "text" | "tool_calls" | "messages":
             return ""
+
+
+def key_flaw(answer: str, written: Written, form: Form) -> str:
+    """How an answer differs from the key of its instruction, so that one of the two is wrong. It has its form."""
+    if form == "choice":
+        said, right = chosen_letter(answer, len(written.options)), LETTERS[written.options.index(written.key)]
+        return "" if said == right else f"the answer takes option {said}, and the key says {right}"
+    if form == "label" and (said := _label(answer)) != written.key.casefold():
+        return f"the answer is {said[:_LONGEST_KEY]!r}, and the key says {written.key[:_LONGEST_KEY]!r}"
+    return ""
+
+
+def _label(answer: str) -> str:
+    return answer.strip().strip("\"'`*.").casefold()
 
 
 def _options_flaw(options: Sequence[str], key: str) -> str:
@@ -130,14 +145,6 @@ def _options_flaw(options: Sequence[str], key: str) -> str:
     return "" if key in options else f"its key {key[:_LONGEST_KEY]!r} is none of its options"
 
 
-def _choice_flaw(answer: str, written: Written) -> str:
-    letter = chosen_letter(answer, len(written.options))
-    if not letter:
-        return "the answer does not say which option it takes; end it with a line such as `Answer: B`"
-    right = LETTERS[written.options.index(written.key)]
-    return "" if letter == right else f"the answer takes option {letter}, and the key says {right}"
-
-
 def chosen_letter(answer: str, options: int) -> str:
     """The option that an answer takes, by its letter; empty where it takes none, or more than one."""
     possible = LETTERS[:options]
@@ -148,16 +155,10 @@ def chosen_letter(answer: str, options: int) -> str:
     return alone.pop() if len(alone) == 1 else ""
 
 
-def _other_label(said: str, written: Written) -> str:
-    if said in (one.casefold() for one in written.options):
-        return f"the answer is {said[:_LONGEST_KEY]!r}, and the key says {written.key[:_LONGEST_KEY]!r}"
-    return f"the answer is not one of the labels alone: {', '.join(written.options)}"
-
-
 def _json_flaw(answer: str, keys: Sequence[str]) -> str:
     try:
         value = json_in(answer)
     except ValueError as error:
-        return f"the answer is no JSON: {error}"
+        return f"it is no JSON: {error}"
     schema = {"type": "object", "required": list(keys)} if keys else {}
-    return schema_flaw(value, schema, "the answer")
+    return schema_flaw(value, schema, "the JSON")

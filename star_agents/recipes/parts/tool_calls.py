@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from star_agents.recipes.parts.json_schema import json_in, schema_flaw
+from star_agents.records import TOOL_RESULT
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -88,3 +89,8 @@ def tools_shown(tools: Sequence[Mapping[str, Any]]) -> str:
         "To call one, write its name and its arguments as one JSON object between these tags, once for each call:\n"
         '<tool_call>\n{"name": "...", "arguments": {}}\n</tool_call>'
     )
+
+
+def results_turn(results: Sequence[str]) -> str:
+    """The user's turn that shows what calls gave."""
+    return "\n".join(f"<{TOOL_RESULT}>\n{one}\n</{TOOL_RESULT}>" for one in results)

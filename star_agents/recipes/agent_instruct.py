@@ -1,0 +1,219 @@
+"""AgentInstruct (arXiv 2407.03502): instructions out of raw documents, with nobody's questions to begin with.
+
+A skill is drawn for a document, and of it a transformation and some types. The transformer turns the document into
+another text; for each type an agent writes a list of instructions about that; a suggester proposes what would make each
+of them better, and an editor carries out every proposal, round by round; then they are answered. Where another recipe
+follows, the instructions go on to it unanswered, each with what was drawn for it, and what their outcomes are worth is
+what that earned; else it earned the share of its instructions that became rows.
+
+The paper publishes neither prompts nor the number of rounds; skills, types and their forms stand in ``skills/``, each
+part marked by its source. What has a form is checked, mended once by whoever wrote it, and refused with its reason. An
+instruction that speaks of a text goes with that text or not at all.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from star_agents.recipes.agent_instruct_answers import answer, converse
+from star_agents.recipes.agent_instruct_asking import Asking
+from star_agents.recipes.agent_instruct_refining import refine
+from star_agents.recipes.agent_instruct_settings import (
+    ROLES,
+    AgentInstructSettings,
+    Role,
+    skill_arms,
+    transformation_arms,
+    type_arms,
+)
+from star_agents.recipes.agent_instruct_writing import transform, write
+from star_agents.recipes.parts.drafts import NO_VERDICT, Draft, text_flaw, without_repeats
+from star_agents.recipes.parts.gathering import gather_within_budget
+from star_agents.recipes.parts.skills import Skill, Transformation, Type, arm_of
+from star_agents.recipes.protocol import Measure, Workbench, done, dropped, recipe, sft
+from star_agents.records import Failure, Outcome, Reward, Sample, Seed, Trial
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flow:
+    """What was drawn for a document in one skill."""
+
+    skill: Skill
+    transformation: Transformation | None
+    shares: Mapping[str, int]
+    """Name of each type to how many instructions it is asked for."""
+
+    @property
+    def kinds(self) -> list[Type]:
+        """The types, in order of drawing."""
+        named = {one.name: one for one in self.skill.types}
+        return [named[name] for name in self.shares]
+
+
+Stopped = Sequence[tuple[Flow, Failure]]
+"""Flows that came to no text, and why."""
+
+
+@recipe(
+    takes="document",
+    gives="instruction",
+    settings=AgentInstructSettings,
+    pools={
+        "skills": lambda settings, _: skill_arms(settings),
+        "transformations": lambda settings, _: transformation_arms(settings),
+        "types": lambda settings, _: type_arms(settings),
+        "transformer": lambda settings, _: settings.drawn_agents("transformer"),
+        "writer": lambda settings, _: settings.drawn_agents("writer"),
+        "suggester": lambda settings, _: settings.drawn_agents("suggester"),
+        "editor": lambda settings, _: settings.drawn_agents("editor"),
+        "answerer": lambda settings, _: settings.drawn_agents("answerer"),
+    },
+    measures=[
+        Measure("kept", what="1 for an instruction that was kept, 0 for one that was refused"),
+        Measure("rounds", high=4, better="", what="rounds of refinement behind an instruction"),
+        Measure("words", high=200, better="", what="words of an instruction, without its text"),
+    ],
+)
+async def agent_instruct(seed: Seed, bench: Workbench, settings: AgentInstructSettings) -> Outcome:
+    """AgentInstruct: documents transformed, asked about by types, refined by suggester and editor, and answered."""
+    if flaw := text_flaw(seed.document.text, settings.longest_text):
+        return dropped(seed, f"the document {flaw}")
+    flows = await _flows(bench, settings)
+    cast = {role: await _player(role, bench, settings) for role in ROLES}
+    code = str(await bench.once("code", lambda: secrets.token_hex(8)))
+    asking = Asking(bench=bench, cast=cast, code=code)
+    made = await gather_within_budget(bench, [_instructions(seed, flow, asking, settings) for flow in flows])
+    drafts = await _answered(asking, without_repeats((), [draft for part in made.good for draft in part]))
+    stopped = [(flow, one) for flow, one in zip(flows, made.results, strict=True) if isinstance(one, Failure)]
+    return _outcome(seed, settings, asking, drafts, stopped)
+
+
+async def _flows(bench: Workbench, settings: AgentInstructSettings) -> list[Flow]:
+    """What is drawn for a document. Nothing is asked meanwhile, so that draws come in the same order each time."""
+    skills = {one.name: one for one in settings.skill_set}
+    names: Sequence[str] = list(skills)
+    if len(names) > 1:
+        names = await bench.draw("skills", settings.skills_per_document)
+    types = settings.fan_out.types
+    flows: list[Flow] = []
+    for place, name in enumerate(names):
+        skill, wanted = skills[name], types // len(names) + (place < types % len(names))
+        if not wanted:
+            continue
+        transformations = {arm_of(skill, one): one for one in skill.transformations}
+        transformation = None
+        if transformations:
+            (arm,) = await bench.draw("transformations", among=transformations)
+            transformation = transformations[arm]
+        arms = {arm_of(skill, one): one.name for one in skill.types}
+        drawn = [arms[arm] for arm in await bench.draw("types", wanted, among=arms)]
+        flows.append(Flow(skill=skill, transformation=transformation, shares=dict.fromkeys(drawn, 0)))
+    shares = iter(settings.fan_out.shares(sum(len(one.shares) for one in flows)))
+    return [
+        Flow(skill=one.skill, transformation=one.transformation, shares={name: next(shares) for name in one.shares})
+        for one in flows
+    ]
+
+
+async def _player(role: Role, bench: Workbench, settings: AgentInstructSettings) -> str:
+    """Who plays a part for this document."""
+    names = settings.agents_of(role)
+    return names[0] if len(names) == 1 else (await bench.draw(role))[0]
+
+
+async def _instructions(seed: Seed, flow: Flow, asking: Asking, settings: AgentInstructSettings) -> list[Draft]:
+    """The instructions of one skill, as refined as they are to be; those that came to nothing among them."""
+    material = await transform(asking, flow.skill, flow.transformation, seed.document, longest=settings.longest_text)
+    jobs = [write(asking, material, kind, flow.shares[kind.name]) for kind in flow.kinds]
+    lists = (await gather_within_budget(asking.bench, jobs)).results
+    drafts = [
+        draft
+        for kind, found in zip(flow.kinds, lists, strict=True)
+        for draft in ([material.draft(kind).failed(found, "writer")] if isinstance(found, Failure) else found)
+    ]
+    fan_out = settings.fan_out
+    most = fan_out.most * sum(flow.shares.values()) // fan_out.written
+    return await refine(
+        asking, without_repeats((), drafts), settings.refine, suggestions=fan_out.suggestions, most=max(1, most)
+    )
+
+
+async def _answered(asking: Asking, drafts: Sequence[Draft]) -> list[Draft]:
+    """The instructions answered; where another recipe follows, their last turn is left to that."""
+    good = [one for one in drafts if one.failure is None]
+    work = converse if asking.bench.next_recipe else answer
+    heard = (await gather_within_budget(asking.bench, [work(asking, one) for one in good])).results
+    ended = [
+        draft.failed(one, "answerer") if isinstance(one, Failure) else one
+        for draft, one in zip(good, heard, strict=True)
+    ]
+    return [*ended, *(one for one in drafts if one.failure is not None)]
+
+
+def _outcome(
+    seed: Seed, settings: AgentInstructSettings, asking: Asking, drafts: Sequence[Draft], stopped: Stopped
+) -> Outcome:
+    """What came of a document: rows, or instructions for the next recipe, and what whatever was drawn has earned."""
+    bench, cast = asking.bench, asking.cast
+    labels = [_labels(one, settings, cast) for one in drafts]
+    places = [place for place, one in enumerate(drafts) if one.failure is None]
+    trials = [*(one.trial() for one in drafts), *(_without_text(flow, failure) for flow, failure in stopped)]
+    earned = _earned(drafts, labels, stopped, is_last=not bench.next_recipe)
+    if not places:
+        reasons = dict.fromkeys(str(one.failure) for one in trials if one.failure)
+        return dropped(seed, f"no instruction came of it: {'; '.join(reasons)}", trials=trials, earned=earned)
+    told = [_lineage(seed, one, cast) for one in drafts]
+    if bench.next_recipe:
+        children = [bench.child(drafts[one].sample, labels=labels[one], notes=told[one]) for one in places]
+        return done(seed, children=children, trials=trials, earned=earned)
+    rows = [sft(drafts[one].sample, labels=told[one], from_trials=[one]) for one in places]
+    return done(seed, rows=rows, trials=trials, earned=earned)
+
+
+def _without_text(flow: Flow, failure: Failure) -> Trial:
+    """A transformation of which no text came."""
+    arm = arm_of(flow.skill, flow.transformation) if flow.transformation else flow.skill.name
+    kept = None if failure.kind in NO_VERDICT else 0.0
+    nothing = Sample(instruction="")
+    return Trial(arm=arm, sample=nothing, role="text", failure=failure, measures={"kept": kept}, cost_usd=None)
+
+
+def _labels(draft: Draft, settings: AgentInstructSettings, cast: Mapping[Role, str]) -> dict[str, str]:
+    """Pool to arm, of what was drawn for an instruction."""
+    labels = {"types": draft.arm}
+    if len(settings.skills) > 1:
+        labels["skills"] = draft.skill.name
+    if draft.transformation:
+        labels["transformations"] = f"{draft.skill.name}/{draft.transformation}"
+    return labels | {role: cast[role] for role in ROLES if role in draft.parts and settings.drawn_agents(role)}
+
+
+def _earned(
+    drafts: Sequence[Draft], labels: Sequence[Mapping[str, str]], stopped: Stopped, *, is_last: bool
+) -> list[Reward]:
+    """One reward for each draw of which something is known: the share of its instructions that were kept. Where another
+    recipe follows, what is kept is worth what that makes of it, and only what came to nothing is known here."""
+    known: dict[tuple[str, str], list[bool]] = {}
+    for draft, drawn in zip(drafts, labels, strict=True):
+        if draft.failure is not None and draft.failure.kind in NO_VERDICT:
+            continue
+        is_unedited = draft.failure is not None and draft.parts[-1:] == ("suggester",)
+        for pool, arm in drawn.items():
+            if pool == "suggester" or not is_unedited:  # A suggestion that was none says nothing of the instruction.
+                known.setdefault((pool, arm), []).append(draft.failure is None)
+    for flow, failure in stopped:
+        if flow.transformation is not None and failure.kind not in NO_VERDICT:
+            known["transformations", arm_of(flow.skill, flow.transformation)] = [False]
+    return [
+        Reward(pool=pool, arm=arm, value=fmean(kept)) for (pool, arm), kept in known.items() if is_last or not any(kept)
+    ]
+
+
+def _lineage(seed: Seed, draft: Draft, cast: Mapping[Role, str]) -> dict[str, str]:
+    """What is told with a row: of which document it came, by which way, and who had a part in it."""
+    title = {"title": seed.document.title} if seed.document.title else {}
+    agents: dict[str, str] = {role: cast[role] for role in ROLES if role in draft.parts}
+    return {"document": seed.id, **title, **draft.lineage(), **agents}

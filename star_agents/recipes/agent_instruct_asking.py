@@ -1,0 +1,63 @@
+"""How the agents of AgentInstruct are asked for one document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from star_agents.recipes.agent_instruct_settings import Role
+from star_agents.recipes.parts.drafts import Draft
+from star_agents.recipes.protocol import Workbench
+from star_agents.recipes.reads import TEXT, Read, Reads
+from star_agents.records import Message
+from star_agents.text.prompt import Prompt
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asking:
+    """Whom to ask, and how material is shown.
+
+    A call's step is named by what the call is about, never by its place in a list: a seed that is worked again asks for
+    the same under the same name, whatever else came out otherwise.
+    """
+
+    bench: Workbench
+    cast: Mapping[Role, str]
+    """Who plays each part."""
+    code: str
+    """Of the frames that hold material: nobody who wrote it can know."""
+
+    def prompt(self, name: str, **values: object) -> Prompt:
+        """A template, rendered."""
+        return self.bench.prompt(name, code=self.code, **values)
+
+    async def ask(
+        self,
+        role: Role,
+        prompt: Prompt | Sequence[Message],
+        step: str,
+        reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
+    ) -> Read[T]:
+        """What whoever plays a part says."""
+        return await self.bench.ask(self.cast[role], prompt, step=step, reads=reads)
+
+
+def shown(value: Any) -> str:
+    """Material as JSON, in which nothing can close the frame around it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def with_call(draft: Draft, role: str, read: Read[Any], prompt: Prompt, *, is_shared: bool = False) -> Draft:
+    """The draft with one more part in it, whose model, by which prompt, and what it cost if the call is not shared."""
+    cost = 0.0 if is_shared else read.reply.cost_usd
+    return replace(
+        draft,
+        parts=(*(one for one in draft.parts if one != role), role),
+        models={**draft.models, role: read.reply.model},
+        prompts=tuple(dict.fromkeys((*draft.prompts, prompt.version))),
+        cost_usd=None if cost is None or draft.cost_usd is None else draft.cost_usd + cost,
+    )

@@ -1,0 +1,197 @@
+"""How replies of AgentInstruct's agents are read: instructions in their forms, suggestions, edits, answers. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from star_agents.recipes.parts.drafts import Draft, instruction_flaw
+from star_agents.recipes.parts.elimination import answer_flaw
+from star_agents.recipes.parts.forms import LETTERS, Form, Written, answer_form_flaw
+from star_agents.recipes.parts.tool_calls import calls_flaw
+from star_agents.recipes.reads import TEXT, Json, Unreadable
+
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_FIELDS: Mapping[Form, Mapping[str, Any]] = {
+    "text": {},
+    "choice": {"options": _TEXTS, "key": {"type": "string"}},
+    "label": {"options": _TEXTS, "key": {"type": "string"}},
+    "json": {"keys": _TEXTS},
+    "code": {},
+    "tool_calls": {"tools": {"type": "array", "items": {"type": "object"}}},
+    "messages": {"turns": _TEXTS},
+}
+"""What an instruction of a form has beside its words."""
+_REQUEST = "Reply with one JSON object and nothing else."
+_LETTERED = re.compile(r"\(?([A-Z])[).:]\s+")
+
+
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _item(form: Form) -> dict[str, Any]:
+    return {"instruction": {"type": "string"}, **_FIELDS[form]}
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list of instructions of one form, as they are: what is wrong with one of them is no fault of the others."""
+
+    form: Form
+    most: int
+    """So many are taken."""
+    request: str = _REQUEST
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """What the reply can be bound to."""
+        return _object({"items": {"type": "array", "items": _object(_item(self.form))}})
+
+    def read(self, text: str) -> list[Written]:
+        """The first ones. Raises ``Unreadable`` where there are none."""
+        items = Json(self.schema).read(text)["items"]
+        if not items:
+            raise Unreadable("the list of items is empty")
+        return [written_in(one) for one in items[: self.most]]
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """One instruction made of another one, and the text that goes with it, which has to have the other's form."""
+
+    parent: Draft
+    changes_text: bool
+    request: str = _REQUEST
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """What the reply can be bound to."""
+        return _object({**_item(self.parent.form), **({"text": {"type": "string"}} if self.changes_text else {})})
+
+    def read(self, text: str) -> Draft:
+        """The other one. Raises ``Unreadable`` where it has not the form, or is no other."""
+        found = Json(self.schema).read(text)
+        changed = (found.get("text") or "").strip() or self.parent.text
+        draft = replace(self.parent, written=written_in(found), text=changed)
+        if flaw := instruction_flaw(draft):
+            raise Unreadable(flaw)
+        if draft.identity == self.parent.identity:
+            raise Unreadable("nothing was changed")
+        return draft
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """Ways to make an instruction better, each after one of some goals."""
+
+    goals: Sequence[str]
+    most: int
+    request: str = _REQUEST
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """What the reply can be bound to."""
+        one = {"goal": {"type": "string", "enum": list(self.goals)}, "change": {"type": "string"}}
+        return _object({"suggestions": {"type": "array", "items": _object(one)}})
+
+    def read(self, text: str) -> list[tuple[str, str]]:
+        """Goal and change of the first ones. Raises ``Unreadable`` where there are none."""
+        found = Json(self.schema).read(text)["suggestions"]
+        told = [(str(one["goal"]), one["change"].strip()) for one in found if one["change"].strip()]
+        if not told:
+            raise Unreadable("there is no suggestion")
+        return told[: self.most]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer in the form of its instruction. Whether it is what the key says is not asked here: whoever is told to
+    mend that is told the key."""
+
+    draft: Draft
+    schema: None = None
+    request: str = ""
+
+    def read(self, text: str) -> str:
+        """The answer. Raises ``Unreadable``."""
+        said, draft = TEXT.read(text), self.draft
+        if flaw := answer_form_flaw(said, draft.written, draft.form):
+            raise Unreadable(flaw)
+        is_short = draft.form in ("choice", "label", "json")
+        if not is_short and (flaw := answer_flaw(said, instruction=draft.written.instruction)):
+            raise Unreadable(flaw)
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of somebody who may call tools."""
+
+    tools: Sequence[Mapping[str, Any]]
+    schema: None = None
+    request: str = ""
+
+    def read(self, text: str) -> str:
+        """The turn. Raises ``Unreadable`` where a call in it is none that a tool takes."""
+        said = TEXT.read(text)
+        if flaw := calls_flaw(said, self.tools):
+            raise Unreadable(flaw)
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What functions give, one text for each call."""
+
+    calls: int
+    request: str = _REQUEST
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """What the reply can be bound to."""
+        return _object({"results": _TEXTS})
+
+    def read(self, text: str) -> list[str]:
+        """The results. Raises ``Unreadable``."""
+        results: list[str] = Json(self.schema).read(text)["results"]
+        if len(results) != self.calls:
+            raise Unreadable(f"there are {len(results)} results, and {self.calls} calls")
+        return results
+
+
+def written_in(item: Mapping[str, Any]) -> Written:
+    """An instruction as a reply has it: letters before its options are taken off, and a key that is a letter is the
+    option of that letter."""
+    options = [one.strip() for one in item.get("options", ())]
+    found = [_LETTERED.match(one) for one in options]
+    letters = [one[1] if one else "" for one in found]
+    key = str(item.get("key", "")).strip()
+    if options and letters == list(LETTERS[: len(options)]):
+        options = [one[match.end() :] for one, match in zip(options, found, strict=True) if match]
+        lettered = _LETTERED.match(key)
+        key = key[lettered.end() :] if lettered else key
+    letter = key.strip("().: ").upper()
+    if key not in options and len(letter) == 1 and letter in LETTERS[: len(options)]:
+        key = options[LETTERS.index(letter)]
+    return Written(
+        instruction=str(item["instruction"]).strip(),
+        options=tuple(options),
+        key=key,
+        keys=tuple(str(one).strip() for one in item.get("keys", ())),
+        turns=tuple(str(one).strip() for one in item.get("turns", ())),
+        tools=tuple(item.get("tools", ())),
+    )
+
+
+def as_item(draft: Draft) -> dict[str, Any]:
+    """An instruction as agents are shown it: what ``written_in`` reads."""
+    fields = ("instruction", *_FIELDS[draft.form])
+    return {name: value if isinstance(value := getattr(draft.written, name), str) else list(value) for name in fields}
