@@ -255,6 +255,33 @@ async def test_calls_of_functions_are_held_to_their_schemas_and_an_agent_makes_u
     assert user["content"].startswith("Question")
 
 
+async def test_functions_that_a_document_was_turned_into_are_those_of_its_instructions(tmp_path: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "flood", "parameters": {"type": "object", "properties": {}}}}]
+    more = "form: tool_calls\ntransformations: [{name: api, write: Functions., form: tools}]"
+    settings = (
+        f"{mine(tmp_path, more)}, instructions_per_document: 2, types_per_document: 1, refine: {{suggestions: 1}}"
+    )
+    call = '<tool_call>{"name": "flood", "arguments": {}}</tool_call>'
+    model = InstructModel(
+        transform=lambda asked: tools if asked.is_again else "Here they are.",
+        answer=lambda asked: None if "<tool_response>" in str(asked.frame("instruction")) else call,
+    )
+    outcome = await outcome_of(tmp_path, model, settings)
+    assert (len(outcome.rows), model.calls["transform"]) == (2, 2)
+    assert all('"name": "flood"' in row.data["sample"]["history"][0]["content"] for row in outcome.rows)
+    assert not any('"tools": [' in one.system for one in model.asked if one.part in ("write", "edit"))
+
+
+async def test_a_type_may_fix_how_many_options_there_are(tmp_path: Path) -> None:
+    skill = mine(tmp_path, "form: choice", **{"ask: One thing.": "ask: One thing., options: 4"})
+    settings = f"{skill}, instructions_per_document: 2, types_per_document: 2, refine: {{rounds: 0}}"
+    model = InstructModel()
+    outcome = await outcome_of(tmp_path, model, settings)
+    assert {row.labels["type"] for row in outcome.rows} == {"other"}
+    assert failures(outcome) == ["format: it has 3 options, and 4 are asked for"]
+    assert [" — 4 options without" in one.system for one in model.asked if "One thing" in one.system] == [True, True]
+
+
 async def test_the_same_instruction_twice_is_one_row(tmp_path: Path) -> None:
     settings = f"{mine(tmp_path)}, instructions_per_document: 4, types_per_document: 2, refine: {{rounds: 0}}"
     model = InstructModel(write=lambda _: {"items": [item("text", "Why is it?"), item("text", "WHY  is it")]})

@@ -46,6 +46,13 @@ class Asking:
         return await self.bench.ask(self.cast[role], prompt, step=step, reads=reads)
 
 
+def form_shown(draft: Draft) -> dict[str, object]:
+    """What templates are told of the form of an instruction."""
+    kind = draft.kind
+    form = "given_tools" if draft.has_tools else draft.form
+    return {"form": form, "options": kind.options or 0, "labels": list(kind.labels)}
+
+
 def shown(value: Any) -> str:
     """Material as JSON, in which nothing can close the frame around it."""
     return json.dumps(value, ensure_ascii=False)

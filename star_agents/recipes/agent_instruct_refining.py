@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from star_agents.recipes.agent_instruct_asking import Asking, shown, with_call
+from star_agents.recipes.agent_instruct_asking import Asking, form_shown, shown, with_call
 from star_agents.recipes.agent_instruct_settings import Refine
 from star_agents.recipes.parts.drafts import Draft, without_repeats
 from star_agents.recipes.parts.gathering import gather_within_budget
@@ -95,8 +95,8 @@ async def _edited(asking: Asking, way: Way, number: int) -> Draft:
         text=shown(parent.text),
         item=shown(as_item(parent)),
         change=shown(way.change),
-        form=parent.form,
         changes_text=changes_text,
+        **form_shown(parent),
     )
     step = f"{_step('edit', number, parent)}:{way.number}"
     read = await asking.ask("editor", prompt, step, Edited(parent, changes_text))

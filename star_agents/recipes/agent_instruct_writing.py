@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from star_agents.errors import ReplyUnreadable
-from star_agents.recipes.agent_instruct_asking import Asking, shown, with_call
+from star_agents.recipes.agent_instruct_asking import Asking, form_shown, shown, with_call
 from star_agents.recipes.parts.drafts import Draft, instruction_flaw, text_flaw
 from star_agents.recipes.parts.forms import Written
 from star_agents.recipes.parts.skills import Skill, Transformation, Type, arm_of
-from star_agents.recipes.parts.writing import Items
+from star_agents.recipes.parts.tool_calls import tools_in
+from star_agents.recipes.parts.writing import Items, Transformed
 from star_agents.recipes.reads import Read
 from star_agents.records import Document, Failure, Message
 from star_agents.text.prompt import Prompt
@@ -25,13 +27,17 @@ class Material:
     text: str
     models: Mapping[str, str]
     prompts: tuple[str, ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """Functions, where it was turned into such."""
 
     def draft(self, kind: Type) -> Draft:
         """One of a type, which nobody has written yet."""
+        has_tools = bool(self.tools) and self.skill.form_of(kind) == "tool_calls"
         return Draft(
             skill=self.skill,
             kind=kind,
-            written=Written(instruction=""),
+            written=Written(instruction="", tools=self.tools if has_tools else ()),
+            has_tools=has_tools,
             text=self.text if self.skill.carries_text(kind) else "",
             transformation=self.transformation.name if self.transformation else "",
             parts=tuple(self.models),
@@ -52,8 +58,10 @@ async def transform(
         text = document.text.strip()
         return Material(skill=skill, transformation=transformation, text=text, models={}, prompts=(skill.version,))
     what, step = transformation.write, f"transform:{arm_of(skill, transformation)}"
-    prompt = asking.prompt("transform", document=shown(document.text), title=shown(document.title), what=what)
-    read: Read[str] = await asking.ask("transformer", prompt, step)
+    prompt = asking.prompt(
+        "transform", document=shown(document.text), title=shown(document.title), what=what, form=transformation.form
+    )
+    read = await asking.ask("transformer", prompt, step, Transformed(transformation.form))
     if flaw := text_flaw(read.value, longest):
         raise ReplyUnreadable(Failure(kind="format", detail=f"{step}: the text {flaw}"))
     return Material(
@@ -62,6 +70,7 @@ async def transform(
         text=read.value,
         models={"transformer": read.reply.model},
         prompts=(skill.version, prompt.version),
+        tools=tuple(tools_in(read.value)) if transformation.form == "tools" else (),
     )
 
 
@@ -75,10 +84,10 @@ async def write(asking: Asking, material: Material, kind: Type, count: int) -> l
         about=material.skill.about,
         ask=kind.ask,
         count=count,
-        form=blank.form,
         carries_text=material.skill.carries_text(kind),
+        **form_shown(blank),
     )
-    read = await asking.ask("writer", prompt, f"write:{blank.arm}", Items(blank.form, count))
+    read = await asking.ask("writer", prompt, f"write:{blank.arm}", Items(blank, count))
     blank = with_call(blank, "writer", read, prompt, is_shared=True)
     drafts = [replace(blank, written=one) for one in read.value]
     flaws = {place: flaw for place, one in enumerate(drafts) if (flaw := instruction_flaw(one))}
@@ -97,7 +106,7 @@ async def _mended(
     told = "\n".join(f"Item {place + 1}: {flaw}." for place, flaw in flaws.items())
     again = f"Some of these cannot be used.\n{told}\nReply once more with these alone, mended, in the same form."
     said = (Message(role="assistant", content=read.text), Message(role="user", content=again))
-    step, reads = f"mend:{blank.arm}", Items(blank.form, len(flaws))
+    step, reads = f"mend:{blank.arm}", Items(blank, len(flaws))
     try:
         found = (await asking.ask("writer", (*prompt.messages, *said), step, reads)).value
     except ReplyUnreadable:  # Told among what the writer failed; the items keep their flaws.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from star_agents.recipes.parts.elimination import content_words
-from star_agents.recipes.parts.forms import Form, Written, form_flaw, missing_text_flaw, with_options
+from star_agents.recipes.parts.forms import Form, Written, missing_text_flaw, with_options
 from star_agents.recipes.parts.skills import Goal, Skill, Type, arm_of
 from star_agents.recipes.parts.tool_calls import tools_shown
 from star_agents.records import Failure, Message, Sample, Trial
@@ -29,6 +29,8 @@ class Draft:
     text: str = ""
     """The text that goes with it; empty where none does."""
     transformation: str = ""
+    has_tools: bool = False
+    """Whether its functions come from the transformation, so that nobody writes them with it."""
     rounds: int = 0
     """Of refinement behind it."""
     goals: tuple[str, ...] = ()
@@ -131,7 +133,7 @@ class Draft:
 
 def instruction_flaw(draft: Draft) -> str:
     """What keeps an instruction from being asked at all; empty where nothing does."""
-    if flaw := form_flaw(draft.written, draft.form):
+    if flaw := draft.skill.written_flaw(draft.kind, draft.written):
         return flaw
     if not _WORD.search(draft.written.instruction):
         return "the instruction holds no words"

@@ -21,6 +21,7 @@ from star_agents.recipes.parts.forms import (
     Written,
     answer_form_flaw,
     form_flaw,
+    key_flaw,
 )
 from star_agents.text.content_hash import digest
 
@@ -178,7 +179,10 @@ class Skill(DataEntry):
         written = example.written
         if flaw := self.written_flaw(kind, written):
             return flaw
-        return answer_form_flaw(example.answer, written, self.form_of(kind)) if example.answer else ""
+        if not example.answer:
+            return ""
+        form = self.form_of(kind)
+        return answer_form_flaw(example.answer, written, form) or key_flaw(example.answer, written, form)
 
 
 def arm_of(skill: Skill, part: Part) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,9 @@ from typing import Any
 
 from star_agents.recipes.parts.drafts import Draft, instruction_flaw
 from star_agents.recipes.parts.elimination import answer_flaw
-from star_agents.recipes.parts.forms import LETTERS, Form, Written, answer_form_flaw
+from star_agents.recipes.parts.forms import LETTERS, Form, Written, answer_form_flaw, transformed_flaw
+from star_agents.recipes.parts.forms import Transformed as TransformedForm
+from star_agents.recipes.parts.json_schema import json_in
 from star_agents.recipes.parts.tool_calls import calls_flaw
 from star_agents.recipes.reads import TEXT, Json, Unreadable
 
@@ -37,15 +40,32 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _item(form: Form) -> dict[str, Any]:
-    return {"instruction": {"type": "string"}, **_FIELDS[form]}
+def _item(draft: Draft) -> dict[str, Any]:
+    return {"instruction": {"type": "string"}, **({} if draft.has_tools else _FIELDS[draft.form])}
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """What a document was turned into, in the form that it is to have."""
+
+    form: TransformedForm
+    schema: None = None
+    request: str = ""
+
+    def read(self, text: str) -> str:
+        """The text; JSON without a fence around it. Raises ``Unreadable``."""
+        said = TEXT.read(text)
+        if flaw := transformed_flaw(said, self.form):
+            raise Unreadable(flaw)
+        return said if self.form == "text" else json.dumps(json_in(said), ensure_ascii=False, indent=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list of instructions of one form, as they are: what is wrong with one of them is no fault of the others."""
+    """A list of instructions of one type, as they are: what is wrong with one of them is no fault of the others."""
 
-    form: Form
+    blank: Draft
+    """One that nobody has written."""
     most: int
     """So many are taken."""
     request: str = _REQUEST
@@ -53,14 +73,14 @@ class Items:
     @property
     def schema(self) -> Mapping[str, Any]:
         """What the reply can be bound to."""
-        return _object({"items": {"type": "array", "items": _object(_item(self.form))}})
+        return _object({"items": {"type": "array", "items": _object(_item(self.blank))}})
 
     def read(self, text: str) -> list[Written]:
         """The first ones. Raises ``Unreadable`` where there are none."""
         items = Json(self.schema).read(text)["items"]
         if not items:
             raise Unreadable("the list of items is empty")
-        return [written_in(one) for one in items[: self.most]]
+        return [written_in(one, self.blank) for one in items[: self.most]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +94,13 @@ class Edited:
     @property
     def schema(self) -> Mapping[str, Any]:
         """What the reply can be bound to."""
-        return _object({**_item(self.parent.form), **({"text": {"type": "string"}} if self.changes_text else {})})
+        return _object({**_item(self.parent), **({"text": {"type": "string"}} if self.changes_text else {})})
 
     def read(self, text: str) -> Draft:
         """The other one. Raises ``Unreadable`` where it has not the form, or is no other."""
         found = Json(self.schema).read(text)
         changed = (found.get("text") or "").strip() or self.parent.text
-        draft = replace(self.parent, written=written_in(found), text=changed)
+        draft = replace(self.parent, written=written_in(found, self.parent), text=changed)
         if flaw := instruction_flaw(draft):
             raise Unreadable(flaw)
         if draft.identity == self.parent.identity:
@@ -167,9 +187,9 @@ class Results:
         return results
 
 
-def written_in(item: Mapping[str, Any]) -> Written:
+def written_in(item: Mapping[str, Any], like: Draft) -> Written:
     """An instruction as a reply has it: letters before its options are taken off, and a key that is a letter is the
-    option of that letter."""
+    option of that letter. Functions that were given before are those of another one that it is ``like``."""
     options = [one.strip() for one in item.get("options", ())]
     found = [_LETTERED.match(one) for one in options]
     letters = [one[1] if one else "" for one in found]
@@ -187,7 +207,7 @@ def written_in(item: Mapping[str, Any]) -> Written:
         key=key,
         keys=tuple(str(one).strip() for one in item.get("keys", ())),
         turns=tuple(str(one).strip() for one in item.get("turns", ())),
-        tools=tuple(item.get("tools", ())),
+        tools=like.written.tools if like.has_tools else tuple(item.get("tools", ())),
     )
 
 
