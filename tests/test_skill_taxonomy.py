@@ -12,7 +12,7 @@ from star_agents.recipes.skill_files import built_in_skill, built_in_skills
 
 SKILLS = [
     *("reading_comprehension", "open_domain_qa", "text_modification", "brain_teaser", "analytical_reasoning"),
-    *("multiple_choice",),
+    *("multiple_choice", "data_to_text", "fermi", "coding", "text_extraction", "text_classification"),
 ]
 """The 17 of the paper, in its order."""
 NAMED_TYPES = {
