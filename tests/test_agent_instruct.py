@@ -244,12 +244,12 @@ async def test_calls_of_functions_are_held_to_their_schemas_and_an_agent_makes_u
     settings = f"{mine(tmp_path, 'form: tool_calls')}, instructions_per_document: 1, types_per_document: 1"
     model = InstructModel(answer=answer)
     await outcome_of(tmp_path, model, settings)
-    (row,) = read_jsonl(tmp_path / "out" / "dataset.jsonl")
-    system, user, call, given, last = row["messages"]
-    assert [one["role"] for one in row["messages"]] == ["system", "user", "assistant", "user", "assistant"]
-    assert '"name": "look_up"' in system["content"]
-    assert '"what": "Tal"' in call["content"]
-    assert given["content"] == "<tool_response>\nIt is so.\n</tool_response>"
+    (row,) = read_jsonl(tmp_path / "out" / "tools.jsonl")
+    user, call, given, last = row["messages"]
+    assert [one["role"] for one in row["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert "look_up" in str(row["tools"])
+    assert call["tool_calls"][0]["function"]["arguments"] == {"what": "Tal"}
+    assert (given["content"], given["tool_call_id"]) == ("It is so.", call["tool_calls"][0]["id"])
     assert last["content"] == "It is so, says the function."
     assert "'who', which it cannot have" in next(one for one in model.asked if one.is_again).messages[-1][1]
     assert user["content"].startswith("Question")
@@ -268,7 +268,7 @@ async def test_functions_that_a_document_was_turned_into_are_those_of_its_instru
     )
     outcome = await outcome_of(tmp_path, model, settings)
     assert (len(outcome.rows), model.calls["transform"]) == (2, 2)
-    assert all('"name": "flood"' in row.data["sample"]["history"][0]["content"] for row in outcome.rows)
+    assert {row.data["sample"]["tools"][0]["function"]["name"] for row in outcome.rows} == {"flood"}
     assert not any('"tools": [' in one.system for one in model.asked if one.part in ("write", "edit"))
 
 

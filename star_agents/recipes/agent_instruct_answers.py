@@ -8,10 +8,11 @@ from star_agents.errors import ReplyUnreadable
 from star_agents.recipes.agent_instruct_asking import Asking, shown, with_call
 from star_agents.recipes.parts.drafts import Draft
 from star_agents.recipes.parts.forms import key_flaw
-from star_agents.recipes.parts.tool_calls import calls_in, results_turn
+from star_agents.recipes.parts.tool_calls import calling_turn, calls_in, results_of
 from star_agents.recipes.parts.writing import Answered, Results, Turn
 from star_agents.recipes.reads import Reads
 from star_agents.records import Failure, Message
+from star_agents.records.tool_text import as_text
 from star_agents.text.content_hash import digest
 
 MOST_CALLING_TURNS = 6
@@ -39,7 +40,7 @@ async def converse(asking: Asking, draft: Draft) -> Draft:
     for turn in draft.written.turns:
         draft, text = await _turn(asking, draft, said, Answered(draft))
         said += [Message(role="assistant", content=text), Message(role="user", content=turn)]
-    return _told(draft, said)
+    return replace(draft, conversation=(Message(role="user", content=draft.opening), *said[1:]))
 
 
 async def _ending(asking: Asking, draft: Draft) -> Draft:
@@ -53,18 +54,18 @@ async def _ending(asking: Asking, draft: Draft) -> Draft:
 async def _calling(asking: Asking, draft: Draft) -> Draft:
     """A conversation in which functions are called, whose results an agent makes up, until there is an answer."""
     tools = draft.written.tools
-    said = [Message(role="user", content=draft.request)]
+    turns: tuple[Message, ...] = ()
     for _ in range(MOST_CALLING_TURNS):
+        said = list(as_text((Message(role="user", content=draft.request), *turns)))
         draft, text = await _turn(asking, draft, said, Turn(tools))
-        calls = calls_in(text)
-        if not calls:
-            return replace(_told(draft, said), answer=text)
-        prompt = asking.prompt(
-            "tool", tools=shown(list(tools)), calls=shown(calls), conversation=shown([one.to_dict() for one in said])
-        )
-        read = await asking.ask("writer", prompt, _step("tool", draft, said), Results(len(calls)))
+        turn = calling_turn(text, len(turns))
+        if not turn.tool_calls:
+            return replace(draft, tool_turns=turns, answer=text)
+        shown_so_far = shown([one.to_dict() for one in said])
+        prompt = asking.prompt("tool", tools=shown(list(tools)), calls=shown(calls_in(text)), conversation=shown_so_far)
+        read = await asking.ask("writer", prompt, _step("tool", draft, said), Results(len(turn.tool_calls)))
         draft = with_call(draft, "tool", read, prompt)
-        said += [Message(role="assistant", content=text), Message(role="user", content=results_turn(read.value))]
+        turns = (*turns, turn, *results_of(turn, read.value))
     detail = f"after {MOST_CALLING_TURNS} turns functions are still called"
     raise ReplyUnreadable(Failure(kind="format", detail=detail))
 
@@ -83,11 +84,6 @@ async def _turn(asking: Asking, draft: Draft, said: list[Message], reads: Reads[
     )
     read = await asking.ask("answerer", prompt, _step("answer", draft, said), reads)
     return with_call(draft, "answerer", read, prompt), read.value
-
-
-def _told(draft: Draft, said: list[Message]) -> Draft:
-    """The conversation as a row has it: it opens with the text, and with the functions where there are some."""
-    return replace(draft, conversation=(*draft.opening, *said[1:]))
 
 
 def _step(stage: str, draft: Draft, said: list[Message]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from star_agents.recipes.parts.elimination import content_words
 from star_agents.recipes.parts.forms import Form, Written, missing_text_flaw, with_options
 from star_agents.recipes.parts.skills import Goal, Skill, Type, arm_of
-from star_agents.recipes.parts.tool_calls import tools_shown
+from star_agents.recipes.parts.tool_calls import described
 from star_agents.records import Failure, Message, Sample, Trial
 
 ROLE = "instruction"
@@ -44,7 +44,10 @@ class Draft:
     cost_usd: float | None = 0.0
     """Of the calls that were made for it alone."""
     conversation: tuple[Message, ...] = ()
-    """What came of it: all turns before the last answer; empty while nobody has answered."""
+    """Of the form ``messages``: all turns before the last answer, the text in the first; empty while nobody has
+    answered."""
+    tool_turns: tuple[Message, ...] = ()
+    """Of the form ``tool_calls``: calls and what they gave, before the answer."""
     answer: str | None = None
     failure: Failure | None = None
 
@@ -70,21 +73,23 @@ class Draft:
         return with_options(written.instruction, written.options) if self.form == "choice" else written.instruction
 
     @property
-    def opening(self) -> tuple[Message, ...]:
-        """The turns with which its conversation begins: the tools where there are some, and the request."""
-        request = f"{self.request}\n\n{self.text}" if self.text else self.request
-        shown = (Message(role="system", content=tools_shown(self.written.tools)),) if self.form == "tool_calls" else ()
-        return (*shown, Message(role="user", content=request))
+    def opening(self) -> str:
+        """What its conversation begins with: the request, and the text."""
+        return f"{self.request}\n\n{self.text}" if self.text else self.request
 
     @property
     def sample(self) -> Sample:
         """As a row has it, or, unanswered, the next recipe."""
-        if len(self.conversation) > 1:
+        if self.conversation:
             *before, last = self.conversation
             return Sample(instruction=last.content, history=tuple(before), response=self.answer)
-        if self.form == "tool_calls":
-            return Sample(instruction=self.request, history=self.opening[:-1], input=self.text, response=self.answer)
-        return Sample(instruction=self.request, input=self.text, response=self.answer)
+        return Sample(
+            instruction=self.request,
+            input=self.text,
+            response=self.answer,
+            tools=described(self.written.tools),
+            tool_turns=self.tool_turns,
+        )
 
     @property
     def identity(self) -> str:

@@ -1,18 +1,17 @@
-"""Calls of tools in the texts of a conversation, and whether they are what the tools take. Pure.
+"""Calls of tools in what a model says, and whether they are what the tools take. Pure.
 
-A call stands in the assistant's turn in the tags of Hermes and Qwen, as everywhere in the dataset: ``<tool_call>`` with
-``{"name": ..., "arguments": {...}}``. Descriptions of tools have the form of OpenAI's functions.
+Whoever is asked calls in the tags of Hermes and Qwen: ``<tool_call>`` with ``{"name": ..., "arguments": {...}}``. Rows
+have them as calls (``records.ToolCall``). Descriptions of tools have the form of OpenAI's functions.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from star_agents.recipes.parts.json_schema import json_in, schema_flaw
-from star_agents.records import TOOL_RESULT
+from star_agents.records import Message, Tool, ToolCall
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -81,16 +80,27 @@ def _call_flaw(text: str, tools: Sequence[Mapping[str, Any]]) -> str:
     return schema_flaw(call["arguments"], schema, f"the arguments of {call['name']}")
 
 
-def tools_shown(tools: Sequence[Mapping[str, Any]]) -> str:
-    """The system message that shows tools to a model, as Hermes and Qwen are trained on it."""
-    functions = "\n".join(json.dumps({"type": "function", "function": one}, ensure_ascii=False) for one in tools)
-    return (
-        f"These functions are at hand:\n<tools>\n{functions}\n</tools>\n\n"
-        "To call one, write its name and its arguments as one JSON object between these tags, once for each call:\n"
-        '<tool_call>\n{"name": "...", "arguments": {}}\n</tool_call>'
+def calling_turn(text: str, place: int) -> Message:
+    """What a model said as a turn with its calls, which are known to have no flaw; ``place`` is that of the turn."""
+    calls = [json_in(one) for one in calls_in(text)]
+    return Message(
+        role="assistant",
+        content=_CALL.sub("", text).strip(),
+        tool_calls=tuple(
+            ToolCall.of(f"call_{place}_{number}", one["name"], one["arguments"]) for number, one in enumerate(calls)
+        ),
     )
 
 
-def results_turn(results: Sequence[str]) -> str:
-    """The user's turn that shows what calls gave."""
-    return "\n".join(f"<{TOOL_RESULT}>\n{one}\n</{TOOL_RESULT}>" for one in results)
+def results_of(turn: Message, results: Sequence[str]) -> tuple[Message, ...]:
+    """What the calls of a turn gave, each as a turn of its own."""
+    told = zip(turn.tool_calls, results, strict=True)
+    return tuple(Message(role="tool", content=result, tool_call_id=call.id) for call, result in told)
+
+
+def described(tools: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
+    """The functions as records have them."""
+    nothing = {"type": "object", "properties": {}}
+    return tuple(
+        Tool.of(str(one["name"]), str(one.get("description") or ""), one.get("parameters") or nothing) for one in tools
+    )
