@@ -171,6 +171,43 @@ async def test_a_game_that_cannot_be_read_makes_its_battle_none(tmp_path: Path) 
     assert row.labels["winner"] == "fair", "the other order of the best answer counts for nothing"
 
 
+async def test_what_replies_cost_that_could_not_be_read_stands_with_the_game_and_the_answer(tmp_path: Path) -> None:
+    """One game is repaired, one never read, and one player's answer is cut: their parts add up to what was paid."""
+
+    class Mumbling(Model):
+        def __call__(self, body: Body) -> Move:
+            answer = super().__call__(body)
+            is_asked_again = len(body["messages"]) > 1 and "That cannot be used" in str(body["messages"][-1]["content"])
+            if is_asked_again and self.games[-1][1:] == (SAID["target"], SAID["fair"]):
+                return answer
+            is_game = str(body["model"]) == "j" and SAID["fair"] in self.games[-1]
+            return Answer(text="Hm.") if is_game else answer
+
+    model = Mumbling({**SAID, "poor": Answer(text="It is the", finish_reason="length")}, by_text(WORTH))
+    async with OpenAIServer(model) as server:
+        path = written(tmp_path, server.url)
+        price = "input_cost_per_token: 0.001, output_cost_per_token: 0.002"
+        path.write_text(path.read_text().replace("api_key:", f"{price}, api_key:"))
+        await run(read_config(path), [Seed.of(Sample(instruction="Name a river."))], tmp_path / "out")
+    (outcome,) = [one.outcome for one in results(tmp_path / "out")]
+    costs = {
+        (outcome.trials[one.left].arm, outcome.trials[one.right].arm): one.cost_usd or 0.0 for one in outcome.judgements
+    }
+    read_at_once = costs["target", "good"]
+    assert read_at_once > 0
+    assert costs["target", "fair"] > 1.5 * read_at_once, "repaired: both calls"
+    assert costs["fair", "target"] > 1.5 * read_at_once, "never read: both calls"
+    assert [one.readable for one in outcome.judgements].count(False) == 1
+    assert outcome.trials[3].failure is not None
+    assert (outcome.trials[3].cost_usd or 0.0) > 0, "an answer that is cut was paid for"
+    parts = [*(one.cost_usd for one in outcome.trials), *(one.cost_usd for one in outcome.judgements)]
+    assert sum(part or 0.0 for part in parts) == pytest.approx(outcome.cost_usd)
+    with StoreReader(tmp_path / "out") as reader:
+        assert outcome.cost_usd == pytest.approx(reader.counts().cost_usd)
+    rows = read_jsonl(tmp_path / "out" / "battles.jsonl")
+    assert {(row["first"], row["second"]): row["cost_usd"] for row in rows} == costs
+
+
 async def test_where_no_battle_can_be_judged_the_seed_is_dropped_with_its_reason(tmp_path: Path) -> None:
     (outcome,) = await fight(tmp_path, Model(SAID, lambda *_: "no points"))
     assert outcome.kind == "dropped"

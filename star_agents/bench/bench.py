@@ -32,7 +32,6 @@ from star_agents.process.crash_points import crash_point
 from star_agents.recipes.protocol import Content, Gathered, Plain
 from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import (
-    Document,
     Failure,
     Judgement,
     Message,
@@ -40,11 +39,11 @@ from star_agents.records import (
     Sample,
     Score,
     Seed,
-    SeedKind,
     Verdict,
 )
 from star_agents.records.failures import FLAWS, Tried
-from star_agents.records.seeds import note_name
+from star_agents.records.replies import total_usd
+from star_agents.records.seeds import kind_of, note_name
 from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Near, Pools
@@ -202,16 +201,19 @@ class Bench:
         messages, step = messages_of(prompt), redactor.known(step)
         self._check_agents(agent)
         form = ReplyForm(schema=reads.schema, request=reads.request) if reads.schema is not None else None
+        unread: list[Reply] = []
         for attempt in range(TRIES_TO_READ):
             key = (step, attempt, tuple(messages))
             with self.tries.call("agent", agent, key):
                 reply = await self._ask_alone(agent, messages, (step, attempt), sampling, form)
             flaw = self._what_is_wrong(reply, reads)
             if flaw is None:
-                return Read(value=reads.read(reply.text), reply=reply)
+                return Read(value=reads.read(reply.text), reply=reply, unread=tuple(unread))
+            unread.append(reply)
             self.tries.failed("agent", agent, key, FLAWS[flaw.kind], flaw.detail)
             if flaw.kind != "format" or attempt + 1 == TRIES_TO_READ:
-                raise ReplyUnreadable(Failure(kind=flaw.kind, detail=f"{step}: {flaw.detail}"))
+                cost = total_usd(one.cost_usd for one in unread)
+                raise ReplyUnreadable(Failure(kind=flaw.kind, detail=f"{step}: {flaw.detail}", cost_usd=cost))
             messages = [
                 *messages,
                 Message(role="assistant", content=reply.text),
@@ -341,7 +343,7 @@ class Bench:
         name = self.stage.recipe.name
         named = {f"{name}.{pool}": arm for pool, arm in (labels or {}).items()}
         named |= {note_name(name, note): text for note, text in (notes or {}).items()}
-        return self.seed.child(content, recipe=self.stage.next, kind=_kind_of(content), labels=named)
+        return self.seed.child(content, recipe=self.stage.next, kind=kind_of(content), labels=named)
 
     async def ask_many(self, agent: str, messages: Sequence[Message], count: int, *, step: str) -> list[Reply]:
         """``count`` answers to one prompt: in one request where the provider does that, each journaled by itself."""
@@ -390,9 +392,3 @@ class Bench:
         for number, reply in enumerate(replies):
             self.tries.counted(agent, (step, tuple(messages), number), reply.usage_doubt)
         return replies
-
-
-def _kind_of(content: Content) -> SeedKind:
-    if isinstance(content, Document):
-        return "document"
-    return "sample" if content.is_answered else "instruction"

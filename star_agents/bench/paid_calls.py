@@ -26,6 +26,7 @@ from star_agents.limits.numbers import MOST_TOKENS
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Message, Reply
+from star_agents.records.replies import total_usd
 from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
 from star_agents.text.content_hash import digest
@@ -83,8 +84,7 @@ class PaidCalls:
     @property
     def cost_usd(self) -> float | None:
         """What the calls cost so far, those answered from the journal included; ``None`` if any is unknown."""
-        costs = [cost for cost in self._costs.values() if cost is not None]
-        return sum(costs) if len(costs) == len(self._costs) else None
+        return total_usd(self._costs.values())
 
     def expect_nothing_recorded(self) -> None:
         """Spare the look-ups: the journal holds nothing of this seed but what was asked for here."""

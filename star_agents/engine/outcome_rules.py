@@ -154,6 +154,8 @@ def _check_trial(trial: Trial) -> None:
     if trial.failure is not None:
         _is_one_of(trial.failure.kind, sorted(FAILURE_KINDS), "the kind of a trial's failure")
         _is_text(trial.failure.detail, "the detail of a trial's failure")
+        if trial.failure.cost_usd is not None:
+            _is_number(trial.failure.cost_usd, "the cost of a trial's failure")
     _is_mapping(trial.measures, "the measures of a trial", "a dict of numbers")
     for prompt in _all(trial.prompts, str, "the prompts of a trial"):
         _is_text(prompt, "a prompt's version of a trial")

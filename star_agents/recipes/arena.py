@@ -137,10 +137,9 @@ async def _answers(asked: Sample, players: Sequence[str], target: str | None, be
 
 def _trial(player: str, role: str, asked: Sample, answer: Read[str] | Failure) -> Trial:
     if isinstance(answer, Failure):
-        return Trial(arm=player, role=role, sample=asked, failure=answer, cost_usd=None)
-    reply = answer.reply
+        return Trial(arm=player, role=role, sample=asked, failure=answer, cost_usd=answer.cost_usd)
     sample = replace(asked, response=answer.value)
-    return Trial(arm=player, role=role, sample=sample, models={role: reply.model}, cost_usd=reply.cost_usd)
+    return Trial(arm=player, role=role, sample=sample, models={role: answer.reply.model}, cost_usd=answer.cost_usd)
 
 
 def _pairs(trials: Sequence[Trial], settings: ArenaSettings) -> list[tuple[int, int]]:

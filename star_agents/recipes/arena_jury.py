@@ -111,9 +111,10 @@ def _quoted(value: object) -> str:
 def _judgement(judge: str, pair: tuple[int, int], heard: Read[Scored] | Failure, *, is_paid_here: bool) -> Judgement:
     """One game, left being shown first; what a game that several battles share cost stands at the first."""
     left, right = pair
+    cost = heard.cost_usd if is_paid_here else 0.0
     if isinstance(heard, Failure):
         return Judgement(
-            judge=judge, left=left, right=right, readable=False, orders=1, reason=str(heard), cost_usd=None
+            judge=judge, left=left, right=right, readable=False, orders=1, reason=str(heard), cost_usd=cost
         )
     said = heard.value
     return Judgement(
@@ -124,7 +125,7 @@ def _judgement(judge: str, pair: tuple[int, int], heard: Read[Scored] | Failure,
         value=(_sign(said.first - said.second) + 1) / 2,
         orders=1,
         reason=f"1: {said.first_reason}\n2: {said.second_reason}",
-        cost_usd=heard.reply.cost_usd if is_paid_here else 0.0,
+        cost_usd=cost,
     )
 
 

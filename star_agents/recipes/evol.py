@@ -23,6 +23,7 @@ from star_agents.recipes.parts.elimination import answer_flaw, instruction_flaw
 from star_agents.recipes.protocol import Measure, Settings, Workbench, done, dropped, recipe, sft
 from star_agents.recipes.reads import TEXT, Choice, Reads
 from star_agents.records import Failure, Message, Outcome, Reward, Row, Sample, Seed, Trial
+from star_agents.records.replies import total_usd
 from star_agents.text.content_hash import digest
 from star_agents.text.prompt import Prompt
 
@@ -191,7 +192,7 @@ class _Attempt:
         try:
             read = await self.bench.ask(agent, prompt, step=step, reads=reads)
         except ReplyUnreadable as error:
-            self.cost_usd = None
+            self.cost_usd = total_usd((self.cost_usd, error.failure.cost_usd))
             failure = replace(error.failure, detail=f"{role} {agent}: {error}")
             raise _Failed(failure, is_known=role != "judge") from error
         except AgentError as error:
@@ -199,8 +200,7 @@ class _Attempt:
                 raise
             raise _Failed(Failure(kind="call", detail=f"{role} {agent}: {error}"), is_known=False) from error
         self.models[role] = read.reply.model
-        if self.cost_usd is not None:
-            self.cost_usd = None if read.reply.cost_usd is None else self.cost_usd + read.reply.cost_usd
+        self.cost_usd = total_usd((self.cost_usd, read.cost_usd))
         return read.value
 
     def check(self, flaw: str) -> None:

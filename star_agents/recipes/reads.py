@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from star_agents.limits.json_structure import JsonBounds, measure
 from star_agents.records import Reply
+from star_agents.records.replies import total_usd
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -52,6 +53,13 @@ class Read(Generic[T]):
 
     value: T
     reply: Reply
+    unread: tuple[Reply, ...] = ()
+    """Replies to the same question before it, which could not be read."""
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Of all of them; ``None`` where nobody knows the price of one."""
+        return total_usd(one.cost_usd for one in (*self.unread, self.reply))
 
     @property
     def text(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from star_agents.records.flat import Flat
@@ -28,3 +29,10 @@ class Reply(Flat):
     """Why the text is no answer, where the reply itself shows it: it holds a NUL, its thoughts never end."""
     usage_doubt: str = ""
     """Why the provider's counts of tokens cannot be so; they are 0 then, and the cost is not known."""
+
+
+def total_usd(costs: Iterable[float | None]) -> float | None:
+    """A sum of costs; ``None`` where one of them is unknown."""
+    found = list(costs)
+    known = [cost for cost in found if cost is not None]
+    return sum(known) if len(known) == len(found) else None

@@ -94,6 +94,13 @@ def note_name(recipe: str, name: str) -> str:
     return f"{recipe}:{name}"
 
 
+def kind_of(content: Sample | Document) -> SeedKind:
+    """What a recipe's child with this content is."""
+    if isinstance(content, Document):
+        return "document"
+    return "sample" if content.is_answered else "instruction"
+
+
 def without_part(labels: Mapping[str, str]) -> dict[str, str]:
     """Labels without the part, where that is told by itself."""
     return {name: value for name, value in labels.items() if name != PART}

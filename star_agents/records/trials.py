@@ -22,6 +22,13 @@ class Failure(Flat):
 
     kind: FailureKind
     detail: str
+    cost_usd: float | None = None
+    """Of the replies that came and are no answer; ``None``: none came, or nobody knows."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, without a cost that is not known, as older stores have it."""
+        cost = {} if self.cost_usd is None else {"cost_usd": self.cost_usd}
+        return {"kind": self.kind, "detail": self.detail, **cost}
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}" if self.detail else self.kind

@@ -56,6 +56,14 @@ ARENA_TESTED_MUTANTS = (
         "        exam = exam_pairs(self._rooms.config, judge)\n",
     ),
     _tested(
+        "unread-replies-cost",
+        "what a reply cost that could not be read stands with what was read in the end",
+        "test_arena_recipe.py::test_what_replies_cost_that_could_not_be_read_stands_with_the_game_and_the_answer",
+        "star_agents/bench/bench.py",
+        "reply=reply, unread=tuple(unread))",
+        "reply=reply)",
+    ),
+    _tested(
         "blocked-work-waits",
         "a seed whose recipe says that nothing can be worked goes on waiting",
         "test_arena_exam.py::test_a_recipe_of_ones_own_may_say_that_nothing_can_be_worked_and_its_calls_are_paid_once",
