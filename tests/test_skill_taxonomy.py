@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from star_agents.recipes.parts.forms import LETTERS, Form, Written, answer_form_flaw, missing_text_flaw
+from star_agents.recipes.parts.forms import LETTERS, Form, Written, answer_form_flaw, key_flaw, missing_text_flaw
 from star_agents.recipes.skill_files import built_in_skill, built_in_skills
 
 SKILLS = [
     *("reading_comprehension", "open_domain_qa", "text_modification", "brain_teaser", "analytical_reasoning"),
     *("multiple_choice", "data_to_text", "fermi", "coding", "text_extraction", "text_classification"),
+    *("rag", "web_agent", "creative_writing", "few_shot_reasoning", "conversation"),
 ]
 """The 17 of the paper, in its order."""
 NAMED_TYPES = {
@@ -77,8 +78,9 @@ def test_the_example_of_each_type_has_its_form_and_an_altered_one_has_not(name: 
         assert skill.written_flaw(kind, altered(written, form)), kind.name
         if form in CHECKED:
             answer = kind.example.answer or keyed(written, form)
-            assert answer_form_flaw(answer, written, form) == "", kind.name
-            assert answer_form_flaw(spoilt(answer, written, form), written, form), kind.name
+            wrong = spoilt(answer, written, form)
+            assert answer_form_flaw(answer, written, form) == key_flaw(answer, written, form) == "", kind.name
+            assert answer_form_flaw(wrong, written, form) or key_flaw(wrong, written, form), kind.name
 
 
 @pytest.mark.parametrize("name", SKILLS)
