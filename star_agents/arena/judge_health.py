@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from star_agents.arena.games import Game, Pairing, pairing_of
-from star_agents.records import Flat
+from star_agents.records import Flat, is_reward_model
 from star_agents.scheduling.win_rates import WinRate, win_rate
 
 Lengths = Mapping[tuple[str, str], int]
@@ -20,9 +20,10 @@ class JudgeHealth(Flat):
     """One judge."""
 
     judge: str
+    """A reward model, ``reward:MODEL``, measures each answer by itself: of orders and places nothing is counted."""
     games: int = 0
     unreadable: int = 0
-    """Games whose reply could not be read."""
+    """Games whose reply could not be read, or whose answers a reward model did not take."""
     both_orders: int = 0
     """Battles with a game in each order that can be read."""
     agreed: int = 0
@@ -35,7 +36,8 @@ class JudgeHealth(Flat):
     """Games with both orders in which the answer that was shown first scored more."""
     second_won: int = 0
     first_bonus: float | None = None
-    """Mean of first minus second score over both orders of all battles, in points: 0 where position says nothing."""
+    """Mean of first minus second score over both orders of all battles, in points: 0 where position says nothing.
+    ``None`` where there is no position, which is no merit."""
     longer_won: int = 0
     """Battles that the longer answer won; of answers of one length, and of ties, nothing is counted."""
     shorter_won: int = 0
@@ -99,23 +101,26 @@ def _by_judge(games: Sequence[Game]) -> dict[str, list[Game]]:
 
 
 Gaps = Mapping[Pairing, tuple[float, float]]
-"""Left minus right, with the left one shown first and with it shown second."""
+"""Left minus right in points, with the left one shown first and with it shown second; of a reward model twice the
+same."""
 
 
 def _gaps(games: Sequence[Game]) -> Gaps:
-    """Of one judge's battles that can be read in both orders."""
+    """Of one judge's battles that can be read in both orders, or were measured."""
     orders: dict[Pairing, dict[bool, float]] = defaultdict(dict)
     for game in games:
-        if game.is_readable:
-            _, left, right = pairing = pairing_of(game)
-            orders[pairing].setdefault(game.first == left, game.score_of(left) - game.score_of(right))
+        if game.points is not None:
+            _, left, _ = pairing = pairing_of(game)
+            for is_ahead in (True, False) if game.is_measured else (game.first == left,):
+                orders[pairing].setdefault(is_ahead, game.points_for(left))
     return {pairing: (found[True], found[False]) for pairing, found in orders.items() if len(found) == 2}
 
 
 def _health(judge: str, games: Sequence[Game], of_all: Mapping[str, Gaps], lengths: Lengths) -> JudgeHealth:
     gaps = of_all[judge]
+    ordered: Gaps = {} if is_reward_model(judge) else gaps
     # Left minus right while the right one stands first is, for position, the other way round.
-    by_place = [(one, -other) for one, other in gaps.values()]
+    by_place = [(one, -other) for one, other in ordered.values()]
     both = [first for pair in by_place for first in pair]
     longer = [_longer_won(pairing, (one + other) / 2, lengths) for pairing, (one, other) in gaps.items()]
     own = [_own_bonus(judge, pairing, of_all) for pairing in gaps if judge in pairing[1:]]
@@ -124,10 +129,10 @@ def _health(judge: str, games: Sequence[Game], of_all: Mapping[str, Gaps], lengt
         judge=judge,
         games=len(games),
         unreadable=sum(not game.is_readable for game in games),
-        both_orders=len(gaps),
-        agreed=sum(_sign(one) == _sign(other) for one, other in gaps.values()),
-        by_position=sum(_sign(one) == -_sign(other) != 0 for one, other in gaps.values()),
-        one_order_only=len({pairing_of(game) for game in games}) - len(gaps),
+        both_orders=len(ordered),
+        agreed=sum(_sign(one) == _sign(other) for one, other in ordered.values()),
+        by_position=sum(_sign(one) == -_sign(other) != 0 for one, other in ordered.values()),
+        one_order_only=0 if is_reward_model(judge) else len({pairing_of(game) for game in games}) - len(gaps),
         first_won=sum(first > 0 for first in both),
         second_won=sum(first < 0 for first in both),
         first_bonus=fmean(both) if both else None,

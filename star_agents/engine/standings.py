@@ -9,6 +9,7 @@ import anyio
 from star_agents.arena.judge_health import JudgeHealth
 from star_agents.arena.leaderboard import leaderboard
 from star_agents.arena.ratings import ANCHOR_RATING, Rating
+from star_agents.records import is_reward_model
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.web.replies import ArenaJudge, Leaderboard, RatedPlayer
@@ -86,6 +87,7 @@ def _judge(one: JudgeHealth) -> ArenaJudge:
         games=one.games,
         unreadable=one.unreadable,
         agreement=one.agreement.rate,
+        has_position=not is_reward_model(one.judge),
         first_bonus=one.first_bonus,
         self_preference=one.self_preference,
     )

@@ -15,12 +15,24 @@ from star_agents.records.samples import Document, Sample
 from star_agents.records.scores import Score
 from star_agents.records.seeds import Seed, SeedKind
 from star_agents.records.tool_text import TOOL_RESULT
-from star_agents.records.trials import Failure, FailureKind, Judgement, Reward, Row, RowShape, Trial, verdict_of
+from star_agents.records.trials import (
+    REWARD_MODEL,
+    Failure,
+    FailureKind,
+    Judgement,
+    Reward,
+    Row,
+    RowShape,
+    Trial,
+    is_reward_model,
+    verdict_of,
+)
 from star_agents.records.verdicts import Verdict, Vote
 
 __all__ = [
     "KEEP",
     "PAIRS",
+    "REWARD_MODEL",
     "SEED",
     "STAR",
     "TOOL_RESULT",
@@ -50,5 +62,6 @@ __all__ = [
     "Trial",
     "Verdict",
     "Vote",
+    "is_reward_model",
     "verdict_of",
 ]

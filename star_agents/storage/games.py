@@ -20,6 +20,11 @@ def games(connection: sqlite3.Connection) -> list[Game]:
             first_score=first_score,
             second_score=second_score,
             answers_are_equal=not judge,
+            first_reward=first_reward,
+            second_reward=second_reward,
+            gap=gap,
         )
-        for seed_id, judge, first, second, first_score, second_score in execute(connection, "games")
+        for seed_id, judge, first, second, first_score, second_score, first_reward, second_reward, gap in execute(
+            connection, "games"
+        )
     ]

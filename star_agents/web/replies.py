@@ -105,6 +105,8 @@ class ArenaJudge:
     """Games whose reply could not be read, though it was asked once more."""
     agreement: float | None
     """Share of battles whose two orders name the same winner."""
+    has_position: bool
+    """False of a reward model, which measures each answer by itself: of orders and places nothing can be said."""
     first_bonus: float | None
     """Points by which what is shown first is favoured."""
     self_preference: float | None

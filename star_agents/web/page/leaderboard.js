@@ -83,9 +83,10 @@ export function intervalOf({ rating, low, high }) {
 
 /** @param {Board} board */
 function saidOf({ anchor, anchor_rating: at, battles, prompts, judges }) {
-  const said = judges.map(({ judge, agreement, unreadable }) => {
+  const said = judges.map(({ judge, agreement, unreadable, has_position: isShownInOrder }) => {
     const unread = unreadable ? `, ${plural(unreadable, "game")} unreadable` : "";
-    return `${judge}: both orders agree in ${agreement === null ? "–" : percent(agreement, 0)} of its battles${unread}`;
+    const agreed = `both orders agree in ${agreement === null ? "–" : percent(agreement, 0)} of its battles`;
+    return `${judge}: ${isShownInOrder ? agreed : "measures each answer by itself, so that order cannot matter"}${unread}`;
   });
   return `Elo points, ${anchor} = ${decimal(at, 0)}; ${plural(battles, "battle")} over ${plural(prompts, "prompt")}. ${said.join("; ")}.`;
 }
