@@ -169,6 +169,8 @@ class Shelf:
             points={},
             meetings={},
             judges=[],
+            juror_spread=None,
+            by_label={},
         )
 
     async def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:

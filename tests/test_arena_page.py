@@ -69,14 +69,26 @@ def test_the_leaderboard_is_that_of_the_games(url: str) -> None:
         assert one["wins"] + one["ties"] + one["losses"] == one["battles"] == 5 * PROMPTS
     (judge,) = board["judges"]
     assert (judge["judge"], judge["unreadable"]) == ("referee", 0)
-    assert board["one_order_only"] == 0
+    assert (judge["agreement"]["answers"], judge["games"]) == (judge["both_orders"], 2 * judge["both_orders"])
+    assert judge["agreement"]["wins"] + judge["by_position"]["wins"] <= judge["both_orders"]
+    assert judge["longer_won"]["answers"] > 0, "lengths of the answers are read from the store"
+    assert (board["one_order_only"], board["juror_spread"]) == (0, None)
 
 
 def test_the_page_shows_the_leaderboard_with_intervals(browser: Browser, url: str) -> None:
     best = get(url, "/v1/leaderboard")["players"][0]
     with opened(browser, url) as page:
-        rows = page.locator("#leaderboard tbody tr")
+        rows = page.locator("#leaderboard table.ratings tbody tr")
         expect(rows).to_have_count(6)
         expect(rows.first).to_contain_text(best["player"])
         expect(rows.first).to_contain_text(f"{best['rating']:.0f}" if best["rating"] is not None else best["standing"])
         expect(page.locator("#leaderboard-lead")).to_contain_text(f"{15 * PROMPTS} battles over {PROMPTS} prompts")
+
+
+def test_the_page_shows_beside_it_how_far_the_judge_can_be_trusted(browser: Browser, url: str) -> None:
+    (judge,) = get(url, "/v1/leaderboard")["judges"]
+    with opened(browser, url) as page:
+        row = page.locator("#leaderboard table.judges tbody tr")
+        expect(row).to_have_count(1)
+        expect(row).to_contain_text(f"referee{100 * judge['agreement']['rate']:.0f} % (")
+        expect(row).to_contain_text(f"0 of {judge['games']}")

@@ -280,7 +280,7 @@ async def test_every_game_is_a_line_of_battles_that_elo_reads(tmp_path: Path) ->
     seed = Seed.of(Sample(instruction="Name a river."), meta={"category": "geography", "language": "en"})
     (outcome,) = await fight(tmp_path, Model(said, by_text(WORTH)), [seed])
     found = read_games(tmp_path / "out")
-    assert found.games == games_of(outcome.trials, outcome.judgements, seed.id)
+    assert found.games == [replace(one, reason="") for one in games_of(outcome.trials, outcome.judgements, seed.id)]
     assert found.labels == {seed.id: {"category": "geography", "language": "en"}}
     assert found.lengths[seed.id, "good"] == len(SAID["good"])
     rows = read_jsonl(tmp_path / "out" / "battles.jsonl")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
-from star_agents.arena.games import Game, Pairing, pairing_of
-from star_agents.records import Flat, is_reward_model
+import numpy as np
+
+from star_agents.arena.bootstrap import Floats
+from star_agents.arena.game_table import GameTable, Numbers, lengths_of
+from star_agents.arena.games import Game, Pairing
+from star_agents.records import Flat
 from star_agents.scheduling.win_rates import WinRate, win_rate
 
 Lengths = Mapping[tuple[str, str], int]
@@ -63,100 +65,108 @@ class JudgeHealth(Flat):
         return win_rate(self.longer_won, self.longer_won + self.shorter_won)
 
 
-def judge_health(games: Sequence[Game], lengths: Lengths | None = None) -> tuple[JudgeHealth, ...]:
+def judge_health(games: GameTable | Sequence[Game], lengths: Lengths | None = None) -> tuple[JudgeHealth, ...]:
     """Of each judge, in the order in which they first appear.
 
     Args:
         games: All of them; those that cannot be read count as that.
         lengths: Left out, nothing is said of long answers.
     """
-    by_judge = _by_judge(games)
-    gaps = {judge: _gaps(own) for judge, own in by_judge.items()}
-    return tuple(_health(judge, own, gaps, lengths or {}) for judge, own in by_judge.items())
+    table = games if isinstance(games, GameTable) else GameTable.of(games)
+    left, right = lengths_of(table, lengths or {})
+    longer = np.sign(left - right)  # NaN where a length is not known.
+    sums = _Sums.of(table)
+    asked = np.bincount(table.judge, minlength=len(table.judges))
+    unread = np.bincount(table.judge[~table.is_readable], minlength=len(table.judges))
+    return tuple(
+        _health(judge, table, sums, longer, games=int(asked[number]), unreadable=int(unread[number]))
+        for number, judge in enumerate(table.judges)
+        if judge
+    )
 
 
-def juror_spread(games: Sequence[Game]) -> float | None:
+def juror_spread(games: GameTable | Sequence[Game]) -> float | None:
     """Mean over battles of how far jurors lie apart; ``None`` where no two judged the same."""
-    apart = juror_spreads(games)
-    return fmean(apart.values()) if apart else None
+    apart = _apart(games if isinstance(games, GameTable) else GameTable.of(games))[1]
+    return float(apart.mean()) if len(apart) else None
 
 
 def juror_spreads(games: Sequence[Game]) -> dict[Pairing, float]:
     """Of each battle that two jurors or more judged in both orders: the distance between those two that lie farthest
     apart, in points of left minus right."""
-    by_pairing: dict[Pairing, list[float]] = defaultdict(list)
-    for own in _by_judge(games).values():
-        for pairing, (one, other) in _gaps(own).items():
-            by_pairing[pairing].append((one + other) / 2)
-    return {pairing: max(gaps) - min(gaps) for pairing, gaps in by_pairing.items() if len(gaps) > 1}
+    table = GameTable.of(games)
+    at, apart = _apart(table)
+    prompt, left, right = (one[at] for one in table.pairings)
+    return {
+        (table.prompts[of], table.players[one], table.players[other]): float(points)
+        for of, one, other, points in zip(prompt, left, right, apart, strict=True)
+    }
 
 
-def _by_judge(games: Sequence[Game]) -> dict[str, list[Game]]:
-    """Without those that nobody judged, since the answers were equal."""
-    found: dict[str, list[Game]] = defaultdict(list)
-    for game in games:
-        if not game.answers_are_equal:
-            found[game.judge].append(game)
-    return found
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sums:
+    """Over the jurors of each battle that saw it in both orders."""
+
+    jurors: Numbers
+    """(battles,)"""
+    gaps: Floats
+    """(battles,) Sum of their mean gaps, left minus right."""
+
+    @classmethod
+    def of(cls, table: GameTable) -> _Sums:
+        views, number = table.views, len(table.pairings[0])
+        at = views.pairing[views.is_whole]
+        gaps = views.gaps[views.is_whole].mean(1) if len(at) else np.zeros(0)
+        total = np.bincount(at, weights=gaps, minlength=number).astype(np.float64)
+        return cls(jurors=np.bincount(at, minlength=number), gaps=total)
 
 
-Gaps = Mapping[Pairing, tuple[float, float]]
-"""Left minus right in points, with the left one shown first and with it shown second; of a reward model twice the
-same."""
+def _apart(table: GameTable) -> tuple[Numbers, Floats]:
+    """Battles with two jurors or more, and how far those lie apart."""
+    views, number = table.views, len(table.pairings[0])
+    at, sums = views.pairing[views.is_whole], _Sums.of(table)
+    gaps = views.gaps[views.is_whole].mean(1) if len(at) else np.zeros(0)
+    low, high = np.full(number, np.inf), np.full(number, -np.inf)
+    np.minimum.at(low, at, gaps)
+    np.maximum.at(high, at, gaps)
+    several = np.flatnonzero(sums.jurors > 1)
+    return several, (high - low)[several]
 
 
-def _gaps(games: Sequence[Game]) -> Gaps:
-    """Of one judge's battles that can be read in both orders, or were measured."""
-    orders: dict[Pairing, dict[bool, float]] = defaultdict(dict)
-    for game in games:
-        if game.points is not None:
-            _, left, _ = pairing = pairing_of(game)
-            for is_ahead in (True, False) if game.is_measured else (game.first == left,):
-                orders[pairing].setdefault(is_ahead, game.points_for(left))
-    return {pairing: (found[True], found[False]) for pairing, found in orders.items() if len(found) == 2}
-
-
-def _health(judge: str, games: Sequence[Game], of_all: Mapping[str, Gaps], lengths: Lengths) -> JudgeHealth:
-    gaps = of_all[judge]
-    ordered: Gaps = {} if is_reward_model(judge) else gaps
+def _health(judge: str, table: GameTable, sums: _Sums, longer: Floats, *, games: int, unreadable: int) -> JudgeHealth:
+    views = table.views
+    own = views.judge == table.judges.index(judge)
+    whole = own & views.is_whole
+    gap = views.gaps[whole].mean(1) if whole.any() else np.zeros(0)
+    in_order = whole & ~views.is_measured
+    behind, ahead = views.gaps[in_order].T  # Left minus right, with the right one shown first, and with the left one.
     # Left minus right while the right one stands first is, for position, the other way round.
-    by_place = [(one, -other) for one, other in ordered.values()]
-    both = [first for pair in by_place for first in pair]
-    longer = [_longer_won(pairing, (one + other) / 2, lengths) for pairing, (one, other) in gaps.items()]
-    own = [_own_bonus(judge, pairing, of_all) for pairing in gaps if judge in pairing[1:]]
-    bonuses = [bonus for bonus in own if bonus is not None]
+    by_place = np.concatenate([ahead, -behind])
+    won = longer[views.pairing[whole]] * np.sign(gap)
+    bonuses = _own_bonuses(judge, table, sums, views.pairing[whole], gap)
     return JudgeHealth(
         judge=judge,
-        games=len(games),
-        unreadable=sum(not game.is_readable for game in games),
-        both_orders=len(ordered),
-        agreed=sum(_sign(one) == _sign(other) for one, other in ordered.values()),
-        by_position=sum(_sign(one) == -_sign(other) != 0 for one, other in ordered.values()),
-        one_order_only=0 if is_reward_model(judge) else len({pairing_of(game) for game in games}) - len(gaps),
-        first_won=sum(first > 0 for first in both),
-        second_won=sum(first < 0 for first in both),
-        first_bonus=fmean(both) if both else None,
-        longer_won=sum(won is True for won in longer),
-        shorter_won=sum(won is False for won in longer),
+        games=games,
+        unreadable=unreadable,
+        both_orders=int(in_order.sum()),
+        agreed=int((np.sign(ahead) == np.sign(behind)).sum()),
+        by_position=int((np.sign(ahead) * np.sign(behind) < 0).sum()),
+        one_order_only=int((own & ~views.is_whole & ~views.is_measured).sum()),
+        first_won=int((by_place > 0).sum()),
+        second_won=int((by_place < 0).sum()),
+        first_bonus=float(by_place.mean()) if len(by_place) else None,
+        longer_won=int((won > 0).sum()),
+        shorter_won=int((won < 0).sum()),
         own_battles=len(bonuses),
-        self_preference=fmean(bonuses) if bonuses else None,
+        self_preference=float(bonuses.mean()) if len(bonuses) else None,
     )
 
 
-def _sign(gap: float) -> int:
-    return (gap > 0) - (gap < 0)
-
-
-def _longer_won(pairing: Pairing, gap: float, lengths: Lengths) -> bool | None:
-    prompt, left, right = pairing
-    one, other = lengths.get((prompt, left)), lengths.get((prompt, right))
-    if one is None or other is None or one == other or gap == 0:
-        return None
-    return (one > other) == (gap > 0)
-
-
-def _own_bonus(judge: str, pairing: Pairing, of_all: Mapping[str, Gaps]) -> float | None:
-    """What the judge gives its own answer beyond what the others give it; ``None`` where no other judged it."""
-    side = 1 if pairing[1] == judge else -1
-    others = [sum(gaps[pairing]) / 2 for name, gaps in of_all.items() if name != judge and pairing in gaps]
-    return side * (sum(of_all[judge][pairing]) / 2 - fmean(others)) if others else None
+def _own_bonuses(judge: str, table: GameTable, sums: _Sums, at: Numbers, gap: Floats) -> Floats:
+    """What the judge gives its own answers beyond what the others give them, where others judged them, too."""
+    _, left, right = table.pairings
+    player = table.players.index(judge) if judge in table.players else -1
+    side = np.where(left[at] == player, 1.0, np.where(right[at] == player, -1.0, 0.0))
+    mine = (side != 0) & (sums.jurors[at] > 1)
+    others = (sums.gaps[at] - gap)[mine] / (sums.jurors[at] - 1)[mine]
+    return np.asarray(side[mine] * (gap[mine] - others))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from star_agents.arena.games import Battle, Game, battles_of
+import numpy as np
+
+from star_agents.arena.game_table import Battles, GameTable
+from star_agents.arena.games import Game
 from star_agents.arena.judge_health import JudgeHealth, Lengths, judge_health, juror_spread
-from star_agents.arena.ratings import ANCHOR_RATING, RESAMPLES, Ratings, rate
+from star_agents.arena.ratings import ANCHOR_RATING, RESAMPLES, Ratings, rate_table
+from star_agents.arena.win_table import WinTable
 from star_agents.scheduling.win_rates import WinRate, win_rate
 
 UNLABELLED = "(none)"
@@ -57,7 +60,7 @@ class Leaderboard:
 
 
 def leaderboard(
-    games: Sequence[Game],
+    games: GameTable | Sequence[Game],
     *,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     lengths: Lengths | None = None,
@@ -80,36 +83,48 @@ def leaderboard(
     Raises:
         ValueError: no battle counts, or the anchor is in none.
     """
-    battles, one_order_only = battles_of(games, one_order_counts=one_order_counts)
+    table = games if isinstance(games, GameTable) else GameTable.of(games)
+    battles = table.battles(one_order_counts=one_order_counts)
     return Leaderboard(
-        ratings=rate(
-            [one.result() for one in battles], anchor=anchor, anchor_rating=anchor_rating, resamples=resamples
-        ),
-        judges=judge_health(games, lengths),
-        spread=juror_spread(games),
-        one_order_only=one_order_only,
+        ratings=_rated(table, battles, anchor, anchor_rating, resamples),
+        judges=judge_health(table, lengths),
+        spread=juror_spread(table),
+        one_order_only=battles.one_order_only,
         one_order_counts=one_order_counts,
-        by_label=_by_label(battles, labels or {}),
+        by_label=_by_label(table, battles, labels or {}),
     )
 
 
+def _rated(table: GameTable, battles: Battles, anchor: str | None, anchor_rating: float, resamples: int) -> Ratings:
+    """Of those who are in a battle that counts."""
+    players, of = np.unique(np.concatenate([battles.left, battles.right]), return_inverse=True)
+    prompts, prompt = np.unique(battles.prompt, return_inverse=True)
+    left, right = of[: len(battles.left)], of[len(battles.left) :]
+    counted = WinTable.counted(prompt, left, right, battles.value, players=len(players), prompts=len(prompts))
+    names = [table.players[place] for place in players]
+    return rate_table(counted, names, anchor=anchor, anchor_rating=anchor_rating, resamples=resamples)
+
+
 def _by_label(
-    battles: Sequence[Battle], labels: Mapping[str, Mapping[str, str]]
+    table: GameTable, battles: Battles, labels: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, dict[str, WinRate]]]:
     """Shares of points, for each label that any prompt has."""
     names = sorted({name for found in labels.values() for name in found})
-    halves: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])  # half points, battles
-    for battle in battles:
-        value = battle.result().value
-        for name in names:
-            group = labels.get(battle.prompt, {}).get(name, UNLABELLED)
-            for player, points in ((battle.left, value), (battle.right, 1 - value)):
-                cell = halves[name, group, player]
-                cell[0] += round(2 * points)
-                cell[1] += 1
+    player = np.concatenate([battles.left, battles.right])
+    points = np.concatenate([battles.value, 1 - battles.value])
     found: dict[str, dict[str, dict[str, WinRate]]] = {}
-    for (name, group, player), (points, number) in sorted(halves.items()):
-        # Half points count as that; the interval is that of as many battles, the share rounded to a whole win.
-        rate_of = win_rate(points // 2, number)._replace(rate=points / 2 / number)
-        found.setdefault(name, {}).setdefault(group, {})[player] = rate_of
+    for name in names:
+        of_prompt = [labels.get(prompt, {}).get(name, UNLABELLED) for prompt in table.prompts]
+        groups = sorted(set(of_prompt))
+        number = {group: place for place, group in enumerate(groups)}
+        group_of = np.array([number[group] for group in of_prompt], dtype=np.int64)
+        cell = np.tile(group_of[battles.prompt], 2) * len(table.players) + player
+        size = len(groups) * len(table.players)
+        won, met = np.bincount(cell, weights=points, minlength=size), np.bincount(cell, minlength=size)
+        found[name] = {}
+        for at in np.flatnonzero(met):
+            group, of = divmod(int(at), len(table.players))
+            # Half points count as that; the interval is that of as many battles, the share rounded to a whole win.
+            rate_of = win_rate(int(won[at]), int(met[at]))._replace(rate=float(won[at] / met[at]))
+            found[name].setdefault(groups[group], {})[table.players[of]] = rate_of
     return found

@@ -103,12 +103,32 @@ def rate(
     Raises:
         ValueError: the anchor is in no battle, or there is none.
     """
-    if not results:
-        raise ValueError("there is no battle to rate players by")
     names = sorted({name for one in results for name in (one.left, one.right)})
+    table = WinTable.of(results, {name: number for number, name in enumerate(names)})
+    return rate_table(
+        table, names, anchor=anchor, anchor_rating=anchor_rating, resamples=resamples, seed=seed, cells=cells
+    )
+
+
+def rate_table(
+    table: WinTable,
+    names: Sequence[str],
+    *,
+    anchor: str | None = None,
+    anchor_rating: float = ANCHOR_RATING,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    cells: int = CELLS,
+) -> Ratings:
+    """The same of battles that are counted already; ``names``: of the players, in the table's order.
+
+    Raises:
+        ValueError: the anchor is in no battle, or there is none.
+    """
+    if not len(table.value):
+        raise ValueError("there is no battle to rate players by")
     if anchor is not None and anchor not in names:
         raise ValueError(f"{anchor} is in no battle: nobody can be rated against it")
-    table = WinTable.of(results, {name: number for number, name in enumerate(names)})
     met = table.wins + table.wins.T
     at = int(met.sum(1).argmax()) if anchor is None else names.index(anchor)
     fitted = strengths(table.wins, at)
@@ -131,7 +151,7 @@ def rate(
         anchor=names[at],
         anchor_rating=anchor_rating,
         prompts=table.prompts,
-        battles=len(results),
+        battles=len(table.value),
         resamples=resamples,
         meetings=_by_names(names, met.round().astype(int)),
         points=_by_names(names, table.wins),

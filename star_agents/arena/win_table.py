@@ -38,23 +38,29 @@ class WinTable:
     def of(cls, results: Sequence[Result], place: Mapping[str, int]) -> Self:
         """Count results; ``place``: the number of each player."""
         prompts: dict[str, int] = {}
-        prompt = np.array([prompts.setdefault(one.prompt, len(prompts)) for one in results])
-        left = np.array([place[one.left] for one in results])
-        right = np.array([place[one.right] for one in results])
+        prompt = np.array([prompts.setdefault(one.prompt, len(prompts)) for one in results], dtype=np.int64)
+        left = np.array([place[one.left] for one in results], dtype=np.int64)
+        right = np.array([place[one.right] for one in results], dtype=np.int64)
         value = np.array([one.value for one in results], dtype=np.float64)
-        size = len(place)
-        cell, mirror = left * size + right, right * size + left
+        return cls.counted(prompt, left, right, value, players=len(place), prompts=len(prompts))
+
+    @classmethod
+    def counted(
+        cls, prompt: Numbers, left: Numbers, right: Numbers, value: Floats, *, players: int, prompts: int
+    ) -> Self:
+        """Count battles: (battles,) numbers of the prompt and of both players, and what came of each."""
+        cell, mirror = left * players + right, right * players + left
         tie = value == 0.5
         return cls(
-            players=size,
-            prompts=len(prompts),
+            players=players,
+            prompts=prompts,
             prompt=prompt,
             cell=cell,
             mirror=mirror,
             value=value,
-            wins=_sum(cell, mirror, value, np.ones(len(results)), size),
-            won=np.bincount(left[value > 0.5], minlength=size) + np.bincount(right[value < 0.5], minlength=size),
-            tied=np.bincount(left[tie], minlength=size) + np.bincount(right[tie], minlength=size),
+            wins=_sum(cell, mirror, value, np.ones(len(value)), players),
+            won=np.bincount(left[value > 0.5], minlength=players) + np.bincount(right[value < 0.5], minlength=players),
+            tied=np.bincount(left[tie], minlength=players) + np.bincount(right[tie], minlength=players),
         )
 
     def resampled(self, resamples: int, seed: int, *, cells: int = CELLS) -> Iterator[Floats]:

@@ -9,6 +9,7 @@ import anyio
 import click
 
 from star_agents import offline
+from star_agents.arena.game_table import GameTable
 from star_agents.arena.leaderboard import Leaderboard, leaderboard
 from star_agents.cli.batches import (
     config_with_notes,
@@ -87,7 +88,7 @@ def command(
     result = anyio.run(partial(job, file.seeds, only_these=True, confirmation=confirmation))
     exit_unless_whole(result)
     found = read_games(out)
-    board = leaderboard(found.games, labels=found.labels, lengths=found.lengths, anchor=anchor)
+    board = leaderboard(GameTable.of_rows(found.rows), labels=found.labels, lengths=found.lengths, anchor=anchor)
     write_report(out, out / "report.html", out / "report.summary.json")
     _tell(board, result, out, as_json=as_json)
     return None

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from star_agents.arena.game_table import GameTable
 from star_agents.arena.games import Battle, Game, battles_of
 from star_agents.arena.leaderboard import Leaderboard, leaderboard
 from star_agents.arena.lessons import Yield, yields
 from star_agents.arena.ratings import ANCHOR_RATING, RESAMPLES, Rating
 from star_agents.cli.tables import print_json, print_table
 from star_agents.errors import UsageError
-from star_agents.records import is_reward_model
-from star_agents.storage.game_files import Lengths, read_games
+from star_agents.storage.game_files import GameFile, read_games
 from star_agents.storage.parts import check_parts
 from star_agents.text.printing import say
 
@@ -54,23 +54,18 @@ def command(
     """
     if not folders and not imports:
         raise UsageError("name a folder in which an arena worked, or games of others with --import")
-    games: list[Game] = []
-    labels: dict[str, dict[str, str]] = {}
-    lengths: Lengths = {}
+    found = GameFile()
     for path in (*folders, *imports):
-        found = read_games(path)
-        games += found.games
-        labels |= found.labels
-        lengths |= found.lengths
+        found.add(read_games(path))
     if parts:
-        of_prompt = {prompt: found["part"] for prompt, found in labels.items() if "part" in found}
+        of_prompt = {prompt: labels["part"] for prompt, labels in found.labels.items() if "part" in labels}
         check_parts(parts, sorted(set(of_prompt.values())), "prompts of these games")
-        games = [game for game in games if of_prompt.get(game.prompt) in parts]
+        found.rows = [row for row in found.rows if of_prompt.get(row[0]) in parts]
     try:
         board = leaderboard(
-            games,
-            labels=labels,
-            lengths=lengths,
+            GameTable.of_rows(found.rows),
+            labels=found.labels,
+            lengths=found.lengths,
             anchor=anchor,
             anchor_rating=anchor_rating,
             resamples=resamples,
@@ -78,7 +73,7 @@ def command(
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
-    taught = _yields(games, target, one_order_counts=bool(imports)) if target else []
+    taught = _yields(found.games, target, one_order_counts=bool(imports)) if target else []
     if as_json:
         print_json({**board.to_dict(), **({"yields": [one._asdict() for one in taught]} if target else {})})
     else:
@@ -162,9 +157,6 @@ def _remarks(board: Leaderboard) -> Iterator[str]:
     ):
         if names := [one.player for one in ratings.players if one.standing == standing]:
             yield f"{', '.join(names)}: {what}"
-    for judge in board.judges:
-        if is_reward_model(judge.judge):
-            yield f"{judge.judge} measures each answer by itself: of orders and places there is nothing to say"
     if board.spread is not None:
         yield f"jurors lie {board.spread:.2f} points apart on the same battle, on average"
 

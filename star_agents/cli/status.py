@@ -97,7 +97,6 @@ def _sums(status: FolderStatus) -> Iterator[str]:
         yield f"referee: on {referee.without_verdict} candidates there was no verdict, and none of them won"
     if referee.exam is not None:
         yield from _exams(referee.exam)
-    yield from (one.sentence for one in status.scales)
     if memory.hits:
         size = "" if memory.size is None else f"{memory.size} instructions, "
         yield f"memory bank: {size}a say in {_share(memory.hit_rate)} of the draws"

@@ -23,7 +23,6 @@ from star_agents.events import (
     Event,
     FailureFirstSeen,
     JudgeExamined,
-    JudgeScaled,
     JudgingNoted,
     OutcomeCommitted,
     PriceNoted,
@@ -115,7 +114,7 @@ class BatchProgress:
                 BudgetReached() | BudgetCleared() | PriceNoted() | ConnectionNoted() | JudgeExamined() | JudgingNoted()
             ):
                 self._bar.say(event.message)
-            case ScorerTrouble() | JudgeScaled():
+            case ScorerTrouble():
                 self._bar.say(event.message)
             case AgentThrottled():
                 self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from star_agents.arena.game_table import GameTable
 from star_agents.arena.judge_health import JudgeHealth
 from star_agents.arena.leaderboard import leaderboard
 from star_agents.arena.ratings import ANCHOR_RATING, Rating
-from star_agents.records import is_reward_model
+from star_agents.observe.status import WinRate
+from star_agents.scheduling.win_rates import win_rate
+from star_agents.storage.games import StoredGames
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.web.replies import ArenaJudge, Leaderboard, RatedPlayer
@@ -22,9 +25,11 @@ OLDEST_S = 10.0
 
 @dataclass(slots=True)
 class Standings:
-    """Keeps the newest leaderboard, so that however many ask, one is made at a time."""
+    """Keeps the newest leaderboard and the games behind it, so that however many ask, one is made at a time, and each
+    outcome is read once."""
 
     _made: Leaderboard | None = None
+    _games: StoredGames = field(default_factory=StoredGames)
     _at: float = 0.0
     _took_s: float = 0.0
     _making: anyio.Lock = field(default_factory=anyio.Lock)
@@ -34,9 +39,10 @@ class Standings:
         async with self._making:
             now = anyio.current_time()
             if self._made is None or (self._made.seq != seq and now - self._at >= self._oldest_s):
-                self._made = await readers.ask(lambda reader: made(reader, seq))
+                self._games, self._made = await readers.ask(lambda reader: made(reader, self._games))
                 self._at = anyio.current_time()
                 self._took_s = self._at - now
+            assert self._made is not None, "made above, if never before"
             return self._made
 
     @property
@@ -44,14 +50,17 @@ class Standings:
         return max(OLDEST_S, 20 * self._took_s)
 
 
-def made(reader: StoreReader, seq: int) -> Leaderboard:
-    """The leaderboard of all games; without players where nobody was judged."""
-    games = reader.games()
+def made(reader: StoreReader, known: StoredGames) -> tuple[StoredGames, Leaderboard]:
+    """The leaderboard of all games, those that are known and those that came since; without players where nobody was
+    judged."""
+    found = reader.games(known)
     try:
-        board = leaderboard(games, resamples=RESAMPLES)
+        board = leaderboard(
+            GameTable.of_rows(found.rows), labels=found.labels, lengths=found.lengths, resamples=RESAMPLES
+        )
     except ValueError:  # No battle counts yet.
-        return Leaderboard(
-            seq=seq,
+        return found, Leaderboard(
+            seq=found.seq,
             anchor="",
             anchor_rating=ANCHOR_RATING,
             prompts=0,
@@ -61,10 +70,12 @@ def made(reader: StoreReader, seq: int) -> Leaderboard:
             points={},
             meetings={},
             judges=[],
+            juror_spread=None,
+            by_label={},
         )
     ratings = board.ratings
-    return Leaderboard(
-        seq=seq,
+    return found, Leaderboard(
+        seq=found.seq,
         anchor=ratings.anchor,
         anchor_rating=ratings.anchor_rating,
         prompts=ratings.prompts,
@@ -74,6 +85,11 @@ def made(reader: StoreReader, seq: int) -> Leaderboard:
         points=ratings.points,
         meetings=ratings.meetings,
         judges=[_judge(one) for one in board.judges],
+        juror_spread=board.spread,
+        by_label={
+            label: {group: {player: rate.rate for player, rate in rates.items()} for group, rates in groups.items()}
+            for label, groups in board.by_label.items()
+        },
     )
 
 
@@ -86,8 +102,12 @@ def _judge(one: JudgeHealth) -> ArenaJudge:
         judge=one.judge,
         games=one.games,
         unreadable=one.unreadable,
-        agreement=one.agreement.rate,
-        has_position=not is_reward_model(one.judge),
+        both_orders=one.both_orders,
+        agreement=WinRate(**one.agreement._asdict()),
+        by_position=WinRate(**win_rate(one.by_position, one.both_orders)._asdict()),
+        first_won=WinRate(**one.first_share._asdict()),
         first_bonus=one.first_bonus,
+        longer_won=WinRate(**one.longer_share._asdict()),
+        own_battles=one.own_battles,
         self_preference=one.self_preference,
     )

@@ -24,7 +24,7 @@ from star_agents.arena.games import Battle, battles_of, games_of
 from star_agents.arena.lessons import pairings, usefulness
 from star_agents.arena.scores import HIGHEST, LOWEST
 from star_agents.errors import RecipeError, WorkBlocked
-from star_agents.recipes.arena_jury import examine, fight, put_on_scale
+from star_agents.recipes.arena_jury import examine, fight
 from star_agents.recipes.arena_settings import ArenaSettings
 from star_agents.recipes.parts.battle_points import OPPONENT, POOL, TARGET, against_target, earned, measured, silent
 from star_agents.recipes.parts.battle_rows import JUDGE_EXAM, rows_of
@@ -32,7 +32,7 @@ from star_agents.recipes.parts.gathering import gather_within_budget
 from star_agents.recipes.parts.history import newest_turns
 from star_agents.recipes.protocol import Measure, Redecided, Workbench, done, dropped, recipe
 from star_agents.recipes.reads import TEXT, Read
-from star_agents.records import Failure, Judgement, Outcome, Reward, Row, Sample, Seed, Trial, is_reward_model
+from star_agents.records import Failure, Judgement, Outcome, Reward, Row, Sample, Seed, Trial
 
 REFUSED = "refused_judges"
 """Note of a trial: judges that failed their exam, and are in no jury."""
@@ -65,13 +65,8 @@ def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
                 continue  # Equal answers, which nobody judges.
             if game in games:
                 found.append(replace(games[game], left=places[first], right=places[second]))
-            elif not is_reward_model(judge):
+            else:
                 missing.add(game)
-            elif (judge, game[2], game[1]) not in games:  # What is measured knows no order.
-                missing.add((judge, *sorted(game[1:])))
-    if {one.judge for one in outcome.judgements if one.judge} not in ({*judges}, set()):
-        # Its rewards stand for points of the jury that it sat in.
-        missing |= {("scale of", one.judge) for one in found if one.rewards}
     return Redecided(_rows(trials, _battles(trials, found), settings), len(missing))
 
 
@@ -87,7 +82,7 @@ def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
         Measure("usefulness", what="of the instruction for the target: 0 too easy or too hard, 1 much to learn"),
     ],
     redecide=redecide,
-    bench="star_agents.bench.rewarding:RewardingBench",
+    bench="star_agents.bench.examining:ExaminingBench",
 )
 async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcome:
     """Arena Learning: target and opponents answer, judges score their battles, and what the target lost teaches it."""
@@ -112,7 +107,6 @@ async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcom
         taught = [] if settings.opponents_per_seed is None else silent(trials)
         return dropped(seed, f"no two answers that could meet: {told}", trials=trials, earned=taught)
     judgements, prompts = await fight(trials, pairs, jury, bench, settings)
-    judgements = await put_on_scale(trials, judgements, jury, bench, settings)
     battles = _battles(trials, judgements)
     if not battles:
         reasons = dict.fromkeys(one.reason for one in judgements if not one.readable)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from star_agents.arena.game_table import GameRow
 from star_agents.arena.games import Game, games_of
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.records import Judgement, Trial
+from star_agents.storage.games import COLUMNS, LABELS, Lengths
 from star_agents.storage.json_rows import scan_json_lines
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Result
@@ -19,27 +21,43 @@ from star_agents.storage.store import STORE_FILE
 BATTLES_FILE = "battles.jsonl"
 PLAYERS = frozenset({"target", "opponent"})
 """Roles of trials whose judgements are games."""
-COLUMNS = ("category", "language", "set")
-"""Columns of a seed that battles can be grouped by; ``set``: the part of a test set, diverse or hard."""
-LABELS = (*COLUMNS, "part")
-"""What of a game's prompt battles can be grouped by."""
 SCORES = ("first_score", "second_score")
-REWARDS = ("first_reward", "second_reward")
 LOWEST, HIGHEST = 0.0, 10.0
 LONGEST_NAME = 500
 PROBLEMS_TOLD = 100
-Lengths = dict[tuple[str, str], int]
-"""Characters of an answer, by prompt and player."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class GameFile:
     """What files held."""
 
-    games: list[Game] = field(default_factory=list[Game])
+    rows: list[GameRow] = field(default_factory=list[GameRow])
+    """One for each game."""
     labels: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """By prompt: what battles can be grouped by, such as its category and language."""
     lengths: Lengths = field(default_factory=Lengths)
+
+    def add(self, other: GameFile) -> None:
+        """What another file holds, too."""
+        self.rows += other.rows
+        self.labels |= other.labels
+        self.lengths |= other.lengths
+
+    @property
+    def games(self) -> list[Game]:
+        """The rows as games, without the judges' reasons."""
+        return [
+            Game(
+                prompt=row.prompt,
+                judge=row.judge,
+                first=row.first,
+                second=row.second,
+                first_score=row.first_score,
+                second_score=row.second_score,
+                answers_are_equal=not row.judge,
+            )
+            for row in self.rows
+        ]
 
 
 def read_games(path: Path) -> GameFile:
@@ -70,14 +88,11 @@ def read_games(path: Path) -> GameFile:
 
 def _stored(folder: Path) -> GameFile:
     """Raises UsageError where nobody played."""
-    problems = _Problems()
     with StoreReader(folder) as reader:
-        rows = ((f"seed {row['prompt']}", row) for result in reader.results() for row in game_rows(result))
-        found = _gathered(rows, problems)
-    problems.end()
-    if not found.games:
+        found = reader.games()
+    if not found.rows:
         raise UsageError(f"{folder} holds no games: its recipe has no players, or no seed is finished yet")
-    return found
+    return GameFile(rows=found.rows, labels=found.labels, lengths=found.lengths)
 
 
 def _gathered(rows: Iterable[tuple[str, Mapping[str, Any]]], problems: _Problems) -> GameFile:
@@ -85,7 +100,7 @@ def _gathered(rows: Iterable[tuple[str, Mapping[str, Any]]], problems: _Problems
     for where, row in rows:
         game = problems.of(where, row, _game)
         if game is not None:
-            found.games.append(game)
+            found.rows.append(_row(game))
             labels = {name: value for name in LABELS if isinstance(value := row.get(name), str)}
             if labels:
                 found.labels[game.prompt] = labels
@@ -93,6 +108,11 @@ def _gathered(rows: Iterable[tuple[str, Mapping[str, Any]]], problems: _Problems
                 if isinstance(chars := row.get(key), int) and chars >= 0:
                     found.lengths[game.prompt, player] = chars
     return found
+
+
+def _row(game: Game) -> GameRow:
+    judge = "" if game.answers_are_equal else game.judge
+    return GameRow(game.prompt, judge, game.first, game.second, game.first_score, game.second_score)
 
 
 def game_rows(result: Result) -> Iterator[dict[str, Any]]:
@@ -115,17 +135,10 @@ def game_rows(result: Result) -> Iterator[dict[str, Any]]:
             "reason": game.reason,
             "answers_are_equal": game.answers_are_equal,
             "cost_usd": judgement.cost_usd,
-            **(_measured(game) if game.is_measured else {}),
             "first_chars": chars[0],
             "second_chars": chars[1],
             **labels,
         }
-
-
-def _measured(game: Game) -> dict[str, Any]:
-    """What only a reward model says: its own numbers, and what stands for them on the scale of points."""
-    rewards = dict(zip(REWARDS, (game.first_reward, game.second_reward), strict=True))
-    return {**rewards, "gap": game.points, "scale": game.scale}
 
 
 def _is_game(trials: Sequence[Trial], judgement: Judgement) -> bool:
@@ -179,14 +192,9 @@ def _game(row: Mapping[str, Any]) -> Game:
         return Game(prompt=prompt, judge="", first=first, second=second, answers_are_equal=True)
     judge = _name(row, "judge")
     first_score, second_score = (_score(row, name) for name in SCORES)
-    first_reward, second_reward = (_number(row, name) for name in REWARDS)
-    for one, other, name, done in (
-        (first_score, second_score, SCORES[1], "scored"),
-        (first_reward, second_reward, REWARDS[1], "measured"),
-    ):
-        if (one is None) != (other is None):
-            raise _Refused(name, f"one answer is {done} and the other is not", "give both, or null for both")
-    reason, scale = row.get("reason"), row.get("scale")
+    if (first_score is None) != (second_score is None):
+        raise _Refused("second_score", "one answer is scored and the other is not", "give both, or null for both")
+    reason = row.get("reason")
     return Game(
         prompt=prompt,
         judge=judge,
@@ -195,10 +203,6 @@ def _game(row: Mapping[str, Any]) -> Game:
         first_score=first_score,
         second_score=second_score,
         reason=reason if isinstance(reason, str) else "",
-        first_reward=first_reward,
-        second_reward=second_reward,
-        gap=None if first_reward is None or first_score is not None else _gap(row),
-        scale=scale if isinstance(scale, str) else "",
     )
 
 
@@ -212,28 +216,13 @@ def _name(row: Mapping[str, Any], name: str) -> str:
 
 
 def _score(row: Mapping[str, Any], name: str) -> float | None:
-    value = _number(row, name, "write a number from 0 to 10, or null where it could not be read")
-    if value is not None and not LOWEST <= value <= HIGHEST:
-        raise _Refused(name, f"{value:g} is not from {LOWEST:g} to {HIGHEST:g}", "scale it to the judge's 1 to 10")
-    return value
-
-
-def _gap(row: Mapping[str, Any]) -> float | None:
-    """Points between two answers that have none each."""
-    value = _number(row, "gap")
-    if value is not None and abs(value) > HIGHEST:
-        raise _Refused("gap", f"{value:g} is not from {-HIGHEST:g} to {HIGHEST:g}", "scale it to the judge's points")
-    return value
-
-
-def _number(
-    row: Mapping[str, Any], name: str, fix: str = "write a number, or null where there is none"
-) -> float | None:
     value = row.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise _Refused(name, "is no number", fix)
+        raise _Refused(name, "is no number", "write a number from 0 to 10, or null where it could not be read")
+    if not LOWEST <= value <= HIGHEST:
+        raise _Refused(name, f"{value:g} is not from {LOWEST:g} to {HIGHEST:g}", "scale it to the judge's 1 to 10")
     return float(value)
 
 
@@ -253,13 +242,13 @@ def _fastchat(folder: Path) -> GameFile:
         for where, row in _rows(path, problems):
             game = problems.of(where, row, lambda one: _review(one, players))
             if game is not None:
-                found.games.append(game)
+                found.rows.append(_row(game))
     questions = folder / "question.jsonl"
     for _, row in _rows(questions, problems) if questions.is_file() else ():
         if isinstance(category := row.get("category"), str):
             found.labels[str(row.get("question_id"))] = {"category": category}
     problems.end()
-    if not found.games:
+    if not found.rows:
         raise UsageError(f"{folder / 'review'} holds no review")
     return found
 

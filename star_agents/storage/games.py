@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass, field
 from sys import intern
 
-from star_agents.arena.games import Game
+from star_agents.arena.game_table import GameRow
+from star_agents.storage.pages import latest_seq
 from star_agents.storage.sql import execute
 
+COLUMNS = ("category", "language", "set")
+"""Columns of a seed that battles can be grouped by; ``set``: the part of a test set, diverse or hard."""
+LABELS = (*COLUMNS, "part")
+"""What of a game's prompt battles can be grouped by."""
+Lengths = dict[tuple[str, str], int]
+"""Characters of an answer, by prompt and player."""
 
-def games(connection: sqlite3.Connection) -> list[Game]:
-    """Every game of the outcomes that count, in the order in which these took effect."""
-    return [
-        Game(
-            prompt=seed_id,
-            judge=intern(judge),
-            first=intern(first),
-            second=intern(second),
-            first_score=first_score,
-            second_score=second_score,
-            answers_are_equal=not judge,
-            first_reward=first_reward,
-            second_reward=second_reward,
-            gap=gap,
-        )
-        for seed_id, judge, first, second, first_score, second_score, first_reward, second_reward, gap in execute(
-            connection, "games"
-        )
-    ]
+
+@dataclass(kw_only=True, slots=True)
+class StoredGames:
+    """Games of the outcomes that count: in the order in which their seeds were queued, then what was added later."""
+
+    seq: int = 0
+    """The newest outcome that was looked at."""
+    rows: list[GameRow] = field(default_factory=list[GameRow])
+    lengths: Lengths = field(default_factory=Lengths)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """By prompt, of those that have any of ``LABELS``."""
+
+
+def add_games(connection: sqlite3.Connection, known: StoredGames) -> StoredGames:
+    """The games with those that came since, added in place; anew where an outcome has taken another's place."""
+    if known.seq and next(execute(connection, "replaced_since", after=known.seq))[0]:
+        known = StoredGames()
+    answers: dict[tuple[int, int], tuple[str, str]] = {}
+    queued: dict[str, int] = {}
+    for seq, ord_, ordinal, seed_id, arm, chars in execute(connection, "arena_answers", after=known.seq):
+        prompt, player = answers[seq, ord_] = intern(seed_id), intern(arm)
+        queued[prompt] = ordinal
+        if chars is not None:
+            known.lengths[prompt, player] = chars
+    for seq, judge, left, right, first_score, second_score in execute(connection, "arena_judgements", after=known.seq):
+        one, other = answers.get((seq, left)), answers.get((seq, right))
+        if one is not None and other is not None and one != other:
+            known.rows.append(GameRow(one[0], intern(judge), one[1], other[1], first_score, second_score))
+    if not known.seq:
+        known.rows.sort(key=lambda row: queued[row[0]])  # Outcomes come in an order of chance.
+    for seed_id, *values in execute(connection, "arena_labels", after=known.seq):
+        found = {name: value for name, value in zip(LABELS, values, strict=True) if isinstance(value, str)}
+        if found:
+            known.labels[seed_id] = found
+    known.seq = latest_seq(connection)
+    return known

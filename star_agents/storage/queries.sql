@@ -51,7 +51,6 @@ SELECT
     (
         SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects
         WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
-            AND id NOT IN (SELECT id FROM temp.put_off)
             AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
             AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     );
@@ -60,7 +59,6 @@ SELECT
 -- Whether any seed waits that may be leased.
 SELECT EXISTS (
     SELECT 1 FROM seeds WHERE state = 'waiting' AND ordinal BETWEEN :first AND :last
-    AND id NOT IN (SELECT id FROM temp.put_off)
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
@@ -72,7 +70,6 @@ UPDATE seeds SET state = 'working', attempts = attempts + 1
 WHERE ordinal = (
     SELECT ordinal FROM seeds INDEXED BY suspects
     WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
-    AND id NOT IN (SELECT id FROM temp.put_off)
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     ORDER BY deaths DESC, ordinal LIMIT 1
@@ -101,7 +98,6 @@ WHERE ordinal IN (
             )) FROM json_each(:taken)
         ), 9223372036854775807)
     END)
-    AND id NOT IN (SELECT id FROM temp.put_off)
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
@@ -116,7 +112,6 @@ WHERE ordinal = (
     SELECT max((
         SELECT s.ordinal FROM seeds AS s INDEXED BY waiting_by_recipe
         WHERE s.state = 'waiting' AND s.recipe = value ->> 0 AND s.kind = value ->> 1 AND s.deaths = 0
-        AND s.id NOT IN (SELECT id FROM temp.put_off)
         AND (:scoped = 0 OR s.ordinal IN (SELECT ordinal FROM temp.run_seeds))
         AND (:parts IS NULL OR s.labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
         ORDER BY s.ordinal DESC LIMIT 1
@@ -127,18 +122,6 @@ RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, met
 -- make_run_seeds --
 -- The seeds that this run is about. They are gone with the connection, so that no crash leaves a limit behind.
 CREATE TEMP TABLE run_seeds (ordinal INTEGER PRIMARY KEY);
-
--- make_put_off --
--- Seeds that are not handed out until they are called back. They wait as others do, and after a restart are tried anew.
-CREATE TEMP TABLE put_off (id TEXT PRIMARY KEY) WITHOUT ROWID;
-
--- put_off --
--- Hand a seed out no more until it is called back.
-INSERT INTO temp.put_off (id) VALUES (:id) ON CONFLICT (id) DO NOTHING;
-
--- call_back --
--- Whoever was put off waits as others do.
-DELETE FROM temp.put_off;
 
 -- forget_run_seeds --
 -- Begin anew.
@@ -323,17 +306,37 @@ INSERT INTO judgements (seq, ord, judge, payload) VALUES (:seq, :ord, :judge, :p
 -- What judges said for some outcomes, in order.
 SELECT seq, payload FROM judgements WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
 
--- games --
--- What judges said of two players' answers, for the outcomes that count.
-SELECT o.seed_id, j.judge, one.arm, other.arm,
-    json_extract(j.payload, '$.scores[0]'), json_extract(j.payload, '$.scores[1]'),
-    json_extract(j.payload, '$.rewards[0]'), json_extract(j.payload, '$.rewards[1]'), json_extract(j.payload, '$.gap')
-FROM judgements AS j
-JOIN outcomes AS o ON o.seq = j.seq AND o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = o.seed_id)
-JOIN trials AS one ON one.seq = j.seq AND one.ord = json_extract(j.payload, '$.left')
-JOIN trials AS other ON other.seq = j.seq AND other.ord = json_extract(j.payload, '$.right')
-WHERE one.role IN ('target', 'opponent') AND other.role IN ('target', 'opponent') AND one.arm != other.arm
-ORDER BY j.seq, j.ord;
+-- arena_answers --
+-- What players answered in the outcomes that count after one, in characters; what was cleared has none.
+SELECT t.seq, t.ord, s.ordinal, o.seed_id, t.arm, length(json_extract(t.payload, '$.sample.response'))
+FROM trials AS t
+JOIN outcomes AS o ON o.seq = t.seq AND o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = o.seed_id)
+JOIN seeds AS s ON s.id = o.seed_id
+WHERE t.seq > :after AND t.role IN ('target', 'opponent')
+ORDER BY t.seq, t.ord;
+
+-- arena_judgements --
+-- What judges said of two trials each, in the outcomes after one.
+SELECT seq, judge, json_extract(payload, '$.left'), json_extract(payload, '$.right'),
+    json_extract(payload, '$.scores[0]'), json_extract(payload, '$.scores[1]')
+FROM judgements
+WHERE seq > :after
+ORDER BY seq, ord;
+
+-- arena_labels --
+-- What else is told of the seeds whose outcomes came after one.
+SELECT s.id, json_extract(s.meta, '$.category'), json_extract(s.meta, '$.language'), json_extract(s.meta, '$.set'),
+    s.labels ->> '$.":part"'
+FROM outcomes AS o
+JOIN seeds AS s ON s.id = o.seed_id
+WHERE o.seq > :after AND (s.meta != '{}' OR s.labels != '{}');
+
+-- replaced_since --
+-- Whether an outcome after one takes the place of one before it.
+SELECT EXISTS (
+    SELECT 1 FROM outcomes AS new
+    WHERE new.seq > :after AND EXISTS (SELECT 1 FROM outcomes AS old WHERE old.seed_id = new.seed_id AND old.seq <= :after)
+);
 
 -- save_pool --
 -- A pool's state as of the newest outcome; the first state ever is kept beside it.

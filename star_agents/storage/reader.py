@@ -9,14 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from star_agents.arena.games import Game
 from star_agents.errors import StoreError
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.records import OutcomeKind
 from star_agents.storage import curve, exams, pages, quarantine, reads, stories, tallies
 from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.exams import ExamsInForce
-from star_agents.storage.games import games
+from star_agents.storage.games import StoredGames, add_games
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
 from star_agents.storage.rows import (
     AgentUsage,
@@ -162,9 +161,9 @@ class StoreReader:
         """Gaps, verdicts, draws, and what each pair won, in numbers."""
         return self._read(tallies.tallies)
 
-    def games(self) -> list[Game]:
-        """What judges said of players' answers, game by game."""
-        return self._read(games)
+    def games(self, known: StoredGames | None = None) -> StoredGames:
+        """What judges said of players' answers, game by game; to what is ``known``, what came since is added."""
+        return self._read(partial(add_games, known=known or StoredGames()))
 
     def exams(self) -> dict[int, ExamsInForce]:
         """What the exams of the judges said, by revision of the config."""

@@ -130,8 +130,6 @@ def _judgement(one: Judgement) -> dict[str, Any]:
         "scores": list(one.scores),
         "value": one.value,
         "orders": one.orders,
-        "rewards": list(one.rewards),
-        "gap": one.gap,
         "reason": one.reason,
     }
 

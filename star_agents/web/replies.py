@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from star_agents.config.changes import ConfigMark
 from star_agents.errors import Problem
-from star_agents.observe.status import AgentAtWork, CalledAgent, PairCost, State
+from star_agents.observe.status import AgentAtWork, CalledAgent, PairCost, State, WinRate
 from star_agents.observe.status.model import told
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed
 
@@ -97,20 +97,28 @@ class RatedPlayer:
 
 @told
 class ArenaJudge:
-    """How far a judge can be trusted, by its own games."""
+    """How far a judge can be trusted, by its own games. Shares have intervals of their own."""
 
     judge: str
     games: int
     unreadable: int
     """Games whose reply could not be read, though it was asked once more."""
-    agreement: float | None
-    """Share of battles whose two orders name the same winner."""
-    has_position: bool
-    """False of a reward model, which measures each answer by itself: of orders and places nothing can be said."""
+    both_orders: int
+    """Battles that it judged in both orders: what the shares are of."""
+    agreement: WinRate
+    """Battles whose two orders name the same winner, or both none."""
+    by_position: WinRate
+    """Battles of which each order names the answer at the same place."""
+    first_won: WinRate
+    """Decided games won by what was shown first; fair is one half."""
     first_bonus: float | None
     """Points by which what is shown first is favoured."""
+    longer_won: WinRate
+    """Decided battles won by the longer answer."""
+    own_battles: int
+    """Battles in which it plays, too, and that others judged as well."""
     self_preference: float | None
-    """Points by which it favours its own answers over what other judges think of them."""
+    """Points by which it favours its own answers over what other judges think of them; null without such battles."""
 
 
 @told
@@ -133,6 +141,10 @@ class Leaderboard:
     meetings: Mapping[str, Mapping[str, int]]
     """Battles of a player with another."""
     judges: Sequence[ArenaJudge]
+    juror_spread: float | None
+    """How far jurors lie apart on the same battle, in points; null for one juror."""
+    by_label: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    """By label (`category`, `language`), by its value and by player: the share of points won, a tie half a point."""
 
 
 # Outcomes

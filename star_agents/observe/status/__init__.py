@@ -22,7 +22,7 @@ from star_agents.observe.status.agents import (
     ThrottleState,
 )
 from star_agents.observe.status.model import plain, told
-from star_agents.observe.status.recipes import Arm, JudgeScale, Measured, Pool, RecipeState
+from star_agents.observe.status.recipes import Arm, Measured, Pool, RecipeState
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
 from star_agents.records.failures import Part
 
@@ -42,7 +42,6 @@ __all__ = [
     "FolderStatus",
     "Gaps",
     "JudgeExam",
-    "JudgeScale",
     "Latency",
     "LineStatus",
     "Measured",
@@ -194,8 +193,6 @@ class FolderStatus:
     pools: Mapping[str, Pool]
     """By ``recipe.pool``; Star's pairs stand in ``pairs``."""
     referee: Referee
-    scales: Sequence[JudgeScale]
-    """What rewards of reward models that judge stand for."""
     failures: Sequence[FailureTold]
     """What failed and was done without."""
     memory: Memory

@@ -36,18 +36,21 @@
  */
 
 /**
- * How far a judge can be trusted, by its own games.
+ * How far a judge can be trusted, by its own games. Shares have intervals of their own.
  *
  * @typedef {Object} ArenaJudge
  * @property {string} judge
  * @property {number} games
  * @property {number} unreadable Games whose reply could not be read, though it was asked once more.
- * @property {number | null} agreement Share of battles whose two orders name the same winner.
- * @property {boolean} has_position False of a reward model, which measures each answer by itself: of orders and
- *   places nothing can be said.
+ * @property {number} both_orders Battles that it judged in both orders: what the shares are of.
+ * @property {WinRate} agreement Battles whose two orders name the same winner, or both none.
+ * @property {WinRate} by_position Battles of which each order names the answer at the same place.
+ * @property {WinRate} first_won Decided games won by what was shown first; fair is one half.
  * @property {number | null} first_bonus Points by which what is shown first is favoured.
+ * @property {WinRate} longer_won Decided battles won by the longer answer.
+ * @property {number} own_battles Battles in which it plays, too, and that others judged as well.
  * @property {number | null} self_preference Points by which it favours its own answers over what other judges think
- *   of them.
+ *   of them; null without such battles.
  */
 
 /**
@@ -259,22 +262,6 @@
  */
 
 /**
- * What the rewards of a judge that is a reward model stand for, in points.
- *
- * @typedef {Object} JudgeScale
- * @property {string} judge `reward:MODEL`.
- * @property {string} target Who learns; empty where nobody does.
- * @property {string[]} jury Who judges.
- * @property {number} battles That were measured for it so far.
- * @property {number} wanted That it is made of.
- * @property {string} scale Its name; empty before it is made.
- * @property {number | null} same_winner Share of its battles in which the other judges name the same winner, from 0
- *   to 1; null where nobody knows.
- * @property {number} seeds_waiting Seeds that are decided once it is made.
- * @property {string} sentence All of it in words.
- */
-
-/**
  * Seconds from asking to the answer, of the newest answers.
  *
  * @typedef {Object} Latency
@@ -305,6 +292,10 @@
  *   battle.
  * @property {Record<string, Record<string, number>>} meetings Battles of a player with another.
  * @property {ArenaJudge[]} judges
+ * @property {number | null} juror_spread How far jurors lie apart on the same battle, in points; null for one
+ *   juror.
+ * @property {Record<string, Record<string, Record<string, number | null>>>} by_label By label (`category`,
+ *   `language`), by its value and by player: the share of points won, a tie half a point.
  */
 
 /**
@@ -692,7 +683,6 @@
  *   longer in it.
  * @property {Record<string, Pool>} pools By `recipe.pool`; Star's pairs stand in `pairs`.
  * @property {Referee} referee
- * @property {JudgeScale[]} scales What rewards of reward models that judge stand for.
  * @property {FailureTold[]} failures What failed and was done without.
  * @property {Memory} memory
  * @property {number} started_at Seconds since 1970.
@@ -733,10 +723,7 @@
  * @property {number} right
  * @property {number[]} scores Of left and right, where the judge gives points.
  * @property {number | null} value 1: left is better, 0: right is, 0.5: neither; null: it could not be read.
- * @property {number} orders In how many orders they were shown for it; 0: each was measured by itself.
- * @property {number[]} rewards Of left and right, in units of a reward model.
- * @property {number | null} gap Left minus right in points, where rewards stand for a distance and not for points
- *   of each.
+ * @property {number} orders In how many orders they were shown for it.
  * @property {string} reason
  */
 
