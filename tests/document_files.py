@@ -46,11 +46,20 @@ def _drawn(put: Put) -> bytes:
     return f"BT /F1 {put.size} Tf {put.x} {put.y} Td (".encode() + words + b") Tj ET"
 
 
-def stream(data: bytes, *, packed: bool = True, more: str = "") -> bytes:
+def stream(data: bytes, *, packed: bool = True) -> bytes:
     """An object that holds a stream."""
     data = zlib.compress(data) if packed else data
     packing = "/Filter /FlateDecode " if packed else ""
-    return f"<< {packing}{more}/Length {len(data)} >>\nstream\n".encode() + data + b"\nendstream"
+    return f"<< {packing}/Length {len(data)} >>\nstream\n".encode() + data + b"\nendstream"
+
+
+def stream_of_blanks(length: int) -> bytes:
+    """An object that holds a stream of so many blanks, packed a megabyte at a time."""
+    packer, pieces = zlib.compressobj(), list[bytes]()
+    for _ in range(length >> 20):
+        pieces.append(packer.compress(b" " * (1 << 20)))
+    data = b"".join([*pieces, packer.flush()])
+    return f"<< /Filter /FlateDecode /Length {len(data)} >>\nstream\n".encode() + data + b"\nendstream"
 
 
 def pdf_of(objects: Mapping[int, bytes], *, info: int = 0, trailer: str = "") -> bytes:

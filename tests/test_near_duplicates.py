@@ -61,20 +61,20 @@ def test_the_estimate_is_right_on_average_and_within_its_error(jaccard: float) -
 
 def test_the_index_finds_planted_duplicates_and_nothing_else() -> None:
     chance = random.Random(2)
-    index = NearDuplicates[int](0.7)
+    index = NearDuplicates[int]()
     pairs = [pair_of(0.8, chance) for _ in range(400)]
     for number, (first, _) in enumerate(pairs):
-        assert index.find(signature(first)) is None
+        assert index.find(signature(first), 0.7) is None
         index.add(number, signature(first))
-    found = [index.find(signature(second)) for _, second in pairs]
+    found = [index.find(signature(second), 0.7) for _, second in pairs]
     assert sum(one == number for number, one in enumerate(found)) >= 0.98 * len(pairs)
     assert all(one in (None, number) for number, one in enumerate(found))
-    assert all(index.find(signature(pair_of(0.5, chance)[1])) is None for _ in range(100))
+    assert all(index.find(signature(pair_of(0.5, chance)[1]), 0.7) is None for _ in range(100))
 
 
 def test_of_several_duplicates_the_most_similar_one_is_named() -> None:
-    index = NearDuplicates[str](0.5)
+    index = NearDuplicates[str]()
     index.add("near", signature(TEXT + " And so the day ends."))
     index.add("same", signature(TEXT))
-    assert index.find(signature(TEXT)) == "same"
+    assert index.find(signature(TEXT), 0.5) == "same"
     assert len(index) == 2

@@ -65,31 +65,31 @@ def bands(one: bytes) -> list[int]:
 
 
 class NearDuplicates(Generic[Key]):
-    """Signatures by key, in memory: 2.5 KB each.
+    """Signatures by key, in memory: 2.5 KB each."""
 
-    Args:
-        threshold: Least similarity that counts as a duplicate.
-    """
-
-    def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
+    def __init__(self) -> None:
         self._signatures: dict[Key, bytes] = {}
         self._by_band: dict[int, Key | list[Key]] = {}
 
     def __len__(self) -> int:
         return len(self._signatures)
 
-    def find(self, one: bytes) -> Key | None:
-        """The key of the most similar signature that is a duplicate of this one; of several the first."""
+    def find(self, one: bytes, least: float) -> Key | None:
+        """The key of the most similar signature, where its similarity is ``least`` or more; of several the first."""
         found: dict[Key, None] = {}
         for band in bands(one):
             known = self._by_band.get(band)
             found.update(dict.fromkeys(known if isinstance(known, list) else () if known is None else (known,)))
-        best, most = None, self._threshold
+        best, most = None, least
         for key in found:
             if (alike := similarity(one, self._signatures[key])) >= most and (best is None or alike > most):
                 best, most = key, alike
         return best
+
+    def take_over(self, other: NearDuplicates[Key]) -> None:
+        """Add all that another index has."""
+        for key, one in other._signatures.items():
+            self.add(key, one)
 
     def add(self, key: Key, one: bytes) -> None:
         """Let a signature be found under its key from now on."""

@@ -15,10 +15,11 @@ from star_agents.api.tables import Dataset, Frame, is_dataset, is_frame, is_spli
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.engine.configuration import check_config, read_config
+from star_agents.engine.document_door import intake_for, read_for
 from star_agents.errors import ConfigError, Problem, UsageError
 from star_agents.records import Document, Sample, Seed
 from star_agents.storage.row_fields import found
-from star_agents.storage.seed_files import Collection, SeedFile, read_rows, read_seeds
+from star_agents.storage.seed_files import Collection, SeedFile, read_rows
 
 PathLike: TypeAlias = str | os.PathLike[str]
 ConfigLike: TypeAlias = PathLike | Mapping[str, Any] | Config
@@ -102,16 +103,16 @@ def held(seeds: object) -> object:
     return list(rows_in(seeds)) if not is_splits(seeds) else seeds
 
 
-def given_seeds(seeds: object) -> SeedFile:
-    """Read seeds, whatever they come in; bad rows do not raise, they are listed.
+def given_seeds(seeds: object, config: Config, *, skip_bad: bool) -> SeedFile:
+    """Read seeds, whatever they come in, as the first recipe takes them; bad rows do not raise, they are listed.
 
     Raises:
         SeedFileError: there is no such file, or its kind is unknown.
         UsageError: it is nothing that holds rows.
     """
     if isinstance(seeds, (str, os.PathLike)):
-        return read_seeds(offline.seeds_path(os.fspath(seeds)))
-    read = Collection()
+        return read_for(config, offline.seeds_path(os.fspath(seeds)), skip_bad=skip_bad)
+    read = intake_for(config, SOURCE, skip_bad=skip_bad) or Collection()
     for number, row in enumerate(rows_in(seeds), start=1):
         where = f"{SOURCE}:row {number}"
         if isinstance(row, Seed):

@@ -70,11 +70,15 @@ class Batch:
 
         Raises:
             SeedFileError: with every bad row, unless they are to be skipped; or when no usable seed is left.
-            UsageError: it is nothing that holds rows.
+                UsageError: it is nothing that holds rows.
         """
         source = name_of_source(seeds)
         file = usable_seeds(
-            given_seeds(seeds), given.config, where=source, skip_bad=options.skip_bad, limit=options.limit
+            given_seeds(seeds, given.config, skip_bad=options.skip_bad),
+            given.config,
+            where=source,
+            skip_bad=options.skip_bad,
+            limit=options.limit,
         )
         return cls(given=given, file=file, source=source, options=options)
 
@@ -105,6 +109,7 @@ class Batch:
                 repeated=self.file.repeated,
                 not_read=self.file.not_read,
                 left_out=self.file.problems,
+                tolerated=self.file.tolerated,
                 host=Host(stops=words.heard, pace=pace, owns_process=False),
             )
         for sentence in (*tolerated(read(list[FailureTold], batch.summary["failures"])), failed_judges(batch.summary)):

@@ -17,9 +17,16 @@ from typing import Any
 import click
 
 from star_agents.cli.tables import print_json
+from star_agents.config.documents import DocumentsConfig
+from star_agents.config.sections import FailureLimitsConfig
+from star_agents.documents.kinds import is_of_documents_alone
+from star_agents.engine.configuration import read_config
+from star_agents.engine.document_door import read_for
+from star_agents.engine.document_intake import DocumentIntake
+from star_agents.engine.document_seeds import origin_columns
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError
 from star_agents.events import SeedsAdded
-from star_agents.storage.seed_files import read_seeds, row_of_seed
+from star_agents.storage.seed_files import SeedFile, read_seeds, row_of_seed
 from star_agents.text.printing import say
 
 ROWS_PER_REQUEST = 500
@@ -30,17 +37,27 @@ DEFAULT_URL = "http://127.0.0.1:8321"
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--url", default=DEFAULT_URL, show_default=True)
 @click.option("--token-env", default="STAR_AGENTS_TOKEN", show_default=True, help="Variable that holds the token.")
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="agents.yaml whose section `documents` says how documents are read; as it ships unless given.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(file: Path, url: str, token_env: str, as_json: bool) -> None:
-    """Check FILE whole, then send its seeds. Sending a file twice adds nothing: equal seeds are taken once."""
-    seeds = read_seeds(file)
+def command(file: Path, url: str, token_env: str, config_path: Path | None, as_json: bool) -> None:
+    """Check FILE whole, then send its seeds. Sending a file twice adds nothing: equal seeds are taken once.
+
+    FILE may be a document, or a folder of them: they are read here, and sent in chunks.
+    """
+    seeds = _read(file, config_path)
     if seeds.problems:
         raise SeedFileError(seeds.problems)
     address = f"{url.rstrip('/')}/v1/seeds?source={urllib.parse.quote(file.name)}"
     new = duplicates = 0
     for start in range(0, len(seeds.seeds), ROWS_PER_REQUEST):
         chunk = seeds.seeds[start : start + ROWS_PER_REQUEST]
-        added = post_json(address, [row_of_seed(seed) for seed in chunk], token_env)
+        added = post_json(address, [{**row_of_seed(seed), **origin_columns(seed)} for seed in chunk], token_env)
         new, duplicates = new + added["new"], duplicates + added["duplicates"]
     if as_json:
         told = {"repeated": seeds.repeated, "not_read": list(seeds.not_read)}
@@ -49,6 +66,17 @@ def command(file: Path, url: str, token_env: str, as_json: bool) -> None:
         for sentence in seeds.not_read:
             say(f"note: {sentence}")
         say(SeedsAdded(source=file.name, new=new, duplicates=duplicates, repeated=seeds.repeated).words)
+
+
+def _read(path: Path, config_path: Path | None) -> SeedFile:
+    """The seeds of a file as agents.yaml says, or of a document as it ships. Raises SeedFileError, ConfigError."""
+    if config_path is not None:
+        return read_for(read_config(config_path, os.environ), path)
+    if not (is_of_documents_alone(path) and path.exists()):
+        return read_seeds(path)
+    intake = DocumentIntake(DocumentsConfig(), path.name, share=FailureLimitsConfig().share)
+    intake.read(path)
+    return intake.file()
 
 
 def address_in(folder: Path) -> str | None:

@@ -39,7 +39,11 @@ from star_agents.text.printing import say
     "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
 )
 @click.option(
-    "-s", "--seeds", "seeds_path", required=True, help="Seed file; the word `offline` takes the sample seeds."
+    "-s",
+    "--seeds",
+    "seeds_path",
+    required=True,
+    help="Seed file, or documents; the word `offline` takes the sample seeds.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for store and dataset.")
 @click.option(
@@ -91,11 +95,11 @@ def command(
     if parts:
         config = of_parts(config, parts)
     path = offline.seeds_path(seeds_path)
-    file = load_seeds(path, config, skip_bad=skip_bad, limit=limit)
+    console = progress_console(quiet=quiet)
+    file = load_seeds(path, config, skip_bad=skip_bad, limit=limit, console=console)
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):
         if sentence:
             say(sentence, err=True)
-    console = progress_console(quiet=quiet)
     job = partial(
         run_batch,
         config,
@@ -106,6 +110,7 @@ def command(
         repeated=file.repeated,
         not_read=file.not_read,
         left_out=file.problems,
+        tolerated=file.tolerated,
         notes=notes,
     )
     if estimate:

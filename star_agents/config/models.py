@@ -22,6 +22,7 @@ from star_agents.config.base import (
     refuse_infinite,
     refuse_unless_tokens,
 )
+from star_agents.config.documents import DocumentsConfig
 from star_agents.config.sections import (
     EvolutionConfig,
     FailureLimitsConfig,
@@ -175,6 +176,10 @@ def _is_empty(value: object) -> bool:
     return not value
 
 
+def _is_as_shipped(value: object) -> bool:
+    return value == DocumentsConfig()
+
+
 class Config(BudgetSettings):
     """The whole of agents.yaml."""
 
@@ -190,6 +195,8 @@ class Config(BudgetSettings):
     """The settings of recipe `star`."""
     memory: MemoryConfig = MemoryConfig()
     """The instruction memory bank."""
+    documents: DocumentsConfig = Field(default=DocumentsConfig(), exclude_if=_is_as_shipped)
+    """How documents become seeds, where the first recipe takes them."""
     evolution: EvolutionConfig = EvolutionConfig()
     """How what is drawn gains and loses probability, in every pool."""
     parts: PartsConfig | None = Field(default=None, exclude_if=_is_empty)

@@ -55,14 +55,11 @@ class _Unit(NamedTuple):
 class _Part(NamedTuple):
     """Units that will be one chunk."""
 
-    units: tuple[_Unit, ...]
+    units: list[_Unit]
     headings: tuple[str, ...]
     tokens: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing under its headings."""
-        return all(unit.is_heading for unit in self.units)
+    is_empty: bool
+    """Whether there is nothing under its headings."""
 
 
 def chunks_of(document: Extracted, *, chunk_tokens: int, overlap_tokens: int = 0) -> Iterator[Chunk]:
@@ -109,13 +106,13 @@ def _cut(text: str, section: Sequence[Block], path: Sequence[Block], limit: int)
     part, filled, says_something = list[_Unit](), 0, False
     for unit in units:
         if says_something and (filled + unit.tokens > limit or filled >= wanted):
-            yield _Part(tuple(part), headings, filled)
+            yield _Part(part, headings, filled, is_empty=False)
             part, filled, says_something = [], 0, False
         part.append(unit)
         filled += unit.tokens
         says_something |= not unit.is_heading
     if part:
-        yield _Part(tuple(part), headings, filled)
+        yield _Part(part, headings, filled, not says_something)
 
 
 def _units(text: str, block: Block, limit: int) -> Iterator[_Unit]:
@@ -157,9 +154,11 @@ def _joined(parts: Iterator[_Part], limit: int) -> Iterator[_Part]:
     for part in parts:
         if held is not None and min(held.tokens, part.tokens) * _SMALL < limit and held.tokens + part.tokens <= limit:
             larger = held if held.tokens >= part.tokens and not held.is_empty else part
-            held = _Part(held.units + part.units, larger.headings, held.tokens + part.tokens)
+            held.units.extend(part.units)
+            tokens, is_empty = held.tokens + part.tokens, held.is_empty and part.is_empty
+            held = _Part(held.units, larger.headings, tokens, is_empty)
             continue
-        if held is not None:
+        if held is not None and not held.is_empty:
             yield held
         held = part
     if held is not None and not held.is_empty:

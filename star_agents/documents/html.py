@@ -10,6 +10,9 @@ import trafilatura
 from star_agents.documents.extracted import DocumentError, Extracted
 from star_agents.documents.markdown import read_markdown
 
+_FURNITURE = "//nav | //footer | //*[@role='navigation'] | //*[@role='contentinfo']"
+"""Taken out first: where a page has little text, trafilatura falls back to all of it, navigation included."""
+
 
 def read_html(path: Path) -> Extracted:
     """Read a page's text as Markdown, with headings, lists, tables and code.
@@ -20,6 +23,8 @@ def read_html(path: Path) -> Extracted:
     tree = trafilatura.load_html(path.read_bytes())
     if tree is None:
         raise DocumentError("is no HTML")
+    for element in tree.xpath(_FURNITURE):
+        element.drop_tree()
     title = " ".join((tree.findtext(".//title") or "").split())
     text = trafilatura.extract(
         tree,
@@ -27,7 +32,6 @@ def read_html(path: Path) -> Extracted:
         include_comments=False,
         include_images=False,
         include_links=False,
-        favor_recall=True,
         with_metadata=False,
     )
     if not text:

@@ -49,6 +49,7 @@ CODE = {
     ".f90": "fortran",
 }
 """Source code: the end of a file's name, to the language as Markdown's fences call it."""
+READ = "documents are .txt, .md, .rst, .html, .pdf, .docx, source code, or rows in .jsonl, .csv or .parquet"
 PACKED = (".gz", ".zst", ".zstd")
 """Files of rows may be packed; the row readers unpack them."""
 ISOLATED: frozenset[FileKind] = frozenset({"html", "pdf", "docx"})

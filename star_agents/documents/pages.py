@@ -41,8 +41,8 @@ class PageLine(NamedTuple):
     """Where it stands, in points, upwards; NaN where nobody knows."""
 
 
-def text_of_pages(pages: Sequence[Sequence[PageLine]], *, title: str = "", unread: int = 0) -> Extracted:
-    """Put the lines of all pages together; ``unread`` pages could not be read, which is noted."""
+def text_of_pages(pages: Sequence[Sequence[PageLine]], *, title: str = "", notes: Sequence[str] = ()) -> Extracted:
+    """Put the lines of all pages together; ``notes`` as ``Extracted`` has them."""
     pages = _without_furniture(pages)
     sizes = Counter[float]()
     for page in pages:
@@ -57,9 +57,8 @@ def text_of_pages(pages: Sequence[Sequence[PageLine]], *, title: str = "", unrea
         blocks.append(Block(at, at + len(one.words), "heading" if one.level else "text", one.level, one.name, one.page))
         text.append(one.words)
         at += len(one.words) + 2
-    notes = (f"{unread:,} of {len(pages):,} pages could not be read",) if unread else ()
     named = tuple(blocks)
-    return Extracted(text="\n\n".join(text), blocks=named, title=title or first_heading(named), notes=notes)
+    return Extracted(text="\n\n".join(text), blocks=named, title=title or first_heading(named), notes=tuple(notes))
 
 
 class _Paragraph(NamedTuple):

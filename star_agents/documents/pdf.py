@@ -17,6 +17,9 @@ _LIGATURES = str.maketrans(
 )
 
 
+_LAST_BYTES = 4096
+
+
 def read_pdf(path: Path) -> Extracted:
     """Read the text of a PDF.
 
@@ -33,9 +36,20 @@ def read_pdf(path: Path) -> Extracted:
         raise _encrypted() from None
     except PyPdfError as error:
         raise DocumentError("is a damaged PDF", f"save it again ({error})") from error
+    notes = []
+    if unread:
+        notes.append(f"{unread:,} of {len(pages):,} pages could not be read")
+    if not _has_an_end(path):
+        notes.append("its end is missing, and pages may be lost with it")
     if not any(line.words for page in pages for line in page):
         raise DocumentError("holds no text: its pages are pictures, as of a scanner", "read them by OCR first")
-    return text_of_pages(pages, title=title, unread=unread)
+    return text_of_pages(pages, title=title, notes=notes)
+
+
+def _has_an_end(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - _LAST_BYTES))
+        return b"%%EOF" in file.read()
 
 
 def _read_pages(reader: PdfReader) -> tuple[list[list[PageLine]], int]:

@@ -9,7 +9,7 @@ from typing import Self
 from star_agents.documents.bounded import file_size, read_text, unchanged
 from star_agents.documents.extracted import DocumentError, Extracted
 from star_agents.documents.isolation import IsolatedReader
-from star_agents.documents.kinds import CODE, ISOLATED, FileKind, kind_of
+from star_agents.documents.kinds import CODE, ISOLATED, READ, FileKind, kind_of
 from star_agents.documents.markdown import read_markdown
 from star_agents.documents.plain import read_code, read_plain
 from star_agents.documents.restructured import read_restructured
@@ -43,7 +43,7 @@ class DocumentReader:
         """
         kind = kind_of(path)
         if kind is None or kind == "rows":
-            raise DocumentError("is of a kind that is not read", is_fault=False)
+            raise DocumentError("is of a kind that is not read", READ)
         file_size(path, self._max_bytes)
         with unchanged(path):
             found = self._isolated.read(path, kind) if kind in ISOLATED else _read(path, kind)

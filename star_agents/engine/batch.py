@@ -15,6 +15,7 @@ from rich.console import Console
 
 from star_agents.config.models import Config
 from star_agents.engine.confirmation import Checkpoint, Confirmation
+from star_agents.engine.document_door import read_for, reading_progress
 from star_agents.engine.host import COMMAND, Host
 from star_agents.engine.intake import intake_problems
 from star_agents.engine.interruption import Interruption
@@ -36,7 +37,7 @@ from star_agents.storage.parts import Parts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Counts
 from star_agents.storage.run_scope import RunSeeds
-from star_agents.storage.seed_files import SeedFile, read_seeds
+from star_agents.storage.seed_files import SeedFile
 from star_agents.storage.store import Store
 from star_agents.storage.stranded import Stranded
 from star_agents.text.consoles import say_on
@@ -73,8 +74,17 @@ class _End(NamedTuple):
     interrupted_by: int = 0
 
 
-def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None) -> SeedFile:
-    """Read a seed file whole and check it, before any money is spent.
+def load_seeds(
+    path: Path, config: Config, *, skip_bad: bool, limit: int | None, console: Console | None = None
+) -> SeedFile:
+    """Read a seed file, or documents, whole and check it, before any money is spent.
+
+    Args:
+        path: A file of rows; or, where the first recipe takes documents, a document or a folder of them.
+        config: Says which.
+        skip_bad: Leave out what is bad.
+        limit: Of its seeds, take the first so many.
+        console: Where to show how far the reading is; nowhere unless given.
 
     Returns:
         The file with the seeds that can be used; its problems are those of the rows that were skipped.
@@ -82,7 +92,9 @@ def load_seeds(path: Path, config: Config, *, skip_bad: bool, limit: int | None)
     Raises:
         SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
     """
-    return usable_seeds(read_seeds(path), config, where=str(path), skip_bad=skip_bad, limit=limit)
+    with reading_progress(console) as hear:
+        file = read_for(config, path, skip_bad=skip_bad, hear=hear)
+    return usable_seeds(file, config, where=str(path), skip_bad=skip_bad, limit=limit)
 
 
 def usable_seeds(file: SeedFile, config: Config, *, where: str, skip_bad: bool, limit: int | None) -> SeedFile:
@@ -98,7 +110,8 @@ def usable_seeds(file: SeedFile, config: Config, *, where: str, skip_bad: bool, 
     refused = {problem.where for problem in unanswerable}
     seeds = [seed for seed in file.seeds if (seed.source or seed.id) not in refused]
     if not seeds:
-        raise SeedFileError(problems or [Problem(where=where, field="", message="holds no seeds")])
+        none = Problem(where=where, field="", message="holds no seeds", fix="; ".join(file.not_read))
+        raise SeedFileError(problems or [none])
     if limit is not None:
         seeds = worked_parts(seeds, config)
     return replace(file, seeds=tuple(seeds[:limit]), problems=tuple(problems))
@@ -124,6 +137,7 @@ async def run_batch(
     repeated: int = 0,
     not_read: tuple[str, ...] = (),
     left_out: Sequence[Problem] = (),
+    tolerated: Sequence[Tried] = (),
     notes: Sequence[str] = (),
     host: Host = COMMAND,
     now: Callable[[], float] = time.time,
@@ -134,9 +148,9 @@ async def run_batch(
     up to `server.drain_s`, and the files are written. At the budget of a day it waits for the next one; at one that
     holds for the life of the store it ends. What earlier runs left waiting in the same folder is worked too, unless
     ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with what became of its seeds; what was
-    ``left_out`` of it is counted among the failures, and ``notes`` of agents.yaml are logged. These seeds may be a
-    sample of the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears
-    everything that happens.
+    ``left_out`` or ``tolerated`` of it is counted among the failures, and ``notes`` of agents.yaml are logged. These
+    seeds may be a sample of the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says.
+    ``hear`` hears everything that happens.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
@@ -146,7 +160,8 @@ async def run_batch(
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
         _tell_notes(bus, notes)
         new, duplicates = await _queue(store, config, seeds, only_these=only_these, retry_dropped=retry_dropped)
-        await store.set_left_out(_left_out(source, left_out, len(seeds) + len(left_out)))
+        for tried in (_left_out(source, left_out, len(seeds) + len(left_out)), *tolerated):
+            await store.set_left_out(tried)
         added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
         bus.publish(added)
         _say(console, f"{source}: {added.words}")

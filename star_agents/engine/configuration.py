@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from star_agents.admission.language import languages_known
 from star_agents.config import plain_values, reading
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
@@ -20,6 +21,7 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: r
     config = reading.read_config(path, environ, find=_finder(path.parent), note=note)
     with lines_from(path):
         _check_arms(config, path.name)
+        _check_languages(config, path.name)
     return config
 
 
@@ -33,6 +35,7 @@ def check_config(
     """As ``config.plain_values.check_config``; the files of recipes are looked for in the working folder."""
     config = plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)
     _check_arms(config, where)
+    _check_languages(config, where)
     return config
 
 
@@ -43,6 +46,16 @@ def _check_arms(config: Config, where: str) -> None:
             one.arms(one.settings_from(config), tuple(config.agents))
         except RecipeError as error:
             raise ConfigError([Problem(where=where, field="recipe", message=str(error))]) from None
+
+
+def _check_languages(config: Config, where: str) -> None:
+    """Raise ConfigError where a language is named that nobody here can tell."""
+    if (wanted := config.documents.languages) and (unknown := sorted({*wanted} - languages_known())):
+        message, fix = (
+            f"{', '.join(unknown)}: no language that can be told",
+            "write codes of ISO 639, such as en, de, zh",
+        )
+        raise ConfigError([Problem(where=where, field="documents.languages", message=message, fix=fix)])
 
 
 def _finder(folder: Path) -> FindRecipes:

@@ -173,7 +173,8 @@ class Daemon:
 
     async def _watch_inbox(self, inbox: Path) -> None:
         with self._intake:
-            await Inbox(self._line, inbox, settle_s=self._line.config.server.settle_s).watch()
+            settle_s = self._line.config.server.settle_s
+            await Inbox(self._line, inbox, settle_s=settle_s, documents=self._desk.documents).watch()
 
     async def _catch_up_with(self, looks: AsyncIterator[None]) -> None:
         """Read what was edited while the daemon started; this answers every signal until here as well."""

@@ -23,12 +23,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
 
+from star_agents.config.models import Config
+from star_agents.engine.document_door import intake_for, refuse_documents
+from star_agents.engine.document_intake import DocumentIntake
 from star_agents.engine.engine import Engine
-from star_agents.engine.intake import take_in_file
+from star_agents.engine.intake import BY_INBOX, DocumentsTaken, take_in_file
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.events import IntakeWaits, SeedsRejected
 from star_agents.process.file_watching import EVERY_S, Look
@@ -68,12 +72,20 @@ class Inbox:
         line: Where the seeds go.
         folder: The inbox, made by ``make_inbox``.
         settle_s: Seconds for which a file must not change before it is read.
+        documents: What the doors know together of documents.
         clock: Seconds that never go backwards.
     """
 
     def __init__(
-        self, line: Engine, folder: Path, *, settle_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        line: Engine,
+        folder: Path,
+        *,
+        settle_s: float,
+        documents: DocumentsTaken | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._documents = documents or DocumentsTaken()
         self._line, self._folder, self._settle_s, self._clock = line, folder, settle_s, clock
         self._new: dict[Path, _File] = {}
         self._moved: dict[Path, _File] = {}
@@ -129,8 +141,16 @@ class Inbox:
 
     async def _deal_with(self, path: Path, file: _File) -> None:
         """Read a file that has settled, and move it to where it belongs."""
+        intake = intake_for(self._line.config, BY_INBOX, known=self._documents.known)
+        if intake is None:
+            return await self._deal_with_rows(path, file, None)
+        async with self._documents.turn:
+            return await self._deal_with_rows(path, file, intake)
+
+    async def _deal_with_rows(self, path: Path, file: _File, intake: DocumentIntake | None) -> None:
+        """The same; ``intake`` reads it where the first recipe takes documents."""
         try:
-            found = await anyio.to_thread.run_sync(_read, path)
+            found = await anyio.to_thread.run_sync(partial(_read, path, self._line.config, intake))
         except SeedFileError as error:
             found = SeedFile(seeds=(), problems=error.problems, repeated=0, not_read=())
         now = (await anyio.to_thread.run_sync(_looks, [path])).get(path)
@@ -142,14 +162,16 @@ class Inbox:
             return self._tell(path, f"its end seems to be missing; it waits until it has not changed for {wait}")
         file.dealt_with = file.look
         try:
-            await self._settle(path, found, file)
+            if await self._settle(path, found, file) and intake is not None:
+                intake.remember()
         except OSError as error:
             message = f"cannot be moved out of {path.parent}: {error.strerror}"
             self._refuse(path, message, "remove it, or mend the rights there")
         return None
 
-    async def _settle(self, path: Path, found: SeedFile, file: _File) -> None:
-        """Take in what a file holds, or refuse it, and move it there if it is not there yet. Raises OSError."""
+    async def _settle(self, path: Path, found: SeedFile, file: _File) -> bool:
+        """Take in what a file holds, or refuse it, and move it there if it is not there yet; whether it was taken in.
+        Raises OSError."""
         problems: Sequence[Problem] = ()
         try:
             await take_in_file(self._line, found, shown(path))
@@ -161,6 +183,7 @@ class Inbox:
         self._moved[target] = file
         if problems:
             _report_of(target).write_text("\n".join(map(str, problems)) + "\n", encoding="utf-8")
+        return not problems
 
     def _move(self, path: Path, to: str) -> Path:
         folder = self._folder / to
@@ -227,11 +250,15 @@ def shown(path: Path) -> str:
     return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
-def _read(path: Path) -> SeedFile:
+def _read(path: Path, config: Config, intake: DocumentIntake | None) -> SeedFile:
     if shown(path) != path.name:
         problem = Problem(where=shown(path), field="", message="the file's name is not UTF-8", fix="rename it")
         raise SeedFileError([problem])
-    return read_seeds(path)
+    if intake is None:
+        refuse_documents(config, path)
+        return read_seeds(path)
+    intake.read(path)
+    return intake.file()
 
 
 def _entries(folder: Path) -> tuple[dict[Path, Look], dict[Path, int]]:

@@ -7,10 +7,15 @@ is durable before anybody hears yes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import anyio
+
 from star_agents.config.models import Config
+from star_agents.engine.document_door import intake_for
+from star_agents.engine.document_intake import DocumentIntake
+from star_agents.engine.document_seeds import KnownChunks
 from star_agents.engine.engine import Engine
 from star_agents.engine.stages import stages_of, why_not_taken
 from star_agents.errors import Problem, SeedFileError
@@ -21,12 +26,29 @@ from star_agents.records import SEED, Sample, Seed
 from star_agents.storage.parts import Parts
 from star_agents.storage.seed_files import Collection, SeedFile
 
+BY_HTTP, BY_INBOX = "HTTP", "inbox"
+"""What all documents that come by a door are called, where those are counted that gave nothing."""
 _LOOKED_AT = 1000
 """Seeds between two turns of everybody else."""
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentsTaken:
+    """What the doors of one daemon know together of documents."""
+
+    known: KnownChunks = field(default_factory=KnownChunks)
+    """Chunks that were taken in since the start."""
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    """One intake at a time, so that of two that are nearly the same one is left out."""
+
+
 async def take_in_rows(
-    line: Engine, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None = None
+    line: Engine,
+    rows: Sequence[Mapping[str, Any]],
+    source: str,
+    request: tuple[str, str] | None = None,
+    *,
+    documents: DocumentsTaken | None = None,
 ) -> SeedsAdded:
     """Take in rows of any seed format; returns what became of them.
 
@@ -35,15 +57,39 @@ async def take_in_rows(
         rows: As they came.
         source: Where they came from, for people.
         request: Key and digest of the request that brought them, recorded in the same transaction.
+        documents: What is known of documents, where the rows are such.
 
     Raises:
         SeedFileError: with every bad row; then none is taken in.
     """
+    documents = documents or DocumentsTaken()
+    if (intake := intake_for(line.config, BY_HTTP, known=documents.known)) is not None:
+        async with documents.turn:
+            return await _take_in_documents(line, intake, rows, source, request)
     read, turns = Collection(), Turns()
     for number, row in enumerate(rows, start=1):
         await turns.give_way()
         read.add(row, f"{source}:{number}")
     return await take_in_file(line, read.file(), source, request)
+
+
+async def _take_in_documents(
+    line: Engine,
+    intake: DocumentIntake,
+    rows: Sequence[Mapping[str, Any]],
+    source: str,
+    request: tuple[str, str] | None,
+) -> SeedsAdded:
+    """The same for documents, which take milliseconds each: they are read in another thread."""
+
+    def read() -> SeedFile:
+        for number, row in enumerate(rows, start=1):
+            intake.add(row, f"{source}:{number}")
+        return intake.file()
+
+    added = await take_in_file(line, await anyio.to_thread.run_sync(read, abandon_on_cancel=True), source, request)
+    intake.remember()
+    return added
 
 
 async def take_in_file(line: Engine, file: SeedFile, source: str, request: tuple[str, str] | None = None) -> SeedsAdded:
@@ -61,6 +107,8 @@ async def take_in_file(line: Engine, file: SeedFile, source: str, request: tuple
     more = {"repeated": file.repeated, "not_read": list(file.not_read)}
     new, duplicates = await line.store.add_seeds(file.seeds, request=request, told_with_it=more)
     crash_point("seeds_added")
+    for tried in file.tolerated:
+        await line.store.add_left_out(tried)
     added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=file.repeated, not_read=file.not_read)
     line.bus.publish(added)
     line.queue.wake()

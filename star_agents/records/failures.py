@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-Part = Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "recipe"]
+Part = Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "documents", "chunks", "recipe"]
 """Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector;
-an agent's provider for what its replies took; a file of seeds for rows, where bad ones were let be left out; or a
-recipe for an outcome."""
+an agent's provider for what its replies took; a file of seeds for rows, where bad ones were let be left out; a
+folder of documents for documents, and these for chunks, of which not all can or may be seeds; or a recipe for an
+outcome."""
 
 UNREADABLE = "no verdict could be read"
 BUDGET_SPENT = "its budget is spent"
@@ -119,7 +120,7 @@ class FailureCount:
 
     @property
     def _subject(self) -> str:
-        part = "agent" if self.part == "usage" else self.part
+        part = {"usage": "agent", "chunks": "chunks of"}.get(self.part, self.part)
         return f"{part} {self.name}".rstrip()
 
     @property
@@ -138,6 +139,10 @@ class FailureCount:
                 return f"counted {self.failures:,} replies wrongly"
             case "seeds":
                 return f"held {self.failures:,} rows that were left out"
+            case "documents":
+                return f"held {of} that gave nothing"
+            case "chunks":
+                return f"held {of} that were left out"
             case "agent":
                 return f"failed {of} calls"
             case "recipe":
@@ -146,6 +151,21 @@ class FailureCount:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for summary, status and API, the sentence included."""
         return {**asdict(self), "sentence": self.sentence}
+
+
+def counts_of(tried: Tried) -> list[FailureCount]:
+    """What failed of one part, by reason."""
+    return [
+        FailureCount(
+            part=tried.part,
+            name=tried.name,
+            reason=one.reason,
+            failures=one.count,
+            tries=tried.tries,
+            example=one.example,
+        )
+        for one in tried.failures
+    ]
 
 
 def by_frequency(counts: Iterable[FailureCount]) -> list[FailureCount]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from star_agents.errors import Problem
 from star_agents.records import Seed
+from star_agents.records.failures import Tried
 from star_agents.storage.not_read import NotRead
 from star_agents.storage.row_fields import Row
 from star_agents.storage.row_reading import ends_open, read_rows, scan_rows
@@ -17,7 +19,9 @@ from star_agents.text.plain_data import plain
 
 __all__ = [
     "Collection",
+    "RowSink",
     "SeedFile",
+    "gather",
     "read_rows",
     "read_seeds",
     "row_of_seed",
@@ -41,6 +45,18 @@ class SeedFile:
     """What of the rows no agent will see, a sentence each."""
     ends_open: bool = False
     """Whether more seems to come: it ends in the middle of something, or holds nothing yet."""
+    tolerated: tuple[Tried, ...] = ()
+    """Documents that gave nothing, and chunks of others that were left out, in numbers; nobody need mend them."""
+
+
+class RowSink(Protocol):
+    """Where rows go as they are read."""
+
+    def add(self, row: Row, where: str) -> None:
+        """Read one row, which stands at ``where``."""
+
+    def refuse(self, problem: Problem) -> None:
+        """Note what stands in the place of a row."""
 
 
 class Collection:
@@ -95,7 +111,18 @@ def read_seeds(path: Path) -> SeedFile:
     Raises:
         SeedFileError: when there is no such file, or its kind is unknown. Bad rows do not raise, they are listed.
     """
-    rows, found = Collection(), None
+    rows = Collection()
+    is_cut = gather(path, rows)
+    return replace(rows.file(), ends_open=is_cut)
+
+
+def gather(path: Path, rows: RowSink) -> bool:
+    """Let every row of a file, or what is wrong in its place, go into ``rows``; whether the end seems to be missing.
+
+    Raises:
+        SeedFileError: as ``read_seeds`` does.
+    """
+    found = None
     for found in scan_rows(path):
         if isinstance(found, Problem):
             rows.refuse(found)
@@ -104,5 +131,4 @@ def read_seeds(path: Path) -> SeedFile:
             rows.add(row, where)
     if found is None:
         rows.refuse(Problem(where=path.name, field="", message="holds no rows"))
-    is_cut = found is None or isinstance(found, CutShort) or ends_open(path)
-    return replace(rows.file(), ends_open=is_cut)
+    return found is None or isinstance(found, CutShort) or ends_open(path)

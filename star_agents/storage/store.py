@@ -34,7 +34,7 @@ from star_agents.storage import (
     stranded,
 )
 from star_agents.storage.connection import STORE_FILE as STORE_FILE
-from star_agents.storage.failure_tallies import set_left_out
+from star_agents.storage.failure_tallies import add_tried, set_left_out
 from star_agents.storage.file_systems import make_folder, refuse_network_folder
 from star_agents.storage.ledger import Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
@@ -328,6 +328,10 @@ class Store(StoreReads):
     async def set_left_out(self, left_out: Tried) -> None:
         """Note which rows of a seed file were left out, in place of what was noted of that file before."""
         await self._writer.run(lambda connection: set_left_out(connection, left_out, at=self._now()))
+
+    async def add_left_out(self, left_out: Tried) -> None:
+        """Count what was left out of one more file or request."""
+        await self._writer.run(lambda connection: add_tried(connection, [left_out], at=self._now()))
 
 
 def _size(path: Path) -> int:

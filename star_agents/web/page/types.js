@@ -218,7 +218,8 @@
  * How often one part failed for one reason, and was done without.
  *
  * @typedef {Object} FailureTold
- * @property {"agent" | "referee" | "scorer" | "embedder" | "usage" | "seeds" | "recipe"} part
+ * @property {"agent" | "referee" | "scorer" | "embedder" | "usage" | "seeds" | "documents" | "chunks" | "recipe"}
+ *   part
  * @property {string} name Of the agent, embedder, seed file or recipe; empty for the scorer.
  * @property {string} reason
  * @property {number} failures

@@ -1,0 +1,263 @@
+"""The door for documents: files, folders and rows become seeds, whichever way they come.
+
+`run`, the inbox, a POST and Python all go through here where the first recipe takes documents. A document that gives
+nothing is counted with its reason, and the others go on; past the share of `failure_limits` that are at fault (not: of
+another kind, in another language, or known already) nothing is taken in, unless bad ones are to be skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from star_agents.config.documents import DocumentsConfig
+from star_agents.documents.extracted import MOST_CHARACTERS, Block, DocumentError, Extracted
+from star_agents.documents.folder import files_below
+from star_agents.documents.kinds import kind_of
+from star_agents.documents.plain import read_plain
+from star_agents.documents.reading import DocumentReader
+from star_agents.documents.sentences import tokens_in
+from star_agents.engine.document_seeds import (
+    ORIGIN_COLUMNS,
+    ChunkSeeds,
+    KnownChunks,
+    LeftOut,
+    Origin,
+    nothing_of,
+    repeated_as,
+)
+from star_agents.errors import Problem, SeedFileError
+from star_agents.records import Seed
+from star_agents.records.failures import CountedFailure, Tried, counts_of, joined, without_numbers
+from star_agents.storage.row_fields import Row, RowError, required
+from star_agents.storage.seed_files import Collection, SeedFile, gather
+from star_agents.storage.seed_rows import FORMATS
+from star_agents.text.plain_data import plain
+
+COLUMNS = ("document", "text", "content")
+"""Columns that are taken for the text where `documents.column` names none."""
+PROBLEMS_TOLD = 1000
+"""Of documents that are at fault, so many are told one by one; all are counted."""
+Heard = Callable[[int, int], None]
+"""Hears how many files of how many are read."""
+
+
+class DocumentIntake:
+    """One intake: give it files and rows, and take the seeds.
+
+    Args:
+        settings: The section `documents`.
+        share: Of all documents, how many may be at fault.
+        source: What all of it is called where failures are counted.
+        known: What was taken before; ``remember`` adds to it.
+        takes_samples: Whether rows that hold no document may be samples.
+        skip_bad: Go on however many are at fault.
+    """
+
+    def __init__(
+        self,
+        settings: DocumentsConfig,
+        source: str,
+        *,
+        share: float,
+        known: KnownChunks | None = None,
+        takes_samples: bool = False,
+        skip_bad: bool = False,
+    ) -> None:
+        self._settings, self._share = settings, share
+        self._source, self._takes_samples, self._skip_bad = source, takes_samples, skip_bad
+        self._chunks = ChunkSeeds(settings, KnownChunks() if known is None else known)
+        self._samples = Collection()
+        self._seeds: dict[str, Seed] = {}
+        self._columns: dict[str, int] = {}
+        self._beside: dict[str, int] = {}
+        self._documents = self._cut = self._faults = 0
+        self._nothing: tuple[CountedFailure, ...] = ()
+        self._left_out: tuple[CountedFailure, ...] = ()
+        self._problems: list[Problem] = []
+        self._notes: list[str] = []
+        self._is_strict, self._ends_open = True, False
+
+    def read(self, path: Path, hear: Heard = lambda done, total: None) -> None:
+        """Read a file, or everything below a folder.
+
+        Raises:
+            SeedFileError: there is no such file, or it cannot be read at all.
+        """
+        path = path.resolve()
+        with DocumentReader(max_bytes=self._settings.max_mib << 20, timeout_s=self._settings.timeout_s) as reader:
+            if not path.is_dir():
+                self._is_strict = kind_of(path) == "rows"
+                self._read(reader, path, Origin(where=_shown(Path(path.name)), path=_shown(Path(path.name))))
+                return
+            self._is_strict = False
+            try:
+                entries = list(files_below(path))
+            except OSError as error:
+                problem = f"cannot be read: {error.strerror or error}"
+                raise SeedFileError([Problem(where=str(path), field="", message=problem)]) from error
+            for done, (file, why_not) in enumerate(entries):
+                hear(done, len(entries))
+                origin = Origin(where=_shown(file.relative_to(path.parent)), path=_shown(file.relative_to(path)))
+                if why_not is None:
+                    self._read(reader, file, origin)
+                else:
+                    self._gives_nothing(origin.where, why_not)
+            hear(len(entries), len(entries))
+
+    def add(self, row: Row, where: str) -> None:
+        """Read one row, which stands at ``where``."""
+        column = self._column_of(row)
+        if column is None:
+            if self._is_strict:
+                self._samples.add(row, where)
+            else:
+                names = self._settings.column or f"{', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}"
+                self._gives_nothing(where, DocumentError(f"has no column {names}", is_fault=False))
+            return
+        self._columns[column] = self._columns.get(column, 0) + 1
+        try:
+            self._take(_document_in(row, column, self._settings.chunk_tokens), _origin_of(row, column, where))
+        except RowError as bad:
+            self._refuse(Problem(where=where, field=bad.field, message=bad.message, fix=bad.fix))
+        except DocumentError as error:
+            self._gives_nothing(where, error)
+        else:
+            for name in row:
+                if name not in (column, "title", *ORIGIN_COLUMNS):
+                    self._beside[str(name)] = self._beside.get(str(name), 0) + 1
+
+    def add_seed(self, seed: Seed, where: str) -> None:
+        """Take a seed that a program made, as it is."""
+        self._samples.add_seed(seed, where)
+
+    def refuse(self, problem: Problem) -> None:
+        """Note what stands in the place of a row."""
+        self._refuse(problem)
+
+    def remember(self) -> None:
+        """What was read is taken in: later intakes know it."""
+        self._chunks.remember()
+
+    def file(self) -> SeedFile:
+        """What has come so far."""
+        samples = self._samples.file()
+        seeds = {**self._seeds, **{seed.id: seed for seed in samples.seeds}}
+        is_too_much = not self._skip_bad and self._faults > self._share * max(1, self._documents)
+        problems = self._problems if self._is_strict or is_too_much else []
+        if not (seeds or samples.problems):
+            problems = self._problems
+        tolerated = self._tolerated()
+        return SeedFile(
+            seeds=tuple(seeds.values()),
+            problems=(*problems, *samples.problems),
+            repeated=samples.repeated,
+            not_read=(*self._sentences(tolerated), *samples.not_read),
+            ends_open=self._ends_open,
+            tolerated=tolerated,
+        )
+
+    def _read(self, reader: DocumentReader, path: Path, origin: Origin) -> None:
+        if kind_of(path) == "rows":
+            try:
+                self._ends_open = gather(path, self)
+            except SeedFileError as error:
+                if self._is_strict:
+                    raise
+                for problem in error.problems:
+                    self._refuse(problem)
+            return
+        try:
+            document = reader.read(path)
+            self._notes += [f"{origin.where}: {note}" for note in document.notes]
+            self._take(document, origin)
+        except DocumentError as error:
+            self._gives_nothing(origin.where, error)
+
+    def _take(self, document: Extracted, origin: Origin) -> None:
+        """Keep the chunks of a document. Raises DocumentError where none is kept."""
+        left_out: LeftOut | None = None
+        refused = list[LeftOut]()
+        found = 0
+        for one in self._chunks.seeds_of(document, origin):
+            self._cut += 1
+            if isinstance(one, Seed) and (known := self._seeds.setdefault(one.id, one)) is one:
+                found += 1
+            else:
+                left_out = one if isinstance(one, LeftOut) else repeated_as(known.source)
+                refused.append(left_out)
+        self._left_out = joined([*self._left_out, *(one.counted(origin.where) for one in refused)])
+        if not found:
+            raise nothing_of(left_out)
+        self._documents += 1
+
+    def _gives_nothing(self, where: str, error: DocumentError) -> None:
+        problem = Problem(where=where, field="", message=str(error), fix=error.fix)
+        if error.is_fault:
+            self._refuse(problem)
+            return
+        self._documents += 1
+        self._count(problem)
+
+    def _refuse(self, problem: Problem) -> None:
+        self._documents += 1
+        self._faults += 1
+        if not self._is_strict:
+            self._count(problem)
+        if self._is_strict or len(self._problems) < PROBLEMS_TOLD:
+            self._problems.append(problem)
+
+    def _count(self, problem: Problem) -> None:
+        said = f"{problem.field}: {problem.message}" if problem.field else problem.message
+        counted = CountedFailure(reason=without_numbers(said), example=str(problem.shortened()))
+        self._nothing = joined([*self._nothing, counted])
+
+    def _column_of(self, row: Row) -> str | None:
+        if (named := self._settings.column) is not None:
+            return named if named in row else None
+        is_sample = self._takes_samples and any(name in row for name in FORMATS if name != "document")
+        return None if is_sample else next((name for name in COLUMNS if isinstance(row.get(name), str)), None)
+
+    def _tolerated(self) -> tuple[Tried, ...]:
+        documents = Tried(part="documents", name=self._source, tries=self._documents, failures=self._nothing)
+        chunks = Tried(part="chunks", name=self._source, tries=self._cut, failures=self._left_out)
+        return tuple(one for one in (documents, chunks) if one.failures)
+
+    def _sentences(self, tolerated: tuple[Tried, ...]) -> list[str]:
+        guessed = [f"`{name}` ({count:,} rows)" for name, count in self._columns.items() if not self._settings.column]
+        beside = [f"{name} ({count:,} rows)" for name, count in self._beside.items()]
+        failures = [one for tried in tolerated for one in counts_of(tried)]
+        return [
+            *([f"documents are read from column {', '.join(guessed)}"] if guessed else []),
+            *([f"these columns are kept, but nobody reads them: {', '.join(beside)}"] if beside else []),
+            *(one.sentence for one in failures),
+            *self._notes,
+        ]
+
+
+def _document_in(row: Row, column: str, chunk_tokens: int) -> Extracted:
+    """The text of a row; as it stands, where it is no longer than a chunk. Raises RowError, DocumentError."""
+    text = required(row[column], column)
+    if len(text) > MOST_CHARACTERS:
+        raise DocumentError(f"holds more than {MOST_CHARACTERS // 1_000_000} million characters", "split it")
+    title = row.get("title")
+    named = title if isinstance(title, str) and title.strip() else ""
+    if tokens_in(text) <= chunk_tokens:
+        return Extracted(text=text, blocks=(Block(0, len(text)),), title=named)
+    return replace(read_plain(text), title=named)
+
+
+def _origin_of(row: Row, column: str, where: str) -> Origin:
+    was_a_chunk = isinstance(row.get("path"), str) and isinstance(row.get("span"), str)
+    told = {name: row[name] for name in ORIGIN_COLUMNS if was_a_chunk and isinstance(row.get(name), str)}
+    read = {column, "title", *told}
+    meta: Mapping[str, Any] = {str(name): plain(value) for name, value in row.items() if name not in read}
+    return Origin(where=where, path=where, labels=told, meta=meta)
+
+
+def _shown(path: Path) -> str:
+    """A path as text that can be written, whatever bytes it is made of."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
