@@ -42,6 +42,7 @@ HOMES = {
     "tenacity": {"agents"},
     "jinja2": {"text", "report"},
     "markupsafe": {"report"},
+    "vl_convert": {"report"},
     "hnswlib": {"scheduling"},
     "sqlite3": {"storage"},
     "pyarrow": {"storage"},

@@ -14,8 +14,11 @@ from star_agents.arena.lessons import Yield, yields
 from star_agents.arena.ratings import ANCHOR_RATING, RESAMPLES, Rating
 from star_agents.cli.tables import print_json, print_table
 from star_agents.errors import UsageError
+from star_agents.report.pictures import picture, picture_for
+from star_agents.report.ratings import ratings_svg
 from star_agents.storage.game_files import GameFile, read_games
 from star_agents.storage.parts import check_parts
+from star_agents.storage.row_writing import atomic_file
 from star_agents.text.printing import say
 
 FEWEST_RESAMPLES = 100
@@ -37,6 +40,12 @@ THRESHOLDS = (0, 1, 2, 3, 4, 5)
 @click.option("--resamples", type=click.IntRange(FEWEST_RESAMPLES, 100_000), default=RESAMPLES, show_default=True)
 @click.option("--part", "parts", multiple=True, metavar="NAME", help="Only battles over prompts of this part.")
 @click.option("--target", help="Player that learns: what each threshold of points would teach it, from these games.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Also draw it: .svg, or .png and .pdf with the extra `plot`; ratings with intervals, and who beat whom.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     folders: Sequence[Path],
@@ -46,6 +55,7 @@ def command(
     resamples: int,
     parts: Sequence[str],
     target: str | None,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Rate everybody who played in FOLDERS of `run` or `serve` (or files of games), all together.
@@ -54,6 +64,7 @@ def command(
     """
     if not folders and not imports:
         raise UsageError("name a folder in which an arena worked, or games of others with --import")
+    kind = picture_for(out) if out is not None else ""
     found = GameFile()
     for path in (*folders, *imports):
         found.add(read_games(path))
@@ -80,6 +91,10 @@ def command(
         show(board)
         if target:
             show_yields(taught, target)
+    if out is not None:
+        with atomic_file(out) as handle:
+            handle.write(picture(ratings_svg(board.ratings), kind))
+        say(f"  {out}", err=as_json)
 
 
 def _yields(games: Sequence[Game], target: str, *, one_order_counts: bool) -> list[Yield]:
