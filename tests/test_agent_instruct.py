@@ -298,7 +298,7 @@ async def test_a_type_whose_writer_fails_loses_no_other(tmp_path: Path) -> None:
     model = InstructModel(write=lambda asked: "No." if "Another thing" in asked.system else None)
     outcome = await outcome_of(tmp_path, model, settings)
     assert {row.labels["type"] for row in outcome.rows} == {"one"}
-    assert failures(outcome) == ["format: write:mine/other: the reply holds no JSON object"]
+    assert failures(outcome) == ["format: writer: the reply holds no JSON object"]
     assert set(outcome.earned) >= {Reward(pool="agent_instruct.types", arm="mine/other", value=0.0)}
 
 

@@ -16,6 +16,7 @@ from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.engine.configuration import check_config, read_config
 from star_agents.engine.document_door import intake_for, read_for
+from star_agents.engine.stages import takes_documents
 from star_agents.errors import ConfigError, Problem, UsageError
 from star_agents.records import Document, Sample, Seed
 from star_agents.storage.row_fields import found
@@ -88,9 +89,11 @@ def _checked(given: object) -> Config:
     raise ConfigError([Problem(where="config", field="", message=message, fix=fix)])
 
 
-def name_of_source(seeds: object) -> str:
-    """What seeds are called in messages and in the store."""
-    return offline.seeds_path(os.fspath(seeds)).name if isinstance(seeds, (str, os.PathLike)) else SOURCE
+def name_of_source(seeds: object, *, documents: bool = False) -> str:
+    """What seeds are called in messages and in the store; ``documents``: as for ``offline.seeds_path``."""
+    if not isinstance(seeds, (str, os.PathLike)):
+        return SOURCE
+    return offline.seeds_path(os.fspath(seeds), documents=documents).name
 
 
 def held(seeds: object) -> object:
@@ -111,7 +114,8 @@ def given_seeds(seeds: object, config: Config, *, skip_bad: bool) -> SeedFile:
         UsageError: it is nothing that holds rows.
     """
     if isinstance(seeds, (str, os.PathLike)):
-        return read_for(config, offline.seeds_path(os.fspath(seeds)), skip_bad=skip_bad)
+        path = offline.seeds_path(os.fspath(seeds), documents=takes_documents(config))
+        return read_for(config, path, skip_bad=skip_bad)
     read = intake_for(config, SOURCE, skip_bad=skip_bad) or Collection()
     for number, row in enumerate(rows_in(seeds), start=1):
         where = f"{SOURCE}:row {number}"

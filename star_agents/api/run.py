@@ -24,6 +24,7 @@ from star_agents.api.result import RunResult
 from star_agents.engine.batch import BatchResult, run_batch, usable_seeds
 from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows, tolerated
 from star_agents.engine.host import Host, Pace
+from star_agents.engine.stages import takes_documents
 from star_agents.errors import UsageError
 from star_agents.events import Event
 from star_agents.observe.logs import folder_log
@@ -70,9 +71,9 @@ class Batch:
 
         Raises:
             SeedFileError: with every bad row, unless they are to be skipped; or when no usable seed is left.
-                UsageError: it is nothing that holds rows.
+            UsageError: it is nothing that holds rows.
         """
-        source = name_of_source(seeds)
+        source = name_of_source(seeds, documents=takes_documents(given.config))
         file = usable_seeds(
             given_seeds(seeds, given.config, skip_bad=options.skip_bad),
             given.config,

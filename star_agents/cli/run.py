@@ -25,6 +25,7 @@ from star_agents.cli.tables import print_costs, print_failures, print_json, prin
 from star_agents.config.lines import lines_from
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows
+from star_agents.engine.stages import takes_documents
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold, Pool, RecipeState
 from star_agents.observe.status.reading import read
@@ -94,7 +95,7 @@ def command(
         config = config.model_copy(update={"concurrency": concurrency})
     if parts:
         config = of_parts(config, parts)
-    path = offline.seeds_path(seeds_path)
+    path = offline.seeds_path(seeds_path, documents=takes_documents(config))
     console = progress_console(quiet=quiet)
     file = load_seeds(path, config, skip_bad=skip_bad, limit=limit, console=console)
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):

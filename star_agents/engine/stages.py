@@ -41,6 +41,11 @@ def stages_of(config: Config) -> dict[str, Stage]:
     }
 
 
+def takes_documents(config: Config) -> bool:
+    """Whether the first recipe of the chain takes documents, and nothing else."""
+    return find_chain(config.recipe)[0].takes == {"document"}
+
+
 def _prompts_of(recipe: Recipe[Any], config: Config) -> PromptTemplates | None:
     if recipe.prompts is None:
         return None

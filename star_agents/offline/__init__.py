@@ -14,6 +14,8 @@ PREFIX = "offline/"
 """What the names of sample agents and sample scorers begin with in agents.yaml."""
 SEEDS_PATH = Path(__file__).parent / "seeds.jsonl"
 """300 Alpaca rows of the closed world."""
+DOCUMENTS_PATH = Path(__file__).parent / "documents.jsonl"
+"""60 documents that state facts of it."""
 PAIRS_PATH = Path(__file__).parent / "pairs.jsonl"
 """120 pairs of answers of the closed world, the better one known."""
 MODELS_PATH = Path(__file__).parent / "models"
@@ -21,9 +23,11 @@ MODELS_PATH = Path(__file__).parent / "models"
 SCORERS = ("small", "large")
 
 
-def seeds_path(name: str) -> Path:
-    """The file of that name; the word ``offline`` stands for the sample seeds."""
-    return SEEDS_PATH if name == "offline" else Path(name)
+def seeds_path(name: str, *, documents: bool = False) -> Path:
+    """The file of that name; the word ``offline`` stands for the sample seeds, or for the sample documents."""
+    if name != "offline":
+        return Path(name)
+    return DOCUMENTS_PATH if documents else SEEDS_PATH
 
 
 def pairs_path(name: str) -> Path:

@@ -16,7 +16,8 @@ from random import Random
 from typing import Literal
 
 from star_agents.errors import AgentRefused
-from star_agents.offline import evolving, rating, referee, scoring, styles, world
+from star_agents.offline import evolving, instructing, rating, referee, scoring, styles, world
+from star_agents.offline.instructing_reading import Instructing
 from star_agents.offline.profiles import PROFILES, Profile
 from star_agents.offline.reading import (
     Comparison,
@@ -73,7 +74,7 @@ def kind_of(agent: str, messages: Sequence[Mapping[str, str]]) -> world.Kind | N
     """
     profile, request = _profile(agent), read(messages)
     task = _task(request.text) if isinstance(request, Question) else None
-    return _kind(profile, task, Random(_digest(agent, messages, request))) if task else None
+    return profile.kind_for(task.family, Random(_digest(agent, messages, request))) if task else None
 
 
 def _profile(agent: str) -> Profile:
@@ -87,7 +88,7 @@ def _profile(agent: str) -> Profile:
 def _digest(agent: str, messages: Sequence[Mapping[str, str]], request: Request) -> bytes:
     """A hash of all that the agent sees, less the referee's nonce, which differs from call to call."""
     seen = "\0".join([agent, *(f"{message['role']}\0{message['content']}" for message in messages)])
-    if isinstance(request, (Comparison, Scoring, Rating)) and request.code:
+    if isinstance(request, (Comparison, Scoring, Rating, Instructing)) and request.code:
         seen = seen.replace(request.code, "")
     return hashlib.sha256(seen.encode("utf-8", "surrogatepass")).digest()
 
@@ -100,6 +101,8 @@ def _reply(profile: Profile, request: Request, rng: Random) -> tuple[str, bool]:
         return scoring.score(request, profile.referees, rng), False
     if isinstance(request, Rating):
         return rating.rate(request.instruction, profile.referees, rng), False
+    if isinstance(request, Instructing):
+        return instructing.reply(request, profile, rng), False
     if isinstance(request, Rewriting):
         return _rewrite(profile, request, rng), False
     if isinstance(request, Evolving):
@@ -112,7 +115,7 @@ def _reply(profile: Profile, request: Request, rng: Random) -> tuple[str, bool]:
     if task is None:
         text = styles.reshape(profile.style, request.text, request.reference, rng)
         return text, profile.flaw == "cut" and rng.random() < _OWNS_UP
-    kind = _kind(profile, task, rng)
+    kind = profile.kind_for(task.family, rng)
     return world.write(task, kind, rng), kind == "cut" and rng.random() < _OWNS_UP
 
 
@@ -120,11 +123,6 @@ def _task(text: str) -> world.Task | None:
     """The task that a text asks for, as it stands or evolved."""
     evolved = evolving.read_evolved(text)
     return evolved.task if evolved else None
-
-
-def _kind(profile: Profile, task: world.Task, rng: Random) -> world.Kind:
-    share = profile.skill if task.family in profile.strong else profile.elsewhere
-    return profile.sound if rng.random() < share else profile.flaw
 
 
 def _rewrite(profile: Profile, request: Rewriting, rng: Random) -> str:

@@ -15,6 +15,7 @@ from random import Random
 from typing import Literal
 
 from star_agents.offline import styles, world
+from star_agents.offline.families import FAMILIES
 from star_agents.offline.family import Result
 from star_agents.offline.words import COLOURS, NAMES, OBJECTS
 
@@ -27,7 +28,7 @@ EASE: Mapping[Operator, float] = {
 """How often an operator comes out well, for a writer who always evolves well."""
 REFUSAL = "i am sorry , but nobody can know that ."
 SILENCE = ". . ."
-_IMPOSSIBLE = "say also what nobody in the world can know ."
+IMPOSSIBLE = "say also what nobody in the world can know ."
 _WORDLESS = "answer with dots alone ."
 _LEAK = "here is the rewritten instruction :"
 _FLAWS: tuple[Flaw, ...] = ("same", "leaked", "impossible", "wordless")
@@ -46,12 +47,13 @@ class Demand:
 
     def read(self, line: str) -> dict[str, str] | None:
         """The slots of a line that states this demand."""
-        found = _pattern(self.wording).fullmatch(line)
+        found = pattern_of(self.wording).fullmatch(line)
         return found.groupdict() if found else None
 
 
 @cache
-def _pattern(wording: str) -> re.Pattern[str]:
+def pattern_of(wording: str) -> re.Pattern[str]:
+    """Recognises a wording; each of its slots is one word."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\w+)", re.escape(wording)))
 
 
@@ -128,19 +130,20 @@ class Evolved:
 
 
 def read_evolved(text: str) -> Evolved | None:
-    """Recognise a task of the world with the demands below it, be there none; ``None`` for every other text."""
+    """Recognise a task of the world with its demands, be there none; ``None`` for every other text.
+
+    Demands stand below the task, and above whatever text goes with it.
+    """
     lines = text.strip().split("\n")
-    cut = len(lines)
-    while cut and _is_demand(lines[cut - 1]):
-        cut -= 1
-    base = world.solve("\n".join(lines[:cut]))
-    return Evolved(base=base, demands=tuple(lines[cut:])) if base else None
+    demands = tuple(filter(_is_demand, lines))
+    base = world.solve("\n".join(line for line in lines if line not in demands))
+    return Evolved(base=base, demands=demands) if base else None
 
 
 def broken_reply(text: str) -> str:
     """What anybody says to a demand that cannot be met; empty where there is none."""
     lines = text.split("\n")
-    return REFUSAL if _IMPOSSIBLE in lines else SILENCE if _WORDLESS in lines else ""
+    return REFUSAL if IMPOSSIBLE in lines else SILENCE if _WORDLESS in lines else ""
 
 
 def evolve(operator: Operator, instruction: str, share: float, rng: Random) -> str:
@@ -152,7 +155,8 @@ def evolve(operator: Operator, instruction: str, share: float, rng: Random) -> s
         added = _ANY_TEXT[operator].format(words=" and ".join(styles.key_words(instruction, 2)) or "it")
         return added if operator == "breadth" else f"{instruction.strip()}\n\n{added}"
     if operator == "breadth":
-        return replace(evolved, base=world.draw(rng, evolved.base.family)).text
+        family = evolved.base.family if evolved.base.family in FAMILIES else None
+        return replace(evolved, base=world.draw(rng, family)).text
     demand = DEMANDS[operator]
     line = demand.wording.format_map(demand.draw(rng))
     return replace(evolved, demands=(*evolved.demands, line)).text
@@ -179,7 +183,7 @@ def _broken(flaw: Flaw, instruction: str, rng: Random) -> str:
     if flaw == "leaked":
         return f"{_LEAK} {instruction}"
     if flaw != "same":
-        return f"{instruction}\n{_IMPOSSIBLE if flaw == 'impossible' else _WORDLESS}"
+        return f"{instruction}\n{IMPOSSIBLE if flaw == 'impossible' else _WORDLESS}"
     evolved = read_evolved(instruction)
     return (
         styles.reword_any(instruction, rng)

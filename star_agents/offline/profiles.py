@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Literal
 
 from star_agents.offline.families import FAMILIES, NUMBER_FAMILIES
-from star_agents.offline.world import Kind
+from star_agents.offline.world import FACTS, Kind
 
-_ALL = frozenset(FAMILIES)
+_ALL = frozenset(FAMILIES) | {FACTS}
 _REASONING = frozenset({"sort", "compare", "count", "table", "logic"})
 
 
@@ -38,6 +39,11 @@ class Profile:
     """Share of instructions that it evolves well, by the easiest operator."""
     referees: float = 0.65
     """Probability of the true verdict, in each order of showing."""
+
+    def kind_for(self, family: str, rng: Random) -> Kind:
+        """How it responds to a task of a family this time."""
+        share = self.skill if family in self.strong else self.elsewhere
+        return self.sound if rng.random() < share else self.flaw
 
 
 PROFILES: Mapping[str, Profile] = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from star_agents.offline.evolving import Operator
+from star_agents.offline.instructing_reading import Instructing, read_instructing
 
 _REFERENCE = re.compile(r"<reference>\n(.*)\n</reference>", re.DOTALL)
 _INSTRUCTION = re.compile(r"<instruction>\n(.*)\n</instruction>", re.DOTALL)
@@ -105,7 +106,7 @@ class Rating:
     """The nonce of its frame."""
 
 
-Request = Question | Rewriting | Comparison | Evolving | Equality | Scoring | Rating
+Request = Question | Rewriting | Comparison | Evolving | Equality | Scoring | Rating | Instructing
 
 
 def read(messages: Sequence[Mapping[str, str]]) -> Request:
@@ -118,6 +119,8 @@ def read(messages: Sequence[Mapping[str, str]]) -> Request:
             return comparison
     if system.startswith(_SCORES) and (scoring := next(filter(None, (_scoring(system, user) for user in users)), None)):
         return scoring
+    if (instructing := read_instructing(messages)) is not None:
+        return instructing
     last = users[-1] if users else system
     if system.startswith(_RATES) and (rating := _rating(last)) is not None:
         return rating

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from star_agents.offline import facts
 from star_agents.offline.families import FAMILIES
 from star_agents.offline.family import Result
 from star_agents.offline.words import EVASIONS, FILLERS
@@ -24,6 +25,11 @@ Part = Literal["train", "seed", "test"]
 
 SOUND: frozenset[Kind] = frozenset({"good", "terse", "padded"})
 
+FACTS = "facts"
+"""Stands in the place of a family for questions about what a text states."""
+_LONGEST_QUESTION = 400
+"""Characters: no question of a family is longer, and other people's texts can be."""
+_LONGEST_TEXT = 50_000
 _ANSWER = re.compile(r"\bthe answer is (.+?) \.")
 
 
@@ -78,8 +84,8 @@ def part_of(question: str) -> Part:
 def solve(text: str) -> Task | None:
     """Recognise a question of the world in plain text; ``None`` for every other text."""
     question = text.strip()
-    if len(question) > 400:  # no question of the world is that long, and other people's texts can be
-        return None
+    if len(question) > _LONGEST_QUESTION:
+        return _about_facts(question)
     for name, family in FAMILIES.items():
         found = family.read(question)
         if found is None:
@@ -88,7 +94,24 @@ def solve(text: str) -> Task | None:
             return build(name, *found)
         except (LookupError, ValueError):
             continue
-    return None
+    return _about_facts(question)
+
+
+def _about_facts(text: str) -> Task | None:
+    """A question about facts that a text states, in it or beside it."""
+    asked = facts.read_question(text) if len(text) <= _LONGEST_TEXT else None
+    if asked is None:
+        return None
+    right, misses = facts.work_out(asked, facts.read_facts(text))
+    return Task(
+        family=FACTS,
+        wording=asked.wording,
+        slots={**asked.slots, "kind": asked.kind},
+        instruction=text,
+        input="",
+        right=right,
+        misses=misses,
+    )
 
 
 def check(question: Task | str, response: str) -> bool:
@@ -127,12 +150,19 @@ def write(task: Task, kind: Kind, rng: Random) -> str:
 
 def reword(task: Task, rng: Random) -> Task:
     """The same task in another wording of its family."""
+    if task.family not in FAMILIES:
+        return task
     others = [number for number in range(len(FAMILIES[task.family].wordings)) if number != task.wording]
     return build(task.family, rng.choice(others), task.slots)
 
 
 def stretch(task: Task, rng: Random) -> Task:
-    """A more demanding task of the same family, in another wording; only reworded where the family has none."""
+    """A more demanding task of the same family, in another wording; only reworded where the family has none.
+
+    One about facts of a text stays as it is.
+    """
+    if task.family not in FAMILIES:
+        return task
     harder = FAMILIES[task.family].stretch
     return reword(build(task.family, task.wording, harder(task.slots, rng)) if harder else task, rng)
 

@@ -14,6 +14,7 @@ from star_agents.records import Failure, Message, Sample, Trial
 
 ROLE = "instruction"
 """Of the trials that become of drafts."""
+_STEP = re.compile(r"^[a-z]+:\S+: ")
 _WORD = re.compile(r"\w+")
 NO_VERDICT = ("call", "down", "budget")
 """Kinds of failures that say nothing of an instruction: somebody could not be asked."""
@@ -104,8 +105,11 @@ class Draft:
         return replace(self, rounds=self.rounds + 1, goals=goals, made_of=made_of.identity if made_of else "")
 
     def failed(self, failure: Failure, part: str = "") -> Draft:
-        """The same, which comes to nothing, by whose part."""
-        return replace(self, failure=failure, parts=(*self.parts, part) if part else self.parts)
+        """The same, which comes to nothing, by whose ``part``, told in place of the call's step."""
+        if not part:
+            return replace(self, failure=failure)
+        told = replace(failure, detail=f"{part}: {_STEP.sub('', failure.detail)}")
+        return replace(self, failure=told, parts=(*self.parts, part))
 
     def trial(self) -> Trial:
         """What is kept of it."""
