@@ -13,9 +13,9 @@ from star_agents.recipes.skill_files import built_in_skill, built_in_skills
 SKILLS = [
     *("reading_comprehension", "open_domain_qa", "text_modification", "brain_teaser", "analytical_reasoning"),
     *("multiple_choice", "data_to_text", "fermi", "coding", "text_extraction", "text_classification"),
-    *("rag", "web_agent", "creative_writing", "few_shot_reasoning", "conversation"),
+    *("rag", "web_agent", "creative_writing", "few_shot_reasoning", "conversation", "tool_use"),
 ]
-"""The 17 of the paper, in its order."""
+"""The 17 of the paper."""
 NAMED_TYPES = {
     "reading_comprehension": (
         "literal_comprehension numerical_discrete_reasoning critical_comprehension evaluative_comprehension "
@@ -27,6 +27,10 @@ NAMED_TYPES = {
         "keyword_replacement removing capitalization styling content_rewriting data_normalization plagiarism_rewording "
         "code_switching obfuscation textual_entailment limited_vocabulary"
     ),
+    "tool_use": (
+        "single_api_all_parameters single_api_superfluous_parameters single_api_missing_parameters "
+        "several_apis_all_parameters several_apis_missing_parameters api_missing several_apis_some_missing"
+    ),
 }
 """Types that the paper names; of no other skill does it name any."""
 NAMED_TRANSFORMATIONS = {
@@ -34,10 +38,12 @@ NAMED_TRANSFORMATIONS = {
         "argument_passage debate_passage conversation_passage meeting_transcript poem satirical_passage "
         "instructional_passage long_text identity"
     ),
+    "tool_use": "apis_from_similar_code apis_supposed",
 }
 NAMED_GOALS = {
     "reading_comprehension": "cannot_be_answered another_answer harder",
     "text_modification": "another_manner",
+    "tool_use": "more_steps",
 }
 CHECKED: set[Form] = {"choice", "label", "json", "code"}
 """Forms whose answers are held to them one by one."""
@@ -61,11 +67,17 @@ def test_what_the_paper_names_is_marked_so_and_all_else_as_ours(name: str) -> No
         assert {one.source for one in parts} <= {"paper", "ours"}
 
 
-def test_the_papers_counts_43_types_of_reading_comprehension_with_9_transformations_and_18_of_modification() -> None:
-    reading = built_in_skill("reading_comprehension")
+def test_the_papers_counts() -> None:
+    reading, modification, tools = map(built_in_skill, ("reading_comprehension", "text_modification", "tool_use"))
+    assert len(SKILLS) == 17
     assert Counter(one.source for one in reading.types) == {"paper": 14, "ours": 29}
-    assert len(reading.transformations) == 9
-    assert len(built_in_skill("text_modification").types) == 18
+    assert (len(reading.types), len(reading.transformations), len(modification.types)) == (43, 9, 18)
+    kinds = {(one.demand.functions, one.demand.lacks) for one in tools.types if one.demand}
+    assert kinds == {
+        (functions, lacks) for functions in ("one", "several") for lacks in ("nothing", "parameter", "function")
+    }
+    assert len(kinds) == 6
+    assert sum(len(built_in_skill(name).types) for name in SKILLS) > 100
 
 
 @pytest.mark.parametrize("name", SKILLS)

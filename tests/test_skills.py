@@ -45,6 +45,13 @@ BROKEN = [
     ("form: choice", "form: choice\n    options: 3", 12, "types[1].example", "it has 2 options, and 3 are asked for"),
     ("form: choice", "form: label\n    labels: [a, c]", 12, "types[1].example", "are not the labels: a, c"),
     ("form: choice", "form: choice\n    labels: [a, b]", 11, "types[1].labels", "belongs to the form 'label'"),
+    (
+        "form: choice",
+        "form: choice\n    demand: {functions: one}",
+        11,
+        "types[1].demand",
+        "belongs to the form 'tool_calls'",
+    ),
     ("key: a}", "key: a, answer: B}", 11, "types[1].example", "takes option B, and the key says A"),
     ("key: a", "key: c", 11, "types[1].example", "has not the form 'choice': its key 'c' is none of"),
     (

@@ -57,7 +57,7 @@ async def _calling(asking: Asking, draft: Draft) -> Draft:
     turns: tuple[Message, ...] = ()
     for _ in range(MOST_CALLING_TURNS):
         said = list(as_text((Message(role="user", content=draft.request), *turns)))
-        draft, text = await _turn(asking, draft, said, Turn(tools))
+        draft, text = await _turn(asking, draft, said, Turn(draft, turns))
         turn = calling_turn(text, len(turns))
         if not turn.tool_calls:
             return replace(draft, tool_turns=turns, answer=text)

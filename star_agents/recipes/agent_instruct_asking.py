@@ -50,7 +50,7 @@ def form_shown(draft: Draft) -> dict[str, object]:
     """What templates are told of the form of an instruction."""
     kind = draft.kind
     form = "given_tools" if draft.has_tools else draft.form
-    return {"form": form, "options": kind.options or 0, "labels": list(kind.labels)}
+    return {"form": form, "options": kind.options or 0, "labels": list(kind.labels), "lacks": draft.lacks}
 
 
 def shown(value: Any) -> str:

@@ -58,6 +58,12 @@ class Draft:
         return self.skill.form_of(self.kind)
 
     @property
+    def lacks(self) -> str:
+        """What its kind of task with tools is to lack, ``parameter`` or ``function``; empty where it lacks nothing."""
+        demand = self.kind.demand
+        return "" if demand is None or demand.lacks == "nothing" else demand.lacks
+
+    @property
     def arm(self) -> str:
         """Its type as an arm."""
         return arm_of(self.skill, self.kind)

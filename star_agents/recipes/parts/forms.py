@@ -53,6 +53,9 @@ class Written:
     """Of the form ``messages``: what the user says after the instruction."""
     tools: tuple[Mapping[str, Any], ...] = ()
     """Of the form ``tool_calls``: functions as OpenAI's API describes them: name, description, parameters."""
+    lacks: str = ""
+    """Of the form ``tool_calls``, where something is to keep the task from being done: the ``function.parameter`` that
+    the user does not give, or the name of a function that is not there."""
 
 
 def form_flaw(written: Written, form: Form) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from star_agents.config.data_files import DataEntry, Passage, Word
 from star_agents.config.recipes import Location, Some
@@ -23,6 +23,9 @@ from star_agents.recipes.parts.forms import (
     form_flaw,
     key_flaw,
 )
+from star_agents.recipes.parts.tool_calls import results_of
+from star_agents.recipes.parts.tool_dialogue import Demand, dialogue_flaw, task_flaw
+from star_agents.records import Message, ToolCall
 from star_agents.text.content_hash import digest
 
 Source = Literal["paper", "ours", "own"]
@@ -48,6 +51,14 @@ class Transformation(Part):
     describes them, which are then the tools of each type of the form `tool_calls`."""
 
 
+class Called(DataEntry):
+    """A call of a function in an example, with what it gives."""
+
+    name: Passage
+    arguments: dict[str, Any]
+    result: str
+
+
 class Example(DataEntry):
     """One instruction of a type, to read and to test by; no agent is shown it."""
 
@@ -62,8 +73,14 @@ class Example(DataEntry):
     """Of the form `json`: the keys that the object has."""
     turns: tuple[Passage, ...] = ()
     """Of the form `messages`: what the user says after the instruction."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """Of the form `tool_calls`: functions as OpenAI's API describes them."""
+    lacks: str = ""
+    """Of the form `tool_calls`: what keeps the task from being done: `function.parameter`, or a function's name."""
+    calls: tuple[Some[Called], ...] = ()
+    """Of the form `tool_calls`: the calls of each turn, in order, before the answer."""
     answer: Passage | None = None
-    """Of the forms `choice`, `label`, `json` and `code`: one of that form, and right."""
+    """One of that form, and right; of the form `tool_calls` the last turn."""
 
     @property
     def written(self) -> Written:
@@ -74,7 +91,21 @@ class Example(DataEntry):
             key=self.key,
             keys=self.keys,
             turns=self.turns,
+            tools=self.tools,
+            lacks=self.lacks,
         )
+
+    @property
+    def tool_turns(self) -> tuple[Message, ...]:
+        """Of the form `tool_calls`: calls and what they gave, before the answer."""
+        turns: list[Message] = []
+        for step in self.calls:
+            calls = [
+                ToolCall.of(f"call_{len(turns)}_{place}", one.name, one.arguments) for place, one in enumerate(step)
+            ]
+            turn = Message(role="assistant", content="", tool_calls=tuple(calls))
+            turns += [turn, *results_of(turn, [one.result for one in step])]
+        return tuple(turns)
 
 
 class Type(Part):
@@ -88,6 +119,8 @@ class Type(Part):
     """Of the form `choice`: how many options there are, 2 to 26; left out: as many as the writer likes."""
     labels: tuple[Passage, ...] = ()
     """Of the form `label`: the options, in any order; left out: the writer finds them."""
+    demand: Demand | None = None
+    """Of the form `tool_calls`: what a dialogue of this kind has to do; left out: any will do."""
     needs_text: bool | None = None
     """Whether it can only be answered beside the text; left out: as the skill says."""
     answer: Passage | None = None
@@ -142,14 +175,15 @@ class Skill(DataEntry):
         return self.needs_text if kind.needs_text is None else kind.needs_text
 
     def written_flaw(self, kind: Type, written: Written) -> str:
-        """What keeps an instruction from being one of a type: its form, the number of its options, its labels."""
+        """What keeps an instruction from being one of a type: its form, the number of its options, its labels, what
+        it lacks where a task with tools is to lack something."""
         if flaw := form_flaw(written, self.form_of(kind)):
             return flaw
         if kind.options is not None and len(written.options) != kind.options:
             return f"it has {len(written.options)} options, and {kind.options} are asked for"
         if kind.labels and set(written.options) != set(kind.labels):
             return f"its options are not the labels: {', '.join(kind.labels)}"
-        return ""
+        return task_flaw(written, kind.demand) if kind.demand else ""
 
     def mistakes(self) -> Iterator[tuple[Location, str]]:
         """Parts of a kind have names of their own, goals that change a text have one, and examples have their form."""
@@ -167,7 +201,7 @@ class Skill(DataEntry):
 
     def _of_type(self, kind: Type) -> Iterator[tuple[Location, str]]:
         form = self.form_of(kind)
-        for name, belongs_to in (("options", "choice"), ("labels", "label")):
+        for name, belongs_to in (("options", "choice"), ("labels", "label"), ("demand", "tool_calls")):
             if getattr(kind, name) not in (None, ()) and form != belongs_to:
                 yield (name,), f"belongs to the form {belongs_to!r}, and this type has the form {form!r}"
         if kind.options is not None and not FEWEST_OPTIONS <= kind.options <= MOST_OPTIONS:
@@ -182,6 +216,9 @@ class Skill(DataEntry):
         if not example.answer:
             return ""
         form = self.form_of(kind)
+        if form == "tool_calls":
+            turns = (*example.tool_turns, Message(role="assistant", content=example.answer))
+            return dialogue_flaw(turns, written, kind.demand)
         return answer_form_flaw(example.answer, written, form) or key_flaw(example.answer, written, form)
 
 

@@ -14,7 +14,8 @@ from star_agents.recipes.parts.json_schema import json_in, schema_flaw
 from star_agents.records import Message, Tool, ToolCall
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+"""What a function may be called."""
 MOST_TOOLS = 64
 
 
@@ -27,7 +28,12 @@ def tools_in(text: str) -> list[Mapping[str, Any]]:
     listed = json_in(text)
     if not (isinstance(listed, list) and all(isinstance(one, dict) for one in listed)):
         raise ValueError("an array of objects is asked for")
-    return [one["function"] if isinstance(one.get("function"), dict) else one for one in listed]
+    return unwrapped(listed)
+
+
+def unwrapped(tools: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Functions without OpenAI's wrapping, ``{"type": "function", "function": ...}``, where they have it."""
+    return [one["function"] if isinstance(one.get("function"), dict) else one for one in tools]
 
 
 def tools_flaw(tools: Sequence[Mapping[str, Any]]) -> str:
@@ -36,7 +42,7 @@ def tools_flaw(tools: Sequence[Mapping[str, Any]]) -> str:
         return f"it shows {len(tools)} tools, and 1 to {MOST_TOOLS} are possible"
     names = [one.get("name") for one in tools]
     for name, tool in zip(names, tools, strict=True):
-        if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        if not (isinstance(name, str) and NAME.fullmatch(name)):
             return f"a tool is called {name!r:.60}; a name is letters, digits and _"
         if flaw := _parameters_flaw(tool.get("parameters", {})):
             return f"tool {name!r}: {flaw}"
@@ -73,11 +79,17 @@ def _call_flaw(text: str, tools: Sequence[Mapping[str, Any]]) -> str:
         return f"a call is no JSON: {error}"
     if flaw := schema_flaw(call, {"type": "object", "required": ["name", "arguments"]}, "a call"):
         return flaw
-    tool = next((one for one in tools if one.get("name") == call["name"]), None)
+    return arguments_flaw(call["name"], call["arguments"], tools)
+
+
+def arguments_flaw(name: str, arguments: Any, tools: Sequence[Mapping[str, Any]]) -> str:
+    """What keeps a call from being one of these tools, or its arguments from their schema; an argument that the schema
+    does not name is a flaw unless it allows such."""
+    tool = next((one for one in tools if one.get("name") == name), None)
     if tool is None:
-        return f"it calls {str(call['name'])[:60]!r}, which is none of the tools"
+        return f"it calls {str(name)[:60]!r}, which is none of the tools"
     schema = {"additionalProperties": False, "type": "object", **tool.get("parameters", {})}
-    return schema_flaw(call["arguments"], schema, f"the arguments of {call['name']}")
+    return schema_flaw(arguments, schema, f"the arguments of {name}")
 
 
 def calling_turn(text: str, place: int) -> Message:

@@ -13,8 +13,10 @@ from star_agents.recipes.parts.elimination import answer_flaw
 from star_agents.recipes.parts.forms import LETTERS, Form, Written, answer_form_flaw, transformed_flaw
 from star_agents.recipes.parts.forms import Transformed as TransformedForm
 from star_agents.recipes.parts.json_schema import json_in
-from star_agents.recipes.parts.tool_calls import calls_flaw
+from star_agents.recipes.parts.tool_calls import calling_turn, calls_flaw, unwrapped
+from star_agents.recipes.parts.tool_dialogue import dialogue_flaw
 from star_agents.recipes.reads import TEXT, Json, Unreadable
+from star_agents.records import Message
 
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _FIELDS: Mapping[Form, Mapping[str, Any]] = {
@@ -41,7 +43,8 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _item(draft: Draft) -> dict[str, Any]:
-    return {"instruction": {"type": "string"}, **({} if draft.has_tools else _FIELDS[draft.form])}
+    beside = {} if draft.has_tools else _FIELDS[draft.form]
+    return {"instruction": {"type": "string"}, **beside, **({"lacks": {"type": "string"}} if draft.lacks else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +158,20 @@ class Answered:
 class Turn:
     """A turn of somebody who may call tools."""
 
-    tools: Sequence[Mapping[str, Any]]
+    draft: Draft
+    before: Sequence[Message]
+    """The turns since the request."""
     schema: None = None
     request: str = ""
 
     def read(self, text: str) -> str:
-        """The turn. Raises ``Unreadable`` where a call in it is none that a tool takes."""
-        said = TEXT.read(text)
-        if flaw := calls_flaw(said, self.tools):
+        """The turn. Raises ``Unreadable`` where a call in it is none that a tool takes, or the kind of task demands
+        another turn."""
+        said, written = TEXT.read(text), self.draft.written
+        if flaw := calls_flaw(said, written.tools):
+            raise Unreadable(flaw)
+        turns = (*self.before, calling_turn(said, len(self.before)))
+        if flaw := dialogue_flaw(turns, written, self.draft.kind.demand):
             raise Unreadable(flaw)
         return said
 
@@ -189,7 +198,8 @@ class Results:
 
 def written_in(item: Mapping[str, Any], like: Draft) -> Written:
     """An instruction as a reply has it: letters before its options are taken off, and a key that is a letter is the
-    option of that letter. Functions that were given before are those of another one that it is ``like``."""
+    option of that letter. Functions that were given before are those of another one that it is ``like``, less the one
+    that is to be lacking."""
     options = [one.strip() for one in item.get("options", ())]
     found = [_LETTERED.match(one) for one in options]
     letters = [one[1] if one else "" for one in found]
@@ -198,6 +208,8 @@ def written_in(item: Mapping[str, Any], like: Draft) -> Written:
         options = [one[match.end() :] for one, match in zip(options, found, strict=True) if match]
         lettered = _LETTERED.match(key)
         key = key[lettered.end() :] if lettered else key
+    tools = like.written.tools if like.has_tools else unwrapped(item.get("tools", ()))
+    lacks = str(item.get("lacks", "")).strip()
     letter = key.strip("().: ").upper()
     if key not in options and len(letter) == 1 and letter in LETTERS[: len(options)]:
         key = options[LETTERS.index(letter)]
@@ -207,11 +219,12 @@ def written_in(item: Mapping[str, Any], like: Draft) -> Written:
         key=key,
         keys=tuple(str(one).strip() for one in item.get("keys", ())),
         turns=tuple(str(one).strip() for one in item.get("turns", ())),
-        tools=like.written.tools if like.has_tools else tuple(item.get("tools", ())),
+        tools=tuple(one for one in tools if one.get("name") != lacks),
+        lacks=lacks,
     )
 
 
 def as_item(draft: Draft) -> dict[str, Any]:
     """An instruction as agents are shown it: what ``written_in`` reads."""
-    fields = ("instruction", *_FIELDS[draft.form])
+    fields = ("instruction", *_FIELDS[draft.form], *(["lacks"] if draft.lacks else []))
     return {name: value if isinstance(value := getattr(draft.written, name), str) else list(value) for name in fields}
