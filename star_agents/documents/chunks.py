@@ -23,6 +23,8 @@ from star_agents.documents.sentences import BYTES_PER_TOKEN, sentences, tokens_i
 JOINT = "\n\n"
 """Stands between two spans of one chunk, where the first ends with its line."""
 _BETWEEN = " \t\n>"
+_WIDEST = 2 * BYTES_PER_TOKEN
+"""Characters between two blocks that may stand in a chunk as they are."""
 _SMALL = 4
 """A section below this part of the limit is small."""
 
@@ -48,6 +50,7 @@ class _Unit(NamedTuple):
     start: int
     end: int
     tokens: int
+    """With what stands before it, where it is not the first of its chunk."""
     page: int
     is_heading: bool
 
@@ -99,7 +102,8 @@ def _parts(document: Extracted, limit: int) -> Iterator[_Part]:
 
 def _cut(text: str, section: Sequence[Block], path: Sequence[Block], limit: int) -> Iterator[_Part]:
     heading = tokens_in(text[section[0].start : section[0].end]) if section and section[0].kind == "heading" else 0
-    units = [unit for block in section for unit in _units(text, block, limit - min(heading, limit // 2))]
+    room = limit - min(heading + _WIDEST // BYTES_PER_TOKEN, limit // 2)
+    units = [unit for block in section for unit in _units(text, block, room)]
     headings = tuple(block.name for block in path if block.name)
     total = sum(unit.tokens for unit in units)
     wanted = total / max(1, -(-total // limit))
@@ -118,12 +122,21 @@ def _cut(text: str, section: Sequence[Block], path: Sequence[Block], limit: int)
 def _units(text: str, block: Block, limit: int) -> Iterator[_Unit]:
     tokens = tokens_in(text[block.start : block.end])
     if tokens <= limit:
-        yield _Unit(block.start, block.end, tokens, block.page, block.kind == "heading")
+        yield _Unit(
+            block.start, block.end, _with_gap(text, block.start, block.end), block.page, block.kind == "heading"
+        )
         return
     pieces = _lines(text, block) if block.kind == "code" else sentences(text, block.start, block.end)
     for start, end in pieces:
         for begin, stop in _short(text, start, end, limit):
-            yield _Unit(begin, stop, tokens_in(text[begin:stop]), block.page, False)
+            yield _Unit(begin, stop, _with_gap(text, begin, stop), block.page, False)
+
+
+def _with_gap(text: str, start: int, end: int) -> int:
+    """The tokens of a span with the blanks before it, or with the joint that stands for them."""
+    before = text[max(0, start - _WIDEST) : start]
+    gap = min(_WIDEST, max(len(JOINT), len(before) - len(before.rstrip(_BETWEEN))))
+    return tokens_in(text[start:end] + " " * gap)
 
 
 def _lines(text: str, block: Block) -> Iterator[Span]:
@@ -169,7 +182,8 @@ def _spans(text: str, units: Sequence[_Unit]) -> list[Span]:
     """Where units stand; those with nothing but blanks (and marks of a quotation) between them are one span."""
     spans: list[Span] = []
     for unit in units:
-        if spans and not text[spans[-1][1] : unit.start].strip(_BETWEEN):
+        gap = text[spans[-1][1] : unit.start] if spans else ""
+        if spans and len(gap) <= _WIDEST and not gap.strip(_BETWEEN):
             spans[-1] = (spans[-1][0], unit.end)
         else:
             spans.append((unit.start, unit.end))
@@ -194,7 +208,8 @@ def joined_text(text: str, spans: Sequence[Span]) -> str:
     pieces, last = list[str](), 0
     for start, end in spans:
         if pieces:
-            pieces.append(JOINT if text[last:start].lstrip(" \t").startswith("\n") else "")
+            gap = text[last:start]
+            pieces.append(JOINT if gap.lstrip(" \t").startswith("\n") else " " if gap.isspace() else "")
         pieces.append(text[start:end])
         last = end
     return "".join(pieces)

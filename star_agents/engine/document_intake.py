@@ -50,7 +50,7 @@ class DocumentIntake:
 
     Args:
         settings: The section `documents`.
-        share: Of all documents, how many may be at fault.
+        share: Of the documents that give something or should, how many may be at fault.
         source: What all of it is called where failures are counted.
         known: What was taken before; ``remember`` adds to it.
         takes_samples: Whether rows that hold no document may be samples.
@@ -74,7 +74,7 @@ class DocumentIntake:
         self._seeds: dict[str, Seed] = {}
         self._columns: dict[str, int] = {}
         self._beside: dict[str, int] = {}
-        self._documents = self._cut = self._faults = 0
+        self._documents = self._given = self._cut = self._faults = 0
         self._nothing: tuple[CountedFailure, ...] = ()
         self._left_out: tuple[CountedFailure, ...] = ()
         self._problems: list[Problem] = []
@@ -146,7 +146,7 @@ class DocumentIntake:
         """What has come so far."""
         samples = self._samples.file()
         seeds = {**self._seeds, **{seed.id: seed for seed in samples.seeds}}
-        is_too_much = not self._skip_bad and self._faults > self._share * max(1, self._documents)
+        is_too_much = not self._skip_bad and self._faults > self._share * (self._given + self._faults)
         problems = self._problems if self._is_strict or is_too_much else []
         if not (seeds or samples.problems):
             problems = self._problems
@@ -193,6 +193,7 @@ class DocumentIntake:
         if not found:
             raise nothing_of(left_out)
         self._documents += 1
+        self._given += 1
 
     def _gives_nothing(self, where: str, error: DocumentError) -> None:
         problem = Problem(where=where, field="", message=str(error), fix=error.fix)

@@ -127,13 +127,18 @@ def _seed(document: Extracted, chunk: Chunk, origin: Origin, language: str) -> S
         "code_language": document.code_language,
         **origin.labels,
     }
-    place = f"p{chunk.page}/" if chunk.page else ""
-    section = chunk.headings[-1] if chunk.headings else ""
-    span = f"{chunk.spans[0][0]}-{chunk.spans[-1][1]}"
-    source = one_line(f"{origin.where}#{place}{one_line(section, 80)}:{span}", _LONGEST_LABEL)
+    source = one_line(f"{origin.where}{_place(document, chunk)}", _LONGEST_LABEL)
     seed = Seed.of(Document(text=chunk.text, title=document.title), source=source, meta=origin.meta)
     told = {f"{ORIGIN}:{name}": one_line(value, _LONGEST_LABEL) for name, value in labels.items() if value}
     return replace(seed, labels=told)
+
+
+def _place(document: Extracted, chunk: Chunk) -> str:
+    """Where a chunk stands in its document, for people: ``#p3/Use:120-980``; nothing where it is all of it."""
+    page = f"p{chunk.page}/" if chunk.page else ""
+    section = f"{one_line(chunk.headings[-1], 80)}:" if chunk.headings else ""
+    is_whole = chunk.spans == ((0, len(document.text)),)
+    return "" if is_whole and not page + section else f"#{page}{section}{chunk.spans[0][0]}-{chunk.spans[-1][1]}"
 
 
 def origin_columns(seed: Seed) -> dict[str, str]:

@@ -1,0 +1,313 @@
+"""Documents become seeds, whichever way they come: by `run`, the inbox, a POST, `add` and Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import anyio
+import pytest
+from click.testing import CliRunner
+from daemons import post, star_agents, start
+from document_files import book, pdf
+from lines import read_jsonl, results
+
+import star_agents as sa
+from star_agents.api.inputs import SeedsLike
+from star_agents.cli.main import cli
+from star_agents.config.models import Config
+from star_agents.engine.batch import load_seeds
+from star_agents.engine.configuration import read_config
+from star_agents.engine.inbox import Inbox, make_inbox
+from star_agents.engine.intake import DocumentsTaken, take_in_rows
+from star_agents.engine.wiring import open_engine
+from star_agents.errors import ConfigError, SeedFileError
+from star_agents.events import Event, SeedsAdded, SeedsRejected
+from star_agents.observe.bus import Bus
+from star_agents.records import Document, Seed
+from star_agents.storage.store import Store
+
+WORDS = '''
+"""How many words a document has."""
+from star_agents.recipes.protocol import done, recipe, sft
+from star_agents.records import Sample
+
+
+@recipe(takes="document")
+async def words(seed, bench, settings):
+    """One row for each."""
+    count = len(seed.document.text.split())
+    return done(seed, rows=[sft(Sample(instruction="How many words? " + seed.document.text, response=str(count)))])
+'''
+RIVER = (
+    "A river is a natural stream of water that flows towards an ocean, a lake or another river. "
+    "Most rivers begin at a spring, and they grow on their way down to the sea, where they end."
+)
+FLUSS = (
+    "Ein Fluss ist ein natürlicher Strom von Wasser, der zu einem Meer, einem See oder einem anderen Fluss fließt. "
+    "Die meisten Flüsse beginnen an einer Quelle und werden auf dem Weg zum Meer immer größer."
+)
+
+
+def written(folder: Path, more: str = "", recipe: str = "./words.py:words") -> Path:
+    (folder / "words.py").write_text(WORDS)
+    path = folder / "agents.yaml"
+    path.write_text(f"agents: {{a: {{model: offline/tutor}}}}\nrecipe: {recipe}\n{more}\n")
+    return path
+
+
+def config_in(folder: Path, more: str = "") -> Config:
+    return read_config(written(folder, more))
+
+
+def docs_in(folder: Path, **files: str | bytes) -> Path:
+    """A folder of documents; two underscores in a name stand for a dot."""
+    docs = folder / "docs"
+    docs.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (docs / name.replace("__", ".")).write_bytes(data.encode() if isinstance(data, str) else data)
+    return docs
+
+
+def star(*arguments: object) -> tuple[int, str]:
+    ended = CliRunner().invoke(cli, [str(one) for one in arguments])
+    return ended.exit_code, ended.output
+
+
+def test_a_folder_runs_and_every_row_says_where_it_comes_from_and_again_it_costs_nothing(tmp_path: Path) -> None:
+    docs = docs_in(
+        tmp_path,
+        a__md=f"# Rivers\n\n## Sources\n\n{RIVER}\n",
+        b__md=f"# Other\n\n{RIVER}\n",
+        c__py="x = 1\n",
+        d__txt="",
+    )
+    (docs / "more").mkdir()
+    (docs / "more" / "f.txt").write_text(FLUSS)
+    arguments = ("run", "-c", written(tmp_path), "-s", docs, "-o", tmp_path / "out", "-q")
+    code, said = star(*arguments)
+    assert code == 0, said
+    assert "documents docs held 1 of 5 that gave nothing: is empty (first: docs/d.txt: is empty)" in said
+    labels = [json.loads(row["provenance"])["labels"] for row in read_jsonl(tmp_path / "out" / "dataset.jsonl")]
+    found = {one["document:path"]: {name.partition(":")[2]: value for name, value in one.items()} for one in labels}
+    text = (docs / "a.md").read_text()
+    span = f"0-{len(text.rstrip())}"
+    assert found["a.md"] == {
+        "path": "a.md", "title": "Rivers", "headings": "Rivers > Sources", "span": span, "language": "en"
+    }  # fmt: skip
+    assert found["c.py"] == {"path": "c.py", "span": "0-5", "code_language": "python"}
+    assert found["more/f.txt"]["language"] == "de"
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert {(one["part"], one["reason"], one["failures"], one["tries"]) for one in summary["failures"]} == {
+        ("documents", "is empty", 1, 5),
+        ("documents", "repeats an earlier document", 1, 5),
+        ("chunks", "repeats an earlier document", 1, 4),
+    }
+    code, said = star(*arguments[:-1])
+    assert "0 new seeds" in said.replace("\n", " ")
+    assert len(read_jsonl(tmp_path / "out" / "dataset.jsonl")) == len(labels)
+
+
+def seeds_of(folder: Path, docs: Path, more: str = "", *, skip_bad: bool = False) -> list[Seed]:
+    return list(load_seeds(docs, config_in(folder, more), skip_bad=skip_bad, limit=None).seeds)
+
+
+def test_what_repeats_an_earlier_document_is_left_out_and_names_it(tmp_path: Path) -> None:
+    docs = docs_in(tmp_path, a__txt=RIVER, b__md=f"{RIVER}\n\nThe end.", c__txt=RIVER, d__txt=FLUSS)
+    file = load_seeds(docs, config_in(tmp_path), skip_bad=False, limit=None)
+    assert [seed.labels["document:path"] for seed in file.seeds] == ["a.txt", "d.txt"]
+    nothing, chunks = file.tolerated
+    assert [(one.reason, one.count) for one in nothing.failures] == [("repeats an earlier document", 2)]
+    assert (
+        nothing.failures[0].example == f"docs/b.md: repeats an earlier document (it is kept as {file.seeds[0].source})"
+    )
+    assert (chunks.tries, chunks.failures[0].count) == (4, 2)
+    assert len(seeds_of(tmp_path, docs, "documents: {duplicates: off}")) == 3
+
+
+def test_only_languages_that_are_asked_for_are_taken_and_code_is(tmp_path: Path) -> None:
+    docs = docs_in(tmp_path, a__txt=RIVER, b__txt=FLUSS, c__py="x = 1\n")
+    found = seeds_of(tmp_path, docs, "documents: {languages: [de]}")
+    assert [seed.labels["document:path"] for seed in found] == ["b.txt", "c.py"]
+    with pytest.raises(ConfigError, match=r"agents.yaml:3: documents.languages: xx, yy: no language that can be told"):
+        config_in(tmp_path, "documents: {languages: [yy, de, xx]}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("{chunk_tokens: 10}", "documents.chunk_tokens"),
+        ("{overlap_tokens: 600}", "overlap_tokens must be half of chunk_tokens at the most"),
+        ("{languages: [English]}", r"documents.languages\[0\]"),
+        ("{chunks: 3}", "documents.chunks: is not a key"),
+        ("{duplicates: 7}", "documents.duplicates"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_with_its_line(tmp_path: Path, setting: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"agents.yaml:3: .*{told}"):
+        config_in(tmp_path, f"documents: {setting}")
+
+
+def test_past_a_share_of_bad_documents_nothing_is_taken_unless_they_are_to_be_skipped(tmp_path: Path) -> None:
+    docs = docs_in(tmp_path, a__txt=RIVER, b__txt="", c__pdf=b"%PDF-1.4 no", d__png="x", e__png="y", f__txt="a\0b")
+    with pytest.raises(SeedFileError) as told:
+        seeds_of(tmp_path, docs)
+    assert [(one.where, one.message) for one in told.value.problems] == [
+        ("docs/b.txt", "is empty"),
+        ("docs/c.pdf", "is a damaged PDF"),
+        ("docs/f.txt", "is no text: it holds NUL bytes"),
+    ]
+    assert len(seeds_of(tmp_path, docs, skip_bad=True)) == 1
+    assert len(seeds_of(tmp_path, docs, "failure_limits: {share: 0.8}")) == 1
+
+
+def test_a_folder_that_gives_nothing_at_all_says_why(tmp_path: Path) -> None:
+    docs = docs_in(tmp_path, a__png="x")
+    with pytest.raises(SeedFileError, match=r"holds no seeds .*is of a kind that is not read \(\.png\)"):
+        seeds_of(tmp_path, docs)
+    with pytest.raises(SeedFileError, match=r"a\.png: is of a kind that is not read \(documents are \.txt"):
+        seeds_of(tmp_path, docs / "a.png")
+    with pytest.raises(SeedFileError, match="no such file"):
+        seeds_of(tmp_path, docs / "b.pdf")
+
+
+def test_rows_are_documents_whose_column_is_named_or_told(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        json.dumps({"content": RIVER, "title": "Rivers", "url": "u"})
+        + "\n"
+        + json.dumps({"content": " ".join(f"Satz {n} von {n * 7} sagt, dass {n * 13} Vögel kamen." for n in range(60))})
+    )
+    file = load_seeds(rows, config_in(tmp_path, "documents: {chunk_tokens: 200}"), skip_bad=False, limit=None)
+    assert file.seeds[0].document == Document(text=RIVER, title="Rivers")
+    assert file.seeds[0].meta == {"url": "u"}
+    assert file.seeds[0].labels["document:path"] == "rows.jsonl:1"
+    assert len(file.seeds) == 5
+    assert file.not_read[:2] == (
+        "documents are read from column `content` (2 rows)",
+        "these columns are kept, but nobody reads them: url (1 rows)",
+    )
+    named = load_seeds(rows, config_in(tmp_path, "documents: {column: title}"), skip_bad=True, limit=None)
+    assert [seed.document.text for seed in named.seeds] == ["Rivers"]
+    with pytest.raises(SeedFileError, match=r"rows.jsonl:2"):
+        seeds_of(tmp_path, rows, "documents: {column: title}")
+
+
+def test_a_chain_whose_first_recipe_takes_no_documents_refuses_them_in_words(tmp_path: Path) -> None:
+    docs = docs_in(tmp_path, a__md=RIVER)
+    path = written(tmp_path, "star: {selection: base}", recipe="star")
+    for given in (docs, docs / "a.md"):
+        ended = star_agents("run", "-c", path, "-s", given, "-o", tmp_path / "out")
+        assert ended.returncode == 2
+        assert "recipe star takes instruction or sample, and this is a" in ended.stderr
+        assert "put a recipe that takes documents first in `recipe`" in ended.stderr
+
+
+def test_python_takes_a_folder_rows_and_documents_alike(tmp_path: Path) -> None:
+    docs = docs_in(tmp_path, a__md=f"# Rivers\n\n{RIVER}")
+    path = written(tmp_path)
+    several: list[SeedsLike] = [docs, [{"text": RIVER}, {"document": FLUSS}], [sa.Document(text=RIVER)]]
+    for number, given in enumerate(several):
+        result = sa.run(path, given, out=tmp_path / f"out{number}", progress=False)
+        assert len(list(result.rows())) == (2 if number == 1 else 1)
+    with pytest.raises(SeedFileError):
+        sa.run(path, docs_in(tmp_path / "docs", x__pdf=b"no"), out=tmp_path / "none", progress=False)
+
+
+def test_an_estimate_counts_chunks_of_documents(tmp_path: Path) -> None:
+    docs = docs_in(tmp_path, a__pdf=pdf(book(12)))
+    path = written(tmp_path, "documents: {chunk_tokens: 200}")
+    code, said = star("run", "-c", path, "-s", docs, "-o", tmp_path / "out", "--estimate", "--json", "-q")
+    assert code == 0, said
+    count = len(seeds_of(tmp_path, docs, "documents: {chunk_tokens: 200}"))
+    assert json.loads(said[said.index("{") :])["estimate"]["seeds"] == count > 30
+
+
+@asynccontextmanager
+async def doors(folder: Path, more: str = "") -> AsyncIterator[tuple[Inbox, Path, list[Event], DocumentsTaken]]:
+    """An inbox of a line that works nothing, without time to settle; what it hears; and what it knows."""
+    heard: list[Event] = []
+    bus = Bus()
+    bus.subscribe(heard.append)
+    inbox = folder / "inbox"
+    make_inbox(inbox)
+    async with (
+        await Store.open(folder / "store") as store,
+        open_engine(config_in(folder, more), store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
+    ):
+        taken = DocumentsTaken()
+        yield Inbox(line, inbox, settle_s=0.0, documents=taken, clock=lambda: 0.0), inbox, heard, taken
+
+
+def told(heard: list[Event], kind: type[Event]) -> list[Event]:
+    return [one for one in heard if isinstance(one, kind)]
+
+
+async def test_a_document_in_the_inbox_is_taken_in_or_rejected_with_its_reason(tmp_path: Path) -> None:
+    async with doors(tmp_path) as (inbox, folder, heard, _):
+        (folder / "a.md").write_text(RIVER)
+        (folder / "b.pdf").write_bytes(b"%PDF-1.4 no")
+        (folder / "c.png").write_bytes(b"x")
+        await inbox.look()
+        assert (folder / "done" / "a.md").exists()
+        assert "is a damaged PDF" in (folder / "rejected" / "b.pdf.problems.txt").read_text()
+        assert "is of a kind that is not read" in (folder / "rejected" / "c.png.problems.txt").read_text()
+        assert len(told(heard, SeedsRejected)) == 2
+        (folder / "again.md").write_text(RIVER)
+        (folder / "near.txt").write_text(RIVER + " That is all.")
+        await inbox.look()
+        added = [one for one in told(heard, SeedsAdded) if isinstance(one, SeedsAdded)]
+        assert [(one.source, one.new, one.duplicates) for one in added] == [
+            ("a.md", 1, 0), ("again.md", 0, 1), ("near.txt", 0, 0)
+        ]  # fmt: skip
+        assert "repeats an earlier document" in added[-1].not_read[0]
+        counts = {(one.part, one.name, one.reason): one.failures for one in await inbox._line.store.failures()}
+    assert counts == {
+        ("documents", "inbox", "repeats an earlier document"): 1,
+        ("chunks", "inbox", "repeats an earlier document"): 1,
+    }
+
+
+async def test_posts_and_the_inbox_know_of_each_other_and_a_post_that_is_refused_is_not_known(tmp_path: Path) -> None:
+    async with doors(tmp_path) as (inbox, folder, heard, taken):
+        line = inbox._line
+        with pytest.raises(SeedFileError):
+            await take_in_rows(line, [{"text": RIVER}, {"other": 1}], "post", documents=taken)
+        added = await take_in_rows(line, [{"text": RIVER}], "post", documents=taken)
+        assert added.new == 1
+        (folder / "near.txt").write_text(RIVER + " That is all.")
+        await inbox.look()
+        assert '"new": 0' in json.dumps(asdict(told(heard, SeedsAdded)[-1]))
+        both: list[int] = []
+
+        async def post(end: str) -> None:
+            both.append((await take_in_rows(line, [{"text": FLUSS + end}], "post", documents=taken)).new)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(post, " Das ist alles.")
+            tasks.start_soon(post, " Das war alles.")
+        assert sorted(both) == [0, 1]
+
+
+def test_a_daemon_takes_rows_by_post_and_a_folder_by_add_with_where_they_come_from(tmp_path: Path) -> None:
+    docs = docs_in(tmp_path, a__md=f"# Rivers\n\n## Sources\n\n{RIVER}", b__pdf=pdf(book(3)), c__py="x = 1\n")
+    daemon, base = start(tmp_path, written(tmp_path, "documents: {chunk_tokens: 400}").read_text())
+    with daemon:
+        assert post(base, [{"text": FLUSS, "title": "Flüsse"}])["new"] == 1
+        added = star_agents("add", docs, "-c", tmp_path / "agents.yaml", "--url", base, "--json")
+        count = json.loads(added.stdout)["new"]
+        assert count > 3
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == count + 1)
+        again = star_agents("add", docs, "-c", tmp_path / "agents.yaml", "--url", base)
+        assert f"0 new seeds, {count:,} known already" in again.stdout
+        assert daemon.end() == 0
+    seeds = {one.seed.labels["document:path"]: one.seed for one in results(tmp_path / "data")}
+    assert seeds["a.md"].labels["document:headings"] == "Rivers > Sources"
+    assert seeds["b.pdf"].labels["document:page"] in ("1", "2", "3")
+    assert seeds["c.py"].labels["document:code_language"] == "python"
+    (posted,) = seeds.keys() - {"a.md", "b.pdf", "c.py"}
+    assert seeds[posted].document == Document(text=FLUSS, title="Flüsse")
+    assert seeds[posted].labels["document:language"] == "de"
