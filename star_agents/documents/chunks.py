@@ -81,6 +81,8 @@ def chunks_of(document: Extracted, *, chunk_tokens: int, overlap_tokens: int = 0
         if overlap_tokens and before is not None and before.headings == part.headings and not part.units[0].is_heading:
             spans = [(_earlier(document.text, before.units, spans[0][0], overlap_tokens), spans[0][1]), *spans[1:]]
         spans = list(_without(document.hidden, spans))
+        if not any(document.text[start:end].strip() for start, end in spans):
+            continue
         yield Chunk(
             text=joined_text(document.text, spans), spans=tuple(spans), headings=part.headings, page=part.units[0].page
         )
