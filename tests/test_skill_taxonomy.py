@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from example_model import TRANSFORMED, ExampleModel
+from test_agent_instruct import TEXT, failures, outcome_of
 
 from star_agents.recipes.parts.forms import LETTERS, Form, Written, answer_form_flaw, key_flaw, missing_text_flaw
 from star_agents.recipes.skill_files import built_in_skill, built_in_skills
@@ -111,6 +114,21 @@ def test_no_two_types_of_a_skill_ask_for_the_same(name: str) -> None:
     types = built_in_skill(name).types
     for told in ([kind.ask for kind in types], [kind.example.instruction for kind in types if kind.example]):
         assert len(set(told)) == len(types)
+
+
+@pytest.mark.parametrize("name", SKILLS)
+async def test_every_type_of_every_skill_gives_a_row_of_its_form_by_way_of_the_recipe(
+    name: str, tmp_path: Path
+) -> None:
+    skill = built_in_skill(name)
+    every = f"instructions_per_document: {len(skill.types)}, types_per_document: {len(skill.types)}"
+    settings = f"skills: [{name}], {every}, refine: {{rounds: 0}}"
+    outcome = await outcome_of(tmp_path, ExampleModel(skill), settings)
+    assert failures(outcome) == []
+    found = {row.labels["type"]: str(row.data["sample"]) for row in outcome.rows}
+    assert sorted(found) == sorted(kind.name for kind in skill.types)
+    carried = {kind.name for kind in skill.types if skill.carries_text(kind)}
+    assert {name for name, sample in found.items() if TEXT in sample or TRANSFORMED in sample} == carried
 
 
 def altered(written: Written, form: Form) -> Written:

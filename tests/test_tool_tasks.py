@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from instruct_model import Asked, InstructModel
+from example_model import ExampleModel, example_of
+from instruct_model import Asked
 from lines import origin, read_jsonl
 from test_agent_instruct import failures, outcome_of
 from tiny_models import train_tokenizer
 
-from star_agents.recipes.parts.forms import Written
-from star_agents.recipes.parts.skills import Type
 from star_agents.recipes.parts.tool_calls import arguments_flaw
 from star_agents.recipes.parts.tool_dialogue import Demand, dialogue_flaw, task_flaw
 from star_agents.recipes.skill_files import built_in_skill
 from star_agents.records import Message, ToolCall
 
-KINDS: Mapping[str, Type] = {kind.name: kind for kind in built_in_skill("tool_use").types}
+SKILL = built_in_skill("tool_use")
+KINDS = {kind.name: kind for kind in SKILL.types}
 SETTINGS = "skills: [tool_use], instructions_per_document: 7, types_per_document: 7, refine: {rounds: 0}"
 
 QWEN = """\
@@ -79,42 +79,8 @@ LLAMA = """\
 """In the manner of Llama 3.1: tools before the first turn of the user, one call a turn, results as role ipython."""
 
 
-def plays(kind: Type) -> tuple[Written, tuple[Message, ...]]:
-    """The example of a kind: what was written, and all turns after it."""
-    assert kind.example is not None
-    assert kind.example.answer is not None
-    said = Message(role="assistant", content=kind.example.answer)
-    return kind.example.written, (*kind.example.tool_turns, said)
-
-
-class Examples(InstructModel):
-    """Writes and answers the examples of the skill; the functions come with those that are to be lacking."""
-
-    def _transform(self, asked: Asked) -> str:
-        written, _ = plays(KINDS["api_missing"])
-        lacking = [{"name": name, "parameters": {"type": "object"}} for name in ("change_booking", "order_taxi")]
-        return json.dumps([*written.tools, *lacking])
-
-    def _write(self, asked: Asked) -> dict[str, Any]:
-        kind = next(one for one in KINDS.values() if f"\n{one.ask}\n" in asked.system)
-        written, _ = plays(kind)
-        lacks = {"lacks": written.lacks} if '"lacks"' in asked.system else {}
-        return {"items": [{"instruction": written.instruction, **lacks}]}
-
-    def _answer(self, asked: Asked) -> str:
-        told = json.dumps([asked.frame("conversation"), asked.frame("instruction")])
-        kind = next(one for one in KINDS.values() if json.dumps(plays(one)[0].instruction)[1:-1] in told)
-        said = [turn for turn in plays(kind)[1] if turn.role == "assistant"]
-        turn = said[told.count("<tool_response>")]
-        calls = [f'{{"name": "{one.name}", "arguments": {one.arguments}}}' for one in turn.tool_calls]
-        return "\n".join([turn.content, *(f"<tool_call>{one}</tool_call>" for one in calls)])
-
-    def _tool(self, asked: Asked) -> dict[str, Any]:
-        return {"results": ['{"found": [21, 22]}' for _ in asked.frame("calls")]}
-
-
 async def test_each_kind_of_task_gives_a_dialogue_that_the_templates_of_two_models_write(tmp_path: Path) -> None:
-    outcome = await outcome_of(tmp_path, Examples(), SETTINGS)
+    outcome = await outcome_of(tmp_path, ExampleModel(SKILL), SETTINGS)
     assert failures(outcome) == []
     rows = read_jsonl(tmp_path / "out" / "tools.jsonl")
     assert {origin(row)["labels"]["type"] for row in rows} == set(KINDS)
@@ -133,7 +99,7 @@ async def test_each_kind_of_task_gives_a_dialogue_that_the_templates_of_two_mode
 
 
 async def test_a_function_that_a_task_is_to_lack_is_taken_from_those_that_the_document_gave(tmp_path: Path) -> None:
-    outcome = await outcome_of(tmp_path, Examples(), SETTINGS)
+    outcome = await outcome_of(tmp_path, ExampleModel(SKILL), SETTINGS)
     shown = {
         row.labels["type"]: {one["function"]["name"] for one in row.data["sample"]["tools"]} for row in outcome.rows
     }
@@ -154,7 +120,7 @@ async def test_who_calls_with_a_value_that_nobody_gave_is_told_so_once_and_then_
         guesses = "could we" in str(asked.frame("instruction"))
         return (then if asked.is_again else GUESS) if guesses else None
 
-    model = Examples(answer=answer)
+    model = ExampleModel(SKILL, answer=answer)
     outcome = await outcome_of(tmp_path, model, SETTINGS)
     assert (len(outcome.rows), len(failures(outcome))) == (rows, told)
     assert all("calls find_boats, though nobody gave its 'seats'" in one for one in failures(outcome))
@@ -223,7 +189,7 @@ DONE = said("It is done.")
     ],
 )
 def test_a_dialogue_does_what_its_kind_of_task_demands(kind: str, turns: Sequence[Message], told: str) -> None:
-    written, _ = plays(KINDS[kind])
+    written = example_of(KINDS[kind]).written
     flaw = dialogue_flaw(turns, written, KINDS[kind].demand)
     assert (told in flaw) if told else flaw == ""
 
@@ -249,12 +215,12 @@ def test_a_dialogue_does_what_its_kind_of_task_demands(kind: str, turns: Sequenc
     ],
 )
 def test_a_task_lacks_what_its_kind_says(demand: Demand, lacks: str, tools: int, told: str) -> None:
-    written, _ = plays(KINDS["single_api_all_parameters"])
+    written = example_of(KINDS["single_api_all_parameters"]).written
     flaw = task_flaw(replace(written, tools=written.tools[:tools], lacks=lacks), demand)
     assert (told in flaw) if told else flaw == ""
 
 
 def test_without_a_demand_any_dialogue_will_do_whose_calls_are_valid() -> None:
-    written, _ = plays(KINDS["api_missing"])
+    written = example_of(KINDS["api_missing"]).written
     assert dialogue_flaw((*FIND, *BOOK, DONE), written) == ""
     assert "none of the tools" in dialogue_flaw(called(1, "fly"), written)
