@@ -41,6 +41,22 @@ class SeedsAdded(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SeedsReopened(Event):
+    """Finished seeds are worked once more, to add what agents.yaml now asks for; or no longer wait for that."""
+
+    name: ClassVar[str] = "seeds_reopened"
+    message: str
+    seeds: int
+    """That were reopened."""
+    calls: int
+    """That they lack, about."""
+    kinds: Mapping[str, int]
+    """By kind of outcome, how many more of those that have one wait now; below 0: fewer."""
+    left_out: Mapping[str, int]
+    """Seeds that cannot add to what they have, by reason."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeedsRejected(Event):
     """A file or request held rows that cannot be seeds; nothing of it was taken in."""
 

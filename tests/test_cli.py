@@ -235,6 +235,7 @@ def test_status_of_a_folder_shows_what_was_done(star: Any, config: Path, tmp_pat
         "dropped": 0,
         "quarantined": 0,
         "stranded": 0,
+        "catching_up": 0,
     }
     assert sum(status["pairs"].values()) == pytest.approx(1)
     assert "pairs" in star("status", tmp_path / "out").out

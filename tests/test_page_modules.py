@@ -15,7 +15,16 @@ import star_agents.web
 PAGE = Path(star_agents.web.__file__).parent / "page"
 STATUS: dict[str, Any] = {
     "state": "ready",
-    "seeds": {"waiting": 360, "working": 32, "kept": 600, "base": 200, "dropped": 12, "quarantined": 0, "stranded": 0},
+    "seeds": {
+        "waiting": 360,
+        "working": 32,
+        "kept": 600,
+        "base": 200,
+        "dropped": 12,
+        "quarantined": 0,
+        "stranded": 0,
+        "catching_up": 0,
+    },
     "rate": {"seeds_per_minute": 41.2, "seeds_per_minute_overall": 40.0, "eta_s": 1740.0},
     "calls": {"answered": 5000},
     "cost": {"usd": 1.84, "calls_of_unknown_price": 0},
@@ -27,7 +36,16 @@ STATUS: dict[str, Any] = {
     "best_pair": "keep/gpt",
     "waiting_for": None,
 }
-NONE = {"waiting": 0, "working": 0, "kept": 0, "base": 0, "dropped": 0, "quarantined": 0, "stranded": 0}
+NONE = {
+    "waiting": 0,
+    "working": 0,
+    "kept": 0,
+    "base": 0,
+    "dropped": 0,
+    "quarantined": 0,
+    "stranded": 0,
+    "catching_up": 0,
+}
 BEST = " Best pair: keep/gpt, chosen in 33 % (27–41 %) of its 180 answers."
 END = f" $1.84 of $20.00 spent.{BEST}"
 REACHED = "agent gpt: a call of up to $0.02 could pass the budget of $20 ($19.99 spent, $0 reserved)"

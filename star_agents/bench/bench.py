@@ -35,6 +35,7 @@ from star_agents.records import (
     Failure,
     Judgement,
     Message,
+    Outcome,
     Reply,
     Sample,
     Score,
@@ -145,6 +146,11 @@ class Bench:
     async def embedding(self) -> Vector | None:
         """Unit vector of the seed's instruction (``vectors``). Raises BudgetExhausted of everybody."""
         return await self._vectors.of_seed()
+
+    async def so_far(self) -> Outcome | None:
+        """What came of the seed already, where it is worked once more to add to that."""
+        row = await self._rooms.store.so_far(self.seed.id)
+        return None if row is None else row.outcome
 
     # What recipes ask for
 

@@ -73,7 +73,9 @@ def _show(status: FolderStatus) -> None:
 def _sums(status: FolderStatus) -> Iterator[str]:
     """What was done, how fast and for how much, a line each."""
     seeds, cost, calls, referee, memory = status.seeds, status.cost, status.calls, status.referee, status.memory
-    yield "seeds: " + ", ".join(f"{count} {state}" for state, count in vars(seeds).items())
+    yield "seeds: " + ", ".join(f"{count} {state}" for state, count in vars(seeds).items() if state != "catching_up")
+    if seeds.catching_up:
+        yield f"  {seeds.catching_up:,} of them catch up with agents.yaml; what they have stands until then"
     for name, part in status.parts.items():
         yield f"  part {name}: {part.done:,} of {part.seeds:,} done"
     if referee.won_by_tie:

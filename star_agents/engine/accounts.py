@@ -10,13 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, get_args
 
 from star_agents.agents.budget_ledger import UNITS, Unit
 from star_agents.agents.budgets import Budgets, Charge, Limit
 from star_agents.config.base import BudgetSettings
 from star_agents.config.models import Config
-from star_agents.events import BudgetCleared, BudgetReached, CallAnswered, Event, OutcomeCommitted, SeedsAdded
+from star_agents.events import (
+    BudgetCleared,
+    BudgetReached,
+    CallAnswered,
+    Event,
+    OutcomeCommitted,
+    SeedsAdded,
+    SeedsReopened,
+)
 from star_agents.records import STAR, Outcome, OutcomeKind
 from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend, Taken, known
 from star_agents.storage.store import Store
@@ -73,6 +81,9 @@ class Accounts:
                 self._add_outcome(event.outcome)
             case SeedsAdded():
                 self._seeds += event.new
+            case SeedsReopened():
+                for kind in get_args(OutcomeKind):
+                    self._ends[kind] -= event.kinds.get(kind, 0)
 
     def counts(self, open_work: OpenWork) -> Counts:
         """The store in numbers, with what is in hand."""
@@ -86,6 +97,7 @@ class Accounts:
             base=self._ends["base"],
             dropped=self._ends["dropped"],
             quarantined=open_work.quarantined,
+            catching_up=open_work.catching_up,
             calls_answered=sum(one.calls for one in self._agents.values()),
             calls_pending=open_work.calls_pending,
             calls_maybe_paid=open_work.calls_maybe_paid,

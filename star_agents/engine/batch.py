@@ -14,6 +14,7 @@ import anyio
 from rich.console import Console
 
 from star_agents.config.models import Config
+from star_agents.engine.catching_up import reopen_lacking
 from star_agents.engine.confirmation import Checkpoint, Confirmation
 from star_agents.engine.document_door import read_for, reading_progress
 from star_agents.engine.host import COMMAND, Host
@@ -165,6 +166,7 @@ async def run_batch(
         added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
         bus.publish(added)
         _say(console, f"{source}: {added.words}")
+        await _catch_up(store, config, bus, console)
         counts, mine = await store.counts(), await store.run_seeds()
         total, done = (mine.seeds, mine.done) if only_these else (counts.seeds - counts.stranded, counts.done)
         if not only_these:
@@ -196,6 +198,12 @@ async def _queue(
         await store.requeue_dropped()
     await store.declare_recipes(declarations_of(stages_of(config)))
     return new, duplicates
+
+
+async def _catch_up(store: Store, config: Config, bus: Bus, console: Console | None) -> None:
+    if (reopened := await reopen_lacking(store, stages_of(config))) is not None:
+        bus.publish(reopened)
+        _say(console, reopened.message)
 
 
 def _heard_by(*ears: Callable[[Event], None]) -> Bus:

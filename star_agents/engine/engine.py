@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import anyio
 import anyio.lowlevel
@@ -25,6 +24,7 @@ from star_agents.config.changes import changes_between, until_restart
 from star_agents.config.models import Config
 from star_agents.engine.agent_exchange import agents_exchanged
 from star_agents.engine.availability import can_draw, essential_agents, is_outage
+from star_agents.engine.catching_up import reopen_lacking
 from star_agents.engine.failure_watch import FailureWatch
 from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
@@ -42,7 +42,6 @@ from star_agents.events import (
     DeploymentChanged,
     Event,
     FailureHoldLifted,
-    OutcomeCommitted,
     SeedReturned,
 )
 from star_agents.observe.bus import Bus
@@ -165,6 +164,8 @@ class Engine:
             ScorerError: when the scorer is lost for good; seeds in hand wait again.
         """
         self.judges.put_in_force(self.config, self.revision)
+        if not self._ends_when_empty:  # A batch has done so before it counted what waits.
+            await self._catch_up()
         async with anyio.create_task_group() as beside:
             beside.start_soon(self.judges.keep_examined, self.stop if self._ends_when_empty else None)
             async with anyio.create_task_group() as workers:
@@ -201,10 +202,19 @@ class Engine:
         self.prices.tell(config, endpoints)
         self._rest.end()
         self._lift_hold("agents.yaml was edited")
+        await self._catch_up()
         self.queue.wake()  # What nobody took may be taken now.
         applied = ConfigApplied(revision=self.revision, changes=changes_between(old, config), needs_restart=delayed)
         self.bus.publish(applied)
         return applied
+
+    async def _catch_up(self) -> None:
+        """Let finished seeds wait that lack what agents.yaml asks for."""
+        async with self.settling.turn:
+            reopened = await reopen_lacking(self.store, self.stages)
+        if reopened is not None:
+            self.bus.publish(reopened)
+            self.queue.wake()
 
     def save_index(self) -> None:
         """Write the memory bank's index beside the store."""
@@ -366,33 +376,18 @@ class Engine:
         self.judges.close()
 
     async def _settle(self, outcome: Outcome, bench: Bench) -> None:
-        """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits."""
-        embedding = await bench.embedding() if lesson(outcome) is not None else None
-        outcome = replace(
-            outcome, cost_usd=bench.cost_usd, tried=bench.tried, drawn=bench.drawn, recalled=bench.recalled
-        )
-        # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
-        with anyio.CancelScope(shield=True):
-            async with self.settling.turn:
-                if outcome.kind == "dropped" and bench.revision != self.revision:
-                    # Perhaps only because an edit took its base or referee away; what it has asked is in the journal.
-                    await self._return(bench.seed)
-                    return
-                near, embedder = tuple(bench.near.values()), self.config.embedder
-                committed = await self.settling.commit(outcome, embedding, near, embedder, bench.revision)
-                self._returned.ended(bench.seed.id, well=outcome.kind != "dropped")
-                if outcome.kind != "dropped":
-                    self._rejected.ended_well()
-            if committed.seq % INDEX_SAVED_EVERY == 0:
-                self.save_index()
+        """Commit an outcome, learn from it, and tell it; or put its seed back, where an edit may have been its end."""
+        committed = await self.settling.settle(outcome, bench, lambda: (self.revision, self.config.embedder))
+        if committed is None:
+            await self._return(bench.seed)
+            return
+        self._returned.ended(bench.seed.id, well=outcome.kind != "dropped")
+        if outcome.kind != "dropped":
+            self._rejected.ended_well()
+        if committed.seq % INDEX_SAVED_EVERY == 0:
+            self.save_index()
         if committed.new_children:
             self.queue.wake()
-        self.bus.publish(
-            OutcomeCommitted(
-                seq=committed.seq,
-                outcome=outcome,
-                probabilities=self.settling.own_pool.probabilities(),
-                new_children=committed.new_children,
-                seconds=bench.seconds,
-            )
-        )
+        self.bus.publish(committed)
+        if bench.revision != self.revision:
+            await self._catch_up()  # It was worked for what agents.yaml asked for before.

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 
+from star_agents.bench.bench import Bench
 from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
-from star_agents.engine.memory_rows import memory_row, remember, remembered
+from star_agents.engine.memory_rows import lesson, memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.stages import arms_of, declarations_of
+from star_agents.events import OutcomeCommitted
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Reward
 from star_agents.scheduling.memory import Vector
@@ -44,6 +47,41 @@ class Settling:
         self.pools = pools
         self.turn = anyio.Lock()
         """Held by whoever changes what is learned: a replay in order then gives the same bits."""
+
+    async def settle(
+        self, outcome: Outcome, bench: Bench, in_force: Callable[[], tuple[int, str]]
+    ) -> OutcomeCommitted | None:
+        """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits.
+
+        Args:
+            outcome: As its recipe gave it.
+            bench: At which it was worked.
+            in_force: Says the revision of the config, and the memory bank's embedder.
+
+        Returns:
+            What to tell; ``None`` where nothing was written: the seed was dropped under a config that is no longer in
+            force, perhaps only because its base or referee is gone. What it has asked is in the journal.
+        """
+        embedding = await bench.embedding() if lesson(outcome) is not None else None
+        outcome = replace(
+            outcome, cost_usd=bench.cost_usd, tried=bench.tried, drawn=bench.drawn, recalled=bench.recalled
+        )
+        # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
+        with anyio.CancelScope(shield=True):
+            async with self.turn:
+                revision, embedder = in_force()
+                if outcome.kind == "dropped" and bench.revision != revision:
+                    return None
+                near = tuple(bench.near.values())
+                committed = await self.commit(outcome, embedding, near, embedder, bench.revision)
+                probabilities = self.own_pool.probabilities()
+        return OutcomeCommitted(
+            seq=committed.seq,
+            outcome=committed.added_to or outcome,
+            probabilities=probabilities,
+            new_children=committed.new_children,
+            seconds=bench.seconds,
+        )
 
     async def commit(
         self,

@@ -183,7 +183,11 @@ async def _worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]
     if not recipe.is_built_in:
         bench.tries.worked("recipe", recipe.name, seed.id)
     try:
-        outcome = await recipe.work(bench.seed, bench, bench.stage.settings)
+        so_far = await bench.so_far() if recipe.catch_up is not None else None
+        if recipe.catch_up is None or so_far is None:
+            outcome = await recipe.work(bench.seed, bench, bench.stage.settings)
+        else:
+            outcome = await recipe.catch_up.work(bench.seed, bench, bench.stage.settings, so_far)
         if not recipe.is_built_in:
             outcome = check_outcome(outcome, recipe.name, seed, bench.stage.next)
         return completed(outcome, bench.stage, seed, pools, bench.drawn)

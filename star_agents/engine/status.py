@@ -127,6 +127,7 @@ def _seeds(counts: Counts) -> Seeds:
         dropped=counts.dropped,
         quarantined=counts.quarantined,
         stranded=counts.stranded,
+        catching_up=counts.catching_up,
     )
 
 

@@ -30,7 +30,7 @@ from star_agents.recipes.parts.battle_points import OPPONENT, POOL, TARGET, agai
 from star_agents.recipes.parts.battle_rows import JUDGE_EXAM, rows_of
 from star_agents.recipes.parts.gathering import gather_within_budget
 from star_agents.recipes.parts.history import newest_turns
-from star_agents.recipes.protocol import Measure, Redecided, Workbench, done, dropped, recipe
+from star_agents.recipes.protocol import CatchUp, Measure, Redecided, Workbench, done, dropped, recipe
 from star_agents.recipes.reads import TEXT, Read
 from star_agents.records import Failure, Judgement, Outcome, Reward, Row, Sample, Seed, Trial
 
@@ -70,6 +70,50 @@ def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
     return Redecided(_rows(trials, _battles(trials, found), settings), len(missing))
 
 
+def lacks(outcome: Outcome, settings: ArenaSettings) -> int | str:
+    """Calls for the answers and games of opponents that came later; or why they cannot meet the others."""
+    trials, places = outcome.trials, {one.arm for one in outcome.trials}
+    if outcome.drawn:
+        return "their opponents were drawn"
+    if settings.target is not None and (not trials or (trials[0].arm, trials[0].role) != (settings.target, TARGET)):
+        return "another target fought there"
+    newcomers = {one for one in settings.players if one not in places}
+    players = [*newcomers, *(one.arm for one in trials if one.failure is None)]
+    met = pairings(players, settings.target or "", settings.mode)
+    return len(newcomers) + 2 * len(settings.judges) * sum(bool(newcomers & {*pair}) for pair in met)
+
+
+async def catch_up(seed: Seed, bench: Workbench, settings: ArenaSettings, so_far: Outcome) -> Outcome:
+    """Opponents that came later answer and fight; everything else stays as it was fought."""
+    jury, notes = await _jury(bench, settings)
+    first = len(so_far.trials)
+    there = {one.arm for one in so_far.trials}
+    newcomers = [one for one in settings.players if one not in there]
+    asked = replace(so_far.trials[0].sample, response=None)
+    answers = await _answers(asked, newcomers, settings.target, bench)
+    trials = (*so_far.trials, *(replace(one, notes=notes) for one in answers))
+    pairs = [pair for pair in _pairs(trials, settings) if max(pair) >= first]
+    shared = {pair: _shared(pair, trials, so_far.judgements) for pair in pairs}
+    fought, prompts = await fight(trials, [pair for pair in pairs if not shared[pair]], jury, bench, settings)
+    judgements = (*so_far.judgements, *(one for pair in pairs for one in shared[pair]), *fought)
+    prompts = tuple(sorted({*so_far.trials[0].prompts, *prompts}))
+    return _concluded(seed, trials, judgements, prompts, settings)
+
+
+def _shared(pair: tuple[int, int], trials: Sequence[Trial], judgements: Sequence[Judgement]) -> list[Judgement]:
+    """The games of others who said the same, which are these two's as well and cost nothing."""
+    said = [one.sample.response for one in trials]
+    return [
+        replace(game, left=left, right=right, cost_usd=0.0)
+        for left, right in (pair, pair[::-1])
+        for game in {
+            (one.judge, one.left, one.right): one
+            for one in reversed(judgements)
+            if one.judge and (said[one.left], said[one.right]) == (said[left], said[right])
+        }.values()
+    ]
+
+
 @recipe(
     takes=("sample", "instruction"),
     settings=ArenaSettings,
@@ -82,36 +126,58 @@ def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
         Measure("usefulness", what="of the instruction for the target: 0 too easy or too hard, 1 much to learn"),
     ],
     redecide=redecide,
+    catch_up=CatchUp(lambda settings: settings.players if settings.catch_up else (), lacks, catch_up),
     bench="star_agents.bench.examining:ExaminingBench",
 )
 async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcome:
     """Arena Learning: target and opponents answer, judges score their battles, and what the target lost teaches it."""
-    exams = await examine(bench, settings)
-    jury = [judge for judge in settings.judges if exams[judge].passed or settings.exam == "warn"]
-    failed = {judge: one.told for judge, one in exams.items() if not one.passed}
-    if not jury:
-        told = "; ".join(failed.values())
-        raise WorkBlocked(f"nobody may judge: {told}; name other judges, or go on by `arena: {{exam: warn}}`")
-    notes = (
-        {JUDGE_EXAM: f"warn: {'; '.join(failed.values())}"} if settings.exam == "warn" else {REFUSED: ", ".join(failed)}
-    )
+    jury, notes = await _jury(bench, settings)
     asked = replace(seed.sample, response=None, history=newest_turns(seed.sample.history, settings.history))
     players: Sequence[str] = settings.players
     if settings.opponents_per_seed is not None:
         players = (*players[:1], *await bench.draw(POOL, settings.opponents_per_seed))
     answers = await _answers(asked, players, settings.target, bench)
-    trials = tuple(replace(one, notes=notes if failed else {}) for one in answers)
+    trials = tuple(replace(one, notes=notes) for one in answers)
     pairs = _pairs(trials, settings)
     if not pairs:
         told = "; ".join(str(one.failure) for one in trials if one.failure)
         taught = [] if settings.opponents_per_seed is None else silent(trials)
         return dropped(seed, f"no two answers that could meet: {told}", trials=trials, earned=taught)
     judgements, prompts = await fight(trials, pairs, jury, bench, settings)
+    return _concluded(seed, trials, judgements, prompts, settings)
+
+
+async def _jury(bench: Workbench, settings: ArenaSettings) -> tuple[list[str], dict[str, str]]:
+    """Who judges, and what each trial says of those that failed their exam.
+
+    Raises:
+        WorkBlocked: nobody may judge.
+    """
+    exams = await examine(bench, settings)
+    jury = [judge for judge in settings.judges if exams[judge].passed or settings.exam == "warn"]
+    failed = {judge: one.told for judge, one in exams.items() if not one.passed}
+    if not jury:
+        told = "; ".join(failed.values())
+        raise WorkBlocked(f"nobody may judge: {told}; name other judges, or go on by `arena: {{exam: warn}}`")
+    if not failed:
+        return jury, {}
+    is_warned = settings.exam == "warn"
+    return jury, {JUDGE_EXAM: f"warn: {'; '.join(failed.values())}"} if is_warned else {REFUSED: ", ".join(failed)}
+
+
+def _concluded(
+    seed: Seed,
+    trials: Sequence[Trial],
+    judgements: Sequence[Judgement],
+    prompts: tuple[str, ...],
+    settings: ArenaSettings,
+) -> Outcome:
+    """What these games come to."""
     battles = _battles(trials, judgements)
     if not battles:
         reasons = dict.fromkeys(one.reason for one in judgements if not one.readable)
         nothing = dropped(seed, f"no battle could be judged in both orders: {'; '.join(reasons)}", trials=trials)
-        return replace(nothing, judgements=judgements)
+        return replace(nothing, judgements=tuple(judgements))
     target = settings.target or ""
     met = against_target(battles, target, settings.opponents)
     useful = usefulness(met, target, settings.keep.sft or 1.0) if target in met else None

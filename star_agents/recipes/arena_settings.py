@@ -58,6 +58,9 @@ class ArenaSettings(JudgeSettings):
     """From where on a battle teaches something."""
     opponents_per_seed: Count | None = None
     """Draws so many opponents for each instruction, by what they taught the target so far; left out: all of them."""
+    catch_up: bool = False
+    """Whether finished instructions are judged once more where an opponent came later: its answer and its battles are
+    paid, what was fought stays. An opponent that is taken out keeps the battles that it had."""
     history: Characters = 20_000
     """Characters of earlier turns that players and judges are shown, and that rows hold: the newest turns that fit."""
     exam: Literal["refuse", "warn", "off"] = "refuse"
@@ -81,6 +84,8 @@ class ArenaSettings(JudgeSettings):
         for names, what in ((self.opponents, "opponents"), (self.judges, "judges")):
             if len(set(names)) < len(names):
                 return f"{what} name somebody twice"
+        if self.catch_up and self.opponents_per_seed is not None:
+            return "catch_up is for instructions that meet every opponent, and opponents_per_seed draws some of them"
         if (self.opponents_per_seed or 0) > len(self.opponents):
             return f"opponents_per_seed is more than there are opponents, {len(self.opponents)}"
         return ""

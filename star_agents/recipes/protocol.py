@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast, get_args
 
 from star_agents.config.base import Section
 from star_agents.config.recipes import RecipeSection
@@ -41,6 +41,7 @@ from star_agents.text.prompt import Prompt
 
 S = TypeVar("S", bound=Section)
 T = TypeVar("T")
+Word = TypeVar("Word", bound=str)
 SettingsT = TypeVar("SettingsT", bound=Section, contravariant=True)
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 Content = Sample | Document
@@ -170,6 +171,17 @@ class Redecided(NamedTuple):
     """Calls that these settings need and nobody made: such rows are not what a run would give."""
 
 
+class CatchUp(NamedTuple):
+    """How outcomes get what later settings ask for beside it; only what they lack is paid, and what they hold stays."""
+
+    arms: Callable[[Any], Sequence[str]]
+    """Of settings: whose trials each outcome is to have. None: nothing is asked for."""
+    lacks: Callable[[Outcome, Any], int | str]
+    """Calls that an outcome lacks under settings; or why it cannot have what they would bring."""
+    work: Callable[[Seed, Any, Any, Outcome], Awaitable[Outcome]]
+    """The coroutine for seed, bench, settings, and the outcome so far, which it gives back with more in it."""
+
+
 class Work(Protocol[SettingsT]):
     """The coroutine of a recipe."""
 
@@ -214,6 +226,7 @@ class Recipe(Generic[S]):
     """Kinds of its children; empty where that is not declared."""
     redecide: Redecide[S] | None = None
     """Decides the rows of an outcome again under other settings, at no cost: `export --set`."""
+    catch_up: CatchUp | None = None
 
     def works_on(self, kind: SeedKind) -> bool:
         """Whether it takes seeds of a kind. A sample is an instruction, too."""
@@ -274,6 +287,7 @@ def recipe(
     gives: SeedKind | Sequence[SeedKind] = (),
     name: str = "",
     redecide: Redecide[S] | None = None,
+    catch_up: CatchUp | None = None,
     bench: str = "",
     reads_tools: bool = False,
 ) -> Callable[[Work[S]], Recipe[S]]:
@@ -288,18 +302,16 @@ def recipe(
         gives: Kinds of its children, where it has any: a chain whose next recipe does not take them is refused.
         name: Left out: that of the function.
         redecide: Which rows an outcome has under other settings, where that can be told without another call.
+        catch_up: How finished seeds get what is asked for later. Such a recipe has no children.
         bench: A workbench of its own, as ``module:class``.
         reads_tools: It takes samples whose turns call tools as they are. Else it is given them as text in three roles.
 
     Raises:
         ValueError: it declares what there is not.
     """
-    kinds: Sequence[SeedKind] = [takes] if isinstance(takes, str) else takes
-    _check_known(kinds, get_args(SeedKind), "takes")
-    needed: Sequence[Need] = [needs] if isinstance(needs, str) else needs
-    _check_known(needed, get_args(Need), "needs")
-    given: Sequence[SeedKind] = [gives] if isinstance(gives, str) else gives
-    _check_known(given, get_args(SeedKind), "gives")
+    kinds = _known(takes, get_args(SeedKind), "takes")
+    needed = _known(needs, get_args(Need), "needs")
+    given = _known(gives, get_args(SeedKind), "gives")
     if not issubclass(settings, Section):
         raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
     for pool, arms in (pools or {}).items():
@@ -320,6 +332,7 @@ def recipe(
             prompts=prompts_beside(work, called),
             gives=frozenset(given),
             redecide=redecide,
+            catch_up=catch_up,
             bench=bench,
             reads_tools=reads_tools,
         )
@@ -327,9 +340,12 @@ def recipe(
     return made
 
 
-def _check_known(given: Sequence[str], known: Sequence[str], what: str) -> None:
-    if unknown := [one for one in given if one not in known]:
+def _known(given: Word | Sequence[Word], known: Sequence[str], what: str) -> Sequence[Word]:
+    """One word or several as several; raises ValueError where one is not known."""
+    words = cast("Sequence[Word]", [given] if isinstance(given, str) else given)
+    if unknown := [one for one in words if one not in known]:
         raise ValueError(f"{what} {unknown[0]!r}; there are: {', '.join(known)}")
+    return words
 
 
 def _check_words(given: object, what: str) -> None:

@@ -93,6 +93,22 @@ def without_numbers(text: str) -> str:
     return one_line(_NUMBER.sub("N", text), LONGEST_REASON)
 
 
+def all_tried(tried: Iterable[Tried]) -> tuple[Tried, ...]:
+    """Each part of each name once."""
+    found: dict[tuple[Part, str], list[Tried]] = {}
+    for one in tried:
+        found.setdefault((one.part, one.name), []).append(one)
+    return tuple(
+        Tried(
+            part=part,
+            name=name,
+            tries=sum(one.tries for one in some),
+            failures=joined(of for one in some for of in one.failures),
+        )
+        for (part, name), some in sorted(found.items())
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureCount:
     """How often one part failed for one reason."""

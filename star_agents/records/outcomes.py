@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
-from star_agents.records.failures import Tried
+from star_agents.records.failures import Tried, all_tried
+from star_agents.records.replies import total_usd
 from star_agents.records.seeds import Seed
 from star_agents.records.trials import Judgement, Reward, Row, RowShape, Trial
 
@@ -66,6 +67,20 @@ class Outcome:
     def judgements_of(self, place: int) -> tuple[Judgement, ...]:
         """What judges said of one trial against another."""
         return tuple(one for one in self.judgements if one.left == place)
+
+    def added_to(self, so_far: Outcome) -> Outcome:
+        """What stands of a seed that was worked once more to add to what came of it; where nothing came of that, what
+        stood before. What was drawn, earned and heard of it stays: nothing is learned from one draw twice."""
+        stands = so_far if self.kind == "dropped" else self
+        return replace(
+            stands,
+            cost_usd=total_usd((so_far.cost_usd, self.cost_usd)),
+            tried=all_tried((*so_far.tried, *self.tried)),
+            earned=so_far.earned,
+            worth=so_far.worth,
+            drawn=so_far.drawn,
+            recalled=so_far.recalled,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, where the children stand as seeds."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from star_agents.errors import StoreError
 from star_agents.records import Outcome, Reward, Seed
-from star_agents.storage import curve, tallies
+from star_agents.storage import curve, reopened, tallies
 from star_agents.storage.outcome_parts import add_parts
 from star_agents.storage.recollections import NearDraw, Recollection, learn
 from star_agents.storage.rewards_due import settle_rewards
@@ -31,6 +31,8 @@ class Committed(NamedTuple):
     """Children that were queued; the others were seeds already."""
     recalled: Sequence[Recollection] = ()
     """What is known by it of arms that earned near something."""
+    added_to: Outcome | None = None
+    """As it was written, where it takes the place of an earlier one (``reopened``); ``None``: as it was given."""
 
 
 Foresee = Callable[[Sequence[Reward]], PoolStates]
@@ -110,6 +112,8 @@ def commit_outcome(
     lineage = execute(connection, "finish_seed", id=outcome.seed_id).fetchone()
     if lineage is None:
         raise StoreError(_why_not_open(connection, outcome.seed_id))
+    if (before := reopened.take(connection, outcome.seed_id)) is not None:
+        return _replace_outcome(connection, before.outcome, outcome, revision=revision, at=at)
     seq = _add_outcome(connection, outcome, revision=revision, at=at)
     add_parts(connection, outcome, seq)
     is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}
@@ -132,6 +136,17 @@ def commit_outcome(
         _save_pool(connection, pool, state, revision)
         curve.add_outcome_point(connection, pool, state, seq=seq, at=at)
     return Committed(seq, pools, sum(is_new.values()), recalled)
+
+
+def _replace_outcome(
+    connection: sqlite3.Connection, before: Outcome, outcome: Outcome, *, revision: int, at: float
+) -> Committed:
+    """Write an outcome that adds to one that was taken out. What was drawn, earned and heard of stays as it is."""
+    whole = outcome.added_to(before)
+    seq = _add_outcome(connection, whole, revision=revision, at=at)
+    add_parts(connection, whole, seq)
+    tallies.replace_outcome(connection, before, whole, tried=outcome.tried, at=at)
+    return Committed(seq, {}, added_to=whole)
 
 
 def save_pools(connection: sqlite3.Connection, pools: PoolStates, revision: int) -> None:

@@ -222,6 +222,67 @@ WHERE state = 'done' AND id NOT IN (SELECT seed_id FROM outcomes WHERE kind != '
 -- A seed has its outcome; whatever died beside it, it is innocent.
 UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels;
 
+-- outcomes_lacking --
+-- A page of a recipe's outcomes in which not all of these arms have a trial, of seeds that are done.
+SELECT o.seq, o.revision, o.at, o.payload, o.cleared_at
+FROM outcomes AS o JOIN seeds AS s ON s.id = o.seed_id
+WHERE o.seq > :after AND o.recipe = :recipe AND o.kind != 'dropped' AND s.state = 'done'
+    AND (:scoped = 0 OR s.ordinal IN (SELECT ordinal FROM temp.run_seeds))
+    AND (:parts IS NULL OR s.labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
+    AND :arms_asked > (
+        SELECT count(DISTINCT t.arm) FROM trials AS t INDEXED BY trials_by_outcome
+        WHERE t.seq = o.seq AND t.arm IN (SELECT value FROM json_each(:arms))
+    )
+ORDER BY o.seq LIMIT :limit;
+
+-- reopen --
+-- Remember what finished seeds have already.
+INSERT INTO reopened (seed_id, seq) SELECT seed_id, seq FROM outcomes WHERE seq IN (SELECT value FROM json_each(:seqs));
+
+-- requeue_reopened --
+-- They wait once more.
+UPDATE seeds SET state = 'waiting'
+WHERE state = 'done' AND id IN (SELECT seed_id FROM outcomes WHERE seq IN (SELECT value FROM json_each(:seqs)));
+
+-- close_reopened --
+-- Seeds of a recipe that wait to add to what they have are done with it as it is.
+UPDATE seeds SET state = 'done' WHERE state = 'waiting' AND id IN (
+    SELECT r.seed_id FROM reopened AS r JOIN outcomes AS o ON o.seq = r.seq WHERE o.recipe = :recipe
+);
+
+-- forget_closed --
+-- Nobody adds to the outcomes of seeds that are done.
+DELETE FROM reopened WHERE seed_id IN (SELECT id FROM seeds WHERE state = 'done');
+
+-- count_reopened --
+-- Seeds that are to add to what they have, by its kind.
+SELECT o.kind, count(*) FROM reopened AS r JOIN outcomes AS o ON o.seq = r.seq GROUP BY o.kind;
+
+-- outcome_so_far --
+-- What a seed has that is to add to it.
+SELECT o.seq, o.revision, o.at, o.payload FROM reopened AS r JOIN outcomes AS o ON o.seq = r.seq
+WHERE r.seed_id = :seed_id;
+
+-- forget_reopened --
+-- It has added to it.
+DELETE FROM reopened WHERE seed_id = :seed_id;
+
+-- remove_rows --
+-- Of an outcome that another takes the place of.
+DELETE FROM rows WHERE seq = :seq;
+
+-- remove_judgements --
+-- Likewise.
+DELETE FROM judgements WHERE seq = :seq;
+
+-- remove_trials --
+-- Likewise.
+DELETE FROM trials WHERE seq = :seq;
+
+-- remove_outcome --
+-- Once its parts are gone.
+DELETE FROM outcomes WHERE seq = :seq;
+
 -- has_seed --
 -- Whether a seed was ever queued.
 SELECT 1 FROM seeds WHERE id = :id;
@@ -408,7 +469,7 @@ SELECT s.ordinal, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round
     o.seq, o.revision, o.at, o.payload
 FROM seeds AS s
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
-WHERE s.state = 'done' AND s.ordinal > :after_ordinal
+WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after_ordinal
 ORDER BY s.ordinal LIMIT :limit;
 
 -- count_seeds --
@@ -537,7 +598,8 @@ WHERE s.state = 'done' AND o.recipe = :recipe GROUP BY t.arm ORDER BY t.arm;
 -- outcomes_with_texts --
 -- Selections of before a moment behind which texts are kept.
 SELECT seq, seed_id FROM outcomes INDEXED BY outcomes_with_texts
-WHERE kind != 'dropped' AND cleared_at IS NULL AND at < :before ORDER BY at LIMIT :limit;
+WHERE kind != 'dropped' AND cleared_at IS NULL AND at < :before AND seed_id NOT IN (SELECT seed_id FROM reopened)
+ORDER BY at LIMIT :limit;
 
 -- clear_answers --
 -- Take the texts out of a seed's answers.

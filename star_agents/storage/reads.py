@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -39,10 +40,12 @@ _MOST = {"most_tokens": MOST_TOKENS, "most_usd": MOST_USD}
 def counts(connection: sqlite3.Connection) -> Counts:
     """The store in numbers, from indexes alone."""
     seeds = dict(execute(connection, "count_seeds").fetchall())
-    selected = dict(execute(connection, "count_selections").fetchall())
+    reopened = dict(execute(connection, "count_reopened").fetchall())
+    selected = Counter(dict(execute(connection, "count_selections").fetchall()))
+    selected.subtract(reopened)  # They wait, and count as such.
     usage = agent_usage(connection)
     unknown = sum(one.unknown_price for one in usage)
-    kept, base = selected.get("kept", 0), selected.get("base", 0)
+    kept, base = selected["kept"], selected["base"]
     untaken = _stranded(connection)
     return Counts(
         waiting=seeds.get("waiting", 0) - untaken,
@@ -59,6 +62,7 @@ def counts(connection: sqlite3.Connection) -> Counts:
         cost_usd=known(sum(one.cost_usd or 0.0 for one in usage), unknown),
         calls_of_unknown_price=unknown,
         quarantined=seeds.get("quarantined", 0),
+        catching_up=sum(reopened.values()),
     )
 
 
@@ -101,7 +105,8 @@ def count_impossible(connection: sqlite3.Connection) -> int:
 def open_work(connection: sqlite3.Connection) -> OpenWork:
     """What is in hand, from indexes that hold nothing else."""
     in_hand, pending, maybe_paid, quarantined = execute(connection, "count_open").fetchone()
-    return OpenWork(in_hand, pending, maybe_paid, quarantined, _stranded(connection))
+    catching_up = sum(n for _, n in execute(connection, "count_reopened"))
+    return OpenWork(in_hand, pending, maybe_paid, quarantined, _stranded(connection), catching_up)
 
 
 def _stranded(connection: sqlite3.Connection) -> int:
@@ -143,19 +148,19 @@ def memory_rows(connection: sqlite3.Connection, *, after_seq: int, embedder: str
 
 def outcomes(connection: sqlite3.Connection, *, after_seq: int, limit: int) -> list[OutcomeRow]:
     """A page of outcomes with all their parts, in the order in which they took effect."""
-    return _outcome_rows(connection, execute(connection, "outcomes", after_seq=after_seq, limit=limit).fetchall())
+    return outcome_rows(connection, execute(connection, "outcomes", after_seq=after_seq, limit=limit).fetchall())
 
 
 def outcomes_of_seed(connection: sqlite3.Connection, seed_id: str) -> list[tuple[OutcomeRow, float | None]]:
     """Every outcome of a seed, newest first, each with the moment at which the texts behind it were cleared."""
     rows = execute(connection, "outcomes_of_seed", seed_id=seed_id).fetchall()
-    return list(zip(_outcome_rows(connection, [row[:4] for row in rows]), (row[4] for row in rows), strict=True))
+    return list(zip(outcome_rows(connection, [row[:4] for row in rows]), (row[4] for row in rows), strict=True))
 
 
 def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -> tuple[list[Result], int]:
     """A page of finished seeds in the order in which they were queued, and the ordinal to go on after."""
     rows = execute(connection, "results", after_ordinal=after_ordinal, limit=limit).fetchall()
-    found = _outcome_rows(connection, [row[10:] for row in rows])
+    found = outcome_rows(connection, [row[10:] for row in rows])
     stamps = {revision: one.stamp for revision, one in exams(connection).items()}
     page = [
         Result(seed=seed_from_columns(row[1:10]), row=outcome, judge_exam=stamps.get(outcome.revision, ""))
@@ -181,7 +186,7 @@ def seed_from_columns(columns: Sequence[Any]) -> Seed:
     )
 
 
-def _outcome_rows(connection: sqlite3.Connection, rows: Iterable[OutcomeColumns]) -> list[OutcomeRow]:
+def outcome_rows(connection: sqlite3.Connection, rows: Iterable[OutcomeColumns]) -> list[OutcomeRow]:
     """Join outcomes with their parts, which the store keeps apart."""
     rows = list(rows)
     parts = parts_of(connection, [seq for seq, *_ in rows])

@@ -130,6 +130,18 @@ def add_outcome(
     add(connection, counted)
 
 
+def replace_outcome(connection: sqlite3.Connection, old: Outcome, new: Outcome, besides: Counter[Key]) -> None:
+    """Count an outcome in the place of another of the same seed, and what others count of that."""
+    counted = count(new, completed=(), new_children=0)
+    counted.subtract(count(old, completed=(), new_children=0))
+    counted.update(besides)
+    for outcome, sign in ((old, -1), (new, 1)):
+        chosen = frozenset(outcome.chosen)
+        measured = [(place in chosen, one.measures) for place, one in enumerate(outcome.trials) if one.measures]
+        counted.update(_measure(connection, new.recipe, _known_measures(connection, new.recipe), measured, sign=sign))
+    add(connection, counted)
+
+
 def count(outcome: Outcome, *, completed: Sequence[Reward], new_children: int) -> Counter[Key]:
     """What one outcome adds, its measures aside. Pure."""
     recipe = outcome.recipe
@@ -256,8 +268,11 @@ def _measure(
     recipe: str,
     known: Mapping[str, tuple[float, float, float]],
     measured: Iterable[tuple[bool, Mapping[str, float | None]]],
+    *,
+    sign: int = 1,
 ) -> Counter[Key]:
-    """Add values to sums; return how many fall into which bin, of all and of those that were chosen."""
+    """Add values to sums, or with ``sign`` -1 take them out; return how many fall into which bin, of all and of those
+    that were chosen."""
     borders = {name: edges(low, high) for name, (low, high, _) in known.items()}
     totals = {name: total for name, (_, _, total) in known.items()}
     values: Counter[str] = Counter()
@@ -265,9 +280,9 @@ def _measure(
     for is_chosen, measures in measured:
         for name, value in measures.items():
             if value is not None and name in borders:
-                bins[is_chosen, name, bisect_right(borders[name], value)] += 1
-                values[name] += 1
-                totals[name] += value
+                bins[is_chosen, name, bisect_right(borders[name], value)] += sign
+                values[name] += sign
+                totals[name] += sign * value
     added = [{"recipe": recipe, "measure": name, "n": n, "total": totals[name]} for name, n in values.items()]
     connection.executemany(queries()["add_measured"], added)
     counted: Counter[Key] = Counter()

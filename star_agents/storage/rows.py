@@ -169,6 +169,8 @@ class OpenWork(NamedTuple):
     """Seeds that wait for a person."""
     stranded: int = 0
     """Seeds that nobody takes as things stand."""
+    catching_up: int = 0
+    """Of those that wait or are in hand: seeds that add to the outcome that they have, which stands until then."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,6 +194,8 @@ class Counts:
     """Seeds whose work killed the process; a person may release them."""
     stranded: int = 0
     """Seeds that nobody takes as things stand."""
+    catching_up: int = 0
+    """Of those that wait or are in hand: seeds that add to the outcome that they have, which stands until then."""
 
     @property
     def seeds(self) -> int:

@@ -29,6 +29,7 @@ from star_agents.storage import (
     parts,
     quarantine,
     recipe_tallies,
+    reopened,
     retention,
     run_scope,
     stranded,
@@ -174,6 +175,20 @@ class Store(StoreReads):
         """
         scoped = self._scope.scoped
         return await self._writer.run(lambda connection: execute(connection, "requeue_dropped", scoped=scoped).rowcount)
+
+    async def lacking(self, recipe: str, arms: Sequence[str], *, after: int, limit: int) -> list[reopened.Lacking]:
+        """A page of a recipe's outcomes in which some arm has no trial, of seeds that may be leased (``reopened``)."""
+        only = () if self._parts is None else self._parts.settings.only
+        ask = partial(reopened.lacking, recipe=recipe, arms=arms, after=after, limit=limit)
+        return await self._writer.run(partial(ask, scope=self._scope, parts=only))
+
+    async def reopen(self, seqs: Sequence[int]) -> None:
+        """Let the seeds of these outcomes wait, to add to them."""
+        await self._writer.run(partial(reopened.reopen, seqs=seqs))
+
+    async def close_reopened(self, recipe: str) -> None:
+        """Let the seeds of a recipe that wait so be done with what they have."""
+        await self._writer.run(partial(reopened.close, recipe=recipe))
 
     async def begin_run(self, ids: Sequence[str], *, only: bool) -> None:
         """Say which seeds this run is about; ``only``: no others are leased until the store is closed."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 
 from star_agents.records.failures import FailureCount
-from star_agents.storage import reads
+from star_agents.storage import reads, reopened
 from star_agents.storage.failure_tallies import failure_counts
 from star_agents.storage.recollections import Recollection, recollections
 from star_agents.storage.rows import AgentUsage, Counts, MemoryRow, OpenWork, OutcomeRow, PairCost, PoolRow, Taken
@@ -61,3 +62,11 @@ class StoreReads:
     async def open_work(self) -> OpenWork:
         """What is in hand; costs next to nothing however large the store is."""
         return await self._writer.run(reads.open_work)
+
+    async def so_far(self, seed_id: str) -> OutcomeRow | None:
+        """What a seed has already that is worked once more to add to it."""
+        return await self._writer.run(partial(reopened.so_far, seed_id=seed_id))
+
+    async def reopened(self) -> Counter[str]:
+        """How many seeds are to add to what they have, by its kind."""
+        return await self._writer.run(reopened.kinds)

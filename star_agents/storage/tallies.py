@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from star_agents.records import PAIRS, STAR, Outcome, Reward
-from star_agents.records.failures import FailureCount
+from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import judge_tallies, parts, recipe_tallies
 from star_agents.storage.failure_tallies import add_tried, failure_counts
 from star_agents.storage.judge_tallies import JudgeTally
@@ -102,6 +102,16 @@ def add_outcome(
         counted[_RECALLED, "hits" if outcome.recalled else "misses"] += 1
     recipe_tallies.add_outcome(connection, outcome, completed=completed, new_children=new_children, besides=counted)
     add_tried(connection, outcome.tried, at=at)
+
+
+def replace_outcome(
+    connection: sqlite3.Connection, old: Outcome, new: Outcome, *, tried: Sequence[Tried], at: float
+) -> None:
+    """Count an outcome that is being committed in the place of another of its seed, with what was tried for it."""
+    said = judge_tallies.count(new)
+    said.subtract(judge_tallies.count(old))
+    recipe_tallies.replace_outcome(connection, old, new, said)
+    add_tried(connection, tried, at=at)
 
 
 def tallies(connection: sqlite3.Connection) -> Tallies:

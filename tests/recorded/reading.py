@@ -172,6 +172,7 @@ READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {
     11: _read_version_9,
     13: _read_version_12,
     14: _read_version_12,
+    15: _read_version_12,
     12: _read_version_12,
 }
 """By schema version (``PRAGMA user_version``)."""

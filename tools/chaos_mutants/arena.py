@@ -56,6 +56,32 @@ ARENA_TESTED_MUTANTS = (
         "        exam = exam_pairs(self._rooms.config, judge)\n",
     ),
     _tested(
+        "what-it-had-stands",
+        "rows and battles of seeds that wait to catch up are exported as before",
+        "test_arena_catch_up.py::test_killed_while_seeds_catch_up_nothing_is_lost_or_paid_again",
+        "star_agents/storage/queries.sql",
+        "WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after_ordinal\n",
+        "WHERE s.state = 'done' AND s.ordinal > :after_ordinal\n",
+    ),
+    _tested(
+        "caught-up-counts-once",
+        "what an outcome added to the sums is taken out when another takes its place",
+        "test_arena_catch_up.py::"
+        "test_after_catching_up_a_folder_tells_what_it_would_had_the_newcomer_been_there_from_the_start",
+        "star_agents/storage/recipe_tallies.py",
+        "    counted.subtract(count(old, completed=(), new_children=0))\n",
+        "",
+    ),
+    _tested(
+        "who-waits-keeps-its-texts",
+        "retention clears no text that a seed needs to catch up",
+        "test_arena_catch_up.py::"
+        "test_while_seeds_wait_to_catch_up_what_they_have_stands_and_nobody_waits_once_it_is_not_asked_for",
+        "star_agents/storage/queries.sql",
+        "AND at < :before AND seed_id NOT IN (SELECT seed_id FROM reopened)\n",
+        "AND at < :before\n",
+    ),
+    _tested(
         "unread-replies-cost",
         "what a reply cost that could not be read stands with what was read in the end",
         "test_arena_recipe.py::test_what_replies_cost_that_could_not_be_read_stands_with_the_game_and_the_answer",

@@ -86,6 +86,8 @@ class Seeds:
     """Their work killed the process; a person may release them."""
     stranded: int
     """They wait for a recipe which is not in the chain, or for the turn of their part."""
+    catching_up: int
+    """Of those that wait or are worked: they add to what they have what agents.yaml asks for now."""
 
     @property
     def total(self) -> int:

@@ -645,6 +645,8 @@
  * @property {number} dropped
  * @property {number} quarantined Their work killed the process; a person may release them.
  * @property {number} stranded They wait for a recipe which is not in the chain, or for the turn of their part.
+ * @property {number} catching_up Of those that wait or are worked: they add to what they have what agents.yaml asks
+ *   for now.
  */
 
 /**
