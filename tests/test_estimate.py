@@ -238,3 +238,42 @@ def test_on_a_terminal_a_person_answers(tmp_path: Path, job: list[str]) -> None:
     assert process.returncode == 4
     assert b"beyond --confirm-above 0.1" in shown
     assert b"20 kept as their base" in out or b"seeds improved" in out
+
+
+DOUBLED = """
+from star_agents.records import Sample
+from star_agents.recipes.protocol import done, recipe
+
+@recipe(takes="sample", gives="instruction")
+async def doubled(seed, bench, settings):
+    asked = await bench.ask("b", seed.sample.question, step="ask")
+    samples = [Sample(instruction=f"{seed.sample.question} {number}") for number in range(2)]
+    return done(seed, children=[bench.child(one) for one in samples])
+"""
+LAST = """
+from dataclasses import replace
+from star_agents.recipes.protocol import done, recipe, sft
+
+@recipe(takes="instruction")
+async def last(seed, bench, settings):
+    answer = await bench.ask("b", seed.sample.question, step="answer")
+    return done(seed, rows=[sft(replace(seed.sample, response=answer.text))])
+"""
+
+
+def test_an_estimate_knows_what_children_take(
+    tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "doubled.py").write_text(DOUBLED)
+    (tmp_path / "last.py").write_text(LAST)
+    with provider(tmp_path / "book") as url:
+        agent = f"{{model: openai/b, api_base: '{url}', api_key: os.environ/LINE_TEST_KEY{PRICE}}}"
+        (tmp_path / "agents.yaml").write_text(
+            f"agents: {{b: {agent}}}\nrecipe: [./doubled.py:doubled, ./last.py:last]\n"
+        )
+        main([*job, "--estimate", "--json"])
+        estimate = json.loads(capsys.readouterr().out)["estimate"]
+        main([*job, "--json"])
+        whole = json.loads(capsys.readouterr().out)
+    assert estimate["calls"] == {"so_far": 60, "expected": 150, "low": 150, "high": 150}
+    assert (estimate["done"], whole["calls_sent"]) == (20, 90)

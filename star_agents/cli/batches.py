@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -81,11 +82,15 @@ def confirmation_above(usd: float) -> Confirmation:
 def estimate_by_sample(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_json: bool) -> BatchResult:
     """Work a sample of the seeds, which a later run does not pay for again, and say what all of them will take."""
     seeds = worked_parts(seeds, config)
-    sample, seconds = pick_sample(seeds, config.random_seed), list[float]()
+    sample, seconds = pick_sample(seeds, config.random_seed), defaultdict[str, float](float)
+    roots: dict[str, str] = {}
 
     def hear(event: Event) -> None:
+        """What children take counts for the seed that they come of."""
         if isinstance(event, OutcomeCommitted):
-            seconds.append(event.seconds)
+            root = roots.get(event.outcome.seed_id, event.outcome.seed_id)
+            roots.update((child.id, root) for child in event.outcome.children)
+            seconds[root] += event.seconds
 
     result = anyio.run(partial(job, sample, only_these=True, expected=len(seeds), hear=hear))
     with StoreReader(out) as reader:
@@ -95,7 +100,8 @@ def estimate_by_sample(job: Job, config: Config, seeds: Sequence[Seed], out: Pat
     if not worked:
         say("no seed was finished, so nothing can be estimated", err=True)
         return result
-    found = estimate_run(len(seeds), done, worked, seconds, min(config.concurrency, max(1, len(seconds))))
+    at_once = min(config.concurrency, max(1, len(roots) + len(seconds)))
+    found = estimate_run(len(seeds), done, worked, list(seconds.values()), at_once)
     if as_json:
         print_json({**estimate_as_data(found), "stopped_by": result.stopped_by})
     else:

@@ -509,17 +509,22 @@ SELECT agent,
 FROM believed GROUP BY agent ORDER BY agent;
 
 -- usage_of_seeds --
--- What each of these seeds took that is done; one may have called nobody. What no reply can have is unknown.
-SELECT s.id,
+-- What each of these seeds took that is done, with all that came of it; one may have called nobody. What no reply can
+-- have is unknown.
+WITH RECURSIVE family (root, id, state) AS (
+    SELECT s.id, s.id, s.state FROM json_each(:ids) AS asked JOIN seeds AS s ON s.id = asked.value
+    UNION
+    SELECT family.root, child.id, child.state
+    FROM family JOIN seeds AS child ON child.parent = family.id AND child.parent != ''
+)
+SELECT family.root,
     coalesce(sum(c.state = 'answered'), 0),
     coalesce(sum(CASE WHEN c.prompt_tokens BETWEEN 0 AND :most_tokens THEN c.prompt_tokens END), 0),
     coalesce(sum(CASE WHEN c.completion_tokens BETWEEN 0 AND :most_tokens THEN c.completion_tokens END), 0),
     coalesce(sum(CASE WHEN c.cost_usd BETWEEN 0 AND :most_usd THEN c.cost_usd END), 0.0),
     coalesce(sum(c.state = 'answered' AND coalesce(c.cost_usd NOT BETWEEN 0 AND :most_usd, TRUE)), 0)
-FROM json_each(:ids) AS asked
-JOIN seeds AS s ON s.id = asked.value AND s.state = 'done'
-LEFT JOIN calls AS c ON c.seed_id = s.id
-GROUP BY s.id;
+FROM family LEFT JOIN calls AS c ON c.seed_id = family.id
+GROUP BY family.root HAVING min(family.state = 'done');
 
 -- taken --
 -- Most dollars, sends and tokens of all calls, by agent: as taken_since, from an index that holds all that it needs.

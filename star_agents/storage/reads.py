@@ -79,7 +79,7 @@ def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
 
 
 def usage_of_seeds(connection: sqlite3.Connection, ids: Sequence[str]) -> list[SeedUsage]:
-    """What each of these seeds took that is done, in no order."""
+    """What each of these seeds took that is done with all that came of it, children included; in no order."""
     rows = execute(connection, "usage_of_seeds", ids=json.dumps(list(ids)), **_MOST)
     return [SeedUsage(*row) for row in rows]
 

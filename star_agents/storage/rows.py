@@ -115,7 +115,7 @@ class Taken(NamedTuple):
 
 
 class SeedUsage(NamedTuple):
-    """What a finished seed took."""
+    """What a finished seed took, with all that came of it."""
 
     seed_id: str
     calls: int
