@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from star_agents.agents.judging.exam import general_exam
 from star_agents.agents.judging.point_tests import APPEALS, with_appeals
 from star_agents.engine.batch import BatchResult
 from star_agents.engine.configuration import read_config
+from star_agents.engine.stored_status import status_of_folder
 from star_agents.engine.wiring import open_engine
 from star_agents.observe.bus import Bus
 from star_agents.records import Sample, Seed
@@ -164,6 +166,17 @@ async def test_a_recipe_of_ones_own_may_say_that_nothing_can_be_worked_and_its_c
             assert result.stopped_by == "the table of units is not there; put units.csv beside mine.py"
             assert result.summary["counts"]["waiting"] == 3
         assert len(server.charged) == 1
+
+
+async def test_status_tells_how_each_judge_did_and_what_follows(tmp_path: Path) -> None:
+    arena = Arena(j=honest, k=random)
+    await arena.fight(tmp_path)
+    exams = status_of_folder(tmp_path / "out").exams["arena"]
+    assert exams.mode == "refuse"
+    assert {name: (one.pairs, one.passed) for name, one in exams.judges.items()} == {"j": (30, True), "k": (30, False)}
+    said = star_agents("status", tmp_path / "out").stdout
+    assert "judge j: 30 of 30 right, 0 unreadable, position bias 0%" in said
+    assert re.search(r"judge k: .* are needed and no such text may win, and it does not judge", said), said
 
 
 async def test_with_a_warning_it_judges_all_the_same_and_every_row_says_so(tmp_path: Path) -> None:

@@ -92,3 +92,6 @@ def test_the_page_shows_beside_it_how_far_the_judge_can_be_trusted(browser: Brow
         expect(row).to_have_count(1)
         expect(row).to_contain_text(f"referee{100 * judge['agreement']['rate']:.0f} % (")
         expect(row).to_contain_text(f"0 of {judge['games']}")
+        (exam,) = get(url, "/v1/status")["exams"]["arena"]["judges"].values()
+        assert exam["passed"]
+        expect(page.locator("#leaderboard-exams")).to_have_text(f"Exam: referee {exam['right']} of {exam['pairs']}.")

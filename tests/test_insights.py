@@ -218,6 +218,7 @@ KEYS = {
         "recipes",
         "pools",
         "referee",
+        "exams",
         "failures",
         "held_because",
         "stranded",

@@ -17,6 +17,7 @@ from star_agents.bench.exam_pairs import exam_pairs
 from star_agents.errors import ReplyUnreadable
 from star_agents.recipes.examining_workbench import Examined, GivePoints
 from star_agents.records import Sample, Seed
+from star_agents.storage.exams import point_exam_key
 from star_agents.storage.store import Store
 from star_agents.text.content_hash import digest
 
@@ -24,6 +25,8 @@ EXAM = Seed(id="exam", content=Sample(instruction="exam"))
 """Stands in the journal where calls of a seed have its id, as in the referees' exam."""
 _sitting: WeakKeyDictionary[Store, defaultdict[str, anyio.Lock]] = WeakKeyDictionary()
 """One exam of a judge at a time, however many seeds wait for it."""
+
+_noted: WeakKeyDictionary[Store, set[str]] = WeakKeyDictionary()
 
 
 class ExaminingBench(Bench):
@@ -46,8 +49,18 @@ class ExaminingBench(Bench):
                 self._tell(result)
             else:
                 result = ExamResult.from_dict(json.loads(kept))
+        await self._note(result)
         needs = "" if result.passed else f"; {result.needs}"
         return Examined(passed=result.passed, told=f"{result}{needs}")
+
+    async def _note(self, result: ExamResult) -> None:
+        """Keep which result is in force under this config, for status and page; once in the life of a process."""
+        key = point_exam_key(self.revision, self.stage.recipe.name, result.judge)
+        noted = _noted.setdefault(self._rooms.store, set())
+        if key not in noted:
+            mode = getattr(self.stage.settings, "exam", "refuse")
+            await self._rooms.store.meta_set(key, json.dumps({**result.described(), "mode": mode}))
+            noted.add(key)
 
     async def _sit(self, judge: str, model: str, exam: Exam, give_points: GivePoints, prompt: str) -> ExamResult:
         """Every pair in both orders, side by side; raises AgentError once all have ended, if the judge fails."""

@@ -99,6 +99,8 @@ def _sums(status: FolderStatus) -> Iterator[str]:
         yield f"referee: on {referee.without_verdict} candidates there was no verdict, and none of them won"
     if referee.exam is not None:
         yield from _exams(referee.exam)
+    for exams in status.exams.values():
+        yield from _exams(exams)
     if memory.hits:
         size = "" if memory.size is None else f"{memory.size} instructions, "
         yield f"memory bank: {size}a say in {_share(memory.hit_rate)} of the draws"

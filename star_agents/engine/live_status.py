@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.engine import Engine
 from star_agents.engine.insights import NEVER_CALLED, Heard, Insights
 from star_agents.engine.status import describe, eta_s, settings_of
-from star_agents.observe.status import Agent, AgentAtWork, AgentState, CalledAgent, FolderStatus, LineStatus, Rate
+from star_agents.observe.status import (
+    Agent,
+    AgentAtWork,
+    AgentState,
+    CalledAgent,
+    Exams,
+    FolderStatus,
+    LineStatus,
+    Rate,
+)
 from star_agents.observe.status import Waiting as WaitingTold
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.reader import StoreReader
@@ -26,8 +35,8 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
     Raises:
         StoreError: when the store cannot be read.
     """
-    in_hand, tallies, exams = await _of_one_moment(insights, readers)
-    counts, heard, states = accounts.counts(in_hand), insights.snapshot(), line.client.states()
+    told = await _of_one_moment(insights, readers)
+    counts, heard, states = accounts.counts(told.in_hand), insights.snapshot(), line.client.states()
     bank, waiting = line.settling.own_pool.bank, line.waiting_for
     stored = describe(
         counts,
@@ -35,10 +44,11 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
         accounts.pair_costs(),
         line.client.budgets.states(),
         line.settling.own_pool.probabilities(),
-        tallies,
+        told.tallies,
         states,
-        exams,
+        told.exams,
         line.settling.pools.probabilities(),
+        point_exams=told.point_exams,
         remembered=None if bank is None else len(bank),
     )
     of_the_store: dict[str, Any] = vars(stored)
@@ -57,20 +67,31 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
     )
 
 
-async def _of_one_moment(insights: Insights, readers: Readers) -> tuple[OpenWork, Tallies, dict[int, ExamsInForce]]:
+class _Told(NamedTuple):
+    """What the store says at one moment."""
+
+    seqs: tuple[int, int]
+    """The newest outcome, before the other questions and after them."""
+    in_hand: OpenWork
+    tallies: Tallies
+    exams: dict[int, ExamsInForce]
+    point_exams: dict[str, Exams]
+
+
+async def _of_one_moment(insights: Insights, readers: Readers) -> _Told:
     """What the store says once it and those who hear know of the same outcomes, or after a few looks at a line that has
     one after the other: a seed that ended in between would count as done and as in hand."""
     for _ in range(LOOKS):
-        before, after, in_hand, tallies, exams = await readers.ask(_of_the_store)
-        if before == after == insights.latest_seq:
+        told = await readers.ask(_of_the_store)
+        if set(told.seqs) == {insights.latest_seq}:
             break
-    return in_hand, tallies, exams
+    return told
 
 
-def _of_the_store(reader: StoreReader) -> tuple[int, int, OpenWork, Tallies, dict[int, ExamsInForce]]:
+def _of_the_store(reader: StoreReader) -> _Told:
     before = reader.latest_seq()
-    in_hand, tallies, exams = reader.open_work(), reader.tallies(), reader.exams()
-    return before, reader.latest_seq(), in_hand, tallies, exams
+    in_hand, tallies, exams, of_points = reader.open_work(), reader.tallies(), reader.exams(), reader.point_exams()
+    return _Told((before, reader.latest_seq()), in_hand, tallies, exams, of_points)
 
 
 def _at_work(stored: FolderStatus, heard: Heard, states: dict[str, AgentState]) -> dict[str, AgentAtWork | CalledAgent]:

@@ -126,7 +126,7 @@ def _summary(reader: StoreReader, config: Config, found: _Pass) -> dict[str, Any
     """What `run` writes as summary.json, and what else the report tells."""
     summary = summarise(reader, found.pairs, partial(probabilities_of, config))
     sums = reader.counts(), reader.spend(), reader.pair_costs()
-    status = describe(*sums, [], {}, reader.tallies(), exams=reader.exams())
+    status = describe(*sums, [], {}, reader.tallies(), exams=reader.exams(), point_exams=reader.point_exams())
     for agent, facts in status.agents.items():
         won = {"candidates": facts.candidates, "wins": facts.wins, "win_rate": facts.win_rate}
         summary["agents"].setdefault(agent, {}).update(won)

@@ -11,6 +11,7 @@ from star_agents.observe.status import (
     BudgetState,
     Calls,
     Cost,
+    Exams,
     FailureTold,
     FolderStatus,
     Gaps,
@@ -47,6 +48,7 @@ def describe(
     exams: Mapping[int, ExamsInForce] | None = None,
     pools: Mapping[str, Mapping[str, float]] | None = None,
     *,
+    point_exams: Mapping[str, Exams] | None = None,
     remembered: int | None = None,
 ) -> FolderStatus:
     """Join counts, money, probabilities and tallies.
@@ -61,6 +63,7 @@ def describe(
         configured: Agents that are told of although they were never called.
         exams: Of the judges, by revision.
         pools: Probabilities by pool and arm.
+        point_exams: Of judges that give points, by recipe.
         remembered: Instructions in the memory bank, where a line holds one.
     """
     chosen = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
@@ -81,6 +84,7 @@ def describe(
         recipes=recipe_facts(tallies.recipes),
         pools=pool_facts(pools or {}, tallies.pools),
         referee=referee_facts(tallies, exams or {}),
+        exams=point_exams or {},
         failures=[_failure(one) for one in tallies.failures],
         memory=Memory(
             size=remembered, draws=tallies.draws, hits=tallies.hits, hit_rate=per(tallies.hits, tallies.draws)

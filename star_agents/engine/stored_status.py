@@ -37,5 +37,6 @@ def status_of_folder(folder: Path) -> FolderStatus:
             probabilities_of(config, pools[PAIRS].state) if PAIRS in pools else {},
             tallies,
             exams=reader.exams(),
+            point_exams=reader.point_exams(),
             pools=probabilities_in_force(pools, tallies.recipes),
         )

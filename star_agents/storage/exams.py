@@ -14,6 +14,7 @@ from star_agents.storage.tallies import Tallies
 from star_agents.text.plain_data import from_json
 
 _KEY = "exams:"
+_POINTS = "point_exams:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,28 @@ def exams(connection: sqlite3.Connection) -> dict[int, ExamsInForce]:
     """By revision of the config; nothing for those of before there were exams."""
     rows = execute(connection, "meta_by_prefix", prefix=f"{_KEY}*")
     return {int(key.removeprefix(_KEY)): ExamsInForce.from_dict(from_json(value)) for key, value in rows}
+
+
+def point_exam_key(revision: int, recipe: str, judge: str) -> str:
+    """Name of the fact that a judge of a recipe which gives points was examined, under this revision."""
+    return f"{_POINTS}{revision}:{recipe}:{judge}"
+
+
+def point_exams(connection: sqlite3.Connection) -> dict[str, Exams]:
+    """By recipe whose judges give points: how those did that were examined under the newest config with an exam."""
+    found: dict[int, dict[str, dict[str, Mapping[str, Any]]]] = {}
+    for key, value in execute(connection, "meta_by_prefix", prefix=f"{_POINTS}*"):
+        revision, recipe, judge = key.removeprefix(_POINTS).split(":", 2)
+        found.setdefault(int(revision), {}).setdefault(recipe, {})[judge] = from_json(value)
+    newest = found[max(found)] if found else {}
+    return {
+        recipe: Exams(
+            mode=str(next(iter(judges.values()))["mode"]),
+            judges={judge: JudgeExam(**_needed(one)) for judge, one in sorted(judges.items())},
+            not_examined={},
+        )
+        for recipe, judges in newest.items()
+    }
 
 
 def referee_facts(tallies: Tallies, exams: Mapping[int, ExamsInForce]) -> Referee:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from star_agents.errors import StoreError
+from star_agents.observe.status import Exams
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.records import OutcomeKind
 from star_agents.storage import curve, exams, pages, quarantine, reads, stories, tallies
@@ -168,6 +169,10 @@ class StoreReader:
     def exams(self) -> dict[int, ExamsInForce]:
         """What the exams of the judges said, by revision of the config."""
         return self._read(exams.exams)
+
+    def point_exams(self) -> dict[str, Exams]:
+        """Likewise of judges that give points, by recipe, as of the newest config with an exam."""
+        return self._read(exams.point_exams)
 
     def results(self) -> Iterator[Result]:
         """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued."""

@@ -78,6 +78,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
         },
         "agents": {usage.agent: asdict(usage) for usage in reader.agent_usage()},
         "referee": plain(referee_facts(tallies, reader.exams())),
+        "exams": plain(reader.point_exams()),
         "pairs": {
             name: _pair_summary(pairs.get(name, PairTally()), start.get(name), now.get(name))
             for name in sorted({*pairs, *now})

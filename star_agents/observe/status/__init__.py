@@ -195,6 +195,8 @@ class FolderStatus:
     pools: Mapping[str, Pool]
     """By ``recipe.pool``; Star's pairs stand in ``pairs``."""
     referee: Referee
+    exams: Mapping[str, Exams]
+    """By recipe whose judges give points: how each did in the exam of that form."""
     failures: Sequence[FailureTold]
     """What failed and was done without."""
     memory: Memory

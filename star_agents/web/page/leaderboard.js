@@ -4,6 +4,7 @@
 import { Refusal, get } from "./api.js";
 import { byId, el, fill, setText } from "./dom.js";
 import { count, decimal, interval, percent, plural } from "./format.js";
+import { saidOfExams } from "./referee.js";
 import { attempt } from "./trouble.js";
 
 /** @typedef {import("./types.js").Status} Status */
@@ -19,6 +20,7 @@ export class Leaderboard {
   constructor() {
     this.section = byId("leaderboard-section");
     this.lead = byId("leaderboard-lead");
+    this.exams = byId("leaderboard-exams");
     this.place = byId("leaderboard");
     /** @type {Status | null} */
     this.status = null;
@@ -31,6 +33,7 @@ export class Leaderboard {
   /** @param {Status} status */
   async follow(status) {
     this.status = status;
+    this.tellExams(status);
     if (!(RECIPE in status.recipes) || status.latest_seq === this.seq || this.isWaiting) return;
     const rest = this.askedAt + AGAIN_AFTER_MS - performance.now();
     if (rest > 0) return this.later(rest);
@@ -55,9 +58,22 @@ export class Leaderboard {
     }, rest);
   }
 
+  /**
+   * Judges that have failed may be why nobody has a rating.
+   *
+   * @param {Status} status
+   */
+  tellExams({ exams }) {
+    const exam = exams[RECIPE];
+    const told = exam === undefined ? "" : saidOfExams(exam);
+    setText(this.exams, told);
+    if (told) this.section.hidden = false;
+  }
+
   /** @param {Board} board */
   show(board) {
-    this.section.hidden = board.players.length === 0;
+    this.section.hidden = board.players.length === 0 && this.exams.textContent === "";
+    if (board.players.length === 0) return;
     setText(this.lead, saidOf(board));
     const { players, judges } = board;
     fill(

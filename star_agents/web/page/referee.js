@@ -19,15 +19,20 @@ export function showReferee(referee) {
   ]);
 }
 
+/** @param {import("./types.js").Referee} referee */
+function exams({ exam }) {
+  const told = exam === null ? "" : saidOfExams(exam);
+  return told ? ` ${told}` : "";
+}
+
 /**
  * How each judge did in the exam that it sat before.
  *
- * @param {import("./types.js").Referee} referee
+ * @param {import("./types.js").Exams} exam
  */
-function exams({ exam }) {
-  const judges = Object.values(exam?.judges ?? {});
-  const parts = judges.map(({ judge, right, pairs, passed }) => `${judge} ${right} of ${pairs}${passed ? "" : " (failed)"}`);
-  return parts.length ? ` Exam: ${parts.join(", ")}.` : "";
+export function saidOfExams({ judges }) {
+  const parts = Object.values(judges).map(({ judge, right, pairs, passed }) => `${judge} ${right} of ${pairs}${passed ? "" : " (failed)"}`);
+  return parts.length ? `Exam: ${parts.join(", ")}.` : "";
 }
 
 /** @param {import("./types.js").Referee} referee */

@@ -686,6 +686,8 @@
  *   longer in it.
  * @property {Record<string, Pool>} pools By `recipe.pool`; Star's pairs stand in `pairs`.
  * @property {Referee} referee
+ * @property {Record<string, Exams>} exams By recipe whose judges give points: how each did in the exam of that
+ *   form.
  * @property {FailureTold[]} failures What failed and was done without.
  * @property {Memory} memory
  * @property {number} started_at Seconds since 1970.
