@@ -211,6 +211,9 @@ class Config(BudgetSettings):
     """Of a chain of recipes: this share of the seeds that are taken is the child that was made last, the others are
     those that wait longest. What the end of the chain earns is known early then, and the pools of its beginning learn
     by it. 0: every seed in the order in which it came; 1: nothing new is begun while a child waits."""
+    feedback: bool = True
+    """Of a chain of recipes: what becomes of a child rewards what was drawn on its way, such as the types of
+    instruction that the target loses by. `off`: only what a recipe says of its own draws counts; the ablation."""
     max_in_flight: int = Field(default=1000, ge=1, le=100_000)
     """Calls in flight at once over all agents, whatever each agent allows itself. It bounds sockets and memory."""
     random_seed: int = Field(default=0, ge=-(2**63), lt=2**63)
@@ -236,6 +239,12 @@ class Config(BudgetSettings):
     @classmethod
     def _one_recipe(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+    @field_validator("feedback", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: object) -> object:
+        # By YAML 1.2's rules `off` is a word.
+        return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
     @field_validator("memory", mode="before")
     @classmethod

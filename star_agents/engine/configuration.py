@@ -12,7 +12,7 @@ from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.config.recipes import Declared, FindRecipes
 from star_agents.errors import ConfigError, Problem, RecipeError
-from star_agents.recipes.registry import OF_COMMANDS, absolute, find_chain
+from star_agents.recipes.registry import OF_COMMANDS, absolute, find_chain, spelled_out
 
 
 def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: reading.Note = reading.unsaid) -> Config:
@@ -64,7 +64,7 @@ def _finder(folder: Path) -> FindRecipes:
     def find(names: Sequence[str]) -> Sequence[Declared]:
         if of_command := next((name for name in names if name in OF_COMMANDS), ""):
             raise RecipeError(f"recipe {of_command} is worked by a command of its own, and stands in no agents.yaml")
-        kept = [absolute(name, folder) for name in names]
+        kept = [absolute(name, folder) for name in spelled_out(names)]
         return [
             Declared(
                 name=one.name,

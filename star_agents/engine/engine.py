@@ -84,7 +84,7 @@ class Engine:
         self.config = config
         self.revision = revision
         self.store = store
-        self.settling = Settling(store, own_pool, pools)
+        self.settling = Settling(store, own_pool, pools, feedback=config.feedback)
         self.stages = stages_of(config)
         self._taken = taken_by(declarations_of(self.stages))
         self.scorer = scorer

@@ -39,10 +39,12 @@ class Settling:
         store: Where outcomes are committed.
         own_pool: Learns of the arms that a recipe draws in its own way.
         pools: Learn of every other arm.
+        feedback: Whether they learn by what became of the children of those seeds that they were drawn for.
     """
 
-    def __init__(self, store: Store, own_pool: OwnPool, pools: Pools) -> None:
+    def __init__(self, store: Store, own_pool: OwnPool, pools: Pools, *, feedback: bool) -> None:
         self._store = store
+        self._feedback = feedback
         self.own_pool = own_pool
         self.pools = pools
         self.turn = anyio.Lock()
@@ -93,6 +95,9 @@ class Settling:
     ) -> Committed:
         """Commit an outcome and learn from it; the caller has the turn."""
         row = memory_row(outcome, embedding, embedder)
+        if not self._feedback:
+            told = {(one.pool, one.arm) for one in outcome.earned}
+            near = [one for one in near if (one.pool, one.arm) in told]
         crash_point("outcome_before_commit")
         committed = await self._store.commit_outcome(
             outcome, foresee=partial(self._foresee, outcome), memory=row, revision=revision, near=near
@@ -105,7 +110,7 @@ class Settling:
 
     def _foresee(self, outcome: Outcome, completed: Sequence[Reward]) -> PoolStates:
         """The pools' states after an outcome and the rewards of its children that it completes."""
-        states: PoolStates = self.pools.foresee([*outcome.earned, *completed])
+        states: PoolStates = self.pools.foresee([*outcome.earned, *(completed if self._feedback else ())])
         own = self.own_pool
         return {own.name: own.foresee(outcome.earned), **states} if outcome.recipe == own.recipe else states
 
@@ -115,7 +120,7 @@ class Settling:
         pools = self.pools.prepared(config.evolution, arms, config.random_seed)
         own = own_pool_of(stages)(config, bank=self.own_pool.bank, seeds=pools.draws_expected)
         own.restore(self.own_pool.state())
-        return Settling(self._store, own, pools)
+        return Settling(self._store, own, pools, feedback=config.feedback)
 
     async def record(self, config: Config, stages: Mapping[str, Stage]) -> int:
         """Record the config, what its recipes declare, and what the pools are under it; return the revision."""
@@ -127,7 +132,7 @@ class Settling:
 
     def take_over(self, other: Settling) -> None:
         """Know what another one does."""
-        self.own_pool = other.own_pool
+        self.own_pool, self._feedback = other.own_pool, other._feedback
         self.pools.take_over(other.pools)
 
     def save_index(self, folder: Path) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from star_agents.recipes.agent_instruct_answers import answer, converse
@@ -25,6 +25,8 @@ from star_agents.recipes.agent_instruct_settings import (
     ROLES,
     AgentInstructSettings,
     Role,
+    level_arm,
+    level_arms,
     skill_arms,
     transformation_arms,
     type_arms,
@@ -45,6 +47,8 @@ class Flow:
     transformation: Transformation | None
     shares: Mapping[str, int]
     """Name of each type to how many instructions it is asked for."""
+    rounds: Mapping[str, int]
+    """Name of each type to the rounds of refinement that were drawn for it; empty where these are fixed."""
 
     @property
     def kinds(self) -> list[Type]:
@@ -65,6 +69,7 @@ Stopped = Sequence[tuple[Flow, Failure]]
         "skills": lambda settings, _: skill_arms(settings),
         "transformations": lambda settings, _: transformation_arms(settings),
         "types": lambda settings, _: type_arms(settings),
+        "levels": lambda settings, _: level_arms(settings),
         "transformer": lambda settings, _: settings.drawn_agents("transformer"),
         "writer": lambda settings, _: settings.drawn_agents("writer"),
         "suggester": lambda settings, _: settings.drawn_agents("suggester"),
@@ -88,7 +93,8 @@ async def agent_instruct(seed: Seed, bench: Workbench, settings: AgentInstructSe
     made = await gather_within_budget(bench, [_instructions(seed, flow, asking, settings) for flow in flows])
     drafts = await _answered(asking, without_repeats((), [draft for part in made.good for draft in part]))
     stopped = [(flow, one) for flow, one in zip(flows, made.results, strict=True) if isinstance(one, Failure)]
-    return _outcome(seed, settings, asking, drafts, stopped)
+    levels = {arm_of(one.skill, kind): one.rounds[kind.name] for one in flows for kind in one.kinds if one.rounds}
+    return _outcome(seed, asking, drafts, [_labels(one, settings, cast, levels) for one in drafts], stopped)
 
 
 async def _flows(bench: Workbench, settings: AgentInstructSettings) -> list[Flow]:
@@ -109,13 +115,19 @@ async def _flows(bench: Workbench, settings: AgentInstructSettings) -> list[Flow
             (arm,) = await bench.draw("transformations", among=transformations)
             transformation = transformations[arm]
         arms = {arm_of(skill, one): one.name for one in skill.types}
-        drawn = [arms[arm] for arm in await bench.draw("types", wanted, among=arms)]
-        flows.append(Flow(skill=skill, transformation=transformation, shares=dict.fromkeys(drawn, 0)))
-    shares = iter(settings.fan_out.shares(sum(len(one.shares) for one in flows)))
-    return [
-        Flow(skill=one.skill, transformation=one.transformation, shares={name: next(shares) for name in one.shares})
-        for one in flows
-    ]
+        drawn = await bench.draw("types", wanted, among=arms)
+        rounds = {arms[arm]: await _level(arm, bench, settings) for arm in drawn if settings.refine.levels}
+        shares = dict.fromkeys([arms[arm] for arm in drawn], 0)
+        flows.append(Flow(skill=skill, transformation=transformation, shares=shares, rounds=rounds))
+    counts = iter(settings.fan_out.shares(sum(len(one.shares) for one in flows)))
+    return [replace(one, shares={name: next(counts) for name in one.shares}) for one in flows]
+
+
+async def _level(arm: str, bench: Workbench, settings: AgentInstructSettings) -> int:
+    """Rounds of refinement for a type, as they are drawn."""
+    rounds = {level_arm(arm, one): one for one in settings.refine.levels}
+    (drawn,) = await bench.draw("levels", among=rounds)
+    return rounds[drawn]
 
 
 async def _player(role: Role, bench: Workbench, settings: AgentInstructSettings) -> str:
@@ -134,11 +146,27 @@ async def _instructions(seed: Seed, flow: Flow, asking: Asking, settings: AgentI
         for kind, found in zip(flow.kinds, lists, strict=True)
         for draft in ([material.draft(kind).failed(found, "writer")] if isinstance(found, Failure) else found)
     ]
-    fan_out = settings.fan_out
-    most = fan_out.most * sum(flow.shares.values()) // fan_out.written
-    return await refine(
-        asking, without_repeats((), drafts), settings.refine, suggestions=fan_out.suggestions, most=max(1, most)
-    )
+    return await _refined(asking, without_repeats((), drafts), flow, settings)
+
+
+async def _refined(asking: Asking, drafts: Sequence[Draft], flow: Flow, settings: AgentInstructSettings) -> list[Draft]:
+    """Instructions with what refinement makes of them: all alike, or those of each type at the level drawn for it."""
+    fan_out, fixed = settings.fan_out, settings.refine.rounds
+    if fixed != "auto":
+        most = max(1, fan_out.most * sum(flow.shares.values()) // fan_out.written)
+        keep, suggestions = settings.refine.keep, fan_out.suggestions
+        return await refine(asking, drafts, rounds=fixed, keep=keep, suggestions=suggestions, most=most)
+    alike = [[one for one in drafts if flow.rounds[one.kind.name] == rounds] for rounds in settings.refine.levels]
+    jobs = [
+        refine(asking, those, rounds=rounds, keep="replace", suggestions=1, most=len(those))
+        for rounds, those in zip(settings.refine.levels, alike, strict=True)
+    ]
+    refined = (await gather_within_budget(asking.bench, jobs)).results
+    return [
+        draft
+        for those, found in zip(alike, refined, strict=True)
+        for draft in ([one.failed(found, "editor") for one in those] if isinstance(found, Failure) else found)
+    ]
 
 
 async def _answered(asking: Asking, drafts: Sequence[Draft]) -> list[Draft]:
@@ -154,11 +182,10 @@ async def _answered(asking: Asking, drafts: Sequence[Draft]) -> list[Draft]:
 
 
 def _outcome(
-    seed: Seed, settings: AgentInstructSettings, asking: Asking, drafts: Sequence[Draft], stopped: Stopped
+    seed: Seed, asking: Asking, drafts: Sequence[Draft], labels: Sequence[Mapping[str, str]], stopped: Stopped
 ) -> Outcome:
     """What came of a document: rows, or instructions for the next recipe, and what whatever was drawn has earned."""
     bench, cast = asking.bench, asking.cast
-    labels = [_labels(one, settings, cast) for one in drafts]
     places = [place for place, one in enumerate(drafts) if one.failure is None]
     trials = [*(one.trial() for one in drafts), *(_without_text(flow, failure) for flow, failure in stopped)]
     earned = _earned(drafts, labels, stopped, is_last=not bench.next_recipe)
@@ -181,14 +208,23 @@ def _without_text(flow: Flow, failure: Failure) -> Trial:
     return Trial(arm=arm, sample=nothing, role="text", failure=failure, measures={"kept": kept}, cost_usd=None)
 
 
-def _labels(draft: Draft, settings: AgentInstructSettings, cast: Mapping[Role, str]) -> dict[str, str]:
-    """Pool to arm, of what was drawn for an instruction."""
+def _labels(
+    draft: Draft, settings: AgentInstructSettings, cast: Mapping[Role, str], levels: Mapping[str, int]
+) -> dict[str, str]:
+    """Pool to arm, of what was drawn for an instruction. One that did not come to the level that was drawn for its type
+    says nothing of that, unless refining it failed."""
     labels = {"types": draft.arm}
+    if draft.arm in levels and (draft.rounds == levels[draft.arm] or _failed_in_refining(draft)):
+        labels["levels"] = level_arm(draft.arm, levels[draft.arm])
     if len(settings.skills) > 1:
         labels["skills"] = draft.skill.name
     if draft.transformation:
         labels["transformations"] = f"{draft.skill.name}/{draft.transformation}"
     return labels | {role: cast[role] for role in ROLES if role in draft.parts and settings.drawn_agents(role)}
+
+
+def _failed_in_refining(draft: Draft) -> bool:
+    return draft.failure is not None and draft.parts[-1:] in (("suggester",), ("editor",))
 
 
 def _earned(

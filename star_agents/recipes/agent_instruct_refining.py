@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from star_agents.recipes.agent_instruct_asking import Asking, form_shown, shown, with_call
-from star_agents.recipes.agent_instruct_settings import Refine
 from star_agents.recipes.parts.drafts import Draft, without_repeats
+from star_agents.recipes.parts.fan_out import Keep
 from star_agents.recipes.parts.gathering import gather_within_budget
 from star_agents.recipes.parts.skills import Goal
 from star_agents.recipes.parts.writing import Edited, Suggestions, as_item
@@ -26,30 +26,31 @@ class Way(NamedTuple):
 
 
 async def refine(
-    asking: Asking, drafts: Sequence[Draft], settings: Refine, *, suggestions: int, most: int
+    asking: Asking, drafts: Sequence[Draft], *, rounds: int, keep: Keep, suggestions: int, most: int
 ) -> list[Draft]:
     """Instructions with what comes of them in every round, failures included.
 
     Args:
         asking: Whom to ask.
         drafts: As they were written.
-        settings: Rounds, and whether refined ones are added or replace.
+        rounds: How many.
+        keep: Whether refined ones are added to those that they were made of, or replace them.
         suggestions: For each instruction in a round.
         most: Instructions in the end, failures not counted.
     """
     ended = [one for one in drafts if one.failure is not None or not one.goals_open]
     parents = [one for one in drafts if one.failure is None and one.goals_open]
     kept: list[Draft] = []
-    for number in range(1, settings.rounds + 1):
+    for number in range(1, rounds + 1):
         standing = len(kept) + len(parents) + sum(one.failure is None for one in ended)
-        room = most - standing if settings.keep == "add" else most - standing + len(parents)
+        room = most - standing if keep == "add" else most - standing + len(parents)
         if room < 1 or not parents:
             break
         made = await _round(asking, parents, number, suggestions, room)
         made = without_repeats((*ended, *kept, *parents), made)
         ended += [one for one in made if one.failure is not None]
         good = [one for one in made if one.failure is None]
-        if settings.keep == "add":
+        if keep == "add":
             kept, parents = [*kept, *parents], good
         else:
             refined = {one.made_of for one in good}

@@ -23,12 +23,21 @@ ROLES: tuple[Role, ...] = ("transformer", "writer", "suggester", "editor", "answ
 class Refine(Settings):
     """How instructions are made better once they are written."""
 
-    rounds: Repeats = 1
-    """Rounds, each of what the one before it made; 0: none. The paper tells no number."""
+    rounds: Repeats | Literal["auto"] = 1
+    """Rounds, each of what the one before it made; 0: none. The paper tells no number. `auto`: drawn for each type, by
+    what its instructions earn at each level of difficulty; they are kept at the level that was drawn, each made of one
+    that was written, so that `suggestions` and `keep` have no say."""
+    most_rounds: Repeats = 2
+    """The highest level that `auto` draws."""
     suggestions: Count = 2
     """Ways that the suggester proposes for each instruction in a round, each of which the editor carries out."""
     keep: Literal["add", "replace"] = "add"
     """`add`: refined ones are added to those that they were made of; `replace`: they take their place."""
+
+    @property
+    def levels(self) -> range:
+        """Rounds that are drawn from; empty where they are fixed."""
+        return range(self.most_rounds + 1 if self.rounds == "auto" else 0)
 
 
 class AgentInstructSettings(Settings):
@@ -84,12 +93,13 @@ class AgentInstructSettings(Settings):
     @property
     def fan_out(self) -> FanOut:
         """What one document is asked for."""
+        refine = self.refine
         return fan_out(
             most=self.instructions_per_document,
             types=self.types_per_document,
-            rounds=self.refine.rounds,
-            suggestions=self.refine.suggestions,
-            keep=self.refine.keep,
+            rounds=refine.most_rounds if refine.rounds == "auto" else refine.rounds,
+            suggestions=1 if refine.rounds == "auto" else refine.suggestions,
+            keep="replace" if refine.rounds == "auto" else refine.keep,
         )
 
     def agents_of(self, role: Role) -> tuple[str, ...]:
@@ -131,6 +141,16 @@ def transformation_arms(settings: AgentInstructSettings) -> list[str]:
 def type_arms(settings: AgentInstructSettings) -> list[str]:
     """The types of every skill."""
     return [arm_of(skill, one) for skill in settings.skill_set for one in skill.types]
+
+
+def level_arm(arm: str, rounds: int) -> str:
+    """A type at a level of difficulty, as an arm."""
+    return f"{arm}@{rounds}"
+
+
+def level_arms(settings: AgentInstructSettings) -> list[str]:
+    """Every type at every level; none where the rounds are fixed."""
+    return [level_arm(arm, rounds) for arm in type_arms(settings) for rounds in settings.refine.levels]
 
 
 def _in_file(name: str, beside: Path | None, place: int) -> Skill:

@@ -4,6 +4,7 @@
     recipe: their_recipe             an entry point of group ``star_agents.recipes``
     recipe: ./mine.py:mine           a file beside agents.yaml, and the name in it
     recipe: [./mine.py:mine, star]   a chain: children of the first are seeds of the second
+    recipe: arena_instruct           short for a chain (``CHAINS``)
 
 A file is read once in the life of a process: what is edited in it takes effect at the next start.
 """
@@ -35,6 +36,8 @@ BUILT_IN = {
     "agent_instruct": "star_agents.recipes.agent_instruct:agent_instruct",
 }
 """Name to module and attribute of ours; a package that lacks the file of one does without it."""
+CHAINS = {"arena_instruct": ("agent_instruct", "arena")}
+"""Chains that have a name of their own: `recipe: arena_instruct` is short for `[agent_instruct, arena]`."""
 OF_COMMANDS = {"judging_pairs": "star_agents.recipes.judging_pairs:JUDGING_PAIRS"}
 """Likewise what a command of ours works by; nobody names it in agents.yaml."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -61,6 +64,11 @@ def find_recipe(name: str) -> AnyRecipe:
         if name not in _loaded:
             _loaded[name] = _load(name)
         return _loaded[name]
+
+
+def spelled_out(names: Sequence[str]) -> list[str]:
+    """The names of a chain with those in the place of a chain's that it is short for."""
+    return [one for name in names for one in CHAINS.get(name, (name,))]
 
 
 def find_chain(names: Sequence[str]) -> list[AnyRecipe]:
@@ -106,7 +114,7 @@ def _load(name: str) -> AnyRecipe:
         return _checked(_run(one.load, f"entry point {name} ({one.value})"), f"entry point {name}").named(
             name, origin=f"entry point {one.value}"
         )
-    known = [*ours, *(one.name for one in entry_points(group=GROUP))]
+    known = [*ours, *CHAINS, *(one.name for one in entry_points(group=GROUP))]
     fix = f"there are: {', '.join(known)}; a recipe of your own is written as ./file.py:name"
     raise RecipeError(f"no recipe is called {name!r} ({fix})")
 
