@@ -28,11 +28,13 @@ from star_agents.cli.main import PROBLEMS_SHOWN
 from star_agents.config.lines import lines_from
 from star_agents.config.models import AgentConfig, Config
 from star_agents.config.reading import config_digest, read_config
+from star_agents.config.sections import ScoringConfig
 from star_agents.config.star import RefereeConfig
 from star_agents.config.yaml_files import MAX_BYTES
 from star_agents.engine.accounts import limits_of
-from star_agents.engine.wiring import PROVIDERS
+from star_agents.engine.local_agents import providers_with
 from star_agents.errors import ConfigError, Problem
+from star_agents.scoring.local_models import LocalModels
 
 GOOD = """\
 agents:
@@ -51,6 +53,8 @@ SECONDS_AT_MOST = 2.0
 CHARACTERS_AT_MOST = 1500
 """Of one problem: a screenful."""
 ENVIRON = {"LINE_TEST_KEY": "sk-line-test"}
+PROVIDERS = providers_with(LocalModels(ScoringConfig()))
+"""Those on this machine; nothing is loaded."""
 """As the daemon's."""
 
 _LARGE_EVERY = 50

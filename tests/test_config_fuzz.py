@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chaos_config import CHARACTERS_AT_MOST, GOOD, SECONDS_AT_MOST, FuzzReport, edit_all, large_texts, read_all
+from chaos_config import (
+    CHARACTERS_AT_MOST,
+    GOOD,
+    PROVIDERS,
+    SECONDS_AT_MOST,
+    FuzzReport,
+    edit_all,
+    large_texts,
+    read_all,
+)
 
 from star_agents.agents.endpoints import resolve
 from star_agents.agents.transports import litellm_env
@@ -15,7 +24,6 @@ from star_agents.config.lines import lines_from, with_lines
 from star_agents.config.models import MAX_AGENTS
 from star_agents.config.reading import parse_config, read_config
 from star_agents.config.star import MAX_PAIRS
-from star_agents.engine.wiring import PROVIDERS
 from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem
 
 TEXTS, EDITS = 500, 60

@@ -27,7 +27,7 @@ from star_agents.agents.budgets import Budgets, Charge
 from star_agents.agents.deployment_groups import DeploymentGroup, DeploymentGroups
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.prices import cost, most_tokens, worst_case
-from star_agents.agents.provider import CompletionFunction
+from star_agents.agents.provider import Provider
 from star_agents.agents.rate_limit import Sent, estimate_tokens
 from star_agents.agents.replicates import shares
 from star_agents.agents.replies.structured_output import Binding, ReplyForm, StructuredReplies
@@ -46,7 +46,7 @@ from star_agents.observe.status import AgentState
 from star_agents.records import Message, Reply
 from star_agents.text.redaction import redactor
 
-__all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "CompletionFunction", "Embedded"]
+__all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "Embedded", "Provider"]
 
 _CLOSING_S = 5.0
 """Longest wait for LiteLLM's own background tasks at the end."""
@@ -87,7 +87,7 @@ class AgentClient:
         self,
         agents: Mapping[str, AgentConfig],
         *,
-        providers: Mapping[str, CompletionFunction] | None = None,
+        providers: Mapping[str, Provider] | None = None,
         budgets: Budgets | None = None,
         max_in_flight: int = 1000,
         rng: random.Random | None = None,

@@ -13,7 +13,7 @@ from types import ModuleType
 from star_agents.agents.local_network import is_local
 from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price, listed_price
-from star_agents.agents.provider import CompletionFunction
+from star_agents.agents.provider import Provider
 from star_agents.agents.transports.direct_routes import Route, provider_of, route_to
 from star_agents.agents.transports.litellm_ways import REFUSED, refused
 from star_agents.config.models import AgentConfig, DeploymentConfig, look_up_secret
@@ -44,9 +44,9 @@ class Endpoint:
     address: str = field(default="", repr=False)
     """Of its server, as far as that is known without asking anybody; it may hold a password."""
     route: Route | None = None
-    """Where to send directly; ``None``: only LiteLLM can, or a function in this process."""
-    respond: CompletionFunction | None = None
-    """The function in this process that answers."""
+    """Where to send directly; ``None``: only LiteLLM can, or a provider on this machine."""
+    respond: Provider | None = None
+    """The provider on this machine that answers."""
     takes_n: bool = False
     """Whether one request may ask for several answers."""
 
@@ -62,14 +62,14 @@ class _Surroundings:
 
     litellm: Callable[[], ModuleType]
     environ: Mapping[str, str]
-    providers: Mapping[str, CompletionFunction]
+    providers: Mapping[str, Provider]
 
 
 def resolve(
     litellm: Callable[[], ModuleType],
     agents: Mapping[str, AgentConfig],
     environ: Mapping[str, str],
-    providers: Mapping[str, CompletionFunction],
+    providers: Mapping[str, Provider],
 ) -> dict[str, tuple[Endpoint, ...]]:
     """Resolve the endpoints of every agent; ``ConfigError`` lists all that is wrong with any of them.
 

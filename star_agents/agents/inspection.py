@@ -18,7 +18,7 @@ import orjson
 from star_agents.agents.client import AgentClient, CallReport
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.model_lists import Identity, Shelf, identify, listed_by_litellm, look, nearest, open_session
-from star_agents.agents.provider import CompletionFunction
+from star_agents.agents.provider import Provider
 from star_agents.agents.transports import litellm_env
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentError, AgentRefused, AgentUnavailable
@@ -74,7 +74,7 @@ async def inspect(
     *,
     embedder: str | None = None,
     longest_prompt: int = 0,
-    providers: Mapping[str, CompletionFunction] | None = None,
+    providers: Mapping[str, Provider] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> list[Inspection]:
     """Inspect every agent, all at once; in order of configuration, deployment by deployment.

@@ -1,12 +1,13 @@
-"""What a provider in this process is: a plain function behind the names ``<prefix>/<model>``.
+"""What a provider on this machine is: a function behind the names ``<prefix>/<model>``.
 
 A prefix that is also one of LiteLLM's belongs to the function; ``offline/gpt-4o-mini`` can never reach OpenAI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 
 class Completion(Protocol):
@@ -31,3 +32,14 @@ class Completion(Protocol):
 
 CompletionFunction = Callable[[str, Sequence[Mapping[str, str]], int | None], Completion]
 """``respond(model, messages, max_tokens)``. It runs on the event loop, so it has to be quick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """A provider that takes its time, elsewhere."""
+
+    complete: Callable[[str, Sequence[Mapping[str, str]], Mapping[str, Any]], Awaitable[Completion]]
+    """``await complete(model, messages, shape)``, with the sampling parameters of the call. Raises AgentError."""
+
+
+Provider = CompletionFunction | Background

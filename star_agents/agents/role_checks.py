@@ -16,7 +16,7 @@ import anyio
 from star_agents.agents.client import AgentClient, CallReport
 from star_agents.agents.judging.exam import Exam, ExamResult, examine
 from star_agents.agents.prompts import Prompts
-from star_agents.agents.provider import CompletionFunction
+from star_agents.agents.provider import Provider
 from star_agents.agents.replies.reading import why_unusable
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.agents.translate import REFUSED_REQUEST
@@ -76,7 +76,7 @@ async def try_roles(
     *,
     show_reference: bool = False,
     prompts: Prompts | None = None,
-    providers: Mapping[str, CompletionFunction] | None = None,
+    providers: Mapping[str, Provider] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[list[RoleCheck], list[CallReport]]:
     """Try every subject, all at once: what came of it in the same order, and the calls that it took.

@@ -24,6 +24,7 @@ from star_agents.cli.tables import print_failures, print_json
 from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import sample_agents, skipped_rows
+from star_agents.engine.local_players import with_local_models
 from star_agents.engine.offline_arena import config_for_arena, refuse_other_arena
 from star_agents.errors import UsageError
 from star_agents.observe.logs import set_up_logging
@@ -37,7 +38,7 @@ from star_agents.text.printing import say
 
 @click.command()
 @click.argument("set_path", metavar="SET")
-@click.option("--models", required=True, help="Agents of agents.yaml that meet: a,b,c.")
+@click.option("--models", required=True, help="Who meets: agents of agents.yaml, or folders of models: a,b,./c.")
 @click.option("--judges", help="Agents that score; those of `arena` in agents.yaml if not given.")
 @click.option(
     "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
@@ -68,7 +69,7 @@ def command(
     and sends nothing that is already answered. `elo OUT1 OUT2` rates the models of several such folders together.
     """
     config, notes = config_with_notes(config_path)
-    players = _names(models)
+    config, players = with_local_models(config, _names(models))
     if anchor is not None and anchor not in players:
         raise UsageError(f"--anchor {anchor}: is none of the models, {', '.join(players)}")
     jury = _judges(config, judges)

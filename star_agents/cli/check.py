@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from star_agents.agents.judging.exam import Exam
 from star_agents.agents.judging.frame_tests import one_order_note
 from star_agents.agents.price_check import price_notes, unbounded
 from star_agents.agents.prompts import Prompts
+from star_agents.agents.provider import Provider
 from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
 from star_agents.agents.tls_check import tls_notes
@@ -26,11 +28,11 @@ from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.engine.configuration import read_config
 from star_agents.engine.judges import exam_for
-from star_agents.engine.wiring import endpoints_of, scorer_for
+from star_agents.engine.local_agents import local_models_of, providers_with
+from star_agents.engine.wiring import endpoints_of, local_models_for, scorer_for
 from star_agents.errors import ScorerError
 from star_agents.observe.logs import set_up_logging
 from star_agents.offline import PREFIX
-from star_agents.offline.agents import respond
 from star_agents.records import Message, Score
 from star_agents.scoring.facts import MeasurerFacts, ModelFacts
 from star_agents.text.figures import usd
@@ -112,12 +114,20 @@ def _say_what_is_tried(subjects: Sequence[Subject]) -> None:
 
 
 async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _Found:
+    async with local_models_for(config) as models:
+        for model in local_models_of(config):
+            with suppress(ScorerError):  # Told for each agent that is of it, where it is asked.
+                await models.load(model)
+        return await _look_by(config, subjects, providers_with(models))
+
+
+async def _look_by(config: Config, subjects: Sequence[Subject], providers: Mapping[str, Provider]) -> _Found:
     embedder = config.memory.embedder
     inspections = await inspect(
         config.agents,
         embedder=embedder.removeprefix("agent:") if embedder.startswith("agent:") else None,
         longest_prompt=config.scoring.max_length,
-        providers={"offline": respond},
+        providers=providers,
     )
     # Who cannot be reached would only be waited for once more; who refused the call may take another.
     answer = {one.agent for one in inspections if not one.problem or one.was_refused}
@@ -127,7 +137,7 @@ async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _F
         config.star.referee,
         show_reference=config.star.show_reference,
         prompts=Prompts(config.prompt_texts),
-        providers={"offline": respond},
+        providers=providers,
     )
     roles += [
         RoleCheck(agent=one.agent, role=one.role, ok=False, detail="not tried: it cannot be reached, see above")

@@ -42,7 +42,7 @@ VERBS = {
     "migrate-config": "Print agents.yaml with each key in the section of its recipe, comments kept.",
     "init": "Write a commented agents.yaml.",
 }
-LOAD_MUCH = ("run", "serve", "check", "score", "judge-health")
+LOAD_MUCH = ("run", "serve", "check", "score", "arena", "arena-set", "judge-health")
 """Verbs that load numpy and its kin."""
 PROBLEMS_SHOWN = 20
 INTERRUPTED = 130

@@ -78,7 +78,8 @@ class DeploymentConfig(EndpointSettings):
     """One endpoint of an agent."""
 
     model: str = Field(min_length=1)
-    """LiteLLM model name with its provider: `openai/gpt-4o-mini`, `ollama_chat/qwen2.5:14b`, `hosted_vllm/...`."""
+    """LiteLLM model name with its provider: `openai/gpt-4o-mini`, `ollama_chat/qwen2.5:14b`, `hosted_vllm/...`. Or
+    `transformers/PATH_OR_NAME`: a model that is run here, in a process of its own, on the device of `scoring`."""
 
 
 class AgentConfig(EndpointSettings, BudgetSettings):

@@ -14,7 +14,7 @@ from star_agents import offline
 from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.price_check import refuse_unbounded
-from star_agents.agents.provider import CompletionFunction
+from star_agents.agents.provider import Provider
 from star_agents.agents.rate_limit import WINDOW_S, Sent
 from star_agents.agents.throttle import ThrottleChange, in_words
 from star_agents.agents.tls_check import tls_notes
@@ -24,6 +24,7 @@ from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
 from star_agents.engine.engine import Engine
+from star_agents.engine.local_agents import local_models_at_work, providers_with
 from star_agents.engine.memory_rows import recalled, remember
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.settling import INDEX_FILE
@@ -38,16 +39,13 @@ from star_agents.events import (
 )
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
-from star_agents.offline.agents import respond
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Vector, as_vector
 from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
+from star_agents.scoring.local_models import LocalModels
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
-
-PROVIDERS: Mapping[str, CompletionFunction] = {"offline": respond}
-"""Functions of this process that answer, by the prefix of their models."""
 
 
 def endpoints_of(config: Config) -> dict[str, tuple[Endpoint, ...]]:
@@ -56,7 +54,7 @@ def endpoints_of(config: Config) -> dict[str, tuple[Endpoint, ...]]:
     Raises:
         ConfigError: an agent's key is missing from the environment, or nobody knows its provider.
     """
-    return resolve(litellm_env.load, config.agents, os.environ, PROVIDERS)
+    return resolve(litellm_env.load, config.agents, os.environ, providers_with(LocalModels(config.scoring)))
 
 
 def refuse_early(config: Config) -> None:
@@ -93,7 +91,11 @@ async def open_engine(
         ConfigError: an agent's key is missing from the environment, or no budget can hold for an agent.
     """
     async with AsyncExitStack() as stack:
-        client = await _open_client(config, store, stack, bus, now)
+        models = local_models_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
+        await stack.enter_async_context(models)
+        client = await _open_client(config, store, stack, bus, now, providers_with(models))
+        for model in local_models_at_work(config):
+            await models.load(model)
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         if scorer is not None:
             await stack.enter_async_context(scorer)
@@ -124,7 +126,12 @@ async def open_engine(
 
 
 async def _open_client(
-    config: Config, store: Store, stack: AsyncExitStack, bus: Bus, now: Callable[[], float]
+    config: Config,
+    store: Store,
+    stack: AsyncExitStack,
+    bus: Bus,
+    now: Callable[[], float],
+    providers: Mapping[str, Provider],
 ) -> AgentClient:
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
@@ -132,7 +139,7 @@ async def _open_client(
     keep_secret(*secrets_of(os.environ, config.agents))
     client = AgentClient(
         config.agents,
-        providers=PROVIDERS,
+        providers=providers,
         budgets=budgets,
         max_in_flight=config.max_in_flight,
         on_call=lambda report: bus.publish(CallEnded(**asdict(report))),
@@ -169,18 +176,25 @@ def _of_throttling(agent: str, change: ThrottleChange) -> AgentThrottled | Agent
 
 
 def models_to_load(config: Config) -> str:
-    """What the scorer process has to load before the first seed, in words; empty where there is none."""
-    scorer = scorer_for(config)
-    if scorer is None:
-        return ""
+    """What has to be loaded before the first seed, in words; empty where there is nothing."""
+    local = [f"local model {model}" for model in local_models_at_work(config)]
+    if scorer_for(config) is None:
+        return " and ".join(local)
     small = config.needs_small or config.embedder == "small"
     named = [
+        *local,
         *([f"small model {config.scoring.small}"] if small else []),
         *([f"large model {config.scoring.large}"] if config.needs_large else []),
         *(f"{name} model {model}" for name, model in config.scoring.scorers.items()),
         *([f"embedder {config.embedder}"] if config.embedder.startswith("sentence-transformers:") else []),
     ]
     return " and ".join(named)
+
+
+def local_models_for(config: Config, tell: Callable[[str], None] = lambda trouble: None) -> LocalModels:
+    """Models of this machine that answer, none of them loaded; ``tell`` hears of processes that died, hung or were
+    stopped."""
+    return LocalModels(config.scoring, resolve=offline.resolve_model, tell=tell)
 
 
 def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: None) -> Scorer | None:

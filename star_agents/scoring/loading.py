@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
+from star_agents.scoring.model_names import names_a_folder
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -114,11 +115,6 @@ def _unloadable(name: str, path: str, why: str) -> str:
 
 def _place(name: str, path: str) -> str:
     return name if name == path else f"{name} ({path})"
-
-
-def names_a_folder(path: str) -> bool:
-    """Whether it can be no Hugging Face name, which is ``model`` or ``organization/model``."""
-    return path.startswith((".", "/", "~")) or path.endswith("/") or path.count("/") > 1
 
 
 def first_line(error: Exception) -> str:

@@ -22,6 +22,8 @@ from star_agents.scoring.hangs import Watch
 from star_agents.scoring.proc import signs_of
 
 WORKER = (sys.executable, "-m", "star_agents.scoring.worker")
+SCORER = "scorer process"
+"""What it is called in messages."""
 LAST_WORDS = 20
 """Lines of stderr that are kept for messages."""
 LONGEST_ANSWER = 1 << 30
@@ -46,11 +48,12 @@ class WorkerDied(Exception):
 class WorkerProcess:
     """A running scorer process. One request at a time."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, what: str) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         self._process = process
+        self._what = what
         self._requests = process.stdin
         self._answers = BufferedByteReceiveStream(process.stdout)
         self._complaints = process.stderr
@@ -61,14 +64,15 @@ class WorkerProcess:
         """As of the last answer."""
 
     @classmethod
-    async def start(cls, command: Sequence[str], tasks: TaskGroup) -> WorkerProcess:
-        """Start the process; ``tasks`` hosts the draining of its stderr. Raises ScorerError where it cannot start."""
+    async def start(cls, command: Sequence[str], tasks: TaskGroup, what: str = SCORER) -> WorkerProcess:
+        """Start the process; ``tasks`` hosts the draining of its stderr, ``what`` names it in messages. Raises
+        ScorerError where it cannot start."""
         try:
             # A session of its own: Ctrl-C on the terminal is for the daemon, which still needs its scorer to drain.
             process = await anyio.open_process(list(command), env=_environment(), start_new_session=True)
         except OSError as error:
-            raise ScorerError(f"the scorer process cannot be started ({command[0]}): {error}") from error
-        worker = cls(process)
+            raise ScorerError(f"the {what} cannot be started ({command[0]}): {error}") from error
+        worker = cls(process, what)
         tasks.start_soon(worker._drain)
         return worker
 
@@ -124,7 +128,7 @@ class WorkerProcess:
             watch.look(signs_of(self.pid))
             if watch.has_just_stopped:
                 tell(
-                    f"scorer process {self.pid} is stopped (state T, as by SIGSTOP): `kill -CONT {self.pid}` lets it "
+                    f"{self._what} {self.pid} is stopped (state T, as by SIGSTOP): `kill -CONT {self.pid}` lets it "
                     f"go on; another one takes its place after {watch.limits.stopped_s:,.0f} s"
                 )
         exchange.cancel()

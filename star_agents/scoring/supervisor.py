@@ -11,10 +11,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from star_agents.errors import ScorerError
-from star_agents.scoring.backlog import Item, estimate
+from star_agents.scoring.backlog import estimate
 from star_agents.scoring.facts import ScorerFacts, Usage
 from star_agents.scoring.hangs import Limits, Pace, Watch
-from star_agents.scoring.process import Sleep, WorkerDied, WorkerProcess
+from star_agents.scoring.process import SCORER, Sleep, WorkerDied, WorkerProcess
 
 DEATHS = 3
 """Times that a process may die or hang on one batch before the batch is split to find the sample that kills it."""
@@ -27,7 +27,19 @@ class Poison(Exception):
 
 
 class Supervisor:
-    """Starts a scorer process, loads its models, and starts another one when it dies."""
+    """Starts a scorer process, loads its models, and starts another one when it dies.
+
+    Args:
+        command: What to start.
+        load: The request that loads its models.
+        tasks: Hosts what listens to the process.
+        limits: How long it is waited for.
+        tell: Hears of its troubles, in a sentence each.
+        sleep: Passes the time between two looks at it.
+        clock: Monotonic seconds.
+        what: Names the process in messages.
+        weigh: About how many tokens an item takes.
+    """
 
     def __init__(
         self,
@@ -39,6 +51,8 @@ class Supervisor:
         tell: Callable[[str], None],
         sleep: Sleep = anyio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        what: str = SCORER,
+        weigh: Callable[[Any], int] = estimate,
     ) -> None:
         self._command = command
         self._load = {**load, "do": "load"}
@@ -47,6 +61,8 @@ class Supervisor:
         self._tell = tell
         self._sleep = sleep
         self._clock = clock
+        self._what = what
+        self._weigh = weigh
         self._pace = Pace(limits)
         self._process: WorkerProcess | None = None
         self._past = Usage()
@@ -73,7 +89,7 @@ class Supervisor:
         if self._process is not None:
             return self._process
         for _ in range(LOADINGS):
-            process = self._process = await WorkerProcess.start(self._command, self._tasks)
+            process = self._process = await WorkerProcess.start(self._command, self._tasks, self._what)
             try:
                 loaded = await self._ask(process, self._load, Watch.over_loading(self._limits))
             except ScorerError:
@@ -84,7 +100,7 @@ class Supervisor:
                 continue
             self.facts, self.devices = ScorerFacts.from_dict(loaded), loaded["devices"]
             return process
-        raise ScorerError(f"the scorer process died {LOADINGS} times while loading its models: {told}")
+        raise ScorerError(f"the {self._what} died {LOADINGS} times while loading its models: {told}")
 
     async def stop(self) -> str:
         """End the process and return how it ended; without one, nothing happens."""
@@ -125,17 +141,17 @@ class Supervisor:
         # How a process that hung was ended is our own doing.
         how, _, last_words = ending.partition("\n")
         told = "\n".join(filter(None, (str(death) or how, last_words)))
-        self._tell(f"scorer process {pid} is lost {when}: {told.splitlines()[0]}")
+        self._tell(f"{self._what} {pid} is lost {when}: {told.splitlines()[0]}")
         return told
 
-    def _weight(self, items: Sequence[Item]) -> int:
+    def _weight(self, items: Sequence[Any]) -> int:
         """About how many tokens go through the models; what is longer than they read is cut."""
         models = [model for model in (self.facts.small, self.facts.large) if model] if self.facts else []
         longest = 2 * max((model.max_length for model in models), default=1 << 20)
-        return sum(min(estimate(item), longest) for item in items)
+        return sum(min(self._weigh(item), longest) for item in items)
 
     async def answers(
-        self, items: Sequence[Item], request: Callable[[Sequence[Item]], Mapping[str, Any]], *, deaths: int = DEATHS
+        self, items: Sequence[Any], request: Callable[[Sequence[Any]], Mapping[str, Any]], *, deaths: int = DEATHS
     ) -> list[Any]:
         """One answer per item, in order; a ``Poison`` in place of the answer to an item that kills the process.
 

@@ -21,7 +21,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import IO, Any, Protocol
+from typing import IO, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,17 +35,8 @@ from star_agents.scoring.facts import ScorerFacts, Usage
 Request = dict[str, Any]
 
 
-class Model(Protocol):
-    """What a worker serves: in earnest a ``DualModel``."""
-
-    def score(self, samples: Sequence[Sample]) -> list[Score]:
-        """One score per sample, in order."""
-
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Float32 [n, d]."""
-
-    def measure(self, by: str, samples: Sequence[Sample]) -> Sequence[dict[str, float] | str]:
-        """Measures of each sample by a scorer beside IFD, or why there are none."""
+class Served(Protocol):
+    """What a worker of any kind serves."""
 
     def facts(self) -> ScorerFacts:
         """What is loaded."""
@@ -57,7 +48,21 @@ class Model(Protocol):
         """How many processes like this one the machine has devices for."""
 
 
+class Model(Served, Protocol):
+    """What a scorer's worker serves: in earnest a ``DualModel``."""
+
+    def score(self, samples: Sequence[Sample]) -> list[Score]:
+        """One score per sample, in order."""
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Float32 [n, d]."""
+
+    def measure(self, by: str, samples: Sequence[Sample]) -> Sequence[dict[str, float] | str]:
+        """Measures of each sample by a scorer beside IFD, or why there are none."""
+
+
 Load = Callable[[Request], Model]
+M = TypeVar("M", bound=Served)
 
 
 def load(request: Request) -> Model:
@@ -81,12 +86,26 @@ def load(request: Request) -> Model:
     )
 
 
-class Worker:
+def work(model: Model, request: Request) -> Any:
+    """The result of a request to a scorer, as plain data."""
+    if request["do"] == "score":
+        samples = [Sample.from_dict(data) for data in request["samples"]]
+        return [score.to_dict() for score in model.score(samples)]
+    if request["do"].startswith(MEASURE):
+        by = request["do"].removeprefix(MEASURE)
+        return model.measure(by, [Sample.from_dict(data) for data in request["samples"]])
+    # Bytes and not digits: embeddings arrive as the float32 numbers that they are, and in half the space.
+    vectors = model.embed(request["texts"])
+    return [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
+
+
+class Worker(Generic[M]):
     """Answers requests in their order; the first one has to be ``load``."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Callable[[Request], M], work: Callable[[M, Request], Any]) -> None:
         self._load = load
-        self._model: Model | None = None
+        self._work = work
+        self._model: M | None = None
 
     def answer(self, line: bytes) -> bytes:
         """The answer to one request, both as a line of JSON."""
@@ -111,22 +130,13 @@ class Worker:
             return {**facts.to_dict(), "devices": self._model.devices()}
         if self._model is None:
             raise ScorerError("the scorer process was asked for work before its models were loaded")
-        if request["do"] == "score":
-            samples = [Sample.from_dict(data) for data in request["samples"]]
-            return [score.to_dict() for score in self._model.score(samples)]
-        if request["do"].startswith(MEASURE):
-            by = request["do"].removeprefix(MEASURE)
-            return self._model.measure(by, [Sample.from_dict(data) for data in request["samples"]])
-        # Bytes and not digits: embeddings arrive as the float32 numbers that they are, and in half the space.
-        vectors = self._model.embed(request["texts"])
-        return [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
+        return self._work(self._model, request)
 
 
-def serve(requests: IO[bytes], answers: IO[bytes], load: Load) -> None:
+def serve(requests: IO[bytes], answers: IO[bytes], worker: Worker[M]) -> None:
     """Answer requests until ``requests`` ends, which ends the process."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, lines), daemon=True).start()
-    worker = Worker(load)
     while True:
         answers.write(worker.answer(lines.get()))
         answers.flush()
@@ -152,10 +162,15 @@ def private_stdout() -> IO[bytes]:
 
 
 def main(load: Load = load) -> None:
+    """Serve stdin and stdout with a scorer."""
+    serve_pipes(Worker(load, work))
+
+
+def serve_pipes(worker: Worker[M]) -> None:
     """Serve stdin and stdout."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
-        serve(sys.stdin.buffer, private_stdout(), load)
+        serve(sys.stdin.buffer, private_stdout(), worker)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()

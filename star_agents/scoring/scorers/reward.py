@@ -25,9 +25,9 @@ from star_agents.scoring.loading import (
     first_line,
     from_checkpoint,
     is_out_of_memory,
-    names_a_folder,
     release_memory,
 )
+from star_agents.scoring.model_names import names_a_folder
 
 TOKENS_CPU = 1024
 """Tokens in a batch, padding included, where ``scoring.tokens_per_batch`` is left out."""
