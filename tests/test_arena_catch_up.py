@@ -140,8 +140,8 @@ async def test_who_cannot_catch_up_is_counted_with_the_reason(tmp_path: Path) ->
     assert (told.seeds, told.calls, told.kinds["kept"]) == (1, 3, 1)
     assert sorted(told.left_out.values()) == [1, 2]
     assert "1 finished seed catches up with what agents.yaml asks for: about 3 calls" in told.message
-    assert "2 do not catch up: the texts behind them were cleared (retention_days)" in told.message
-    assert "1 do not catch up: another target fought there" in told.message
+    assert "2 finished seeds do not catch up: the texts behind them were cleared (retention_days)" in told.message
+    assert "1 finished seeds do not catch up: another target fought there" in told.message
 
 
 def test_drawn_opponents_and_catching_up_exclude_each_other(tmp_path: Path) -> None:
@@ -203,7 +203,8 @@ async def test_a_live_edit_lets_finished_seeds_catch_up_and_what_their_parents_d
             await until_kept(store, 6)
             rewarded = rewards(out)
             with checked(accounts, out):
-                await line.reconfigure(more)
+                applied = await line.reconfigure(more)
+            assert applied.changes == ("~ arena.opponents",)
             await until_kept(store, 6)
             with checked(accounts, out):
                 assert {len(one.trials) for one in of_arena(out)} == {4}

@@ -469,6 +469,43 @@ async def test_where_the_budget_of_a_judge_or_a_player_is_spent_the_seeds_wait_a
     assert (len(model.answered), len(model.games)) == (4 * 4, 4 * 6)
 
 
+async def test_a_jurys_calls_are_reserved_before_they_are_sent_so_that_it_never_passes_the_budget(
+    tmp_path: Path,
+) -> None:
+    """All games of an instruction go out at once, each judge's; what is in flight and paid stays within the budget."""
+    price, longest, budget = 0.001, 50, 15.0
+    worst: list[float] = []
+
+    class Meter(Model):
+        def __call__(self, body: Body) -> Move:
+            # What was charged so far, and the most that this call may cost: the prompt's words and the longest reply.
+            spent = sum(price * (words(sent) + 1) for sent in server.charged)
+            worst.append(spent + price * longest)
+            return super().__call__(body)
+
+    def words(body: Body) -> int:
+        return sum(len(str(one["content"]).split()) for one in body["messages"])
+
+    model = Meter(SAID, by_text(WORTH))
+    seeds = [Seed.of(Sample(instruction=f"Name river {number}.")) for number in range(6)]
+    judges = ("j", "k", "l")
+    async with OpenAIServer(model) as server:
+        path = written(tmp_path, server.url, f"judge_max_tokens: {longest}", judges)
+        priced = f"max_tokens: {longest}, input_cost_per_token: {price}, output_cost_per_token: {price}, api_key:"
+        text = path.read_text().replace("api_key:", priced)
+        whole = text.replace("recipe: arena", "concurrency: 4\nrecipe: arena").replace("\nconcurrency: 1", "")
+        path.write_text(f"{whole}budget_usd: {budget}\n")
+        stopped = await run(read_config(path), seeds, tmp_path / "out")
+        assert "budget_usd" in stopped.stopped_by
+        counts = stopped.summary["counts"]
+        assert (counts["dropped"], counts["waiting"] > 0) == (0, True)
+        assert 0 < stopped.summary["cost"]["known_usd"] <= budget
+        assert max(worst) <= budget
+        path.write_text(whole)
+        await run(read_config(path), seeds, tmp_path / "out")
+    assert (len(model.answered), len(model.games)) == (6 * 4, 6 * 6 * len(judges)), "nothing is paid again"
+
+
 async def test_an_opponent_that_an_edit_adds_plays_from_then_on_and_past_battles_stay(tmp_path: Path) -> None:
     model = Model(SAID, by_text(WORTH))
     seeds = [Seed.of(Sample(instruction=f"Name river {number}.")) for number in range(3)]

@@ -113,6 +113,8 @@ def exit_unless_whole(result: BatchResult) -> None:
     """Say why a batch ended before its last seed, or what failed beyond its limit, and exit with the code of that."""
     for one in result.stranded:
         say(one.sentence, err=True)
+    for why, n in result.not_caught_up.items():
+        say(f"{n:,} finished seeds do not catch up: {why}", err=True)
     if result.interrupted_by:
         say(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
         sys.exit(SIGNALLED + result.interrupted_by)

@@ -134,6 +134,7 @@ def _tell(result: BatchResult, out: Path, *, as_json: bool) -> None:
                 "stopped_by": result.stopped_by,
                 "failed_because": result.failed_because,
                 "left_waiting": result.left_waiting,
+                "not_caught_up": dict(result.not_caught_up),
                 "stranded": [one.to_dict() for one in result.stranded],
                 "seeds_added": asdict(result.added),
             }

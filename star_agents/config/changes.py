@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from pydantic import ValidationError
 
+from star_agents.config.base import Section
 from star_agents.config.kept import config_in_sections
 from star_agents.config.models import Config
 from star_agents.config.old_places import STAR
@@ -77,8 +78,14 @@ def until_restart(old: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
 
 def changes_between(old: Config, new: Config) -> tuple[str, ...]:
     """One line per agent, pair and section that differs: ``+ agent mistral``, ``- pair keep/phi``, ``~ memory``; of
-    recipe `star` one per key of its section: ``~ candidates``."""
+    recipe `star` one per key of its section: ``~ candidates``; likewise of other recipes: ``~ arena.opponents``."""
     return tuple(_changes(old, new))
+
+
+def _differing(old: Section, new: Section) -> Iterator[str]:
+    """Keys of a recipe's section."""
+    keys = dict.fromkeys((*type(old).model_fields, *type(new).model_fields))
+    return (key for key in keys if getattr(old, key, None) != getattr(new, key, None))
 
 
 def _changes(old: Config, new: Config) -> Iterator[str]:
@@ -96,9 +103,14 @@ def _changes(old: Config, new: Config) -> Iterator[str]:
     # What stands in a file counts as much as which file it is.
     if (old.prompts, old.prompt_texts) != (new.prompts, new.prompt_texts):
         yield "~ prompts"
-    for section in Config.model_fields:
-        if section not in _TOLD_APART and getattr(old, section) != getattr(new, section):
+    for section in dict.fromkeys((*type(old).model_fields, *type(new).model_fields)):
+        before, after = getattr(old, section, None), getattr(new, section, None)
+        if section in _TOLD_APART or before == after:
+            continue
+        if section in Config.model_fields or not (isinstance(before, Section) and isinstance(after, Section)):
             yield f"~ {section}"
+        else:
+            yield from (f"~ {section}.{key}" for key in _differing(before, after))
     for key in StarConfig.model_fields:
         if key != "pairs" and getattr(old.star, key) != getattr(new.star, key):
             yield f"~ {key}"

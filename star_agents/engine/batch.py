@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +64,9 @@ class BatchResult:
     interrupted_by: int = 0
     """Number of the signal that ended it early; 0 where none did."""
     stranded: tuple[Stranded, ...] = ()
-    """Seeds that nobody takes as things stand, since of their recipe or part."""
+    """Seeds that nobody takes as things stand, for their recipe or their part."""
+    not_caught_up: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Finished seeds that cannot have what agents.yaml asks for now, by reason."""
 
 
 class _End(NamedTuple):
@@ -166,11 +168,10 @@ async def run_batch(
         added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
         bus.publish(added)
         _say(console, f"{source}: {added.words}")
-        await _catch_up(store, config, bus, console)
+        not_caught_up = await _catch_up(store, config, bus, console)
         counts, mine = await store.counts(), await store.run_seeds()
         total, done = (mine.seeds, mine.done) if only_these else (counts.seeds - counts.stranded, counts.done)
-        if not only_these:
-            _say_what_else_waits(console, mine)
+        _say_what_else_waits(None if only_these else console, mine)
         progress = BatchProgress(total, done=done, before=counts, console=console)
         bus.subscribe(progress.hear)
         end, left = _End("", ""), mine.waiting if only_these else counts.waiting
@@ -184,7 +185,7 @@ async def run_batch(
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     result = BatchResult(summary=summary, calls=progress.calls, added=added, stranded=stranded, **end._asdict())
-    return replace(result, left_waiting=mine.others_waiting if only_these else 0)
+    return replace(result, left_waiting=mine.others_waiting if only_these else 0, not_caught_up=not_caught_up)
 
 
 async def _queue(
@@ -200,10 +201,13 @@ async def _queue(
     return new, duplicates
 
 
-async def _catch_up(store: Store, config: Config, bus: Bus, console: Console | None) -> None:
-    if (reopened := await reopen_lacking(store, stages_of(config))) is not None:
-        bus.publish(reopened)
-        _say(console, reopened.message)
+async def _catch_up(store: Store, config: Config, bus: Bus, console: Console | None) -> Mapping[str, int]:
+    """Let finished seeds wait that lack something; those that cannot have it, by reason."""
+    if (reopened := await reopen_lacking(store, stages_of(config))) is None:
+        return {}
+    bus.publish(reopened)
+    _say(console, reopened.message)
+    return reopened.left_out
 
 
 def _heard_by(*ears: Callable[[Event], None]) -> Bus:

@@ -73,5 +73,5 @@ class _Found:
             told.append(f"{what} up with what agents.yaml asks for: about {self.calls:,} calls")
         elif more < 0:
             told.append(f"{-more:,} seeds no longer wait to catch up; what they have stays")
-        told += [f"{n:,} do not catch up: {why}" for why, n in self.left_out.items()]
+        told += [f"{n:,} finished seeds do not catch up: {why}" for why, n in self.left_out.items()]
         return "; ".join(told)
