@@ -67,7 +67,7 @@ INSTRUCT_TESTED_MUTANTS = (
         "",
     ),
     _tested(
-        "siblings-go-on",
+        "types-go-on",
         "a type whose writer fails loses no other",
         "test_a_type_whose_writer_fails_loses_no_other",
         _RECIPE,
