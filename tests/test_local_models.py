@@ -98,6 +98,34 @@ async def test_whoever_is_cancelled_leaves_its_siblings_their_answers(tmp_path: 
         assert said((await models.complete("m", [asked("b")]))[0]) == "b"
 
 
+async def test_a_model_that_is_closed_ends_its_process_and_is_loaded_again_when_it_is_asked(tmp_path: Path) -> None:
+    async with echoes(tmp_path) as models:
+        await models.load("m")
+        await models.load("other")
+        first = models.pids["m"]
+        await models.close("m")
+        await models.close("never loaded")
+        assert list(models.pids) == ["other"]
+        with pytest.raises(ProcessLookupError):
+            os.kill(first, 0)
+        assert said((await models.complete("m", [asked("a")]))[0]) == "a"
+        assert models.pids["m"] != first
+
+
+async def test_whoever_waits_for_a_model_that_is_closed_is_told(tmp_path: Path) -> None:
+    async def ask() -> None:
+        with pytest.raises(ScorerError, match="was closed before it answered"):
+            await models.complete("m", [asked("a")])
+        told.append("m")
+
+    told: list[str] = []
+    async with echoes(tmp_path) as models, anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        await models.close("m")
+    assert told == ["m"]
+
+
 async def test_a_model_that_cannot_be_loaded_is_not_tried_again_at_once(tmp_path: Path) -> None:
     now = [0.0]
     command = (sys.executable, "-c", f"open({str(tmp_path / 'starts')!r}, 'a').write('x')")

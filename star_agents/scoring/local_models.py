@@ -94,12 +94,11 @@ class LocalModels:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         assert self._tasks is not None, "entered"
-        for model in self._models.values():
-            model.fail_all("the local model was closed before it answered")
-        self._tasks.cancel_scope.cancel()
-        for model in self._models.values():
-            await model.supervisor.stop()
+        with anyio.CancelScope(shield=True):
+            for model in list(self._models):
+                await self.close(model)
         tasks, self._tasks = self._tasks, None
+        tasks.cancel_scope.cancel()
         await tasks.__aexit__(None, None, None)
 
     async def load(self, model: str) -> ScorerFacts:
@@ -113,6 +112,12 @@ class LocalModels:
         """An answer to each, in order; a text says why there is none. Raises ScorerError where the model cannot be
         loaded."""
         return await self._of(model).complete(asked)
+
+    async def close(self, model: str) -> None:
+        """End a model's process and give its memory back; whoever waits for it gets a ScorerError. Asked again, it is
+        loaded again. Nothing happens for one that is not loaded."""
+        if (found := self._models.pop(model, None)) is not None:
+            await found.end("the local model was closed before it answered")
 
     @property
     def pids(self) -> dict[str, int]:
@@ -153,6 +158,7 @@ class _LocalModel:
     def __init__(self, supervisor: Supervisor, clock: Callable[[], float]) -> None:
         self.supervisor = supervisor
         self._clock = clock
+        self._scope = anyio.CancelScope()
         self._waiting: deque[_Call] = deque()
         self._in_hand: list[_Call] = []
         self._arrived = anyio.Event()
@@ -172,14 +178,20 @@ class _LocalModel:
             raise ScorerError(call.error)
         return call.answers
 
-    def fail_all(self, why: str) -> None:
-        """Tell everybody who waits that no answer will come."""
+    async def end(self, why: str) -> None:
+        """Tell everybody who waits that no answer will come, and end the process."""
+        self._scope.cancel()
         for call in (*self._in_hand, *self._waiting):
             call.error = why
             call.is_over.set()
+        await self.supervisor.stop()
 
     async def serve(self) -> None:
-        """Answer what comes, a batch after another."""
+        """Answer what comes, a batch after another, until the end."""
+        with self._scope:
+            await self._serve()
+
+    async def _serve(self) -> None:
         while True:
             while not self._waiting:
                 await self._arrived.wait()
