@@ -77,6 +77,16 @@ def test_two_arenas_with_a_model_in_common_are_rated_on_one_scale(folder: Path, 
     assert json.loads(rated.stdout)["prompts"] == PROMPTS
 
 
+def test_a_model_that_is_named_later_meets_those_who_were_there_and_nothing_else_is_asked_again(folder: Path) -> None:
+    few = arena(folder, "later", "novice,tutor", "--judges", "referee")
+    more = arena(folder, "later", "chatty,novice,tutor", "--judges", "referee")
+    assert {one["player"]: one["battles"] for one in more["players"]} == dict.fromkeys(
+        ("chatty", "novice", "tutor"), 2 * PROMPTS
+    )
+    assert more["points"]["tutor"]["novice"] == few["points"]["tutor"]["novice"]
+    assert PROMPTS < more["calls_sent"] <= PROMPTS * (1 + 2 * 2)
+
+
 @pytest.mark.parametrize(
     ("models", "more", "what"),
     [
@@ -100,7 +110,7 @@ def test_who_cannot_meet_is_told_before_anybody_is_asked(
 
 def test_a_folder_in_which_others_met_is_refused(folder: Path, board: Any) -> None:
     told = arena(folder, "one", "novice,tutor", "--judges", "referee", code=2)
-    assert "is of an arena of novice, terse, tutor, not of novice, tutor; name another -o" in told
+    assert "terse met others, and --models does not name them; name another -o" in told
     told = arena(folder, "one", "novice,terse,tutor", "--judges", "chatty", code=2)
     assert "was judged by referee, not by chatty" in told
 

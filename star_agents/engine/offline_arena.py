@@ -21,13 +21,15 @@ def config_for_arena(config: Config, models: Sequence[str], judges: Sequence[str
     Raises:
         ConfigError: somebody is no agent, is named twice, or has nobody to meet.
     """
-    players = {"target": None, "opponents": list(models), "opponents_per_seed": None, "mode": "round_robin"}
-    made = with_recipe(config, RECIPE, {**players, "judges": list(judges)}, where=where)
+    meets = {"target": None, "opponents": list(models), "opponents_per_seed": None, "mode": "round_robin"}
+    # Whoever is named later meets those who were there, in the same folder.
+    section = {**meets, "judges": list(judges), "catch_up": True}
+    made = with_recipe(config, RECIPE, section, where=where)
     return made.model_copy(update={"memory": made.memory.model_copy(update={"enabled": False})})
 
 
 def refuse_other_arena(out: Path, models: Sequence[str], judges: Sequence[str]) -> None:
-    """Refuse a folder in which others met: what is finished there would not be worked again.
+    """Refuse a folder in which somebody met who is not named now, or who others judged: what is finished there stays.
 
     Raises:
         UsageError: who met there, or who judged.
@@ -41,7 +43,7 @@ def refuse_other_arena(out: Path, models: Sequence[str], judges: Sequence[str]) 
     met = {one.arm for one in result.outcome.trials}
     judged = {one.judge for one in result.outcome.judgements if one.judge}
     fix = "name another -o; `elo` rates the models of several folders together"
-    if met != set(models):
-        raise UsageError(f"{out} is of an arena of {', '.join(sorted(met))}, not of {', '.join(models)}; {fix}")
+    if gone := sorted(met - set(models)):
+        raise UsageError(f"in {out}, {', '.join(gone)} met others, and --models does not name them; {fix}")
     if not judged <= set(judges):
         raise UsageError(f"{out} was judged by {', '.join(sorted(judged))}, not by {', '.join(judges)}; {fix}")
