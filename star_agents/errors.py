@@ -13,6 +13,7 @@
     │   ├── AgentRefused       the request itself is at fault: no try will help
     │   └── BudgetExhausted    sending would pass a budget
     ├── ReplyUnreadable      a reply is no answer, or not what was asked for   (exit code 4)
+    ├── Postponed            a seed waits until others have come as far
     ├── WorkBlocked          no seed can be worked as things stand       (exit code 4)
     ├── RecipeError          a recipe cannot be used, or breaks a rule   (exit code 2)
     └── ScorerError          the scorer models cannot be used    (exit code 5)
@@ -204,6 +205,10 @@ class ReplyUnreadable(StarAgentsError):
         super().__init__(failure.detail)
         self.failure = failure
         """Of kind ``empty``, ``length`` or ``format``."""
+
+
+class Postponed(StarAgentsError):
+    """A seed cannot be decided before more of them have come as far; what it has asked is in the journal."""
 
 
 class WorkBlocked(StarAgentsError):

@@ -244,8 +244,9 @@ class JudgeExamined(Event):
     """Pairs in which both orders named the better answer."""
     unreadable: int
     """Orders, two for each pair, in which no reply could be read."""
-    position_bias: float
-    """Share of the pairs in which both orders named the same place."""
+    position_bias: float | None
+    """Share of the pairs in which both orders named the same place; ``None``: answers have no place, as a reward model
+    measures them."""
     passed: bool
     """Whether enough pairs are right: 17 of 24."""
     judges: bool
@@ -263,6 +264,20 @@ class JudgeNotExamined(Event):
     judge: str
     """Name of the agent, as in agents.yaml."""
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgeScaled(Event):
+    """Rewards of a judge that is a reward model stand for points from here on: the map is made, and stays."""
+
+    name: ClassVar[str] = "judge_scaled"
+    judge: str
+    """``reward:MODEL``."""
+    scale: str
+    """Name of the map, which judgements bear."""
+    battles: int
+    """That it was made of."""
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

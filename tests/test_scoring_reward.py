@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import torch
 from lines import results, run
 from tiny_models import CHAT_TEMPLATE, train_tokenizer
-from transformers import AutoModelForSequenceClassification, LlamaConfig, PreTrainedTokenizerFast
+from tiny_rewards import CHAT, save
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.engine.configuration import read_config
@@ -21,7 +23,6 @@ from star_agents.scoring import Scorer
 from star_agents.scoring.scorers import names, reward
 from star_agents.scoring.scorers.reward import RewardModel
 
-CHAT = train_tokenizer(chat_template=CHAT_TEMPLATE)
 ENDS = train_tokenizer(chat_template=CHAT_TEMPLATE + "</s>", adds="<s> $A")
 SAMPLES = [
     Sample(instruction="Name three colours.", response="Red, green and blue."),
@@ -29,31 +30,6 @@ SAMPLES = [
     Sample(instruction="And the sea?", response="It mirrors the sky.", history=(Message(role="user", content="Hi"),)),
     Sample(instruction="Say no.", response="no"),
 ]
-
-
-def save(folder: Path, tokenizer: PreTrainedTokenizerFast = CHAT, *, outputs: int = 1, **changes: Any) -> str:
-    """A sequence classifier with random weights that are not small."""
-    torch.manual_seed(3)
-    described: Callable[..., LlamaConfig] = LlamaConfig  # how many outputs is an argument of its base
-    config = described(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=256,
-        num_labels=outputs,
-        **changes,
-    )
-    make: Callable[..., Any] = AutoModelForSequenceClassification.from_config
-    model = make(config)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.dim() > 1:
-                weight.normal_(std=1.5 / weight.shape[-1] ** 0.5)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(str(folder))
-    return str(folder)
 
 
 def load(path: str, **config: Any) -> RewardModel:
@@ -135,6 +111,18 @@ def test_a_language_model_without_the_head_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told_with_what_belongs_into_it(tmp_path: Path) -> None:
     with pytest.raises(ScorerError, match=r"reward model rm .* cannot be loaded: no such folder"):
         load(str(tmp_path / "none"))
+
+
+def test_a_model_that_brings_code_of_its_own_is_refused_and_its_code_is_not_run(tmp_path: Path) -> None:
+    path = save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    code = {"AutoConfig": "code.Config", "AutoModelForSequenceClassification": "code.Model"}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "model_type": "mine", "auto_map": code}))
+    (tmp_path / "code.py").write_text("raise SystemExit('this code was run')")
+    with pytest.raises(
+        ScorerError, match=r"brings Python code of its own, .* set `scoring: \{trust_remote_code: true\}`"
+    ):
+        load(path)
 
 
 async def test_the_scorer_process_gives_the_same_rewards(tmp_path: Path) -> None:

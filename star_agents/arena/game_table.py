@@ -71,6 +71,8 @@ class GameTable:
                 one.second,
                 one.first_score,
                 one.second_score,
+                one.gap,
+                one.is_measured,
             )
             for one in games
         )

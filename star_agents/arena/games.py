@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
-from star_agents.records import Flat, Judgement, Trial
+from star_agents.records import Flat, Judgement, Trial, is_reward_model
 
 LEAST_GAP = 1e-9
 """Points; less than that is rounding, and a tie."""
@@ -31,17 +31,48 @@ class Game(Flat):
     reason: str = ""
     answers_are_equal: bool = False
     """Both players said the same, word for word: a tie that no judge was asked about, and that has no scores."""
+    first_reward: float | None = None
+    """What a reward model measured, in its own units. Each answer is measured by itself, so no place could matter, and
+    one game is all that it says of a battle."""
+    second_reward: float | None = None
+    gap: float | None = None
+    """First minus second in points, where rewards stand for a distance and not for points of each answer."""
+    scale: str = ""
+    """Name of the map by which points were made of the rewards."""
 
     @property
     def is_readable(self) -> bool:
-        """Whether the judge said something that counts."""
+        """Whether the judge said something."""
+        return self.has_scores or self.is_measured
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether each answer has points."""
         return self.first_score is not None and self.second_score is not None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether a reward model measured both answers."""
+        return self.first_reward is not None and self.second_reward is not None
+
+    @property
+    def points(self) -> float | None:
+        """First minus second in points; ``None`` where there are none, as of rewards before they have a scale."""
+        if self.first_score is None or self.second_score is None:
+            return self.gap
+        return self.first_score - self.second_score
 
     def score_of(self, player: str) -> float:
         """What the judge gave to one of the two."""
         score = self.first_score if player == self.first else self.second_score
-        assert score is not None, "asked only of a game that can be read"
+        assert score is not None, "asked only of a game with scores"
         return score
+
+    def points_for(self, player: str) -> float:
+        """Points by which one of the two is ahead."""
+        points = self.points
+        assert points is not None, "asked only of a game with points"
+        return points if player == self.first else -points
 
 
 class Result(NamedTuple):
@@ -64,8 +95,10 @@ class Battle:
     right: str
     left_score: float | None
     """Mean over jurors of the mean of both orders, from 1 to 10 (Arena Learning; the mean is our reading); ``None``:
-    the answers are equal, and nobody scored them against each other."""
+    the answers are equal, and nobody scored them against each other, or the jurors say a distance only."""
     right_score: float | None
+    distance: float = 0.0
+    """Left minus right in points, the mean of jurors that are reward models, where no other scored the answers."""
     spread: float = 0.0
     """Standard deviation between jurors of left minus right; 0 for one juror."""
     jurors: tuple[str, ...] = ()
@@ -76,7 +109,7 @@ class Battle:
     def gap(self) -> float:
         """Left minus right; 0 between equal answers."""
         if self.left_score is None or self.right_score is None:
-            return 0.0
+            return self.distance
         gap = self.left_score - self.right_score
         return 0.0 if abs(gap) < LEAST_GAP else gap
 
@@ -131,6 +164,10 @@ def games_of(trials: Sequence[Trial], judgements: Iterable[Judgement], prompt: s
             second_score=one.scores[1] if one.scores else None,
             reason=one.reason,
             answers_are_equal=not one.judge,
+            first_reward=one.rewards[0] if one.rewards else None,
+            second_reward=one.rewards[1] if one.rewards else None,
+            gap=one.gap,
+            scale=one.scale,
         )
         for one in judgements
     ]
@@ -139,8 +176,9 @@ def games_of(trials: Sequence[Trial], judgements: Iterable[Judgement], prompt: s
 def battles_of(games: Iterable[Game], *, one_order_counts: bool = False) -> Judged:
     """Join games into battles, in the order in which they first appear.
 
-    A juror counts for a battle with both orders or not at all. A game that is there twice counts once, as first seen.
-    Equal answers are a battle without scores.
+    A juror counts for a battle with both orders or not at all; a reward model, which knows no order, with its one game,
+    if its rewards stand for points. A game that is there twice counts once, as first seen. Equal answers are a battle
+    without scores.
 
     Args:
         games: In any order.
@@ -158,26 +196,47 @@ def battles_of(games: Iterable[Game], *, one_order_counts: bool = False) -> Judg
     found: list[Battle] = []
     incomplete = 0
     for pairing, by_judge in by_pairing.items():
-        read = {judge: _readable(orders) for judge, orders in by_judge.items()}
-        incomplete += sum(len(orders) < 2 for orders in read.values())
-        counted = {judge: orders for judge, orders in read.items() if len(orders) >= (1 if one_order_counts else 2)}
+        asked, measured = _of_judges(by_judge)
+        incomplete += sum(len(orders) < 2 for orders in asked.values())
+        counted = {judge: orders for judge, orders in asked.items() if len(orders) >= (1 if one_order_counts else 2)}
+        counted |= {judge: [game] for judge, game in measured.items() if game.has_scores}
         if counted:
             found.append(_battle(pairing, counted))
+        elif distances := {judge: one.points_for(pairing[1]) for judge, one in measured.items() if one.gap is not None}:
+            found.append(_distance(pairing, distances))
         elif pairing in equal:
             prompt, left, right = pairing
             found.append(Battle(prompt=prompt, left=left, right=right, left_score=None, right_score=None))
     return Judged(tuple(found), incomplete)
 
 
-def _readable(orders: Mapping[bool, Game]) -> dict[bool, Game]:
-    return {order: game for order, game in orders.items() if game.is_readable}
+def _of_judges(by_judge: Mapping[str, Mapping[bool, Game]]) -> tuple[dict[str, list[Game]], dict[str, Game]]:
+    """Games with scores, of each judge that was shown both answers; and the one game of each that measured them."""
+    measured = {judge: one for judge, games in by_judge.items() for one in games.values() if one.is_measured}
+    asked = {judge: games for judge, games in by_judge.items() if not is_reward_model(judge)}
+    return {judge: [one for one in games.values() if one.has_scores] for judge, games in asked.items()}, measured
 
 
-def _battle(pairing: Pairing, by_judge: Mapping[str, Mapping[bool, Game]]) -> Battle:
+def _distance(pairing: Pairing, by_judge: Mapping[str, float]) -> Battle:
+    """A battle of which no juror says points of each answer."""
+    prompt, left, right = pairing
+    return Battle(
+        prompt=prompt,
+        left=left,
+        right=right,
+        left_score=None,
+        right_score=None,
+        distance=fmean(by_judge.values()),
+        spread=pstdev(by_judge.values()),
+        jurors=tuple(by_judge),
+    )
+
+
+def _battle(pairing: Pairing, by_judge: Mapping[str, Sequence[Game]]) -> Battle:
     prompt, left, right = pairing
 
     def means(player: str) -> Sequence[float]:
-        return [fmean(game.score_of(player) for game in orders.values()) for orders in by_judge.values()]
+        return [fmean(game.score_of(player) for game in games) for games in by_judge.values()]
 
     lefts, rights = means(left), means(right)
     return Battle(
@@ -188,5 +247,5 @@ def _battle(pairing: Pairing, by_judge: Mapping[str, Mapping[bool, Game]]) -> Ba
         right_score=fmean(rights),
         spread=pstdev([one - other for one, other in zip(lefts, rights, strict=True)]) if len(lefts) > 1 else 0.0,
         jurors=tuple(by_judge),
-        both_orders=all(len(orders) == 2 for orders in by_judge.values()),
+        both_orders=all(len(games) == 2 or games[0].is_measured for games in by_judge.values()),
     )

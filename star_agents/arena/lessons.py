@@ -25,7 +25,8 @@ class Thresholds(Flat):
     preference: float = 2.0
     """K of preference and reward pairs: the paper's best."""
     min_winner: float = 5.0
-    """A winner below teaches nothing: a 4 that beats a 1 is no example. Ours; the paper has no such rule."""
+    """A winner below teaches nothing: a 4 that beats a 1 is no example. Ours; the paper has no such rule. Where reward
+    models alone judge, nobody says how good a winner is, and it is not asked for."""
 
 
 class Lesson(NamedTuple):
@@ -36,7 +37,8 @@ class Lesson(NamedTuple):
     rejected: str
     margin: float
     """In points, above 0."""
-    chosen_score: float
+    chosen_score: float | None
+    """``None``: its jurors are reward models, which say how far it is ahead and not how good it is."""
 
 
 def pairings(players: Sequence[str], target: str, mode: Mode) -> list[tuple[str, str]]:
@@ -58,10 +60,10 @@ def unjudged(
 
 
 def lesson_of(battle: Battle, least: float, min_winner: float) -> Lesson | None:
-    """What a battle teaches; ``None``: it is too close, or its winner too bad."""
+    """What a battle teaches; ``None``: it is too close, or its winner too bad, where anybody said how good it is."""
     winner = battle.winner
     score = None if winner is None else battle.score_of(winner)
-    if winner is None or score is None or abs(battle.gap) < least or score < min_winner:
+    if winner is None or abs(battle.gap) < least or (score is not None and score < min_winner):
         return None
     loser = battle.right if winner == battle.left else battle.left
     return Lesson(battle.prompt, winner, loser, abs(battle.gap), score)
@@ -75,7 +77,7 @@ def row_to_learn(battles: Sequence[Battle], target: str, thresholds: Thresholds)
     """
     found = (lesson_of(one, thresholds.sft, thresholds.min_winner) for one in battles)
     lost = [lesson for lesson in found if lesson is not None and lesson.rejected == target]
-    return min(lost, key=lambda one: (-one.chosen_score, -one.margin, one.chosen), default=None)
+    return min(lost, key=lambda one: (-(one.chosen_score or 0.0), -one.margin, one.chosen), default=None)
 
 
 def pairs_to_prefer(battles: Sequence[Battle], thresholds: Thresholds, *, most: int | None = 1) -> tuple[Lesson, ...]:

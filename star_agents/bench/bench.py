@@ -19,6 +19,7 @@ from star_agents.agents.replies.reading import why_unusable
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.bench.gathering import gather
 from star_agents.bench.judging import hear_judges
+from star_agents.bench.measuring import measured_by
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.seed_time import SeedTime
 from star_agents.bench.stage import Stage
@@ -74,6 +75,8 @@ class Rooms:
     have_voted: set[str]
     """Referees that have answered under this config: where one fails now, it may be for what it was shown."""
     scorer: Scorer | None
+    is_last_call: bool
+    """No other seed waits: what was put off until more of them came is decided with what there is."""
     embed: Embed | str | None
     """Makes the vector of a seed's instruction, or names the agent that does; ``None`` where the memory bank is off."""
     own_pool: OwnPool
@@ -270,21 +273,12 @@ class Bench:
         if by == "ifd":
             scores = await self.score(samples)
             return [{"ifd_small": one.ifd_small, "ifd_large": one.ifd_large, "gap": one.gap} for one in scores]
-        known = self._rooms.config.scoring.scorers
-        if by not in known or self._rooms.scorer is None:
-            there_are = ", ".join(["ifd", *known])
-            name = self.stage.recipe.name
-            raise RecipeError(f"recipe {name} measures by {by!r}; there are: {there_are}; add it to scoring.scorers")
-        found: list[dict[str, float | None]] = []
-        with self.time.stands_still():
-            measured = await self._rooms.scorer.measure(by, samples)
-        for sample, one in zip(samples, measured, strict=True):
-            if isinstance(one, str):
-                self.tries.refused(sample, one)
-            else:
-                self.tries.worked("scorer", "", sample)
-            found.append({} if isinstance(one, str) else dict(one))
-        return found
+        return [{} if isinstance(one, str) else dict(one) for one in await self._measured(samples, by)]
+
+    async def _measured(self, samples: Sequence[Sample], by: str) -> list[dict[str, float] | str]:
+        """The same with the reasons, by a scorer beside IFD."""
+        config, scorer = self._rooms.config, self._rooms.scorer
+        return await measured_by(by, samples, self.stage.recipe.name, config, scorer, self.time, self.tries)
 
     async def score(self, samples: Sequence[Sample]) -> list[Score]:
         """IFD of each sample with both models."""

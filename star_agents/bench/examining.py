@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,10 +23,13 @@ from star_agents.text.content_hash import digest
 
 EXAM = Seed(id="exam", content=Sample(instruction="exam"))
 """Stands in the journal where calls of a seed have its id, as in the referees' exam."""
-_sitting: WeakKeyDictionary[Store, defaultdict[str, anyio.Lock]] = WeakKeyDictionary()
-"""One exam of a judge at a time, however many seeds wait for it."""
-
+_locks: WeakKeyDictionary[Store, defaultdict[str, anyio.Lock]] = WeakKeyDictionary()
 _noted: WeakKeyDictionary[Store, set[str]] = WeakKeyDictionary()
+
+
+def one_at_a_time(store: Store, key: str) -> anyio.Lock:
+    """Held by whoever makes a fact about a store, such as the result of an exam, however many seeds wait for it."""
+    return _locks.setdefault(store, defaultdict(anyio.Lock))[key]
 
 
 class ExaminingBench(Bench):
@@ -40,11 +43,14 @@ class ExaminingBench(Bench):
         exam = with_appeals(exam_pairs(self._rooms.config, judge))
         parameters = self._rooms.client.parameters(judge, **sampling)
         key = f"point_exam:{digest([judge, parameters, prompt, exam.version])[:32]}"
-        locks = _sitting.setdefault(self._rooms.store, defaultdict(anyio.Lock))
-        async with locks[key]:
+        return await self._examined(key, lambda: self._sit(judge, parameters["models"][0], exam, give_points, prompt))
+
+    async def _examined(self, key: str, sit: Callable[[], Awaitable[ExamResult]]) -> Examined:
+        """From the store, or after sitting it."""
+        async with one_at_a_time(self._rooms.store, key):
             kept = await self._rooms.store.meta_get(key)
             if kept is None:
-                result = await self._sit(judge, parameters["models"][0], exam, give_points, prompt)
+                result = await sit()
                 await self._rooms.store.meta_set(key, json.dumps(result.to_dict()))
                 self._tell(result)
             else:

@@ -14,6 +14,7 @@ from star_agents.arena.lessons import Yield, yields
 from star_agents.arena.ratings import ANCHOR_RATING, RESAMPLES, Rating
 from star_agents.cli.tables import print_json, print_table
 from star_agents.errors import UsageError
+from star_agents.records import is_reward_model
 from star_agents.report.pictures import picture, picture_for
 from star_agents.report.ratings import ratings_svg
 from star_agents.storage.game_files import GameFile, read_games
@@ -172,6 +173,9 @@ def _remarks(board: Leaderboard) -> Iterator[str]:
     ):
         if names := [one.player for one in ratings.players if one.standing == standing]:
             yield f"{', '.join(names)}: {what}"
+    for judge in board.judges:
+        if is_reward_model(judge.judge):
+            yield f"{judge.judge} measures each answer by itself: of orders and places there is nothing to say"
     if board.spread is not None:
         yield f"jurors lie {board.spread:.2f} points apart on the same battle, on average"
 

@@ -166,6 +166,8 @@ def _show(result: BatchResult, out: Path) -> None:
     )
     if result.left_waiting:
         say(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
+    for scale in summary["scales"]:
+        say(scale["sentence"])
     print_failures(read(list[FailureTold], summary["failures"]))
     if note := failed_judges(summary):
         say(note, err=True)

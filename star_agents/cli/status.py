@@ -101,6 +101,7 @@ def _sums(status: FolderStatus) -> Iterator[str]:
         yield from _exams(referee.exam)
     for exams in status.exams.values():
         yield from _exams(exams)
+    yield from (one.sentence for one in status.scales)
     if memory.hits:
         size = "" if memory.size is None else f"{memory.size} instructions, "
         yield f"memory bank: {size}a say in {_share(memory.hit_rate)} of the draws"
@@ -121,7 +122,8 @@ def _pace(rate: Rate) -> str:
 def _exams(exam: Exams) -> Iterator[str]:
     """How each judge did in its exam, and what follows."""
     for name, one in exam.judges.items():
-        share, bias = f"{one.right} of {one.pairs} right", f"position bias {_share(one.position_bias)}"
+        bias = "no position" if one.position_bias is None else f"position bias {_share(one.position_bias)}"
+        share = f"{one.right} of {one.pairs} right"
         verdict = "judges all the same" if exam.mode == "warn" else "does not judge"
         follows = "" if one.passed else f"; {one.needs}, and it {verdict}"
         if one.frames:

@@ -13,7 +13,9 @@ from star_agents.config.base import Section
 from star_agents.config.kept import config_in_sections
 from star_agents.config.models import Config
 from star_agents.config.old_places import STAR
+from star_agents.config.recipes import reward_models_named, scorers_of, sections_of
 from star_agents.config.star import StarConfig
+from star_agents.errors import ConfigError, Problem
 from star_agents.records import Flat
 
 _BUILT_ONCE = ("scoring", "server", "memory", "concurrency", "prompts", "prompt_texts")
@@ -65,15 +67,35 @@ def _as_written(revision: str) -> Config:
 
 
 def until_restart(old: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
-    """``new`` as it can be put in force at once, and what of it stays as in ``old`` until a restart."""
+    """``new`` as it can be put in force at once, and what of it stays as in ``old`` until a restart.
+
+    Raises:
+        ConfigError: a recipe that ``old`` does not have needs a model that only a restart loads.
+    """
     delayed = [section for section in _BUILT_ONCE if getattr(old, section) != getattr(new, section)]
     possible: dict[str, object] = {section: getattr(old, section) for section in delayed}
     needs_more_models = (new.needs_small and not old.needs_small) or (new.needs_large and not old.needs_large)
     if needs_more_models or old.embedder != new.embedder:
         possible[STAR] = new.star.model_copy(update={"selection": old.star.selection})
         delayed.append(f"{STAR}.selection")
+    for section in _lacking_reward_models(old, new):
+        if section not in sections_of(old):
+            message, fix = "names a reward model that is not loaded", "start anew: models are loaded at the start"
+            raise ConfigError([Problem(where="agents.yaml", field=section, message=message, fix=fix)])
+        possible[section] = getattr(old, section)
+        delayed.append(section)
     told = ("prompts" if section == "prompt_texts" else section for section in delayed)
     return new.model_copy(update=possible), tuple(dict.fromkeys(told))
+
+
+def _lacking_reward_models(old: Config, new: Config) -> list[str]:
+    """The sections of recipes that name reward models which a line of the old config has not loaded."""
+    loaded = scorers_of(old)
+    return [
+        section
+        for section in sections_of(new)
+        if any(judge not in loaded for _, judge in reward_models_named(getattr(new, section), (section,)))
+    ]
 
 
 def changes_between(old: Config, new: Config) -> tuple[str, ...]:

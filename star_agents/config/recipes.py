@@ -16,6 +16,7 @@ from star_agents.config.base import MAX_TOKENS, Section
 from star_agents.config.models import Config
 from star_agents.config.yaml_core import Plain
 from star_agents.errors import RecipeError
+from star_agents.records import REWARD_MODEL, is_reward_model
 
 Location = tuple[str | int, ...]
 T = TypeVar("T")
@@ -33,16 +34,24 @@ def _one_or_several(value: object) -> object:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
+class JudgeReference(AgentReference):
+    """Marks a setting that names an agent or, as ``reward:MODEL``, a reward model."""
+
+
 Agent = Annotated[str, AgentReference()]
 """A setting of this type names an agent; that there is one is checked where agents.yaml is read."""
 Agents = Annotated[Some[Agent], BeforeValidator(_one_or_several)]
 """A setting of this type names one agent, or a list of them that is drawn from."""
+Judge = Annotated[str, JudgeReference()]
+"""A setting of this type names an agent, or a reward model as ``reward:NAME_OR_FOLDER``, which is loaded for it."""
 Rounds = Annotated[int, Field(ge=1, le=100)]
 """A setting of this type says how often something is done to one seed."""
 Repeats = Annotated[int, Field(ge=0, le=20)]
 """A setting of this type says how often something is done again, 0 for never."""
 Count = Annotated[int, Field(ge=1)]
 """A setting of this type is a number of things, at least one."""
+Calibration = Annotated[int, Field(ge=10, le=1000)]
+"""A setting of this type says of how many measurements a scale is made."""
 Characters = Annotated[int, Field(ge=0)]
 """A setting of this type says how much of a text is shown."""
 Temperature = Annotated[float, Field(ge=0, le=5)]
@@ -151,24 +160,54 @@ def _with_sections(sections: tuple[tuple[str, type[Section]], ...]) -> type[Conf
 
 def agents_named(settings: BaseModel, location: Location) -> Iterator[tuple[Location, str]]:
     """Where the settings of a recipe name agents, and whom."""
+    for place, name, mark in _named(settings, location):
+        if not (isinstance(mark, JudgeReference) and is_reward_model(name)):
+            yield place, name
+
+
+def reward_models_named(settings: BaseModel, location: Location) -> Iterator[tuple[Location, str]]:
+    """Where the settings of a recipe name reward models as judges, and which, as ``reward:MODEL``."""
+    for place, name, mark in _named(settings, location):
+        if isinstance(mark, JudgeReference) and is_reward_model(name):
+            yield place, name
+
+
+def sections_of(config: Config) -> list[str]:
+    """The sections that recipes have brought to a config."""
+    return [name for name in type(config).model_fields if name not in Config.model_fields]
+
+
+def scorers_of(config: Config) -> dict[str, str]:
+    """Every scorer beside IFD by its name, with its model: those of `scoring.scorers`, and reward models that judge."""
+    judges = (reward_models_named(getattr(config, name), (name,)) for name in sections_of(config))
+    named = dict.fromkeys(judge for found in judges for _, judge in found)
+    return {**config.scoring.scorers, **{judge: judge.removeprefix(REWARD_MODEL) for judge in named}}
+
+
+def _named(settings: BaseModel, location: Location) -> Iterator[tuple[Location, str, AgentReference]]:
     for name, field in type(settings).model_fields.items():
-        is_reference = any(isinstance(mark, AgentReference) for mark in field.metadata)
-        yield from _in(getattr(settings, name), field.annotation, is_reference, (*location, name))
+        yield from _in(getattr(settings, name), field.annotation, _mark(field.metadata), (*location, name))
 
 
-def _in(value: object, annotation: Any, is_reference: bool, location: Location) -> Iterator[tuple[Location, str]]:
+def _mark(marks: Sequence[object]) -> AgentReference | None:
+    return next((one for one in marks if isinstance(one, AgentReference)), None)
+
+
+def _in(
+    value: object, annotation: Any, mark: AgentReference | None, location: Location
+) -> Iterator[tuple[Location, str, AgentReference]]:
     annotation = _optional(annotation)
     if typing.get_origin(annotation) is Annotated:
         annotation, *marks = typing.get_args(annotation)
-        is_reference = is_reference or any(isinstance(mark, AgentReference) for mark in marks)
+        mark = mark or _mark(marks)
     if isinstance(value, BaseModel):
-        yield from agents_named(value, location)
-    elif isinstance(value, str) and is_reference:
-        yield location, value
+        yield from _named(value, location)
+    elif isinstance(value, str) and mark is not None:
+        yield location, value, mark
     elif isinstance(value, (list, tuple)):
         inner = [one for one in typing.get_args(_optional(annotation)) if one is not Ellipsis]
         for number, one in enumerate(value):
-            yield from _in(one, inner[0] if inner else None, is_reference, (*location, number))
+            yield from _in(one, inner[0] if inner else None, mark, (*location, number))
 
 
 def _optional(annotation: Any) -> Any:

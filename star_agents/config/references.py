@@ -8,12 +8,12 @@ from star_agents.config.base import EndpointSettings
 from star_agents.config.models import Config, look_up_secret
 from star_agents.config.old_places import STAR, Location
 from star_agents.config.places import Places
-from star_agents.config.recipes import agents_named
+from star_agents.config.recipes import agents_named, reward_models_named, sections_of
 from star_agents.config.requests import unsendable
 from star_agents.config.star import MAX_PAIRS, PairConfig
 from star_agents.config.suggestions import did_you_mean
 from star_agents.errors import Problem
-from star_agents.records import KEEP, SEED
+from star_agents.records import KEEP, REWARD_MODEL, SEED
 
 
 def mistakes_in(config: Config, places: Places, environ: Mapping[str, str] | None) -> list[Problem]:
@@ -74,10 +74,14 @@ def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
     for index, name in enumerate(star.referee.agents):
         if name not in config.agents:
             yield unknown((STAR, "referee", "agents", index), name, "")
-    for name in type(config).model_fields.keys() - Config.model_fields.keys():
+    for name in sections_of(config):
         for location, agent in agents_named(getattr(config, name), (name,)):
             if agent not in config.agents:
                 yield unknown(location, agent, "")
+        for location, judge in reward_models_named(getattr(config, name), (name,)):
+            if not judge.removeprefix(REWARD_MODEL).strip():
+                fix = f"write `{REWARD_MODEL}NAME`, a Hugging Face name or a folder"
+                yield at(location, "names no reward model", fix)
     if config.needs_referee and not star.referee.agents:
         fix = "write `star: {referee: {agents: [NAME]}}`, or choose `selection: gap` there"
         yield at((STAR, "referee", "agents"), f"`selection: {star.selection}` needs a referee", fix)

@@ -36,12 +36,13 @@ from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
 from star_agents.engine.stages import declarations_of, faulted, stage_for, stages_of, why_not_taken, worked
-from star_agents.errors import AgentError, BudgetExhausted, WorkBlocked
+from star_agents.errors import AgentError, BudgetExhausted, Postponed, WorkBlocked
 from star_agents.events import (
     ConfigApplied,
     DeploymentChanged,
     Event,
     FailureHoldLifted,
+    JudgeScaled,
     SeedReturned,
 )
 from star_agents.observe.bus import Bus
@@ -91,7 +92,7 @@ class Engine:
         self.client = client
         self.bus = bus
         self._returned, self._child_turns = ReturnedSeeds(), ChildTurns()
-        self.queue = SeedQueue(self._take_one, ends_when_empty=ends_when_empty, holds_back=lambda: store.holds_back)
+        self.queue = SeedQueue(self._take_one, ends_when_empty=ends_when_empty, store=store)
         self.stopped_by = ""
         """Why a batch ended before its last seed; empty when it did not."""
         self._ends_when_empty = ends_when_empty
@@ -120,11 +121,9 @@ class Engine:
     @property
     def waiting_for(self) -> Waiting | None:
         """What keeps the line from taking seeds, if anything does."""
-        return (
-            PAUSED
-            if self.queue.is_paused
-            else self._hold.waiting_for or self._rest.waiting_for or self.judges.waiting_for
-        )
+        if self.queue.is_paused:
+            return PAUSED
+        return self._hold.waiting_for or self._rest.waiting_for or self.judges.waiting_for
 
     @property
     def held_because(self) -> str:
@@ -203,7 +202,7 @@ class Engine:
         self._rest.end()
         self._lift_hold("agents.yaml was edited")
         await self._catch_up()
-        self.queue.wake()  # What nobody took may be taken now.
+        await self.queue.call_back()  # What nobody took may be taken now.
         applied = ConfigApplied(revision=self.revision, changes=changes_between(old, config), needs_restart=delayed)
         self.bus.publish(applied)
         return applied
@@ -238,8 +237,8 @@ class Engine:
             outcome = await worked(seed, bench, self.settling.pools.arms)
             if lesson(outcome) is not None:
                 await bench.embedding()  # Asked for while the seed can still be put back.
-        except WorkBlocked as error:
-            if bench.revision == self.revision:  # An edit may have mended it.
+        except (Postponed, WorkBlocked) as error:
+            if isinstance(error, WorkBlocked) and bench.revision == self.revision:  # An edit may have mended it.
                 self._stop_or_rest(str(error), until=None)
             return await self._return(seed)
         except BudgetExhausted as error:
@@ -261,6 +260,7 @@ class Engine:
             jury=self.judges.jury,
             have_voted=self.judges.have_voted,
             scorer=self.scorer,
+            is_last_call=self.queue.is_last_call,
             embed=self._embed,
             own_pool=self.settling.own_pool,
             pools=self.settling.pools,
@@ -303,6 +303,8 @@ class Engine:
         if isinstance(event, DeploymentChanged) and event.what == "closed":
             self._rest.end()
             self.judges.look_again()
+        elif isinstance(event, JudgeScaled):
+            self.queue.wake()  # Those that were put off for it may be taken.
 
     async def _next_seed(self) -> Seed | None:
         while True:

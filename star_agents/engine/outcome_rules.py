@@ -176,16 +176,19 @@ def _check_judgement(judgement: Judgement) -> None:
         if type(place) is not int or place < 0:
             raise Breach(f"a judgement is about trial {place!r}; give its place, from 0")
     if type(judgement.orders) is not int:
-        raise Breach(f"a judgement was asked for in {judgement.orders!r} orders; give 1 or 2")
+        raise Breach(f"a judgement was asked for in {judgement.orders!r} orders; give 1 or 2, or 0 for no order")
     _is_text(judgement.reason, "the reason of a judgement")
     for word, said in (("agreed", judgement.agreed), ("readable", judgement.readable)):
         if type(said) is not bool:
             raise Breach(f"`{word}` of a judgement is {_kind(said)} and has to be True or False")
     if judgement.cost_usd is not None:
         _is_number(judgement.cost_usd, "the cost of a judgement")
+    _is_text(judgement.scale, "the scale of a judgement")
     _all(judgement.scores, (int, float), "the scores of a judgement")
-    for value in (*judgement.scores, *([] if judgement.value is None else [judgement.value])):
-        _is_number(value, "a score or the value of a judgement")
+    _all(judgement.rewards, (int, float), "the rewards of a judgement")
+    told = (one for one in (judgement.value, judgement.gap) if one is not None)
+    for value in (*judgement.scores, *judgement.rewards, *told):
+        _is_number(value, "a score, a reward, the gap or the value of a judgement")
 
 
 def _check_row(row: Row, what: str, *, trials: int) -> None:

@@ -23,6 +23,7 @@ from star_agents.events import (
     Event,
     FailureFirstSeen,
     JudgeExamined,
+    JudgeScaled,
     JudgingNoted,
     OutcomeCommitted,
     PriceNoted,
@@ -114,7 +115,7 @@ class BatchProgress:
                 BudgetReached() | BudgetCleared() | PriceNoted() | ConnectionNoted() | JudgeExamined() | JudgingNoted()
             ):
                 self._bar.say(event.message)
-            case ScorerTrouble():
+            case ScorerTrouble() | JudgeScaled():
                 self._bar.say(event.message)
             case AgentThrottled():
                 self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))

@@ -6,10 +6,23 @@ The seeds themselves wait in the store, so the queue holds nothing that a crash 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import anyio
 
 from star_agents.records import Seed
+
+
+class WaitingSeeds(Protocol):
+    """What is known of seeds that wait and are not handed out."""
+
+    holds_back: bool
+    """Whether the last lease left some waiting that may only be worked when another one has ended."""
+    has_put_off: bool
+    """Whether some wait until others have come as far as they."""
+
+    async def call_back(self) -> None:
+        """Let those that were put off be leased again."""
 
 
 class ChildTurns:
@@ -32,7 +45,10 @@ class SeedQueue:
     Args:
         lease: Marks a waiting seed as being worked on, durably, and returns it; nothing where none waits.
         ends_when_empty: True for a batch: the queue ends with its last seed instead of waiting for more.
-        holds_back: Whether the last lease left seeds waiting that may only be worked when another one has ended.
+        store: Knows of those that wait and are not handed out.
+
+    Attributes:
+        is_last_call: A batch has nothing left but seeds that were put off, which were called back.
     """
 
     def __init__(
@@ -40,11 +56,12 @@ class SeedQueue:
         lease: Callable[[], Awaitable[Sequence[Seed]]],
         *,
         ends_when_empty: bool,
-        holds_back: Callable[[], bool] = lambda: False,
+        store: WaitingSeeds,
     ) -> None:
         self._lease = lease
         self._ends_when_empty = ends_when_empty
-        self._holds_back = holds_back
+        self._store = store
+        self.is_last_call = False
         self.may_take: Callable[[int], bool] = lambda in_hand: True
         """Whether another seed may be taken beside so many; asked again when one ends, and on ``wake``."""
         self._in_hand = 0
@@ -64,8 +81,13 @@ class SeedQueue:
                 return leased[0]
             # A seed in hand may yet come back.
             if self._ends_when_empty and not self._in_hand and not is_held and not self.is_paused:
-                self.wake()  # Those who were held because this one was looking find nothing either.
-                return None
+                if not self._store.has_put_off:
+                    self.wake()  # Those who were held because this one was looking find nothing either.
+                    return None
+                if not self._being_taken:
+                    self.is_last_call = True
+                    await self.call_back()
+                    continue
             await news.wait()
         return None
 
@@ -84,13 +106,19 @@ class SeedQueue:
     def seed_ended(self) -> None:
         """A seed has its outcome or is back in the queue. Most often that is no news for those who wait."""
         self._in_hand -= 1
-        if self._holds_back() or not self.may_take(self._in_hand + 1) or (self._ends_when_empty and not self._in_hand):
+        is_last = self._ends_when_empty and not self._in_hand
+        if self._store.holds_back or not self.may_take(self._in_hand + 1) or is_last:
             self.wake()
 
     def wake(self) -> None:
         """Tell waiting workers that there are new seeds."""
         news, self._news = self._news, anyio.Event()
         news.set()
+
+    async def call_back(self) -> None:
+        """Seeds that were put off may be taken, and so may others that nobody took."""
+        await self._store.call_back()
+        self.wake()
 
     def pause(self) -> None:
         """Hand out no seed until resumed."""

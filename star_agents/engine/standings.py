@@ -11,6 +11,7 @@ from star_agents.arena.judge_health import JudgeHealth
 from star_agents.arena.leaderboard import leaderboard
 from star_agents.arena.ratings import ANCHOR_RATING, Rating
 from star_agents.observe.status import WinRate
+from star_agents.records import is_reward_model
 from star_agents.scheduling.win_rates import win_rate
 from star_agents.storage.games import StoredGames
 from star_agents.storage.reader import StoreReader
@@ -106,6 +107,7 @@ def _judge(one: JudgeHealth) -> ArenaJudge:
         agreement=WinRate(**one.agreement._asdict()),
         by_position=WinRate(**win_rate(one.by_position, one.both_orders)._asdict()),
         first_won=WinRate(**one.first_share._asdict()),
+        has_position=not is_reward_model(one.judge),
         first_bonus=one.first_bonus,
         longer_won=WinRate(**one.longer_share._asdict()),
         own_battles=one.own_battles,

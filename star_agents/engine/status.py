@@ -85,6 +85,7 @@ def describe(
         pools=pool_facts(pools or {}, tallies.pools),
         referee=referee_facts(tallies, exams or {}),
         exams=point_exams or {},
+        scales=tallies.scales,
         failures=[_failure(one) for one in tallies.failures],
         memory=Memory(
             size=remembered, draws=tallies.draws, hits=tallies.hits, hit_rate=per(tallies.hits, tallies.draws)

@@ -21,6 +21,7 @@ from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
 from star_agents.bench.vectors import Embed
 from star_agents.config.models import Config
+from star_agents.config.recipes import scorers_of
 from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
 from star_agents.engine.engine import Engine
@@ -186,6 +187,7 @@ def models_to_load(config: Config) -> str:
         *([f"small model {config.scoring.small}"] if small else []),
         *([f"large model {config.scoring.large}"] if config.needs_large else []),
         *(f"{name} model {model}" for name, model in config.scoring.scorers.items()),
+        *(f"judge {name}" for name in scorers_of(config) if name not in config.scoring.scorers),
         *([f"embedder {config.embedder}"] if config.embedder.startswith("sentence-transformers:") else []),
     ]
     return " and ".join(named)
@@ -205,14 +207,15 @@ def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: Non
     """
     embedder = config.embedder if config.memory.enabled else ""
     in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
-    if not config.needs_small and in_process is None and not config.scoring.scorers:
+    scorers = scorers_of(config)
+    if not config.needs_small and in_process is None and not scorers:
         return None
     return Scorer(
-        config.scoring,
+        config.scoring.model_copy(update={"scorers": scorers}),
         small=config.needs_small,
         large=config.needs_large,
         embedder=in_process,
-        scorers=tuple(config.scoring.scorers),
+        scorers=tuple(scorers),
         resolve=offline.resolve_model,
         tell=tell,
     )

@@ -205,7 +205,11 @@ class StoryJudgement:
     value: float | None
     """1: left is better, 0: right is, 0.5: neither; null: it could not be read."""
     orders: int
-    """In how many orders they were shown for it."""
+    """In how many orders they were shown for it; 0: each was measured by itself."""
+    rewards: Sequence[float]
+    """Of left and right, in units of a reward model."""
+    gap: float | None
+    """Left minus right in points, where rewards stand for a distance and not for points of each."""
     reason: str
 
 

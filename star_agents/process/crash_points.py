@@ -23,6 +23,7 @@ CRASH_POINTS: dict[str, str] = {
     "answer_recorded": "an answer is durable, and not yet used",
     "outcome_before_commit": "an outcome is ready, and not yet committed",
     "outcome_committed": "an outcome is durable, and not yet learnt from or published",
+    "battles_measured": "what a seed's battles add to a reward model's scale is durable, with the scale if it is made",
     "seeds_added": "seeds are durable, and whoever brought them does not know yet",
     "config_applied": "an edit of agents.yaml is durable as a revision",
     "deaths_counted": "a store is open, and what was in hand when a process died waits again",

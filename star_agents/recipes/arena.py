@@ -24,7 +24,7 @@ from star_agents.arena.games import Battle, battles_of, games_of
 from star_agents.arena.lessons import pairings, usefulness
 from star_agents.arena.scores import HIGHEST, LOWEST
 from star_agents.errors import RecipeError, WorkBlocked
-from star_agents.recipes.arena_jury import examine, fight
+from star_agents.recipes.arena_jury import examine, fight, put_on_scale
 from star_agents.recipes.arena_settings import ArenaSettings
 from star_agents.recipes.parts.battle_points import OPPONENT, POOL, TARGET, against_target, earned, measured, silent
 from star_agents.recipes.parts.battle_rows import JUDGE_EXAM, rows_of
@@ -32,7 +32,7 @@ from star_agents.recipes.parts.gathering import gather_within_budget
 from star_agents.recipes.parts.history import newest_turns
 from star_agents.recipes.protocol import CatchUp, Measure, Redecided, Workbench, done, dropped, recipe
 from star_agents.recipes.reads import TEXT, Read
-from star_agents.records import Failure, Judgement, Outcome, Reward, Row, Sample, Seed, Trial
+from star_agents.records import Failure, Judgement, Outcome, Reward, Row, Sample, Seed, Trial, is_reward_model
 
 REFUSED = "refused_judges"
 """Note of a trial: judges that failed their exam, and are in no jury."""
@@ -65,8 +65,13 @@ def redecide(outcome: Outcome, settings: ArenaSettings) -> Redecided:
                 continue  # Equal answers, which nobody judges.
             if game in games:
                 found.append(replace(games[game], left=places[first], right=places[second]))
-            else:
+            elif not is_reward_model(judge):
                 missing.add(game)
+            elif (judge, game[2], game[1]) not in games:  # What is measured knows no order.
+                missing.add((judge, *sorted(game[1:])))
+    if {one.judge for one in outcome.judgements if one.judge} not in ({*judges}, set()):
+        # Its rewards stand for points of the jury that it sat in.
+        missing |= {("scale of", one.judge) for one in found if one.rewards}
     return Redecided(_rows(trials, _battles(trials, found), settings), len(missing))
 
 
@@ -80,7 +85,8 @@ def lacks(outcome: Outcome, settings: ArenaSettings) -> int | str:
     newcomers = {one for one in settings.players if one not in places}
     players = [*newcomers, *(one.arm for one in trials if one.failure is None)]
     met = pairings(players, settings.target or "", settings.mode)
-    return len(newcomers) + 2 * len(settings.judges) * sum(bool(newcomers & {*pair}) for pair in met)
+    asked = [one for one in settings.judges if not is_reward_model(one)]
+    return len(newcomers) + 2 * len(asked) * sum(bool(newcomers & {*pair}) for pair in met)
 
 
 async def catch_up(seed: Seed, bench: Workbench, settings: ArenaSettings, so_far: Outcome) -> Outcome:
@@ -95,6 +101,7 @@ async def catch_up(seed: Seed, bench: Workbench, settings: ArenaSettings, so_far
     pairs = [pair for pair in _pairs(trials, settings) if max(pair) >= first]
     shared = {pair: _shared(pair, trials, so_far.judgements) for pair in pairs}
     fought, prompts = await fight(trials, [pair for pair in pairs if not shared[pair]], jury, bench, settings)
+    fought = await put_on_scale(trials, fought, jury, bench, settings)
     judgements = (*so_far.judgements, *(one for pair in pairs for one in shared[pair]), *fought)
     prompts = tuple(sorted({*so_far.trials[0].prompts, *prompts}))
     return _concluded(seed, trials, judgements, prompts, settings)
@@ -127,7 +134,7 @@ def _shared(pair: tuple[int, int], trials: Sequence[Trial], judgements: Sequence
     ],
     redecide=redecide,
     catch_up=CatchUp(lambda settings: settings.players if settings.catch_up else (), lacks, catch_up),
-    bench="star_agents.bench.examining:ExaminingBench",
+    bench="star_agents.bench.rewarding:RewardingBench",
 )
 async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcome:
     """Arena Learning: target and opponents answer, judges score their battles, and what the target lost teaches it."""
@@ -144,6 +151,7 @@ async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcom
         taught = [] if settings.opponents_per_seed is None else silent(trials)
         return dropped(seed, f"no two answers that could meet: {told}", trials=trials, earned=taught)
     judgements, prompts = await fight(trials, pairs, jury, bench, settings)
+    judgements = await put_on_scale(trials, judgements, jury, bench, settings)
     return _concluded(seed, trials, judgements, prompts, settings)
 
 

@@ -1,4 +1,4 @@
-"""The judges of an arena: the exam that each sits, and the games that it gives points in."""
+"""The judges of an arena: the exam that each sits, and the games in which it gives points or measures answers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from star_agents.arena.scores import Scored
 from star_agents.errors import RecipeError
 from star_agents.recipes.arena_settings import ArenaSettings, JudgeSettings
-from star_agents.recipes.examining_workbench import Examined, ExaminingWorkbench
+from star_agents.recipes.examining_workbench import Examined, ExaminingWorkbench, RewardingWorkbench
 from star_agents.recipes.parts.gathering import gather_within_budget
+from star_agents.recipes.parts.scaled_rewards import measured_battles, scaled
 from star_agents.recipes.parts.scores import Scores
 from star_agents.recipes.protocol import Workbench
 from star_agents.recipes.reads import Read
-from star_agents.records import Failure, Judgement, Sample, Trial
+from star_agents.records import Failure, Judgement, Sample, Trial, is_reward_model
 from star_agents.text.prompt import Prompt
 
 
@@ -32,7 +33,12 @@ async def examine(bench: Workbench, settings: ArenaSettings) -> dict[str, Examin
         said = (await at.ask(judge, prompt, step=f"exam:{code}", reads=Scores(code), **sampling)).value
         return said.first, said.second
 
-    exams = [bench.examined(one, give_points, prompt=version, sampling=sampling) for one in settings.judges]
+    exams = [
+        _of_rewards(bench).reward_examined(one)
+        if is_reward_model(one)
+        else bench.examined(one, give_points, prompt=version, sampling=sampling)
+        for one in settings.judges
+    ]
     sat = await gather_within_budget(bench, exams)
     return {
         judge: Examined(passed=False, told=f"{judge} could not sit its exam: {one}")
@@ -51,30 +57,78 @@ async def fight(
 ) -> tuple[tuple[Judgement, ...], tuple[str, ...]]:
     """Every game of these pairs, each judge in both orders, and the versions of its prompts.
 
-    Players of one answer share its games.
+    Players of one answer share its games. Reward models measure each answer once, for all of its battles.
     """
+    asked, measuring = ([one for one in jury if is_reward_model(one) is is_model] for is_model in (False, True))
     code = str(await bench.once("code", lambda: secrets.token_hex(8)))
     first_to_say = {one.sample.response: place for place, one in reversed(list(enumerate(trials)))}
     speaker = [first_to_say[one.sample.response] for one in trials]
     shown = sorted({(min(met), max(met)) for pair in pairs if len(met := {speaker[place] for place in pair}) == 2})
     orders = [order for pair in shown for order in (pair, pair[::-1])]
     shown_in = {(one, other): _prompt(trials[one].sample, trials[other].sample, code, bench) for one, other in orders}
-    games = [(judge, *order) for order in orders for judge in jury]
+    games = [(judge, *order) for order in orders for judge in asked]
     jobs = [_game(trials, game, shown_in[game[1:]], code, bench, settings) for game in games]
     said = await gather_within_budget(bench, jobs)
     heard: dict[tuple[str, int, int], Read[Scored] | Failure] = dict(zip(games, said.results, strict=True))
+    rewards = {judge: await _rewards(judge, trials, sorted({*sum(shown, ())}), bench) for judge in measuring}
     judgements: list[Judgement] = []
     for pair in pairs:
         one, other = (speaker[place] for place in pair)
         if one == other:
             judgements.append(Judgement(judge="", left=pair[0], right=pair[1], value=0.5))
             continue
-        for judge in jury:
+        judgements += [_measured(judge, pair, rewards[judge][one], rewards[judge][other]) for judge in measuring]
+        for judge in asked:
             judgements.append(_judgement(judge, pair, heard[judge, one, other], is_paid_here=pair == (one, other)))
             judgements.append(
                 _judgement(judge, pair[::-1], heard[judge, other, one], is_paid_here=pair == (one, other))
             )
     return tuple(judgements), tuple(sorted({one.version for one in shown_in.values()}))
+
+
+async def put_on_scale(
+    trials: Sequence[Trial],
+    judgements: Sequence[Judgement],
+    jury: Sequence[str],
+    bench: Workbench,
+    settings: ArenaSettings,
+) -> tuple[Judgement, ...]:
+    """The judgements with points for what reward models measured, by the scale that is made of the first battles.
+
+    Raises:
+        Postponed: reward models alone judge, and the scale is yet to be made.
+    """
+    if not any(one.rewards for one in judgements):
+        return tuple(judgements)
+    measured = measured_battles(trials, judgements, jury)
+    maps = await _of_rewards(bench).scales(measured, target=settings.target, jury=jury, battles=settings.calibration)
+    return scaled(trials, judgements, maps, jury)
+
+
+def _of_rewards(bench: Workbench) -> RewardingWorkbench:
+    if not isinstance(bench, RewardingWorkbench):
+        raise RecipeError("a judge of recipe arena is a reward model, and its bench knows none; name agents as judges")
+    return bench
+
+
+async def _rewards(
+    judge: str, trials: Sequence[Trial], places: Sequence[int], bench: Workbench
+) -> dict[int, float | str]:
+    """What a reward model says of these trials' answers, or why it says nothing."""
+    if not places:
+        return {}
+    said = await _of_rewards(bench).rewards(judge, [trials[place].sample for place in places])
+    return dict(zip(places, said, strict=True))
+
+
+def _measured(judge: str, pair: tuple[int, int], one: float | str, other: float | str) -> Judgement:
+    """Two answers by what a reward model says of each."""
+    left, right = pair
+    if isinstance(one, str) or isinstance(other, str):
+        reason = "; ".join(dict.fromkeys(why for why in (one, other) if isinstance(why, str)))
+        return Judgement(judge=judge, left=left, right=right, readable=False, orders=0, reason=f"no reward: {reason}")
+    value = (_sign(one - other) + 1) / 2
+    return Judgement(judge=judge, left=left, right=right, value=value, orders=0, rewards=(one, other))
 
 
 async def _game(

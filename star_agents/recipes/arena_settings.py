@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from star_agents.arena.lessons import Mode, Thresholds
-from star_agents.config.recipes import Agent, Characters, Count, Points, ReplyTokens, Some, Temperature
+from star_agents.config.recipes import (
+    Agent,
+    Calibration,
+    Characters,
+    Count,
+    Judge,
+    Points,
+    ReplyTokens,
+    Some,
+    Temperature,
+)
 from star_agents.recipes.protocol import Settings
 
 
@@ -49,8 +59,9 @@ class ArenaSettings(JudgeSettings):
     """The model that is to be trained; left out: nobody learns, the opponents meet each other and are rated."""
     opponents: Some[Agent]
     """Whom it meets."""
-    judges: Some[Agent]
-    """Who scores; several are a jury, whose mean decides."""
+    judges: Some[Judge]
+    """Who scores; several are a jury, whose mean decides. An agent, or a reward model as `reward:NAME_OR_FOLDER`, which
+    costs nothing and knows no place: it measures each answer once."""
     mode: Mode = "target"
     """`target`: the target meets each opponent; `round_robin`: everybody meets everybody, as in the paper, which tells
     more of the opponents and teaches the target the same rows."""
@@ -67,6 +78,11 @@ class ArenaSettings(JudgeSettings):
     """The exam that each judge sits first: 30 planted pairs in both orders, paid once per judge and prompt. `refuse`:
     who fails leaves the jury; with nobody left `run` ends, and `serve` waits for an edit. `warn`: who fails judges all
     the same, and every row says so. `off`: no exam."""
+    calibration: Calibration = 100
+    """Battles that the scale of a reward model is made of, once for each jury, target and target's model; then it
+    stays. Beside agents its margins are mapped to their gaps, quantile by quantile, and until then they judge alone.
+    Where reward models alone judge, K points are the quantile K/9 of its margins, and instructions wait until then;
+    `keep.min_winner` holds nobody, since a margin does not say how good a winner is."""
 
     @property
     def players(self) -> tuple[str, ...]:

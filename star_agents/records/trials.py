@@ -102,7 +102,7 @@ class Judgement:
     """What one judge said of two trials, both orders joined, or in one order."""
 
     judge: str
-    """Its agent; empty for what a jury came to together, where it is not one judge's word."""
+    """Its agent, or ``reward:MODEL``; empty for what a jury came to together, where it is not one judge's word."""
     left: int
     """Place of the one trial among the outcome's."""
     right: int
@@ -116,9 +116,16 @@ class Judgement:
     readable: bool = True
     reason: str = ""
     orders: int = 2
-    """In how many orders the two were shown; with one, left is what was shown first, and ``agreed`` says nothing."""
+    """In how many orders the two were shown; with one, left is what was shown first, and ``agreed`` says nothing. 0:
+    each was measured by itself, as reward models do, so that no place could matter."""
     cost_usd: float | None = 0.0
     """Of the reply that it was read from, where that is known of one judgement; ``None``: nobody knows the price."""
+    rewards: tuple[float, ...] = ()
+    """Of left and right, in units of a reward model."""
+    gap: float | None = None
+    """Left minus right in points, where its rewards stand for a distance and not for points of each."""
+    scale: str = ""
+    """Name of the map by which points were made of the rewards; empty: they count for nothing but the map."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -133,12 +140,13 @@ class Judgement:
             "reason": self.reason,
             "orders": self.orders,
             **({} if self.cost_usd == 0 else {"cost_usd": self.cost_usd}),
+            **({"rewards": list(self.rewards), "gap": self.gap, "scale": self.scale} if self.rewards else {}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``."""
-        return cls(**{**data, "scores": tuple(data["scores"])})
+        return cls(**{**data, "scores": tuple(data["scores"]), "rewards": tuple(data.get("rewards", ()))})
 
 
 def verdict_of(judgements: Sequence[Judgement]) -> float | None:

@@ -21,7 +21,7 @@ from star_agents.scoring.facts import ScorerFacts, Usage
 from star_agents.scoring.ifd import ifd
 from star_agents.scoring.model import CausalModel
 from star_agents.scoring.probe import Probe, probe
-from star_agents.scoring.scorers import Measurer
+from star_agents.scoring.scorers import Measurer, module_of
 from star_agents.scoring.scorers import load as load_measurer
 
 Role = Literal["small", "large"]
@@ -98,9 +98,14 @@ class DualModel:
             chosen = small_model
         elif embedder is not None:
             chosen = SentenceEmbedder.load(_sentence_transformers_name(embedder), config)
-        measurers = {
-            name: load_measurer(name, config.scorers[name], resolve(config.scorers[name]), config) for name in scorers
-        }
+        measurers: dict[str, Measurer] = {}
+        loaded: dict[tuple[str, str], Measurer] = {}
+        for name in scorers:
+            # A model that goes by two names, as scorer and as judge, is one model in memory.
+            key = module_of(name), config.scorers[name]
+            if key not in loaded:
+                loaded[key] = load_measurer(name, key[1], resolve(key[1]), config)
+            measurers[name] = loaded[key]
         return cls(
             mode=config.mode,
             max_length=config.max_length,
@@ -158,7 +163,7 @@ class DualModel:
         if isinstance(self._embedder, CausalModel) and self._embedder not in models:
             models.append(self._embedder)
         gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-        counted: list[CausalModel | Measurer] = [*models, *self._measurers.values()]
+        counted: list[CausalModel | Measurer] = [*models, *{id(one): one for one in self._measurers.values()}.values()]
         tokens, rows = sum(model.tokens for model in counted), sum(model.rows for model in counted)
         return Usage(tokens=tokens, rows=rows, gpu_memory=gpu)
 

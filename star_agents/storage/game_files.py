@@ -22,6 +22,7 @@ BATTLES_FILE = "battles.jsonl"
 PLAYERS = frozenset({"target", "opponent"})
 """Roles of trials whose judgements are games."""
 SCORES = ("first_score", "second_score")
+REWARDS = ("first_reward", "second_reward")
 LOWEST, HIGHEST = 0.0, 10.0
 LONGEST_NAME = 500
 PROBLEMS_TOLD = 100
@@ -112,7 +113,8 @@ def _gathered(rows: Iterable[tuple[str, Mapping[str, Any]]], problems: _Problems
 
 def _row(game: Game) -> GameRow:
     judge = "" if game.answers_are_equal else game.judge
-    return GameRow(game.prompt, judge, game.first, game.second, game.first_score, game.second_score)
+    said = (game.first_score, game.second_score, game.gap, game.is_measured)
+    return GameRow(game.prompt, judge, game.first, game.second, *said)
 
 
 def game_rows(result: Result) -> Iterator[dict[str, Any]]:
@@ -135,10 +137,17 @@ def game_rows(result: Result) -> Iterator[dict[str, Any]]:
             "reason": game.reason,
             "answers_are_equal": game.answers_are_equal,
             "cost_usd": judgement.cost_usd,
+            **(_measured(game) if game.is_measured else {}),
             "first_chars": chars[0],
             "second_chars": chars[1],
             **labels,
         }
+
+
+def _measured(game: Game) -> dict[str, Any]:
+    """What only a reward model says: its own numbers, and what stands for them on the scale of points."""
+    rewards = dict(zip(REWARDS, (game.first_reward, game.second_reward), strict=True))
+    return {**rewards, "gap": game.points, "scale": game.scale}
 
 
 def _is_game(trials: Sequence[Trial], judgement: Judgement) -> bool:
@@ -192,9 +201,14 @@ def _game(row: Mapping[str, Any]) -> Game:
         return Game(prompt=prompt, judge="", first=first, second=second, answers_are_equal=True)
     judge = _name(row, "judge")
     first_score, second_score = (_score(row, name) for name in SCORES)
-    if (first_score is None) != (second_score is None):
-        raise _Refused("second_score", "one answer is scored and the other is not", "give both, or null for both")
-    reason = row.get("reason")
+    first_reward, second_reward = (_number(row, name) for name in REWARDS)
+    for one, other, name, done in (
+        (first_score, second_score, SCORES[1], "scored"),
+        (first_reward, second_reward, REWARDS[1], "measured"),
+    ):
+        if (one is None) != (other is None):
+            raise _Refused(name, f"one answer is {done} and the other is not", "give both, or null for both")
+    reason, scale = row.get("reason"), row.get("scale")
     return Game(
         prompt=prompt,
         judge=judge,
@@ -203,6 +217,10 @@ def _game(row: Mapping[str, Any]) -> Game:
         first_score=first_score,
         second_score=second_score,
         reason=reason if isinstance(reason, str) else "",
+        first_reward=first_reward,
+        second_reward=second_reward,
+        gap=None if first_reward is None or first_score is not None else _gap(row),
+        scale=scale if isinstance(scale, str) else "",
     )
 
 
@@ -216,13 +234,28 @@ def _name(row: Mapping[str, Any], name: str) -> str:
 
 
 def _score(row: Mapping[str, Any], name: str) -> float | None:
+    value = _number(row, name, "write a number from 0 to 10, or null where it could not be read")
+    if value is not None and not LOWEST <= value <= HIGHEST:
+        raise _Refused(name, f"{value:g} is not from {LOWEST:g} to {HIGHEST:g}", "scale it to the judge's 1 to 10")
+    return value
+
+
+def _gap(row: Mapping[str, Any]) -> float | None:
+    """Points between two answers that have none each."""
+    value = _number(row, "gap")
+    if value is not None and abs(value) > HIGHEST:
+        raise _Refused("gap", f"{value:g} is not from {-HIGHEST:g} to {HIGHEST:g}", "scale it to the judge's points")
+    return value
+
+
+def _number(
+    row: Mapping[str, Any], name: str, fix: str = "write a number, or null where there is none"
+) -> float | None:
     value = row.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise _Refused(name, "is no number", "write a number from 0 to 10, or null where it could not be read")
-    if not LOWEST <= value <= HIGHEST:
-        raise _Refused(name, f"{value:g} is not from {LOWEST:g} to {HIGHEST:g}", "scale it to the judge's 1 to 10")
+        raise _Refused(name, "is no number", fix)
     return float(value)
 
 

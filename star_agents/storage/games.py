@@ -41,10 +41,12 @@ def add_games(connection: sqlite3.Connection, known: StoredGames) -> StoredGames
         queued[prompt] = ordinal
         if chars is not None:
             known.lengths[prompt, player] = chars
-    for seq, judge, left, right, first_score, second_score in execute(connection, "arena_judgements", after=known.seq):
+    for seq, judge, left, right, *said in execute(connection, "arena_judgements", after=known.seq):
         one, other = answers.get((seq, left)), answers.get((seq, right))
         if one is not None and other is not None and one != other:
-            known.rows.append(GameRow(one[0], intern(judge), one[1], other[1], first_score, second_score))
+            first_score, second_score, gap, is_measured = said
+            told = (first_score, second_score, gap, bool(is_measured))
+            known.rows.append(GameRow(one[0], intern(judge), one[1], other[1], *told))
     if not known.seq:
         known.rows.sort(key=lambda row: queued[row[0]])  # Outcomes come in an order of chance.
     for seed_id, *values in execute(connection, "arena_labels", after=known.seq):

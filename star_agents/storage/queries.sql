@@ -51,6 +51,7 @@ SELECT
     (
         SELECT coalesce(max(deaths), 0) FROM seeds INDEXED BY suspects
         WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+            AND id NOT IN (SELECT id FROM temp.put_off)
             AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
             AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     );
@@ -59,6 +60,7 @@ SELECT
 -- Whether any seed waits that may be leased.
 SELECT EXISTS (
     SELECT 1 FROM seeds WHERE state = 'waiting' AND ordinal BETWEEN :first AND :last
+    AND id NOT IN (SELECT id FROM temp.put_off)
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
@@ -70,6 +72,7 @@ UPDATE seeds SET state = 'working', attempts = attempts + 1
 WHERE ordinal = (
     SELECT ordinal FROM seeds INDEXED BY suspects
     WHERE state = 'waiting' AND deaths > 0 AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+    AND id NOT IN (SELECT id FROM temp.put_off)
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     ORDER BY deaths DESC, ordinal LIMIT 1
@@ -98,6 +101,7 @@ WHERE ordinal IN (
             )) FROM json_each(:taken)
         ), 9223372036854775807)
     END)
+    AND id NOT IN (SELECT id FROM temp.put_off)
     AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
     AND (:taken IS NULL OR (recipe, kind) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:taken)))
     AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
@@ -112,6 +116,7 @@ WHERE ordinal = (
     SELECT max((
         SELECT s.ordinal FROM seeds AS s INDEXED BY waiting_by_recipe
         WHERE s.state = 'waiting' AND s.recipe = value ->> 0 AND s.kind = value ->> 1 AND s.deaths = 0
+        AND s.id NOT IN (SELECT id FROM temp.put_off)
         AND (:scoped = 0 OR s.ordinal IN (SELECT ordinal FROM temp.run_seeds))
         AND (:parts IS NULL OR s.labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
         ORDER BY s.ordinal DESC LIMIT 1
@@ -122,6 +127,18 @@ RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, met
 -- make_run_seeds --
 -- The seeds that this run is about. They are gone with the connection, so that no crash leaves a limit behind.
 CREATE TEMP TABLE run_seeds (ordinal INTEGER PRIMARY KEY);
+
+-- make_put_off --
+-- Seeds that are not handed out until they are called back. They wait as others do, and after a restart are tried anew.
+CREATE TEMP TABLE put_off (id TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- put_off --
+-- Hand a seed out no more until it is called back.
+INSERT INTO temp.put_off (id) VALUES (:id) ON CONFLICT (id) DO NOTHING;
+
+-- call_back --
+-- Whoever was put off waits as others do.
+DELETE FROM temp.put_off;
 
 -- forget_run_seeds --
 -- Begin anew.
@@ -379,7 +396,8 @@ ORDER BY t.seq, t.ord;
 -- arena_judgements --
 -- What judges said of two trials each, in the outcomes after one.
 SELECT seq, judge, json_extract(payload, '$.left'), json_extract(payload, '$.right'),
-    json_extract(payload, '$.scores[0]'), json_extract(payload, '$.scores[1]')
+    json_extract(payload, '$.scores[0]'), json_extract(payload, '$.scores[1]'),
+    json_extract(payload, '$.gap'), json_extract(payload, '$.rewards[1]') IS NOT NULL
 FROM judgements
 WHERE seq > :after
 ORDER BY seq, ord;

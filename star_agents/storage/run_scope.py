@@ -38,8 +38,9 @@ class RunSeeds(NamedTuple):
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the table of a fresh connection."""
+    """Make the tables of a fresh connection."""
     execute(connection, "make_run_seeds")
+    execute(connection, "make_put_off")
 
 
 def begin(connection: sqlite3.Connection, ids: Sequence[str], *, only: bool) -> Scope:

@@ -62,6 +62,7 @@ class Store(StoreReads):
     Attributes:
         holds_back: Whether the last lease came back short although seeds wait, because a suspect is told apart
             (``quarantine``): they may be leased once a seed in hand has ended or was released.
+        has_put_off: Whether seeds were put off, and not called back.
     """
 
     def __init__(self, folder: Path, writer: Writer, now: Callable[[], float]) -> None:
@@ -69,6 +70,7 @@ class Store(StoreReads):
         super().__init__(writer)
         self._now = now
         self.holds_back = False
+        self.has_put_off = False
         self._scope = run_scope.EVERYTHING
         self._parts: parts.Parts | None = None
 
@@ -167,6 +169,16 @@ class Store(StoreReads):
     async def release(self, seed_id: str) -> None:
         """Give a leased seed back to the queue, at its old place."""
         await self._writer.run(lambda connection: execute(connection, "release_seed", id=seed_id).rowcount)
+
+    async def put_off(self, seed_id: str) -> None:
+        """Lease a seed no more until it is called back; in hand, it has yet to be released. A restart calls it back."""
+        self.has_put_off = True
+        await self._writer.run(lambda connection: execute(connection, "put_off", id=seed_id).rowcount)
+
+    async def call_back(self) -> None:
+        """Let every seed that was put off be leased again."""
+        self.has_put_off = False
+        await self._writer.run(lambda connection: execute(connection, "call_back").rowcount)
 
     async def requeue_dropped(self) -> int:
         """Let every seed that ended as dropped wait again; return how many. Their old outcomes stay as history.

@@ -130,6 +130,8 @@ def _judgement(one: Judgement) -> dict[str, Any]:
         "scores": list(one.scores),
         "value": one.value,
         "orders": one.orders,
+        "rewards": list(one.rewards),
+        "gap": one.gap,
         "reason": one.reason,
     }
 

@@ -86,6 +86,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
         "recipes": plain(recipe_facts(tallies.recipes)),
         "pools": plain(pool_facts(probabilities_in_force(pools, tallies.recipes), tallies.pools)),
         "parts": {name: {"seeds": one.seeds, **asdict(one)} for name, one in tallies.parts.items()},
+        "scales": plain(tallies.scales),
         "failures": [one.to_dict() for one in tallies.failures],
         "selection": config.get("star", {}).get("selection"),
         "policy": config.get("evolution", {}).get("policy"),

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from star_agents.observe.status import JudgeScale
 from star_agents.records import PAIRS, STAR, Outcome, Reward
 from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import judge_tallies, parts, recipe_tallies
@@ -18,6 +19,7 @@ from star_agents.storage.failure_tallies import add_tried, failure_counts
 from star_agents.storage.judge_tallies import JudgeTally
 from star_agents.storage.parts import PartCount
 from star_agents.storage.recipe_tallies import BINS, ArmTally, MeasureTally, RecipeTally
+from star_agents.storage.scales import scales
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import Stranded, stranded
 
@@ -48,6 +50,8 @@ class Tallies:
     """Outcomes whose arms were all drawn from the whole pool."""
     failures: tuple[FailureCount, ...] = ()
     """What was tolerated, by part and reason."""
+    scales: tuple[JudgeScale, ...] = ()
+    """What rewards of reward models that judge stand for."""
 
     @property
     def draws(self) -> int:
@@ -126,4 +130,5 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         hits=rows.get((_RECALLED, "hits"), 0),
         misses=rows.get((_RECALLED, "misses"), 0),
         failures=failure_counts(connection),
+        scales=scales(connection),
     )

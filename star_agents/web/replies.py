@@ -111,6 +111,8 @@ class ArenaJudge:
     """Battles of which each order names the answer at the same place."""
     first_won: WinRate
     """Decided games won by what was shown first; fair is one half."""
+    has_position: bool
+    """False of a reward model, which measures each answer by itself: of orders and places nothing can be said."""
     first_bonus: float | None
     """Points by which what is shown first is favoured."""
     longer_won: WinRate

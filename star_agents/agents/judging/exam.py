@@ -75,6 +75,8 @@ class ExamResult(Flat):
     """Pairs whose worse answer breaks its frame; only where judges are asked in one order."""
     broken: int = 0
     """Those of them in which the worse answer was named, in either order."""
+    has_position: bool = True
+    """Whether an answer stands at a place; a reward model measures each by itself."""
 
     @property
     def accuracy(self) -> float:
@@ -94,7 +96,7 @@ class ExamResult(Flat):
             planted=self.pairs,
             right=self.right,
             unreadable=self.unreadable,
-            position_bias=self.position_bias,
+            position_bias=self.position_bias if self.has_position else None,
             passed=self.passed,
             judges=judges,
             from_store=from_store,
@@ -123,7 +125,7 @@ class ExamResult(Flat):
 
     def __str__(self) -> str:
         """``judge gpt: 24 of 24 right, 0 unreadable, position bias 0 %``."""
-        bias = f"position bias {100 * self.position_bias:.0f} %"
+        bias = f"position bias {100 * self.position_bias:.0f} %" if self.has_position else "no position"
         unreadable = f"{self.unreadable} of {2 * self.pairs}" if self.unreadable else "0"
         said = f"judge {self.judge}: {self.right} of {self.pairs} right, {unreadable} unreadable, {bias}"
         won_over = f", won over by {self.broken} of {self.frames} texts that break their frame" if self.frames else ""
@@ -138,7 +140,7 @@ class ExamResult(Flat):
             "passed": self.passed,
             "accuracy": self.accuracy,
             "unreadable_share": self.unreadable_share,
-            "position_bias": self.position_bias,
+            "position_bias": self.position_bias if self.has_position else None,
         }
 
 
@@ -212,7 +214,13 @@ async def examine(
 
 
 def counted(
-    said: Sequence[tuple[float | None, float | None]], judge: str, model: str, exam: Exam, prompt: str
+    said: Sequence[tuple[float | None, float | None]],
+    judge: str,
+    model: str,
+    exam: Exam,
+    prompt: str,
+    *,
+    has_position: bool = True,
 ) -> ExamResult:
     """The result of an exam.
 
@@ -223,6 +231,7 @@ def counted(
         model: What it is.
         exam: The pairs.
         prompt: Version of the prompt.
+        has_position: Whether an answer stands at a place.
     """
     broke = [orders for orders, pair in zip(said, exam.pairs, strict=True) if pair.breaks_frame]
     return ExamResult(
@@ -237,4 +246,5 @@ def counted(
         named_second=said.count((0.0, 1.0)),
         frames=len(broke),
         broken=sum(0.0 in orders for orders in broke),
+        has_position=has_position,
     )

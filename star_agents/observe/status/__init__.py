@@ -22,7 +22,7 @@ from star_agents.observe.status.agents import (
     ThrottleState,
 )
 from star_agents.observe.status.model import plain, told
-from star_agents.observe.status.recipes import Arm, Measured, Pool, RecipeState
+from star_agents.observe.status.recipes import Arm, JudgeScale, Measured, Pool, RecipeState
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
 from star_agents.records.failures import Part
 
@@ -42,6 +42,7 @@ __all__ = [
     "FolderStatus",
     "Gaps",
     "JudgeExam",
+    "JudgeScale",
     "Latency",
     "LineStatus",
     "Measured",
@@ -197,6 +198,8 @@ class FolderStatus:
     referee: Referee
     exams: Mapping[str, Exams]
     """By recipe whose judges give points: how each did in the exam of that form."""
+    scales: Sequence[JudgeScale]
+    """What rewards of reward models that judge stand for."""
     failures: Sequence[FailureTold]
     """What failed and was done without."""
     memory: Memory

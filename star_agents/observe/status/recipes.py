@@ -54,6 +54,30 @@ class RecipeState:
 
 
 @told
+class JudgeScale:
+    """What the rewards of a judge that is a reward model stand for, in points."""
+
+    judge: str
+    """``reward:MODEL``."""
+    target: str
+    """Who learns; empty where nobody does."""
+    jury: Sequence[str]
+    """Who judges."""
+    battles: int
+    """That were measured for it so far."""
+    wanted: int
+    """That it is made of."""
+    scale: str
+    """Its name; empty before it is made."""
+    same_winner: float | None
+    """Share of its battles in which the other judges name the same winner, from 0 to 1; null where nobody knows."""
+    seeds_waiting: int
+    """Seeds that are decided once it is made."""
+    sentence: str
+    """All of it in words."""
+
+
+@told
 class Arm:
     """What an arm of a pool was drawn for, and what it earned."""
 

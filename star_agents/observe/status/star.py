@@ -82,8 +82,9 @@ class JudgeExam:
     """Share of the pairs that are right, from 0 to 1."""
     unreadable_share: float
     """Share of the orders without a verdict, from 0 to 1."""
-    position_bias: float
-    """Share of the pairs in which both orders named the same place, from 0 to 1."""
+    position_bias: float | None
+    """Share of the pairs in which both orders named the same place, from 0 to 1; null of a reward model, which measures
+    each answer by itself."""
 
 
 @told

@@ -41,7 +41,7 @@ def measured(
     target = next((one.arm for one in trials if one.role == TARGET), "")
     best = max((score for player, score in met.items() if player != target), default=None)
     own = met.get(target)
-    gap = None if best is None or own is None else best - own
+    gap = _farthest(battles, target) if best is None or own is None else best - own
     of_target = {"target_score": own, "best_score": best, "gap": gap, "usefulness": useful}
     found = []
     for one in trials:
@@ -49,6 +49,12 @@ def measured(
         measures = {"score": fmean(scores) if scores else None, **(of_target if one.role == TARGET else {})}
         found.append(replace(one, measures=measures))
     return tuple(found)
+
+
+def _farthest(battles: Sequence[Battle], target: str) -> float | None:
+    """How far the best opponent is ahead where reward models alone judge, which say distances and no points of each."""
+    told = [one for one in battles if target in (one.left, one.right) and one.jurors]
+    return max((one.gap if one.right == target else -one.gap for one in told), default=None)
 
 
 def earned(
@@ -64,7 +70,7 @@ def earned(
             continue
         opponent = battle.left if battle.right == target else battle.right
         points = battle.score_of(opponent)
-        is_lesson = battle.winner == opponent and points is not None and points >= min_winner
+        is_lesson = battle.winner == opponent and (points is None or points >= min_winner)
         value = min(abs(battle.gap) / least, 1.0) if is_lesson else 0.0
         found.append(Reward(pool=POOL, arm=opponent, value=value))
     return found

@@ -55,6 +55,7 @@ def _preferred(lesson: Lesson, trials: Sequence[Trial], places: Mapping[str, int
 
 
 def _labels(lesson: Lesson, chosen: Trial) -> dict[str, str]:
-    points = {"score": f"{lesson.chosen_score:.4g}", "margin": f"{lesson.margin:.4g}"}
+    score = {} if lesson.chosen_score is None else {"score": f"{lesson.chosen_score:.4g}"}
+    points = {**score, "margin": f"{lesson.margin:.4g}"}
     exam = {JUDGE_EXAM: chosen.notes[JUDGE_EXAM]} if JUDGE_EXAM in chosen.notes else {}
     return {"winner": lesson.chosen, "loser": lesson.rejected, **points, **exam}

@@ -1,7 +1,8 @@
 """Scorers by name, beside IFD: each is one module of this folder, and there by being there.
 
 A module has ``load(name, path, config) -> Measurer``; agents.yaml gives it a model, ``scoring: {scorers: {NAME:
-MODEL}}``, and recipes measure by it, ``bench.measure(samples, by="NAME")``.
+MODEL}}``, and recipes measure by it, ``bench.measure(samples, by="NAME")``. Several models of one module are told apart
+by what stands behind a colon, as in ``reward:MODEL``.
 """
 
 from __future__ import annotations
@@ -40,12 +41,17 @@ def names() -> list[str]:
 def check_names(wanted: Mapping[str, str]) -> None:
     """Raises ScorerError for the first one that there is not."""
     for name in wanted:
-        if name not in names():
+        if module_of(name) not in names():
             raise ScorerError(f"scoring.scorers names {name!r}; there are: {', '.join(names())}")
+
+
+def module_of(scorer: str) -> str:
+    """The module that a scorer is: the part of its name before a colon."""
+    return scorer.partition(":")[0]
 
 
 def load(scorer: str, name: str, path: str, config: ScoringConfig) -> Measurer:
     """Load a scorer with the model that agents.yaml calls ``name`` from ``path``. Raises ScorerError."""
     check_names({scorer: name})
-    loaded: Measurer = importlib.import_module(f"{__name__}.{scorer}").load(name, path, config)
+    loaded: Measurer = importlib.import_module(f"{__name__}.{module_of(scorer)}").load(name, path, config)
     return loaded

@@ -150,7 +150,13 @@ def _unloadable(name: str, path: str, error: Exception) -> str:
     if is_out_of_memory(error):
         return f"reward model {place} does not fit into memory: choose a smaller one, or a smaller scoring.dtype"
     folder = ": no such folder" if names_a_folder(path) and not Path(path).is_dir() else ""
+    said = first_line(error)
+    if "trust_remote_code" in str(error):
+        return (
+            f"reward model {place} brings Python code of its own, which is not run unless you allow it: read that code "
+            "and set `scoring: {trust_remote_code: true}`, or choose another model"
+        )
     return (
-        f"reward model {place} cannot be loaded{folder}: {first_line(error)} (scoring.scorers.reward takes a Hugging "
-        "Face name or a folder with config.json, weights and tokenizer of a sequence classifier)"
+        f"reward model {place} cannot be loaded{folder}: {said} (it is a Hugging Face name or a folder with "
+        "config.json, weights and tokenizer of a sequence classifier)"
     )

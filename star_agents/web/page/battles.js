@@ -13,15 +13,15 @@ import { decimal, plural } from "./format.js";
  * @param {SeedOutcome} outcome
  */
 export function battles({ candidates, judgements }) {
-  const games = judgements.filter(({ orders, judge }) => orders === 1 || judge === "");
-  if (!games.some(({ scores }) => scores.length === 2)) return [];
+  const games = judgements.filter(({ orders, judge }) => orders <= 1 || judge === "");
+  if (!games.some(({ scores, rewards }) => scores.length === 2 || rewards.length === 2)) return [];
   const met = candidates.map((_, place) => place).filter((place) => games.some(({ left, right }) => left === place || right === place));
   const names = candidates.map(({ pair, role }) => (role === "target" ? `${pair} (target)` : pair));
   const rows = met.map((one) => el("tr", {}, el("th", { scope: "row" }, names[one]), ...met.map((other) => cell(games, one, other))));
   const head = el("tr", {}, el("th", {}), ...met.map((other) => el("th", { scope: "col", class: "number" }, names[other])));
   return [
     el("h3", {}, "Battles"),
-    el("p", { class: "lead" }, "Points of the row against the column, the mean of all judges and both orders."),
+    el("p", { class: "lead" }, "Points of the row against the column, the mean of all judges and both orders; where only reward models judge, how far the row is ahead."),
     el("div", { class: "scroll" }, el("table", { class: "battles" }, el("thead", {}, head), el("tbody", {}, ...rows))),
     said(games, names),
   ];
@@ -46,11 +46,26 @@ function cell(games, one, other) {
 export function standing(between, one) {
   if (between.some(({ judge }) => judge === "")) return "the same answer";
   const jurors = Map.groupBy(between, ({ judge }) => judge);
-  const counted = [...jurors.values()].filter((games) => games.length === 2 && games.every(({ scores }) => scores.length === 2)).flat();
-  if (counted.length === 0) return "no battle";
-  const own = mean(counted.map(({ left, scores }) => scores[left === one ? 0 : 1]));
-  const others = mean(counted.map(({ left, scores }) => scores[left === one ? 1 : 0]));
-  return `${points(own)} : ${points(others)}`;
+  const isWhole = (/** @type {readonly StoryJudgement[]} */ games) => games.length === 2 || games[0].orders === 0;
+  const counted = [...jurors.values()].filter((games) => isWhole(games) && games.every(({ scores }) => scores.length === 2));
+  if (counted.length === 0) return distance(between, one);
+  // Each juror counts once, in however many games it speaks.
+  const of = (/** @type {0 | 1} */ side) =>
+    mean(counted.map((games) => mean(games.map(({ left, scores }) => scores[left === one ? side : 1 - side]))));
+  return `${points(of(0))} : ${points(of(1))}`;
+}
+
+/**
+ * How far one is ahead, where reward models alone say so.
+ *
+ * @param {readonly StoryJudgement[]} between
+ * @param {number} one
+ */
+function distance(between, one) {
+  const gaps = between.flatMap(({ left, gap }) => (gap === null ? [] : [left === one ? gap : -gap]));
+  if (gaps.length === 0) return "no battle";
+  const ahead = mean(gaps);
+  return `${ahead < 0 ? "−" : "+"}${points(Math.abs(ahead))}`;
 }
 
 /**
@@ -59,11 +74,14 @@ export function standing(between, one) {
  */
 function said(games, names) {
   const judged = games.filter(({ judge }) => judge !== "");
-  const rows = judged.map(({ judge, left, right, scores, reason }) => {
-    const shown = [names[left], names[right]].map((name, at) => el("td", {}, scores.length === 2 ? `${name}: ${points(scores[at])}` : name));
+  const rows = judged.map(({ judge, left, right, scores, rewards, reason }) => {
+    const shown = [names[left], names[right]].map((name, at) => {
+      const own = scores.length === 2 ? `: ${points(scores[at])}` : "";
+      return el("td", {}, rewards.length === 2 ? `${name}${own} (reward ${decimal(rewards[at], 2)})` : `${name}${own}`);
+    });
     return el("tr", {}, el("th", { scope: "row" }, judge), ...shown, el("td", {}, reason));
   });
-  const heads = ["Judge", "Shown first", "Shown second", "Reasons"].map((head) => el("th", { scope: "col" }, head));
+  const heads = ["Judge", "First", "Second", "Reasons"].map((head) => el("th", { scope: "col" }, head));
   return el(
     "details",
     {},

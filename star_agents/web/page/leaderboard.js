@@ -113,10 +113,12 @@ function row(player) {
 }
 
 /** @param {Judge} judge */
-export function judgeRow({ judge, agreement, by_position: place, first_bonus: bonus, longer_won: longer, own_battles: own, self_preference: itself, unreadable, games }) {
+export function judgeRow({ judge, has_position: isOrdered, agreement, by_position: place, first_bonus: bonus, longer_won: longer, own_battles: own, self_preference: itself, unreadable, games }) {
   const points = (/** @type {number | null} */ value) => (value === null ? "–" : `${value > 0 ? "+" : ""}${decimal(value, 2)}`);
   const forItself = itself === null ? "–" : `${points(itself)} of ${count(own)}`;
-  return rowOf(judge, [shareOf(agreement), shareOf(place), points(bonus), shareOf(longer), forItself, `${count(unreadable)} of ${count(games)}`]);
+  // A reward model measures each answer by itself: that no position decides is no merit of it.
+  const inOrder = isOrdered ? [shareOf(agreement), shareOf(place), points(bonus)] : ["no order", "no order", "no order"];
+  return rowOf(judge, [...inOrder, shareOf(longer), forItself, `${count(unreadable)} of ${count(games)}`]);
 }
 
 /** @param {Share} share */

@@ -66,6 +66,7 @@ function announce(state, text) {
 function showNotices(status, openQuarantine) {
   const texts = status.held_because ? [`Holding: ${status.held_because}`] : [];
   texts.push(...status.stranded.map((one) => one.sentence));
+  texts.push(...status.scales.filter(({ scale }) => scale === "").map((one) => one.sentence));
   texts.push(...status.config_problems.map((problem) => `agents.yaml is not in force: ${problem}`));
   texts.push(...(status.scorer?.troubles ?? []).map((trouble) => `Scorer: ${trouble}`));
   const isSaid = (/** @type {string} */ reached) => reached === "" || reached === status.waiting_for?.reason;

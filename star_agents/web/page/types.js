@@ -46,6 +46,8 @@
  * @property {WinRate} agreement Battles whose two orders name the same winner, or both none.
  * @property {WinRate} by_position Battles of which each order names the answer at the same place.
  * @property {WinRate} first_won Decided games won by what was shown first; fair is one half.
+ * @property {boolean} has_position False of a reward model, which measures each answer by itself: of orders and
+ *   places nothing can be said.
  * @property {number | null} first_bonus Points by which what is shown first is favoured.
  * @property {WinRate} longer_won Decided battles won by the longer answer.
  * @property {number} own_battles Battles in which it plays, too, and that others judged as well.
@@ -259,7 +261,24 @@
  * @property {boolean} passed
  * @property {number} accuracy Share of the pairs that are right, from 0 to 1.
  * @property {number} unreadable_share Share of the orders without a verdict, from 0 to 1.
- * @property {number} position_bias Share of the pairs in which both orders named the same place, from 0 to 1.
+ * @property {number | null} position_bias Share of the pairs in which both orders named the same place, from 0 to
+ *   1; null of a reward model, which measures each answer by itself.
+ */
+
+/**
+ * What the rewards of a judge that is a reward model stand for, in points.
+ *
+ * @typedef {Object} JudgeScale
+ * @property {string} judge `reward:MODEL`.
+ * @property {string} target Who learns; empty where nobody does.
+ * @property {string[]} jury Who judges.
+ * @property {number} battles That were measured for it so far.
+ * @property {number} wanted That it is made of.
+ * @property {string} scale Its name; empty before it is made.
+ * @property {number | null} same_winner Share of its battles in which the other judges name the same winner, from 0
+ *   to 1; null where nobody knows.
+ * @property {number} seeds_waiting Seeds that are decided once it is made.
+ * @property {string} sentence All of it in words.
  */
 
 /**
@@ -688,6 +707,7 @@
  * @property {Referee} referee
  * @property {Record<string, Exams>} exams By recipe whose judges give points: how each did in the exam of that
  *   form.
+ * @property {JudgeScale[]} scales What rewards of reward models that judge stand for.
  * @property {FailureTold[]} failures What failed and was done without.
  * @property {Memory} memory
  * @property {number} started_at Seconds since 1970.
@@ -728,7 +748,10 @@
  * @property {number} right
  * @property {number[]} scores Of left and right, where the judge gives points.
  * @property {number | null} value 1: left is better, 0: right is, 0.5: neither; null: it could not be read.
- * @property {number} orders In how many orders they were shown for it.
+ * @property {number} orders In how many orders they were shown for it; 0: each was measured by itself.
+ * @property {number[]} rewards Of left and right, in units of a reward model.
+ * @property {number | null} gap Left minus right in points, where rewards stand for a distance and not for points
+ *   of each.
  * @property {string} reason
  */
 
