@@ -39,6 +39,7 @@ from star_agents.errors import UsageError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
 from star_agents.observe.status.reading import read
+from star_agents.records import is_reward_model
 from star_agents.storage.row_writing import atomic_file, writer_for
 from star_agents.storage.seed_files import write_rows
 from star_agents.text.consoles import progress_console, say_on
@@ -69,7 +70,7 @@ class Spending(NamedTuple):
 @click.option("--diverse", type=click.IntRange(min=0), default=1000, show_default=True, help="How many diverse ones.")
 @click.option("--hard", type=click.IntRange(min=0), default=1000, show_default=True, help="How many hard ones.")
 @click.option(
-    "--judge", help="Agent that rates how difficult each is; the first of `arena.judges` in agents.yaml if not given."
+    "--judge", help="Agent that rates how difficult each is; the first of `arena.judges` that is one if not given."
 )
 @click.option("--clusters", type=click.IntRange(min=1), default=CLUSTERS, show_default=True, help="At most so many.")
 @click.option("--embedder", help="Instead of agents.yaml's `memory.embedder`.")
@@ -145,7 +146,8 @@ def command(
 def _judge(config: Config, named: str | None, *, is_asked: bool) -> str:
     """Who rates. Without anything to rate nobody is asked, whoever is named."""
     arena = getattr(config, "arena", None)
-    if found := named or (arena.judges[0] if arena is not None else ""):
+    agents = [one for one in arena.judges if not is_reward_model(one)] if arena is not None else []
+    if found := named or next(iter(agents), ""):
         return str(found)
     if is_asked:
         raise UsageError("name who rates how difficult instructions are: --judge NAME, or leave them out by --hard 0")
