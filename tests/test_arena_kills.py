@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from chaos_nursery import Nursery
 from daemons import star_agents
 from openai_server import Answer, Body, OpenAIServer
+from tiny_rewards import save
 
 from star_agents.process.crash_points import VARIABLE
 from star_agents.storage.reader import StoreReader
@@ -28,6 +30,16 @@ POINTS = {
     "outcome_committed": 2,
 }
 """Each with the pass at which the process dies: among answers, among games, and between instructions."""
+
+
+JUDGED = "judges: [judge]}\nconcurrency: 2"
+REWARDED = "judges: JURY, calibration: 10MORE}\nconcurrency: 1"
+"""One after another, so that which battles a scale is made of is the same in every life."""
+JURIES: dict[str, tuple[str, str, dict[str, int]]] = {
+    "alone": ('["reward:MODEL"]', "", {"battles_measured": 2}),
+    "beside": ('[judge, "reward:MODEL"]', ", opponents_per_seed: 2", {"battles_measured": 3}),
+}
+"""Judges, further settings, and where the process dies: the scale is just made, or so many battles of it are durable."""
 
 
 def points(text: str) -> int:
@@ -46,13 +58,13 @@ def play(body: Body) -> Answer:
     return Answer(text=json.dumps({**said, "first_score": points(first), "second_score": points(second)}))
 
 
-def set_up(folder: Path, url: str) -> None:
+def set_up(folder: Path, url: str, settings: str = JUDGED) -> None:
     folder.mkdir()
     agent = f'{{model: openai/NAME, api_base: "{url}", api_key: os.environ/LINE_TEST_KEY}}'
     agents = ", ".join(f"{name}: {agent.replace('NAME', name)}" for name in (*PLAYERS, "judge"))
     (folder / "agents.yaml").write_text(
-        f"agents: {{{agents}}}\nrecipe: arena\nconcurrency: 2\n"
-        "arena: {target: target, opponents: [one, two, three], judges: [judge], mode: round_robin, exam: 'off'}\n"
+        f"agents: {{{agents}}}\nrecipe: arena\nscoring: {{device: cpu}}\n"
+        f"arena: {{target: target, opponents: [one, two, three], mode: round_robin, exam: 'off', {settings}\n"
     )
     rows = [json.dumps({"instruction": f"Name river {number}."}) for number in range(SEEDS)]
     (folder / "seeds.jsonl").write_text("\n".join(rows))
@@ -91,6 +103,43 @@ def check(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
         sent_so_far = len(server.charged)
         assert batch(nursery, folder / point) == 0
         assert len(server.charged) == sent_so_far, "a third run asks nobody"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("jury", JURIES)
+async def test_an_arena_of_a_reward_model_that_dies_makes_the_same_scale_and_decides_alike(
+    tmp_path: Path, jury: str
+) -> None:
+    judges, more, passes = JURIES[jury]
+    model = save(tmp_path / "model")
+    settings = REWARDED.replace("JURY", judges.replace("MODEL", model)).replace("MORE", more)
+    with Nursery() as nursery:
+        async with OpenAIServer(play) as server:
+            await anyio.to_thread.run_sync(check_rewarded, nursery, server, tmp_path, settings, passes)
+
+
+def check_rewarded(
+    nursery: Nursery, server: OpenAIServer, folder: Path, settings: str, passes: Mapping[str, int]
+) -> None:
+    set_up(folder / "whole", server.url, settings)
+    assert batch(nursery, folder / "whole") == 0
+    sent, battles, rated = len(server.charged), games(folder / "whole"), ratings(folder / "whole")
+    rows = (folder / "whole" / "out" / "dataset.jsonl").read_bytes()
+    assert b'"scale": "' in battles
+    for point, number in passes.items():
+        set_up(folder / point, server.url, settings)
+        server.charged.clear()
+        died = batch(nursery, folder / point, **{VARIABLE: f"{point}:{number}"})
+        assert died == -signal.SIGKILL, f"{point} was not reached"
+        assert batch(nursery, folder / point) == 0
+        assert len(server.charged) == sent == len({json.dumps(body) for body in server.charged}), point
+        assert (games(folder / point), ratings(folder / point)) == (battles, rated), point
+        assert texts((folder / point / "out" / "dataset.jsonl").read_bytes()) == texts(rows), point
+
+
+def texts(rows: bytes) -> list[object]:
+    """What rows teach, without when they were made."""
+    return [json.loads(row)["messages"] for row in rows.splitlines()]
 
 
 def games(folder: Path) -> bytes:
