@@ -39,7 +39,7 @@ JURIES: dict[str, tuple[str, str, dict[str, int]]] = {
     "alone": ('["reward:MODEL"]', "", {"battles_measured": 2}),
     "beside": ('[judge, "reward:MODEL"]', ", opponents_per_seed: 2", {"battles_measured": 3}),
 }
-"""Judges, further settings, and where the process dies: the scale is just made, or so many battles of it are durable."""
+"""Judges, further settings, and where the process dies: the scale is just made, or some battles of it are durable."""
 
 
 def points(text: str) -> int:

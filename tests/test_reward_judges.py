@@ -115,11 +115,10 @@ async def test_alone_it_decides_by_quantiles_of_its_margins_and_no_instruction_i
     assert f"have a scale, made of {LEAST} battles" in scale["sentence"]
     assert exported(tmp_path, "--set", "arena.keep.sft=3") == read_jsonl(tmp_path / "out" / "dataset.jsonl")
     assert len(exported(tmp_path, "--set", "arena.keep.sft=0")) > len(exported(tmp_path))
-    games = read_games(tmp_path / "out" / "battles.jsonl").games
-    assert games == [
-        game
-        for one in results(tmp_path / "out")
-        for game in games_of(one.outcome.trials, one.outcome.judgements, one.seed.id)
+    games = read_games(tmp_path / "out" / "battles.jsonl").rows
+    assert games == read_games(tmp_path / "out").rows
+    assert [(one.judge, one.gap, one.first_score, one.is_measured) for one in games] == [
+        (judge, one.gap, None, True) for one in said
     ]
     check_elo(tmp_path, judge)
 
@@ -162,8 +161,9 @@ async def test_beside_an_agent_it_is_mapped_to_its_gaps_once_both_scored_enough(
     changed = json.dumps(both[:1])
     none = star_agents("export", tmp_path / "out", "-o", tmp_path / "x.jsonl", "--set", f"arena.judges={changed}")
     assert "that nobody made" in none.stderr, "its points are of another jury"
-    found = {one.judge: one for one in read_games(tmp_path / "out").games if one.is_measured and one.has_scores}
-    assert found.keys() == set(both)
+    games = read_games(tmp_path / "out").rows
+    assert {one.judge for one in games if one.is_measured and one.first_score is not None} == set(both)
+    assert sum(one.is_measured for one in games) == 2 * 2 * SEEDS
 
 
 async def test_it_sits_the_exam_of_points_and_one_that_prefers_bad_answers_leaves_the_jury(

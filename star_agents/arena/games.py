@@ -52,8 +52,9 @@ class Game(Flat):
 
     @property
     def is_measured(self) -> bool:
-        """Whether a reward model measured both answers."""
-        return self.first_reward is not None and self.second_reward is not None
+        """Whether a reward model measured both answers; its rewards need not be known where their points are."""
+        has_rewards = self.first_reward is not None and self.second_reward is not None
+        return is_reward_model(self.judge) and (has_rewards or self.points is not None)
 
     @property
     def points(self) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from star_agents.arena.game_table import GameRow
 from star_agents.arena.games import Game, games_of
 from star_agents.errors import Problem, SeedFileError, UsageError
-from star_agents.records import Judgement, Trial
+from star_agents.records import Judgement, Trial, is_reward_model
 from star_agents.storage.games import COLUMNS, LABELS, Lengths
 from star_agents.storage.json_rows import scan_json_lines
 from star_agents.storage.reader import StoreReader
@@ -56,6 +56,7 @@ class GameFile:
                 first_score=row.first_score,
                 second_score=row.second_score,
                 answers_are_equal=not row.judge,
+                gap=row.gap,
             )
             for row in self.rows
         ]
@@ -219,7 +220,7 @@ def _game(row: Mapping[str, Any]) -> Game:
         reason=reason if isinstance(reason, str) else "",
         first_reward=first_reward,
         second_reward=second_reward,
-        gap=None if first_reward is None or first_score is not None else _gap(row),
+        gap=_gap(row) if is_reward_model(judge) and first_score is None else None,
         scale=scale if isinstance(scale, str) else "",
     )
 
