@@ -273,10 +273,6 @@ class JudgeScaled(Event):
     name: ClassVar[str] = "judge_scaled"
     judge: str
     """``reward:MODEL``."""
-    scale: str
-    """Name of the map, which judgements bear."""
-    battles: int
-    """That it was made of."""
     message: str
 
 

@@ -68,6 +68,7 @@ PLAIN: dict[str, Any] = {
     "recipes": {},
     "pools": {},
     "exams": {},
+    "scales": [],
     "referee": {
         "verdicts": 9,
         "wins": 5,

@@ -289,7 +289,13 @@ def test_a_pair_keeps_its_look_whoever_leads_and_whoever_joins(page: Page) -> No
 
 
 def game(left: int, right: int, scores: list[float], judge: str = "j") -> dict[str, Any]:
-    return {"judge": judge, "left": left, "right": right, "scores": scores, "value": 1, "orders": 1, "reason": ""}
+    said = {"scores": scores, "value": 1, "orders": 1, "reason": "", "rewards": [], "gap": None}
+    return {"judge": judge, "left": left, "right": right, **said}
+
+
+def measured(left: int, right: int, scores: list[float], gap: float | None = None) -> dict[str, Any]:
+    """What a reward model says of a battle: one game, whatever the order."""
+    return {**game(left, right, scores, "reward:m"), "orders": 0, "rewards": [0.5, -1.5], "gap": gap}
 
 
 @pytest.mark.parametrize(
@@ -299,8 +305,21 @@ def game(left: int, right: int, scores: list[float], judge: str = "j") -> dict[s
         ([game(0, 1, [8, 5]), game(1, 0, [])], "no battle"),
         ([game(0, 1, [8, 4]), game(1, 0, [4, 8]), game(0, 1, [9, 9], "k"), game(1, 0, [], "k")], "8 : 4"),
         ([game(0, 1, [], "")], "the same answer"),
+        ([game(0, 1, [8, 4]), game(1, 0, [4, 8]), measured(1, 0, [5, 7])], "7.5 : 4.5"),
+        ([game(0, 1, [8, 4]), game(1, 0, [4, 8]), measured(0, 1, [])], "8 : 4"),
+        ([measured(1, 0, [], 2.5)], "−2.5"),
+        ([measured(0, 1, [])], "no battle"),
     ],
-    ids=["mean of both orders", "one order is none", "a juror with one order does not count", "equal answers"],
+    ids=[
+        "mean of both orders",
+        "one order is none",
+        "a juror with one order does not count",
+        "equal answers",
+        "a reward model counts once",
+        "without a scale it does not count",
+        "alone it tells a distance",
+        "alone and without a scale",
+    ],
 )
 def test_a_battle_stands_as_the_points_of_both_where_both_orders_were_judged(
     page: Page, games: list[dict[str, Any]], said: str

@@ -92,9 +92,7 @@ class RewardingBench(ExaminingBench):
     async def _tell_scales(self, record: Mapping[str, Any]) -> None:
         await self._rooms.store.call_back()
         for judge in record["maps"]:
-            made = scale_of(record, judge)
-            event = JudgeScaled(judge=judge, scale=made.scale, battles=made.battles, message=made.sentence)
-            self._rooms.bus.publish(event)
+            self._rooms.bus.publish(JudgeScaled(judge=judge, message=scale_of(record, judge).sentence))
 
 
 def _better(better: Mapping[str, float | None], worse: Mapping[str, float | None]) -> float | None:

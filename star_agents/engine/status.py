@@ -87,10 +87,12 @@ def describe(
         exams=point_exams or {},
         scales=tallies.scales,
         failures=[_failure(one) for one in tallies.failures],
-        memory=Memory(
-            size=remembered, draws=tallies.draws, hits=tallies.hits, hit_rate=per(tallies.hits, tallies.draws)
-        ),
+        memory=_memory(tallies, remembered),
     )
+
+
+def _memory(tallies: Tallies, size: int | None) -> Memory:
+    return Memory(size=size, draws=tallies.draws, hits=tallies.hits, hit_rate=per(tallies.hits, tallies.draws))
 
 
 def settings_of(config: Config, revision: int) -> Settings:
