@@ -55,6 +55,18 @@ def test_each_skill_that_ships_gives_rows_and_each_row_has_the_form_of_its_type(
         assert len(sample.get("history", [])) == (2 if form == "messages" else 0)
 
 
+async def test_sample_agents_play_every_kind_of_task_with_tools(tmp_path: Path) -> None:
+    (tmp_path / "agents.yaml").write_text(ALL.format(skills="tool_use"))
+    seeds = read_seeds(DOCUMENTS_PATH).seeds[:20]
+    await run(read_config(tmp_path / "agents.yaml"), list(seeds), tmp_path / "out")
+    outcomes = [one.outcome for one in results(tmp_path / "out")]
+    rows = [row for one in outcomes for row in one.rows]
+    assert {row.labels["type"] for row in rows} == {kind.name for kind in built_in_skill("tool_use").types}
+    assert {row.labels["rounds"] for row in rows} == {"0", "1"}
+    failed = {one.failure.detail for outcome in outcomes for one in outcome.trials if one.failure}
+    assert failed <= {"the document has the same instruction already"}
+
+
 def test_no_row_needs_a_text_that_it_does_not_carry(found: list[Result]) -> None:
     for one in found:
         for row in one.outcome.rows:

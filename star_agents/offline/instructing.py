@@ -13,18 +13,13 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from star_agents.offline import evolving, facts, styles, world
+from star_agents.offline import evolving, facts, instructing_tools, styles, world
 from star_agents.offline.evolving import DEMANDS
 from star_agents.offline.facts import Facts, Question
 from star_agents.offline.instructing_reading import Instructing, Part
 from star_agents.offline.profiles import Profile
 from star_agents.offline.words import COLOURS, FILLERS
 
-LOOK_UP: Mapping[str, Any] = {
-    "name": "look_up",
-    "description": "Looks up what is written of somebody.",
-    "parameters": {"type": "object", "properties": {"question": {"type": "string"}}, "required": ["question"]},
-}
 JSON_KEY = "answer"
 _WRITE_JSON = f"write JSON with the key {JSON_KEY} ."
 _WRITE_CODE = "write python code that prints the answer ."
@@ -43,7 +38,7 @@ def reply(request: Instructing, profile: Profile, rng: Random) -> str:
 def _transform(request: Instructing, _: Profile, rng: Random) -> str:
     text = str(request.frames.get("document", ""))
     if request.says("JSON array of functions"):
-        return json.dumps([LOOK_UP])
+        return json.dumps(instructing_tools.FUNCTIONS)
     if request.says("one JSON array or object"):
         return json.dumps(styles.units(text))
     told = read_sentences(text)
@@ -63,6 +58,8 @@ def _write(request: Instructing, profile: Profile, rng: Random) -> str:
 
 
 def _item(request: Instructing, text: str, profile: Profile, rng: Random) -> dict[str, Any]:
+    if instructing_tools.is_asked(request):
+        text = " ".join(facts.draw_facts(rng))  # Nobody states these: they are there to be looked up.
     known = facts.read_facts(text)
     asked = facts.draw_question(known, rng)
     carries = request.says("sees the text beside")
@@ -83,7 +80,7 @@ def item_of(request: Instructing, asked: Question, known: Facts, *, carries: boo
     """A question in the form that is asked for, with the facts in front where nobody sees them beside it."""
     right, misses = facts.work_out(asked, known)
     stated = [known.sentence(one) for one in asked.needs if one in known.values]
-    told = "" if carries or request.says("functions") else " ".join([*stated, ""])
+    told = "" if carries or instructing_tools.is_asked(request) else " ".join([*stated, ""])
     values = list(dict.fromkeys([right.answer, *(one.answer for one in misses)]))
     return _in_form(request, f"{told}{asked.text}", values, rng)
 
@@ -107,8 +104,8 @@ def _in_form(request: Instructing, question: str, values: list[str], rng: Random
         return {"instruction": f"{_WRITE_CODE} {question}"}
     if request.says('"turns"'):
         return {"instruction": question, "turns": [f"and once more : {question}"]}
-    if request.says('"tools"'):
-        return {"instruction": question, "tools": [LOOK_UP]}
+    if instructing_tools.is_asked(request):
+        return instructing_tools.task_item(request, question, rng)
     return {"instruction": question}
 
 
@@ -123,6 +120,8 @@ def _edit(request: Instructing, profile: Profile, rng: Random) -> str:
     item, text = dict(request.frames.get("instruction", {})), str(request.frames.get("text", ""))
     change, instruction = str(request.frames.get("change", "")), str(item.get("instruction", ""))
     beside = {"text": ""} if request.says('"text": "..."') else {}
+    if instructing_tools.is_asked(request):
+        return json.dumps({**instructing_tools.edited(request, item, rng), **beside})
     asked, known = facts.read_question(instruction), facts.read_facts(f"{text}\n{instruction}")
     if asked is None or (not request.is_again and rng.random() >= profile.evolves + (1 - profile.evolves) / 2):
         return json.dumps({**item, "instruction": f"{instruction}\n{evolving.IMPOSSIBLE}", **beside})
@@ -132,7 +131,7 @@ def _edit(request: Instructing, profile: Profile, rng: Random) -> str:
             taken = facts.without(text, about) if change == _TAKE_OUT else facts.with_another(text, about, rng)
             made = item_of(request, asked, facts.read_facts(taken), carries=True, rng=rng)
             return json.dumps({**made, "text": taken})
-    if not any(request.says(one) for one in ('"options"', '"keys"', '"tools"', "in which language", "functions")):
+    if not any(request.says(one) for one in ('"options"', '"keys"', "in which language")):
         demand = rng.choice(list(DEMANDS.values()))
         line = demand.wording.format_map(demand.draw(rng))
         return json.dumps({**item, "instruction": f"{instruction}\n{line}", **beside})
@@ -144,7 +143,7 @@ def _answer(request: Instructing, profile: Profile, rng: Random) -> str:
     instruction, text = str(request.frames.get("instruction", "")), str(request.frames.get("text", ""))
     told = "\n".join(str(turn.get("content", "")) for turn in request.frames.get("conversation", []))
     if "tools" in request.frames:
-        return _with_tools(request, instruction)
+        return instructing_tools.turn(request, instruction)
     full = "\n\n".join(filter(None, (instruction, text, told)))
     evolved = evolving.read_evolved(full)
     if said := evolving.broken_reply(instruction):
@@ -186,25 +185,6 @@ def label_for(instruction: str, value: str) -> str:
     if found is None:
         return ""
     return found["first"] if found["value"] == value else found["other"]
-
-
-def _with_tools(request: Instructing, instruction: str) -> str:
-    """A call, and once it has given something, that."""
-    if "<tool_response>" in instruction:
-        given = instruction.partition("<tool_response>")[2].partition("</tool_response>")[0].strip()
-        return f"it was looked up . the answer is {given} ."
-    tool = request.frames["tools"][0]
-    schema = tool.get("parameters") or {}
-    properties: Mapping[str, Mapping[str, Any]] = schema.get("properties") or {}
-    arguments = {name: _value(properties.get(name, {}), instruction) for name in schema.get("required") or []}
-    return f"<tool_call>\n{json.dumps({'name': tool['name'], 'arguments': arguments})}\n</tool_call>"
-
-
-def _value(schema: Mapping[str, Any], instruction: str) -> Any:
-    if schema.get("enum"):
-        return schema["enum"][0]
-    values: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
-    return values.get(str(schema.get("type")), instruction.split("\n")[0][:80])
 
 
 def _tool(request: Instructing, _: Profile, rng: Random) -> str:
