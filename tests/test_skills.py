@@ -211,6 +211,10 @@ def test_what_a_document_was_turned_into_is_held_to_its_form(written: str, form:
         ("Which claim does the author of the article above make?", False),
         ("Write a text about rivers in the style of a sermon.", True),
         ("Explain how the index of a book is made.", True),
+        ("Write a short story about a ferry, and let the last line of the story be a question.", True),
+        ("Write a story. What does the article say of it?", False),
+        ("How many nodes are in the document object model of an empty page?", True),
+        ("Let the last line of the poem be a question.", False),
         (
             "Sum up the following text:\n\nThe river rose at night and took the mill, the bridge and a cow with it.",
             True,

@@ -28,10 +28,14 @@ _ALONE = re.compile(r"^\W*([A-Z])(?=\W*$|\W*[).:])", re.MULTILINE)
 _SPEAKS_OF_A_TEXT = re.compile(
     r"\b(?:according to|based on|from|in|of|using|given|read) (?:the|this) (?:\w+ )?"
     r"(?:passage|text|article|excerpt|document|paragraph|transcript|story|poem|snippet)\b"
+    r"(?! (?:area|box|database|editor|element|field|file|format|mode|node|object|store|string|type)s?\b)"
     r"|\bthe (?:passage|excerpt|transcript|article) (?:says?|states?|mentions?|describes?|suggests?|implies)\b"
     r"|\b(?:passage|text|article|excerpt|document|paragraph|table|code|snippet) (?:above|below)\b"
     r"|\b(?:above|following|given|provided) (?:passage|text|article|excerpt|document|paragraph|table|code|snippet)\b",
     re.IGNORECASE,
+)
+_TEXT_NOUN = re.compile(
+    r"passage|text|article|excerpt|document|paragraph|transcript|story|poem|table|code|snippet", re.IGNORECASE
 )
 _QUOTED = re.compile(r"[\"“«](?:[^\"“”«»\s]+\s+){7,}[^\"“”«»]*[\"”»]")
 _FEWEST_WORDS = 12
@@ -89,8 +93,12 @@ def transformed_flaw(text: str, form: Transformed) -> str:
 
 
 def missing_text_flaw(instruction: str) -> str:
-    """What tells that an instruction speaks of a text that it does not carry: nobody could answer it."""
-    found = _SPEAKS_OF_A_TEXT.search(instruction)
+    """What tells that an instruction speaks of a text that it does not carry: nobody could answer it.
+
+    One that it has named itself before is none: "write a story, and let the end of the story be sad".
+    """
+    references = _SPEAKS_OF_A_TEXT.finditer(instruction)
+    found = next((one for one in references if not _is_named_before(one, instruction)), None)
     if found is None or _QUOTED.search(instruction) or "```" in instruction:
         return ""
     paragraphs = instruction.split("\n")
@@ -98,6 +106,12 @@ def missing_text_flaw(instruction: str) -> str:
     if sum(len(one.split()) for one in others) >= _FEWEST_WORDS:
         return ""
     return f"it speaks of a text that it does not carry ({found.group()!r})"
+
+
+def _is_named_before(reference: re.Match[str], instruction: str) -> bool:
+    noun = next((one for one in _TEXT_NOUN.findall(reference.group())), "")
+    named = rf"\b(?:an?|one|your own|another)\s+(?:[\w'-]+\s+){{0,4}}{re.escape(noun)}\b"
+    return re.search(named, instruction[: reference.start()], re.IGNORECASE) is not None
 
 
 def with_options(instruction: str, options: Sequence[str]) -> str:
