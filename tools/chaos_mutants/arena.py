@@ -119,6 +119,14 @@ ARENA_TESTED_MUTANTS = (
         "    code = secrets.token_hex(8)\n",
     ),
     _tested(
+        "a-scale-stays",
+        "what rewards of a reward model stand for is made once, and then stays",
+        "test_reward_judges.py::test_alone_it_decides_by_quantiles_of_its_margins_and_no_instruction_is_lost",
+        "star_agents/bench/rewarding.py",
+        '        if record["maps"] is not None:\n            return False\n',
+        "",
+    ),
+    _tested(
         "an-arena-waits-for-a-budget",
         "where the budget of a judge or a player is spent the seeds wait",
         "test_arena_recipe.py::"
