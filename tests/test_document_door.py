@@ -198,12 +198,16 @@ def test_rows_are_documents_whose_column_is_named_or_told(tmp_path: Path) -> Non
 
 def test_a_chain_whose_first_recipe_takes_no_documents_refuses_them_in_words(tmp_path: Path) -> None:
     docs = docs_in(tmp_path, a__md=RIVER)
-    path = written(tmp_path, "star: {selection: base}", recipe="star")
-    for given in (docs, docs / "a.md"):
-        ended = star_agents("run", "-c", path, "-s", given, "-o", tmp_path / "out")
-        assert ended.returncode == 2
-        assert "recipe star takes instruction or sample, and this is a" in ended.stderr
-        assert "put a recipe that takes documents first in `recipe`" in ended.stderr
+    config = read_config(written(tmp_path, "star: {selection: base}", recipe="star"))
+    for given, what in ((docs, "a folder, as of documents"), (docs / "a.md", "a document")):
+        with pytest.raises(SeedFileError) as told:
+            load_seeds(given, config, skip_bad=True, limit=None)
+        assert [(one.message, one.fix) for one in told.value.problems] == [
+            (
+                f"recipe star takes instruction or sample, and this is {what}",
+                "put a recipe that takes documents first in `recipe`, or name a file of rows",
+            )
+        ]
 
 
 def test_python_takes_a_folder_rows_and_documents_alike(tmp_path: Path) -> None:
