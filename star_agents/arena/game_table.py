@@ -6,7 +6,9 @@ model measures each answer by itself: its one game stands for both orders.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -36,6 +38,65 @@ class GameRow(NamedTuple):
     """First minus second in points, of a reward model whose points are a distance and not those of each answer."""
     is_measured: bool = False
     """Whether a reward model measured both answers, be it without any points."""
+
+
+class GameColumns:
+    """Games as they come, kept as numbers: without an object for each the garbage collector, which holds up every
+    thread, has nothing to go through."""
+
+    def __init__(self) -> None:
+        self.prompts: dict[str, int] = {}
+        """To their numbers; so are judges and players."""
+        self.judges: dict[str, int] = {}
+        self.players: dict[str, int] = {}
+        self.named = tuple(array("q") for _ in range(4))
+        """Prompt, judge, first and second of each game."""
+        self.points = tuple(array("d") for _ in range(3))
+        """Points of the first, of the second, and the gap; NaN where there are none."""
+        self.measured = array("b")
+
+    @classmethod
+    def of(cls, rows: Iterable[GameRow]) -> Self:
+        """With these games."""
+        columns = cls()
+        for row in rows:
+            columns.append(row)
+        return columns
+
+    def __len__(self) -> int:
+        return len(self.measured)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GameColumns) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def append(self, row: GameRow) -> None:
+        """Add a game."""
+        prompts, judges, first, second = self.named
+        prompts.append(self.prompts.setdefault(row.prompt, len(self.prompts)))
+        judges.append(self.judges.setdefault(row.judge, len(self.judges)))
+        first.append(self.players.setdefault(row.first, len(self.players)))
+        second.append(self.players.setdefault(row.second, len(self.players)))
+        for column, points in zip(self.points, row[4:7], strict=True):
+            column.append(math.nan if points is None else points)
+        self.measured.append(row.is_measured)
+
+    def __iter__(self) -> Iterator[GameRow]:
+        prompts, judges, players = (tuple(names) for names in (self.prompts, self.judges, self.players))
+        for at in range(len(self)):
+            prompt, judge, first, second = (column[at] for column in self.named)
+            first_score, second_score, gap = (None if math.isnan(one[at]) else one[at] for one in self.points)
+            yield GameRow(
+                prompts[prompt],
+                judges[judge],
+                players[first],
+                players[second],
+                first_score,
+                second_score,
+                gap,
+                is_measured=bool(self.measured[at]),
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,29 +141,34 @@ class GameTable:
     @classmethod
     def of_rows(cls, rows: Iterable[GameRow]) -> Self:
         """From plain rows."""
-        prompt, judge, first, second, *given, measured = tuple(zip(*rows, strict=True)) or ((),) * 8
-        prompts, prompt_at = _numbered(prompt)
-        judges, judge_at = _numbered(judge)
-        players = tuple(sorted({*first, *second}))
-        place = {name: number for number, name in enumerate(players)}
-        one, other = (np.array([place[name] for name in names], dtype=np.int64) for names in (first, second))
-        first_score, second_score, distance = (np.array(scores, dtype=np.float64) for scores in given)
+        return cls.of_columns(GameColumns.of(rows))
+
+    @classmethod
+    def of_columns(cls, columns: GameColumns) -> Self:
+        """From what was gathered so far; later additions do not show in it."""
+        players = tuple(sorted(columns.players))
+        rank = np.zeros(len(players), dtype=np.int64)
+        for place, name in enumerate(players):
+            rank[columns.players[name]] = place
+        prompt, judge, first, second = (np.array(one, dtype=np.int64) for one in columns.named)
+        first_score, second_score, distance = (np.array(one, dtype=np.float64) for one in columns.points)
+        one, other = rank[first], rank[second]
         ahead = one < other
         has_scores = ~np.isnan(first_score - second_score)
         gap = np.where(has_scores, first_score - second_score, distance)
         return cls(
-            prompts=prompts,
-            judges=judges,
+            prompts=tuple(columns.prompts),
+            judges=tuple(columns.judges),
             players=players,
-            prompt=prompt_at,
-            judge=judge_at,
+            prompt=prompt,
+            judge=judge,
             left=np.minimum(one, other),
             right=np.maximum(one, other),
             left_is_first=ahead,
             left_score=np.where(has_scores, np.where(ahead, first_score, second_score), np.nan),
             right_score=np.where(has_scores, np.where(ahead, second_score, first_score), np.nan),
             gap=np.where(ahead, gap, -gap),
-            is_readable=has_scores | np.array(measured, dtype=np.bool_),
+            is_readable=has_scores | np.array(columns.measured, dtype=np.bool_),
         )
 
     @cached_property
@@ -204,13 +270,6 @@ class Battles:
     """1: the left one won, 0: the right one, 0.5: a tie."""
     one_order_only: int
     """Battles of a judge of which one order is missing or cannot be read."""
-
-
-def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], Numbers]:
-    """Names in the order in which they first appear, and the place of each among them."""
-    place: dict[str, int] = {}
-    at = np.array([place.setdefault(name, len(place)) for name in names], dtype=np.int64)
-    return tuple(place), at
 
 
 def _mean_gap(views: Views, counted: Bools, number: int) -> tuple[Bools, Floats]:

@@ -89,7 +89,7 @@ def command(
     result = anyio.run(partial(job, file.seeds, only_these=True, confirmation=confirmation))
     exit_unless_whole(result)
     found = read_games(out)
-    board = leaderboard(GameTable.of_rows(found.rows), labels=found.labels, lengths=found.lengths, anchor=anchor)
+    board = leaderboard(GameTable.of_columns(found.rows), labels=found.labels, lengths=found.lengths, anchor=anchor)
     write_report(out, out / "report.html", out / "report.summary.json")
     _tell(board, result, out, as_json=as_json)
     return None

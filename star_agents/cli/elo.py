@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from star_agents.arena.game_table import GameTable
+from star_agents.arena.game_table import GameColumns, GameTable
 from star_agents.arena.games import Battle, Game, battles_of
 from star_agents.arena.leaderboard import Leaderboard, leaderboard
 from star_agents.arena.lessons import Yield, yields
@@ -72,10 +72,10 @@ def command(
     if parts:
         of_prompt = {prompt: labels["part"] for prompt, labels in found.labels.items() if "part" in labels}
         check_parts(parts, sorted(set(of_prompt.values())), "prompts of these games")
-        found.rows = [row for row in found.rows if of_prompt.get(row[0]) in parts]
+        found.rows = GameColumns.of(row for row in found.rows if of_prompt.get(row.prompt) in parts)
     try:
         board = leaderboard(
-            GameTable.of_rows(found.rows),
+            GameTable.of_columns(found.rows),
             labels=found.labels,
             lengths=found.lengths,
             anchor=anchor,

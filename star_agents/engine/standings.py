@@ -57,7 +57,7 @@ def made(reader: StoreReader, known: StoredGames) -> tuple[StoredGames, Leaderbo
     found = reader.games(known)
     try:
         board = leaderboard(
-            GameTable.of_rows(found.rows), labels=found.labels, lengths=found.lengths, resamples=RESAMPLES
+            GameTable.of_columns(found.rows), labels=found.labels, lengths=found.lengths, resamples=RESAMPLES
         )
     except ValueError:  # No battle counts yet.
         return found, Leaderboard(

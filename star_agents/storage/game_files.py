@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from star_agents.arena.game_table import GameRow
+from star_agents.arena.game_table import GameColumns, GameRow
 from star_agents.arena.games import Game, games_of
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.records import Judgement, Trial, is_reward_model
@@ -32,7 +32,7 @@ PROBLEMS_TOLD = 100
 class GameFile:
     """What files held."""
 
-    rows: list[GameRow] = field(default_factory=list[GameRow])
+    rows: GameColumns = field(default_factory=GameColumns)
     """One for each game."""
     labels: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """By prompt: what battles can be grouped by, such as its category and language."""
@@ -40,7 +40,8 @@ class GameFile:
 
     def add(self, other: GameFile) -> None:
         """What another file holds, too."""
-        self.rows += other.rows
+        for row in other.rows:
+            self.rows.append(row)
         self.labels |= other.labels
         self.lengths |= other.lengths
 

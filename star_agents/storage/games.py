@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from sys import intern
 
-from star_agents.arena.game_table import GameRow
+from star_agents.arena.game_table import GameColumns, GameRow
 from star_agents.storage.pages import latest_seq
 from star_agents.storage.sql import execute
 
@@ -24,7 +24,7 @@ class StoredGames:
 
     seq: int = 0
     """The newest outcome that was looked at."""
-    rows: list[GameRow] = field(default_factory=list[GameRow])
+    rows: GameColumns = field(default_factory=GameColumns)
     lengths: Lengths = field(default_factory=Lengths)
     labels: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """By prompt, of those that have any of ``LABELS``."""
@@ -35,10 +35,8 @@ def add_games(connection: sqlite3.Connection, known: StoredGames) -> StoredGames
     if known.seq and next(execute(connection, "replaced_since", after=known.seq))[0]:
         known = StoredGames()
     answers: dict[tuple[int, int], tuple[str, str]] = {}
-    queued: dict[str, int] = {}
-    for seq, ord_, ordinal, seed_id, arm, chars in execute(connection, "arena_answers", after=known.seq):
+    for seq, ord_, seed_id, arm, chars in execute(connection, "arena_answers", after=known.seq):
         prompt, player = answers[seq, ord_] = intern(seed_id), intern(arm)
-        queued[prompt] = ordinal
         if chars is not None:
             known.lengths[prompt, player] = chars
     for seq, judge, left, right, *said in execute(connection, "arena_judgements", after=known.seq):
@@ -46,9 +44,7 @@ def add_games(connection: sqlite3.Connection, known: StoredGames) -> StoredGames
         if one is not None and other is not None and one != other:
             first_score, second_score, gap, is_measured = said
             told = (first_score, second_score, gap, bool(is_measured))
-            known.rows.append(GameRow(one[0], intern(judge), one[1], other[1], *told))
-    if not known.seq:
-        known.rows.sort(key=lambda row: queued[row[0]])  # Outcomes come in an order of chance.
+            known.rows.append(GameRow(one[0], judge, one[1], other[1], *told))
     for seed_id, *values in execute(connection, "arena_labels", after=known.seq):
         found = {name: value for name, value in zip(LABELS, values, strict=True) if isinstance(value, str)}
         if found:

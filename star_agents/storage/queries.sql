@@ -386,21 +386,23 @@ SELECT seq, payload FROM judgements WHERE seq IN (SELECT value FROM json_each(:s
 
 -- arena_answers --
 -- What players answered in the outcomes that count after one, in characters; what was cleared has none.
-SELECT t.seq, t.ord, s.ordinal, o.seed_id, t.arm, length(json_extract(t.payload, '$.sample.response'))
+SELECT t.seq, t.ord, o.seed_id, t.arm, length(json_extract(t.payload, '$.sample.response'))
 FROM trials AS t
 JOIN outcomes AS o ON o.seq = t.seq AND o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = o.seed_id)
-JOIN seeds AS s ON s.id = o.seed_id
 WHERE t.seq > :after AND t.role IN ('target', 'opponent')
 ORDER BY t.seq, t.ord;
 
 -- arena_judgements --
--- What judges said of two trials each, in the outcomes after one.
-SELECT seq, judge, json_extract(payload, '$.left'), json_extract(payload, '$.right'),
-    json_extract(payload, '$.scores[0]'), json_extract(payload, '$.scores[1]'),
-    json_extract(payload, '$.gap'), json_extract(payload, '$.rewards[1]') IS NOT NULL
-FROM judgements
-WHERE seq > :after
-ORDER BY seq, ord;
+-- What judges said of two trials each, in the outcomes after one, in the order in which seeds were queued: that of the
+-- outcomes is of chance.
+SELECT j.seq, j.judge, json_extract(j.payload, '$.left'), json_extract(j.payload, '$.right'),
+    json_extract(j.payload, '$.scores[0]'), json_extract(j.payload, '$.scores[1]'),
+    json_extract(j.payload, '$.gap'), json_extract(j.payload, '$.rewards[1]') IS NOT NULL
+FROM judgements AS j
+JOIN outcomes AS o ON o.seq = j.seq
+JOIN seeds AS s ON s.id = o.seed_id
+WHERE j.seq > :after
+ORDER BY s.ordinal, j.seq, j.ord;
 
 -- arena_labels --
 -- What else is told of the seeds whose outcomes came after one.
