@@ -16,6 +16,7 @@
     ├── Postponed            a seed waits until others have come as far
     ├── WorkBlocked          no seed can be worked as things stand       (exit code 4)
     ├── RecipeError          a recipe cannot be used, or breaks a rule   (exit code 2)
+    ├── ToolError            a tool of agents cannot be used     (exit code 2)
     └── ScorerError          the scorer models cannot be used    (exit code 5)
 
 Foreign exceptions are translated into these at the one place where the foreign library lives. A message says what went
@@ -223,6 +224,12 @@ class WorkBlocked(StarAgentsError):
 
 class RecipeError(StarAgentsError):
     """A recipe cannot be found or used, or broke a rule of the bench: what, where, and what to do."""
+
+    exit_code = 2
+
+
+class ToolError(StarAgentsError):
+    """A tool of agents cannot be found or used: what, where, and what to do."""
 
     exit_code = 2
 

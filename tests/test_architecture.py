@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {
     *("recipes", "scheduling", "agents", "scoring", "admission", "documents", "storage"),
-    *("report", "observe", "process", "web", "offline"),
+    *("report", "tools", "observe", "process", "web", "offline"),
 }
 MEETING = {"bench": {"engine", "cli", "api"}, "engine": {"cli", "api"}, "cli": {"api"}, "api": {"cli"}}
 """Where rooms meet, and which of these places each may not know."""

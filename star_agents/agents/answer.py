@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from star_agents.agents.endpoints import Endpoint
+from star_agents.records import Tool, ToolCall
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,12 +20,14 @@ class Call:
     """One request to one deployment."""
 
     endpoint: Endpoint
-    messages: Sequence[Mapping[str, str]]
+    messages: Sequence[Mapping[str, Any]]
     shape: Mapping[str, Any]
     """Sampling parameters, as ``sampling.sampling`` gives them."""
     n: int = 1
     """Answers wanted; a provider may give fewer."""
     timeout_s: float
+    tools: tuple[Tool, ...] = ()
+    """What the model may call, told by the shape or by the messages: calls in the reply are read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +42,8 @@ class Choice:
     """The thoughts, as far as the provider shows them."""
     flaw: str = ""
     """Why the text is no answer, where the reply itself shows it."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What it asks of the tools that the call offers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +64,17 @@ class Answer:
     def count(self) -> int:
         """Answers that came back."""
         return len(self.choices)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Embedded:
+    """What an embedding model made of some texts."""
+
+    vectors: list[list[float]]
+    model: str
+    prompt_tokens: int
+    cost_usd: float | None
+    deployment: str
 
 
 class Transport(Protocol):

@@ -16,13 +16,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
 from star_agents.agents.admitted_call import AdmittedCall, Receipt, Request
-from star_agents.agents.answer import Answer, Call, Transport
+from star_agents.agents.answer import Answer, Call, Embedded, Transport
 from star_agents.agents.budgets import Budgets, Charge
 from star_agents.agents.deployment_groups import DeploymentGroup, DeploymentGroups
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
@@ -31,6 +30,7 @@ from star_agents.agents.provider import Provider
 from star_agents.agents.rate_limit import Sent, estimate_tokens
 from star_agents.agents.replicates import shares
 from star_agents.agents.replies.structured_output import Binding, ReplyForm, StructuredReplies
+from star_agents.agents.replies.tool_forms import OfferedTools
 from star_agents.agents.replies.usage import embedding_tokens
 from star_agents.agents.reports import CallReport
 from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
@@ -43,24 +43,14 @@ from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 from star_agents.config.secrets import shown_parameters
 from star_agents.observe.status import AgentState
-from star_agents.records import Message, Reply
+from star_agents.records import Message, Reply, Tool
+from star_agents.records.tool_text import tools_as_text
 from star_agents.text.redaction import redactor
 
 __all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "Embedded", "Provider"]
 
 _CLOSING_S = 5.0
 """Longest wait for LiteLLM's own background tasks at the end."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Embedded:
-    """What an embedding model made of some texts."""
-
-    vectors: list[list[float]]
-    model: str
-    prompt_tokens: int
-    cost_usd: float | None
-    deployment: str
 
 
 class AgentClient:
@@ -109,6 +99,7 @@ class AgentClient:
         self._litellm = LiteLLMTransport(litellm_env.load)
         self._in_process = InProcessTransport()
         self._structured = StructuredReplies()
+        self._tools = OfferedTools()
         self._sender = Sender(
             groups=self._groups,
             budgets=self.budgets,
@@ -158,10 +149,15 @@ class AgentClient:
         return resolve(litellm_env.load, agents, self._environ, self._providers)
 
     def worst_case(
-        self, agent: str, messages: Sequence[Message], max_tokens: int | None, form: ReplyForm | None = None
+        self,
+        agent: str,
+        messages: Sequence[Message],
+        max_tokens: int | None,
+        form: ReplyForm | None = None,
+        tools: Sequence[Tool] = (),
     ) -> Charge:
         """The most that one call takes; ``None`` in it where the price or the length of the answer has no bound."""
-        return _bound(self._groups[agent], most_tokens(_with_form(messages, form)), max_tokens)
+        return _bound(self._groups[agent], most_tokens(_with_more(messages, form, tools)), max_tokens)
 
     def binding(self, agent: str) -> Binding:
         """Whether the agent's replies are bound to a form that is asked for; of several endpoints, the first known."""
@@ -232,12 +228,14 @@ class AgentClient:
         temperature: float | Unset | None = UNSET,
         max_tokens: int | Unset | None = UNSET,
         form: ReplyForm | None = None,
+        tools: Sequence[Tool] = (),
         is_dispensable: bool = False,
     ) -> AbstractAsyncContextManager[AdmittedCall[list[Reply]]]:
         """Several answers to one prompt in one request (``n``), as a call that is sent within the ``async with``.
 
         At least one answer comes back, and perhaps fewer than ``count``. The prompt is paid for once: the first reply
-        carries its tokens. A dispensable call waits for an agent that is down no longer than ``wait_when_down_s``.
+        carries its tokens. Where tools are offered, a reply may call them. A dispensable call waits for an agent that
+        is down no longer than ``wait_when_down_s``.
         Entering raises what ``ask`` raises, and so does ``send``.
         """
         group = self._groups[agent]
@@ -252,21 +250,25 @@ class AgentClient:
                 shape=shape,
                 n=count if endpoint.takes_n else 1,
                 timeout_s=group.config.timeout_s,
+                tools=tuple(tools),
             )
-            return _receipt(group, index, await self._complete(call, form), count)
+            return _receipt(group, index, await self._complete(call, messages, form), count)
 
         return self._sender.admit(
             Request(
                 group=group,
-                bound=_bound(group, most_tokens(_with_form(messages, form)), longest_reply(shape), count),
+                bound=_bound(group, most_tokens(_with_more(messages, form, tools)), longest_reply(shape), count),
                 send=send,
                 wait_when_down_s=group.config.wait_when_down_s if is_dispensable else math.inf,
-                tokens=estimate_tokens(message.content for message in messages) + count * (longest_reply(shape) or 0),
+                tokens=estimate_tokens(text for one in messages for text in one.texts)
+                + count * (longest_reply(shape) or 0),
             )
         )
 
-    async def _complete(self, call: Call, form: ReplyForm | None) -> Answer:
+    async def _complete(self, call: Call, messages: Sequence[Message], form: ReplyForm | None) -> Answer:
         transport = self._transport_of(call.endpoint)
+        if call.tools:
+            return await self._tools.complete(transport, call, messages)
         if form is None or call.endpoint.respond is not None:
             return await transport.complete(call)
         return await self._structured.complete(transport, call, form)
@@ -314,8 +316,12 @@ def _bound(group: DeploymentGroup, prompt_tokens: int, max_tokens: int | None, c
     return worst_case((endpoint.price for endpoint in group.endpoints), prompt_tokens, max_tokens, count)
 
 
-def _with_form(messages: Sequence[Message], form: ReplyForm | None) -> Sequence[Message]:
-    return messages if form is None else [*messages, form.overhead()]
+def _with_more(messages: Sequence[Message], form: ReplyForm | None, tools: Sequence[Tool]) -> Sequence[Message]:
+    """The messages with whatever is said beside them."""
+    told = [] if form is None else [form.overhead()]
+    if tools:
+        told.append(Message(role="system", content=tools_as_text(tools)))
+    return [*messages, *told]
 
 
 def _receipt(group: DeploymentGroup, index: int, answer: Answer, count: int) -> Receipt[list[Reply]]:
@@ -351,6 +357,7 @@ def _replies(answer: Answer, cost_usd: float | None, count: int, *, agent: str, 
             finish_reason=choice.finish_reason,
             reasoning=choice.reasoning,
             flaw=choice.flaw,
+            tool_calls=choice.tool_calls,
             usage_doubt=answer.usage_doubt,
             agent=agent,
             model=model,

@@ -54,7 +54,8 @@ class Price:
 
 def most_tokens(messages: Sequence[Message]) -> int:
     """Upper bound of the tokens of a prompt: a token is at least one byte, so no tokenizer runs on the event loop."""
-    text = sum(len(message.content.encode("utf-8", "surrogatepass")) for message in messages)
+    texts = (text for message in messages for text in message.texts)
+    text = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
     return text + _TOKENS_PER_MESSAGE * (len(messages) + 1)
 
 

@@ -10,27 +10,24 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from star_agents.agents.client import AgentClient
-from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.reading import why_unusable
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.bench.gathering import gather
 from star_agents.bench.judging import hear_judges
 from star_agents.bench.measuring import measured_by
 from star_agents.bench.paid_calls import PaidCalls
+from star_agents.bench.rooms import Rooms
 from star_agents.bench.seed_time import SeedTime
 from star_agents.bench.stage import Stage
 from star_agents.bench.steps import draw_step, own_step
+from star_agents.bench.tool_rounds import ToolRounds
 from star_agents.bench.tries import SeedTries
-from star_agents.bench.vectors import Embed, SeedVectors, shown
-from star_agents.config.models import Config
+from star_agents.bench.vectors import SeedVectors, shown
 from star_agents.errors import PromptError, RecipeError, ReplyUnreadable
-from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
-from star_agents.recipes.protocol import Content, Gathered, Plain
+from star_agents.recipes.protocol import TOOL_ROUNDS, Content, Gathered, Plain
 from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import (
     Failure,
@@ -41,52 +38,23 @@ from star_agents.records import (
     Sample,
     Score,
     Seed,
+    Tool,
     Verdict,
 )
 from star_agents.records.failures import FLAWS, Tried
 from star_agents.records.replies import total_usd
 from star_agents.records.seeds import kind_of, note_name
 from star_agents.scheduling.memory import Vector
-from star_agents.scheduling.own_pool import OwnPool
-from star_agents.scheduling.pools import Near, Pools
-from star_agents.scoring.scorer import Scorer
+from star_agents.scheduling.pools import Near
 from star_agents.storage.recollections import NearDraw
-from star_agents.storage.store import Store
 from star_agents.text.content_hash import digest
 from star_agents.text.prompt import Prompt, messages_of
 from star_agents.text.redaction import redactor
+from star_agents.tools.names import short_name
 
 T = TypeVar("T")
 TRIES_TO_READ = 2
 """A reply that cannot be read is asked for once more, with what is wrong with it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rooms:
-    """What a bench works with, as of one revision of the config."""
-
-    config: Config
-    revision: int
-    store: Store
-    client: AgentClient
-    prompts: Prompts
-    jury: tuple[str, ...]
-    """The referees that may judge: those of the config that passed their exam."""
-    have_voted: set[str]
-    """Referees that have answered under this config: where one fails now, it may be for what it was shown."""
-    scorer: Scorer | None
-    is_last_call: bool
-    """No other seed waits: what was put off until more of them came is decided with what there is."""
-    embed: Embed | str | None
-    """Makes the vector of a seed's instruction, or names the agent that does; ``None`` where the memory bank is off."""
-    own_pool: OwnPool
-    """What a recipe with a bench of its own draws from."""
-    pools: Pools
-    salt: bytes
-    """Secret of this store; makes the referee's codes unguessable, yet the same on a second run."""
-    bus: Bus
-    clock: Callable[[], float]
-    """Monotonic seconds."""
 
 
 class Bench:
@@ -114,7 +82,7 @@ class Bench:
         embedder = rooms.config.embedder
         self._vectors = SeedVectors(seed, rooms.embed, embedder, rooms.client, self._calls, self.tries)
         self._draws: Counter[str] = Counter()
-        self._asked: dict[tuple[str, int], str] = {}
+        self._asked: dict[tuple[str, str], str] = {}
         self._drawn: list[tuple[str, str]] = []
         self.near: dict[tuple[str, str], NearDraw] = {}
         """By pool and arm, what was near when it was drawn."""
@@ -189,10 +157,18 @@ class Bench:
         return await self._decide_once(own_step(redactor.known(step), self.stage.recipe.pools), decide)
 
     async def _decide_once(self, step: str, decide: Callable[[], Plain]) -> Plain:
+        async def decided() -> Plain:
+            return decide()
+
+        return await self._recorded(step, decided)
+
+    async def _recorded(self, step: str, make: Callable[[], Awaitable[Plain]]) -> Plain:
         store = self._rooms.store
         recorded = await store.find_step(self.seed.id, step)
         if recorded is None:
-            recorded = await store.record_step(self.seed.id, step, {"value": redactor.known_in(decide())})
+            with self.time.stands_still():
+                made = await make()
+            recorded = await store.record_step(self.seed.id, step, {"value": redactor.known_in(made)})
             crash_point("draw_recorded")
         value: Plain = recorded["value"]
         return value
@@ -204,31 +180,49 @@ class Bench:
         *,
         step: str,
         reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
+        tools: Sequence[str] = (),
+        tool_rounds: int = TOOL_ROUNDS,
         **sampling: Any,
     ) -> Read[T]:
         """One journaled call, and its reply as it is read; one that cannot be read is asked for once more."""
         messages, step = messages_of(prompt), redactor.known(step)
         self._check_agents(agent)
-        form = ReplyForm(schema=reads.schema, request=reads.request) if reads.schema is not None else None
-        unread: list[Reply] = []
+        form = None
+        if reads.schema is not None and not tools:
+            form = ReplyForm(schema=reads.schema, request=reads.request)
+        offered = self._rooms.tools.offered(tools, self._rooms.config, self.stage.recipe.name)
+        rounds = ToolRounds(step, offered, tool_rounds, self._recorded, self.tries)
+
+        async def turn(told: Sequence[Message], after: str) -> Reply:
+            return await self._ask_alone(agent, told, (step, after), sampling, form, rounds.tools)
+
         for attempt in range(TRIES_TO_READ):
             key = (step, attempt, tuple(messages))
             with self.tries.call("agent", agent, key):
-                reply = await self._ask_alone(agent, messages, (step, attempt), sampling, form)
+                reply = await rounds.until_text(messages, turn, "repair" if attempt else "")
             flaw = self._what_is_wrong(reply, reads)
             if flaw is None:
-                return Read(value=reads.read(reply.text), reply=reply, unread=tuple(unread))
-            unread.append(reply)
+                return Read(
+                    value=reads.read(reply.text),
+                    reply=reply,
+                    earlier=tuple(rounds.earlier),
+                    trace=tuple(rounds.trace),
+                    tool_turns=tuple(rounds.tool_turns),
+                    tools=rounds.tools,
+                )
+            rounds.earlier.append(reply)
             self.tries.failed("agent", agent, key, FLAWS[flaw.kind], flaw.detail)
             if flaw.kind != "format" or attempt + 1 == TRIES_TO_READ:
-                cost = total_usd(one.cost_usd for one in unread)
+                cost = total_usd(one.cost_usd for one in rounds.earlier)
                 raise ReplyUnreadable(Failure(kind=flaw.kind, detail=f"{step}: {flaw.detail}", cost_usd=cost))
-            messages = [
-                *messages,
-                Message(role="assistant", content=reply.text),
-                Message(role="user", content=f"That cannot be used: {flaw.detail}. Reply once more, and mend that."),
-            ]
+            mend = f"That cannot be used: {flaw.detail}. Reply once more, and mend that."
+            messages += [Message(role="assistant", content=reply.text), Message(role="user", content=mend)]
         raise AssertionError("the last try returns or raises")
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Names of the tools that agents.yaml allows."""
+        return tuple(map(short_name, self._rooms.config.tools))
 
     def prompt(self, name: str, /, **values: object) -> Prompt:
         """One of the recipe's templates, rendered."""
@@ -240,18 +234,19 @@ class Bench:
         self,
         agent: str,
         messages: Sequence[Message],
-        call: tuple[str, int],
+        call: tuple[str, str],
         sampling: dict[str, Any],
         form: ReplyForm | None,
+        tools: Sequence[Tool] = (),
     ) -> Reply:
-        """The one call of a step and attempt. Raises RecipeError where the recipe asks something else under it."""
-        step = f"{call[0]}:repair" if call[1] else call[0]
+        """The one call of a step and a turn of it. Raises RecipeError where the recipe asks something else under it."""
+        step = ":".join(filter(None, call))
         asked = digest([agent, [message.to_dict() for message in messages], sampling])
         if self._asked.setdefault(call, asked) != asked:
             name = self.stage.recipe.name
             raise RecipeError(f"recipe {name} asks two things under step {call[0]!r}; give each call a step of its own")
         replies = await self._calls.ask_many(
-            self._rooms.client, agent, messages, step, sampling, 1, form=form, is_only_call_of_step=True
+            self._rooms.client, agent, messages, step, sampling, 1, form=form, tools=tools, is_only_call_of_step=True
         )
         self.tries.counted(agent, (step, tuple(messages), 0), replies[0].usage_doubt)
         return replies[0]

@@ -25,7 +25,7 @@ from star_agents.events import CallAnswered, CallFailed, PromptChanged
 from star_agents.limits.numbers import MOST_TOKENS
 from star_agents.observe.bus import Bus
 from star_agents.process.crash_points import crash_point
-from star_agents.records import Message, Reply
+from star_agents.records import Message, Reply, Tool
 from star_agents.records.replies import total_usd
 from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
@@ -100,6 +100,7 @@ class PaidCalls:
         count: int,
         *,
         form: ReplyForm | None = None,
+        tools: Sequence[Tool] = (),
         is_dispensable: bool = False,
         is_only_call_of_step: bool = False,
     ) -> list[Reply]:
@@ -107,14 +108,18 @@ class PaidCalls:
 
         Where it ``is_only_call_of_step``, another answer under that step is of a recipe or prompt that has changed
         since: it is told, and never taken for this one's. ``form`` is no part of the call's key: it says the same as
-        the prompt, and servers differ in taking it.
+        the prompt, and servers differ in taking it. Tools are a part of it: the prompt does not name them.
         """
         parameters = client.parameters(agent, **overrides)
         told = [message.to_dict() for message in messages]
-        bound = client.worst_case(agent, messages, longest_reply(parameters), form)
+        if tools:
+            told.append({"tools": [tool.to_dict() for tool in tools]})
+        bound = client.worst_case(agent, messages, longest_reply(parameters), form, tools)
 
         def admit(missing: int) -> AbstractAsyncContextManager[Admitted[list[Reply]]]:
-            return client.admit(agent, messages, missing, form=form, is_dispensable=is_dispensable, **overrides)
+            return client.admit(
+                agent, messages, missing, form=form, tools=tools, is_dispensable=is_dispensable, **overrides
+            )
 
         intents = self.intents(agent, step, told, parameters, bound, count)
         if is_only_call_of_step and await self._store.answered_otherwise(intents[0]):

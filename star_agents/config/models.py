@@ -42,6 +42,7 @@ OWNED_ELSEWHERE = frozenset(
 """What `extra` may not hold: it has a key of its own, or an owner (one retry loop, one price per call, one way out)."""
 MAX_AGENTS = 1000
 MAX_PROMPTS = 200
+MAX_TOOLS = 32
 MAX_PROMPT = 1 << 16
 """Characters; a template's file has as many bytes at the most."""
 
@@ -226,6 +227,11 @@ class Config(BudgetSettings):
     """How much may fail before a batch stops or a daemon holds."""
     server: ServerConfig = ServerConfig()
     """The daemon's own settings."""
+    tools: tuple[str, ...] = Field(default=(), max_length=MAX_TOOLS, exclude_if=_is_empty)
+    """What recipes may let agents call while they are asked: `search` (the documents at hand), `python` (code in a
+    process that is shut in), and functions of your own (`./mine.py:fn`; the path begins beside this file)."""
+    tool_files: Mapping[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
+    """Not written by anybody: the files of these functions, each with the digest of what was loaded from it."""
     prompts: Mapping[str, PromptPath] = Field(default_factory=dict, max_length=MAX_PROMPTS, exclude_if=_is_empty)
     """Templates of your own in the place of ours: `{star/respond: ./my_respond.jinja}`, by recipe and name; the path
     begins beside this file. The referees' are `judging/judge`, `judging/judge_form` and `judging/judge_paper`."""

@@ -11,8 +11,9 @@ from star_agents.config import plain_values, reading
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.config.recipes import Declared, FindRecipes
-from star_agents.errors import ConfigError, Problem, RecipeError
+from star_agents.errors import ConfigError, Problem, RecipeError, ToolError
 from star_agents.recipes.registry import OF_COMMANDS, absolute, find_chain, spelled_out
+from star_agents.tools.names import kept_tool
 
 
 def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: reading.Note = reading.unsaid) -> Config:
@@ -20,6 +21,7 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: r
 
     config = reading.read_config(path, environ, find=_finder(path.parent), note=note)
     with lines_from(path):
+        config = _with_tools(config, path.parent, path.name)
         _check_arms(config, path.name)
         _check_languages(config, path.name)
     return config
@@ -34,9 +36,24 @@ def check_config(
 ) -> Config:
     """As ``config.plain_values.check_config``; the files of recipes are looked for in the working folder."""
     config = plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)
+    config = _with_tools(config, Path.cwd(), where)
     _check_arms(config, where)
     _check_languages(config, where)
     return config
+
+
+def _with_tools(config: Config, folder: Path, where: str) -> Config:
+    """The config with its tools as they are kept. Raises ConfigError where one of them cannot be used."""
+    kept: list[str] = []
+    files: dict[str, str] = {}
+    for place, name in enumerate(config.tools):
+        try:
+            one, digest = kept_tool(name, folder, kept)
+        except ToolError as error:
+            raise ConfigError([Problem(where=where, field=f"tools.{place}", message=str(error))]) from None
+        kept.append(one)
+        files |= {one: digest} if digest else {}
+    return config.model_copy(update={"tools": tuple(kept), "tool_files": files}) if kept else config
 
 
 def _check_arms(config: Config, where: str) -> None:

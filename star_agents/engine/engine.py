@@ -18,7 +18,9 @@ from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import secrets_of
 from star_agents.agents.price_check import PriceNotes, refuse_unbounded
 from star_agents.agents.prompts import Prompts
-from star_agents.bench.bench import Bench, Rooms
+from star_agents.bench.bench import Bench
+from star_agents.bench.rooms import Rooms
+from star_agents.bench.toolbox import Toolbox
 from star_agents.bench.vectors import Embed
 from star_agents.config.changes import changes_between, until_restart
 from star_agents.config.models import Config
@@ -103,8 +105,7 @@ class Engine:
             config, known_failures, is_batch=ends_when_empty, publish=bus.publish, give_up=self._give_up
         )
         self._prompts = Prompts(config.prompt_texts)
-        self._embed = embed
-        self._salt = salt
+        self._embed, self._salt = embed, salt
         self.judges = Judges(
             store=store,
             client=client,
@@ -115,7 +116,7 @@ class Engine:
             is_paused=lambda: self.queue.is_paused,
             on_settled=self.queue.wake,
         )
-        self._rejected = RejectedSeeds()
+        self._rejected, self._tools = RejectedSeeds(), Toolbox(store)
         self.prices = PriceNotes(bus.publish)
 
     @property
@@ -264,6 +265,7 @@ class Engine:
             embed=self._embed,
             own_pool=self.settling.own_pool,
             pools=self.settling.pools,
+            tools=self._tools,
             salt=self._salt,
             bus=self.bus,
             clock=time.monotonic,

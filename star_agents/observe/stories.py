@@ -188,6 +188,8 @@ class Candidate:
     """By agent."""
     prompts: Sequence[str]
     """Versions of the prompts."""
+    trace: str
+    """What tools were called on the way and what they gave, to be read; empty where none was."""
     cost_usd: float | None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from typing import Any
 
 from star_agents.arena.test_sets import EASIEST, HARDEST
 from star_agents.config.recipes import Agent, Characters, ReplyTokens, Temperature
@@ -51,7 +52,7 @@ async def difficulty(seed: Seed, bench: Workbench, settings: DifficultySettings)
         conversation=json.dumps(conversation, ensure_ascii=False) if conversation else "",
         message=json.dumps(sample.question, ensure_ascii=False),
     )
-    sampling = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
+    sampling: dict[str, Any] = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
     said = await bench.ask(settings.judge, prompt, step="rate", reads=Rating(EASIEST, HARDEST), **sampling)
     trial = Trial(
         arm=settings.judge,

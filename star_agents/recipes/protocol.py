@@ -22,6 +22,10 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast, g
 from star_agents.config.base import Section
 from star_agents.config.recipes import RecipeSection
 from star_agents.errors import RecipeError
+from star_agents.recipes.giving import done as done
+from star_agents.recipes.giving import dropped as dropped
+from star_agents.recipes.giving import preference as preference
+from star_agents.recipes.giving import sft as sft
 from star_agents.recipes.reads import TEXT, Read, Reads
 from star_agents.records import (
     Document,
@@ -29,12 +33,10 @@ from star_agents.records import (
     Judgement,
     Message,
     Outcome,
-    Reward,
     Row,
     Sample,
     Seed,
     SeedKind,
-    Trial,
 )
 from star_agents.records import Measure as Measure
 from star_agents.text.prompt import Prompt
@@ -46,6 +48,8 @@ SettingsT = TypeVar("SettingsT", bound=Section, contravariant=True)
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 Content = Sample | Document
 Need = Literal["scorer", "judges"]
+TOOL_ROUNDS = 4
+"""Turns in which an agent may call tools before it has to answer."""
 BUILT_IN = "built in"
 """Origin of the recipes of this package."""
 
@@ -105,6 +109,8 @@ class Workbench(Protocol):
         *,
         step: str,
         reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
+        tools: Sequence[str] = (),
+        tool_rounds: int = TOOL_ROUNDS,
         **sampling: Any,
     ) -> Read[T]:
         """One journaled call, and its reply as it is read: as text, or by ``Json``, ``Rating`` or ``Choice``.
@@ -114,12 +120,21 @@ class Workbench(Protocol):
             prompt: What it is asked; a text stands for one turn of the user.
             step: Tells apart calls of one seed that would otherwise be equal.
             reads: How the reply is read. One that cannot be read so is shown its fault and asked for once more.
+            tools: What the agent may call until it answers, each run and recorded once: names out of ``self.tools``.
+            tool_rounds: How many of its turns may call; one that calls in a later turn has failed.
             sampling: ``temperature``, ``max_tokens`` and their kin, instead of the agent's own.
 
         Raises:
-            ReplyUnreadable: the reply is empty, cut, or not what ``reads`` asks for, even when asked once more.
+            RecipeError: agents.yaml does not allow one of the tools.
+            ReplyUnreadable: the reply is empty, cut, or not what ``reads`` asks for, even when asked once more; or
+                tools are called without end.
             AgentError: after all tries.
         """
+        ...
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Names of the tools that agents.yaml allows: ``search``, ``python``, those of functions."""
         ...
 
     def prompt(self, name: str, /, **values: object) -> Prompt:
@@ -351,49 +366,3 @@ def _known(given: Word | Sequence[Word], known: Sequence[str], what: str) -> Seq
 def _check_words(given: object, what: str) -> None:
     if isinstance(given, str) or not isinstance(given, Iterable) or not all(isinstance(one, str) for one in given):
         raise ValueError(f"{what} holds {given!r:.60}; give it a list of texts, such as ['plain', 'tricky']")
-
-
-# What a recipe gives back
-
-
-def done(
-    seed: Seed,
-    *,
-    rows: Sequence[Row] = (),
-    children: Sequence[Seed] = (),
-    trials: Sequence[Trial] = (),
-    judgements: Sequence[Judgement] = (),
-    earned: Sequence[Reward] = (),
-    worth: float | None = None,
-) -> Outcome:
-    """The outcome of a seed that something came of; see ``records.Outcome``."""
-    return Outcome(
-        seed_id=seed.id,
-        kind="kept",
-        rows=tuple(rows),
-        children=tuple(children),
-        trials=tuple(trials),
-        judgements=tuple(judgements),
-        earned=tuple(earned),
-        worth=worth,
-    )
-
-
-def dropped(seed: Seed, reason: str, *, trials: Sequence[Trial] = (), earned: Sequence[Reward] = ()) -> Outcome:
-    """The outcome of a seed that nothing came of, and why."""
-    return Outcome(seed_id=seed.id, kind="dropped", reason=reason, trials=tuple(trials), earned=tuple(earned))
-
-
-def sft(sample: Sample, *, labels: Mapping[str, str] | None = None, from_trials: Sequence[int] = ()) -> Row:
-    """A row to fine-tune on: an instruction with its response."""
-    return Row(shape="sft", data={"sample": sample.to_dict()}, labels=labels or {}, from_trials=tuple(from_trials))
-
-
-def preference(
-    prompt: Sample, chosen: str, rejected: str, *, margin: float | None = None, labels: Mapping[str, str] | None = None
-) -> Row:
-    """Two answers to one prompt, the first one the better; with a ``margin`` it is a row for a reward model."""
-    data: dict[str, Any] = {"prompt": prompt.to_dict(), "chosen": chosen, "rejected": rejected}
-    if margin is None:
-        return Row(shape="preference", data=data, labels=labels or {})
-    return Row(shape="reward", data={**data, "margin": margin}, labels=labels or {})

@@ -14,8 +14,9 @@ from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from star_agents.limits.json_structure import JsonBounds, measure
-from star_agents.records import Reply
+from star_agents.records import Message, Reply, Tool
 from star_agents.records.replies import total_usd
+from star_agents.records.tool_text import as_text
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -53,18 +54,29 @@ class Read(Generic[T]):
 
     value: T
     reply: Reply
-    unread: tuple[Reply, ...] = ()
-    """Replies to the same question before it, which could not be read."""
+    earlier: tuple[Reply, ...] = ()
+    """Replies to the same question before it, which called tools, or could not be read."""
+    trace: tuple[Message, ...] = ()
+    """The calls of tools that led to it with their results, mistakes and what was said of them included."""
+    tool_turns: tuple[Message, ...] = ()
+    """The same without the mistakes: a dialogue that may be taught, as ``tool_turns`` of a sample."""
+    tools: tuple[Tool, ...] = ()
+    """What was offered."""
 
     @property
     def cost_usd(self) -> float | None:
         """Of all of them; ``None`` where nobody knows the price of one."""
-        return total_usd(one.cost_usd for one in (*self.unread, self.reply))
+        return total_usd(one.cost_usd for one in (*self.earlier, self.reply))
 
     @property
     def text(self) -> str:
         """The reply itself."""
         return self.reply.text
+
+    @property
+    def trace_text(self) -> str:
+        """What was called and what it gave, to be read: for the notes of a trial, under ``trace``."""
+        return "\n\n".join(turn.content for turn in as_text(self.trace))
 
 
 @dataclass(frozen=True, slots=True)

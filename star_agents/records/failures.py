@@ -12,16 +12,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-Part = Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "documents", "chunks", "recipe"]
+Part = Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "documents", "chunks", "recipe", "tool"]
 """Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector;
 an agent's provider for what its replies took; a file of seeds for rows, where bad ones were let be left out; a
-folder of documents for documents, and these for chunks, of which not all can or may be seeds; or a recipe for an
-outcome."""
+folder of documents for documents, and these for chunks, of which not all can or may be seeds; a recipe for an
+outcome; or a tool for a result."""
 
 UNREADABLE = "no verdict could be read"
 BUDGET_SPENT = "its budget is spent"
 DOWN = "it was down"
 USAGE_DOUBTED = "the provider's counts of tokens cannot be so; the most that was reserved counts instead"
+CALLED_BADLY = "it was called with what it does not take"
+"""A tool: the model's mistake, which it is told."""
 OTHER = "other reasons"
 """Takes in every reason beyond ``REASONS_KEPT`` of a part."""
 NO_FAULT = frozenset({BUDGET_SPENT, DOWN})
@@ -163,6 +165,8 @@ class FailureCount:
                 return f"failed {of} calls"
             case "recipe":
                 return f"failed {of} seeds"
+            case "tool":
+                return f"gave no result in {of} calls"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for summary, status and API, the sentence included."""

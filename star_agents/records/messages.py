@@ -96,6 +96,11 @@ class Message:
     tool_call_id: str = ""
     """Which call a turn of the role ``tool`` answers."""
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything in it that a model reads: its content, and the calls of tools."""
+        return (self.content, *(f"{call.id}{call.name}{call.arguments}" for call in self.tool_calls))
+
     def to_dict(self) -> dict[str, Any]:
         """``{"role": ..., "content": ...}``, with ``tool_calls`` or ``tool_call_id`` where there are any."""
         data: dict[str, Any] = {"role": self.role, "content": self.content}

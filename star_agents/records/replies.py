@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 from star_agents.records.flat import Flat
+from star_agents.records.messages import ToolCall
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +31,19 @@ class Reply(Flat):
     """Why the text is no answer, where the reply itself shows it: it holds a NUL, its thoughts never end."""
     usage_doubt: str = ""
     """Why the provider's counts of tokens cannot be so; they are 0 then, and the cost is not known."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What it asks of the tools that it was offered."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; no calls are left out, as in the replies of before."""
+        data = super(Reply, self).to_dict()
+        calls = data.pop("tool_calls")
+        return {**data, "tool_calls": [call.to_dict() for call in calls]} if calls else data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of ``to_dict``."""
+        return cls(**{**data, "tool_calls": tuple(map(ToolCall.from_dict, data.get("tool_calls", ())))})
 
 
 def total_usd(costs: Iterable[float | None]) -> float | None:

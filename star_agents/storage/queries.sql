@@ -343,6 +343,11 @@ UPDATE calls SET state = 'withdrawn', sends = sends - 1 WHERE key = :key AND sta
 -- A recorded decision of a recipe.
 SELECT payload FROM steps WHERE seed_id = :seed_id AND step = :step;
 
+-- documents --
+-- Documents from outside, in the order in which they came.
+SELECT ordinal, content FROM seeds WHERE ordinal > :after AND kind = 'document' AND parent = ''
+ORDER BY ordinal LIMIT :limit;
+
 -- record_step --
 -- Record a decision unless one stands already.
 INSERT INTO steps (seed_id, step, payload) VALUES (:seed_id, :step, :payload)
@@ -628,13 +633,14 @@ ORDER BY at LIMIT :limit;
 
 -- clear_answers --
 -- Take the texts out of a seed's answers.
-UPDATE calls SET reply = json_set(reply, '$.text', NULL, '$.reasoning', '') WHERE seed_id = :seed_id AND state = 'answered';
+UPDATE calls SET reply = json_remove(json_set(reply, '$.text', NULL, '$.reasoning', ''), '$.tool_calls')
+WHERE seed_id = :seed_id AND state = 'answered';
 
 -- clear_trials --
 -- Take the texts out of a seed's trials; what of them became a row stays, here or there.
 UPDATE trials
 SET payload = json_replace(
-    payload, '$.sample', json('{"instruction":""}'), '$.failure.detail', '', '$.reasoning', ''
+    payload, '$.sample', json('{"instruction":""}'), '$.failure.detail', '', '$.reasoning', '', '$.notes.trace', ''
 )
 WHERE seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id)
     AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.seq = trials.seq AND rows.text_of = trials.ord);

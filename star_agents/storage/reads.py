@@ -169,6 +169,12 @@ def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -
     return page, rows[-1][0] if rows else after_ordinal
 
 
+def documents(connection: sqlite3.Connection, *, after: int, limit: int) -> tuple[int, list[Document]]:
+    """Documents from outside behind a place, and the place of the last."""
+    rows = execute(connection, "documents", after=after, limit=limit).fetchall()
+    return max((row[0] for row in rows), default=after), [Document.from_dict(from_json(row[1])) for row in rows]
+
+
 def seed_from_columns(columns: Sequence[Any]) -> Seed:
     """Make a seed of its columns id, content, kind, recipe, labels, parent, round, source and meta."""
     id_, content, kind, recipe, labels, parent, round_, source, meta = columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+from star_agents.records import Document
 from star_agents.records.failures import FailureCount
 from star_agents.storage import reads, reopened
 from star_agents.storage.failure_tallies import failure_counts
@@ -34,6 +35,15 @@ class StoreReads:
     async def recollections(self, embedder: str) -> list[Recollection]:
         """What arms earned near vectors of an embedder."""
         return await self._writer.run(partial(recollections, embedder=embedder))
+
+    async def documents(self, *, after: int, limit: int) -> tuple[int, list[Document]]:
+        """Up to so many documents that came from outside, in the order in which they came, and the place of the last.
+
+        Args:
+            after: The place after which to look; 0 for all.
+            limit: Most documents.
+        """
+        return await self._writer.run(partial(reads.documents, after=after, limit=limit))
 
     async def counts(self) -> Counts:
         """The store in numbers."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from star_agents.observe.status.reading import read
 from star_agents.observe.stories import SeedStory
 from star_agents.records import Document, Judgement, Outcome, Sample, Seed, Trial
 from star_agents.records.seeds import without_part
+from star_agents.records.tool_text import as_text
 from star_agents.storage.reads import outcomes_of_seed, seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.why import why
@@ -138,12 +140,13 @@ def _judgement(one: Judgement) -> dict[str, Any]:
 
 def _candidate(trial: Trial, said: Sequence[Judgement], *, is_chosen: bool) -> dict[str, Any]:
     measures = trial.measures
+    shown = replace(trial.sample, tool_turns=())
     return {
         "pair": trial.arm,
         "role": trial.role,
         "is_base": trial.role == "base",
         "chosen": is_chosen,
-        "messages": [] if trial.sample == _CLEARED else _messages(trial.sample),
+        "messages": [] if trial.sample == _CLEARED else _messages(shown),
         "failure": str(trial.failure or ""),
         "score": _score(trial) if "ifd_small" in measures else None,
         "pi_dual": measures.get("pi_dual"),
@@ -153,6 +156,7 @@ def _candidate(trial: Trial, said: Sequence[Judgement], *, is_chosen: bool) -> d
         "verdict": _verdict(measures.get("pi_llm"), said) if said or "pi_llm" in measures else None,
         "models": dict(trial.models),
         "prompts": list(trial.prompts),
+        "trace": trial.notes.get("trace") or "\n\n".join(turn.content for turn in as_text(trial.sample.tool_turns)),
         "cost_usd": trial.cost_usd,
     }
 

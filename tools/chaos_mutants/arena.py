@@ -86,8 +86,8 @@ ARENA_TESTED_MUTANTS = (
         "what a reply cost that could not be read stands with what was read in the end",
         "test_arena_recipe.py::test_what_replies_cost_that_could_not_be_read_stands_with_the_game_and_the_answer",
         "star_agents/bench/bench.py",
-        "reply=reply, unread=tuple(unread))",
-        "reply=reply)",
+        "                    earlier=tuple(rounds.earlier),\n",
+        "",
     ),
     _tested(
         "blocked-work-waits",

@@ -107,8 +107,8 @@ OWN_RECIPE_TESTED_MUTANTS = (
         "keys are struck out of recorded decisions",
         _KEYS,
         _BENCH,
-        '{"value": redactor.known_in(decide())}',
-        '{"value": decide()}',
+        '{"value": redactor.known_in(made)}',
+        '{"value": made}',
     ),
     _tested(
         "draws-and-decisions-apart",

@@ -138,8 +138,8 @@ RECIPE_MUTANTS = (
         edits=[
             Edit(
                 _BENCH,
-                'recorded = await store.record_step(self.seed.id, step, {"value": redactor.known_in(decide())})',
-                'recorded = {"value": decide()}',
+                'recorded = await store.record_step(self.seed.id, step, {"value": redactor.known_in(made)})',
+                'recorded = {"value": made}',
             )
         ],
         loop="chain-daemon",
@@ -182,6 +182,30 @@ RECIPE_TESTED_MUTANTS = (
         _BENCH,
         "if self._asked.setdefault(call, asked) != asked:",
         "if False:",
+    ),
+    _tested(
+        "tool-results-are-recorded",
+        "what a tool gave is recorded, so that a killed run does not run it again",
+        "test_tool_rounds.py::test_killed_in_the_midst_of_its_rounds_a_seed_pays_for_no_turn_and_runs_no_tool_again",
+        "star_agents/bench/tool_rounds.py",
+        "else await self._recorded(name, run)",
+        "else await run()",
+    ),
+    _tested(
+        "tool-rounds-end",
+        "an agent that calls tools without end is ended",
+        "test_tool_rounds.py::test_an_agent_that_calls_without_end_fails_with_the_reason_and_what_it_cost",
+        "star_agents/bench/tool_rounds.py",
+        "if self._rounds == self._most:",
+        "if self._rounds == self._most + 1:",
+    ),
+    _tested(
+        "python-is-shut-in",
+        "a model's code is refused every system call that it was not given",
+        "test_sandbox.py::test_code_cannot",
+        "star_agents/tools/sandbox_child.py",
+        "steps.append((_RETURN, 0, 0, _REFUSE))",
+        "steps.append((_RETURN, 0, 0, _ALLOW))",
     ),
     _tested(
         "siblings-go-on",

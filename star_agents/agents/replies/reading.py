@@ -14,6 +14,7 @@ from star_agents.agents.answer import Call, Choice
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.finish_reasons import LENGTH, NONE, STOP, TOOL_CALLS, finish_reason, most_tokens
 from star_agents.agents.replies.thoughts import part, unwrapped
+from star_agents.agents.replies.tool_calls import calls_said, calls_sent
 from star_agents.records import Failure, Reply
 from star_agents.text.redaction import redactor
 from star_agents.text.visible import is_visible
@@ -68,13 +69,19 @@ def choices_of(replied: Sequence[Mapping[str, Any]], call: Call, *, completion_t
             ),
             prompt,
             max_tokens=limit,
+            offers_tools=bool(call.tools),
         )
         for choice in good
     )
 
 
 def read_choice(
-    message: Mapping[str, Any], ended: str, prompt: Sequence[str], *, max_tokens: int | None = None
+    message: Mapping[str, Any],
+    ended: str,
+    prompt: Sequence[str],
+    *,
+    max_tokens: int | None = None,
+    offers_tools: bool = False,
 ) -> Choice:
     """Read one message.
 
@@ -86,6 +93,7 @@ def read_choice(
         ended: As ``finish_reason`` reads it.
         prompt: The texts that were asked.
         max_tokens: That the reply could have; ``None`` where the call set no limit.
+        offers_tools: Calls of tools are read, also out of the text.
 
     Raises:
         TypeError: The content is neither text nor parts.
@@ -96,14 +104,18 @@ def read_choice(
     parted = part(text, prompt)
     kept = "\n\n".join(dict.fromkeys(filter(None, (*(one.strip() for one in said), parted.thoughts))))
     written = unwrapped(parted.answer, prompt) if kept else parted.answer
+    calls = calls_sent(message.get("tool_calls")) if offers_tools else ()
+    if offers_tools and not calls:
+        written, calls = calls_said(written)
     answer = redactor.known(written)
-    if ended == STOP and message.get("tool_calls"):
+    if (ended == STOP and message.get("tool_calls")) or (calls and ended != LENGTH):
         ended = TOOL_CALLS
     return Choice(
         text=answer,
         finish_reason=ended,
         reasoning=_bounded(kept),
         flaw=excess or (NO_END if parted.is_open else flaw or _flaw(answer) or _struck(written, answer)),
+        tool_calls=calls,
     )
 
 

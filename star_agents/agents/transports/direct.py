@@ -123,10 +123,27 @@ def _openai_body(call: Call, route: Route) -> dict[str, Any]:
 
 def _ollama_body(call: Call, route: Route) -> dict[str, Any]:
     """Ollama's ``/api/chat``, which has no ``n``: it gives one answer."""
-    top_level = OLLAMA_TOP_LEVEL | {"format"}  # the schema of a reply, as structured.py asks for it
+    # The schema of a reply, as structured_output.py asks for it, and tools, as tool_forms.py offers them.
+    top_level = OLLAMA_TOP_LEVEL | {"format", "tools"}
     beside = {name: value for name, value in call.shape.items() if name in top_level}
     options = {OLLAMA_NAMES.get(name, name): value for name, value in call.shape.items() if name not in beside}
-    return {"model": route.model, "messages": call.messages, "options": options, "stream": False, **beside}
+    messages = [_ollama_turn(turn) for turn in call.messages] if call.tools else call.messages
+    return {"model": route.model, "messages": messages, "options": options, "stream": False, **beside}
+
+
+def _ollama_turn(turn: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A turn as Ollama has it: arguments are an object; one that a model wrote as no object goes as an empty one."""
+    if "tool_calls" not in turn:
+        return turn
+    return {**turn, "tool_calls": [_ollama_call(call["function"]) for call in turn["tool_calls"]]}
+
+
+def _ollama_call(function: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        arguments = json.loads(function["arguments"])
+    except (ValueError, RecursionError):
+        arguments = {}
+    return {"function": {"name": function["name"], "arguments": arguments if isinstance(arguments, dict) else {}}}
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

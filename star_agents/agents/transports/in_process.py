@@ -27,7 +27,15 @@ class InProcessTransport:
             answer = respond(model, call.messages, max_tokens)
         prompt = [message["content"] for message in call.messages]
         return Answer(
-            choices=(read_choice({"content": answer.text}, answer.finish_reason, prompt, max_tokens=max_tokens),),
+            choices=(
+                read_choice(
+                    {"content": answer.text},
+                    answer.finish_reason,
+                    prompt,
+                    max_tokens=max_tokens,
+                    offers_tools=bool(call.tools),
+                ),
+            ),
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
         )

@@ -51,11 +51,14 @@ class LiteLLMTransport:
 
     async def _ask(self, call: Call) -> Any:
         several = {"n": call.n} if call.n > 1 else {}
+        # Otherwise LiteLLM looks whether a tool is one of its own servers', for which it needs a library of theirs.
+        only_ours = {"_skip_mcp_handler": True} if "tools" in call.shape else {}
         return await self._litellm().acompletion(
             **call.endpoint.params,
             messages=list(call.messages),
             timeout=call.timeout_s,
             **several,
+            **only_ours,
             **call.shape,
         )
 

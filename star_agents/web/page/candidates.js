@@ -58,6 +58,7 @@ function card(candidate, base, seed, figures) {
     isRewritten && !candidate.failure ? compared(question, asked(seed)) : null,
     isAnswered ? el("h5", {}, "Response") : null,
     !isAnswered ? null : compared(answered(candidate.messages), base ? answered(base.messages) : null),
+    candidate.trace ? el("details", {}, el("summary", {}, "Tools called"), el("div", { class: "text" }, candidate.trace)) : null,
   );
 }
 

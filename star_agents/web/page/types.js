@@ -130,6 +130,7 @@
  * @property {CandidateVerdict | null} verdict
  * @property {Record<string, string>} models By agent.
  * @property {string[]} prompts Versions of the prompts.
+ * @property {string} trace What tools were called on the way and what they gave, to be read; empty where none was.
  * @property {number | null} cost_usd
  */
 
@@ -220,8 +221,8 @@
  * How often one part failed for one reason, and was done without.
  *
  * @typedef {Object} FailureTold
- * @property {"agent" | "referee" | "scorer" | "embedder" | "usage" | "seeds" | "documents" | "chunks" | "recipe"}
- *   part
+ * @property {"agent" | "referee" | "scorer" | "embedder" | "usage" | "seeds" | "documents" | "chunks" | "recipe" |
+ *   "tool"} part
  * @property {string} name Of the agent, embedder, seed file or recipe; empty for the scorer.
  * @property {string} reason
  * @property {number} failures
