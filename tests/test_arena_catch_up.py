@@ -24,7 +24,9 @@ from test_arena_recipe import STUDY
 from star_agents.config.models import Config
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.batch import run_batch
+from star_agents.engine.catching_up import reopen_lacking
 from star_agents.engine.configuration import read_config
+from star_agents.engine.stages import stages_of
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.engine.wiring import open_engine
 from star_agents.errors import ConfigError
@@ -172,6 +174,25 @@ async def test_while_seeds_wait_to_catch_up_what_they_have_stands_and_nobody_wai
         status = status_of_folder(out)
         assert (status.seeds.kept, status.seeds.waiting, status.seeds.catching_up) == (SEEDS, 0, 0)
     assert before["counts"][0] == SEEDS
+
+
+async def test_a_seed_is_reopened_once_whoever_looks_beside(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    async with OpenAIServer(play) as server:
+        await run(config(tmp_path, server.url, ["one"]), rivers(), out)
+        stages = stages_of(config(tmp_path, server.url, ["one", "four"], "catch_up: true"))
+        found: list[SeedsReopened | None] = []
+
+        async def look() -> None:
+            found.append(await reopen_lacking(store, stages))
+
+        async with await Store.open(out) as store:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    tasks.start_soon(look)
+            assert sum(one.seeds for one in found if one is not None) == SEEDS
+            counts = await store.counts()
+    assert (counts.kept, counts.waiting, counts.catching_up) == (0, SEEDS, SEEDS)
 
 
 @contextmanager

@@ -22,7 +22,6 @@ async def reopen_lacking(store: Store, stages: Mapping[str, Stage]) -> SeedsReop
     Returns:
         What changed; ``None`` for nothing.
     """
-    before = await store.reopened()
     found = _Found()
     for name, stage in stages.items():
         if (catch_up := stage.recipe.catch_up) is None:
@@ -30,16 +29,14 @@ async def reopen_lacking(store: Store, stages: Mapping[str, Stage]) -> SeedsReop
         if arms := list(catch_up.arms(stage.settings)):
             await found.look(store, stage, catch_up, arms)
         else:
-            await store.close_reopened(name)
-    kinds = await store.reopened()
-    kinds.subtract(before)
-    if not (any(kinds.values()) or found.left_out):
+            found.kinds.update(await store.close_reopened(name))
+    if not (any(found.kinds.values()) or found.left_out):
         return None
     return SeedsReopened(
-        message=found.sentence(kinds.total()),
+        message=found.sentence(),
         seeds=found.seeds,
         calls=found.calls,
-        kinds=dict(kinds),
+        kinds=dict(found.kinds),
         left_out=dict(found.left_out),
     )
 
@@ -48,6 +45,7 @@ class _Found:
     def __init__(self) -> None:
         self.seeds = self.calls = 0
         self.left_out: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
 
     async def look(self, store: Store, stage: Stage, catch_up: CatchUp, arms: Sequence[str]) -> None:
         """Through all outcomes of a recipe in which some of these arms have no trial."""
@@ -62,16 +60,17 @@ class _Found:
                 elif lack:
                     reopened.append(row.seq)
                     self.calls += lack
-            self.seeds += len(reopened)
-            await store.reopen(reopened)
+            more = await store.reopen(reopened)
+            self.seeds += more.total()
+            self.kinds.update(more)
 
-    def sentence(self, more: int) -> str:
+    def sentence(self) -> str:
         """In words."""
         told = []
         if self.seeds:
             what = "1 finished seed catches" if self.seeds == 1 else f"{self.seeds:,} finished seeds catch"
             told.append(f"{what} up with what agents.yaml asks for: about {self.calls:,} calls")
-        elif more < 0:
-            told.append(f"{-more:,} seeds no longer wait to catch up; what they have stays")
+        elif (fewer := -self.kinds.total()) > 0:
+            told.append(f"{fewer:,} seeds no longer wait to catch up; what they have stays")
         told += [f"{n:,} finished seeds do not catch up: {why}" for why, n in self.left_out.items()]
         return "; ".join(told)

@@ -202,16 +202,15 @@ class Engine:
         self.prices.tell(config, endpoints)
         self._rest.end()
         self._lift_hold("agents.yaml was edited")
-        await self._catch_up()
         await self.queue.call_back()  # What nobody took may be taken now.
         applied = ConfigApplied(revision=self.revision, changes=changes_between(old, config), needs_restart=delayed)
         self.bus.publish(applied)
+        await self._catch_up()
         return applied
 
     async def _catch_up(self) -> None:
         """Let finished seeds wait that lack what agents.yaml asks for."""
-        async with self.settling.turn:
-            reopened = await reopen_lacking(self.store, self.stages)
+        reopened = await reopen_lacking(self.store, self.stages)
         if reopened is not None:
             self.bus.publish(reopened)
             self.queue.wake()

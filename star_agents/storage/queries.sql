@@ -253,13 +253,15 @@ WHERE o.seq > :after AND o.recipe = :recipe AND o.kind != 'dropped' AND s.state 
 ORDER BY o.seq LIMIT :limit;
 
 -- reopen --
--- Remember what finished seeds have already.
-INSERT INTO reopened (seed_id, seq) SELECT seed_id, seq FROM outcomes WHERE seq IN (SELECT value FROM json_each(:seqs));
+-- Remember what finished seeds have already, whose texts are there still; another may have reopened them meanwhile.
+INSERT INTO reopened (seed_id, seq)
+SELECT o.seed_id, o.seq FROM outcomes AS o JOIN seeds AS s ON s.id = o.seed_id
+WHERE o.seq IN (SELECT value FROM json_each(:seqs)) AND o.cleared_at IS NULL AND s.state = 'done';
 
 -- requeue_reopened --
 -- They wait once more.
 UPDATE seeds SET state = 'waiting'
-WHERE state = 'done' AND id IN (SELECT seed_id FROM outcomes WHERE seq IN (SELECT value FROM json_each(:seqs)));
+WHERE state = 'done' AND id IN (SELECT seed_id FROM reopened WHERE seq IN (SELECT value FROM json_each(:seqs)));
 
 -- close_reopened --
 -- Seeds of a recipe that wait to add to what they have are done with it as it is.

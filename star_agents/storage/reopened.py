@@ -46,16 +46,25 @@ def lacking(
     return [Lacking(one, row[4] is not None) for one, row in zip(found, rows, strict=True)]
 
 
-def reopen(connection: sqlite3.Connection, seqs: Sequence[int]) -> None:
-    """Let the seeds of these outcomes wait, to add to them."""
+def reopen(connection: sqlite3.Connection, seqs: Sequence[int]) -> Counter[str]:
+    """Let the seeds of these outcomes wait, to add to them; how many more wait so, by kind of outcome."""
+    before = kinds(connection)
     execute(connection, "reopen", seqs=json.dumps(list(seqs)))
     execute(connection, "requeue_reopened", seqs=json.dumps(list(seqs)))
+    return _more(before, kinds(connection))
 
 
-def close(connection: sqlite3.Connection, recipe: str) -> None:
-    """Let the seeds of a recipe that wait so be done with what they have."""
+def close(connection: sqlite3.Connection, recipe: str) -> Counter[str]:
+    """Let the seeds of a recipe that wait so be done with what they have; how many more wait so, which is below 0."""
+    before = kinds(connection)
     execute(connection, "close_reopened", recipe=recipe)
     execute(connection, "forget_closed")
+    return _more(before, kinds(connection))
+
+
+def _more(before: Counter[str], after: Counter[str]) -> Counter[str]:
+    after.subtract(before)
+    return after
 
 
 def kinds(connection: sqlite3.Connection) -> Counter[str]:

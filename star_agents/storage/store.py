@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -194,13 +195,13 @@ class Store(StoreReads):
         ask = partial(reopened.lacking, recipe=recipe, arms=arms, after=after, limit=limit)
         return await self._writer.run(partial(ask, scope=self._scope, parts=only))
 
-    async def reopen(self, seqs: Sequence[int]) -> None:
-        """Let the seeds of these outcomes wait, to add to them."""
-        await self._writer.run(partial(reopened.reopen, seqs=seqs))
+    async def reopen(self, seqs: Sequence[int]) -> Counter[str]:
+        """Let the seeds of these outcomes wait, to add to them; how many more wait so, by kind of outcome."""
+        return await self._writer.run(partial(reopened.reopen, seqs=seqs))
 
-    async def close_reopened(self, recipe: str) -> None:
-        """Let the seeds of a recipe that wait so be done with what they have."""
-        await self._writer.run(partial(reopened.close, recipe=recipe))
+    async def close_reopened(self, recipe: str) -> Counter[str]:
+        """Let the seeds of a recipe that wait so be done with what they have; how many more wait so: below 0."""
+        return await self._writer.run(partial(reopened.close, recipe=recipe))
 
     async def begin_run(self, ids: Sequence[str], *, only: bool) -> None:
         """Say which seeds this run is about; ``only``: no others are leased until the store is closed."""

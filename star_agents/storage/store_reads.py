@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 
 from star_agents.records import Document
@@ -76,7 +75,3 @@ class StoreReads:
     async def so_far(self, seed_id: str) -> OutcomeRow | None:
         """What a seed has already that is worked once more to add to it."""
         return await self._writer.run(partial(reopened.so_far, seed_id=seed_id))
-
-    async def reopened(self) -> Counter[str]:
-        """How many seeds are to add to what they have, by its kind."""
-        return await self._writer.run(reopened.kinds)
