@@ -172,7 +172,7 @@ def _show(result: BatchResult, out: Path) -> None:
     if note := failed_judges(summary):
         say(note, err=True)
     not_written = summary["rows"]["not_written"]
-    given = [f"{name}.jsonl" for name in ("instructions", "rewards", "battles") if summary["rows"].get(name)]
+    given = [f"{name}.jsonl" for name in ("instructions", "rewards", "battles", "tools") if summary["rows"].get(name)]
     for name in ("dataset.jsonl", "preferences.jsonl", "rejected.jsonl", *given, "summary.json", "store.sqlite3"):
         say(f"  {out / name}" if name not in not_written else f"  no {name}: {not_written[name]}")
 
