@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from instruct_model import Asked, InstructModel, item
 from lines import origin, read_jsonl, results, run
-from openai_server import Fault, OpenAIServer
+from openai_server import Answer, Fault, OpenAIServer
 
 from star_agents.config.reading import config_digest
 from star_agents.engine.configuration import read_config
@@ -270,6 +270,24 @@ async def test_functions_that_a_document_was_turned_into_are_those_of_its_instru
     assert (len(outcome.rows), model.calls["transform"]) == (2, 2)
     assert {row.data["sample"]["tools"][0]["function"]["name"] for row in outcome.rows} == {"flood"}
     assert not any('"tools": [' in one.system for one in model.asked if one.part in ("write", "edit"))
+
+
+async def test_an_answerer_may_call_the_tools_that_its_skill_names_and_agents_yaml_allows(tmp_path: Path) -> None:
+    def searching(asked: Asked) -> Any:
+        if asked.messages[-1][0] == "tool":
+            return f"It says: {asked.messages[-1][1]}"
+        call = {"name": "search", "arguments": json.dumps({"query": "mill"})}
+        sent = [{"id": "call-1", "type": "function", "function": call}]
+        return Answer(text="", finish_reason="tool_calls", extra={"content": None, "tool_calls": sent})
+
+    settings = f"{mine(tmp_path, 'tools: [search, python]')}, instructions_per_document: 1, types_per_document: 1"
+    model = InstructModel(answer=searching)
+    outcome = await outcome_of(tmp_path, model, settings, more="tools: [search]")
+    (trial,) = [outcome.trials[place] for row in outcome.rows for place in row.from_trials]
+    assert "The mill was built again in 1825." in (trial.sample.response or "")
+    assert '"query": "mill"' in trial.notes["trace"]
+    assert "The mill was built again in 1825." in trial.notes["trace"]
+    assert trial.sample.tool_turns == (), "what was looked up is no part of the dialogue that is taught"
 
 
 async def test_a_type_may_fix_how_many_options_there_are(tmp_path: Path) -> None:

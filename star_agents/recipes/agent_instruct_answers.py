@@ -82,7 +82,9 @@ async def _turn(asking: Asking, draft: Draft, said: list[Message], reads: Reads[
         form=draft.form,
         tools=shown(list(draft.written.tools)),
     )
-    read = await asking.ask("answerer", prompt, _step("answer", draft, said), reads)
+    # Functions that a dialogue is about are called in its words; tools beside them would be taken for these.
+    tools = () if draft.form == "tool_calls" else asking.tools_for(draft.skill)
+    read = await asking.ask("answerer", prompt, _step("answer", draft, said), reads, tools)
     return with_call(draft, "answerer", read, prompt), read.value
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from star_agents.recipes.agent_instruct_settings import Role
 from star_agents.recipes.parts.drafts import Draft
+from star_agents.recipes.parts.skills import Skill
 from star_agents.recipes.protocol import Workbench
 from star_agents.recipes.reads import TEXT, Read, Reads
 from star_agents.records import Message
@@ -41,9 +42,14 @@ class Asking:
         prompt: Prompt | Sequence[Message],
         step: str,
         reads: Reads[T] = TEXT,  # type: ignore[assignment]  # a default for the case that T is not asked for
+        tools: Sequence[str] = (),
     ) -> Read[T]:
-        """What whoever plays a part says."""
-        return await self.bench.ask(self.cast[role], prompt, step=step, reads=reads)
+        """What whoever plays a part says, having called any of these tools before."""
+        return await self.bench.ask(self.cast[role], prompt, step=step, reads=reads, tools=tools)
+
+    def tools_for(self, skill: Skill) -> list[str]:
+        """What agents may call at work on a skill: what it names, as far as agents.yaml allows it."""
+        return [one for one in skill.tools if one in self.bench.tools]
 
 
 def form_shown(draft: Draft) -> dict[str, object]:
@@ -60,11 +66,12 @@ def shown(value: Any) -> str:
 
 def with_call(draft: Draft, role: str, read: Read[Any], prompt: Prompt, *, is_shared: bool = False) -> Draft:
     """The draft with one more part in it, whose model, by which prompt, and what it cost if the call is not shared."""
-    cost = 0.0 if is_shared else read.reply.cost_usd
+    cost = 0.0 if is_shared else read.cost_usd
     return replace(
         draft,
         parts=(*(one for one in draft.parts if one != role), role),
         models={**draft.models, role: read.reply.model},
         prompts=tuple(dict.fromkeys((*draft.prompts, prompt.version))),
+        traces=(*draft.traces, read.trace_text) if read.trace else draft.traces,
         cost_usd=None if cost is None or draft.cost_usd is None else draft.cost_usd + cost,
     )

@@ -29,6 +29,8 @@ class Material:
     prompts: tuple[str, ...]
     tools: tuple[Mapping[str, Any], ...] = ()
     """Functions, where it was turned into such."""
+    traces: tuple[str, ...] = ()
+    """Tools that were called for it, and what they gave."""
 
     def draft(self, kind: Type) -> Draft:
         """One of a type, which nobody has written yet."""
@@ -43,6 +45,7 @@ class Material:
             parts=tuple(self.models),
             models=self.models,
             prompts=self.prompts,
+            traces=self.traces,
         )
 
 
@@ -61,7 +64,8 @@ async def transform(
     prompt = asking.prompt(
         "transform", document=shown(document.text), title=shown(document.title), what=what, form=transformation.form
     )
-    read = await asking.ask("transformer", prompt, step, Transformed(transformation.form))
+    reads, tools = Transformed(transformation.form), asking.tools_for(skill)
+    read = await asking.ask("transformer", prompt, step, reads, tools)
     if flaw := text_flaw(read.value, longest):
         raise ReplyUnreadable(Failure(kind="format", detail=f"{step}: the text {flaw}"))
     return Material(
@@ -71,6 +75,7 @@ async def transform(
         models={"transformer": read.reply.model},
         prompts=(skill.version, prompt.version),
         tools=tuple(tools_in(read.value)) if transformation.form == "tools" else (),
+        traces=(read.trace_text,) if read.trace else (),
     )
 
 

@@ -42,6 +42,8 @@ class Draft:
     """Who had a part in it, in order: ``transformer``, ``writer``, ``suggester``, ``editor``, ``answerer``."""
     models: Mapping[str, str] = field(default_factory=dict[str, str])
     prompts: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
+    """Tools that were called on the way and what they gave, of each call that needed any."""
     cost_usd: float | None = 0.0
     """Of the calls that were made for it alone."""
     conversation: tuple[Message, ...] = ()
@@ -131,6 +133,7 @@ class Draft:
             models=self.models,
             prompts=self.prompts,
             cost_usd=self.cost_usd,
+            notes={"trace": "\n\n".join(self.traces)} if self.traces else {},
         )
 
     def lineage(self) -> dict[str, str]:
