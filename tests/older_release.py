@@ -19,7 +19,7 @@ CANDIDATES = (
 )
 """The table as of version 2."""
 DOWN_TO_11 = (
-    "DROP TABLE recollections;"
+    "DROP TABLE reopened; DROP INDEX seeds_by_part; DROP TABLE recollections;"
     "DROP INDEX trials_by_outcome; ALTER TABLE trials DROP COLUMN role; ALTER TABLE trials DROP COLUMN failed;"
     "ALTER TABLE trials DROP COLUMN chosen; ALTER TABLE trials DROP COLUMN cost_usd;"
     "ALTER TABLE rows DROP COLUMN text_of; DROP INDEX outcomes_by_arm;"

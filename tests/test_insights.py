@@ -219,6 +219,7 @@ KEYS = {
         "pools",
         "referee",
         "exams",
+        "scales",
         "failures",
         "held_because",
         "stranded",

@@ -133,10 +133,10 @@ def test_candidates_without_a_readable_verdict_are_a_part_of_the_referees_bar(br
         const texts = [...document.querySelectorAll("#referee dd")].map((one) => one.textContent);
         return [part.style.flexGrow, texts, document.getElementById("referee-lead").textContent];
     }"""
-    counts = {"verdicts": 6, "wins": 3, "ties": 2, "losses": 1, "without_verdict": 2, "unreadable": 3, "agreement": 0.5}
+    judged = {"verdicts": 6, "wins": 3, "ties": 2, "losses": 1, "without_verdict": 2, "unreadable": 3}
     with opened(browser, url) as page:
         expect(page.locator("#referee .unreadable dt")).to_be_visible()
-        share, texts, lead = page.evaluate(script, counts)
+        share, texts, lead = page.evaluate(script, {**judged, "agreement": 0.5, "exam": None})
         assert (share, texts) == ("0.25", ["3", "2", "1", "2"])
         assert lead.endswith("6 verdicts. Asked in both orders it said the same in 50 %. 3 votes could not be read.")
 

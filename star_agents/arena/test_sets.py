@@ -17,9 +17,10 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from star_agents.arena.k_means import Grouping
+if TYPE_CHECKING:  # Whoever needs no more than the scale, as the sample agents do, loads no numpy.
+    from star_agents.arena.k_means import Grouping
 
 CLUSTERS = 500
 DIVERSE_EACH = 2
