@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -83,8 +84,22 @@ async def ground_in(folder: Path) -> AsyncIterator[Ground]:
 
 @pytest.fixture
 async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
-    async with ground_in(tmp_path) as made:
-        yield made
+    """Opened and closed by one task, as an engine has to be: pytest sets up in one and takes down in another."""
+    opened: asyncio.Future[Ground] = asyncio.get_running_loop().create_future()
+    is_over = asyncio.Event()
+
+    async def hold() -> None:
+        async with ground_in(tmp_path) as made:
+            opened.set_result(made)
+            await is_over.wait()
+
+    holder = asyncio.create_task(hold())
+    await asyncio.wait([opened, holder], return_when=asyncio.FIRST_COMPLETED)
+    if holder.done():
+        await holder  # Raises what kept it from opening.
+    yield opened.result()
+    is_over.set()
+    await holder
 
 
 def line_of(number: int) -> bytes:

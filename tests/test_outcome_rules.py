@@ -55,6 +55,7 @@ TRIAL = Trial(
     notes={"n": "x"},
 )
 JUDGEMENT = Judgement(judge="j", left=0, right=0, scores=(1.0, 2.0), value=1.0, reason="since")
+MEASURED = replace(JUDGEMENT, rewards=(1.0, 2.0), gap=-1.0, scale="s")
 CHILD = SEED.child(SAMPLE, recipe="next", kind="sample", labels={"mine.style": "plain", "mine:page": "3"})
 OUTCOME = Outcome(
     seed_id=SEED.id,
@@ -66,7 +67,7 @@ OUTCOME = Outcome(
     ),
     children=(CHILD,),
     trials=(TRIAL,),
-    judgements=(JUDGEMENT,),
+    judgements=(JUDGEMENT, MEASURED),
     earned=(Reward(pool="style", arm="plain", value=1.0),),
     worth=0.5,
 )
@@ -85,7 +86,10 @@ def altered(record: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{type(record).__name__}.{field.name}: {what}", replace(record, **{field.name: changed})
 
 
-CHANGED = list(altered(OUTCOME))
+CHANGED = [
+    *altered(OUTCOME),
+    *((what, replace(OUTCOME, judgements=(one,))) for what, one in altered(MEASURED)),
+]
 
 
 def test_the_outcome_itself_is_taken_as_it_is() -> None:

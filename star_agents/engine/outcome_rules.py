@@ -186,6 +186,8 @@ def _check_judgement(judgement: Judgement) -> None:
     _is_text(judgement.scale, "the scale of a judgement")
     _all(judgement.scores, (int, float), "the scores of a judgement")
     _all(judgement.rewards, (int, float), "the rewards of a judgement")
+    if not judgement.rewards and (judgement.gap is not None or judgement.scale):
+        raise Breach("a judgement has a gap or a scale and no rewards, of which both are made; give its rewards, too")
     told = (one for one in (judgement.value, judgement.gap) if one is not None)
     for value in (*judgement.scores, *judgement.rewards, *told):
         _is_number(value, "a score, a reward, the gap or the value of a judgement")

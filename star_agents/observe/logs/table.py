@@ -65,6 +65,7 @@ _TYPES = {
     "bool": "true or false",
     "list[str]": "list of texts",
     "list[Any]": "list",
+    "Mapping[str, int]": "object of integers",
     "tuple[str, ...]": "list of texts",
     "tuple[Problem, ...]": "list of texts",
 }
