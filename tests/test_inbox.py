@@ -94,7 +94,8 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
             await is_over.wait()
 
     holder = asyncio.create_task(hold())
-    await asyncio.wait([opened, holder], return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [opened, holder]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if holder.done():
         await holder  # Raises what kept it from opening.
     yield opened.result()
