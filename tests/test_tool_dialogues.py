@@ -139,8 +139,8 @@ async def test_chat_templates_of_models_that_call_tools_write_them(model: str, s
     trl = find_spec("trl")
     if trl is None or trl.origin is None:
         pytest.skip("the test extra is not installed whole")
-    tokenizer = train_tokenizer()
-    tokenizer.chat_template = (Path(trl.origin).parent / "chat_templates" / f"{model}.jinja").read_text()
+    template = Path(trl.origin).parent / "chat_templates" / f"{model}.jinja"
+    tokenizer = train_tokenizer(chat_template=template.read_text())
     with StoreReader(store) as reader:
         (row, *_) = dataset_rows(reader, "tools")
     messages = row["messages"] if model == "qwen2_5" else row["messages"][6:]
