@@ -105,6 +105,7 @@ def check(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
         assert len(server.charged) == sent_so_far, "a third run asks nobody"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("jury", JURIES)
 async def test_an_arena_of_a_reward_model_that_dies_makes_the_same_scale_and_decides_alike(

@@ -169,6 +169,7 @@ def made(nursery: Nursery, folder: Path, **environ: str) -> int:
     return nursery.ended()
 
 
+@pytest.mark.slow
 async def test_killed_among_vectors_or_ratings_it_goes_on_and_pays_for_nothing_again(tmp_path: Path) -> None:
     async with OpenAIServer(rate) as server:
         with Nursery() as nursery:

@@ -252,6 +252,7 @@ async def test_replies_that_cannot_be_read_are_counted_with_their_reason(tmp_pat
     assert "holds no JSON object" in reason
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_killed_at_any_point_it_goes_on_and_pays_for_nothing_again(tmp_path: Path) -> None:
     data = written(tmp_path, [pair(n) for n in range(PAIRS)])

@@ -190,6 +190,7 @@ async def test_an_agent_whose_model_cannot_be_loaded_is_down_and_nothing_was_pai
         await client.aclose()
 
 
+@pytest.mark.slow
 def test_real_models_play_in_an_arena_and_one_that_is_not_there_ends_it_before_anything_is_asked(
     tmp_path: Path,
 ) -> None:

@@ -23,7 +23,9 @@ ALL = """
 agents: {{coach: {{model: offline/coach}}, tutor: {{model: offline/tutor}}}}
 recipe: agent_instruct
 agent_instruct:
-  {{writer: coach, answerer: tutor, skills: [{skills}], types_per_document: 4, instructions_per_document: 8}}
+  {{writer: coach, answerer: tutor, skills: [{skills}], skills_per_document: 2, types_per_document: 4,
+   instructions_per_document: 8}}
+concurrency: 1
 """
 TEXT = (
     "ana has five apples . ben has two apples . ana leaves on monday . the boat of ben is red . "
@@ -56,7 +58,7 @@ def test_each_skill_that_ships_gives_rows_and_each_row_has_the_form_of_its_type(
 
 
 async def test_sample_agents_play_every_kind_of_task_with_tools(tmp_path: Path) -> None:
-    (tmp_path / "agents.yaml").write_text(ALL.format(skills="tool_use"))
+    (tmp_path / "agents.yaml").write_text(ALL.format(skills="tool_use").replace("skills_per_document: 2, ", ""))
     seeds = read_seeds(DOCUMENTS_PATH).seeds[:20]
     await run(read_config(tmp_path / "agents.yaml"), list(seeds), tmp_path / "out")
     outcomes = [one.outcome for one in results(tmp_path / "out")]

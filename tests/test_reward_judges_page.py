@@ -21,6 +21,7 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.mark.slow
 def test_instructions_wait_for_the_scale_and_a_smaller_one_decides_them(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
