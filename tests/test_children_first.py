@@ -77,20 +77,23 @@ async def test_taking_a_child_sorts_nothing_however_many_wait(tmp_path: Path) ->
     assert not any("TEMP B-TREE" in step for step in steps), steps
 
 
-async def order_of_stages(folder: Path, share: float) -> list[str]:
+async def order_of_stages(folder: Path, setting: str) -> list[str]:
     """Which recipe each call was made for, seeds being worked one by one."""
     folder.mkdir()
     async with OpenAIServer(respond) as server:
-        config = read_config(written(folder, server.url, more=f"concurrency: 1\nchildren_first: {share}\n"))
+        config = read_config(written(folder, server.url, more=f"concurrency: 1\n{setting}\n"))
         await run(config, documents(4), folder / "out")
         asked = [str(one.body["messages"][-1]["content"]) for one in server.requests]
     return ["study" if one.startswith("Ask seven") else "answer" for one in asked]
 
 
-async def test_feedback_comes_early_by_default_and_last_where_every_seed_keeps_its_place(tmp_path: Path) -> None:
-    mixed, in_order = await order_of_stages(tmp_path / "mixed", 0.5), await order_of_stages(tmp_path / "order", 0)
+async def test_by_default_nothing_new_is_begun_while_a_child_waits(tmp_path: Path) -> None:
+    assert await order_of_stages(tmp_path / "whole", "") == ["study", "answer", "answer"] * 4
+
+
+async def test_children_have_the_share_of_turns_that_is_set_and_at_0_every_seed_keeps_its_place(tmp_path: Path) -> None:
+    mixed = await order_of_stages(tmp_path / "mixed", "children_first: 0.5")
+    in_order = await order_of_stages(tmp_path / "order", "children_first: 0")
     assert sorted(mixed) == sorted(in_order) == ["answer"] * 8 + ["study"] * 4
     assert in_order == ["study"] * 4 + ["answer"] * 8
     assert mixed[:6].count("answer") == 3, "half of the seeds are children from the first one on"
-    whole = await order_of_stages(tmp_path / "whole", 1)
-    assert whole == ["study", "answer", "answer"] * 4, "nothing new is begun while a child waits"

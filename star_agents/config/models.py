@@ -209,10 +209,12 @@ class Config(BudgetSettings):
     `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""
     concurrency: int = Field(default=32, ge=1, le=10_000)
     """Seeds worked on at once."""
-    children_first: float = Field(default=0.5, ge=0, le=1)
+    children_first: float = Field(default=1.0, ge=0, le=1)
     """Of a chain of recipes: this share of the seeds that are taken is the child that was made last, the others are
     those that wait longest. What the end of the chain earns is known early then, and the pools of its beginning learn
-    by it. 0: every seed in the order in which it came; 1: nothing new is begun while a child waits."""
+    by it. 1: nothing new is begun while a child waits; 0: every seed in the order in which it came. Of N children a
+    seed, a share below N / (N + 1) lets most of them wait until every seed has been drawn for: at 0.5 and eight
+    children nothing was learned in a run (tools/bench/RESULTS.md, ArenaInstruct's feedback)."""
     feedback: bool = True
     """Of a chain of recipes: what becomes of a child rewards what was drawn on its way, such as the types of
     instruction that the target loses by. `off`: only what a recipe says of its own draws counts; the ablation."""

@@ -17,6 +17,7 @@ from star_agents.engine.status import describe, settings_of
 from star_agents.errors import StoreError
 from star_agents.observe.status import plain
 from star_agents.records import PAIRS, STAR
+from star_agents.report.curves import Moment
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.reader import StoreReader
@@ -119,6 +120,11 @@ def read_facts(reader: StoreReader, name: str) -> RunFacts:
         gaps_chosen=found.chosen.items,
         gaps_others=found.others.items,
         stories=stories,
+        pools={
+            pool: [Moment(one.seq, one.probabilities) for one in reader.curve(pool)]
+            for pool in reader.pools()
+            if pool != PAIRS
+        },
     )
 
 

@@ -43,8 +43,8 @@ class Moment(NamedTuple):
     probabilities: Mapping[str, float]
 
 
-def curves(moments: Sequence[Moment], edits: Sequence[Edit] = ()) -> Drawing:
-    """The chart; there are at least two moments."""
+def curves(moments: Sequence[Moment], edits: Sequence[Edit] = (), *, of: str = "pair") -> Drawing:
+    """The chart of each pair, or whatever else is drawn from; there are at least two moments."""
     ranked, looks = rank(moments), _looks(moments)
     shown = ranked[: LOOKS if len(ranked) <= LOOKS else COLOURED]
     frame = Frame(
@@ -62,7 +62,7 @@ def curves(moments: Sequence[Moment], edits: Sequence[Edit] = ()) -> Drawing:
     shapes += [_edit(edit, frame) for edit in edits]
     # The first of the ranking is drawn last, above the others.
     shapes += [*grey, *coloured[::-1], *_names(ranked[:COLOURED], looks, moments[-1], frame)]
-    return Drawing(title="Probability of each pair over the outcomes", width=WIDTH, height=HEIGHT, shapes=shapes)
+    return Drawing(title=f"Probability of each {of} over the outcomes", width=WIDTH, height=HEIGHT, shapes=shapes)
 
 
 def rank(moments: Sequence[Moment]) -> list[str]:

@@ -25,6 +25,8 @@ class RunFacts:
     gaps_others: list[float]
     stories: Mapping[str, Sequence[Mapping[str, Any]]]
     """Seeds to read, by sort: best, typical, base, dropped. As GET /v1/seeds/{id} tells them."""
+    pools: Mapping[str, Sequence[Moment]]
+    """The curve of every pool but that of the pairs."""
 
     @property
     def moments(self) -> list[Moment]:

@@ -9,6 +9,7 @@ from star_agents.report.axes import Axis
 from star_agents.report.charts import Series, distribution, histogram, outside
 from star_agents.report.curves import COLOURED, DRAWN, LOOKS, curves, rank
 from star_agents.report.facts import GAPS, RunFacts
+from star_agents.report.pools import turned
 from star_agents.report.rendering import render
 from star_agents.report.stories import stories
 from star_agents.scheduling.win_rates import win_rate
@@ -32,21 +33,26 @@ def run_page(facts: RunFacts) -> str:
         pairs_cost=any(one["cost_usd"] or one["candidates_of_unknown_cost"] for one in summary["pairs"].values()),
         gaps=_gaps(facts),
         agents=sorted(summary["agents"].items()),
-        recipes=_recipes(summary),
+        recipes=_recipes(facts),
         has_star=STAR in summary["recipes"] or not summary["recipes"],
         reasons_given=list(summary["dropped_because"].items())[:REASONS_SHOWN],
         sorts=stories(facts.stories),
     )
 
 
-def _recipes(summary: Data) -> list[Data]:
-    """Every recipe but Star, with the drawings of its measures, and its pools with the most probable arm first."""
+def _recipes(facts: RunFacts) -> list[Data]:
+    """Every recipe but Star, with the drawings of its measures, and its pools with what they turned to and the most
+    probable arm first."""
     told: list[Data] = []
-    for name, one in summary["recipes"].items():
+    for name, one in facts.summary["recipes"].items():
         if name != STAR:
             pools = [
-                {"name": pool.removeprefix(f"{name}."), "arms": _ranked(each["arms"])}
-                for pool, each in summary["pools"].items()
+                {
+                    "name": pool.removeprefix(f"{name}."),
+                    "arms": _ranked(each["arms"]),
+                    "turned": turned(each["arms"], facts.pools.get(pool, ()), facts.edits),
+                }
+                for pool, each in facts.summary["pools"].items()
                 if pool.startswith(f"{name}.")
             ]
             told.append({**one, "name": name, "pools": pools, "measures": _measures(one["measures"])})

@@ -1,0 +1,53 @@
+"""The planted target of `tools/bench/arena_instruct`: what is true of it, and that pools turn to its weakness."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from statistics import fmean
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[1] / "tools"
+sys.path[:0] = [str(TOOLS), str(TOOLS / "bench")]
+
+from arena_instruct_bench.measuring import steered  # noqa: E402
+from arena_instruct_bench.planted import planted  # noqa: E402
+from arena_instruct_bench.steering import Plan  # noqa: E402
+
+WORLD = planted(3)
+PLAYS = 400
+
+
+def worth(kind: str, level: int, improved: frozenset[str] = frozenset()) -> float:
+    rng = Random(f"{kind} {level}")
+    return fmean(WORLD.play(kind, level, rng, improved).worth for _ in range(PLAYS))
+
+
+def useful(kind: str, level: int) -> float:
+    rng = Random(f"{kind} {level}")
+    return fmean(WORLD.play(kind, level, rng).is_useful for _ in range(PLAYS))
+
+
+def test_there_is_much_to_learn_where_the_target_is_weak_and_little_anywhere_else() -> None:
+    assert len(WORLD.weak) == 5
+    for kind, level in WORLD.weak.items():
+        assert worth(kind, level) > 0.6
+        assert worth(kind, level, frozenset({kind})) < 0.35, "once it has improved"
+        assert useful(kind, level) > 0.6
+        for above in range(level + 1, WORLD.levels):
+            assert useful(kind, above) < 0.2
+    strong = next(kind for kind in WORLD.types if kind not in WORLD.weak)
+    assert all(worth(strong, level) < 0.35 and useful(strong, level) < 0.2 for level in range(WORLD.levels))
+
+
+def test_pools_turn_to_what_the_target_loses_and_without_feedback_to_nothing() -> None:
+    plan = Plan(seed=1, expected=125)
+    on, off = steered(plan, 1000), steered(replace(plan, feedback=False), 1000)
+    assert on.seen.weak > 0.45 > off.seen.weak
+    assert on.seen.learnable > 0.6 > off.seen.learnable
+    assert on.seen.useful_per_call > 1.3 * off.seen.useful_per_call
+    assert on.floor == pytest.approx(1.0), "none below it, and some at it"
+    assert off.floor > 6, "an even share all the while"

@@ -1,0 +1,1 @@
+"""Whether ArenaInstruct turns to what its target cannot do: planted targets, with feedback and without."""
