@@ -4,7 +4,6 @@ what they earned; pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from star_agents.report.curves import LOOKS, Edit, Moment, curves, rank
@@ -78,8 +77,8 @@ def turned(arms: Mapping[str, Mapping[str, Any]], moments: Sequence[Moment], edi
 
 
 def _in_short(moments: Sequence[Moment]) -> list[Moment]:
-    """Without the folders that every arm has in its name: a line has room for a short one."""
-    names = {name for one in moments for name in one.probabilities}
-    shared = commonprefix(list(names)).rpartition("/")[0]
+    """Without the folder that all arms lie in: a line has room for a short name."""
+    folders = {name.rpartition("/")[0] for one in moments for name in one.probabilities}
+    (shared,) = folders if len(folders) == 1 else ("",)
     cut = len(shared) + 1 if shared else 0
     return [Moment(one.seq, {name[cut:]: value for name, value in one.probabilities.items()}) for one in moments]

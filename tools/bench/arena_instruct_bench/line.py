@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from arena_instruct_bench import recipes
 from arena_instruct_bench.measuring import Seen, seen_in
 from arena_instruct_bench.planted import planted
 from arena_instruct_bench.steering import Draw
-
 from star_agents.engine.batch import run_batch
 from star_agents.engine.configuration import read_config
 from star_agents.records import Document, Seed

@@ -6,8 +6,8 @@ from dataclasses import replace
 from random import Random
 
 import anyio
-from arena_instruct_bench.planted import World, planted
 
+from arena_instruct_bench.planted import World, planted
 from star_agents.recipes.agent_instruct_settings import level_arm
 from star_agents.recipes.protocol import Settings, Workbench, done, recipe, sft
 from star_agents.records import Outcome, Sample, Seed
@@ -35,9 +35,7 @@ def _levels(settings: WorldSettings, _: object) -> list[str]:
     return [arm for kind in world.types for arm in arms_of(world, kind)]
 
 
-@recipe(
-    takes="document", gives="instruction", settings=WorldSettings, pools={"types": _types, "levels": _levels}
-)
+@recipe(takes="document", gives="instruction", settings=WorldSettings, pools={"types": _types, "levels": _levels})
 async def ask(seed: Seed, bench: Workbench, settings: WorldSettings) -> Outcome:
     """Instructions of drawn types, each at the level that is drawn for its type."""
     children = []

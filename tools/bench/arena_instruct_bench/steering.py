@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from statistics import fmean
 from typing import NamedTuple
 
 from arena_instruct_bench.planted import World
-
 from star_agents.config.sections import EvolutionConfig
 from star_agents.recipes.agent_instruct_settings import level_arm
 from star_agents.records import Reward
@@ -34,7 +33,7 @@ class Draw(NamedTuple):
 class Plan:
     """How a run is made; sizes are those of the file that ``init --recipe arena_instruct`` writes."""
 
-    evolution: EvolutionConfig = EvolutionConfig()
+    evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     feedback: bool = True
     draws: int = 4
     """Types of each document."""
