@@ -59,6 +59,6 @@ def test_its_report_says_what_each_pool_turned_to_and_what_that_earned(folder: P
     _, _, after = text.partition("<h3>Pool types</h3>")
     told, _, _ = after.partition("</figure>")
     assert "Probability of each arm over the outcomes" in told
-    assert "Drawn more than at the start: reading_comprehension/" in told
+    assert "Likelier than at the start: reading_comprehension/" in told
     assert "mean reward 0." in told
     assert "rewards of all arms: 0." in told
