@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from openai_server import OpenAIServer
 from storage_samples import commit, make_outcome, make_seed
 from test_own_recipe import documents, respond, written
 
+from star_agents.config.sections import PartsConfig
 from star_agents.engine.configuration import read_config
 from star_agents.engine.queue import ChildTurns
 from star_agents.records import Sample, Seed
+from star_agents.records.seeds import PART
 from star_agents.storage.sql import queries
 from star_agents.storage.store import Store
 
@@ -64,16 +67,35 @@ async def test_a_run_of_its_own_seeds_alone_takes_no_child_of_others_first(tmp_p
     assert taken.id == outside[2].id
 
 
-async def test_taking_a_child_sorts_nothing_however_many_wait(tmp_path: Path) -> None:
+async def test_where_parts_are_worked_alone_the_newest_child_is_of_one_of_them(tmp_path: Path) -> None:
+    outside = [replace(make_seed(number), labels={PART: f"D{number}"}) for number in range(2)]
+    async with await Store.open(tmp_path) as store:
+        await store.add_seeds(outside)
+        for parent in await store.lease(2):
+            await commit(store, make_outcome(parent, children=(child_of(parent, int(parent.part[1:])),)))
+        await store.declare_parts(PartsConfig(only=("D0",)))
+        (taken,) = await store.lease(1, taken=CHAIN, newest_child=True)
+        assert await store.lease(1, taken=CHAIN, newest_child=True) == []
+    assert (taken.parent, taken.part) == (outside[0].id, "D0")
+
+
+@pytest.mark.parametrize(
+    ("query", "looked_up"),
+    [
+        ("lease_newest_child", "waiting_by_recipe (recipe=? AND kind=?)"),
+        ("lease_newest_child_of_part", "seeds_by_part (state=? AND <expr>=? AND recipe=? AND kind=?)"),
+    ],
+)
+async def test_taking_a_child_sorts_nothing_however_many_wait(query: str, looked_up: str, tmp_path: Path) -> None:
     async with await Store.open(tmp_path) as store:
 
         def plan(connection: object) -> list[str]:
-            asked = {"scoped": 0, "taken": "[]", "parts": None}
-            rows = connection.execute(f"EXPLAIN QUERY PLAN {queries()['lease_newest_child']}", asked)  # type: ignore[attr-defined]
+            asked = {"scoped": 0, "taken": "[]", "parts": "[]"}
+            rows = connection.execute(f"EXPLAIN QUERY PLAN {queries()[query]}", asked)  # type: ignore[attr-defined]
             return [row[-1] for row in rows]
 
         steps = await store._writer.run(plan)
-    assert any("waiting_by_recipe (recipe=? AND kind=?)" in step for step in steps), steps
+    assert any(looked_up in step for step in steps), steps
     assert not any("TEMP B-TREE" in step for step in steps), steps
 
 

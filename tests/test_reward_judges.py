@@ -108,6 +108,8 @@ async def test_alone_it_decides_by_quantiles_of_its_margins_and_no_instruction_i
         assert rows == ([(best, None)] if ahead[best] >= 3 else []), "nobody says how good a winner is"
         of_target = dict(outcome.trials[0].measures)
         assert of_target.pop("gap") == pytest.approx(ahead[best])
+        assert of_target.pop("usefulness") == pytest.approx(min(max(ahead[best] / 3, 0), 1)), "by the distance alone"
+        assert outcome.worth == outcome.trials[0].measures["usefulness"]
         assert set(of_target.values()) == {None}, "a margin is no level"
         assert [(one.part, one.tries) for one in outcome.tried if one.part == "scorer"] == [("scorer", 3)]
     (scale,) = summary["scales"]

@@ -186,6 +186,9 @@ def _check_judgement(judgement: Judgement) -> None:
     _is_text(judgement.scale, "the scale of a judgement")
     _all(judgement.scores, (int, float), "the scores of a judgement")
     _all(judgement.rewards, (int, float), "the rewards of a judgement")
+    for word, both in (("scores", judgement.scores), ("rewards", judgement.rewards)):
+        if len(both) not in (0, 2):
+            raise Breach(f"`{word}` of a judgement are {len(both)}; give two, the left answer's first, or none")
     if not judgement.rewards and (judgement.gap is not None or judgement.scale):
         raise Breach("a judgement has a gap or a scale and no rewards, of which both are made; give its rewards, too")
     told = (one for one in (judgement.value, judgement.gap) if one is not None)

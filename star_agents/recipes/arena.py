@@ -21,12 +21,21 @@ from dataclasses import replace
 from itertools import product
 
 from star_agents.arena.games import Battle, battles_of, games_of
-from star_agents.arena.lessons import pairings, usefulness
+from star_agents.arena.lessons import pairings
 from star_agents.arena.scores import HIGHEST, LOWEST
 from star_agents.errors import RecipeError, WorkBlocked
 from star_agents.recipes.arena_jury import examine, fight, put_on_scale
 from star_agents.recipes.arena_settings import ArenaSettings
-from star_agents.recipes.parts.battle_points import OPPONENT, POOL, TARGET, against_target, earned, measured, silent
+from star_agents.recipes.parts.battle_points import (
+    OPPONENT,
+    POOL,
+    TARGET,
+    against_target,
+    earned,
+    measured,
+    silent,
+    worth_of,
+)
 from star_agents.recipes.parts.battle_rows import JUDGE_EXAM, rows_of
 from star_agents.recipes.parts.gathering import gather_within_budget
 from star_agents.recipes.parts.history import newest_turns
@@ -188,7 +197,7 @@ def _concluded(
         return replace(nothing, judgements=tuple(judgements))
     target = settings.target or ""
     met = against_target(battles, target, settings.opponents)
-    useful = usefulness(met, target, settings.keep.sft or 1.0) if target in met else None
+    useful = worth_of(battles, target, met, settings.keep.sft or 1.0)
     return done(
         seed,
         rows=_rows(trials, battles, settings),

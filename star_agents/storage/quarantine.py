@@ -97,7 +97,8 @@ def lease(
         rows += execute(connection, "lease_suspect", scoped=scope.scoped, **of_chain).fetchall()
     if turn in (Turn.SUSPECT, Turn.UNSUSPECTED):
         if newest_child and taken and len(rows) < count:
-            rows += execute(connection, "lease_newest_child", scoped=scope.scoped, **of_chain).fetchall()
+            newest = "lease_newest_child_of_part" if parts else "lease_newest_child"
+            rows += execute(connection, newest, scoped=scope.scoped, **of_chain).fetchall()
         found = execute(connection, "lease_unsuspected", count=max(0, count - len(rows)), **scope._asdict(), **of_chain)
         rows += sorted(found, key=lambda row: row[0])
     is_short = len(rows) < count and max(worst_in_hand, worst_waiting) > 0

@@ -118,9 +118,23 @@ WHERE ordinal = (
         WHERE s.state = 'waiting' AND s.recipe = value ->> 0 AND s.kind = value ->> 1 AND s.deaths = 0
         AND s.id NOT IN (SELECT id FROM temp.put_off)
         AND (:scoped = 0 OR s.ordinal IN (SELECT ordinal FROM temp.run_seeds))
-        AND (:parts IS NULL OR s.labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
         ORDER BY s.ordinal DESC LIMIT 1
     )) FROM json_each(:taken) WHERE value ->> 0 != ''
+)
+RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
+
+-- lease_newest_child_of_part --
+-- The same of the parts that are worked alone, however many children of others wait.
+UPDATE seeds SET state = 'working', attempts = attempts + 1
+WHERE ordinal = (
+    SELECT max((
+        SELECT s.ordinal FROM seeds AS s INDEXED BY seeds_by_part
+        WHERE s.state = 'waiting' AND s.labels ->> '$.":part"' = part.value
+        AND s.recipe = kind.value ->> 0 AND s.kind = kind.value ->> 1 AND s.deaths = 0
+        AND s.id NOT IN (SELECT id FROM temp.put_off)
+        AND (:scoped = 0 OR s.ordinal IN (SELECT ordinal FROM temp.run_seeds))
+        ORDER BY s.ordinal DESC LIMIT 1
+    )) FROM json_each(:taken) AS kind, json_each(:parts) AS part WHERE kind.value ->> 0 != ''
 )
 RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
 

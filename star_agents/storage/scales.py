@@ -55,7 +55,7 @@ def _sentence(judge: str, found: int, wanted: int, made: QuantileMap | None, *, 
         doubt = f"; {made.doubt}" if made.doubt else ""
         return f"judge {judge}: its rewards have a scale, made of {made.battles:,} battles{few}{doubt}"
     until = (
-        "their instructions wait until then, at no cost; a lower `arena.calibration` ends that"
+        "their instructions wait until then, at no cost; a lower `calibration` ends that"
         if is_alone
         else "until then the other judges decide alone"
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from star_agents.arena.games import Battle
+from star_agents.arena.lessons import usefulness
 from star_agents.records import Reward, Trial
 
 TARGET, OPPONENT = "target", "opponent"
@@ -25,6 +26,17 @@ def against_target(battles: Sequence[Battle], target: str, opponents: Collection
     own = [one for one in battles if target in (one.left, one.right)]
     found = {player: scores_of(own, player) for player in (target, *opponents)}
     return {player: fmean(scores) for player, scores in found.items() if scores}
+
+
+def worth_of(battles: Sequence[Battle], target: str, met: Mapping[str, float], least: float) -> float | None:
+    """What an instruction is good for (``arena.lessons.usefulness``); ``None`` where the target met no other answer.
+
+    Where reward models alone judge, nobody says how good the best answer is: the distance alone counts.
+    """
+    if target in met:
+        return usefulness(met, target, least)
+    ahead = _farthest(battles, target)
+    return None if ahead is None else min(max(ahead / least, 0.0), 1.0)
 
 
 def measured(
