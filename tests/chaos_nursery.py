@@ -75,6 +75,12 @@ class Nursery:
             self._process.stdin.flush()
             self._wait(lambda: self.pid > 0, "a child")
 
+    def run(self, folder: Path, **environment: str) -> int:
+        """One whole `run` in a folder that holds its files, to its end or death; what ``ended`` says of it."""
+        files = ("-c", folder / "agents.yaml", "-s", folder / "seeds.jsonl", "-o", folder / "out")
+        self.start("run", "-q", *files, **environment)
+        return self.ended()
+
     def wait_for(self, event: str, test: Callable[[Line], bool] = lambda line: True) -> Line | None:
         """The first log line of that event that passes the test; ``None`` where the child ended without it."""
 

@@ -77,12 +77,6 @@ def set_up(folder: Path, url: str) -> None:
     (folder / "seeds.jsonl").write_text("\n".join(rows))
 
 
-def batch(nursery: Nursery, folder: Path, **environ: str) -> int:
-    files = ("-c", folder / "agents.yaml", "-s", folder / "seeds.jsonl", "-o", folder / "out")
-    nursery.start("run", "-q", *files, **environ)
-    return nursery.ended()
-
-
 @pytest.mark.timeout(600)
 async def test_a_document_that_dies_at_every_point_loses_no_child_and_pays_for_nothing_again(tmp_path: Path) -> None:
     with Nursery() as nursery:
@@ -92,15 +86,15 @@ async def test_a_document_that_dies_at_every_point_loses_no_child_and_pays_for_n
 
 def check(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     set_up(folder / "whole", server.url)
-    assert batch(nursery, folder / "whole") == 0
+    assert nursery.run(folder / "whole") == 0
     sent, whole = len(server.charged), made_in(folder / "whole")
     assert len(whole) == 6 * DOCUMENTS
     for point, passes in POINTS.items():
         set_up(folder / point, server.url)
         server.charged.clear()
-        died = batch(nursery, folder / point, **{VARIABLE: f"{point}:{passes}"})
+        died = nursery.run(folder / point, **{VARIABLE: f"{point}:{passes}"})
         assert died == -signal.SIGKILL, f"{point} was not reached"
-        assert batch(nursery, folder / point) == 0
+        assert nursery.run(folder / point) == 0
         with StoreReader(folder / point / "out") as reader:
             counts = reader.counts()
         again = len(server.charged) - sent
@@ -108,7 +102,7 @@ def check(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
         assert again <= counts.calls_maybe_paid, point
         assert made_in(folder / point) == whole, point
     sent_so_far = len(server.charged)
-    assert batch(nursery, folder / point) == 0
+    assert nursery.run(folder / point) == 0
     assert len(server.charged) == sent_so_far, "a third run asks nobody"
 
 

@@ -70,12 +70,6 @@ def set_up(folder: Path, url: str, settings: str = JUDGED) -> None:
     (folder / "seeds.jsonl").write_text("\n".join(rows))
 
 
-def batch(nursery: Nursery, folder: Path, **environ: str) -> int:
-    files = ("-c", folder / "agents.yaml", "-s", folder / "seeds.jsonl", "-o", folder / "out")
-    nursery.start("run", "-q", *files, **environ)
-    return nursery.ended()
-
-
 @pytest.mark.timeout(600)
 async def test_an_arena_that_dies_at_every_point_pays_for_nothing_again_and_rates_alike(tmp_path: Path) -> None:
     with Nursery() as nursery:
@@ -85,15 +79,15 @@ async def test_an_arena_that_dies_at_every_point_pays_for_nothing_again_and_rate
 
 def check(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     set_up(folder / "whole", server.url)
-    assert batch(nursery, folder / "whole") == 0
+    assert nursery.run(folder / "whole") == 0
     sent, battles, rated = len(server.charged), games(folder / "whole"), ratings(folder / "whole")
     assert sent == SEEDS * (len(PLAYERS) + 6), "six games: two of the four players say the same"
     for point, passes in POINTS.items():
         set_up(folder / point, server.url)
         server.charged.clear()
-        died = batch(nursery, folder / point, **{VARIABLE: f"{point}:{passes}"})
+        died = nursery.run(folder / point, **{VARIABLE: f"{point}:{passes}"})
         assert died == -signal.SIGKILL, f"{point} was not reached"
-        assert batch(nursery, folder / point) == 0
+        assert nursery.run(folder / point) == 0
         with StoreReader(folder / point / "out") as reader:
             counts = reader.counts()
         again = len(server.charged) - sent
@@ -101,7 +95,7 @@ def check(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
         assert again <= counts.calls_maybe_paid, point
         assert (games(folder / point), ratings(folder / point)) == (battles, rated), point
         sent_so_far = len(server.charged)
-        assert batch(nursery, folder / point) == 0
+        assert nursery.run(folder / point) == 0
         assert len(server.charged) == sent_so_far, "a third run asks nobody"
 
 
@@ -123,16 +117,16 @@ def check_rewarded(
     nursery: Nursery, server: OpenAIServer, folder: Path, settings: str, passes: Mapping[str, int]
 ) -> None:
     set_up(folder / "whole", server.url, settings)
-    assert batch(nursery, folder / "whole") == 0
+    assert nursery.run(folder / "whole") == 0
     sent, battles, rated = len(server.charged), games(folder / "whole"), ratings(folder / "whole")
     rows = (folder / "whole" / "out" / "dataset.jsonl").read_bytes()
     assert b'"scale": "' in battles
     for point, number in passes.items():
         set_up(folder / point, server.url, settings)
         server.charged.clear()
-        died = batch(nursery, folder / point, **{VARIABLE: f"{point}:{number}"})
+        died = nursery.run(folder / point, **{VARIABLE: f"{point}:{number}"})
         assert died == -signal.SIGKILL, f"{point} was not reached"
-        assert batch(nursery, folder / point) == 0
+        assert nursery.run(folder / point) == 0
         assert len(server.charged) == sent == len({json.dumps(body) for body in server.charged}), point
         assert (games(folder / point), ratings(folder / point)) == (battles, rated), point
         assert texts((folder / point / "out" / "dataset.jsonl").read_bytes()) == texts(rows), point

@@ -230,3 +230,19 @@ def test_folders_within_folders_end_somewhere(tmp_path: Path) -> None:
     ((path, error),) = files_below(tmp_path)
     assert str(error) == f"is a folder below {DEEPEST} others, and is not read"
     assert len(path.relative_to(tmp_path).parts) == DEEPEST
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc to look at a process by")
+def test_the_process_that_reads_documents_of_strangers_knows_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINE_TEST_KEY", "sk-line-test")
+    (tmp_path / "page.html").write_text(
+        "<html><body><p>The river Tal rises at Holm, and it flooded a mill.</p></body></html>"
+    )
+    with IsolatedReader(timeout_s=60) as reader:
+        assert "rises at Holm" in reader.read(tmp_path / "page.html", "html").text
+        assert reader._child is not None
+        environment = Path(f"/proc/{reader._child.pid}/environ").read_bytes()
+    assert b"PYTHONPATH=" in environment
+    assert b"sk-line-test" not in environment

@@ -62,13 +62,7 @@ def set_up(folder: Path, url: str) -> None:
         "recipe: [./mine.py:study, ./second.py:answer]\nconcurrency: 2\n"
     )
     rows = [json.dumps({"document": f"text {number}"}) for number in range(DOCUMENTS)]
-    (folder / "documents.jsonl").write_text("\n".join(rows))
-
-
-def batch(nursery: Nursery, folder: Path, **environ: str) -> int:
-    files = ("-c", folder / "agents.yaml", "-s", folder / "documents.jsonl", "-o", folder / "out")
-    nursery.start("run", "-q", *files, **environ)
-    return nursery.ended()
+    (folder / "seeds.jsonl").write_text("\n".join(rows))
 
 
 def echo(body: Body) -> Answer:
@@ -89,8 +83,8 @@ async def test_a_chain_that_dies_at_every_point_gives_every_row_once_and_pays_fo
 def die_and_go_on(nursery: Nursery, server: OpenAIServer, folder: Path, point: str, passes: int) -> None:
     set_up(folder, server.url)
     server.charged.clear()
-    assert batch(nursery, folder, **{VARIABLE: f"{point}:{passes}"}) == -signal.SIGKILL, f"{point} was not reached"
-    assert batch(nursery, folder) == 0
+    assert nursery.run(folder, **{VARIABLE: f"{point}:{passes}"}) == -signal.SIGKILL, f"{point} was not reached"
+    assert nursery.run(folder) == 0
     with StoreReader(folder / "out") as reader:
         counts, pools = reader.counts(), reader.pools()
     rows = read_jsonl(folder / "out" / "dataset.jsonl")
@@ -105,5 +99,5 @@ def die_and_go_on(nursery: Nursery, server: OpenAIServer, folder: Path, point: s
     weights = pools["study.style"].state["weights"]
     assert max(weights.values()) > min(weights.values()), "the rewards of the children were learned from"
     sent = len(server.charged)
-    assert batch(nursery, folder) == 0
+    assert nursery.run(folder) == 0
     assert len(server.charged) == sent, "a third run asks nobody"

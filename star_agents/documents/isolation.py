@@ -21,6 +21,7 @@ FILES_PER_CHILD = 500
 """After so many a new process takes the place of the old one, with whatever libraries left behind in it."""
 START_S = 30.0
 """What a process may take to start, on top of the time for its first file."""
+_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR")
 _LONGEST_ANSWER = 8 * MOST_CHARACTERS
 _READ_AT_ONCE = 1 << 20
 
@@ -109,7 +110,9 @@ class IsolatedReader:
 
 def _start() -> subprocess.Popen[bytes]:
     paths = [str(Path(star_agents.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    # What a process needs to start and no more: it reads files of strangers, and keys are none of its business.
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    environment = {**passed, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     try:
         # A session of its own: Ctrl-C on the terminal is for whoever asks it.
         return subprocess.Popen(
