@@ -241,8 +241,14 @@ def _spent(inspections: Sequence[Inspection], reports: Sequence[CallReport]) -> 
 
 
 def _configuration(config: Config) -> Finding:
-    pairs = f"{len(config.agents)} agents, {len(config.pool)} pairs to draw from, {len(config.base)} base"
-    return Finding(part="agents.yaml", ok=True, detail=f"{pairs}; selection {config.star.selection}")
+    told = [f"{len(config.agents)} agents"]
+    if config.draws_pairs:
+        told.append(
+            f"{len(config.pool)} pairs to draw from, {len(config.base)} base; selection {config.star.selection}"
+        )
+    if config.recipe != ("star",):
+        told.append(f"recipe {' → '.join(Path(name).name for name in config.recipe)}")
+    return Finding(part="agents.yaml", ok=True, detail=", ".join(told))
 
 
 def _prices(config: Config) -> list[Finding]:

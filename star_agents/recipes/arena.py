@@ -133,7 +133,7 @@ def _shared(pair: tuple[int, int], trials: Sequence[Trial], judgements: Sequence
 @recipe(
     takes=("sample", "instruction"),
     settings=ArenaSettings,
-    pools={POOL: lambda settings, _: settings.opponents},
+    pools={POOL: lambda settings, _: () if settings.opponents_per_seed is None else settings.opponents},
     measures=[
         Measure("score", low=LOWEST, high=HIGHEST, what="points of an answer, mean over its battles"),
         Measure("target_score", low=LOWEST, high=HIGHEST, what="points of the target's answer"),
