@@ -19,6 +19,8 @@ CANDIDATES = (
 )
 """The table as of version 2."""
 DOWN_TO_11 = (
+    "DROP TABLE labelled; ALTER TABLE measures DROP COLUMN by_label;"
+    "ALTER TABLE pools DROP COLUMN arm_starts; ALTER TABLE pools DROP COLUMN arm_marks;"
     "DROP TABLE reopened; DROP INDEX seeds_by_part; DROP TABLE recollections;"
     "DROP INDEX trials_by_outcome; ALTER TABLE trials DROP COLUMN role; ALTER TABLE trials DROP COLUMN failed;"
     "ALTER TABLE trials DROP COLUMN chosen; ALTER TABLE trials DROP COLUMN cost_usd;"

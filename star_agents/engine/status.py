@@ -33,6 +33,7 @@ from star_agents.storage.parts import PartCount
 from star_agents.storage.recipe_facts import pool_facts, recipe_facts
 from star_agents.storage.rows import Counts, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
+from star_agents.storage.turning import TOLD, turns
 
 _NOTHING_SPENT = Spend(0.0, 0, 0)
 
@@ -66,6 +67,7 @@ def describe(
         point_exams: Of judges that give points, by recipe.
         remembered: Instructions in the memory bank, where a line holds one.
     """
+    drawn_from = pool_facts(pools or {}, tallies.pools, tallies.arm_notes)
     chosen = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
     return FolderStatus(
         seeds=_seeds(counts),
@@ -82,7 +84,8 @@ def describe(
         best_agent=leader(_agents_of(chosen)),
         gaps=Gaps(width=GAP_WIDTH, low=GAP_LOW, chosen=tallies.gaps_chosen, others=tallies.gaps_others),
         recipes=recipe_facts(tallies.recipes),
-        pools=pool_facts(pools or {}, tallies.pools),
+        pools=drawn_from,
+        turns=turns(drawn_from, tallies, most=TOLD),
         referee=referee_facts(tallies, exams or {}),
         exams=point_exams or {},
         scales=tallies.scales,

@@ -137,9 +137,10 @@ def _shared(pair: tuple[int, int], trials: Sequence[Trial], judgements: Sequence
     measures=[
         Measure("score", low=LOWEST, high=HIGHEST, what="points of an answer, mean over its battles"),
         Measure("target_score", low=LOWEST, high=HIGHEST, what="points of the target's answer"),
-        Measure("best_score", low=LOWEST, high=HIGHEST, better="", what="points of the best opponent's answer"),
+        Measure("best_score", low=LOWEST, high=HIGHEST, better="", what="points of the best opponent", by_label=True),
         Measure("gap", low=-_WIDEST, high=_WIDEST, better="low", what="how far the best opponent was ahead, in points"),
-        Measure("usefulness", what="of the instruction for the target: 0 too easy or too hard, 1 much to learn"),
+        Measure("lost", better="", what="share of its battles over an instruction that the target lost", by_label=True),
+        Measure("usefulness", what="of an instruction: 0 too easy or too hard, 1 much to learn", by_label=True),
     ],
     redecide=redecide,
     catch_up=CatchUp(lambda settings: settings.players if settings.catch_up else (), lacks, catch_up),

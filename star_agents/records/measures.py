@@ -29,6 +29,9 @@ class Measure:
     """Which way is better; empty where neither is."""
     what: str = ""
     """In a few words, for people."""
+    by_label: bool = False
+    """Whether it is counted by the seeds' labels, too: by the arms that were drawn for their parents, and by what
+    stands in their columns."""
 
     def __post_init__(self) -> None:
         ends = (self.low, self.high)

@@ -23,18 +23,26 @@ class WinRate(NamedTuple):
 
 
 def win_rate(wins: int, answers: int) -> WinRate:
-    """The share of wins with Wilson's score interval (Wilson 1927, eq. 4 as in Brown, Cai and DasGupta 2001).
-
-    It holds for few answers and for shares of 0 and 1, where the textbook interval (p ± z·σ) has no width.
-    """
+    """The share of wins with its interval (``share_interval``)."""
     if answers <= 0:
         return WinRate(0, 0, None, 0.0, 1.0)
-    share, z2 = wins / answers, Z * Z / answers
+    share = wins / answers
+    return WinRate(wins, answers, share, *share_interval(share, answers))
+
+
+def share_interval(share: float | None, n: int) -> tuple[float, float]:
+    """Wilson's score interval (Wilson 1927, eq. 4 as in Brown, Cai and DasGupta 2001); 0 to 1 of no values.
+
+    It holds for few values and for shares of 0 and 1, where the textbook interval (p ± z·σ) has no width. Of values
+    between 0 and 1 it is too wide, never too narrow: with one mean none vary more than zeros and ones.
+    """
+    if share is None or n <= 0:
+        return 0.0, 1.0
+    z2 = Z * Z / n
     middle = (share + z2 / 2) / (1 + z2)
-    reach = Z / (1 + z2) * sqrt(share * (1 - share) / answers + z2 / (4 * answers))
+    reach = Z / (1 + z2) * sqrt(share * (1 - share) / n + z2 / (4 * n))
     # Exactly 0 and 1 at the ends, where the sum would leave a trace of rounding.
-    low, high = (middle - reach if wins else 0.0), (middle + reach if wins < answers else 1.0)
-    return WinRate(wins, answers, share, low, high)
+    return (middle - reach if share > 0 else 0.0), (middle + reach if share < 1 else 1.0)
 
 
 def leader(rates: Mapping[str, WinRate]) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from star_agents.observe.stories import CurvePoint
+from star_agents.storage.arm_notes import note_starts, probabilities_in
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json, to_json
 
@@ -20,12 +21,6 @@ POINTS = 1000
 VALUES = 60_000
 """Of a curve that is told, over all of its points and arms: some three megabytes of JSON. Of sixty arms it is every
 point, of six hundred every tenth."""
-
-
-def probabilities_in(state: Mapping[str, Any]) -> Mapping[str, float]:
-    """The probabilities that a policy's state names, under ``weights``; none where it names none."""
-    found: Mapping[str, float] = state.get("weights", {})
-    return found
 
 
 def add_outcome_point(
@@ -75,6 +70,7 @@ def _add(
 ) -> None:
     if not probabilities:
         return
+    note_starts(connection, pool, probabilities)
     execute(connection, "add_curve_point", pool=pool, seq=seq, at=at, probabilities=to_json(dict(probabilities)))
     if execute(connection, "count_curve", pool=pool).fetchone()[0] >= most:
         execute(connection, "thin_curve", pool=pool)

@@ -12,7 +12,7 @@ from star_agents.storage import curve, reopened, tallies
 from star_agents.storage.outcome_parts import add_parts
 from star_agents.storage.recollections import NearDraw, Recollection, learn
 from star_agents.storage.rewards_due import settle_rewards
-from star_agents.storage.rows import MemoryRow
+from star_agents.storage.rows import MemoryRow, OutcomeRow
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import to_json, writable
 
@@ -113,7 +113,7 @@ def commit_outcome(
     if lineage is None:
         raise StoreError(_why_not_open(connection, outcome.seed_id))
     if (before := reopened.take(connection, outcome.seed_id)) is not None:
-        return _replace_outcome(connection, before.outcome, outcome, revision=revision, at=at)
+        return _replace_outcome(connection, before, outcome, lineage, revision=revision, at=at)
     seq = _add_outcome(connection, outcome, revision=revision, at=at)
     add_parts(connection, outcome, seq)
     is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}
@@ -130,22 +130,30 @@ def commit_outcome(
         )
     drawn_for = settle_rewards(connection, outcome, is_new, lineage)
     completed, recalled = [reward for _, reward in drawn_for], learn(connection, outcome, near, drawn_for)
-    tallies.add_outcome(connection, outcome, completed=completed, new_children=sum(is_new.values()), at=at)
+    children = sum(is_new.values())
+    tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, at=at)
     pools = foresee(completed)
     for pool, state in pools.items():
         _save_pool(connection, pool, state, revision)
         curve.add_outcome_point(connection, pool, state, seq=seq, at=at)
-    return Committed(seq, pools, sum(is_new.values()), recalled)
+    return Committed(seq, pools, children, recalled)
 
 
 def _replace_outcome(
-    connection: sqlite3.Connection, before: Outcome, outcome: Outcome, *, revision: int, at: float
+    connection: sqlite3.Connection,
+    before: OutcomeRow,
+    outcome: Outcome,
+    lineage: Sequence[str],
+    *,
+    revision: int,
+    at: float,
 ) -> Committed:
     """Write an outcome that adds to one that was taken out. What was drawn, earned and heard of stays as it is."""
-    whole = outcome.added_to(before)
+    whole = outcome.added_to(before.outcome)
     seq = _add_outcome(connection, whole, revision=revision, at=at)
     add_parts(connection, whole, seq)
-    tallies.replace_outcome(connection, before, whole, tried=outcome.tried, at=at)
+    old = before.outcome, before.seq
+    tallies.replace_outcome(connection, old, (whole, seq), lineage, tried=outcome.tried, at=at)
     return Committed(seq, {}, added_to=whole)
 
 

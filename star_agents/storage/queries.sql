@@ -251,7 +251,7 @@ WHERE state = 'done' AND id NOT IN (SELECT seed_id FROM outcomes WHERE kind != '
 
 -- finish_seed --
 -- A seed has its outcome; whatever died beside it, it is innocent.
-UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels;
+UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels, meta;
 
 -- outcomes_lacking --
 -- A page of a recipe's outcomes in which not all of these arms have a trial, of seeds that are done.
@@ -450,6 +450,26 @@ ON CONFLICT (name) DO UPDATE SET
 -- load_pools --
 -- The state of every pool.
 SELECT name, after_seq, revision, state, start FROM pools ORDER BY name;
+
+-- arm_notes --
+-- What each arm began with, and what is said of it; of a store that did not note it, what the pool began with.
+SELECT name, arm_starts, arm_marks, start FROM pools ORDER BY name;
+
+-- arm_starts --
+-- What the arms of a pool began with.
+SELECT arm_starts FROM pools WHERE name = :pool;
+
+-- note_arm_starts --
+-- Arms came to a pool.
+UPDATE pools SET arm_starts = :starts WHERE name = :pool;
+
+-- arm_marks --
+-- What is said of the arms of a pool.
+SELECT arm_marks FROM pools WHERE name = :pool;
+
+-- note_arm_marks --
+-- Say something else of the arms of a pool.
+UPDATE pools SET arm_marks = :marks WHERE name = :pool;
 
 -- expect_rewards --
 -- Children of a seed carry what an arm of a pool was drawn for.
@@ -744,10 +764,11 @@ SELECT name, stage, takes FROM recipes ORDER BY stage IS NULL, stage, name;
 
 -- declare_measure --
 -- A measure of a recipe; one of another range begins anew.
-INSERT INTO measures (recipe, name, place, what, better, low, high)
-VALUES (:recipe, :measure, :place, :what, :better, :low, :high)
+INSERT INTO measures (recipe, name, place, what, better, low, high, by_label)
+VALUES (:recipe, :measure, :place, :what, :better, :low, :high, :by_label)
 ON CONFLICT (recipe, name) DO UPDATE SET
     place = excluded.place, what = excluded.what, better = excluded.better, low = excluded.low, high = excluded.high,
+    by_label = excluded.by_label,
     n = CASE WHEN :anew THEN 0 ELSE n END, total = CASE WHEN :anew THEN 0.0 ELSE total END;
 
 -- forget_measure --
@@ -756,7 +777,7 @@ DELETE FROM measures WHERE recipe = :recipe AND name = :measure;
 
 -- declared_measures --
 -- What recipes measure, and what came of it.
-SELECT recipe, name, what, better, low, high, n, total FROM measures ORDER BY recipe, place;
+SELECT recipe, name, what, better, low, high, by_label, n, total FROM measures ORDER BY recipe, place;
 
 -- ranges_of_recipe --
 -- The ranges of a recipe's measures, and the sums of their values.
@@ -771,6 +792,41 @@ UPDATE measures SET n = n + :n, total = :total WHERE recipe = :recipe AND name =
 SELECT t.chosen, json_extract(t.payload, '$.measures')
 FROM trials AS t CROSS JOIN outcomes AS o ON o.seq = t.seq
 WHERE o.recipe = :recipe ORDER BY t.seq, t.ord;
+
+-- measures_by_label --
+-- Those of a recipe's measures that are counted by the labels of its seeds.
+SELECT name FROM measures WHERE recipe = :recipe AND by_label = 1;
+
+-- find_labelled --
+-- How the seeds of a recipe with a label ended.
+SELECT outcomes, dropped, measures FROM labelled WHERE recipe = :recipe AND label = :label AND value = :value;
+
+-- count_label_values --
+-- Values of a label that are counted apart.
+SELECT count(*) FROM labelled WHERE recipe = :recipe AND label = :label;
+
+-- save_labelled --
+-- Count the seeds of a recipe with a label.
+INSERT INTO labelled (recipe, label, value, outcomes, dropped, measures)
+VALUES (:recipe, :label, :value, :outcomes, :dropped, :measures)
+ON CONFLICT (recipe, label, value) DO UPDATE SET
+    outcomes = excluded.outcomes, dropped = excluded.dropped, measures = excluded.measures;
+
+-- labelled --
+-- How seeds with labels ended.
+SELECT recipe, label, value, outcomes, dropped, measures FROM labelled ORDER BY recipe, label, value;
+
+-- forget_labelled --
+-- Count a recipe's seeds anew.
+DELETE FROM labelled WHERE recipe = :recipe;
+
+-- outcomes_with_labels --
+-- Every outcome of a recipe in order, with its seed's labels and columns, and what was measured of its trials.
+SELECT o.seq, o.kind, s.labels, s.meta, (
+    SELECT json_group_array(json(json_extract(t.payload, '$.measures'))) FROM trials AS t WHERE t.seq = o.seq
+)
+FROM outcomes AS o CROSS JOIN seeds AS s ON s.id = o.seed_id
+WHERE o.recipe = :recipe ORDER BY o.seq;
 
 -- add_failures --
 -- Count tries of a part, or its failures for a reason; the first example stays.

@@ -6,7 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from star_agents.observe.status import Arm, Measured, Pool, RecipeState
 from star_agents.records import PAIRS, STAR
+from star_agents.storage.arm_notes import ArmNotes
 from star_agents.storage.recipe_tallies import ArmTally, MeasureTally, RecipeTally
+
+_NO_NOTES = ArmNotes({}, {}, {})
 
 
 def recipe_facts(recipes: Sequence[RecipeTally]) -> dict[str, RecipeState]:
@@ -28,7 +31,9 @@ def ends_in_words(counts: Mapping[str, int], recipes: Collection[str], *, aside:
 
 
 def pool_facts(
-    probabilities: Mapping[str, Mapping[str, float]], tallies: Mapping[str, Mapping[str, ArmTally]]
+    probabilities: Mapping[str, Mapping[str, float]],
+    tallies: Mapping[str, Mapping[str, ArmTally]],
+    notes: Mapping[str, ArmNotes],
 ) -> dict[str, Pool]:
     """Every pool that is or was drawn from, Star's pairs aside; an arm that is gone has no probability."""
     nothing = ArmTally()
@@ -36,13 +41,21 @@ def pool_facts(
     for pool in dict.fromkeys(name for name in (*probabilities, *tallies) if name != PAIRS):
         drawn, now = tallies.get(pool, {}), probabilities.get(pool, {})
         arms = {arm: (now.get(arm), drawn.get(arm, nothing)) for arm in dict.fromkeys((*now, *drawn))}
-        told[pool] = Pool(
-            arms={
-                arm: Arm(probability=probability, draws=one.draws, rewards=one.rewards, mean_reward=one.mean_reward)
-                for arm, (probability, one) in arms.items()
-            }
-        )
+        noted = notes.get(pool, _NO_NOTES)
+        told[pool] = Pool(arms={arm: _arm(arm, probability, one, noted) for arm, (probability, one) in arms.items()})
     return told
+
+
+def _arm(name: str, probability: float | None, tally: ArmTally, noted: ArmNotes) -> Arm:
+    return Arm(
+        probability=probability,
+        probability_at_start=noted.starts.get(name),
+        came_later=name in noted.starts and name not in noted.first,
+        mark=noted.marks.get(name, ""),
+        draws=tally.draws,
+        rewards=tally.rewards,
+        mean_reward=tally.mean_reward,
+    )
 
 
 def _recipe(recipe: RecipeTally) -> RecipeState:

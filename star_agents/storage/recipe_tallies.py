@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Any
 
 from star_agents.records import PAIRS, Declaration, Measure, Outcome, Reward
-from star_agents.storage.curve import probabilities_in
+from star_agents.storage import label_tallies
+from star_agents.storage.arm_notes import probabilities_in
 from star_agents.storage.rows import PoolRow, per
 from star_agents.storage.sql import execute, queries
 from star_agents.text.plain_data import from_json, to_json, writable
@@ -109,7 +110,9 @@ def declare(connection: sqlite3.Connection, declared: Sequence[Declaration]) -> 
     execute(connection, "forget_stages")
     for stage, one in enumerate(declared):
         execute(connection, "declare_recipe", recipe=one.recipe, stage=stage, takes=to_json(list(one.takes)))
+        before = label_tallies.by_label(connection, one.recipe)
         _declare_measures(connection, one)
+        label_tallies.declare(connection, one.recipe, before)
 
 
 def add_outcome(
@@ -192,8 +195,8 @@ def recipes(connection: sqlite3.Connection, rows: Mapping[Key, int]) -> tuple[Re
     children = {parts[0]: n for parts, n in items(rows, _CHILDREN)}
     measures: dict[str, list[MeasureTally]] = {}
     bins, chosen = dict(items(rows, _MEASURED)), dict(items(rows, _CHOSEN))
-    for recipe, name, what, better, low, high, n, total in execute(connection, "declared_measures"):
-        measure = Measure(name, low=low, high=high, better=better, what=what)
+    for recipe, name, what, better, low, high, by_label, n, total in execute(connection, "declared_measures"):
+        measure = Measure(name, low=low, high=high, better=better, what=what, by_label=bool(by_label))
         all_, some = (tuple(of.get((recipe, name, number), 0) for number in range(BINS)) for of in (bins, chosen))
         told = MeasureTally(measure=measure, n=n, total=total, histogram=all_, chosen=some)
         measures.setdefault(recipe, []).append(told)
@@ -247,7 +250,7 @@ def _declare_measures(connection: sqlite3.Connection, declared: Declaration) -> 
                 execute(connection, "forget_tally", of=of, item=to_json([declared.recipe, name, number]))
     for place, one in enumerate(declared.measures):
         texts = {"measure": one.name, "what": writable(one.what), "better": one.better}
-        ends = {"low": one.low, "high": one.high, "anew": one.name in anew}
+        ends = {"low": one.low, "high": one.high, "by_label": one.by_label, "anew": one.name in anew}
         execute(connection, "declare_measure", recipe=declared.recipe, place=place, **texts, **ends)
     if anew:
         rows = execute(connection, "measures_of_recipe", recipe=declared.recipe)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from star_agents.records import Outcome, Reward, Seed
 from star_agents.records.seeds import drawn_in
@@ -23,7 +23,7 @@ Label = tuple[str, str]
 
 
 def settle_rewards(
-    connection: sqlite3.Connection, outcome: Outcome, is_new: Mapping[str, bool], lineage: tuple[str, str]
+    connection: sqlite3.Connection, outcome: Outcome, is_new: Mapping[str, bool], lineage: Sequence[str]
 ) -> list[Completed]:
     """Note what an outcome's children stand for, and what itself is worth; return the rewards that this completes, each
     with the seed that its arm was drawn for.
@@ -32,7 +32,7 @@ def settle_rewards(
         connection: In the transaction of the outcome, which is written already.
         outcome: What was committed.
         is_new: Of its children by id, whether they were queued; one that was a seed already is worth 0.
-        lineage: Of its seed: the parent's id, and the labels as JSON.
+        lineage: Of its seed: the parent's id, then the labels as JSON.
     """
     parent, labels = lineage[0], drawn_in(from_json(lineage[1]))
     if outcome.is_fault or not (labels or outcome.children):

@@ -18,6 +18,7 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import pool_facts, recipe_facts
 from star_agents.storage.recipe_tallies import probabilities_in_force
 from star_agents.storage.rows import Result, known, per
+from star_agents.storage.turning import turns
 
 Probabilities = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """Reads the probability of each pair from a policy's state; the store knows no policy."""
@@ -64,6 +65,7 @@ def tally(result: Result, pairs: dict[str, PairTally]) -> None:
 def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities: Probabilities) -> dict[str, Any]:
     """The summary of a store whose finished seeds are in ``pairs`` already; plain data."""
     counts, pools, revisions, tallies = reader.counts(), reader.pools(), reader.revisions(), reader.tallies()
+    drawn_from = pool_facts(probabilities_in_force(pools, tallies.recipes), tallies.pools, tallies.arm_notes)
     policy = pools.get(PAIRS)
     config = config_in_sections(revisions[-1].config) if revisions else {}
     start = probabilities(policy.start) if policy else {}
@@ -84,7 +86,8 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
             for name in sorted({*pairs, *now})
         },
         "recipes": plain(recipe_facts(tallies.recipes)),
-        "pools": plain(pool_facts(probabilities_in_force(pools, tallies.recipes), tallies.pools)),
+        "pools": plain(drawn_from),
+        "turns": plain(turns(drawn_from, tallies)),
         "parts": {name: {"seeds": one.seeds, **asdict(one)} for name, one in tallies.parts.items()},
         "scales": plain(tallies.scales),
         "failures": [one.to_dict() for one in tallies.failures],

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from star_agents.observe.status import JudgeScale
 from star_agents.records import PAIRS, STAR, Outcome, Reward
 from star_agents.records.failures import FailureCount, Tried
-from star_agents.storage import judge_tallies, parts, recipe_tallies
+from star_agents.storage import arm_notes, judge_tallies, label_tallies, parts, recipe_tallies
+from star_agents.storage.arm_notes import ArmNotes
 from star_agents.storage.failure_tallies import add_tried, failure_counts
 from star_agents.storage.judge_tallies import JudgeTally
+from star_agents.storage.label_tallies import Labelled, LabelTally
 from star_agents.storage.parts import PartCount
 from star_agents.storage.recipe_tallies import BINS, ArmTally, MeasureTally, RecipeTally
 from star_agents.storage.scales import scales
@@ -38,6 +40,10 @@ class Tallies:
     """What each recipe did: those of the chain in its order, then others."""
     pools: Mapping[str, Mapping[str, ArmTally]] = field(default_factory=dict[str, Mapping[str, ArmTally]])
     """By pool and arm."""
+    labelled: Labelled = field(default_factory=dict[str, Mapping[str, Mapping[str, LabelTally]]])
+    """How seeds with a label ended, by recipe, label and value."""
+    arm_notes: Mapping[str, ArmNotes] = field(default_factory=dict[str, ArmNotes])
+    """By pool."""
     stranded: tuple[Stranded, ...] = ()
     """Seeds that nobody takes as things stand."""
     parts: Mapping[str, PartCount] = field(default_factory=dict[str, PartCount])
@@ -90,13 +96,22 @@ class Tallies:
 
 
 def add_outcome(
-    connection: sqlite3.Connection, outcome: Outcome, *, completed: Sequence[Reward], new_children: int, at: float
+    connection: sqlite3.Connection,
+    outcome: Outcome,
+    seq: int,
+    lineage: Sequence[str],
+    *,
+    completed: Sequence[Reward],
+    new_children: int,
+    at: float,
 ) -> None:
     """Count one outcome that is being committed at a moment (seconds since 1970).
 
     Args:
         connection: In the transaction.
         outcome: What is committed.
+        seq: Its number.
+        lineage: Of its seed: the parent's id, then labels and columns as JSON.
         completed: Rewards of children that it completes.
         new_children: How many of its children were queued.
         at: The moment.
@@ -105,16 +120,25 @@ def add_outcome(
     if outcome.recalled is not None:
         counted[_RECALLED, "hits" if outcome.recalled else "misses"] += 1
     recipe_tallies.add_outcome(connection, outcome, completed=completed, new_children=new_children, besides=counted)
+    label_tallies.add_outcome(connection, outcome, seq, lineage)
     add_tried(connection, outcome.tried, at=at)
 
 
 def replace_outcome(
-    connection: sqlite3.Connection, old: Outcome, new: Outcome, *, tried: Sequence[Tried], at: float
+    connection: sqlite3.Connection,
+    old: tuple[Outcome, int],
+    new: tuple[Outcome, int],
+    lineage: Sequence[str],
+    *,
+    tried: Sequence[Tried],
+    at: float,
 ) -> None:
-    """Count an outcome that is being committed in the place of another of its seed, with what was tried for it."""
-    said = judge_tallies.count(new)
-    said.subtract(judge_tallies.count(old))
-    recipe_tallies.replace_outcome(connection, old, new, said)
+    """Count an outcome that is being committed in the place of another of its seed, each with its number, with what was
+    tried for it."""
+    said = judge_tallies.count(new[0])
+    said.subtract(judge_tallies.count(old[0]))
+    recipe_tallies.replace_outcome(connection, old[0], new[0], said)
+    label_tallies.replace_outcome(connection, old, new, lineage)
     add_tried(connection, tried, at=at)
 
 
@@ -124,6 +148,8 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
     return Tallies(
         recipes=recipe_tallies.recipes(connection, rows),
         pools=recipe_tallies.pools(rows),
+        labelled=label_tallies.labelled(connection),
+        arm_notes=arm_notes.arm_notes(connection),
         stranded=stranded(connection),
         parts=parts.count(connection),
         judges=judge_tallies.judges(rows),

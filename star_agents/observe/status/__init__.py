@@ -24,6 +24,7 @@ from star_agents.observe.status.agents import (
 from star_agents.observe.status.model import plain, told
 from star_agents.observe.status.recipes import Arm, JudgeScale, Measured, Pool, RecipeState
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
+from star_agents.observe.status.turns import ByLabel, Turn, Turns, Values
 from star_agents.records.failures import Part
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "AgentState",
     "Arm",
     "BudgetState",
+    "ByLabel",
     "CalledAgent",
     "Calls",
     "Cost",
@@ -61,6 +63,9 @@ __all__ = [
     "StoreState",
     "Stranded",
     "ThrottleState",
+    "Turn",
+    "Turns",
+    "Values",
     "Waiting",
     "WinRate",
     "plain",
@@ -195,6 +200,9 @@ class FolderStatus:
     """By name: those of the chain in its order, then those that are no longer in it."""
     pools: Mapping[str, Pool]
     """By ``recipe.pool``; Star's pairs stand in ``pairs``."""
+    turns: Mapping[str, Turns]
+    """What pools turned to whose draws are judged by what becomes of children, and how seeds of an arena ended by what
+    stands in their columns; by pool or column, ten rows of each."""
     referee: Referee
     exams: Mapping[str, Exams]
     """By recipe whose judges give points: how each did in the exam of that form."""

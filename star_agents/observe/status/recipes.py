@@ -83,6 +83,12 @@ class Arm:
 
     probability: float | None
     """With which it is drawn; null for one that is gone."""
+    probability_at_start: float | None
+    """Likewise when it came."""
+    came_later: bool
+    """Whether it came to the pool after the first ones."""
+    mark: str
+    """What else is said of it, in a few words; mostly nothing."""
     draws: int
     rewards: int
     mean_reward: float | None

@@ -54,13 +54,23 @@ def measured(
     best = max((score for player, score in met.items() if player != target), default=None)
     own = met.get(target)
     gap = _farthest(battles, target) if best is None or own is None else best - own
-    of_target = {"target_score": own, "best_score": best, "gap": gap, "usefulness": useful}
+    lost = lost_share(battles, target)
+    of_target = {"target_score": own, "best_score": best, "gap": gap, "lost": lost, "usefulness": useful}
     found = []
     for one in trials:
         scores = scores_of(battles, one.arm)
         measures = {"score": fmean(scores) if scores else None, **(of_target if one.role == TARGET else {})}
         found.append(replace(one, measures=measures))
     return tuple(found)
+
+
+def lost_share(battles: Sequence[Battle], target: str) -> float | None:
+    """Share of the target's battles over one instruction that it lost, by however little; ``None`` where it had none.
+
+    One value for each instruction: its battles share an answer, and count as one when how sure a rate is is told.
+    """
+    own = [one for one in battles if target in (one.left, one.right)]
+    return fmean(one.winner not in (None, target) for one in own) if own else None
 
 
 def _farthest(battles: Sequence[Battle], target: str) -> float | None:
