@@ -39,7 +39,7 @@ def why_less(one: Turn, of_all: Turn) -> str:
         return "none of its seeds came to a battle" if one.dropped >= FEW else ""
     told = f"the target lost {_share(lost[0])} there, {_percent(lost[1].mean)} of all"
     before, newest = one.measures[LOST].before, one.measures[LOST].newest
-    if _is_above(before, newest, interval=True):
+    if before is not None and newest is not None and _is_above(before, newest, interval=True):
         return f"the target lost {_share(before)} at first and {_share(newest)} of late: it has learned"
     if _is_below(*lost):
         return f"{told}: it seldom loses there"

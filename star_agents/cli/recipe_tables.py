@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from star_agents.cli.tables import print_table
-from star_agents.observe.status import Arm, Measured, Pool, RecipeState
+from star_agents.observe.status import Arm, Measured, Pool, RecipeState, Turn, Turns, Values
 from star_agents.storage.recipe_facts import is_stars_alone
 from star_agents.text.printing import say
 
@@ -29,6 +29,34 @@ def print_recipes(recipes: Mapping[str, RecipeState], pools: Mapping[str, Pool])
         print_table(f"pool {name}", columns, [_arm_row(name, arm) for name, arm in ranked[:ARMS_SHOWN]])
         if len(ranked) > ARMS_SHOWN:
             say(f"  and {len(ranked) - ARMS_SHOWN:,} more arms")
+
+
+def print_turns(turns: Mapping[str, Turns]) -> None:
+    """What each pool turned to and why, a line each; how seeds ended by what stands in a column, as a table."""
+    for name, one in turns.items():
+        if one.sentences:
+            say(f"what pool {name} turned to:")
+            for sentence in one.sentences:
+                say(f"  {sentence}")
+        elif not one.is_pool:
+            measures = list(one.all.measures)
+            rows = [_value_row(each, measures) for each in one.rows]
+            print_table(f"seeds of {one.recipe} by {name}", [name, "seeds", "dropped", *measures], rows)
+            if one.rows_left_out:
+                say(f"  and {one.rows_left_out:,} more")
+
+
+def _value_row(one: Turn, measures: Sequence[str]) -> list[str]:
+    found = (one.measures[name].all if name in one.measures else None for name in measures)
+    return [one.name, f"{one.outcomes:,}", f"{one.dropped:,}", *map(_values, found)]
+
+
+def _values(values: Values | None) -> str:
+    if values is None or values.mean is None:
+        return "-"
+    if values.low is None or values.high is None:
+        return f"{values.mean:.1f}"
+    return f"{values.mean:.0%} ({values.low:.0%} to {values.high:.0%})"
 
 
 def _recipe_row(name: str, one: RecipeState) -> list[str]:

@@ -11,7 +11,7 @@ import click
 
 from star_agents.agents.throttle import in_words
 from star_agents.cli.add import address_in, get_json
-from star_agents.cli.recipe_tables import print_recipes
+from star_agents.cli.recipe_tables import print_recipes, print_turns
 from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_table
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.errors import UsageError
@@ -171,6 +171,7 @@ def _show_tables(status: FolderStatus) -> None:
         columns = ["agent", "failed", "seconds (p50, p95)", "in flight", "queued", "deployments"]
         print_table("agents at work", columns, [_at_work_row(name, agent) for name, agent in at_work])
     print_recipes(status.recipes, status.pools)
+    print_turns(status.turns)
     if status.pairs:
         ranked = sorted(status.pairs.items(), key=lambda item: -item[1])
         rows = [[name, f"{p:.4f}", *_won(status.win_rates[name])] for name, p in ranked]

@@ -1,79 +1,51 @@
-"""What the pools of recipes turned to over a run: which arms are drawn more than at the start and which less, beside
-what they earned; pure."""
+"""A pool of a recipe in the report: its curves, what it turned to and why, its arms with all that was counted; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from star_agents.report import turning
 from star_agents.report.curves import LOOKS, Edit, Moment, curves, rank
-from star_agents.report.drawing import Drawing
 
-CHANGED = 1.5
-"""An arm is told of that is drawn so many times as often as at the start, or so many times as seldom."""
-NAMED = 3
-"""Arms that are told of by name, the most changed."""
+OPEN = 30
+"""Arms that stand open in the table; the others are folded away."""
+Data = Mapping[str, Any]
 
 
-class Turn(NamedTuple):
-    """An arm that is drawn more than at the start, or less."""
-
-    arm: str
-    start: float
-    now: float
-    draws: int
-    mean_reward: float | None
-
-
-class Turned(NamedTuple):
-    """What a pool turned to."""
-
-    more: Sequence[Turn]
-    """Those that gained most, the first of them most; at most ``NAMED``."""
-    less: Sequence[Turn]
-    more_arms: int
-    """How many gained so much, those that are named among them."""
-    less_arms: int
-    mean_reward: float | None
-    """Of all arms together; ``None`` before the first reward."""
-    rewards: int
-    drawing: Drawing
-    is_grey: bool
-    """Whether there are more arms than colours."""
-
-
-def turned(arms: Mapping[str, Mapping[str, Any]], moments: Sequence[Moment], edits: Sequence[Edit]) -> Turned | None:
-    """What a pool turned to; ``None`` where its probabilities have no history.
+def pool(
+    name: str, arms: Mapping[str, Data], turns: Data | None, moments: Sequence[Moment], edits: Sequence[Edit]
+) -> Data:
+    """What its section shows.
 
     Args:
-        arms: By name: ``draws``, ``rewards`` and ``mean_reward``, as the summary has them.
+        name: Of the pool.
+        arms: As the summary has them.
+        turns: What it turned to, where that is counted.
         moments: Its probabilities over the outcomes.
         edits: Changes of agents.yaml on the way.
     """
-    if len(moments) < 2:
-        return None
-    start: dict[str, float] = {}
-    for moment in moments:
-        start = {**moment.probabilities, **start}
-    turns = [
-        Turn(name, start[name], now, arms[name]["draws"], arms[name]["mean_reward"])
-        for name, now in moments[-1].probabilities.items()
-        if name in arms
-    ]
-    more = sorted((one for one in turns if one.now >= CHANGED * one.start), key=lambda one: one.start - one.now)
-    less = sorted((one for one in turns if one.now <= one.start / CHANGED), key=lambda one: one.now - one.start)
     rewards = sum(one["rewards"] for one in arms.values())
     earned = sum(one["rewards"] * (one["mean_reward"] or 0.0) for one in arms.values())
-    return Turned(
-        more=more[:NAMED],
-        less=less[:NAMED],
-        more_arms=len(more),
-        less_arms=len(less),
-        mean_reward=earned / rewards if rewards else None,
-        rewards=rewards,
-        drawing=curves(_in_short(moments), edits, of="arm"),
-        is_grey=len(rank(moments)) > LOOKS,
-    )
+    has_curves = len(moments) > 1 and rewards > 0
+    return {
+        "name": name,
+        "curves": curves(_in_short(moments), edits, of="arm") if has_curves else None,
+        "is_grey": has_curves and len(rank(moments)) > LOOKS,
+        "rewards": rewards,
+        "mean_reward": earned / rewards if rewards else None,
+        **told(name, turns),
+        "arms": sorted(arms.items(), key=lambda item: -(item[1]["probability"] or 0.0)),
+    }
+
+
+def told(name: str, turns: Data | None) -> Data:
+    """What it turned to, or how seeds ended by what stands in a column of that name."""
+    if turns is None:
+        return {"name": name, "turns": None, "turning": None, "open": [], "folded": []}
+    rows = turns["rows"]
+    picture = turning.drawing(turns)
+    return {"name": name, "turns": turns, "turning": picture, "open": rows[:OPEN], "folded": rows[OPEN:]}
 
 
 def _in_short(moments: Sequence[Moment]) -> list[Moment]:

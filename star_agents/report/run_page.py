@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from star_agents.report import pools
 from star_agents.report.axes import Axis
 from star_agents.report.charts import Series, distribution, histogram, outside
 from star_agents.report.curves import COLOURED, DRAWN, LOOKS, curves, rank
 from star_agents.report.facts import GAPS, RunFacts
-from star_agents.report.pools import turned
 from star_agents.report.rendering import render
 from star_agents.report.stories import stories
 from star_agents.scheduling.win_rates import win_rate
@@ -41,26 +41,31 @@ def run_page(facts: RunFacts) -> str:
 
 
 def _recipes(facts: RunFacts) -> list[Data]:
-    """Every recipe but Star, with the drawings of its measures, and its pools with what they turned to and the most
-    probable arm first."""
+    """Every recipe but Star, with the drawings of its measures, its pools with what they turned to, and how its seeds
+    ended by what stands in their columns."""
     told: list[Data] = []
     for name, one in facts.summary["recipes"].items():
         if name != STAR:
-            pools = [
-                {
-                    "name": pool.removeprefix(f"{name}."),
-                    "arms": _ranked(each["arms"]),
-                    "turned": turned(each["arms"], facts.pools.get(pool, ()), facts.edits),
-                }
-                for pool, each in facts.summary["pools"].items()
-                if pool.startswith(f"{name}.")
+            turns = facts.summary["turns"]
+            told_pools = [
+                pools.pool(
+                    full.removeprefix(f"{name}."),
+                    each["arms"],
+                    turns.get(full),
+                    facts.pools.get(full, ()),
+                    facts.edits,
+                )
+                for full, each in facts.summary["pools"].items()
+                if full.startswith(f"{name}.")
             ]
-            told.append({**one, "name": name, "pools": pools, "measures": _measures(one["measures"])})
+            columns = [
+                pools.told(column, each)
+                for column, each in turns.items()
+                if each["recipe"] == name and not each["is_pool"]
+            ]
+            measures = _measures(one["measures"])
+            told.append({**one, "name": name, "pools": told_pools, "columns": columns, "measures": measures})
     return told
-
-
-def _ranked(arms: Mapping[str, Data]) -> list[tuple[str, Data]]:
-    return sorted(arms.items(), key=lambda item: -(item[1]["probability"] or 0.0))
 
 
 def _measures(measures: Mapping[str, Data]) -> list[Data]:

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from star_agents.records import Outcome
 from star_agents.records.failures import one_line
@@ -37,19 +36,12 @@ Measured = Sequence[tuple[str, float]]
 """Names of measures, and their values of one outcome's trials."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sum:
+class Sum(NamedTuple):
     """Values that were added up."""
 
     n: int = 0
     total: int = 0
     """In millionths."""
-
-    def __add__(self, other: Sum) -> Sum:
-        return Sum(n=self.n + other.n, total=self.total + other.total)
-
-    def __sub__(self, other: Sum) -> Sum:
-        return Sum(n=self.n - other.n, total=self.total - other.total)
 
     @property
     def mean(self) -> float | None:
@@ -57,72 +49,65 @@ class Sum:
         return per(self.total / MICRO, self.n)
 
 
-NOTHING = Sum()
+class LabelSums(NamedTuple):
+    """One measure of the seeds with a label: sums of all of its values, and of those up to two earlier outcomes. The
+    store keeps it as the list of these numbers."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LabelSums:
-    """One measure of the seeds with a label."""
-
-    all: Sum = NOTHING
-    before: Sum = NOTHING
+    n: int = 0
+    total: int = 0
+    """In millionths, as the others are."""
+    before_n: int = 0
+    before_total: int = 0
     """Of the outcomes up to ``since``."""
+    middle_n: int = 0
+    middle_total: int = 0
+    """Of those up to ``middle_seq``, which ``since`` will be once there are enough after it."""
     since: int = 0
     """The newest values are those of the outcomes after this one."""
-    middle: Sum = NOTHING
-    """Of those up to ``middle_seq``, which ``before`` will be once there are enough after it."""
     middle_seq: int = 0
+
+    @property
+    def all(self) -> Sum:
+        """Every value."""
+        return Sum(self.n, self.total)
+
+    @property
+    def before(self) -> Sum:
+        """Those before the newest."""
+        return Sum(self.before_n, self.before_total)
 
     @property
     def newest(self) -> Sum:
         """Of the outcomes after ``since``."""
-        return self.all - self.before
+        return Sum(self.n - self.before_n, self.total - self.before_total)
 
     def added(self, seq: int, value: float) -> LabelSums:
         """With a value of the newest outcome."""
-        now = self.all + Sum(n=1, total=round(value * MICRO))
-        if now.n - self.middle.n < WINDOW:
-            return self._with(all=now)
-        return LabelSums(all=now, before=self.middle, since=self.middle_seq, middle=now, middle_seq=seq)
+        n, total = self.n + 1, self.total + round(value * MICRO)
+        if n - self.middle_n < WINDOW:
+            return self._replace(n=n, total=total)
+        return LabelSums(n, total, self.middle_n, self.middle_total, n, total, self.middle_seq, seq)
 
     def without(self, seq: int, value: float) -> LabelSums:
         """Without a value of an earlier outcome, wherever it counts."""
-        one = Sum(n=1, total=round(value * MICRO))
-        return self._with(
-            all=self.all - one,
-            before=self.before - one if seq <= self.since else self.before,
-            middle=self.middle - one if seq <= self.middle_seq else self.middle,
+        micro, before, middle = round(value * MICRO), seq <= self.since, seq <= self.middle_seq
+        return self._replace(
+            n=self.n - 1,
+            total=self.total - micro,
+            before_n=self.before_n - before,
+            before_total=self.before_total - before * micro,
+            middle_n=self.middle_n - middle,
+            middle_total=self.middle_total - middle * micro,
         )
 
-    def _with(self, *, all: Sum, before: Sum | None = None, middle: Sum | None = None) -> LabelSums:
-        return LabelSums(
-            all=all,
-            before=self.before if before is None else before,
-            since=self.since,
-            middle=self.middle if middle is None else middle,
-            middle_seq=self.middle_seq,
-        )
 
-    def to_list(self) -> list[int]:
-        """As the store keeps it."""
-        pairs = (self.all, self.before, self.middle)
-        return [*(number for one in pairs for number in (one.n, one.total)), self.since, self.middle_seq]
-
-    @classmethod
-    def from_list(cls, kept: Sequence[int]) -> LabelSums:
-        """Inverse of ``to_list``."""
-        of_all, before, middle = (Sum(n=kept[at], total=kept[at + 1]) for at in (0, 2, 4))
-        return cls(all=of_all, before=before, middle=middle, since=kept[6], middle_seq=kept[7])
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LabelTally:
+class LabelTally(NamedTuple):
     """How the seeds with a label ended."""
 
     outcomes: int = 0
     dropped: int = 0
     """Those of them that came to nothing."""
-    measures: Mapping[str, LabelSums] = field(default_factory=dict[str, LabelSums])
+    measures: Mapping[str, LabelSums] = {}
 
     def counted(self, seq: int, *, is_dropped: bool, measured: Measured, sign: int = 1) -> LabelTally:
         """With an outcome more, or where ``sign`` is -1, with one less."""
@@ -130,7 +115,7 @@ class LabelTally:
         for name, value in measured:
             so_far = sums.get(name, LabelSums())
             sums[name] = so_far.added(seq, value) if sign > 0 else so_far.without(seq, value)
-        return LabelTally(outcomes=self.outcomes + sign, dropped=self.dropped + sign * is_dropped, measures=sums)
+        return LabelTally(self.outcomes + sign, self.dropped + sign * is_dropped, sums)
 
 
 Labelled = Mapping[str, Mapping[str, Mapping[str, LabelTally]]]
@@ -233,11 +218,10 @@ def _values(trials: Iterable[Mapping[str, float | None]]) -> Iterator[tuple[str,
 
 
 def _tally(outcomes: int, dropped: int, measures: str) -> LabelTally:
-    sums = {name: LabelSums.from_list(kept) for name, kept in from_json(measures).items()}
-    return LabelTally(outcomes=outcomes, dropped=dropped, measures=sums)
+    return LabelTally(outcomes, dropped, {name: LabelSums(*kept) for name, kept in from_json(measures).items()})
 
 
 def _save(connection: sqlite3.Connection, recipe: str, label: str, value: str, tally: LabelTally) -> None:
-    measures = to_json({name: sums.to_list() for name, sums in tally.measures.items()})
+    measures = to_json({name: list(sums) for name, sums in tally.measures.items()})
     numbers = {"outcomes": tally.outcomes, "dropped": tally.dropped}
     execute(connection, "save_labelled", recipe=recipe, label=label, value=value, measures=measures, **numbers)

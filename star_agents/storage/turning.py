@@ -7,7 +7,8 @@ which lost is told in sentences, with the reason as far as what was counted show
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from star_agents.arena.turning import why_less, why_more
@@ -20,28 +21,49 @@ from star_agents.storage.tallies import Tallies
 
 CHANGED = 1.5
 """An arm is told of that is drawn so many times as often as when it came, or so many times as seldom."""
-NAMED = 5
+NAMED = 3
 """Arms that are told of by name, the most changed."""
 GROUPS_NAMED = 3
 """Likewise groups."""
-TOLD = 10
+TOLD = 5
 """Rows of a pool or column in a status; a page asks for all of one, and a summary has all of each."""
 _LEVEL = "@"
 """What stands before the level in the name of an arm: `skill/type@2`."""
 _NOT_COUNTED = LabelTally()
 
 
-class _Sums(NamedTuple):
-    """What is counted of a row, or of several together."""
+class _Row(NamedTuple):
+    """What is counted of an arm or a value, or of several together."""
 
+    name: str
+    group: str
+    mark: str
     share: float | None
     start: float | None
-    """Of arms together: of those that were there from the beginning, where there are any."""
+    """Of several together: of those that were there from the beginning, where there are any."""
     came_later: bool
     draws: int
     rewards: int
     earned: float
     counted: LabelTally
+
+    @property
+    def changed(self) -> float:
+        """How far its share is from what it was; 0 where it has none."""
+        return 0.0 if self.share is None or self.start is None else self.share - self.start
+
+    @property
+    def is_more(self) -> bool:
+        """Whether it is drawn so much more that it is told."""
+        return self.share is not None and self.start is not None and self.share >= CHANGED * self.start
+
+    @property
+    def is_less(self) -> bool:
+        """Whether it is drawn so much less."""
+        return self.share is not None and self.start is not None and self.share <= self.start / CHANGED
+
+
+Told = Callable[[_Row], Turn]
 
 
 def turns(pools: Mapping[str, Pool], tallies: Tallies, *, most: int | None = None) -> dict[str, Turns]:
@@ -70,29 +92,26 @@ def turns(pools: Mapping[str, Pool], tallies: Tallies, *, most: int | None = Non
 def _told(
     arms: Mapping[str, Arm] | None, counted: Mapping[str, LabelTally], recipe: RecipeTally | None, most: int | None
 ) -> Turns:
-    names = list(dict.fromkeys([*(arms or ()), *counted]))
     measures = [one.measure for one in recipe.measures] if recipe is not None else []
-    unit = {one.name for one in measures if (one.low, one.high) == (0, 1)}
-    sums = {name: _sums(None if arms is None else arms.get(name), counted.get(name, _NOT_COUNTED)) for name in names}
+    turn = partial(_turn, shares=frozenset(one.name for one in measures if (one.low, one.high) == (0, 1)))
+    names = list(dict.fromkeys([*(arms or ()), *counted]))
     group_of = _groups(names)
     rows = [
-        _turn(name, one, unit, group=group_of.get(name, ""), mark=arms[name].mark if arms and name in arms else "")
-        for name, one in sums.items()
+        _row(name, group_of.get(name, ""), (arms or {}).get(name), counted.get(name, _NOT_COUNTED)) for name in names
     ]
-    of_all = _turn("", _together(sums.values()), unit)
     named = dict.fromkeys(group_of.values()) if len(set(group_of.values())) > 1 else {}
-    groups = [
-        _turn(group, _together(sums[name] for name in names if group_of.get(name) == group), unit) for group in named
-    ]
-    ranked = sorted(rows, key=_rank)
+    groups = [_together(group, [one for one in rows if one.group == group]) for group in named]
+    # A status is made every second, of hundreds of rows: those are put in order before any is made to be told.
+    ranked, groups = sorted(rows, key=_rank), sorted(groups, key=_rank)
+    of_all = turn(_together("", rows))
     return Turns(
         is_pool=arms is not None,
         recipe="" if recipe is None else recipe.name,
         all=of_all,
-        groups=sorted(groups, key=_rank),
-        rows=ranked[:most],
+        groups=[turn(one) for one in groups],
+        rows=[turn(one) for one in ranked[:most]],
         rows_left_out=len(ranked) - len(ranked[:most]),
-        sentences=list(_sentences(groups, rows, of_all)) if arms is not None else [],
+        sentences=list(_sentences(groups, ranked, turn, of_all)) if arms is not None else [],
     )
 
 
@@ -104,66 +123,74 @@ def _groups(names: Collection[str]) -> dict[str, str]:
     return {name: folder for name in names if (folder := name.rpartition("/")[0])}
 
 
-def _sums(arm: Arm | None, counted: LabelTally) -> _Sums:
+def _row(name: str, group: str, arm: Arm | None, counted: LabelTally) -> _Row:
     if arm is None:
-        return _Sums(None, None, False, 0, 0, 0.0, counted)
+        return _Row(name, group, "", None, None, False, 0, 0, 0.0, counted)
     earned = arm.rewards * (arm.mean_reward or 0.0)
-    share, start = arm.probability, arm.probability_at_start
-    return _Sums(share, start, arm.came_later, arm.draws, arm.rewards, earned, counted)
+    shares = (arm.probability, arm.probability_at_start, arm.came_later)
+    return _Row(name, group, arm.mark, *shares, arm.draws, arm.rewards, earned, counted)
 
 
-def _together(parts: Iterable[_Sums]) -> _Sums:
+def _together(name: str, rows: Sequence[_Row]) -> _Row:
     """Sums; a share is known where any is."""
-    several = list(parts)
-    there = [one for one in several if one.share is not None]
+    there = [one for one in rows if one.share is not None]
     first = [one for one in there if not one.came_later] or there
     starts = [one.start for one in first if one.start is not None]
-    return _Sums(
-        sum(one.share or 0.0 for one in there) if there else None,
-        sum(starts) if starts else None,
-        bool(there) and all(one.came_later for one in there),
-        sum(one.draws for one in several),
-        sum(one.rewards for one in several),
-        sum(one.earned for one in several),
-        LabelTally(
-            outcomes=sum(one.counted.outcomes for one in several),
-            dropped=sum(one.counted.dropped for one in several),
-            measures=_added([one.counted.measures for one in several]),
-        ),
+    counted = LabelTally(
+        sum(one.counted.outcomes for one in rows),
+        sum(one.counted.dropped for one in rows),
+        _added([one.counted.measures for one in rows]),
+    )
+    return _Row(
+        name=name,
+        group="",
+        mark="",
+        share=sum(one.share or 0.0 for one in there) if there else None,
+        start=sum(starts) if starts else None,
+        came_later=bool(there) and all(one.came_later for one in there),
+        draws=sum(one.draws for one in rows),
+        rewards=sum(one.rewards for one in rows),
+        earned=sum(one.earned for one in rows),
+        counted=counted,
     )
 
 
 def _added(several: Sequence[Mapping[str, LabelSums]]) -> dict[str, LabelSums]:
     """Sums of the same measure together."""
-    found: dict[str, LabelSums] = {}
+    found: dict[str, list[int]] = {}
     for measures in several:
         for name, sums in measures.items():
-            so_far = found.get(name, LabelSums())
-            found[name] = LabelSums(all=so_far.all + sums.all, before=so_far.before + sums.before)
-    return found
+            so_far = found.setdefault(name, [0, 0, 0, 0])
+            for at in range(4):
+                so_far[at] += sums[at]
+    return {name: LabelSums(*numbers) for name, numbers in found.items()}
 
 
-def _turn(name: str, sums: _Sums, unit: Collection[str], *, group: str = "", mark: str = "") -> Turn:
+def _turn(row: _Row, *, shares: frozenset[str]) -> Turn:
+    """The row as it is told.
+
+    Args:
+        row: What is counted of it.
+        shares: Names of the measures that range from 0 to 1.
+    """
     return Turn(
-        name=name,
-        group=group,
-        mark=mark,
-        share=sums.share,
-        share_at_start=sums.start,
-        draws=sums.draws,
-        rewards=sums.rewards,
-        mean_reward=per(sums.earned, sums.rewards),
-        outcomes=sums.counted.outcomes,
-        dropped=sums.counted.dropped,
-        measures={
-            measure: ByLabel(
-                all=_values(of.all, measure in unit),
-                before=_values(of.before, measure in unit),
-                newest=_values(of.newest, measure in unit),
-            )
-            for measure, of in sums.counted.measures.items()
-        },
+        name=row.name,
+        group=row.group,
+        mark=row.mark,
+        share=row.share,
+        share_at_start=row.start,
+        draws=row.draws,
+        rewards=row.rewards,
+        mean_reward=per(row.earned, row.rewards),
+        outcomes=row.counted.outcomes,
+        dropped=row.counted.dropped,
+        measures={name: _by_label(sums, name in shares) for name, sums in row.counted.measures.items()},
     )
+
+
+def _by_label(sums: LabelSums, is_share: bool) -> ByLabel:
+    before, newest = (_values(one, is_share) if sums.before_n else None for one in (sums.before, sums.newest))
+    return ByLabel(all=_values(sums.all, is_share), before=before, newest=newest)
 
 
 def _values(sums: Sum, is_share: bool) -> Values:
@@ -171,47 +198,37 @@ def _values(sums: Sum, is_share: bool) -> Values:
     return Values(n=sums.n, mean=sums.mean, low=low, high=high)
 
 
-def _rank(one: Turn) -> tuple[float, int, str]:
+def _rank(one: _Row) -> tuple[float, int, str]:
     """The most changed first; of what is not drawn, that which was counted most."""
-    changed = 0.0 if one.share is None or one.share_at_start is None else abs(one.share - one.share_at_start)
-    return -changed, -one.outcomes, one.name
+    return -abs(one.changed), -one.counted.outcomes, one.name
 
 
-def _sentences(groups: Sequence[Turn], rows: Sequence[Turn], of_all: Turn) -> Iterator[str]:
-    """What a pool turned to, group by group and arm by arm, and why."""
+def _sentences(groups: Sequence[_Row], rows: Sequence[_Row], turn: Told, of_all: Turn) -> Iterator[str]:
+    """What a pool turned to, group by group and arm by arm, and why; both as they are ranked."""
     if of_all.rewards == 0 and not of_all.measures:
-        yield "Nothing was earned yet: every share is as it was."
+        yield "Nothing was earned yet."
         return
     for named, several in ((GROUPS_NAMED, groups), (NAMED, rows)):
-        drawn = [one for one in several if one.share is not None and one.share_at_start is not None]
-        yield from _of(drawn, named, of_all)
-    if not any(_is_more(one) or _is_less(one) for one in (*groups, *rows)):
+        more, less = [one for one in several if one.is_more], [one for one in several if one.is_less]
+        yield from (f"Turned to {_sentence(turn(one), of_all, why_more)}." for one in more[:named])
+        yield from (f"Turned away from {_sentence(turn(one), of_all, why_less)}." for one in less[:named])
+        yield from _rest(len(more[named:]), len(less[named:]))
+    if not any(one.is_more or one.is_less for one in (*groups, *rows)):
         yield "No share is half as large again as at the start, or that much smaller."
 
 
-def _of(drawn: Sequence[Turn], named: int, of_all: Turn) -> Iterator[str]:
-    for what, is_so, why in (("Turned to", _is_more, why_more), ("Turned away from", _is_less, why_less)):
-        found = sorted(filter(is_so, drawn), key=_rank)
-        for one in found[:named]:
-            yield f"{what} {_sentence(one, of_all, why(one, of_all))}."
-        if len(found) > named:
-            yield f"{what} {len(found) - named:,} more."
+def _rest(more: int, less: int) -> Iterator[str]:
+    """How many more there are that are not named."""
+    if more or less:
+        yield f"Besides, {more:,} more are drawn that much more often than at the start, and {less:,} that much less."
 
 
-def _is_more(one: Turn) -> bool:
-    return one.share is not None and one.share_at_start is not None and one.share >= CHANGED * one.share_at_start
-
-
-def _is_less(one: Turn) -> bool:
-    return one.share is not None and one.share_at_start is not None and one.share <= one.share_at_start / CHANGED
-
-
-def _sentence(one: Turn, of_all: Turn, why: str) -> str:
+def _sentence(one: Turn, of_all: Turn, why: Callable[[Turn, Turn], str]) -> str:
     mark = f" ({one.mark})" if one.mark else ""
     shares = f"{_percent(one.share_at_start)} → {_percent(one.share)}"
     mean, usual = one.mean_reward, of_all.mean_reward or 0.0
     earned = "nothing was earned by it" if mean is None else f"mean reward {mean:.2f}, {usual:.2f} of all"
-    return f"{one.name}{mark}: {shares}; {why or earned}"
+    return f"{one.name}{mark}: {shares}; {why(one, of_all) or earned}"
 
 
 def _percent(share: float | None) -> str:

@@ -202,7 +202,7 @@ class FolderStatus:
     """By ``recipe.pool``; Star's pairs stand in ``pairs``."""
     turns: Mapping[str, Turns]
     """What pools turned to whose draws are judged by what becomes of children, and how seeds of an arena ended by what
-    stands in their columns; by pool or column, ten rows of each."""
+    stands in their columns; by pool or column. GET /v1/turns/NAME tells all rows of one."""
     referee: Referee
     exams: Mapping[str, Exams]
     """By recipe whose judges give points: how each did in the exam of that form."""

@@ -26,10 +26,10 @@ class ByLabel:
     """A measure of the seeds with a label."""
 
     all: Values
-    before: Values
-    """Those before the newest ones."""
-    newest: Values
-    """The newest 50 to 99; all where there are fewer."""
+    before: Values | None
+    """All but the newest ones; null while there are too few to tell them apart."""
+    newest: Values | None
+    """The newest 50 to 99."""
 
 
 @told

@@ -60,6 +60,9 @@
  *
  * @typedef {Object} Arm
  * @property {number | null} probability With which it is drawn; null for one that is gone.
+ * @property {number | null} probability_at_start Likewise when it came.
+ * @property {boolean} came_later Whether it came to the pool after the first ones.
+ * @property {string} mark What else is said of it, in a few words; mostly nothing.
  * @property {number} draws
  * @property {number} rewards
  * @property {number | null} mean_reward From 0 to 1; null before the first.
@@ -77,6 +80,15 @@
  * @property {number | null} resets_at Seconds since 1970 when a daily budget begins anew; null for one that holds
  *   for the life of the store.
  * @property {string} reached Why a call was refused, in one sentence; empty while the budget is not reached.
+ */
+
+/**
+ * A measure of the seeds with a label.
+ *
+ * @typedef {Object} ByLabel
+ * @property {Values} all
+ * @property {Values | null} before All but the newest ones; null while there are too few to tell them apart.
+ * @property {Values | null} newest The newest 50 to 99.
  */
 
 /**
@@ -705,6 +717,9 @@
  * @property {Record<string, RecipeState>} recipes By name: those of the chain in its order, then those that are no
  *   longer in it.
  * @property {Record<string, Pool>} pools By `recipe.pool`; Star's pairs stand in `pairs`.
+ * @property {Record<string, Turns>} turns What pools turned to whose draws are judged by what becomes of children,
+ *   and how seeds of an arena ended by what stands in their columns; by pool or column. GET /v1/turns/NAME tells
+ *   all rows of one.
  * @property {Referee} referee
  * @property {Record<string, Exams>} exams By recipe whose judges give points: how each did in the exam of that
  *   form.
@@ -791,6 +806,49 @@
  * @property {"429" | "requests_per_minute" | "tokens_per_minute"} cause `429`: its provider's. The others: the key
  *   of agents.yaml.
  * @property {number} for_s Seconds since it began.
+ */
+
+/**
+ * An arm of a pool, or something else that seeds are counted by.
+ *
+ * @typedef {Object} Turn
+ * @property {string} name
+ * @property {string} group The folder that its name begins with, or the level that it ends with; empty where it has
+ *   neither.
+ * @property {string} mark What else is said of the arm, such as that it came later.
+ * @property {number | null} share Probability with which it is drawn; null for one that is gone, and where nothing
+ *   is drawn.
+ * @property {number | null} share_at_start Likewise when it came.
+ * @property {number} draws
+ * @property {number} rewards
+ * @property {number | null} mean_reward From 0 to 1; null before the first.
+ * @property {number} outcomes Of seeds with it, in the recipe that measures them.
+ * @property {number} dropped Those of them that came to nothing.
+ * @property {Record<string, ByLabel>} measures By name.
+ */
+
+/**
+ * What a pool turned to, or how seeds ended by what stands in a column.
+ *
+ * @typedef {Object} Turns
+ * @property {boolean} is_pool
+ * @property {string} recipe Which counted how its seeds ended; empty where none does.
+ * @property {Turn} all Everything together.
+ * @property {Turn[]} groups By group, where there is more than one, the most changed first.
+ * @property {Turn[]} rows The most changed first; of a column, what was counted most.
+ * @property {number} rows_left_out
+ * @property {string[]} sentences What it turned to, what away from, and why, as far as that can be told.
+ */
+
+/**
+ * Values of a measure.
+ *
+ * @typedef {Object} Values
+ * @property {number} n
+ * @property {number | null} mean Null before the first.
+ * @property {number | null} low Where the 95 % interval of the mean begins (Wilson, with values as seeds: it is too
+ *   wide for values between 0 and 1, never too narrow). Null where the measure does not range from 0 to 1.
+ * @property {number | null} high Where it ends.
  */
 
 /**
