@@ -67,6 +67,7 @@ PLAIN: dict[str, Any] = {
     "gaps": {"width": 0.5, "low": -1.0, "chosen": [0, 1, 4, 2], "others": [1, 3, 1, 0]},
     "recipes": {},
     "pools": {},
+    "turns": {},
     "exams": {},
     "scales": [],
     "referee": {

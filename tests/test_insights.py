@@ -217,6 +217,7 @@ KEYS = {
         "gaps",
         "recipes",
         "pools",
+        "turns",
         "referee",
         "exams",
         "scales",

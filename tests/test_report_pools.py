@@ -1,55 +1,69 @@
-"""What a report says of pools: which arms are drawn more than at the start, which less, and what they earned."""
+"""What a report shows of pools: curves, a picture of what changed, and tables that stay short."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
+from star_agents.report import pools, turning
 from star_agents.report.curves import Moment
-from star_agents.report.pools import NAMED, Turned, turned
 
 
 def arm(rewards: int = 2, mean: float | None = 0.5) -> dict[str, Any]:
-    return {"draws": rewards + 1, "rewards": rewards, "mean_reward": mean}
+    return {
+        "probability": 0.5,
+        "probability_at_start": 0.5,
+        "draws": rewards + 1,
+        "rewards": rewards,
+        "mean_reward": mean,
+    }
 
 
-def told(*probabilities: dict[str, float], **arms: dict[str, Any]) -> Turned:
-    names = {name: arms.get(name.rpartition("/")[2], arm()) for one in probabilities for name in one}
-    found = turned(names, [Moment(seq, one) for seq, one in enumerate(probabilities)], ())
-    assert found is not None
-    return found
+def turn(name: str, share: float | None, start: float | None, n: int = 0) -> dict[str, Any]:
+    lost = {"all": {"n": n, "mean": 0.25, "low": 0.1, "high": 0.5}}
+    return {"name": name, "share": share, "share_at_start": start, "measures": {"lost": lost} if n else {}}
 
 
-def test_arms_that_gained_or_lost_by_half_are_told_the_most_changed_first() -> None:
-    start = {"s/a": 0.2, "s/b": 0.2, "s/c": 0.4, "s/d": 0.2}
-    found = told(start, {"s/a": 0.31, "s/b": 0.4, "s/c": 0.1, "s/d": 0.19}, b=arm(4, 0.75))
-    assert [(one.arm, one.start, one.now) for one in found.more] == [("s/b", 0.2, 0.4), ("s/a", 0.2, 0.31)]
-    assert (found.more[0].draws, found.more[0].mean_reward) == (5, 0.75)
-    assert [one.arm for one in found.less] == ["s/c"]
-    assert found.rewards == 10
-    assert found.mean_reward == pytest.approx((4 * 0.75 + 6 * 0.5) / 10)
+def turns(*rows: dict[str, Any], is_pool: bool = True, **of_all: Any) -> dict[str, Any]:
+    return {"groups": [], "rows": list(rows), "is_pool": is_pool, "all": {"measures": {}, **of_all}}
 
 
-def test_an_arm_that_came_later_is_compared_with_the_moment_at_which_it_came_and_one_that_is_gone_is_not_told() -> None:
-    found = told({"a": 0.5, "b": 0.5}, {"a": 0.8, "c": 0.2}, {"a": 0.5, "c": 0.5})
-    assert [(one.arm, one.start) for one in found.more] == [("c", 0.2)]
-    assert found.less == []
-
-
-def test_of_many_arms_some_are_named_and_all_are_counted() -> None:
-    start = {f"low{n}": 0.05 for n in range(10)} | {f"high{n}": 0.05 for n in range(10)}
-    found = told(start, {name: 0.01 if name.startswith("low") else 0.09 for name in start})
-    assert (len(found.more), found.more_arms) == (len(found.less), found.less_arms) == (NAMED, 10)
-
-
-def test_before_anything_was_earned_there_is_no_mean_and_without_a_history_nothing_is_told() -> None:
-    found = told({"a": 1.0}, {"a": 1.0}, a=arm(0, None))
-    assert (found.mean_reward, found.rewards) == (None, 0)
-    assert turned({"a": arm()}, [Moment(0, {"a": 1.0})], ()) is None
-
-
-def test_a_curve_names_arms_without_the_folder_that_all_of_them_lie_in() -> None:
-    found = told({"skill/other": 0.4, "skill/one": 0.6}, {"skill/other": 0.5, "skill/one": 0.5})
-    says = [shape.says for shape in found.drawing.shapes if "curve" in shape.css]
+def test_a_curve_names_arms_without_the_folder_that_all_of_them_lie_in_and_the_mean_is_of_every_reward() -> None:
+    moments = [Moment(0, {"skill/other": 0.4, "skill/one": 0.6}), Moment(1, {"skill/other": 0.5, "skill/one": 0.5})]
+    found = pools.pool("kinds", {"skill/one": arm(3, 1.0), "skill/other": arm(1, 0.0)}, None, moments, ())
+    says = [shape.says for shape in found["curves"].shapes if "curve" in shape.css]
     assert sorted(says) == ["one: 50.0%", "other: 50.0%"]
+    assert (found["rewards"], found["mean_reward"]) == (4, 0.75)
+
+
+def test_before_anything_was_earned_or_without_a_history_there_is_no_curve() -> None:
+    moments = [Moment(0, {"a": 1.0}), Moment(1, {"a": 1.0})]
+    assert pools.pool("kinds", {"a": arm(0, None)}, None, moments, ())["curves"] is None
+    assert pools.pool("kinds", {"a": arm()}, None, moments[:1], ())["curves"] is None
+
+
+def test_the_picture_holds_the_arms_that_changed_most_and_every_shape_lies_inside() -> None:
+    lost = {"lost": {"all": {"n": 60, "mean": 0.25}}}
+    rows = [turn(f"skill/{'long ' * 20}{n}", 0.9 - n / 100, n / 100, n=n) for n in range(60)]
+    picture = turning.drawing(turns(*rows, turn("skill/gone", None, 0.1), measures=lost))
+    assert picture is not None
+    points = [shape for shape in picture.shapes if shape.tag == "circle"]
+    assert len(points) == 2 * turning.SHOWN - 1, "the first one was never judged"
+    assert all(
+        0 <= float(one.at["cx"]) <= picture.width and 0 <= float(one.at["cy"]) <= picture.height for one in points
+    )
+    assert not any(shape.says.startswith("skill/") for shape in picture.shapes if shape.tag == "text")
+
+
+def test_of_a_column_only_what_was_counted_is_drawn_and_of_nothing_nothing_is() -> None:
+    lost = {"lost": {"all": {"n": 9, "mean": 0.25}}}
+    picture = turning.drawing(turns(turn("maths", None, None, n=9), is_pool=False, measures=lost))
+    assert picture is not None
+    assert [shape.says for shape in picture.shapes if shape.tag == "circle"] == ["maths: 25% of 9, 10% to 50%"]
+    assert turning.drawing(turns(measures=lost)) is None
+    assert turning.drawing(turns(turn("a", None, None), is_pool=False)) is None
+
+
+def test_a_long_table_is_folded() -> None:
+    rows = [turn(str(n), 0.1, 0.1) for n in range(pools.OPEN + 7)]
+    found = pools.told("kinds", turns(*rows))
+    assert (len(found["open"]), len(found["folded"])) == (pools.OPEN, 7)

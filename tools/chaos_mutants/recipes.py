@@ -17,7 +17,7 @@ _COMMIT = "        return await self._writer.run(commit)\n"
 _PARTS = "    add_parts(connection, outcome, seq)\n"
 _CHILDREN = "    is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}\n"
 _TALLIES = (
-    "    tallies.add_outcome(connection, outcome, completed=completed, new_children=sum(is_new.values()), at=at)\n"
+    "    tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, at=at)\n"
 )
 _POOLS = "        _save_pool(connection, pool, state, revision)\n        curve.add_outcome_point"
 _LATER = "LATER: list[Callable[[sqlite3.Connection], object]] = []\n\n\ndef set_fact("
@@ -83,7 +83,7 @@ RECIPE_MUTANTS = (
         "tallies",
         _TALLIES,
         "    LATER.append(lambda connection: tallies.add_outcome(\n"
-        "        connection, outcome, completed=completed, new_children=sum(is_new.values()), at=at))\n",
+        "        connection, outcome, seq, lineage, completed=completed, new_children=children, at=at))\n",
         "^[0-9]+ tallies differ",
     ),
     _apart(
