@@ -238,7 +238,7 @@ async def test_the_report_and_the_screen_tell_recipes_in_words_that_fit_and_no_n
     assert "9 seeds done: 9 kept, 0 dropped" in text
     assert "3 seeds worked, 0 dropped; rows: 15 sft; 6 seeds for the next recipe; 21 trials." in text
     assert "higher is better; mean 5.000 of 21 values" in text
-    assert re.search(r"Pool style .* plain \d+\.\d\d ?%", text)
+    assert re.search(r"Pool style .* plain \d+\.\d ?%", text)
     assert "<svg" in html
     assert "<img" not in html
     for of_star in ("kept as their base", "improved", "memory bank", "Which pairs are trusted", "no history yet"):

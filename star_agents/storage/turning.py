@@ -1,8 +1,8 @@
 """What pools turned to, and how seeds ended by label, joined from what is counted of both: for status, summary, page
 and report alike. Pure.
 
-A pool is told of where what becomes of its seeds' children teaches it, or is counted by its arms. Which arms gained and
-which lost is told in sentences, with the reason as far as what was counted shows one.
+A pool is told of where what becomes of children is counted by its arms, or its recipe gives children to another one.
+Which arms gained and which lost is told in sentences, with the reason as far as what was counted shows one.
 """
 
 from __future__ import annotations

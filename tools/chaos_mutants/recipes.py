@@ -124,8 +124,8 @@ RECIPE_MUTANTS = (
         edits=[
             Edit(
                 _LEDGER,
-                "completed=completed, new_children=sum(is_new.values()), at=at)\n",
-                "completed=completed, new_children=len(is_new), at=at)\n",
+                "lineage, completed=completed, new_children=children, at=at)\n",
+                "lineage, completed=completed, new_children=len(is_new), at=at)\n",
             )
         ],
         loop="chain-store",
@@ -159,6 +159,24 @@ _OUTCOME = (
 _ARMS = "test_recipe_tallies.py::test_an_arm_that_a_pool_does_not_have_is_no_reward_and_no_label"
 
 RECIPE_TESTED_MUTANTS = (
+    _tested(
+        "a-later-outcome-takes-the-place-of-the-earlier",
+        "an outcome that adds to an earlier one is counted by label in its place, not beside it",
+        "test_label_tallies.py::"
+        "test_what_a_target_lost_by_category_is_a_count_by_hand_also_once_a_newcomer_has_caught_up",
+        "star_agents/storage/label_tallies.py",
+        "[(*old, -1), (*new, 1)]",
+        "[(*new, 1)]",
+    ),
+    _tested(
+        "labels-have-so-many-values",
+        "what may stand in a column is counted under a bounded number of names",
+        "test_label_tallies.py::"
+        "test_values_beyond_the_most_are_counted_together_and_a_column_that_holds_no_text_is_no_label",
+        "star_agents/storage/label_tallies.py",
+        "label=label).fetchone()[0] < MOST_VALUES:",
+        "label=label).fetchone()[0] >= 0:",
+    ),
     _tested(
         "another-prompt-is-named",
         "a replay that asks another prompt under a recorded step is told",

@@ -201,7 +201,7 @@ class FolderStatus:
     pools: Mapping[str, Pool]
     """By ``recipe.pool``; Star's pairs stand in ``pairs``."""
     turns: Mapping[str, Turns]
-    """What pools turned to whose draws are judged by what becomes of children, and how seeds of an arena ended by what
+    """What the pools turned to whose recipe gives children to another one, and how seeds of an arena ended by what
     stands in their columns; by pool or column. GET /v1/turns/NAME tells all rows of one."""
     referee: Referee
     exams: Mapping[str, Exams]

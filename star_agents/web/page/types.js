@@ -717,9 +717,9 @@
  * @property {Record<string, RecipeState>} recipes By name: those of the chain in its order, then those that are no
  *   longer in it.
  * @property {Record<string, Pool>} pools By `recipe.pool`; Star's pairs stand in `pairs`.
- * @property {Record<string, Turns>} turns What pools turned to whose draws are judged by what becomes of children,
- *   and how seeds of an arena ended by what stands in their columns; by pool or column. GET /v1/turns/NAME tells
- *   all rows of one.
+ * @property {Record<string, Turns>} turns What the pools turned to whose recipe gives children to another one, and
+ *   how seeds of an arena ended by what stands in their columns; by pool or column. GET /v1/turns/NAME tells all
+ *   rows of one.
  * @property {Referee} referee
  * @property {Record<string, Exams>} exams By recipe whose judges give points: how each did in the exam of that
  *   form.
