@@ -115,7 +115,8 @@ async def test_the_target_learns_the_best_winners_answer_and_the_clearest_battle
     assert [pair[name][0]["content"] for name in ("chosen", "rejected")] == ["The best answer.", "A weak answer."]
     (reward,) = read_jsonl(tmp_path / "out" / "rewards.jsonl")
     assert reward["margin"] == 4
-    of_target = {"score": 5.0, "target_score": 5.0, "best_score": 9.0, "gap": 4.0, "usefulness": 1.0}
+    points = {"score": 5.0, "target_score": 5.0, "best_score": 9.0, "gap": 4.0}
+    of_target = {**points, "lost": pytest.approx(2 / 3), "usefulness": 1.0}
     assert dict(outcome.trials[0].measures) == of_target
     assert [(one.arm, one.role) for one in outcome.trials] == [
         ("target", "target"),

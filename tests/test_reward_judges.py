@@ -109,6 +109,7 @@ async def test_alone_it_decides_by_quantiles_of_its_margins_and_no_instruction_i
         of_target = dict(outcome.trials[0].measures)
         assert of_target.pop("gap") == pytest.approx(ahead[best])
         assert of_target.pop("usefulness") == pytest.approx(min(max(ahead[best] / 3, 0), 1)), "by the distance alone"
+        assert of_target.pop("lost") == sum(gap > 0 for gap in ahead.values()) / len(ahead)
         assert outcome.worth == outcome.trials[0].measures["usefulness"]
         assert set(of_target.values()) == {None}, "a margin is no level"
         assert [(one.part, one.tries) for one in outcome.tried if one.part == "scorer"] == [("scorer", 3)]
