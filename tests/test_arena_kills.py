@@ -30,6 +30,7 @@ POINTS = {
     "outcome_committed": 2,
 }
 """Each with the pass at which the process dies: among answers, among games, and between instructions."""
+POINTS_IN_SHORT = {point: POINTS[point] for point in ("intent_recorded", "answer_recorded", "outcome_committed")}
 
 
 JUDGED = "judges: [judge]}\nconcurrency: 2"
@@ -71,18 +72,23 @@ def set_up(folder: Path, url: str, settings: str = JUDGED) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_an_arena_that_dies_at_every_point_pays_for_nothing_again_and_rates_alike(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "points_of_death", [POINTS_IN_SHORT, pytest.param(POINTS, marks=pytest.mark.slow)], ids=["short", "every"]
+)
+async def test_an_arena_that_dies_at_every_point_pays_for_nothing_again_and_rates_alike(
+    tmp_path: Path, points_of_death: Mapping[str, int]
+) -> None:
     with Nursery() as nursery:
         async with OpenAIServer(play) as server:
-            await anyio.to_thread.run_sync(check, nursery, server, tmp_path)
+            await anyio.to_thread.run_sync(check, nursery, server, tmp_path, points_of_death)
 
 
-def check(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
+def check(nursery: Nursery, server: OpenAIServer, folder: Path, points_of_death: Mapping[str, int]) -> None:
     set_up(folder / "whole", server.url)
     assert nursery.run(folder / "whole") == 0
     sent, battles, rated = len(server.charged), games(folder / "whole"), ratings(folder / "whole")
     assert sent == SEEDS * (len(PLAYERS) + 6), "six games: two of the four players say the same"
-    for point, passes in POINTS.items():
+    for point, passes in points_of_death.items():
         set_up(folder / point, server.url)
         server.charged.clear()
         died = nursery.run(folder / point, **{VARIABLE: f"{point}:{passes}"})

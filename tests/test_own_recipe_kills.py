@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import anyio.to_thread
@@ -52,6 +53,7 @@ POINTS = {
     "outcome_committed": 3,
 }
 """Each with the pass at which the process dies: in the midst of the second document, or at a child."""
+POINTS_IN_SHORT = {point: POINTS[point] for point in ("draw_recorded", "answer_received", "outcome_committed")}
 
 
 def set_up(folder: Path, url: str) -> None:
@@ -70,12 +72,15 @@ def echo(body: Body) -> Answer:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "points", [POINTS_IN_SHORT, pytest.param(POINTS, marks=pytest.mark.slow)], ids=["short", "every"]
+)
 async def test_a_chain_that_dies_at_every_point_gives_every_row_once_and_pays_for_no_answer_again(
-    tmp_path: Path,
+    tmp_path: Path, points: Mapping[str, int]
 ) -> None:
     with Nursery() as nursery:
         async with OpenAIServer(echo) as server:
-            for point, passes in POINTS.items():
+            for point, passes in points.items():
                 (tmp_path / point).mkdir()
                 await anyio.to_thread.run_sync(die_and_go_on, nursery, server, tmp_path / point, point, passes)
 

@@ -59,9 +59,9 @@ class Scoring:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """The sample seeds twice, numbered."""
+    """The sample seeds, numbered."""
     seeds = [row for _, row in read_rows(offline.SEEDS_PATH)]
-    write_rows(tmp_path / "in.jsonl", ({**row, "id": number} for number, row in enumerate([*seeds, *seeds])))
+    write_rows(tmp_path / "in.jsonl", ({**row, "id": number} for number, row in enumerate(seeds)))
     return tmp_path / "in.jsonl"
 
 
@@ -78,7 +78,7 @@ def rows_in(path: Path) -> Iterator[dict[str, Any]]:
 async def test_killed_it_goes_on_and_ends_with_the_scores_of_one_direct_call(source: Path, tmp_path: Path) -> None:
     out, report = tmp_path / "out.jsonl", tmp_path / "report.html"
     with Scoring(source, out) as run:
-        acknowledged = int(run.wait_for("/600 rows").split("/")[0])
+        acknowledged = int(run.wait_for("/300 rows").split("/")[0])
         assert run.end(signal.SIGKILL)[0] == -signal.SIGKILL
     kept = journaled(out)
     assert len(kept) >= acknowledged > 0
@@ -88,9 +88,9 @@ async def test_killed_it_goes_on_and_ends_with_the_scores_of_one_direct_call(sou
         run.wait_for(f"going on after {len(kept)} rows")
         code, said, _ = run.end()
     summary = json.loads(said)
-    assert (code, summary["rows"], summary["scored"], summary["resumed"]) == (0, 600, 600, len(kept))
+    assert (code, summary["rows"], summary["scored"], summary["resumed"]) == (0, 300, 300, len(kept))
     assert "IFD scores of in.jsonl" in report.read_text()
-    assert [row["id"] for row in rows_in(out)] == list(range(600))
+    assert [row["id"] for row in rows_in(out)] == list(range(300))
 
     samples = [
         Sample(instruction=row["instruction"], input=row["input"], response=row["output"]) for row in rows_in(source)
@@ -105,10 +105,10 @@ async def test_killed_it_goes_on_and_ends_with_the_scores_of_one_direct_call(sou
 def test_a_signal_ends_it_whole_and_it_says_how_to_go_on(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with Scoring(source, out) as run:
-        run.wait_for("/600 rows")
+        run.wait_for("/300 rows")
         code, _, err = run.end(signal.SIGTERM)
     assert code == 130
-    assert f"stopped by SIGTERM: {len(journaled(out))} of 600 rows are scored" in err
+    assert f"stopped by SIGTERM: {len(journaled(out))} of 300 rows are scored" in err
     assert f"to go on: python -m star_agents score {source} -o {out}" in err
     assert not out.exists()
 
@@ -122,7 +122,7 @@ def test_a_fresh_start_that_is_stopped_before_a_row_is_scored_is_gone_on_with_as
         run.wait_for("nobody reads them")  # said before the models are loaded
         code, _, err = run.end(signal.SIGTERM)
     assert (code, out.read_text()) == (130, "{}\n")
-    assert "stopped by SIGTERM: 0 of 600 rows are scored" in err
+    assert "stopped by SIGTERM: 0 of 300 rows are scored" in err
     assert err.rstrip().endswith("--fresh")
 
 

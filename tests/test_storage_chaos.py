@@ -11,7 +11,9 @@ from chaos_store_model import check_against_model
 from chaos_wal import tear_logs
 
 
-@pytest.mark.parametrize(("what", "kills"), [("star", 100), ("chain", 40)])
+@pytest.mark.parametrize(
+    ("what", "kills"), [("star", 40), ("chain", 20), pytest.param("star", 100, marks=pytest.mark.slow)]
+)
 def test_kills_of_a_store_at_work_lose_nothing_and_repeat_nothing(what: str, kills: int, tmp_path: Path) -> None:
     report = kill_store(tmp_path, rounds=kills, seed=5, what=what)
     assert report.violations == []
@@ -19,11 +21,13 @@ def test_kills_of_a_store_at_work_lose_nothing_and_repeat_nothing(what: str, kil
     assert report.worst_in_flight <= LANES
 
 
-def test_150_torn_logs_open_as_of_the_last_whole_commit(tmp_path: Path) -> None:
-    report = tear_logs(tmp_path, rounds=150, seed=5)
+@pytest.mark.parametrize("logs", [80, pytest.param(150, marks=pytest.mark.slow)])
+def test_torn_logs_open_as_of_the_last_whole_commit(tmp_path: Path, logs: int) -> None:
+    report = tear_logs(tmp_path, rounds=logs, seed=5)
     assert report.violations == []
     assert report.prefixes > report.commits // 2, "the damage must fall into many different commits"
 
 
-def test_100_sequences_of_verbs_do_what_the_model_does() -> None:
-    check_against_model(rounds=100, seed=5, steps=15)
+@pytest.mark.parametrize("sequences", [40, pytest.param(100, marks=pytest.mark.slow)])
+def test_sequences_of_verbs_do_what_the_model_does(sequences: int) -> None:
+    check_against_model(rounds=sequences, seed=5, steps=15)

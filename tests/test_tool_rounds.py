@@ -231,13 +231,19 @@ async def test_python_is_run_where_it_is_asked_for(tmp_path: Path) -> None:
 
 POINTS = {"draw_recorded": 2, "intent_recorded": 3, "answer_received": 2, "answer_recorded": 2}
 """Each with the pass at which the process dies: in the midst of the rounds."""
+POINTS_IN_SHORT = {point: POINTS[point] for point in ("draw_recorded", "answer_recorded")}
 
 
 @pytest.mark.timeout(300)
-async def test_killed_in_the_midst_of_its_rounds_a_seed_pays_for_no_turn_and_runs_no_tool_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "points", [POINTS_IN_SHORT, pytest.param(POINTS, marks=pytest.mark.slow)], ids=["short", "every"]
+)
+async def test_killed_in_the_midst_of_its_rounds_a_seed_pays_for_no_turn_and_runs_no_tool_again(
+    tmp_path: Path, points: Mapping[str, int]
+) -> None:
     with Nursery() as nursery:
         async with OpenAIServer(scripted) as server:
-            for point, passes in POINTS.items():
+            for point, passes in points.items():
                 (tmp_path / point).mkdir()
                 await anyio.to_thread.run_sync(die_and_go_on, nursery, server, tmp_path / point, point, passes)
 
