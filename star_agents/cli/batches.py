@@ -21,7 +21,7 @@ from star_agents.config.sections import PartsConfig
 from star_agents.engine.batch import BatchResult, worked_parts
 from star_agents.engine.configuration import read_config
 from star_agents.engine.confirmation import Confirmation
-from star_agents.engine.estimate import estimate_run, pick_sample
+from star_agents.engine.estimate import RunEstimate, estimate_run, pick_sample
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.records import Seed
 from star_agents.storage.parts import check_parts
@@ -82,7 +82,30 @@ def confirmation_above(usd: float) -> Confirmation:
 def estimate_by_sample(job: Job, config: Config, seeds: Sequence[Seed], out: Path, *, as_json: bool) -> BatchResult:
     """Work a sample of the seeds, which a later run does not pay for again, and say what all of them will take."""
     seeds = worked_parts(seeds, config)
-    sample, seconds = pick_sample(seeds, config.random_seed), defaultdict[str, float](float)
+    result, found = estimate_from(job, config, seeds, pick_sample(seeds, config.random_seed), out)
+    if found is None:
+        say("no seed was finished, so nothing can be estimated", err=True)
+    elif as_json:
+        print_json({**estimate_as_data(found), "stopped_by": result.stopped_by})
+    else:
+        show_estimate(found)
+    return result
+
+
+def estimate_from(
+    job: Job, config: Config, seeds: Sequence[Seed], sample: Sequence[Seed], out: Path, *, expected: int | None = None
+) -> tuple[BatchResult, RunEstimate | None]:
+    """Work some of the seeds; how that ended, and what all will take, or ``None`` where none of them was finished.
+
+    Args:
+        job: How seeds are worked.
+        config: Under which.
+        seeds: All of them.
+        sample: Those that are worked.
+        out: Where.
+        expected: How many seeds there will be, where some cannot be made yet.
+    """
+    number, seconds = expected or len(seeds), defaultdict[str, float](float)
     roots: dict[str, str] = {}
 
     def hear(event: Event) -> None:
@@ -92,21 +115,15 @@ def estimate_by_sample(job: Job, config: Config, seeds: Sequence[Seed], out: Pat
             roots.update((child.id, root) for child in event.outcome.children)
             seconds[root] += event.seconds
 
-    result = anyio.run(partial(job, sample, only_these=True, expected=len(seeds), hear=hear))
+    result: BatchResult = anyio.run(partial(job, sample, only_these=True, expected=number, hear=hear))
     with StoreReader(out) as reader:
         done = reader.usage_of_seeds([seed.id for seed in seeds])
     names = {seed.id for seed in sample}
     worked = [one for one in done if one.seed_id in names]
     if not worked:
-        say("no seed was finished, so nothing can be estimated", err=True)
-        return result
+        return result, None
     at_once = min(config.concurrency, max(1, len(roots) + len(seconds)))
-    found = estimate_run(len(seeds), done, worked, list(seconds.values()), at_once)
-    if as_json:
-        print_json({**estimate_as_data(found), "stopped_by": result.stopped_by})
-    else:
-        show_estimate(found)
-    return result
+    return result, estimate_run(number, done, worked, list(seconds.values()), at_once)
 
 
 def exit_unless_whole(result: BatchResult) -> None:

@@ -20,8 +20,8 @@ def estimate_as_data(estimate: RunEstimate) -> dict[str, Any]:
     return {"estimate": {**asdict(estimate), "method": METHOD}}
 
 
-def show_estimate(estimate: RunEstimate) -> None:
-    """Print it as a table."""
+def show_estimate(estimate: RunEstimate, what: str = "seeds") -> None:
+    """Print it as a table; ``what``: the seeds in the words of the command."""
     rows = [
         _row("calls", estimate.calls, _count),
         _row("tokens read", estimate.prompt_tokens, _count),
@@ -32,11 +32,11 @@ def show_estimate(estimate: RunEstimate) -> None:
         rows.append(_row("calls of unknown price", estimate.calls_of_unknown_price, _count))
     if estimate.seconds is not None:
         rows.append([*_row("time from here", estimate.seconds, duration)[:3], "-"])
-    title = f"{estimate.seeds:,} seeds, estimated from {estimate.sample}"
+    title = f"{estimate.seeds:,} {what}, estimated from {estimate.sample}"
     print_table(title, ["", "in all", "95 % interval", "so far"], rows)
     if estimate.done < estimate.seeds:
         say(
-            f"{estimate.done:,} of {estimate.seeds:,} seeds are done, and are not paid for again: "
+            f"{estimate.done:,} of {estimate.seeds:,} {what} are done, and are not paid for again: "
             "run without --estimate to go on"
         )
 

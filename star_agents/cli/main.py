@@ -31,6 +31,7 @@ VERBS = {
     "report": "Write one page of HTML about a run: curves, costs, samples to read.",
     "arena": "Let models answer a set, judge their battles, rate them.",
     "arena-set": "Make a test set for an arena: diverse instructions and hard ones.",
+    "evaluate": "Let models answer MT-bench or its kin, and a judge grade them, by FastChat's protocol.",
     "elo": "Rate the players of an arena, with intervals and the health of its judges.",
     "judge-health": "Hold judges against people: accuracy, kappa and biases on pairs that people judged.",
     "export": "Write the dataset in a format of the field.",
@@ -42,7 +43,7 @@ VERBS = {
     "migrate-config": "Print agents.yaml with each key in the section of its recipe, comments kept.",
     "init": "Write a commented agents.yaml.",
 }
-LOAD_MUCH = ("run", "serve", "check", "score", "arena", "arena-set", "judge-health")
+LOAD_MUCH = ("run", "serve", "check", "score", "arena", "arena-set", "evaluate", "judge-health")
 """Verbs that load numpy and its kin."""
 PROBLEMS_SHOWN = 20
 INTERRUPTED = 130

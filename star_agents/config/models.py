@@ -24,6 +24,7 @@ from star_agents.config.base import (
 )
 from star_agents.config.documents import DocumentsConfig
 from star_agents.config.sections import (
+    EvaluationConfig,
     EvolutionConfig,
     FailureLimitsConfig,
     MemoryConfig,
@@ -204,6 +205,8 @@ class Config(BudgetSettings):
     parts: PartsConfig | None = Field(default=None, exclude_if=_is_empty)
     """Divides the seeds into parts, of which a run may work some alone: `parts: {count: 10, only: [D0]}`. Left out:
     they have none."""
+    evaluation: EvaluationConfig | None = Field(default=None, exclude_if=_is_empty)
+    """Where `evaluate` finds benchmarks, and what of FastChat's protocol it does otherwise."""
     unknown_prices: Literal["refuse", "allow"] = "refuse"
     """An agent of unknown price under a budget in dollars: `refuse` to start, since the budget cannot hold for it; or
     `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""

@@ -153,6 +153,24 @@ class FailureLimitsConfig(Section):
     and while the scorer is at work."""
 
 
+class EvaluationConfig(Section):
+    """What `evaluate` is told once for all benchmarks; what is left out is FastChat's protocol."""
+
+    questions: str | None = Field(default=None, min_length=1)
+    """Folder of benchmarks, in which `--questions mt_bench` finds its own; the path begins beside this file. FastChat's
+    `data` folder, or one with `mt_bench_question.jsonl`, `vicuna_bench_question.jsonl`, `WizardLM_testset.jsonl`."""
+    answer_temperature: float | None = Field(default=None, ge=0, le=5)
+    """One for all questions, instead of those that FastChat has for each category."""
+    answer_max_tokens: int = Field(default=1024, ge=16, le=MAX_TOKENS)
+    """Longest answer; a longer one is cut there and judged as it is. Models that think need more."""
+    system: str = ""
+    """A system turn before the questions; FastChat asks models of OpenAI with `You are a helpful assistant.`"""
+    judge_temperature: float | None = Field(default=0.0, ge=0, le=5)
+    """Of the judge; `null` leaves it to the provider, for models that take no other than their own."""
+    judge_max_tokens: int = Field(default=2048, ge=16, le=MAX_TOKENS)
+    """Longest reply of the judge."""
+
+
 class ServerConfig(Section):
     """Where `serve` listens and what it watches."""
 

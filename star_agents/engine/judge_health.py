@@ -7,7 +7,6 @@ to what judges said afterwards, from the data's own file.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,17 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from star_agents.arena.agreement import Labelled
 from star_agents.arena.games import Game, games_of
 from star_agents.arena.pair_health import JURY, Heard, PairHealth, Spread, heard_of, jurors_apart, pair_health
 from star_agents.arena.people import People, people
 from star_agents.arena.ratings import RESAMPLES
-from star_agents.config.base import BudgetSettings
 from star_agents.config.models import AgentConfig, Config
-from star_agents.config.recipes import Declared, config_model
 from star_agents.config.suggestions import did_you_mean
+from star_agents.engine.derived_config import for_command
 from star_agents.engine.stages import stages_of
 from star_agents.errors import UsageError
 from star_agents.recipes.judging_pairs import NAME, JudgingPairsSettings, pair_seed
@@ -34,11 +30,6 @@ from star_agents.storage.labelled_pairs import AnsweredPair, Verdicts
 from star_agents.storage.reader import StoreReader
 from star_agents.text.content_hash import digest
 
-_KEPT = (
-    *BudgetSettings.model_fields,
-    *("agents", "unknown_prices", "concurrency", "max_in_flight", "random_seed", "failure_limits", "server"),
-)
-"""Of agents.yaml: whom to ask and for how much. What seeds and rows go through is not for pairs."""
 _ASKED_BY = ("top_p", "extra")
 """What of an agent goes into a call beside what the recipe sets."""
 
@@ -88,14 +79,8 @@ def judging_config(config: Config, judges: Sequence[str]) -> Config:
     arena = getattr(config, "arena", None)
     known = JudgingPairsSettings.model_fields
     settings = {} if arena is None else {name: getattr(arena, name) for name in known if hasattr(arena, name)}
-    kept = {name: one for name, one in config.model_dump(mode="json").items() if name in _KEPT}
     own_prompt = {f"{NAME}/judge": text for name, text in config.prompt_texts.items() if name == "arena/judge"}
-    model = config_model([Declared(name=NAME, kept=NAME, section=JudgingPairsSettings)])
-    data = {**kept, "recipe": [NAME], NAME: settings, "memory": {"enabled": False}, "prompt_texts": own_prompt}
-    try:
-        return model.model_validate_json(json.dumps(data))
-    except ValidationError as error:  # Each part was checked before: only a part that is new here can be at fault.
-        raise UsageError(f"agents.yaml cannot be used for pairs: {error.errors(include_url=False)[0]['msg']}") from None
+    return for_command(config, NAME, JudgingPairsSettings, settings, prompt_texts=own_prompt)
 
 
 @dataclass(frozen=True, kw_only=True)

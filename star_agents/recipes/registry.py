@@ -38,7 +38,11 @@ BUILT_IN = {
 """Name to module and attribute of ours; a package that lacks the file of one does without it."""
 CHAINS = {"arena_instruct": ("agent_instruct", "arena")}
 """Chains that have a name of their own: `recipe: arena_instruct` is short for `[agent_instruct, arena]`."""
-OF_COMMANDS = {"judging_pairs": "star_agents.recipes.judging_pairs:JUDGING_PAIRS"}
+OF_COMMANDS = {
+    "judging_pairs": "star_agents.recipes.judging_pairs:JUDGING_PAIRS",
+    "graded_questions": "star_agents.recipes.graded_questions:GRADED_QUESTIONS",
+    "compared_answers": "star_agents.recipes.compared_answers:COMPARED_ANSWERS",
+}
 """Likewise what a command of ours works by; nobody names it in agents.yaml."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 GROUP = "star_agents.recipes"

@@ -1,0 +1,296 @@
+"""`evaluate`: models answer MT-bench or its kin, and a judge grades them, by FastChat's protocol."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+import click
+
+from star_agents.cli.batches import (
+    STOPPED_EARLY,
+    config_with_notes,
+    confirmation_above,
+    estimate_from,
+    exit_unless_whole,
+    spending_options,
+)
+from star_agents.cli.estimates import estimate_as_data, show_estimate
+from star_agents.cli.evaluation_files import write_all
+from star_agents.cli.evaluation_tables import show, show_against, what_is_asked
+from star_agents.cli.tables import print_failures, print_json
+from star_agents.config.lines import lines_from
+from star_agents.config.models import Config
+from star_agents.engine.batch import BatchResult, run_batch
+from star_agents.engine.batch_notes import sample_agents
+from star_agents.engine.estimate import RunEstimate
+from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
+from star_agents.engine.evaluation_against import Against, compare, refuse_other_scale
+from star_agents.engine.evaluation_results import Results, results_of
+from star_agents.engine.local_players import with_local_models
+from star_agents.errors import UsageError
+from star_agents.observe.logs import set_up_logging
+from star_agents.observe.status import FailureTold
+from star_agents.observe.status.reading import read
+from star_agents.records import Seed
+from star_agents.report.pictures import picture_for
+from star_agents.storage.evaluation_files import Earlier, keep_protocol, read_earlier
+from star_agents.storage.question_files import QuestionFiles, find_questions
+from star_agents.text.consoles import progress_console
+from star_agents.text.content_hash import digest
+from star_agents.text.figures import usd_sum
+from star_agents.text.printing import say
+
+QUESTIONS_OF_ESTIMATE = 10
+"""Asked of every model, to tell what all of them will take."""
+
+
+class Spending(NamedTuple):
+    """What the options of whoever spends came to."""
+
+    estimate: bool
+    confirm_above: float
+    yes: bool
+    quiet: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to be done, and how it is told."""
+
+    evaluation: Evaluation
+    out: Path
+    pairwise: bool
+    against: Earlier | None
+    pictures: str
+    as_json: bool
+    spending: Spending
+    notes: Sequence[str]
+
+
+@click.command()
+@click.option("--models", required=True, help="Who answers: agents of agents.yaml, or folders of models: a,b,./c.")
+@click.option(
+    "--questions",
+    "named",
+    required=True,
+    help="mt_bench, vicuna or wizardlm in the folder of `evaluation: {questions: FOLDER}`, or a file in their form.",
+)
+@click.option("--judge", required=True, help="Agent that grades.")
+@click.option(
+    "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
+)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for store, scores and report."
+)
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="Only N questions, drawn by chance; more later on.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=1, show_default=True, help="Ask all so often: medians.")
+@click.option("--pairwise", is_flag=True, help="Compare the models' answers as well, each with each, in both orders.")
+@click.option("--against", type=click.Path(path_type=Path), help="Folder of an earlier evaluation to compare with.")
+@click.option("--references", type=click.Path(path_type=Path), help="Reference answers, in the form of FastChat's.")
+@click.option("--judge-prompts", type=click.Path(path_type=Path), help="FastChat's judge_prompts.jsonl.")
+@click.option("--pictures", type=click.Choice(["svg", "png", "pdf"]), default="svg", help="Kind; png, pdf: `plot`.")
+@spending_options
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def command(
+    models: str,
+    named: str,
+    judge: str,
+    config_path: Path,
+    out: Path,
+    limit: int | None,
+    repeats: int,
+    pairwise: bool,
+    against: Path | None,
+    references: Path | None,
+    judge_prompts: Path | None,
+    pictures: str,
+    estimate: bool,
+    confirm_above: float,
+    yes: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Let models answer a benchmark, grade each turn from 1 to 10, and say how good they are, by category.
+
+    By FastChat's protocol of MT-bench: two turns, its temperatures, reference answers for math, reasoning and coding.
+    The same command again goes on where it stopped; a model named later pays its own calls only. OUT gets
+    evaluation.json, table.csv, grades.jsonl, report.html, radar and bars; with --pairwise battles.jsonl for `elo`.
+    """
+    picture_for(Path(f"radar.{pictures}"))
+    config, notes = config_with_notes(config_path)
+    config, players = with_local_models(config, _names(models))
+    evaluation = _evaluation(config, players, judge, _files(named, config, config_path, references, judge_prompts))
+    evaluation = replace(evaluation, questions=drawn_questions(evaluation.questions, limit), repeats=repeats)
+    if pairwise and len(players) < 2:
+        raise UsageError("--pairwise: one model has nobody to be compared with; name two or more by --models")
+    earlier = None if against is None else read_earlier(against)
+    if earlier is not None:
+        refuse_other_scale(evaluation.protocol, earlier)
+    keep_protocol(out, evaluation.protocol)
+    set_up_logging(level="error", folder=out)
+    work = Work(
+        evaluation=evaluation,
+        out=out,
+        pairwise=pairwise,
+        against=earlier,
+        pictures=pictures,
+        as_json=as_json,
+        spending=Spending(estimate, confirm_above, yes, quiet),
+        notes=notes,
+    )
+    if not as_json:
+        for sentence in filter(None, (*what_is_asked(evaluation, pairwise=pairwise), sample_agents(config))):
+            say(sentence, err=True)
+    with lines_from(config_path):
+        _estimate(work) if estimate else _do(work)
+
+
+def _names(listed: str) -> list[str]:
+    """Raises UsageError where nobody is named, or somebody twice."""
+    names = [name for one in listed.split(",") if (name := one.strip())]
+    if not names or len(names) != len(set(names)):
+        raise UsageError(f"--models {listed}: name each model once, with commas between: a,b,./c")
+    return names
+
+
+def _files(
+    named: str, config: Config, config_path: Path, references: Path | None, judge_prompts: Path | None
+) -> QuestionFiles:
+    """Where everything lies; what is named comes before what is found."""
+    own = None if config.evaluation is None else config.evaluation.questions
+    files = find_questions(named, None if own is None else config_path.parent / own)
+    for option, path in (("--references", references), ("--judge-prompts", judge_prompts)):
+        if path is not None and not path.is_file():
+            raise UsageError(f"{option} {path}: there is no such file")
+    if judge_prompts is None and files.judge_prompts is None and own is not None:
+        beside = config_path.parent / own / "judge_prompts.jsonl"
+        judge_prompts = beside if beside.is_file() else None
+    return replace(files, references=references or files.references, judge_prompts=judge_prompts or files.judge_prompts)
+
+
+def _evaluation(config: Config, models: Sequence[str], judge: str, files: QuestionFiles) -> Evaluation:
+    benchmark = read_benchmark(files)
+    return Evaluation(
+        config=config, benchmark=benchmark, questions=benchmark.questions, models=tuple(models), judge=judge
+    )
+
+
+def _do(work: Work) -> None:
+    """Work all of it, and tell what came of it."""
+    evaluation, out = work.evaluation, work.out
+    result = _run(work, evaluation.grading, evaluation.graded_seeds())
+    calls = result.calls
+    if work.pairwise and not result.stopped_by:
+        answers = results_of(evaluation, out, pairwise=False).found.answers
+        if pairs := evaluation.compared_seeds(answers):
+            compared = _run(work, evaluation.comparing, pairs)
+            calls, result = calls + compared.calls, _both(result, compared)
+    results = results_of(evaluation, out, pairwise=work.pairwise)
+    against = _against(work, results)
+    written = write_all(results, against, out, pictures=work.pictures)
+    _tell(work, results, against, result, calls, written)
+    exit_unless_whole(result)
+    _exit_if_nothing_can_be_read(results)
+
+
+def _run(work: Work, config: Config, seeds: Sequence[Seed]) -> BatchResult:
+    spending = work.spending
+    confirmation = None if spending.yes else confirmation_above(spending.confirm_above)
+    job = _job(work, config)
+    result: BatchResult = anyio.run(partial(job, seeds, only_these=True, confirmation=confirmation))
+    return result
+
+
+def _job(work: Work, config: Config) -> Any:
+    console = progress_console(quiet=work.spending.quiet)
+    source = work.evaluation.benchmark.name
+    return partial(
+        run_batch, config, source=source, out=work.out, retry_dropped=True, console=console, notes=work.notes
+    )
+
+
+def _both(first: BatchResult, second: BatchResult) -> BatchResult:
+    """The second of two batches with what the first failed by."""
+    return replace(second, failed_because="; ".join(filter(None, (first.failed_because, second.failed_because))))
+
+
+def _against(work: Work, results: Results) -> Against | None:
+    if work.against is None:
+        return None
+    grades = [one.grade() for one in results.found.judged]
+    evaluation = work.evaluation
+    return compare(grades, evaluation.protocol, evaluation.questions, evaluation.repeats, work.against)
+
+
+def _tell(
+    work: Work,
+    results: Results,
+    against: Against | None,
+    result: BatchResult,
+    calls: int,
+    written: Sequence[Path],
+) -> None:
+    cost = result.summary["cost"]
+    if work.as_json:
+        told = {"against": None if against is None else against.to_dict(), "calls_sent": calls, "cost": cost}
+        print_json({**results.to_dict(), **told, "failures": result.summary["failures"]})
+        return
+    show(results)
+    if against is not None:
+        show_against(against)
+    spent = usd_sum(cost["known_usd"], cost["calls_of_unknown_price"])
+    say(f"{calls:,} calls sent, {spent} in all in this folder")
+    print_failures(read(list[FailureTold], result.summary["failures"]))
+    for path in written:
+        say(f"  {path}")
+
+
+def _exit_if_nothing_can_be_read(results: Results) -> None:
+    """Fail where more grades are unreadable than `failure_limits` allows of votes."""
+    limits = results.evaluation.config.failure_limits
+    allowed = limits.share if limits.referees is None else limits.referees
+    if results.unreadable_share > allowed:
+        share = f"{results.unreadable_share:.0%} of the judgements of {results.evaluation.judge} hold no grade"
+        say(f"failed: {share}; failure_limits allows {allowed:.0%}. Ask another judge", err=True)
+        sys.exit(STOPPED_EARLY)
+
+
+def _estimate(work: Work) -> None:
+    """Ask some questions of everybody, which a later run does not pay for again, and say what all will take."""
+    evaluation = work.evaluation
+    seeds = evaluation.graded_seeds()
+    chosen = sorted(evaluation.questions, key=lambda one: digest(["estimate", one.id]))[:QUESTIONS_OF_ESTIMATE]
+    names = {one.id for one in chosen}
+    sample = [one for one in seeds if one.meta["question"]["id"] in names and one.meta["repeat"] == 1]
+    grading, comparing = evaluation.grading, evaluation.comparing
+    result, graded = estimate_from(_job(work, grading), grading, seeds, sample, work.out)
+    told: dict[str, RunEstimate | None] = {"questions to models": graded}
+    if work.pairwise and not result.stopped_by:
+        pairs = evaluation.compared_seeds(results_of(evaluation, work.out, pairwise=False).found.answers)
+        sample = [one for one in pairs if one.meta["question"]["id"] in names and one.meta["repeat"] == 1]
+        number = len(work.evaluation.questions) * evaluation.pairs * evaluation.repeats
+        if sample:
+            job = _job(work, comparing)
+            result, told["comparisons"] = estimate_from(job, comparing, pairs, sample, work.out, expected=number)
+    if work.as_json:
+        print_json(
+            {
+                **{what: None if one is None else estimate_as_data(one)["estimate"] for what, one in told.items()},
+                "calls": evaluation.calls + (evaluation.pair_calls if work.pairwise else 0),
+                "stopped_by": result.stopped_by,
+            }
+        )
+    else:
+        for what, one in told.items():
+            if one is None:
+                say(f"no {what} are finished, so nothing can be estimated", err=True)
+            else:
+                show_estimate(one, what)
+    exit_unless_whole(result)

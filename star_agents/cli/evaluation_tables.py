@@ -1,0 +1,160 @@
+"""How `evaluate` shows what models came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from star_agents.arena.bootstrap import Estimate
+from star_agents.arena.grades import Change
+from star_agents.cli.tables import print_table
+from star_agents.engine.evaluation import Evaluation
+from star_agents.engine.evaluation_against import Against
+from star_agents.engine.evaluation_results import Results, why_unread
+from star_agents.text.printing import say
+
+REASONS_SHOWN = 3
+
+
+def what_is_asked(evaluation: Evaluation, *, pairwise: bool) -> Iterator[str]:
+    """What will be done, before anybody is asked."""
+    benchmark, repeats = evaluation.benchmark, evaluation.repeats
+    some = f"{len(evaluation.questions):,} questions"
+    if len(evaluation.questions) < len(benchmark.questions):
+        some = f"{some}, drawn of {len(benchmark.questions):,},"
+    again = f", {repeats} times" if repeats > 1 else ""
+    turns = f"{evaluation.turns:,} turns"
+    yield (
+        f"{benchmark.name}: {some}, {turns}, for {len(evaluation.models)} models{again}: {evaluation.calls:,} calls, "
+        f"half of them to the judge{f', and {evaluation.pair_calls:,} to compare' if pairwise else ''}"
+    )
+    if benchmark.judge_prompts_are_ours:
+        yield (
+            "note: the judge is asked in our own wording of the protocol, since no judge_prompts.jsonl lies beside the "
+            "questions (--judge-prompts FILE names FastChat's): scores are not those of published tables"
+        )
+    if evaluation.judge in evaluation.models:
+        yield f"note: {evaluation.judge} judges itself"
+
+
+def show(results: Results) -> None:
+    """Print scores, categories, and what is not in them."""
+    turns = sorted({turn for one in results.standings for turn in one.by_turn})
+    rows = [
+        [
+            one.model,
+            told(one.score),
+            *(told(one.by_turn.get(turn, Estimate(None))) for turn in (turns if len(turns) > 1 else ())),
+            *(f"{number:,}" for number in (one.graded, one.unreadable, one.missing)),
+        ]
+        for one in results.standings
+    ]
+    columns = [
+        "model",
+        "score",
+        *(f"turn {turn}" for turn in turns if len(turns) > 1),
+        "graded",
+        "unreadable",
+        "missing",
+    ]
+    print_table(f"{results.evaluation.benchmark.name}, judged by {results.evaluation.judge}", columns, rows)
+    for sentence in remarks(results):
+        say(sentence)
+    categories = list(dict.fromkeys(name for one in results.standings for name in one.by_category))
+    if len(categories) > 1:
+        rows = [[name, *(told(one.by_category[name]) for one in results.standings)] for name in categories]
+        print_table("by category", ["category", *(one.model for one in results.standings)], rows)
+    if results.win_rates:
+        _show_pairs(results)
+
+
+def remarks(results: Results) -> Iterator[str]:
+    """What a reader of the scores has to know, a sentence each."""
+    yield "means of all graded turns; intervals are of 95 %, from a bootstrap over questions"
+    repeats = results.evaluation.repeats
+    for one in results.standings:
+        if one.repeats is not None:
+            means = ", ".join("-" if mean is None else f"{mean:.2f}" for mean in one.repeats.means)
+            spread = "unknown" if one.repeats.spread is None else f"{one.repeats.spread:.2f}"
+            yield f"{one.model}: {repeats} repeats came to {means} (standard deviation {spread}); medians by turn count"
+    for one in results.standings:
+        if one.outside:
+            yield f"{one.model}: {one.outside:,} grades lie beyond 1 to 10, and count as they are, as in FastChat"
+        for name, what in (
+            ("cut_answers", "answers were cut at their longest"),
+            ("empty_answers", "answers were empty"),
+        ):
+            if count := one.notes.get(name, 0):
+                yield f"{one.model}: {count:,} {what}, and were judged as they are"
+    reasons = why_unread(results.found)
+    for reason, count in reasons[:REASONS_SHOWN]:
+        yield f"without a grade: {count:,}, because: {reason[:200]}"
+    if len(reasons) > REASONS_SHOWN:
+        yield f"and {sum(count for _, count in reasons[REASONS_SHOWN:]):,} for other reasons, which grades.jsonl tells"
+
+
+def pair_rows(results: Results) -> list[list[str]]:
+    """Model, against whom, share won, wins, ties, losses, unreadable."""
+    return [
+        [
+            one.model,
+            one.against or "all others",
+            told(one.rate, percent=True),
+            *(f"{number:,}" for number in (one.wins, one.ties, one.losses, one.unreadable)),
+        ]
+        for one in results.win_rates
+    ]
+
+
+def _show_pairs(results: Results) -> None:
+    columns = ["model", "against", "won", "wins", "ties", "losses", "unreadable"]
+    print_table("pairs", columns, pair_rows(results))
+    pairs = results.to_dict()["pairs"]
+    say(
+        f"both orders agree in {pairs['orders_agree']:,} of {pairs['orders_read']:,} turns; else it is a tie, and a "
+        "tie is half a win"
+    )
+    if results.missing_pairs:
+        say(f"{results.missing_pairs:,} comparisons are missing")
+
+
+def against_rows(against: Against) -> list[list[str]]:
+    """Model, its name then, difference, turns, better, worse, and what that says."""
+    return [
+        [
+            one.model,
+            one.against,
+            told(one.difference, signed=True),
+            f"{one.turns:,}",
+            f"{one.better:,}",
+            f"{one.worse:,}",
+            _verdict(one),
+        ]
+        for one in against.changes
+    ]
+
+
+def show_against(against: Against) -> None:
+    """Print what changed since an earlier evaluation."""
+    columns = ["model", f"in {against.folder}", "difference", "turns", "better", "worse", ""]
+    print_table("against an earlier evaluation, paired by turn", columns, against_rows(against))
+    for sentence in against.differences:
+        say(f"not the same: {sentence}")
+
+
+def _verdict(one: Change) -> str:
+    if not one.is_clear:
+        return "may be chance"
+    return "better" if (one.difference.value or 0.0) > 0 else "worse"
+
+
+def told(one: Estimate, *, percent: bool = False, signed: bool = False) -> str:
+    """``6.31 (5.80 to 6.84)``."""
+    if one.value is None:
+        return "-"
+
+    def shown(value: float | None) -> str:
+        if value is None:
+            return "open"
+        return f"{100 * value:.1f}" if percent else f"{value:+.2f}" if signed else f"{value:.2f}"
+
+    return f"{shown(one.value)}{' %' if percent else ''} ({shown(one.low)} to {shown(one.high)})"
