@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Self
 
@@ -216,9 +216,15 @@ class GameTable:
         left, right, gaps = found
         return Views(pairing=keys // size, judge=judge, left=left, right=right, gaps=gaps, is_measured=is_measured)
 
-    def battles(self, *, one_order_counts: bool = False) -> Battles:
-        """Games joined into battles; ``one_order_counts``: for data of others that were judged in one order only."""
-        views, number = self.views, len(self.pairings[0])
+    def battles(self, *, one_order_counts: bool = False, orders_must_agree: bool = False) -> Battles:
+        """Games joined into battles.
+
+        Args:
+            one_order_counts: For data of others that were judged in one order only.
+            orders_must_agree: A judge whose two orders name different winners, or a winner and none, says a tie, as in
+                FastChat; else the mean of both orders decides.
+        """
+        views, number = self.views if not orders_must_agree else self.views.with_ties(), len(self.pairings[0])
         readable = ~np.isnan(views.left)
         counts: Bools = np.asarray(readable.any(1) if one_order_counts else readable.all(1))
         scored, gaps = _mean_gap(views, counts, number)
@@ -257,6 +263,18 @@ class Views:
     def is_whole(self) -> Bools:
         """There are points for both orders."""
         return np.asarray(~np.isnan(self.gaps).any(1))
+
+    def with_ties(self) -> Views:
+        """The same with a tie wherever the two orders do not say the same."""
+        signs = np.sign(np.where(np.abs(self.gaps) < LEAST_GAP, 0.0, self.gaps))
+        differ = (self.is_whole & (signs[:, 0] != signs[:, 1]))[:, None]
+        level = np.where(differ, (self.left + self.right).mean(1, keepdims=True) / 2, np.nan)
+        return replace(
+            self,
+            left=np.where(differ, level, self.left),
+            right=np.where(differ, level, self.right),
+            gaps=np.where(differ, 0.0, self.gaps),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

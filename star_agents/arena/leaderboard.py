@@ -68,6 +68,7 @@ def leaderboard(
     anchor_rating: float = ANCHOR_RATING,
     resamples: int = RESAMPLES,
     one_order_counts: bool = False,
+    orders_must_agree: bool = False,
 ) -> Leaderboard:
     """Rate everybody who played.
 
@@ -79,12 +80,13 @@ def leaderboard(
         anchor_rating: Likewise.
         resamples: Likewise.
         one_order_counts: Whether battles that were judged in one order only count.
+        orders_must_agree: Whether a judge whose two orders differ says a tie.
 
     Raises:
         ValueError: no battle counts, or the anchor is in none.
     """
     table = games if isinstance(games, GameTable) else GameTable.of(games)
-    battles = table.battles(one_order_counts=one_order_counts)
+    battles = table.battles(one_order_counts=one_order_counts, orders_must_agree=orders_must_agree)
     return Leaderboard(
         ratings=_rated(table, battles, anchor, anchor_rating, resamples),
         judges=judge_health(table, lengths),

@@ -39,6 +39,11 @@ THRESHOLDS = (0, 1, 2, 3, 4, 5)
 @click.option("--anchor", help="Player whose rating is fixed; the one with the most battles if not given.")
 @click.option("--anchor-rating", type=float, default=ANCHOR_RATING, show_default=True)
 @click.option("--resamples", type=click.IntRange(FEWEST_RESAMPLES, 100_000), default=RESAMPLES, show_default=True)
+@click.option(
+    "--orders-must-agree",
+    is_flag=True,
+    help="A judge whose two orders differ says a tie, as in FastChat; else the mean of both decides.",
+)
 @click.option("--part", "parts", multiple=True, metavar="NAME", help="Only battles over prompts of this part.")
 @click.option("--target", help="Player that learns: what each threshold of points would teach it, from these games.")
 @click.option(
@@ -54,6 +59,7 @@ def command(
     anchor: str | None,
     anchor_rating: float,
     resamples: int,
+    orders_must_agree: bool,
     parts: Sequence[str],
     target: str | None,
     out: Path | None,
@@ -82,6 +88,7 @@ def command(
             anchor_rating=anchor_rating,
             resamples=resamples,
             one_order_counts=bool(imports),
+            orders_must_agree=orders_must_agree,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None

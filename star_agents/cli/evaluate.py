@@ -21,7 +21,8 @@ from star_agents.cli.batches import (
     spending_options,
 )
 from star_agents.cli.estimates import estimate_as_data, show_estimate
-from star_agents.cli.evaluation_files import write_all
+from star_agents.cli.evaluation_files import REPORT_FILE, write_all, write_page
+from star_agents.cli.evaluation_live import LivePage
 from star_agents.cli.evaluation_tables import show, show_against, what_is_asked
 from star_agents.cli.tables import print_failures, print_json
 from star_agents.config.lines import lines_from
@@ -31,7 +32,7 @@ from star_agents.engine.batch_notes import sample_agents
 from star_agents.engine.estimate import RunEstimate
 from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
 from star_agents.engine.evaluation_against import Against, compare, refuse_other_scale
-from star_agents.engine.evaluation_results import Results, results_of
+from star_agents.engine.evaluation_results import Results, results_of, without_hopeless
 from star_agents.engine.local_players import with_local_models
 from star_agents.errors import UsageError
 from star_agents.observe.logs import set_up_logging
@@ -203,9 +204,17 @@ def _do(work: Work) -> None:
 def _run(work: Work, config: Config, seeds: Sequence[Seed]) -> BatchResult:
     spending = work.spending
     confirmation = None if spending.yes else confirmation_above(spending.confirm_above)
-    job = _job(work, config)
-    result: BatchResult = anyio.run(partial(job, seeds, only_these=True, confirmation=confirmation))
+    left = without_hopeless(work.out, seeds)
+    page = LivePage(lambda running: _write_page(work, running), len(left))
+    job = partial(_job(work, config), left, only_these=True, confirmation=confirmation, hear=page.hear)
+    result: BatchResult = anyio.run(job)
+    if trouble := page.close():
+        say(f"note: {work.out / REPORT_FILE} could not be kept up to date meanwhile: {trouble}", err=True)
     return result
+
+
+def _write_page(work: Work, running: str) -> None:
+    write_page(results_of(work.evaluation, work.out, pairwise=work.pairwise), None, work.out, running=running)
 
 
 def _job(work: Work, config: Config) -> Any:

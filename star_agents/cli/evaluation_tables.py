@@ -20,12 +20,13 @@ def what_is_asked(evaluation: Evaluation, *, pairwise: bool) -> Iterator[str]:
     benchmark, repeats = evaluation.benchmark, evaluation.repeats
     some = f"{len(evaluation.questions):,} questions"
     if len(evaluation.questions) < len(benchmark.questions):
-        some = f"{some}, drawn of {len(benchmark.questions):,},"
+        some = f"{some} (drawn of {len(benchmark.questions):,})"
     again = f", {repeats} times" if repeats > 1 else ""
-    turns = f"{evaluation.turns:,} turns"
+    models = "1 model" if len(evaluation.models) == 1 else f"{len(evaluation.models)} models"
+    compared = f", and {evaluation.pair_calls:,} to compare" if pairwise else ""
     yield (
-        f"{benchmark.name}: {some}, {turns}, for {len(evaluation.models)} models{again}: {evaluation.calls:,} calls, "
-        f"half of them to the judge{f', and {evaluation.pair_calls:,} to compare' if pairwise else ''}"
+        f"{benchmark.name}: {some}, {evaluation.turns:,} turns, for {models}{again}: {evaluation.calls:,} calls, half "
+        f"of them to the judge{compared}"
     )
     if benchmark.judge_prompts_are_ours:
         yield (

@@ -97,6 +97,19 @@ def read_found(out: Path, evaluation: Evaluation, *, pairwise: bool) -> Found:
     return found
 
 
+def without_hopeless(out: Path, seeds: Sequence[Seed]) -> list[Seed]:
+    """Seeds without those that were dropped although the judge was heard: the same reply would be read again."""
+    if not (out / STORE_FILE).is_file():
+        return list(seeds)
+    with StoreReader(out) as reader:
+        dropped = {one.seed.id for one in reader.results() if one.outcome.kind == "dropped" and _was_heard(one.outcome)}
+    return [one for one in seeds if one.id not in dropped]
+
+
+def _was_heard(outcome: Outcome) -> bool:
+    return bool(outcome.judgements) or (bool(outcome.trials) and all(JUDGEMENT in one.notes for one in outcome.trials))
+
+
 def _add_graded(found: Found, seed: Seed, outcome: Outcome) -> None:
     question, model, repeat = seed.meta[QUESTION], str(seed.meta[MODEL]), int(seed.meta[REPEAT])
     turns = [_turn(question, model, repeat, one) for one in outcome.trials]

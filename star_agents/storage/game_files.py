@@ -73,12 +73,14 @@ def read_games(path: Path) -> GameFile:
         UsageError: there is no such file, or nothing in it that looks like games.
     """
     if path.is_dir():
-        if (path / STORE_FILE).is_file():
-            return _stored(path)
+        if (path / STORE_FILE).is_file() and (games := _stored(path)) is not None:
+            return games
         if (path / BATTLES_FILE).is_file():
             return read_games(path / BATTLES_FILE)
         if (path / "review").is_dir() and (path / "answer").is_dir():
             return _fastchat(path)
+        if (path / STORE_FILE).is_file():
+            raise UsageError(f"{path} holds no games: its recipe has no players, or no seed is finished yet")
         told = f"holds neither a store nor {BATTLES_FILE}, and is no folder of FastChat's (review/, answer/)"
         raise UsageError(f"{path} {told}")
     if not path.is_file():
@@ -89,12 +91,12 @@ def read_games(path: Path) -> GameFile:
     return found
 
 
-def _stored(folder: Path) -> GameFile:
-    """Raises UsageError where nobody played."""
+def _stored(folder: Path) -> GameFile | None:
+    """``None`` where nobody played; `evaluate` compares answers, and keeps its games in the file alone."""
     with StoreReader(folder) as reader:
         found = reader.games()
     if not found.rows:
-        raise UsageError(f"{folder} holds no games: its recipe has no players, or no seed is finished yet")
+        return None
     return GameFile(rows=found.rows, labels=found.labels, lengths=found.lengths)
 
 
