@@ -121,8 +121,11 @@ def _shown(one: GradedTurn) -> ShownAnswer:
 
 
 def _verdicts(results: Results) -> defaultdict[tuple[str, int], list[tuple[str, str]]]:
-    """By question and turn: who stood as A and as B, and what the judge wrote."""
+    """By question and turn: who stood first, what came of it, and what the judge wrote."""
     found: defaultdict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
     for game in results.found.games:
-        found[game["question"], game["turn"]].append((f"A {game['first']}, B {game['second']}", game["reason"]))
+        names = {1.0: f"{game['first']} is better", 0.0: f"{game['second']} is better", 0.5: "a tie"}
+        verdict = names.get(game["first_score"], "unreadable")
+        label = f"compared, {game['first']} first and {game['second']} second: {verdict}"
+        found[game["question"], game["turn"]].append((label, game["reason"]))
     return found
