@@ -375,7 +375,8 @@ def test_the_score_is_the_plain_mean_of_turns_without_weights_for_categories() -
 
 
 def test_of_repeats_the_median_of_each_turn_counts_and_their_spread_is_told() -> None:
-    scores = {(1, 1): [9, 1, 8, 7, None], (1, 2): [3, 3, 3, 4, 4], (2, 1): [5, 6, 7, 8, 9]}
+    scores: dict[tuple[int, int], list[float | None]] = {(1, 1): [9, 1, 8, 7, None], (1, 2): [3, 3, 3, 4, 4]}
+    scores |= {(2, 1): [5, 6, 7, 8, 9]}
     grades = [
         grade(question, turn, score, repeat)
         for (question, turn), some in scores.items()

@@ -130,14 +130,19 @@ def _object(path: Path, folder: Path) -> dict[str, Any]:
 
 def _grade(row: Row) -> Grade:
     """Raises RowError."""
-    numbers = {name: _number(row, name) for name in ("turn", "repeat")}
     score = row.get("score")
     if score is not None and (
         isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score)
     ):
         raise RowError("score", f"must be a number or null; found {found(score)}")
-    texts = {name: required(row.get(name), name) for name in ("model", "question", "category")}
-    return Grade(**texts, **numbers, score=None if score is None else float(score))
+    return Grade(
+        model=required(row.get("model"), "model"),
+        question=required(row.get("question"), "question"),
+        category=required(row.get("category"), "category"),
+        turn=_number(row, "turn"),
+        repeat=_number(row, "repeat"),
+        score=None if score is None else float(score),
+    )
 
 
 def _number(row: Row, name: str) -> int:
