@@ -13,8 +13,8 @@ import pytest
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 PROOF = TOOLS / "proof"
 sys.path.insert(0, str(TOOLS))
-METHOD = ("scores", "answers", "likelihood", "arms", "outcomes", "replay", "bank", "variants", "tune")
-WORLD = {"proof.pool", "proof.candidates", "proof.truth", "proof.planted", "proof.table"}
+METHOD = ("scores", "answers", "likelihood", "arms", "outcomes", "replay", "bank", "variants", "tune", "documents_rows")
+WORLD = {"proof.pool", "proof.candidates", "proof.truth", "proof.planted", "proof.table", "proof.documents_world"}
 
 
 def imports_of(module: str) -> set[str]:

@@ -19,7 +19,8 @@ from star_agents.offline.words import COLOURS, DAYS, NAMES, NUMBERS, OBJECTS, TH
 
 Kind = Literal["count", "colour", "day", "total", "more", "after"]
 FACT_KINDS: tuple[Kind, ...] = ("count", "colour", "day")
-"""Questions that one fact answers; the others take two steps."""
+"""Questions that one fact answers."""
+TWO_STEP_KINDS: tuple[Kind, ...] = ("total", "more", "after")
 NOT_STATED = Result(answer="not stated", statement="the text does not say that .")
 _FACTS: Mapping[str, str] = {
     "count": "{name} has {value} {thing} .",
@@ -34,6 +35,15 @@ _QUESTIONS: Mapping[Kind, tuple[str, ...]] = {
     "more": ("who has more {thing} , {name} or {other} ?",),
     "after": ("which day is {steps} days after the one on which {name} leaves ?",),
 }
+_ASKED: Mapping[Kind, str] = {
+    "count": "how many of some things one person has",
+    "colour": "which colour a thing of somebody's has",
+    "day": "on which day somebody leaves",
+    "total": "how many of some things two people have together",
+    "more": "which of two people has more of some things",
+    "after": "which day is some days after the one on which somebody leaves",
+}
+"""What a prompt says that asks for questions of a kind."""
 _VALUES: Mapping[str, tuple[str, ...]] = {"count": NUMBERS[:10], "colour": COLOURS, "day": DAYS}
 _MOST_STEPS = 5
 
@@ -111,10 +121,26 @@ def read_question(text: str) -> Question | None:
     return best[1] if best else None
 
 
-def draw_question(facts: Facts, rng: Random, *, harder: bool = False) -> Question | None:
-    """A question that the facts answer, by one of them or, where it is to be ``harder``, in two steps."""
-    possible = [one for kind in (("total", "more", "after") if harder else FACT_KINDS) for one in _askable(kind, facts)]
+def draw_question(facts: Facts, rng: Random, *, harder: bool = False, kind: Kind | None = None) -> Question | None:
+    """A question that the facts answer: of a kind, or by one of them or, where it is to be ``harder``, in two steps."""
+    kinds = (kind,) if kind else TWO_STEP_KINDS if harder else FACT_KINDS
+    possible = [question for one in kinds for question in _askable(one, facts)]
     return rng.choice(possible) if possible else None
+
+
+def standing_alone(question: Question, facts: Facts) -> str:
+    """A question with what has to be known for it in front, as far as that is stated."""
+    return " ".join([*(facts.sentence(one) for one in question.needs if one in facts.values), question.text])
+
+
+def kind_asked_for(text: str) -> Kind | None:
+    """The kind of question that a prompt asks for by its words; ``None`` where it names none."""
+    return next((kind for kind, words in _ASKED.items() if words in text), None)
+
+
+def words_for(kind: Kind) -> str:
+    """The words by which a prompt asks for questions of a kind."""
+    return _ASKED[kind]
 
 
 def _askable(kind: Kind, facts: Facts) -> list[Question]:

@@ -1,8 +1,9 @@
 """How sample agents play the parts of AgentInstruct, from what the prompt says alone.
 
-They ask about facts of the closed world (``facts.py``), whatever a type asks for, in the form that is asked for; of a
-text that states none they ask about its words. How much comes out well is the ``evolves`` of a profile: what does not
-asks for what nobody can know.
+They ask about facts of the closed world (``facts.py``), whatever a type asks for, in the form that is asked for; but
+where a type names a question in the words of ``facts.words_for``, they ask that one. Of a text that states none they
+ask about its words. How much comes out well is the ``evolves`` of a profile: what does not asks for what nobody can
+know.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _item(request: Instructing, text: str, profile: Profile, rng: Random) -> dic
     if instructing_tools.is_asked(request):
         text = " ".join(facts.draw_facts(rng))  # Nobody states these: they are there to be looked up.
     known = facts.read_facts(text)
-    asked = facts.draw_question(known, rng)
+    asked = facts.draw_question(known, rng, kind=facts.kind_asked_for(request.system))
     carries = request.says("sees the text beside")
     if asked is None:
         return _in_form(request, _about_words(text, carries), styles.key_words(text, 4) or ["yes"], rng)
@@ -79,10 +80,9 @@ def _about_words(text: str, carries: bool) -> str:
 def item_of(request: Instructing, asked: Question, known: Facts, *, carries: bool, rng: Random) -> dict[str, Any]:
     """A question in the form that is asked for, with the facts in front where nobody sees them beside it."""
     right, misses = facts.work_out(asked, known)
-    stated = [known.sentence(one) for one in asked.needs if one in known.values]
-    told = "" if carries or instructing_tools.is_asked(request) else " ".join([*stated, ""])
+    is_told = carries or instructing_tools.is_asked(request)
     values = list(dict.fromkeys([right.answer, *(one.answer for one in misses)]))
-    return _in_form(request, f"{told}{asked.text}", values, rng)
+    return _in_form(request, asked.text if is_told else facts.standing_alone(asked, known), values, rng)
 
 
 def _in_form(request: Instructing, question: str, values: list[str], rng: Random) -> dict[str, Any]:

@@ -28,7 +28,13 @@ def prompt_of(sample: Sample) -> str:
 
 @torch.inference_mode()
 def respond(
-    model: Any, tokenizer: Any, prompts: Sequence[str], *, temperature: float = 0.0, batch: int = 256
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    *,
+    temperature: float = 0.0,
+    batch: int = 256,
+    longest: int = LONGEST,
 ) -> list[str]:
     """One response per prompt, in order; prompts of like length go together. ``temperature`` 0 is greedy."""
     end, order = tokenizer.eos_token_id, sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
@@ -41,7 +47,7 @@ def respond(
         mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in encoded])
         sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
         made = model.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=LONGEST, eos_token_id=end, pad_token_id=end, **sampling
+            input_ids=ids, attention_mask=mask, max_new_tokens=longest, eos_token_id=end, pad_token_id=end, **sampling
         )
         for at, text in zip(chosen, tokenizer.batch_decode(made[:, longest:], skip_special_tokens=True), strict=True):
             texts[at] = text.strip()

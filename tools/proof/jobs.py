@@ -13,10 +13,12 @@ from proof import (
     choices,
     costs,
     defaults,
+    documents_arms,
     judging,
     lessons,
     longruns,
     report,
+    report_documents,
     report_runs,
     rules,
 )
@@ -202,6 +204,20 @@ def tune_sections(job: Job) -> Iterator[Section]:
         yield report.tuned(f"tuned {lesson.kind} {lesson.style}", title, panel, marks.arms, lesson.ceiling)
 
 
+def documents_sections(job: Job) -> Iterator[Section]:
+    """Rows out of documents, made by the product's own line, and what the target learns from them."""
+    plan = documents_arms.QUICK if job.quick else documents_arms.FULL
+    found = documents_arms.measure(plan, job.out)
+    lost = ", ".join(f"{name}: {100 * share:.0f} %" for name, share in found.lost.items())
+    title = (
+        f"Rows out of {plan.documents:,} documents (agent_instruct: {plan.agent_documents:,}), {plan.rows:,} for each "
+        f"arm in {plan.steps:,} steps, {plan.seeds} random seeds, {found.items:,} held-out items; right before round 0 "
+        f"({plan.first_rows:,} rows): {100 * found.untrained:.1f} %, after it, before any arm: "
+        f"{100 * found.before:.1f} %; instructions that became a row: {lost}"
+    )
+    yield report_documents.documents(f"documents {plan.rows}", title, found)
+
+
 def case_section(job: Job, name: str, case: Case, settings: tuple[Setting, ...]) -> Section:
     """Replay one case with each setting, for the job called ``name``."""
     found = longruns.summarise(longruns.replays(job.table_of(case), case, settings, job.seeds, job.out))
@@ -245,3 +261,6 @@ JOBS: dict[str, Callable[[Job], Iterator[Section]]] = {
     "costs": costs_sections,
     "tune": tune_sections,
 }
+LINE_JOBS: dict[str, Callable[[Job], Iterator[Section]]] = {"documents": documents_sections}
+"""Those that go through the product's line, whose feedback comes in the order in which calls end: no two runs are equal
+to the bit, so they are asked for by name and not recorded."""

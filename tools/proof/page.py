@@ -79,6 +79,12 @@ CHAPTERS: dict[str, Chapter] = {
         look="Calls and tokens that each way pays for a usable row, beside calling every pair for every seed. Further "
         "left is cheaper.",
     ),
+    "documents": Chapter(
+        title="Rows out of documents, and what the target lost",
+        look="Share of held-out questions that the target answers exactly right once it was trained on the rows of "
+        "each way. The dashed line is the target before; read the paired differences in the table, and below it which "
+        "questions each way asked for and which ones it taught.",
+    ),
     "sweep": Chapter(
         title="Which rate, floor and reward",
         look="The same figure over shorter runs, for many settings of Eq. 8 and for Thompson sampling.",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from proof import bootstrap
 from proof.bootstrap import Interval
-from proof.generation import load, prompt_of, respond
+from proof.generation import LONGEST, load, prompt_of, respond
 from proof.kept import ask_once
 from proof.table import Table
 from proof.tune import fine_tune
@@ -109,10 +109,12 @@ def _one(table: Table, folder: str, columns: Columns, tasks: Sequence[world.Task
     return {"usable": float(table.usable[np.arange(len(columns)), columns].mean()), "right": right}
 
 
-def examine(model: Any, tokenizer: Any, tasks: Sequence[world.Task], temperature: float) -> str:
-    """``1`` for each right answer, ``0`` for each other."""
+def examine(model: Any, tokenizer: Any, tasks: Sequence[world.Task], temperature: float, longest: int = LONGEST) -> str:
+    """``1`` for each right answer of ``longest`` tokens at the most, ``0`` for each other."""
     samples = [Sample(instruction=task.instruction, input=task.input) for task in tasks]
-    texts = respond(model, tokenizer, [prompt_of(sample) for sample in samples], temperature=temperature)
+    texts = respond(
+        model, tokenizer, [prompt_of(sample) for sample in samples], temperature=temperature, longest=longest
+    )
     return "".join(str(int(world.check(task, text))) for task, text in zip(tasks, texts, strict=True))
 
 

@@ -22,17 +22,20 @@ Encoded = Mapping[str, list[int]]
 """Token ids ``[x] + prompt + response + end``, and labels that leave the prompt out."""
 
 
-def fine_tune(folder: str, rows: Sequence[Sample], seed: int, epochs: int = EPOCHS) -> tuple[Any, Any]:
+def fine_tune(
+    folder: str, rows: Sequence[Sample], seed: int, epochs: int = EPOCHS, steps: int | None = None
+) -> tuple[Any, Any]:
     """Train the model in ``folder`` on ``rows``, and return it with its tokenizer.
 
     Loss on the response and its end token; AdamW without weight decay, the rate falling in a straight line to 0. Rows
-    of like length share a batch; ``seed`` shuffles.
+    of like length share a batch; ``seed`` shuffles. ``steps``, where given, holds in place of ``epochs``.
     """
     model, tokenizer = load(folder)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
             output_dir=scratch,
             num_train_epochs=epochs,
+            max_steps=steps or -1,
             per_device_train_batch_size=BATCH,
             learning_rate=PEAK_RATE,
             lr_scheduler_type="linear",
