@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from instruct_model import Asked, InstructModel, item
 from lines import origin, read_jsonl, results, run
-from openai_server import Answer, Fault, OpenAIServer
+from openai_server import Answer, Body, Fault, Move, OpenAIServer
 
 from star_agents.config.reading import config_digest
 from star_agents.engine.configuration import read_config
@@ -189,6 +189,63 @@ async def test_what_is_wrong_with_some_items_is_mended_once_and_refused_where_th
     with StoreReader(tmp_path / "out") as reader:
         (tally,) = reader.tallies().recipes
     assert tally.trials == {"": 2, "format": 1}
+
+
+async def test_dots_that_are_copied_from_the_form_are_no_text_and_no_suggestion(tmp_path: Path) -> None:
+    def suggest(asked: Asked) -> dict[str, Any]:
+        return {"suggestions": [{"goal": "harder", "change": "..." if asked.is_again else "\u2026"}]}
+
+    settings = f"{mine(tmp_path)}, instructions_per_document: 2, types_per_document: 1"
+    outcome = await outcome_of(tmp_path, InstructModel(suggest=suggest), settings)
+    assert {one.split(": ", 1)[1] for one in failures(outcome)} == {"suggester: there is no suggestion"}
+
+    def edit(asked: Asked) -> dict[str, Any]:
+        return {"instruction": "What else?", "text": "..."}
+
+    settings = f"{mine(tmp_path, 'needs_text: true', **{'Something harder.': 'Harder., changes_text: true'})}"
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "mine.yaml").write_text((tmp_path / "mine.yaml").read_text())
+    outcome = await outcome_of(tmp_path / "more", InstructModel(edit=edit), f"{settings}, types_per_document: 1")
+    assert all('"text" holds no words' in one for one in failures(outcome))
+    assert failures(outcome)
+
+
+async def test_a_reply_that_copies_the_code_of_the_frames_is_asked_for_once_more(tmp_path: Path) -> None:
+    def write(asked: Asked) -> dict[str, Any]:
+        told = "What is told?" if asked.is_again else f"What is told in <text {asked.code}>?"
+        return {"items": [item("text", told)]}
+
+    def answer(asked: Asked) -> str:
+        return f"The text {asked.code} tells it."
+
+    settings = f"{mine(tmp_path)}, instructions_per_document: 1, types_per_document: 1, refine: {{rounds: 0}}"
+    model = InstructModel(write=write, answer=answer)
+    outcome = await outcome_of(tmp_path, model, settings)
+    assert (model.calls["write"], model.calls["answer"], len(outcome.rows)) == (2, 2, 0)
+    assert [one.sample.instruction for one in outcome.trials] == ["What is told?"]
+    assert "copies the code of the frames" in failures(outcome)[0]
+
+
+async def test_a_server_is_asked_to_bind_lists_as_long_as_they_are_to_be_and_more_is_read(tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def write(one: Asked) -> dict[str, Any]:
+        return {"items": [item("choice", f"Which is {place}?") for place in range(9)]}
+
+    class Heard(InstructModel):
+        def __call__(self, body: Body) -> Move:
+            if "response_format" in body:
+                asked.append(body["response_format"]["json_schema"]["schema"]["properties"])
+            return super().__call__(body)
+
+    skill = mine(tmp_path, "form: choice", **{"thing.}": "thing., options: 3}"})
+    settings = f"{skill}, instructions_per_document: 2, types_per_document: 1, refine: {{suggestions: 1}}"
+    await outcome_of(tmp_path, Heard(write=write), settings)
+    written_form, suggested_form = asked[0]["items"], asked[1]["suggestions"]
+    assert (written_form["minItems"], written_form["maxItems"]) == (1, 1)
+    options = written_form["items"]["properties"]["options"]
+    assert (options["minItems"], options["maxItems"]) == (3, 3)
+    assert (suggested_form["minItems"], suggested_form["maxItems"]) == (1, 1)
 
 
 async def test_an_instruction_that_speaks_of_a_text_it_does_not_carry_is_never_a_row(tmp_path: Path) -> None:

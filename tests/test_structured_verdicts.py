@@ -129,6 +129,23 @@ async def test_a_server_that_ignores_the_schema_is_known_for_it_and_its_text_com
         assert ((await ask(client)).text, client.binding("judge")) == ("I think A.", "ignored")
 
 
+async def test_a_schema_that_a_server_does_not_bear_leaves_others_bound() -> None:
+    """OpenAI's strict mode refuses an object whose keys nobody names, such as the parameters of a function."""
+
+    def strict(body: Body) -> Move:
+        return Fault(status=400, message="additionalProperties") if '"tools"' in json.dumps(body) else obeys(body)
+
+    tools = {"type": "object", "properties": {"tools": {"type": "array", "items": {"type": "object"}}}}
+    async with judge_on(strict, openai) as (client, server):
+        with_tools = ReplyForm(schema=tools, request="Reply with tools.")
+        assert [(await ask(client, with_tools)).text for _ in range(2)] == ["Let me see."] * 2
+        assert len(server.requests) == 3 + 1, "it is remembered what it refused"
+        assert (await ask(client)).text == OBJECT
+        another = verdict_form("0f1e2d3c", "Reply with this JSON object.", with_reason=True)
+        assert (await ask(client, another)).text == OBJECT, "codes and numbers make no other shape"
+        assert (len(server.requests), client.binding("judge")) == (3 + 1 + 1 + 1, "schema")
+
+
 async def test_one_refusal_of_a_schema_that_was_taken_before_changes_nothing_for_the_next_call() -> None:
     calls = 0
 

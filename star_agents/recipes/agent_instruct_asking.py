@@ -5,17 +5,43 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from star_agents.recipes.agent_instruct_settings import Role
 from star_agents.recipes.parts.drafts import Draft
 from star_agents.recipes.parts.skills import Skill
 from star_agents.recipes.protocol import Workbench
-from star_agents.recipes.reads import TEXT, Read, Reads
+from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import Message
 from star_agents.text.prompt import Prompt
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutCode(Generic[T]):
+    """A reply without the code of the frames, which small models copy with whatever they take out of one: no row may
+    hold it."""
+
+    reads: Reads[T]
+    code: str
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """What the reply can be bound to."""
+        return self.reads.schema
+
+    @property
+    def request(self) -> str:
+        """What is said beside the prompt."""
+        return self.reads.request
+
+    def read(self, text: str) -> T:
+        """The value. Raises ``Unreadable``."""
+        value = self.reads.read(text)
+        if self.code in text:
+            raise Unreadable("it copies the code of the frames, which is no part of what they hold")
+        return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +71,8 @@ class Asking:
         tools: Sequence[str] = (),
     ) -> Read[T]:
         """What whoever plays a part says, having called any of these tools before."""
-        return await self.bench.ask(self.cast[role], prompt, step=step, reads=reads, tools=tools)
+        told = WithoutCode(reads, self.code)
+        return await self.bench.ask(self.cast[role], prompt, step=step, reads=told, tools=tools)
 
     def tools_for(self, skill: Skill) -> list[str]:
         """What agents may call at work on a skill: what it names, as far as agents.yaml allows it."""

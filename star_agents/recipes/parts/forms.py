@@ -72,7 +72,7 @@ def form_flaw(written: Written, form: Form) -> str:
         case "json":
             return "" if len(set(written.keys)) == len(written.keys) else "`keys` names a key twice"
         case "messages":
-            return "" if written.turns and all(map(str.strip, written.turns)) else "`turns` holds no further turn"
+            return "" if written.turns and all(map(says_something, written.turns)) else "`turns` holds no further turn"
         case "tool_calls":
             return tools_flaw(written.tools)
         case "text" | "code":
@@ -151,11 +151,16 @@ def _label(answer: str) -> str:
     return answer.strip().strip("\"'`*.").casefold()
 
 
+def says_something(text: str) -> bool:
+    """Whether a text is more than blanks, or dots such as small models copy from the form that they are shown."""
+    return bool(text.strip(" \t\r\n.\u2026"))
+
+
 def _options_flaw(options: Sequence[str], key: str) -> str:
     if not FEWEST_OPTIONS <= len(options) <= MOST_OPTIONS:
         return f"it has {len(options)} options, and {FEWEST_OPTIONS} to {MOST_OPTIONS} are possible"
     folded = [" ".join(one.casefold().split()) for one in options]
-    if "" in folded:
+    if not all(map(says_something, folded)):
         return "one of its options is empty"
     if len(set(folded)) < len(folded):
         return "two of its options are the same"

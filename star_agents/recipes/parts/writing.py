@@ -10,7 +10,16 @@ from typing import Any
 
 from star_agents.recipes.parts.drafts import Draft, instruction_flaw
 from star_agents.recipes.parts.elimination import answer_flaw
-from star_agents.recipes.parts.forms import LETTERS, Form, Written, answer_form_flaw, transformed_flaw
+from star_agents.recipes.parts.forms import (
+    FEWEST_OPTIONS,
+    LETTERS,
+    MOST_OPTIONS,
+    Form,
+    Written,
+    answer_form_flaw,
+    says_something,
+    transformed_flaw,
+)
 from star_agents.recipes.parts.forms import Transformed as TransformedForm
 from star_agents.recipes.parts.json_schema import json_in
 from star_agents.recipes.parts.tool_calls import calling_turn, calls_flaw, unwrapped
@@ -29,6 +38,10 @@ _FIELDS: Mapping[Form, Mapping[str, Any]] = {
     "messages": {"turns": _TEXTS},
 }
 """What an instruction of a form has beside its words."""
+_MOST_TURNS, _MOST_KEYS = 8, 30
+"""That a server may write into one list: a small model would else go on until its tokens are spent."""
+_CHANGE_LETTERS = 600
+"""Of a change that is proposed, likewise."""
 _REQUEST = "Reply with one JSON object and nothing else."
 _LETTERED = re.compile(r"\(?([A-Z])[).:]\s+")
 
@@ -45,6 +58,29 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 def _item(draft: Draft) -> dict[str, Any]:
     beside = {} if draft.has_tools else _FIELDS[draft.form]
     return {"instruction": {"type": "string"}, **beside, **({"lacks": {"type": "string"}} if draft.lacks else {})}
+
+
+def _list(item: Mapping[str, Any], fewest: int, most: int) -> dict[str, Any]:
+    return {"type": "array", "items": item, "minItems": fewest, "maxItems": most}
+
+
+def _bound_item(draft: Draft) -> dict[str, Any]:
+    """The same as a server is to bind it, as tightly as the type has it. Who reads it takes more, since what is wrong
+    with one of a list is told of that one."""
+    kind, text = draft.kind, {"type": "string"}
+    bounds: dict[str, Any] = {}
+    match draft.form:
+        case "choice" | "label":
+            count = kind.options or len(kind.labels)
+            one = {**text, "enum": list(kind.labels)} if kind.labels else text
+            bounds = {"options": _list(one, count or FEWEST_OPTIONS, count or MOST_OPTIONS), "key": one}
+        case "json":
+            bounds = {"keys": _list(text, 0, _MOST_KEYS)}
+        case "messages":
+            bounds = {"turns": _list(text, 1, _MOST_TURNS)}
+        case "text" | "code" | "tool_calls":
+            pass
+    return {**_item(draft), **bounds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +112,11 @@ class Items:
     @property
     def schema(self) -> Mapping[str, Any]:
         """What the reply can be bound to."""
-        return _object({"items": {"type": "array", "items": _object(_item(self.blank))}})
+        return _object({"items": _list(_object(_bound_item(self.blank)), 1, self.most)})
 
     def read(self, text: str) -> list[Written]:
         """The first ones. Raises ``Unreadable`` where there are none."""
-        items = Json(self.schema).read(text)["items"]
+        items = Json(_object({"items": {"type": "array", "items": _object(_item(self.blank))}})).read(text)["items"]
         if not items:
             raise Unreadable("the list of items is empty")
         return [written_in(one, self.blank) for one in items[: self.most]]
@@ -97,12 +133,18 @@ class Edited:
     @property
     def schema(self) -> Mapping[str, Any]:
         """What the reply can be bound to."""
-        return _object({**_item(self.parent), **({"text": {"type": "string"}} if self.changes_text else {})})
+        return _object({**_bound_item(self.parent), **self._text})
+
+    @property
+    def _text(self) -> Mapping[str, Any]:
+        return {"text": {"type": "string"}} if self.changes_text else {}
 
     def read(self, text: str) -> Draft:
         """The other one. Raises ``Unreadable`` where it has not the form, or is no other."""
-        found = Json(self.schema).read(text)
+        found = Json(_object({**_item(self.parent), **self._text})).read(text)
         changed = (found.get("text") or "").strip() or self.parent.text
+        if changed != self.parent.text and not says_something(changed):
+            raise Unreadable('"text" holds no words; it is the whole text, or "" where that stays as it is')
         draft = replace(self.parent, written=written_in(found, self.parent), text=changed)
         if flaw := instruction_flaw(draft):
             raise Unreadable(flaw)
@@ -122,13 +164,18 @@ class Suggestions:
     @property
     def schema(self) -> Mapping[str, Any]:
         """What the reply can be bound to."""
-        one = {"goal": {"type": "string", "enum": list(self.goals)}, "change": {"type": "string"}}
-        return _object({"suggestions": {"type": "array", "items": _object(one)}})
+        change = {"type": "string", "maxLength": _CHANGE_LETTERS}
+        return _object({"suggestions": _list(_object({**self._goal, "change": change}), 1, self.most)})
+
+    @property
+    def _goal(self) -> Mapping[str, Any]:
+        return {"goal": {"type": "string", "enum": list(self.goals)}}
 
     def read(self, text: str) -> list[tuple[str, str]]:
         """Goal and change of the first ones. Raises ``Unreadable`` where there are none."""
-        found = Json(self.schema).read(text)["suggestions"]
-        told = [(str(one["goal"]), one["change"].strip()) for one in found if one["change"].strip()]
+        one = _object({**self._goal, "change": {"type": "string"}})
+        found = Json(_object({"suggestions": {"type": "array", "items": one}})).read(text)["suggestions"]
+        told = [(str(one["goal"]), one["change"].strip()) for one in found if says_something(one["change"])]
         if not told:
             raise Unreadable("there is no suggestion")
         return told[: self.most]
@@ -186,11 +233,11 @@ class Results:
     @property
     def schema(self) -> Mapping[str, Any]:
         """What the reply can be bound to."""
-        return _object({"results": _TEXTS})
+        return _object({"results": _list({"type": "string"}, self.calls, self.calls)})
 
     def read(self, text: str) -> list[str]:
         """The results. Raises ``Unreadable``."""
-        results: list[str] = Json(self.schema).read(text)["results"]
+        results: list[str] = Json(_object({"results": _TEXTS})).read(text)["results"]
         if len(results) != self.calls:
             raise Unreadable(f"there are {len(results)} results, and {self.calls} calls")
         return results
