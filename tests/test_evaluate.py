@@ -430,13 +430,14 @@ def test_the_page_is_written_while_it_runs_no_more_often_than_told_and_what_fail
         if len(pages) == 2:
             raise OSError("no space left")
 
-    page = LivePage(write, 9, every_s=5, clock=lambda: now[0])
+    page = LivePage(write, every_s=5, clock=lambda: now[0])
+    hear = page.begin(9)
     for second in (1.0, 4.0, 5.0):
         now[0] = second
-        page.hear(committed())
+        hear(committed())
     assert page.close() == ""
     assert pages == ["3 of 9 done"]
-    page = LivePage(write, 9, every_s=5, clock=lambda: now[0])
+    page = LivePage(write, every_s=5, clock=lambda: now[0])
     now[0] = 20.0
     page.hear(committed())
     assert page.close() == "no space left"

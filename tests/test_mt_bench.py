@@ -351,6 +351,11 @@ def test_a_prompt_that_is_missing_from_the_file_is_told(tmp_path: Path) -> None:
     )
     with pytest.raises(SeedFileError, match="no prompt is called single-math-v1"):
         read_judge_prompts(path)
+    ours = OWN_PROMPTS.read_text("utf-8").splitlines()
+    path.write_text("\n".join(line for line in ours if '"type": "single"' in line))
+    assert len(read_judge_prompts(path, pairwise=False)) == 4, "those that compare are needed by who compares"
+    with pytest.raises(SeedFileError, match="no prompt is called pair-v2"):
+        read_judge_prompts(path)
 
 
 # Arithmetic
@@ -389,6 +394,13 @@ def test_of_repeats_the_median_of_each_turn_counts_and_their_spread_is_told() ->
     assert found.repeats is not None
     assert found.repeats.means == (17 / 3, 10 / 3, 6, 19 / 3, 6.5)
     assert found.repeats.spread == pytest.approx(1.28884, abs=1e-5)
+
+
+def test_scores_by_difficulty_go_from_the_easiest_to_the_hardest() -> None:
+    levels = {"1": "10", "2": "9", "3": "9"}
+    grades = [grade(1, 1, 2), grade(2, 1, 6), grade(3, 1, 9), grade(4, 1, 1)]
+    found = standing("m", grades, ["c"], expected=4, difficulties=levels)
+    assert [(level, one.value) for level, one in found.by_difficulty.items()] == [("9", 7.5), ("10", 2.0)]
 
 
 def test_both_turns_of_a_question_stay_together_in_the_bootstrap() -> None:

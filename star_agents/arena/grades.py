@@ -85,6 +85,8 @@ class Standing:
     score: Estimate
     by_turn: Mapping[int, Estimate]
     by_category: Mapping[str, Estimate]
+    by_difficulty: Mapping[str, Estimate]
+    """The easiest first; empty where questions say nothing of it."""
     graded: int
     """Judgements with a grade, every repeat's."""
     unreadable: int
@@ -105,6 +107,7 @@ class Standing:
             "score": self.score._asdict(),
             "by_turn": {str(turn): one._asdict() for turn, one in self.by_turn.items()},
             "by_category": {name: one._asdict() for name, one in self.by_category.items()},
+            "by_difficulty": {name: one._asdict() for name, one in self.by_difficulty.items()},
             "graded": self.graded,
             "unreadable": self.unreadable,
             "missing": self.missing,
@@ -121,6 +124,7 @@ def standing(
     *,
     expected: int,
     repeats: int = 1,
+    difficulties: Mapping[str, str] | None = None,
     notes: Mapping[str, int] | None = None,
     resamples: int = RESAMPLES,
 ) -> Standing:
@@ -132,11 +136,14 @@ def standing(
         categories: Those to tell apart, in their order.
         expected: Judgements that there are to be in all.
         repeats: How often the benchmark is done.
+        difficulties: Of questions that say it.
         notes: As ``Standing`` keeps them.
         resamples: Of the bootstrap.
     """
     of_category = {one.question: one.category for one in grades}
     values = medians(grades)
+    level_of = difficulties or {}
+    levels = sorted(set(level_of.values()), key=lambda level: (len(level), level))
     unread = sum(one.score is None for one in grades)
     scores = [one.score for one in grades if one.score is not None]
 
@@ -149,11 +156,15 @@ def standing(
     def in_turn(number: int) -> Estimate:
         return over(lambda turn: turn[1] == number)
 
+    def in_level(name: str) -> Estimate:
+        return over(lambda turn: level_of.get(turn[0]) == name)
+
     return Standing(
         model=model,
         score=over(lambda turn: True),
         by_turn={turn: in_turn(turn) for turn in sorted({one.turn for one in grades})},
         by_category={name: in_category(name) for name in categories},
+        by_difficulty={level: in_level(level) for level in levels},
         graded=len(scores),
         unreadable=unread,
         missing=max(0, expected - len(grades)),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,18 +29,17 @@ from star_agents.cli.evaluation_tables import show, show_against, what_is_asked
 from star_agents.cli.tables import print_failures, print_json
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
-from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.engine.batch_notes import sample_agents
 from star_agents.engine.estimate import RunEstimate
 from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
 from star_agents.engine.evaluation_against import Against, compare, refuse_other_scale
-from star_agents.engine.evaluation_results import Results, results_of, without_hopeless
+from star_agents.engine.evaluation_results import Results, results_of
+from star_agents.engine.evaluation_run import Evaluated, batch_job, evaluate
 from star_agents.engine.local_players import with_local_models
-from star_agents.errors import UsageError
+from star_agents.errors import StarAgentsError, UsageError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
 from star_agents.observe.status.reading import read
-from star_agents.records import Seed
 from star_agents.report.pictures import picture_for
 from star_agents.storage.evaluation_files import Earlier, keep_protocol, read_earlier
 from star_agents.storage.question_files import QuestionFiles, find_questions
@@ -127,7 +128,8 @@ def command(
     picture_for(Path(f"radar.{pictures}"))
     config, notes = config_with_notes(config_path)
     config, players = with_local_models(config, _names(models))
-    evaluation = _evaluation(config, players, judge, _files(named, config, config_path, references, judge_prompts))
+    files = _files(named, config, config_path, references, judge_prompts)
+    evaluation = _evaluation(config, players, judge, files, pairwise=pairwise)
     evaluation = replace(evaluation, questions=drawn_questions(evaluation.questions, limit), repeats=repeats)
     if pairwise and len(players) < 2:
         raise UsageError("--pairwise: one model has nobody to be compared with; name two or more by --models")
@@ -170,14 +172,13 @@ def _files(
     for option, path in (("--references", references), ("--judge-prompts", judge_prompts)):
         if path is not None and not path.is_file():
             raise UsageError(f"{option} {path}: there is no such file")
-    if judge_prompts is None and files.judge_prompts is None and own is not None:
-        beside = config_path.parent / own / "judge_prompts.jsonl"
-        judge_prompts = beside if beside.is_file() else None
     return replace(files, references=references or files.references, judge_prompts=judge_prompts or files.judge_prompts)
 
 
-def _evaluation(config: Config, models: Sequence[str], judge: str, files: QuestionFiles) -> Evaluation:
-    benchmark = read_benchmark(files)
+def _evaluation(
+    config: Config, models: Sequence[str], judge: str, files: QuestionFiles, *, pairwise: bool
+) -> Evaluation:
+    benchmark = read_benchmark(files, pairwise=pairwise)
     return Evaluation(
         config=config, benchmark=benchmark, questions=benchmark.questions, models=tuple(models), judge=judge
     )
@@ -185,49 +186,45 @@ def _evaluation(config: Config, models: Sequence[str], judge: str, files: Questi
 
 def _do(work: Work) -> None:
     """Work all of it, and tell what came of it."""
-    evaluation, out = work.evaluation, work.out
-    result = _run(work, evaluation.grading, evaluation.graded_seeds())
-    calls = result.calls
-    if work.pairwise and not result.stopped_by:
-        answers = results_of(evaluation, out, pairwise=False).found.answers
-        if pairs := evaluation.compared_seeds(answers):
-            compared = _run(work, evaluation.comparing, pairs)
-            calls, result = calls + compared.calls, _both(result, compared)
-    results = results_of(evaluation, out, pairwise=work.pairwise)
-    against = _against(work, results)
-    written = write_all(results, against, out, pictures=work.pictures)
-    _tell(work, results, against, result, calls, written)
-    exit_unless_whole(result)
-    _exit_if_nothing_can_be_read(results)
+    ended = _worked(work)
+    against = _against(work, ended.results)
+    written = write_all(ended.results, against, work.out, pictures=work.pictures)
+    _tell(work, ended, against, written)
+    exit_unless_whole(ended.batch)
+    _exit_if_nothing_can_be_read(ended.results)
 
 
-def _run(work: Work, config: Config, seeds: Sequence[Seed]) -> BatchResult:
-    spending = work.spending
-    confirmation = None if spending.yes else confirmation_above(spending.confirm_above)
-    left = without_hopeless(work.out, seeds)
-    page = LivePage(lambda running: _write_page(work, running), len(left))
-    job = partial(_job(work, config), left, only_these=True, confirmation=confirmation, hear=page.hear)
-    result: BatchResult = anyio.run(job)
+def _worked(work: Work) -> Evaluated:
+    """Whatever is left, with the page kept up to date meanwhile."""
+    out, spending = work.out, work.spending
+    if not work.as_json and not spending.quiet:
+        say(f"{out / REPORT_FILE} shows it meanwhile", err=True)
+    page = LivePage(lambda running: _write_page(work, running))
+    job = partial(
+        evaluate,
+        work.evaluation,
+        out,
+        pairwise=work.pairwise,
+        console=progress_console(quiet=spending.quiet),
+        notes=work.notes,
+        confirmation=None if spending.yes else confirmation_above(spending.confirm_above),
+        begins=page.begin,
+    )
+    try:
+        ended: Evaluated = anyio.run(job)
+    except BaseException:
+        page.close()
+        with suppress(StarAgentsError):  # What ended the work is told; the page only must not say that it goes on.
+            _write_page(work, "")
+        raise
     if trouble := page.close():
-        say(f"note: {work.out / REPORT_FILE} could not be kept up to date meanwhile: {trouble}", err=True)
-    return result
+        say(f"note: {out / REPORT_FILE} could not be kept up to date meanwhile: {trouble}", err=True)
+    return ended
 
 
 def _write_page(work: Work, running: str) -> None:
-    write_page(results_of(work.evaluation, work.out, pairwise=work.pairwise), None, work.out, running=running)
-
-
-def _job(work: Work, config: Config) -> Any:
-    console = progress_console(quiet=work.spending.quiet)
-    source = work.evaluation.benchmark.name
-    return partial(
-        run_batch, config, source=source, out=work.out, retry_dropped=True, console=console, notes=work.notes
-    )
-
-
-def _both(first: BatchResult, second: BatchResult) -> BatchResult:
-    """The second of two batches with what the first failed by."""
-    return replace(second, failed_because="; ".join(filter(None, (first.failed_because, second.failed_because))))
+    now = f"{running} at {datetime.now():%H:%M:%S}" if running else ""
+    write_page(results_of(work.evaluation, work.out, pairwise=work.pairwise), None, work.out, running=now)
 
 
 def _against(work: Work, results: Results) -> Against | None:
@@ -238,25 +235,18 @@ def _against(work: Work, results: Results) -> Against | None:
     return compare(grades, evaluation.protocol, evaluation.questions, evaluation.repeats, work.against)
 
 
-def _tell(
-    work: Work,
-    results: Results,
-    against: Against | None,
-    result: BatchResult,
-    calls: int,
-    written: Sequence[Path],
-) -> None:
-    cost = result.summary["cost"]
+def _tell(work: Work, ended: Evaluated, against: Against | None, written: Sequence[Path]) -> None:
+    cost, failures = ended.batch.summary["cost"], ended.batch.summary["failures"]
     if work.as_json:
-        told = {"against": None if against is None else against.to_dict(), "calls_sent": calls, "cost": cost}
-        print_json({**results.to_dict(), **told, "failures": result.summary["failures"]})
+        told = {"against": None if against is None else against.to_dict(), "calls_sent": ended.calls, "cost": cost}
+        print_json({**ended.results.to_dict(), **told, "failures": failures})
         return
-    show(results)
+    show(ended.results)
     if against is not None:
         show_against(against)
     spent = usd_sum(cost["known_usd"], cost["calls_of_unknown_price"])
-    say(f"{calls:,} calls sent, {spent} in all in this folder")
-    print_failures(read(list[FailureTold], result.summary["failures"]))
+    say(f"{ended.calls:,} calls sent, {spent} in all in this folder")
+    print_failures(read(list[FailureTold], failures))
     for path in written:
         say(f"  {path}")
 
@@ -269,6 +259,11 @@ def _exit_if_nothing_can_be_read(results: Results) -> None:
         share = f"{results.unreadable_share:.0%} of the judgements of {results.evaluation.judge} hold no grade"
         say(f"failed: {share}; failure_limits allows {allowed:.0%}. Ask another judge", err=True)
         sys.exit(STOPPED_EARLY)
+
+
+def _job(work: Work, config: Config) -> Any:
+    console = progress_console(quiet=work.spending.quiet)
+    return batch_job(work.evaluation, config, work.out, console=console, notes=work.notes)
 
 
 def _estimate(work: Work) -> None:

@@ -16,7 +16,6 @@ class LivePage:
 
     Args:
         write: Writes the page, given how far the work is.
-        total: Seeds of this batch.
         every_s: Seconds between two pages.
         clock: In seconds.
     """
@@ -24,20 +23,23 @@ class LivePage:
     def __init__(
         self,
         write: Callable[[str], None],
-        total: int,
         *,
         every_s: float = EVERY_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._write = write
-        self._total = total
         self._every_s = every_s
         self._clock = clock
-        self._done = 0
+        self._done = self._total = 0
         self._last = clock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evaluation-page")
         self._page: Future[None] | None = None
         self._trouble = ""
+
+    def begin(self, total: int) -> Callable[[Event], None]:
+        """A batch of so many seeds begins; hears what happens in it."""
+        self._done, self._total = 0, total
+        return self.hear
 
     def hear(self, event: Event) -> None:
         """Count what is finished; a page is begun where one is due and the one before it is written."""

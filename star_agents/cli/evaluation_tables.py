@@ -64,6 +64,10 @@ def show(results: Results) -> None:
     if len(categories) > 1:
         rows = [[name, *(told(one.by_category[name]) for one in results.standings)] for name in categories]
         print_table("by category", ["category", *(one.model for one in results.standings)], rows)
+    levels = list(dict.fromkeys(name for one in results.standings for name in one.by_difficulty))
+    if len(levels) > 1:
+        rows = [[name, *(told(one.by_difficulty[name]) for one in results.standings)] for name in levels]
+        print_table("by difficulty", ["difficulty", *(one.model for one in results.standings)], rows)
     if results.win_rates:
         _show_pairs(results)
 

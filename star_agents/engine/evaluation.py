@@ -56,8 +56,8 @@ class Benchmark:
         return list(dict.fromkeys(one.category for one in self.questions))
 
 
-def read_benchmark(files: QuestionFiles) -> Benchmark:
-    """Questions, references and judge prompts as they lie there.
+def read_benchmark(files: QuestionFiles, *, pairwise: bool = False) -> Benchmark:
+    """Questions, references and judge prompts as they lie there; those that compare as well, where it is ``pairwise``.
 
     Raises:
         SeedFileError: a row of them cannot be used; with file, line and field.
@@ -67,7 +67,7 @@ def read_benchmark(files: QuestionFiles) -> Benchmark:
     return Benchmark(
         name=files.name,
         questions=tuple(read_questions(files)),
-        prompts=read_judge_prompts(path),
+        prompts=read_judge_prompts(path, pairwise=pairwise),
         judge_prompts="star_agents' own wording of the protocol" if is_ours else path.name,
         judge_prompts_are_ours=is_ours,
     )

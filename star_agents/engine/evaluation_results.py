@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import star_agents
-from star_agents.arena.grades import Grade, Standing, medians, standing
-from star_agents.arena.mt_bench import Question
+from star_agents.arena.grades import Grade, Standing, standing
 from star_agents.arena.pair_verdicts import PairVerdict, WinRate, orders_agree, win_rates
 from star_agents.arena.ratings import RESAMPLES
 from star_agents.engine.evaluation import Evaluation, question_digest
@@ -22,6 +21,8 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE
 
 CUT = "ended by length"
+DIFFICULTY = "difficulty"
+"""Label of questions, as of the WizardLM set."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,11 +201,6 @@ class Results:
         judged = sum(one.graded + one.unreadable for one in self.standings)
         return sum(one.unreadable for one in self.standings) / judged if judged else 0.0
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing is missing."""
-        return not any(one.missing for one in self.standings) and not self.missing_pairs
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for scripts and for whoever compares with it later."""
         evaluation, pairs = self.evaluation, self.found.verdicts
@@ -238,6 +234,8 @@ def results_of(evaluation: Evaluation, out: Path, *, pairwise: bool) -> Results:
         by_model[one.model].append(one)
     asked = {one.category for one in evaluation.questions}
     categories = [name for name in evaluation.benchmark.categories if name in asked]
+    labels = {one.id: one.labels.get(DIFFICULTY, "") for one in evaluation.questions}
+    difficulties = {name: value for name, value in labels.items() if value}
     standings = [
         standing(
             model,
@@ -245,6 +243,7 @@ def results_of(evaluation: Evaluation, out: Path, *, pairwise: bool) -> Results:
             categories,
             expected=evaluation.turns * evaluation.repeats,
             repeats=evaluation.repeats,
+            difficulties=difficulties,
             notes=_notes(by_model[model]),
         )
         for model in evaluation.models
@@ -266,11 +265,6 @@ def _notes(turns: Sequence[GradedTurn]) -> dict[str, int]:
     return {"cut_answers": cut, "empty_answers": sum(not one.answer for one in turns)}
 
 
-def medians_of(found: Found, model: str) -> dict[tuple[str, int], float]:
-    """Of one model, each turn's grade."""
-    return medians(one.grade() for one in found.judged if one.model == model)
-
-
 def grade_rows(found: Found) -> Iterator[dict[str, Any]]:
     """Every judgement as a line of ``grades.jsonl``."""
     for one in found.turns:
@@ -281,6 +275,7 @@ def table_rows(results: Results) -> Iterator[dict[str, Any]]:
     """A line of ``table.csv`` for each model and category, each turn, and all together."""
     for one in results.standings:
         parts = [("all", one.score), *((f"turn {turn}", each) for turn, each in one.by_turn.items())]
+        parts += [(f"difficulty {level}", each) for level, each in one.by_difficulty.items()]
         for name, each in (*parts, *one.by_category.items()):
             yield {"model": one.model, "part": name, "score": each.value, "low": each.low, "high": each.high}
 
@@ -288,8 +283,3 @@ def table_rows(results: Results) -> Iterator[dict[str, Any]]:
 def why_unread(found: Found) -> list[tuple[str, int]]:
     """Reasons for which there is no grade, the most frequent first."""
     return Counter(one.unread for one in found.turns if one.unread).most_common()
-
-
-def question_of(evaluation: Evaluation) -> dict[str, Question]:
-    """By id."""
-    return {one.id: one for one in evaluation.questions}

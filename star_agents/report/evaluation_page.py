@@ -94,6 +94,10 @@ def evaluation_page(page: EvaluationPage) -> str:
             (name, *(told(one.by_category.get(name, Estimate(None))) for one in page.standings))
             for name in page.categories
         ],
+        by_difficulty=[
+            (level, *(told(one.by_difficulty.get(level, Estimate(None))) for one in page.standings))
+            for level in dict.fromkeys(level for one in page.standings for level in one.by_difficulty)
+        ],
         radar=radar("by category", page.standings, page.categories),
         bars=bars("scores", page.standings, page.categories),
         shown=page.questions[:QUESTIONS_SHOWN],

@@ -64,19 +64,20 @@ def find_questions(named: str, folder: Path | None) -> QuestionFiles:
             fix = f"name a file of questions, or one of {', '.join(BENCHMARKS)}"
             raise UsageError(f"--questions {named}: there is no such file; {fix}")
         name = path.parent.name if path.stem == "question" and path.parent.name else path.name.partition(".")[0]
-        return _with_what_lies_beside(name, path)
+        return _with_what_lies_beside(name, path, folder)
     if folder is None:
         fix = "write `evaluation: {questions: FOLDER}` into agents.yaml, or name the file itself"
         raise UsageError(f"--questions {named}: where the questions lie is not known; {fix}")
     for place in _PLACES[named]:
         if (folder / place).is_file():
-            return _with_what_lies_beside(named, folder / place)
+            return _with_what_lies_beside(named, folder / place, folder)
     raise UsageError(f"--questions {named}: {folder} holds none of {', '.join(_PLACES[named])}")
 
 
-def _with_what_lies_beside(name: str, questions: Path) -> QuestionFiles:
+def _with_what_lies_beside(name: str, questions: Path, folder: Path | None) -> QuestionFiles:
     beside = questions.parent
-    prompts = [path for path in (beside / JUDGE_PROMPTS, beside.parent / JUDGE_PROMPTS) if path.is_file()]
+    places = [beside, beside.parent, *([] if folder is None else [folder])]
+    prompts = [path for place in places if (path := place / JUDGE_PROMPTS).is_file()]
     references = sorted((beside / "reference_answer").glob("*.jsonl")) if questions.stem == "question" else []
     if questions.stem.endswith("_question"):
         references = sorted(beside.glob(f"{questions.stem.removesuffix('_question')}_reference*.jsonl"))
@@ -124,18 +125,21 @@ def read_references(path: Path) -> dict[str, tuple[str, ...]]:
     return dict(_read(path, _reference))
 
 
-def read_judge_prompts(path: Path) -> dict[str, JudgePrompt]:
-    """The prompts of ``PROMPTS``, by name; others of the file are left.
+def read_judge_prompts(path: Path, *, pairwise: bool = True) -> dict[str, JudgePrompt]:
+    """The prompts of ``PROMPTS`` that the file holds, by name; others of it are left.
+
+    Args:
+        path: The file.
+        pairwise: Whether those that compare are needed as well as those that grade.
 
     Raises:
-        SeedFileError: one is missing, or cannot be filled; with line and field.
+        SeedFileError: one that is needed is missing, or one cannot be filled; with line and field.
     """
     found = dict(filter(None, _read(path, _judge_prompt)))
-    if missing := [name for name in PROMPTS if name not in found]:
-        fix = "FastChat's file holds all of them"
-        raise SeedFileError(
-            [Problem(where=path.name, field="name", message=f"no prompt is called {missing[0]}", fix=fix)]
-        )
+    needed = [name for name, use in PROMPTS.items() if pairwise or use.mode == "single"]
+    if missing := [name for name in needed if name not in found]:
+        told, fix = f"no prompt is called {missing[0]}", "FastChat's file holds all of them"
+        raise SeedFileError([Problem(where=path.name, field="name", message=told, fix=fix)])
     return found
 
 
