@@ -34,6 +34,7 @@ VERBS = {
     "evaluate": "Let models answer MT-bench or its kin, and a judge grade them, by FastChat's protocol.",
     "elo": "Rate the players of an arena, with intervals and the health of its judges.",
     "judge-health": "Hold judges against people: accuracy, kappa and biases on pairs that people judged.",
+    "rounds": "Make data, train the target on it, let the new one make data: round after round.",
     "export": "Write the dataset in a format of the field.",
     "release": "Let seeds out of quarantine.",
     "backup": "Copy a store to one file while a daemon works on it.",
@@ -43,7 +44,7 @@ VERBS = {
     "migrate-config": "Print agents.yaml with each key in the section of its recipe, comments kept.",
     "init": "Write a commented agents.yaml.",
 }
-LOAD_MUCH = ("run", "serve", "check", "score", "arena", "arena-set", "evaluate", "judge-health")
+LOAD_MUCH = ("run", "serve", "check", "score", "arena", "arena-set", "evaluate", "judge-health", "rounds")
 """Verbs that load numpy and its kin."""
 PROBLEMS_SHOWN = 20
 INTERRUPTED = 130

@@ -23,6 +23,7 @@ from star_agents.config.base import (
     refuse_unless_tokens,
 )
 from star_agents.config.documents import DocumentsConfig
+from star_agents.config.rounds import RoundsConfig
 from star_agents.config.sections import (
     EvaluationConfig,
     EvolutionConfig,
@@ -207,6 +208,8 @@ class Config(BudgetSettings):
     they have none."""
     evaluation: EvaluationConfig | None = Field(default=None, exclude_if=_is_empty)
     """Where `evaluate` finds benchmarks, and what of FastChat's protocol it does otherwise."""
+    rounds: RoundsConfig | None = Field(default=None, exclude_if=_is_empty)
+    """How `star-agents rounds` trains a target on what is made with it, round after round; other commands leave it."""
     unknown_prices: Literal["refuse", "allow"] = "refuse"
     """An agent of unknown price under a budget in dollars: `refuse` to start, since the budget cannot hold for it; or
     `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""

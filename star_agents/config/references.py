@@ -94,6 +94,11 @@ def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
     embedder = config.memory.embedder
     if embedder.startswith("agent:") and embedder.removeprefix("agent:") not in config.agents:
         yield unknown(("memory", "embedder"), embedder.removeprefix("agent:"), "")
+    exam = None if config.rounds is None else config.rounds.exam
+    for key in ("opponents", "judges"):
+        for index, name in enumerate(getattr(exam, key, None) or ()):
+            if name not in config.agents:
+                yield unknown(("rounds", "exam", key, index), name, "")
     for location, message, fix in (*_minutes_too_small(config), *_half_prices(config), *unsendable(config)):
         yield at(location, message, fix)
 

@@ -31,6 +31,8 @@ CRASH_POINTS: dict[str, str] = {
     "backup_before_rename": "a backup is whole and checked, and has not taken its name",
     "index_before_rename": "the memory bank's index is written beside the old one",
     "index_saved": "the memory bank's index is in its place",
+    "phase_done": "a phase of rounds is done, and that is not noted yet",
+    "phase_noted": "a phase of rounds is noted as done",
 }
 """Every point, and what is true there."""
 

@@ -1,0 +1,142 @@
+"""`rounds`: from data to a better target and back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import click
+from rich.console import Console
+
+from star_agents import offline
+from star_agents.cli.batches import SIGNALLED, config_with_notes
+from star_agents.cli.rounds_table import show_estimate, show_rounds
+from star_agents.cli.tables import print_json
+from star_agents.config.lines import lines_from
+from star_agents.config.models import Config
+from star_agents.engine.batch import load_seeds
+from star_agents.engine.batch_notes import sample_agents, skipped_rows
+from star_agents.engine.campaign.campaign import Campaign
+from star_agents.engine.campaign.estimate import estimate_rounds
+from star_agents.engine.campaign.plan import exam_prompts, fixed_by, plan_of, rounds_of
+from star_agents.engine.campaign.state import CampaignState
+from star_agents.engine.campaign.summary import rounds_summary, write_summary
+from star_agents.engine.stages import takes_documents
+from star_agents.errors import SeedFileError, StarAgentsError, UsageError, first_of_ours
+from star_agents.observe.logs import set_up_logging
+from star_agents.records import Seed
+from star_agents.storage.file_systems import make_folder
+from star_agents.storage.lock import FolderLock
+from star_agents.storage.seed_files import read_seeds
+from star_agents.text.consoles import progress_console, say_on
+from star_agents.text.printing import say
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-c", "--config", "config_path", type=click.Path(path_type=Path), default="agents.yaml", show_default=True
+)
+@click.option("-s", "--seeds", "seeds_path", help="Seed file, or documents; the word `offline` takes the sample seeds.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for stores, rows, models and report.")
+@click.option("--rounds", "rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="How many.")
+@click.option("--status", "asks", is_flag=True, help="Show what the rounds of FOLDER came to so far, and do nothing.")
+@click.option("--estimate", is_flag=True, help="Say what it will take at the most, and do nothing.")
+@click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every seed to the console too; OUT/log.jsonl has it all.")
+def command(
+    folder: Path | None,
+    config_path: Path,
+    seeds_path: str | None,
+    out: Path | None,
+    rounds: int,
+    asks: bool,
+    estimate: bool,
+    skip_bad: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Make data with the target of section `rounds` of agents.yaml, train it on that, and let the new one make more.
+
+    Round 0 trains on the seeds of D0; each stage of a round has a part of the seeds of its own, fought by the newest
+    target. The same command again goes on where it stopped: nothing is paid or trained again.
+    """
+    out = out or folder
+    if out is None:
+        raise UsageError("name a folder: -o OUT")
+    if asks:
+        summary = rounds_summary(out)
+        return print_json(summary) if as_json else show_rounds(summary)
+    if seeds_path is None:
+        raise UsageError("name the seeds: -s FILE")
+    config, _ = config_with_notes(config_path)
+    plan = plan_of(config, rounds)
+    console = progress_console(quiet=quiet)
+    seeds, source = _seeds(config, seeds_path, skip_bad=skip_bad, console=console)
+    prompts = exam_prompts(config, plan, seeds, _exam_seeds(config))
+    if estimate:
+        found = estimate_rounds(config, plan, seeds, prompts, out)
+        return print_json(found) if as_json else show_estimate(found)
+    if notice := "" if as_json else sample_agents(config):
+        say(notice, err=True)
+    make_folder(out)
+    set_up_logging(level="info" if verbose else "error", folder=out)
+    lock = FolderLock.acquire(out)
+    try:
+        campaign = Campaign(
+            config=config,
+            plan=plan,
+            state=CampaignState.opened(out, fixed_by(config, plan, prompts), rounds),
+            seeds=seeds,
+            prompts=prompts,
+            source=source,
+            where=config_path.name,
+            console=console,
+            tell=lambda sentence: say_on(console, sentence),
+        )
+        error = _work(campaign, config_path)
+        summary = write_summary(out)
+    finally:
+        lock.release()
+    print_json(summary) if as_json else show_rounds(summary)
+    if error is not None:
+        raise error
+    if campaign.words.number:
+        say("stopped by a signal; the same command goes on where it stopped", err=True)
+        sys.exit(SIGNALLED + campaign.words.number)
+    return None
+
+
+def _work(campaign: Campaign, config_path: Path) -> StarAgentsError | None:
+    """Work to the end; why it cannot go on, so that what was done is shown before that is said."""
+    try:
+        with lines_from(config_path):
+            anyio.run(campaign.words.obey, campaign.run)
+    except (StarAgentsError, BaseExceptionGroup) as found:
+        if (error := first_of_ours(found)) is None:
+            raise
+        return error
+    return None
+
+
+def _seeds(config: Config, name: str, *, skip_bad: bool, console: Console) -> tuple[Sequence[Seed], str]:
+    path = offline.seeds_path(name, documents=takes_documents(config))
+    file = load_seeds(path, config, skip_bad=skip_bad, limit=None, console=console)
+    for sentence in skipped_rows(file):
+        say(sentence, err=True)
+    return file.seeds, path.name
+
+
+def _exam_seeds(config: Config) -> Sequence[Seed]:
+    """Of the exam's file; none where prompts are held out of the seeds. Raises SeedFileError."""
+    if (name := rounds_of(config).exam.file) is None:
+        return ()
+    file = read_seeds(Path(name))
+    if file.problems:
+        raise SeedFileError(file.problems)
+    return file.seeds

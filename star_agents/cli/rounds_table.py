@@ -1,0 +1,109 @@
+"""How `rounds` and `status` show rounds: a line a step, and who is how strong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from star_agents.cli.tables import print_table
+from star_agents.text.figures import usd, usd_sum
+from star_agents.text.printing import say
+
+WORK = ["step", "rows", "lost", "difficulty", "loss", "calls", "cost"]
+TARGETS = ["target", "rating", "gain over", "gain"]
+
+
+def show_rounds(summary: Mapping[str, Any]) -> None:
+    """Print the table of the steps, the players, and what else a person has to know."""
+    print_table("data and trainings", WORK, [_work_row(one) for one in summary["steps"]])
+    rated = [_target_row(one) for one in summary["steps"] if one["rating"] is not None]
+    if rated:
+        print_table(f"targets, {summary['anchor']} = 1000", TARGETS, rated)
+    for sentence in rounds_remarks(summary):
+        say(sentence)
+
+
+def rounds_remarks(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What stands in no cell, a sentence each."""
+    yield (
+        "lost: share of its battles that the target of then lost; difficulty: points by which it lost where it learned; "
+        "ratings and gains in Elo points with intervals of 95 %"
+    )
+    if summary["exam_battles"]:
+        yield f"rated over {summary['exam_prompts']:,} prompts and {summary['exam_battles']:,} battles of the exam"
+    for one in summary["steps"]:
+        for failure in one["failures"]:
+            yield f"{one['name']}: a training failed: {failure['reason']}"
+        if one["given_up"]:
+            yield f"{one['name']}: gone on without it"
+    cost = summary["cost"]
+    yield f"the target is {summary['target']}: {summary['model']}"
+    yield f"{cost['calls']:,} calls in all, {usd_sum(cost['usd'], cost['calls_of_unknown_price'])}"
+    if summary["stopped"]:
+        yield f"ended early: {summary['stopped']}"
+
+
+def _work_row(one: Mapping[str, Any]) -> list[str]:
+    return [
+        one["name"],
+        _rows(one),
+        "-" if one["loss_rate"] is None else f"{one['loss_rate']:.0%} of {one['battles']:,}",
+        "-" if one["difficulty"] is None else f"{one['difficulty']:.2f}",
+        _losses(one),
+        "-" if one["calls"] is None else f"{one['calls']:,}",
+        "-" if one["usd"] is None else usd_sum(one["usd"], one["calls_of_unknown_price"]),
+    ]
+
+
+def _target_row(one: Mapping[str, Any]) -> list[str]:
+    gain = one["gain"]
+    gained = "-" if gain is None else _rating(gain, signed=True)
+    return [one["name"], _rating(one["rating"], signed=False), one["gain_over"] or "-", gained]
+
+
+def _rows(one: Mapping[str, Any]) -> str:
+    if one["rows"] is None:
+        return "-"
+    return f"{one['rows']:,}" if one["rows"] == one["own_rows"] else f"{one['rows']:,} ({one['own_rows']:,} new)"
+
+
+def _losses(one: Mapping[str, Any]) -> str:
+    if one["first_loss"] is None:
+        return "failed" if one["given_up"] else "-"
+    return f"{one['first_loss']:.3f} → {one['last_loss']:.3f}"
+
+
+def _rating(rated: Mapping[str, Any] | None, *, signed: bool) -> str:
+    """``1052 [1010, 1095]``."""
+    if rated is None:
+        return "-"
+    if rated["rating"] is None:
+        return str(rated["standing"])
+    ends = [_points(rated[end], signed=signed) for end in ("low", "high")]
+    return f"{_points(rated['rating'], signed=signed)} [{', '.join(ends)}]"
+
+
+def _points(value: float | None, *, signed: bool) -> str:
+    return "open" if value is None else f"{value:+.0f}" if signed else f"{value:.0f}"
+
+
+def show_estimate(estimate: Mapping[str, Any]) -> None:
+    """Print what is to come, at most."""
+    rows = [
+        [
+            one["name"],
+            f"{one['seeds']:,}" if one["seeds"] else "-",
+            "unknown" if one["calls"] is None else f"{one['calls']:,}",
+            f"{one['exam_calls']:,}" if one["exam_calls"] else "-",
+            "unknown" if one["usd"] is None else usd(one["usd"]),
+            "-" if one["training_steps"] is None else f"{one['training_steps']:,}",
+        ]
+        for one in estimate["steps"]
+    ]
+    print_table(
+        f"{len(rows)} steps, each amount at the most",
+        ["step", "seeds", "calls", "calls of the exam", "dollars", "training steps"],
+        rows,
+    )
+    for sentence in estimate["remarks"]:
+        say(sentence)

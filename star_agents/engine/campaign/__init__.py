@@ -1,0 +1,1 @@
+"""Rounds: from data to a better target and back, each step durable (`star-agents rounds`)."""

@@ -1,0 +1,323 @@
+"""Rounds at work: each phase of each step is done once, noted durably, and gone on from wherever the process died.
+
+    data run → rows written → reward model → training → ready → took the target's place → examined
+
+Data and exams run in stores, where nothing that is answered is paid again; trainings run in processes of their own,
+which go on or are noted as ended; everything else is a file that takes its name when it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from rich.console import Console
+
+from star_agents import offline
+from star_agents.arena.ratings import Rating
+from star_agents.config.models import Config
+from star_agents.engine.batch import BatchResult, run_batch
+from star_agents.engine.campaign import figures
+from star_agents.engine.campaign.configs import (
+    Target,
+    data_config,
+    exam_config,
+    keep_running,
+    player_name,
+    with_budgets_left,
+)
+from star_agents.engine.campaign.plan import BASE, Phase, Plan, Step, rounds_of
+from star_agents.engine.campaign.serving import served
+from star_agents.engine.campaign.state import CampaignState
+from star_agents.engine.campaign.stopping import Interrupted, WordsToStop
+from star_agents.engine.campaign.training import Training, TrainingFailed, train
+from star_agents.engine.host import Host
+from star_agents.errors import ScorerError, StarAgentsError, UsageError
+from star_agents.process.crash_points import crash_point
+from star_agents.records import Seed
+from star_agents.scoring.completions import Asked
+from star_agents.scoring.local_models import LocalModels
+from star_agents.storage.parts import Parts
+
+DATA, EXAMS, MODELS, ROWS, LOGS = "data", "exam", "models", "rows", "logs"
+"""Folders below that of the campaign."""
+
+
+class StepStopped(StarAgentsError):
+    """A step cannot go on for now: why, and what to do."""
+
+    exit_code = 4
+
+
+@dataclass(kw_only=True)
+class Campaign:
+    """Rounds in a folder.
+
+    Args:
+        config: Of agents.yaml.
+        plan: Of it.
+        state: What is done.
+        seeds: All of them; each is worked in the step of its part.
+        prompts: Of the exam.
+        source: What the seeds are called.
+        where: Name of agents.yaml, for messages.
+        console: Where progress is shown.
+        tell: Hears, in a sentence, what happens.
+        words: To stop.
+    """
+
+    config: Config
+    plan: Plan
+    state: CampaignState
+    seeds: Sequence[Seed]
+    prompts: Sequence[Seed] = ()
+    source: str
+    where: str
+    console: Console
+    tell: Callable[[str], None]
+    words: WordsToStop = field(default_factory=WordsToStop)
+    calls: int = 0
+    """Sent and answered by this process."""
+    _parts: Parts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._parts = Parts(self.plan.parts)
+
+    async def run(self) -> None:
+        """Work until the last step is done, or a round did not pay.
+
+        Raises:
+            StepStopped: a step cannot go on.
+            Interrupted: somebody said so.
+            StarAgentsError: whatever else keeps it from going on.
+        """
+        for step in self.plan.steps:
+            if self.state.of(step).is_given_up:
+                continue
+            for phase in self.plan.phases(step, is_examined=self.is_examined):
+                if self.state.is_done(step, phase):
+                    continue
+                try:
+                    facts = await self._doing(phase)(step)
+                except TrainingFailed as failed:
+                    self._fail(step, str(failed))
+                    break
+                crash_point("phase_done")
+                self.state.finish(step, phase, facts)
+                crash_point("phase_noted")
+            if self._did_not_pay(step):
+                return
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether targets are rated."""
+        return rounds_of(self.config).exam.is_held
+
+    @property
+    def target(self) -> Target:
+        """The newest one that took the place."""
+        newest = [step for step in self.plan.steps if self.state.is_done(step, "taken")]
+        return self._target_of((newest or self.plan.steps)[-1 if newest else 0])
+
+    def _target_of(self, step: Step) -> Target:
+        """The one that a step has put in the place; of the first step, which trains nothing, the base."""
+        if step.stage is None:
+            return Target(BASE, offline.resolve_model(rounds_of(self.config).target.model))
+        return Target(step.name, str(self.state.of(step).done["taken"]["model"]))
+
+    def _doing(self, phase: Phase) -> Callable[[Step], Any]:
+        return {
+            "data": self._make_data,
+            "rows": self._write_rows,
+            "reward_model": self._train_reward_model,
+            "model": self._train,
+            "ready": self._try_out,
+            "taken": self._take,
+            "exam": self._examine,
+        }[phase]
+
+    async def _make_data(self, step: Step) -> Mapping[str, Any]:
+        """The recipe works the step's part, with battles of the newest target."""
+        seeds = [seed for seed in self.seeds if self._parts.part_of(seed) == step.part]
+        if not seeds:
+            raise UsageError(f"{self.source} holds no seed of part {step.part}, which {step.name} works; take more")
+        target = self.target
+        self.tell(f"{step.name}: {len(seeds):,} seeds of {step.part} are worked; the target is {target.name}")
+        result = await self._batch(
+            target, lambda placed: data_config(self.config, self.plan, step, placed), seeds, self.state.folder / DATA
+        )
+        found = await anyio.to_thread.run_sync(figures.figures_of, self.state.folder / DATA, step.part)
+        return {**found.to_dict(), "target": target.name, "failures": result.summary["failures"]}
+
+    async def _write_rows(self, step: Step) -> Mapping[str, Any]:
+        path = self.state.folder / ROWS / f"{step.name}.jsonl"
+        seeds = [] if step.makes_data else [one for one in self.seeds if self._parts.part_of(one) == step.part]
+        found = await anyio.to_thread.run_sync(figures.write_step_rows, self.state.folder / DATA, step, seeds, path)
+        if not found["rows"]:
+            what = "seeds of it have no responses" if not step.makes_data else "its battles taught nothing"
+            fix = (
+                "`rounds.start: off` or `recipe`" if not step.makes_data else "lower `rounds.keep`, or take more seeds"
+            )
+            raise StepStopped(f"{step.name}: there is nothing to train on, since {what}; {fix}")
+        self.tell(f"{step.name}: {found['rows']:,} rows, {found['own_rows']:,} of them of {step.part}")
+        return {**found, "file": str(path.relative_to(self.state.folder))}
+
+    async def _train_reward_model(self, step: Step) -> Mapping[str, Any]:
+        return await self._trained(step, "reward", self._folder_of(step, "-reward"))
+
+    async def _train(self, step: Step) -> Mapping[str, Any]:
+        reward = self.state.of(step).done.get("reward_model")
+        rewarded_by = None if reward is None else Path(reward["model"])
+        return await self._trained(step, step.methods[-1], self._folder_of(step), rewarded_by)
+
+    async def _trained(self, step: Step, method: Any, out: Path, reward_model: Path | None = None) -> Mapping[str, Any]:
+        settings = rounds_of(self.config)
+        rows = self.state.folder / str(self.state.of(step).done["rows"]["file"])
+        training = Training(method, rows, self.target.model, out, reward_model)
+        self.tell(f"{step.name}: {method} of {self.target.name} begins")
+        stop_s, logs = settings.target.stop_s, self.state.folder / LOGS
+        facts = await train(training, settings.training, logs=logs, stop_s=stop_s, hear=self._hear(step))
+        return {**facts, "began_with": self.target.name}
+
+    def _hear(self, step: Step) -> Callable[[str], None]:
+        """What a training writes is shown as it comes; its log has it, too."""
+        return lambda line: self.tell(f"{step.name} | {line}")
+
+    def _folder_of(self, step: Step, what: str = "") -> Path:
+        """Of a model; another one for each try, since a training that failed may count as done to whoever did it."""
+        tries = len(self.state.of(step).failures)
+        return self.state.folder / MODELS / f"{step.name}{what}{f'-try{tries + 1}' if tries else ''}"
+
+    async def _try_out(self, step: Step) -> Mapping[str, Any]:
+        """A model that cannot be asked takes nobody's place."""
+        target = Target(step.name, str(self.state.of(step).done["model"]["model"]))
+        async with self._served(target):
+            if rounds_of(self.config).target.serve is None:
+                try:
+                    await self._ask_once(target)
+                except ScorerError as error:
+                    raise TrainingFailed(f"its model cannot be asked: {error}") from None
+        return {}
+
+    async def _ask_once(self, target: Target) -> None:
+        """Raises ScorerError."""
+        async with LocalModels(self.config.scoring, resolve=offline.resolve_model) as models:
+            asked = Asked(messages=({"role": "user", "content": "Hello."},), max_tokens=4)
+            (answer,) = await models.complete(target.model, [asked])
+        if isinstance(answer, str):
+            raise ScorerError(answer)
+
+    async def _take(self, step: Step) -> Mapping[str, Any]:
+        """From here on the target is the step's model."""
+        target = Target(step.name, str(self.state.of(step).done["model"]["model"]))
+        keep_running(data_config(self.config, self.plan, step, target), self.state.folder)
+        self.tell(f"{step.name}: took the target's place")
+        return {"model": target.model}
+
+    async def _examine(self, step: Step) -> Mapping[str, Any]:
+        """The target meets the opponents, and every target before it, over the prompts of the exam."""
+        target = self._target_of(step)
+        folder = self.state.folder / EXAMS
+        self.tell(f"{step.name}: examined over {len(self.prompts):,} prompts")
+        await self._batch(
+            target, lambda placed: exam_config(self.config, placed, where=self.where), self.prompts, folder
+        )
+        settings = rounds_of(self.config)
+        facts: dict[str, Any] = {"player": player_name(settings, step.name), "prompts": len(self.prompts)}
+        if (before := self._examined_before(step)) is not None:
+            player, other = facts["player"], player_name(settings, before.name)
+            gain = await anyio.to_thread.run_sync(figures.gain_over, folder, player, other)
+            facts |= {"gain_over": before.name, "gain": None if gain is None else gain.to_dict()}
+        return {**facts, "spent": await anyio.to_thread.run_sync(figures.spent_in, folder)}
+
+    def _examined_before(self, step: Step) -> Step | None:
+        steps = self.plan.steps[: self.plan.steps.index(step)]
+        return next((one for one in reversed(steps) if self.state.is_done(one, "exam")), None)
+
+    async def _batch(
+        self, target: Target, config_with: Callable[[Target], Config], seeds: Sequence[Seed], out: Path
+    ) -> BatchResult:
+        """Work seeds in a store while the target is served.
+
+        Raises:
+            Interrupted: somebody said so, and what was in hand is finished.
+            StepStopped: it ended before its last seed, or more failed than may.
+            NotServed: the target's server does not stay.
+        """
+        settings = rounds_of(self.config)
+        async with self._served(target) as placed:
+            names = {player_name(settings, one.name): settings.target.agent for one in self.plan.steps}
+            others = [self.state.folder / name for name in (DATA, EXAMS) if self.state.folder / name != out]
+            config = with_budgets_left(config_with(placed), out, others, names)
+            result = await run_batch(
+                config,
+                seeds,
+                self.source,
+                out,
+                retry_dropped=False,
+                console=self.console,
+                only_these=True,
+                host=Host(stops=self.words.for_batch),
+            )
+        self.calls += result.calls
+        if result.interrupted_by:
+            raise Interrupted
+        if why := result.stopped_by or result.failed_because:
+            raise StepStopped(f"{out.name}: {why}; the same command goes on where it stopped")
+        return result
+
+    def _served(self, target: Target) -> Any:
+        log = self.state.folder / LOGS / "serve.log"
+        return served(rounds_of(self.config).target, target, log=log, tell=self.tell)
+
+    def _fail(self, step: Step, reason: str) -> None:
+        """Raises StepStopped, unless the next stage shall begin with the last good target."""
+        goes_on = rounds_of(self.config).training.on_failure == "go_on"
+        folder = str(self._folder_of(step).relative_to(self.state.folder))
+        self.state.fail(step, reason, folder, go_on=goes_on)
+        told = f"{step.name}: the training failed: {reason}. The target stays {self.target.name}"
+        if not goes_on:
+            raise StepStopped(f"{told}; mend it and call the same command again, or set `rounds.training.on_failure`")
+        self.tell(f"{told}; the next stage goes on with it")
+
+    def _did_not_pay(self, step: Step) -> bool:
+        """Whether a round ended that gained nothing for certain, and that shall end the work."""
+        settings = rounds_of(self.config)
+        last = [one for one in self.plan.steps if one.round == step.round][-1]
+        if not settings.stop_when_flat or step.round == 0 or step is not last:
+            return False
+        gain = self.gain_of_round(step.round)
+        if not figures.is_flat(gain):
+            return False
+        assert gain is not None, "nothing is flat of which nobody knows"
+        told = interval_in_words(gain.rating, gain.low, gain.high)
+        self.state.stop(f"round {step.round} did not pay: its gain is {told} Elo points")
+        self.tell(self.state.stopped)
+        return True
+
+    def gain_of_round(self, number: int) -> Rating | None:
+        """By how much the target after a round is ahead of the one before it; ``None`` where nobody knows."""
+        settings = rounds_of(self.config)
+        ends = [
+            next((one for one in reversed(steps) if self.state.is_done(one, "exam")), None)
+            for steps in (
+                [one for one in self.plan.steps if one.round == number],
+                [one for one in self.plan.steps if one.round < number],
+            )
+        ]
+        if None in ends:
+            return None
+        newest, before = (player_name(settings, one.name) for one in ends if one is not None)
+        return figures.gain_over(self.state.folder / EXAMS, newest, before)
+
+
+def interval_in_words(value: float | None, low: float | None, high: float | None) -> str:
+    """``+35 [12, 58]``; an end that is open says so."""
+    if value is None:
+        return "unknown"
+    ends = ["open" if end is None else f"{end:+.0f}" for end in (low, high)]
+    return f"{value:+.0f} [{ends[0]}, {ends[1]}]"

@@ -1,0 +1,162 @@
+"""Stands over one command of the user's: `python -m star_agents.process.guard ORDER`.
+
+The command runs in a process group of its own. Whatever becomes of whoever started the guard, the group ends: the guard
+ends it when its own standard input closes, and the kernel ends the command when the guard dies. Two guards of one log
+never run their commands at once: the second waits until the first has ended. What the command writes goes to a log of
+bounded size, and on to the guard's standard output behind a line with the command's process id. How it ended stands in
+a file from that moment on, so that nothing that came to its end well is run again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+_LOOK_S = 0.1
+_CHUNK = 1 << 16
+_AFTERWARDS_S = 2.0
+"""Seconds for what a command has written to come through its pipe once it ended."""
+_PR_SET_PDEATHSIG = 1
+CANNOT_START = 127
+"""What a shell says of a command that there is not."""
+
+
+class _Log:
+    """A log of bounded size: the newest of two files, the older of which is full."""
+
+    def __init__(self, path: Path, most_bytes: int) -> None:
+        self._path, self._most = path, max(most_bytes // 2, 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle: BinaryIO = path.open("ab")
+
+    def write(self, chunk: bytes) -> None:
+        """Add to it. A disk that is full loses log lines, and no training."""
+        with suppress(OSError):
+            if self._handle.tell() + len(chunk) > self._most:
+                self._handle.close()
+                os.replace(self._path, self._path.with_name(f"{self._path.name}.1"))
+                self._handle = self._path.open("ab")
+            self._handle.write(chunk)
+            self._handle.flush()
+
+
+def main() -> int:
+    """Run the command of the order to its end; its exit code, or minus the signal that ended it."""
+    order = json.loads(sys.argv[1])
+    log = _Log(Path(order["log"]), order["most_bytes"])
+    asked_to_end: list[int] = []
+    lock = os.open(f"{order['log']}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # Given back by the kernel, however this process ends.
+    if _has_ended_well(order):
+        _say(b"pid 0\n")
+        return 0
+    if order["clears"] is not None:
+        shutil.rmtree(order["clears"], ignore_errors=True)
+    signal.signal(signal.SIGTERM, lambda number, _: asked_to_end.append(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen(
+            order["command"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+    except OSError as error:
+        said = f"{order['command'][0]}: cannot be started: {error.strerror or error}\n".encode()
+        log.write(said)
+        _say(b"pid 0\n" + said)
+        _note(order, CANNOT_START)
+        return CANNOT_START
+    _say(f"pid {process.pid}\n".encode())
+    assert process.stdout is not None
+    _watch(process, process.stdout, log, asked_to_end, order["stop_s"])
+    code = process.wait()
+    _end_group(process.pid, signal.SIGKILL)  # Whatever the command left behind.
+    _note(order, code)
+    return code if code >= 0 else 128 - code
+
+
+def _die_with_parent() -> None:
+    """In the command's process, before it begins: the kernel ends it when the guard dies."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _watch(
+    process: subprocess.Popen[bytes], output: IO[bytes], log: _Log, asked_to_end: list[int], stop_s: float
+) -> None:
+    """Carry on what the command writes until it has ended; end it when standard input closes, or on SIGTERM."""
+    deadline = ended_at = None
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ, "output")
+        selector.register(0, selectors.EVENT_READ, "parent")
+        while True:
+            for key, _ in selector.select(_LOOK_S):
+                if chunk := os.read(key.fd, _CHUNK):
+                    if key.data == "output":
+                        log.write(chunk)
+                        _say(chunk)
+                    continue
+                selector.unregister(key.fileobj)
+                if key.data == "parent":
+                    asked_to_end.append(0)
+            now = time.monotonic()
+            if asked_to_end and deadline is None:
+                deadline = now + stop_s
+                _end_group(process.pid, signal.SIGTERM)
+            elif deadline is not None and now >= deadline and ended_at is None:
+                _end_group(process.pid, signal.SIGKILL)
+            if process.poll() is not None:
+                ended_at = ended_at or now
+                if output not in {key.fileobj for key in selector.get_map().values()} or now > ended_at + _AFTERWARDS_S:
+                    return
+
+
+def _end_group(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _has_ended_well(order: Mapping[str, Any]) -> bool:
+    """Whether the same command came to its end while this guard waited, or before."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(Path(order["ended"]).read_text(encoding="utf-8"))
+        return bool(found["command"] == order["command"] and found["code"] == 0)
+    return False
+
+
+def _note(order: Mapping[str, Any], code: int) -> None:
+    """Write durably how it ended, where that is asked for."""
+    if order["ended"] is None:
+        return
+    path = Path(order["ended"])
+    draft = path.with_name(f".{path.name}.part")
+    with draft.open("w", encoding="utf-8") as handle:
+        json.dump({"command": order["command"], "code": code}, handle)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(draft, path)
+
+
+def _say(chunk: bytes) -> None:
+    """On to whoever started the guard; nobody may be there any more."""
+    with suppress(OSError):
+        os.write(1, chunk)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
