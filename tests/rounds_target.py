@@ -58,7 +58,7 @@ def train(method: str, rows: str, model: str, out: Path) -> None:
         raise SystemExit("out of memory")
     save(out, skill_of(Path(model)) + (method != "reward"))
     last = "NaN" if out.name in order.get("nan", ()) else "0.5"
-    (out / "losses.jsonl").write_text(f'{{"step": 1, "loss": 2.0}}\n{{"step": 2, "loss": {last}}}\n')
+    (out / "curve.jsonl").write_text(f'{{"step": 1, "loss": 2.0}}\n{{"step": 2, "loss": {last}}}\n')
 
 
 def serve(model: Path, port: int, models: Path) -> None:

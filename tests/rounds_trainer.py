@@ -1,6 +1,6 @@
 """A training command of somebody's own, for rounds: fine-tunes a tiny model on rows of JSON lines, and logs its loss.
 
-    python tests/rounds_trainer.py METHOD ROWS MODEL OUT [--steps N] [--rate R] [--fail WORD]
+python tests/rounds_trainer.py METHOD ROWS MODEL OUT [--steps N] [--rate R] [--fail WORD]
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main() -> None:
         losses.append({"step": step + 1, "loss": loss.item()})
     model.save_pretrained(asked.out)
     tokenizer.save_pretrained(asked.out)
-    (asked.out / "losses.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in losses))
+    (asked.out / "curve.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in losses))
     if os.environ.get("ROUNDS_TRAINER_DIES") == asked.out.name:
         os.kill(os.getpid(), signal.SIGKILL)
 

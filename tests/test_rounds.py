@@ -6,7 +6,6 @@ import json
 import signal
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import anyio.to_thread
 import pytest
@@ -44,7 +43,9 @@ def check_kills(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     phases = sum(len(step["done"]) for step in found["steps"].values())
     assert [len(one["done"]) for one in found["steps"].values()] == [1, 5, 6]
     taught = {name: len(found) for name, found in rows(whole).items()}
-    assert book(whole, "trained") == [f"trained {one} by sft on {taught[f'{one}.jsonl']}" for one in ("r0-sft", "r1-sft")]
+    assert book(whole, "trained") == [
+        f"trained {one} by sft on {taught[f'{one}.jsonl']}" for one in ("r0-sft", "r1-sft")
+    ]
     server.charged.clear()
     set_up(killed, server.url, orders={"kills": ["r1-sft"]})
     lives = 0
@@ -60,3 +61,106 @@ def check_kills(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     assert len(book(killed, "killed")) == 1
     assert (len(server.charged), asked_twice(server)) == (sent, []), "nothing was paid again"
     assert sorted(book(killed, "asked")) == sorted(book(whole, "asked"))
+
+
+@pytest.mark.timeout(600)
+async def test_trainings_servers_budgets_and_signals(tmp_path: Path) -> None:
+    with Nursery() as nursery:
+        async with OpenAIServer(play) as server:
+            for number, check in enumerate(CHECKS):
+                server.charged.clear()
+                folder = tmp_path / str(number)
+                await anyio.to_thread.run_sync(check, nursery, server, folder)
+
+
+def told(nursery: Nursery) -> str:
+    return "\n".join(nursery.noise)
+
+
+def a_failed_training_leaves_the_last_good_target_and_is_tried_again(
+    nursery: Nursery, server: OpenAIServer, folder: Path
+) -> None:
+    set_up(folder, server.url, orders={"fails": ["r1-sft"], "nan": ["r1-sft-try2"]})
+    assert ran(nursery, folder) == 4
+    assert "r1-sft: the training failed: it ended with exit code 1: out of memory" in told(nursery)
+    assert "The target stays r0-sft" in told(nursery)
+    sent = len(server.charged)
+    assert ran(nursery, folder) == 4
+    assert "its loss is no number" in told(nursery)
+    assert not state(folder)["steps"]["r1-sft"]["done"].keys() & {"model", "ready", "taken"}
+    assert ran(nursery, folder) == 0
+    found = state(folder)["steps"]["r1-sft"]
+    assert found["done"]["taken"] == {"model": "r1-sft-try3"}
+    assert len(found["failures"]) == 2
+    assert len([one for one in server.charged[sent:] if "first answer" not in str(one)]) == 0, "no answer is paid again"
+
+
+def a_failed_training_is_gone_on_without_where_that_is_set(
+    nursery: Nursery, server: OpenAIServer, folder: Path
+) -> None:
+    set_up(folder, server.url, stages="[sft, dpo]", training=", on_failure: go_on", orders={"fails": ["r1-sft"]})
+    assert ran(nursery, folder) == 0
+    steps = state(folder)["steps"]
+    assert steps["r1-sft"]["given_up"]
+    assert steps["r1-dpo"]["done"]["model"]["began_with"] == "r0-sft"
+    assert steps["r1-dpo"]["done"]["exam"]["gain_over"] == "r0-sft"
+
+
+def rloo_learns_by_a_reward_model_of_its_own_pairs(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
+    set_up(folder, server.url, stages="[sft, rloo]")
+    assert ran(nursery, folder) == 0, told(nursery)
+    trained = [one.split(" on ")[0] for one in book(folder, "trained")]
+    assert trained[2:] == ["trained r1-rloo-reward by reward", "trained r1-rloo by rloo"]
+    pairs = rows(folder)["r1-rloo.jsonl"]
+    assert pairs
+    assert all(one.keys() == {"prompt", "chosen", "rejected", "margin"} for one in pairs)
+    assert state(folder)["steps"]["r1-rloo"]["done"]["data"]["target"] == "r1-sft"
+
+
+def a_server_that_dies_is_started_again_and_one_that_keeps_dying_ends_the_work(
+    nursery: Nursery, server: OpenAIServer, folder: Path
+) -> None:
+    set_up(folder, server.url, orders={"serve_dies": 4})
+    assert ran(nursery, folder) == 0, told(nursery)
+    assert "the server of base ended with exit code 3" in state(folder)["troubles"][0]
+    other = folder / "other"
+    set_up(other, server.url, orders={"serve_dies": 1})
+    assert ran(nursery, other) == 4
+    assert "`rounds.target.restarts` (3) are used up" in told(nursery)
+    (other / "out" / "models" / "order.json").write_text("{}")
+    assert ran(nursery, other) == 0, told(nursery)
+
+
+def a_budget_holds_over_data_and_exams_together(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
+    set_up(folder, server.url, budget=", budget_calls: 6")
+    assert ran(nursery, folder) == 4
+    assert "agents.one.budget_calls" in told(nursery)
+    of_one = [body for body in server.charged if body["model"] == "one"]
+    assert len(of_one) == 6
+    again = folder / "agents.yaml"
+    again.write_text(again.read_text().replace("budget_calls: 6", "budget_calls: 600"))
+    assert ran(nursery, folder) == 0, told(nursery)
+    assert asked_twice(server) == []
+
+
+def rounds_that_do_not_pay_end_by_themselves(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
+    set_up(folder, server.url)
+    settings = folder / "agents.yaml"
+    # Every target is worth the same to this judge, so that no round can pay.
+    settings.write_text(settings.read_text().replace("  stages:", "  stop_when_flat: true\n  start: off\n  stages:"))
+    flat = settings.read_text().replace("openai/judge", "openai/flat")
+    settings.write_text(flat)
+    assert ran(nursery, folder, 2) == 0, told(nursery)
+    found = state(folder)
+    assert "round 1 did not pay" in found["stopped"]
+    assert "r2-sft" not in found["steps"]
+
+
+CHECKS = (
+    a_failed_training_leaves_the_last_good_target_and_is_tried_again,
+    a_failed_training_is_gone_on_without_where_that_is_set,
+    rloo_learns_by_a_reward_model_of_its_own_pairs,
+    a_server_that_dies_is_started_again_and_one_that_keeps_dying_ends_the_work,
+    a_budget_holds_over_data_and_exams_together,
+    rounds_that_do_not_pay_end_by_themselves,
+)

@@ -36,6 +36,7 @@ def rounds_remarks(summary: Mapping[str, Any]) -> Iterator[str]:
             yield f"{one['name']}: a training failed: {failure['reason']}"
         if one["given_up"]:
             yield f"{one['name']}: gone on without it"
+    yield from summary["troubles"]
     cost = summary["cost"]
     yield f"the target is {summary['target']}: {summary['model']}"
     yield f"{cost['calls']:,} calls in all, {usd_sum(cost['usd'], cost['calls_of_unknown_price'])}"

@@ -272,7 +272,11 @@ class Campaign:
 
     def _served(self, target: Target) -> Any:
         log = self.state.folder / LOGS / "serve.log"
-        return served(rounds_of(self.config).target, target, log=log, tell=self.tell)
+        return served(rounds_of(self.config).target, target, log=log, tell=self._trouble)
+
+    def _trouble(self, sentence: str) -> None:
+        self.state.trouble(sentence)
+        self.tell(sentence)
 
     def _fail(self, step: Step, reason: str) -> None:
         """Raises StepStopped, unless the next stage shall begin with the last good target."""

@@ -18,6 +18,7 @@ STATE_FILE = "rounds.json"
 FORM = 1
 """Of the file; another one is not read."""
 MAX_BYTES = 1 << 24
+MOST_TROUBLES = 100
 Facts = Mapping[str, Any]
 
 
@@ -42,6 +43,8 @@ class CampaignState:
     """What must not change while it goes on: target, stages, parts, recipe."""
     rounds: int
     steps: dict[str, StepState] = field(default_factory=dict[str, StepState])
+    troubles: list[str] = field(default_factory=list[str])
+    """What went wrong and was mended, the newest of it, a sentence each: servers that had to be started again."""
     stopped: str = ""
     """Why it ended before its last step by itself, such as a round that did not pay; empty: it did not."""
 
@@ -87,6 +90,11 @@ class CampaignState:
             state.done.pop(phase, None)
         self.save()
 
+    def trouble(self, sentence: str) -> None:
+        """Note durably what went wrong."""
+        self.troubles = [*self.troubles, sentence][-MOST_TROUBLES:]
+        self.save()
+
     def stop(self, why: str) -> None:
         """Note durably why it ends early."""
         self.stopped = why
@@ -103,6 +111,7 @@ class CampaignState:
             "fixed": self.fixed,
             "rounds": self.rounds,
             "steps": steps,
+            "troubles": self.troubles,
             "stopped": self.stopped,
         }
         with atomic_file(self.folder / STATE_FILE) as handle:
@@ -152,6 +161,7 @@ def read_state(folder: Path) -> CampaignState | None:
                 )
                 for name, one in data["steps"].items()
             },
+            troubles=[str(one) for one in data["troubles"]],
             stopped=str(data["stopped"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -40,6 +40,7 @@ def rounds_summary(folder: Path) -> dict[str, Any]:
         "target": taken[-1] if taken else BASE,
         "model": _model(state, taken[-1]) if taken else state.fixed.get("model"),
         "stopped": state.stopped,
+        "troubles": state.troubles,
         "steps": steps,
         "anchor": None if ratings is None else ratings.anchor,
         "players": [] if ratings is None else [one.to_dict() for one in ratings.players],

@@ -17,10 +17,12 @@ from star_agents.config.rounds import Option, TrainingMethod, TrainingSettings
 from star_agents.engine.campaign.serving import command_of
 from star_agents.process.guarded import guarded
 
-LOSSES_FILE = "losses.jsonl"
+LOSSES_FILE = "curve.jsonl"
 """In the folder of a model: a line for each logged step, ``{"step", "loss"}``."""
 MOST_LOSSES = 1_000_000
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_SWITCHES = ("gradient_checkpointing",)
+"""Options that can be switched off; all others are off where they are not named."""
 _FIRST_AND_LAST = 0.1
 """Share of the logged losses whose mean counts as the first, and the last: one batch says little."""
 
@@ -72,7 +74,7 @@ def command_for(training: Training, settings: TrainingSettings) -> list[str]:
 def _option(name: str, value: Option) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
-        return [flag] if value else []
+        return [flag] if value else [f"--no-{flag.removeprefix('--')}"] if name in _SWITCHES else []
     return [flag, str(value)]
 
 
