@@ -4,7 +4,7 @@
     python tests/rounds_target.py serve MODEL PORT                  OpenAI's protocol, and /health
 
 A file ``order.json`` beside the models may say what goes wrong: ``{"fails": [NAMES], "nan": [NAMES], "kills": [NAMES],
-"serve_dies": N}``. What was trained, and what was asked, stands in ``book.txt`` there, a line each.
+"waits": [NAMES], "serve_dies": N}``. What was trained, and what was asked, stands in ``book.txt`` there, a line each.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ def train(method: str, rows: str, model: str, out: Path) -> None:
         note(out.parent, f"killed {out.name}")
         guard = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
         os.kill(int(guard[1]), signal.SIGKILL)  # Whoever started the guard: the campaign, in the middle of a training.
+        signal.pause()
+    if out.name in order.get("waits", ()):
+        signal.signal(signal.SIGTERM, lambda *_: note(out.parent, f"told to stop {out.name}") or sys.exit(143))
+        print("waits", flush=True)
         signal.pause()
     note(out.parent, f"trained {out.name} by {method} on {len(Path(rows).read_text().splitlines())}")
     if out.name in order.get("fails", ()):

@@ -50,7 +50,7 @@ def check_kills(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     set_up(killed, server.url, orders={"kills": ["r1-sft"]})
     lives = 0
     # Each life notes one phase, and dies when the next is done and not noted.
-    while (code := ran(nursery, killed, **{VARIABLE: "phase_done:2"})) == -signal.SIGKILL:
+    while (code := ran(nursery, killed, 1, **{VARIABLE: "phase_done:2"})) == -signal.SIGKILL:
         lives += 1
         assert lives <= phases + 1, "it does not come on"
     assert code == 0, nursery.noise[-20:]
@@ -63,8 +63,9 @@ def check_kills(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     assert sorted(book(killed, "asked")) == sorted(book(whole, "asked"))
 
 
-@pytest.mark.timeout(600)
-async def test_trainings_servers_budgets_and_signals(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_what_goes_wrong_is_told_and_goes_on(tmp_path: Path) -> None:
     with Nursery() as nursery:
         async with OpenAIServer(play) as server:
             for number, check in enumerate(CHECKS):
@@ -164,3 +165,26 @@ CHECKS = (
     a_budget_holds_over_data_and_exams_together,
     rounds_that_do_not_pay_end_by_themselves,
 )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_signal_drains_a_batch_and_ends_a_training_in_order(tmp_path: Path) -> None:
+    with Nursery() as nursery:
+        async with OpenAIServer(play) as server:
+            await anyio.to_thread.run_sync(check_signals, nursery, server, tmp_path)
+
+
+def check_signals(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
+    set_up(folder, server.url, orders={"waits": ["r0-sft"]})
+    nursery.start(*(one for one in arguments(folder) if one != "-q"))
+    nursery.wait_until(lambda: any("r0-sft | waits" in line for line in nursery.noise), "a training")
+    assert nursery.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert book(folder, "told to stop") == ["told to stop r0-sft"], "a training is asked before it is ended"
+    (folder / "out" / "models" / "order.json").write_text("{}")
+    nursery.start(*(one for one in arguments(folder) if one != "-q"))
+    nursery.wait_until(lambda: any("r1-sft" in line and "are worked" in line for line in nursery.noise), "data")
+    assert nursery.end(signal.SIGTERM) in (0, 128 + signal.SIGTERM)
+    assert ran(nursery, folder) == 0
+    assert asked_twice(server) == []
+    assert len(book(folder, "trained")) == 2

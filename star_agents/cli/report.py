@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from star_agents.cli.rounds_table import write_rounds
 from star_agents.cli.tables import print_json
+from star_agents.engine.campaign.state import STATE_FILE
 from star_agents.engine.run_facts import read_facts
 from star_agents.report.facts import summary_text
 from star_agents.report.run_page import run_page
@@ -23,16 +25,19 @@ from star_agents.text.printing import say
 )
 @click.option("--json", "as_json", is_flag=True, help="Print where they are as JSON.")
 def command(folder: Path, out: Path, summary: Path | None, as_json: bool) -> None:
-    """Write what FOLDER (the -o of `run`, the --data-dir of `serve`) tells so far, also while a daemon works on it.
+    """Write what FOLDER (the -o of `run` or `rounds`, the --data-dir of `serve`) tells so far, also while it grows.
 
     One file that opens from disk without a network: curves, costs, gaps, samples to read; and the numbers as JSON.
     """
     numbers = summary or out.with_suffix(".summary.json")
+    if (folder / STATE_FILE).is_file():
+        rounds = write_rounds(folder, page=out, numbers=numbers)
+        told = {"report": str(out), "summary": str(numbers), "steps": len(rounds["steps"])}
+        return print_json(told) if as_json else say(f"wrote {out} and {numbers}")
     seeds = write_report(folder, out, numbers)
     if as_json:
-        print_json({"report": str(out), "summary": str(numbers), "seeds": seeds})
-    else:
-        say(f"wrote {out} and {numbers}")
+        return print_json({"report": str(out), "summary": str(numbers), "seeds": seeds})
+    return say(f"wrote {out} and {numbers}")
 
 
 def write_report(folder: Path, out: Path, numbers: Path) -> int:

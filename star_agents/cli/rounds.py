@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from star_agents import offline
 from star_agents.cli.batches import SIGNALLED, config_with_notes
-from star_agents.cli.rounds_table import show_estimate, show_rounds
+from star_agents.cli.rounds_table import show_estimate, show_rounds, write_rounds
 from star_agents.cli.tables import print_json
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
@@ -22,7 +23,7 @@ from star_agents.engine.campaign.campaign import Campaign
 from star_agents.engine.campaign.estimate import estimate_rounds
 from star_agents.engine.campaign.plan import exam_prompts, fixed_by, plan_of, rounds_of
 from star_agents.engine.campaign.state import CampaignState
-from star_agents.engine.campaign.summary import rounds_summary, write_summary
+from star_agents.engine.campaign.summary import rounds_summary
 from star_agents.engine.stages import takes_documents
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError, first_of_ours
 from star_agents.observe.logs import set_up_logging
@@ -98,9 +99,10 @@ def command(
             where=config_path.name,
             console=console,
             tell=lambda sentence: say_on(console, sentence),
+            after_phase=partial(_write, out),
         )
         error = _work(campaign, config_path)
-        summary = write_summary(out)
+        summary = write_rounds(out)
     finally:
         lock.release()
     print_json(summary) if as_json else show_rounds(summary)
@@ -110,6 +112,11 @@ def command(
         say("stopped by a signal; the same command goes on where it stopped", err=True)
         sys.exit(SIGNALLED + campaign.words.number)
     return None
+
+
+def _write(out: Path) -> None:
+    """The page of rounds at work."""
+    write_rounds(out, is_at_work=True)
 
 
 def _work(campaign: Campaign, config_path: Path) -> StarAgentsError | None:

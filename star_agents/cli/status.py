@@ -12,7 +12,10 @@ import click
 from star_agents.agents.throttle import in_words
 from star_agents.cli.add import address_in, get_json
 from star_agents.cli.recipe_tables import print_recipes, print_turns
+from star_agents.cli.rounds_table import show_rounds
 from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_table
+from star_agents.engine.campaign.state import STATE_FILE
+from star_agents.engine.campaign.summary import rounds_summary
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.errors import UsageError
 from star_agents.observe.status import (
@@ -36,17 +39,19 @@ from star_agents.text.printing import say
 @click.option("--token-env", default="STAR_AGENTS_TOKEN", show_default=True, help="Variable that holds the token.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, url: str | None, token_env: str, as_json: bool) -> None:
-    """Show seeds, calls, cost and probabilities. A running daemon is not disturbed.
+    """Show seeds, calls, cost and probabilities; of a folder of `rounds`, its steps. A running daemon is not disturbed.
 
     The address of a daemon may stand in the place of FOLDER.
     """
+    if url is None and (folder / STATE_FILE).is_file():
+        summary = rounds_summary(folder)
+        return print_json(summary) if as_json else show_rounds(summary)
     url = url or address_in(folder)
     if not url:
         status = status_of_folder(folder)
-        print_json(status.to_dict()) if as_json else _show(status)
-        return
+        return print_json(status.to_dict()) if as_json else _show(status)
     told = get_json(f"{url.rstrip('/')}/v1/status", token_env)
-    print_json(told) if as_json else _show(_read(told, url))
+    return print_json(told) if as_json else _show(_read(told, url))
 
 
 def _read(told: Any, url: str) -> Status:

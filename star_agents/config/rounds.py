@@ -52,8 +52,8 @@ class TrainingSettings(Section):
 
     command: str | None = Field(default=None, min_length=1)
     """A command of your own in the place of `star-agents train`, with `{method}`, `{rows}` (a file of JSON lines),
-    `{model}`, `{out}`, and `{reward_model}` where the method is rloo. It ends with 0 once the model lies in `{out}`; its
-    losses are read from `curve.jsonl` there, where it writes one: `{"step": 1, "loss": 2.31}` a line."""
+    `{model}`, `{out}`, and `{reward_model}` where the method is rloo. It ends with 0 once the model lies in `{out}`.
+    Losses are read from `curve.jsonl` there, where it writes one: `{"step": 1, "loss": 2.31}` a line."""
     sft: Options = Field(default_factory=dict)
     """Options of `star-agents train` for this method, by their names: `{epochs: 3, learning_rate: 5e-6, lora: 16}`."""
     dpo: Options = Field(default_factory=dict)

@@ -67,6 +67,7 @@ class Campaign:
         where: Name of agents.yaml, for messages.
         console: Where progress is shown.
         tell: Hears, in a sentence, what happens.
+        after_phase: Called when a phase is noted as done.
         words: To stop.
     """
 
@@ -79,6 +80,7 @@ class Campaign:
     where: str
     console: Console
     tell: Callable[[str], None]
+    after_phase: Callable[[], None] = lambda: None
     words: WordsToStop = field(default_factory=WordsToStop)
     calls: int = 0
     """Sent and answered by this process."""
@@ -96,7 +98,7 @@ class Campaign:
             StarAgentsError: whatever else keeps it from going on.
         """
         for step in self.plan.steps:
-            if self.state.of(step).is_given_up:
+            if step.name in self.state.steps and self.state.of(step).is_given_up:
                 continue
             for phase in self.plan.phases(step, is_examined=self.is_examined):
                 if self.state.is_done(step, phase):
@@ -108,6 +110,7 @@ class Campaign:
                     break
                 crash_point("phase_done")
                 self.state.finish(step, phase, facts)
+                self.after_phase()
                 crash_point("phase_noted")
             if self._did_not_pay(step):
                 return

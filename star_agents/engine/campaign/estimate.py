@@ -17,7 +17,7 @@ from star_agents.agents.endpoints import Endpoint
 from star_agents.agents.prices import most_tokens, worst_case
 from star_agents.arena.lessons import pairings
 from star_agents.config.models import Config
-from star_agents.config.rounds import EXAM
+from star_agents.config.rounds import EXAM, TrainingMethod
 from star_agents.engine.campaign.configs import Target, players_of, with_target
 from star_agents.engine.campaign.figures import figures_of
 from star_agents.engine.campaign.plan import BASE, Plan, Step, rounds_of
@@ -162,7 +162,7 @@ def _training_steps(config: Config, step: Step, rows: int) -> int | None:
     return sum(_steps_of(method, training.options(method), rows) for method in step.methods)
 
 
-def _steps_of(method: Any, options: Mapping[str, Any], rows: int) -> int:
+def _steps_of(method: TrainingMethod, options: Mapping[str, Any], rows: int) -> int:
     from star_agents.training.request import settings_of  # noqa: PLC0415
 
     known = {name: value for name, value in options.items() if name in ("epochs", "batch", "max_steps", "generations")}

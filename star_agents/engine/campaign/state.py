@@ -74,7 +74,7 @@ class CampaignState:
 
     def is_done(self, step: Step, phase: Phase) -> bool:
         """Whether a phase is."""
-        return phase in self.of(step).done
+        return step.name in self.steps and phase in self.steps[step.name].done
 
     def finish(self, step: Step, phase: Phase, facts: Facts) -> None:
         """Note durably that a phase is done."""

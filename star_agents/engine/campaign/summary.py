@@ -10,8 +10,6 @@ from star_agents.engine.campaign import figures
 from star_agents.engine.campaign.plan import BASE
 from star_agents.engine.campaign.state import CampaignState, StepState, read_state
 from star_agents.errors import StoreError
-from star_agents.storage.row_writing import atomic_file
-from star_agents.text.plain_data import json_text
 
 SUMMARY_FILE = "summary.json"
 EXAMS = "exam"
@@ -82,11 +80,3 @@ def _step(name: str, one: StepState) -> dict[str, Any]:
 
 def _sum(*spent: Mapping[str, Any]) -> dict[str, Any]:
     return {name: sum(one[name] for one in spent) for name in ("calls", "usd", "calls_of_unknown_price")}
-
-
-def write_summary(folder: Path) -> dict[str, Any]:
-    """Write it beside the state, and return it."""
-    summary = rounds_summary(folder)
-    with atomic_file(folder / SUMMARY_FILE) as handle:
-        handle.write(json_text(summary, indent=2).encode("utf-8") + b"\n")
-    return summary
