@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -85,22 +85,32 @@ def command(
         return print_json(found) if as_json else show_estimate(found)
     if notice := "" if as_json else sample_agents(config):
         say(notice, err=True)
-    make_folder(out)
     set_up_logging(level="info" if verbose else "error", folder=out)
+    made = partial(
+        Campaign,
+        config=config,
+        plan=plan,
+        seeds=seeds,
+        prompts=prompts,
+        source=source,
+        where=config_path.name,
+        console=console,
+        tell=lambda sentence: say_on(console, sentence),
+        after_phase=partial(_write, out),
+    )
+    return _run(
+        made, out, lambda: CampaignState.opened(out, fixed_by(config, plan, prompts), rounds), config_path, as_json
+    )
+
+
+def _run(
+    made: Callable[..., Campaign], out: Path, opened: Callable[[], CampaignState], config_path: Path, as_json: bool
+) -> None:
+    """Work to the end, and show what it came to before anybody hears why it is none."""
+    make_folder(out)
     lock = FolderLock.acquire(out)
     try:
-        campaign = Campaign(
-            config=config,
-            plan=plan,
-            state=CampaignState.opened(out, fixed_by(config, plan, prompts), rounds),
-            seeds=seeds,
-            prompts=prompts,
-            source=source,
-            where=config_path.name,
-            console=console,
-            tell=lambda sentence: say_on(console, sentence),
-            after_phase=partial(_write, out),
-        )
+        campaign = made(state=opened())
         error = _work(campaign, config_path)
         summary = write_rounds(out)
     finally:
@@ -111,7 +121,6 @@ def command(
     if campaign.words.number:
         say("stopped by a signal; the same command goes on where it stopped", err=True)
         sys.exit(SIGNALLED + campaign.words.number)
-    return None
 
 
 def _write(out: Path) -> None:
@@ -120,7 +129,7 @@ def _write(out: Path) -> None:
 
 
 def _work(campaign: Campaign, config_path: Path) -> StarAgentsError | None:
-    """Work to the end; why it cannot go on, so that what was done is shown before that is said."""
+    """Work; why it cannot go on, if it cannot."""
     try:
         with lines_from(config_path):
             anyio.run(campaign.words.obey, campaign.run)
