@@ -120,13 +120,13 @@ def show_estimate(estimate: Mapping[str, Any]) -> None:
             "unknown" if one["calls"] is None else f"{one['calls']:,}",
             f"{one['exam_calls']:,}" if one["exam_calls"] else "-",
             "unknown" if one["usd"] is None else usd(one["usd"]),
-            "-" if one["training_steps"] is None else f"{one['training_steps']:,}",
+            f"{one['rows']:,}" if one["rows"] else "-",
         ]
         for one in estimate["steps"]
     ]
     print_table(
         f"{len(rows)} steps, each amount at the most",
-        ["step", "seeds", "calls", "calls of the exam", "dollars", "training steps"],
+        ["step", "seeds", "calls", "calls of the exam", "dollars", "rows to train on"],
         rows,
     )
     for sentence in estimate["remarks"]:
