@@ -54,7 +54,12 @@ def train(method: str, rows: str, model: str, out: Path) -> None:
         os.kill(int(guard[1]), signal.SIGKILL)  # Whoever started the guard: the campaign, in the middle of a training.
         signal.pause()
     if out.name in order.get("waits", ()):
-        signal.signal(signal.SIGTERM, lambda *_: note(out.parent, f"told to stop {out.name}") or sys.exit(143))
+
+        def stop(*_: object) -> None:
+            note(out.parent, f"told to stop {out.name}")
+            sys.exit(143)
+
+        signal.signal(signal.SIGTERM, stop)
         print("waits", flush=True)
         signal.pause()
     note(out.parent, f"trained {out.name} by {method} on {len(Path(rows).read_text().splitlines())}")
