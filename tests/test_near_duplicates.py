@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from star_agents.admission.near_duplicates import SCHEME, VALUES, NearDuplicates, bands, signature, similarity
+from star_agents.admission.near_duplicates import SCHEME, NearDuplicates, signature, signed_instruction
+from star_agents.text.minhash import VALUES, Signature
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps until the evening comes and the owls call."
 
@@ -24,13 +25,17 @@ def pair_of(jaccard: float, chance: random.Random, count: int = 300) -> tuple[st
     return " ".join(first), " ".join(first[: shared + 4] + words(grams - shared, chance))
 
 
+def similarity(first: Signature, second: Signature) -> float:
+    return first.similarities([second.values])[0]
+
+
 def test_a_signature_is_pinned_since_it_will_be_kept() -> None:
     """Another value here means other signatures: then SCHEME must say so, and kept ones are made again."""
     made = signature(TEXT)
-    assert len(made) == 4 * VALUES
-    assert SCHEME == "r-minhash 2, 128 values, 5 words, text 1"
-    assert hashlib.sha256(made).hexdigest()[:16] == "08279fdce3d9af27"
-    assert bands(made)[:2] == [10924509679075613138, 10450612675945662141]
+    assert len(made.values) == 4 * VALUES
+    assert SCHEME == "r-minhash 2, 128 values, 12 bands of 4, 5 words, 2 below 33, text 1"
+    assert hashlib.sha256(made.values).hexdigest()[:16] == "08279fdce3d9af27"
+    assert made.bands[:2] == [6287394769994870314, -6629905743629754411]
 
 
 def test_case_punctuation_and_width_make_no_difference_and_order_does() -> None:
@@ -78,3 +83,34 @@ def test_of_several_duplicates_the_most_similar_one_is_named() -> None:
     index.add("same", signature(TEXT))
     assert index.find(signature(TEXT), 0.5) == "same"
     assert len(index) == 2
+
+
+def test_an_instruction_with_a_small_edit_repeats_and_one_about_something_else_does_not() -> None:
+    said = "Write a short story of a lighthouse keeper who finds a letter in a bottle."
+    edited = "Please write a short story of the lighthouse keeper who finds a letter in a bottle"
+    other = "Write a short story of a train driver who loses a parcel in a tunnel."
+    one = signed_instruction(said).kept
+    assert similarity(one, signed_instruction(edited).kept) > 0.7
+    assert similarity(one, signed_instruction(other).kept) < 0.6
+    assert similarity(signature(said), signature(edited)) < 0.6, "by 5-grams it would pass for another one"
+
+
+def test_the_same_instruction_with_another_text_shares_no_band() -> None:
+    one, same, other = (
+        signed_instruction("Sum up the text in one sentence.", [about]).kept
+        for about in ("Bees make honey.", "bees  make HONEY", "The river is long.")
+    )
+    assert one == same
+    assert not set(one.bands) & set(other.bands)
+
+
+@pytest.mark.parametrize(("fewer", "more"), [(31, 34), (32, 33), (30, 40)])
+def test_two_instructions_on_both_sides_of_the_border_are_found_by_each_other(fewer: int, more: int) -> None:
+    said = words(fewer, random.Random(3))
+    short = signed_instruction(" ".join(said))
+    long = signed_instruction(" ".join([*said, *words(more - fewer, random.Random(4))]))
+    for kept, seeker in ((short, long), (long, short)):
+        met = [one for one in seeker.sought if set(one.bands) & set(kept.kept.bands)]
+        assert len(met) == 1
+        assert met[0].similarities([kept.kept.values])[0] > 0.6
+    assert len(signed_instruction("Name three rivers.").sought) == 1

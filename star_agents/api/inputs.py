@@ -106,8 +106,10 @@ def held(seeds: object) -> object:
     return list(rows_in(seeds)) if not is_splits(seeds) else seeds
 
 
-def given_seeds(seeds: object, config: Config, *, skip_bad: bool) -> SeedFile:
+def given_seeds(seeds: object, config: Config, *, skip_bad: bool, out: Path | None = None) -> SeedFile:
     """Read seeds, whatever they come in, as the first recipe takes them; bad rows do not raise, they are listed.
+
+    Documents that nearly repeat what the store in ``out`` has are left out.
 
     Raises:
         SeedFileError: there is no such file, or its kind is unknown.
@@ -115,8 +117,8 @@ def given_seeds(seeds: object, config: Config, *, skip_bad: bool) -> SeedFile:
     """
     if isinstance(seeds, (str, os.PathLike)):
         path = offline.seeds_path(os.fspath(seeds), documents=takes_documents(config))
-        return read_for(config, path, skip_bad=skip_bad)
-    read = intake_for(config, SOURCE, skip_bad=skip_bad) or Collection()
+        return read_for(config, path, folder=out, skip_bad=skip_bad)
+    read = intake_for(config, SOURCE, folder=out, skip_bad=skip_bad) or Collection()
     for number, row in enumerate(rows_in(seeds), start=1):
         where = f"{SOURCE}:row {number}"
         if isinstance(row, Seed):

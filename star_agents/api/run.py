@@ -75,7 +75,7 @@ class Batch:
         """
         source = name_of_source(seeds, documents=takes_documents(given.config))
         file = usable_seeds(
-            given_seeds(seeds, given.config, skip_bad=options.skip_bad),
+            given_seeds(seeds, given.config, skip_bad=options.skip_bad, out=options.out),
             given.config,
             where=source,
             skip_bad=options.skip_bad,
@@ -111,6 +111,7 @@ class Batch:
                 not_read=self.file.not_read,
                 left_out=self.file.problems,
                 tolerated=self.file.tolerated,
+                unlike=self.file.unlike,
                 host=Host(stops=words.heard, pace=pace, owns_process=False),
             )
         for sentence in (*tolerated(read(list[FailureTold], batch.summary["failures"])), failed_judges(batch.summary)):

@@ -97,7 +97,7 @@ def command(
         config = of_parts(config, parts)
     path = offline.seeds_path(seeds_path, documents=takes_documents(config))
     console = progress_console(quiet=quiet)
-    file = load_seeds(path, config, skip_bad=skip_bad, limit=limit, console=console)
+    file = load_seeds(path, config, skip_bad=skip_bad, limit=limit, console=console, out=out)
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):
         if sentence:
             say(sentence, err=True)
@@ -113,6 +113,7 @@ def command(
         left_out=file.problems,
         tolerated=file.tolerated,
         notes=notes,
+        unlike=file.unlike,
     )
     if estimate:
         with lines_from(config_path):

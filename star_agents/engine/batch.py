@@ -34,6 +34,7 @@ from star_agents.records import Seed
 from star_agents.records.failures import CountedFailure, Tried, joined, one_line, without_numbers
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
+from star_agents.storage.near_texts import Unlike
 from star_agents.storage.parts import Parts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Counts
@@ -78,7 +79,13 @@ class _End(NamedTuple):
 
 
 def load_seeds(
-    path: Path, config: Config, *, skip_bad: bool, limit: int | None, console: Console | None = None
+    path: Path,
+    config: Config,
+    *,
+    skip_bad: bool,
+    limit: int | None,
+    console: Console | None = None,
+    out: Path | None = None,
 ) -> SeedFile:
     """Read a seed file, or documents, whole and check it, before any money is spent.
 
@@ -88,6 +95,7 @@ def load_seeds(
         skip_bad: Leave out what is bad.
         limit: Of its seeds, take the first so many.
         console: Where to show how far the reading is; nowhere unless given.
+        out: The folder of the run: documents that nearly repeat what its store knows are left out.
 
     Returns:
         The file with the seeds that can be used; its problems are those of the rows that were skipped.
@@ -96,7 +104,7 @@ def load_seeds(
         SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
     """
     with reading_progress(console) as hear:
-        file = read_for(config, path, skip_bad=skip_bad, hear=hear)
+        file = read_for(config, path, folder=out, skip_bad=skip_bad, hear=hear)
     return usable_seeds(file, config, where=str(path), skip_bad=skip_bad, limit=limit)
 
 
@@ -142,6 +150,7 @@ async def run_batch(
     left_out: Sequence[Problem] = (),
     tolerated: Sequence[Tried] = (),
     notes: Sequence[str] = (),
+    unlike: Unlike | None = None,
     host: Host = COMMAND,
     now: Callable[[], float] = time.time,
 ) -> BatchResult:
@@ -151,9 +160,9 @@ async def run_batch(
     up to `server.drain_s`, and the files are written. At the budget of a day it waits for the next one; at one that
     holds for the life of the store it ends. What earlier runs left waiting in the same folder is worked too, unless
     ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with what became of its seeds; what was
-    ``left_out`` or ``tolerated`` of it is counted among the failures, and ``notes`` of agents.yaml are logged. These
-    seeds may be a sample of the ``expected`` ones. A person is asked before more is spent than a ``confirmation`` says.
-    ``hear`` hears everything that happens.
+    ``left_out`` or ``tolerated`` of it is counted among the failures, and ``notes`` of agents.yaml are logged. Those of
+    documents come in as far as they are ``unlike`` what is there. These seeds may be a sample of the ``expected`` ones.
+    A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears everything that happens.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
@@ -162,9 +171,9 @@ async def run_batch(
     bus = _heard_by(log_event, hear)
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
         _tell_notes(bus, notes)
-        new, duplicates = await _queue(store, config, seeds, only_these=only_these, retry_dropped=retry_dropped)
         for tried in (_left_out(source, left_out, len(seeds) + len(left_out)), *tolerated):
             await store.set_left_out(tried)
+        new, duplicates = await _queue(store, config, seeds, unlike, only_these=only_these, retry_dropped=retry_dropped)
         added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
         bus.publish(added)
         _say(console, f"{source}: {added.words}")
@@ -189,11 +198,17 @@ async def run_batch(
 
 
 async def _queue(
-    store: Store, config: Config, seeds: Sequence[Seed], *, only_these: bool, retry_dropped: bool
+    store: Store,
+    config: Config,
+    seeds: Sequence[Seed],
+    unlike: Unlike | None,
+    *,
+    only_these: bool,
+    retry_dropped: bool,
 ) -> tuple[int, int]:
     """Let seeds wait for the chain; how many were new, and how many were known already."""
     await store.declare_parts(config.parts)
-    new, duplicates = await store.add_seeds(seeds)
+    new, duplicates = await store.add_seeds(seeds, unlike=unlike)
     await store.begin_run([seed.id for seed in seeds], only=only_these)
     if retry_dropped:
         await store.requeue_dropped()

@@ -12,7 +12,7 @@ from rich.console import Console
 from star_agents.config.models import Config
 from star_agents.documents.kinds import is_of_documents_alone
 from star_agents.engine.document_intake import DocumentIntake, Heard
-from star_agents.engine.document_seeds import KnownChunks
+from star_agents.engine.earlier_documents import EarlierDocuments
 from star_agents.engine.progress_bar import ProgressBar
 from star_agents.engine.stages import stages_of
 from star_agents.errors import Problem, SeedFileError
@@ -20,14 +20,14 @@ from star_agents.storage.seed_files import SeedFile, read_seeds
 
 
 def intake_for(
-    config: Config, source: str, *, known: KnownChunks | None = None, skip_bad: bool = False
+    config: Config, source: str, *, folder: Path | None = None, skip_bad: bool = False
 ) -> DocumentIntake | None:
     """The intake of documents, where the first recipe takes them; ``None`` where it does not.
 
     Args:
         config: What the chain and the section `documents` say.
         source: What all of it is called where failures are counted.
-        known: What was taken before.
+        folder: Holds the store that knows what was taken in before; ``None``: nothing was.
         skip_bad: Go on however many are at fault.
     """
     first = next(iter(stages_of(config).values())).recipe
@@ -38,20 +38,27 @@ def intake_for(
         config.documents,
         source,
         share=config.failure_limits.share,
-        known=known,
+        earlier=EarlierDocuments(folder),
         takes_samples=takes_samples,
         skip_bad=skip_bad,
     )
 
 
-def read_for(config: Config, path: Path, *, skip_bad: bool = False, hear: Heard = lambda done, total: None) -> SeedFile:
-    """Read a file, or a folder of documents, as the first recipe takes it.
+def read_for(
+    config: Config,
+    path: Path,
+    *,
+    folder: Path | None = None,
+    skip_bad: bool = False,
+    hear: Heard = lambda done, total: None,
+) -> SeedFile:
+    """Read a file, or a folder of documents, as the first recipe takes it; ``folder`` as for ``intake_for``.
 
     Raises:
         SeedFileError: it cannot be read, or holds documents that no recipe takes. Bad rows do not raise, they are
             listed.
     """
-    intake = intake_for(config, path.name, skip_bad=skip_bad)
+    intake = intake_for(config, path.name, folder=folder, skip_bad=skip_bad)
     if intake is not None and (path.is_dir() or path.exists()):
         intake.read(path, hear)
         return intake.file()

@@ -23,15 +23,16 @@ from star_agents.documents.sentences import tokens_in
 from star_agents.engine.document_seeds import (
     ORIGIN_COLUMNS,
     ChunkSeeds,
-    KnownChunks,
     LeftOut,
     Origin,
     nothing_of,
     repeated_as,
 )
+from star_agents.engine.earlier_documents import EarlierDocuments
 from star_agents.errors import Problem, SeedFileError
 from star_agents.records import Seed
 from star_agents.records.failures import CountedFailure, Tried, counts_of, joined, without_numbers
+from star_agents.storage.near_texts import Unlike
 from star_agents.storage.row_fields import Row, RowError, required
 from star_agents.storage.seed_files import Collection, SeedFile, gather
 from star_agents.storage.seed_rows import FORMATS
@@ -52,7 +53,7 @@ class DocumentIntake:
         settings: The section `documents`.
         share: Of the documents that give something or should, how many may be at fault.
         source: What all of it is called where failures are counted.
-        known: What was taken before; ``remember`` adds to it.
+        earlier: Knows what was taken in before; nothing was, unless given.
         takes_samples: Whether rows that hold no document may be samples.
         skip_bad: Go on however many are at fault.
     """
@@ -63,13 +64,14 @@ class DocumentIntake:
         source: str,
         *,
         share: float,
-        known: KnownChunks | None = None,
+        earlier: EarlierDocuments | None = None,
         takes_samples: bool = False,
         skip_bad: bool = False,
     ) -> None:
         self._settings, self._share = settings, share
+        self._earlier = earlier or EarlierDocuments()
         self._source, self._takes_samples, self._skip_bad = source, takes_samples, skip_bad
-        self._chunks = ChunkSeeds(settings, KnownChunks() if known is None else known)
+        self._chunks = ChunkSeeds(settings, self._earlier)
         self._samples = Collection()
         self._seeds: dict[str, Seed] = {}
         self._columns: dict[str, int] = {}
@@ -138,19 +140,17 @@ class DocumentIntake:
         """Note what stands in the place of a row."""
         self._refuse(problem)
 
-    def remember(self) -> None:
-        """What was read is taken in: later intakes know it."""
-        self._chunks.remember()
-
     def file(self) -> SeedFile:
         """What has come so far."""
+        self._earlier.close()
         samples = self._samples.file()
         seeds = {**self._seeds, **{seed.id: seed for seed in samples.seeds}}
         is_too_much = not self._skip_bad and self._faults > self._share * (self._given + self._faults)
         problems = self._problems if self._is_strict or is_too_much else []
         if not (seeds or samples.problems):
             problems = self._problems
-        tolerated = self._tolerated()
+        tolerated, least = self._tolerated(), self._settings.duplicates
+        unlike = Unlike(signatures=self._chunks.signatures, least=least, source=self._source) if least else None
         return SeedFile(
             seeds=tuple(seeds.values()),
             problems=(*problems, *samples.problems),
@@ -158,6 +158,7 @@ class DocumentIntake:
             not_read=(*self._sentences(tolerated), *samples.not_read),
             ends_open=self._ends_open,
             tolerated=tolerated,
+            unlike=unlike,
         )
 
     def _read(self, reader: DocumentReader, path: Path, origin: Origin) -> None:

@@ -11,7 +11,8 @@ so every row says from which characters of which document it came:
     document:language       ISO 639, where it can be told
     document:code_language  of source code, ``python``
 
-Whether a chunk nearly repeats another one is known as long as a ``KnownChunks`` lives: one run, or one daemon.
+Whether a chunk nearly repeats another one of the same intake is told here; whether it does so with one that was taken
+in before, be it by another run, the store knows (``storage.near_texts``).
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from star_agents.admission.near_duplicates import NearDuplicates, signature
 from star_agents.config.documents import DocumentsConfig
 from star_agents.documents.chunks import Chunk, chunks_of
 from star_agents.documents.extracted import DocumentError, Extracted
+from star_agents.engine.earlier_documents import EarlierDocuments
 from star_agents.records import Document, Seed
-from star_agents.records.failures import CountedFailure, one_line
+from star_agents.records.failures import REPEATS_A_DOCUMENT, CountedFailure, one_line
+from star_agents.text.minhash import Signature
 
 ORIGIN = "document"
 """Before the colon of each label."""
@@ -36,9 +39,6 @@ BETWEEN_HEADINGS = " > "
 _LONGEST_LABEL = 300
 _LANGUAGE_BY = 1200
 """Characters of a chunk by which its language is told; 2,000 chunks a second."""
-
-KnownChunks = NearDuplicates[tuple[str, str]]
-"""Signatures of chunks that were taken, each under the id and the source of its seed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ class LeftOut:
 
 def repeated_as(source: str) -> LeftOut:
     """A chunk that repeats the one of this source."""
-    return LeftOut(reason="repeats an earlier document", detail=f"it is kept as {source}")
+    return LeftOut(reason=REPEATS_A_DOCUMENT, detail=f"it is kept as {source}")
 
 
 class ChunkSeeds:
@@ -77,12 +77,14 @@ class ChunkSeeds:
 
     Args:
         settings: How they are cut, and what is left out.
-        known: What earlier intakes have taken. It is added to only by ``remember``.
+        earlier: Knows what earlier intakes have taken.
     """
 
-    def __init__(self, settings: DocumentsConfig, known: KnownChunks) -> None:
+    def __init__(self, settings: DocumentsConfig, earlier: EarlierDocuments) -> None:
         self._settings = settings
-        self._known, self._new = known, KnownChunks()
+        self._earlier, self._new = earlier, NearDuplicates[tuple[str, str]]()
+        self.signatures: dict[str, Signature] = {}
+        """Of the seeds that were made, by their ids."""
 
     def seeds_of(self, document: Extracted, origin: Origin) -> Iterator[Seed | LeftOut]:
         """The chunks of a document, each a seed or left out."""
@@ -98,21 +100,19 @@ class ChunkSeeds:
             other = self._repeated(seed, chunk.text)
             yield seed if other is None else repeated_as(other)
 
-    def remember(self) -> None:
-        """Let later intakes know what was taken."""
-        self._known.take_over(self._new)
-        self._new = KnownChunks()
-
     def _repeated(self, seed: Seed, text: str) -> str | None:
         """Where a chunk stands that this one nearly repeats; ``None`` too where that is the same seed."""
         least = self._settings.duplicates
         if least is None:
             return None
         made = signature(text)
-        found = self._known.find(made, least) or self._new.find(made, least)
-        if found is None:
+        found = self._earlier.find(made, least) or self._new.find(made, least)
+        if found is not None and found[0] != seed.id:
+            return found[1]
+        if seed.id not in self.signatures:
+            self.signatures[seed.id] = made
             self._new.add((seed.id, seed.source), made)
-        return found[1] if found is not None and found[0] != seed.id else None
+        return None
 
 
 def _seed(document: Extracted, chunk: Chunk, origin: Origin, language: str) -> Seed:

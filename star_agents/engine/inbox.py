@@ -72,7 +72,7 @@ class Inbox:
         line: Where the seeds go.
         folder: The inbox, made by ``make_inbox``.
         settle_s: Seconds for which a file must not change before it is read.
-        documents: What the doors know together of documents.
+        documents: What the doors have together for documents.
         clock: Seconds that never go backwards.
     """
 
@@ -141,7 +141,7 @@ class Inbox:
 
     async def _deal_with(self, path: Path, file: _File) -> None:
         """Read a file that has settled, and move it to where it belongs."""
-        intake = intake_for(self._line.config, BY_INBOX, known=self._documents.known)
+        intake = intake_for(self._line.config, BY_INBOX, folder=self._line.store.folder)
         if intake is None:
             return await self._deal_with_rows(path, file, None)
         async with self._documents.turn:
@@ -162,16 +162,14 @@ class Inbox:
             return self._tell(path, f"its end seems to be missing; it waits until it has not changed for {wait}")
         file.dealt_with = file.look
         try:
-            if await self._settle(path, found, file) and intake is not None:
-                intake.remember()
+            await self._settle(path, found, file)
         except OSError as error:
             message = f"cannot be moved out of {path.parent}: {error.strerror}"
             self._refuse(path, message, "remove it, or mend the rights there")
         return None
 
-    async def _settle(self, path: Path, found: SeedFile, file: _File) -> bool:
-        """Take in what a file holds, or refuse it, and move it there if it is not there yet; whether it was taken in.
-        Raises OSError."""
+    async def _settle(self, path: Path, found: SeedFile, file: _File) -> None:
+        """Take in what a file holds, or refuse it, and move it there if it is not there yet. Raises OSError."""
         problems: Sequence[Problem] = ()
         try:
             await take_in_file(self._line, found, shown(path))
@@ -183,7 +181,6 @@ class Inbox:
         self._moved[target] = file
         if problems:
             _report_of(target).write_text("\n".join(map(str, problems)) + "\n", encoding="utf-8")
-        return not problems
 
     def _move(self, path: Path, to: str) -> Path:
         folder = self._folder / to

@@ -15,7 +15,6 @@ import anyio
 from star_agents.config.models import Config
 from star_agents.engine.document_door import intake_for
 from star_agents.engine.document_intake import DocumentIntake
-from star_agents.engine.document_seeds import KnownChunks
 from star_agents.engine.engine import Engine
 from star_agents.engine.stages import stages_of, why_not_taken
 from star_agents.errors import Problem, SeedFileError
@@ -34,10 +33,8 @@ _LOOKED_AT = 1000
 
 @dataclass(frozen=True, slots=True)
 class DocumentsTaken:
-    """What the doors of one daemon know together of documents."""
+    """What the doors of one daemon have together for documents."""
 
-    known: KnownChunks = field(default_factory=KnownChunks)
-    """Chunks that were taken in since the start."""
     turn: anyio.Lock = field(default_factory=anyio.Lock)
     """One intake at a time, so that of two that are nearly the same one is left out."""
 
@@ -57,13 +54,13 @@ async def take_in_rows(
         rows: As they came.
         source: Where they came from, for people.
         request: Key and digest of the request that brought them, recorded in the same transaction.
-        documents: What is known of documents, where the rows are such.
+        documents: Whose turn it is, where the rows are documents.
 
     Raises:
         SeedFileError: with every bad row; then none is taken in.
     """
     documents = documents or DocumentsTaken()
-    if (intake := intake_for(line.config, BY_HTTP, known=documents.known)) is not None:
+    if (intake := intake_for(line.config, BY_HTTP, folder=line.store.folder)) is not None:
         async with documents.turn:
             return await _take_in_documents(line, intake, rows, source, request)
     read, turns = Collection(), Turns()
@@ -87,9 +84,7 @@ async def _take_in_documents(
             intake.add(row, f"{source}:{number}")
         return intake.file()
 
-    added = await take_in_file(line, await anyio.to_thread.run_sync(read, abandon_on_cancel=True), source, request)
-    intake.remember()
-    return added
+    return await take_in_file(line, await anyio.to_thread.run_sync(read, abandon_on_cancel=True), source, request)
 
 
 async def take_in_file(line: Engine, file: SeedFile, source: str, request: tuple[str, str] | None = None) -> SeedsAdded:
@@ -105,7 +100,7 @@ async def take_in_file(line: Engine, file: SeedFile, source: str, request: tuple
     if problems:
         raise await _refusal(line, problems, source)
     more = {"repeated": file.repeated, "not_read": list(file.not_read)}
-    new, duplicates = await line.store.add_seeds(file.seeds, request=request, told_with_it=more)
+    new, duplicates = await line.store.add_seeds(file.seeds, request=request, told_with_it=more, unlike=file.unlike)
     crash_point("seeds_added")
     for tried in file.tolerated:
         await line.store.add_left_out(tried)

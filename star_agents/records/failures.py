@@ -24,6 +24,8 @@ DOWN = "it was down"
 USAGE_DOUBTED = "the provider's counts of tokens cannot be so; the most that was reserved counts instead"
 CALLED_BADLY = "it was called with what it does not take"
 """A tool: the model's mistake, which it is told."""
+REPEATS_A_DOCUMENT = "repeats an earlier document"
+"""A chunk of a document."""
 OTHER = "other reasons"
 """Takes in every reason beyond ``REASONS_KEPT`` of a part."""
 NO_FAULT = frozenset({BUDGET_SPENT, DOWN})

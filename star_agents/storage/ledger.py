@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 
 from star_agents.errors import StoreError
 from star_agents.records import Outcome, Reward, Seed
+from star_agents.records.failures import REPEATS_A_DOCUMENT, CountedFailure, Tried, joined, one_line
 from star_agents.storage import curve, reopened, tallies
+from star_agents.storage.failure_tallies import add_tried
+from star_agents.storage.near_texts import NearTexts, Unlike
 from star_agents.storage.outcome_parts import add_parts
 from star_agents.storage.recollections import NearDraw, Recollection, learn
 from star_agents.storage.rewards_due import settle_rewards
@@ -40,10 +43,35 @@ REQUESTS_KEPT_S = 7 * 86_400.0
 """Seconds for which intake is known by the key that it named."""
 
 
-def add_seeds(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float) -> tuple[int, int]:
-    """Queue seeds; return how many were new and how many the store held already."""
-    new = sum(_add_seed(connection, seed, at) for seed in seeds)
+def add_seeds(
+    connection: sqlite3.Connection, seeds: Sequence[Seed], at: float, unlike: Unlike | None = None
+) -> tuple[int, int]:
+    """Queue seeds; return how many were new and how many the store held already, or nearly (``unlike``)."""
+    if unlike is not None:
+        new = _add_unlike(connection, seeds, at, unlike)
+    else:
+        new = sum(_add_seed(connection, seed, at) for seed in seeds)
     return new, len(seeds) - new
+
+
+def _add_unlike(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float, unlike: Unlike) -> int:
+    """Queue those seeds that nearly repeat no earlier one. Whoever read them has left such out already, and told so:
+    here are those alone whose like came from somebody else meanwhile."""
+    texts, new, late = NearTexts(connection), 0, list[CountedFailure]()
+    for seed in seeds:
+        kept = unlike.signatures.get(seed.id)
+        is_known = execute(connection, "has_seed", id=seed.id).fetchone() is not None
+        earlier = None if kept is None or is_known else texts.find([kept], unlike.least)
+        if earlier is not None:
+            example = one_line(f"{seed.source or seed.id}: {REPEATS_A_DOCUMENT} (it is kept as {earlier.name})")
+            late.append(CountedFailure(reason=REPEATS_A_DOCUMENT, example=example))
+            continue
+        new += _add_seed(connection, seed, at)
+        if kept is not None:
+            texts.add(kept, seed.id)
+    if late:
+        add_tried(connection, [Tried(part="chunks", name=unlike.source, tries=len(late), failures=joined(late))], at=at)
+    return new
 
 
 def _add_seed(connection: sqlite3.Connection, seed: Seed, at: float) -> bool:
@@ -71,13 +99,14 @@ def add_named_seeds(
     request: tuple[str, str],
     at: float,
     told_with_it: Mapping[str, Any],
+    unlike: Unlike | None = None,
 ) -> tuple[int, int]:
     """Queue seeds and remember under which key, and with which digest of its body, they were asked for.
 
     Raises:
         sqlite3.IntegrityError: when the key was used before.
     """
-    new, known = add_seeds(connection, seeds, at)
+    new, known = add_seeds(connection, seeds, at, unlike)
     key, digest = request
     response = to_json({"new": new, "duplicates": known, **told_with_it})
     execute(connection, "forget_requests", before=at - REQUESTS_KEPT_S)

@@ -18,6 +18,7 @@ from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.games import StoredGames, add_games
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
+from star_agents.storage.near_texts import NearTexts
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -75,6 +76,11 @@ class StoreReader:
         if not version:
             raise StoreError(f"{self.path}: holds no store yet (start with `run` or `serve`)")
         return version < newest
+
+    @property
+    def near_texts(self) -> NearTexts:
+        """What was taken in so far, to look up in."""
+        return NearTexts(self._connection)
 
     def close(self) -> None:
         """Close the file."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from star_agents.errors import Problem
 from star_agents.records import Seed
 from star_agents.records.failures import Tried
+from star_agents.storage.near_texts import Unlike
 from star_agents.storage.not_read import NotRead
 from star_agents.storage.row_fields import Row
 from star_agents.storage.row_reading import ends_open, read_rows, scan_rows
@@ -47,6 +48,8 @@ class SeedFile:
     """Whether more seems to come: it ends in the middle of something, or holds nothing yet."""
     tolerated: tuple[Tried, ...] = ()
     """Documents that gave nothing, and chunks of others that were left out, in numbers; nobody need mend them."""
+    unlike: Unlike | None = None
+    """Of documents: by what those are found that nearly repeat an earlier one."""
 
 
 class RowSink(Protocol):

@@ -41,6 +41,7 @@ from star_agents.storage.failure_tallies import add_tried, set_left_out
 from star_agents.storage.file_systems import make_folder, refuse_network_folder
 from star_agents.storage.ledger import Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
+from star_agents.storage.near_texts import Unlike
 from star_agents.storage.recollections import NearDraw
 from star_agents.storage.rows import (
     Intent,
@@ -135,6 +136,7 @@ class Store(StoreReads):
         *,
         request: tuple[str, str] | None = None,
         told_with_it: Mapping[str, Any] | None = None,
+        unlike: Unlike | None = None,
     ) -> tuple[int, int]:
         """Queue seeds, all or none; return how many were new and how many the store held already.
 
@@ -143,13 +145,16 @@ class Store(StoreReads):
             request: Key and digest of the request that brought them; its response is kept in the same transaction
                 (``recall_request``). StoreError for a key that is known already.
             told_with_it: What else the response says.
+            unlike: Leave out, and count among the known ones, those that nearly repeat what is there.
         """
         if (divided := self._parts) is not None:
             seeds = [divided.stamped(seed) for seed in seeds]
         if request is None:
-            return await self._writer.run(lambda connection: ledger.add_seeds(connection, seeds, self._now()))
+            return await self._writer.run(lambda connection: ledger.add_seeds(connection, seeds, self._now(), unlike))
         return await self._writer.run(
-            lambda connection: ledger.add_named_seeds(connection, seeds, request, self._now(), told_with_it or {})
+            lambda connection: ledger.add_named_seeds(
+                connection, seeds, request, self._now(), told_with_it or {}, unlike
+            )
         )
 
     async def recall_request(self, key: str) -> tuple[str, str] | None:

@@ -1,0 +1,93 @@
+"""Which texts were taken in, by their signatures: before one is added, one that is nearly the same is sought.
+
+Look-up and insert happen in one transaction, that of the seeds or of the outcome: of two that come at once and are
+nearly the same, the second one finds the first. Nothing is held in memory, however many there are.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from star_agents.storage.sql import execute, queries
+from star_agents.text.minhash import Signature
+
+MOST_COMPARED = 512
+"""Candidates of one look-up that are compared, those first that have most bands in common. Where more texts than that
+are half alike, such as by one template, one that is alike as a whole stands among the first."""
+OF_SEED = -1
+"""The place of a seed's own text."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Earlier:
+    """A text that another one nearly repeats."""
+
+    seed_id: str
+    """Whose text it is, or of whose outcome."""
+    place: int
+    """Of its trial among those of the outcome; ``OF_SEED``: it is the text of the seed itself."""
+    source: str
+    """Where that seed came from, for people."""
+    similarity: float
+    """Estimated; 1 where all values agree."""
+
+    @property
+    def name(self) -> str:
+        """What people find it by."""
+        return self.source or f"seed {self.seed_id}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unlike:
+    """Of seeds that are taken in only where no earlier one is nearly the same: what they are known by."""
+
+    signatures: Mapping[str, Signature]
+    """By the id of the seed."""
+    least: float
+    """Similarity from which two are nearly the same, in (0, 1]."""
+    source: str
+    """What all of it is called where failures are counted."""
+
+
+class NearTexts:
+    """The texts that a store has taken in, in a transaction or in a connection that only reads."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def find(self, sought: Sequence[Signature], least: float, *, but_of: str = "") -> Earlier | None:
+        """The text that is most similar to one, where that is ``least`` or more; of several the first.
+
+        Args:
+            sought: Signatures of the one text.
+            least: In (0, 1].
+            but_of: A seed whose texts do not count.
+        """
+        best: tuple[float, int, str, int] | None = None
+        for one in sought:
+            rows = execute(
+                self._connection, "similar_signatures", bands=json.dumps(one.bands), most=MOST_COMPARED
+            ).fetchall()
+            rows = [row for row in rows if row[1] != but_of]
+            for alike, (number, seed_id, place, _) in zip(
+                one.similarities([row[3] for row in rows]), rows, strict=True
+            ):
+                if alike >= least and (best is None or (-alike, number) < (-best[0], best[1])):
+                    best = alike, number, seed_id, place
+        if best is None:
+            return None
+        similarity, _, seed_id, place = best
+        source = execute(self._connection, "source_of_seed", id=seed_id).fetchone()
+        return Earlier(seed_id=seed_id, place=place, source=source[0] if source else "", similarity=similarity)
+
+    def add(self, kept: Signature, seed_id: str, place: int = OF_SEED) -> None:
+        """Let a text be found from now on, once."""
+        if execute(self._connection, "has_signature", seed_id=seed_id, place=place).fetchone() is not None:
+            return
+        added = execute(self._connection, "add_signature", seed_id=seed_id, place=place, signature=kept.values)
+        number = added.fetchone()[0]
+        rows = [{"band": band, "id": number} for band in sorted(set(kept.bands))]
+        self._connection.executemany(queries()["add_signature_band"], rows)
