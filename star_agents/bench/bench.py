@@ -19,6 +19,7 @@ from star_agents.bench.judging import hear_judges
 from star_agents.bench.measuring import measured_by
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.rooms import Rooms
+from star_agents.bench.screening import screening
 from star_agents.bench.seed_time import SeedTime
 from star_agents.bench.stage import Stage
 from star_agents.bench.steps import draw_step, own_step
@@ -40,6 +41,7 @@ from star_agents.records import (
     Seed,
     Tool,
     Verdict,
+    Wording,
 )
 from star_agents.records.failures import FLAWS, Tried
 from star_agents.records.replies import total_usd
@@ -259,6 +261,12 @@ class Bench:
         except Unreadable as error:
             return Failure(kind="format", detail=str(error))
         return None
+
+    async def why_refused(self, wordings: Sequence[Wording], *, step: str) -> list[str]:
+        """Why each would not be admitted as things stand; empty where it would."""
+        look = screening(wordings, self._rooms, self.seed.id)
+        found = look and await self._recorded(own_step(redactor.known(step), self.stage.recipe.pools), look)
+        return [str(one) for one in found] if isinstance(found, list) else [""] * len(wordings)
 
     async def measure(self, samples: Sequence[Sample], *, by: str = "ifd") -> list[dict[str, float | None]]:
         """By ``ifd``: IFD of each sample with both models, and their gap; else by a scorer of ``scoring.scorers``.

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from star_agents.config.admission import AdmissionConfig
 from star_agents.config.base import (
     LONGEST_S,
     MAX_COUNT,
@@ -184,6 +185,10 @@ def _is_as_shipped(value: object) -> bool:
     return value == DocumentsConfig()
 
 
+def _are_admission_defaults(value: object) -> bool:
+    return value == AdmissionConfig()
+
+
 class Config(BudgetSettings):
     """The whole of agents.yaml."""
 
@@ -201,6 +206,8 @@ class Config(BudgetSettings):
     """The instruction memory bank."""
     documents: DocumentsConfig = Field(default=DocumentsConfig(), exclude_if=_is_as_shipped)
     """How documents become seeds, where the first recipe takes them."""
+    admission: AdmissionConfig = Field(default=AdmissionConfig(), exclude_if=_are_admission_defaults)
+    """What of the instructions that are made of documents is refused."""
     evolution: EvolutionConfig = EvolutionConfig()
     """How what is drawn gains and loses probability, in every pool."""
     parts: PartsConfig | None = Field(default=None, exclude_if=_is_empty)
@@ -267,6 +274,11 @@ class Config(BudgetSettings):
         # By YAML 1.2's rules `off` is a word.
         enabled = {"on": True, "off": False}.get(value) if isinstance(value, str) else value
         return {"enabled": enabled} if isinstance(enabled, bool) else value
+
+    @property
+    def languages_admitted(self) -> tuple[str, ...]:
+        """Of instructions; empty: all."""
+        return self.documents.languages if self.admission.languages is None else self.admission.languages
 
     @property
     def draws_pairs(self) -> bool:

@@ -171,8 +171,7 @@ async def run_batch(
     bus = _heard_by(log_event, hear)
     async with open_telemetry(bus, os.environ), await Store.open(out, now=now) as store:
         _tell_notes(bus, notes)
-        for tried in (_left_out(source, left_out, len(seeds) + len(left_out)), *tolerated):
-            await store.set_left_out(tried)
+        await _note_left_out(store, (_left_out(source, left_out, len(seeds) + len(left_out)), *tolerated))
         new, duplicates = await _queue(store, config, seeds, unlike, only_these=only_these, retry_dropped=retry_dropped)
         added = SeedsAdded(source=source, new=new, duplicates=duplicates, repeated=repeated, not_read=not_read)
         bus.publish(added)
@@ -235,6 +234,11 @@ def _heard_by(*ears: Callable[[Event], None]) -> Bus:
 def _tell_notes(bus: Bus, notes: Sequence[str]) -> None:
     for note in notes:
         bus.publish(ConfigNoted(message=note))
+
+
+async def _note_left_out(store: Store, left_out: Sequence[Tried]) -> None:
+    for tried in left_out:
+        await store.set_left_out(tried)
 
 
 def _left_out(source: str, problems: Sequence[Problem], rows: int) -> Tried:

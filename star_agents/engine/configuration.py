@@ -67,12 +67,14 @@ def _check_arms(config: Config, where: str) -> None:
 
 def _check_languages(config: Config, where: str) -> None:
     """Raise ConfigError where a language is named that nobody here can tell."""
-    if (wanted := config.documents.languages) and (unknown := sorted({*wanted} - languages_known())):
-        message, fix = (
-            f"{', '.join(unknown)}: no language that can be told",
-            "write codes of ISO 639, such as en, de, zh",
-        )
-        raise ConfigError([Problem(where=where, field="documents.languages", message=message, fix=fix)])
+    named = {"documents.languages": config.documents.languages, "admission.languages": config.admission.languages}
+    for field, wanted in named.items():
+        if wanted and (unknown := sorted({*wanted} - languages_known())):
+            message, fix = (
+                f"{', '.join(unknown)}: no language that can be told",
+                "write codes of ISO 639, such as en, de, zh",
+            )
+            raise ConfigError([Problem(where=where, field=field, message=message, fix=fix)])
 
 
 def _finder(folder: Path) -> FindRecipes:

@@ -87,7 +87,9 @@ class Engine:
         self.config = config
         self.revision = revision
         self.store = store
-        self.settling = Settling(store, own_pool, pools, feedback=config.feedback)
+        self.settling = Settling(
+            store, own_pool, pools, feedback=config.feedback, duplicates=config.admission.duplicates
+        )
         self.stages = stages_of(config)
         self._taken = taken_by(declarations_of(self.stages))
         self.scorer = scorer
@@ -384,6 +386,7 @@ class Engine:
         if committed is None:
             await self._return(bench.seed)
             return
+        outcome = committed.outcome
         self._returned.ended(bench.seed.id, well=outcome.kind != "dropped")
         if outcome.kind != "dropped":
             self._rejected.ended_well()

@@ -16,7 +16,7 @@ from star_agents.config.sections import FailureLimitsConfig
 from star_agents.records import STAR, Judgement, Outcome, Trial, verdict_of
 from star_agents.records.failures import NO_FAULT, CountedFailure, FailureCount, Part, Tried, by_frequency, one_line
 
-Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder", "outcomes"]
+Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder", "outcomes", "instructions"]
 _NOUNS: dict[Essential, str] = {
     "base": "base samples",
     "candidates": "candidates",
@@ -25,8 +25,14 @@ _NOUNS: dict[Essential, str] = {
     "scorer": "samples for the scorer",
     "embedder": "instructions for the embedder",
     "outcomes": "seeds of recipes of their own",
+    "instructions": "instructions",
 }
-_PARTS: dict[Part, Essential] = {"referee": "referees", "scorer": "scorer", "embedder": "embedder"}
+_PARTS: dict[Part, Essential] = {
+    "referee": "referees",
+    "scorer": "scorer",
+    "embedder": "embedder",
+    "instructions": "instructions",
+}
 _WINDOW = 5
 """The newest so many times `after` tries count: what was well for days can still break."""
 _WINDOW_OF_THOSE_IN_HAND = 4

@@ -90,7 +90,7 @@ class FailureWatch:
         return f"{message}. {look}, and run the same command again{again}"
 
     def _tell_what_is_new(self, outcome: Outcome) -> None:
-        for one in outcome.tried:
+        for one in (tried for tried in outcome.tried if tried.part != "arm"):
             for failure in one.failures:
                 reasons = self._known[one.part, one.name]
                 if failure.reason not in reasons and len(reasons) < REASONS_KEPT:

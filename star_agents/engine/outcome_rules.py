@@ -14,6 +14,7 @@ from typing import Any, get_args
 from star_agents.errors import RecipeError
 from star_agents.limits.numbers import MOST_MEASURED
 from star_agents.records import (
+    Claim,
     Document,
     Failure,
     Judgement,
@@ -26,6 +27,7 @@ from star_agents.records import (
     Tool,
     ToolCall,
     Trial,
+    Wording,
 )
 from star_agents.records.failures import one_line
 from star_agents.records.messages import Role
@@ -75,6 +77,8 @@ def check_outcome(given: object, name: str, seed: Seed, next_recipe: str) -> Out
             _is_text(reward.pool, "the pool of a reward")
             _is_text(reward.arm, "the arm of a reward")
             _is_number(reward.value, f"the reward of {reward.arm!r}")
+        for claim in _all(given.claims, Claim, "claims"):
+            _check_claim(claim, trials=len(given.trials), children={child.id for child in given.children})
         for place, row in enumerate(_all(given.rows, Row, "rows")):
             _check_row(row, f"row {place + 1}", trials=len(given.trials))
         for child in _all(given.children, Seed, "children"):
@@ -194,6 +198,22 @@ def _check_judgement(judgement: Judgement) -> None:
     told = (one for one in (judgement.value, judgement.gap) if one is not None)
     for value in (*judgement.scores, *judgement.rewards, *told):
         _is_number(value, "a score, a reward, the gap or the value of a judgement")
+
+
+def _check_claim(claim: Claim, *, trials: int, children: Collection[str]) -> None:
+    if not isinstance(claim.wording, Wording):
+        raise Breach(f"the wording of a claim is {_kind(claim.wording)} and has to be a Wording")
+    for text in (claim.wording.text, claim.wording.family, *_all(claim.wording.goes_with, str, "`goes_with`")):
+        _is_text(text, "the wording of a claim")
+    if type(claim.trial) is not int or not 0 <= claim.trial < trials:
+        raise Breach(f"a claim is about trial {_shown(claim.trial)}, and there are {trials}, counted from 0")
+    if claim.child and claim.child not in children:
+        raise Breach("a claim names a child that the outcome does not have")
+    _is_words(claim.arms, "the arms of a claim")
+    _is_mapping(claim.measures_if_refused, "the measures of a claim", "a dict of numbers")
+    for value in claim.measures_if_refused.values():
+        if value is not None:
+            _is_number(value, "a measure of a claim")
 
 
 def _check_row(row: Row, what: str, *, trials: int) -> None:

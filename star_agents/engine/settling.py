@@ -14,6 +14,7 @@ from star_agents.bench.bench import Bench
 from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
+from star_agents.engine.admission import Admission
 from star_agents.engine.memory_rows import lesson, memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.stages import arms_of, declarations_of
@@ -40,11 +41,14 @@ class Settling:
         own_pool: Learns of the arms that a recipe draws in its own way.
         pools: Learn of every other arm.
         feedback: Whether they learn by what became of the children of those seeds that they were drawn for.
+        duplicates: Similarity from which an instruction that is claimed to be new repeats another one; ``None``: none.
     """
 
-    def __init__(self, store: Store, own_pool: OwnPool, pools: Pools, *, feedback: bool) -> None:
+    def __init__(
+        self, store: Store, own_pool: OwnPool, pools: Pools, *, feedback: bool, duplicates: float | None
+    ) -> None:
         self._store = store
-        self._feedback = feedback
+        self._feedback, self._duplicates = feedback, duplicates
         self.own_pool = own_pool
         self.pools = pools
         self.turn = anyio.Lock()
@@ -75,11 +79,12 @@ class Settling:
                 if outcome.kind == "dropped" and bench.revision != revision:
                     return None
                 near = tuple(bench.near.values())
-                committed = await self.commit(outcome, embedding, near, embedder, bench.revision)
+                refuses = bench.stage.recipe.refuses
+                committed = await self.commit(outcome, embedding, near, embedder, bench.revision, refuses)
                 probabilities = self.own_pool.probabilities()
         return OutcomeCommitted(
             seq=committed.seq,
-            outcome=committed.added_to or outcome,
+            outcome=committed.written or outcome,
             probabilities=probabilities,
             new_children=committed.new_children,
             seconds=bench.seconds,
@@ -92,21 +97,33 @@ class Settling:
         near: Sequence[NearDraw],
         embedder: str,
         revision: int,
+        refuses: str = "",
     ) -> Committed:
-        """Commit an outcome and learn from it; the caller has the turn."""
+        """Commit an outcome and learn from it; the caller has the turn. ``refuses``: as its recipe declares it."""
         row = memory_row(outcome, embedding, embedder)
         if not self._feedback:
             told = {(one.pool, one.arm) for one in outcome.earned}
             near = [one for one in near if (one.pool, one.arm) in told]
         crash_point("outcome_before_commit")
+        admission = await self._admission(outcome, refuses)
         committed = await self._store.commit_outcome(
-            outcome, foresee=partial(self._foresee, outcome), memory=row, revision=revision, near=near
+            outcome,
+            foresee=lambda completed: self._foresee(admission.outcome, completed),
+            memory=row,
+            revision=revision,
+            near=near,
+            admit=admission,
         )
         crash_point("outcome_committed")
         self.own_pool.learn(committed.pools.get(self.own_pool.name), remembered(committed.seq, row, embedding))
         self.pools.learn(committed.pools)
         remember(self.pools, committed.recalled, embedder)
         return committed
+
+    async def _admission(self, outcome: Outcome, refuses: str) -> Admission:
+        """Its claims signed, in another thread where there are any: each takes a part of a millisecond."""
+        make = partial(Admission, outcome, self._duplicates, refuses)
+        return await anyio.to_thread.run_sync(make) if outcome.claims else make()
 
     def _foresee(self, outcome: Outcome, completed: Sequence[Reward]) -> PoolStates:
         """The pools' states after an outcome and the rewards of its children that it completes."""
@@ -120,7 +137,7 @@ class Settling:
         pools = self.pools.prepared(config.evolution, arms, config.random_seed)
         own = own_pool_of(stages)(config, bank=self.own_pool.bank, seeds=pools.draws_expected)
         own.restore(self.own_pool.state())
-        return Settling(self._store, own, pools, feedback=config.feedback)
+        return Settling(self._store, own, pools, feedback=config.feedback, duplicates=config.admission.duplicates)
 
     async def record(self, config: Config, stages: Mapping[str, Stage]) -> int:
         """Record the config, what its recipes declare, and what the pools are under it; return the revision."""
@@ -132,7 +149,7 @@ class Settling:
 
     def take_over(self, other: Settling) -> None:
         """Know what another one does."""
-        self.own_pool, self._feedback = other.own_pool, other._feedback
+        self.own_pool, self._feedback, self._duplicates = other.own_pool, other._feedback, other._duplicates
         self.pools.take_over(other.pools)
 
     def save_index(self, folder: Path) -> None:

@@ -23,6 +23,7 @@ from star_agents.limits.numbers import MOST_MEASURED
 from star_agents.recipes.protocol import Recipe
 from star_agents.recipes.registry import find_chain
 from star_agents.records import Declaration, Outcome, Row, Sample, Seed
+from star_agents.records.claims import with_claims_of_rows
 from star_agents.text.prompt_templates import PromptTemplates
 
 
@@ -140,8 +141,12 @@ def completed(
     check_rewards(replace(outcome, earned=earned), name, seed.labels, drawn)
     rows, children = outcome.rows, tuple(first.values())
     if children and not stage.next:
-        rows, children = (*rows, *map(_as_row, children)), ()
-    return replace(outcome, recipe=name, earned=earned, rows=rows, children=children)
+        rows = (*rows, *with_claims_of_rows(outcome, children, list(map(_as_row, children))))
+        children = ()
+    claims = tuple(
+        replace(one, arms={f"{name}.{pool}": arm for pool, arm in one.arms.items()}) for one in outcome.claims
+    )
+    return replace(outcome, recipe=name, earned=earned, rows=rows, children=children, claims=claims)
 
 
 def _check_arm(

@@ -24,6 +24,7 @@ from star_agents.config.models import Config
 from star_agents.config.recipes import scorers_of
 from star_agents.config.secrets import revision_of
 from star_agents.engine.accounts import budgets_of, restore_budgets
+from star_agents.engine.admission import note_on_signatures
 from star_agents.engine.engine import Engine
 from star_agents.engine.local_agents import local_models_at_work, providers_with
 from star_agents.engine.memory_rows import recalled, remember
@@ -119,6 +120,8 @@ async def open_engine(
         await line.restore_pause()
         unsubscribe = bus.subscribe(line.hear)
         line.prices.tell(config, client.endpoints)
+        if (noted := await note_on_signatures(store)) is not None:
+            bus.publish(noted)
         for note in tls_notes(os.environ):
             bus.publish(ConnectionNoted(message=note))
         yield line

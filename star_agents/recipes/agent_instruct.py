@@ -32,11 +32,11 @@ from star_agents.recipes.agent_instruct_settings import (
     type_arms,
 )
 from star_agents.recipes.agent_instruct_writing import transform, write
-from star_agents.recipes.parts.drafts import NO_VERDICT, Draft, text_flaw, without_repeats
+from star_agents.recipes.parts.drafts import NO_VERDICT, ROLE, Draft, text_flaw, without_repeats
 from star_agents.recipes.parts.gathering import gather_within_budget
 from star_agents.recipes.parts.skills import Skill, Transformation, Type, arm_of
 from star_agents.recipes.protocol import Measure, Workbench, done, dropped, recipe, sft
-from star_agents.records import Failure, Outcome, Reward, Sample, Seed, Trial
+from star_agents.records import Claim, Failure, Outcome, Reward, Sample, Seed, Trial
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +64,7 @@ Stopped = Sequence[tuple[Flow, Failure]]
 @recipe(
     takes="document",
     gives="instruction",
+    refuses=ROLE,
     settings=AgentInstructSettings,
     pools={
         "skills": lambda settings, _: skill_arms(settings),
@@ -91,7 +92,8 @@ async def agent_instruct(seed: Seed, bench: Workbench, settings: AgentInstructSe
     code = str(await bench.once("code", lambda: secrets.token_hex(8)))
     asking = Asking(bench=bench, cast=cast, code=code)
     made = await gather_within_budget(bench, [_instructions(seed, flow, asking, settings) for flow in flows])
-    drafts = await _answered(asking, without_repeats((), [draft for part in made.good for draft in part]))
+    found = await _screened(asking, [draft for part in made.good for draft in part], "admitted")
+    drafts = await _answered(asking, found)
     stopped = [(flow, one) for flow, one in zip(flows, made.results, strict=True) if isinstance(one, Failure)]
     levels = {arm_of(one.skill, kind): one.rounds[kind.name] for one in flows for kind in one.kinds if one.rounds}
     return _outcome(seed, asking, drafts, [_labels(one, settings, cast, levels) for one in drafts], stopped)
@@ -146,7 +148,18 @@ async def _instructions(seed: Seed, flow: Flow, asking: Asking, settings: AgentI
         for kind, found in zip(flow.kinds, lists, strict=True)
         for draft in ([material.draft(kind).failed(found, "writer")] if isinstance(found, Failure) else found)
     ]
-    return await _refined(asking, without_repeats((), drafts), flow, settings)
+    return await _refined(asking, await _screened(asking, drafts, f"written:{flow.skill.name}"), flow, settings)
+
+
+async def _screened(asking: Asking, drafts: Sequence[Draft], step: str) -> list[Draft]:
+    """The drafts, those as failures that repeat another one or may not be admitted: nothing more is paid for them."""
+    told = without_repeats((), drafts)
+    places = [place for place, one in enumerate(told) if one.failure is None]
+    reasons = await asking.bench.why_refused([told[place].wording for place in places], step=step)
+    for place, reason in zip(places, reasons, strict=True):
+        if reason:
+            told[place] = told[place].failed(Failure(kind="format", detail=reason))
+    return told
 
 
 async def _refined(asking: Asking, drafts: Sequence[Draft], flow: Flow, settings: AgentInstructSettings) -> list[Draft]:
@@ -195,9 +208,17 @@ def _outcome(
     told = [_lineage(seed, one, cast) for one in drafts]
     if bench.next_recipe:
         children = [bench.child(drafts[one].sample, labels=labels[one], notes=told[one]) for one in places]
-        return done(seed, children=children, trials=trials, earned=earned)
+        claims = [_claim(drafts, one, labels[one], child.id) for one, child in zip(places, children, strict=True)]
+        return done(seed, children=children, trials=trials, earned=earned, claims=claims)
     rows = [sft(drafts[one].sample, labels=told[one], from_trials=[one]) for one in places]
-    return done(seed, rows=rows, trials=trials, earned=earned)
+    claims = [_claim(drafts, one, labels[one]) for one in places]
+    return done(seed, rows=rows, trials=trials, earned=earned, claims=claims)
+
+
+def _claim(drafts: Sequence[Draft], place: int, drawn: Mapping[str, str], child: str = "") -> Claim:
+    """That an instruction is new: another document may have come to the same meanwhile."""
+    refused = {"kept": 0.0}
+    return Claim(wording=drafts[place].wording, trial=place, child=child, arms=drawn, measures_if_refused=refused)
 
 
 def _without_text(flow: Flow, failure: Failure) -> Trial:

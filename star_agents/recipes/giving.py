@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from star_agents.records import Judgement, Outcome, Reward, Row, Sample, Seed, Trial
+from star_agents.records import Claim, Judgement, Outcome, Reward, Row, Sample, Seed, Trial
 
 
 def done(
@@ -17,6 +17,7 @@ def done(
     judgements: Sequence[Judgement] = (),
     earned: Sequence[Reward] = (),
     worth: float | None = None,
+    claims: Sequence[Claim] = (),
 ) -> Outcome:
     """The outcome of a seed that something came of; see ``records.Outcome``."""
     return Outcome(
@@ -28,6 +29,7 @@ def done(
         judgements=tuple(judgements),
         earned=tuple(earned),
         worth=worth,
+        claims=tuple(claims),
     )
 
 

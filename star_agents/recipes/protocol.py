@@ -37,6 +37,7 @@ from star_agents.records import (
     Sample,
     Seed,
     SeedKind,
+    Wording,
 )
 from star_agents.records import Measure as Measure
 from star_agents.text.prompt import Prompt
@@ -146,6 +147,14 @@ class Workbench(Protocol):
         """
         ...
 
+    async def why_refused(self, wordings: Sequence[Wording], *, step: str) -> list[str]:
+        """Why each of these instructions would not be admitted as things stand, empty where it would: it is in another
+        language than asked for, or nearly repeats one before it among these or an earlier one of the folder. Told once,
+        and recorded; before money is spent on them. What is claimed to be new with the outcome (``Outcome.claims``) is
+        looked up once more when that is committed.
+        """
+        ...
+
     async def measure(self, samples: Sequence[Sample], *, by: str = "ifd") -> list[dict[str, float | None]]:
         """Measures of samples by a scorer's name. ``ifd``: ``ifd_small``, ``ifd_large`` and ``gap``, ``None`` where
         there is none. One of ``scoring.scorers``, such as ``reward``: what it measures, nothing where it refuses."""
@@ -239,6 +248,9 @@ class Recipe(Generic[S]):
     """A pool of its own, drawn from by its own bench, as ``module:class`` (``scheduling.own_pool``)."""
     gives: frozenset[SeedKind] = frozenset()
     """Kinds of its children; empty where that is not declared."""
+    refuses: str = ""
+    """Role of the trials that are offered to the dataset, so that those of them that failed were refused, which is
+    counted by reason and by arm; empty for none."""
     redecide: Redecide[S] | None = None
     """Decides the rows of an outcome again under other settings, at no cost: `export --set`."""
     catch_up: CatchUp | None = None
@@ -301,6 +313,7 @@ def recipe(
     needs: Need | Sequence[Need] = (),
     gives: SeedKind | Sequence[SeedKind] = (),
     name: str = "",
+    refuses: str = "",
     redecide: Redecide[S] | None = None,
     catch_up: CatchUp | None = None,
     bench: str = "",
@@ -316,6 +329,7 @@ def recipe(
         needs: What has to be there: the scorer models, judges that passed their exam.
         gives: Kinds of its children, where it has any: a chain whose next recipe does not take them is refused.
         name: Left out: that of the function.
+        refuses: Role of the trials that are offered to the dataset: those that failed are counted by reason and arm.
         redecide: Which rows an outcome has under other settings, where that can be told without another call.
         catch_up: How finished seeds get what is asked for later. Such a recipe has no children.
         bench: A workbench of its own, as ``module:class``.
@@ -346,6 +360,7 @@ def recipe(
             settings_from=attrgetter(called),
             prompts=prompts_beside(work, called),
             gives=frozenset(given),
+            refuses=refuses,
             redecide=redecide,
             catch_up=catch_up,
             bench=bench,

@@ -28,6 +28,7 @@ from star_agents.records.trials import (
     verdict_of,
 )
 from star_agents.records.verdicts import Verdict, Vote
+from star_agents.records.wording import Claim, Wording
 
 __all__ = [
     "KEEP",
@@ -37,6 +38,7 @@ __all__ = [
     "STAR",
     "TOOL_RESULT",
     "AgentPair",
+    "Claim",
     "Declaration",
     "Document",
     "Draw",
@@ -62,6 +64,7 @@ __all__ = [
     "Trial",
     "Verdict",
     "Vote",
+    "Wording",
     "is_reward_model",
     "verdict_of",
 ]

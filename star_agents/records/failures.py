@@ -12,11 +12,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-Part = Literal["agent", "referee", "scorer", "embedder", "usage", "seeds", "documents", "chunks", "recipe", "tool"]
+Part = Literal[
+    "agent",
+    "referee",
+    "scorer",
+    "embedder",
+    "usage",
+    "seeds",
+    "documents",
+    "chunks",
+    "recipe",
+    "tool",
+    "instructions",
+    "arm",
+]
 """Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector;
 an agent's provider for what its replies took; a file of seeds for rows, where bad ones were let be left out; a
 folder of documents for documents, and these for chunks, of which not all can or may be seeds; a recipe for an
-outcome; or a tool for a result."""
+outcome; a tool for a result; a recipe for instructions, of which some were refused; or an arm of a pool for them."""
 
 UNREADABLE = "no verdict could be read"
 BUDGET_SPENT = "its budget is spent"
@@ -28,6 +41,7 @@ REPEATS_A_DOCUMENT = "repeats an earlier document"
 """A chunk of a document."""
 OTHER = "other reasons"
 """Takes in every reason beyond ``REASONS_KEPT`` of a part."""
+_SUBJECTS: Mapping[str, str] = {"usage": "agent", "chunks": "chunks of", "instructions": "recipe", "arm": "recipe"}
 NO_FAULT = frozenset({BUDGET_SPENT, DOWN})
 """Reasons that pass, or that somebody wished for: they are counted and told, and no limit counts them."""
 FLAWS: Mapping[str, str] = {
@@ -140,7 +154,9 @@ class FailureCount:
 
     @property
     def _subject(self) -> str:
-        part = {"usage": "agent", "chunks": "chunks of"}.get(self.part, self.part)
+        part = {"usage": "agent", "chunks": "chunks of", "instructions": "recipe", "arm": "recipe"}.get(
+            self.part, self.part
+        )
         return f"{part} {self.name}".rstrip()
 
     @property
@@ -169,6 +185,8 @@ class FailureCount:
                 return f"failed {of} seeds"
             case "tool":
                 return f"gave no result in {of} calls"
+            case "instructions" | "arm":
+                return f"gave {of} instructions that were refused"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for summary, status and API, the sentence included."""

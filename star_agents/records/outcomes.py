@@ -10,6 +10,7 @@ from star_agents.records.failures import Tried, all_tried
 from star_agents.records.replies import total_usd
 from star_agents.records.seeds import Seed
 from star_agents.records.trials import Judgement, Reward, Row, RowShape, Trial
+from star_agents.records.wording import Claim
 
 OutcomeKind = Literal["kept", "base", "dropped"]
 
@@ -45,6 +46,8 @@ class Outcome:
     is_fault: bool = False
     """Dropped for a fault in the code of its recipe, which says nothing of what was drawn for it: that is learned from
     once it was tried again."""
+    claims: tuple[Claim, ...] = ()
+    """Of its instructions those that are admitted only where no earlier one is nearly the same; not kept with it."""
     recalled: int | None = None
     """How many of the drawn arms a memory bank proposed; ``None`` where no pool with one was drawn from."""
 

@@ -34,7 +34,16 @@ def set_left_out(connection: sqlite3.Connection, left_out: Tried, *, at: float) 
 
 
 def failure_counts(connection: sqlite3.Connection) -> tuple[FailureCount, ...]:
-    """Everything that was tolerated, the most frequent of each part first."""
+    """Everything that was tolerated, the most frequent of each part first; what was refused by arm stands aside."""
+    return tuple(one for one in _counts(connection) if one.part != "arm")
+
+
+def refused_by_arm(connection: sqlite3.Connection) -> tuple[FailureCount, ...]:
+    """What was refused (``records.refusals``), by the arm that it was drawn for; of each the most frequent first."""
+    return tuple(one for one in _counts(connection) if one.part == "arm")
+
+
+def _counts(connection: sqlite3.Connection) -> tuple[FailureCount, ...]:
     rows = execute(connection, "failures").fetchall()
     tries = {(part, name): n for part, name, reason, n, _ in rows if reason == _TRIES}
     return tuple(

@@ -34,11 +34,15 @@ class Committed(NamedTuple):
     """Children that were queued; the others were seeds already."""
     recalled: Sequence[Recollection] = ()
     """What is known by it of arms that earned near something."""
-    added_to: Outcome | None = None
-    """As it was written, where it takes the place of an earlier one (``reopened``); ``None``: as it was given."""
+    written: Outcome | None = None
+    """As it was written, where it takes the place of an earlier one (``reopened``), or something of it was refused;
+    ``None``: as it was given."""
 
 
 Foresee = Callable[[Sequence[Reward]], PoolStates]
+Admit = Callable[[NearTexts], tuple[Outcome, frozenset[str]]]
+"""Looks up what an outcome claims to be new, and adds it: the outcome as it is admitted, and the ids of its children
+that are not to be queued. It is called in the writer's thread, once, before what is foreseen."""
 REQUESTS_KEPT_S = 7 * 86_400.0
 """Seconds for which intake is known by the key that it named."""
 
@@ -129,6 +133,7 @@ def commit_outcome(
     revision: int,
     at: float,
     near: Sequence[NearDraw] = (),
+    admit: Admit | None = None,
 ) -> Committed:
     """Write everything that follows from one outcome; return what is known only then.
 
@@ -143,9 +148,12 @@ def commit_outcome(
         raise StoreError(_why_not_open(connection, outcome.seed_id))
     if (before := reopened.take(connection, outcome.seed_id)) is not None:
         return _replace_outcome(connection, before, outcome, lineage, revision=revision, at=at)
+    given, refused = outcome, frozenset[str]()
+    if admit is not None:
+        outcome, refused = admit(NearTexts(connection))
     seq = _add_outcome(connection, outcome, revision=revision, at=at)
     add_parts(connection, outcome, seq)
-    is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}
+    is_new = {one.id: one.id not in refused and _add_seed(connection, one, at) for one in outcome.children}
     if memory is not None:
         execute(
             connection,
@@ -165,7 +173,7 @@ def commit_outcome(
     for pool, state in pools.items():
         _save_pool(connection, pool, state, revision)
         curve.add_outcome_point(connection, pool, state, seq=seq, at=at)
-    return Committed(seq, pools, children, recalled)
+    return Committed(seq, pools, children, recalled, None if outcome is given else outcome)
 
 
 def _replace_outcome(
@@ -183,7 +191,7 @@ def _replace_outcome(
     add_parts(connection, whole, seq)
     old = before.outcome, before.seq
     tallies.replace_outcome(connection, old, (whole, seq), lineage, tried=outcome.tried, at=at)
-    return Committed(seq, {}, added_to=whole)
+    return Committed(seq, {}, written=whole)
 
 
 def save_pools(connection: sqlite3.Connection, pools: PoolStates, revision: int) -> None:

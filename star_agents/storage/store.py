@@ -39,7 +39,7 @@ from star_agents.storage import (
 from star_agents.storage.connection import STORE_FILE as STORE_FILE
 from star_agents.storage.failure_tallies import add_tried, set_left_out
 from star_agents.storage.file_systems import make_folder, refuse_network_folder
-from star_agents.storage.ledger import Committed, Foresee, PoolStates
+from star_agents.storage.ledger import Admit, Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
 from star_agents.storage.near_texts import Unlike
 from star_agents.storage.recollections import NearDraw
@@ -281,6 +281,7 @@ class Store(StoreReads):
         memory: MemoryRow | None,
         revision: int,
         near: Sequence[NearDraw] = (),
+        admit: Admit | None = None,
     ) -> Committed:
         """Write an outcome and all that follows from it in one transaction: its parts, its children as seeds, the
         pools, the memory row, the seed's state.
@@ -292,6 +293,7 @@ class Store(StoreReads):
             memory: What enters the memory bank.
             revision: Of the config that the seed was worked under.
             near: What was near when its arms were drawn.
+            admit: Looks whether what it claims to be new is so.
 
         Raises:
             StoreError: for a seed that is unknown or has its outcome already.
@@ -299,7 +301,14 @@ class Store(StoreReads):
 
         def commit(connection: sqlite3.Connection) -> Committed:
             committed = ledger.commit_outcome(
-                connection, outcome, foresee=foresee, memory=memory, revision=revision, at=self._now(), near=near
+                connection,
+                outcome,
+                foresee=foresee,
+                memory=memory,
+                revision=revision,
+                at=self._now(),
+                near=near,
+                admit=admit,
             )
             if outcome.children:
                 self._scope = run_scope.adopt(connection, outcome.seed_id, self._scope)

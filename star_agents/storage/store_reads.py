@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from star_agents.records import Document
 from star_agents.records.failures import FailureCount
 from star_agents.storage import reads, reopened
 from star_agents.storage.failure_tallies import failure_counts
+from star_agents.storage.near_texts import Earlier, NearTexts
 from star_agents.storage.recollections import Recollection, recollections
 from star_agents.storage.rows import AgentUsage, Counts, MemoryRow, OpenWork, OutcomeRow, PairCost, PoolRow, Taken
 from star_agents.storage.writer import Writer
+from star_agents.text.minhash import Signature
 
 
 class StoreReads:
@@ -71,6 +74,14 @@ class StoreReads:
     async def open_work(self) -> OpenWork:
         """What is in hand; costs next to nothing however large the store is."""
         return await self._writer.run(reads.open_work)
+
+    async def near_texts(
+        self, texts: Sequence[Sequence[Signature]], least: float, *, but_of: str
+    ) -> list[Earlier | None]:
+        """Of each text, by its signatures, the earlier one that it nearly repeats (``near_texts.NearTexts.find``)."""
+        return await self._writer.run(
+            lambda connection: [NearTexts(connection).find(one, least, but_of=but_of) for one in texts]
+        )
 
     async def so_far(self, seed_id: str) -> OutcomeRow | None:
         """What a seed has already that is worked once more to add to it."""

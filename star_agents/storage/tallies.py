@@ -16,7 +16,7 @@ from star_agents.records import PAIRS, STAR, Outcome, Reward
 from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import arm_notes, judge_tallies, label_tallies, parts, recipe_tallies
 from star_agents.storage.arm_notes import ArmNotes
-from star_agents.storage.failure_tallies import add_tried, failure_counts
+from star_agents.storage.failure_tallies import add_tried, failure_counts, refused_by_arm
 from star_agents.storage.judge_tallies import JudgeTally
 from star_agents.storage.label_tallies import Labelled, LabelTally
 from star_agents.storage.parts import PartCount
@@ -56,6 +56,8 @@ class Tallies:
     """Outcomes whose arms were all drawn from the whole pool."""
     failures: tuple[FailureCount, ...] = ()
     """What was tolerated, by part and reason."""
+    refused: tuple[FailureCount, ...] = ()
+    """What was refused, by reason and the arm that it was drawn for."""
     scales: tuple[JudgeScale, ...] = ()
     """What rewards of reward models that judge stand for."""
 
@@ -156,5 +158,6 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         hits=rows.get((_RECALLED, "hits"), 0),
         misses=rows.get((_RECALLED, "misses"), 0),
         failures=failure_counts(connection),
+        refused=refused_by_arm(connection),
         scales=scales(connection),
     )

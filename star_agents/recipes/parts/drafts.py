@@ -10,7 +10,7 @@ from star_agents.recipes.parts.elimination import content_words
 from star_agents.recipes.parts.forms import Form, Written, missing_text_flaw, with_options
 from star_agents.recipes.parts.skills import Goal, Skill, Type, arm_of
 from star_agents.recipes.parts.tool_calls import described
-from star_agents.records import Failure, Message, Sample, Trial
+from star_agents.records import Failure, Message, Sample, Trial, Wording
 
 ROLE = "instruction"
 """Of the trials that become of drafts."""
@@ -38,6 +38,8 @@ class Draft:
     """What each of them was after."""
     made_of: str = ""
     """The identity of the one that it was refined from; empty for one that was written so."""
+    family: str = ""
+    """The identity of the one that was written, in however many rounds it was refined; empty for that itself."""
     parts: tuple[str, ...] = ()
     """Who had a part in it, in order: ``transformer``, ``writer``, ``suggester``, ``editor``, ``answerer``."""
     models: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -107,10 +109,19 @@ class Draft:
         told = " ".join([written.instruction, *sorted(written.options), *written.turns, self.text])
         return " ".join(_WORD.findall(told.casefold()))
 
+    @property
+    def wording(self) -> Wording:
+        """What near repetitions of it are found by: its words without the text, which has to be the same."""
+        written = self.written
+        told = " ".join([written.instruction, *sorted(written.options), *written.turns])
+        tools = " ".join(one.name for one in described(written.tools))
+        return Wording(text=told, goes_with=(self.text, tools), family=self.family or self.identity)
+
     def refined(self, goal: str, *, made_of: Draft | None = None) -> Draft:
         """The same one round of refinement later."""
         goals = (*self.goals, goal) if goal else self.goals
-        return replace(self, rounds=self.rounds + 1, goals=goals, made_of=made_of.identity if made_of else "")
+        made = made_of.identity if made_of else ""
+        return replace(self, rounds=self.rounds + 1, goals=goals, made_of=made, family=self.family or made)
 
     def failed(self, failure: Failure, part: str = "") -> Draft:
         """The same, which comes to nothing, by whose ``part``, told in place of the call's step."""

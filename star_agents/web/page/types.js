@@ -234,7 +234,7 @@
  *
  * @typedef {Object} FailureTold
  * @property {"agent" | "referee" | "scorer" | "embedder" | "usage" | "seeds" | "documents" | "chunks" | "recipe" |
- *   "tool"} part
+ *   "tool" | "instructions" | "arm"} part
  * @property {string} name Of the agent, embedder, seed file or recipe; empty for the scorer.
  * @property {string} reason
  * @property {number} failures
