@@ -329,7 +329,7 @@ def recipe(
         needs: What has to be there: the scorer models, judges that passed their exam.
         gives: Kinds of its children, where it has any: a chain whose next recipe does not take them is refused.
         name: Left out: that of the function.
-        refuses: Role of the trials that are offered to the dataset: those that failed are counted by reason and arm.
+        refuses: Role of trials of which the failed ones are counted by reason and arm.
         redecide: Which rows an outcome has under other settings, where that can be told without another call.
         catch_up: How finished seeds get what is asked for later. Such a recipe has no children.
         bench: A workbench of its own, as ``module:class``.
@@ -338,9 +338,8 @@ def recipe(
     Raises:
         ValueError: it declares what there is not.
     """
-    kinds = _known(takes, get_args(SeedKind), "takes")
+    kinds, given = (_known(one, get_args(SeedKind), word) for one, word in ((takes, "takes"), (gives, "gives")))
     needed = _known(needs, get_args(Need), "needs")
-    given = _known(gives, get_args(SeedKind), "gives")
     if not issubclass(settings, Section):
         raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
     for pool, arms in (pools or {}).items():

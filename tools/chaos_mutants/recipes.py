@@ -15,7 +15,9 @@ _UPGRADE, _GATHERING = "star_agents/storage/upgrading.py", "star_agents/bench/ga
 
 _COMMIT = "        return await self._writer.run(commit)\n"
 _PARTS = "    add_parts(connection, outcome, seq)\n"
-_CHILDREN = "    is_new = {child.id: _add_seed(connection, child, at) for child in outcome.children}\n"
+_CHILDREN = (
+    "    is_new = {one.id: one.id not in refused and _add_seed(connection, one, at) for one in outcome.children}\n"
+)
 _TALLIES = (
     "    tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, at=at)\n"
 )
