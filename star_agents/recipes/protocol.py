@@ -342,9 +342,7 @@ def recipe(
     needed = _known(needs, get_args(Need), "needs")
     if not issubclass(settings, Section):
         raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
-    for pool, arms in (pools or {}).items():
-        if not callable(arms):
-            _check_words(arms, f"pool {pool!r}")
+    _check_fixed_arms(pools or {})
 
     def made(work: Work[S]) -> Recipe[S]:
         called = name or getattr(work, "__name__", "recipe")
@@ -367,6 +365,12 @@ def recipe(
         )
 
     return made
+
+
+def _check_fixed_arms(pools: Mapping[str, Arms]) -> None:
+    for pool, arms in pools.items():
+        if not callable(arms):
+            _check_words(arms, f"pool {pool!r}")
 
 
 def _known(given: Word | Sequence[Word], known: Sequence[str], what: str) -> Sequence[Word]:

@@ -100,17 +100,19 @@ def _add_seed(connection: sqlite3.Connection, seed: Seed, at: float) -> bool:
 def add_named_seeds(
     connection: sqlite3.Connection,
     seeds: Sequence[Seed],
-    request: tuple[str, str],
+    request: tuple[str, str] | None,
     at: float,
     told_with_it: Mapping[str, Any],
     unlike: Unlike | None = None,
 ) -> tuple[int, int]:
-    """Queue seeds and remember under which key, and with which digest of its body, they were asked for.
+    """Queue seeds and remember under which key, if any, and with which digest of its body, they were asked for.
 
     Raises:
         sqlite3.IntegrityError: when the key was used before.
     """
     new, known = add_seeds(connection, seeds, at, unlike)
+    if request is None:
+        return new, known
     key, digest = request
     response = to_json({"new": new, "duplicates": known, **told_with_it})
     execute(connection, "forget_requests", before=at - REQUESTS_KEPT_S)

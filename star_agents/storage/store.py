@@ -149,12 +149,9 @@ class Store(StoreReads):
         """
         if (divided := self._parts) is not None:
             seeds = [divided.stamped(seed) for seed in seeds]
-        if request is None:
-            return await self._writer.run(lambda connection: ledger.add_seeds(connection, seeds, self._now(), unlike))
+        more = told_with_it or {}
         return await self._writer.run(
-            lambda connection: ledger.add_named_seeds(
-                connection, seeds, request, self._now(), told_with_it or {}, unlike
-            )
+            lambda connection: ledger.add_named_seeds(connection, seeds, request, self._now(), more, unlike)
         )
 
     async def recall_request(self, key: str) -> tuple[str, str] | None:
@@ -300,16 +297,8 @@ class Store(StoreReads):
         """
 
         def commit(connection: sqlite3.Connection) -> Committed:
-            committed = ledger.commit_outcome(
-                connection,
-                outcome,
-                foresee=foresee,
-                memory=memory,
-                revision=revision,
-                at=self._now(),
-                near=near,
-                admit=admit,
-            )
+            learned = partial(ledger.commit_outcome, foresee=foresee, memory=memory, near=near, admit=admit)
+            committed = learned(connection, outcome, revision=revision, at=self._now())
             if outcome.children:
                 self._scope = run_scope.adopt(connection, outcome.seed_id, self._scope)
             return committed
