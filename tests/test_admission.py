@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from star_agents.records import Claim, Document, Outcome, Reward, Sample, Seed, 
 from star_agents.records.failures import FailureCount
 from star_agents.records.refusals import refusal_reason
 from star_agents.records.trials import Failure
+from star_agents.storage.ledger import Foresee, PoolStates
 from star_agents.storage.near_texts import NearTexts
 from star_agents.storage.store import Store
 
@@ -214,6 +216,16 @@ async def test_of_two_outcomes_that_both_saw_nothing_the_second_is_refused_and_p
     assert (earlier.seed_id, earlier.place, earlier.source) == (ase.id, 0, "Ase.md")
 
 
+def hearing(heard: list[Reward]) -> Foresee:
+    """Notes the rewards of children that an outcome completes."""
+
+    def foresee(completed: Sequence[Reward]) -> PoolStates:
+        heard.extend(completed)
+        return {}
+
+    return foresee
+
+
 async def test_a_child_that_repeats_is_not_queued_and_its_arms_hear_of_it_as_worth_nothing(tmp_path: Path) -> None:
     async with await Store.open(tmp_path) as store:
         seeds = await leased(store, "Ase", "Tal")
@@ -232,9 +244,8 @@ async def test_a_child_that_repeats_is_not_queued_and_its_arms_hear_of_it_as_wor
             heard: list[Reward] = []
             admission = Admission(outcome, 0.7, "instruction")
             committed = await store.commit_outcome(
-                outcome, foresee=lambda completed, heard=heard: heard.extend(completed) or {}, memory=None, revision=1,
-                admit=admission,
-            )  # fmt: skip
+                outcome, foresee=hearing(heard), memory=None, revision=1, admit=admission
+            )
             rewards.append((committed.new_children, heard))
         assert rewards == [(1, []), (0, [Reward(pool="r.types", arm="one", value=0.0)])]
         assert (await store.counts()).waiting == 1
