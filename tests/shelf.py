@@ -13,7 +13,7 @@ from star_agents.config.changes import ConfigMark
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.observe.logs import LogFeed
 from star_agents.observe.logs.feed import LogReader
-from star_agents.observe.status import State, Status
+from star_agents.observe.status import State, Status, Turn, Turns
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedFacts, SeedStory, SeedText
 from star_agents.web.backend import NotNow
 from star_agents.web.problems import to_json
@@ -156,6 +156,13 @@ class Shelf:
             return None
         mark = ConfigMark(revision=2, seq=0, at=1.7e9, changes=("~ candidates",))
         return Curve(points=[CurvePoint(seq=0, at=1.7e9, probabilities={"keep/a": 1.0})], marks=[mark])
+
+    async def turns(self, name: str) -> Turns | None:
+        if name != "mine.style":
+            return None
+        counts = {"draws": 0, "rewards": 0, "mean_reward": None, "outcomes": 0, "dropped": 0, "measures": {}}
+        of_all = Turn(name="", group="", mark="", share=1.0, share_at_start=1.0, **counts)
+        return Turns(is_pool=True, recipe="", all=of_all, groups=[], rows=[], rows_left_out=0, sentences=[])
 
     async def leaderboard(self) -> Leaderboard:
         return Leaderboard(

@@ -24,10 +24,12 @@ from star_agents.engine.standings import Standings
 from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
 from star_agents.observe.logs.feed import LogFeed, LogReader
-from star_agents.observe.status import State, Status
+from star_agents.observe.status import State, Status, Turns
 from star_agents.observe.stories import OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
+from star_agents.storage.recipe_facts import pool_facts
+from star_agents.storage.turning import turns
 from star_agents.web.backend import NotNow
 from star_agents.web.metrics import Metrics
 from star_agents.web.replies import Curve, Leaderboard, Taken
@@ -117,6 +119,11 @@ class Desk:
     async def curve(self, pool: str) -> Curve | None:
         """The probability of every arm of a pool over time, and the edits of agents.yaml on the way."""
         return await self.readers.ask(partial(_curve, pool=pool))
+
+    async def turns(self, name: str) -> Turns | None:
+        """What a pool turned to, or how seeds ended by a column, with all rows."""
+        probabilities = self.line.settling.pools.probabilities()
+        return await self.readers.ask(partial(_turns, name=name, probabilities=probabilities))
 
     async def leaderboard(self) -> Leaderboard:
         """Who is how strong in an arena, as of some seconds ago."""
@@ -208,6 +215,11 @@ class Desk:
         except StoreError:
             return False
         return True
+
+
+def _turns(reader: StoreReader, name: str, probabilities: Mapping[str, Mapping[str, float]]) -> Turns | None:
+    tallies = reader.tallies()
+    return turns(pool_facts(probabilities, tallies.pools, tallies.arm_notes), tallies).get(name)
 
 
 def _curve(reader: StoreReader, pool: str) -> Curve | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from aiohttp import web
 
-from star_agents.observe.status import State, Status
+from star_agents.observe.status import State, Status, Turns
 from star_agents.observe.stories import OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.web.replies import Curve, Leaderboard, Taken
 
@@ -116,6 +116,10 @@ class Backend(Protocol):
 
     async def curve(self, pool: str) -> Curve | None:
         """The probability of every arm of a pool over time; ``None`` where there never was such a pool."""
+        ...
+
+    async def turns(self, name: str) -> Turns | None:
+        """What a pool turned to, or how seeds ended by a column, with all rows; ``None`` where there is none such."""
         ...
 
     async def leaderboard(self) -> Leaderboard:

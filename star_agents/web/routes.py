@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from star_agents.observe.status import Status
+from star_agents.observe.status import Status, Turns
 from star_agents.observe.stories import SeedStory
 from star_agents.web import dataset, replies, schemas, seeds, session, state, stories, stream
 from star_agents.web.openapi import get_document
@@ -114,6 +114,14 @@ ROUTES = (
         handler=state.get_pool_curve,
         summary="The probability of each arm of a pool over time; pools are named `recipe.pool`.",
         answer=replies.Curve,
+        errors=(404, 503),
+    ),
+    Route(
+        method="GET",
+        path="/v1/turns/{name}",
+        handler=state.get_turns,
+        summary="What a pool turned to, or how seeds ended by a column: all rows of what the status has some of.",
+        answer=Turns,
         errors=(404, 503),
     ),
     Route(

@@ -57,6 +57,14 @@ async def get_pool_curve(request: web.Request, _: Nothing) -> web.Response:
     return answer(curve)
 
 
+async def get_turns(request: web.Request, _: Nothing) -> web.Response:
+    """What a pool turned to, or how seeds ended by a column."""
+    found = await request.app[BACKEND].turns(request.match_info["name"])
+    if found is None:
+        raise web.HTTPNotFound(text="nothing is told of that name; GET /v1/status lists what is under `turns`")
+    return answer(found)
+
+
 async def get_leaderboard(request: web.Request, _: Nothing) -> web.Response:
     """Who is how strong in an arena."""
     return answer(await request.app[BACKEND].leaderboard())

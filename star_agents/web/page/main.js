@@ -24,6 +24,7 @@ import { StoryView } from "./story.js";
 import { Stream } from "./stream.js";
 import { showSummary } from "./summary.js";
 import { attempt } from "./trouble.js";
+import { Turns } from "./turns.js";
 
 /** @typedef {import("./types.js").Status} Status */
 
@@ -39,6 +40,7 @@ class Page {
     this.gaps = new Gaps();
     this.recipes = new Recipes((pool) => attempt(() => this.showPool(pool)));
     this.leaderboard = new Leaderboard();
+    this.turns = new Turns();
     this.agents = new Agents();
     this.outcomes = new Outcomes();
     this.story = new StoryView();
@@ -126,6 +128,7 @@ class Page {
     this.gaps.show(status.gaps);
     showReferee(status.referee);
     attempt(() => this.leaderboard.follow(status));
+    attempt(() => this.turns.follow(status));
     this.recipes.show(status);
     showFailures(status.failures);
     this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents, hasStar(status));
