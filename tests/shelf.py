@@ -160,7 +160,14 @@ class Shelf:
     async def turns(self, name: str) -> Turns | None:
         if name != "mine.style":
             return None
-        counts = {"draws": 0, "rewards": 0, "mean_reward": None, "outcomes": 0, "dropped": 0, "measures": {}}
+        counts: dict[str, Any] = {
+            "draws": 0,
+            "rewards": 0,
+            "mean_reward": None,
+            "outcomes": 0,
+            "dropped": 0,
+            "measures": {},
+        }
         of_all = Turn(name="", group="", mark="", share=1.0, share_at_start=1.0, **counts)
         return Turns(is_pool=True, recipe="", all=of_all, groups=[], rows=[], rows_left_out=0, sentences=[])
 

@@ -325,3 +325,33 @@ def test_a_battle_stands_as_the_points_of_both_where_both_orders_were_judged(
     page: Page, games: list[dict[str, Any]], said: str
 ) -> None:
     assert call(page, "battles", "standing", games, 0) == said
+
+
+def turn(name: str, *, mark: str = "", group: str = "", **lost: Any) -> dict[str, Any]:
+    counts = {"draws": 0, "rewards": 0, "mean_reward": None, "outcomes": 0, "dropped": 0}
+    shares = {"share": 0.1, "share_at_start": 0.2}
+    return {"name": name, "group": group, "mark": mark, **shares, **counts, "measures": {"lost": lost} if lost else {}}
+
+
+def test_a_filter_finds_marks_too_and_an_arm_that_came_later_says_so(page: Page) -> None:
+    known = {"rows": [turn("a"), turn("b", mark="grown")], "groups": [], "all": turn("")}
+    found = page.evaluate(
+        "known => import('/turn_rows.js').then(({ itemsOf }) => itemsOf(known, 'GROWN', new Set()))", known
+    )
+    assert ([one["text"] for one in found["items"]], found["left"]) == (["b"], 0)
+
+
+def test_a_rate_that_fell_clearly_of_late_has_an_arrow(page: Page) -> None:
+    before, newest = ({"n": 60, "mean": mean, "low": mean - 0.1, "high": mean + 0.1} for mean in (0.7, 0.2))
+    cases = {"fell": (before, newest, "20 % ↓"), "rose": (newest, before, "20 % ↑"), "same": (before, before, "20 %")}
+    script = """([known, turn]) => import('/turn_rows.js').then(({ columnsOf }) => {
+        const column = columnsOf(known, {}).find(({ text }) => text === "Lost");
+        return [column.of(turn), column.note(turn)];
+    })"""
+    for earlier, late, said in cases.values():
+        one = turn("a", all={"n": 120, "mean": 0.2, "low": 0.1, "high": 0.3}, before=earlier, newest=late)
+        known = {"is_pool": True, "recipe": "arena", "all": one}
+        told, note = page.evaluate(script, [known, one])
+        assert told == said
+        assert note.startswith("of late: ")
+        assert note.endswith("of 60")

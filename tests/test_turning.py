@@ -73,7 +73,7 @@ def sentence(one: LabelTally, *, now: float, mark: str = "") -> str:
     return said
 
 
-APART = "too few to tell them apart."
+APART = "no difference can be told yet."
 SAID: dict[str, tuple[LabelTally, float, str]] = {
     "lost": (
         ended(sums(140, 0.9)),

@@ -29,7 +29,7 @@ def why_more(one: Turn, of_all: Turn) -> str:
         return told
     if useful is not None and _is_above(*useful):
         return f"{told}, by more: usefulness {_figure(useful[0])}, {_figure(useful[1])} of all"
-    return f"{told}: too few to tell them apart"
+    return f"{told}: no difference can be told yet"
 
 
 def why_less(one: Turn, of_all: Turn) -> str:
@@ -49,7 +49,7 @@ def why_less(one: Turn, of_all: Turn) -> str:
         return f"{one.dropped:,} of its {one.outcomes:,} seeds came to no battle"
     if useful is not None and _is_below(*useful):
         return f"{told}, by less: usefulness {_figure(useful[0])}, {_figure(useful[1])} of all"
-    return f"{told}: too few to tell them apart"
+    return f"{told}: no difference can be told yet"
 
 
 def _both(one: Turn, of_all: Turn, name: str) -> tuple[Values, Values] | None:

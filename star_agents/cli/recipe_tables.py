@@ -73,4 +73,4 @@ def _measure_row(one: Measured) -> list[str]:
 def _arm_row(name: str, arm: Arm) -> list[str]:
     probability = "-" if arm.probability is None else f"{arm.probability:.4f}"
     mean = "-" if arm.mean_reward is None else f"{arm.mean_reward:.3f}"
-    return [name, probability, f"{arm.draws:,}", mean]
+    return [f"{name} ({arm.mark})" if arm.mark else name, probability, f"{arm.draws:,}", mean]

@@ -137,9 +137,9 @@ def _shared(pair: tuple[int, int], trials: Sequence[Trial], judgements: Sequence
     measures=[
         Measure("score", low=LOWEST, high=HIGHEST, what="points of an answer, mean over its battles"),
         Measure("target_score", low=LOWEST, high=HIGHEST, what="points of the target's answer"),
+        Measure("lost", better="", what="share of its battles over an instruction that the target lost", by_label=True),
         Measure("best_score", low=LOWEST, high=HIGHEST, better="", what="points of the best opponent", by_label=True),
         Measure("gap", low=-_WIDEST, high=_WIDEST, better="low", what="how far the best opponent was ahead, in points"),
-        Measure("lost", better="", what="share of its battles over an instruction that the target lost", by_label=True),
         Measure("usefulness", what="of an instruction: 0 too easy or too hard, 1 much to learn", by_label=True),
     ],
     redecide=redecide,

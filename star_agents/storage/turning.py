@@ -93,7 +93,7 @@ def _told(
     arms: Mapping[str, Arm] | None, counted: Mapping[str, LabelTally], recipe: RecipeTally | None, most: int | None
 ) -> Turns:
     measures = [one.measure for one in recipe.measures] if recipe is not None else []
-    turn = partial(_turn, shares=frozenset(one.name for one in measures if (one.low, one.high) == (0, 1)))
+    turn = partial(_turn, measures={one.name: (one.low, one.high) == (0, 1) for one in measures})
     names = list(dict.fromkeys([*(arms or ()), *counted]))
     group_of = _groups(names)
     rows = [
@@ -166,12 +166,12 @@ def _added(several: Sequence[Mapping[str, LabelSums]]) -> dict[str, LabelSums]:
     return {name: LabelSums(*numbers) for name, numbers in found.items()}
 
 
-def _turn(row: _Row, *, shares: frozenset[str]) -> Turn:
+def _turn(row: _Row, *, measures: Mapping[str, bool]) -> Turn:
     """The row as it is told.
 
     Args:
         row: What is counted of it.
-        shares: Names of the measures that range from 0 to 1.
+        measures: By name, in the order in which they are told: whether its values range from 0 to 1.
     """
     return Turn(
         name=row.name,
@@ -184,7 +184,11 @@ def _turn(row: _Row, *, shares: frozenset[str]) -> Turn:
         mean_reward=per(row.earned, row.rewards),
         outcomes=row.counted.outcomes,
         dropped=row.counted.dropped,
-        measures={name: _by_label(sums, name in shares) for name, sums in row.counted.measures.items()},
+        measures={
+            name: _by_label(row.counted.measures[name], is_share)
+            for name, is_share in measures.items()
+            if name in row.counted.measures
+        },
     )
 
 
