@@ -226,6 +226,47 @@ async def test_a_reply_that_copies_the_code_of_the_frames_is_asked_for_once_more
     assert "copies the code of the frames" in failures(outcome)[0]
 
 
+async def test_a_reply_that_says_a_sentence_of_its_prompt_is_asked_for_once_more_but_a_suggestion_may(
+    tmp_path: Path,
+) -> None:
+    def copied(asked: Asked) -> str:
+        return " ".join(asked.system.split()[:20])
+
+    def write(asked: Asked) -> dict[str, Any]:
+        return {"items": [item("text", "What is told?" if asked.is_again else copied(asked))]}
+
+    def suggest(asked: Asked) -> dict[str, Any]:
+        return {"suggestions": [{"goal": "harder", "change": copied(asked)}]}
+
+    def edit(asked: Asked) -> dict[str, Any]:
+        return {"instruction": f"And what is meant? {copied(asked)}"}
+
+    def answer(asked: Asked) -> str:
+        return "It is told at length." if asked.is_again else f"I see. {copied(asked)}"
+
+    settings = f"{mine(tmp_path)}, instructions_per_document: 2, types_per_document: 1, refine: {{suggestions: 1}}"
+    model = InstructModel(write=write, suggest=suggest, edit=edit, answer=answer)
+    outcome = await outcome_of(tmp_path, model, settings)
+    assert model.calls == {"write": 2, "suggest": 1, "edit": 2, "answer": 2}
+    assert asked_in(outcome) == ["What is told?"]
+    assert "it copies what it was asked for: 'you edit instructions" in failures(outcome)[0]
+
+
+async def test_a_document_may_hold_what_a_prompt_says(tmp_path: Path) -> None:
+    def write(asked: Asked) -> dict[str, Any]:
+        return {"items": [item("text", f"Why is it said that {said}?")]}
+
+    said = "you write instructions that language models are trained on: things to ask. From the text that you are given"
+    settings = (
+        f"{mine(tmp_path, 'needs_text: true')}, instructions_per_document: 1, types_per_document: 1, "
+        "refine: {rounds: 0}"
+    )
+    outcome = await outcome_of(
+        tmp_path, InstructModel(write=write), settings, seeds=[document(f"{TEXT} It reads: {said}.")]
+    )
+    assert len(outcome.rows) == 1
+
+
 async def test_a_server_is_asked_to_bind_lists_as_long_as_they_are_to_be_and_more_is_read(tmp_path: Path) -> None:
     asked: list[dict[str, Any]] = []
 

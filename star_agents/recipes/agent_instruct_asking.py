@@ -9,22 +9,26 @@ from typing import Any, Generic, TypeVar
 
 from star_agents.recipes.agent_instruct_settings import Role
 from star_agents.recipes.parts.drafts import Draft
+from star_agents.recipes.parts.elimination import copied_sentence
 from star_agents.recipes.parts.skills import Skill
 from star_agents.recipes.protocol import Workbench
 from star_agents.recipes.reads import TEXT, Read, Reads, Unreadable
 from star_agents.records import Message
-from star_agents.text.prompt import Prompt
+from star_agents.text.prompt import Prompt, messages_of
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class WithoutCode(Generic[T]):
-    """A reply without the code of the frames, which small models copy with whatever they take out of one: no row may
-    hold it."""
+class InOwnWords(Generic[T]):
+    """A reply that is none of the prompt's words: small models say these after it, the code of the frames with them,
+    and no row may hold either."""
 
     reads: Reads[T]
     code: str
+    prompt: str
+    """What is asked for, without the material."""
+    material: str
 
     @property
     def schema(self) -> Mapping[str, Any] | None:
@@ -41,6 +45,8 @@ class WithoutCode(Generic[T]):
         value = self.reads.read(text)
         if self.code in text:
             raise Unreadable("it copies the code of the frames, which is no part of what they hold")
+        if copied := copied_sentence(text, prompt=self.prompt, material=self.material):
+            raise Unreadable(f"it copies what it was asked for: {copied!r}")
         return value
 
 
@@ -71,8 +77,13 @@ class Asking:
         tools: Sequence[str] = (),
     ) -> Read[T]:
         """What whoever plays a part says, having called any of these tools before."""
-        told = WithoutCode(reads, self.code)
-        return await self.bench.ask(self.cast[role], prompt, step=step, reads=told, tools=tools)
+        messages = messages_of(prompt)
+        if role != "suggester":  # Whoever proposes may say the words of the goal.
+            asked, material = (
+                " ".join(one.content for one in messages if one.role == who) for who in ("system", "user")
+            )
+            reads = InOwnWords(reads, self.code, asked, material)
+        return await self.bench.ask(self.cast[role], messages, step=step, reads=reads, tools=tools)
 
     def tools_for(self, skill: Skill) -> list[str]:
         """What agents may call at work on a skill: what it names, as far as agents.yaml allows it."""

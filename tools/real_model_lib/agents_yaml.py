@@ -11,8 +11,8 @@ Recipe = Literal["star", "arena_instruct"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 _SETTINGS = "timeout_s: 600.0, input_cost_per_token: 0.0, output_cost_per_token: 0.0"
 """It costs nothing, and on a busy processor it is slow."""
-_NO_LOOPS = "extra: {dry_multiplier: 1.0, dry_allowed_length: 16, dry_penalty_last_n: 400}"
-"""llama.cpp's remedy for a small model that says the same for ever: what repeats more than 16 tokens grows unlikely."""
+_NO_LOOPS = "extra: {dry_multiplier: 1.0, dry_allowed_length: 8, dry_penalty_last_n: 400}"
+"""llama.cpp's remedy for a small model that says the same for ever: what repeats more than 8 tokens grows unlikely."""
 _HEAD = "# Real, and weak: SmolLM2-135M writes English and is no judge. For trying things out, not for data."
 _PARTS = {
     "transformer": f"max_tokens: 200, allow_cut: true, {_NO_LOOPS}",

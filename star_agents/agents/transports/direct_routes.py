@@ -28,6 +28,7 @@ _OPENAIS_OWN = re.compile(r"(?:^|/)(?:o\d|gpt|chatgpt|codex|computer-use|ft:)", 
 _OPENAI_WORDS = frozenset(
     {"seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias", "response_format", "reasoning_effort"}
     | {"top_k", "min_p", "typical_p", "repetition_penalty", "repeat_penalty", "chat_template_kwargs", "cache_prompt"}
+    | {"repeat_last_n", "dry_multiplier", "dry_base", "dry_allowed_length", "dry_penalty_last_n"}
     | {"min_tokens", "ignore_eos", "stop_token_ids", "skip_special_tokens", "include_stop_str_in_output"}
     | {"guided_json", "guided_choice", "guided_regex", "guided_grammar", "structured_outputs", "grammar", "extra_body"}
 )

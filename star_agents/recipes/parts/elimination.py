@@ -15,6 +15,9 @@ REFUSAL_WORDS = 80
 COPIED_RUN = 6
 """So many words of the prompt in a row are copied, and no coincidence. Ours; the paper names single phrases."""
 
+SENTENCE_RUN = 12
+"""So many words of the prompt in a row are a sentence of it that a small model says in place of its own."""
+
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _APOLOGY = re.compile(r"\b(?:sorry|apolog(?:y|ies|i[sz]e[sd]?|i[sz]ing))\b", re.IGNORECASE)
 _PROMPT_PHRASE = re.compile(
@@ -83,9 +86,16 @@ def copied_words(evolved: str, *, parent: str, prompt: Sequence[str]) -> str:
     return next((" ".join(run) for run in _runs(evolved) if run in asked), "")
 
 
-def _runs(text: str) -> Iterator[tuple[str, ...]]:
+def copied_sentence(text: str, *, prompt: str, material: str) -> str:
+    """The first ``SENTENCE_RUN`` words in a row that a text has from the prompt, and that no material beside it holds;
+    empty where it has none."""
+    asked = set(_runs(prompt, SENTENCE_RUN)) - set(_runs(material, SENTENCE_RUN))
+    return next((" ".join(run) for run in _runs(text, SENTENCE_RUN) if run in asked), "")
+
+
+def _runs(text: str, length: int = COPIED_RUN) -> Iterator[tuple[str, ...]]:
     words = _words(text)
-    return (tuple(words[place : place + COPIED_RUN]) for place in range(len(words) - COPIED_RUN + 1))
+    return (tuple(words[place : place + length]) for place in range(len(words) - length + 1))
 
 
 def _words(text: str) -> list[str]:

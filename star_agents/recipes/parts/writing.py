@@ -13,7 +13,6 @@ from star_agents.recipes.parts.elimination import answer_flaw
 from star_agents.recipes.parts.forms import (
     FEWEST_OPTIONS,
     LETTERS,
-    MOST_OPTIONS,
     Form,
     Written,
     answer_form_flaw,
@@ -38,8 +37,9 @@ _FIELDS: Mapping[Form, Mapping[str, Any]] = {
     "messages": {"turns": _TEXTS},
 }
 """What an instruction of a form has beside its words."""
-_MOST_TURNS, _MOST_KEYS = 8, 30
-"""That a server may write into one list: a small model would else go on until its tokens are spent."""
+_MOST_TURNS, _MOST_KEYS, _MOST_CHOICES, _MOST_LABELS = 8, 30, 5, 10
+"""That a server may write into one list: a small model would else go on until its tokens are spent. Choices: as many
+as the writer is asked for."""
 _CHANGE_LETTERS = 600
 """Of a change that is proposed, likewise."""
 _REQUEST = "Reply with one JSON object and nothing else."
@@ -72,8 +72,9 @@ def _bound_item(draft: Draft) -> dict[str, Any]:
     match draft.form:
         case "choice" | "label":
             count = kind.options or len(kind.labels)
+            most = count or (_MOST_CHOICES if draft.form == "choice" else _MOST_LABELS)
             one = {**text, "enum": list(kind.labels)} if kind.labels else text
-            bounds = {"options": _list(one, count or FEWEST_OPTIONS, count or MOST_OPTIONS), "key": one}
+            bounds = {"options": _list(one, count or FEWEST_OPTIONS, most), "key": one}
         case "json":
             bounds = {"keys": _list(text, 0, _MOST_KEYS)}
         case "messages":
