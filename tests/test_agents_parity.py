@@ -276,7 +276,7 @@ MORE = {
         (VLLM, {**MORE, "reasoning_effort": "low"}),
         (OPENAI, {**MORE, "reasoning_effort": "low"}),
         (TGI, MORE),
-        (LLAMA_CPP, {**MORE, "grammar": "root ::= [A-Z]", "cache_prompt": True}),
+        (LLAMA_CPP, {**MORE, "grammar": "root ::= [A-Z]", "cache_prompt": True, "dry_multiplier": 1.0}),
         (LM_STUDIO, MORE),
         (OLLAMA, {**EVERYWHERE, "num_ctx": 8192, "repeat_penalty": 1.1, "keep_alive": "5m", "think": False}),
         (VLLM, {"logit_bias": {50256: -100}}),
