@@ -90,7 +90,7 @@ async def agent_instruct(seed: Seed, bench: Workbench, settings: AgentInstructSe
     flows = await _flows(bench, settings)
     cast = {role: await _player(role, bench, settings) for role in ROLES}
     code = str(await bench.once("code", lambda: secrets.token_hex(8)))
-    asking = Asking(bench=bench, cast=cast, code=code)
+    asking = Asking(bench=bench, cast=cast, code=code, skills=[one.skill for one in flows])
     made = await gather_within_budget(bench, [_instructions(seed, flow, asking, settings) for flow in flows])
     found = await _screened(asking, [draft for part in made.good for draft in part], "admitted")
     drafts = await _answered(asking, found)

@@ -29,6 +29,8 @@ class InOwnWords(Generic[T]):
     prompt: str
     """What is asked for, without the material."""
     material: str
+    skills: Sequence[Skill]
+    """Their words may be said: an instruction has those of its type that asks for them."""
 
     @property
     def schema(self) -> Mapping[str, Any] | None:
@@ -45,9 +47,12 @@ class InOwnWords(Generic[T]):
         value = self.reads.read(text)
         if self.code in text:
             raise Unreadable("it copies the code of the frames, which is no part of what they hold")
-        if copied := copied_sentence(text, prompt=self.prompt, material=self.material):
+        if copied := copied_sentence(text.replace("\\n", " "), prompt=self.prompt, besides=self._besides):
             raise Unreadable(f"it copies what it was asked for: {copied!r}")
         return value
+
+    def _besides(self) -> str:
+        return " ".join([self.material, *(one.model_dump_json() for one in self.skills)]).replace("\\n", " ")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +68,8 @@ class Asking:
     """Who plays each part."""
     code: str
     """Of the frames that hold material: nobody who wrote it can know."""
+    skills: Sequence[Skill]
+    """That are worked in."""
 
     def prompt(self, name: str, **values: object) -> Prompt:
         """A template, rendered."""
@@ -82,7 +89,7 @@ class Asking:
             asked, material = (
                 " ".join(one.content for one in messages if one.role == who) for who in ("system", "user")
             )
-            reads = InOwnWords(reads, self.code, asked, material)
+            reads = InOwnWords(reads, self.code, asked, material, self.skills)
         return await self.bench.ask(self.cast[role], messages, step=step, reads=reads, tools=tools)
 
     def tools_for(self, skill: Skill) -> list[str]:

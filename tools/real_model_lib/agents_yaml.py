@@ -71,8 +71,8 @@ def _arena_instruct(smollm2: str, *, exam: str) -> list[str]:
         "agent_instruct:",
         *(f"  {name}: {name}" for name in ("transformer", "writer", "suggester", "editor", "answerer")),
         "  skills: [reading_comprehension, conversation]   # conversations are answered up to their last turn",
-        "  types_per_document: 2",
-        "  instructions_per_document: 4",
+        "  types_per_document: 4",
+        "  instructions_per_document: 8",
         "  refine: {rounds: 1, suggestions: 1}",
         "arena:",
         "  target: target",
@@ -81,5 +81,6 @@ def _arena_instruct(smollm2: str, *, exam: str) -> list[str]:
         f"  exam: {exam}",
         "  judge_max_tokens: 300",
         "  keep: {sft: 1, preference: 1, min_winner: 0}   # so weak a judge gives few points and parts them by few",
+        "failure_limits: {share: 1.0}   # most of what it writes has not its form, which stops a run with a model of use",
         f"max_in_flight: {llm_server.PARALLEL}",
     ]

@@ -8,7 +8,7 @@ fewer than 80 words), one whose answer holds only punctuation and stop words, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 REFUSAL_WORDS = 80
 """An answer with an apology refuses if it is shorter (the paper's bound)."""
@@ -86,11 +86,13 @@ def copied_words(evolved: str, *, parent: str, prompt: Sequence[str]) -> str:
     return next((" ".join(run) for run in _runs(evolved) if run in asked), "")
 
 
-def copied_sentence(text: str, *, prompt: str, material: str) -> str:
-    """The first ``SENTENCE_RUN`` words in a row that a text has from the prompt, and that no material beside it holds;
-    empty where it has none."""
-    asked = set(_runs(prompt, SENTENCE_RUN)) - set(_runs(material, SENTENCE_RUN))
-    return next((" ".join(run) for run in _runs(text, SENTENCE_RUN) if run in asked), "")
+def copied_sentence(text: str, *, prompt: str, besides: Callable[[], str]) -> str:
+    """The first ``SENTENCE_RUN`` words in a row that a text has from the prompt and from nothing ``besides`` it, which
+    is asked for only where there are such words; empty where it has none."""
+    asked = set(_runs(prompt, SENTENCE_RUN))
+    copied = [run for run in _runs(text, SENTENCE_RUN) if run in asked]
+    known = set(_runs(besides(), SENTENCE_RUN)) if copied else set()
+    return next((" ".join(run) for run in copied if run not in known), "")
 
 
 def _runs(text: str, length: int = COPIED_RUN) -> Iterator[tuple[str, ...]]:
