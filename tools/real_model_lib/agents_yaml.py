@@ -81,6 +81,6 @@ def _arena_instruct(smollm2: str, *, exam: str) -> list[str]:
         f"  exam: {exam}",
         "  judge_max_tokens: 300",
         "  keep: {sft: 1, preference: 1, min_winner: 0}   # so weak a judge gives few points and parts them by few",
-        "failure_limits: {share: 1.0}   # most of what it writes has not its form, which stops a run with a model of use",
+        "failure_limits: {share: 1.0}   # most that it writes has not its form",
         f"max_in_flight: {llm_server.PARALLEL}",
     ]
