@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {
     *("recipes", "scheduling", "agents", "scoring", "admission", "documents", "storage"),
-    *("report", "tools", "observe", "process", "web", "offline"),
+    *("report", "tools", "observe", "process", "web", "offline", "training"),
 }
 MEETING = {"bench": {"engine", "cli", "api"}, "engine": {"cli", "api"}, "cli": {"api"}, "api": {"cli"}}
 """Where rooms meet, and which of these places each may not know."""
@@ -33,8 +33,12 @@ OPEN_MODULES = {"process.crash_points", "scheduling.win_rates", *STATUS}
 ROOTS = ["errors", "events"]
 """All that lies loose in the package but its face. Each may import the pure rooms and those before it."""
 HOMES = {
-    "torch": {"scoring"},
-    "transformers": {"scoring"},
+    "torch": {"scoring", "training"},
+    "transformers": {"scoring", "training"},
+    "trl": {"training"},
+    "peft": {"training"},
+    "accelerate": set(),
+    "huggingface_hub": {"training"},
     "sentence_transformers": {"scoring"},
     "litellm": {"agents"},
     "openai": {"agents"},
@@ -50,7 +54,7 @@ HOMES = {
     "aiohttp": {"agents", "web"},
     "aiohttp_sse": {"web"},
     "pandas": {"api"},
-    "datasets": {"api"},
+    "datasets": {"api", "training"},
     "py3langid": {"admission"},
     "rensa": {"admission"},
     "pypdf": {"documents"},

@@ -15,11 +15,11 @@ from star_agents.engine.score_dataset.job import ScoreJob, score_file
 from star_agents.errors import ScorerError, UsageError
 from star_agents.records import Message, Sample, Score
 from star_agents.scoring import Scorer
-from star_agents.scoring.chat_template import FIXED_DATE, ChatTemplate
 from star_agents.scoring.compat import encoder_for
 from star_agents.scoring.encoding import PairEncoder
 from star_agents.scoring.probe import PROBES, probe
 from star_agents.storage.row_writing import write_rows
+from star_agents.text.chat_template import FIXED_DATE, ChatTemplate
 
 ASKED = Sample(instruction="Why?", response="Because.")
 # As models on the Hub ask for the date (Llama 3.2, SmolLM3, gpt-oss, Granite, Mistral): forms, not their texts.

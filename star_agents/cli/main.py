@@ -36,6 +36,7 @@ VERBS = {
     "judge-health": "Hold judges against people: accuracy, kappa and biases on pairs that people judged.",
     "rounds": "Make data, train the target on it, let the new one make data: round after round.",
     "export": "Write the dataset in a format of the field.",
+    "train": "Train a model on a run's rows: SFT, DPO, reward model, RLOO.",
     "release": "Let seeds out of quarantine.",
     "backup": "Copy a store to one file while a daemon works on it.",
     "doctor": "Say what is wrong with this machine, a folder and agents.yaml, and what to do.",
@@ -44,7 +45,7 @@ VERBS = {
     "migrate-config": "Print agents.yaml with each key in the section of its recipe, comments kept.",
     "init": "Write a commented agents.yaml.",
 }
-LOAD_MUCH = ("run", "serve", "check", "score", "arena", "arena-set", "evaluate", "judge-health", "rounds")
+LOAD_MUCH = ("run", "serve", "check", "score", "arena", "arena-set", "evaluate", "judge-health", "rounds", "train")
 """Verbs that load numpy and its kin."""
 PROBLEMS_SHOWN = 20
 INTERRUPTED = 130

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from star_agents.errors import ScorerError
 from star_agents.records import Sample
-from star_agents.scoring import chat_template
+from star_agents.text import chat_template
 
 
 class Reason(str):

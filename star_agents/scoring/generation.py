@@ -30,7 +30,6 @@ from transformers import (
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.scoring.batching import Batcher
-from star_agents.scoring.chat_template import ChatTemplate
 from star_agents.scoring.completions import Asked, Completed
 from star_agents.scoring.encoding import Reason
 from star_agents.scoring.facts import MeasurerFacts, ScorerFacts, Usage
@@ -43,6 +42,7 @@ from star_agents.scoring.loading import (
     is_out_of_memory,
     release_memory,
 )
+from star_agents.text.chat_template import ChatTemplate
 
 SETTINGS: Callable[..., GenerationConfig] = GenerationConfig
 """The class under a type: its own constructor has none."""
@@ -132,13 +132,7 @@ class Generation:
     def _written(self, messages: Sequence[Mapping[str, str]]) -> str:
         if not self._template:
             return "".join(f"{one['content']}\n" for one in messages)
-        try:
-            return self._template.render(messages)
-        except Exception:
-            if len(messages) < 2 or messages[0]["role"] != "system":
-                raise
-        said = f"{messages[0]['content']}\n\n{messages[1]['content']}"
-        return self._template.render([{**messages[1], "content": said}, *messages[2:]])
+        return self._template.render_whole(messages)
 
     def _ids(self, text: str) -> list[int]:
         """The prompt, beginning with BOS where the tokenizer would put one there, and once."""

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
-from star_agents.scoring.model_names import names_a_folder
+from star_agents.text.model_names import names_a_folder
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

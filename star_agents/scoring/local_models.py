@@ -28,9 +28,9 @@ from star_agents.errors import ScorerError
 from star_agents.scoring.completions import Asked, Completed
 from star_agents.scoring.facts import ScorerFacts
 from star_agents.scoring.hangs import USUAL, Limits
-from star_agents.scoring.model_names import names_a_folder
 from star_agents.scoring.process import Sleep
 from star_agents.scoring.supervisor import Poison, Supervisor
+from star_agents.text.model_names import names_a_folder
 
 COMMAND = (sys.executable, "-m", "star_agents.scoring.generation_worker")
 PROCESS = "local model's process"

@@ -15,7 +15,6 @@ from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
 from star_agents.records import Sample
 from star_agents.scoring.batching import Batcher
-from star_agents.scoring.chat_template import ChatTemplate
 from star_agents.scoring.encoding import Reason
 from star_agents.scoring.facts import MeasurerFacts
 from star_agents.scoring.loading import (
@@ -27,7 +26,8 @@ from star_agents.scoring.loading import (
     is_out_of_memory,
     release_memory,
 )
-from star_agents.scoring.model_names import names_a_folder
+from star_agents.text.chat_template import ChatTemplate
+from star_agents.text.model_names import names_a_folder
 
 TOKENS_CPU = 1024
 """Tokens in a batch, padding included, where ``scoring.tokens_per_batch`` is left out."""

@@ -58,13 +58,52 @@ class ChatTemplate:
         """Whether the tokenizer has a template."""
         return bool(self._tokenizer.chat_template)
 
-    def render(self, messages: Sequence[Mapping[str, Any]], *, is_answered: bool = False) -> str:
+    @property
+    def reads_tools(self) -> bool:
+        """Whether it writes functions and calls of them in a form of its own."""
+        return bool(self) and _reads_tools(self._tokenizer)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What has to be handed to ``apply_chat_template`` so that the clock stands still."""
+        return self._options
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        is_answered: bool = False,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
         """The conversation up to where the assistant answers, or with its answer, which is the last message then. A
         template may raise what it likes."""
+        given = {"tools": list(tools)} if tools else {}
         text: str = self._tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=not is_answered, **self._options
+            list(messages), tokenize=False, add_generation_prompt=not is_answered, **given, **self._options
         )
         return text
+
+    def render_whole(self, messages: Sequence[Mapping[str, Any]], **how: Any) -> str:
+        """As ``render``; a template that takes no system turn is given its text before the first turn of the user."""
+        try:
+            return self.render(messages, **how)
+        except Exception:
+            if len(messages) < 2 or messages[0]["role"] != "system":
+                raise
+        return self.render(without_system(messages), **how)
+
+
+def without_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The turns with what the system turn says in front of the first turn of the user."""
+    said = f"{messages[0]['content']}\n\n{messages[1]['content']}"
+    return [{**messages[1], "content": said}, *messages[2:]]
+
+
+def _reads_tools(tokenizer: Tokenizer) -> bool:
+    try:
+        return "tools" in tokenizer.get_chat_template()
+    except ValueError:
+        return False
 
 
 def _clock_of(tokenizer: Tokenizer) -> Mapping[str, Any]:

@@ -1,0 +1,1 @@
+"""`train`: from rows to a model, resumable; where training meets storage, scoring and report."""
