@@ -75,7 +75,8 @@ def test_a_batch_stays_what_it_is_however_it_is_divided_and_halved(processes: in
 
 
 def test_passes_are_halved_until_they_fit_and_told_and_with_one_row_the_way_out_is() -> None:
-    tried, told = [], []
+    tried: list[int] = []
+    told: list[str] = []
 
     def needs(most: int) -> Any:
         def fits(division: Division) -> Division:

@@ -117,9 +117,11 @@ def command(source: Path, out: Path, chat_template: str | None, as_json: bool, *
     request = TrainingRequest(source=source, out=out, settings=settings, **options)
     trained = train(request)
     if trained.stopped_by:
-        _say_how_to_go_on(trained, request)
+        if trained.is_main:
+            _say_how_to_go_on(trained, request)
         sys.exit(SIGNALLED + trained.stopped_by)
-    _tell(trained, as_json=as_json)
+    if trained.is_main:
+        _tell(trained, as_json=as_json)
 
 
 def _template(given: str | None) -> str | None:

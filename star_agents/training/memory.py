@@ -118,6 +118,8 @@ def _activations(size: ModelSize, plan: Plan) -> int:
     sequences = plan.division.micro * (2 if plan.method in ("dpo", "reward") else 1)
     tokens = sequences * plan.length
     wide = 1 if plan.bfloat16 else 2
+    # An adapter beside every linear layer keeps what goes into it, and what comes out, once more.
+    wide *= 1 if plan.lora_rank is None else 2
     # 34 = 15 around attention and norms, 19 in a feed-forward part that is 4 times as wide as the hidden size.
     layer = int(tokens * (15 * size.hidden + 19 * size.intermediate / 4) * wide)
     kept = layer * size.layers

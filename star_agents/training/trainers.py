@@ -164,6 +164,7 @@ def _arguments(parts: Parts) -> dict[str, Any]:
         "save_total_limit": 2,
         "report_to": "none",
         "disable_tqdm": True,
+        "ddp_find_unused_parameters": False,
         "dataloader_pin_memory": parts.on_gpu,
         "trust_remote_code": parts.trust_remote_code,
         **(looks if parts.held_out else {"eval_strategy": "no"}),

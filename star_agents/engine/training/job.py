@@ -142,6 +142,7 @@ def _finished_before(request: TrainingRequest, folder: TrainingFolder, *, is_mai
         eval_loss=facts.get("eval_loss"),
         rows=int(facts.get("rows") or 0),
         left_out=Counter(facts.get("left_out") or {}),
+        is_main=is_main,
         was_finished=True,
     )
 

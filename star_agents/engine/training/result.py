@@ -26,6 +26,8 @@ class Trained:
     """Rows that were not, by reason."""
     stopped_by: int = 0
     """The signal that ended it early; 0 where the model is whole."""
+    is_main: bool = True
+    """Whether this process is the one that tells, among those that train together."""
     was_finished: bool = False
     """Whether an earlier call had done all of it."""
 

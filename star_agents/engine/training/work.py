@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -124,7 +125,7 @@ class Work:
             fitted = fit(parts, watch, checkpoint=folder.newest, is_out_of_memory=is_out_of_memory, tell=self._say)
         finally:
             progress.ends()
-        trained = self._trained(fitted, learned, progress.first_step, stop)
+        trained = replace(self._trained(fitted, learned, progress.first_step, stop), is_main=is_main)
         if is_main and not fitted.is_stopped:
             self._finish(folder, fitted, trained, tokenizer, time.monotonic() - begun)
         wait_for_all()
