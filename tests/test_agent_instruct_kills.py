@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from openai_server import Answer, Body, Move, OpenAIServer
 
 from star_agents.process.crash_points import VARIABLE
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.rows import Result
 
 DOCUMENTS = 2
 SKILL = """\
@@ -33,12 +34,15 @@ goals: [{name: harder, suggest: Harder.}]
 """
 LAST = """
 from dataclasses import replace
-from star_agents.recipes.protocol import done, recipe, sft
+from star_agents.recipes.protocol import Measure, done, recipe, sft
+from star_agents.records import Trial
 
-@recipe(takes="instruction")
+@recipe(takes="instruction", measures=[Measure("length", high=500, by_label=True)])
 async def last(seed, bench, settings):
     answer = await bench.ask("a", seed.sample.prompt, step="answer")
-    return done(seed, rows=[sft(replace(seed.sample, response=answer.text))], worth=0.5)
+    sample = replace(seed.sample, response=answer.text)
+    trial = Trial(arm="a", sample=sample, measures={"length": float(len(answer.text))})
+    return done(seed, rows=[sft(sample, from_trials=[0])], trials=[trial], worth=0.5)
 """
 POINTS = {
     "draw_recorded": 3,
@@ -119,5 +123,20 @@ def made_in(folder: Path) -> Counter[str]:
     children = [one for one in found if one.outcome.recipe == "last"]
     assert [len(one.outcome.rows) for one in children] == [1] * len(children)
     assert len({one.seed.id for one in found}) == len(found)
+    check_counts_by_label(folder, children)
     told = [[one.seed.sample.to_dict(), one.seed.parent, dict(one.seed.labels)] for one in children]
     return Counter(json.dumps(one, sort_keys=True) for one in told)
+
+
+def check_counts_by_label(folder: Path, children: Sequence[Result]) -> None:
+    """What was drawn for the children is counted as often as they stand in the store, with what was measured."""
+    by_hand: dict[tuple[str, str], list[float]] = {}
+    for child in children:
+        for label in child.seed.drawn_labels.items():
+            by_hand.setdefault(label, []).append(child.outcome.trials[0].measures["length"] or 0.0)
+    with StoreReader(folder / "out") as reader:
+        counted = reader.tallies().labelled["last"]
+    told = {(label, value): one for label, values in counted.items() for value, one in values.items()}
+    assert {at: one.outcomes for at, one in told.items()} == {at: len(values) for at, values in by_hand.items()}
+    sums = {at: (one.measures["length"].n, one.measures["length"].total / 1e6) for at, one in told.items()}
+    assert sums == {at: (len(values), sum(values)) for at, values in by_hand.items()}

@@ -357,6 +357,7 @@ def test_an_edit_of_agents_yaml_is_a_mark_on_the_curve_and_pairs_keep_their_colo
 def test_where_star_alone_is_at_work_there_is_no_section_of_recipes(browser: Browser, url: str) -> None:
     with opened(browser, url) as page:
         expect(page.locator("#pool-table tbody tr").first).to_be_visible()
-        expect(page.locator("#recipes-section")).to_be_hidden()
+        for id_ in ("recipes-section", "turns-section"):
+            expect(page.locator(f"#{id_}")).to_be_hidden()
         for id_ in ("pools-section", "gaps-section", "referee-section"):
             expect(page.locator(f"#{id_}")).to_be_visible()

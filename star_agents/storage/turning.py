@@ -99,11 +99,14 @@ def _told(
     rows = [
         _row(name, group_of.get(name, ""), (arms or {}).get(name), counted.get(name, _NOT_COUNTED)) for name in names
     ]
-    named = dict.fromkeys(group_of.values()) if len(set(group_of.values())) > 1 else {}
-    groups = [_together(group, [one for one in rows if one.group == group]) for group in named]
+    inside: dict[str, list[_Row]] = {}
+    for one in rows:
+        inside.setdefault(one.group, []).append(one)
+    parts = [_together(group, several) for group, several in inside.items()]
+    of_all = turn(_together("", parts))
+    named = [one for one in parts if one.name]
     # A status is made every second, of hundreds of rows: those are put in order before any is made to be told.
-    ranked, groups = sorted(rows, key=_rank), sorted(groups, key=_rank)
-    of_all = turn(_together("", rows))
+    groups, ranked = sorted(named if len(named) > 1 else [], key=_rank), sorted(rows, key=_rank)
     return Turns(
         is_pool=arms is not None,
         recipe="" if recipe is None else recipe.name,

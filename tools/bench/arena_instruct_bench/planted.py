@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from star_agents.arena.games import Battle
 from star_agents.arena.lessons import Thresholds, row_to_learn, usefulness
-from star_agents.recipes.parts.battle_points import against_target
+from star_agents.recipes.parts.battle_points import against_target, lost_share
 
 TARGET = "target"
 KEEP = Thresholds()
@@ -24,6 +24,10 @@ class Played(NamedTuple):
     """What it is worth to whatever was drawn for it, in [0, 1]."""
     is_useful: bool
     """Whether it became a row to learn from, and by the truth the target was wrong and the chosen answer right."""
+    lost: float | None = None
+    """Share of its battles that the target lost; ``None`` where there were none."""
+    best: float | None = None
+    """Points of the best opponent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +70,10 @@ class World:
         battles = [self._battle(name, right, rng) for name in self.opponents]
         row = row_to_learn(battles, TARGET, KEEP)
         is_useful = row is not None and right[row.chosen] and not right[TARGET]
-        worth = usefulness(against_target(battles, TARGET, self.opponents), TARGET, KEEP.sft)
-        return Played(worth, is_useful=is_useful)
+        met = against_target(battles, TARGET, self.opponents)
+        best = max(met[name] for name in self.opponents)
+        worth = usefulness(met, TARGET, KEEP.sft)
+        return Played(worth, is_useful=is_useful, lost=lost_share(battles, TARGET), best=best)
 
     def calls(self, level: int) -> int:
         """Calls for one instruction: a suggestion and an edit each round, an answer each, a judge in both orders."""

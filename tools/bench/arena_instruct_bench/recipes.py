@@ -9,8 +9,8 @@ import anyio
 
 from arena_instruct_bench.planted import World, planted
 from star_agents.recipes.agent_instruct_settings import level_arm
-from star_agents.recipes.protocol import Settings, Workbench, done, recipe, sft
-from star_agents.records import Outcome, Sample, Seed
+from star_agents.recipes.protocol import Measure, Settings, Workbench, done, recipe, sft
+from star_agents.records import Outcome, Sample, Seed, Trial
 
 
 class WorldSettings(Settings):
@@ -48,11 +48,21 @@ async def ask(seed: Seed, bench: Workbench, settings: WorldSettings) -> Outcome:
     return done(seed, children=children)
 
 
-@recipe(takes="instruction", settings=WorldSettings)
+@recipe(
+    takes="instruction",
+    settings=WorldSettings,
+    measures=[
+        Measure("lost", by_label=True),
+        Measure("best_score", low=1, high=10, by_label=True),
+        Measure("usefulness", by_label=True),
+    ],
+)
 async def fight(seed: Seed, bench: Workbench, settings: WorldSettings) -> Outcome:
     """The battles over one instruction, as the planted world has them."""
     kind, _, level = seed.labels["ask.levels"].rpartition("@")
     await anyio.lowlevel.checkpoint()
     played = planted(settings.world).play(kind, int(level), Random(seed.sample.instruction))
     rows = [sft(replace(seed.sample, response="So."))] if played.is_useful else []
-    return done(seed, rows=rows, worth=played.worth)
+    measures = {"lost": played.lost, "best_score": played.best, "usefulness": played.worth}
+    trial = Trial(arm="target", sample=seed.sample, measures=measures if played.lost is not None else {})
+    return done(seed, rows=rows, trials=[trial], worth=played.worth)
