@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,12 @@ import pytest
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 sys.path[:0] = [str(TOOLS), str(TOOLS / "bench")]
 
+from arena_instruct_bench import line  # noqa: E402
 from arena_instruct_bench.measuring import steered  # noqa: E402
 from arena_instruct_bench.planted import planted  # noqa: E402
 from arena_instruct_bench.steering import Plan  # noqa: E402
+
+from star_agents.engine.stored_status import status_of_folder  # noqa: E402
 
 WORLD = planted(3)
 PLAYS = 400
@@ -51,3 +55,28 @@ def test_pools_turn_to_what_the_target_loses_and_without_feedback_to_nothing() -
     assert on.seen.useful_per_call > 1.3 * off.seen.useful_per_call
     assert on.floor == pytest.approx(1.0), "none below it, and some at it"
     assert off.floor > 6, "an even share all the while"
+
+
+async def test_a_run_says_in_words_that_it_turned_to_the_planted_weakness_because_the_target_lost_there(
+    tmp_path: Path,
+) -> None:
+    await line.run(tmp_path, line.Setting(concurrency=1), world=3, documents=80)
+    told = status_of_folder(tmp_path / "out").turns
+    types = {arm: said for what, arm, said in map(parted, told["ask.types"].sentences[:-1]) if what == "Turned to"}
+    assert len(types) == 3
+    assert types.keys() <= WORLD.weak.keys()
+    arms = {f"{kind}@{level}" for kind, level in WORLD.weak.items()}
+    levels = [(arm, said) for what, arm, said in map(parted, told["ask.levels"].sentences) if what == "Turned to"]
+    assert {arm for arm, _ in levels if "@" in arm} <= arms
+    lost, low, of_all = map(int, re.findall(r"lost (\d+) % \[(\d+), .* (\d+) % of all$", next(iter(types.values())))[0])
+    assert lost > low > of_all, "told apart, and so without a doubt"
+    assert not any("no difference" in said for said in types.values())
+    away = {arm for what, arm, _ in map(parted, told["ask.types"].sentences[:-1]) if what == "Turned away from"}
+    assert len(away) == 3
+    assert away.isdisjoint(WORLD.weak)
+
+
+def parted(sentence: str) -> tuple[str, str, str]:
+    """What a sentence says, of which arm, and the rest."""
+    what, arm, said = re.findall(r"^(Turned to|Turned away from|Besides,) ([^:]*):?(.*)\.$", sentence)[0]
+    return what, arm, said

@@ -83,7 +83,7 @@ SAID: dict[str, tuple[LabelTally, float, str]] = {
     "few": (ended(sums(12, 0.6)), 0.9, f"the target lost 60 % [33, 82] of 12 there, 51 % of all: {APART}"),
     "by more": (ended(sums(140, 0.5), useful=0.9), 0.9, "50 % of all, by more: usefulness 0.90, 0.66 of all."),
     "not counted": (ended(sums(0, 0.0)), 0.9, "Turned to a: 50.0 % → 90.0 %; mean reward 0.50, 0.50 of all."),
-    "seldom": (ended(sums(90, 0.05)), 0.1, "5 % [2, 12] of 90 there, 36 % of all: it seldom loses there."),
+    "seldom": (ended(sums(90, 0.05)), 0.1, "5 % [2, 12] of 90 there, 36 % of all: it loses less there."),
     "learned": (
         ended(sums(200, 0.5, (140, 0.7))),
         0.1,

@@ -42,7 +42,7 @@ def why_less(one: Turn, of_all: Turn) -> str:
     if before is not None and newest is not None and _is_above(before, newest, interval=True):
         return f"the target lost {_share(before)} at first and {_share(newest)} of late: it has learned"
     if _is_below(*lost):
-        return f"{told}: it seldom loses there"
+        return f"{told}: it loses less there"
     if best is not None and best[0].n >= FEW and (best[0].mean or 0.0) < GOOD:
         return f"nobody answers well there: the best answer has {best[0].mean:.1f} points of 10 on average"
     if one.outcomes >= FEW and 2 * one.dropped > one.outcomes:

@@ -226,8 +226,11 @@ def _sentences(groups: Sequence[_Row], rows: Sequence[_Row], turn: Told, of_all:
 
 def _rest(more: int, less: int) -> Iterator[str]:
     """How many more there are that are not named."""
-    if more or less:
-        yield f"Besides, {more:,} more are drawn that much more often than at the start, and {less:,} that much less."
+    if more:
+        also = f", and {less:,} that much less" if less else ""
+        yield f"Besides, {more:,} more are drawn that much more often than at the start{also}."
+    elif less:
+        yield f"Besides, {less:,} more are drawn that much less often than at the start."
 
 
 def _sentence(one: Turn, of_all: Turn, why: Callable[[Turn, Turn], str]) -> str:
