@@ -190,8 +190,9 @@ def _do(work: Work) -> None:
     against = _against(work, ended.results)
     written = write_all(ended.results, against, work.out, pictures=work.pictures)
     _tell(work, ended, against, written)
+    if not ended.batch.stopped_by:
+        _exit_if_nothing_can_be_read(ended.results, work.out)
     exit_unless_whole(ended.batch)
-    _exit_if_nothing_can_be_read(ended.results)
 
 
 def _worked(work: Work) -> Evaluated:
@@ -251,13 +252,14 @@ def _tell(work: Work, ended: Evaluated, against: Against | None, written: Sequen
         say(f"  {path}")
 
 
-def _exit_if_nothing_can_be_read(results: Results) -> None:
+def _exit_if_nothing_can_be_read(results: Results, out: Path) -> None:
     """Fail where more grades are unreadable than `failure_limits` allows of votes."""
     limits = results.evaluation.config.failure_limits
     allowed = limits.share if limits.referees is None else limits.referees
     if results.unreadable_share > allowed:
         share = f"{results.unreadable_share:.0%} of the judgements of {results.evaluation.judge} hold no grade"
-        say(f"failed: {share}; failure_limits allows {allowed:.0%}. Ask another judge", err=True)
+        fix = f"grades.jsonl has what it wrote; ask another judge, with another -o than {out}"
+        say(f"failed: {share}; failure_limits allows {allowed:.0%}. {fix}", err=True)
         sys.exit(STOPPED_EARLY)
 
 
@@ -277,7 +279,7 @@ def _estimate(work: Work) -> None:
     result, graded = estimate_from(_job(work, grading), grading, seeds, sample, work.out)
     told: dict[str, RunEstimate | None] = {"questions to models": graded}
     if work.pairwise and not result.stopped_by:
-        pairs = evaluation.compared_seeds(results_of(evaluation, work.out, pairwise=False).found.answers)
+        pairs = evaluation.compared_seeds(results_of(evaluation, work.out).found.answers)
         sample = [one for one in pairs if one.meta["question"]["id"] in names and one.meta["repeat"] == 1]
         number = len(work.evaluation.questions) * evaluation.pairs * evaluation.repeats
         if sample:

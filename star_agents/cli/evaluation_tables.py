@@ -90,6 +90,8 @@ def remarks(results: Results) -> Iterator[str]:
         ):
             if count := one.notes.get(name, 0):
                 yield f"{one.model}: {count:,} {what}, and were judged as they are"
+    if missing := sum(one.missing for one in results.standings):
+        yield f"{missing:,} judgements are missing or yet to come: scores are of those that there are"
     reasons = why_unread(results.found)
     for reason, count in reasons[:REASONS_SHOWN]:
         yield f"without a grade: {count:,}, because: {reason[:200]}"

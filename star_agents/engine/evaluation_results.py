@@ -13,11 +13,13 @@ from star_agents.arena.grades import Grade, Standing, standing
 from star_agents.arena.pair_verdicts import PairVerdict, WinRate, orders_agree, win_rates
 from star_agents.arena.ratings import RESAMPLES
 from star_agents.engine.evaluation import Evaluation, question_digest
+from star_agents.recipes import compared_answers
 from star_agents.recipes.compared_answers import side_of
 from star_agents.recipes.graded_questions import ENDED, JUDGEMENT, SCORE, TURN, UNREAD
 from star_agents.recipes.parts.benchmark import MODEL, MODELS, QUESTION, REPEAT
 from star_agents.records import Flat, Judgement, Outcome, Seed, Trial
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.rows import Result
 from star_agents.storage.store import STORE_FILE
 
 CUT = "ended by length"
@@ -78,9 +80,9 @@ class Found:
         return [one for one in self.turns if one.is_judged]
 
 
-def read_found(out: Path, evaluation: Evaluation, *, pairwise: bool) -> Found:
+def read_found(out: Path, evaluation: Evaluation) -> Found:
     """All that there is so far; what was asked under another protocol, or of other models, is left."""
-    found = Found()
+    found, comparisons = Found(), list[Result]()
     if not (out / STORE_FILE).is_file():
         return found
     graded = {seed.id for seed in evaluation.graded_seeds()}
@@ -88,13 +90,12 @@ def read_found(out: Path, evaluation: Evaluation, *, pairwise: bool) -> Found:
         for result in reader.results():
             if result.seed.id in graded:
                 _add_graded(found, result.seed, result.outcome)
-    if not pairwise:
-        return found
-    compared = {seed.id for seed in evaluation.compared_seeds(found.answers)}
-    with StoreReader(out) as reader:
-        for result in reader.results():
-            if result.seed.id in compared:
-                _add_compared(found, result.seed, result.outcome)
+            elif result.outcome.recipe == compared_answers.NAME:
+                comparisons.append(result)
+    compared = {seed.id for seed in evaluation.compared_seeds(found.answers)} if comparisons else set[str]()
+    for result in comparisons:
+        if result.seed.id in compared:
+            _add_compared(found, result.seed, result.outcome)
     return found
 
 
@@ -226,9 +227,9 @@ class Results:
         }
 
 
-def results_of(evaluation: Evaluation, out: Path, *, pairwise: bool) -> Results:
-    """What there is so far."""
-    found = read_found(out, evaluation, pairwise=pairwise)
+def results_of(evaluation: Evaluation, out: Path, *, pairwise: bool = False) -> Results:
+    """What there is so far; comparisons are missing where they are to be (``pairwise``), or where there are some."""
+    found = read_found(out, evaluation)
     by_model: defaultdict[str, list[GradedTurn]] = defaultdict(list)
     for one in found.judged:
         by_model[one.model].append(one)
@@ -248,8 +249,8 @@ def results_of(evaluation: Evaluation, out: Path, *, pairwise: bool) -> Results:
         )
         for model in evaluation.models
     ]
-    rates = win_rates(found.verdicts, evaluation.models) if found.verdicts else []
-    whole = evaluation.pair_calls // 2 if pairwise else 0
+    rates = win_rates(found.verdicts, sorted(evaluation.models)) if found.verdicts else []
+    whole = evaluation.pair_calls // 2 if pairwise or found.verdicts else 0
     return Results(
         evaluation=evaluation,
         found=found,

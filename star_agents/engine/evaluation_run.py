@@ -80,7 +80,7 @@ async def evaluate(
     batch = await work(evaluation.grading, evaluation.graded_seeds())
     calls = batch.calls
     if pairwise and not batch.stopped_by:
-        answers = results_of(evaluation, out, pairwise=False).found.answers
+        answers = results_of(evaluation, out).found.answers
         if pairs := evaluation.compared_seeds(answers):
             compared = await work(evaluation.comparing, pairs)
             failed = "; ".join(filter(None, (batch.failed_because, compared.failed_because)))

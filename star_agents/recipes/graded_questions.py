@@ -157,7 +157,7 @@ def _judged(trial: Trial, heard: Said | Failure, version: str) -> Trial:
     if isinstance(heard, Failure):
         return replace(trial, notes={**trial.notes, UNREAD: str(heard)})
     score = rating_in(heard.text)
-    unread = {} if score is not None else {UNREAD: heard.flaw or "the judge wrote no [[n]]"}
+    unread = {} if score is not None else {UNREAD: ", ".join(filter(None, ("the judge wrote no [[n]]", heard.flaw)))}
     return replace(
         trial,
         measures={SCORE: score},

@@ -63,7 +63,8 @@ def find_questions(named: str, folder: Path | None) -> QuestionFiles:
         if not path.is_file():
             fix = f"name a file of questions, or one of {', '.join(BENCHMARKS)}"
             raise UsageError(f"--questions {named}: there is no such file; {fix}")
-        name = path.parent.name if path.stem == "question" and path.parent.name else path.name.partition(".")[0]
+        is_fastchats = path.stem == "question" and path.parent.name
+        name = path.parent.name if is_fastchats else path.name.partition(".")[0].removesuffix("_question")
         return _with_what_lies_beside(name, path, folder)
     if folder is None:
         fix = "write `evaluation: {questions: FOLDER}` into agents.yaml, or name the file itself"
