@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from instruct_model import Asked, InstructModel
 from lines import read_jsonl, results, run
 from openai_server import OpenAIServer
 
+from star_agents.cli.main import cli
 from star_agents.engine.admission import Admission, note_on_signatures
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError
@@ -97,6 +99,21 @@ async def test_an_instruction_that_nearly_repeats_one_of_another_document_is_ref
     assert (one.name, one.failures, one.tries) == ("agent_instruct", 1, 4)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert any(one["reason"] == "it repeats an earlier instruction" for one in summary["failures"])
+    assert summary["refused"] == [
+        {
+            "recipe": "agent_instruct",
+            "arm": "mine/one",
+            "instructions": 4,
+            "refused": 1,
+            "reasons": {"it repeats an earlier instruction": 1},
+        }
+    ]
+    shown = CliRunner().invoke(cli, ["status", str(tmp_path / "out")]).output
+    assert re.search(r"mine/one +│ +4 │ +1 │ 1 it repeats an earlier instruction", shown), shown
+    report = tmp_path / "report.html"
+    assert CliRunner().invoke(cli, ["report", str(tmp_path / "out"), "-o", str(report)]).exit_code == 0
+    assert "Instructions that were refused" in report.read_text()
+    assert "1 it repeats an earlier instruction" in report.read_text()
 
 
 async def test_a_second_run_into_the_folder_and_a_document_by_itself_know_what_was_asked(tmp_path: Path) -> None:

@@ -21,13 +21,13 @@ from star_agents.cli.batches import (
     spending_options,
 )
 from star_agents.cli.recipe_tables import print_recipes
-from star_agents.cli.tables import print_costs, print_failures, print_json, print_table
+from star_agents.cli.tables import print_costs, print_failures, print_json, print_refused, print_table
 from star_agents.config.lines import lines_from
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows
 from star_agents.engine.stages import takes_documents
 from star_agents.observe.logs import set_up_logging
-from star_agents.observe.status import FailureTold, Pool, RecipeState
+from star_agents.observe.status import FailureTold, Pool, RecipeState, RefusedArm
 from star_agents.observe.status.reading import read
 from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
 from star_agents.text.consoles import progress_console
@@ -169,6 +169,7 @@ def _show(result: BatchResult, out: Path) -> None:
         say(f"{result.left_waiting:,} other seeds wait in this folder; run without -n to work them")
     for scale in summary["scales"]:
         say(scale["sentence"])
+    print_refused(read(list[RefusedArm], summary["refused"]))
     print_failures(read(list[FailureTold], summary["failures"]))
     if note := failed_judges(summary):
         say(note, err=True)

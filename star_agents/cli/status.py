@@ -13,7 +13,7 @@ from star_agents.agents.throttle import in_words
 from star_agents.cli.add import address_in, get_json
 from star_agents.cli.recipe_tables import print_recipes, print_turns
 from star_agents.cli.rounds_table import show_rounds
-from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_table
+from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_refused, print_table
 from star_agents.engine.campaign.state import STATE_FILE
 from star_agents.engine.campaign.summary import rounds_summary
 from star_agents.engine.stored_status import status_of_folder
@@ -72,6 +72,7 @@ def _show(status: FolderStatus) -> None:
     for line in _sums(status):
         say(line)
     print_failures(status.failures, err=False)
+    print_refused(status.refused)
     _show_tables(status)
 
 

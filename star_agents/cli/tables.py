@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from star_agents.engine.batch_notes import tolerated
-from star_agents.observe.status import FailureTold
+from star_agents.observe.status import FailureTold, RefusedArm
 from star_agents.text.consoles import say_table
 from star_agents.text.figures import usd, usd_each
 from star_agents.text.printing import say, say_json
+
+REFUSED_SHOWN = 12
+"""Arms of which a table shows what was refused."""
 
 
 def print_json(data: Any) -> None:
@@ -35,6 +38,19 @@ def print_failures(failures: Iterable[FailureTold], *, err: bool = True) -> None
     """What was tolerated, a line each, the most frequent first; nothing where nothing was."""
     for sentence in tolerated(failures):
         say(sentence, err=err)
+
+
+def print_refused(arms: Sequence[RefusedArm], most: int = REFUSED_SHOWN) -> None:
+    """What was refused of the instructions that each arm was drawn for, and why; nothing where nothing was."""
+    if not arms:
+        return
+    whys = ["; ".join(f"{n:,} {why}" for why, n in one.reasons.items()) for one in arms]
+    rows = [
+        [one.arm, f"{one.instructions:,}", f"{one.refused:,}", why] for one, why in zip(arms[:most], whys, strict=False)
+    ]
+    print_table("instructions that were refused", ["arm", "made", "refused", "why"], rows)
+    if (more := len(arms) - most) > 0:
+        say(f"  and {more:,} more arms")
 
 
 def amount(unit: str, value: float) -> str:

@@ -30,11 +30,13 @@ from star_agents.scheduling.win_rates import leader, win_rate
 from star_agents.storage import rows, stranded
 from star_agents.storage.exams import ExamsInForce, referee_facts
 from star_agents.storage.parts import PartCount
-from star_agents.storage.recipe_facts import pool_facts, recipe_facts
+from star_agents.storage.recipe_facts import pool_facts, recipe_facts, refused_arms
 from star_agents.storage.rows import Counts, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
 from star_agents.storage.turning import TOLD, turns
 
+REFUSED_TOLD = 40
+"""Arms whose refusals a status tells; a summary tells all."""
 _NOTHING_SPENT = Spend(0.0, 0, 0)
 
 
@@ -90,6 +92,7 @@ def describe(
         exams=point_exams or {},
         scales=tallies.scales,
         failures=[_failure(one) for one in tallies.failures],
+        refused=refused_arms(tallies.refused)[:REFUSED_TOLD],
         memory=_memory(tallies, remembered),
     )
 

@@ -25,6 +25,8 @@ from star_agents.records.failures import (
 from star_agents.records.outcomes import Outcome
 from star_agents.records.trials import Failure
 
+ARM_OF = ": "
+"""Between a recipe and its arm, in the name of what was tried."""
 NOT_ASKED = "nobody could be asked for a part of it"
 _STEP = re.compile(r"^[a-z]+:\S+: ")
 _QUOTED = re.compile(r"""(?<!\w)(['"`“]).*?(['"`”])(?!\w)""")
@@ -71,7 +73,7 @@ def with_refusals(outcome: Outcome, role: str) -> Outcome:
     told = [
         Tried(part="instructions", name=outcome.recipe, tries=len(offered), failures=everything),
         *(
-            Tried(part="arm", name=f"{outcome.recipe}: {arm}", tries=n, failures=joined(refused[arm]))
+            Tried(part="arm", name=f"{outcome.recipe}{ARM_OF}{arm}", tries=n, failures=joined(refused[arm]))
             for arm, n in sorted(tries.items())
         ),
     ]

@@ -71,7 +71,7 @@ def _add_unlike(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float
             late.append(CountedFailure(reason=REPEATS_A_DOCUMENT, example=example))
             continue
         new += _add_seed(connection, seed, at)
-        if kept is not None:
+        if kept is not None and not is_known:
             texts.add(kept, seed.id)
     if late:
         add_tried(connection, [Tried(part="chunks", name=unlike.source, tries=len(late), failures=joined(late))], at=at)

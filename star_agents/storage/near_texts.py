@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from star_agents.text.minhash import Signature
 MOST_COMPARED = 512
 """Candidates of one look-up that are compared, those first that have most bands in common. Where more texts than that
 are half alike, such as by one template, one that is alike as a whole stands among the first."""
+MOST_MET = 20_000
+"""Entries of bands that one look-up reads."""
 OF_SEED = -1
 """The place of a seed's own text."""
 
@@ -68,13 +71,9 @@ class NearTexts:
         """
         best: tuple[float, int, str, int] | None = None
         for one in sought:
-            rows = execute(
-                self._connection, "similar_signatures", bands=json.dumps(one.bands), most=MOST_COMPARED
-            ).fetchall()
-            rows = [row for row in rows if row[1] != but_of]
-            for alike, (number, seed_id, place, _) in zip(
-                one.similarities([row[3] for row in rows]), rows, strict=True
-            ):
+            rows = [row for row in self._candidates(one) if row[1] != but_of]
+            similarities = one.similarities([row[3] for row in rows])
+            for alike, (number, seed_id, place, _) in zip(similarities, rows, strict=True):
                 if alike >= least and (best is None or (-alike, number) < (-best[0], best[1])):
                     best = alike, number, seed_id, place
         if best is None:
@@ -83,10 +82,16 @@ class NearTexts:
         source = execute(self._connection, "source_of_seed", id=seed_id).fetchone()
         return Earlier(seed_id=seed_id, place=place, source=source[0] if source else "", similarity=similarity)
 
+    def _candidates(self, one: Signature) -> Sequence[tuple[int, str, int, bytes]]:
+        bands = {f"b{place}": band for place, band in enumerate(one.bands)}
+        met = Counter(number for (number,) in execute(self._connection, "in_bands", most=MOST_MET, **bands))
+        if not met:
+            return ()
+        ids = [number for number, _ in met.most_common(MOST_COMPARED)]
+        return execute(self._connection, "signatures", ids=json.dumps(ids)).fetchall()
+
     def add(self, kept: Signature, seed_id: str, place: int = OF_SEED) -> None:
-        """Let a text be found from now on, once."""
-        if execute(self._connection, "has_signature", seed_id=seed_id, place=place).fetchone() is not None:
-            return
+        """Let a text be found from now on."""
         added = execute(self._connection, "add_signature", seed_id=seed_id, place=place, signature=kept.values)
         number = added.fetchone()[0]
         rows = [{"band": band, "id": number} for band in sorted(set(kept.bands))]

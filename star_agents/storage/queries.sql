@@ -514,12 +514,14 @@ WHERE seed_id = :seed_id AND pool = :pool AND arm = :arm AND value > 0;
 SELECT id, pool, arm, value, embedder, embedding FROM recollections
 WHERE value > 0 AND embedder = :embedder ORDER BY id;
 
--- similar_signatures --
--- Signatures that share a band with one, those first that share more; no more than can be compared in a moment.
-SELECT s.id, s.seed_id, s.place, s.signature FROM (
-    SELECT id, count(*) AS shared FROM signature_bands WHERE band IN (SELECT value FROM json_each(:bands))
-    GROUP BY id ORDER BY shared DESC, id LIMIT :most
-) AS found JOIN signatures AS s ON s.id = found.id;
+-- in_bands --
+-- Signatures that share a band with one, each as often as it does; no more than can be counted in a moment.
+SELECT id FROM signature_bands
+WHERE band IN (:b0, :b1, :b2, :b3, :b4, :b5, :b6, :b7, :b8, :b9, :b10, :b11) LIMIT :most;
+
+-- signatures --
+-- Signatures by their numbers.
+SELECT id, seed_id, place, signature FROM signatures WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- add_signature --
 -- What a text is known again by from now on.
@@ -528,10 +530,6 @@ INSERT INTO signatures (seed_id, place, signature) VALUES (:seed_id, :place, :si
 -- add_signature_band --
 -- A key by which a signature is found.
 INSERT INTO signature_bands (band, id) VALUES (:band, :id);
-
--- has_signature --
--- Whether a text of a seed, or of its outcome, is known already.
-SELECT 1 FROM signatures WHERE seed_id = :seed_id AND place = :place;
 
 -- source_of_seed --
 -- Where a seed came from, for people.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from star_agents.observe.status import Arm, Measured, Pool, RecipeState
+from star_agents.observe.status import Arm, Measured, Pool, RecipeState, RefusedArm
 from star_agents.records import PAIRS, STAR
+from star_agents.records.failures import FailureCount
+from star_agents.records.refusals import ARM_OF
 from star_agents.storage.arm_notes import ArmNotes
 from star_agents.storage.recipe_tallies import ArmTally, MeasureTally, RecipeTally
 
@@ -15,6 +17,23 @@ _NO_NOTES = ArmNotes({}, {}, {})
 def recipe_facts(recipes: Sequence[RecipeTally]) -> dict[str, RecipeState]:
     """By name: those of the chain in its order, then others."""
     return {one.name: _recipe(one) for one in recipes}
+
+
+def refused_arms(counts: Iterable[FailureCount]) -> list[RefusedArm]:
+    """What was refused by arm, the arm of which most was first; ``counts`` as ``failure_tallies.refused_by_arm`` gives
+    them, the most frequent reason of each arm first."""
+    found: dict[str, list[FailureCount]] = {}
+    for one in counts:
+        found.setdefault(one.name, []).append(one)
+    arms = [_refused_arm(name, some) for name, some in found.items()]
+    return sorted(arms, key=lambda one: (-one.refused, one.recipe, one.arm))
+
+
+def _refused_arm(name: str, counts: Sequence[FailureCount]) -> RefusedArm:
+    recipe, _, arm = name.partition(ARM_OF)
+    reasons = {one.reason: one.failures for one in counts}
+    tries = counts[0].tries
+    return RefusedArm(recipe=recipe, arm=arm, instructions=tries, refused=sum(reasons.values()), reasons=reasons)
 
 
 def is_stars_alone(recipes: Collection[str]) -> bool:

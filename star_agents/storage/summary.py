@@ -15,7 +15,7 @@ from star_agents.records import PAIRS, STAR
 from star_agents.storage.exams import referee_facts
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.recipe_facts import pool_facts, recipe_facts
+from star_agents.storage.recipe_facts import pool_facts, recipe_facts, refused_arms
 from star_agents.storage.recipe_tallies import probabilities_in_force
 from star_agents.storage.rows import Result, known, per
 from star_agents.storage.turning import turns
@@ -91,6 +91,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
         "parts": {name: {"seeds": one.seeds, **asdict(one)} for name, one in tallies.parts.items()},
         "scales": plain(tallies.scales),
         "failures": [one.to_dict() for one in tallies.failures],
+        "refused": plain(refused_arms(tallies.refused)),
         "selection": config.get("star", {}).get("selection"),
         "policy": config.get("evolution", {}).get("policy"),
         "config_revisions": len(revisions),

@@ -22,7 +22,7 @@ from star_agents.observe.status.agents import (
     ThrottleState,
 )
 from star_agents.observe.status.model import plain, told
-from star_agents.observe.status.recipes import Arm, JudgeScale, Measured, Pool, RecipeState
+from star_agents.observe.status.recipes import Arm, JudgeScale, Measured, Pool, RecipeState, RefusedArm
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
 from star_agents.observe.status.turns import ByLabel, Turn, Turns, Values
 from star_agents.records.failures import Part
@@ -54,6 +54,7 @@ __all__ = [
     "Rate",
     "RecipeState",
     "Referee",
+    "RefusedArm",
     "ScorerState",
     "SeedPart",
     "Seeds",
@@ -210,6 +211,9 @@ class FolderStatus:
     """What rewards of reward models that judge stand for."""
     failures: Sequence[FailureTold]
     """What failed and was done without."""
+    refused: Sequence[RefusedArm]
+    """Of the instructions that recipes made, those refused, by the arm that they were drawn for: the forty arms of
+    which most were."""
     memory: Memory
 
     def to_dict(self) -> dict[str, Any]:

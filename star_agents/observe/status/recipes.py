@@ -32,6 +32,19 @@ class Measured:
 
 
 @told
+class RefusedArm:
+    """What was refused of the instructions that an arm was drawn for."""
+
+    recipe: str
+    arm: str
+    instructions: int
+    """That came of it."""
+    refused: int
+    reasons: Mapping[str, int]
+    """How many for each, the most frequent first."""
+
+
+@told
 class RecipeState:
     """What a recipe did over the life of the store."""
 

@@ -5,7 +5,6 @@ CREATE TABLE signatures (
     place INTEGER NOT NULL, -- of its trial among those of the outcome; -1: it is the text of the seed itself
     signature BLOB NOT NULL
 ) STRICT;
-CREATE INDEX signatures_by_seed ON signatures (seed_id);
 -- Keys that similar signatures have in common.
 CREATE TABLE signature_bands (
     band INTEGER NOT NULL,

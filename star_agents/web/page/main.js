@@ -8,7 +8,7 @@ import { byId, el, fill, setText } from "./dom.js";
 import { openDownloading } from "./downloading.js";
 import { clock, duration } from "./format.js";
 import { onFrame } from "./frame.js";
-import { showFailures } from "./failures.js";
+import { showFailures, showRefused } from "./failures.js";
 import { Gaps } from "./gaps.js";
 import { Leaderboard } from "./leaderboard.js";
 import { Log } from "./log.js";
@@ -131,6 +131,7 @@ class Page {
     attempt(() => this.turns.follow(status));
     this.recipes.show(status);
     showFailures(status.failures);
+    showRefused(status.refused);
     this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents, hasStar(status));
     this.log.setAgents(status.config.agents);
     this.drawState(status);

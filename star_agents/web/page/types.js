@@ -546,6 +546,17 @@
  */
 
 /**
+ * What was refused of the instructions that an arm was drawn for.
+ *
+ * @typedef {Object} RefusedArm
+ * @property {string} recipe
+ * @property {string} arm
+ * @property {number} instructions That came of it.
+ * @property {number} refused
+ * @property {Record<string, number>} reasons How many for each, the most frequent first.
+ */
+
+/**
  * How many were queued again.
  *
  * @typedef {Object} Released
@@ -725,6 +736,8 @@
  *   form.
  * @property {JudgeScale[]} scales What rewards of reward models that judge stand for.
  * @property {FailureTold[]} failures What failed and was done without.
+ * @property {RefusedArm[]} refused Of the instructions that recipes made, those refused, by the arm that they were
+ *   drawn for: the forty arms of which most were.
  * @property {Memory} memory
  * @property {number} started_at Seconds since 1970.
  * @property {number} now Likewise.
