@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from star_agents.cli.export_by_label import ByLabel, label_options, stripped
 from star_agents.cli.redeciding import redeciding
 from star_agents.cli.tables import print_json
 from star_agents.errors import UsageError
@@ -44,6 +46,7 @@ from star_agents.text.printing import say
     metavar="RECIPE.KEY=VALUE",
     help="Decide the rows again under another setting, at no cost: arena.keep.sft=1",
 )
+@label_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     folder: Path,
@@ -58,6 +61,11 @@ def command(
     no_provenance: bool,
     with_reasoning: bool,
     changes: Sequence[str],
+    by: str | None,
+    at_most: str | None,
+    balance: str | None,
+    group: str | None,
+    label_seed: int,
     as_json: bool,
 ) -> None:
     """Write what FOLDER (the -o of `run`, the --data-dir of `serve`) holds so far, also while a daemon works on it.
@@ -67,42 +75,60 @@ def command(
     format = format_for(trainer, asked) if trainer else asked or "messages"
     split = Split.parse(parts, split_seed) if parts else None
     wanted = Wanted(only_improved=only is not None, min_pi=min_pi, split=split, only_parts=only_parts)
+    labels = ByLabel.of(by, at_most, balance, group, label_seed)
+    if labels is not None and labels.group and (split or trainer):
+        raise UsageError("--group writes files by a label alone; give it without --split and --for")
     skipped: Counter[str] = Counter()
-    files: dict[str, tuple[Path, int]] = {}
     with StoreReader(folder) as reader:
         check_parts(only_parts, reader.tallies().parts, f"seeds of {folder}")
         decided = redeciding(reader, changes) if changes else None
-        for part in split.shares if split else ("",):
-            path = split.path_of(part, out) if split else out
-            rows = dataset_rows(
-                reader,
-                format,
-                provenance=not no_provenance,
-                reasoning=with_reasoning,
-                wanted=replace(wanted, part=part),
-                skipped=skipped,
-                decided=decided,
-            )
-            if count := _write_unless_empty(rows, path, stale=split is not None):
-                files[part] = path, count
+        read = partial(dataset_rows, reader, format, reasoning=with_reasoning, decided=decided)
+        files = _write(read, wanted, out, labels, skipped, provenance=not no_provenance)
     left_out = _left_out(skipped)
     if not files:
         raise UsageError(f"{folder} holds no rows to export as {format}: {_why_none(format, left_out, changes)}")
     paths = {part: path for part, (path, _) in files.items()}
     beside = write_beside(trainer, format, paths) if trainer else []
     if as_json:
-        print_json(_result(format, files, skipped, beside))
+        print_json(_result(format, files, skipped, beside, labels))
         return
     for path, count in files.values():
         say(f"wrote {count:,} rows as {format} to {path}")
     for part in (part for part in (split.shares if split else ()) if part not in files):
         say(f"{part}: no seed fell into this part; no file written")
+    if labels is not None:
+        labels.show()
     if left_out:
         say(f"left out: {left_out}")
     for path in beside:
         say(f"wrote {path}")
     if trainer:
         say(f"{trainer}: {hint(trainer, format, paths)}")
+
+
+def _write(
+    read: Callable[..., Iterator[Row]],
+    wanted: Wanted,
+    out: Path,
+    labels: ByLabel | None,
+    skipped: Counter[str],
+    *,
+    provenance: bool,
+) -> dict[str, tuple[Path, int]]:
+    """Write the rows, part by part of a split or value by value of a label; path and rows of each file."""
+    split, everything = wanted.split, replace(wanted, split=None)
+    if labels is not None:
+        labels.count(partial(read, wanted=everything))
+        if labels.group:
+            return labels.write_groups(partial(read, wanted=everything, skipped=skipped), out, provenance=provenance)
+    files: dict[str, tuple[Path, int]] = {}
+    for part in split.shares if split else ("",):
+        path = split.path_of(part, out) if split else out
+        rows = read(wanted=replace(wanted, part=part), skipped=skipped)
+        rows = stripped(rows if labels is None else labels.kept(rows), provenance=provenance)
+        if count := _write_unless_empty(rows, path, stale=split is not None):
+            files[part] = path, count
+    return files
 
 
 def _write_unless_empty(rows: Iterator[Row], path: Path, *, stale: bool) -> int:
@@ -130,12 +156,18 @@ def _left_out(skipped: Mapping[str, int]) -> str:
 
 
 def _result(
-    format: str, files: Mapping[str, tuple[Path, int]], skipped: Mapping[str, int], beside: Sequence[Path]
+    format: str,
+    files: Mapping[str, tuple[Path, int]],
+    skipped: Mapping[str, int],
+    beside: Sequence[Path],
+    labels: ByLabel | None,
 ) -> dict[str, Any]:
+    name = "value" if labels is not None and labels.group else "part"
     return {
         "rows": sum(count for _, count in files.values()),
         "format": format,
-        "files": [{"part": part or None, "path": str(path), "rows": count} for part, (path, count) in files.items()],
+        "files": [{name: part or None, "path": str(path), "rows": count} for part, (path, count) in files.items()],
         "left_out": dict(skipped),
         "beside": [str(path) for path in beside],
+        **({} if labels is None else {"by_label": labels.to_dict()}),
     }
