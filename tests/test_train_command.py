@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from training_samples import samples, tiny, write
 from star_agents.cli.main import main
 from star_agents.engine.training.folder import is_whole
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 QUICK = ["--batch", "4", "--max-length", "128", "--learning-rate", "5e-3", "--max-steps", "2"]
 
 
@@ -69,6 +71,7 @@ def test_mistakes_end_with_one_line_and_code_2(
         ((rows, "--model", model, "--chat-template", "./none.jinja"), "--chat-template ./none.jinja: cannot be read"),
         ((rows, "--model", model, "--method", "dpo"), "dpo learns from preference or reward rows"),
         ((tmp_path, "--model", model), "holds neither a store nor one of"),
+        ((rows, "--model", model, "--eval-share", "0.001"), "no prompt of them falls into --eval-share 0.001"),
     ):
         assert star(*arguments, "-o", out) == 2
         shown = capsys.readouterr().err
@@ -89,22 +92,25 @@ def test_help_loads_neither_torch_nor_a_trainer(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_it_says_how_to_install_it(model: str, rows: Path, tmp_path: Path) -> None:
-    # A finder in front of the others that has never heard of TRL: what an installation without the extra is.
-    code = (
-        "import sys\n"
-        "class Without:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('trl', 'peft'):\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Without())\n"
-        "from star_agents.cli.main import main\n"
-        f"main(['train', {str(rows)!r}, '--model', {model!r}, '-o', {str(tmp_path / 'out')!r}])\n"
+    spec = find_spec("trl")
+    assert spec is not None
+    assert spec.origin is not None
+    installed, left = Path(spec.origin).parents[1], tmp_path / "site-packages"
+    left.mkdir()
+    for one in installed.iterdir():
+        if not one.name.startswith(("trl", "peft")):
+            (left / one.name).symlink_to(one)
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "star_agents", "train", rows, "--model", model, "-o", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{left}", "HF_HUB_OFFLINE": "1"},
+        check=False,
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
     assert "error: training needs " in done.stderr
     assert "which is not installed: pip install 'star-agents[train]'" in done.stderr
     assert "Traceback" not in done.stderr
+    assert done.returncode == 2
 
 
 @pytest.mark.timeout(240)
@@ -157,7 +163,7 @@ def test_two_processes_train_one_model_and_one_of_them_tells(model: str, rows: P
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("16 sft rows") == 1
+    assert done.stderr.count("16 answered rows") == 1
     assert "2 in a pass × 1 passes × 2 processes" in done.stderr
     assert done.stdout.count("trained 16 rows in 2 steps") == 1
     assert star(rows, "--model", model, "-o", alone, *options) == 0

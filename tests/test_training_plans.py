@@ -17,6 +17,7 @@ from star_agents.scoring.loading import is_out_of_memory
 from star_agents.training.base_model import find_base, parameters_in
 from star_agents.training.batches import Division, divide
 from star_agents.training.fitting import in_passes_that_fit
+from star_agents.training.hardware import why_not_these
 from star_agents.training.memory import GIB, LIBRARIES, ModelSize, Plan, need, what_would_fit
 from star_agents.training.request import PAPER, settings_of
 
@@ -168,3 +169,8 @@ def test_what_will_not_fit_is_refused_before_anything_is_loaded_with_what_would(
 
 def test_free_memory_is_what_is_left_of_the_machine() -> None:
     assert GIB / 64 < free_memory() < 1 << 60
+
+
+def test_several_gpus_want_several_processes() -> None:
+    assert "accelerate launch --num_processes 4 -m star_agents train" in why_not_these(4, 1)
+    assert [why_not_these(*one) for one in ((0, 1), (1, 1), (4, 4))] == ["", "", ""]

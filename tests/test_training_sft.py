@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -267,3 +268,31 @@ def test_what_is_printed_says_which_defaults_hold_and_how_many_rows_are_too_long
 def test_a_loss_that_is_no_number_ends_it_with_the_way_out(model: str, tmp_path: Path) -> None:
     with pytest.raises(ScorerError, match=r"the model diverges\. Lower --learning-rate"):
         run(request(model, samples(), tmp_path / "out", learning_rate=1e30, max_grad_norm=1e30, max_steps=20))
+
+
+def test_a_disk_that_takes_no_more_is_told_without_a_traceback_and_what_was_saved_stands(
+    model: str, tmp_path: Path
+) -> None:
+    asked = request(model, samples(), tmp_path / "out", max_steps=4)
+    run(asked, After(2))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A disk that is full, but for small files.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(UsageError, match=r"cannot be written: .*; what was saved before stands"):
+            run(asked)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not asked.out.exists()
+    assert run(asked)[0].resumed == 2
+
+
+def test_weights_that_are_no_model_are_told_by_name(model: str, tmp_path: Path) -> None:
+    base = Path(tiny(tmp_path / "base", num_hidden_layers=1))
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
+    with pytest.raises(UsageError, match=r"the checkpoint lacks \d+ weights \(model\.layers\.1\."):
+        run(request(str(base), samples(), tmp_path / "out"))
+    (base / "config.json").write_text(json.dumps({**config, "model_type": "abacus"}))
+    with pytest.raises(UsageError, match=r"cannot be loaded: .*abacus"):
+        run(request(str(base), samples(), tmp_path / "other"))

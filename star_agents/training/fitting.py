@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 
 import datasets
 import torch
+from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
-from star_agents.errors import ScorerError
+from star_agents.errors import ScorerError, UsageError
 from star_agents.training.batches import Division
-from star_agents.training.trainers import Parts, count_on, merged, trainer_of
+from star_agents.training.trainers import Parts, adapter_of, count_on, merged, trainer_of
 from star_agents.training.watch import Point, Watch, point_of
 
 T = TypeVar("T")
@@ -77,7 +78,7 @@ def fit(
             points=points,
         )
 
-    with quiet_libraries():
+    with quiet_libraries(), disk_faults(parts.work):
         return in_passes_that_fit(run, parts.division, is_out_of_memory=is_out_of_memory, tell=tell)
 
 
@@ -100,7 +101,7 @@ def in_passes_that_fit(
             if not is_out_of_memory(error):
                 raise
             smaller = division.halved()
-            said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            said = _said(error)
         if smaller is None:
             raise ScorerError(
                 f"memory ran out with one row in a pass ({said}): lower --max-length, add --gradient-checkpointing or "
@@ -122,6 +123,23 @@ def tokens_at(checkpoint: Path) -> int:
     log = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
     points = [point for line in log if (point := point_of(line)) is not None]
     return max((one.tokens for one in points if one.tokens is not None), default=0)
+
+
+@contextmanager
+def disk_faults(place: Path) -> Iterator[None]:
+    """Turn what the libraries say where nothing can be written to ``place`` into our error. Raises UsageError."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{place}: cannot be written: {_said(error)}; what was saved before stands") from error
+    except RuntimeError as error:
+        if "PytorchStreamWriter" not in str(error) and "write file" not in str(error):
+            raise
+        raise UsageError(f"{place}: cannot be written: {_said(error)}; what was saved before stands") from error
+
+
+def _said(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def remove_printing(trainer: Any) -> None:
@@ -163,13 +181,12 @@ def save(fitted: Fitted, folder: Path, *, dtype: str, tokenizer: Any, keep_adapt
         tokenizer: With its chat template.
         keep_adapter: Also write the adapter, into the folder ``adapter``.
     """
-    model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model)
-    if keep_adapter and hasattr(model, "merge_and_unload"):
-        model.save_pretrained(folder / "adapter")  # before it is merged
-    whole, _ = merged(fitted.trainer)
-    whole = whole.to(getattr(torch, dtype))
-    whole.config.use_cache = True
-    whole.save_pretrained(folder)
+    with quiet_libraries(), disk_faults(folder):
+        if keep_adapter:
+            adapter_of(fitted.trainer).save_pretrained(folder / "adapter")  # before it is merged
+        whole = merged(fitted.trainer).to(getattr(torch, dtype))
+        whole.config.use_cache = True
+        whole.save_pretrained(folder)
     for weights in folder.glob("*.safetensors"):
         shutil.copymode(folder / "config.json", weights)  # which only its owner could read, else
     tokenizer.save_pretrained(str(folder))

@@ -13,6 +13,21 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def gpus() -> int:
+    """How many GPUs this process sees."""
+    return torch.cuda.device_count()
+
+
+def why_not_these(seen: int, together: int) -> str:
+    """Why so many GPUs cannot be used by so many processes, and what to do; empty where they can."""
+    if seen < 2 or together > 1:
+        return ""
+    return (
+        f"this process sees {seen} GPUs and can train on one: start one for each GPU by `accelerate launch "
+        f"--num_processes {seen} -m star_agents train ...`, or show it one by CUDA_VISIBLE_DEVICES=0"
+    )
+
+
 def free_gpu_memory() -> int:
     """Bytes that are free on this process's GPU."""
     return int(torch.cuda.mem_get_info()[0])

@@ -176,13 +176,19 @@ def _model(parts: Parts) -> Any:
     is_frozen_low = parts.settings.lora_rank is not None and parts.settings.precision == "bfloat16"
     kind: Any = AutoModelForSequenceClassification if parts.method == "reward" else AutoModelForCausalLM
     head: dict[str, Any] = {"num_labels": 1} if parts.method == "reward" else {}
-    model, info = kind.from_pretrained(
-        parts.base,
-        dtype=torch.bfloat16 if is_frozen_low else torch.float32,
-        trust_remote_code=parts.trust_remote_code,
-        output_loading_info=True,
-        **head,
-    )
+    try:
+        model, info = kind.from_pretrained(
+            parts.base,
+            dtype=torch.bfloat16 if is_frozen_low else torch.float32,
+            trust_remote_code=parts.trust_remote_code,
+            output_loading_info=True,
+            **head,
+        )
+    except Exception as error:  # loading runs through a dozen libraries, each with errors of its own
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if isinstance(error, MemoryError) or "memory" in said.lower():
+            raise
+        raise UsageError(f"model {parts.base} cannot be loaded: {said}") from error
     own = {name for name, _ in model.named_parameters()}
     missing = sorted(own.intersection(info["missing_keys"]))
     lacks = [name for name in missing if not (parts.method == "reward" and name.startswith(("score.", "classifier.")))]
@@ -221,10 +227,15 @@ def count_on(trainer: Any, tokens: int) -> None:
         trainer._total_train_tokens = tokens
 
 
-def merged(trainer: Any) -> tuple[Any, Any]:
-    """The trained model whole, in float32, and the adapter that LoRA laid beside it, or ``None``."""
+def adapter_of(trainer: Any) -> Any:
+    """The model with LoRA's adapter, which saves the adapter alone."""
+    return trainer.accelerator.unwrap_model(trainer.model)
+
+
+def merged(trainer: Any) -> Any:
+    """The trained model whole; what LoRA laid beside it is merged in float32."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     if not hasattr(model, "merge_and_unload"):
-        return model, None
-    model = model.float()  # in bfloat16 the sum would be rounded to what the base can tell apart
-    return model.merge_and_unload(), model
+        return model
+    # In bfloat16 the sum would be rounded to what the base can tell apart.
+    return model.float().merge_and_unload()

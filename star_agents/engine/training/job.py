@@ -21,7 +21,7 @@ from rich.console import Console
 from star_agents import offline
 from star_agents.engine.training.folder import TrainingFolder
 from star_agents.engine.training.result import StopWord, Trained
-from star_agents.engine.training.rows import Rows, read_examples
+from star_agents.engine.training.rows import IN_WORDS, Rows, read_examples
 from star_agents.errors import UsageError
 from star_agents.text.consoles import say_on
 from star_agents.training.request import TrainingRequest
@@ -86,7 +86,7 @@ def train(request: TrainingRequest, *, console: Console | None = None, stop: Sto
 
 def tell_rows(rows: Rows, request: TrainingRequest, console: Console) -> None:
     """Say what was read, and what was left out."""
-    shapes = ", ".join(f"{n:,} {shape}" for shape, n in rows.shapes.items())
+    shapes = ", ".join(f"{rows.shapes[shape]:,} {name}" for shape, name in IN_WORDS.items() if rows.shapes[shape])
     held = f", {len(rows.held_out):,} held out" if rows.held_out else ""
     say_on(console, f"{request.source}: {shapes} rows; {len(rows.examples):,} to learn by {request.method}{held}")
     for problem in rows.problems:
@@ -115,6 +115,8 @@ def _work_of(request: TrainingRequest, rows: Rows, console: Console) -> Iterator
 def _refuse_impossible(request: TrainingRequest) -> None:
     """What would only come out at the end, hours later."""
     request.settings.check(request.method)
+    if not request.out.name:
+        raise UsageError(f"-o {request.out}: name a folder for the model")
     if request.out.exists() and not request.out.is_dir():
         raise UsageError(f"{request.out}: is a file; name a folder for the model")
     if request.method == "rloo" and not request.reward_model:

@@ -103,6 +103,9 @@ def read_examples(source: Path, method: Method, *, eval_share: float, seed: int,
     for example in chosen:
         is_held = split is not None and split.part_of(example.group) == HELD_OUT
         (rows.held_out if is_held else rows.examples).append(example)
+    if eval_share and not (rows.held_out and rows.examples):
+        side = "is left to learn from" if rows.held_out else f"falls into --eval-share {eval_share:g}"
+        raise UsageError(f"{source}: holds {len(chosen):,} rows, and no prompt of them {side}: take another share")
     rows.digest = _digest(chosen)
     rows.files = {file.name: _file_hash(file) for file in files_of(source)}
     return rows

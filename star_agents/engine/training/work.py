@@ -28,7 +28,15 @@ from star_agents.training.base_model import BaseModel, fetch_weights, find_base
 from star_agents.training.batches import divide
 from star_agents.training.encoding import Encoded, Encoder
 from star_agents.training.fitting import Fitted, fit, save
-from star_agents.training.hardware import free_gpu_memory, has_gpu, processes, use_threads, wait_for_all
+from star_agents.training.hardware import (
+    free_gpu_memory,
+    gpus,
+    has_gpu,
+    processes,
+    use_threads,
+    wait_for_all,
+    why_not_these,
+)
 from star_agents.training.request import TrainingRequest
 from star_agents.training.templates import load_tokenizer, prepare_tokenizer
 from star_agents.training.trainers import Parts, Reward
@@ -57,6 +65,8 @@ class Work:
         self._rows = rows
         self._console = console
         self._on_gpu = has_gpu() and request.device != "cpu"
+        if self._on_gpu and (told := why_not_these(gpus(), processes())):
+            raise UsageError(told)
         self._path = resolve(request.model)
         self._base = find_base(request.model, self._path)
         self._reward_path = resolve(request.reward_model) if request.reward_model else ""
