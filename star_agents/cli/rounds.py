@@ -94,6 +94,7 @@ def command(
         prompts=prompts,
         source=source,
         where=config_path.name,
+        beside=config_path.parent,
         console=console,
         tell=lambda sentence: say_on(console, sentence),
         after_phase=partial(_write, out),

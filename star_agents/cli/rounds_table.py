@@ -15,7 +15,7 @@ from star_agents.text.plain_data import json_text
 from star_agents.text.printing import say
 
 WORK = ["step", "rows", "lost", "difficulty", "loss", "calls", "cost"]
-TARGETS = ["target", "rating", "gain over", "gain"]
+TARGETS = ["target", "rating", "gain over", "gain", "benchmark"]
 
 
 REPORT_FILE = "report.html"
@@ -39,7 +39,7 @@ def write_rounds(
 def show_rounds(summary: Mapping[str, Any]) -> None:
     """Print the table of the steps, the players, and what else a person has to know."""
     print_table("data and trainings", WORK, [_work_row(one) for one in summary["steps"]])
-    rated = [_target_row(one) for one in summary["steps"] if one["rating"] is not None]
+    rated = [_target_row(one) for one in summary["steps"] if one["rating"] or one["benchmark"]]
     if rated:
         print_table(f"targets, {summary['anchor']} = 1000", TARGETS, rated)
     for sentence in rounds_remarks(summary):
@@ -82,7 +82,24 @@ def _work_row(one: Mapping[str, Any]) -> list[str]:
 def _target_row(one: Mapping[str, Any]) -> list[str]:
     gain = one["gain"]
     gained = "-" if gain is None else _rating(gain, signed=True)
-    return [one["name"], _rating(one["rating"], signed=False), one["gain_over"] or "-", gained]
+    return [
+        one["name"],
+        _rating(one["rating"], signed=False),
+        one["gain_over"] or "-",
+        gained,
+        _grade(one["benchmark"]),
+    ]
+
+
+def _grade(graded: Mapping[str, Any] | None) -> str:
+    """``6.41 [6.10, 6.70]``."""
+    if graded is None:
+        return "-"
+    if graded["score"] is None:
+        return "none"
+    ends = ("open" if graded[end] is None else f"{graded[end]:.2f}" for end in ("low", "high"))
+    unread = f", {graded['unreadable']:,} unreadable" if graded["unreadable"] else ""
+    return f"{graded['score']:.2f} [{', '.join(ends)}]{unread}"
 
 
 def _rows(one: Mapping[str, Any]) -> str:
@@ -92,6 +109,8 @@ def _rows(one: Mapping[str, Any]) -> str:
 
 
 def _losses(one: Mapping[str, Any]) -> str:
+    if (reward := one["reward"]) is not None and None not in reward:
+        return f"reward {reward[0]:.3f} → {reward[1]:.3f}"
     if one["first_loss"] is None:
         return "failed" if one["given_up"] else "-"
     return f"{one['first_loss']:.3f} → {one['last_loss']:.3f}"
@@ -108,7 +127,10 @@ def _rating(rated: Mapping[str, Any] | None, *, signed: bool) -> str:
 
 
 def _points(value: float | None, *, signed: bool) -> str:
-    return "open" if value is None else f"{value:+.0f}" if signed else f"{value:.0f}"
+    if value is None:
+        return "open"
+    whole = round(value)
+    return f"{whole:+,}" if signed and whole else f"{whole:,}"
 
 
 def show_estimate(estimate: Mapping[str, Any]) -> None:

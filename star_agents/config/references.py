@@ -99,6 +99,9 @@ def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
         for index, name in enumerate(getattr(exam, key, None) or ()):
             if name not in config.agents:
                 yield unknown(("rounds", "exam", key, index), name, "")
+    benchmark = None if config.rounds is None else config.rounds.benchmark
+    if benchmark is not None and benchmark.judge not in config.agents:
+        yield unknown(("rounds", "benchmark", "judge"), benchmark.judge, "")
     for location, message, fix in (*_minutes_too_small(config), *_half_prices(config), *unsendable(config)):
         yield at(location, message, fix)
 

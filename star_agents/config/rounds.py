@@ -106,6 +106,17 @@ class ExamSettings(Section):
         return self.file is not None or self.share > 0
 
 
+class BenchmarkSettings(Section):
+    """A benchmark on which each target is graded, as `star-agents evaluate` does it."""
+
+    questions: str = Field(min_length=1)
+    """`mt_bench`, `vicuna` or `wizardlm` in the folder of `evaluation.questions`, or a file in their form."""
+    judge: str
+    """Agent that grades."""
+    most: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Only so many of its questions, drawn by chance and the same for all; left out: all."""
+
+
 class RoundsConfig(Section):
     """Rounds of Arena Learning, or of any recipe: the newest target makes data, and learns from it."""
 
@@ -123,6 +134,8 @@ class RoundsConfig(Section):
     """How the target is trained."""
     exam: ExamSettings = ExamSettings()
     """How it is rated."""
+    benchmark: BenchmarkSettings | None = None
+    """Grades every target on a benchmark, too."""
     stop_when_flat: bool = False
     """End after a round that did not pay: whose gain in rating over the round before has an interval that reaches 0 or
     less."""

@@ -11,6 +11,8 @@ from star_agents.report.rendering import render
 
 STEP_WIDTH = 92
 HEIGHT = 260
+FEWEST_PLACES = 7
+"""Of a picture, so that its label has room."""
 LEFT, RIGHT, TOP, BOTTOM = 56, 24, 20, 60
 END = 5
 """Half the width of the stroke that ends an interval."""
@@ -44,13 +46,14 @@ def ratings_by_step(steps: Sequence[Mapping[str, Any]], anchor: str) -> Drawing:
     values = [
         one["rating"][end] for one in steps for end in ("rating", "low", "high") if one["rating"][end] is not None
     ]
-    width = LEFT + RIGHT + STEP_WIDTH * max(len(steps), 3)
+    places = max(len(steps), FEWEST_PLACES)
+    width = LEFT + RIGHT + STEP_WIDTH * places
     frame = Frame(
         left=LEFT,
         right=width - RIGHT,
         top=TOP,
         bottom=HEIGHT - BOTTOM,
-        across=Axis(0.0, float(max(len(steps), 3)), 1.0),
+        across=Axis(0.0, float(places), 1.0),
         up=nice_axis(min(values, default=0.0), max(values, default=1.0)),
     )
     shapes: list[Shape] = [*frame.levels(frame.up.ticks(5), frame.up.number)]

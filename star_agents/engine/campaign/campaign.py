@@ -30,21 +30,28 @@ from star_agents.engine.campaign.configs import (
     player_name,
     with_budgets_left,
 )
+from star_agents.engine.campaign.evaluating import evaluation_of, grades_in
 from star_agents.engine.campaign.plan import BASE, Phase, Plan, Step, rounds_of
 from star_agents.engine.campaign.serving import served
 from star_agents.engine.campaign.state import CampaignState
 from star_agents.engine.campaign.stopping import Interrupted, WordsToStop
 from star_agents.engine.campaign.training import Training, TrainingFailed, train
+from star_agents.engine.evaluation import Evaluation
+from star_agents.engine.evaluation_results import without_hopeless
 from star_agents.engine.host import Host
 from star_agents.errors import ScorerError, StarAgentsError, UsageError
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Seed
 from star_agents.scoring.completions import Asked
 from star_agents.scoring.local_models import LocalModels
+from star_agents.storage.evaluation_files import keep_protocol
 from star_agents.storage.parts import Parts
 
-DATA, EXAMS, MODELS, ROWS, LOGS = "data", "exam", "models", "rows", "logs"
+DATA, EXAMS, GRADES, MODELS, ROWS, LOGS = "data", "exam", "benchmark", "models", "rows", "logs"
 """Folders below that of the campaign."""
+
+
+STORES = (DATA, EXAMS, GRADES)
 
 
 class StepStopped(StarAgentsError):
@@ -65,6 +72,7 @@ class Campaign:
         prompts: Of the exam.
         source: What the seeds are called.
         where: Name of agents.yaml, for messages.
+        beside: Its folder.
         console: Where progress is shown.
         tell: Hears, in a sentence, what happens.
         after_phase: Called when a phase is noted as done.
@@ -78,6 +86,7 @@ class Campaign:
     prompts: Sequence[Seed] = ()
     source: str
     where: str
+    beside: Path
     console: Console
     tell: Callable[[str], None]
     after_phase: Callable[[], None] = lambda: None
@@ -100,7 +109,9 @@ class Campaign:
         for step in self.plan.steps:
             if step.name in self.state.steps and self.state.of(step).is_given_up:
                 continue
-            for phase in self.plan.phases(step, is_examined=self.is_examined):
+            settings = rounds_of(self.config)
+            examined, graded = settings.exam.is_held, settings.benchmark is not None
+            for phase in self.plan.phases(step, is_examined=examined, is_graded=graded):
                 if self.state.is_done(step, phase):
                     continue
                 try:
@@ -114,11 +125,6 @@ class Campaign:
                 crash_point("phase_noted")
             if self._did_not_pay(step):
                 return
-
-    @property
-    def is_examined(self) -> bool:
-        """Whether targets are rated."""
-        return rounds_of(self.config).exam.is_held
 
     @property
     def target(self) -> Target:
@@ -141,6 +147,7 @@ class Campaign:
             "ready": self._try_out,
             "taken": self._take,
             "exam": self._examine,
+            "benchmark": self._grade,
         }[phase]
 
     async def _make_data(self, step: Step) -> Mapping[str, Any]:
@@ -151,7 +158,9 @@ class Campaign:
         target = self.target
         self.tell(f"{step.name}: {len(seeds):,} seeds of {step.part} are worked; the target is {target.name}")
         result = await self._batch(
-            target, lambda placed: data_config(self.config, self.plan, step, placed), seeds, self.state.folder / DATA
+            target,
+            lambda placed: (data_config(self.config, self.plan, step, placed), seeds),
+            self.state.folder / DATA,
         )
         found = await anyio.to_thread.run_sync(figures.figures_of, self.state.folder / DATA, step.part)
         return {**found.to_dict(), "target": target.name, "failures": result.summary["failures"]}
@@ -227,7 +236,7 @@ class Campaign:
         folder = self.state.folder / EXAMS
         self.tell(f"{step.name}: examined over {len(self.prompts):,} prompts")
         await self._batch(
-            target, lambda placed: exam_config(self.config, placed, where=self.where), self.prompts, folder
+            target, lambda placed: (exam_config(self.config, placed, where=self.where), self.prompts), folder
         )
         settings = rounds_of(self.config)
         facts: dict[str, Any] = {"player": player_name(settings, step.name), "prompts": len(self.prompts)}
@@ -241,8 +250,22 @@ class Campaign:
         steps = self.plan.steps[: self.plan.steps.index(step)]
         return next((one for one in reversed(steps) if self.state.is_done(one, "exam")), None)
 
+    async def _grade(self, step: Step) -> Mapping[str, Any]:
+        """The target answers a benchmark, and a judge grades it."""
+        target, folder, asked = self._target_of(step), self.state.folder / GRADES, list[Evaluation]()
+
+        def work(placed: Target) -> tuple[Config, Sequence[Seed]]:
+            evaluation = evaluation_of(self.config, placed, self.beside)
+            keep_protocol(folder, evaluation.protocol)
+            asked.append(evaluation)
+            return evaluation.grading, without_hopeless(folder, evaluation.graded_seeds())
+
+        self.tell(f"{step.name}: graded on a benchmark")
+        await self._batch(target, work, folder)
+        return await anyio.to_thread.run_sync(grades_in, folder, asked[-1])
+
     async def _batch(
-        self, target: Target, config_with: Callable[[Target], Config], seeds: Sequence[Seed], out: Path
+        self, target: Target, work: Callable[[Target], tuple[Config, Sequence[Seed]]], out: Path
     ) -> BatchResult:
         """Work seeds in a store while the target is served.
 
@@ -254,8 +277,9 @@ class Campaign:
         settings = rounds_of(self.config)
         async with self._served(target) as placed:
             names = {player_name(settings, one.name): settings.target.agent for one in self.plan.steps}
-            others = [self.state.folder / name for name in (DATA, EXAMS) if self.state.folder / name != out]
-            config = with_budgets_left(config_with(placed), out, others, names)
+            others = [self.state.folder / name for name in STORES if self.state.folder / name != out]
+            config, seeds = work(placed)
+            config = with_budgets_left(config, out, others, names)
             result = await run_batch(
                 config,
                 seeds,

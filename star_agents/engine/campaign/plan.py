@@ -24,8 +24,8 @@ T = TypeVar("T")
 BASE = "base"
 """Name of the target before any training."""
 MOST_ROUNDS = 100
-Phase = Literal["data", "rows", "reward_model", "model", "ready", "taken", "exam"]
-PHASES: tuple[Phase, ...] = ("data", "rows", "reward_model", "model", "ready", "taken", "exam")
+Phase = Literal["data", "rows", "reward_model", "model", "ready", "taken", "exam", "benchmark"]
+PHASES: tuple[Phase, ...] = ("data", "rows", "reward_model", "model", "ready", "taken", "exam", "benchmark")
 """Of a step, in their order."""
 
 
@@ -63,14 +63,15 @@ class Plan:
     parts: PartsConfig
     """How the seeds are divided."""
 
-    def phases(self, step: Step, *, is_examined: bool) -> tuple[Phase, ...]:
+    def phases(self, step: Step, *, is_examined: bool, is_graded: bool) -> tuple[Phase, ...]:
         """What is to be done in a step, in order."""
-        if step.stage is None:
-            return ("exam",) if is_examined else ()
+        trains = step.stage is not None
         left_out = {
-            "data": not step.makes_data,
+            **dict.fromkeys(("rows", "model", "ready", "taken"), not trains),
+            "data": not (trains and step.makes_data),
             "reward_model": step.stage != "rloo",
             "exam": not is_examined,
+            "benchmark": not is_graded,
         }
         return tuple(phase for phase in PHASES if not left_out.get(phase, False))
 

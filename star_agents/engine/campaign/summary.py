@@ -44,7 +44,7 @@ def rounds_summary(folder: Path) -> dict[str, Any]:
         "players": [] if ratings is None else [one.to_dict() for one in ratings.players],
         "exam_battles": 0 if ratings is None else ratings.battles,
         "exam_prompts": 0 if ratings is None else ratings.prompts,
-        "cost": _sum(figures.spent_in(folder / "data"), figures.spent_in(folder / EXAMS)),
+        "cost": _sum(*(figures.spent_in(folder / name) for name in ("data", EXAMS, "benchmark"))),
     }
 
 
@@ -70,6 +70,8 @@ def _step(name: str, one: StepState) -> dict[str, Any]:
         "first_loss": model.get("first_loss"),
         "last_loss": model.get("last_loss"),
         "training_steps": model.get("steps"),
+        "reward": model.get("reward"),
+        "benchmark": one.done.get("benchmark"),
         "gain": exam.get("gain"),
         "gain_over": exam.get("gain_over"),
         "calls": data.get("calls"),

@@ -43,7 +43,7 @@ class Training(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """The training loss."""
+    """The training loss, or another curve."""
 
     first: float | None
     """``None``: nothing of it is known."""
@@ -115,12 +115,13 @@ async def train(
     losses = losses_in(training.out)
     # The loss of RLOO is that of a policy, whose height says nothing.
     check_losses(losses, math.inf if training.method == "rloo" else settings.loss_bound)
-    seconds = time.monotonic() - began
+    seconds, rewards = time.monotonic() - began, losses_in(training.out, "reward")
     return {
         "model": str(training.out.resolve()),
         "first_loss": losses.first,
         "last_loss": losses.last,
         "steps": losses.steps,
+        "reward": None if training.method != "rloo" else rewards[:2],
         "seconds": seconds,
     }
 
@@ -157,13 +158,13 @@ def _is_whole(path: Path) -> bool:
     return False
 
 
-def losses_in(folder: Path) -> Losses:
-    """The losses that a training logged; nothing of them where it logged none."""
+def losses_in(folder: Path, name: str = "loss") -> Losses:
+    """The losses that a training logged, or its rewards; nothing of them where it logged none."""
     found: list[float] = []
     with suppress(OSError), (folder / LOSSES_FILE).open(encoding="utf-8") as handle:
         for line, _ in zip(handle, range(MOST_LOSSES), strict=False):
             with suppress(ValueError, KeyError, TypeError):
-                found.append(float(json.loads(line)["loss"]))
+                found.append(float(json.loads(line)[name]))
     if not found:
         return Losses(None, None, 0)
     if not all(map(math.isfinite, found)):
