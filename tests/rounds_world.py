@@ -49,6 +49,8 @@ def play(body: Body) -> Answer:
     """An opponent answers, a judge gives points by the texts."""
     prompt = str(body["messages"][-1]["content"])
     code = re.search(r"<first answer (\w+)>", prompt)
+    if code is None and body["model"] == "judge":  # It grades an answer to a question of a benchmark.
+        return Answer(text=f"Rating: [[{points(prompt)}]]")
     if code is None:
         return Answer(text=f"{body['model']} says: {prompt}")
     first, second = re.findall(rf"<(?:first|second) answer {code[1]}>\n(.*)\n", prompt)

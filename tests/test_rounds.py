@@ -57,6 +57,11 @@ def check_kills(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     assert lives >= phases - 1
     assert state(killed) == found
     assert rows(killed) == rows(whole)
+    summary = json.loads((killed / "out" / "summary.json").read_text())
+    by_name = {one["name"]: one for one in summary["steps"]}
+    strengths = [by_name[name]["rating"]["standing"] for name in found["steps"]]
+    assert strengths == ["rated"] * 3, "targets differ by their skill, and the opponent is beaten by none of them"
+    assert "How strong each target is" in (killed / "out" / "report.html").read_text()
     assert book(killed, "trained") == book(whole, "trained"), "nothing was trained twice"
     assert len(book(killed, "killed")) == 1
     assert (len(server.charged), asked_twice(server)) == (sent, []), "nothing was paid again"
@@ -157,6 +162,22 @@ def rounds_that_do_not_pay_end_by_themselves(nursery: Nursery, server: OpenAISer
     assert "r2-sft" not in found["steps"]
 
 
+def every_target_is_graded_on_a_benchmark(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
+    set_up(folder, server.url)
+    question = {"question_id": 1, "category": "writing", "turns": ["Name a sea.", "And another."]}
+    (folder / "questions.jsonl").write_text(json.dumps(question))
+    settings = folder / "agents.yaml"
+    graded = f"  benchmark: {{questions: {folder}/questions.jsonl, judge: judge}}\n  stages:"
+    settings.write_text(settings.read_text().replace("  stages:", graded))
+    assert ran(nursery, folder) == 0, told(nursery)
+    steps = state(folder)["steps"]
+    assert [one["done"]["benchmark"]["score"] for one in steps.values()] == [2, 4, 6], "as the judge's rule has it"
+    assert [one["done"]["benchmark"]["graded"] for one in steps.values()] == [2, 2, 2]
+    sent = len(server.charged)
+    assert ran(nursery, folder) == 0
+    assert len(server.charged) == sent
+
+
 CHECKS = (
     a_failed_training_leaves_the_last_good_target_and_is_tried_again,
     a_failed_training_is_gone_on_without_where_that_is_set,
@@ -164,6 +185,7 @@ CHECKS = (
     a_server_that_dies_is_started_again_and_one_that_keeps_dying_ends_the_work,
     a_budget_holds_over_data_and_exams_together,
     rounds_that_do_not_pay_end_by_themselves,
+    every_target_is_graded_on_a_benchmark,
 )
 
 

@@ -1,0 +1,189 @@
+"""The parts that rounds are made of: their plan, guarded commands, what counts as a failed training, budgets left."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from rounds_target import save
+
+from star_agents.arena.ratings import Rating
+from star_agents.config.models import Config
+from star_agents.config.rounds import KeepSettings, RoundsConfig
+from star_agents.engine.campaign.figures import is_flat
+from star_agents.engine.campaign.plan import of_round, plan_of
+from star_agents.engine.campaign.serving import command_of
+from star_agents.engine.campaign.state import CampaignState, read_state
+from star_agents.engine.campaign.training import Losses, TrainingFailed, check_losses, check_model, losses_in
+from star_agents.engine.configuration import check_config
+from star_agents.errors import ConfigError, StoreError, UsageError
+from star_agents.process.guarded import guarded
+
+AGENTS = {"student": {"model": "offline/novice"}, "tutor": {"model": "offline/tutor"}}
+
+
+def config(recipe: str = "arena", **rounds: object) -> Config:
+    arena = {"target": "student", "opponents": ["tutor"], "judges": ["tutor"]}
+    section = {"arena": arena} if recipe == "arena" else {"evol": {"writer": "tutor"}}
+    settings = {"target": {"agent": "student", "model": "offline/small"}, **rounds}
+    return check_config({"agents": AGENTS, "recipe": recipe, **section, "rounds": settings})
+
+
+def test_three_rounds_of_an_arena_are_the_papers_ten_trainings() -> None:
+    plan = plan_of(config(), 3)
+    taught = {step.name: step.learns_from for step in plan.steps if step.stage}
+    assert taught == {
+        "r0-sft": ("D0",),
+        "r1-sft": ("D1",),
+        "r1-dpo": ("D2",),
+        "r1-rloo": ("D3",),
+        "r2-sft": ("D1", "D4"),
+        "r2-dpo": ("D2", "D5"),
+        "r2-rloo": ("D3", "D6"),
+        "r3-sft": ("D1", "D4", "D7"),
+        "r3-dpo": ("D2", "D5", "D8"),
+        "r3-rloo": ("D3", "D6", "D9"),
+    }
+    assert math.isclose(sum(plan.parts.sizes.values()), 1)
+    assert [of_round(KeepSettings().sft, number) for number in (1, 2, 3, 9)] == [3, 1, 1, 1]
+
+
+def test_another_recipe_has_one_stage_and_a_plan_needs_as_many_parts_as_trainings() -> None:
+    exam = {"share": 0}
+    assert [step.name for step in plan_of(config("evol", exam=exam, start="off"), 2).steps] == [
+        "base",
+        "r1-sft",
+        "r2-sft",
+    ]
+    few = config().model_copy(update={"parts": plan_of(config(), 1).parts})
+    with pytest.raises(UsageError, match="makes 4 parts, and these rounds need 7"):
+        plan_of(few, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"stages": ["sft", "sft"]}, "name each stage of a round once"),
+        ({"stop_when_flat": True, "exam": {"share": 0}}, "needs an exam"),
+        ({"target": {"model": "m", "serve": "vllm serve"}}, "needs `{model}` and `{port}`"),
+        ({"exam": {"judges": ["nobody"]}}, "names an agent 'nobody'"),
+        ({"benchmark": {"questions": "mt_bench", "judge": "nobody"}}, "names an agent 'nobody'"),
+    ],
+)
+def test_what_cannot_work_is_told_with_its_field(settings: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match="rounds") as refused:
+        config(**settings)
+    assert told in str(refused.value)
+
+
+def test_a_gain_is_flat_where_its_interval_reaches_0() -> None:
+    def gain(low: float | None, high: float | None, rating: float | None = 10.0) -> Rating:
+        return Rating(player="p", standing="rated", rating=rating, low=low, high=high)
+
+    assert is_flat(gain(-1, 20))
+    assert is_flat(gain(None, 20)), "open below"
+    assert is_flat(gain(-20, -5)), "worse for certain"
+    assert not is_flat(gain(1, None))
+    assert not is_flat(None), "of what nobody knows nothing follows"
+
+
+def test_half_a_model_is_none_and_neither_is_one_whose_loss_went_wrong(tmp_path: Path) -> None:
+    save(tmp_path / "m", 1)
+    check_model(tmp_path / "m")
+    weights = tmp_path / "m" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(TrainingFailed, match="lacks whole weights"):
+        check_model(tmp_path / "m")
+    with pytest.raises(TrainingFailed, match=r"lacks config\.json, whole weights, a tokenizer"):
+        check_model(tmp_path / "other")
+    (tmp_path / "m" / "curve.jsonl").write_text('{"step": 1, "loss": 2}\nno line\n{"step": 2, "loss": 3}\n')
+    assert losses_in(tmp_path / "m") == Losses(2, 3, 2)
+    check_losses(Losses(2, 2.4, 9), 0.25)
+    for losses, told in ((Losses(2, 3, 9), "loss rose from 2 to 3"), (Losses(2, math.nan, 9), "no number")):
+        with pytest.raises(TrainingFailed, match=told):
+            check_losses(losses, 0.25)
+
+
+def test_words_of_a_command_are_told_apart_before_anything_is_put_into_them() -> None:
+    assert command_of("serve '{model}' --port={port} '{{}}'", {"model": "a b", "port": "1"}) == [
+        "serve",
+        "a b",
+        "--port=1",
+        "{{}}",
+    ]
+    with pytest.raises(UsageError, match="cannot be read"):
+        command_of("serve 'open", {})
+
+
+def test_a_state_that_is_none_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    assert read_state(tmp_path) is None
+    state = CampaignState.opened(tmp_path, {"agent": "a"}, 1)
+    assert read_state(tmp_path) == state
+    with pytest.raises(UsageError, match='`agent` was "a" there, and is "b" now'):
+        CampaignState.opened(tmp_path, {"agent": "b"}, 1)
+    (tmp_path / "rounds.json").write_text('{"form": 1}')
+    with pytest.raises(StoreError, match="is no state of rounds"):
+        read_state(tmp_path)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody asked for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_a_guarded_command_ends_with_all_that_it_started_and_tells_how(tmp_path: Path) -> None:
+    child = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
+    code = (
+        f"import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE)\n"
+        "print(child.stdout.readline().decode(), flush=True)\ninput()"
+    )
+    heard: list[str] = []
+    async with guarded([sys.executable, "-c", code], log=tmp_path / "log", hear=heard.append, stop_s=5) as command:
+        with anyio.fail_after(60):
+            assert await command.wait() == 1, "its standard input is empty"
+    assert not lives(int(heard[0]))
+    assert "EOFError" in command.last_words
+
+
+async def test_a_command_that_came_to_its_end_is_not_run_again(tmp_path: Path) -> None:
+    code = f"open({str(tmp_path / 'runs')!r}, 'a').write('x'); print('done')"
+    for _ in range(2):
+        async with guarded(
+            [sys.executable, "-c", code], log=tmp_path / "log", ended=tmp_path / "ended.json"
+        ) as command:
+            assert await command.wait() == 0
+    assert (tmp_path / "runs").read_text() == "x"
+    assert json.loads((tmp_path / "ended.json").read_text())["code"] == 0
+    async with guarded(["/nothing/here"], log=tmp_path / "log") as command:
+        assert await command.wait() == 127
+    assert "cannot be started" in command.last_words
+
+
+async def test_a_log_of_a_command_has_a_bound_and_a_block_that_is_left_ends_it(tmp_path: Path) -> None:
+    code = "import signal\nfor n in range(2000): print('line', n)\nprint('all', flush=True)\nsignal.pause()"
+    said_all = anyio.Event()
+
+    def hear(line: str) -> None:
+        if line == "all":
+            said_all.set()
+
+    log = tmp_path / "log"
+    async with guarded([sys.executable, "-c", code], log=log, log_bytes=4000, hear=hear) as command:
+        with anyio.fail_after(60):
+            await said_all.wait()
+    assert command.returncode == -signal.SIGTERM
+    written = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert written <= 4000 + (1 << 16), "a chunk of a pipe is written whole"
+
+
+def test_settings_of_rounds_are_kept_out_of_what_others_see() -> None:
+    assert "rounds" not in Config(agents={"a": {"model": "offline/tutor"}}).model_dump()  # type: ignore[dict-item]
+    assert RoundsConfig.model_fields["target"].is_required()
