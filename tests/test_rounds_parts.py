@@ -27,7 +27,7 @@ from star_agents.process.guarded import guarded
 AGENTS = {"student": {"model": "offline/novice"}, "tutor": {"model": "offline/tutor"}}
 
 
-def config(recipe: str = "arena", **rounds: object) -> Config:
+def config(recipe: str = "arena", /, **rounds: object) -> Config:
     arena = {"target": "student", "opponents": ["tutor"], "judges": ["tutor"]}
     section = {"arena": arena} if recipe == "arena" else {"evol": {"writer": "tutor"}}
     settings = {"target": {"agent": "student", "model": "offline/small"}, **rounds}

@@ -8,6 +8,7 @@ which go on or are noted as ended; everything else is a file that takes its name
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -302,6 +303,7 @@ class Campaign:
         return served(rounds_of(self.config).target, target, log=log, tell=self._trouble)
 
     def _trouble(self, sentence: str) -> None:
+        logging.getLogger(__name__).warning("%s", sentence)
         self.state.trouble(sentence)
         self.tell(sentence)
 
@@ -311,6 +313,7 @@ class Campaign:
         folder = str(self._folder_of(step).relative_to(self.state.folder))
         self.state.fail(step, reason, folder, go_on=goes_on)
         told = f"{step.name}: the training failed: {reason}. The target stays {self.target.name}"
+        logging.getLogger(__name__).warning("%s", told)
         if not goes_on:
             raise StepStopped(f"{told}; mend it and call the same command again, or set `rounds.training.on_failure`")
         self.tell(f"{told}; the next stage goes on with it")
