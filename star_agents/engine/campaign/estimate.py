@@ -14,8 +14,10 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from star_agents.agents.endpoints import Endpoint
+from star_agents.agents.judging.point_tests import with_appeals
 from star_agents.agents.prices import most_tokens, worst_case
 from star_agents.arena.lessons import pairings
+from star_agents.bench.exam_pairs import exam_pairs
 from star_agents.config.models import Config
 from star_agents.config.rounds import EXAM
 from star_agents.engine.campaign.configs import Target, players_of, with_target
@@ -61,10 +63,12 @@ def estimate_rounds(
     placed = with_target(config, Target(BASE, settings.target.model))
     costs = _Costs(placed, endpoints_of(placed), seeds)
     measured = _measured(plan, out)
-    steps, met = [], 0
+    steps, met, has_data = [], 0, False
     for step in plan.steps:
         mine = of_part.get(step.part, [])
-        calls = _of_data(config, len(mine)) if step.makes_data else _Calls({}, {})
+        makes_data = step.makes_data and step.stage is not None
+        calls = _of_data(config, len(mine), is_first=not has_data) if makes_data else _Calls({}, {})
+        has_data = has_data or makes_data
         total = None if calls is None else calls.total
         usd = None if calls is None else costs.at_most(calls)
         if calls is None and measured is not None:
@@ -89,8 +93,8 @@ def estimate_rounds(
     return {"steps": steps, "remarks": list(_remarks(steps, len(exam), of_part, plan))}
 
 
-def _of_data(config: Config, seeds: int) -> _Calls | None:
-    """``None``: nobody knows."""
+def _of_data(config: Config, seeds: int, *, is_first: bool) -> _Calls | None:
+    """Of a part; where it is the first that is worked, judges sit their exam. ``None``: nobody knows."""
     arena = getattr(config, "arena", None)
     if config.recipe != ("arena",) or arena is None:
         return None
@@ -98,7 +102,16 @@ def _of_data(config: Config, seeds: int) -> _Calls | None:
     players = [arena.target or "", *arena.opponents[:drawn]]
     battles = len(pairings(players, players[0], arena.mode))
     judges = [one for one in arena.judges if not is_reward_model(one)]
-    return _Calls(dict.fromkeys(players, seeds), dict.fromkeys(judges, seeds * battles * _ORDERS))
+    sat = _exam_calls(config, judges) if is_first else {}
+    return _Calls(dict.fromkeys(players, seeds), {one: seeds * battles * _ORDERS + sat.get(one, 0) for one in judges})
+
+
+def _exam_calls(config: Config, judges: Sequence[str]) -> dict[str, int]:
+    """What the exam of each judge takes in one store; nothing where they sit none."""
+    arena = getattr(config, "arena", None)
+    if arena is not None and arena.exam == "off":
+        return {}
+    return {judge: len(with_appeals(exam_pairs(config, judge)).pairs) * _ORDERS for judge in judges}
 
 
 def _of_exam(config: Config, prompts: int, met: int) -> _Calls:
@@ -110,7 +123,8 @@ def _of_exam(config: Config, prompts: int, met: int) -> _Calls:
     if not met:
         answers |= dict.fromkeys(opponents, prompts)
         battles += math.comb(len(opponents), 2)
-    return _Calls(answers, dict.fromkeys(judges, prompts * battles * _ORDERS))
+    sat = {} if met else _exam_calls(config, judges)
+    return _Calls(answers, {one: prompts * battles * _ORDERS + sat.get(one, 0) for one in judges})
 
 
 class _Costs:
@@ -169,6 +183,7 @@ def _remarks(steps: Sequence[Mapping[str, Any]], exam: int, of_part: Mapping[str
         yield f"at most ${sum(dollars):,.4f} in all"
     else:
         yield f"at most ${sum(dollars):,.4f} for {len(dollars)} of {len(steps)} steps; of the others it is not known"
+    yield "a reply of a judge that cannot be read is asked for once more, which is not counted here"
     yield f"the exam has {exam:,} prompts; every target meets the opponents and each target before it"
     if small := [step.part for step in plan.steps if step.part and not of_part.get(step.part)]:
         yield f"no seeds for {', '.join(small)}: these rounds would end there; take more seeds"
