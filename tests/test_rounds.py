@@ -60,7 +60,8 @@ def check_kills(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     summary = json.loads((killed / "out" / "summary.json").read_text())
     by_name = {one["name"]: one for one in summary["steps"]}
     strengths = [by_name[name]["rating"]["standing"] for name in found["steps"]]
-    assert strengths == ["rated"] * 3, "targets differ by their skill, and the opponent is beaten by none of them"
+    assert strengths == ["loses all"] * 3, "the opponent is beaten by no target of these skills"
+    assert by_name["r1-sft"]["gain"]["standing"] == "wins all", "and each target beats the one before"
     assert "How strong each target is" in (killed / "out" / "report.html").read_text()
     assert book(killed, "trained") == book(whole, "trained"), "nothing was trained twice"
     assert len(book(killed, "killed")) == 1
