@@ -75,6 +75,8 @@ def show(results: Results) -> None:
 def remarks(results: Results) -> Iterator[str]:
     """What a reader of the scores has to know, a sentence each."""
     yield "means of all graded turns; intervals are of 95 %, from a bootstrap over questions"
+    if results.evaluation.benchmark.judge_prompts_are_ours:
+        yield "the judge was asked in our own wording of the protocol: these are not the scores of published tables"
     repeats = results.evaluation.repeats
     for one in results.standings:
         if one.repeats is not None:
