@@ -366,7 +366,8 @@ async def test_a_step_that_holds_the_loop_is_seen() -> None:
 
 # Recipes
 
-ARM = {"probability": 0.25, "draws": 4, "rewards": 2, "mean_reward": 0.5}
+BEGAN = {"probability_at_start": 0.125, "came_later": False, "mark": ""}
+ARM = {"probability": 0.25, "draws": 4, "rewards": 2, "mean_reward": 0.5, **BEGAN}
 MEASURE = {
     "name": "words",
     "low": -1.0,
