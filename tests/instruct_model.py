@@ -19,6 +19,7 @@ _PARTS = {
     "You edit instructions": "edit",
     "You answer what": "answer",
     "You play functions": "tool",
+    "You find new types": "grow",
 }
 
 
@@ -102,8 +103,17 @@ class InstructModel:
             return '{"name": "x", "year": 1}'
         return f"Here is what can be said of that: {asked.frame('instruction')}"
 
+    def _grow(self, asked: Asked) -> dict[str, Any]:
+        mark = self.calls["grow"]
+        return {"types": [proposal(f"new{mark}_{n}") for n in range(1, asked.wanted + 1)]}
+
     def _tool(self, asked: Asked) -> dict[str, Any]:
         return {"results": ["It is so."] * len(asked.frame("calls"))}
+
+
+def proposal(name: str, ask: str = "", example: str = "Such as this?") -> dict[str, str]:
+    """A type as a grower proposes it."""
+    return {"name": name, "ask": ask or f"Puzzles of {name} in {name}ish ways.", "example": example}
 
 
 def item(form: str, instruction: str) -> dict[str, Any]:

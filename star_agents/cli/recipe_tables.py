@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from star_agents.cli.tables import print_table
 from star_agents.observe.status import Arm, Measured, Pool, RecipeState, Turn, Turns, Values
+from star_agents.records.failures import one_line
 from star_agents.storage.recipe_facts import is_stars_alone
 from star_agents.text.printing import say
 
@@ -29,6 +30,25 @@ def print_recipes(recipes: Mapping[str, RecipeState], pools: Mapping[str, Pool])
         print_table(f"pool {name}", columns, [_arm_row(name, arm) for name, arm in ranked[:ARMS_SHOWN]])
         if len(ranked) > ARMS_SHOWN:
             say(f"  and {len(ranked) - ARMS_SHOWN:,} more arms")
+        _print_grown(name, pool)
+
+
+def _print_grown(name: str, pool: Pool) -> None:
+    """The arms that were added while the recipe worked, retired ones named with why."""
+    added = {arm: one for arm, one in pool.arms.items() if one.grown is not None}
+    if not added:
+        return
+    retired = sum(bool(one.grown and one.grown.retired) for one in added.values())
+    say(f"added to {name} while it worked: {len(added):,} arms, {retired:,} of them retired")
+    for arm, one in added.items():
+        grown = one.grown
+        assert grown is not None, "chosen above"
+        share = "retired" if one.probability is None else f"drawn with {one.probability:.4f}"
+        mean = "nothing earned yet" if one.mean_reward is None else f"mean reward {one.mean_reward:.3f}"
+        say(f"  {arm}: {one_line(grown.what)}")
+        say(f"    {share}, {one.draws:,} draws, {mean}; from {len(grown.evidence):,} seeds, outcome {grown.seq:,}")
+        if grown.retired:
+            say(f"    retired at outcome {grown.retired_seq:,}: {one_line(grown.retired)}")
 
 
 def print_turns(turns: Mapping[str, Turns]) -> None:

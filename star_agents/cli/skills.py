@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from star_agents.cli.grown_skills import list_grown, write_grown
 from star_agents.cli.tables import print_json
+from star_agents.errors import UsageError
 from star_agents.recipes.parts.skills import Part, Skill, Transformation, Type
 from star_agents.recipes.skill_files import built_in_skill, built_in_skills, is_path, read_skill
 from star_agents.text.printing import say
@@ -17,12 +19,27 @@ from star_agents.text.printing import say
 @click.command()
 @click.argument("name", default="", metavar="[NAME | FILE.yaml]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(name: str, as_json: bool) -> None:
+@click.option(
+    "--grown-in", type=click.Path(path_type=Path), metavar="FOLDER", help="List the types that were added in a run."
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the skill with these types to FILE.yaml.")
+def command(name: str, as_json: bool, grown_in: Path | None, out: Path | None) -> None:
     """List the skills of AgentInstruct, or show one with its transformations, types and goals.
 
     What the paper names is marked `paper`, what is of this package `ours`. A file of your own is checked, too;
     agents.yaml takes it by `agent_instruct: {skills: [./mine.yaml]}`.
+
+    With --grown-in, the types that agents proposed in a run (`agent_instruct: {grow: 6}`), and with -o a file of the
+    skill with those that are still drawn, so that another run begins with them.
     """
+    if out is not None and grown_in is None:
+        raise UsageError("-o writes what a run added to a skill: name its folder by --grown-in")
+    if grown_in is not None:
+        if out is None:
+            list_grown(grown_in, as_json=as_json)
+        else:
+            write_grown(grown_in, name, out)
+        return
     if name:
         skill = read_skill(Path(name)) if is_path(name) else built_in_skill(name)
         if as_json:
@@ -52,7 +69,7 @@ def _summarise(skill: Skill) -> None:
 def _counted(what: str, parts: tuple[Part, ...]) -> str:
     """``43 types (14 paper, 29 ours)``."""
     counts = Counter(one.source for one in parts)
-    told = ", ".join(f"{counts[source]} {source}" for source in ("paper", "ours", "own") if counts[source])
+    told = ", ".join(f"{counts[source]} {source}" for source in ("paper", "ours", "own", "grown") if counts[source])
     return f"{len(parts)} {what} ({told})" if parts else f"no {what}"
 
 

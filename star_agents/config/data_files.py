@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from star_agents.config.old_places import Location
@@ -37,6 +38,12 @@ class DataEntry(BaseModel):
     def mistakes(self) -> Iterator[tuple[Location, str]]:
         """Where in it something cannot be, though each value for itself could, and what."""
         yield from ()
+
+
+def as_text(entry: DataEntry) -> str:
+    """An entry as the text of its file, what is as it would be when left out aside."""
+    plain = entry.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
 
 
 EntryT = TypeVar("EntryT", bound=DataEntry)

@@ -52,6 +52,8 @@ Count = Annotated[int, Field(ge=1)]
 """A setting of this type is a number of things, at least one."""
 Calibration = Annotated[int, Field(ge=10, le=1000)]
 """A setting of this type says of how many measurements a scale is made."""
+Added = Annotated[int, Field(ge=0, le=100)]
+"""A setting of this type says how many things may be added, 0 for none."""
 Characters = Annotated[int, Field(ge=0)]
 """A setting of this type says how much of a text is shown."""
 Temperature = Annotated[float, Field(ge=0, le=5)]
@@ -85,6 +87,10 @@ class RecipeSection(Section):
     def mistake(self) -> str:
         """What cannot work, in a sentence that says which settings; empty where all is well."""
         return ""
+
+    def beside(self, config: Config) -> Iterator[tuple[Location, str, str]]:
+        """What cannot work beside the rest of agents.yaml: where in the section, what is wrong, and what to do."""
+        yield from ()
 
     @classmethod
     def with_files(cls, section: Mapping[str, Plain], beside: Path | None) -> Mapping[str, Plain]:
@@ -126,6 +132,11 @@ class Declared:
 
 FindRecipes = Callable[[Sequence[str]], Sequence[Declared]]
 """What the recipes of these names declare. Raises RecipeError."""
+
+
+def not_kept(nothing: Any) -> Any:
+    """A setting that nobody writes and nothing keeps: it is made anew in each process."""
+    return Field(default=nothing, exclude=True)
 
 
 def only_star(names: Sequence[str]) -> Sequence[Declared]:

@@ -8,12 +8,14 @@ from star_agents.config.base import EndpointSettings
 from star_agents.config.models import Config, look_up_secret
 from star_agents.config.old_places import STAR, Location
 from star_agents.config.places import Places
-from star_agents.config.recipes import agents_named, reward_models_named, sections_of
+from star_agents.config.recipes import RecipeSection, agents_named, reward_models_named, sections_of
 from star_agents.config.requests import unsendable
 from star_agents.config.star import MAX_PAIRS, PairConfig
 from star_agents.config.suggestions import did_you_mean
+from star_agents.config.validator_faults import FIX
 from star_agents.errors import Problem
 from star_agents.records import KEEP, REWARD_MODEL, SEED
+from star_agents.text.redaction import redactor
 
 
 def mistakes_in(config: Config, places: Places, environ: Mapping[str, str] | None) -> list[Problem]:
@@ -82,6 +84,7 @@ def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
             if not judge.removeprefix(REWARD_MODEL).strip():
                 fix = f"write `{REWARD_MODEL}NAME`, a Hugging Face name or a folder"
                 yield at(location, "names no reward model", fix)
+        yield from _beside_the_rest(config, places, name)
     if config.needs_referee and not star.referee.agents:
         fix = "write `star: {referee: {agents: [NAME]}}`, or choose `selection: gap` there"
         yield at((STAR, "referee", "agents"), f"`selection: {star.selection}` needs a referee", fix)
@@ -104,6 +107,19 @@ def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
         yield unknown(("rounds", "benchmark", "judge"), benchmark.judge, "")
     for location, message, fix in (*_minutes_too_small(config), *_half_prices(config), *unsendable(config)):
         yield at(location, message, fix)
+
+
+def _beside_the_rest(config: Config, places: Places, name: str) -> Iterator[Problem]:
+    """What a recipe's section cannot be beside the others; a fault in its own code is told as one."""
+    section = getattr(config, name)
+    if not isinstance(section, RecipeSection):
+        return
+    try:
+        found = [places.problem((name, *location), message, fix) for location, message, fix in section.beside(config)]
+    except Exception as error:
+        told = f"what its recipe says of it beside the rest fails: {type(error).__name__}: {error}"
+        found = [places.problem((name,), redactor.text(told), FIX)]
+    yield from found
 
 
 def _half_prices(config: Config) -> Iterator[tuple[Location, str, str]]:

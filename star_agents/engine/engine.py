@@ -1,17 +1,15 @@
 """The line: workers that take seeds from the queue through the recipe to a committed outcome.
 
-Both front ends use it: `run` lets it end with the last seed, `serve` keeps it going. It decides nothing about data; it
-only joins: seed queue → recipe → outcome committed in one transaction → learned from → published. What it is made of is
-put together in ``wiring.py``.
+Both front ends use it: `run` lets it end with the last seed, `serve` keeps it going. It decides nothing about data, and
+only joins: seed queue → recipe → outcome committed in one transaction → learned from → published (``wiring.py``).
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import anyio
 import anyio.lowlevel
 
 from star_agents.agents.client import AgentClient
@@ -20,6 +18,7 @@ from star_agents.agents.price_check import PriceNotes, refuse_unbounded
 from star_agents.agents.prompts import Prompts
 from star_agents.bench.bench import Bench
 from star_agents.bench.rooms import Rooms
+from star_agents.bench.stage import Stage
 from star_agents.bench.toolbox import Toolbox
 from star_agents.bench.vectors import Embed
 from star_agents.config.changes import changes_between, until_restart
@@ -37,7 +36,7 @@ from star_agents.engine.recipe_faults import misdirected
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
-from star_agents.engine.stages import declarations_of, faulted, stage_for, stages_of, why_not_taken, worked
+from star_agents.engine.stages import declarations_of, faulted, stage_for, why_not_taken, worked
 from star_agents.errors import AgentError, BudgetExhausted, Postponed, WorkBlocked
 from star_agents.events import (
     ConfigApplied,
@@ -52,6 +51,7 @@ from star_agents.observe.logs import keep_secret
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Seed
 from star_agents.records.failures import FailureCount
+from star_agents.scheduling.grown import Grown
 from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
 from star_agents.scoring.scorer import Scorer
@@ -78,19 +78,15 @@ class Engine:
         embed: Embed | str | None,
         own_pool: OwnPool,
         pools: Pools,
+        grown: Grown,
         known_failures: Sequence[FailureCount],
         salt: bytes,
         bus: Bus,
         ends_when_empty: bool,
         now: Callable[[], float],
     ) -> None:
-        self.config = config
-        self.revision = revision
-        self.store = store
-        self.settling = Settling(
-            store, own_pool, pools, feedback=config.feedback, duplicates=config.admission.duplicates
-        )
-        self.stages = stages_of(config)
+        self.config, self.revision, self.store = config, revision, store
+        self.settling = Settling(store, config, own_pool, pools, grown)
         self._taken = taken_by(declarations_of(self.stages))
         self.scorer = scorer
         self.client = client
@@ -120,6 +116,11 @@ class Engine:
         )
         self._rejected, self._tools = RejectedSeeds(), Toolbox(store)
         self.prices = PriceNotes(bus.publish)
+
+    @property
+    def stages(self) -> Mapping[str, Stage]:
+        """The recipes of the chain in order, by name."""
+        return self.settling.stages
 
     @property
     def waiting_for(self) -> Waiting | None:
@@ -192,14 +193,13 @@ class Engine:
         endpoints = self.client.resolve(config.agents)
         refuse_unbounded(config, endpoints)
         async with self.settling.turn:
-            stages = stages_of(config)
-            settling = self.settling.prepared(config, stages)
+            settling = self.settling.prepared(config)
             async with agents_exchanged(self.client, old, config):
-                revision = await settling.record(config, stages)
+                revision = await settling.record()
             crash_point("config_applied")
             self.settling.take_over(settling)
-            self.config, self.revision, self.stages = config, revision, stages
-            self._taken = taken_by(declarations_of(stages))
+            self.config, self.revision = config, revision
+            self._taken = taken_by(declarations_of(self.stages))
             self.judges.put_in_force(config, self.revision)
         self.prices.tell(config, endpoints)
         self._rest.end()

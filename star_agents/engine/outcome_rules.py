@@ -19,7 +19,9 @@ from star_agents.records import (
     Failure,
     Judgement,
     Message,
+    NewArm,
     Outcome,
+    RetiredArm,
     Reward,
     Row,
     Sample,
@@ -79,6 +81,12 @@ def check_outcome(given: object, name: str, seed: Seed, next_recipe: str) -> Out
             _is_number(reward.value, f"the reward of {reward.arm!r}")
         for claim in _all(given.claims, Claim, "claims"):
             _check_claim(claim, trials=len(given.trials), children={child.id for child in given.children})
+        for new in _all(given.added, NewArm, "added"):
+            _check_new_arm(new)
+        for gone in _all(given.retired, RetiredArm, "retired"):
+            for text in (gone.pool, gone.arm, gone.reason):
+                _is_text(text, "pool, arm or reason of a retired arm")
+            _says_something(gone.reason, "the reason for which an arm is retired")
         for place, row in enumerate(_all(given.rows, Row, "rows")):
             _check_row(row, f"row {place + 1}", trials=len(given.trials))
         for child in _all(given.children, Seed, "children"):
@@ -147,6 +155,13 @@ def _check_itself(given: Outcome) -> None:
         raise Breach("its outcome drops the seed and has rows or children; use `done`, or give none")
     if given.worth is not None:
         _is_number(given.worth, "what it says that the seed is worth")
+
+
+def _check_new_arm(new: NewArm) -> None:
+    for text in (new.pool, new.arm, new.what, *_all(new.evidence, str, "the evidence of a new arm")):
+        _is_text(text, "pool, name, words or evidence of a new arm")
+    _says_something(new.arm, "the name of a new arm")
+    _is_mapping(new.data, "the data of a new arm", "a dict")
 
 
 def _check_trial(trial: Trial) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
@@ -17,10 +18,13 @@ from star_agents.config.secrets import revision_of
 from star_agents.engine.admission import Admission
 from star_agents.engine.memory_rows import lesson, memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
-from star_agents.engine.stages import arms_of, declarations_of
+from star_agents.engine.stages import arms_of, declarations_of, stages_of
+from star_agents.errors import RecipeError
 from star_agents.events import OutcomeCommitted
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Reward
+from star_agents.records.failures import LONGEST_REASON, CountedFailure, Tried, all_tried, one_line
+from star_agents.scheduling.grown import Changes, Grown
 from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
@@ -33,24 +37,36 @@ INDEX_SAVED_EVERY = 5000
 """Outcomes between two copies of the memory bank's index; a rebuild from the rows takes the place of a lost one."""
 
 
+class Growth(NamedTuple):
+    """What follows from an outcome for the arms that recipes added."""
+
+    stages: dict[str, Stage]
+    """Whose settings hold them."""
+    changes: Changes = Changes()
+    arms: Mapping[str, Sequence[str]] | None = None
+    """Of every pool, where some of them are others."""
+
+
 class Settling:
     """Holds what learns, and the turn in which it does.
 
     Args:
         store: Where outcomes are committed.
+        config: In force.
         own_pool: Learns of the arms that a recipe draws in its own way.
-        pools: Learn of every other arm.
-        feedback: Whether they learn by what became of the children of those seeds that they were drawn for.
-        duplicates: Similarity from which an instruction that is claimed to be new repeats another one; ``None``: none.
+        pools: Learn of every other arm; where `feedback` is on, also by what became of the children of those seeds that
+            they were drawn for.
+        grown: Arms that recipes added to their pools.
     """
 
-    def __init__(
-        self, store: Store, own_pool: OwnPool, pools: Pools, *, feedback: bool, duplicates: float | None
-    ) -> None:
+    def __init__(self, store: Store, config: Config, own_pool: OwnPool, pools: Pools, grown: Grown) -> None:
         self._store = store
-        self._feedback, self._duplicates = feedback, duplicates
+        self._config = config
         self.own_pool = own_pool
         self.pools = pools
+        self.grown = grown
+        self.stages = stages_of(config, grown)
+        """The recipes of the chain, whose settings hold what was added."""
         self.turn = anyio.Lock()
         """Held by whoever changes what is learned: a replay in order then gives the same bits."""
 
@@ -101,58 +117,98 @@ class Settling:
     ) -> Committed:
         """Commit an outcome and learn from it; the caller has the turn. ``refuses``: as its recipe declares it."""
         row = memory_row(outcome, embedding, embedder)
-        if not self._feedback:
+        if not self._config.feedback:
             told = {(one.pool, one.arm) for one in outcome.earned}
             near = [one for one in near if (one.pool, one.arm) in told]
+        outcome, growth = self._growth(outcome)
         crash_point("outcome_before_commit")
         admission = await self._admission(outcome, refuses)
         committed = await self._store.commit_outcome(
             outcome,
-            foresee=lambda completed: self._foresee(admission.outcome, completed),
+            foresee=lambda completed: self._foresee(admission.outcome, growth.arms, completed),
             memory=row,
             revision=revision,
             near=near,
             admit=admission,
+            grown=growth.changes.changed,
         )
         crash_point("outcome_committed")
         self.own_pool.learn(committed.pools.get(self.own_pool.name), remembered(committed.seq, row, embedding))
-        self.pools.learn(committed.pools)
+        if committed.grown:
+            self.pools.learn(committed.pools, growth.arms)
+            self.grown = self.grown.with_(committed.grown)
+            self.stages = growth.stages
+        else:
+            self.pools.learn(committed.pools)
         remember(self.pools, committed.recalled, embedder)
-        return committed
+        has_growth = bool(growth.changes.changed or growth.changes.refused)
+        return committed._replace(written=committed.written or outcome) if has_growth else committed
 
     async def _admission(self, outcome: Outcome, refuses: str) -> Admission:
         """Its claims signed, in another thread where there are any: each takes a part of a millisecond."""
-        make = partial(Admission, outcome, self._duplicates, refuses)
+        make = partial(Admission, outcome, self._config.admission.duplicates, refuses)
         return await anyio.to_thread.run_sync(make) if outcome.claims else make()
 
-    def _foresee(self, outcome: Outcome, completed: Sequence[Reward]) -> PoolStates:
+    def _growth(self, outcome: Outcome) -> tuple[Outcome, Growth]:
+        """What an outcome makes of the arms that recipes added, and the outcome without those that are refused."""
+        if not (outcome.added or outcome.retired):
+            return outcome, Growth(self.stages)
+        changes = self.grown.changes(outcome, self.pools.arms)
+        try:
+            stages = stages_of(self._config, self.grown.with_(changes.changed))
+            arms = arms_of(stages, tuple(self._config.agents))
+        except RecipeError as error:  # Of the code of somebody's own recipe: its arms are not taken.
+            changes, stages, arms = (
+                Changes(refused=tuple((one, str(error)) for one in outcome.added)),
+                self.stages,
+                None,
+            )
+        refused = {(one.pool, one.arm): why for one, why in changes.refused}
+        added = tuple(one for one in outcome.added if (one.pool, one.arm) not in refused)
+        tried = [_proposed(one.pool, refused.get((one.pool, one.arm), "")) for one in outcome.added]
+        outcome = replace(outcome, added=added, tried=all_tried((*outcome.tried, *tried)))
+        return outcome, Growth(stages, changes, arms if changes.changed else None)
+
+    def _foresee(
+        self, outcome: Outcome, arms: Mapping[str, Sequence[str]] | None, completed: Sequence[Reward]
+    ) -> PoolStates:
         """The pools' states after an outcome and the rewards of its children that it completes."""
-        states: PoolStates = self.pools.foresee([*outcome.earned, *(completed if self._feedback else ())])
+        rewards = [*outcome.earned, *(completed if self._config.feedback else ())]
+        states: PoolStates = self.pools.foresee(rewards, arms)
         own = self.own_pool
         return {own.name: own.foresee(outcome.earned), **states} if outcome.recipe == own.recipe else states
 
-    def prepared(self, config: Config, stages: Mapping[str, Stage]) -> Settling:
+    def prepared(self, config: Config) -> Settling:
         """One for a changed config, which knows of arms that stay what this one does; this one stays as it is."""
+        stages = stages_of(config, self.grown)
         arms = arms_of(stages, tuple(config.agents))
         pools = self.pools.prepared(config.evolution, arms, config.random_seed)
         own = own_pool_of(stages)(config, bank=self.own_pool.bank, seeds=pools.draws_expected)
         own.restore(self.own_pool.state())
-        return Settling(self._store, own, pools, feedback=config.feedback, duplicates=config.admission.duplicates)
+        return Settling(self._store, config, own, pools, self.grown)
 
-    async def record(self, config: Config, stages: Mapping[str, Stage]) -> int:
+    async def record(self) -> int:
         """Record the config, what its recipes declare, and what the pools are under it; return the revision."""
+        config = self._config
         revision = await self._store.add_revision(*revision_of(config, os.environ))
-        await self._store.declare_recipes(declarations_of(stages))
+        await self._store.declare_recipes(declarations_of(self.stages))
         await self._store.declare_parts(config.parts)
         await self._store.save_pools({**self.own_pool.states(), **self.pools.states()}, revision)
         return revision
 
     def take_over(self, other: Settling) -> None:
         """Know what another one does."""
-        self.own_pool, self._feedback, self._duplicates = other.own_pool, other._feedback, other._duplicates
+        self.own_pool, self._config = other.own_pool, other._config
+        self.stages, self.grown = other.stages, other.grown
         self.pools.take_over(other.pools)
 
     def save_index(self, folder: Path) -> None:
         """Write the memory bank's index beside the store."""
         if self.own_pool.bank is not None:
             self.own_pool.bank.save(folder / INDEX_FILE)
+
+
+def _proposed(pool: str, why_not: str) -> Tried:
+    """A new arm among what was tried."""
+    failures = (CountedFailure(reason=one_line(why_not, LONGEST_REASON)),) if why_not else ()
+    return Tried(part="pool", name=pool, tries=1, failures=failures)

@@ -22,13 +22,20 @@ from star_agents.errors import RecipeError, ReplyUnreadable, WorkBlocked, first_
 from star_agents.limits.numbers import MOST_MEASURED
 from star_agents.recipes.protocol import Recipe
 from star_agents.recipes.registry import find_chain
-from star_agents.records import Declaration, Outcome, Row, Sample, Seed
+from star_agents.records import Declaration, GrownArm, Outcome, Row, Sample, Seed
 from star_agents.records.claims import with_claims_of_rows
+from star_agents.scheduling.grown import Grown
 from star_agents.text.prompt_templates import PromptTemplates
 
+_NONE_GROWN = Grown()
 
-def stages_of(config: Config) -> dict[str, Stage]:
+
+def stages_of(config: Config, grown: Grown = _NONE_GROWN) -> dict[str, Stage]:
     """Every stage by the name of its recipe, in order of the chain.
+
+    Args:
+        config: Names the recipes, and holds their settings.
+        grown: Arms that they added to their pools.
 
     Raises:
         RecipeError: a recipe cannot be found or loaded.
@@ -36,10 +43,31 @@ def stages_of(config: Config) -> dict[str, Stage]:
     chain = find_chain(config.recipe)
     return {
         one.name: Stage(
-            recipe=one, settings=one.settings_from(config), following=following, prompts=_prompts_of(one, config)
+            recipe=one,
+            settings=settings_with(one, one.settings_from(config), grown.of_recipe(one.name)),
+            following=following,
+            prompts=_prompts_of(one, config),
         )
         for one, following in zip(chain, [*chain[1:], None], strict=True)
     }
+
+
+def settings_with(recipe: Recipe[Any], settings: Any, grown: Sequence[GrownArm]) -> Any:
+    """Settings with the arms in them that were added to a recipe's pools.
+
+    Raises:
+        RecipeError: its own code for that fails, or gives something else.
+    """
+    if recipe.with_grown is None or not grown:
+        return settings
+    try:
+        made = recipe.with_grown(settings, [replace(one, pool=one.pool.partition(".")[2]) for one in grown])
+        if not isinstance(made, recipe.settings):
+            raise TypeError(f"it gives {type(made).__name__}, and has to give {recipe.settings.__name__}")
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise RecipeError(f"recipe {recipe.name}: its settings with added arms cannot be made: {told}") from None
+    return made
 
 
 def takes_documents(config: Config) -> bool:
@@ -139,6 +167,7 @@ def completed(
             if seed.labels.get(pool) != arm:
                 _check_arm(f"recipe {name} labels a child with", pool, arm, pools, drawn)
     check_rewards(replace(outcome, earned=earned), name, seed.labels, drawn)
+    outcome = _with_arms(outcome, stage)
     rows, children = outcome.rows, tuple(first.values())
     if children and not stage.next:
         rows = (*rows, *with_claims_of_rows(outcome, children, list(map(_as_row, children))))
@@ -147,6 +176,22 @@ def completed(
         replace(one, arms={f"{name}.{pool}": arm for pool, arm in one.arms.items()}) for one in outcome.claims
     )
     return replace(outcome, recipe=name, earned=earned, rows=rows, children=children, claims=claims)
+
+
+def _with_arms(outcome: Outcome, stage: Stage) -> Outcome:
+    """The outcome with the pools named in full whose arms it adds or retires. Raises RecipeError."""
+    name, declared = stage.recipe.name, stage.recipe.pools
+    for pool in [*(one.pool for one in outcome.added), *(one.pool for one in outcome.retired)]:
+        if stage.recipe.with_grown is None:
+            fix = "declare `with_grown`, which puts them into its settings"
+            raise RecipeError(f"recipe {name} changes the arms of pool {pool!r} while it works; {fix}")
+        if pool not in declared:
+            raise RecipeError(f"recipe {name} changes the arms of a pool {pool!r} that it does not declare")
+    return replace(
+        outcome,
+        added=tuple(replace(one, pool=f"{name}.{one.pool}") for one in outcome.added),
+        retired=tuple(replace(one, pool=f"{name}.{one.pool}") for one in outcome.retired),
+    )
 
 
 def _check_arm(

@@ -69,7 +69,7 @@ def describe(
         point_exams: Of judges that give points, by recipe.
         remembered: Instructions in the memory bank, where a line holds one.
     """
-    drawn_from = pool_facts(pools or {}, tallies.pools, tallies.arm_notes)
+    drawn_from = pool_facts(pools or {}, tallies.pools, tallies.arm_notes, tallies.grown)
     chosen = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
     return FolderStatus(
         seeds=_seeds(counts),

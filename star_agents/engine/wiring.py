@@ -41,6 +41,7 @@ from star_agents.events import (
 )
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
+from star_agents.scheduling.grown import Grown
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Vector, as_vector
 from star_agents.scheduling.own_pool import OwnPool
@@ -101,7 +102,8 @@ async def open_engine(
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         if scorer is not None:
             await stack.enter_async_context(scorer)
-        own_pool, pools, revision = await _restore_pools(config, store, seeds_expected)
+        grown = Grown(await store.grown_arms())
+        own_pool, pools, revision = await _restore_pools(config, store, seeds_expected, grown)
         line = Engine(
             config=config,
             revision=revision,
@@ -111,6 +113,7 @@ async def open_engine(
             embed=_embedder(config, scorer),
             own_pool=own_pool,
             pools=pools,
+            grown=grown,
             known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
             bus=bus,
@@ -224,14 +227,16 @@ def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: Non
     )
 
 
-async def _restore_pools(config: Config, store: Store, seeds_expected: int | None) -> tuple[OwnPool, Pools, int]:
+async def _restore_pools(
+    config: Config, store: Store, seeds_expected: int | None, grown: Grown
+) -> tuple[OwnPool, Pools, int]:
     bank = None
     if config.memory.enabled:
         bank = MemoryBank(config.embedder)
         rows = await store.memory_rows(embedder=config.embedder)
         bank.load([recalled(row) for row in rows], store.folder / INDEX_FILE)
     kept = {name: row.state for name, row in (await store.load_pools()).items()}
-    stages = stages_of(config)
+    stages = stages_of(config, grown)
     own_pool = own_pool_of(stages)(config, bank=bank, seeds=seeds_expected)
     if own_pool.name in kept:
         own_pool.restore(kept[own_pool.name])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from star_agents.offline import evolving, facts, instructing_tools, styles, world
+from star_agents.offline import evolving, facts, instructing_growing, instructing_tools, styles, world
 from star_agents.offline.evolving import DEMANDS
 from star_agents.offline.facts import Facts, Question
 from star_agents.offline.instructing_reading import Instructing, Part
@@ -191,6 +191,10 @@ def _tool(request: Instructing, _: Profile, rng: Random) -> str:
     return json.dumps({"results": [rng.choice(COLOURS) for _ in request.frames.get("calls", [])]})
 
 
+def _grow(request: Instructing, _: Profile, rng: Random) -> str:
+    return instructing_growing.reply(request, rng)
+
+
 _REPLIES: Mapping[Part, Callable[[Instructing, Profile, Random], str]] = {
     "transform": _transform,
     "write": _write,
@@ -198,4 +202,5 @@ _REPLIES: Mapping[Part, Callable[[Instructing, Profile, Random], str]] = {
     "edit": _edit,
     "answer": _answer,
     "tool": _tool,
+    "grow": _grow,
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Part = Literal["transform", "write", "suggest", "edit", "answer", "tool"]
+Part = Literal["transform", "write", "suggest", "edit", "answer", "tool", "grow"]
 _PARTS: Mapping[str, Part] = {
     "You turn documents into other texts": "transform",
     "You write instructions that language models are trained on": "write",
@@ -16,6 +16,7 @@ _PARTS: Mapping[str, Part] = {
     "You edit instructions that language models are trained on": "edit",
     "You answer what a user asks": "answer",
     "You play functions that a language model calls": "tool",
+    "You find new types of instructions": "grow",
 }
 _CODE = re.compile(r"frames marked with the code (\w+)")
 _COUNT = re.compile(r"^(?:From the text that you are given, write|Propose) (\d+)", re.MULTILINE)
@@ -58,6 +59,12 @@ class Instructing:
     def goals(self) -> list[str]:
         """Names of the goals that suggestions may have."""
         listed = self.system.partition("There are these goals:")[2].partition("\nPropose ")[0]
+        return _GOAL.findall(listed)
+
+    @property
+    def types(self) -> list[str]:
+        """Names of the types that a skill has and had."""
+        listed = self.system.partition("The skill has these types:")[2].partition("\nYou are shown instructions")[0]
         return _GOAL.findall(listed)
 
     def says(self, words: str) -> bool:

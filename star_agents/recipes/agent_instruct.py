@@ -20,6 +20,7 @@ from statistics import fmean
 
 from star_agents.recipes.agent_instruct_answers import answer, converse
 from star_agents.recipes.agent_instruct_asking import Asking
+from star_agents.recipes.agent_instruct_growth import GROWER, Growth, grown, plan
 from star_agents.recipes.agent_instruct_refining import refine
 from star_agents.recipes.agent_instruct_settings import (
     ROLES,
@@ -30,6 +31,7 @@ from star_agents.recipes.agent_instruct_settings import (
     skill_arms,
     transformation_arms,
     type_arms,
+    with_grown,
 )
 from star_agents.recipes.agent_instruct_writing import transform, write
 from star_agents.recipes.parts.drafts import NO_VERDICT, ROLE, Draft, text_flaw, without_repeats
@@ -49,12 +51,13 @@ class Flow:
     """Name of each type to how many instructions it is asked for."""
     rounds: Mapping[str, int]
     """Name of each type to the rounds of refinement that were drawn for it; empty where these are fixed."""
+    types: Mapping[str, Type]
+    """The skill's by name, with those that it had once."""
 
     @property
     def kinds(self) -> list[Type]:
         """The types, in order of drawing."""
-        named = {one.name: one for one in self.skill.types}
-        return [named[name] for name in self.shares]
+        return [self.types[name] for name in self.shares]
 
 
 Stopped = Sequence[tuple[Flow, Failure]]
@@ -76,18 +79,22 @@ Stopped = Sequence[tuple[Flow, Failure]]
         "suggester": lambda settings, _: settings.drawn_agents("suggester"),
         "editor": lambda settings, _: settings.drawn_agents("editor"),
         "answerer": lambda settings, _: settings.drawn_agents("answerer"),
+        GROWER: lambda settings, _: settings.drawn_agents(GROWER) if settings.grow else (),
     },
     measures=[
         Measure("kept", what="1 for an instruction that was kept, 0 for one that was refused"),
         Measure("rounds", high=4, better="", what="rounds of refinement behind an instruction"),
         Measure("words", high=200, better="", what="words of an instruction, without its text"),
     ],
+    bench="star_agents.bench.growing:GrowingBench",
+    with_grown=with_grown,
 )
 async def agent_instruct(seed: Seed, bench: Workbench, settings: AgentInstructSettings) -> Outcome:
     """AgentInstruct: documents transformed, asked about by types, refined by suggester and editor, and answered."""
     if flaw := text_flaw(seed.document.text, settings.longest_text):
         return dropped(seed, f"the document {flaw}")
-    flows = await _flows(bench, settings)
+    growth = await plan(bench, settings)
+    flows = await _flows(bench, settings, growth.on_trial)
     cast = {role: await _player(role, bench, settings) for role in ROLES}
     code = str(await bench.once("code", lambda: secrets.token_hex(8)))
     asking = Asking(bench=bench, cast=cast, code=code, skills=[one.skill for one in flows])
@@ -96,11 +103,13 @@ async def agent_instruct(seed: Seed, bench: Workbench, settings: AgentInstructSe
     drafts = await _answered(asking, found)
     stopped = [(flow, one) for flow, one in zip(flows, made.results, strict=True) if isinstance(one, Failure)]
     levels = {arm_of(one.skill, kind): one.rounds[kind.name] for one in flows for kind in one.kinds if one.rounds}
-    return _outcome(seed, asking, drafts, [_labels(one, settings, cast, levels) for one in drafts], stopped)
+    growth = await grown(asking, growth, settings)
+    return _outcome(seed, asking, drafts, [_labels(one, settings, cast, levels) for one in drafts], stopped, growth)
 
 
-async def _flows(bench: Workbench, settings: AgentInstructSettings) -> list[Flow]:
-    """What is drawn for a document. Nothing is asked meanwhile, so that draws come in the same order each time."""
+async def _flows(bench: Workbench, settings: AgentInstructSettings, on_trial: Sequence[str]) -> list[Flow]:
+    """What is drawn for a document. Nothing is asked meanwhile, so that draws come in the same order each time. One
+    draw of types is kept for one that is on trial."""
     skills = {one.name: one for one in settings.skill_set}
     names: Sequence[str] = list(skills)
     if len(names) > 1:
@@ -116,11 +125,16 @@ async def _flows(bench: Workbench, settings: AgentInstructSettings) -> list[Flow
         if transformations:
             (arm,) = await bench.draw("transformations", among=transformations)
             transformation = transformations[arm]
-        arms = {arm_of(skill, one): one.name for one in skill.types}
-        drawn = await bench.draw("types", wanted, among=arms)
+        kinds = settings.types_of(skill)
+        arms = {arm_of(skill, one): one.name for one in kinds}
+        tried = next((arm for arm in on_trial if arm in arms), None)
+        drawn = await bench.draw("types", 1, among=[tried]) if tried else ()
+        if len(drawn) < wanted:
+            drawn += await bench.draw("types", wanted - len(drawn), among=[arm for arm in arms if arm not in drawn])
         rounds = {arms[arm]: await _level(arm, bench, settings) for arm in drawn if settings.refine.levels}
         shares = dict.fromkeys([arms[arm] for arm in drawn], 0)
-        flows.append(Flow(skill=skill, transformation=transformation, shares=shares, rounds=rounds))
+        named = {one.name: one for one in kinds}
+        flows.append(Flow(skill=skill, transformation=transformation, shares=shares, rounds=rounds, types=named))
     counts = iter(settings.fan_out.shares(sum(len(one.shares) for one in flows)))
     return [replace(one, shares={name: next(counts) for name in one.shares}) for one in flows]
 
@@ -195,24 +209,30 @@ async def _answered(asking: Asking, drafts: Sequence[Draft]) -> list[Draft]:
 
 
 def _outcome(
-    seed: Seed, asking: Asking, drafts: Sequence[Draft], labels: Sequence[Mapping[str, str]], stopped: Stopped
+    seed: Seed,
+    asking: Asking,
+    drafts: Sequence[Draft],
+    labels: Sequence[Mapping[str, str]],
+    stopped: Stopped,
+    growth: Growth,
 ) -> Outcome:
     """What came of a document: rows, or instructions for the next recipe, and what whatever was drawn has earned."""
     bench, cast = asking.bench, asking.cast
     places = [place for place, one in enumerate(drafts) if one.failure is None]
     trials = [*(one.trial() for one in drafts), *(_without_text(flow, failure) for flow, failure in stopped)]
-    earned = _earned(drafts, labels, stopped, is_last=not bench.next_recipe)
+    earned = [*_earned(drafts, labels, stopped, is_last=not bench.next_recipe), *growth.earned]
     if not places:
         reasons = dict.fromkeys(str(one.failure) for one in trials if one.failure)
-        return dropped(seed, f"no instruction came of it: {'; '.join(reasons)}", trials=trials, earned=earned)
-    told = [_lineage(seed, one, cast) for one in drafts]
+        told = f"no instruction came of it: {'; '.join(reasons)}"
+        return dropped(seed, told, trials=trials, earned=earned, **growth.arms)
+    lineages = [_lineage(seed, one, cast) for one in drafts]
     if bench.next_recipe:
-        children = [bench.child(drafts[one].sample, labels=labels[one], notes=told[one]) for one in places]
+        children = [bench.child(drafts[one].sample, labels=labels[one], notes=lineages[one]) for one in places]
         claims = [_claim(drafts, one, labels[one], child.id) for one, child in zip(places, children, strict=True)]
-        return done(seed, children=children, trials=trials, earned=earned, claims=claims)
-    rows = [sft(drafts[one].sample, labels=told[one], from_trials=[one]) for one in places]
+        return done(seed, children=children, trials=trials, earned=earned, claims=claims, **growth.arms)
+    rows = [sft(drafts[one].sample, labels=lineages[one], from_trials=[one]) for one in places]
     claims = [_claim(drafts, one, labels[one]) for one in places]
-    return done(seed, rows=rows, trials=trials, earned=earned, claims=claims)
+    return done(seed, rows=rows, trials=trials, earned=earned, claims=claims, **growth.arms)
 
 
 def _claim(drafts: Sequence[Draft], place: int, drawn: Mapping[str, str], child: str = "") -> Claim:

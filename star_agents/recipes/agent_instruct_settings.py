@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from star_agents.config.recipes import Agents, Count, Misnamed, Repeats, Some
+from star_agents.config.models import Config
+from star_agents.config.recipes import Added, Agents, Count, Location, Misnamed, Repeats, Some, not_kept
 from star_agents.config.yaml_core import Plain
 from star_agents.errors import RecipeError
 from star_agents.recipes.parts.fan_out import FanOut, fan_out
-from star_agents.recipes.parts.skills import Skill, arm_of
+from star_agents.recipes.parts.skills import Skill, Type, arm_of
 from star_agents.recipes.protocol import Settings
 from star_agents.recipes.skill_files import built_in_skill, is_path, read_skill
+from star_agents.records import GrownArm
 
-Role = Literal["transformer", "writer", "suggester", "editor", "answerer"]
+Role = Literal["transformer", "writer", "suggester", "editor", "answerer", "grower"]
 ROLES: tuple[Role, ...] = ("transformer", "writer", "suggester", "editor", "answerer")
-"""Who has a part in it, in order."""
+"""Who has a part in every document, in order."""
 
 
 class Refine(Settings):
@@ -43,7 +46,7 @@ class Refine(Settings):
 class AgentInstructSettings(Settings):
     """What AgentInstruct can be told."""
 
-    derived = ("skill_files",)
+    derived = ("skill_files", "grown_skills", "given_up", "adopted")
 
     writer: Agents
     """Writes the instructions. A list of agents, here and below, is drawn from by what came of each one's work."""
@@ -55,6 +58,8 @@ class AgentInstructSettings(Settings):
     """Carries out what is proposed; left out: the writers."""
     answerer: Agents | None = None
     """Answers, where no other recipe follows; left out: the writers."""
+    grower: Agents | None = None
+    """Proposes new types where `grow` asks for any; left out: the writers."""
     skills: Some[str] = ("reading_comprehension",)
     """By name (`star-agents skills` lists them), or as files of your own: `./mine.yaml`."""
     skills_per_document: Count = 1
@@ -67,8 +72,22 @@ class AgentInstructSettings(Settings):
     """How they are made better."""
     longest_text: Count = 24_000
     """Characters of a document, or of a text that it was turned into: a longer one is dropped with that reason."""
+    grow: Added = 0
+    """Types that agents may add to skills while it runs, and that are drawn at once; 0: none. From instructions that
+    earned something, such as those that a target lost, the grower proposes what the skill's types do not ask for. New
+    types start at the floor, and are given up when they earn nothing or surely less than the others."""
+    grow_after: Count = 10
+    """What the types of a skill earn between two proposals for it, in draws whose instructions the target all lost."""
+    grow_tries: Count = 10
+    """Draws that are kept for each new type, one of a document; then its share and its fate go by what it earned."""
     skill_files: tuple[Skill, ...] = ()
     """Not written by anybody: what was read from the files that `skills` names, in their order."""
+    grown_skills: tuple[Skill, ...] = not_kept(())
+    """Not written by anybody: all skills, with the types that were added and are drawn."""
+    given_up: Mapping[str, tuple[Type, ...]] = not_kept({})
+    """Not written by anybody: by skill, the types that were added and are drawn no more."""
+    adopted: tuple[str, ...] = not_kept(())
+    """Not written by anybody: arms that were added, and whose types the skills have as their own by now."""
 
     @classmethod
     def with_files(cls, section: Mapping[str, Plain], beside: Path | None) -> Mapping[str, Plain]:
@@ -86,9 +105,18 @@ class AgentInstructSettings(Settings):
 
     @property
     def skill_set(self) -> tuple[Skill, ...]:
-        """The skills, in their order. Raises RecipeError where one is not there."""
+        """The skills, in their order, with the types that were added. Raises RecipeError where one is not there."""
+        return self.grown_skills or self.given_skills
+
+    @property
+    def given_skills(self) -> tuple[Skill, ...]:
+        """The skills as they came. Raises RecipeError where one is not there."""
         files = iter(self.skill_files)
         return tuple(next(files) if is_path(name) else built_in_skill(name) for name in self.skills)
+
+    def types_of(self, skill: Skill) -> tuple[Type, ...]:
+        """The types of a skill with those that it had once: a document under way may have drawn one of them."""
+        return skill.with_types(self.given_up.get(skill.name, ())).types
 
     @property
     def fan_out(self) -> FanOut:
@@ -114,7 +142,7 @@ class AgentInstructSettings(Settings):
 
     def mistake(self) -> str:
         """Nobody plays a part twice, and skills have names of their own."""
-        for role in ROLES:
+        for role in get_args(Role):
             if len(set(self.agents_of(role))) < len(self.agents_of(role)):
                 return f"{role} names somebody twice"
         if len(self.skill_files) != sum(map(is_path, self.skills)):
@@ -125,6 +153,37 @@ class AgentInstructSettings(Settings):
         if self.skills_per_document > len(names):
             return f"skills_per_document is more than there are skills, {len(names)}"
         return ""
+
+    def beside(self, config: Config) -> Iterator[tuple[Location, str, str]]:
+        """New types come of what instructions earned with another recipe."""
+        if not self.grow:
+            return
+        if not config.feedback:
+            fix = "leave out `feedback: off`, or `grow`"
+            yield (
+                ("grow",),
+                "needs feedback: new types are made of what the target lost, and kept by what they earn",
+                fix,
+            )
+        if config.recipe[-1] == "agent_instruct":
+            fix = "write `recipe: arena_instruct`, or another chain, or leave out `grow`"
+            yield ("grow",), "needs a recipe that takes the instructions: new types are made of what that lost", fix
+
+
+def with_grown(settings: AgentInstructSettings, grown: Sequence[GrownArm]) -> AgentInstructSettings:
+    """Settings with the types in them that were added. One of a skill that is no longer there, or of a name that the
+    skill has otherwise by now, is none; with `grow: 0` no added type is drawn."""
+    given = set(type_arms(settings.model_copy(update={"grown_skills": ()})))
+    drawn: dict[str, list[Type]] = {}
+    given_up: dict[str, list[Type]] = {}
+    for one in grown:
+        if one.pool == "types":
+            kind = Type.model_validate_json(json.dumps(one.data["type"]))
+            (given_up if one.is_retired or not settings.grow else drawn).setdefault(one.data["skill"], []).append(kind)
+    skills = tuple(one.with_types(drawn.get(one.name, ())) for one in settings.given_skills)
+    told = {name: tuple(kinds) for name, kinds in given_up.items()}
+    adopted = tuple(one.arm for one in grown if one.arm in given and not one.is_retired)
+    return settings.model_copy(update={"grown_skills": skills, "given_up": told, "adopted": adopted})
 
 
 def skill_arms(settings: AgentInstructSettings) -> list[str]:

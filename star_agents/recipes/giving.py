@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from star_agents.records import Claim, Judgement, Outcome, Reward, Row, Sample, Seed, Trial
+from star_agents.records import Claim, Judgement, NewArm, Outcome, RetiredArm, Reward, Row, Sample, Seed, Trial
 
 
 def done(
@@ -18,6 +18,8 @@ def done(
     earned: Sequence[Reward] = (),
     worth: float | None = None,
     claims: Sequence[Claim] = (),
+    added: Sequence[NewArm] = (),
+    retired: Sequence[RetiredArm] = (),
 ) -> Outcome:
     """The outcome of a seed that something came of; see ``records.Outcome``."""
     return Outcome(
@@ -30,12 +32,30 @@ def done(
         earned=tuple(earned),
         worth=worth,
         claims=tuple(claims),
+        added=tuple(added),
+        retired=tuple(retired),
     )
 
 
-def dropped(seed: Seed, reason: str, *, trials: Sequence[Trial] = (), earned: Sequence[Reward] = ()) -> Outcome:
+def dropped(
+    seed: Seed,
+    reason: str,
+    *,
+    trials: Sequence[Trial] = (),
+    earned: Sequence[Reward] = (),
+    added: Sequence[NewArm] = (),
+    retired: Sequence[RetiredArm] = (),
+) -> Outcome:
     """The outcome of a seed that nothing came of, and why."""
-    return Outcome(seed_id=seed.id, kind="dropped", reason=reason, trials=tuple(trials), earned=tuple(earned))
+    return Outcome(
+        seed_id=seed.id,
+        kind="dropped",
+        reason=reason,
+        trials=tuple(trials),
+        earned=tuple(earned),
+        added=tuple(added),
+        retired=tuple(retired),
+    )
 
 
 def sft(sample: Sample, *, labels: Mapping[str, str] | None = None, from_trials: Sequence[int] = ()) -> Row:

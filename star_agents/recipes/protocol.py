@@ -30,6 +30,7 @@ from star_agents.recipes.reads import TEXT, Read, Reads
 from star_agents.records import (
     Document,
     Failure,
+    GrownArm,
     Judgement,
     Message,
     Outcome,
@@ -219,6 +220,9 @@ Arms = Sequence[str] | Callable[[Any, Sequence[str]], Sequence[str]]
 
 
 Redecide = Callable[[Outcome, S], Redecided]
+WithGrown = Callable[[S, Sequence[GrownArm]], S]
+"""Settings with the arms in them that were added to the recipe's pools, in order, retired ones included, their pools by
+the recipe's own names; the arms of every pool are made of these settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +258,8 @@ class Recipe(Generic[S]):
     redecide: Redecide[S] | None = None
     """Decides the rows of an outcome again under other settings, at no cost: `export --set`."""
     catch_up: CatchUp | None = None
+    with_grown: WithGrown[S] | None = None
+    """None: its pools gain no arms."""
 
     def works_on(self, kind: SeedKind) -> bool:
         """Whether it takes seeds of a kind. A sample is an instruction, too."""
@@ -318,6 +324,7 @@ def recipe(
     catch_up: CatchUp | None = None,
     bench: str = "",
     reads_tools: bool = False,
+    with_grown: WithGrown[S] | None = None,
 ) -> Callable[[Work[S]], Recipe[S]]:
     """Make a recipe of a coroutine.
 
@@ -334,15 +341,14 @@ def recipe(
         catch_up: How finished seeds get what is asked for later. Such a recipe has no children.
         bench: A workbench of its own, as ``module:class``.
         reads_tools: It takes samples whose turns call tools as they are. Else it is given them as text in three roles.
+        with_grown: Its outcomes may add arms to its pools, and this puts them into its settings.
 
     Raises:
         ValueError: it declares what there is not.
     """
     kinds, given = (_known(one, get_args(SeedKind), word) for one, word in ((takes, "takes"), (gives, "gives")))
     needed = _known(needs, get_args(Need), "needs")
-    if not issubclass(settings, Section):
-        raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
-    _check_fixed_arms(pools or {})
+    _check_declared(settings, pools or {})
 
     def made(work: Work[S]) -> Recipe[S]:
         called = name or getattr(work, "__name__", "recipe")
@@ -362,12 +368,15 @@ def recipe(
             catch_up=catch_up,
             bench=bench,
             reads_tools=reads_tools,
+            with_grown=with_grown,
         )
 
     return made
 
 
-def _check_fixed_arms(pools: Mapping[str, Arms]) -> None:
+def _check_declared(settings: type[Section], pools: Mapping[str, Arms]) -> None:
+    if not issubclass(settings, Section):
+        raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
     for pool, arms in pools.items():
         if not callable(arms):
             _check_words(arms, f"pool {pool!r}")

@@ -6,6 +6,7 @@ Words as in the design: a *seed* becomes one *outcome*; on the way it gathers *t
 """
 
 from star_agents.records.flat import Flat
+from star_agents.records.grown_arms import Earner, GrownArm, NewArm, RetiredArm, Standing
 from star_agents.records.measures import Declaration, Measure
 from star_agents.records.messages import Message, Role, Tool, ToolCall
 from star_agents.records.outcomes import Outcome, OutcomeKind
@@ -42,15 +43,19 @@ __all__ = [
     "Declaration",
     "Document",
     "Draw",
+    "Earner",
     "Failure",
     "FailureKind",
     "Flat",
+    "GrownArm",
     "Judgement",
     "Measure",
     "Message",
+    "NewArm",
     "Outcome",
     "OutcomeKind",
     "Reply",
+    "RetiredArm",
     "Reward",
     "Role",
     "Row",
@@ -59,6 +64,7 @@ __all__ = [
     "Score",
     "Seed",
     "SeedKind",
+    "Standing",
     "Tool",
     "ToolCall",
     "Trial",

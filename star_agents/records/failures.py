@@ -25,11 +25,13 @@ Part = Literal[
     "tool",
     "instructions",
     "arm",
+    "pool",
 ]
 """Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector;
 an agent's provider for what its replies took; a file of seeds for rows, where bad ones were let be left out; a
 folder of documents for documents, and these for chunks, of which not all can or may be seeds; a recipe for an
-outcome; a tool for a result; a recipe for instructions, of which some were refused; or an arm of a pool for them."""
+outcome; a tool for a result; a recipe for instructions, of which some were refused, or an arm of a pool for them; or a
+recipe for new arms of a pool."""
 
 UNREADABLE = "no verdict could be read"
 BUDGET_SPENT = "its budget is spent"
@@ -187,6 +189,8 @@ class FailureCount:
                 return f"gave no result in {of} calls"
             case "instructions" | "arm":
                 return f"gave {of} instructions that were refused"
+            case "pool":
+                return f"refused {of} new arms"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for summary, status and API, the sentence included."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from star_agents.records.failures import Tried, all_tried
+from star_agents.records.grown_arms import NewArm, RetiredArm
 from star_agents.records.replies import total_usd
 from star_agents.records.seeds import Seed
 from star_agents.records.trials import Judgement, Reward, Row, RowShape, Trial
@@ -50,6 +51,10 @@ class Outcome:
     """Of its instructions those that are admitted only where no earlier one is nearly the same; not kept with it."""
     recalled: int | None = None
     """How many of the drawn arms a memory bank proposed; ``None`` where no pool with one was drawn from."""
+    added: tuple[NewArm, ...] = ()
+    """Arms that it adds to pools of its recipe."""
+    retired: tuple[RetiredArm, ...] = ()
+    """Arms that were added before and that it takes out of them."""
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -108,6 +113,8 @@ class Outcome:
             "drawn": [list(one) for one in self.drawn],
             **({"is_fault": True} if self.is_fault else {}),
             "recalled": self.recalled,
+            **({"added": [one.to_dict() for one in self.added]} if self.added else {}),
+            **({"retired": [one.to_dict() for one in self.retired]} if self.retired else {}),
         }
 
     @classmethod
@@ -128,4 +135,6 @@ class Outcome:
             drawn=tuple((pool, arm) for pool, arm in data.get("drawn", ())),
             is_fault=data.get("is_fault", False),
             recalled=data.get("recalled"),
+            added=tuple(NewArm.from_dict(one) for one in data.get("added", ())),
+            retired=tuple(RetiredArm.from_dict(one) for one in data.get("retired", ())),
         )

@@ -36,7 +36,15 @@ def pool(
         "mean_reward": earned / rewards if rewards else None,
         **told(name, turns),
         "arms": sorted(arms.items(), key=lambda item: -(item[1]["probability"] or 0.0)),
+        **_added(arms),
     }
+
+
+def _added(arms: Mapping[str, Data]) -> Data:
+    """The arms that were added while the recipe worked, in the order in which they came."""
+    added = [(name, arm) for name, arm in arms.items() if arm.get("grown")]
+    added.sort(key=lambda item: item[1]["grown"]["seq"])
+    return {"added": added, "retired": sum(bool(arm["grown"]["retired"]) for _, arm in added)}
 
 
 def told(name: str, turns: Data | None) -> Data:

@@ -46,8 +46,9 @@ class Policy(Protocol):
         """Learn from one outcome, replacing what was known: a shallow copy made before stays as it was."""
         ...
 
-    def configure(self, pairs: Sequence[str]) -> None:
-        """Take over a changed list of pairs, keeping what is known of those that stay."""
+    def configure(self, pairs: Sequence[str], *, at_floor: bool = False) -> None:
+        """Take over a changed list of pairs, keeping what is known of those that stay. ``at_floor``: new ones start
+        with the least probability that any has, where the policy knows one."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -135,9 +136,11 @@ class PaperPolicy:
             weights[pair] += rate * value
         self._weights = _with_floor(_normalised(weights), self._floor)
 
-    def configure(self, pairs: Sequence[str]) -> None:
-        """A new pair enters with the mean probability 1/K; those that stay share the rest in proportion."""
-        self._weights = _merged(self._weights, pairs)
+    def configure(self, pairs: Sequence[str], *, at_floor: bool = False) -> None:
+        """A new pair enters with the mean probability 1/K, or at the floor (without one, at that of ``floor: auto``);
+        those that stay share the rest in proportion."""
+        least = self._floor or _FLOOR_SHARE / max(1, len(pairs))
+        self._weights = _merged(self._weights, pairs, least if at_floor else None)
         self._weights = _with_floor(self._weights, self._floor)
 
     def state(self) -> dict[str, Any]:
@@ -159,6 +162,10 @@ class UniformPolicy(PaperPolicy):
 
     def __init__(self, pairs: Sequence[str]) -> None:
         super().__init__(pairs, rate=0.0)
+
+    def configure(self, pairs: Sequence[str], *, at_floor: bool = False) -> None:
+        """A new pair is as probable as all others."""
+        super().configure(pairs)
 
 
 class ThompsonPolicy:
@@ -189,8 +196,8 @@ class ThompsonPolicy:
                 counts[pair] = (wins + value, losses + 1 - value)
         self._counts = counts
 
-    def configure(self, pairs: Sequence[str]) -> None:
-        """A new pair starts from the uniform prior."""
+    def configure(self, pairs: Sequence[str], *, at_floor: bool = False) -> None:
+        """A new pair starts from the uniform prior: there is no floor."""
         self._counts = {pair: self._counts.get(pair, (1.0, 1.0)) for pair in pairs}
 
     def state(self) -> dict[str, Any]:
@@ -260,14 +267,15 @@ def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
     return {pair: weight / total for pair, weight in weights.items()}
 
 
-def _merged(old: Mapping[str, float], pairs: Sequence[str]) -> dict[str, float]:
+def _merged(old: Mapping[str, float], pairs: Sequence[str], share_of_new: float | None = None) -> dict[str, float]:
     if list(old) == list(pairs):
         return dict(old)
-    mean = 1 / len(pairs) if pairs else 0.0
+    even = 1 / len(pairs) if pairs else 0.0
+    mean = even if share_of_new is None else min(even, share_of_new)
     new = [pair for pair in pairs if pair not in old]
     staying = sum(old[pair] for pair in pairs if pair in old)
     if staying <= 0:
-        return dict.fromkeys(pairs, mean)
+        return dict.fromkeys(pairs, even)
     share = (1 - mean * len(new)) / staying
     return {pair: old[pair] * share if pair in old else mean for pair in pairs}
 

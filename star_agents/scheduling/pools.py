@@ -145,8 +145,16 @@ class Pools:
         rest = policy.draw(count - len(first), rng, [arm for arm in left if arm not in first])
         return Drawn((*first, *rest), len(first))
 
-    def foresee(self, rewards: Sequence[Reward]) -> dict[str, dict[str, Any]]:
-        """The states, after these rewards, of the pools that they are for; of pools that are gone there is none."""
+    def foresee(
+        self, rewards: Sequence[Reward], arms: Mapping[str, Sequence[str]] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """The states, after these rewards, of the pools that they are for; of pools that are gone there is none.
+
+        Args:
+            rewards: What arms earned.
+            arms: Every pool's arms from now on, where some of them are others: new ones start at the floor. Pools whose
+                arms change have a state, too.
+        """
         by_pool: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
         for reward in rewards:
             if reward.pool in self._policies:
@@ -156,10 +164,25 @@ class Pools:
             policy: Policy = copy.copy(self._policies[name])  # policies replace what they know, and never change it
             policy.observe(earned)
             states[name] = policy.state()
+        for name in self._changing(arms):
+            policy = self._made(name, arms or {})
+            policy.restore(states.get(name) or self._policies[name].state())
+            policy.configure(tuple((arms or {})[name]), at_floor=True)
+            states[name] = policy.state()
         return states
 
-    def learn(self, states: PoolStates) -> None:
-        """Take over states that were committed."""
+    def _changing(self, arms: Mapping[str, Sequence[str]] | None) -> list[str]:
+        """The pools whose arms are others from now on."""
+        return [name for name in self._policies if arms is not None and tuple(arms.get(name, ())) != self._arms[name]]
+
+    def _made(self, name: str, arms: Mapping[str, Sequence[str]]) -> Policy:
+        return make_policy(self._config, tuple(arms[name]), seeds=self._draws_expected)
+
+    def learn(self, states: PoolStates, arms: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Take over states that were committed, and the arms that they are of."""
+        for name in self._changing(arms):
+            self._policies[name] = self._made(name, arms or {})
+            self._arms[name] = tuple((arms or {})[name])
         for name, state in states.items():
             if name in self._policies:
                 self._policies[name].restore(state)

@@ -24,11 +24,18 @@ point, of six hundred every tenth."""
 
 
 def add_outcome_point(
-    connection: sqlite3.Connection, pool: str, state: Mapping[str, Any], *, seq: int, at: float, most: int = POINTS
+    connection: sqlite3.Connection,
+    pool: str,
+    state: Mapping[str, Any],
+    *,
+    seq: int,
+    at: float,
+    most: int = POINTS,
+    has_other_arms: bool = False,
 ) -> None:
-    """Write the point of an outcome if it is one that leaves a point."""
+    """Write the point of an outcome if it is one that leaves a point, as one does after which arms are others."""
     row = execute(connection, "meta_get", key=f"curve_stride {pool}").fetchone()
-    if seq % (int(row[0]) if row else 1) == 0:
+    if has_other_arms or seq % (int(row[0]) if row else 1) == 0:
         _add(connection, pool, probabilities_in(state), seq=seq, at=at, most=most)
 
 

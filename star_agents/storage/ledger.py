@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from star_agents.errors import StoreError
-from star_agents.records import Outcome, Reward, Seed
+from star_agents.records import GrownArm, Outcome, Reward, Seed
 from star_agents.records.failures import REPEATS_A_DOCUMENT, CountedFailure, Tried, joined, one_line
-from star_agents.storage import curve, reopened, tallies
+from star_agents.storage import curve, grown_arms, reopened, tallies
 from star_agents.storage.failure_tallies import add_tried
 from star_agents.storage.near_texts import NearTexts, Unlike
 from star_agents.storage.outcome_parts import add_parts
@@ -37,6 +37,8 @@ class Committed(NamedTuple):
     written: Outcome | None = None
     """As it was written, where it takes the place of an earlier one (``reopened``), or something of it was refused;
     ``None``: as it was given."""
+    grown: tuple[GrownArm, ...] = ()
+    """Arms that it added to pools or retired, with its number."""
 
 
 Foresee = Callable[[Sequence[Reward]], PoolStates]
@@ -136,11 +138,12 @@ def commit_outcome(
     at: float,
     near: Sequence[NearDraw] = (),
     admit: Admit | None = None,
+    grown: Sequence[GrownArm] = (),
 ) -> Committed:
     """Write everything that follows from one outcome; return what is known only then.
 
     ``foresee`` says what they are, given the rewards that the outcome completes for the arms in its seed's labels. It
-    is called in the writer's thread, once.
+    is called in the writer's thread, once. ``grown`` are arms that it adds to pools or retires.
 
     Raises:
         StoreError: for a seed that is unknown or has its outcome already.
@@ -171,11 +174,12 @@ def commit_outcome(
     completed, recalled = [reward for _, reward in drawn_for], learn(connection, outcome, near, drawn_for)
     children = sum(is_new.values())
     tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, at=at)
+    kept = grown_arms.save(connection, grown, seq=seq)
     pools = foresee(completed)
     for pool, state in pools.items():
         _save_pool(connection, pool, state, revision)
-        curve.add_outcome_point(connection, pool, state, seq=seq, at=at)
-    return Committed(seq, pools, children, recalled, None if outcome is given else outcome)
+        curve.add_outcome_point(connection, pool, state, seq=seq, at=at, has_other_arms=bool(kept))
+    return Committed(seq, pools, children, recalled, None if outcome is given else outcome, kept)
 
 
 def _replace_outcome(

@@ -316,6 +316,10 @@ DELETE FROM trials WHERE seq = :seq;
 -- Once its parts are gone.
 DELETE FROM outcomes WHERE seq = :seq;
 
+-- is_done --
+-- Whether a seed neither waits nor is in hand.
+SELECT NOT EXISTS (SELECT 1 FROM seeds WHERE id = :id AND state IN ('waiting', 'working'));
+
 -- has_seed --
 -- Whether a seed was ever queued.
 SELECT 1 FROM seeds WHERE id = :id;
@@ -1038,3 +1042,16 @@ UPDATE steps SET payload = without_secrets(payload) WHERE without_secrets(payloa
 UPDATE seeds
 SET content = without_secrets(content), meta = without_secrets(meta), labels = without_secrets(labels)
 WHERE without_secrets(content) != content OR without_secrets(meta) != meta OR without_secrets(labels) != labels;
+
+-- tallies_of_pool --
+-- What the arms of one pool were drawn for and earned.
+SELECT name, item ->> 1, n FROM tallies
+WHERE name IN ('pools.draws', 'pools.rewards', 'pools.earned') AND item ->> 0 = :pool;
+
+-- earners --
+-- The newest seeds that were worth something to arms which were drawn on their way, of the newest outcomes.
+SELECT s.id, label.value, o.payload ->> '$.worth', s.content
+FROM outcomes AS o JOIN seeds AS s ON s.id = o.seed_id, json_each(s.labels) AS label
+WHERE o.seq > (SELECT max(seq) FROM outcomes) - :back AND o.kind != 'dropped' AND o.payload ->> '$.worth' > 0
+    AND label.key = :pool AND label.value IN (SELECT value FROM json_each(:arms))
+ORDER BY o.seq DESC LIMIT :count;

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from star_agents.observe.status import Arm, Measured, Pool, RecipeState, RefusedArm
-from star_agents.records import PAIRS, STAR
+from star_agents.observe.status import Arm, Grown, Measured, Pool, RecipeState, RefusedArm
+from star_agents.records import PAIRS, STAR, GrownArm
 from star_agents.records.failures import FailureCount
 from star_agents.records.refusals import ARM_OF
 from star_agents.storage.arm_notes import ArmNotes
 from star_agents.storage.recipe_tallies import ArmTally, MeasureTally, RecipeTally
 
 _NO_NOTES = ArmNotes({}, {}, {})
+_NONE_GROWN: Mapping[str, Mapping[str, GrownArm]] = {}
 
 
 def recipe_facts(recipes: Sequence[RecipeTally]) -> dict[str, RecipeState]:
@@ -53,19 +54,29 @@ def pool_facts(
     probabilities: Mapping[str, Mapping[str, float]],
     tallies: Mapping[str, Mapping[str, ArmTally]],
     notes: Mapping[str, ArmNotes],
+    grown: Mapping[str, Mapping[str, GrownArm]] = _NONE_GROWN,
 ) -> dict[str, Pool]:
-    """Every pool that is or was drawn from, Star's pairs aside; an arm that is gone has no probability."""
+    """Every pool that is or was drawn from, Star's pairs aside; an arm that is gone has no probability.
+
+    Args:
+        probabilities: By pool and arm, of those that are drawn from now.
+        tallies: What arms did.
+        notes: What is noted of them.
+        grown: Arms that recipes added while they worked.
+    """
     nothing = ArmTally()
     told: dict[str, Pool] = {}
-    for pool in dict.fromkeys(name for name in (*probabilities, *tallies) if name != PAIRS):
-        drawn, now = tallies.get(pool, {}), probabilities.get(pool, {})
-        arms = {arm: (now.get(arm), drawn.get(arm, nothing)) for arm in dict.fromkeys((*now, *drawn))}
+    for pool in dict.fromkeys(name for name in (*probabilities, *tallies, *grown) if name != PAIRS):
+        drawn, now, added = tallies.get(pool, {}), probabilities.get(pool, {}), grown.get(pool, {})
+        arms = {arm: (now.get(arm), drawn.get(arm, nothing)) for arm in dict.fromkeys((*now, *drawn, *added))}
         noted = notes.get(pool, _NO_NOTES)
-        told[pool] = Pool(arms={arm: _arm(arm, probability, one, noted) for arm, (probability, one) in arms.items()})
+        told[pool] = Pool(
+            arms={arm: _arm(arm, probability, one, noted, added.get(arm)) for arm, (probability, one) in arms.items()}
+        )
     return told
 
 
-def _arm(name: str, probability: float | None, tally: ArmTally, noted: ArmNotes) -> Arm:
+def _arm(name: str, probability: float | None, tally: ArmTally, noted: ArmNotes, grown: GrownArm | None) -> Arm:
     return Arm(
         probability=probability,
         probability_at_start=noted.starts.get(name),
@@ -74,7 +85,12 @@ def _arm(name: str, probability: float | None, tally: ArmTally, noted: ArmNotes)
         draws=tally.draws,
         rewards=tally.rewards,
         mean_reward=tally.mean_reward,
+        grown=_grown(grown) if grown is not None else None,
     )
+
+
+def _grown(one: GrownArm) -> Grown:
+    return Grown(what=one.what, seq=one.seq, evidence=one.evidence, retired=one.retired, retired_seq=one.retired_seq)
 
 
 def _recipe(recipe: RecipeTally) -> RecipeState:

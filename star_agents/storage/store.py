@@ -22,7 +22,7 @@ from star_agents.config.sections import PartsConfig
 from star_agents.errors import ScorerError, StarAgentsError
 from star_agents.observe.status import StoreState
 from star_agents.process.crash_points import crash_point
-from star_agents.records import Declaration, Outcome, Reply, Seed
+from star_agents.records import Declaration, GrownArm, Outcome, Reply, Seed
 from star_agents.records.failures import Tried
 from star_agents.storage import (
     arm_notes,
@@ -35,6 +35,7 @@ from star_agents.storage import (
     retention,
     run_scope,
     stranded,
+    turn_taking,
 )
 from star_agents.storage.connection import STORE_FILE as STORE_FILE
 from star_agents.storage.failure_tallies import add_tried, set_left_out
@@ -43,10 +44,7 @@ from star_agents.storage.ledger import Admit, Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
 from star_agents.storage.near_texts import Unlike
 from star_agents.storage.recollections import NearDraw
-from star_agents.storage.rows import (
-    Intent,
-    MemoryRow,
-)
+from star_agents.storage.rows import Intent, MemoryRow
 from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.sql import execute
 from star_agents.storage.store_reads import StoreReads
@@ -279,6 +277,7 @@ class Store(StoreReads):
         revision: int,
         near: Sequence[NearDraw] = (),
         admit: Admit | None = None,
+        grown: Sequence[GrownArm] = (),
     ) -> Committed:
         """Write an outcome and all that follows from it in one transaction: its parts, its children as seeds, the
         pools, the memory row, the seed's state.
@@ -291,6 +290,7 @@ class Store(StoreReads):
             revision: Of the config that the seed was worked under.
             near: What was near when its arms were drawn.
             admit: Looks whether what it claims to be new is so.
+            grown: Arms that it adds to pools or retires.
 
         Raises:
             StoreError: for a seed that is unknown or has its outcome already.
@@ -298,7 +298,7 @@ class Store(StoreReads):
 
         def commit(connection: sqlite3.Connection) -> Committed:
             learned = partial(ledger.commit_outcome, foresee=foresee, memory=memory, near=near, admit=admit)
-            committed = learned(connection, outcome, revision=revision, at=self._now())
+            committed = learned(connection, outcome, revision=revision, at=self._now(), grown=grown)
             if outcome.children:
                 self._scope = run_scope.adopt(connection, outcome.seed_id, self._scope)
             return committed
@@ -351,6 +351,10 @@ class Store(StoreReads):
     async def meta_set(self, key: str, value: str) -> None:
         """Set a fact, whatever it was before."""
         await self._writer.run(partial(ledger.set_fact, key=key, value=value))
+
+    async def take_turn(self, seed_id: str, due: Mapping[str, int]) -> str:
+        """Which of some things a seed is to do that are due; see ``turn_taking``."""
+        return await self._writer.run(partial(turn_taking.take_turn, seed_id=seed_id, due=due))
 
     def stats(self) -> StoreState:
         """How the writer does, and how large the files are."""

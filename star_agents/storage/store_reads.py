@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from star_agents.records import Document
+from star_agents.records import Document, Earner, GrownArm, Standing
 from star_agents.records.failures import FailureCount
-from star_agents.storage import reads, reopened
+from star_agents.storage import grown_arms, reads, reopened
 from star_agents.storage.failure_tallies import failure_counts
 from star_agents.storage.near_texts import Earlier, NearTexts
 from star_agents.storage.recollections import Recollection, recollections
@@ -86,3 +86,15 @@ class StoreReads:
     async def so_far(self, seed_id: str) -> OutcomeRow | None:
         """What a seed has already that is worked once more to add to it."""
         return await self._writer.run(partial(reopened.so_far, seed_id=seed_id))
+
+    async def grown_arms(self) -> tuple[GrownArm, ...]:
+        """Every arm that a recipe added to a pool, in order, retired ones included."""
+        return await self._writer.run(grown_arms.grown_arms)
+
+    async def standings(self, pool: str) -> dict[str, Standing]:
+        """What each arm of a pool did so far, of those that were drawn or earned."""
+        return await self._writer.run(partial(grown_arms.standings, pool=pool))
+
+    async def earners(self, pool: str, arms: Sequence[str], *, count: int, longest: int) -> list[Earner]:
+        """The newest seeds that were worth something to arms which were drawn on their way; see ``grown_arms``."""
+        return await self._writer.run(partial(grown_arms.earners, pool=pool, arms=arms, count=count, longest=longest))

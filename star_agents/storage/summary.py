@@ -65,7 +65,8 @@ def tally(result: Result, pairs: dict[str, PairTally]) -> None:
 def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities: Probabilities) -> dict[str, Any]:
     """The summary of a store whose finished seeds are in ``pairs`` already; plain data."""
     counts, pools, revisions, tallies = reader.counts(), reader.pools(), reader.revisions(), reader.tallies()
-    drawn_from = pool_facts(probabilities_in_force(pools, tallies.recipes), tallies.pools, tallies.arm_notes)
+    shares = probabilities_in_force(pools, tallies.recipes)
+    drawn_from = pool_facts(shares, tallies.pools, tallies.arm_notes, tallies.grown)
     policy = pools.get(PAIRS)
     config = config_in_sections(revisions[-1].config) if revisions else {}
     start = probabilities(policy.start) if policy else {}

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from star_agents.observe.status import JudgeScale
-from star_agents.records import PAIRS, STAR, Outcome, Reward
+from star_agents.records import PAIRS, STAR, GrownArm, Outcome, Reward
 from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import arm_notes, judge_tallies, label_tallies, parts, recipe_tallies
 from star_agents.storage.arm_notes import ArmNotes
 from star_agents.storage.failure_tallies import add_tried, failure_counts, refused_by_arm
+from star_agents.storage.grown_arms import by_pool, grown_arms
 from star_agents.storage.judge_tallies import JudgeTally
 from star_agents.storage.label_tallies import Labelled, LabelTally
 from star_agents.storage.parts import PartCount
@@ -60,6 +61,8 @@ class Tallies:
     """What was refused, by reason and the arm that it was drawn for."""
     scales: tuple[JudgeScale, ...] = ()
     """What rewards of reward models that judge stand for."""
+    grown: Mapping[str, Mapping[str, GrownArm]] = field(default_factory=dict[str, Mapping[str, GrownArm]])
+    """Arms that recipes added to their pools while they worked, by pool and name."""
 
     @property
     def draws(self) -> int:
@@ -160,4 +163,5 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         failures=failure_counts(connection),
         refused=refused_by_arm(connection),
         scales=scales(connection),
+        grown=by_pool(grown_arms(connection)),
     )

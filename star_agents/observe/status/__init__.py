@@ -22,7 +22,7 @@ from star_agents.observe.status.agents import (
     ThrottleState,
 )
 from star_agents.observe.status.model import plain, told
-from star_agents.observe.status.recipes import Arm, JudgeScale, Measured, Pool, RecipeState, RefusedArm
+from star_agents.observe.status.recipes import Arm, Grown, JudgeScale, Measured, Pool, RecipeState, RefusedArm
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
 from star_agents.observe.status.turns import ByLabel, Turn, Turns, Values
 from star_agents.records.failures import Part
@@ -43,6 +43,7 @@ __all__ = [
     "FailureTold",
     "FolderStatus",
     "Gaps",
+    "Grown",
     "JudgeExam",
     "JudgeScale",
     "Latency",

@@ -91,6 +91,22 @@ class JudgeScale:
 
 
 @told
+class Grown:
+    """How an arm came into a pool to which its recipe added it while it worked."""
+
+    what: str
+    """In words."""
+    seq: int
+    """Number of the outcome that added it."""
+    evidence: Sequence[str]
+    """Ids of the seeds that it was made from."""
+    retired: str
+    """Why it is drawn no more; empty while it is."""
+    retired_seq: int
+    """Number of the outcome that took it out; 0 while it is drawn from."""
+
+
+@told
 class Arm:
     """What an arm of a pool was drawn for, and what it earned."""
 
@@ -106,6 +122,8 @@ class Arm:
     rewards: int
     mean_reward: float | None
     """From 0 to 1; null before the first."""
+    grown: Grown | None = None
+    """Null for one that its recipe declares."""
 
 
 @told

@@ -153,6 +153,7 @@ class Draft:
             "skill": self.skill.name,
             "transformation": self.transformation,
             "type": self.kind.name,
+            **({"type_source": self.kind.source} if self.kind.source == "grown" else {}),
             "form": self.form,
             "rounds": str(self.rounds),
             "goals": " > ".join(self.goals),

@@ -7,7 +7,7 @@ from: ``paper`` where the paper names it, ``ours`` where it does not. All texts 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, Literal
 
@@ -28,8 +28,8 @@ from star_agents.recipes.parts.tool_dialogue import Demand, dialogue_flaw, task_
 from star_agents.records import Message, ToolCall
 from star_agents.text.content_hash import digest
 
-Source = Literal["paper", "ours", "own"]
-"""Named by the paper; of this package; or of a user's own file."""
+Source = Literal["paper", "ours", "own", "grown"]
+"""Named by the paper; of this package; of a user's own file; or proposed by an agent from what a target lost."""
 
 
 class Part(DataEntry):
@@ -38,7 +38,8 @@ class Part(DataEntry):
     name: Word
     """Unlike every other of its kind in this skill."""
     source: Source = "own"
-    """`paper`: the paper names it; `ours`: it does not, and it is of this package; left out: it is your own."""
+    """`paper`: the paper names it; `ours`: it does not, and it is of this package; `grown`: an agent proposed it in a
+    run (`grow`); left out: it is your own."""
 
 
 class Transformation(Part):
@@ -165,6 +166,13 @@ class Skill(DataEntry):
     def version(self) -> str:
         """``skill/reading_comprehension:5f2c9a10``: changes whenever anything in it does."""
         return f"skill/{self.name}:{digest(self.model_dump(mode='json'))[:8]}"
+
+    def with_types(self, added: Iterable[Type]) -> Skill:
+        """The same with further types; one of a name that it has is left out."""
+        names = {one.name for one in self.types}
+        new = tuple(one for one in added if one.name not in names)
+        # Made anew, since a copy would keep the version.
+        return Skill.model_construct(**{**dict(self), "types": (*self.types, *new)}) if new else self
 
     def form_of(self, kind: Type) -> Form:
         """The form of a type."""

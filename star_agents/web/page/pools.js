@@ -7,6 +7,7 @@ import { Curve } from "./curve.js";
 import { CurvePoints } from "./curve_points.js";
 import { byId, el, fill, keepRows, setText } from "./dom.js";
 import { count, decimal, interval, moneyEach, percent, plural } from "./format.js";
+import { nameArm, showAdded } from "./grown.js";
 import { Marks } from "./marks.js";
 import { attempt } from "./trouble.js";
 
@@ -105,6 +106,7 @@ export class Pools {
     this.points.add(status.latest_seq, Object.fromEntries(rows.map(({ arm, share }) => [arm, share])));
     this.looks = coloured(rows.map(({ arm }) => arm), looksOf(this.points.came()));
     this.showTable(rows);
+    showAdded(status.pools[this.name]?.arms ?? {});
     this.curve.draw(this.looks, 1 / Math.max(1, rows.length), this.name === PAIRS ? "pairs" : "arms");
   }
 
@@ -124,6 +126,7 @@ export class Pools {
       const look = this.looks.get(arm);
       row.cells[0].style.setProperty("--swatch", `var(${look?.colour ?? "--grey-line"})`);
       row.cells[0].classList.toggle("is-dashed", look?.isDashed ?? false);
+      nameArm(row.cells[0], arm, (this.status?.pools[this.name]?.arms[arm]?.grown ?? null) !== null);
       [percent(share, 1), this.change(arm, share), ...texts].forEach((text, at) => setText(row.cells[at + 1], text));
     });
     const more = rows.length - MOST_ROWS;

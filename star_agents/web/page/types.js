@@ -66,6 +66,7 @@
  * @property {number} draws
  * @property {number} rewards
  * @property {number | null} mean_reward From 0 to 1; null before the first.
+ * @property {Grown | null} [grown] Null for one that its recipe declares.
  */
 
 /**
@@ -234,7 +235,7 @@
  *
  * @typedef {Object} FailureTold
  * @property {"agent" | "referee" | "scorer" | "embedder" | "usage" | "seeds" | "documents" | "chunks" | "recipe" |
- *   "tool" | "instructions" | "arm"} part
+ *   "tool" | "instructions" | "arm" | "pool"} part
  * @property {string} name Of the agent, embedder, seed file or recipe; empty for the scorer.
  * @property {string} reason
  * @property {number} failures
@@ -251,6 +252,17 @@
  * @property {number} low Where the first bin begins. The first and the last bin hold all beyond them, too.
  * @property {number[]} chosen Of the candidates that were chosen.
  * @property {number[]} others Of the others.
+ */
+
+/**
+ * How an arm came into a pool to which its recipe added it while it worked.
+ *
+ * @typedef {Object} Grown
+ * @property {string} what In words.
+ * @property {number} seq Number of the outcome that added it.
+ * @property {string[]} evidence Ids of the seeds that it was made from.
+ * @property {string} retired Why it is drawn no more; empty while it is.
+ * @property {number} retired_seq Number of the outcome that took it out; 0 while it is drawn from.
  */
 
 /**
