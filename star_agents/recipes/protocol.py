@@ -347,8 +347,7 @@ def recipe(
         ValueError: it declares what there is not.
     """
     kinds, given = (_known(one, get_args(SeedKind), word) for one, word in ((takes, "takes"), (gives, "gives")))
-    needed = _known(needs, get_args(Need), "needs")
-    _check_declared(settings, pools or {})
+    needed = _check_declared(settings, pools or {}, needs)
 
     def made(work: Work[S]) -> Recipe[S]:
         called = name or getattr(work, "__name__", "recipe")
@@ -374,12 +373,13 @@ def recipe(
     return made
 
 
-def _check_declared(settings: type[Section], pools: Mapping[str, Arms]) -> None:
+def _check_declared(settings: type[Section], pools: Mapping[str, Arms], needs: Need | Sequence[Need]) -> Sequence[Need]:
     if not issubclass(settings, Section):
         raise ValueError(f"settings is {settings!r:.60}; give it a class that is made of `Settings`")
     for pool, arms in pools.items():
         if not callable(arms):
             _check_words(arms, f"pool {pool!r}")
+    return _known(needs, get_args(Need), "needs")
 
 
 def _known(given: Word | Sequence[Word], known: Sequence[str], what: str) -> Sequence[Word]:
