@@ -95,6 +95,9 @@ class Shelf:
     async def not_now(self) -> NotNow | None:
         return self.refuses
 
+    async def add_document(self, body: bytes, name: str, source: str, request: tuple[str, str] | None) -> Taken:
+        return await self.add_rows([{"instruction": f"{name}: {len(body)} bytes"}], source, request)
+
     async def add_rows(self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None) -> Taken:
         bad = [number for number, row in enumerate(rows, 1) if "instruction" not in row]
         if bad:

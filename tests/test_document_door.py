@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -340,6 +343,83 @@ async def test_a_restarted_daemon_knows_the_documents_of_before(tmp_path: Path) 
             (added,) = told(heard, SeedsAdded)
             assert isinstance(added, SeedsAdded)
             assert added.new == (number == 0)
+
+
+async def test_a_folder_in_the_inbox_is_taken_whole_and_each_file_ends_with_chunks_or_a_reason(tmp_path: Path) -> None:
+    async with doors(tmp_path) as (inbox, folder, heard, _):
+        laid = folder / "laid"
+        (laid / "deep" / "deeper").mkdir(parents=True)
+        await inbox.look()
+        assert (laid.is_dir(), heard) == (True, []), "an empty one waits to be filled"
+        (laid / "a.md").write_text(RIVER)
+        (laid / "deep" / "b.html").write_text(f"<html><body><p>{FLUSS}</p></body></html>")
+        (laid / "deep" / "deeper" / "near.txt").write_text(RIVER + " That is all.")
+        (laid / "photo.png").write_bytes(b"x")
+        (laid / "broken.pdf").write_bytes(b"%PDF-1.4 no")
+        unfinished = laid / "deep" / "late.txt.part"
+        unfinished.write_text("A late one")
+        await inbox.look()
+        assert laid.is_dir(), "somebody is still working on a file of it"
+        unfinished.rename(laid / "deep" / "late.txt").write_text(" ".join(f"word{number}" for number in range(40)))
+        await inbox.look()
+        (added,) = told(heard, SeedsAdded)
+        assert isinstance(added, SeedsAdded)
+        assert (added.source, added.new) == ("laid", 3)
+        assert (folder / "done" / "laid" / "deep" / "deeper" / "near.txt").is_file()
+        reasons = (folder / "done" / "laid.problems.txt").read_text().splitlines()
+        assert [one.partition(": ")[0] for one in reasons] == [
+            "laid/broken.pdf", "laid/deep/deeper/near.txt", "laid/photo.png"
+        ]  # fmt: skip
+        (folder / "done" / "laid" / "more.txt").write_text(" ".join(f"other{number}" for number in range(40)))
+        await inbox.look()
+        last = told(heard, SeedsAdded)[-1]
+        assert isinstance(last, SeedsAdded)
+        assert (last.new, last.duplicates) == (1, 3), "what is written into it afterwards is taken, too"
+
+
+async def test_a_folder_of_which_most_is_at_fault_is_rejected_whole(tmp_path: Path) -> None:
+    async with doors(tmp_path) as (inbox, folder, heard, _):
+        (folder / "bad").mkdir()
+        for name in "abc":
+            (folder / "bad" / f"{name}.pdf").write_bytes(b"%PDF-1.4 no")
+        (folder / "bad" / "d.txt").write_text(RIVER)
+        await inbox.look()
+        assert (folder / "rejected" / "bad" / "d.txt").is_file()
+        assert len((folder / "rejected" / "bad.problems.txt").read_text().splitlines()) == 3
+        assert not told(heard, SeedsAdded)
+
+
+def send(base: str, body: bytes, kind: str, query: str = "", **headers: str) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(
+        f"{base}/v1/seeds{query}", data=body, headers={"Content-Type": kind, **headers}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_a_daemon_takes_the_bytes_of_a_document_by_post_and_refuses_one_that_gives_nothing(tmp_path: Path) -> None:
+    daemon, base = start(tmp_path, written(tmp_path, "documents: {chunk_tokens: 400}").read_text())
+    with daemon:
+        code, taken = send(base, pdf(book(3)), "application/pdf", "?source=http://x/My%20book.pdf")
+        assert (code, taken["new"] > 3) == (202, True), taken
+        key = {"Idempotency-Key": "k"}
+        page = f"<html><body><p>{RIVER}</p></body></html>".encode()
+        assert send(base, page, "text/html; charset=utf-8", **key)[1]["new"] == 1
+        assert send(base, page, "text/html; charset=utf-8", **key)[1]["new"] == 1
+        code, refused = send(base, b"%PDF-1.4 no", "application/pdf", "?source=bad.pdf")
+        assert (code, "is a damaged PDF" in refused["problems"][0]["message"]) == (400, True), refused
+        assert send(base, b"", "application/pdf")[0] == 400
+        assert send(base, b" " * (17 << 20), "application/pdf")[0] == 413
+        again = send(base, (RIVER + " That is all.").encode(), "text/markdown")[1]
+        assert (again["new"], "repeats an earlier document" in again["not_read"][0]) == (0, True)
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == taken["new"] + 1)
+        assert daemon.end() == 0
+    paths = {one.seed.labels["document:path"] for one in results(tmp_path / "data")}
+    assert "My_book.pdf" in paths
+    assert sum(path.endswith(".html") for path in paths) == 1
 
 
 def test_a_daemon_takes_rows_by_post_and_a_folder_by_add_with_where_they_come_from(tmp_path: Path) -> None:

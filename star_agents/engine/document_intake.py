@@ -80,6 +80,7 @@ class DocumentIntake:
         self._nothing: tuple[CountedFailure, ...] = ()
         self._left_out: tuple[CountedFailure, ...] = ()
         self._problems: list[Problem] = []
+        self._gave_nothing: list[Problem] = []
         self._notes: list[str] = []
         self._is_strict, self._ends_open = True, False
 
@@ -158,6 +159,7 @@ class DocumentIntake:
             not_read=(*self._sentences(tolerated), *samples.not_read),
             ends_open=self._ends_open,
             tolerated=tolerated,
+            gave_nothing=tuple(self._gave_nothing),
             unlike=unlike,
         )
 
@@ -213,6 +215,8 @@ class DocumentIntake:
             self._problems.append(problem)
 
     def _count(self, problem: Problem) -> None:
+        if len(self._gave_nothing) < PROBLEMS_TOLD:
+            self._gave_nothing.append(problem)
         said = f"{problem.field}: {problem.message}" if problem.field else problem.message
         counted = CountedFailure(reason=without_numbers(said), example=str(problem.shortened()))
         self._nothing = joined([*self._nothing, counted])

@@ -1,7 +1,7 @@
 """The inbox: files that are laid into a folder become seeds, and move to ``done/``, or to ``rejected/`` with a report.
 
 The safe way to lay a file in is to write it under another name and to rename it when it is whole: names that begin with
-a dot or end in one of ``PASSED_OVER`` are not looked at. But nobody has to, and no writer loses a row by being slow:
+a dot or end in one of ``UNFINISHED`` are not looked at. But nobody has to, and no writer loses a row by being slow:
 
 - A file is read only when it has not changed for ``settle_s`` seconds, and where its end seems to be missing (half a
   line, half a gzip stream, no row at all) for ``OPEN_TIMES`` times as long.
@@ -9,6 +9,9 @@ a dot or end in one of ``PASSED_OVER`` are not looked at. But nobody has to, and
 - After it has moved it is looked at for another ``WATCHED_S`` seconds since its last change, over restarts too. A
   writer that held it open still writes to it there: it is read again, what is known already counts once, and a file
   that was rejected for its missing end moves on to ``done/``.
+
+Where the first recipe takes documents, a folder is taken like a file: whole, once nothing in it has changed for so
+long, and no file in it is still worked on. Beside it in ``done/`` stands which of its files gave nothing, and why.
 
 Looking beats inotify here: it sees network file systems and bind mounts. A link is refused: what it points to would not
 move, and could change unseen.
@@ -32,7 +35,9 @@ from star_agents.config.models import Config
 from star_agents.engine.document_door import intake_for, refuse_documents
 from star_agents.engine.document_intake import DocumentIntake
 from star_agents.engine.engine import Engine
+from star_agents.engine.inbox_folders import UNFINISHED, look_of_folder
 from star_agents.engine.intake import BY_INBOX, DocumentsTaken, take_in_file
+from star_agents.engine.stages import takes_documents
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.events import IntakeWaits, SeedsRejected
 from star_agents.process.file_watching import EVERY_S, Look
@@ -41,8 +46,6 @@ from star_agents.storage.seed_files import SeedFile, read_seeds
 TAKEN = "done"
 REFUSED = "rejected"
 REPORT = ".problems.txt"
-PASSED_OVER = (".part", ".partial", ".filepart", ".tmp", ".temp", ".swp", ".crdownload", ".download", "~")
-"""Endings of files that somebody is still working on."""
 OPEN_TIMES = 12
 WATCHED_S = 3600.0
 WATCHED_FILES = 1000
@@ -109,8 +112,8 @@ class Inbox:
 
     async def look(self) -> None:
         """Look once, and deal with every file that has settled."""
-        now = self._clock()
-        files, strange = await anyio.to_thread.run_sync(_entries, self._folder)
+        now, takes_folders = self._clock(), takes_documents(self._line.config)
+        files, strange = await anyio.to_thread.run_sync(_entries, self._folder, takes_folders)
         _note(self._new, files, now)
         await self._refuse_strange(strange)
         if now - self._moved_seen >= min(MOVED_EVERY_S, self._settle_s):
@@ -179,8 +182,8 @@ class Inbox:
         self._new.pop(path, None)
         self._moved.pop(path, None)
         self._moved[target] = file
-        if problems:
-            _report_of(target).write_text("\n".join(map(str, problems)) + "\n", encoding="utf-8")
+        if told := problems or found.gave_nothing:
+            _report_of(target).write_text("\n".join(map(str, told)) + "\n", encoding="utf-8")
 
     def _move(self, path: Path, to: str) -> Path:
         folder = self._folder / to
@@ -224,7 +227,7 @@ class Inbox:
 
 _STRANGE = {
     stat.S_IFLNK: ("a symbolic link", "lay the file itself in, or a copy"),
-    stat.S_IFDIR: ("a folder", "lay its files in, not the folder"),
+    stat.S_IFDIR: ("a folder", "lay its files in, not the folder; folders are for recipes that take documents"),
 }
 
 
@@ -258,20 +261,25 @@ def _read(path: Path, config: Config, intake: DocumentIntake | None) -> SeedFile
     return intake.file()
 
 
-def _entries(folder: Path) -> tuple[dict[Path, Look], dict[Path, int]]:
-    """The files that lie in the inbox, with their looks, and the modes of what is no file."""
+def _entries(folder: Path, takes_folders: bool) -> tuple[dict[Path, Look], dict[Path, int]]:
+    """The files that lie in the inbox, and the folders where these are taken, with their looks; and the modes of what
+    is neither. A folder without a file is not looked at: somebody is about to fill it."""
     files: dict[Path, Look] = {}
     strange: dict[Path, int] = {}
     with suppress(OSError):  # Closed to us for the moment; the next look may find it.
         for path in folder.iterdir():
-            if path.name.startswith(".") or path.name.lower().endswith(PASSED_OVER):
+            if path.name.startswith(".") or path.name.lower().endswith(UNFINISHED):
                 continue
             with suppress(FileNotFoundError):
                 found = path.lstat()
                 if stat.S_ISREG(found.st_mode):
                     files[path] = _look(found)
-                elif path.name not in (TAKEN, REFUSED):
+                elif path.name in (TAKEN, REFUSED):
+                    continue
+                elif not (stat.S_ISDIR(found.st_mode) and takes_folders):
                     strange[path] = found.st_mode
+                elif (whole := look_of_folder(path)) is not None:
+                    files[path] = whole
     return files, strange
 
 
@@ -280,9 +288,12 @@ def _looks(paths: Iterable[Path]) -> dict[Path, Look]:
     found = {}
     for path in paths:
         try:
-            found[path] = _look(path.lstat())
+            seen = path.lstat()
         except OSError:
             continue
+        look = look_of_folder(path) if stat.S_ISDIR(seen.st_mode) else _look(seen)
+        if look is not None:
+            found[path] = look
     return found
 
 

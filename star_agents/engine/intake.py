@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
 
 from star_agents.config.models import Config
-from star_agents.engine.document_door import intake_for
+from star_agents.engine.document_door import intake_for, refuse_documents
 from star_agents.engine.document_intake import DocumentIntake
 from star_agents.engine.engine import Engine
 from star_agents.engine.stages import stages_of, why_not_taken
@@ -23,7 +25,7 @@ from star_agents.limits.turns import Turns
 from star_agents.process.crash_points import crash_point
 from star_agents.records import SEED, Sample, Seed
 from star_agents.storage.parts import Parts
-from star_agents.storage.seed_files import Collection, SeedFile
+from star_agents.storage.seed_files import Collection, SeedFile, read_seeds
 
 BY_HTTP, BY_INBOX = "HTTP", "inbox"
 """What all documents that come by a door are called, where those are counted that gave nothing."""
@@ -85,6 +87,48 @@ async def _take_in_documents(
         return intake.file()
 
     return await take_in_file(line, await anyio.to_thread.run_sync(read, abandon_on_cancel=True), source, request)
+
+
+async def take_in_document(
+    line: Engine,
+    body: bytes,
+    name: str,
+    source: str,
+    request: tuple[str, str] | None = None,
+    *,
+    documents: DocumentsTaken | None = None,
+) -> SeedsAdded:
+    """Take in a document that came as a file comes: PDF, HTML, Word, Markdown.
+
+    Args:
+        line: Where its chunks go.
+        body: What the file holds.
+        name: Of the file; its end says what it is.
+        source: Where it came from, for people.
+        request: As for ``take_in_rows``.
+        documents: As for ``take_in_rows``.
+
+    Raises:
+        SeedFileError: it gives nothing, or the first recipe takes no documents.
+    """
+    intake = intake_for(line.config, BY_HTTP, folder=line.store.folder)
+
+    def read() -> SeedFile:
+        with TemporaryDirectory(prefix="star_agents-") as folder:
+            path = Path(folder) / name
+            path.write_bytes(body)
+            if intake is None:
+                refuse_documents(line.config, path)
+                return read_seeds(path)
+            intake.read(path)
+            return intake.file()
+
+    async with (documents or DocumentsTaken()).turn:
+        try:
+            file = await anyio.to_thread.run_sync(read)
+        except SeedFileError as error:
+            raise SeedFileError([replace(one, where=source) for one in error.problems]) from None
+        return await take_in_file(line, file, source, request)
 
 
 async def take_in_file(line: Engine, file: SeedFile, source: str, request: tuple[str, str] | None = None) -> SeedsAdded:

@@ -18,7 +18,7 @@ from star_agents.engine.accounts import Accounts
 from star_agents.engine.downloads import pieces
 from star_agents.engine.engine import Engine
 from star_agents.engine.insights import Insights
-from star_agents.engine.intake import DocumentsTaken, take_in_rows
+from star_agents.engine.intake import DocumentsTaken, take_in_document, take_in_rows
 from star_agents.engine.live_status import status_of
 from star_agents.engine.standings import Standings
 from star_agents.errors import Problem, StoreError, UsageError
@@ -82,6 +82,11 @@ class Desk:
     async def add_rows(self, rows: Sequence[Mapping[str, Any]], source: str, request: tuple[str, str] | None) -> Taken:
         """Take in seeds that came by HTTP."""
         added = await take_in_rows(self.line, rows, source, request, documents=self.documents)
+        return Taken(new=added.new, duplicates=added.duplicates, repeated=added.repeated, not_read=added.not_read)
+
+    async def add_document(self, body: bytes, name: str, source: str, request: tuple[str, str] | None) -> Taken:
+        """Take in a document that came by HTTP."""
+        added = await take_in_document(self.line, body, name, source, request, documents=self.documents)
         return Taken(new=added.new, duplicates=added.duplicates, repeated=added.repeated, not_read=added.not_read)
 
     async def recall_request(self, key: str) -> tuple[str, str] | None:

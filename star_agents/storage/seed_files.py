@@ -48,6 +48,8 @@ class SeedFile:
     """Whether more seems to come: it ends in the middle of something, or holds nothing yet."""
     tolerated: tuple[Tried, ...] = ()
     """Documents that gave nothing, and chunks of others that were left out, in numbers; nobody need mend them."""
+    gave_nothing: tuple[Problem, ...] = ()
+    """Documents that gave nothing, one by one, as far as they were told; each is counted in ``tolerated``."""
     unlike: Unlike | None = None
     """Of documents: by what those are found that nearly repeat an earlier one."""
 

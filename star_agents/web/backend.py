@@ -71,6 +71,10 @@ class Backend(Protocol):
         """
         ...
 
+    async def add_document(self, body: bytes, name: str, source: str, request: tuple[str, str] | None) -> Taken:
+        """Take in a document, whose kind is told by the end of its file's name; else as ``add_rows``."""
+        ...
+
     async def recall_request(self, key: str) -> tuple[str, str] | None:
         """Digest and answer, as JSON, of the request that was taken in under this key."""
         ...

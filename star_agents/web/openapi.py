@@ -109,6 +109,7 @@ def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
         content = {JSON: {"schema": schemas[id(route.body)]}}
         if route.lines:
             content["application/x-ndjson"] = {"schema": {"type": "string"}}
+        content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in route.files}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

@@ -38,6 +38,8 @@ class Route:
     """Model of what is sent."""
     lines: bool = False
     """JSON lines are taken too."""
+    files: tuple[str, ...] = ()
+    """Content types of files that are taken too."""
     headers: tuple[str, ...] = ()
     """Headers that mean something here."""
     is_open: bool = False

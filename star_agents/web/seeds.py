@@ -1,7 +1,9 @@
 """Seeds come in, one seed's story, and seeds that were set aside.
 
 `POST /v1/seeds` takes one row, a list of rows, ``{"seeds": [...]}`` or JSON lines, in any seed format; all or nothing.
-With an `Idempotency-Key` header the same request may be sent again after a lost answer: it gets the recorded one.
+A body with the content type of a document (PDF, Word, HTML, Markdown) is one, where the first recipe takes documents;
+its name is the end of `?source=`. With an `Idempotency-Key` header the same request may be sent again after a lost
+answer: it gets the recorded one.
 """
 
 from __future__ import annotations
@@ -9,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from star_agents.web import replies
-from star_agents.web.backend import BACKEND
-from star_agents.web.inputs import lines, parsed_line, read_document, read_rows, too_long
+from star_agents.web.backend import BACKEND, Backend
+from star_agents.web.inputs import lines, parsed_line, pieces, read_document, read_rows, too_long
 from star_agents.web.limits import LIMITS
 from star_agents.web.problems import answer
 from star_agents.web.schemas import Nothing, SeedsQuery
@@ -25,6 +28,16 @@ LONGEST_KEY = 200
 LONGEST_ID = 200
 QUARANTINED_SHOWN = 1000
 LINES = ("application/x-ndjson", "application/jsonl")
+DOCUMENTS = {
+    "application/pdf": ".pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "text/html": ".html",
+    "application/xhtml+xml": ".xhtml",
+    "text/markdown": ".md",
+}
+"""Content types of documents, to the ends of their files' names."""
+_UNSAFE = re.compile(r"[^\w.-]+")
+_LONGEST_NAME = 100
 
 KEYED: web.AppKey[asyncio.Lock] = web.AppKey("keyed", asyncio.Lock)
 """One request with a key at a time, so that two of the same cannot both be the first."""
@@ -34,6 +47,10 @@ class _Sent(NamedTuple):
     rows: list[Mapping[str, Any]]
     digest: str
     """Of source, type and body: what makes a request the same as another."""
+    document: bytes = b""
+    """In the place of rows."""
+    name: str = ""
+    """Of the document's file."""
 
 
 async def post_seeds(request: web.Request, query: SeedsQuery) -> web.Response:
@@ -47,15 +64,21 @@ async def post_seeds(request: web.Request, query: SeedsQuery) -> web.Response:
     source = query.source.encode("utf-8", "backslashreplace").decode()
     sent = await _read(request, source)
     if key is None:
-        return answer(await backend.add_rows(sent.rows, source, None), 202)
+        return answer(await _take(backend, sent, source, None), 202)
     async with request.app[KEYED]:
         known = await backend.recall_request(key)
         if known is None:
-            return answer(await backend.add_rows(sent.rows, source, (key, sent.digest)), 202)
+            return answer(await _take(backend, sent, source, (key, sent.digest)), 202)
     if known[0] != sent.digest:
         detail = f"the Idempotency-Key {key!r} came with another request before; send a new key with a new request"
         raise web.HTTPUnprocessableEntity(text=detail)
     return web.json_response(text=known[1], status=202, headers={"Idempotency-Replayed": "true"})
+
+
+async def _take(backend: Backend, sent: _Sent, source: str, request: tuple[str, str] | None) -> replies.Taken:
+    if sent.name:
+        return await backend.add_document(sent.document, sent.name, source, request)
+    return await backend.add_rows(sent.rows, source, request)
 
 
 def _key(request: web.Request) -> str | None:
@@ -68,6 +91,8 @@ def _key(request: web.Request) -> str | None:
 async def _read(request: web.Request, source: str) -> _Sent:
     digest = hashlib.sha256(f"{source}\n{request.content_type}\n".encode())
     limits, count = request.app[LIMITS], 0
+    if (suffix := DOCUMENTS.get(request.content_type)) is not None:
+        return await _read_file(request, source, suffix, digest.update, digest.hexdigest)
 
     def check(row: Any, number: int) -> None:
         nonlocal count
@@ -87,6 +112,21 @@ async def _read(request: web.Request, source: str) -> _Sent:
     if not rows:
         raise web.HTTPBadRequest(text="no seeds in the request")
     return _Sent(rows, digest.hexdigest())
+
+
+async def _read_file(
+    request: web.Request, source: str, suffix: str, hear: Callable[[bytes], object], digest: Callable[[], str]
+) -> _Sent:
+    """A body that is one document, as long as one of rows may be."""
+    body = bytearray()
+    async for piece in pieces(request, request.app[LIMITS].document_bytes):
+        hear(piece)
+        body += piece
+    if not body:
+        raise web.HTTPBadRequest(text="no document in the request")
+    last = _UNSAFE.sub("_", source.rpartition("/")[2]).lstrip("._-")[-_LONGEST_NAME:]
+    name = last if last.lower().endswith(suffix) and last != suffix else f"{digest()[:12]}{suffix}"
+    return _Sent([], digest(), bytes(body), name)
 
 
 async def get_seed(request: web.Request, _: Nothing) -> web.Response:
