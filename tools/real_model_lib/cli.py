@@ -100,6 +100,8 @@ def demo_command(seeds: Path | None, documents: Path | None, out: Path) -> None:
         asyncio.run(demo(folder, out, inputs(out, seeds, documents)))
     except (Failed, NoDocuments) as error:
         raise click.ClickException(str(error)) from None
+    except asyncio.CancelledError:
+        raise click.ClickException("stopped; the same command goes on from here") from None
 
 
 @main.command()

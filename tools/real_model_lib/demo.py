@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -57,8 +58,11 @@ async def demo(folder: Folder, out: Path, given: Inputs) -> None:
 
     Raises:
         Failed: a command ended otherwise than well.
+        CancelledError: Ctrl-C or SIGTERM; what the command at work has in hand is finished first.
     """
-    began = time.monotonic()
+    began, loop, work = time.monotonic(), asyncio.get_running_loop(), asyncio.current_task()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, work.cancel if work else loop.stop)
     with llm_server(folder) as url:
         async with embedder_server(folder) as embedder_url:
             star, instruct = (
@@ -87,7 +91,8 @@ def _config(path: Path, folder: Folder, url: str, embedder_url: str, recipe: Rec
 async def _run(*arguments: object) -> None:
     command = ["-m", "star_agents", *map(str, arguments)]
     click.echo(f"\n== python {' '.join(command)}")
-    process = await asyncio.create_subprocess_exec(sys.executable, *command)
+    # In a session of its own, so that Ctrl-C reaches it once, by us: a second signal would end it without finishing.
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, start_new_session=True)
     try:
         code = await process.wait()
     except asyncio.CancelledError:
