@@ -12,12 +12,12 @@ import anyio.lowlevel
 import anyio.to_thread
 from daemons import star_agents
 from lines import origin, read_jsonl, results, run, seeds
-from openai_server import Answer, Body, Move, OpenAIServer
+from openai_server import Answer, Body, Fault, Move, OpenAIServer
 from test_arena_recipe import SAID, WORTH, frames, reply
 
 from star_agents.agents.judging.exam import general_exam
 from star_agents.agents.judging.point_tests import APPEALS, with_appeals
-from star_agents.engine.batch import BatchResult
+from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.engine.configuration import read_config
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.engine.wiring import open_engine
@@ -88,6 +88,24 @@ async def test_a_judge_sits_its_exam_once_for_all_seeds_and_never_again(tmp_path
     assert len(read_jsonl(tmp_path / "out" / "dataset.jsonl")) == 3
     await arena.fight(tmp_path, prompts=4)
     assert (len(arena.sat), len(arena.judged)) == (CALLS, 4 * 6)
+
+
+async def test_an_exam_that_broke_off_is_gone_on_with_by_whichever_seed_comes_first(tmp_path: Path) -> None:
+    arena, answered = Arena(j=honest), 10
+
+    def breaks_off(body: Body) -> Move:
+        move = arena(body)
+        return Fault(status=401, message="no") if len(arena.sat) > answered else move
+
+    async with OpenAIServer(breaks_off) as server:
+        config = read_config(arena.written(tmp_path, server.url))
+        one, other = rivers(2)
+        await run_batch(config, [one], "test", tmp_path / "out", retry_dropped=False, console=None)
+        assert len(arena.sat) == CALLS
+        arena.sat.clear()
+        server.handler = arena
+        await run_batch(config, [other], "test", tmp_path / "out", retry_dropped=False, console=None, only_these=True)
+    assert len(arena.sat) == CALLS - answered, "what was answered is paid once"
 
 
 async def test_a_judge_that_gives_points_by_chance_leaves_the_jury(tmp_path: Path) -> None:

@@ -125,6 +125,9 @@ def test_the_judge_fails_its_exam_in_forms_that_can_be_read_and_every_row_says_s
     exam = exams.judges["judge"]
     assert not exam.passed
     assert exam.unreadable <= exam.pairs / 4
+    (judge,) = (one for one in worked.figures.parts if one.agent == "judge")
+    games = sum(len(one.outcome.judgements) for one in worked.results)
+    assert judge.calls - judge.repairs <= 2 * exam.pairs + games, "it sat one exam, although it was killed in it"
     path = worked.out / "dataset.jsonl"
     rows = read_jsonl(path) if path.exists() else []
     taught = Counter("warn: " in json.dumps(origin(row)) for row in rows)

@@ -75,7 +75,8 @@ class ExaminingBench(Bench):
         async def order(number: int, pair: ExamPair, *, is_ahead: bool) -> float | None:
             better, worse = pair.samples()
             shown = (better, worse) if is_ahead else (worse, better)
-            code = self._nonce(f"point_exam:{exam.version}:{judge}:{number}:{is_ahead}")
+            # By the exam's bench: by that of a seed, another one that comes first after a kill would pay for it again.
+            code = bench._nonce(f"point_exam:{exam.version}:{judge}:{number}:{is_ahead}")
             try:
                 first, second = await give_points(bench, judge, *shown, code)
             except ReplyUnreadable:
