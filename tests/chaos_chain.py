@@ -65,10 +65,10 @@ ANSWER = '''
 
 from dataclasses import replace
 
-from star_agents.recipes.protocol import done, dropped, recipe, sft
+from star_agents.recipes.protocol import Measure, done, dropped, recipe, sft
 
 
-@recipe(takes="instruction", pools={"tone": ["warm", "cool"]})
+@recipe(takes="instruction", pools={"tone": ["warm", "cool"]}, measures=[Measure("unmeasured", by_label=True)])
 async def answer(seed, bench, settings):
     """One row."""
     (tone,) = await bench.draw("tone")

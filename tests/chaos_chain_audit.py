@@ -104,6 +104,7 @@ def chain_problems(connection: sqlite3.Connection) -> list[str]:
         *_children_problems(connection, recount, parents),
         *_due_problems(connection, recount),
         *_tally_problems(connection, recount),
+        *_label_problems(connection, lives),
         *_pool_problems(connection, recount),
     ]
 
@@ -268,6 +269,19 @@ def _tally_problems(connection: sqlite3.Connection, recount: Recount) -> Iterato
     expected = (len(recount.measured), float(sum(recount.measured)), len(recount.measured))
     if (*(sums or (0, 0.0)), bins.total()) != expected:
         yield f"the measure is {sums} with {bins.total()} in its bins, and not {expected}"
+
+
+def _label_problems(connection: sqlite3.Connection, lives: Sequence[Lived]) -> Iterator[str]:
+    """Answers are counted by the style that was drawn for their parent, those that were dropped apart."""
+    expected: dict[str, tuple[int, int]] = {}
+    for one in lives:
+        if not one.is_study:
+            outcomes, dropped = expected.get(one.labels[STYLE], (0, 0))
+            expected[one.labels[STYLE]] = (outcomes + 1, dropped + (one.kind == "dropped"))
+    sql = "SELECT value, outcomes, dropped FROM labelled WHERE recipe = 'answer' AND label = ?"
+    kept = {value: (outcomes, dropped) for value, outcomes, dropped in connection.execute(sql, (STYLE,))}
+    if kept != expected:
+        yield f"by style there are {kept}, and not {expected}"
 
 
 def _pool_problems(connection: sqlite3.Connection, recount: Recount) -> Iterator[str]:

@@ -20,7 +20,7 @@ ARMS = {STYLE: chain.STYLES, DEPTH: chain.DEPTHS, TONE: chain.TONES}
 REVISION = json.dumps({"study": {"styles": chain.STYLES}, "evolution": {}})
 DECLARED = (
     Declaration(recipe="study", takes=("document",), measures=(Measure("words", high=100),)),
-    Declaration(recipe="answer", takes=("instruction",)),
+    Declaration(recipe="answer", takes=("instruction",), measures=(Measure("unmeasured", by_label=True),)),
 )
 
 

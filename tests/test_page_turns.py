@@ -17,7 +17,7 @@ from test_page_pools import ARMS, study, work
 
 from star_agents.offline import documents
 
-DOCUMENTS = 8
+DOCUMENTS = 4
 
 
 @pytest.fixture(scope="module")
