@@ -411,6 +411,12 @@ def test_both_turns_of_a_question_stay_together_in_the_bootstrap() -> None:
     assert twice == once
 
 
+def test_one_question_alone_has_no_interval() -> None:
+    found = standing("m", [grade(1, 1, 7), grade(1, 2, 3), grade(2, 1, 5)], ["c"], expected=3)
+    assert found.by_turn[2] == (3.0, None, None)
+    assert found.score.low is not None
+
+
 def test_a_change_is_paired_by_turn_and_clear_only_where_its_interval_leaves_0_out() -> None:
     base = {(str(place), turn): float(1 + place % 9) for place in range(40) for turn in (1, 2)}
     categories = {str(place): "c" for place in range(40)}

@@ -49,7 +49,7 @@ def medians(grades: Iterable[Grade]) -> dict[Turn, float]:
 
 
 def mean_estimate(values: Mapping[Turn, float], *, resamples: int = RESAMPLES) -> Estimate:
-    """The mean over turns with its interval.
+    """The mean over turns with its interval, which is open on both sides where it stands on one question alone.
 
     Args:
         values: A number for each turn: a score, or the difference of two.
@@ -59,7 +59,9 @@ def mean_estimate(values: Mapping[Turn, float], *, resamples: int = RESAMPLES) -
     for (question, _), value in values.items():
         by_question[question].append(value)
     sums = np.array([[sum(some), len(some)] for some in by_question.values()], dtype=np.float64).reshape(-1, 2)
-    return estimate(_mean, sums.sum(axis=0), resampled_sums(sums, resamples))
+    found = estimate(_mean, sums.sum(axis=0), resampled_sums(sums, resamples))
+    # Drawn again and again, one question is always itself: that is no certainty.
+    return found if len(sums) > 1 else Estimate(found.value)
 
 
 def _mean(sums: Floats) -> Floats:

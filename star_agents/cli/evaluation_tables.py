@@ -157,7 +157,7 @@ def _verdict(one: Change) -> str:
 
 
 def told(one: Estimate, *, percent: bool = False, signed: bool = False) -> str:
-    """``6.31 (5.80 to 6.84)``."""
+    """``6.31 (5.80 to 6.84)``, or ``6.31`` where there is no interval."""
     if one.value is None:
         return "-"
 
@@ -166,4 +166,5 @@ def told(one: Estimate, *, percent: bool = False, signed: bool = False) -> str:
             return "open"
         return f"{100 * value:.1f}" if percent else f"{value:+.2f}" if signed else f"{value:.2f}"
 
-    return f"{shown(one.value)}{' %' if percent else ''} ({shown(one.low)} to {shown(one.high)})"
+    ends = "" if one.low is None and one.high is None else f" ({shown(one.low)} to {shown(one.high)})"
+    return f"{shown(one.value)}{' %' if percent else ''}{ends}"

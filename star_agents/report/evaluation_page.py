@@ -107,8 +107,10 @@ def evaluation_page(page: EvaluationPage) -> str:
 
 
 def told(one: Estimate) -> str:
-    """``6.31 (5.80 to 6.84)``."""
+    """``6.31 (5.80 to 6.84)``, or ``6.31`` where there is no interval."""
     if one.value is None:
         return "–"
+    if one.low is None and one.high is None:
+        return f"{one.value:.2f}"
     low, high = ("open" if end is None else f"{end:.2f}" for end in (one.low, one.high))
     return f"{one.value:.2f} ({low} to {high})"
