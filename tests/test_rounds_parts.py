@@ -55,6 +55,7 @@ def test_three_rounds_of_an_arena_are_the_papers_ten_trainings() -> None:
 
 def test_another_recipe_has_one_stage_and_a_plan_needs_as_many_parts_as_trainings() -> None:
     exam = {"share": 0}
+    assert list(plan_of(config("evol", exam=exam, start="off"), 2).parts.sizes) == ["D1", "D2"], "nothing lies idle"
     assert [step.name for step in plan_of(config("evol", exam=exam, start="off"), 2).steps] == [
         "base",
         "r1-sft",

@@ -87,7 +87,7 @@ def plan_of(config: Config, rounds: int) -> Plan:
         raise UsageError(f"--rounds {rounds}: 1 to {MOST_ROUNDS} are possible")
     stages = stages_in(config, settings)
     starts = settings.start != "off"
-    parts = _parts(config, settings, 1 + len(stages) * rounds)
+    parts = _parts(config, settings, first=0 if starts else 1, needed=starts + len(stages) * rounds)
     names = [name for name in parts.sizes if name != EXAM]
     steps = [Step(name=BASE, round=0, stage=None)]
     if starts:
@@ -96,7 +96,7 @@ def plan_of(config: Config, rounds: int) -> Plan:
         steps.append(Step(name="r0-sft", round=0, stage="sft", part=first, learns_from=(first,), makes_data=is_made))
     for number in range(1, rounds + 1):
         for place, stage in enumerate(stages):
-            own = [names[1 + earlier * len(stages) + place] for earlier in range(number)]
+            own = [names[starts + earlier * len(stages) + place] for earlier in range(number)]
             steps.append(
                 Step(name=f"r{number}-{stage}", round=number, stage=stage, part=own[-1], learns_from=tuple(own))
             )
@@ -123,11 +123,11 @@ def of_round(values: Sequence[T], number: int) -> T:
     return values[min(max(number, 1), len(values)) - 1]
 
 
-def _parts(config: Config, settings: RoundsConfig, needed: int) -> PartsConfig:
-    """As agents.yaml divides the seeds, or else in equal parts beside those of the exam."""
+def _parts(config: Config, settings: RoundsConfig, *, first: int, needed: int) -> PartsConfig:
+    """As agents.yaml divides the seeds, or else in equal parts from the ``first`` on, beside those of the exam."""
     held_out = settings.exam.share if settings.exam.file is None else 0.0
     if config.parts is None:
-        shares = {f"D{number}": (1 - held_out) / needed for number in range(needed)}
+        shares = {f"D{number}": (1 - held_out) / needed for number in range(first, first + needed)}
         return PartsConfig(shares={**shares, **({EXAM: held_out} if held_out else {})})
     found = config.parts.model_copy(update={"only": ()})
     names = [name for name in found.sizes if name != EXAM]
