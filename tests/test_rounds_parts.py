@@ -19,7 +19,14 @@ from star_agents.engine.campaign.figures import is_flat
 from star_agents.engine.campaign.plan import of_round, plan_of
 from star_agents.engine.campaign.serving import command_of
 from star_agents.engine.campaign.state import CampaignState, read_state
-from star_agents.engine.campaign.training import Losses, TrainingFailed, check_losses, check_model, losses_in
+from star_agents.engine.campaign.training import (
+    Losses,
+    TrainingFailed,
+    check_losses,
+    check_model,
+    check_training,
+    losses_in,
+)
 from star_agents.engine.configuration import check_config
 from star_agents.errors import ConfigError, StoreError, UsageError
 from star_agents.process.guarded import guarded
@@ -108,6 +115,22 @@ def test_half_a_model_is_none_and_neither_is_one_whose_loss_went_wrong(tmp_path:
     for losses, told in ((Losses(2, 3, 9), "loss rose from 2 to 3"), (Losses(2, math.nan, 9), "no number")):
         with pytest.raises(TrainingFailed, match=told):
             check_losses(losses, 0.25)
+
+
+def test_options_of_trainings_are_checked_before_anything_is_spent() -> None:
+    def check(**training: object) -> None:
+        settings = config(training=training).rounds
+        assert settings is not None
+        check_training(settings.training, ("sft", "reward"))
+
+    check(sft={"lora": 8, "epochs": 2, "micro_batch": 4}, reward={"margin_scale": 0.5})
+    with pytest.raises(UsageError, match=r"rounds\.training\.sft\.epoks: is no option .* did you mean `epochs`"):
+        check(sft={"epoks": 2})
+    with pytest.raises(UsageError, match=r"rounds\.training\.reward\.out"):
+        check(reward={"out": "elsewhere"})
+    with pytest.raises(UsageError, match="learning-rate must be a number above 0"):
+        check(sft={"learning_rate": 0})
+    check(command="mine {rows}", sft={"whatever": 1})
 
 
 def test_words_of_a_command_are_told_apart_before_anything_is_put_into_them() -> None:

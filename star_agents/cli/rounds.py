@@ -24,6 +24,7 @@ from star_agents.engine.campaign.estimate import estimate_rounds
 from star_agents.engine.campaign.plan import exam_prompts, fixed_by, plan_of, rounds_of
 from star_agents.engine.campaign.state import CampaignState
 from star_agents.engine.campaign.summary import rounds_summary
+from star_agents.engine.campaign.training import check_training
 from star_agents.engine.stages import takes_documents
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError, first_of_ours
 from star_agents.observe.logs import set_up_logging
@@ -77,6 +78,7 @@ def command(
         raise UsageError("name the seeds: -s FILE")
     config, _ = config_with_notes(config_path)
     plan = plan_of(config, rounds)
+    check_training(rounds_of(config).training, plan.methods)
     console = progress_console(quiet=quiet)
     seeds, source = _seeds(config, seeds_path, skip_bad=skip_bad, console=console)
     prompts = exam_prompts(config, plan, seeds, _exam_seeds(config))

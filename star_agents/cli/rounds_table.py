@@ -143,12 +143,13 @@ def show_estimate(estimate: Mapping[str, Any]) -> None:
             f"{one['exam_calls']:,}" if one["exam_calls"] else "-",
             "unknown" if one["usd"] is None else usd(one["usd"]),
             f"{one['rows']:,}" if one["rows"] else "-",
+            "-" if one["training_steps"] is None else f"{one['training_steps']:,}",
         ]
         for one in estimate["steps"]
     ]
     print_table(
         f"{len(rows)} steps, each amount at the most",
-        ["step", "seeds", "calls", "calls of the exam", "dollars", "rows to train on"],
+        ["step", "seeds", "calls", "calls of the exam", "dollars", "rows", "training steps"],
         rows,
     )
     for sentence in estimate["remarks"]:

@@ -19,14 +19,15 @@ from star_agents.agents.prices import most_tokens, worst_case
 from star_agents.arena.lessons import pairings
 from star_agents.bench.exam_pairs import exam_pairs
 from star_agents.config.models import Config
-from star_agents.config.rounds import EXAM
+from star_agents.config.rounds import EXAM, Option, TrainingMethod
 from star_agents.engine.campaign.configs import Target, players_of, with_target
 from star_agents.engine.campaign.figures import figures_of
-from star_agents.engine.campaign.plan import BASE, Plan, rounds_of
+from star_agents.engine.campaign.plan import BASE, Plan, Step, rounds_of
 from star_agents.engine.wiring import endpoints_of
 from star_agents.records import Seed, is_reward_model
 from star_agents.storage.parts import Parts
 from star_agents.storage.store import STORE_FILE
+from star_agents.training.request import settings_of
 
 RUBRIC_TOKENS = 4000
 """What a judge reads beside the message and both answers, at the most."""
@@ -88,6 +89,7 @@ def estimate_rounds(
                 "exam_calls": exams.total,
                 "usd": usd,
                 "rows": learned,
+                "training_steps": _training_steps(config, step, learned),
             }
         )
     return {"steps": steps, "remarks": list(_remarks(steps, len(exam), of_part, plan))}
@@ -168,6 +170,24 @@ def _measured(plan: Plan, out: Path) -> tuple[float, float] | None:
     return sum(one.calls for one in found) / seeds, sum(one.usd for one in found) / seeds
 
 
+def _training_steps(config: Config, step: Step, rows: int) -> int | None:
+    """Steps of the optimizer where every seed gives a row; ``None`` for a command of the user's, and where none is."""
+    training = rounds_of(config).training
+    if not step.methods or training.command is not None:
+        return None
+    return sum(_steps_of(method, training.options(method), rows) for method in step.methods)
+
+
+def _steps_of(method: TrainingMethod, options: Mapping[str, Option], rows: int) -> int:
+    """Raises UsageError for a number that makes no sense."""
+    counted = ("epochs", "batch", "max_steps", "generations")
+    known = {name: value for name, value in options.items() if name in counted}
+    settings = settings_of(method, **known)
+    answers = settings.generations if method == "rloo" else 1
+    steps = math.ceil(settings.epochs * math.ceil(rows * answers / settings.batch))
+    return steps if settings.max_steps is None else min(steps, settings.max_steps)
+
+
 def _remarks(steps: Sequence[Mapping[str, Any]], exam: int, of_part: Mapping[str, Sequence[Seed]], plan: Plan) -> Any:
     """What no cell says."""
     known = [one["calls"] for one in steps if one["calls"] is not None]
@@ -188,5 +208,5 @@ def _remarks(steps: Sequence[Mapping[str, Any]], exam: int, of_part: Mapping[str
     if small := [step.part for step in plan.steps if step.part and not of_part.get(step.part)]:
         yield f"no seeds for {', '.join(small)}: these rounds would end there; take more seeds"
     if any(one["rows"] for one in steps):
-        yield "rows as if every instruction gave a row; of what is lost by less than `rounds.keep` none comes"
+        yield "rows and steps as if every instruction gave a row; of what is lost by less than `rounds.keep` none comes"
     assert EXAM not in {step.part for step in plan.steps}

@@ -63,6 +63,11 @@ class Plan:
     parts: PartsConfig
     """How the seeds are divided."""
 
+    @property
+    def methods(self) -> tuple[TrainingMethod, ...]:
+        """All that is trained in some step, each once."""
+        return tuple(dict.fromkeys(method for step in self.steps for method in step.methods))
+
     def phases(self, step: Step, *, is_examined: bool, is_graded: bool) -> tuple[Phase, ...]:
         """What is to be done in a step, in order."""
         trains = step.stage is not None

@@ -6,21 +6,34 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
 
 from star_agents.config.rounds import Option, TrainingMethod, TrainingSettings
+from star_agents.config.suggestions import did_you_mean
 from star_agents.engine.campaign.serving import command_of
+from star_agents.engine.training.job import MISSING
+from star_agents.errors import UsageError
 from star_agents.process.guarded import guarded
+from star_agents.training.request import Settings, TrainingRequest, settings_of
 
 LOSSES_FILE = "curve.jsonl"
 """In the folder of a model: a line for each logged step, ``{"step", "loss"}``."""
 MOST_LOSSES = 1_000_000
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+NEEDED = ("trl", "peft", "accelerate")
+"""Libraries of the extra that trainings need."""
+_NAMES = {"lora": "lora_rank"}
+"""Options of the command that are called otherwise where they are kept."""
+_FLAGS = {kept: option for option, kept in _NAMES.items()}
+_OURS_TO_SAY = {"source", "model", "out", "method", "settings", "reward_model", "fresh"}
+"""Of a request, what rounds decide."""
 _SWITCHES = ("gradient_checkpointing",)
 """Options that can be switched off; all others are off where they are not named."""
 _FIRST_AND_LAST = 0.1
@@ -51,6 +64,29 @@ class Losses(NamedTuple):
     steps: int
 
 
+def check_training(settings: TrainingSettings, methods: Iterable[TrainingMethod]) -> None:
+    """Refuse, before anything is spent, options that no training would take, and a machine that could not train.
+
+    Raises:
+        UsageError: which option, or what is missing.
+    """
+    if settings.command is not None:
+        command_of(settings.command, {})
+        return
+    for library in NEEDED:
+        if find_spec(library) is None:
+            raise UsageError(f"training needs {library}, which is not installed: {MISSING}")
+    own = {one.name for one in fields(Settings)}
+    others = {one.name for one in fields(TrainingRequest)} - _OURS_TO_SAY
+    for method in methods:
+        given = {_NAMES.get(name, name): value for name, value in settings.options(method).items()}
+        if unknown := [name for name in settings.options(method) if _NAMES.get(name, name) not in own | others]:
+            known = sorted({"lora", *own, *others} - set(_NAMES.values()))
+            told = f"agents.yaml: rounds.training.{method}.{unknown[0]}: is no option of `star-agents train`"
+            raise UsageError(f"{told}; {did_you_mean(unknown[0], known)}")
+        settings_of(method, **{name: value for name, value in given.items() if name in own})
+
+
 def command_for(training: Training, settings: TrainingSettings) -> list[str]:
     """Program and arguments. Raises UsageError where a command of the user's cannot be read."""
     if settings.command is not None:
@@ -72,7 +108,7 @@ def command_for(training: Training, settings: TrainingSettings) -> list[str]:
 
 
 def _option(name: str, value: Option) -> list[str]:
-    flag = f"--{name.replace('_', '-')}"
+    flag = f"--{_FLAGS.get(name, name).replace('_', '-')}"
     if isinstance(value, bool):
         return [flag] if value else [f"--no-{flag.removeprefix('--')}"] if name in _SWITCHES else []
     return [flag, str(value)]
