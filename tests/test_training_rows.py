@@ -86,9 +86,9 @@ def test_a_folder_without_its_store_is_read_by_its_files(store: Path, tmp_path: 
 
 def test_where_rows_come_from_is_told_by_their_provenance(store: Path) -> None:
     rows = read(store)
-    assert rows.recipes == {"star": 12, "mine": 3}
+    assert rows.recipes == {"star": 4, "mine": 3}, "of the rows that are learned, not of the preferences beside them"
     assert rows.revisions == {1}
-    assert rows.agents["offline/a"] == 12
+    assert rows.agents["offline/a"] == 4
 
 
 def test_each_bad_row_is_told_by_file_line_and_field_and_beyond_the_share_stops_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,7 @@ def read_examples(source: Path, method: Method, *, eval_share: float, seed: int,
     """
     rows = Rows()
     by_shape: dict[TaughtShape, list[Example]] = {shape: [] for shape in IN_WORDS}
+    origins: dict[TaughtShape, list[Mapping[str, Any]]] = {shape: [] for shape in IN_WORDS}
     for one in taught_rows(source, rows.skipped):
         if isinstance(one, Problem):
             rows.bad += 1
@@ -88,10 +90,13 @@ def read_examples(source: Path, method: Method, *, eval_share: float, seed: int,
                 rows.problems.append(one)
         else:
             rows.shapes[one.shape] += 1
-            _note_origin(rows, one.provenance)
             by_shape[one.shape].append(_example(one))
+            origins[one.shape].append(one.provenance)
     _refuse_bad(rows, bad_rows)
-    chosen = _chosen(by_shape, method)
+    taken = _taken(by_shape, method)
+    chosen = [example for shape in taken for example in by_shape[shape]]
+    for provenance in itertools.chain.from_iterable(origins[shape] for shape in taken):
+        _note_origin(rows, provenance)
     if method == "rloo":
         unique: dict[str, Example] = {}
         for example in chosen:
@@ -111,10 +116,10 @@ def read_examples(source: Path, method: Method, *, eval_share: float, seed: int,
     return rows
 
 
-def _chosen(by_shape: Mapping[TaughtShape, list[Example]], method: Method) -> list[Example]:
-    if method in ONE_SHAPE:
-        return next((by_shape[shape] for shape in TAKES[method] if by_shape[shape]), [])
-    return [example for shape in TAKES[method] for example in by_shape[shape]]
+def _taken(by_shape: Mapping[TaughtShape, list[Example]], method: Method) -> list[TaughtShape]:
+    """Shapes that the method learns from here."""
+    there = [shape for shape in TAKES[method] if by_shape[shape]]
+    return there[:1] if method in ONE_SHAPE else there
 
 
 def _example(row: TaughtRow) -> Example:
