@@ -224,7 +224,7 @@ class Desk:
 
 def _turns(reader: StoreReader, name: str, probabilities: Mapping[str, Mapping[str, float]]) -> Turns | None:
     tallies = reader.tallies()
-    return turns(pool_facts(probabilities, tallies.pools, tallies.arm_notes), tallies).get(name)
+    return turns(pool_facts(probabilities, tallies.pools, tallies.arm_notes, tallies.grown), tallies).get(name)
 
 
 def _curve(reader: StoreReader, pool: str) -> Curve | None:
