@@ -49,7 +49,7 @@ async def worked(
     *,
     first: int = 0,
     settings: str = GROW,
-    worth: str = "1.0",
+    worth: str = "1.0 if is_new else 0.5",
     more: str = "",
 ) -> list[Result]:
     (folder / "last.py").write_text(LAST.replace("WORTH", worth))
@@ -226,7 +226,7 @@ async def test_growers_are_a_pool_that_learns_by_how_many_of_their_types_are_new
 def test_where_nothing_can_be_learned_from_what_was_lost_grow_is_refused_with_line_and_field(
     recipe: str, more: str, says: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "last.py").write_text(LAST.replace("WORTH", "1.0"))
+    (tmp_path / "last.py").write_text(LAST.replace("WORTH", "1.0 if is_new else 0.5"))
     with pytest.raises(ConfigError) as refused:
         read_config(written(tmp_path, "http://127.0.0.1:9/v1", "grow: 2", recipe=recipe, more=more))
     assert "agents.yaml:4: agent_instruct.grow" in str(refused.value)
@@ -265,7 +265,7 @@ async def test_a_skill_that_took_over_what_was_added_leaves_room_for_more(tmp_pa
     kept = tmp_path / "kept.yaml"
     assert star_agents("skills", "--grown-in", tmp_path / "out", "-o", kept).returncode == 0
     model.parts["grow"] = lambda _: {"types": [proposal("later", "Sums.")]}
-    (tmp_path / "last.py").write_text(LAST.replace("WORTH", "1.0"))
+    (tmp_path / "last.py").write_text(LAST.replace("WORTH", "1.0 if is_new else 0.5"))
     async with OpenAIServer(model) as server:
         path = written(
             tmp_path, server.url, f"skills: [./kept.yaml], {GROW}", recipe="[agent_instruct, ./last.py:last]"

@@ -19,7 +19,6 @@ from star_agents.recipes.parts.growth import (
     planned,
     refusal,
     type_of,
-    upper_bound,
     why_retired,
 )
 from star_agents.recipes.parts.skills import Skill, Type
@@ -80,14 +79,6 @@ def test_an_example_stays_where_it_has_the_form_of_the_skill() -> None:
     assert type_of(Proposal("new", "Ask.", "x" * 1_001), skill()).example is None
 
 
-def test_the_bound_is_that_of_a_mean_of_so_few() -> None:
-    for n in (5, 20, 100):
-        assert upper_bound(0.0, n) == pytest.approx(1 - 0.05 ** (1 / n)), "exact where nothing was earned"
-        assert 0.3 < upper_bound(0.3, n) < upper_bound(0.3, n, 0.01)
-    assert upper_bound(1.0, 10) == pytest.approx(1.0)
-    assert upper_bound(0.3, 10_000) == pytest.approx(0.3, abs=0.02)
-
-
 def standing(rewards: int, mean: float) -> Standing:
     return Standing(draws=rewards, rewards=rewards, earned=rewards * mean)
 
@@ -98,13 +89,17 @@ def standing(rewards: int, mean: float) -> Standing:
         (standing(9, 0.0), [standing(50, 0.9)], ""),
         (standing(10, 0.0), [standing(50, 0.0)], "it earned nothing in 10 draws"),
         (standing(10, 0.0), [], "it earned nothing in 10 draws"),
-        (standing(10, 0.2), [standing(50, 0.5)], ""),
-        (standing(40, 0.2), [standing(50, 0.6), standing(0, 0.0)], "it earned 0.20 in each of 40 draws, surely below"),
-        (standing(400, 0.5), [standing(50, 0.5)], ""),
+        (standing(10, 0.4), [standing(50, 0.6), standing(1, 0.1), standing(0, 0.0)], ""),
+        (
+            standing(10, 0.3),
+            [standing(50, 0.6), standing(1, 0.1), standing(0, 0.0)],
+            "it earned 0.30 in each of 10 draws",
+        ),
+        (standing(10, 0.5), [standing(50, 0.5)], "it earned 0.50 in each of 10 draws"),
         (standing(40, 0.2), [], ""),
     ],
 )
-def test_a_type_is_given_up_when_it_earned_nothing_or_surely_less_than_what_is_drawn_in_its_place(
+def test_a_type_is_given_up_when_it_earned_nothing_or_no_more_than_one_of_those_that_there_were(
     own: Standing, others: list[Standing], says: str
 ) -> None:
     why = why_retired(own, others, 10)

@@ -14,7 +14,7 @@ import pytest
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 sys.path[:0] = [str(TOOLS), str(TOOLS / "bench")]
 
-from arena_instruct_bench import line  # noqa: E402
+from arena_instruct_bench import growing, line  # noqa: E402
 from arena_instruct_bench.measuring import steered  # noqa: E402
 from arena_instruct_bench.planted import planted  # noqa: E402
 from arena_instruct_bench.steering import Plan  # noqa: E402
@@ -80,3 +80,14 @@ def parted(sentence: str) -> tuple[str, str, str]:
     """What a sentence says, of which arm, and the rest."""
     what, arm, said = re.findall(r"^(Turned to|Turned away from|Besides,) ([^:]*):?(.*)\.$", sentence)[0]
     return what, arm, said
+
+
+def test_a_type_that_is_added_finds_a_weak_spot_that_no_given_type_is_for() -> None:
+    plan = growing.Plan(seed=2, expected=125)
+    on, off = growing.run(plan), growing.run(replace(plan, grow=0))
+    assert on.came_after is not None
+    assert on.weak > 0.1 > 0.05 > off.weak
+    assert on.useful_per_call > off.useful_per_call
+    assert on.floor == pytest.approx(1.0)
+    assert (off.added, off.came_after) == (0, None)
+    assert on.added - on.retired <= plan.grow

@@ -75,7 +75,7 @@ class AgentInstructSettings(Settings):
     grow: Added = 0
     """Types that agents may add to skills while it runs, and that are drawn at once; 0: none. From instructions that
     earned something, such as those that a target lost, the grower proposes what the skill's types do not ask for. New
-    types start at the floor, and are given up when they earn nothing or surely less than the others."""
+    types start at the floor, and are given up when they earn no more than a type that the skill came with does."""
     grow_after: Count = 10
     """What the types of a skill earn between two proposals for it, in draws whose instructions the target all lost."""
     grow_tries: Count = 10

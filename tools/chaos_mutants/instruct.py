@@ -10,11 +10,17 @@ _RECIPE, _ANSWERS = "star_agents/recipes/agent_instruct.py", "star_agents/recipe
 _DRAFTS, _ASKING = "star_agents/recipes/parts/drafts.py", "star_agents/recipes/agent_instruct_asking.py"
 _WRITING, _REFINING = "star_agents/recipes/agent_instruct_writing.py", "star_agents/recipes/agent_instruct_refining.py"
 _SETTINGS = "star_agents/recipes/agent_instruct_settings.py"
+_GROWTH = "star_agents/recipes/parts/growth.py"
 
 
 def _tested(name: str, promise: str, test: str, file: str, text: str, replacement: str) -> TestedMutant:
     edit = Edit(file, text, replacement)
     return TestedMutant(name=name, promise=promise, edits=[edit], test=f"test_agent_instruct.py::{test}")
+
+
+def _grown(name: str, promise: str, test: str, file: str, text: str, replacement: str) -> TestedMutant:
+    edit = Edit(file, text, replacement)
+    return TestedMutant(name=name, promise=promise, edits=[edit], test=f"test_agent_instruct_grow.py::{test}")
 
 
 INSTRUCT_TESTED_MUTANTS = (
@@ -98,5 +104,29 @@ INSTRUCT_TESTED_MUTANTS = (
         'found.append(_in_file(name, beside, place).model_dump(mode="json"))',
         'found.append(_in_file(name, beside, place).model_copy(update={"types": built_in_skill('
         '"text_modification").types}).model_dump(mode="json"))',
+    ),
+    _grown(
+        "a-new-type-starts-at-the-floor",
+        "a type that is added starts at the floor",
+        "test_a_new_type_starts_at_the_floor_and_every_other_type_keeps_its_own",
+        "star_agents/scheduling/pools.py",
+        ", at_floor=True)",
+        ")",
+    ),
+    _grown(
+        "a-place-is-for-what-earns",
+        "a type that earns nothing is given up",
+        "test_a_type_that_earns_nothing_is_retired_never_drawn_again_and_leaves_its_place_to_another",
+        _GROWTH,
+        "    if not standing.earned:\n",
+        "    if standing.earned < 0:\n",
+    ),
+    _grown(
+        "a-type-is-another-one",
+        "a proposal that the skill has already is refused",
+        "test_what_is_no_new_type_is_refused_and_counted_by_why_and_the_rest_is_taken",
+        _GROWTH,
+        "            if _likeness(one.ask, proposal.ask) >= ALIKE:\n",
+        "            if _likeness(one.ask, proposal.ask) > 1:\n",
     ),
 )

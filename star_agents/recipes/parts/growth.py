@@ -6,10 +6,10 @@ paper has any.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from star_agents.recipes.parts.elimination import content_words
@@ -17,8 +17,6 @@ from star_agents.recipes.parts.skills import Example, Skill, Type
 from star_agents.recipes.reads import Json, Unreadable
 from star_agents.records import Standing
 
-DOUBT = 0.05
-"""Chance of giving up an arm whose mean is as good as that of the others."""
 ALIKE = 0.6
 """Share of common words, stop words aside, from which what two types ask for is the same (Jaccard)."""
 LONGEST_NAME = 40
@@ -199,9 +197,10 @@ def planned(
 def why_retired(standing: Standing, others: Sequence[Standing], tries: int) -> str:
     """Why an added type is given up; empty while it is not.
 
-    After its first draws it goes where it earned nothing at all, or where it surely earns less than the draws that are
-    made in its place: the upper bound of its mean lies below the mean of every draw of the given types of its skill. A
-    slot is for what is worth more than what there was; a bound, since the mean of few draws may be bad luck.
+    After its first draws it stays for as long as it earns more than a type that the skill came with does on average: a
+    place is for what is worth more than what there was. To give up by bad luck one that is about as good loses nothing;
+    one that is much better rarely looks worse after so many draws. The average is over types, not over draws: draws
+    turn to the best, and a new type need not be one of these.
 
     Args:
         standing: Its own.
@@ -212,31 +211,10 @@ def why_retired(standing: Standing, others: Sequence[Standing], tries: int) -> s
         return ""
     if not standing.earned:
         return f"it earned nothing in {standing.rewards:,} draws"
-    rewards = sum(one.rewards for one in others)
-    if not rewards:
+    means = [one.earned / one.rewards for one in others if one.rewards]
+    mean, usual = standing.earned / standing.rewards, fmean(means) if means else 0.0
+    if mean > usual:
         return ""
-    mean, rest = standing.earned / standing.rewards, sum(one.earned for one in others) / rewards
-    bound = upper_bound(mean, standing.rewards)
-    if bound >= rest:
-        return ""
-    told = f"it earned {mean:.2f} in each of {standing.rewards:,} draws, surely below {bound:.2f}"
-    return f"{told}, and the types that the skill came with {rest:.2f}"
-
-
-def upper_bound(mean: float, rewards: int, doubt: float = DOUBT) -> float:
-    """The largest true mean under which so low a mean of so many rewards, each from 0 to 1, has a chance of ``doubt``.
-
-    Chernoff's bound in the form of KL-UCB (Garivier and Cappé 2011): the u above the mean at which
-    n · kl(mean, u) = ln(1 / doubt). With a mean of 0 it is 1 - doubt^(1/n).
-    """
-    low, high, allowed = mean, 1.0, math.log(1 / doubt) / rewards
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _kl(mean, middle) <= allowed else (low, middle)
-    return low
-
-
-def _kl(mean: float, other: float) -> float:
-    """The Kullback-Leibler divergence of two Bernoulli distributions, in nats."""
-    terms = ((mean, other), (1 - mean, 1 - other))
-    return sum(p * math.log(p / q) if q > 0 else math.inf for p, q in terms if p > 0)
+    return (
+        f"it earned {mean:.2f} in each of {standing.rewards:,} draws, and a type that its skill came with {usual:.2f}"
+    )
