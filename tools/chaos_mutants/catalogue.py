@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chaos_mutants.admission import ADMISSION_TESTED_MUTANTS
 from chaos_mutants.arena import ARENA_TESTED_MUTANTS
 from chaos_mutants.instruct import INSTRUCT_TESTED_MUTANTS
 from chaos_mutants.own_recipes import OWN_RECIPE_TESTED_MUTANTS
@@ -16,4 +17,5 @@ BY_TESTS = (
     *OWN_RECIPE_TESTED_MUTANTS,
     *ARENA_TESTED_MUTANTS,
     *INSTRUCT_TESTED_MUTANTS,
+    *ADMISSION_TESTED_MUTANTS,
 )
