@@ -75,7 +75,7 @@ def _right(arm: str, items: list[Any], seeds: int) -> Any:
 
 
 def test_figures_are_paired_and_say_where_an_arm_is_ahead() -> None:
-    items, plan = documents.items(4), arms.QUICK
+    items, plan = documents.items(4), arms.QUICK[0]
     row = documents.first_rows(1, (1,))
     taught = {(arm, 0): arms.Taught(rows=row, calls_per_row=2.0) for arm in arms.ARMS}
     right = {arm: _right(arm, items, 1) for arm in arms.ARMS}
@@ -96,6 +96,6 @@ def test_figures_are_paired_and_say_where_an_arm_is_ahead() -> None:
         lost={"arena_instruct": 0.5},
         arms=found,
     )
-    text = sections.markdown(report.documents("documents", "a title", whole))
+    text = sections.markdown(report.documents("documents", "a title", "a panel", whole))
     assert "| arena_instruct | 1 | 2.0 | 2 | 100.0 | 66.7 [" in text
     assert "| more, 1 | 100 | 0 | 0 | 0 | 100 |" in text

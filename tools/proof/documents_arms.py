@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -72,8 +72,12 @@ class Plan:
         return EPOCHS * self.rows // BATCH
 
 
-FULL = Plan(documents=300, agent_documents=450, first_rows=6_000, first_levels=(0, 0, 1, 2), rows=400, seeds=3, each=30)
-QUICK = Plan(documents=16, agent_documents=30, first_rows=120, first_levels=(0, 1), rows=24, seeds=1, each=3)
+_EARLY = Plan(
+    documents=300, agent_documents=450, first_rows=6_000, first_levels=(0, 0, 1, 2), rows=400, seeds=3, each=30
+)
+FULL = (_EARLY, replace(_EARLY, first_rows=12_000))
+"""A target that knows little yet, and one that has read twice as much in round 0 and knows more."""
+QUICK = (Plan(documents=16, agent_documents=30, first_rows=120, first_levels=(0, 1), rows=24, seeds=1, each=3),)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -206,16 +206,23 @@ def tune_sections(job: Job) -> Iterator[Section]:
 
 def documents_sections(job: Job) -> Iterator[Section]:
     """Rows out of documents, made by the product's own line, and what the target learns from them."""
-    plan = documents_arms.QUICK if job.quick else documents_arms.FULL
-    found = documents_arms.measure(plan, job.out)
+    for plan in documents_arms.QUICK if job.quick else documents_arms.FULL:
+        found = documents_arms.measure(plan, job.out)
+        panel = f"target after {plan.first_rows:,} rows"
+        yield report_documents.documents(
+            f"documents {plan.first_rows} {plan.rows}", _title_of(plan, found), panel, found
+        )
+
+
+def _title_of(plan: documents_arms.Plan, found: documents_arms.Found) -> str:
+    """A lesson out of documents in words."""
     lost = ", ".join(f"{name}: {100 * share:.0f} %" for name, share in found.lost.items())
-    title = (
+    return (
         f"Rows out of {plan.documents:,} documents (agent_instruct: {plan.agent_documents:,}), {plan.rows:,} for each "
         f"arm in {plan.steps:,} steps, {plan.seeds} random seeds, {found.items:,} held-out items; right before round 0 "
         f"({plan.first_rows:,} rows): {100 * found.untrained:.1f} %, after it, before any arm: "
         f"{100 * found.before:.1f} %; instructions that became a row: {lost}"
     )
-    yield report_documents.documents(f"documents {plan.rows}", title, found)
 
 
 def case_section(job: Job, name: str, case: Case, settings: tuple[Setting, ...]) -> Section:

@@ -6,7 +6,7 @@ from proof.documents_arms import Found
 from proof.sections import Dots, Grid, Section, percent
 
 
-def documents(name: str, title: str, found: Found) -> Section:
+def documents(name: str, title: str, panel: str, found: Found) -> Section:
     """What the target learned from each way's rows."""
     head = (
         "trained on",
@@ -39,7 +39,7 @@ def documents(name: str, title: str, found: Found) -> Section:
         ),
     )
     plot = Dots(
-        title="rows out of documents",
+        title=panel,
         axis="exact match on held-out questions, %",
         rows=tuple((one.arm, (percent(one.exact),)) for one in found.arms),
         marks=(("the target before", 100 * found.before),),
