@@ -97,5 +97,5 @@ def test_figures_are_paired_and_say_where_an_arm_is_ahead() -> None:
         arms=found,
     )
     text = sections.markdown(report.documents("documents", "a title", "a panel", whole))
-    assert "| arena_instruct | 1 | 2.0 | 2 | 100.0 | 66.7 [" in text
+    assert "| arena_instruct | 1 | 2.0 | 2 | 100.0 | 1.0 | 66.7 [" in text
     assert "| more, 1 | 100 | 0 | 0 | 0 | 100 |" in text

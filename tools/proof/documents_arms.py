@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from math import exp, log
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,8 @@ class ArmFigures:
     """Exact match by kind and level."""
     shares: Mapping[tuple[str, int], float]
     """Of the rows that it trained on."""
+    spread: float
+    """Over how many of these cells the rows of one run are spread: the exponential of the entropy of their shares."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -263,6 +266,10 @@ def _shares(taught: Sequence[Taught]) -> dict[tuple[str, int], float]:
     return {cell: count / len(told) for cell, count in counts.items()}
 
 
+def _spread(shares: Mapping[tuple[str, int], float]) -> float:
+    return exp(-sum(one * log(one) for one in shares.values()))
+
+
 def figures(
     taught: Mapping[tuple[str, int], Taught],
     right: Mapping[str, NDArray[np.float64]],
@@ -303,6 +310,7 @@ def figures(
                 by_run=tuple(one.mean(axis=1)),
                 by_cell=_by_cell(one, items),
                 shares=_shares(runs),
+                spread=float(np.mean([_spread(_shares([run])) for run in runs])),
             )
         )
     return found
