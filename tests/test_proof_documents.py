@@ -40,7 +40,8 @@ def test_the_model_that_is_trained_fights_and_only_what_it_lost_is_a_row(tmp_pat
     fought = [one for one in results(tmp_path / "run" / "out") if one.outcome.recipe == "arena"]
     assert len(made.asked) == len(fought) > 8
     lost = [one for one in fought if one.outcome.rows]
-    assert len(lost) == len(made.rows)
+    assert len(lost) == len(made.rows) == len(made.target_said)
+    assert not any(said == row.response for said, row in zip(made.target_said, made.rows, strict=True))
     assert {row.labels["loser"] for one in lost for row in one.outcome.rows if row.shape == "sft"} == {"target"}
 
 
@@ -75,7 +76,7 @@ def _right(arm: str, items: list[Any], seeds: int) -> Any:
 
 
 def test_figures_are_paired_and_say_where_an_arm_is_ahead() -> None:
-    items, plan = documents.items(4), arms.QUICK[0]
+    items, plan = documents.items(4), arms.QUICK
     row = documents.first_rows(1, (1,))
     taught = {(arm, 0): arms.Taught(rows=row, calls_per_row=2.0) for arm in arms.ARMS}
     right = {arm: _right(arm, items, 1) for arm in arms.ARMS}
@@ -96,6 +97,6 @@ def test_figures_are_paired_and_say_where_an_arm_is_ahead() -> None:
         lost={"arena_instruct": 0.5},
         arms=found,
     )
-    text = sections.markdown(report.documents("documents", "a title", "a panel", whole))
-    assert "| arena_instruct | 1 | 2.0 | 2 | 100.0 | 1.0 | 66.7 [" in text
-    assert "| more, 1 | 100 | 0 | 0 | 0 | 100 |" in text
+    text = sections.markdown(report.documents("documents", "a title", whole))
+    assert "| arena_instruct | 1 | 2.0 | 2 | 100.0 | – | 1.0 | 66.7 [" in text
+    assert "| more, 1 | 100 | 0 | 0 | 0 | 100 | 0 |" in text

@@ -15,6 +15,7 @@ from functools import partial
 from math import exp, log
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,19 @@ from proof.documents_world import Item
 from proof.generation import load
 from proof.kept import ask_once
 from proof.trained import examine
-from proof.tune import BATCH, EPOCHS, fine_tune
+from proof.tune import BATCH, fine_tune
 from star_agents.offline import resolve_model
 from star_agents.records import Sample
 
-OWN = "the documents' own questions"
+OWN, SAME_CALLS = "the documents' own questions", "agent_instruct, as many calls"
 ARMS: Mapping[str, Way | None] = {
     OWN: None,
     "agent_instruct": AGENT,
     "arena_instruct, feedback off": ARENA_OFF,
     "arena_instruct": ARENA,
-    "agent_instruct, as many calls": AGENT,
-    "feedback off, as many calls": ARENA_OFF,
+    SAME_CALLS: AGENT,
 }
-"""How the rows of each arm are made. All have as many rows as ``arena_instruct``, or as many calls pay for them."""
-SAME_CALLS = frozenset(arm for arm in ARMS if arm.endswith("as many calls"))
+"""How the rows of each arm are made. All have as many rows as ``arena_instruct``; one as many as its calls pay for."""
 _FIRST_EPOCHS = 2
 _AT_ONCE = 3
 """Runs and trainings side by side, one thread each."""
@@ -63,6 +62,8 @@ class Plan:
     """Demands below its questions, drawn from these."""
     rows: int
     """That each arm trains on."""
+    epochs: int
+    """So often are as many rows read."""
     seeds: int
     each: int
     """Held-out questions of each kind at each level."""
@@ -70,15 +71,20 @@ class Plan:
     @property
     def steps(self) -> int:
         """Of every arm, however many rows it has."""
-        return EPOCHS * self.rows // BATCH
+        return self.epochs * self.rows // BATCH
 
 
-_EARLY = Plan(
-    documents=300, agent_documents=450, first_rows=6_000, first_levels=(0, 0, 1, 2), rows=400, seeds=3, each=30
+FULL = Plan(
+    documents=300,
+    agent_documents=450,
+    first_rows=6_000,
+    first_levels=(0, 0, 1, 2),
+    rows=640,
+    epochs=6,
+    seeds=3,
+    each=30,
 )
-FULL = (_EARLY, replace(_EARLY, first_rows=12_000))
-"""A target that knows little yet, and one that has read twice as much in round 0 and knows more."""
-QUICK = (Plan(documents=16, agent_documents=30, first_rows=120, first_levels=(0, 1), rows=24, seeds=1, each=3),)
+QUICK = Plan(documents=16, agent_documents=30, first_rows=120, first_levels=(0, 1), rows=24, epochs=3, seeds=1, each=3)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +93,8 @@ class Taught:
 
     rows: Sequence[Sample]
     calls_per_row: float
+    useful: float | None = None
+    """Share of the rows whose answer is right and the target's was wrong, by the checker; ``None``: nobody fought."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +108,8 @@ class ArmFigures:
     calls: float
     """Of all its rows."""
     usable: float
+    useful: float | None
+    """As in ``Taught``."""
     exact: Interval
     over_before: Interval
     over_own: Interval
@@ -201,10 +211,21 @@ def _taught(arm: str, plan: Plan, seed: int, made: Mapping[tuple[str, int], Made
         rows, calls = _rows_and_calls(made[way.name, seed])
     if len(rows) < plan.rows:
         raise ValueError(f"{arm}, seed {seed}: {len(rows)} rows, and {plan.rows} are wanted; give it more documents")
-    if arm in SAME_CALLS:  # as many as there are, at the most: the table shows how many
+    if arm == SAME_CALLS:  # as many as there are, at the most: the table shows how many
         _, paid = _rows_and_calls(made[ARENA.name, seed])
         wanted = round(plan.rows * paid / calls)
-    return Taught(rows=rows[:wanted], calls_per_row=calls)
+    useful = None if way is None else _useful(made[way.name, seed])
+    return Taught(rows=rows[:wanted], calls_per_row=calls, useful=useful)
+
+
+def _useful(made: Made) -> float | None:
+    """Of the rows of a whole run."""
+    pairs = zip(made.rows, made.target_said, strict=True) if made.target_said else ()
+    found = [
+        documents_world.is_usable(row) and not documents_world.is_usable(replace(row, response=said))
+        for row, said in pairs
+    ]
+    return fmean(found) if found else None
 
 
 def _rows_and_calls(made: Made) -> tuple[list[Sample], float]:
@@ -266,6 +287,11 @@ def _shares(taught: Sequence[Taught]) -> dict[tuple[str, int], float]:
     return {cell: count / len(told) for cell, count in counts.items()}
 
 
+def _mean_of(shares: Sequence[float | None]) -> float | None:
+    known = [one for one in shares if one is not None]
+    return fmean(known) if len(known) == len(shares) else None
+
+
 def _spread(shares: Mapping[tuple[str, int], float]) -> float:
     return exp(-sum(one * log(one) for one in shares.values()))
 
@@ -310,6 +336,7 @@ def figures(
                 by_run=tuple(one.mean(axis=1)),
                 by_cell=_by_cell(one, items),
                 shares=_shares(runs),
+                useful=_mean_of([run.useful for run in runs]),
                 spread=float(np.mean([_spread(_shares([run])) for run in runs])),
             )
         )

@@ -48,7 +48,9 @@ class Made:
     """What came of a run."""
 
     rows: tuple[Sample, ...]
-    """In the order in which they ended."""
+    """In the order in which their documents, or their instructions, were queued."""
+    target_said: tuple[str, ...]
+    """What the target answered in the place of each row's answer; empty where nobody fought."""
     asked: tuple[str, ...]
     """Every instruction that came to an answer, in that order."""
     calls: int
@@ -105,11 +107,15 @@ def _config(way: Way, target: str, seed: int) -> Mapping[str, Any]:
 
 def _read(out: Path) -> Made:
     rows: list[Sample] = []
+    said: list[str] = []
     asked: list[str] = []
     with StoreReader(out) as reader:
         for one in reader.results():
             rows += [Sample.from_dict(row.data["sample"]) for row in one.outcome.rows if row.shape == "sft"]
             if one.outcome.recipe == "arena":
                 asked.append(one.seed.sample.instruction)
+                target = next((trial.sample.response for trial in one.outcome.trials if trial.role == "target"), None)
+                said += [target or "" for row in one.outcome.rows if row.shape == "sft"]
         calls = sum(agent.answered for agent in reader.agent_usage())
-    return Made(rows=tuple(rows), asked=tuple(asked) or tuple(one.instruction for one in rows), calls=calls)
+    asked = asked or [one.instruction for one in rows]
+    return Made(rows=tuple(rows), target_said=tuple(said), asked=tuple(asked), calls=calls)

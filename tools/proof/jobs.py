@@ -206,12 +206,9 @@ def tune_sections(job: Job) -> Iterator[Section]:
 
 def documents_sections(job: Job) -> Iterator[Section]:
     """Rows out of documents, made by the product's own line, and what the target learns from them."""
-    for plan in documents_arms.QUICK if job.quick else documents_arms.FULL:
-        found = documents_arms.measure(plan, job.out)
-        panel = f"target after {plan.first_rows:,} rows"
-        yield report_documents.documents(
-            f"documents {plan.first_rows} {plan.rows}", _title_of(plan, found), panel, found
-        )
+    plan = documents_arms.QUICK if job.quick else documents_arms.FULL
+    found = documents_arms.measure(plan, job.out)
+    yield report_documents.documents(f"documents {plan.rows}", _title_of(plan, found), found)
 
 
 def _title_of(plan: documents_arms.Plan, found: documents_arms.Found) -> str:

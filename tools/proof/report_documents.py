@@ -6,7 +6,7 @@ from proof.documents_arms import Found
 from proof.sections import Dots, Grid, Section, percent
 
 
-def documents(name: str, title: str, panel: str, found: Found) -> Section:
+def documents(name: str, title: str, found: Found) -> Section:
     """What the target learned from each way's rows."""
     head = (
         "trained on",
@@ -14,6 +14,7 @@ def documents(name: str, title: str, panel: str, found: Found) -> Section:
         "calls per row",
         "calls",
         "usable rows, %",
+        "useful rows, %",
         "spread over cells",
         "exact match, greedy, %",
         "over the target before, points",
@@ -30,6 +31,7 @@ def documents(name: str, title: str, panel: str, found: Found) -> Section:
                 f"{one.calls_per_row:.1f}",
                 f"{one.calls:,.0f}",
                 f"{100 * one.usable:.1f}",
+                "–" if one.useful is None else f"{100 * one.useful:.1f}",
                 f"{one.spread:.1f}",
                 one.exact.show(1, percent=True),
                 one.over_before.show(1, percent=True),
@@ -41,7 +43,7 @@ def documents(name: str, title: str, panel: str, found: Found) -> Section:
         ),
     )
     plot = Dots(
-        title=panel,
+        title="rows out of documents",
         axis="exact match on held-out questions, %",
         rows=tuple((one.arm, (percent(one.exact),)) for one in found.arms),
         marks=(("the target before", 100 * found.before),),
