@@ -99,6 +99,9 @@ def _config(way: Way, target: str, seed: int) -> Mapping[str, Any]:
             "refine": {"rounds": "auto"},
         },
         **fights,
+        # The closed world has few words, so that most of its questions nearly repeat another one.
+        "admission": {"duplicates": "off"},
+        "documents": {"duplicates": "off"},
         "feedback": way.feedback,
         "concurrency": _AT_ONCE,
         "random_seed": seed,
