@@ -1,6 +1,6 @@
 """The command line: `python -m star_agents VERB` or `star-agents VERB`.
 
-Each verb lives in a module of its own under `commands/` and is loaded only when it is called, so that `--help` answers
+Each verb lives in a module of its own beside this one and is loaded only when it is called, so that `--help` answers
 at once. Errors end as one line on standard error and a non-zero exit code.
 """
 
@@ -21,9 +21,9 @@ from star_agents.process.garbage_collection import look_less_often
 from star_agents.text.printing import say
 
 VERBS = {
-    "run": "Turn a seed file into a better dataset, then stop.",
+    "run": "Work seeds or documents to a dataset, then stop.",
     "serve": "Run the daemon: seeds come in, outcomes come out, until told otherwise.",
-    "add": "Send a seed file to a running daemon.",
+    "add": "Send seeds or documents to a running daemon.",
     "status": "Show what a folder or a running daemon has done so far.",
     "check": "Validate agents.yaml, try each agent in each of its roles, load the scorers.",
     "score": "Add IFD scores of two models to any dataset.",
@@ -77,7 +77,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="star-agents")
 def cli() -> None:
-    """Turn a seed dataset into a better one for your target model, with many LLM agents."""
+    """Make instruction data for your target model, from seeds or documents, by LLM agents; train on it, evaluate, go on."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
