@@ -77,7 +77,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="star-agents")
 def cli() -> None:
-    """Make instruction data for your target model, from seeds or documents, by LLM agents; train on it, evaluate, go on."""
+    """Make instruction data for your target model by LLM agents, from seeds or documents; train on it, and go on."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

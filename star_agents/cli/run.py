@@ -85,7 +85,7 @@ def command(
     verbose: bool,
     log_content: bool,
 ) -> None:
-    """Turn a seed file into a better dataset, then stop.
+    """Work seeds or documents to a dataset, then stop.
 
     The same command again goes on where it stopped, and sends nothing that is already answered.
     """
