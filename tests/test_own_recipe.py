@@ -164,7 +164,7 @@ async def test_a_fault_of_the_recipe_drops_the_seed_and_names_file_and_line(tmp_
 
 async def test_the_example_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
     readme = Path(__file__).resolve().parents[1] / "star_agents" / "recipes" / "README.md"
-    (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    example, *_ = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "mine.py").write_text(example)
 
     def talk(body: Body) -> Move:
