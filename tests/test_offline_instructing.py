@@ -66,7 +66,8 @@ async def test_sample_agents_play_every_kind_of_task_with_tools(tmp_path: Path) 
     assert {row.labels["type"] for row in rows} == {kind.name for kind in built_in_skill("tool_use").types}
     assert {row.labels["rounds"] for row in rows} == {"0", "1"}
     failed = {one.failure.detail for outcome in outcomes for one in outcome.trials if one.failure}
-    assert failed <= {"the document has the same instruction already"}
+    repeats = ("the document has the same instruction already", "it repeats an earlier instruction (")
+    assert [one for one in failed if not one.startswith(repeats)] == []
 
 
 def test_no_row_needs_a_text_that_it_does_not_carry(found: list[Result]) -> None:
