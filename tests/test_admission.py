@@ -16,6 +16,7 @@ from instruct_model import Asked, InstructModel
 from lines import read_jsonl, results, run
 from openai_server import OpenAIServer
 
+from star_agents.admission.near_duplicates import signed_instruction
 from star_agents.cli.main import cli
 from star_agents.engine.admission import Admission, note_on_signatures
 from star_agents.engine.configuration import read_config
@@ -266,6 +267,21 @@ async def test_a_child_that_repeats_is_not_queued_and_its_arms_hear_of_it_as_wor
             rewards.append((committed.new_children, heard))
         assert rewards == [(1, []), (0, [Reward(pool="r.types", arm="one", value=0.0)])]
         assert (await store.counts()).waiting == 1
+
+
+async def test_a_text_is_found_however_many_share_the_first_of_its_bands(tmp_path: Path) -> None:
+    """As where all files begin with one licence."""
+    kept, other = signed_instruction(SAID).kept, signed_instruction(OTHER).kept
+    async with await Store.open(tmp_path) as store:
+        await store.add_revision("d", "{}")
+    with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as file, file:
+        rows = [(number, "s", 0, other.values) for number in range(1, 25_001)]
+        file.executemany("INSERT INTO signatures VALUES (?, ?, ?, ?)", rows)
+        file.executemany("INSERT INTO signature_bands VALUES (?, ?)", [(min(kept.bands), row[0]) for row in rows])
+        NearTexts(file).add(kept, "late", 3)
+        earlier = NearTexts(file).find([kept], 0.7)
+    assert earlier is not None
+    assert (earlier.seed_id, earlier.place) == ("late", 3)
 
 
 async def test_signatures_of_another_making_are_told_of(tmp_path: Path) -> None:

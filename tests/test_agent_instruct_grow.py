@@ -15,6 +15,7 @@ from lines import results, run
 from openai_server import OpenAIServer
 from test_agent_instruct import document, mine, written
 
+from star_agents.bench.steps import draw_step
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError
 from star_agents.observe.status import Arm
@@ -24,6 +25,7 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import pool_facts
 from star_agents.storage.recipe_tallies import probabilities_in_force
 from star_agents.storage.rows import Result
+from star_agents.storage.store import Store
 
 POOL = "agent_instruct.types"
 GROW = "grow: 2, grow_after: 1, grow_tries: 2, types_per_document: 2, instructions_per_document: 2, refine: {rounds: 0}"
@@ -138,6 +140,23 @@ async def test_a_type_that_earns_nothing_is_retired_never_drawn_again_and_leaves
         )
         assert max(map(order.index, drawn)) <= retired_at
     assert all(now[name].probability for name in ("mine/one", "mine/other"))
+
+
+async def test_a_type_that_is_retired_between_its_draw_and_that_of_its_level_costs_no_document(tmp_path: Path) -> None:
+    settings = GROW.replace("refine: {rounds: 0}", "refine: {rounds: auto, most_rounds: 1}")
+    model, worth = InstructModel(), "0.0 if is_new else 1.0"
+    await worked(tmp_path, model, 14, settings=settings, worth=worth)
+    gone = next(name for name, one in added(tmp_path).items() if one.is_retired)
+    (late,) = documents(100, 1)
+    async with await Store.open(tmp_path / "out") as store:
+        await store.add_seeds([late])
+        await store.record_step(late.id, draw_step("types", 0), {"value": [gone]})
+    found = await worked(tmp_path, model, 1, first=100, settings=settings, worth=worth)
+    (outcome,) = [one.outcome for one in found if one.seed.id == late.id]
+    assert outcome.kind == "kept", outcome.reason
+    assert (POOL, gone) in outcome.drawn
+    levels = [arm for pool, arm in outcome.drawn if pool == "agent_instruct.levels"]
+    assert not [arm for arm in levels if arm.startswith(gone)], "its levels went with it"
 
 
 async def test_without_grow_nothing_differs_and_nothing_is_recorded_for_it(tmp_path: Path) -> None:

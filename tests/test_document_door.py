@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -413,9 +414,13 @@ def test_a_daemon_takes_the_bytes_of_a_document_by_post_and_refuses_one_that_giv
         assert (code, "is a damaged PDF" in refused["problems"][0]["message"]) == (400, True), refused
         assert send(base, b"", "application/pdf")[0] == 400
         assert send(base, b" " * (17 << 20), "application/pdf")[0] == 413
+        long = urllib.parse.quote("河" * 120 + ".md")
+        assert send(base, b"", "text/markdown", f"?source={long}")[0] == 400
+        code, named = send(base, FLUSS.encode(), "text/markdown", f"?source={long}")
+        assert (code, named.get("new")) == (202, 1), named
         again = send(base, (RIVER + " That is all.").encode(), "text/markdown")[1]
         assert (again["new"], "repeats an earlier document" in again["not_read"][0]) == (0, True)
-        daemon.wait_for("outcome_committed", lambda line: line["seq"] == taken["new"] + 1)
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == taken["new"] + 2)
         assert daemon.end() == 0
     paths = {one.seed.labels["document:path"] for one in results(tmp_path / "data")}
     assert "My_book.pdf" in paths

@@ -109,6 +109,14 @@ def test_group_writes_a_file_for_each_value_under_a_name_that_is_safe(folder: Pa
     assert "left out: at most 9 of one path" in said
 
 
+@pytest.mark.parametrize("options", [[], ["--group", "type"]])
+def test_what_is_left_out_counts_once_also_where_rows_are_read_twice(
+    folder: Path, tmp_path: Path, options: list[str]
+) -> None:
+    code, said = export(folder, tmp_path / "a.jsonl", "--format", "tools", *options)
+    assert (code != 0, f"left out {len(TYPES) * DOCUMENTS} without tools" in said) == (True, True), said
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -116,6 +124,7 @@ def test_group_writes_a_file_for_each_value_under_a_name_that_is_safe(folder: Pa
         (["--by", "type", "--at-most", "0"], "write a number of rows, as 50, or a share"),
         (["--by", "type", "--at-most", "1.5"], "write a number of rows"),
         (["--by", "type", "--at-most", "nan"], "write a number of rows"),
+        (["--by", "type", "--at-most", "inf"], "write a number of rows"),
         (["--by", "type", "--at-most", "20%"], "there are 4 values of type, of which one at least has 25.0%"),
         (["--by", "kind_of", "--at-most", "3"], "no row has a label kind_of; there are: document:path, "),
         (["--by", "type", "--at-most", "3", "--balance", "type"], "--balance leaves out rows by itself"),

@@ -13,6 +13,7 @@ from star_agents.engine.outcome_rules import check_outcome
 from star_agents.errors import RecipeError
 from star_agents.recipes.protocol import preference, sft
 from star_agents.records import (
+    Claim,
     Document,
     Failure,
     Judgement,
@@ -24,8 +25,10 @@ from star_agents.records import (
     Tool,
     ToolCall,
     Trial,
+    Wording,
 )
 from star_agents.text.plain_data import from_json, to_json
+from star_agents.text.redaction import redactor
 
 ODD: tuple[Any, ...] = (
     *(None, 3, -1, True, 2.5, math.nan, math.inf, 1e300, 10**400, "x", "", " ", "\ud800", b"x", object()),
@@ -121,3 +124,12 @@ def test_what_the_engine_says_of_an_outcome_is_not_for_a_recipe_to_say() -> None
     given = replace(OUTCOME, is_fault=True, drawn=(("mine.style", "plain"),), recalled=3, cost_usd=7.0, recipe="star")
     taken = check_outcome(given, "mine", SEED, "next")
     assert (taken.is_fault, taken.drawn, taken.recalled, taken.cost_usd, taken.recipe) == (False, (), None, 0.0, "mine")
+
+
+@pytest.mark.parametrize("text", ["Set \\underline{x} in LaTeX.", "The key is Zt7-kP2mWq9xLd4v."])
+def test_what_is_claimed_to_be_new_stays_so_where_a_secret_is_struck_out_or_looked_for(text: str) -> None:
+    redactor.keep(["Zt7-kP2mWq9xLd4v"])
+    trial = replace(TRIAL, sample=Sample(instruction=text, response="So."))
+    claim = Claim(wording=Wording(text=text), trial=0, arms={"style": "Zt7-kP2mWq9xLd4v"}, measures_if_refused={"k": 0})
+    given = Outcome(seed_id=SEED.id, kind="kept", rows=(sft(SAMPLE),), trials=(trial,), claims=(claim,))
+    assert check_outcome(given, "mine", SEED, "next").claims == (replace(claim, arms={"style": "***"}),)

@@ -61,6 +61,8 @@ def as_an_older_release_left_it(folder: Path) -> None:
             "UPDATE trials SET payload = json_set(payload, '$.failure', json_object('kind', 'call', 'detail', ?))",
             (KEY,),
         )
+        grown = json.dumps({"pool": "r.p", "arm": "new", "what": f"Ask what {KEY} opens."})
+        file.execute("INSERT INTO meta (key, value) VALUES ('grown:[\"r.p\",\"new\"]', ?)", (grown,))
         file.execute("PRAGMA secure_delete = OFF")
         file.execute("INSERT INTO meta (key, value) VALUES ('cleared', ?)", (f"{GATE} " * 2_000,))
         file.execute("DELETE FROM meta WHERE key = 'cleared'")
@@ -95,7 +97,7 @@ def test_doctor_notices_secrets_in_configs_and_parameters_and_with_deep_in_texts
     assert "1 calls, as an older release" in detail
     assert "doctor FOLDER --repair" in detail
     state, detail = secrets_found(star("doctor", tmp_path / "data", "--deep", "--json"))
-    assert "2 revisions of agents.yaml, 2 calls, 1 outcomes, 3 rows, trials and decisions of recipes" in detail
+    assert "2 revisions of agents.yaml, 2 calls, 1 outcomes, 4 rows, trials and decisions of recipes" in detail
     assert (tmp_path / "data" / STORE_FILE).read_bytes() == before, "nothing is changed without --repair"
 
 
@@ -105,7 +107,7 @@ def test_repair_leaves_nothing_of_them_in_the_folder_but_in_a_copy_that_it_names
     shown = star("doctor", folder, "-c", agents_yaml(tmp_path), "--repair", "--deep", "--json")
     assert secrets_found(shown)[0] == "ok"
     assert (
-        "struck out of 2 revisions of agents.yaml, 2 calls, 1 outcomes, 3 rows, trials and decisions of recipes"
+        "struck out of 2 revisions of agents.yaml, 2 calls, 1 outcomes, 4 rows, trials and decisions of recipes"
         in shown.err
     )
     assert "STILL HOLDS THE SECRETS" in shown.err

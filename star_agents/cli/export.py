@@ -120,7 +120,7 @@ def _write(
     if labels is not None:
         labels.count(partial(read, wanted=everything))
         if labels.group:
-            return labels.write_groups(partial(read, wanted=everything, skipped=skipped), out, provenance=provenance)
+            return labels.write_groups(partial(read, wanted=everything), out, skipped, provenance=provenance)
     files: dict[str, tuple[Path, int]] = {}
     for part in split.shares if split else ("",):
         path = split.path_of(part, out) if split else out

@@ -75,12 +75,13 @@ class ByLabel:
         return self._values.capped(rows, self._most, self.left_out)
 
     def write_groups(
-        self, rows: Callable[[], Iterator[Row]], path: Path, *, provenance: bool
+        self, rows: Callable[..., Iterator[Row]], path: Path, skipped: Counter[str], *, provenance: bool
     ) -> dict[str, tuple[Path, int]]:
-        """A file for each value; path and rows by value. Raises UsageError."""
+        """A file for each value; path and rows by value. They are read twice, and what is ``skipped`` counts once.
+        Raises UsageError."""
         groups = Values.counted(self.kept(rows()), self.group, self.seed)
         self.left_out.clear()
-        return write_groups(self.kept(rows()), groups, path, provenance=provenance)
+        return write_groups(self.kept(rows(skipped=skipped)), groups, path, provenance=provenance)
 
     @property
     def reason(self) -> str:

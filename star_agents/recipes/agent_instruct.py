@@ -50,7 +50,8 @@ class Flow:
     shares: Mapping[str, int]
     """Name of each type to how many instructions it is asked for."""
     rounds: Mapping[str, int]
-    """Name of each type to the rounds of refinement that were drawn for it; empty where these are fixed."""
+    """Name of each type to the rounds of refinement that were drawn for it; empty where these are fixed, and without
+    a type that was retired before they were drawn."""
     types: Mapping[str, Type]
     """The skill's by name, with those that it had once."""
 
@@ -102,7 +103,9 @@ async def agent_instruct(seed: Seed, bench: Workbench, settings: AgentInstructSe
     found = await _screened(asking, [draft for part in made.good for draft in part], "admitted")
     drafts = await _answered(asking, found)
     stopped = [(flow, one) for flow, one in zip(flows, made.results, strict=True) if isinstance(one, Failure)]
-    levels = {arm_of(one.skill, kind): one.rounds[kind.name] for one in flows for kind in one.kinds if one.rounds}
+    levels = {
+        arm_of(one.skill, kind): one.rounds[kind.name] for one in flows for kind in one.kinds if kind.name in one.rounds
+    }
     growth = await grown(asking, growth, settings)
     return _outcome(seed, asking, drafts, [_labels(one, settings, cast, levels) for one in drafts], stopped, growth)
 
@@ -131,7 +134,8 @@ async def _flows(bench: Workbench, settings: AgentInstructSettings, on_trial: Se
         drawn = await bench.draw("types", 1, among=[tried]) if tried else ()
         if len(drawn) < wanted:
             drawn += await bench.draw("types", wanted - len(drawn), among=[arm for arm in arms if arm not in drawn])
-        rounds = {arms[arm]: await _level(arm, bench, settings) for arm in drawn if settings.refine.levels}
+        levels = {arms[arm]: await _level(arm, bench, settings) for arm in drawn if settings.refine.levels}
+        rounds = {kind: level for kind, level in levels.items() if level is not None}
         shares = dict.fromkeys([arms[arm] for arm in drawn], 0)
         named = {one.name: one for one in kinds}
         flows.append(Flow(skill=skill, transformation=transformation, shares=shares, rounds=rounds, types=named))
@@ -139,11 +143,12 @@ async def _flows(bench: Workbench, settings: AgentInstructSettings, on_trial: Se
     return [replace(one, shares={name: next(counts) for name in one.shares}) for one in flows]
 
 
-async def _level(arm: str, bench: Workbench, settings: AgentInstructSettings) -> int:
-    """Rounds of refinement for a type, as they are drawn."""
+async def _level(arm: str, bench: Workbench, settings: AgentInstructSettings) -> int | None:
+    """Rounds of refinement for a type, as they are drawn; ``None`` for one that was retired since it was drawn: its
+    levels went with it."""
     rounds = {level_arm(arm, one): one for one in settings.refine.levels}
-    (drawn,) = await bench.draw("levels", among=rounds)
-    return rounds[drawn]
+    drawn = await bench.draw("levels", among=rounds)
+    return rounds[drawn[0]] if drawn else None
 
 
 async def _player(role: Role, bench: Workbench, settings: AgentInstructSettings) -> str:
@@ -183,7 +188,8 @@ async def _refined(asking: Asking, drafts: Sequence[Draft], flow: Flow, settings
         most = max(1, fan_out.most * sum(flow.shares.values()) // fan_out.written)
         keep, suggestions = settings.refine.keep, fan_out.suggestions
         return await refine(asking, drafts, rounds=fixed, keep=keep, suggestions=suggestions, most=most)
-    alike = [[one for one in drafts if flow.rounds[one.kind.name] == rounds] for rounds in settings.refine.levels]
+    levels = settings.refine.levels
+    alike = [[one for one in drafts if flow.rounds.get(one.kind.name, levels[0]) == rounds] for rounds in levels]
     jobs = [
         refine(asking, those, rounds=rounds, keep="replace", suggestions=1, most=len(those))
         for rounds, those in zip(settings.refine.levels, alike, strict=True)

@@ -18,8 +18,9 @@ from star_agents.text.minhash import Signature
 MOST_COMPARED = 512
 """Candidates of one look-up that are compared, those first that have most bands in common. Where more texts than that
 are half alike, such as by one template, one that is alike as a whole stands among the first."""
-MOST_MET = 20_000
-"""Entries of bands that one look-up reads."""
+MOST_OF_BAND = 2_000
+"""Entries of one band that a look-up reads. Each band has its own share, so that those that only a few texts have are
+read however many have another one, such as all files with one licence."""
 OF_SEED = -1
 """The place of a seed's own text."""
 
@@ -83,8 +84,10 @@ class NearTexts:
         return Earlier(seed_id=seed_id, place=place, source=source[0] if source else "", similarity=similarity)
 
     def _candidates(self, one: Signature) -> Sequence[tuple[int, str, int, bytes]]:
-        bands = {f"b{place}": band for place, band in enumerate(one.bands)}
-        met = Counter(number for (number,) in execute(self._connection, "in_bands", most=MOST_MET, **bands))
+        met = Counter[int]()
+        for band in set(one.bands):
+            found = execute(self._connection, "in_band", band=band, most=MOST_OF_BAND)
+            met.update(number for (number,) in found)
         if not met:
             return ()
         ids = [number for number, _ in met.most_common(MOST_COMPARED)]

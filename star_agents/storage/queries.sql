@@ -518,10 +518,9 @@ WHERE seed_id = :seed_id AND pool = :pool AND arm = :arm AND value > 0;
 SELECT id, pool, arm, value, embedder, embedding FROM recollections
 WHERE value > 0 AND embedder = :embedder ORDER BY id;
 
--- in_bands --
--- Signatures that share a band with one, each as often as it does; no more than can be counted in a moment.
-SELECT id FROM signature_bands
-WHERE band IN (:b0, :b1, :b2, :b3, :b4, :b5, :b6, :b7, :b8, :b9, :b10, :b11) LIMIT :most;
+-- in_band --
+-- The first signatures that have a band, no more than can be counted in a moment.
+SELECT id FROM signature_bands WHERE band = :band ORDER BY id LIMIT :most;
 
 -- signatures --
 -- Signatures by their numbers.
@@ -1000,7 +999,7 @@ WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != re
 UNION ALL
 SELECT 'parts', count(*) FROM (
     SELECT payload FROM rows UNION ALL SELECT payload FROM trials UNION ALL SELECT payload FROM judgements
-    UNION ALL SELECT payload FROM steps
+    UNION ALL SELECT payload FROM steps UNION ALL SELECT value FROM meta WHERE key GLOB 'grown:*'
 ) WHERE without_secrets(payload) != payload
 UNION ALL
 SELECT 'seeds', count(*) FROM seeds
@@ -1036,6 +1035,10 @@ UPDATE judgements SET payload = without_secrets(payload) WHERE without_secrets(p
 -- strike_steps --
 -- What they decided.
 UPDATE steps SET payload = without_secrets(payload) WHERE without_secrets(payload) != payload;
+
+-- strike_grown_arms --
+-- What their new arms are made of.
+UPDATE meta SET value = without_secrets(value) WHERE key GLOB 'grown:*' AND without_secrets(value) != value;
 
 -- strike_seeds --
 -- What waits, or was worked.

@@ -54,7 +54,7 @@ class Cap:
             value = -1.0
         if 0 < value < 1 or (value == 1 and text.endswith("%")):
             return cls(share=value)
-        if value >= 1 and value == int(value) and not text.endswith("%"):
+        if value >= 1 and value.is_integer() and not text.endswith("%"):
             return cls(rows=int(value))
         raise UsageError(f"--at-most {text}: {fix}")
 

@@ -34,7 +34,7 @@ _STILL_IN_THE_FILE = "secrets_struck_from_rows_only"
 _DIFFERENT_PARAMETERS = 4096
 _STRUCK = (
     *("strike_calls", "strike_outcomes", "strike_rows", "strike_trials", "strike_judgements"),
-    *("strike_steps", "strike_seeds"),
+    *("strike_steps", "strike_grown_arms", "strike_seeds"),
 )
 """Queries, one for each table."""
 
@@ -48,7 +48,7 @@ class SecretRows:
     calls: int = 0
     outcomes: int = 0
     parts: int = 0
-    """Rows, trials, judgements and decisions that recipes made."""
+    """Rows, trials, judgements, decisions and new arms that recipes made."""
     seeds: int = 0
     is_left_in_file: bool = False
     """They are struck out of the rows, and the file was not written anew yet."""

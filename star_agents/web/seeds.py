@@ -38,6 +38,7 @@ DOCUMENTS = {
 """Content types of documents, to the ends of their files' names."""
 _UNSAFE = re.compile(r"[^\w.-]+")
 _LONGEST_NAME = 100
+"""Bytes; a file's name may have 255."""
 
 KEYED: web.AppKey[asyncio.Lock] = web.AppKey("keyed", asyncio.Lock)
 """One request with a key at a time, so that two of the same cannot both be the first."""
@@ -124,7 +125,8 @@ async def _read_file(
         body += piece
     if not body:
         raise web.HTTPBadRequest(text="no document in the request")
-    last = _UNSAFE.sub("_", source.rpartition("/")[2]).lstrip("._-")[-_LONGEST_NAME:]
+    safe = _UNSAFE.sub("_", source.rpartition("/")[2])
+    last = safe.encode()[-_LONGEST_NAME:].decode(errors="ignore").lstrip("._-")
     name = last if last.lower().endswith(suffix) and last != suffix else f"{digest()[:12]}{suffix}"
     return _Sent([], digest(), bytes(body), name)
 
