@@ -29,7 +29,7 @@ from star_agents.engine.inbox import Inbox, make_inbox
 from star_agents.engine.intake import DocumentsTaken, take_in_rows
 from star_agents.engine.wiring import open_engine
 from star_agents.errors import ConfigError, SeedFileError
-from star_agents.events import Event, SeedsAdded, SeedsRejected
+from star_agents.events import Event, IntakeWaits, SeedsAdded, SeedsRejected
 from star_agents.observe.bus import Bus
 from star_agents.records import Document, Seed
 from star_agents.storage.store import Store
@@ -360,7 +360,11 @@ async def test_a_folder_in_the_inbox_is_taken_whole_and_each_file_ends_with_chun
         unfinished = laid / "deep" / "late.txt.part"
         unfinished.write_text("A late one")
         await inbox.look()
+        await inbox.look()
         assert laid.is_dir(), "somebody is still working on a file of it"
+        assert [one.reason for one in told(heard, IntakeWaits) if isinstance(one, IntakeWaits)] == [
+            "late.txt.part in it is still worked on, as its name says; it waits until that is renamed"
+        ]
         unfinished.rename(laid / "deep" / "late.txt").write_text(" ".join(f"word{number}" for number in range(40)))
         await inbox.look()
         (added,) = told(heard, SeedsAdded)
@@ -376,6 +380,14 @@ async def test_a_folder_in_the_inbox_is_taken_whole_and_each_file_ends_with_chun
         last = told(heard, SeedsAdded)[-1]
         assert isinstance(last, SeedsAdded)
         assert (last.new, last.duplicates) == (1, 3), "what is written into it afterwards is taken, too"
+        slow = folder / "done" / "laid" / "slow.txt.part"
+        slow.write_text("A slow one")
+        await inbox.look()
+        slow.rename(slow.with_suffix("")).write_text(" ".join(f"slow{number}" for number in range(40)))
+        await inbox.look()
+        last = told(heard, SeedsAdded)[-1]
+        assert isinstance(last, SeedsAdded)
+        assert (last.new, last.duplicates) == (1, 4), "it is looked at while somebody works on a file there"
 
 
 async def test_a_folder_of_which_most_is_at_fault_is_rejected_whole(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ class Inbox:
         self._moved: dict[Path, _File] = {}
         self._moved_seen = float("-inf")
         self._strange: dict[Path, int] = {}
+        self._unfinished: set[Path] = set()
         self._kept = ""
 
     async def watch(self) -> None:
@@ -113,9 +114,10 @@ class Inbox:
     async def look(self) -> None:
         """Look once, and deal with every file that has settled."""
         now, takes_folders = self._clock(), takes_documents(self._line.config)
-        files, strange = await anyio.to_thread.run_sync(_entries, self._folder, takes_folders)
+        files, strange, unfinished = await anyio.to_thread.run_sync(_entries, self._folder, takes_folders)
         _note(self._new, files, now)
         await self._refuse_strange(strange)
+        self._tell_unfinished(unfinished)
         if now - self._moved_seen >= min(MOVED_EVERY_S, self._settle_s):
             self._moved_seen = now
             await self._look_at_moved(now)
@@ -208,6 +210,13 @@ class Inbox:
                     self._refuse(path, f"cannot be moved out of the inbox: {error.strerror}", "remove it")
         self._strange = strange
 
+    def _tell_unfinished(self, unfinished: dict[Path, str]) -> None:
+        """Say once of a folder that it waits, since a name in it may have been forgotten."""
+        for path in unfinished.keys() - self._unfinished:
+            name = shown(Path(unfinished[path]))
+            self._tell(path, f"{name} in it is still worked on, as its name says; it waits until that is renamed")
+        self._unfinished = {*unfinished}
+
     def _refuse(self, path: Path, message: str, fix: str) -> Problem:
         problem = Problem(where=shown(path), field="", message=message, fix=fix)
         self._line.bus.publish(SeedsRejected(source=shown(path), problems=(problem,)))
@@ -261,11 +270,13 @@ def _read(path: Path, config: Config, intake: DocumentIntake | None) -> SeedFile
     return intake.file()
 
 
-def _entries(folder: Path, takes_folders: bool) -> tuple[dict[Path, Look], dict[Path, int]]:
-    """The files that lie in the inbox, and the folders where these are taken, with their looks; and the modes of what
-    is neither. A folder without a file is not looked at: somebody is about to fill it."""
+def _entries(folder: Path, takes_folders: bool) -> tuple[dict[Path, Look], dict[Path, int], dict[Path, str]]:
+    """The files that lie in the inbox, and the folders where these are taken, with their looks; the modes of what is
+    neither; and the folders in which somebody is still working on a file, with its name. A folder without a file is
+    not looked at: somebody is about to fill it."""
     files: dict[Path, Look] = {}
     strange: dict[Path, int] = {}
+    unfinished: dict[Path, str] = {}
     with suppress(OSError):  # Closed to us for the moment; the next look may find it.
         for path in folder.iterdir():
             if path.name.startswith(".") or path.name.lower().endswith(UNFINISHED):
@@ -279,8 +290,11 @@ def _entries(folder: Path, takes_folders: bool) -> tuple[dict[Path, Look], dict[
                 elif not (stat.S_ISDIR(found.st_mode) and takes_folders):
                     strange[path] = found.st_mode
                 elif (whole := look_of_folder(path)) is not None:
-                    files[path] = whole
-    return files, strange
+                    if whole.unfinished:
+                        unfinished[path] = whole.unfinished
+                    else:
+                        files[path] = whole.look
+    return files, strange, unfinished
 
 
 def _looks(paths: Iterable[Path]) -> dict[Path, Look]:
@@ -291,9 +305,10 @@ def _looks(paths: Iterable[Path]) -> dict[Path, Look]:
             seen = path.lstat()
         except OSError:
             continue
-        look = look_of_folder(path) if stat.S_ISDIR(seen.st_mode) else _look(seen)
-        if look is not None:
-            found[path] = look
+        if not stat.S_ISDIR(seen.st_mode):
+            found[path] = _look(seen)
+        elif (whole := look_of_folder(path)) is not None:
+            found[path] = whole.look
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from star_agents.documents.folder import DEEPEST, MOST_FILES
 from star_agents.process.file_watching import Look
@@ -12,14 +13,23 @@ UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".temp", ".swp", ".crdow
 """Endings of files that somebody is still working on."""
 
 
-def look_of_folder(folder: Path) -> Look | None:
-    """Inode, the sizes of all files together, and the newest time of change of anything below; ``None`` where there is
-    no file yet, or one that somebody is still working on."""
+class FolderLook(NamedTuple):
+    """How a folder with files looks."""
+
+    look: Look
+    """Inode, the sizes of all files together, and the newest time of change of anything below."""
+    unfinished: str = ""
+    """A name below that says that somebody is still working on it; empty for none."""
+
+
+def look_of_folder(folder: Path) -> FolderLook | None:
+    """How a folder looks; ``None`` where there is no file yet."""
     try:
         inode = folder.stat().st_ino
     except OSError:
         return None
     files = size = newest = 0
+    unfinished = ""
     waiting = [(folder, 1)]
     while waiting and files < MOST_FILES:
         below, depth = waiting.pop()
@@ -33,7 +43,7 @@ def look_of_folder(folder: Path) -> Look | None:
             if entry.name.startswith("."):
                 continue
             if entry.name.lower().endswith(UNFINISHED):
-                return None
+                unfinished = unfinished or entry.name
             if entry.is_dir(follow_symlinks=False):
                 if depth < DEEPEST:
                     waiting.append((Path(entry.path), depth + 1))
@@ -43,4 +53,4 @@ def look_of_folder(folder: Path) -> Look | None:
             except OSError:
                 continue
             files, size, newest = files + 1, size + seen.st_size, max(newest, seen.st_mtime_ns)
-    return (inode, size + files, newest) if files else None
+    return FolderLook((inode, size + files, newest), unfinished) if files else None
