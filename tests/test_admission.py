@@ -286,11 +286,22 @@ async def test_a_text_is_found_however_many_share_the_first_of_its_bands(tmp_pat
 
 async def test_signatures_of_another_making_are_told_of(tmp_path: Path) -> None:
     async with await Store.open(tmp_path) as store:
+        await leased(store, "Ase")
         assert await note_on_signatures(store) is None
         await store.meta_set("signatures", "r-minhash 1")
         noted = await note_on_signatures(store)
     assert noted is not None
-    assert "are not compared with new ones" in noted.message
+    assert "are not compared with new ones, since their signatures are made otherwise" in noted.message
+
+
+async def test_what_an_older_release_took_in_without_signatures_is_told_of_once(tmp_path: Path) -> None:
+    async with await Store.open(tmp_path) as store:
+        (seed,) = await leased(store, "Ase")
+        await commit(store, claimed(seed, SAID), least=None)
+        noted = await note_on_signatures(store)
+        assert noted is not None
+        assert "documents among them are, once they were read again" in noted.message
+        assert await note_on_signatures(store) is None
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -319,6 +320,24 @@ def test_a_second_run_into_the_folder_knows_the_documents_of_the_first_and_its_o
     code, said = star("run", "-c", path, "-s", second, "-o", tmp_path / "other", "-q")
     assert code == 0, said
     assert len(read_jsonl(tmp_path / "other" / "dataset.jsonl")) == 2, "another folder begins anew"
+
+
+def test_documents_of_a_store_of_before_are_compared_with_once_they_were_read_again(tmp_path: Path) -> None:
+    path, first = written(tmp_path), docs_in(made(tmp_path / "first"), a__md=RIVER)
+    second = docs_in(made(tmp_path / "second"), near__txt=RIVER + " That is all.")
+    out = tmp_path / "out"
+    assert star("run", "-c", path, "-s", first, "-o", out, "-q")[0] == 0
+    with closing(sqlite3.connect(out / "store.sqlite3")) as store:
+        store.executescript(
+            "DROP TABLE signature_bands; DROP TABLE signatures; DELETE FROM meta WHERE key = 'signatures';"
+            "PRAGMA user_version = 16;"
+        )
+    for _ in range(2):
+        assert star("run", "-c", path, "-s", first, "-o", out, "-q")[0] == 0
+    with closing(sqlite3.connect(out / "store.sqlite3")) as store:
+        assert store.execute("SELECT count(*) FROM signatures").fetchone() == (1,)
+    star("run", "-c", path, "-s", second, "-o", out, "-q")
+    assert len(read_jsonl(out / "dataset.jsonl")) == 1
 
 
 async def test_of_two_that_were_read_at_once_and_are_nearly_the_same_the_store_takes_one(tmp_path: Path) -> None:

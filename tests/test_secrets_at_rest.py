@@ -62,7 +62,7 @@ def as_an_older_release_left_it(folder: Path) -> None:
             (KEY,),
         )
         grown = json.dumps({"pool": "r.p", "arm": "new", "what": f"Ask what {KEY} opens."})
-        file.execute("INSERT INTO meta (key, value) VALUES ('grown:[\"r.p\",\"new\"]', ?)", (grown,))
+        file.execute("INSERT INTO meta (key, value) VALUES (?, ?)", ('grown:["r.p","new"]', grown))
         file.execute("PRAGMA secure_delete = OFF")
         file.execute("INSERT INTO meta (key, value) VALUES ('cleared', ?)", (f"{GATE} " * 2_000,))
         file.execute("DELETE FROM meta WHERE key = 'cleared'")

@@ -54,12 +54,14 @@ def _signed(place: int, outcome: Outcome) -> Signed:
 
 
 async def note_on_signatures(store: Store) -> ConfigNoted | None:
-    """What a store kept by other means than this release looks up by; ``None`` where nothing is to be said."""
+    """What a store kept by other means than this release looks up by, or, told once, without any; ``None`` where
+    nothing is to be said."""
+    is_first, is_old = await store.meta_get(_SCHEME) is None, (await store.counts()).done > 0
     kept = await store.meta_set_default(_SCHEME, SCHEME)
-    if kept == SCHEME:
-        return None
-    message = (
-        "texts that were taken in by an earlier release are not compared with new ones, "
-        f"since their signatures are made otherwise ({kept}; now {SCHEME})"
-    )
-    return ConfigNoted(message=message)
+    told = "texts that were taken in by an earlier release are not compared with new ones"
+    if kept != SCHEME:
+        return ConfigNoted(message=f"{told}, since their signatures are made otherwise ({kept}; now {SCHEME})")
+    if is_first and is_old:
+        fix = "documents among them are, once they were read again: give them to `run`, `add` or the inbox once more"
+        return ConfigNoted(message=f"{told}; {fix}")
+    return None

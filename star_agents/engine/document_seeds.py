@@ -84,7 +84,7 @@ class ChunkSeeds:
         self._settings = settings
         self._earlier, self._new = earlier, NearDuplicates[tuple[str, str]]()
         self.signatures: dict[str, Signature] = {}
-        """Of the seeds that were made, by their ids."""
+        """Of the seeds that were made, by their ids; without those whose signature the store has."""
 
     def seeds_of(self, document: Extracted, origin: Origin) -> Iterator[Seed | LeftOut]:
         """The chunks of a document, each a seed or left out."""
@@ -106,10 +106,11 @@ class ChunkSeeds:
         if least is None:
             return None
         made = signature(text)
-        found = self._earlier.find(made, least) or self._new.find(made, least)
+        earlier = self._earlier.find(made, least)
+        found = earlier or self._new.find(made, least)
         if found is not None and found[0] != seed.id:
             return found[1]
-        if seed.id not in self.signatures:
+        if earlier is None and seed.id not in self.signatures:
             self.signatures[seed.id] = made
             self._new.add((seed.id, seed.source), made)
         return None

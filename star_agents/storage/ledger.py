@@ -67,13 +67,13 @@ def _add_unlike(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float
     for seed in seeds:
         kept = unlike.signatures.get(seed.id)
         is_known = execute(connection, "has_seed", id=seed.id).fetchone() is not None
-        earlier = None if kept is None or is_known else texts.find([kept], unlike.least)
-        if earlier is not None:
+        earlier = None if kept is None else texts.find([kept], unlike.least)
+        if earlier is not None and not is_known:
             example = one_line(f"{seed.source or seed.id}: {REPEATS_A_DOCUMENT} (it is kept as {earlier.name})")
             late.append(CountedFailure(reason=REPEATS_A_DOCUMENT, example=example))
             continue
         new += _add_seed(connection, seed, at)
-        if kept is not None and not is_known:
+        if kept is not None and earlier is None:
             texts.add(kept, seed.id)
     if late:
         add_tried(connection, [Tried(part="chunks", name=unlike.source, tries=len(late), failures=joined(late))], at=at)

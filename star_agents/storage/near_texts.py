@@ -49,7 +49,7 @@ class Unlike:
     """Of seeds that are taken in only where no earlier one is nearly the same: what they are known by."""
 
     signatures: Mapping[str, Signature]
-    """By the id of the seed."""
+    """By the id of the seed. One that is known already may have none in the store: an older release took it in."""
     least: float
     """Similarity from which two are nearly the same, in (0, 1]."""
     source: str

@@ -40,7 +40,7 @@ ADMISSION_TESTED_MUTANTS = (
         "of two documents that were read at once and are nearly the same one is taken in",
         "test_document_door.py::test_of_two_that_were_read_at_once_and_are_nearly_the_same_the_store_takes_one",
         "star_agents/storage/ledger.py",
-        "        earlier = None if kept is None or is_known else texts.find([kept], unlike.least)\n",
-        "        earlier = None if kept is None or is_known or not texts else None\n",
+        "        earlier = None if kept is None else texts.find([kept], unlike.least)\n",
+        "        earlier = None if kept is None or texts else texts.find([kept], unlike.least)\n",
     ),
 )
