@@ -152,6 +152,21 @@ def test_pools_that_take_over_other_arms_are_those_that_a_restart_makes(policy: 
         assert pools.probabilities()["q"] == dict.fromkeys(ARMS, pytest.approx(1 / 3))
 
 
+@pytest.mark.parametrize("policy", ["paper", "uniform", "thompson"])
+def test_a_pool_without_arms_gains_its_first_one_and_loses_its_last_as_after_a_restart(policy: str) -> None:
+    config = EvolutionConfig.model_validate({"policy": policy})
+    pools = Pools(config, {"p": (), "q": ARMS})
+    for arms in ({"p": ("a",), "q": ARMS}, {"p": (), "q": ARMS}, {"p": ("b", "c"), "q": ARMS}):
+        states = pools.foresee([Reward(pool="p", arm="a", value=1.0)], arms)
+        assert states.keys() == {"p"}
+        pools.learn(states, arms)
+        fresh = Pools(config, arms)
+        fresh.restore({**states, **pools.states()})
+        assert (fresh.states(), fresh.arms) == (pools.states(), pools.arms)
+        if arms["p"]:
+            assert set(pools.draw("p", 2, key="k").arms) == {*arms["p"]}
+
+
 @pytest.mark.parametrize(("floor", "least"), [("auto", 0.15 / 4), (0.02, 0.02), (0.0, 0.15 / 4)])
 def test_a_new_arm_starts_at_the_floor_and_no_other_falls_below_it(floor: str | float, least: float) -> None:
     pools = Pools(EvolutionConfig.model_validate({"rate": 0.5, "floor": floor}), {"p": ARMS})

@@ -165,24 +165,28 @@ class Pools:
             policy.observe(earned)
             states[name] = policy.state()
         for name in self._changing(arms):
-            policy = self._made(name, arms or {})
-            policy.restore(states.get(name) or self._policies[name].state())
-            policy.configure(tuple((arms or {})[name]), at_floor=True)
+            policy, before = self._made(name, arms or {}), self._policies.get(name)
+            if before is not None:  # One that had no arm has nothing to go on from.
+                policy.restore(states.get(name) or before.state())
+            policy.configure(tuple((arms or {}).get(name, ())), at_floor=True)
             states[name] = policy.state()
         return states
 
     def _changing(self, arms: Mapping[str, Sequence[str]] | None) -> list[str]:
         """The pools whose arms are others from now on."""
-        return [name for name in self._policies if arms is not None and tuple(arms.get(name, ())) != self._arms[name]]
+        return [name for name, known in self._arms.items() if arms is not None and tuple(arms.get(name, ())) != known]
 
     def _made(self, name: str, arms: Mapping[str, Sequence[str]]) -> Policy:
-        return make_policy(self._config, tuple(arms[name]), seeds=self._draws_expected)
+        return make_policy(self._config, tuple(arms.get(name, ())), seeds=self._draws_expected)
 
     def learn(self, states: PoolStates, arms: Mapping[str, Sequence[str]] | None = None) -> None:
         """Take over states that were committed, and the arms that they are of."""
         for name in self._changing(arms):
-            self._policies[name] = self._made(name, arms or {})
-            self._arms[name] = tuple((arms or {})[name])
+            self._arms[name] = tuple((arms or {}).get(name, ()))
+            if self._arms[name]:
+                self._policies[name] = self._made(name, arms or {})
+            else:  # As a start makes them: a pool without arms is none to draw from.
+                self._policies.pop(name, None)
         for name, state in states.items():
             if name in self._policies:
                 self._policies[name].restore(state)
