@@ -291,5 +291,6 @@ async def test_a_skill_that_took_over_what_was_added_leaves_room_for_more(tmp_pa
         )
         await run(read_config(path), documents(100, 6), tmp_path / "out")
     assert added(tmp_path)["mine/new1_1"].retired == "its skill came to have it as a type of its own"
-    assert arms(tmp_path)["mine/new1_1"].probability is not None
+    adopted = arms(tmp_path)["mine/new1_1"]
+    assert (adopted.probability is not None, adopted.mark) == (True, ""), "it is drawn as any other"
     assert not added(tmp_path)["mine/later"].is_retired

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from star_agents.records import Earner, GrownArm, Standing
-from star_agents.storage.arm_notes import mark_arms
+from star_agents.storage.arm_notes import mark_arms, probabilities_in
 from star_agents.storage.recipe_tallies import MICRO
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json, to_json
@@ -20,14 +20,23 @@ LOOKED_BACK = 2_000
 
 
 def save(connection: sqlite3.Connection, changed: Iterable[GrownArm], *, seq: int) -> tuple[GrownArm, ...]:
-    """Keep arms as an outcome leaves them, in its transaction; returns them with its number."""
+    """Keep arms as an outcome leaves them, in its transaction and once its pools are saved; returns them with its
+    number. One that is retired and is drawn from still, since agents.yaml has it by now, has no mark."""
     kept: list[GrownArm] = []
     for one in changed:
         one = replace(one, retired_seq=seq) if one.is_retired else replace(one, seq=seq)
         execute(connection, "meta_set", key=f"{_KEY}{to_json([one.pool, one.arm])}", value=to_json(one.to_dict()))
-        mark_arms(connection, one.pool, {one.arm: RETIRED if one.is_retired else ADDED})
+        mark = ADDED
+        if one.is_retired:
+            mark = "" if one.arm in _drawn_from(connection, one.pool) else RETIRED
+        mark_arms(connection, one.pool, {one.arm: mark})
         kept.append(one)
     return tuple(kept)
+
+
+def _drawn_from(connection: sqlite3.Connection, pool: str) -> Collection[str]:
+    states = {name: state for name, _, _, state, _ in execute(connection, "load_pools")}
+    return probabilities_in(from_json(states[pool])).keys() if pool in states else ()
 
 
 def grown_arms(connection: sqlite3.Connection) -> tuple[GrownArm, ...]:

@@ -174,11 +174,11 @@ def commit_outcome(
     completed, recalled = [reward for _, reward in drawn_for], learn(connection, outcome, near, drawn_for)
     children = sum(is_new.values())
     tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, at=at)
-    kept = grown_arms.save(connection, grown, seq=seq)
     pools = foresee(completed)
     for pool, state in pools.items():
         _save_pool(connection, pool, state, revision)
-        curve.add_outcome_point(connection, pool, state, seq=seq, at=at, has_other_arms=bool(kept))
+        curve.add_outcome_point(connection, pool, state, seq=seq, at=at, has_other_arms=bool(grown))
+    kept = grown_arms.save(connection, grown, seq=seq)
     return Committed(seq, pools, children, recalled, None if outcome is given else outcome, kept)
 
 
