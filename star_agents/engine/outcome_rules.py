@@ -133,8 +133,7 @@ def check_rewards(given: Outcome, name: str, carried: Mapping[str, str], drawn: 
 def _without_secrets(given: Outcome) -> Outcome:
     """The same without known secrets, wherever in it they stand."""
     struck = Outcome.from_dict(redactor.known_in(given.to_dict()))
-    # Not kept with it, and so not among its plain data; the arms of a claim are named as those that earn.
-    claims = tuple(replace(one, arms=redactor.known_in(one.arms)) for one in given.claims)
+    claims = tuple(replace(one, arms=redactor.known_in(one.arms)) for one in given.claims)  # No part of plain data.
     return replace(struck, children=tuple(map(_child_without_secrets, given.children)), claims=claims)
 
 
