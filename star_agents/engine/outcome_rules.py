@@ -227,9 +227,8 @@ def _check_claim(claim: Claim, *, trials: int, children: Collection[str]) -> Non
         raise Breach("a claim names a child that the outcome does not have")
     _is_words(claim.arms, "the arms of a claim")
     _is_mapping(claim.measures_if_refused, "the measures of a claim", "a dict of numbers")
-    for value in claim.measures_if_refused.values():
-        if value is not None:
-            _is_number(value, "a measure of a claim")
+    for value in (one for one in claim.measures_if_refused.values() if one is not None):
+        _is_number(value, "a measure of a claim")
 
 
 def _check_row(row: Row, what: str, *, trials: int) -> None:
