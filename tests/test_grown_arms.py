@@ -205,7 +205,9 @@ def test_an_outcome_that_retires_one_has_room_for_another_and_a_name_is_given_on
     there, pools = Grown([grown("x", 0), grown("y", 1)]), {"r.p": ("a", "x", "y")}
     assert told(there.changes(outcome(new("z", 2)), pools)) == ([], [("z", IS_FULL)])
     assert told(there.changes(outcome(new("z", 2), retired=("x",)), pools)) == ([("x", True), ("z", False)], [])
-    assert told(there.changes(outcome(new("z"), new("z"), new("a"), new("x")), pools)) == (
+    several = there.changes(outcome(new("z"), new("z"), new("a"), new("x")), pools)
+    assert several.added == (new("z"),), "once, and not refused for its own sake"
+    assert told(several) == (
         [("z", False)],
         [("z", HAS_NAME), ("a", HAS_NAME), ("x", HAS_NAME)],
     )

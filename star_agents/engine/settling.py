@@ -163,10 +163,9 @@ class Settling:
                 self.stages,
                 None,
             )
-        refused = {(one.pool, one.arm): why for one, why in changes.refused}
-        added = tuple(one for one in outcome.added if (one.pool, one.arm) not in refused)
-        tried = [_proposed(one.pool, refused.get((one.pool, one.arm), "")) for one in outcome.added]
-        outcome = replace(outcome, added=added, tried=all_tried((*outcome.tried, *tried)))
+        tried = [_proposed(one.pool, "") for one in changes.added]
+        tried += [_proposed(one.pool, why) for one, why in changes.refused]
+        outcome = replace(outcome, added=changes.added, tried=all_tried((*outcome.tried, *tried)))
         return outcome, Growth(stages, changes, arms if changes.changed else None)
 
     def _foresee(

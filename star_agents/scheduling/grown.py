@@ -22,6 +22,8 @@ class Changes(NamedTuple):
 
     changed: tuple[GrownArm, ...] = ()
     """Those that it adds or retires, as they are after it."""
+    added: tuple[NewArm, ...] = ()
+    """Those of its new arms that are added."""
     refused: tuple[tuple[NewArm, str], ...] = ()
     """Those that it would have added, each with why it is not."""
 
@@ -55,6 +57,7 @@ class Grown:
             known = self._arms.get((gone.pool, gone.arm))
             if known is not None and not known.is_retired:
                 changed[known.pool, known.arm] = replace(known, retired=gone.reason)
+        added: list[NewArm] = []
         refused: list[tuple[NewArm, str]] = []
         drawn = Counter(
             one.pool
@@ -80,9 +83,10 @@ class Grown:
                     evidence=new.evidence,
                     seed_id=outcome.seed_id,
                 )
+                added.append(new)
                 drawn[new.pool] += 1
                 number += 1
-        return Changes(tuple(changed.values()), tuple(refused))
+        return Changes(tuple(changed.values()), tuple(added), tuple(refused))
 
     def with_(self, changed: Iterable[GrownArm]) -> Grown:
         """The same after changes."""
