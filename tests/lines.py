@@ -57,7 +57,8 @@ def seeds(count: int) -> list[Seed]:
 
 async def run(config: Config, some: list[Seed], out: Path, *, retry_dropped: bool = False) -> BatchResult:
     """One batch, without a progress bar."""
-    return await run_batch(config, some, "test", out, retry_dropped=retry_dropped, console=None)
+    option = "--retry-dropped"
+    return await run_batch(config, some, "test", out, retry_dropped=retry_dropped, retry_option=option, console=None)
 
 
 def results(out: Path) -> list[Result]:

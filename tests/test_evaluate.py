@@ -199,6 +199,33 @@ async def test_a_judge_that_grades_nothing_ends_the_work_with_a_reason(tmp_path:
     assert "failed: 100% of the judgements of judge hold no grade; failure_limits allows 50%. grades.jsonl has" in said
 
 
+async def test_who_mends_what_failed_runs_the_same_command_again_and_no_option_is_named_that_there_is_not(
+    tmp_path: Path,
+) -> None:
+    async with OpenAIServer(lambda body: Fault(status=404, message="no such model")) as server:
+        command = Evaluate(tmp_path, server.url, failure_limits="{after: 4}")
+        code, _, said = await command.told("a")
+        assert code == 4
+        assert "mend it, and run the same command again" in said
+        assert "--retry-dropped" not in said
+        server.handler = scripted()
+        code, found, said = await command.told("a")
+    assert (code, model(found, "a")["missing"]) == (0, 0), said
+
+
+async def test_an_estimate_over_what_is_done_already_asks_nobody_again_whose_grade_could_not_be_read(
+    tmp_path: Path,
+) -> None:
+    def mute_on_one(name: str, question: int, turn: int) -> str:
+        return "I will not say." if question == 1 else by_hash(name, question, turn)
+
+    async with OpenAIServer(scripted(mute_on_one)) as server:
+        command = Evaluate(tmp_path, server.url)
+        assert (await command.told("a"))[0] == 0
+        code, told, said = await command.told("a", "--estimate")
+        assert (code, len(server.charged)) == (0, told["calls"]), said
+
+
 async def test_answers_that_were_cut_or_are_empty_are_judged_as_they_are_and_counted(tmp_path: Path) -> None:
     right = scripted()
 
@@ -285,6 +312,7 @@ async def test_pairs_are_compared_in_both_orders_and_elo_takes_them(tmp_path: Pa
     assert (rates["a", "c"]["ties"], rates["a", "c"]["rate"]["value"]) == (8, 0.5)
     board = json.loads(star_agents("elo", tmp_path / "out", "--json").stdout)
     assert (board["battles"], board["points"]["b"]["a"], board["points"]["a"]["c"]) == (24, 8, 4)
+    assert board["prompts"] == len(QUESTIONS), "both turns of a question are drawn together"
 
 
 async def test_a_winner_and_a_tie_are_a_tie_as_fastchat_has_it_and_elo_is_told_so(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from star_agents.arena.games import Game
 from star_agents.arena.grades import Grade, change, mean_estimate, medians, standing
+from star_agents.arena.leaderboard import leaderboard
 from star_agents.arena.mt_bench import (
     PROMPTS,
     JudgePrompt,
@@ -332,6 +334,8 @@ def test_fastchats_own_folders_bring_references_and_prompts_along(tmp_path: Path
     (tmp_path / "mt_bench" / "reference_answer" / "mine.jsonl").write_text("")
     with pytest.raises(UsageError, match="several files of references; name one"):
         find_questions("mt_bench", tmp_path)
+    mine = tmp_path / "mt_bench" / "reference_answer" / "mine.jsonl"
+    assert find_questions("mt_bench", tmp_path, references=mine).references == mine, "what is named is taken"
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -409,6 +413,24 @@ def test_both_turns_of_a_question_stay_together_in_the_bootstrap() -> None:
     once = mean_estimate({(str(place), 1): float(score) for place, score in enumerate(scores)})
     twice = mean_estimate({(str(place), turn): float(score) for place, score in enumerate(scores) for turn in (1, 2)})
     assert twice == once
+
+
+def test_ratings_of_compared_answers_know_that_both_turns_are_of_one_question() -> None:
+    def games(turns: int) -> list[Game]:
+        return [
+            Game(prompt=f"{place}/{turn}", judge="j", first=one, second=other, first_score=mark, second_score=1 - mark)
+            for place in range(40)
+            for turn in range(1, turns + 1)
+            for one, other, mark in (("a", "b", float(place % 3 > 0)), ("b", "a", float(place % 3 == 0)))
+        ]
+
+    questions = {f"{place}/{turn}": str(place) for place in range(40) for turn in (1, 2)}
+    once, apart = (leaderboard(games(turns)).ratings for turns in (1, 2))
+    joined = leaderboard(games(2), questions=questions).ratings
+    assert (joined.prompts, joined.battles, apart.prompts) == (40, 80, 80)
+    ends = [(one.of("b").low or 0.0, one.of("b").high or 0.0) for one in (once, joined, apart)]
+    assert ends[1] == pytest.approx(ends[0]), "a second turn that ends as the first tells nothing new"
+    assert ends[2][1] - ends[2][0] < 0.8 * (ends[1][1] - ends[1][0])
 
 
 def test_one_question_alone_has_no_interval() -> None:

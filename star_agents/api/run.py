@@ -104,6 +104,7 @@ class Batch:
                 self.source,
                 options.out,
                 retry_dropped=options.retry_dropped,
+                retry_option="retry_dropped=True",
                 console=console,
                 only_these=options.limit is not None,
                 hear=hear_all,

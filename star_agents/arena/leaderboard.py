@@ -63,6 +63,7 @@ def leaderboard(
     games: GameTable | Sequence[Game],
     *,
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    questions: Mapping[str, str] | None = None,
     lengths: Lengths | None = None,
     anchor: str | None = None,
     anchor_rating: float = ANCHOR_RATING,
@@ -75,6 +76,8 @@ def leaderboard(
     Args:
         games: All of them, in any order.
         labels: By prompt, what to group battles by.
+        questions: By prompt, the question that it is a turn of, for those that are: the bootstrap draws all turns of a
+            question together.
         lengths: Of the answers, for what judges make of long ones.
         anchor: As ``rate`` has it, like the two after it.
         anchor_rating: Likewise.
@@ -88,7 +91,7 @@ def leaderboard(
     table = games if isinstance(games, GameTable) else GameTable.of(games)
     battles = table.battles(one_order_counts=one_order_counts, orders_must_agree=orders_must_agree)
     return Leaderboard(
-        ratings=_rated(table, battles, anchor, anchor_rating, resamples),
+        ratings=_rated(table, battles, questions or {}, anchor, anchor_rating, resamples),
         judges=judge_health(table, lengths),
         spread=juror_spread(table),
         one_order_only=battles.one_order_only,
@@ -97,10 +100,19 @@ def leaderboard(
     )
 
 
-def _rated(table: GameTable, battles: Battles, anchor: str | None, anchor_rating: float, resamples: int) -> Ratings:
+def _rated(
+    table: GameTable,
+    battles: Battles,
+    questions: Mapping[str, str],
+    anchor: str | None,
+    anchor_rating: float,
+    resamples: int,
+) -> Ratings:
     """Of those who are in a battle that counts."""
     players, of = np.unique(np.concatenate([battles.left, battles.right]), return_inverse=True)
-    prompts, prompt = np.unique(battles.prompt, return_inverse=True)
+    number: dict[str, int] = {}
+    drawn_as = [number.setdefault(questions.get(prompt, prompt), len(number)) for prompt in table.prompts]
+    prompts, prompt = np.unique(np.array(drawn_as, dtype=np.int64)[battles.prompt], return_inverse=True)
     left, right = of[: len(battles.left)], of[len(battles.left) :]
     counted = WinTable.counted(prompt, left, right, battles.value, players=len(players), prompts=len(prompts))
     names = [table.players[place] for place in players]

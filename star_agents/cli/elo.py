@@ -67,7 +67,8 @@ def command(
 ) -> None:
     """Rate everybody who played in FOLDERS of `run` or `serve` (or files of games), all together.
 
-    Ratings are a Bradley-Terry fit on Elo's scale; intervals are of 95 %, from a bootstrap over prompts.
+    Ratings are a Bradley-Terry fit on Elo's scale; intervals are of 95 %, from a bootstrap over prompts, in which both
+    turns of a question of `evaluate` are one.
     """
     if not folders and not imports:
         raise UsageError("name a folder in which an arena worked, or games of others with --import")
@@ -83,6 +84,7 @@ def command(
         board = leaderboard(
             GameTable.of_columns(found.rows),
             labels=found.labels,
+            questions=found.questions,
             lengths=found.lengths,
             anchor=anchor,
             anchor_rating=anchor_rating,

@@ -33,7 +33,7 @@ from star_agents.engine.batch_notes import sample_agents
 from star_agents.engine.estimate import RunEstimate
 from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
 from star_agents.engine.evaluation_against import Against, compare, refuse_other_scale
-from star_agents.engine.evaluation_results import Results, results_of
+from star_agents.engine.evaluation_results import Results, results_of, without_hopeless
 from star_agents.engine.evaluation_run import Evaluated, batch_job, evaluate
 from star_agents.engine.local_players import with_local_models
 from star_agents.errors import StarAgentsError, UsageError
@@ -168,11 +168,11 @@ def _files(
 ) -> QuestionFiles:
     """Where everything lies; what is named comes before what is found."""
     own = None if config.evaluation is None else config.evaluation.questions
-    files = find_questions(named, None if own is None else config_path.parent / own)
     for option, path in (("--references", references), ("--judge-prompts", judge_prompts)):
         if path is not None and not path.is_file():
             raise UsageError(f"{option} {path}: there is no such file")
-    return replace(files, references=references or files.references, judge_prompts=judge_prompts or files.judge_prompts)
+    folder = None if own is None else config_path.parent / own
+    return find_questions(named, folder, references=references, judge_prompts=judge_prompts)
 
 
 def _evaluation(
@@ -265,7 +265,8 @@ def _exit_if_nothing_can_be_read(results: Results, out: Path) -> None:
 
 def _job(work: Work, config: Config) -> Any:
     console = progress_console(quiet=work.spending.quiet)
-    return batch_job(work.evaluation, config, work.out, console=console, notes=work.notes)
+    job = batch_job(work.evaluation, config, work.out, console=console, notes=work.notes)
+    return lambda seeds, **how: job(without_hopeless(work.out, seeds), **how)
 
 
 def _estimate(work: Work) -> None:

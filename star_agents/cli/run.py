@@ -107,6 +107,7 @@ def command(
         source=path.name,
         out=out,
         retry_dropped=retry_dropped,
+        retry_option="--retry-dropped",
         console=console,
         repeated=file.repeated,
         not_read=file.not_read,

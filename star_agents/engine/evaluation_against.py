@@ -19,6 +19,7 @@ from star_agents.storage.evaluation_files import Earlier
 
 _SCALE = ("judge_temperature", "judge_max_tokens")
 _SAID = ("benchmark", "answer_temperature", "answer_max_tokens", "system")
+_SAID_OF_JUDGE = ("top_p", "extra")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +107,12 @@ def _differences(protocol: Mapping[str, Any], earlier: Earlier, repeats: int, as
     for name in _SAID:
         if (one := earlier.protocol.get(name)) != (other := protocol.get(name)):
             yield f"{name.replace('_', ' ')} was {one}, and is {other}"
+    then, now = (told if isinstance(told := one.get("judge"), Mapping) else {} for one in (earlier.protocol, protocol))
+    for name in _SAID_OF_JUDGE:
+        if then.get(name) != now.get(name):
+            yield f"the judge's {name} was {then.get(name)}, and is {now.get(name)}"
     if earlier.repeats != repeats:
         yield f"each question was asked {earlier.repeats} times then, and {repeats} times now"
     if same < max(asked, len(earlier.questions)):
-        then = len(earlier.questions)
-        yield f"{same:,} questions are the same, of {then:,} then and {asked:,} now; others are left out"
+        before = len(earlier.questions)
+        yield f"{same:,} questions are the same, of {before:,} then and {asked:,} now; others are left out"

@@ -42,6 +42,9 @@ class FailureWatch:
         self._publish = publish
         self._give_up = give_up
         self._dropped = 0
+        self.retry_option = ""
+        """What a person adds to a batch's command to have dropped seeds queued again; empty where nothing does, or
+        where the command does so by itself."""
         self.begin_anew(config)
 
     def begin_anew(self, config: Config) -> None:
@@ -85,7 +88,7 @@ class FailureWatch:
             if self._limits.is_code_at_fault:
                 return f"{message}. {MEND_CODE}, and start `serve` again, {resume}"
             return f"{message}. {LOOK} in agents.yaml, {resume}"
-        again = " with --retry-dropped" if self._dropped else ""
+        again = f" with {self.retry_option}" if self._dropped and self.retry_option else ""
         look = MEND_CODE if self._limits.is_code_at_fault else LOOK
         return f"{message}. {look}, and run the same command again{again}"
 

@@ -36,6 +36,8 @@ class GameFile:
     """One for each game."""
     labels: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """By prompt: what battles can be grouped by, such as its category and language."""
+    questions: dict[str, str] = field(default_factory=dict[str, str])
+    """By prompt, the question whose turn, or whose repeat, it is: of rows that name one, as `evaluate` writes them."""
     lengths: Lengths = field(default_factory=Lengths)
 
     def add(self, other: GameFile) -> None:
@@ -43,6 +45,7 @@ class GameFile:
         for row in other.rows:
             self.rows.append(row)
         self.labels |= other.labels
+        self.questions |= other.questions
         self.lengths |= other.lengths
 
     @property
@@ -109,6 +112,8 @@ def _gathered(rows: Iterable[tuple[str, Mapping[str, Any]]], problems: _Problems
             labels = {name: value for name in LABELS if isinstance(value := row.get(name), str)}
             if labels:
                 found.labels[game.prompt] = labels
+            if isinstance(question := row.get("question"), str) and question:
+                found.questions[game.prompt] = question
             for player, key in ((game.first, "first_chars"), (game.second, "second_chars")):
                 if isinstance(chars := row.get(key), int) and chars >= 0:
                     found.lengths[game.prompt, player] = chars

@@ -47,17 +47,33 @@ class QuestionFiles:
     judge_prompts: Path | None
 
 
-def find_questions(named: str, folder: Path | None) -> QuestionFiles:
+def find_questions(
+    named: str, folder: Path | None, *, references: Path | None = None, judge_prompts: Path | None = None
+) -> QuestionFiles:
     """The files of a benchmark, by its name or by the path of its questions.
 
     Args:
         named: ``mt_bench``, ``vicuna``, ``wizardlm``, or a file; one of FastChat's own folders has its references and
             judge prompts beside it.
         folder: Where the named ones are looked for; ``None``: nobody said.
+        references: Instead of those that lie beside the questions; so are ``judge_prompts``.
+        judge_prompts: Likewise.
 
     Raises:
         UsageError: it is not there, with where it was looked for.
     """
+    name, questions = _questions_named(named, folder)
+    places = (questions.parent, questions.parent.parent, *(() if folder is None else (folder,)))
+    return QuestionFiles(
+        name=name,
+        questions=questions,
+        references=references or _references_beside(questions),
+        judge_prompts=judge_prompts or next((one for at in places if (one := at / JUDGE_PROMPTS).is_file()), None),
+    )
+
+
+def _questions_named(named: str, folder: Path | None) -> tuple[str, Path]:
+    """A benchmark's name, and where its questions lie. Raises UsageError."""
     if named not in _PLACES:
         path = Path(named)
         if not path.is_file():
@@ -65,31 +81,25 @@ def find_questions(named: str, folder: Path | None) -> QuestionFiles:
             raise UsageError(f"--questions {named}: there is no such file; {fix}")
         is_fastchats = path.stem == "question" and path.parent.name
         name = path.parent.name if is_fastchats else path.name.partition(".")[0].removesuffix("_question")
-        return _with_what_lies_beside(name, path, folder)
+        return name, path
     if folder is None:
         fix = "write `evaluation: {questions: FOLDER}` into agents.yaml, or name the file itself"
         raise UsageError(f"--questions {named}: where the questions lie is not known; {fix}")
     for place in _PLACES[named]:
         if (folder / place).is_file():
-            return _with_what_lies_beside(named, folder / place, folder)
+            return named, folder / place
     raise UsageError(f"--questions {named}: {folder} holds none of {', '.join(_PLACES[named])}")
 
 
-def _with_what_lies_beside(name: str, questions: Path, folder: Path | None) -> QuestionFiles:
+def _references_beside(questions: Path) -> Path | None:
+    """Raises UsageError where there are several."""
     beside = questions.parent
-    places = [beside, beside.parent, *([] if folder is None else [folder])]
-    prompts = [path for place in places if (path := place / JUDGE_PROMPTS).is_file()]
-    references = sorted((beside / "reference_answer").glob("*.jsonl")) if questions.stem == "question" else []
+    found = sorted((beside / "reference_answer").glob("*.jsonl")) if questions.stem == "question" else []
     if questions.stem.endswith("_question"):
-        references = sorted(beside.glob(f"{questions.stem.removesuffix('_question')}_reference*.jsonl"))
-    if len(references) > 1:
-        raise UsageError(f"{beside} has several files of references; name one: --references {references[0]}")
-    return QuestionFiles(
-        name=name,
-        questions=questions,
-        references=references[0] if references else None,
-        judge_prompts=prompts[0] if prompts else None,
-    )
+        found = sorted(beside.glob(f"{questions.stem.removesuffix('_question')}_reference*.jsonl"))
+    if len(found) > 1:
+        raise UsageError(f"{beside} has several files of references; name one: --references {found[0]}")
+    return found[0] if found else None
 
 
 def read_questions(files: QuestionFiles) -> list[Question]:
