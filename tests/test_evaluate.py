@@ -235,13 +235,20 @@ async def test_answers_that_were_cut_or_are_empty_are_judged_as_they_are_and_cou
         text = str(body["messages"][-1]["content"])
         if "q1" in text:
             return Answer(text="It goes on", finish_reason="length")
+        if "q4" in text:
+            return Answer(text="It is", finish_reason="content_filter")
         return Answer(text="") if text == "Why q3?" else right(body)
 
     async with OpenAIServer(short) as server:
-        code, found, said = await Evaluate(tmp_path, server.url).told("a")
+        command = Evaluate(tmp_path, server.url)
+        code, found, said = await command.told("a")
+        shown = await anyio.to_thread.run_sync(
+            lambda: star_agents("evaluate", *command.words, "--models", "a", "-o", tmp_path / "out").stdout
+        )
     assert code == 0, said
     one = model(found, "a")
-    assert (one["cut_answers"], one["empty_answers"], one["graded"]) == (2, 1, 8)
+    assert (one["cut_answers"], one["broken_off_answers"], one["empty_answers"], one["graded"]) == (2, 2, 1, 8)
+    assert "a: 2 answers were broken off, as by a filter" in " ".join(shown.split())
 
 
 async def test_a_model_that_refuses_a_question_is_missing_there_and_asked_again_by_the_next_run(tmp_path: Path) -> None:

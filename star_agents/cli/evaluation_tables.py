@@ -88,6 +88,7 @@ def remarks(results: Results) -> Iterator[str]:
             yield f"{one.model}: {one.outside:,} grades lie beyond 1 to 10, and count as they are, as in FastChat"
         for name, what in (
             ("cut_answers", "answers were cut at their longest"),
+            ("broken_off_answers", "answers were broken off, as by a filter (grades.jsonl says how they ended)"),
             ("empty_answers", "answers were empty"),
         ):
             if count := one.notes.get(name, 0):

@@ -261,9 +261,11 @@ def results_of(evaluation: Evaluation, out: Path, *, pairwise: bool = False) -> 
 
 
 def _notes(turns: Sequence[GradedTurn]) -> dict[str, int]:
-    ended = Counter(one.ended for one in turns if one.ended)
-    cut = ended.pop(CUT, 0)
-    return {"cut_answers": cut, "empty_answers": sum(not one.answer for one in turns)}
+    return {
+        "cut_answers": sum(one.ended == CUT for one in turns),
+        "broken_off_answers": sum(bool(one.answer) and one.ended not in ("", CUT) for one in turns),
+        "empty_answers": sum(not one.answer for one in turns),
+    }
 
 
 def grade_rows(found: Found) -> Iterator[dict[str, Any]]:
