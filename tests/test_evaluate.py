@@ -352,7 +352,10 @@ async def test_an_earlier_evaluation_is_compared_turn_by_turn_and_one_by_another
         await command.told("a,b", out="before")
         server.handler = scripted(better)
         before = tmp_path / "before"
+        agents = tmp_path / "agents.yaml"
+        agents.write_text(agents.read_text().replace("model: openai/judge", "top_p: 0.5, model: openai/judge"))
         _, found, said = await command.told("a", "--against", before, "-n", "3", out="now")
+        agents.write_text(agents.read_text().replace("top_p: 0.5, ", ""))
         refused = await command.told("a", "--against", before, "--judge", "c", out="other")
         other = await command.told("a", "--judge", "c", out="before")
     (one,) = found["against"]["changes"]
@@ -361,7 +364,11 @@ async def test_an_earlier_evaluation_is_compared_turn_by_turn_and_one_by_another
     apart = [min(10, given("a")[place] + 1) - given("a")[place] for place in places]
     assert (one["model"], one["against"], one["turns"]) == ("a", "a", 6), said
     assert one["difference"]["value"] == pytest.approx(fmean(apart))
-    assert found["against"]["differences"] == ["3 questions are the same, of 4 then and 3 now; others are left out"]
+    assert found["against"]["differences"] == [
+        "the judge's top_p was None, and is 0.5",
+        "3 questions are the same, of 4 then and 3 now; others are left out",
+        "b has grades in one of the two only, and is compared with nobody",
+    ]
     assert refused[0] == other[0] == 2
     assert "its judge is ['openai/judge'], and here it is ['openai/c']: grades have no scale in common" in refused[2]
     assert "holds an evaluation by another protocol: judge was" in other[2]

@@ -66,10 +66,14 @@ def compare(
     if not pairs or not same:
         raise UsageError(f"--against {earlier.folder}: no question that is the same has grades in both")
     category_of = {name: one.category for name, one in asked.items()}
+    alone = sorted(({*now} ^ {*before}) if common else set())
     return Against(
         folder=str(earlier.folder),
         changes=tuple(change((one, now[one]), (other, before[other]), category_of) for one, other in pairs),
-        differences=tuple(_differences(protocol, earlier, repeats, len(asked), len(same))),
+        differences=(
+            *_differences(protocol, earlier, repeats, len(asked), len(same)),
+            *(f"{name} has grades in one of the two only, and is compared with nobody" for name in alone),
+        ),
     )
 
 
