@@ -15,6 +15,7 @@ from star_agents.config.reading import parse_config
 from star_agents.config.star import StarConfig
 from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.engine.engine import Engine
+from star_agents.engine.host import Host
 from star_agents.events import SeedsAdded
 from star_agents.records import Sample, Seed
 from star_agents.storage.reader import StoreReader
@@ -57,8 +58,8 @@ def seeds(count: int) -> list[Seed]:
 
 async def run(config: Config, some: list[Seed], out: Path, *, retry_dropped: bool = False) -> BatchResult:
     """One batch, without a progress bar."""
-    option = "--retry-dropped"
-    return await run_batch(config, some, "test", out, retry_dropped=retry_dropped, retry_option=option, console=None)
+    host = Host(retry_option="--retry-dropped")
+    return await run_batch(config, some, "test", out, retry_dropped=retry_dropped, console=None, host=host)
 
 
 def results(out: Path) -> list[Result]:

@@ -104,7 +104,6 @@ class Batch:
                 self.source,
                 options.out,
                 retry_dropped=options.retry_dropped,
-                retry_option="retry_dropped=True",
                 console=console,
                 only_these=options.limit is not None,
                 hear=hear_all,
@@ -113,7 +112,7 @@ class Batch:
                 left_out=self.file.problems,
                 tolerated=self.file.tolerated,
                 unlike=self.file.unlike,
-                host=Host(stops=words.heard, pace=pace, owns_process=False),
+                host=Host(stops=words.heard, pace=pace, owns_process=False, retry_option="retry_dropped=True"),
             )
         for sentence in (*tolerated(read(list[FailureTold], batch.summary["failures"])), failed_judges(batch.summary)):
             if sentence:

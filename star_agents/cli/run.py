@@ -25,6 +25,7 @@ from star_agents.cli.tables import print_costs, print_failures, print_json, prin
 from star_agents.config.lines import lines_from
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows
+from star_agents.engine.host import Host
 from star_agents.engine.stages import takes_documents
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold, Pool, RecipeState, RefusedArm
@@ -107,7 +108,6 @@ def command(
         source=path.name,
         out=out,
         retry_dropped=retry_dropped,
-        retry_option="--retry-dropped",
         console=console,
         repeated=file.repeated,
         not_read=file.not_read,
@@ -115,6 +115,7 @@ def command(
         tolerated=file.tolerated,
         notes=notes,
         unlike=file.unlike,
+        host=Host(retry_option="--retry-dropped"),
     )
     if estimate:
         with lines_from(config_path):

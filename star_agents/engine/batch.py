@@ -140,7 +140,6 @@ async def run_batch(
     out: Path,
     *,
     retry_dropped: bool,
-    retry_option: str = "",
     console: Console | None,
     only_these: bool = False,
     expected: int | None = None,
@@ -163,8 +162,7 @@ async def run_batch(
     ``only_these``. What of the file is ``repeated`` and ``not_read`` is told with what became of its seeds; what was
     ``left_out`` or ``tolerated`` of it is counted among the failures, and ``notes`` of agents.yaml are logged. Those of
     documents come in as far as they are ``unlike`` what is there. These seeds may be a sample of the ``expected`` ones.
-    A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears everything that happens. Where
-    too much fails, a person is told to add the ``retry_option`` to have dropped seeds queued again.
+    A person is asked before more is spent than a ``confirmation`` says. ``hear`` hears everything that happens.
 
     Raises:
         StarAgentsError: when the line cannot be built or loses its scorer; what is done stays in the store.
@@ -188,8 +186,7 @@ async def run_batch(
         if left:
             ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
             with progress:
-                work = partial(_work, retry_option="" if retry_dropped else retry_option)
-                end = await work(config, store, bus, expected or len(seeds), now, console, ahead, host)
+                end = await _work(config, store, bus, expected or len(seeds), now, console, ahead, host)
         if config.retention_days is not None:
             await forget_texts(store, config.retention_days, now())
         stranded = await store.stranded()
@@ -295,8 +292,6 @@ async def _work(
     console: Console | None,
     ahead: _Ahead | None,
     host: Host,
-    *,
-    retry_option: str,
 ) -> _End:
     """Work what waits."""
     if models := models_to_load(config):
@@ -304,7 +299,7 @@ async def _work(
     async with open_engine(
         config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now
     ) as line:
-        line.failures.retry_option = retry_option
+        line.failures.retry_option = host.retry_option
         checkpoint = None
         if ahead is not None:
             checkpoint = Checkpoint(line, ahead.confirmation, before=ahead.before, left=ahead.left)

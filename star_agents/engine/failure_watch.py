@@ -43,8 +43,7 @@ class FailureWatch:
         self._give_up = give_up
         self._dropped = 0
         self.retry_option = ""
-        """What a person adds to a batch's command to have dropped seeds queued again; empty where nothing does, or
-        where the command does so by itself."""
+        """As ``Host`` has it."""
         self.begin_anew(config)
 
     def begin_anew(self, config: Config) -> None:

@@ -1,4 +1,5 @@
-"""What the program around a batch gives it: words to stop, a pace, and whether the process is the batch's own."""
+"""What the program around a batch gives it: words to stop, a pace, whether the process is the batch's own, and the
+option by which dropped seeds are queued again."""
 
 from __future__ import annotations
 
@@ -47,6 +48,9 @@ class Host:
     """Who holds it back, if anybody."""
     owns_process: bool = True
     """Whether what holds for all of the process, such as what the garbage collector looks at, may be set."""
+    retry_option: str = ""
+    """What a person adds to the same call to have dropped seeds queued again, such as ``--retry-dropped``; empty where
+    nothing does, or where that happens anyway."""
 
 
 COMMAND = Host()
