@@ -375,6 +375,33 @@ async def test_an_earlier_evaluation_is_compared_turn_by_turn_and_one_by_another
     assert not (tmp_path / "other").exists(), "nobody was asked"
 
 
+async def test_an_evaluation_without_a_question_in_common_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:
+    async with OpenAIServer(scripted()) as server:
+        command = Evaluate(tmp_path, server.url, QUESTIONS[0])
+        await command.told("a", out="before")
+        paid = len(server.charged)
+        questions(tmp_path, QUESTIONS[2])
+        code, _, said = await command.told("a", "--against", tmp_path / "before", out="now")
+        assert (code, len(server.charged)) == (2, paid)
+    assert "no question is the same in both, by its text, its reference and its temperature" in said
+    assert not (tmp_path / "now").exists()
+
+
+async def test_work_that_stops_before_its_first_grade_says_why_whatever_it_was_to_be_compared_with(
+    tmp_path: Path,
+) -> None:
+    async with OpenAIServer(scripted()) as server:
+        command = Evaluate(tmp_path, server.url)
+        await command.told("a", out="before")
+        server.handler = lambda body: Fault(status=404, message="no such model")
+        code, found, said = await command.told("a", "--against", tmp_path / "before", out="now")
+    assert code == 4
+    assert "no such model" in said
+    assert found["against"]["changes"] == []
+    assert "nothing to compare" in found["against"]["differences"][-1]
+    assert (tmp_path / "now" / "evaluation.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [

@@ -296,6 +296,7 @@ def row(**changed: Any) -> dict[str, Any]:
         (row(turns=["a", 3]), "turns[1]", "must be text; found the number 3"),
         (row(category=None), "category", "must be text; found null"),
         (row(question_id=None), "question_id", "must be a number or a text; found null"),
+        (row(question_id="x" * 201), "question_id", "is 201 characters long; 200 are the most"),
         (row(question_id=1), "question_id", "1 is there already, in q.jsonl:1"),
         (row(category="math"), "category", "whose judge is shown a reference answer, and there is none"),
         (row(category="math", turns=["a", "b"], reference=["one"]), "turns", "there are 2, and reference answers to 1"),

@@ -32,7 +32,7 @@ from star_agents.config.models import Config
 from star_agents.engine.batch_notes import sample_agents
 from star_agents.engine.estimate import RunEstimate
 from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
-from star_agents.engine.evaluation_against import Against, compare, refuse_other_scale
+from star_agents.engine.evaluation_against import Against, compare, refuse_incomparable
 from star_agents.engine.evaluation_results import Results, results_of, without_hopeless
 from star_agents.engine.evaluation_run import Evaluated, batch_job, evaluate
 from star_agents.engine.local_players import with_local_models
@@ -135,7 +135,7 @@ def command(
         raise UsageError("--pairwise: one model has nobody to be compared with; name two or more by --models")
     earlier = None if against is None else read_earlier(against)
     if earlier is not None:
-        refuse_other_scale(evaluation.protocol, earlier)
+        refuse_incomparable(evaluation.protocol, evaluation.questions, earlier)
     keep_protocol(out, evaluation.protocol)
     set_up_logging(level="error", folder=out)
     work = Work(

@@ -54,17 +54,14 @@ def compare(
         earlier: What to compare with.
 
     Raises:
-        UsageError: the two have no scale, or no question, in common.
+        UsageError: as ``refuse_incomparable`` has it.
     """
-    refuse_other_scale(protocol, earlier)
     asked = {one.id: one for one in questions}
-    same = {name for name, one in asked.items() if earlier.questions.get(name) == question_digest(one)}
+    same = refuse_incomparable(protocol, asked.values(), earlier)
     now = _by_model(one for one in grades if one.question in same)
     before = _by_model(one for one in earlier.grades if one.question in same)
     common = [(name, name) for name in now if name in before]
     pairs = common or list(product(now, before))
-    if not pairs or not same:
-        raise UsageError(f"--against {earlier.folder}: no question that is the same has grades in both")
     category_of = {name: one.category for name, one in asked.items()}
     alone = sorted(({*now} ^ {*before}) if common else set())
     return Against(
@@ -73,16 +70,28 @@ def compare(
         differences=(
             *_differences(protocol, earlier, repeats, len(asked), len(same)),
             *(f"{name} has grades in one of the two only, and is compared with nobody" for name in alone),
+            *(() if pairs else ("one of the two has no grade yet, so there is nothing to compare",)),
         ),
     )
 
 
-def refuse_other_scale(protocol: Mapping[str, Any], earlier: Earlier) -> None:
-    """Refuse what was judged otherwise, before anybody is asked.
+def refuse_incomparable(protocol: Mapping[str, Any], questions: Iterable[Question], earlier: Earlier) -> set[str]:
+    """Refuse what was judged otherwise, or asked other questions, before anybody is asked; ids of those that are the
+    same.
 
     Raises:
-        UsageError: what differs.
+        UsageError: the two have no scale, or no question, in common; with what differs.
     """
+    _refuse_other_scale(protocol, earlier)
+    same = {one.id for one in questions if earlier.questions.get(one.id) == question_digest(one)}
+    if not same:
+        told = "no question is the same in both, by its text, its reference and its temperature"
+        raise UsageError(f"--against {earlier.folder}: {told}; name an evaluation of the same benchmark")
+    return same
+
+
+def _refuse_other_scale(protocol: Mapping[str, Any], earlier: Earlier) -> None:
+    """Raises UsageError."""
     before = earlier.protocol
     one, other = (_judge(told) for told in (protocol, before))
     for name in _SCALE:

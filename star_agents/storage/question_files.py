@@ -32,6 +32,7 @@ BENCHMARKS = tuple(_PLACES)
 MOST_QUESTIONS = 100_000
 LONGEST_TEXT = 1_000_000
 """Characters of one turn, or of one prompt."""
+LONGEST_ID = 200
 HOTTEST = 5.0
 PROBLEMS_TOLD = 100
 
@@ -193,7 +194,9 @@ def _id(row: Row) -> str:
     value = row.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip():
         raise RowError(name, f"must be a number or a text; found {_found(value)}", "give the question an id")
-    return str(value)
+    if len(text := str(value)) > LONGEST_ID:
+        raise RowError(name, f"is {len(text):,} characters long; {LONGEST_ID} are the most", "give it a shorter id")
+    return text
 
 
 def _found(value: Any) -> str:
