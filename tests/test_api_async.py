@@ -21,7 +21,7 @@ import yaml
 from api_inputs import TUTORED, rows
 from daemons import star_agents
 from lines import agents_yaml, origin
-from openai_server import Body, Hang, Move, OpenAIServer, brain
+from openai_server import Body, Fault, Hang, Move, OpenAIServer, brain
 
 import star_agents as sa
 
@@ -116,6 +116,12 @@ async def test_cancelled_before_it_works_it_leaves_the_folder_free(tmp_path: Pat
     await ended(task)
     assert task.cancelled()
     assert len((await sa.arun(TUTORED, rows(4), out=tmp_path / "out", progress=False)).rows()) == 4
+
+
+async def test_who_mends_what_failed_is_told_the_argument_that_asks_again(tmp_path: Path) -> None:
+    async with OpenAIServer(lambda body: Fault(status=401, message="bad key")) as server:
+        with pytest.warns(sa.StoppedEarly, match="run the same command again with retry_dropped=True"):
+            await sa.arun(config(server), rows(3), out=tmp_path / "out", progress=False)
 
 
 async def test_errors_are_those_of_run(tmp_path: Path) -> None:
