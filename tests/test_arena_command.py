@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 from daemons import star_agents
 from lines import results
+from openai_server import Answer, Body, Fault, Move, OpenAIServer
+from test_arena_recipe import frames, reply
 
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError
@@ -131,3 +134,33 @@ def test_without_a_target_other_thresholds_teach_nothing_either() -> None:
     settings = ArenaSettings(opponents=("a", "b"), judges=("j",), mode="round_robin")
     assert redecide(outcome, settings) == ((), 0)
     assert redecide(outcome, ArenaSettings(target="b", opponents=("a",), judges=("j",))).rows
+
+
+async def test_prompts_that_nobody_answered_are_asked_by_the_same_command_once_it_is_mended_and_no_others(
+    tmp_path: Path,
+) -> None:
+    is_down = True
+
+    def handler(body: Body) -> Move:
+        if body["model"] != "judge":
+            return Fault(status=404, message="no such model") if is_down else Answer(text=f"So says {body['model']}.")
+        code, shown = frames(body)
+        said = reply(code, 6, 6)
+        return Answer(text="I will not say." if "Say 3." in str(shown) else said)
+
+    (tmp_path / "set.jsonl").write_text("".join(f'{{"instruction": "Say {n}."}}\n' for n in range(6)))
+    async with OpenAIServer(handler) as server:
+        way = f'api_base: "{server.url}", api_key: os.environ/LINE_TEST_KEY, retries: 0'
+        agents = ", ".join(f"{name}: {{model: openai/{name}, {way}}}" for name in ("a", "b", "judge"))
+        (tmp_path / "agents.yaml").write_text(
+            f"agents: {{{agents}}}\nrecipe: arena\narena: {{target: a, opponents: [b], judges: [judge], exam: 'off'}}\n"
+        )
+        words = ("--judges", "judge")
+        told = await anyio.to_thread.run_sync(lambda: arena(tmp_path, "out", "a,b", *words, code=4))
+        assert "mend it, and run the same command again" in told
+        assert "--retry-dropped" not in told
+        is_down = False
+        board = await anyio.to_thread.run_sync(lambda: arena(tmp_path, "out", "a,b", *words))
+        assert (board["battles"], board["counts"]["dropped"]) == (5, 1)
+        again = await anyio.to_thread.run_sync(lambda: arena(tmp_path, "out", "a,b", *words))
+    assert (again["calls_sent"], again["players"]) == (0, board["players"]), "what no judge rates stays so"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,10 @@ from star_agents.errors import UsageError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
 from star_agents.observe.status.reading import read
+from star_agents.records import Seed
 from star_agents.storage.game_files import BATTLES_FILE, read_games
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.store import STORE_FILE
 from star_agents.text.consoles import progress_console
 from star_agents.text.figures import usd_sum
 from star_agents.text.printing import say
@@ -82,17 +86,33 @@ def command(
         if sentence:
             say(sentence, err=True)
     console = progress_console(quiet=quiet)
-    job = partial(run_batch, config, source=path.name, out=out, retry_dropped=False, console=console, notes=notes)
+    job = partial(run_batch, config, source=path.name, out=out, retry_dropped=True, console=console, notes=notes)
+    seeds = _worth_asking(out, file.seeds, players)
     if estimate:
-        return exit_unless_whole(estimate_by_sample(job, config, file.seeds, out, as_json=as_json))
+        return exit_unless_whole(estimate_by_sample(job, config, seeds, out, as_json=as_json))
     confirmation = None if yes else confirmation_above(confirm_above)
-    result = anyio.run(partial(job, file.seeds, only_these=True, confirmation=confirmation))
+    result = anyio.run(partial(job, seeds, only_these=True, confirmation=confirmation))
     exit_unless_whole(result)
     found = read_games(out)
     board = leaderboard(GameTable.of_columns(found.rows), labels=found.labels, lengths=found.lengths, anchor=anchor)
     write_report(out, out / "report.html", out / "report.summary.json")
     _tell(board, result, out, as_json=as_json)
     return None
+
+
+def _worth_asking(out: Path, seeds: Sequence[Seed], players: Collection[str]) -> list[Seed]:
+    """Seeds without those that were dropped although judges were heard of all players: they would say the same."""
+    if not (out / STORE_FILE).is_file():
+        return list(seeds)
+    with StoreReader(out) as reader:
+        heard = {
+            one.seed.id
+            for one in reader.results()
+            if one.outcome.kind == "dropped"
+            and one.outcome.judgements
+            and {trial.arm for trial in one.outcome.trials} >= {*players}
+        }
+    return [one for one in seeds if one.id not in heard]
 
 
 def _names(listed: str) -> list[str]:
