@@ -143,7 +143,9 @@ async def test_prompts_that_nobody_answered_are_asked_by_the_same_command_once_i
 
     def handler(body: Body) -> Move:
         if body["model"] != "judge":
-            return Fault(status=404, message="no such model") if is_down else Answer(text=f"So says {body['model']}.")
+            if is_down or "Say 4." in str(body["messages"]):
+                return Fault(status=404, message="no such model")
+            return Answer(text=f"So says {body['model']}.")
         code, shown = frames(body)
         said = reply(code, 6, 6)
         return Answer(text="I will not say." if "Say 3." in str(shown) else said)
@@ -161,6 +163,12 @@ async def test_prompts_that_nobody_answered_are_asked_by_the_same_command_once_i
         assert "--retry-dropped" not in told
         is_down = False
         board = await anyio.to_thread.run_sync(lambda: arena(tmp_path, "out", "a,b", *words))
-        assert (board["battles"], board["counts"]["dropped"]) == (5, 1)
-        again = await anyio.to_thread.run_sync(lambda: arena(tmp_path, "out", "a,b", *words))
+        assert (board["battles"], board["counts"]["dropped"]) == (4, 2)
+        files = (tmp_path / "set.jsonl", "-c", tmp_path / "agents.yaml", "-o", tmp_path / "out")
+        ended = await anyio.to_thread.run_sync(
+            lambda: star_agents("arena", *files, "--models", "a,b", "-q", "--json", *words)
+        )
+    again = json.loads(ended.stdout)
     assert (again["calls_sent"], again["players"]) == (0, board["players"]), "what no judge rates stays so"
+    assert ended.returncode == 4
+    assert "failed: 1 of the newest 1" in ended.stderr, "it was asked for again, and the board is shown all the same"

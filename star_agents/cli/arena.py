@@ -92,12 +92,13 @@ def command(
         return exit_unless_whole(estimate_by_sample(job, config, seeds, out, as_json=as_json))
     confirmation = None if yes else confirmation_above(confirm_above)
     result = anyio.run(partial(job, seeds, only_these=True, confirmation=confirmation))
-    exit_unless_whole(result)
+    if result.stopped_by or not result.summary["counts"]["kept"]:
+        exit_unless_whole(result)
     found = read_games(out)
     board = leaderboard(GameTable.of_columns(found.rows), labels=found.labels, lengths=found.lengths, anchor=anchor)
     write_report(out, out / "report.html", out / "report.summary.json")
     _tell(board, result, out, as_json=as_json)
-    return None
+    return exit_unless_whole(result)
 
 
 def _worth_asking(out: Path, seeds: Sequence[Seed], players: Collection[str]) -> list[Seed]:
