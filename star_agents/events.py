@@ -333,7 +333,8 @@ class FailureFirstSeen(Event):
 
     name: ClassVar[str] = "failure_first_seen"
     part: str
-    """``agent``, ``referee``, ``scorer``, ``embedder``, or ``usage``: what a provider says that its replies took."""
+    """``agent``, ``referee``, ``scorer``, ``embedder``, ``recipe``, ``tool``; ``usage``: what a provider says that its
+    replies took; ``instructions`` that a recipe refused; ``pool``: new arms that it refused."""
     agent: str
     """Its name; empty for the scorer."""
     reason: str

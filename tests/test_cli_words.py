@@ -15,6 +15,8 @@ from daemons import PATIENCE_S, provider, star_agents
 from lines import agents_yaml
 
 from star_agents.config.sections import ScoringConfig
+from star_agents.engine.configuration import read_config
+from star_agents.recipes.registry import spelled_out
 
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;\d+)*m")
 """Any sequence that sets a colour; bold and italic are none."""
@@ -117,6 +119,16 @@ def test_no_colour_is_printed_on_a_terminal_where_no_color_is_set(verb: str, tmp
     assert len(plain) > 20
     assert not COLOUR.findall(plain)
     assert verb == "doctor" or COLOUR.findall(coloured)
+
+
+def test_every_method_that_the_readme_names_has_a_file_to_begin_with_that_is_valid() -> None:
+    repository = Path(__file__).resolve().parents[1]
+    named = set(re.findall(r"^### .*\(`(\w+)`", (repository / "README.md").read_text("utf-8"), re.MULTILINE))
+    files = {one.stem: one for one in (repository / "star_agents" / "recipes" / "configs").glob("*.yaml")}
+    assert named == {*files, "star"}
+    assert {name: list(read_config(one).recipe) for name, one in files.items()} == {
+        name: spelled_out([name]) for name in files
+    }
 
 
 def test_config_score_and_init_score_the_end_by_default() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from daemons import star_agents
 from lines import read_jsonl, results, run
 
 from star_agents.engine.configuration import read_config
@@ -220,3 +221,13 @@ def test_the_pool_learns_which_operators_come_out_well(outcomes: list[Outcome], 
     assert means["complicate_input"] < means["constraints"]
     with StoreReader(folder / "out") as reader:
         assert "evol.operators" in reader.pools()
+
+
+def test_the_file_that_ships_evolves_on_sample_agents_and_says_that_it_makes_no_pairs(tmp_path: Path) -> None:
+    config, out = tmp_path / "evol.yaml", tmp_path / "out"
+    assert star_agents("init", "--recipe", "evol", config).returncode == 0
+    ended = star_agents("run", "-c", config, "-s", "offline", "-n", "3", "-o", out, "-q")
+    assert ended.returncode == 0, ended.stderr
+    rows = json.loads((out / "summary.json").read_text())["rows"]
+    assert rows["dataset"] > 3
+    assert rows["not_written"]["preferences.jsonl"] == "evol gave no pair of a better and a worse answer"

@@ -11,7 +11,7 @@ from storage_samples import make_outcome, make_seed
 
 from star_agents.engine.progress import BatchProgress
 from star_agents.engine.progress_bar import ProgressBar
-from star_agents.events import CallAnswered, OutcomeCommitted
+from star_agents.events import CallAnswered, FailureFirstSeen, OutcomeCommitted
 from star_agents.storage.rows import Counts
 
 NOTHING = Counts(
@@ -54,6 +54,11 @@ class Batch:
             )
         )
 
+    def fail(self, part: str, name: str, reason: str) -> str:
+        """The line that the first failure of a kind prints."""
+        self._progress.hear(FailureFirstSeen(part=part, agent=name, reason=reason))
+        return self.terminal.getvalue().splitlines()[-1]
+
     def end_seed(self, cost_usd: float | None, **changes: Any) -> str:
         """The line that this seed's end prints."""
         self._at += 60
@@ -87,6 +92,16 @@ def test_where_another_recipe_works_the_cost_is_that_of_a_seed_kept() -> None:
     batch.answer(0.5)
     batch.end_seed(0.5)
     assert "$0.5000, $0.2500 per seed kept, " in batch.end_seed(0.0, recipe="mine", kind="base")
+
+
+def test_the_first_failure_of_a_kind_is_told_by_who_failed_and_at_what() -> None:
+    batch, summed_up = Batch(), "; all of it is summed up at the end"
+    why = ", the first time for this reason: it was so"
+    assert batch.fail("agent", "gpt", "it was so") == f"agent gpt failed{why}{summed_up}"
+    assert batch.fail("scorer", "", "it was so") == f"scorer failed{why}{summed_up}"
+    assert batch.fail("usage", "gpt", "it was so") == f"agent gpt counted a reply wrongly{why}{summed_up}"
+    refused = batch.fail("instructions", "mine", "it was so")
+    assert refused == f"recipe mine gave an instruction that was refused{why}{summed_up}"
 
 
 def test_a_file_of_rows_is_told_in_tenths_with_its_rate_and_what_goes_before() -> None:

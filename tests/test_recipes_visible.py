@@ -119,6 +119,15 @@ def test_a_run_ends_with_tables_of_recipes_measures_and_pools_in_words_that_fit(
     assert "improved" not in shown
 
 
+def test_recipes_lists_a_chain_that_has_a_name_and_shows_its_recipes_with_defaults_as_agents_yaml_has_them() -> None:
+    line = "arena_instruct  (short for [agent_instruct, arena])"
+    assert line in star_agents("recipes").stdout.splitlines()
+    shown = star_agents("recipes", "arena_instruct")
+    assert (shown.returncode, shown.stdout.splitlines()[-1]) == (0, line)
+    assert 'default {"sft": 3.0, "preference": 2.0, "min_winner": 5.0, "pairs": 1}' in shown.stdout
+    assert "agent_instruct  (built in; takes document" in shown.stdout
+
+
 @pytest.mark.parametrize(("width", "height"), [(1440, 1000), (390, 844)])
 def test_the_page_shows_each_recipe_with_its_measures_and_pools_and_no_name_is_markup(
     browser: Browser, daemon: Daemon, width: int, height: int

@@ -40,7 +40,9 @@ def spending_options(command: Command) -> Command:
     """The options of whoever spends: `--estimate`, `--confirm-above`, `--yes`."""
     options = (
         click.option(
-            "--estimate", is_flag=True, help="Work 20 seeds by chance, say what all of them will take, and stop there."
+            "--estimate",
+            is_flag=True,
+            help="Work 20 seeds by chance (`evaluate`: 10 questions), say what all will take, and stop there.",
         ),
         click.option(
             "--confirm-above",

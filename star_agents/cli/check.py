@@ -29,11 +29,11 @@ from star_agents.config.models import Config
 from star_agents.engine.configuration import read_config
 from star_agents.engine.judges import exam_for
 from star_agents.engine.local_agents import local_models_of, providers_with
-from star_agents.engine.wiring import endpoints_of, local_models_for, scorer_for
+from star_agents.engine.wiring import endpoints_of, local_models_for, models_to_load, scorer_for
 from star_agents.errors import ScorerError
 from star_agents.observe.logs import set_up_logging
 from star_agents.offline import PREFIX
-from star_agents.records import Message, Score
+from star_agents.records import STAR, Message, Score
 from star_agents.scoring.facts import MeasurerFacts, ModelFacts
 from star_agents.text.figures import usd
 from star_agents.text.printing import say
@@ -71,7 +71,8 @@ class Finding:
 def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
     """Validate agents.yaml, try each agent in each of its roles as `run` will, load the scorers and score with them.
 
-    It says what that cost. Exit code 1 if anything fails.
+    Agents of recipes other than `star` are asked for a short reply. It says what that cost. Exit code 1 if anything
+    fails.
     """
     set_up_logging(level="error")
     notes: list[Finding] = []
@@ -82,9 +83,16 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
         say(f"note: {note.detail}", err=True)
     # What is wrong in the file is said before anything is loaded or asked.
     with lines_from(config_path):
-        stated = [_configuration(config), *notes, *_prices(config), *_connections(), *_judging(config)]
+        stated = [
+            _configuration(config),
+            *_other_recipes(config),
+            *notes,
+            *_prices(config),
+            *_connections(),
+            *_judging(config),
+        ]
         subjects = list(_subjects(config, is_whole_exam))
-        _say_what_is_tried(subjects)
+        _say_what_is_tried(subjects, models_to_load(config))
         found = anyio.run(_look_at_everything, config, subjects)
     rest = [*stated, *found.scorers]
     spent = _spent(found.inspections, found.reports)
@@ -106,11 +114,13 @@ class _Found:
     scorers: list[Finding]
 
 
-def _say_what_is_tried(subjects: Sequence[Subject]) -> None:
+def _say_what_is_tried(subjects: Sequence[Subject], models: str) -> None:
     """A local model takes its time; somebody who waits should know for what."""
     calls = [f"the exam of {one.agent}, {2 * len(one.exam.pairs)} calls" for one in subjects if one.exam is not None]
     exams = f" ({'; '.join(calls)})" if calls else ""
-    say(f"asking every agent in each of its roles{exams}, then loading the scorers ...", err=True)
+    roles = " in each of its roles" if subjects else " for a short reply"
+    scorers = f", then loading {models}" if models else ""
+    say(f"asking every agent{roles}{exams}{scorers} ...", err=True)
 
 
 async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _Found:
@@ -251,6 +261,15 @@ def _configuration(config: Config) -> Finding:
     return Finding(part="agents.yaml", ok=True, detail=", ".join(told))
 
 
+def _other_recipes(config: Config) -> list[Finding]:
+    """Only `star` has roles whose prompts are tried here."""
+    others = [Path(name).name for name in config.recipe if name != STAR]
+    if not others:
+        return []
+    detail = f"agents of {', '.join(others)} are asked for a short reply alone; judges sit their exam as `run` begins"
+    return [Finding(part="recipes", ok=True, detail=detail)]
+
+
 def _prices(config: Config) -> list[Finding]:
     """Whether every budget can hold, and what is assumed of prices."""
     endpoints = endpoints_of(config)
@@ -304,8 +323,9 @@ def _embeds_in_process(config: Config) -> bool:
 def _scored(what: str, score: Score, number: int) -> Finding:
     """A plain sample must have a score; of the others it matters only to who has such seeds."""
     if not score.reason:
-        ifds = [ifd for ifd in (score.ifd_small, score.ifd_large) if ifd is not None]
-        return Finding(part=f"score {what}", ok=True, detail=", ".join(f"IFD {ifd:.3f}" for ifd in ifds))
+        ifds = {"small": score.ifd_small, "large": score.ifd_large}
+        told = [f"{ifd:.3f} by {model}" for model, ifd in ifds.items() if ifd is not None]
+        return Finding(part=f"score {what}", ok=True, detail=f"IFD {', '.join(told)}")
     without = f"; seeds {what} will have no score: take it out of them, or set a chat_template in the model's tokenizer"
     fix = f"{without} that takes it" if number else ""
     return Finding(part=f"score {what}", ok=bool(number), detail=f"{score.reason}{fix}")

@@ -12,7 +12,8 @@ from star_agents.cli.tables import print_json
 from star_agents.engine.configuration import read_config
 from star_agents.errors import RecipeError
 from star_agents.recipes.protocol import Recipe
-from star_agents.recipes.registry import absolute, find_recipe, known_recipes
+from star_agents.recipes.registry import CHAINS, absolute, find_recipe, known_recipes, spelled_out
+from star_agents.text.plain_data import json_text
 from star_agents.text.printing import say
 
 
@@ -30,7 +31,8 @@ def command(names: Sequence[str], config_path: Path | None, as_json: bool) -> No
     wanted = [absolute(name, Path.cwd()) for name in names]
     if config_path is not None:
         wanted += read_config(config_path).recipe
-    found = [find_recipe(name) for name in dict.fromkeys(wanted)] if wanted else known_recipes()
+    chains = {name: one for name, one in CHAINS.items() if name in wanted or not wanted}
+    found = [find_recipe(name) for name in dict.fromkeys(spelled_out(wanted))] if wanted else known_recipes()
     if as_json:
         print_json({"recipes": [_described(one) for one in found if not isinstance(one, RecipeError)]})
         return
@@ -39,6 +41,8 @@ def command(names: Sequence[str], config_path: Path | None, as_json: bool) -> No
             say(f"cannot be used: {one}", err=True)
         else:
             _show(one)
+    for name, chain in chains.items():
+        say(f"{name}  (short for [{', '.join(chain)}])")
 
 
 def _show(recipe: Recipe[Any]) -> None:
@@ -52,6 +56,9 @@ def _show(recipe: Recipe[Any]) -> None:
 
 
 def _described(recipe: Recipe[Any]) -> dict[str, Any]:
+    defaults = recipe.settings.model_construct().model_dump(
+        mode="json", exclude_none=True, warnings=False, fallback=str
+    )
     return {
         "name": recipe.name,
         "origin": recipe.origin,
@@ -59,7 +66,7 @@ def _described(recipe: Recipe[Any]) -> dict[str, Any]:
         "gives": sorted(recipe.gives),
         "summary": recipe.summary,
         "settings": {
-            name: f"{' '.join((field.description or '').split())} [{_default(field)}]".lstrip()
+            name: f"{' '.join((field.description or '').split())} [{_default(field, defaults.get(name))}]".lstrip()
             for name, field in recipe.settings.model_fields.items()
             if name not in getattr(recipe.settings, "derived", ())
         },
@@ -76,5 +83,10 @@ def _described(recipe: Recipe[Any]) -> dict[str, Any]:
     }
 
 
-def _default(field: Any) -> str:
-    return "required" if field.is_required() else f"default {field.get_default(call_default_factory=True)!r}"
+def _default(field: Any, value: Any) -> str:
+    """As agents.yaml would have it."""
+    if field.is_required():
+        return "required"
+    if value is None:
+        return "may be left out"
+    return f"default {value if isinstance(value, str) else json_text(value)}"

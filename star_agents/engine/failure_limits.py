@@ -24,7 +24,7 @@ _NOUNS: dict[Essential, str] = {
     "verdicts": "verdicts",
     "scorer": "samples for the scorer",
     "embedder": "instructions for the embedder",
-    "outcomes": "seeds of recipes of their own",
+    "outcomes": "seeds",
     "instructions": "instructions",
 }
 _PARTS: dict[Part, Essential] = {
@@ -60,7 +60,7 @@ class FailureLimits:
         self._tried = deque[tuple[Tried, ...]](maxlen=longest)
         """Of the newest outcomes: the reasons."""
         self._dropped_for = deque[str](maxlen=longest)
-        """Why recipes of their own dropped the newest seeds, faults of their code aside."""
+        """Why recipes other than `star` dropped the newest seeds, faults of their code aside."""
         self._faults = deque[bool](maxlen=longest)
         """Of the newest outcomes, whether the code of a recipe was at fault."""
         self._outcomes = 0

@@ -30,6 +30,7 @@ from star_agents.events import (
     ScorerTrouble,
 )
 from star_agents.records import STAR, Outcome
+from star_agents.records.failures import first_of_its_kind
 from star_agents.storage.rows import Counts, known
 from star_agents.text.figures import usd, usd_each, usd_sum
 
@@ -124,8 +125,8 @@ class BatchProgress:
                 self._throttled.pop((event.agent, event.cause), None)
                 self._bar.say(event.message)
             case FailureFirstSeen():
-                who = f"{event.part} {event.agent}".rstrip()
-                self._bar.say(f"{who} failed for the first time: {event.reason}; all of it is summed up at the end")
+                first = first_of_its_kind(event.part, event.agent, event.reason)
+                self._bar.say(f"{first}; all of it is summed up at the end")
             case _:
                 return
         self._bar.show(self._facts())

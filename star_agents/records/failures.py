@@ -44,6 +44,12 @@ REPEATS_A_DOCUMENT = "repeats an earlier document"
 OTHER = "other reasons"
 """Takes in every reason beyond ``REASONS_KEPT`` of a part."""
 _SUBJECTS: Mapping[str, str] = {"usage": "agent", "chunks": "chunks of", "instructions": "recipe", "arm": "recipe"}
+_FIRST: Mapping[str, str] = {
+    "usage": "counted a reply wrongly",
+    "instructions": "gave an instruction that was refused",
+    "pool": "refused a new arm",
+}
+"""What became of one try; of all other parts: it failed."""
 NO_FAULT = frozenset({BUDGET_SPENT, DOWN})
 """Reasons that pass, or that somebody wished for: they are counted and told, and no limit counts them."""
 FLAWS: Mapping[str, str] = {
@@ -156,10 +162,7 @@ class FailureCount:
 
     @property
     def _subject(self) -> str:
-        part = {"usage": "agent", "chunks": "chunks of", "instructions": "recipe", "arm": "recipe"}.get(
-            self.part, self.part
-        )
-        return f"{part} {self.name}".rstrip()
+        return _subject(self.part, self.name)
 
     @property
     def _verb(self) -> str:
@@ -210,6 +213,15 @@ def counts_of(tried: Tried) -> list[FailureCount]:
         )
         for one in tried.failures
     ]
+
+
+def first_of_its_kind(part: str, name: str, reason: str) -> str:
+    """What is said when a part fails for a reason for which it did not fail before, in words."""
+    return f"{_subject(part, name)} {_FIRST.get(part, 'failed')}, the first time for this reason: {reason}"
+
+
+def _subject(part: str, name: str) -> str:
+    return f"{_SUBJECTS.get(part, part)} {name}".rstrip()
 
 
 def by_frequency(counts: Iterable[FailureCount]) -> list[FailureCount]:

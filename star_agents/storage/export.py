@@ -179,7 +179,7 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
                     handles[name].write(json_line(row))
                     rows[name] += 1
     summary = summarise(reader, pairs, probabilities)
-    not_written = _why_not_written(rows, skipped, summary["selection"])
+    not_written = _why_not_written(rows, skipped, summary)
     for name in (*not_written, *(f"{name}.jsonl" for name in _PERHAPS if not rows[name])):
         (out / name).unlink(missing_ok=True)
     summary["rows"] = {**rows, "preferences_skipped": dict(skipped), "not_written": not_written}
@@ -188,15 +188,18 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
     return summary
 
 
-def _why_not_written(rows: Mapping[str, int], skipped: Mapping[str, int], selection: str | None) -> dict[str, str]:
+def _why_not_written(rows: Mapping[str, int], skipped: Mapping[str, int], summary: Mapping[str, Any]) -> dict[str, str]:
     """Of the files that may be missing those that are, each with the reason."""
     why: dict[str, str] = {}
     if not rows["dataset"]:
         why["dataset.jsonl"] = "no seed has ended with a sample"
     if not rows["preferences"]:
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+        selection, recipes = summary["selection"], list(summary["recipes"])
         judged = "no candidate was judged better or worse than its base"
-        if selection is not None and selection not in JUDGED:
+        if recipes and STAR not in recipes:
+            judged = f"{', '.join(recipes)} gave no pair of a better and a worse answer"
+        elif selection is not None and selection not in JUDGED:
             judged = f"`selection: {selection}` judges nothing"
         why["preferences.jsonl"] = f"every pair was left out: {left_out}" if left_out else judged
     if not rows["rejected"]:
