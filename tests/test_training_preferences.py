@@ -91,7 +91,9 @@ def test_a_reward_model_by_lora_is_whole_with_its_head(model: str, tmp_path: Pat
     assert isinstance(reward, float)
 
 
-def test_rloo_writes_answers_that_the_reward_model_likes_better_and_better(tmp_path: Path) -> None:
+def test_rloo_writes_answers_that_the_reward_model_likes_better_and_better(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     base = tiny(tmp_path / "base", tie_word_embeddings=True)
     # One that likes long words of its own: any reward model will do, as long as it prefers some answers.
     rewarder = save_reward(tmp_path / "rewarder", train_tokenizer(chat_template=CHAT_TEMPLATE))
@@ -116,6 +118,7 @@ def test_rloo_writes_answers_that_the_reward_model_likes_better_and_better(tmp_p
     assert "left out: 8 prompts that stand in an earlier row" in told
     assert "RLOO" in (trained.out / "README.md").read_text()
     assert json.loads((trained.out / "training.json").read_text())["request"]["reward_model"] == rewarder
+    assert "Loading weights" not in capfd.readouterr().err, "the libraries' own bars"
 
 
 def test_an_answer_that_cannot_be_rewarded_counts_as_the_worst_and_mostly_such_answers_end_it(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from star_agents.training import memory
 from star_agents.training.base_model import BaseModel, fetch_weights, find_base
 from star_agents.training.batches import divide
 from star_agents.training.encoding import Encoded, Encoder
-from star_agents.training.fitting import Fitted, fit, save
+from star_agents.training.fitting import Fitted, fit, quiet_libraries, save
 from star_agents.training.hardware import (
     free_gpu_memory,
     gpus,
@@ -219,7 +219,9 @@ class Work:
         """The reward model as ``measure(by="reward")`` reads it."""
         config = ScoringConfig(device="auto" if self._on_gpu else "cpu", max_length=self._request.settings.max_length)
         assert self._rewarder is not None, "asked for"
-        return Rewarding(reward_models.load(self._request.reward_model, str(self._rewarder.folder), config), self._say)
+        with quiet_libraries():
+            model = reward_models.load(self._request.reward_model, str(self._rewarder.folder), config)
+        return Rewarding(model, self._say)
 
     def _trained(self, fitted: Fitted, learned: Encoded, resumed: int, stop: StopWord) -> Trained:
         losses = [one.loss for one in fitted.points if one.loss is not None]
