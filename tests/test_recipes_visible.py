@@ -117,6 +117,9 @@ def test_a_run_ends_with_tables_of_recipes_measures_and_pools_in_words_that_fit(
     assert "18 seeds kept, 0 dropped; 18 calls sent" in shown
     assert "pairs, by probability" not in shown
     assert "improved" not in shown
+    agents = star_agents("status", tmp_path / "out", environ={"COLUMNS": "200"}).stdout.partition("\nrecipes")[0]
+    assert "unknown price" in agents
+    assert "candidates" not in agents, "which only Star has"
 
 
 def test_recipes_lists_a_chain_that_has_a_name_and_shows_its_recipes_with_defaults_as_agents_yaml_has_them() -> None:

@@ -170,8 +170,11 @@ def _show_tables(status: FolderStatus) -> None:
     if budgets:
         print_table("budgets", ["budget", "spent", "reserved", "of", "begins anew"], budgets)
     if status.agents:
-        rows = [_agent_row(name, agent) for name, agent in status.agents.items()]
-        print_table("agents", ["agent", "calls", "cost", "per call", "unknown price", "candidates", "won"], rows)
+        columns = ["agent", "calls", "cost", "per call", "unknown price"]
+        if any(agent.candidates for agent in status.agents.values()):  # of Star; other recipes have none
+            columns += ["candidates", "won"]
+        rows = [_agent_row(name, agent)[: len(columns)] for name, agent in status.agents.items()]
+        print_table("agents", columns, rows)
     at_work = [(name, agent) for name, agent in status.agents.items() if isinstance(agent, AgentAtWork)]
     if at_work:
         columns = ["agent", "failed", "seconds (p50, p95)", "in flight", "queued", "deployments"]
