@@ -333,8 +333,7 @@ class FailureFirstSeen(Event):
 
     name: ClassVar[str] = "failure_first_seen"
     part: str
-    """``agent``, ``referee``, ``scorer``, ``embedder``, ``recipe``, ``tool``; ``usage``: what a provider says that its
-    replies took; ``instructions`` that a recipe refused; ``pool``: new arms that it refused."""
+    """``agent``, ``referee``, ``scorer``, ``recipe``, ``tool`` ...; ``usage``: what a provider says that replies took."""
     agent: str
     """Its name; empty for the scorer."""
     reason: str
