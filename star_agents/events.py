@@ -333,7 +333,7 @@ class FailureFirstSeen(Event):
 
     name: ClassVar[str] = "failure_first_seen"
     part: str
-    """``agent``, ``referee``, ``scorer``, ``recipe``, ``tool`` ...; ``usage``: what a provider says that replies took."""
+    """``agent``, ``referee``, ``scorer``, ``recipe``, ``tool``, ...; ``usage``: what its provider says replies took."""
     agent: str
     """Its name; empty for the scorer."""
     reason: str
