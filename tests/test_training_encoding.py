@@ -12,15 +12,16 @@ from tiny_rewards import save as save_reward
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from star_agents.config.sections import ScoringConfig
+from star_agents.errors import UsageError
 from star_agents.records import Message, Sample
 from star_agents.scoring.completions import Asked
 from star_agents.scoring.generation import Generation
 from star_agents.scoring.loading import Loaded
 from star_agents.scoring.scorers import reward as reward_models
-from star_agents.training.encoding import IGNORED, Encoded, Encoder
+from star_agents.training.encoding import IGNORED, REFUSED, Encoded, Encoder
 from star_agents.training.examples import Example
 from star_agents.training.request import Method, settings_of
-from star_agents.training.templates import VICUNA
+from star_agents.training.templates import VICUNA, prepare_tokenizer
 
 CHATML = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{{ eos_token }}\n{% endfor %}"
@@ -151,6 +152,25 @@ def test_a_row_that_the_template_refuses_is_counted_with_what_it_said_and_the_ot
     assert found.left_out == {"refused by the chat template": 1}
     assert found.first_left_out == {"refused by the chat template": "a:1: not that"}
     assert len(found.rows) == 1
+
+
+def test_a_template_that_leaves_the_answer_out_teaches_nothing_not_even_an_end() -> None:
+    found, _ = encode(TALK, template="{{ messages[0]['content'] }}")
+    assert (found.rows, found.left_out) == ([], {REFUSED: 1})
+    assert found.first_left_out[REFUSED] == "a:1: it writes nothing of the answer"
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("chatml", "--chat-template chatml: no template is called so; there is vicuna, or name a file"),
+        ("{{ messages[0]['content'] }}", "what the assistant says does not come through it"),
+        ("{% for", "the chat template cannot be used"),
+    ],
+)
+def test_a_template_that_is_none_is_refused_before_anything_is_trained(template: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        prepare_tokenizer(train_tokenizer(chat_template=None), template, "m")
 
 
 def test_calls_of_tools_are_learned_in_the_templates_own_form_and_as_text_where_it_has_none() -> None:

@@ -213,6 +213,8 @@ class Encoder:
         alone = self._ids(self._text(write, turns[:-1], tools=tools))
         ids = self._ids(self._text(write, turns, is_answered=True, tools=tools))
         start = common_prefix(alone, ids)
+        if start == len(ids):  # An end token alone would be learned, and nothing of the answer.
+            raise _Refused("it writes nothing of the answer")
         end = self._tokenizer.eos_token_id
         if not self._ends.intersection(ids[start:]) and end is not None:
             ids = [*ids, end]

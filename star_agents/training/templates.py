@@ -44,7 +44,7 @@ def prepare_tokenizer(tokenizer: Any, asked: str, model: str) -> str:
         model: Its name, for messages.
 
     Raises:
-        UsageError: it has no end token, or the template cannot be rendered.
+        UsageError: it has no end token, or the template is none, cannot be rendered, or leaves out what is said.
     """
     if tokenizer.eos_token is None:
         raise UsageError(
@@ -56,12 +56,17 @@ def prepare_tokenizer(tokenizer: Any, asked: str, model: str) -> str:
     if not asked and tokenizer.chat_template:
         return "chat template: the model's own"
     name = asked or USUAL
+    if name not in NAMED and "{" not in name:
+        known = ", ".join(NAMED)
+        raise UsageError(f"--chat-template {name}: no template is called so; there is {known}, or name a file of Jinja")
     had = "instead of its own" if tokenizer.chat_template else "the model has none"
     tokenizer.chat_template = NAMED.get(name, name)
     try:
-        tokenizer.apply_chat_template(_TRIED, tokenize=False)
+        written = str(tokenizer.apply_chat_template(_TRIED, tokenize=False))
     except Exception as error:  # a template may raise what it likes
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"the chat template cannot be used: {said}") from error
+    if lost := [turn["role"] for turn in _TRIED if turn["content"] not in written]:
+        raise UsageError(f"the chat template cannot be used: what the {lost[0]} says does not come through it")
     told = name if name in NAMED else "yours"
     return f"chat template: {told} ({had}); it is kept with the trained model"
