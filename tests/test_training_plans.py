@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,34 @@ def test_a_models_size_is_read_from_headers_alone(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:4000])
     with pytest.raises(UsageError, match="is no whole file of safetensors"):
         find_base("m", str(folder))
+
+
+def test_a_download_that_was_broken_off_is_no_whole_model_and_goes_on_to_the_same_one(tmp_path: Path) -> None:
+    whole = Path(save_model(tmp_path / "whole", train_tokenizer()))
+    half = tmp_path / "half"
+    shutil.copytree(whole, half)
+    (half / "model.safetensors").rename(half / "model-1.safetensors")
+    weight_map = {"one": "model-1.safetensors", "two": "model-2.safetensors"}
+    (half / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(UsageError, match=r"half lacks model-2\.safetensors, which its model\.safetensors\.index\.json"):
+        find_base("m", str(half))
+    shutil.copy(half / "model-1.safetensors", half / "model-2.safetensors")
+    found, known = find_base("m", str(half)), find_base("m", str(whole))
+    assert found.size is not None
+    assert known.size is not None
+    assert found.size.parameters == 2 * known.size.parameters
+    shutil.copy(half / "model-1.safetensors", half / "consolidated.safetensors")
+    assert find_base("m", str(half)).size == found.size, "what the index does not name is not loaded"
+
+
+def test_a_model_is_told_by_its_weights_also_where_they_came_after_its_config(tmp_path: Path) -> None:
+    whole = Path(save_model(tmp_path / "whole", train_tokenizer()))
+    weights = whole / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.unlink()
+    before_its_weights = find_base("m", str(whole))
+    weights.write_bytes(kept)
+    assert before_its_weights.fingerprint == find_base("m", str(whole)).fingerprint
 
 
 def test_a_model_that_is_nowhere_is_told_with_what_to_do(tmp_path: Path) -> None:

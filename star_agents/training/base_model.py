@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from star_agents.training.memory import ModelSize
 
 SMALL_FILES = ["*.json", "*.jinja", "*.model", "*.txt", "README.md", "LICENSE*"]
 WEIGHTS = "*.safetensors"
+INDEX = "model.safetensors.index.json"
+"""Of weights in several files: which of them there are."""
 LONGEST_HEADER = 100 << 20
 """Bytes of a header that is read (the format's own limit)."""
 LONGEST_CARD = 1 << 20
@@ -50,10 +52,13 @@ class BaseModel:
     """Its generation_config.json; empty where there is none."""
     size: ModelSize | None
     """``None`` where no header says it: weights that are no safetensors."""
-    fingerprint: str
-    """Of its config, and of the sizes and ends of its weights."""
     licence: Mapping[str, str]
     """``license``, ``license_name``, ``license_link`` as its card says; empty: it does not say."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its config, and of the sizes and ends of its weights, which have to be on disk (``fetch_weights``)."""
+        return _fingerprint(self.config, [*_weights(self.name, self.folder), *sorted(self.folder.glob("*.bin"))])
 
 
 def find_base(name: str, path: str) -> BaseModel:
@@ -78,14 +83,13 @@ def find_base(name: str, path: str) -> BaseModel:
         config=config,
         generation=_json_object(name, folder / "generation_config.json") or {},
         size=ModelSize.of(config, parameters) if parameters else None,
-        fingerprint=_fingerprint(config, folder),
         licence=_licence(folder),
     )
 
 
 def fetch_weights(base: BaseModel, path: str) -> None:
     """Have the weights of a model on disk. Raises UsageError where the hub does not give them."""
-    if not Path(path).expanduser().is_dir() and not any(base.folder.glob(WEIGHTS)):
+    if not Path(path).expanduser().is_dir() and not _has_weights(base.name, base.folder):
         _from_hub(path, [*SMALL_FILES, WEIGHTS])
 
 
@@ -122,16 +126,36 @@ def _json_object(name: str, path: Path) -> Mapping[str, Any] | None:
 
 
 def _parameters(name: str, path: str, folder: Path) -> int:
-    files = sorted(folder.glob(WEIGHTS))
-    if files:
-        return sum(parameters_in(file) for file in files)
-    if any(folder.glob("*.bin")) or Path(path).expanduser().is_dir():
+    if _has_weights(name, folder):
+        return sum(parameters_in(file) for file in _weights(name, folder))
+    if Path(path).expanduser().is_dir():
+        if lacks := [file.name for file in _weights(name, folder) if not file.is_file()]:
+            raise UsageError(f"model {name}: {folder} lacks {', '.join(lacks[:3])}, which its {INDEX} names")
+        return 0
+    if any(folder.glob("*.bin")):
         return 0
     try:
         found = huggingface_hub.get_safetensors_metadata(path)
     except Exception as error:  # a dozen kinds, from the network to the repository's form
         raise UsageError(f"model {name}: the hub does not tell its size: {str(error).splitlines()[0]}") from error
     return sum(found.parameter_count.values())
+
+
+def _weights(name: str, folder: Path) -> list[Path]:
+    """Its files of weights: those that its index names, which may not be there yet, or else all that there are."""
+    index = _json_object(name, folder / INDEX)
+    if index is None:
+        return sorted(folder.glob(WEIGHTS))
+    named = index.get("weight_map")
+    if not isinstance(named, dict) or not all(isinstance(file, str) for file in named.values()):
+        raise UsageError(f"model {name}: {folder / INDEX} tells no files of weights")
+    return [folder / file for file in sorted(set(named.values()))]
+
+
+def _has_weights(name: str, folder: Path) -> bool:
+    """Whether all of them are there: a download may have been broken off between two files."""
+    files = _weights(name, folder)
+    return bool(files) and all(file.is_file() for file in files)
 
 
 def parameters_in(file: Path) -> int:
@@ -151,9 +175,9 @@ def parameters_in(file: Path) -> int:
         raise UsageError(f"{file}: is no whole file of safetensors: {error}") from error
 
 
-def _fingerprint(config: Mapping[str, Any], folder: Path) -> str:
+def _fingerprint(config: Mapping[str, Any], weights: Sequence[Path]) -> str:
     ends = []
-    for file in sorted(folder.glob(WEIGHTS)) + sorted(folder.glob("*.bin")):
+    for file in weights:
         size = file.stat().st_size
         with file.open("rb") as handle:
             head = handle.read(HASHED)

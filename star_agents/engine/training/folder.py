@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ class TrainingFolder:
             self._lock.release()
             self._lock = None
 
-    def is_finished(self, identity: Identity) -> bool:
-        """Whether the model is there, trained as asked.
+    def is_finished(self, asked: Callable[[], Identity]) -> bool:
+        """Whether the model is there, trained as ``asked`` says; it is only called where a model is there.
 
         Raises:
             UsageError: something else is there.
@@ -68,7 +68,7 @@ class TrainingFolder:
         known = _read(self.out / FINISHED)
         if known is None:
             raise UsageError(f"{self.out}: is there already, and no model that was trained here; name another folder")
-        begun = _read(self.part / REQUEST) or {}
+        identity, begun = asked(), _read(self.part / REQUEST) or {}
         if begun.get("replaces") and not _differences(begun.get("request", {}), identity):
             return False
         self._refuse_another(known.get("request", {}), identity, self.out, "--fresh trains anew and replaces it")

@@ -72,7 +72,7 @@ def train(request: TrainingRequest, *, console: Console | None = None, stop: Sto
             folder.lock()
         try:
             if is_main:
-                folder.begin(work.identity, fresh=request.fresh)
+                folder.begin(work.identity(), fresh=request.fresh)
             with listening(stop, told):
                 trained = work.run(folder, stop, is_main=is_main)
         except BaseException:

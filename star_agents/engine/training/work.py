@@ -80,10 +80,17 @@ class Work:
         )
         self._checkpointing = self._on_gpu if request.gradient_checkpointing is None else request.gradient_checkpointing
         self._notes: list[str] = []
+        self._identity: dict[str, Any] | None = None
 
-    @property
     def identity(self) -> dict[str, Any]:
-        """What makes another training of it."""
+        """What makes another training of it. A model is told by its weights, so these are fetched where they are not
+        on disk yet."""
+        if self._identity is None:
+            self._fetch()
+            self._identity = self._told_by_weights()
+        return self._identity
+
+    def _told_by_weights(self) -> dict[str, Any]:
         rewarder = {"reward_model_fingerprint": self._rewarder.fingerprint} if self._rewarder else {}
         return {
             **self._request.identity(),
@@ -118,12 +125,17 @@ class Work:
             raise UsageError(f"{told}. --force begins all the same")
         self._say(f"warning: {told}")
 
+    def _fetch(self) -> None:
+        fetch_weights(self._base, self._path)
+        if self._rewarder is not None:
+            fetch_weights(self._rewarder, self._reward_path)
+
     def run(self, folder: TrainingFolder, stop: StopWord, *, is_main: bool) -> Trained:
         """Train, from the newest whole checkpoint on, and finish the folder where nobody stops it."""
         begun = time.monotonic()
         request = self._request
         use_threads(request.threads)
-        fetch_weights(self._base, self._path)
+        self._fetch()
         tokenizer = self._tokenizer()
         learned, held_out = self._encode(tokenizer, self._rows)
         self._say_settings()
@@ -258,7 +270,7 @@ class Work:
         )
         write_beside(facts, model)
         told = {"steps": trained.steps, "loss": trained.loss, "eval_loss": trained.eval_loss, "rows": trained.rows}
-        folder.finish(self.identity, {**told, "left_out": dict(trained.left_out), "versions": versions()})
+        folder.finish(self.identity(), {**told, "left_out": dict(trained.left_out), "versions": versions()})
 
     def _plan(self) -> memory.Plan:
         settings = self._request.settings
