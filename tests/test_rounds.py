@@ -163,6 +163,21 @@ def rounds_that_do_not_pay_end_by_themselves(nursery: Nursery, server: OpenAISer
     assert "r2-sft" not in found["steps"]
 
 
+def rounds_that_ended_early_do_so_again_where_their_last_training_was_given_up(
+    nursery: Nursery, server: OpenAIServer, folder: Path
+) -> None:
+    set_up(folder, server.url, stages="[sft, dpo]", training=", on_failure: go_on", orders={"fails": ["r1-dpo"]})
+    settings = folder / "agents.yaml"
+    flat = settings.read_text().replace("  stages:", "  stop_when_flat: true\n  start: off\n  stages:")
+    settings.write_text(flat.replace("openai/judge", "openai/flat"))
+    for _ in range(2):
+        assert ran(nursery, folder, 2) == 0, told(nursery)
+        found = state(folder)
+        assert found["steps"]["r1-dpo"]["given_up"]
+        assert "round 1 did not pay" in found["stopped"]
+        assert "r2-sft" not in found["steps"]
+
+
 def every_target_is_graded_on_a_benchmark(nursery: Nursery, server: OpenAIServer, folder: Path) -> None:
     set_up(folder, server.url)
     question = {"question_id": 1, "category": "writing", "turns": ["Name a sea.", "And another."]}
@@ -186,6 +201,7 @@ CHECKS = (
     a_server_that_dies_is_started_again_and_one_that_keeps_dying_ends_the_work,
     a_budget_holds_over_data_and_exams_together,
     rounds_that_do_not_pay_end_by_themselves,
+    rounds_that_ended_early_do_so_again_where_their_last_training_was_given_up,
     every_target_is_graded_on_a_benchmark,
 )
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import signal
 import sys
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
+from rich.console import Console
 from rounds_target import save
 
 from star_agents.arena.ratings import Rating
 from star_agents.config.models import Config
 from star_agents.config.rounds import KeepSettings, RoundsConfig
+from star_agents.engine.campaign.campaign import Campaign, StepStopped
+from star_agents.engine.campaign.estimate import estimate_rounds
 from star_agents.engine.campaign.figures import is_flat
 from star_agents.engine.campaign.plan import of_round, plan_of
 from star_agents.engine.campaign.serving import command_of
@@ -30,6 +36,8 @@ from star_agents.engine.campaign.training import (
 from star_agents.engine.configuration import check_config
 from star_agents.errors import ConfigError, StoreError, UsageError
 from star_agents.process.guarded import guarded
+from star_agents.records import Sample, Seed
+from star_agents.storage.parts import Parts
 
 AGENTS = {"student": {"model": "offline/novice"}, "tutor": {"model": "offline/tutor"}}
 
@@ -130,7 +138,9 @@ def test_options_of_trainings_are_checked_before_anything_is_spent() -> None:
         check(reward={"out": "elsewhere"})
     with pytest.raises(UsageError, match="learning-rate must be a number above 0"):
         check(sft={"learning_rate": 0})
-    check(command="mine {rows}", sft={"whatever": 1})
+    check(command="mine {rows} {model} {out}", sft={"whatever": 1})
+    with pytest.raises(ConfigError, match=r"`command` needs `\{model\}` and `\{out\}`"):
+        check(command="mine {rows}")
 
 
 def test_words_of_a_command_are_told_apart_before_anything_is_put_into_them() -> None:
@@ -142,6 +152,16 @@ def test_words_of_a_command_are_told_apart_before_anything_is_put_into_them() ->
     ]
     with pytest.raises(UsageError, match="cannot be read"):
         command_of("serve 'open", {})
+    with pytest.raises(UsageError, match="names no program"):
+        command_of(" ", {})
+
+
+def test_what_is_put_into_a_command_is_taken_as_it_is() -> None:
+    assert command_of("serve {model} {port}", {"model": "a/{port}/$(b)", "port": "1"}) == [
+        "serve",
+        "a/{port}/$(b)",
+        "1",
+    ]
 
 
 def test_a_state_that_is_none_is_refused_with_what_to_do(tmp_path: Path) -> None:
@@ -206,6 +226,70 @@ async def test_a_log_of_a_command_has_a_bound_and_a_block_that_is_left_ends_it(t
     assert command.returncode == -signal.SIGTERM
     written = sum(path.stat().st_size for path in tmp_path.iterdir())
     assert written <= 4000 + (1 << 16), "a chunk of a pipe is written whole"
+
+
+async def test_a_log_that_takes_no_more_ends_no_command(tmp_path: Path) -> None:
+    (tmp_path / "log.1" / "x").mkdir(parents=True)  # In the way of the log that is full.
+    (tmp_path / ".ended.json.part").mkdir()
+    code = "import os\nfor n in range(200): os.write(1, b'x' * 100 + b'\\n')\nprint('done')"
+    async with guarded(
+        [sys.executable, "-c", code], log=tmp_path / "log", log_bytes=500, ended=tmp_path / "ended.json"
+    ) as command:
+        with anyio.fail_after(60):
+            assert await command.wait() == 0
+            await command.is_silent.wait()
+    assert "done" in command.last_words
+    assert "ended.json: cannot be written" in command.last_words
+
+
+async def test_what_a_command_started_ends_also_when_its_guard_is_killed(tmp_path: Path) -> None:
+    child = "import os, signal; signal.alarm(120); print(os.getpid(), flush=True); signal.pause()"
+    code = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {child!r}]).wait()"
+    heard: list[str] = []
+    is_heard = anyio.Event()
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        is_heard.set()
+
+    with anyio.fail_after(60):
+        async with guarded([sys.executable, "-c", code], log=tmp_path / "log", hear=hear) as command:
+            await is_heard.wait()
+            guard = int(Path(f"/proc/{command.pid}/stat").read_text().rpartition(")")[2].split()[1])
+            os.kill(guard, signal.SIGKILL)
+        while lives(int(heard[0])):
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_other_seeds_in_a_part_that_was_worked_are_refused(tmp_path: Path) -> None:
+    settings = config(exam={"share": 0}, training={"command": "false {rows} {model} {out}"})
+    rivers = [Seed.of(Sample(instruction=f"Name river {n}.", response="River.")) for n in range(20)]
+
+    def campaign(seeds: list[Seed]) -> Campaign:
+        return Campaign(
+            config=settings, plan=plan_of(settings, 1), state=CampaignState.opened(tmp_path, {}, 1), seeds=seeds,
+            source="seeds.jsonl", where="agents.yaml", beside=tmp_path, console=Console(quiet=True),
+            tell=lambda sentence: None,
+        )  # fmt: skip
+
+    for _ in range(2):
+        with pytest.raises(StepStopped, match="r0-sft: the training failed"):
+            await campaign(rivers).run()
+    parts = Parts(plan_of(settings, 1).parts)
+    place = next(at for at, seed in enumerate(rivers) if parts.part_of(seed) == "D0")
+    with pytest.raises(UsageError, match="the seeds of D0 are others than those that r0-sft worked; take the same"):
+        await campaign(rivers[:place] + rivers[place + 1 :]).run()
+
+
+def test_calls_of_a_benchmark_count_in_an_estimate(tmp_path: Path) -> None:
+    settings = config(exam={"share": 0})
+    plan = plan_of(settings, 1)
+    told = ["; ".join(estimate_rounds(settings, plan, [], [], tmp_path, graded=n)["remarks"]) for n in (0, 320)]
+    without, graded = (
+        int(found[1].replace(",", "")) for one in told if (found := re.match(r"at most ([\d,]+) calls", one))
+    )
+    assert graded - without == 320 * len(plan.steps)
+    assert ["the benchmark takes 320 calls of each target" in one for one in told] == [False, True]
 
 
 def test_settings_of_rounds_are_kept_out_of_what_others_see() -> None:

@@ -21,6 +21,7 @@ from star_agents.engine.batch import load_seeds
 from star_agents.engine.batch_notes import sample_agents, skipped_rows
 from star_agents.engine.campaign.campaign import Campaign
 from star_agents.engine.campaign.estimate import estimate_rounds
+from star_agents.engine.campaign.evaluating import calls_of_grading
 from star_agents.engine.campaign.plan import exam_prompts, fixed_by, plan_of, rounds_of
 from star_agents.engine.campaign.state import CampaignState
 from star_agents.engine.campaign.summary import rounds_summary
@@ -83,7 +84,8 @@ def command(
     seeds, source = _seeds(config, seeds_path, skip_bad=skip_bad, console=console)
     prompts = exam_prompts(config, plan, seeds, _exam_seeds(config))
     if estimate:
-        found = estimate_rounds(config, plan, seeds, prompts, out)
+        graded = calls_of_grading(config, config_path.parent)
+        found = estimate_rounds(config, plan, seeds, prompts, out, graded=graded)
         return print_json(found) if as_json else show_estimate(found)
     if notice := "" if as_json else sample_agents(config):
         say(notice, err=True)

@@ -20,6 +20,10 @@ OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Options = Annotated[Mapping[OptionName, Option], Field(max_length=60)]
 
 
+_TOLD = ("{rows}", "{model}", "{out}")
+"""What a command that trains has to be told."""
+
+
 class TargetSettings(Section):
     """The model that is trained, and how it is reached."""
 
@@ -69,6 +73,12 @@ class TrainingSettings(Section):
     again when it is called again; `go_on`: the next stage begins with that target."""
     timeout_s: float = Field(default=7 * 86_400.0, gt=0, le=LONGEST_S)
     """Seconds that one training may take."""
+
+    @model_validator(mode="after")
+    def _is_told_what_to_do(self) -> Self:
+        if self.command is not None and (lacks := [one for one in _TOLD if one not in self.command]):
+            raise ValueError(f"`command` needs {' and '.join(f'`{one}`' for one in lacks)}: else it trains nothing new")
+        return self
 
     def options(self, method: TrainingMethod) -> Mapping[str, Option]:
         """Those of one method."""

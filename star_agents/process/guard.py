@@ -43,13 +43,18 @@ class _Log:
 
     def write(self, chunk: bytes) -> None:
         """Add to it. A disk that is full loses log lines, and no training."""
-        with suppress(OSError):
+        try:
+            if self._handle.closed:
+                self._handle = self._path.open("ab")
             if self._handle.tell() + len(chunk) > self._most:
                 self._handle.close()
                 os.replace(self._path, self._path.with_name(f"{self._path.name}.1"))
                 self._handle = self._path.open("ab")
             self._handle.write(chunk)
             self._handle.flush()
+        except OSError:  # What stands in its buffer would be in the way of all that comes later.
+            with suppress(OSError):
+                self._handle.close()
 
 
 def main() -> int:
@@ -79,14 +84,14 @@ def main() -> int:
         said = f"{order['command'][0]}: cannot be started: {error.strerror or error}\n".encode()
         log.write(said)
         _say(b"pid 0\n" + said)
-        _note(order, CANNOT_START)
+        _note(order, CANNOT_START, log)
         return CANNOT_START
     _say(f"pid {process.pid}\n".encode())
     assert process.stdout is not None
     _watch(process, process.stdout, log, asked_to_end, order["stop_s"])
     code = process.wait()
     _end_group(process.pid, signal.SIGKILL)  # Whatever the command left behind.
-    _note(order, code)
+    _note(order, code, log)
     return code if code >= 0 else 128 - code
 
 
@@ -139,17 +144,23 @@ def _has_ended_well(order: Mapping[str, Any]) -> bool:
     return False
 
 
-def _note(order: Mapping[str, Any], code: int) -> None:
-    """Write durably how it ended, where that is asked for."""
+def _note(order: Mapping[str, Any], code: int, log: _Log) -> None:
+    """Write durably how it ended, where that is asked for. That it cannot be written is told, and ends nothing: only a
+    later call will not know, and runs the command again."""
     if order["ended"] is None:
         return
     path = Path(order["ended"])
     draft = path.with_name(f".{path.name}.part")
-    with draft.open("w", encoding="utf-8") as handle:
-        json.dump({"command": order["command"], "code": code}, handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(draft, path)
+    try:
+        with draft.open("w", encoding="utf-8") as handle:
+            json.dump({"command": order["command"], "code": code}, handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(draft, path)
+    except OSError as error:
+        said = f"\n{path}: cannot be written: {error.strerror or error}\n".encode()
+        log.write(said)
+        _say(said)
 
 
 def _say(chunk: bytes) -> None:

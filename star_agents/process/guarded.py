@@ -76,6 +76,7 @@ class GuardedCommand:
             if self._process.returncode is None:
                 self._process.kill()
                 await self._process.wait()
+            if (self._process.returncode or 0) < 0:
                 self._kill_group()
 
     def _kill_group(self) -> None:

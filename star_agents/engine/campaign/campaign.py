@@ -29,6 +29,7 @@ from star_agents.engine.campaign.configs import (
     exam_config,
     keep_running,
     player_name,
+    players_of,
     with_budgets_left,
 )
 from star_agents.engine.campaign.evaluating import evaluation_of, grades_in
@@ -47,6 +48,7 @@ from star_agents.scoring.completions import Asked
 from star_agents.scoring.local_models import LocalModels
 from star_agents.storage.evaluation_files import keep_protocol
 from star_agents.storage.parts import Parts
+from star_agents.text.content_hash import digest
 
 DATA, EXAMS, GRADES, MODELS, ROWS, LOGS = "data", "exam", "benchmark", "models", "rows", "logs"
 """Folders below that of the campaign."""
@@ -105,27 +107,45 @@ class Campaign:
         Raises:
             StepStopped: a step cannot go on.
             Interrupted: somebody said so.
+            UsageError: the seeds of a part that is worked already are others now.
             StarAgentsError: whatever else keeps it from going on.
         """
+        self._refuse_other_seeds()
         for step in self.plan.steps:
-            if step.name in self.state.steps and self.state.of(step).is_given_up:
-                continue
-            settings = rounds_of(self.config)
-            examined, graded = settings.exam.is_held, settings.benchmark is not None
-            for phase in self.plan.phases(step, is_examined=examined, is_graded=graded):
-                if self.state.is_done(step, phase):
-                    continue
-                try:
-                    facts = await self._doing(phase)(step)
-                except TrainingFailed as failed:
-                    self._fail(step, str(failed))
-                    break
-                crash_point("phase_done")
-                self.state.finish(step, phase, facts)
-                self.after_phase()
-                crash_point("phase_noted")
+            if not self.state.is_given_up(step):
+                await self._work(step)
             if self._did_not_pay(step):
                 return
+
+    def _refuse_other_seeds(self) -> None:
+        for step in self.plan.steps:
+            done = self.state.of(step).done if step.name in self.state.steps else {}
+            kept = {facts["seeds_digest"] for facts in done.values() if "seeds_digest" in facts}
+            if kept and kept != {self._digest_of(step)}:
+                told = f"the seeds of {step.part} are others than those that {step.name} worked"
+                raise UsageError(f"{told}; take the same seeds as before, or name another -o")
+
+    def _seeds_of(self, step: Step) -> list[Seed]:
+        return [seed for seed in self.seeds if self._parts.part_of(seed) == step.part]
+
+    def _digest_of(self, step: Step) -> str:
+        return digest(sorted(seed.id for seed in self._seeds_of(step)))[:12]
+
+    async def _work(self, step: Step) -> None:
+        settings = rounds_of(self.config)
+        examined, graded = settings.exam.is_held, settings.benchmark is not None
+        for phase in self.plan.phases(step, is_examined=examined, is_graded=graded):
+            if self.state.is_done(step, phase):
+                continue
+            try:
+                facts = await self._doing(phase)(step)
+            except TrainingFailed as failed:
+                return self._fail(step, str(failed))
+            crash_point("phase_done")
+            self.state.finish(step, phase, facts)
+            self.after_phase()
+            crash_point("phase_noted")
+        return None
 
     @property
     def target(self) -> Target:
@@ -153,7 +173,7 @@ class Campaign:
 
     async def _make_data(self, step: Step) -> Mapping[str, Any]:
         """The recipe works the step's part, with battles of the newest target."""
-        seeds = [seed for seed in self.seeds if self._parts.part_of(seed) == step.part]
+        seeds = self._seeds_of(step)
         if not seeds:
             raise UsageError(f"{self.source} holds no seed of part {step.part}, which {step.name} works; take more")
         target = self.target
@@ -164,11 +184,12 @@ class Campaign:
             self.state.folder / DATA,
         )
         found = await anyio.to_thread.run_sync(figures.figures_of, self.state.folder / DATA, step.part)
-        return {**found.to_dict(), "target": target.name, "failures": result.summary["failures"]}
+        facts = {"target": target.name, "failures": result.summary["failures"]}
+        return {**found.to_dict(), **facts, "seeds_digest": self._digest_of(step)}
 
     async def _write_rows(self, step: Step) -> Mapping[str, Any]:
         path = self.state.folder / ROWS / f"{step.name}.jsonl"
-        seeds = [] if step.makes_data else [one for one in self.seeds if self._parts.part_of(one) == step.part]
+        seeds = [] if step.makes_data else self._seeds_of(step)
         found = await anyio.to_thread.run_sync(figures.write_step_rows, self.state.folder / DATA, step, seeds, path)
         if not found["rows"]:
             what = "seeds of it have no responses" if not step.makes_data else "its battles taught nothing"
@@ -177,7 +198,7 @@ class Campaign:
             )
             raise StepStopped(f"{step.name}: there is nothing to train on, since {what}; {fix}")
         self.tell(f"{step.name}: {found['rows']:,} rows, {found['own_rows']:,} of them of {step.part}")
-        return {**found, "file": str(path.relative_to(self.state.folder))}
+        return {**found, "file": str(path.relative_to(self.state.folder)), "seeds_digest": self._digest_of(step)}
 
     async def _train_reward_model(self, step: Step) -> Mapping[str, Any]:
         return await self._trained(step, "reward", self._folder_of(step, "-reward"))
@@ -241,6 +262,7 @@ class Campaign:
         )
         settings = rounds_of(self.config)
         facts: dict[str, Any] = {"player": player_name(settings, step.name), "prompts": len(self.prompts)}
+        facts["anchor"] = next(iter(players_of(self.config)[0]), None)
         if (before := self._examined_before(step)) is not None:
             player, other = facts["player"], player_name(settings, before.name)
             gain = await anyio.to_thread.run_sync(figures.gain_over, folder, player, other)

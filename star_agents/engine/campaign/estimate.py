@@ -46,7 +46,7 @@ class _Calls(NamedTuple):
 
 
 def estimate_rounds(
-    config: Config, plan: Plan, seeds: Sequence[Seed], exam: Sequence[Seed], out: Path
+    config: Config, plan: Plan, seeds: Sequence[Seed], exam: Sequence[Seed], out: Path, *, graded: int = 0
 ) -> dict[str, Any]:
     """What all steps take, at the most.
 
@@ -56,6 +56,7 @@ def estimate_rounds(
         seeds: All of them.
         exam: Prompts of the exam.
         out: Folder of the campaign; of a recipe whose calls nobody knows before, what was worked there tells.
+        graded: Calls that the benchmark takes of each target.
     """
     parts, settings = Parts(plan.parts), rounds_of(config)
     of_part: dict[str, list[Seed]] = {}
@@ -92,7 +93,7 @@ def estimate_rounds(
                 "training_steps": _training_steps(config, step, learned),
             }
         )
-    return {"steps": steps, "remarks": list(_remarks(steps, len(exam), of_part, plan))}
+    return {"steps": steps, "remarks": list(_remarks(steps, len(exam), graded, of_part, plan))}
 
 
 def _of_data(config: Config, seeds: int, *, is_first: bool) -> _Calls | None:
@@ -188,10 +189,12 @@ def _steps_of(method: TrainingMethod, options: Mapping[str, Option], rows: int) 
     return steps if settings.max_steps is None else min(steps, settings.max_steps)
 
 
-def _remarks(steps: Sequence[Mapping[str, Any]], exam: int, of_part: Mapping[str, Sequence[Seed]], plan: Plan) -> Any:
+def _remarks(
+    steps: Sequence[Mapping[str, Any]], exam: int, graded: int, of_part: Mapping[str, Sequence[Seed]], plan: Plan
+) -> Any:
     """What no cell says."""
     known = [one["calls"] for one in steps if one["calls"] is not None]
-    calls = sum(known) + sum(one["exam_calls"] for one in steps)
+    calls = sum(known) + sum(one["exam_calls"] for one in steps) + graded * len(steps)
     unknown = len(steps) - len(known)
     yield f"at most {calls:,} calls in all" + (
         f", and those of {unknown} steps, of which nobody knows before some of their seeds are worked"
@@ -203,6 +206,8 @@ def _remarks(steps: Sequence[Mapping[str, Any]], exam: int, of_part: Mapping[str
         yield f"at most ${sum(dollars):,.4f} in all"
     else:
         yield f"at most ${sum(dollars):,.4f} for {len(dollars)} of {len(steps)} steps; of the others it is not known"
+    if graded:
+        yield f"the benchmark takes {graded:,} calls of each target, which count in all calls and in no dollars here"
     yield "a reply of a judge that cannot be read is asked for once more, which is not counted here"
     yield f"the exam has {exam:,} prompts; every target meets the opponents and each target before it"
     if small := [step.part for step in plan.steps if step.part and not of_part.get(step.part)]:

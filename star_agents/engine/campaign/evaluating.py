@@ -7,7 +7,7 @@ from typing import Any
 
 from star_agents.config.models import Config
 from star_agents.engine.campaign.configs import Target, player_name, with_target
-from star_agents.engine.campaign.plan import rounds_of
+from star_agents.engine.campaign.plan import BASE, rounds_of
 from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
 from star_agents.engine.evaluation_results import results_of
 from star_agents.errors import UsageError
@@ -41,6 +41,19 @@ def evaluation_of(config: Config, target: Target, beside: Path) -> Evaluation:
         models=(name,),
         judge=own.judge,
     )
+
+
+def calls_of_grading(config: Config, beside: Path) -> int:
+    """Calls that the benchmark takes of each target, its answers and their grades; 0 where there is none.
+
+    Raises:
+        SeedFileError: as for ``evaluation_of``.
+        UsageError: likewise.
+    """
+    settings = rounds_of(config)
+    if settings.benchmark is None:
+        return 0
+    return evaluation_of(config, Target(BASE, settings.target.model), beside).calls
 
 
 def grades_in(folder: Path, evaluation: Evaluation) -> dict[str, Any]:

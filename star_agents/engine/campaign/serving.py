@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import socket
 import urllib.error
@@ -25,6 +26,7 @@ ANSWER_S = 5.0
 AGAIN_S = 2.0
 """Seconds before a server that ended is started again."""
 Tell = Callable[[str], None]
+_NAME = re.compile(r"\{([a-z_]+)\}")
 
 
 class NotServed(AgentUnavailable):
@@ -79,17 +81,14 @@ async def served(settings: TargetSettings, target: Target, *, log: Path, tell: T
 
 
 def command_of(template: str, values: dict[str, str]) -> list[str]:
-    """Program and arguments, each ``{name}`` replaced after the words are told apart. Raises UsageError."""
+    """Program and arguments, each ``{name}`` replaced, once, after the words are told apart. Raises UsageError."""
     try:
         words = shlex.split(template)
     except ValueError as error:
         raise UsageError(f"agents.yaml: rounds: the command {template!r} cannot be read: {error}") from None
-    found = []
-    for word in words:
-        for name, value in values.items():
-            word = word.replace("{" + name + "}", value)
-        found.append(word)
-    return found
+    if not words:
+        raise UsageError(f"agents.yaml: rounds: the command {template!r} names no program")
+    return [_NAME.sub(lambda found: values.get(found[1], found[0]), word) for word in words]
 
 
 def _served_as(template: str, target: Target) -> str:

@@ -76,6 +76,10 @@ class CampaignState:
         """Whether a phase is."""
         return step.name in self.steps and phase in self.steps[step.name].done
 
+    def is_given_up(self, step: Step) -> bool:
+        """Whether it failed, and the campaign goes on without it."""
+        return step.name in self.steps and self.steps[step.name].is_given_up
+
     def finish(self, step: Step, phase: Phase, facts: Facts) -> None:
         """Note durably that a phase is done."""
         self.of(step).done[phase] = dict(facts)

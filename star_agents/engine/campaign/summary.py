@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from star_agents.arena.ratings import Ratings
 from star_agents.engine.campaign import figures
 from star_agents.engine.campaign.plan import BASE
 from star_agents.engine.campaign.state import CampaignState, StepState, read_state
@@ -25,8 +26,7 @@ def rounds_summary(folder: Path) -> dict[str, Any]:
     if state is None:
         raise StoreError(f"{folder}: no rounds were begun here (`star-agents rounds -o {folder}` begins them)")
     agent = str(state.fixed.get("agent", ""))
-    opponents = state.fixed.get("exam_opponents") or [None]
-    ratings = figures.ratings_in(folder / EXAMS, anchor=opponents[0])
+    ratings = _ratings(state, folder / EXAMS)
     by_player = {} if ratings is None else {one.player: one for one in ratings.players}
     steps = []
     for name, one in state.steps.items():
@@ -46,6 +46,13 @@ def rounds_summary(folder: Path) -> dict[str, Any]:
         "exam_prompts": 0 if ratings is None else ratings.prompts,
         "cost": _sum(*(figures.spent_in(folder / name) for name in ("data", EXAMS, "benchmark"))),
     }
+
+
+def _ratings(state: CampaignState, exams: Path) -> Ratings | None:
+    """Of all who met, beside the first opponent of the first exam: no rating moves when another target comes."""
+    anchors = [one.done["exam"].get("anchor") for one in state.steps.values() if "exam" in one.done]
+    anchored = figures.ratings_in(exams, anchor=anchors[0]) if anchors else None
+    return anchored or figures.ratings_in(exams)
 
 
 def _model(state: CampaignState, name: str) -> Any:
