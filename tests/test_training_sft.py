@@ -27,6 +27,7 @@ from training_samples import request, run, samples, tiny, write
 from star_agents.config.sections import ScoringConfig
 from star_agents.engine.training.folder import is_whole
 from star_agents.engine.training.result import StopWord
+from star_agents.engine.training.rows import read_examples
 from star_agents.errors import ScorerError, StoreLocked, UsageError
 from star_agents.scoring.completions import Asked, Completed
 from star_agents.scoring.loading import load_model
@@ -263,6 +264,21 @@ def test_what_is_printed_says_which_defaults_hold_and_how_many_rows_are_too_long
     assert "loss on the last answer of a row only; rows above 128 tokens are left out" in told
     with pytest.raises(UsageError, match="4 of 7 rows would be left out"):
         run(request(model, [*samples(3), *long * 4], tmp_path / "most"))
+
+
+def test_what_is_held_out_and_too_long_is_told_and_where_nothing_of_it_is_left_it_ends(
+    model: str, tmp_path: Path
+) -> None:
+    rows = samples()
+    read = read_examples(write(tmp_path / "rows.jsonl", rows), "sft", eval_share=0.5, seed=0, bad_rows=0)
+    held = [row for row in rows if row["messages"][0] in [one.prompt[0] for one in read.held_out]]
+    held[0]["messages"][1]["content"] = "Because. " * 99
+    _, told = run(request(model, rows, tmp_path / "out", max_steps=1, eval_share=0.5))
+    assert "of what is held out, 1 rows are left out: longer than --max-length" in told
+    for row in held:
+        row["messages"][1]["content"] = "Because. " * 99
+    with pytest.raises(UsageError, match="of what --eval-share holds out nothing is left to measure a loss on"):
+        run(request(model, rows, tmp_path / "none", max_steps=1, eval_share=0.5))
 
 
 def test_a_loss_that_is_no_number_ends_it_with_the_way_out(model: str, tmp_path: Path) -> None:

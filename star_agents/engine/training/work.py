@@ -172,6 +172,13 @@ class Work:
             self._say(f"left out: {n:,} rows, {reason}; the first is {learned.first_left_out[reason]}")
         for note, n in learned.notes.items():
             self._note(f"{n:,} rows {note}")
+        for reason, n in held_out.left_out.items():
+            self._note(f"of what is held out, {n:,} rows are left out: {reason}")
+        if rows.held_out and not held_out.rows:
+            raise UsageError(
+                "of what --eval-share holds out nothing is left to measure a loss on: raise --max-length, take "
+                "--long-rows cut, or another share"
+            )
         left_out = learned.left_out.total()
         if not learned.rows or (left_out > LONG_SHARE * learned.asked and not self._request.force):
             why = "; ".join(f"{n:,} {reason}" for reason, n in learned.left_out.most_common())
