@@ -261,24 +261,42 @@ async def test_what_a_command_started_ends_also_when_its_guard_is_killed(tmp_pat
             await anyio.lowlevel.checkpoint()
 
 
+RIVERS = [Seed.of(Sample(instruction=f"Name river {n}.", response="River.")) for n in range(20)]
+
+
+def campaign_over(folder: Path, settings: Config, seeds: list[Seed]) -> Campaign:
+    return Campaign(
+        config=settings,
+        plan=plan_of(settings, 1),
+        state=CampaignState.opened(folder, {}, 1),
+        seeds=seeds,
+        source="seeds.jsonl",
+        where="agents.yaml",
+        beside=folder,
+        console=Console(quiet=True),
+        tell=lambda sentence: None,
+    )
+
+
+async def test_a_training_that_was_cut_off_is_none_that_failed(tmp_path: Path) -> None:
+    campaign = campaign_over(tmp_path, config(exam={"share": 0}, training={"timeout_s": 0.2}), RIVERS)
+    with pytest.raises(StepStopped, match=r"cut off: it took longer than 0\.2 s .*; the same command goes on from its"):
+        await campaign.run()
+    found = read_state(tmp_path)
+    assert found is not None
+    assert found.steps["r0-sft"].failures == [], "the next call trains into the same folder"
+    assert "r0-sft: the training was cut off" in found.troubles[0]
+
+
 async def test_other_seeds_in_a_part_that_was_worked_are_refused(tmp_path: Path) -> None:
     settings = config(exam={"share": 0}, training={"command": "false {rows} {model} {out}"})
-    rivers = [Seed.of(Sample(instruction=f"Name river {n}.", response="River.")) for n in range(20)]
-
-    def campaign(seeds: list[Seed]) -> Campaign:
-        return Campaign(
-            config=settings, plan=plan_of(settings, 1), state=CampaignState.opened(tmp_path, {}, 1), seeds=seeds,
-            source="seeds.jsonl", where="agents.yaml", beside=tmp_path, console=Console(quiet=True),
-            tell=lambda sentence: None,
-        )  # fmt: skip
-
     for _ in range(2):
         with pytest.raises(StepStopped, match="r0-sft: the training failed"):
-            await campaign(rivers).run()
+            await campaign_over(tmp_path, settings, RIVERS).run()
     parts = Parts(plan_of(settings, 1).parts)
-    place = next(at for at, seed in enumerate(rivers) if parts.part_of(seed) == "D0")
+    place = next(at for at, seed in enumerate(RIVERS) if parts.part_of(seed) == "D0")
     with pytest.raises(UsageError, match="the seeds of D0 are others than those that r0-sft worked; take the same"):
-        await campaign(rivers[:place] + rivers[place + 1 :]).run()
+        await campaign_over(tmp_path, settings, RIVERS[:place] + RIVERS[place + 1 :]).run()
 
 
 def test_calls_of_a_benchmark_count_in_an_estimate(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class Campaign:
             try:
                 facts = await self._doing(phase)(step)
             except TrainingFailed as failed:
-                return self._fail(step, str(failed))
+                return self._fail(step, failed)
             crash_point("phase_done")
             self.state.finish(step, phase, facts)
             self.after_phase()
@@ -329,12 +329,16 @@ class Campaign:
         self.state.trouble(sentence)
         self.tell(sentence)
 
-    def _fail(self, step: Step, reason: str) -> None:
+    def _fail(self, step: Step, failed: TrainingFailed) -> None:
         """Raises StepStopped, unless the next stage shall begin with the last good target."""
         goes_on = rounds_of(self.config).training.on_failure == "go_on"
+        if failed.is_cut_off and not goes_on:
+            told = f"{step.name}: the training was cut off: {failed}"
+            self._trouble(told)
+            raise StepStopped(f"{told}; the same command goes on from its last checkpoint")
         folder = str(self._folder_of(step).relative_to(self.state.folder))
-        self.state.fail(step, reason, folder, go_on=goes_on)
-        told = f"{step.name}: the training failed: {reason}. The target stays {self.target.name}"
+        self.state.fail(step, str(failed), folder, go_on=goes_on)
+        told = f"{step.name}: the training failed: {failed}. The target stays {self.target.name}"
         logging.getLogger(__name__).warning("%s", told)
         if not goes_on:
             raise StepStopped(f"{told}; mend it and call the same command again, or set `rounds.training.on_failure`")

@@ -41,7 +41,16 @@ _FIRST_AND_LAST = 0.1
 
 
 class TrainingFailed(Exception):
-    """A training gave no model that may take the target's place. Never leaves this room."""
+    """A training gave no model that may take the target's place. Never leaves this room.
+
+    Args:
+        reason: Why.
+        is_cut_off: Whether it was ended from outside, and goes on from its checkpoint when it is begun again.
+    """
+
+    def __init__(self, reason: str, *, is_cut_off: bool = False) -> None:
+        super().__init__(reason)
+        self.is_cut_off = is_cut_off
 
 
 class Training(NamedTuple):
@@ -142,11 +151,13 @@ async def train(
         ) as running:
             code = await running.wait()
     if limit.cancelled_caught:
-        raise TrainingFailed(f"it took longer than {settings.timeout_s:g} s (`rounds.training.timeout_s`)")
+        told = f"it took longer than {settings.timeout_s:g} s (`rounds.training.timeout_s`)"
+        raise TrainingFailed(told, is_cut_off=is_ours)
     if code:
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
         said = running.last_words.rpartition("\n")[2] or "it said nothing"
-        raise TrainingFailed(f"it ended with {how}: {said[:400]} (all of it: {logs / f'train-{name}.log'})")
+        told = f"it ended with {how}: {said[:400]} (all of it: {logs / f'train-{name}.log'})"
+        raise TrainingFailed(told, is_cut_off=is_ours and code < 0)
     check_model(training.out)
     losses = losses_in(training.out)
     # The loss of RLOO is that of a policy, whose height says nothing.
