@@ -222,6 +222,7 @@ KEYS = {
         "exams",
         "scales",
         "failures",
+        "refused",
         "held_because",
         "stranded",
         "parts",

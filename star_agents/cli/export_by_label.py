@@ -14,6 +14,7 @@ from star_agents.cli.tables import print_table
 from star_agents.errors import UsageError
 from star_agents.storage.result_rows import Row
 from star_agents.storage.row_labels import Cap, Values, without_provenance, write_groups
+from star_agents.text.printing import say
 
 _SHOWN = 20
 """Values that a table shows."""
@@ -99,7 +100,7 @@ class ByLabel:
         ]
         print_table(f"left out: {self.reason}", [self.cap_by, "rows", "written", "left out"], rows)
         if (more := len(counts) - _SHOWN) > 0:
-            click.echo(f"  and {more:,} more values")
+            say(f"  and {more:,} more values")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `--json`."""

@@ -17,8 +17,11 @@ class WorldSettings(Settings):
     """Which world, and how much one document is asked for."""
 
     world: int = 0
+    """Its number."""
     draws: int = 4
+    """Types drawn for a document."""
     each: int = 2
+    """Instructions of each."""
 
 
 def arms_of(world: World, kind: str) -> list[str]:
