@@ -56,6 +56,8 @@ _MOODS: Mapping[str, Mapping[str, int]] = {
     "nothing": {"hang": 3, "rest": 1},
 }
 """How often what befalls a request, by round."""
+_RESTS_TOO_LONG = "Run the same command again once the provider takes calls"
+"""What a batch says that ends since a provider asks for a longer rest than it waits for."""
 
 
 @dataclass
@@ -173,6 +175,9 @@ class _Batch:
         if is_alive and not (is_at_work and self.facts.outcomes < SEEDS):
             # Before it works, and once all is done, a signal ends it as it ends any program.
             right |= {0, *(-number for number in numbers), *(128 + number for number in numbers)}
+        if "rest" in self._provider.mood and _RESTS_TOO_LONG in self._last_words():
+            # It was ending by itself when the signal came: an agent that it cannot do without asks for a longer rest.
+            right.add(4)
         if code not in right:
             self._tell(f"{what}: ended with {code}{self._last_words()}")
 
