@@ -40,6 +40,8 @@ SIGNALS_PER_FOLDER = 15
 CONCURRENCY = 8
 CANDIDATES = 2
 AT_ONCE = CONCURRENCY * CANDIDATES
+PATIENCE_S = 200_000
+"""Longer than any rest that a provider is granted, so that a run waits in it and does not end by itself."""
 FINISHED_S = 120.0
 """For all that is left, once the provider answers well."""
 _STARTS_S = 60.0
@@ -56,8 +58,6 @@ _MOODS: Mapping[str, Mapping[str, int]] = {
     "nothing": {"hang": 3, "rest": 1},
 }
 """How often what befalls a request, by round."""
-_RESTS_TOO_LONG = "Run the same command again once the provider takes calls"
-"""What a batch says that ends since a provider asks for a longer rest than it waits for."""
 
 
 @dataclass
@@ -175,9 +175,6 @@ class _Batch:
         if is_alive and not (is_at_work and self.facts.outcomes < SEEDS):
             # Before it works, and once all is done, a signal ends it as it ends any program.
             right |= {0, *(-number for number in numbers), *(128 + number for number in numbers)}
-        if "rest" in self._provider.mood and _RESTS_TOO_LONG in self._last_words():
-            # It was ending by itself when the signal came: an agent that it cannot do without asks for a longer rest.
-            right.add(4)
         if code not in right:
             self._tell(f"{what}: ended with {code}{self._last_words()}")
 
@@ -199,7 +196,9 @@ class _Batch:
             "memory: {embedder: hashing}, evolution: {rate: 0.05}, failure_limits: {share: 1.0}}"
         )
         (self._folder / "agents.yaml").write_text(
-            agents_yaml(self._server.url, per_agent=f", retries: 20{shape}", replaced=replaced)
+            agents_yaml(
+                self._server.url, per_agent=f", retries: 20, give_up_after_s: {PATIENCE_S}{shape}", replaced=replaced
+            )
         )
         words = ("run", "-c", "agents.yaml", "-s", "seeds.jsonl", "-o", "out", "--yes")
         tests = Path(__file__).resolve().parent
