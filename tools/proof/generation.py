@@ -42,13 +42,13 @@ def respond(
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
         encoded = [[end, *tokenizer(prompts[at], add_special_tokens=False).input_ids] for at in chosen]
-        longest = max(map(len, encoded))
-        ids = torch.tensor([[end] * (longest - len(one)) + one for one in encoded])
-        mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in encoded])
+        width = max(map(len, encoded))
+        ids = torch.tensor([[end] * (width - len(one)) + one for one in encoded])
+        mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in encoded])
         sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
         made = model.generate(
             input_ids=ids, attention_mask=mask, max_new_tokens=longest, eos_token_id=end, pad_token_id=end, **sampling
         )
-        for at, text in zip(chosen, tokenizer.batch_decode(made[:, longest:], skip_special_tokens=True), strict=True):
+        for at, text in zip(chosen, tokenizer.batch_decode(made[:, width:], skip_special_tokens=True), strict=True):
             texts[at] = text.strip()
     return [texts[at] for at in range(len(prompts))]
