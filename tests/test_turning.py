@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from test_label_tallies import open_database
@@ -11,11 +10,10 @@ from test_label_tallies import open_database
 from star_agents.observe.status import Arm, Pool, Turns
 from star_agents.records import Measure
 from star_agents.storage import curve, ledger, tallies
+from star_agents.storage.arm_notes import mark_arms
 from star_agents.storage.label_tallies import LabelSums, LabelTally
-from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import pool_facts
 from star_agents.storage.recipe_tallies import MeasureTally, RecipeTally
-from star_agents.storage.store import Store
 from star_agents.storage.tallies import Tallies
 from star_agents.storage.turning import NAMED, turns
 
@@ -199,13 +197,13 @@ def test_a_store_that_noted_no_shares_takes_them_from_its_curve() -> None:
         assert tallies.tallies(connection).arm_notes[POOL].starts == {"a": 1.0, "b": 0.5, "c": 0.25}
 
 
-async def test_what_is_said_of_an_arm_is_kept_until_it_is_taken_back(tmp_path: Path) -> None:
-    async with await Store.open(tmp_path) as store:
-        await store.save_pools({POOL: {"weights": {"a": 0.5, "c": 0.5}}}, await store.add_revision("one", "{}"))
-        await store.mark_arms(POOL, {"c": "grown", "a": "old"})
-        await store.mark_arms(POOL, {"a": ""})
+def test_what_is_said_of_an_arm_is_kept_until_it_is_taken_back() -> None:
+    with open_database() as connection:
+        ledger.add_revision(connection, "one", "{}", 0.0)
+        ledger.save_pools(connection, {POOL: {"weights": {"a": 0.5, "c": 0.5}}}, 1)
+        mark_arms(connection, POOL, {"c": "grown", "a": "old"})
+        mark_arms(connection, POOL, {"a": ""})
         with pytest.raises(ValueError, match="200"):
-            await store.mark_arms(POOL, {"c": "x" * 201})
-    with StoreReader(tmp_path) as reader:
-        arms = pool_facts({POOL: {"a": 0.5, "c": 0.5}}, {}, reader.tallies().arm_notes)[POOL].arms
+            mark_arms(connection, POOL, {"c": "x" * 201})
+        arms = pool_facts({POOL: {"a": 0.5, "c": 0.5}}, {}, tallies.tallies(connection).arm_notes)[POOL].arms
     assert {name: one.mark for name, one in arms.items()} == {"a": "", "c": "grown"}

@@ -30,6 +30,20 @@ class Estimate(NamedTuple):
     high: float | None = None
 
 
+def in_words(one: Estimate, *, percent: bool = False, signed: bool = False) -> str:
+    """``6.31 (5.80 to 6.84)``, or ``6.31`` where there is no interval; ``–`` of nothing."""
+    if one.value is None:
+        return "–"
+
+    def shown(value: float | None) -> str:
+        if value is None:
+            return "open"
+        return f"{100 * value:.1f}" if percent else f"{value:+.2f}" if signed else f"{value:.2f}"
+
+    ends = "" if one.low is None and one.high is None else f" ({shown(one.low)} to {shown(one.high)})"
+    return f"{shown(one.value)}{' %' if percent else ''}{ends}"
+
+
 def times_drawn(prompts: int, resamples: int, seed: int, *, some: int) -> Iterator[Floats]:
     """How often each prompt is drawn in each resample of as many prompts: (up to ``some``, prompts) at a time."""
     rng = np.random.default_rng(seed)

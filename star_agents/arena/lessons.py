@@ -14,6 +14,8 @@ from star_agents.arena.games import Battle, Pairing
 from star_agents.records import Flat
 
 Mode = Literal["target", "round_robin"]
+GOOD = 7.0
+"""Points from which an answer is good; an instruction without one teaches nothing (``usefulness``)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +121,7 @@ def yields(
     return found
 
 
-def usefulness(scores: Mapping[str, float], target: str, least: float, *, good: float = 7.0) -> float:
+def usefulness(scores: Mapping[str, float], target: str, least: float, *, good: float = GOOD) -> float:
     """In [0, 1]: what an instruction was good for: clip((best − target) / K, 0, 1), and 0 where even the best answer is
     rated below ``good``: neither too easy (everybody is good) nor too hard or broken (nobody is). The weighting is ours
     (ArenaInstruct).

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from star_agents.arena.lessons import GOOD
 from star_agents.observe.status import ByLabel, Turn, Values
 
 LOST, BEST, USEFUL = "lost", "best_score", "usefulness"
 """Names of measures of the target's trials, as recipe ``arena`` declares them."""
-GOOD = 7.0
-"""Points; where the best answer has fewer, an instruction is worth nothing (``lessons.usefulness``)."""
 FEW = 10
 """Of fewer values nothing is told."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from star_agents.arena.bootstrap import Estimate
+from star_agents.arena.bootstrap import Estimate, in_words
 from star_agents.arena.grades import Change
 from star_agents.cli.tables import print_table
 from star_agents.engine.evaluation import Evaluation
@@ -43,8 +43,8 @@ def show(results: Results) -> None:
     rows = [
         [
             one.model,
-            told(one.score),
-            *(told(one.by_turn.get(turn, Estimate(None))) for turn in (turns if len(turns) > 1 else ())),
+            in_words(one.score),
+            *(in_words(one.by_turn.get(turn, Estimate(None))) for turn in (turns if len(turns) > 1 else ())),
             *(f"{number:,}" for number in (one.graded, one.unreadable, one.missing)),
         ]
         for one in results.standings
@@ -62,11 +62,11 @@ def show(results: Results) -> None:
         say(sentence)
     categories = list(dict.fromkeys(name for one in results.standings for name in one.by_category))
     if len(categories) > 1:
-        rows = [[name, *(told(one.by_category[name]) for one in results.standings)] for name in categories]
+        rows = [[name, *(in_words(one.by_category[name]) for one in results.standings)] for name in categories]
         print_table("by category", ["category", *(one.model for one in results.standings)], rows)
     levels = list(dict.fromkeys(name for one in results.standings for name in one.by_difficulty))
     if len(levels) > 1:
-        rows = [[name, *(told(one.by_difficulty[name]) for one in results.standings)] for name in levels]
+        rows = [[name, *(in_words(one.by_difficulty[name]) for one in results.standings)] for name in levels]
         print_table("by difficulty", ["difficulty", *(one.model for one in results.standings)], rows)
     if results.win_rates:
         _show_pairs(results)
@@ -108,7 +108,7 @@ def pair_rows(results: Results) -> list[list[str]]:
         [
             one.model,
             one.against or "all others",
-            told(one.rate, percent=True),
+            in_words(one.rate, percent=True),
             *(f"{number:,}" for number in (one.wins, one.ties, one.losses, one.unreadable)),
         ]
         for one in results.win_rates
@@ -133,7 +133,7 @@ def against_rows(against: Against) -> list[list[str]]:
         [
             one.model,
             one.against,
-            told(one.difference, signed=True),
+            in_words(one.difference, signed=True),
             f"{one.turns:,}",
             f"{one.better:,}",
             f"{one.worse:,}",
@@ -155,17 +155,3 @@ def _verdict(one: Change) -> str:
     if not one.is_clear:
         return "may be chance"
     return "better" if (one.difference.value or 0.0) > 0 else "worse"
-
-
-def told(one: Estimate, *, percent: bool = False, signed: bool = False) -> str:
-    """``6.31 (5.80 to 6.84)``, or ``6.31`` where there is no interval."""
-    if one.value is None:
-        return "-"
-
-    def shown(value: float | None) -> str:
-        if value is None:
-            return "open"
-        return f"{100 * value:.1f}" if percent else f"{value:+.2f}" if signed else f"{value:.2f}"
-
-    ends = "" if one.low is None and one.high is None else f" ({shown(one.low)} to {shown(one.high)})"
-    return f"{shown(one.value)}{' %' if percent else ''}{ends}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from star_agents.arena.bootstrap import Estimate
+from star_agents.arena.bootstrap import Estimate, in_words
 from star_agents.arena.grades import Standing
 from star_agents.report.evaluation import bars, radar
 from star_agents.report.rendering import render
@@ -75,8 +75,8 @@ def evaluation_page(page: EvaluationPage) -> str:
     rows = [
         (
             one.model,
-            told(one.score),
-            *(told(one.by_turn.get(turn, Estimate(None))) for turn in (turns if len(turns) > 1 else ())),
+            in_words(one.score),
+            *(in_words(one.by_turn.get(turn, Estimate(None))) for turn in (turns if len(turns) > 1 else ())),
             f"{one.graded:,}",
             f"{one.unreadable:,}",
             f"{one.missing:,}",
@@ -91,11 +91,11 @@ def evaluation_page(page: EvaluationPage) -> str:
         columns=[*columns, "graded", "unreadable", "missing"],
         rows=rows,
         by_category=[
-            (name, *(told(one.by_category.get(name, Estimate(None))) for one in page.standings))
+            (name, *(in_words(one.by_category.get(name, Estimate(None))) for one in page.standings))
             for name in page.categories
         ],
         by_difficulty=[
-            (level, *(told(one.by_difficulty.get(level, Estimate(None))) for one in page.standings))
+            (level, *(in_words(one.by_difficulty.get(level, Estimate(None))) for one in page.standings))
             for level in dict.fromkeys(level for one in page.standings for level in one.by_difficulty)
         ],
         radar=radar("by category", page.standings, page.categories),
@@ -104,13 +104,3 @@ def evaluation_page(page: EvaluationPage) -> str:
         left_out=max(0, len(page.questions) - QUESTIONS_SHOWN),
         refresh=REFRESH_S,
     )
-
-
-def told(one: Estimate) -> str:
-    """``6.31 (5.80 to 6.84)``, or ``6.31`` where there is no interval."""
-    if one.value is None:
-        return "–"
-    if one.low is None and one.high is None:
-        return f"{one.value:.2f}"
-    low, high = ("open" if end is None else f"{end:.2f}" for end in (one.low, one.high))
-    return f"{one.value:.2f} ({low} to {high})"

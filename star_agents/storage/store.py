@@ -25,7 +25,6 @@ from star_agents.process.crash_points import crash_point
 from star_agents.records import Declaration, GrownArm, Outcome, Reply, Seed
 from star_agents.records.failures import Tried
 from star_agents.storage import (
-    arm_notes,
     journal,
     ledger,
     parts,
@@ -321,11 +320,6 @@ class Store(StoreReads):
     async def save_pools(self, pools: PoolStates, revision: int) -> None:
         """Keep states of pools that follow from no outcome: the first ones, and after a change of the config."""
         await self._writer.run(partial(ledger.save_pools, pools=pools, revision=revision))
-
-    async def mark_arms(self, pool: str, marks: Mapping[str, str]) -> None:
-        """Say something of arms of a pool that is kept already, which is told wherever they are shown: arm to a few
-        words, or to an empty text. ValueError for a long one."""
-        await self._writer.run(partial(arm_notes.mark_arms, pool=pool, marks=marks))
 
     async def declare_recipes(self, declared: Sequence[Declaration]) -> None:
         """Keep what the recipes of the chain say of themselves, so that whoever reads the store knows it."""
