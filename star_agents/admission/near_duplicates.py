@@ -16,8 +16,6 @@ values are rensa's R-MinHash, measured against datasketch (tools/bench/RESULTS.m
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -26,6 +24,7 @@ from rensa import RMinHash
 
 from star_agents.text.content_hash import digest
 from star_agents.text.minhash import BANDS, ROWS, VALUES, Signature, as_values
+from star_agents.text.words import normalised, words_in
 
 UNIT, SHORT_UNIT = 5, 2
 """Words of one n-gram, and of one of a short instruction."""
@@ -41,9 +40,6 @@ SCHEME = (
 DOCUMENTS, INSTRUCTIONS = "documents", "instructions"
 """What is compared only with its like."""
 _SEED = 1
-_ALONE = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-"""Scripts without spaces (Thai, Lao, Burmese, Khmer, kana, Han): each character is a word."""
-_WORD = re.compile(rf"[{_ALONE}]|[^\W{_ALONE}]+")
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -73,14 +69,14 @@ def signed_instruction(text: str, goes_with: Sequence[str] = ()) -> Signed:
         text: Its words.
         goes_with: What it is about, which has to be the same in another one that repeats it: a text, functions.
     """
-    words, normalised = _words(text)
+    words, compared = _words(text)
     contexts = [" ".join(_words(one)[0]) or one.strip() for one in goes_with]
     among = f"{INSTRUCTIONS} {digest(contexts)[:32]}" if any(contexts) else INSTRUCTIONS
     kept_by = SHORT_UNIT if len(words) < SHORT else UNIT
     other = UNIT if kept_by == SHORT_UNIT else SHORT_UNIT
     is_near_the_border = SHORT * LEAST_SHARE <= len(words) <= SHORT / LEAST_SHARE
     made = {
-        unit: _signature(words, normalised, unit, f"{among} {unit}")
+        unit: _signature(words, compared, unit, f"{among} {unit}")
         for unit in ((kept_by, other) if is_near_the_border else (kept_by,))
     }
     return Signed(kept=made[kept_by], sought=tuple(made.values()))
@@ -88,15 +84,14 @@ def signed_instruction(text: str, goes_with: Sequence[str] = ()) -> Signed:
 
 def _words(text: str) -> tuple[list[str], str]:
     """A text's words, and the text itself, as they are compared."""
-    writable = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    normalised = unicodedata.normalize("NFKC", writable).casefold()
-    return _WORD.findall(normalised), normalised
+    compared = normalised(text)
+    return words_in(compared), compared
 
 
-def _signature(words: Sequence[str], normalised: str, unit: int, among: str) -> Signature:
+def _signature(words: Sequence[str], compared: str, unit: int, among: str) -> Signature:
     shingles = list(map(" ".join, zip(*(words[start:] for start in range(unit)), strict=False)))
     sketch = RMinHash(num_perm=VALUES, seed=_SEED)
-    sketch.update(shingles or [" ".join(words) or normalised])
+    sketch.update(shingles or [" ".join(words) or compared])
     return Signature(as_values(sketch.digest()), among)
 
 
