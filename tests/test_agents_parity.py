@@ -183,6 +183,27 @@ async def test_a_server_that_is_not_there_is_the_same_error() -> None:
     assert (litellm.error, direct) == ("AgentUnavailable", litellm)
 
 
+@pytest.mark.parametrize("model", [OPENAI, VLLM, OLLAMA])
+async def test_what_the_provider_calls_the_model_is_heard_on_both_ways(model: str) -> None:
+    async with both(model) as ways:
+        dated = (
+            chat(choice(content="4"), model="m-2026-01-01") if model != OLLAMA else ollama("4", model="m-2026-01-01")
+        )
+        ways.server.handler = lambda body: dated
+        call = Call(endpoint=ways.endpoint, messages=prompt(), shape={}, timeout_s=20.0)
+        heard = [(await way.complete(call)).answered_as for way in (ways.litellm, ways.direct)]
+    assert heard[1] == "m-2026-01-01"
+    assert heard[0].endswith("m-2026-01-01" if model != OLLAMA else "m"), "LiteLLM gives Ollama's as it was asked for"
+
+
+@pytest.mark.parametrize(("told", "heard"), [(None, ""), (7, ""), (["m"], ""), ("m" * 500, "m" * 200)])
+async def test_a_name_that_is_none_is_not_heard(told: object, heard: str) -> None:
+    async with both(VLLM) as ways:
+        ways.server.handler = lambda body: chat(choice(content="4"), model=told)
+        call = Call(endpoint=ways.endpoint, messages=prompt(), shape={}, timeout_s=20.0)
+        assert (await ways.direct.complete(call)).answered_as == heard
+
+
 # Where the direct way knows better.
 
 

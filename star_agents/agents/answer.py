@@ -59,6 +59,8 @@ class Answer:
     """What LiteLLM makes of the cost; ``None`` on the direct way."""
     usage_doubt: str = ""
     """Why the provider's counts cannot be so, in which case they are 0; see ``usage``."""
+    answered_as: str = ""
+    """What the reply calls the model that wrote it, see ``reading.name_in``; empty where it does not say."""
 
     @property
     def count(self) -> int:

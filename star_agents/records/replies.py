@@ -33,12 +33,19 @@ class Reply(Flat):
     """Why the provider's counts of tokens cannot be so; they are 0 then, and the cost is not known."""
     tool_calls: tuple[ToolCall, ...] = ()
     """What it asks of the tools that it was offered."""
+    answered_as: str = ""
+    """What the provider calls the model that answered, such as the dated name of one that was asked by its short name;
+    empty where it does not say."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; no calls are left out, as in the replies of before."""
+        """Plain data; what is empty of the newer fields is left out, as in the replies of before."""
         data = super(Reply, self).to_dict()
-        calls = data.pop("tool_calls")
-        return {**data, "tool_calls": [call.to_dict() for call in calls]} if calls else data
+        calls, answered_as = data.pop("tool_calls"), data.pop("answered_as")
+        return {
+            **data,
+            **({"tool_calls": [call.to_dict() for call in calls]} if calls else {}),
+            **({"answered_as": answered_as} if answered_as else {}),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -28,6 +28,8 @@ _LONGEST_THOUGHTS = 200_000
 """Characters of thoughts that are kept: some 50,000 tokens, more than models think before they are cut."""
 _DEEPEST = 4
 """Levels of parts inside parts of thoughts."""
+_LONGEST_NAME = 200
+"""Characters of a model's name that are kept."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 NO_END = "its thoughts never end"
@@ -73,6 +75,11 @@ def choices_of(replied: Sequence[Mapping[str, Any]], call: Call, *, completion_t
         )
         for choice in good
     )
+
+
+def name_in(model: object) -> str:
+    """What a reply calls its model, in bounds and without secrets; empty where that is no name."""
+    return redactor.text(model[:_LONGEST_NAME]).strip() if isinstance(model, str) else ""
 
 
 def read_choice(

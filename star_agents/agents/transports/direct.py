@@ -21,7 +21,7 @@ import orjson
 from star_agents.agents.answer import Answer, Call
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import ENCODINGS, LARGEST, read_reply, refuse_redirect
-from star_agents.agents.replies.reading import choices_of, error_in
+from star_agents.agents.replies.reading import choices_of, error_in, name_in
 from star_agents.agents.replies.usage import Claims, openai_claims, read_usage
 from star_agents.agents.transports.direct_routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
 from star_agents.limits.json_structure import SMALL_BYTES
@@ -173,15 +173,16 @@ def _whole_number(digits: str) -> int | float:
 
 def openai_answer(read: Mapping[str, Any], call: Call) -> Answer:
     """Read a reply in OpenAI's form; raises as ``choices_of`` does."""
-    return _answer(read["choices"], call, openai_claims(read.get("usage")))
+    return _answer(read["choices"], call, openai_claims(read.get("usage")), read.get("model"))
 
 
 def _ollama_answer(read: Mapping[str, Any], call: Call) -> Answer:
     choice = {"message": read["message"], "finish_reason": read.get("done_reason")}
-    return _answer([choice], call, Claims(prompt=read.get("prompt_eval_count"), completion=read.get("eval_count")))
+    claims = Claims(prompt=read.get("prompt_eval_count"), completion=read.get("eval_count"))
+    return _answer([choice], call, claims, read.get("model"))
 
 
-def _answer(replied: Sequence[Mapping[str, Any]], call: Call, claims: Claims) -> Answer:
+def _answer(replied: Sequence[Mapping[str, Any]], call: Call, claims: Claims, model: object) -> Answer:
     usage = read_usage(claims, call, replied)
     return Answer(
         choices=choices_of(replied, call, completion_tokens=usage.completion_tokens),
@@ -189,4 +190,5 @@ def _answer(replied: Sequence[Mapping[str, Any]], call: Call, claims: Claims) ->
         completion_tokens=usage.completion_tokens,
         cached_tokens=usage.cached_tokens,
         usage_doubt=usage.doubt,
+        answered_as=name_in(model),
     )

@@ -16,7 +16,7 @@ from star_agents.agents.answer import Answer, Call
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import telling_refusals
 from star_agents.agents.replies.for_litellm import Heard, hearing
-from star_agents.agents.replies.reading import choices_of
+from star_agents.agents.replies.reading import choices_of, name_in
 from star_agents.agents.replies.usage import Claims, read_usage
 from star_agents.agents.transports.direct import decode, openai_answer
 from star_agents.limits.json_structure import SMALL_BYTES
@@ -91,6 +91,7 @@ def _answer(response: Any, call: Call, heard: Heard) -> Answer:
         cached_tokens=usage.cached_tokens,
         listed_usd=(response._hidden_params or {}).get("response_cost"),
         usage_doubt=usage.doubt,
+        answered_as=name_in(getattr(response, "model", None)),
     )
 
 
