@@ -262,8 +262,18 @@ def test_what_is_printed_says_which_defaults_hold_and_how_many_rows_are_too_long
     assert "the limit is 128" in told
     assert "float32 on the CPU, gradient checkpointing off, packing off" in told
     assert "loss on the last answer of a row only; rows above 128 tokens are left out" in told
-    with pytest.raises(UsageError, match="4 of 7 rows would be left out"):
+    first = r"4 of 7 rows would be left out \(4 longer than --max-length, the first is most-rows\.jsonl:4\)"
+    with pytest.raises(UsageError, match=first):
         run(request(model, [*samples(3), *long * 4], tmp_path / "most"))
+
+
+def test_rows_that_the_chat_template_refuses_end_it_with_the_first_one_and_what_the_template_said(
+    model: str, tmp_path: Path
+) -> None:
+    picky = "{% if messages[0].content[:8] == 'Question' %}{{ raise_exception('no questions') }}{% endif %}"
+    refused = r"16 refused by the chat template, the first is out-rows\.jsonl:1: no questions\): .* another --chat"
+    with pytest.raises(UsageError, match=refused):
+        run(request(model, samples(), tmp_path / "out", chat_template=picky + CHAT_TEMPLATE))
 
 
 def test_what_is_held_out_and_too_long_is_told_and_where_nothing_of_it_is_left_it_ends(

@@ -32,11 +32,19 @@ Write a short story about a fox. Once there was a fox who lived near a river and
 Explain why the sky is blue. Light is scattered by the air, and blue light is scattered more than red light."""
 
 
-@cache
 def train_tokenizer(
     *, bos: str | None = "<s>", eos: str | None = "</s>", chat_template: str | None = None, adds: str = "$A"
 ) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of 600 tokens, which reads any text. ``adds``: what it puts around a text, as in ``<s> $A``."""
+    """A byte-level BPE of 600 tokens, which reads any text. ``adds``: what it puts around a text, as in ``<s> $A``.
+
+    Each call has one of its own: a test may give it another chat template."""
+    fast = FAST(tokenizer_object=_trained(adds), bos_token=bos, eos_token=eos, pad_token="<pad>")
+    fast.chat_template = chat_template
+    return fast
+
+
+@cache
+def _trained(adds: str) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -49,9 +57,7 @@ def train_tokenizer(
     tokenizer.post_processor = processors.TemplateProcessing(
         single=adds, special_tokens=[(token, index) for index, token in enumerate(special)]
     )
-    fast = FAST(tokenizer_object=tokenizer, bos_token=bos, eos_token=eos, pad_token="<pad>")
-    fast.chat_template = chat_template
-    return fast
+    return tokenizer
 
 
 @cache

@@ -181,10 +181,13 @@ class Work:
             )
         left_out = learned.left_out.total()
         if not learned.rows or (left_out > LONG_SHARE * learned.asked and not self._request.force):
-            why = "; ".join(f"{n:,} {reason}" for reason, n in learned.left_out.most_common())
+            why = "; ".join(
+                f"{n:,} {reason}, the first is {learned.first_left_out[reason]}"
+                for reason, n in learned.left_out.most_common()
+            )
             raise UsageError(
                 f"{left_out:,} of {learned.asked:,} rows would be left out ({why}): raise --max-length, take "
-                "--long-rows cut, or --force"
+                "--long-rows cut, name another --chat-template, or --force"
             )
         return learned, held_out
 
