@@ -11,7 +11,7 @@ import yaml
 
 from star_agents import __version__
 from star_agents.engine.training.rows import IN_WORDS, Rows
-from star_agents.text.printing import printable
+from star_agents.text.markdown import code, prose
 from star_agents.training.batches import Division
 from star_agents.training.request import PAPER, Method, TrainingRequest
 from star_agents.training.watch import Point
@@ -60,8 +60,8 @@ def model_card(facts: CardFacts) -> str:
     """Markdown, with the hub's front matter."""
     request = facts.request
     parts = [
-        f"# {_text(request.out.name)}",
-        f"{METHODS[request.method]} of `{_text(request.model)}` by star_agents {__version__}.",
+        f"# {prose(request.out.name)}",
+        f"{METHODS[request.method]} of {code(request.model)} by star_agents {__version__}.",
         _section("Licence", [_licence(facts)]),
         _section("Data", _data(facts)),
         _section("Training", _training(facts)),
@@ -100,7 +100,7 @@ def _licence(facts: CardFacts) -> str:
             "Not told: the folder of the model that it began with names none. Look it up before you pass this on; the "
             "models that wrote the data may have terms of their own, too."
         )
-    told = ", ".join(f"{key}: {_text(value)}" for key, value in facts.licence.items())
+    told = ", ".join(f"{key}: {prose(value)}" for key, value in facts.licence.items())
     return f"As the model that it began with ({told}). The models that wrote the data may have terms of their own, too."
 
 
@@ -108,25 +108,25 @@ def _data(facts: CardFacts) -> list[str]:
     rows = facts.rows
     shapes = ", ".join(f"{rows.shapes[shape]:,} {name}" for shape, name in IN_WORDS.items() if rows.shapes[shape])
     lines = [
-        f"- source: `{_text(facts.request.source.name)}`, which holds {shapes} rows",
+        f"- source: {code(facts.request.source.name)}, which holds {shapes} rows",
         f"- learned: {facts.learned:,} rows",
     ]
     if rows.held_out:
         lines.append(f"- held out: {len(rows.held_out):,} rows, none with a prompt that is learned")
-    lines += [f"- left out: {n:,} rows {_text(reason)}" for reason, n in facts.left_out.items()]
+    lines += [f"- left out: {n:,} rows {prose(reason)}" for reason, n in facts.left_out.items()]
     if rows.bad:
         lines.append(f"- left out: {rows.bad:,} rows that could not be read")
-    lines += [f"- `{_text(name)}`: SHA-256 `{found}`" for name, found in rows.files.items()]
+    lines += [f"- {code(name)}: SHA-256 `{found}`" for name, found in rows.files.items()]
     lines.append(f"- rows as learned, in order: digest `{rows.digest}`")
     if rows.recipes:
-        lines.append("- recipes: " + ", ".join(f"{_text(name)} ({n:,} rows)" for name, n in rows.recipes.most_common()))
+        lines.append("- recipes: " + ", ".join(f"{prose(name)} ({n:,} rows)" for name, n in rows.recipes.most_common()))
     if rows.revisions:
         lines.append("- revisions of the run's config: " + ", ".join(map(str, sorted(rows.revisions))))
     if rows.agents:
-        told = [f"{_text(name)} ({n:,} rows)" for name, n in rows.agents.most_common(AGENTS_TOLD)]
+        told = [f"{prose(name)} ({n:,} rows)" for name, n in rows.agents.most_common(AGENTS_TOLD)]
         more = len(rows.agents) - len(told)
         lines.append("- models that wrote them: " + ", ".join(told) + (f", and {more:,} more" if more else ""))
-    return [*lines, *(f"- {_text(note)}" for note in facts.notes)]
+    return [*lines, *(f"- {prose(note)}" for note in facts.notes)]
 
 
 def _training(facts: CardFacts) -> list[str]:
@@ -145,7 +145,7 @@ def _training(facts: CardFacts) -> list[str]:
         f"{facts.request.save_dtype}.",
     ]
     if facts.request.reward_model:
-        lines.append(f"Reward model: `{_text(facts.request.reward_model)}`.")
+        lines.append(f"Reward model: {code(facts.request.reward_model)}.")
     return lines
 
 
@@ -166,13 +166,8 @@ def _section(title: str, lines: Sequence[str]) -> str:
     return f"## {title}\n\n" + "\n".join(lines)
 
 
-def _text(text: str) -> str:
-    """A name from elsewhere as one line of plain text, which is no Markdown of its own."""
-    return printable(text).replace("\n", " ").replace("`", "'").replace("<", "‹").replace("|", "¦")
-
-
 def _cell(value: object) -> str:
-    return "–" if value is None or value == "" else _text(str(value))
+    return "–" if value is None or value == "" else prose(str(value))
 
 
 def write_beside(facts: CardFacts, folder: Path) -> None:
