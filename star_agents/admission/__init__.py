@@ -1,1 +1,1 @@
-"""What may enter a dataset: language and near duplicates, told by the text alone. It keeps nothing: who asks does."""
+"""What may enter a dataset: language, near duplicates, contamination, told by the text alone. It keeps nothing."""

@@ -80,9 +80,7 @@ def _questions_named(named: str, folder: Path | None) -> tuple[str, Path]:
         if not path.is_file():
             fix = f"name a file of questions, or one of {', '.join(BENCHMARKS)}"
             raise UsageError(f"--questions {named}: there is no such file; {fix}")
-        is_fastchats = path.stem == "question" and path.parent.name
-        name = path.parent.name if is_fastchats else path.name.partition(".")[0].removesuffix("_question")
-        return name, path
+        return benchmark_name(path), path
     if folder is None:
         fix = "write `evaluation: {questions: FOLDER}` into agents.yaml, or name the file itself"
         raise UsageError(f"--questions {named}: where the questions lie is not known; {fix}")
@@ -90,6 +88,12 @@ def _questions_named(named: str, folder: Path | None) -> tuple[str, Path]:
         if (folder / place).is_file():
             return named, folder / place
     raise UsageError(f"--questions {named}: {folder} holds none of {', '.join(_PLACES[named])}")
+
+
+def benchmark_name(questions: Path) -> str:
+    """What a file of questions is called: as the file, or as its folder where the file is called ``question``."""
+    is_fastchats = questions.stem == "question" and questions.parent.name
+    return questions.parent.name if is_fastchats else questions.name.partition(".")[0].removesuffix("_question")
 
 
 def _references_beside(questions: Path) -> Path | None:
