@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import anyio
 import click
 
+from star_agents import offline
 from star_agents.cli.batches import (
     STOPPED_EARLY,
     config_with_notes,
@@ -81,7 +82,8 @@ class Work:
     "--questions",
     "named",
     required=True,
-    help="mt_bench, vicuna or wizardlm in the folder of `evaluation: {questions: FOLDER}`, or a file in their form.",
+    help="mt_bench, vicuna or wizardlm in the folder of `evaluation: {questions: FOLDER}`, a file in their form, or "
+    "the word `offline`: sample questions.",
 )
 @click.option("--judge", required=True, help="Agent that grades.")
 @click.option(
@@ -172,7 +174,7 @@ def _files(
         if path is not None and not path.is_file():
             raise UsageError(f"{option} {path}: there is no such file")
     folder = None if own is None else config_path.parent / own
-    return find_questions(named, folder, references=references, judge_prompts=judge_prompts)
+    return find_questions(offline.benchmark_name(named), folder, references=references, judge_prompts=judge_prompts)
 
 
 def _evaluation(

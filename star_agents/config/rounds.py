@@ -120,7 +120,8 @@ class BenchmarkSettings(Section):
     """A benchmark on which each target is graded, as `star-agents evaluate` does it."""
 
     questions: str = Field(min_length=1)
-    """`mt_bench`, `vicuna` or `wizardlm` in the folder of `evaluation.questions`, or a file in their form."""
+    """`mt_bench`, `vicuna` or `wizardlm` in the folder of `evaluation.questions`, a file in their form, or `offline`,
+    the sample questions."""
     judge: str
     """Agent that grades."""
     most: int | None = Field(default=None, ge=1, le=1_000_000)

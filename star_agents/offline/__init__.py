@@ -18,6 +18,8 @@ DOCUMENTS_PATH = Path(__file__).parent / "documents.jsonl"
 """60 documents that state facts of it."""
 PAIRS_PATH = Path(__file__).parent / "pairs.jsonl"
 """120 pairs of answers of the closed world, the better one known."""
+QUESTIONS_PATH = Path(__file__).parent / "closed_world.jsonl"
+"""40 questions of two turns of the closed world, in the form of MT-bench."""
 MODELS_PATH = Path(__file__).parent / "models"
 """Folder of the scorer pair: ``small`` and ``large``."""
 SCORERS = ("small", "large")
@@ -33,6 +35,11 @@ def seeds_path(name: str, *, documents: bool = False) -> Path:
 def pairs_path(name: str) -> Path:
     """The file of that name; the word ``offline`` stands for the sample pairs."""
     return PAIRS_PATH if name == "offline" else Path(name)
+
+
+def benchmark_name(name: str) -> str:
+    """A benchmark's name, or the path of its file; the word ``offline`` stands for the sample questions."""
+    return str(QUESTIONS_PATH) if name == "offline" else name
 
 
 def resolve_model(name: str) -> str:

@@ -16,7 +16,8 @@ from random import Random
 from typing import Literal
 
 from star_agents.errors import AgentRefused
-from star_agents.offline import evolving, instructing, rating, referee, scoring, styles, world
+from star_agents.offline import evolving, grading, instructing, rating, referee, scoring, styles, world
+from star_agents.offline.grading_reading import Grading
 from star_agents.offline.instructing_reading import Instructing
 from star_agents.offline.profiles import PROFILES, Profile
 from star_agents.offline.reading import (
@@ -99,6 +100,8 @@ def _reply(profile: Profile, request: Request, rng: Random) -> tuple[str, bool]:
         return referee.judge(request, profile.referees, rng), False
     if isinstance(request, Scoring):
         return scoring.score(request, profile.referees, rng), False
+    if isinstance(request, Grading):
+        return grading.grade(request, profile.referees, rng), False
     if isinstance(request, Rating):
         return rating.rate(request.instruction, profile.referees, rng), False
     if isinstance(request, Instructing):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from star_agents.offline.evolving import Operator
+from star_agents.offline.grading_reading import Grading, read_grading
 from star_agents.offline.instructing_reading import Instructing, read_instructing
 
 _REFERENCE = re.compile(r"<reference>\n(.*)\n</reference>", re.DOTALL)
@@ -106,13 +107,15 @@ class Rating:
     """The nonce of its frame."""
 
 
-Request = Question | Rewriting | Comparison | Evolving | Equality | Scoring | Rating | Instructing
+Request = Question | Rewriting | Comparison | Evolving | Equality | Scoring | Rating | Grading | Instructing
 
 
 def read(messages: Sequence[Mapping[str, str]]) -> Request:
     """Read the last request of a conversation in the field's ``messages`` form."""
     system = "\n".join(message["content"] for message in messages if message["role"] == "system")
     users = [message["content"] for message in messages if message["role"] == "user"]
+    if users and (grading := read_grading(system, users[-1])) is not None:
+        return grading
     if "impartial" in system:
         comparison = next(filter(None, (_comparison(system, user) for user in users)), None)
         if comparison is not None:

@@ -32,17 +32,25 @@ def score(scoring: Scoring, accuracy: float, rng: Random) -> str:
     """Reasons and points for both answers in the form that the prompt asks for."""
     true = [merit(scoring.question, answer) for answer in (scoring.first, scoring.second)]
     misjudged = rng.choice((0, 1)) if rng.random() >= accuracy else None
-    points = []
-    for place, worth in enumerate(true):
-        off = rng.choice(_OFF_BY)
-        if place == misjudged:
-            off += _MISJUDGED if worth < (LOWEST + HIGHEST) / 2 else -_MISJUDGED
-        points.append(min(max(round(worth) + off, LOWEST), HIGHEST))
+    points = [points_given(worth, rng, errs=place == misjudged) for place, worth in enumerate(true)]
     if scoring.first == scoring.second:
         points[1] = points[0]
-    reasons = [next(said for least, said in _REASONS.items() if worth >= least) for worth in true]
+    reasons = [reason_for(worth) for worth in true]
     said = {"code": scoring.code, "first_reason": reasons[0], "second_reason": reasons[1]}
     return json.dumps({**said, "first_score": points[0], "second_score": points[1]})
+
+
+def points_given(worth: float, rng: Random, *, errs: bool) -> float:
+    """Points from 1 to 10 for an answer of that merit; four off where the judge errs, and one now and then."""
+    off = rng.choice(_OFF_BY)
+    if errs:
+        off += _MISJUDGED if worth < (LOWEST + HIGHEST) / 2 else -_MISJUDGED
+    return min(max(round(worth) + off, LOWEST), HIGHEST)
+
+
+def reason_for(worth: float) -> str:
+    """What is said of an answer of that merit."""
+    return next(said for least, said in _REASONS.items() if worth >= least)
 
 
 def merit(question: str, answer: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from star_agents import offline
 from star_agents.config.models import Config
 from star_agents.engine.campaign.configs import Target, player_name, with_target
 from star_agents.engine.campaign.plan import BASE, rounds_of
@@ -30,7 +31,7 @@ def evaluation_of(config: Config, target: Target, beside: Path) -> Evaluation:
     if (own := settings.benchmark) is None:
         raise UsageError("agents.yaml: rounds.benchmark: names no questions")
     folder = None if config.evaluation is None else config.evaluation.questions
-    files = find_questions(own.questions, None if folder is None else beside / folder)
+    files = find_questions(offline.benchmark_name(own.questions), None if folder is None else beside / folder)
     benchmark = read_benchmark(files)
     name, placed = player_name(settings, target.name), with_target(config, target)
     agents = {**placed.agents, name: placed.agents[settings.target.agent]}
