@@ -16,6 +16,7 @@ from star_agents.observe.logs.feed import LogReader
 from star_agents.observe.status import State, Status, Turn, Turns
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedFacts, SeedStory, SeedText
 from star_agents.web.backend import NotNow
+from star_agents.web.model_results import EvaluatedQuestion, Evaluation, Rounds
 from star_agents.web.problems import to_json
 from star_agents.web.replies import Curve, Leaderboard, Taken
 
@@ -189,6 +190,15 @@ class Shelf:
             juror_spread=None,
             by_label={},
         )
+
+    async def rounds(self) -> Rounds:
+        return Rounds(unread=CANARY)
+
+    async def evaluation(self) -> Evaluation:
+        return Evaluation(unread=CANARY)
+
+    async def evaluated_question(self, question: str) -> EvaluatedQuestion | None:
+        return EvaluatedQuestion(id=question, category=CANARY, answers=())
 
     async def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:
         self.downloading += 1

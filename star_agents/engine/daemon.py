@@ -30,6 +30,7 @@ from star_agents.engine.configuration import read_config
 from star_agents.engine.engine import PAUSED, Engine
 from star_agents.engine.inbox import Inbox, make_inbox
 from star_agents.engine.insights import Insights
+from star_agents.engine.model_results import ModelResults
 from star_agents.engine.upkeep import keep_up
 from star_agents.engine.web_backend import Desk, Standing
 from star_agents.engine.wiring import open_engine, refuse_early
@@ -290,7 +291,7 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
                 Readers(folder) as readers,
                 open_engine(config, store, bus=bus, seeds_expected=None, ends_when_empty=False) as line,
             ):
-                desk = await _desk(line, readers, log)
+                desk = await _desk(line, readers, log, folder)
                 if host.owns_process:
                     spare_what_stays()
                 started.append(Daemon(desk, config_path, Notifier.of(os.environ), host.on_ready))
@@ -298,7 +299,7 @@ async def serve(config_path: Path, folder: Path, *, port: int | None, log: LogFe
             tasks.cancel_scope.cancel()
 
 
-async def _desk(line: Engine, readers: Readers, log: LogFeed) -> Desk:
+async def _desk(line: Engine, readers: Readers, log: LogFeed, folder: Path) -> Desk:
     """Everybody who counts begins where the store stands and hears what is new from here on."""
     desk = Desk(
         line=line,
@@ -308,6 +309,7 @@ async def _desk(line: Engine, readers: Readers, log: LogFeed) -> Desk:
         readers=readers,
         counters=Metrics(__version__),
         log=log,
+        results=ModelResults(folder),
     )
     for hears in (desk.accounts.hear, desk.insights.hear, desk.counters.hear):
         line.bus.subscribe(hears)

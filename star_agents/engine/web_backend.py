@@ -20,6 +20,7 @@ from star_agents.engine.engine import Engine
 from star_agents.engine.insights import Insights
 from star_agents.engine.intake import DocumentsTaken, take_in_document, take_in_rows
 from star_agents.engine.live_status import status_of
+from star_agents.engine.model_results import ModelResults
 from star_agents.engine.standings import Standings
 from star_agents.errors import Problem, StoreError, UsageError
 from star_agents.events import StateChanged
@@ -32,6 +33,7 @@ from star_agents.storage.recipe_facts import pool_facts
 from star_agents.storage.turning import turns
 from star_agents.web.backend import NotNow
 from star_agents.web.metrics import Metrics
+from star_agents.web.model_results import EvaluatedQuestion, Evaluation, Rounds
 from star_agents.web.replies import Curve, Leaderboard, Taken
 
 QUEUE_RETRY_S = 60.0
@@ -61,6 +63,7 @@ class Desk:
     readers: Readers
     counters: Metrics
     log: LogFeed
+    results: ModelResults
     standings: Standings = field(default_factory=Standings)
     documents: DocumentsTaken = field(default_factory=DocumentsTaken)
 
@@ -133,6 +136,18 @@ class Desk:
     async def leaderboard(self) -> Leaderboard:
         """Who is how strong in an arena, as of some seconds ago."""
         return await self.standings.of(self.readers, self.insights.latest_seq)
+
+    async def rounds(self) -> Rounds:
+        """The rounds that the store is part of."""
+        return await self.results.rounds()
+
+    async def evaluation(self) -> Evaluation:
+        """The evaluation that the folder holds."""
+        return await self.results.evaluation()
+
+    async def evaluated_question(self, question: str) -> EvaluatedQuestion | None:
+        """All answers to a question of it."""
+        return await self.results.question(question)
 
     async def dataset(self, **wanted: Any) -> AsyncGenerator[bytes, None]:
         """The dataset as one file, in pieces; parameters as ``downloads.pieces`` has them."""

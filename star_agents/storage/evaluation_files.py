@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,31 @@ def read_earlier(folder: Path) -> Earlier:
         repeats=repeats,
         grades=tuple(grades),
     )
+
+
+def read_scores(folder: Path) -> Mapping[str, Any]:
+    """What ``evaluate`` wrote of scores, as plain data. Raises UsageError."""
+    return _object(folder / EVALUATION_FILE, folder)
+
+
+def graded_turns(folder: Path) -> Iterator[Row]:
+    """Every line of the grades of a folder.
+
+    Raises:
+        SeedFileError: a line is none.
+        UsageError: the file is not there, or is larger than is read.
+    """
+    path = folder / GRADES_FILE
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}; the same `evaluate` again writes it") from None
+    if size > LARGEST:
+        raise UsageError(f"{path}: holds {size:,} bytes, and {LARGEST:,} are read at the most; report.html has it")
+    for one in scan_json_lines(path):
+        if isinstance(one, Problem):
+            raise SeedFileError([one])
+        yield one[1]
 
 
 def keep_protocol(folder: Path, protocol: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from star_agents.observe.status import State, Status, Turns
 from star_agents.observe.stories import OutcomeSummary, QuarantinedSeed, SeedStory
+from star_agents.web.model_results import EvaluatedQuestion, Evaluation, Rounds
 from star_agents.web.replies import Curve, Leaderboard, Taken
 
 Plain = Mapping[str, Any]
@@ -128,6 +129,18 @@ class Backend(Protocol):
 
     async def leaderboard(self) -> Leaderboard:
         """Who is how strong in an arena, as of some seconds ago."""
+        ...
+
+    async def rounds(self) -> Rounds:
+        """The rounds that the store is part of."""
+        ...
+
+    async def evaluation(self) -> Evaluation:
+        """The evaluation that the folder holds."""
+        ...
+
+    async def evaluated_question(self, question: str) -> EvaluatedQuestion | None:
+        """All answers to a question of it; ``None`` where there is none of that id."""
         ...
 
     def dataset(self, *, format: str, file: str, which: str, provenance: bool) -> AsyncGenerator[bytes, None]:

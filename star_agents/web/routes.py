@@ -7,6 +7,7 @@ from typing import Any
 from star_agents.observe.status import Status, Turns
 from star_agents.observe.stories import SeedStory
 from star_agents.web import dataset, replies, schemas, seeds, session, state, stories, stream
+from star_agents.web.model_results import EvaluatedQuestion, Evaluation, Rounds
 from star_agents.web.openapi import get_document
 from star_agents.web.page_files import get_asset, get_page
 from star_agents.web.route import JSON, Route
@@ -132,6 +133,30 @@ ROUTES = (
         summary="Who is how strong in an arena: ratings with intervals, who beat whom, the judges.",
         answer=replies.Leaderboard,
         errors=(503,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/rounds",
+        handler=state.get_rounds,
+        summary="The rounds that the folder is part of: rows, losses, ratings and gains of each step.",
+        answer=Rounds,
+        errors=(503,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/evaluation",
+        handler=state.get_evaluation,
+        summary="The evaluation that the folder holds: scores with intervals, and those of each question.",
+        answer=Evaluation,
+        errors=(503,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/evaluation/questions/{id}",
+        handler=state.get_evaluated_question,
+        summary="All answers to one question of an evaluation, with the judge's reasons.",
+        answer=EvaluatedQuestion,
+        errors=(404, 503),
     ),
     Route(
         method="POST",

@@ -70,6 +70,24 @@ async def get_leaderboard(request: web.Request, _: Nothing) -> web.Response:
     return answer(await request.app[BACKEND].leaderboard())
 
 
+async def get_rounds(request: web.Request, _: Nothing) -> web.Response:
+    """Rows, losses and ratings, step by step."""
+    return answer(await request.app[BACKEND].rounds())
+
+
+async def get_evaluation(request: web.Request, _: Nothing) -> web.Response:
+    """Scores on a benchmark."""
+    return answer(await request.app[BACKEND].evaluation())
+
+
+async def get_evaluated_question(request: web.Request, _: Nothing) -> web.Response:
+    """Every answer to a question, with the judge's reasons."""
+    found = await request.app[BACKEND].evaluated_question(request.match_info["id"])
+    if found is None:
+        raise web.HTTPNotFound(text="no answer to a question of that id; GET /v1/evaluation lists them")
+    return answer(found)
+
+
 async def get_logs(request: web.Request, query: LogsQuery) -> web.Response:
     """The newest lines of the log."""
     return answer(replies.LogLines(lines=request.app[BACKEND].logs(**query.model_dump())))

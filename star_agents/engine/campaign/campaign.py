@@ -35,7 +35,7 @@ from star_agents.engine.campaign.configs import (
 from star_agents.engine.campaign.evaluating import evaluation_of, grades_in
 from star_agents.engine.campaign.plan import BASE, Phase, Plan, Step, rounds_of
 from star_agents.engine.campaign.serving import served
-from star_agents.engine.campaign.state import CampaignState
+from star_agents.engine.campaign.state import DATA, EXAMS, GRADES, LOGS, MODELS, ROWS, STORES, CampaignState
 from star_agents.engine.campaign.stopping import Interrupted, WordsToStop
 from star_agents.engine.campaign.training import Training, TrainingFailed, train
 from star_agents.engine.evaluation import Evaluation
@@ -49,12 +49,6 @@ from star_agents.scoring.local_models import LocalModels
 from star_agents.storage.evaluation_files import keep_protocol
 from star_agents.storage.parts import Parts
 from star_agents.text.content_hash import digest
-
-DATA, EXAMS, GRADES, MODELS, ROWS, LOGS = "data", "exam", "benchmark", "models", "rows", "logs"
-"""Folders below that of the campaign."""
-
-
-STORES = (DATA, EXAMS, GRADES)
 
 
 class StepStopped(StarAgentsError):

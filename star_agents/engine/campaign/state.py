@@ -15,6 +15,9 @@ from star_agents.storage.row_writing import atomic_file
 from star_agents.text.plain_data import json_text
 
 STATE_FILE = "rounds.json"
+DATA, EXAMS, GRADES, MODELS, ROWS, LOGS = "data", "exam", "benchmark", "models", "rows", "logs"
+"""Folders below that of the campaign."""
+STORES = (DATA, EXAMS, GRADES)
 FORM = 1
 """Of the file; another one is not read."""
 MAX_BYTES = 1 << 24

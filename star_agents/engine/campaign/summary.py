@@ -9,11 +9,10 @@ from typing import Any
 from star_agents.arena.ratings import Ratings
 from star_agents.engine.campaign import figures
 from star_agents.engine.campaign.plan import BASE
-from star_agents.engine.campaign.state import CampaignState, StepState, read_state
+from star_agents.engine.campaign.state import EXAMS, STORES, CampaignState, StepState, read_state
 from star_agents.errors import StoreError
 
 SUMMARY_FILE = "summary.json"
-EXAMS = "exam"
 
 
 def rounds_summary(folder: Path) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def rounds_summary(folder: Path) -> dict[str, Any]:
         "players": [] if ratings is None else [one.to_dict() for one in ratings.players],
         "exam_battles": 0 if ratings is None else ratings.battles,
         "exam_prompts": 0 if ratings is None else ratings.prompts,
-        "cost": _sum(*(figures.spent_in(folder / name) for name in ("data", EXAMS, "benchmark"))),
+        "cost": _sum(*(figures.spent_in(folder / name) for name in STORES)),
     }
 
 

@@ -6,6 +6,7 @@ import { Refusal, get, onUnknown, post } from "./api.js";
 import { loadCharts } from "./chart.js";
 import { byId, el, fill, setText } from "./dom.js";
 import { openDownloading } from "./downloading.js";
+import { Evaluation } from "./evaluation.js";
 import { clock, duration } from "./format.js";
 import { onFrame } from "./frame.js";
 import { showFailures, showRefused } from "./failures.js";
@@ -17,6 +18,7 @@ import { Pools } from "./pools.js";
 import { openQuarantine } from "./quarantine.js";
 import { Recipes } from "./recipes.js";
 import { showReferee } from "./referee.js";
+import { Rounds } from "./rounds.js";
 import { hintAtMore } from "./scrolling.js";
 import { STAR, exampleOf, hasOthers, hasStar, takesOf, totalOf } from "./sentence.js";
 import { askForToken, takeTokenFromAddress } from "./session.js";
@@ -40,6 +42,8 @@ class Page {
     this.gaps = new Gaps();
     this.recipes = new Recipes((pool) => attempt(() => this.showPool(pool)));
     this.leaderboard = new Leaderboard();
+    this.rounds = new Rounds();
+    this.evaluation = new Evaluation();
     this.turns = new Turns();
     this.agents = new Agents();
     this.outcomes = new Outcomes();
@@ -79,6 +83,7 @@ class Page {
       const seen = /** @type {Status} */ (this.status).latest_seq;
       await Promise.all([this.outcomes.load(), this.log.load()]);
       this.stream.start(seen);
+      attempt(() => Promise.all([this.rounds.follow(), this.evaluation.load()]));
       await this.story.follow();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

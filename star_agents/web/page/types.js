@@ -70,6 +70,15 @@
  */
 
 /**
+ * A question, and what each model has for it.
+ *
+ * @typedef {Object} AskedQuestion
+ * @property {string} id
+ * @property {string} category
+ * @property {Record<string, number | null>} scores By model: the mean over turns and repeats; null without a grade.
+ */
+
+/**
  * One budget of agents.yaml and where it stands; amounts are in its unit.
  *
  * @typedef {Object} BudgetState
@@ -222,12 +231,66 @@
  */
 
 /**
+ * One model's answer to one turn, and what the judge made of it.
+ *
+ * @typedef {Object} EvaluatedAnswer
+ * @property {string} model
+ * @property {number} repeat
+ * @property {number} turn
+ * @property {string} asked
+ * @property {string} answer
+ * @property {number | null} score
+ * @property {string} judgement
+ * @property {string} [unread] Why there is no grade; empty where there is one.
+ * @property {string} [ended] How the answer ended, if not well.
+ */
+
+/**
+ * What one model came to on a benchmark.
+ *
+ * @typedef {Object} EvaluatedModel
+ * @property {string} model
+ * @property {ScoreEstimate} score
+ * @property {Record<string, ScoreEstimate>} by_category
+ * @property {number} graded
+ * @property {number} unreadable
+ * @property {number} missing
+ */
+
+/**
+ * All answers to a question, turn by turn.
+ *
+ * @typedef {Object} EvaluatedQuestion
+ * @property {string} id
+ * @property {string} category
+ * @property {EvaluatedAnswer[]} answers
+ */
+
+/**
+ * The evaluation that a folder holds, as `evaluate` last wrote it; without models where there is none.
+ *
+ * @typedef {Object} Evaluation
+ * @property {string} [benchmark]
+ * @property {string} [judge]
+ * @property {EvaluatedModel[]} [models] The best first.
+ * @property {AskedQuestion[]} [questions]
+ * @property {string} [unread] Why nothing can be told of an evaluation that is there; empty where something can.
+ */
+
+/**
  * Who judges, and how well.
  *
  * @typedef {Object} Exams
  * @property {string} mode `refuse`, `warn` or `off`; empty where nobody judges.
  * @property {Record<string, JudgeExam>} judges Each judge that sat its exam, the ones that failed included.
  * @property {Record<string, string>} not_examined Judges that could not be asked, and why.
+ */
+
+/**
+ * A training that gave no model.
+ *
+ * @typedef {Object} FailedTraining
+ * @property {string} reason
  */
 
 /**
@@ -576,6 +639,53 @@
  */
 
 /**
+ * One step of rounds: what its battles came to, what was learned, and how good the target is since. What is not
+ * there yet is null.
+ *
+ * @typedef {Object} RoundStep
+ * @property {string} name
+ * @property {string[]} phases Those that are done.
+ * @property {boolean} given_up Its training failed, and the rounds went on without it.
+ * @property {FailedTraining[]} failures
+ * @property {number | null} rows
+ * @property {number | null} own_rows Of these rows, those of its own part.
+ * @property {number | null} battles
+ * @property {number | null} loss_rate Share of its battles that the target of then lost.
+ * @property {number | null} difficulty Points by which the best opponent was ahead, over instructions that gave a
+ *   row to fine-tune on.
+ * @property {number | null} first_loss
+ * @property {number | null} last_loss
+ * @property {TargetRating | null} rating
+ * @property {TargetRating | null} gain
+ * @property {string | null} gain_over The step whose target the gain is over.
+ * @property {TargetScore | null} benchmark
+ */
+
+/**
+ * The rounds that a folder is part of; without steps where there are none.
+ *
+ * @typedef {Object} Rounds
+ * @property {number} [rounds] How many there are to be.
+ * @property {string} [target] The newest one that took the place.
+ * @property {string | null} [anchor] Player whose rating is 1000.
+ * @property {number} [exam_prompts]
+ * @property {number} [exam_battles]
+ * @property {string} [stopped] Why they ended early; empty: they did not.
+ * @property {string[]} [troubles]
+ * @property {RoundStep[]} [steps]
+ * @property {string} [unread] Why nothing can be told of rounds that are there; empty where something can.
+ */
+
+/**
+ * A mean grade with its 95 % interval.
+ *
+ * @typedef {Object} ScoreEstimate
+ * @property {number | null} value
+ * @property {number | null} low
+ * @property {number | null} high
+ */
+
+/**
  * How the scorer does, over all of its processes.
  *
  * @typedef {Object} ScorerState
@@ -822,6 +932,28 @@
  * @property {number} duplicates How many were known already; they are taken once.
  * @property {number} [repeated] How many only repeat an earlier row of the request.
  * @property {string[]} [not_read] What of the rows no agent will see, a sentence each.
+ */
+
+/**
+ * How strong a target is, or by how much it is ahead of another one.
+ *
+ * @typedef {Object} TargetRating
+ * @property {string} standing `rated`; or `wins all`, `loses all`, `unrated`, for which no rating fits.
+ * @property {number | null} rating Elo points; null unless rated.
+ * @property {number | null} low Ends of the 95 % interval; null: open on that side.
+ * @property {number | null} high
+ */
+
+/**
+ * A target's mean grade on the benchmark of the rounds.
+ *
+ * @typedef {Object} TargetScore
+ * @property {string} benchmark
+ * @property {number | null} score
+ * @property {number | null} low Ends of the 95 % interval; null: there is none.
+ * @property {number | null} high
+ * @property {number} unreadable Judgements without a grade that can be read.
+ * @property {number} missing
  */
 
 /**
