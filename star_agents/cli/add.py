@@ -27,6 +27,7 @@ from star_agents.engine.document_seeds import origin_columns
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError
 from star_agents.events import SeedsAdded
 from star_agents.storage.seed_files import SeedFile, read_seeds, row_of_seed
+from star_agents.storage.windows import windows
 from star_agents.text.printing import say
 
 ROWS_PER_REQUEST = 500
@@ -55,8 +56,7 @@ def command(file: Path, url: str, token_env: str, config_path: Path | None, as_j
         raise SeedFileError(seeds.problems)
     address = f"{url.rstrip('/')}/v1/seeds?source={urllib.parse.quote(file.name)}"
     new = duplicates = 0
-    for start in range(0, len(seeds.seeds), ROWS_PER_REQUEST):
-        chunk = seeds.seeds[start : start + ROWS_PER_REQUEST]
+    for chunk in windows(seeds.seeds, ROWS_PER_REQUEST):
         added = post_json(address, [{**row_of_seed(seed), **origin_columns(seed)} for seed in chunk], token_env)
         new, duplicates = new + added["new"], duplicates + added["duplicates"]
     if as_json:

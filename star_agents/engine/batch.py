@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ from star_agents.records import Seed
 from star_agents.records.failures import CountedFailure, Tried, joined, one_line, without_numbers
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.export import write_run_folder
+from star_agents.storage.gathered_seeds import gathered, ids_of
 from star_agents.storage.near_texts import Unlike
 from star_agents.storage.parts import Parts
 from star_agents.storage.reader import StoreReader
@@ -42,6 +44,7 @@ from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.seed_files import SeedFile
 from star_agents.storage.store import Store
 from star_agents.storage.stranded import Stranded
+from star_agents.storage.windows import windows
 from star_agents.text.consoles import say_on
 from star_agents.text.redaction import redactor
 
@@ -68,6 +71,10 @@ class BatchResult:
     """Seeds that nobody takes as things stand, for their recipe or their part."""
     not_caught_up: Mapping[str, int] = field(default_factory=dict[str, int])
     """Finished seeds that cannot have what agents.yaml asks for now, by reason."""
+
+
+_AT_ONCE = 10_000
+"""Seeds that are queued in one transaction. A run that is killed between two goes on with the rest."""
 
 
 class _End(NamedTuple):
@@ -114,23 +121,27 @@ def usable_seeds(file: SeedFile, config: Config, *, where: str, skip_bad: bool, 
     Raises:
         SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
     """
-    unanswerable = intake_problems(config, file.seeds)
+    unanswerable = [one for window in windows(file.seeds, _AT_ONCE) for one in intake_problems(config, window)]
     problems = [*file.problems, *unanswerable]
     if problems and not skip_bad:
         raise SeedFileError(problems)
-    refused = {problem.where for problem in unanswerable}
-    seeds = [seed for seed in file.seeds if (seed.source or seed.id) not in refused]
-    if not seeds:
+    seeds = file.seeds
+    if refused := {problem.where for problem in unanswerable}:
+        seeds = gathered(seed for seed in seeds if (seed.source or seed.id) not in refused)
+    if not len(seeds):
         none = Problem(where=where, field="", message="holds no seeds", fix="; ".join(file.not_read))
         raise SeedFileError(problems or [none])
     if limit is not None:
-        seeds = worked_parts(seeds, config)
-    return replace(file, seeds=tuple(seeds[:limit]), problems=tuple(problems))
+        seeds = gathered(itertools.islice(worked_parts(seeds, config), limit))
+    return replace(file, seeds=seeds, problems=tuple(problems))
 
 
-def worked_parts(seeds: Sequence[Seed], config: Config) -> list[Seed]:
+def worked_parts(seeds: Sequence[Seed], config: Config) -> Sequence[Seed]:
     """Those of the parts that are worked."""
-    return [seed for seed in seeds if config.parts is None or Parts(config.parts).is_worked(seed)]
+    if config.parts is None:
+        return seeds
+    divided = Parts(config.parts)
+    return gathered(seed for seed in seeds if divided.is_worked(seed))
 
 
 async def run_batch(
@@ -207,8 +218,11 @@ async def _queue(
 ) -> tuple[int, int]:
     """Let seeds wait for the chain; how many were new, and how many were known already."""
     await store.declare_parts(config.parts)
-    new, duplicates = await store.add_seeds(seeds, unlike=unlike)
-    await store.begin_run([seed.id for seed in seeds], only=only_these)
+    new = duplicates = 0
+    for window in windows(seeds, _AT_ONCE):
+        of_these = await store.add_seeds(window, unlike=unlike)
+        new, duplicates = new + of_these[0], duplicates + of_these[1]
+    await store.begin_run(ids_of(seeds), only=only_these)
     if retry_dropped:
         await store.requeue_dropped()
     await store.declare_recipes(declarations_of(stages_of(config)))

@@ -7,6 +7,7 @@ those seeds (Efron 1979, percentile method, widened by √(n / (n - 1))), with t
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 import statistics
@@ -54,7 +55,7 @@ class RunEstimate:
 
 def pick_sample(seeds: Sequence[Seed], random_seed: int, count: int = SAMPLE) -> list[Seed]:
     """So many of the seeds by chance, in their order; the same seeds give the same ones."""
-    chosen = sorted(seeds, key=lambda seed: digest(["estimate", random_seed, seed.id]))[:count]
+    chosen = heapq.nsmallest(count, seeds, key=lambda seed: digest(["estimate", random_seed, seed.id]))
     picked = {seed.id for seed in chosen}
     return [seed for seed in seeds if seed.id in picked]
 

@@ -26,6 +26,7 @@ from star_agents.process.crash_points import crash_point
 from star_agents.records import SEED, Sample, Seed
 from star_agents.storage.parts import Parts
 from star_agents.storage.seed_files import Collection, SeedFile, read_seeds
+from star_agents.storage.windows import windows
 
 BY_HTTP, BY_INBOX = "HTTP", "inbox"
 """What all documents that come by a door are called, where those are counted that gave nothing."""
@@ -138,8 +139,8 @@ async def take_in_file(line: Engine, file: SeedFile, source: str, request: tuple
         SeedFileError: with every bad row; then none is taken in.
     """
     problems, turns = list(file.problems), Turns()
-    for start in range(0, len(file.seeds), _LOOKED_AT):
-        problems += intake_problems(line.config, file.seeds[start : start + _LOOKED_AT])
+    for window in windows(file.seeds, _LOOKED_AT):
+        problems += intake_problems(line.config, window)
         await turns.give_way()
     if problems:
         raise await _refusal(line, problems, source)

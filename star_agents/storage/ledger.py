@@ -16,6 +16,7 @@ from star_agents.storage.outcome_parts import add_parts
 from star_agents.storage.recollections import NearDraw, Recollection, learn
 from star_agents.storage.rewards_due import settle_rewards
 from star_agents.storage.rows import MemoryRow, OutcomeRow
+from star_agents.storage.seed_columns import columns_of_seed
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import to_json, writable
 
@@ -82,20 +83,7 @@ def _add_unlike(connection: sqlite3.Connection, seeds: Sequence[Seed], at: float
 
 def _add_seed(connection: sqlite3.Connection, seed: Seed, at: float) -> bool:
     """Queue a seed; whether it is new."""
-    cursor = execute(
-        connection,
-        "add_seed",
-        id=seed.id,
-        content=to_json(seed.content.to_dict()),
-        kind=seed.kind,
-        recipe=seed.recipe,
-        labels=to_json(dict(seed.labels)),
-        parent=seed.parent,
-        round=seed.round,
-        source=writable(seed.source),
-        meta=to_json(seed.meta),
-        at=at,
-    )
+    cursor = execute(connection, "add_seed", **columns_of_seed(seed), at=at)
     return cursor.rowcount > 0
 
 

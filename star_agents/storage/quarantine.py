@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from star_agents.errors import UsageError
 from star_agents.observe.stories import QuarantinedSeed
 from star_agents.records import Seed
-from star_agents.storage.reads import seed_from_columns
 from star_agents.storage.run_scope import EVERYTHING, Scope
+from star_agents.storage.seed_columns import seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import Taken
 

@@ -28,6 +28,45 @@ RETURNING id;
 -- Every config that was in force, oldest first.
 SELECT id, digest, config, at, after_seq FROM revisions ORDER BY id;
 
+-- make_gathered_seeds --
+-- Seeds that are read and not queued yet, in a database of their own (gathered_seeds.py).
+CREATE TABLE gathered (
+    place INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    content TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    recipe TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    meta TEXT NOT NULL
+) STRICT;
+
+-- gather_seed --
+-- Keep a seed unless an equal one is there.
+INSERT INTO gathered (id, content, kind, recipe, labels, parent, round, source, meta)
+VALUES (:id, :content, :kind, :recipe, :labels, :parent, :round, :source, :meta)
+ON CONFLICT (id) DO NOTHING;
+
+-- gathered_after --
+-- Those behind a place.
+SELECT place, id, content, kind, recipe, labels, parent, round, source, meta FROM gathered
+WHERE place > :last ORDER BY place LIMIT :count;
+
+-- gathered_ids_after --
+-- The ids of those behind a place.
+SELECT place, id FROM gathered WHERE place > :last ORDER BY place LIMIT :count;
+
+-- gathered_slice --
+-- Those behind so many others.
+SELECT place, id, content, kind, recipe, labels, parent, round, source, meta FROM gathered
+ORDER BY place LIMIT :count OFFSET :start;
+
+-- gathered_shuffled --
+-- All, in an order by chance.
+SELECT id, content, kind, recipe, labels, parent, round, source, meta FROM gathered ORDER BY shuffle_key(id);
+
 -- add_seed --
 -- Queue a seed unless an equal one was queued before.
 INSERT INTO seeds (id, content, kind, recipe, labels, parent, round, source, meta, added_at)
@@ -160,7 +199,7 @@ DELETE FROM temp.run_seeds;
 
 -- add_run_seeds --
 -- This run is about these seeds.
-INSERT INTO temp.run_seeds SELECT DISTINCT s.ordinal FROM json_each(:ids) AS asked JOIN seeds AS s ON s.id = asked.value;
+INSERT OR IGNORE INTO temp.run_seeds SELECT DISTINCT s.ordinal FROM json_each(:ids) AS asked JOIN seeds AS s ON s.id = asked.value;
 
 -- adopt_children --
 -- Children of a seed of this run are of this run.

@@ -7,10 +7,9 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
-from star_agents.records import STAR, Document, Outcome, Sample, Seed
+from star_agents.records import STAR, Document, Outcome
 from star_agents.storage.exams import exams
 from star_agents.storage.outcome_parts import parts_of
 from star_agents.storage.rows import (
@@ -28,6 +27,7 @@ from star_agents.storage.rows import (
     Taken,
     known,
 )
+from star_agents.storage.seed_columns import seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import stranded
 from star_agents.text.plain_data import from_json
@@ -173,23 +173,6 @@ def documents(connection: sqlite3.Connection, *, after: int, limit: int) -> tupl
     """Documents from outside behind a place, and the place of the last."""
     rows = execute(connection, "documents", after=after, limit=limit).fetchall()
     return max((row[0] for row in rows), default=after), [Document.from_dict(from_json(row[1])) for row in rows]
-
-
-def seed_from_columns(columns: Sequence[Any]) -> Seed:
-    """Make a seed of its columns id, content, kind, recipe, labels, parent, round, source and meta."""
-    id_, content, kind, recipe, labels, parent, round_, source, meta = columns
-    read = Document.from_dict if kind == "document" else Sample.from_dict
-    return Seed(
-        id=id_,
-        content=read(from_json(content)),
-        kind=kind,
-        recipe=recipe,
-        labels=from_json(labels),
-        parent=parent,
-        round=round_,
-        source=source,
-        meta=from_json(meta),
-    )
 
 
 def outcome_rows(connection: sqlite3.Connection, rows: Iterable[OutcomeColumns]) -> list[OutcomeRow]:

@@ -25,6 +25,8 @@ class Scope(NamedTuple):
 
 
 EVERYTHING = Scope()
+AT_ONCE = 10_000
+"""Seeds that are taken into a run in one transaction."""
 
 
 class RunSeeds(NamedTuple):
@@ -43,17 +45,25 @@ def prepare(connection: sqlite3.Connection) -> None:
     execute(connection, "make_put_off")
 
 
-def begin(connection: sqlite3.Connection, ids: Sequence[str], *, only: bool) -> Scope:
-    """Remember which seeds the run is about."""
+def begin(connection: sqlite3.Connection) -> None:
+    """Begin a run that is about no seed yet."""
     execute(connection, "forget_run_seeds")
+
+
+def take_in(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Remember that the run is about these seeds too."""
     execute(connection, "add_run_seeds", ids=json.dumps(ids))
+
+
+def scope(connection: sqlite3.Connection, *, only: bool) -> Scope:
+    """What may be leased; ``only``: nothing but the seeds of the run."""
     return Scope(True, *execute(connection, "span_of_run_seeds").fetchone()) if only else EVERYTHING
 
 
-def adopt(connection: sqlite3.Connection, parent: str, scope: Scope) -> Scope:
+def adopt(connection: sqlite3.Connection, parent: str, before: Scope) -> Scope:
     """Take the children of one of the run's seeds into the run."""
     execute(connection, "adopt_children", parent=parent)
-    return Scope(True, *execute(connection, "span_of_run_seeds").fetchone()) if scope.scoped else scope
+    return scope(connection, only=before.scoped)
 
 
 def count(connection: sqlite3.Connection) -> RunSeeds:

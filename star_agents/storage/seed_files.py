@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from star_agents.errors import Problem
 from star_agents.records import Seed
 from star_agents.records.failures import Tried
+from star_agents.storage.gathered_seeds import GatheredSeeds
 from star_agents.storage.near_texts import Unlike
 from star_agents.storage.not_read import NotRead
 from star_agents.storage.row_fields import Row
@@ -36,8 +38,8 @@ __all__ = [
 class SeedFile:
     """What a seed file, or a request, holds."""
 
-    seeds: tuple[Seed, ...]
-    """Each content once, in order of the file."""
+    seeds: Sequence[Seed]
+    """Each content once, in order of the file; on disk where they are many (``gathered_seeds``)."""
     problems: tuple[Problem, ...]
     """One for every bad row, or instance, in order of the file."""
     repeated: int
@@ -68,7 +70,7 @@ class Collection:
     """Rows as they come, gathered into a ``SeedFile``."""
 
     def __init__(self) -> None:
-        self._seeds: dict[str, Seed] = {}
+        self._seeds = GatheredSeeds()
         self._problems: list[Problem] = []
         self._not_read = NotRead()
         self._good = 0
@@ -80,7 +82,7 @@ class Collection:
         self._not_read.add(reading)
         self._good += len(reading.seeds)
         for seed in reading.seeds:
-            self._seeds.setdefault(seed.id, seed)
+            self._seeds.add(seed)
 
     def add_seed(self, seed: Seed, where: str) -> None:
         """Take a seed that a program made, once it is read as the row of a file would be; ``where`` is its place."""
@@ -94,7 +96,7 @@ class Collection:
         self._problems.extend(replace(one, where=where) for one in reading.problems)
         self._good += len(reading.seeds)
         for one in reading.seeds:
-            self._seeds.setdefault(one.id, replace(one, meta=plain(seed.meta)))
+            self._seeds.add(replace(one, meta=plain(seed.meta)))
 
     def refuse(self, problem: Problem) -> None:
         """Note what stands in the place of a row."""
@@ -102,10 +104,11 @@ class Collection:
 
     def file(self) -> SeedFile:
         """What has come so far."""
+        seeds = self._seeds.all()
         return SeedFile(
-            seeds=tuple(self._seeds.values()),
+            seeds=seeds,
             problems=tuple(self._problems),
-            repeated=self._good - len(self._seeds),
+            repeated=self._good - len(seeds),
             not_read=self._not_read.sentences(),
         )
 

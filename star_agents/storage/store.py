@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +48,7 @@ from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.sql import execute
 from star_agents.storage.store_reads import StoreReads
 from star_agents.storage.upgrading import bring_up_to_date
+from star_agents.storage.windows import windows
 from star_agents.storage.writer import Writer
 
 FILES_LOOK_S = 1.0
@@ -203,9 +204,12 @@ class Store(StoreReads):
         """Let the seeds of a recipe that wait so be done with what they have; how many more wait so: below 0."""
         return await self._writer.run(partial(reopened.close, recipe=recipe))
 
-    async def begin_run(self, ids: Sequence[str], *, only: bool) -> None:
+    async def begin_run(self, ids: Iterable[str], *, only: bool) -> None:
         """Say which seeds this run is about; ``only``: no others are leased until the store is closed."""
-        self._scope = await self._writer.run(partial(run_scope.begin, ids=ids, only=only))
+        await self._writer.run(run_scope.begin)
+        for window in windows(ids, run_scope.AT_ONCE):
+            await self._writer.run(partial(run_scope.take_in, ids=window))
+        self._scope = await self._writer.run(partial(run_scope.scope, only=only))
 
     async def run_seeds(self) -> RunSeeds:
         """How the seeds of this run stand, and how many others wait."""

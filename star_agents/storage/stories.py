@@ -12,7 +12,8 @@ from star_agents.observe.stories import SeedStory
 from star_agents.records import Document, Judgement, Outcome, Sample, Seed, Trial
 from star_agents.records.seeds import without_part
 from star_agents.records.tool_text import as_text
-from star_agents.storage.reads import outcomes_of_seed, seed_from_columns
+from star_agents.storage.reads import outcomes_of_seed
+from star_agents.storage.seed_columns import seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.why import why
 from star_agents.text.plain_data import from_json, json_text
