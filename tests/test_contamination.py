@@ -112,8 +112,12 @@ def test_a_phrase_that_anybody_writes_is_not_an_item_that_begins_with_it() -> No
     assert index(question).check(["Write a Python function that returns a list of primes below n."]) == ()
 
 
-def test_below_eight_words_a_question_stands_in_a_row_to_the_letter_or_not_at_all() -> None:
+def test_below_eight_words_a_question_has_all_of_its_words_in_a_row_and_one_more_among_them_at_the_most() -> None:
     assert index(SHORT).check([f"I am bored. {SHORT}"])
+    for place in range(1, 7):
+        words = SHORT.split()
+        assert index(SHORT).check([" ".join([*words[:place], "really", *words[place:]])]), place
+    assert index(SHORT).check(["Write a truly funny knock knock joke about bananas."]) == ()
     assert index(SHORT).check(["Write a knock knock joke about apples."]) == ()
 
 

@@ -7,7 +7,7 @@ An item has parts: its question, later turns of the user, its answer. A row hold
     16 to 31, no answer     the same; or in one stretch as long, and in their order, all but one in 8
     8 to 15, no answer      in one stretch as long, and in their order, all but one: a word changed in the middle takes
                             every 8-gram with it, and 8 of 15 are a phrase that anybody writes
-    5 to 7, a question      all of them, one after another
+    5 to 7, a question      all of them in their order, with one word more among them at the most
     3 and 4, a question     all of them as a whole turn, and nothing else in that turn
     fewer; an answer of     it is not looked for: a row that holds "Paris.", "How so?" or the usual lines of code
     fewer than 32           that tell a prime has not seen the item
@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
-from math import ceil
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
@@ -65,14 +65,16 @@ class _Part(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """A part, sought by n-grams of one length."""
+    """A part, sought by n-grams of one length: they have to cover enough of it, or say where it may stand in order."""
 
     part: _Part
     length: int
-    least: float
-    """Share of its own words that n-grams are to cover, or of its words that are to stand in one stretch."""
-    in_order: bool = False
-    """Whether they are to stand in one stretch; n-grams then only say where to look."""
+    least: float = 0.0
+    """Share of its own words that n-grams are to cover."""
+    missing: int | None = None
+    """How many of its words may be missing where the others are to stand in order; ``None``: they need not."""
+    between: int = 0
+    """How many words the stretch in which they stand may have more than the part."""
 
 
 class _Held(NamedTuple):
@@ -95,8 +97,8 @@ class _Sought:
 
     def is_sought(self, look: int) -> bool:
         """Whether enough of a part's words are its own."""
-        least = 0 if self.looks[look].in_order else LEAST_OWN * len(self.looks[look].part.words)
-        return self.own[look] >= max(1, least)
+        one = self.looks[look]
+        return self.own[look] >= (1 if one.missing is not None else LEAST_OWN * len(one.part.words))
 
     def held(self, hashes: Hashes, row: Hashes) -> Iterator[_Held]:
         """What a row holds, by its n-grams of this length and its words."""
@@ -108,8 +110,8 @@ class _Sought:
             by_look.setdefault(number, []).append((place, row_place))
         for number, pairs in by_look.items():
             look, own = self.looks[number], self.own[number]
-            if look.in_order:
-                held = _held_in_order(look, pairs, row)
+            if look.missing is not None:
+                held = _held_in_order(look, look.missing, pairs, row)
             else:
                 held = _held_by_ngrams(look, own, pairs) if self.is_sought(number) else None
             if held is not None:
@@ -136,16 +138,14 @@ def _held_by_ngrams(look: _Look, own: int, pairs: Sequence[tuple[int, int]]) -> 
     return _Held(look.part, covered / own, first, longest + look.length - 1)
 
 
-def _held_in_order(look: _Look, pairs: Sequence[tuple[int, int]], row: Hashes) -> _Held | None:
+def _held_in_order(look: _Look, missing: int, pairs: Sequence[tuple[int, int]], row: Hashes) -> _Held | None:
     """Whether nearly all words of a part stand in one stretch of the row; ``pairs`` say where that may be."""
     wanted = look.part.words.tolist()
-    slack = len(wanted) - ceil(look.least * len(wanted))
     offsets = Counter(row_place - place for place, row_place in pairs)
     for offset, _ in offsets.most_common(OFFSETS_TRIED):
-        first = max(0, offset - slack)
-        stretch = row[first : offset + len(wanted) + slack].tolist()
-        in_order = _common_in_order(wanted, stretch)
-        if in_order >= look.least * len(wanted):
+        first = max(0, offset - look.between)
+        in_order = _common_in_order(wanted, row[first : offset + len(wanted) + look.between].tolist())
+        if in_order >= len(wanted) - missing:
             return _Held(look.part, in_order / len(wanted), max(0, offset), len(wanted))
     return None
 
@@ -253,14 +253,16 @@ class BenchmarkIndex:
         return known
 
     def _looks(self, part: _Part, length: int) -> Iterator[_Look]:
-        times = len(part.words) / length
-        if times < 1:
-            yield _Look(part, len(part.words), 1.0)
+        words = len(part.words)
+        times = words // length
+        if times == 0:  # One word more among them leaves half of them together.
+            yield _Look(part, ceil(words / 2), missing=0, between=1)
             return
         if times >= MIDDLE_FROM:
             yield _Look(part, length, self._coverage)
         if times < LONG_FROM:
-            yield _Look(part, length // 2, max(self._coverage, 1 - int(times) / len(part.words)), in_order=True)
+            missing = min(times, floor((1 - self._coverage) * words))
+            yield _Look(part, length // 2, missing=missing, between=times)
 
     def _tables(self, looks: Iterable[_Look]) -> dict[int, _Sought]:
         """By the length of n-grams; items that are sought by none of them are counted."""

@@ -1,0 +1,1 @@
+"""Items of benchmarks planted among rows that hold none, and what is found of them."""
