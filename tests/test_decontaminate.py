@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 
+from star_agents.admission.nearest_rows import NearestRows
 from star_agents.cli.decontaminate import CONTAMINATED
 from star_agents.cli.main import main
 from star_agents.config.contamination import BenchmarkColumns, BenchmarkFile
@@ -164,6 +166,36 @@ def test_a_mistake_is_told_in_words(star: Any, bench: Path, dataset: Path, argum
     assert shown.code == 2
     assert told in shown.err
     assert len(read(dataset)) == 3
+
+
+def test_the_rows_nearest_to_each_item_are_written_for_a_person_to_look_at(
+    star: Any, bench: Path, tmp_path: Path
+) -> None:
+    rows = [f"What is the height of mountain {number}?" for number in range(300)]
+    near = "Of seventeen sheep on the farm, how many are still there at noon after some ran away?"
+    data = lines(tmp_path / "train.jsonl", *({"instruction": one} for one in [*rows, near, OTHER]))
+    out = tmp_path / "near.jsonl"
+    shown = star("decontaminate", data, "--against", bench, "--neighbours", out, "--fail")
+    assert shown.code == 0, "a neighbour is no contamination"
+    found = read(out)
+    assert [one["row"] for one in found][:1] == ["train.jsonl:301"]
+    assert len(found) == 5
+    assert found == sorted(found, key=lambda one: -one["similarity"])
+    assert near in shown.out
+    assert "sees shared words and no meaning" in shown.out
+    shown = star("decontaminate", data, "--against", bench, "--neighbours", out, "--force", "--embedder", "agent:x")
+    assert (shown.code, "write hashing, or sentence-transformers:NAME" in shown.err) == (2, True)
+
+
+def test_the_nearest_rows_are_the_same_however_they_come() -> None:
+    chance = np.random.default_rng(0)
+    items, rows = (chance.standard_normal((n, 8)).astype(np.float32) for n in (3, 100))
+    nearest = NearestRows[int](items, most=5)
+    for first in range(0, 100, 7):
+        nearest.add(rows[first : first + 7], list(range(first, min(first + 7, 100))))
+    for item in range(3):
+        likest = np.argsort(-(rows @ items[item]), kind="stable")[:5].tolist()
+        assert [row for row, _ in nearest.of(item)] == likest
 
 
 # Files of benchmarks.

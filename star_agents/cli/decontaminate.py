@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import anyio
 import click
 
 from star_agents.admission.contamination import COVERAGE, NGRAM
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.contamination import BenchmarkColumns, BenchmarkFile, ContaminationConfig
+from star_agents.engine.benchmark_neighbours import HASHING, Suspect, write_neighbours
 from star_agents.engine.decontamination import BenchmarkFound, Decontaminated, Decontamination, decontaminate
 from star_agents.errors import UsageError
+from star_agents.records.failures import one_line
 from star_agents.storage.row_writing import writer_for
 from star_agents.text.printing import say
 
@@ -20,6 +24,7 @@ CONTAMINATED = 6
 """Exit code with --fail where a row holds an item."""
 PARTS = ("question", "answer", "id")
 PROBLEMS_SHOWN = 5
+SUSPECTS_SHOWN, LONGEST_SHOWN = 10, 100
 
 
 def _columns(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> BenchmarkColumns | None:
@@ -58,6 +63,10 @@ def _columns(_context: click.Context, _parameter: click.Parameter, given: tuple[
     "--coverage", type=click.FloatRange(0.2, 1), default=COVERAGE, show_default=True, help="Of an item's words."
 )
 @click.option("--ngram", type=click.IntRange(4, 50), default=NGRAM, show_default=True, help="Words of an n-gram.")
+@click.option(
+    "--neighbours", type=click.Path(path_type=Path), help="Also write the five rows nearest to each item, to look at."
+)
+@click.option("--embedder", default=HASHING, show_default=True, help="Of --neighbours; or sentence-transformers:NAME.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows of FILE out instead of stopping.")
 @click.option("--force", is_flag=True, help="Replace OUT and the report where they are there.")
 @click.option("--fail", is_flag=True, help=f"Exit with code {CONTAMINATED} where a row holds an item.")
@@ -73,6 +82,8 @@ def command(
     report: Path | None,
     coverage: float,
     ngram: int,
+    neighbours: Path | None,
+    embedder: str,
     skip_bad: bool,
     force: bool,
     fail: bool,
@@ -89,7 +100,7 @@ def command(
 
     Exit code 0, found or not; with --fail 6 where something was found.
     """
-    _refuse_outputs(file, out, report, force=force)
+    _refuse_outputs(file, out, {"report": report, "neighbours": neighbours}, force=force)
     settings = ContaminationConfig(
         against=tuple(BenchmarkFile(file=one, columns=against_columns) for one in against),
         coverage=coverage,
@@ -100,26 +111,33 @@ def command(
         source=file, settings=settings, columns=named, clean=out, keep=not refuse, report=report, skip_bad=skip_bad
     )
     found, benchmarks = decontaminate(job, (lambda _: None) if quiet else partial(say, err=True))
+    suspects: list[Suspect] = []
+    if neighbours is not None:
+        suspects = anyio.run(write_neighbours, file, settings.against, named, embedder, neighbours)
     if as_json:
-        print_json(_summary(found, benchmarks, job))
+        print_json({**_summary(found, benchmarks, job), "neighbours": str(neighbours) if neighbours else None})
     else:
         _show(found, benchmarks, job)
+        if neighbours is not None:
+            _show_neighbours(suspects, embedder, neighbours)
     if fail and found.rows_found:
         sys.exit(CONTAMINATED)
 
 
-def _refuse_outputs(file: Path, out: Path | None, report: Path | None, *, force: bool) -> None:
+def _refuse_outputs(file: Path, out: Path | None, lines: Mapping[str, Path | None], *, force: bool) -> None:
     if out is not None:
         writer_for(out)
-    if report is not None and report.suffix != ".jsonl":
-        raise UsageError(f"--report {report}: evidence is written as JSON lines; let the name end in .jsonl")
-    for path in filter(None, (out, report)):
+    for option, path in lines.items():
+        if path is not None and path.suffix != ".jsonl":
+            raise UsageError(f"--{option} {path}: it is written as JSON lines; let the name end in .jsonl")
+    paths = [path for path in (out, *lines.values()) if path is not None]
+    for path in paths:
         if path.resolve() == file.resolve():
             raise UsageError(f"{path} is the dataset that is read; name another file")
         if path.exists() and not force:
             raise UsageError(f"{path} is there already; --force replaces it")
-    if out is not None and report is not None and out.resolve() == report.resolve():
-        raise UsageError(f"{out} cannot be dataset and report at once; name another file")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("one file is named for two things; give each its own")
 
 
 def _summary(found: Decontaminated, benchmarks: list[BenchmarkFound], job: Decontamination) -> dict[str, object]:
@@ -160,3 +178,13 @@ def _show(found: Decontaminated, benchmarks: list[BenchmarkFound], job: Decontam
         say(f"{found.rows_written:,} rows, {what}: {job.clean}")
     if job.report is not None:
         say(f"evidence: {job.report}")
+
+
+def _show_neighbours(suspects: list[Suspect], embedder: str, out: Path) -> None:
+    say("items whose nearest row is nearest, to look at:")
+    for one in suspects[:SUSPECTS_SHOWN]:
+        say(f"  {one.similarity:.3f}  {one.benchmark} {one.item}: {one_line(one.question, LONGEST_SHOWN)}")
+        say(f"         {one.row}: {one_line(one.text, LONGEST_SHOWN)}")
+    if embedder == HASHING:
+        say("  the embedder is `hashing`, which sees shared words and no meaning; another one: --embedder")
+    say(f"the five nearest of each item: {out}")

@@ -17,6 +17,8 @@ class RowTexts(NamedTuple):
     """The turns of a row, one after another, or its texts."""
 
     texts: tuple[str, ...]
+    asked: tuple[str, ...]
+    """Of these, what the last turn of the user says; a document, or a form that is not known: the first text."""
     is_known: bool
     """Whether its form was; else these are all texts of the row, whatever they are for."""
 
@@ -35,12 +37,16 @@ def texts_of_row(row: Row, columns: Sequence[str] = ()) -> RowTexts:
         if missing := [name for name in columns if name not in row]:
             told = f"is no column of the row; it has {', '.join(map(str, row)) or 'none'}"
             raise RowError(missing[0], told, "name others by --columns")
-        return RowTexts(tuple(text for name in columns for text in _texts(row[name])), is_known=True)
+        texts = tuple(text for name in columns for text in _texts(row[name]))
+        return RowTexts(texts, texts[:1], is_known=True)
     reading = read_row(row, "")
     if reading.problems:
-        return RowTexts(tuple(_texts(row)), is_known=False)
+        texts = tuple(_texts(row))
+        return RowTexts(texts, texts[:1], is_known=False)
     beside = (text for name in BESIDE for text in _texts(row.get(name)))
-    return RowTexts((*(text for seed in reading.seeds for text in _of(seed.content)), *beside), is_known=True)
+    contents = [seed.content for seed in reading.seeds]
+    asked = tuple(one.text if isinstance(one, Document) else one.question for one in contents)
+    return RowTexts((*(text for one in contents for text in _of(one)), *beside), asked, is_known=True)
 
 
 def _of(content: Any) -> Iterator[str]:
