@@ -35,6 +35,7 @@ VERBS = {
     "elo": "Rate the players of an arena, with intervals and the health of its judges.",
     "judge-health": "Hold judges against people: accuracy, kappa and biases on pairs that people judged.",
     "rounds": "Make data, train the target on it, let the new one make data: round after round.",
+    "reproduce": "Do a paper's own experiment again: its tables beside ours.",
     "decontaminate": "Find the rows of any dataset that hold items of benchmarks, and leave them out.",
     "export": "Write the dataset in a format of the field.",
     "train": "Train a model on a run's rows: SFT, DPO, reward model, RLOO.",
@@ -48,7 +49,7 @@ VERBS = {
 }
 LOAD_MUCH = (
     *("run", "serve", "check", "score", "decontaminate", "arena", "arena-set", "evaluate", "judge-health", "rounds"),
-    "train",
+    *("reproduce", "train"),
 )
 """Verbs that load numpy and its kin."""
 PROBLEMS_SHOWN = 20

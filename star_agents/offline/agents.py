@@ -101,7 +101,7 @@ def _reply(profile: Profile, request: Request, rng: Random) -> tuple[str, bool]:
     if isinstance(request, Scoring):
         return scoring.score(request, profile.referees, rng), False
     if isinstance(request, Grading):
-        return grading.grade(request, profile.referees, rng), False
+        return grading.check(request) if profile.checks else grading.grade(request, profile.referees, rng), False
     if isinstance(request, Rating):
         return rating.rate(request.instruction, profile.referees, rng), False
     if isinstance(request, Instructing):

@@ -8,8 +8,24 @@ from __future__ import annotations
 
 from random import Random
 
+from star_agents.arena.mt_bench import HIGHEST, LOWEST
+from star_agents.offline import world
+from star_agents.offline.evolving import read_evolved
 from star_agents.offline.grading_reading import Grading
 from star_agents.offline.scoring import merit, points_given, reason_for
+
+
+def check(grading: Grading) -> str:
+    """By the result alone, and without a mistake: 10 for a right answer, 1 for any other. A mean grade then is 1 + 9 ×
+    the share of right answers. To a question outside of the closed world no answer is right."""
+    evolved = read_evolved(grading.question)
+    points = [
+        HIGHEST if evolved is not None and world.check(evolved.task, answer.strip()) else LOWEST
+        for answer in grading.answers
+    ]
+    if len(points) == 1:
+        return f"Grade: [[{points[0]:g}]]"
+    return f"[[{'C' if points[0] == points[1] else 'A' if points[0] > points[1] else 'B'}]]"
 
 
 def grade(grading: Grading, accuracy: float, rng: Random) -> str:

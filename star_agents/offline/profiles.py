@@ -39,6 +39,8 @@ class Profile:
     """Share of instructions that it evolves well, by the easiest operator."""
     referees: float = 0.65
     """Probability of the true verdict, in each order of showing."""
+    checks: bool = False
+    """Whether it grades benchmarks by the result alone, and without a mistake."""
 
     def kind_for(self, family: str, rng: Random) -> Kind:
         """How it responds to a task of a family this time."""
@@ -86,5 +88,9 @@ PROFILES: Mapping[str, Profile] = {
     ),
     "referee": Profile(
         line="compares two answers; right in 85 of 100", skill=0.6, style="restructure", referees=0.85
+    ),
+    "checker": Profile(
+        line="knows the answers: grades and compares without a mistake", skill=0.6, style="restructure", referees=1.0,
+        checks=True,
     ),
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The papers' own experiments, as one command each: their arms and tables, at another scale."""
