@@ -18,8 +18,10 @@ from openai_server import OpenAIServer
 
 from star_agents.admission.near_duplicates import signed_instruction
 from star_agents.cli.main import cli
+from star_agents.config.admission import DuplicatesConfig
 from star_agents.engine.admission import Admission, note_on_signatures
 from star_agents.engine.configuration import read_config
+from star_agents.engine.row_checks import AdmissionRules, look_at
 from star_agents.errors import ConfigError
 from star_agents.recipes.giving import done, sft
 from star_agents.records import Claim, Document, Outcome, Reward, Sample, Seed, Trial, Wording
@@ -195,8 +197,14 @@ def claimed(seed: Seed, *texts: str) -> Outcome:
     )
 
 
+def admission_of(outcome: Outcome, least: float | None = 0.7) -> Admission:
+    rules = AdmissionRules(DuplicatesConfig(minhash=least))
+    seed = Seed.of(Document(text="Of which it came."))
+    return Admission(outcome, look_at(outcome, seed, rules), rules, "instruction")
+
+
 async def commit(store: Store, outcome: Outcome, least: float | None = 0.7) -> Outcome:
-    admission = Admission(outcome, least, "instruction")
+    admission = admission_of(outcome, least)
     committed = await store.commit_outcome(
         outcome, foresee=lambda completed: {}, memory=None, revision=1, admit=admission
     )
@@ -229,7 +237,7 @@ async def test_of_two_outcomes_that_both_saw_nothing_the_second_is_refused_and_p
     assert third.reason.startswith("all that came of it was refused: it repeats an earlier instruction (100% alike")
     with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as read:
         assert read.execute("SELECT count(*) FROM signatures").fetchone() == (3,)
-        earlier = NearTexts(read).find(Admission(claimed(uhl, NEARLY), 0.7, "")._signed[0].sought, 0.7)
+        earlier = NearTexts(read).find(signed_instruction(NEARLY).sought, 0.7)
     assert earlier is not None
     assert (earlier.seed_id, earlier.place, earlier.source) == (ase.id, 0, "Ase.md")
 
@@ -260,7 +268,7 @@ async def test_a_child_that_repeats_is_not_queued_and_its_arms_hear_of_it_as_wor
                 drawn=(("r.types", "one"),),
             )
             heard: list[Reward] = []
-            admission = Admission(outcome, 0.7, "instruction")
+            admission = admission_of(outcome)
             committed = await store.commit_outcome(
                 outcome, foresee=hearing(heard), memory=None, revision=1, admit=admission
             )

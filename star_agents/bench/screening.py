@@ -20,7 +20,7 @@ def screening(wordings: Sequence[Wording], rooms: Rooms, seed_id: str) -> Callab
     """Says why each would not be admitted as things stand, empty where it would (``Workbench.why_refused``); ``None``
     where nothing is looked for."""
     config, store = rooms.config, rooms.store
-    least, languages = config.admission.duplicates, config.languages_admitted
+    least, languages = config.admission.duplicates.least_of("instructions"), config.languages_admitted
     if not wordings or (least is None and not languages):
         return None
 

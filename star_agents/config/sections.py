@@ -150,6 +150,10 @@ class FailureLimitsConfig(Section):
     instructions: float = Field(default=0.9, ge=0, le=1)
     """Likewise for instructions made of documents that are refused, whatever for: some always are, and more of them
     once much was asked. The message names the reasons."""
+    rows: float = Field(default=0.9, ge=0, le=1)
+    """Likewise for rows that admission refuses."""
+    seeds: float = Field(default=0.9, ge=0, le=1)
+    """Likewise for seeds that admission refuses."""
     seed_timeout_s: float = Field(default=3600.0, gt=0, le=LONGEST_S)
     """Seconds of its own that a recipe may take for one seed; then the seed is dropped, as for a fault in its code. The
     time stands still while a call is in flight or waits to be sent, be it for agents that are down or for rate limits,

@@ -1,15 +1,25 @@
-"""What becomes of an outcome's claims to be new: signed before, looked up and kept in the outcome's own transaction."""
+"""What becomes of an outcome's rows, children and claims to be new: what can be told of each alone was looked at before
+(``row_checks``); here earlier ones are looked up, and these kept, in the outcome's own transaction."""
 
 from __future__ import annotations
 
-from star_agents.admission.near_duplicates import SCHEME, Signed, signed_instruction
+from dataclasses import replace
+
+from star_agents.admission.filters import evidence
+from star_agents.admission.near_duplicates import SCHEME, Signed
+from star_agents.engine.row_checks import AdmissionRules, Checked, CheckedOutcome, arms_of
 from star_agents.events import ConfigNoted
 from star_agents.records import Outcome
+from star_agents.records.admitted import Judged, admitted
 from star_agents.records.claims import Repeat, without_repeats
+from star_agents.records.findings import Finding, Objection
 from star_agents.records.refusals import with_refusals
-from star_agents.storage.near_texts import NearTexts
+from star_agents.storage.known_rows import Known
+from star_agents.storage.near_texts import FIRST_ROW, OF_SEED, Earlier
 from star_agents.storage.store import Store
 
+DUPLICATES = "duplicates"
+"""The filter that looks beside others."""
 _SCHEME = "signatures"
 """The fact under which a store keeps what its signatures are made by."""
 
@@ -19,38 +29,126 @@ class Admission:
 
     Args:
         outcome: As its recipe gave it.
-        least: Similarity from which an instruction repeats another one; ``None``: all are admitted.
+        checked: As it was looked at.
+        rules: In force then.
         refuses: Role of the trials whose failures are refusals; empty for none.
 
     Attributes:
         outcome: As it is admitted, once it was called; before, as it was given.
     """
 
-    def __init__(self, outcome: Outcome, least: float | None, refuses: str) -> None:
+    def __init__(self, outcome: Outcome, checked: CheckedOutcome, rules: AdmissionRules, refuses: str) -> None:
         self.outcome = outcome
-        self._least, self._refuses = least, refuses
-        self._signed = [] if least is None else [_signed(place, outcome) for place in range(len(outcome.claims))]
+        self._checked, self._rules, self._refuses = checked, rules, refuses
 
-    def __call__(self, texts: NearTexts) -> tuple[Outcome, frozenset[str]]:
+    def __call__(self, known: Known) -> tuple[Outcome, frozenset[str]]:
         """In the writer's thread: the outcome as it is admitted, and the ids of its children that are not queued."""
-        given, repeats = self.outcome, dict[int, Repeat]()
-        if self._least is not None:
-            for place, signed in enumerate(self._signed):
-                earlier = texts.find(signed.sought, self._least, but_of=given.seed_id)
-                if earlier is None:
-                    texts.add(signed.kept, given.seed_id, given.claims[place].trial)
-                else:
-                    repeats[place] = Repeat(
-                        seed_id=earlier.seed_id, place=earlier.place, name=earlier.name, similarity=earlier.similarity
-                    )
-        admitted, refused = without_repeats(given, repeats)
-        self.outcome = with_refusals(admitted, self._refuses)
-        return self.outcome, refused
+        given = self.outcome
+        repeats = self._repeats(known)
+        stands, refused = without_repeats(given, repeats)
+        taken = {given.claims[place].trial for place in repeats}
+        judged = [
+            *(
+                self._judged_row(known, checked, place)
+                for place, checked in enumerate(self._checked.rows)
+                if not taken & set(given.rows[place].from_trials)
+            ),
+            *(
+                self._judged_child(known, checked, place)
+                for place, checked in enumerate(self._checked.children)
+                if given.children[place].id not in refused
+            ),
+        ]
+        stands, more = admitted(stands, judged, self._checked.notes, self._refuses)
+        self.outcome = with_refusals(stands, self._refuses)
+        return self.outcome, refused | more
+
+    def _repeats(self, known: Known) -> dict[int, Repeat]:
+        """Of the claims those that repeat something, by their places; the others are kept."""
+        least, repeats = self._rules.duplicates.least_of("instructions"), dict[int, Repeat]()
+        if least is None:
+            return repeats
+        for place, signed in enumerate(self._checked.claims):
+            earlier = known.texts.find(signed.sought, least, but_of=self.outcome.seed_id)
+            if earlier is None:
+                known.texts.add(signed.kept, self.outcome.seed_id, self.outcome.claims[place].trial)
+            else:
+                repeats[place] = Repeat(
+                    seed_id=earlier.seed_id, place=earlier.place, name=earlier.name, similarity=earlier.similarity
+                )
+        return repeats
+
+    def _judged_row(self, known: Known, checked: Checked, place: int) -> Judged:
+        given = self.outcome
+        trials = given.rows[place].from_trials
+        findings, arms = list(checked.findings), arms_of(given, trials)
+        if not checked.is_refused:
+            objection = self._same_row(known, checked.digest) or self._near(known, checked.signed, given.seed_id)
+            if objection is not None:
+                told = Finding(objection=objection, action="refused", kind="row", place=place, arms=arms)
+                findings.append(replace(told, row=checked.row))
+            else:
+                if checked.digest is not None:
+                    known.rows.add(checked.digest, given.seed_id, place)
+                if checked.signed is not None:
+                    known.texts.add(checked.signed.kept, given.seed_id, FIRST_ROW - place)
+        claim = next((one for one in given.claims if one.trial in trials), None)
+        return Judged(
+            findings=tuple(findings),
+            arms=arms,
+            pools=claim.arms if claim else {},
+            row=checked.row,
+            trials=trials,
+            measures_if_refused=claim.measures_if_refused if claim else {},
+        )
+
+    def _judged_child(self, known: Known, checked: Checked, place: int) -> Judged:
+        given = self.outcome
+        child = given.children[place]
+        claim = next((one for one in given.claims if one.child == child.id), None)
+        trials = (claim.trial,) if claim else ()
+        findings, arms = list(checked.findings), arms_of(given, trials)
+        if not checked.is_refused:
+            objection = self._near(known, checked.signed, child.id)
+            if objection is not None:
+                told = Finding(objection=objection, action="refused", kind="child", place=place, arms=arms)
+                findings.append(replace(told, row=checked.row))
+            elif checked.signed is not None:
+                known.texts.add(checked.signed.kept, child.id, OF_SEED)
+        return Judged(
+            findings=tuple(findings),
+            arms=arms,
+            pools=claim.arms if claim else child.drawn_labels,
+            child=child.id,
+            trials=trials,
+            measures_if_refused=claim.measures_if_refused if claim else {},
+        )
+
+    def _same_row(self, known: Known, digest: bytes | None) -> Objection | None:
+        if digest is None or (earlier := known.rows.find(digest)) is None:
+            return None
+        return Objection(
+            filter=DUPLICATES,
+            reason="it says the same as an earlier row",
+            points_at=f"{earlier.seed_id}:row {earlier.place}",
+        )
+
+    def _near(self, known: Known, signed: Signed | None, of: str) -> Objection | None:
+        least = self._rules.duplicates.minhash
+        if signed is None or least is None:
+            return None
+        earlier = known.texts.find(signed.sought, least, but_of=of)
+        return None if earlier is None else repeats_earlier(earlier)
 
 
-def _signed(place: int, outcome: Outcome) -> Signed:
-    wording = outcome.claims[place].wording
-    return signed_instruction(wording.text, wording.goes_with)
+def repeats_earlier(earlier: Earlier) -> Objection:
+    """What is told of a text that nearly repeats an earlier one."""
+    return Objection(
+        filter=DUPLICATES,
+        reason="it nearly repeats an earlier instruction",
+        evidence=evidence(f"{earlier.similarity:.0%} alike: {earlier.name}"),
+        points_at=earlier.where,
+    )
 
 
 async def note_on_signatures(store: Store) -> ConfigNoted | None:

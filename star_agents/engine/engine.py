@@ -35,8 +35,10 @@ from star_agents.engine.queue import ChildTurns, SeedQueue
 from star_agents.engine.recipe_faults import misdirected
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
+from star_agents.engine.row_checks import AdmissionRules, rules_of
+from star_agents.engine.seed_admission import admitted_and_worked
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
-from star_agents.engine.stages import declarations_of, faulted, stage_for, why_not_taken, worked
+from star_agents.engine.stages import declarations_of, faulted, stage_for, why_not_taken
 from star_agents.errors import AgentError, BudgetExhausted, Postponed, WorkBlocked
 from star_agents.events import (
     ConfigApplied,
@@ -79,6 +81,7 @@ class Engine:
         own_pool: OwnPool,
         pools: Pools,
         grown: Grown,
+        rules: AdmissionRules,
         known_failures: Sequence[FailureCount],
         salt: bytes,
         bus: Bus,
@@ -86,11 +89,9 @@ class Engine:
         now: Callable[[], float],
     ) -> None:
         self.config, self.revision, self.store = config, revision, store
-        self.settling = Settling(store, config, own_pool, pools, grown)
+        self.settling = Settling(store, config, own_pool, pools, grown, rules)
         self._taken = taken_by(declarations_of(self.stages))
-        self.scorer = scorer
-        self.client = client
-        self.bus = bus
+        self.scorer, self.client, self.bus = scorer, client, bus
         self._returned, self._child_turns = ReturnedSeeds(), ChildTurns()
         self.queue = SeedQueue(self._take_one, ends_when_empty=ends_when_empty, store=store)
         self.stopped_by = ""
@@ -193,7 +194,7 @@ class Engine:
         endpoints = self.client.resolve(config.agents)
         refuse_unbounded(config, endpoints)
         async with self.settling.turn:
-            settling = self.settling.prepared(config)
+            settling = self.settling.prepared(config, await rules_of(config))
             async with agents_exchanged(self.client, old, config):
                 revision = await settling.record()
             crash_point("config_applied")
@@ -236,7 +237,7 @@ class Engine:
         if why := why_not_taken(stage, seed):
             return await self._settle(faulted(seed, bench, misdirected(why)), bench)
         try:
-            outcome = await worked(seed, bench, self.settling.pools.arms)
+            outcome = await admitted_and_worked(seed, bench, self.settling, self.store)
             if lesson(outcome) is not None:
                 await bench.embedding()  # Asked for while the seed can still be put back.
         except (Postponed, WorkBlocked) as error:

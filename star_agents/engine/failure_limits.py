@@ -16,7 +16,10 @@ from star_agents.config.sections import FailureLimitsConfig
 from star_agents.records import STAR, Judgement, Outcome, Trial, verdict_of
 from star_agents.records.failures import NO_FAULT, CountedFailure, FailureCount, Part, Tried, by_frequency, one_line
 
-Essential = Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder", "outcomes", "instructions"]
+Essential = (
+    Literal["base", "candidates", "referees", "verdicts", "scorer", "embedder"]
+    | Literal["outcomes", "instructions", "rows", "seeds"]
+)
 _NOUNS: dict[Essential, str] = {
     "base": "base samples",
     "candidates": "candidates",
@@ -26,12 +29,16 @@ _NOUNS: dict[Essential, str] = {
     "embedder": "instructions for the embedder",
     "outcomes": "seeds",
     "instructions": "instructions",
+    "rows": "rows",
+    "seeds": "seeds at admission",
 }
 _PARTS: dict[Part, Essential] = {
     "referee": "referees",
     "scorer": "scorer",
     "embedder": "embedder",
     "instructions": "instructions",
+    "rows": "rows",
+    "admission": "seeds",
 }
 _WINDOW = 5
 """The newest so many times `after` tries count: what was well for days can still break."""
@@ -150,7 +157,9 @@ def _stands_behind(part: Part, essential: Essential) -> bool:
 
 def _tries_of(outcome: Outcome) -> Iterator[tuple[Essential, bool]]:
     """Every try of an essential part in one outcome, and whether it failed."""
-    if outcome.recipe != STAR:
+    if any(one.kind == "seed" and one.action == "refused" for one in outcome.findings):
+        pass  # It was never worked.
+    elif outcome.recipe != STAR:
         # What it tolerates within a seed is its own to say; a seed of which nothing comes is lost.
         yield "outcomes", outcome.kind == "dropped"
     else:

@@ -68,7 +68,7 @@ def check_outcome(given: object, name: str, seed: Seed, next_recipe: str) -> Out
         fix = "end with `return done(seed, ...)` or `return dropped(seed, reason)`"
         raise RecipeError(f"recipe {name} gave {_kind(given)} in place of an outcome; {fix}")
     # What the engine says of it is not for a recipe to say.
-    given = replace(given, recipe=name, cost_usd=0.0, tried=(), drawn=(), is_fault=False, recalled=None)
+    given = replace(given, recipe=name, cost_usd=0.0, tried=(), drawn=(), is_fault=False, recalled=None, findings=())
     try:
         _check_itself(given)
         for trial in _all(given.trials, Trial, "trials"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from star_agents.config.secrets import revision_of
 from star_agents.engine.admission import Admission
 from star_agents.engine.memory_rows import lesson, memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
+from star_agents.engine.row_checks import AdmissionRules, looked_at
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
 from star_agents.errors import RecipeError
 from star_agents.events import OutcomeCommitted
@@ -57,11 +57,15 @@ class Settling:
         pools: Learn of every other arm; where `feedback` is on, also by what became of the children of those seeds that
             they were drawn for.
         grown: Arms that recipes added to their pools.
+        rules: What may enter the dataset.
     """
 
-    def __init__(self, store: Store, config: Config, own_pool: OwnPool, pools: Pools, grown: Grown) -> None:
+    def __init__(
+        self, store: Store, config: Config, own_pool: OwnPool, pools: Pools, grown: Grown, rules: AdmissionRules
+    ) -> None:
         self._store = store
         self._config = config
+        self.rules = rules
         self.own_pool = own_pool
         self.pools = pools
         self.grown = grown
@@ -90,13 +94,15 @@ class Settling:
         )
         # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
         with anyio.CancelScope(shield=True):
+            rules = self.rules
+            checked = await looked_at(outcome, bench.seed, rules)
             async with self.turn:
                 revision, embedder = in_force()
                 if outcome.kind == "dropped" and bench.revision != revision:
                     return None
                 near = tuple(bench.near.values())
-                refuses = bench.stage.recipe.refuses
-                committed = await self.commit(outcome, embedding, near, embedder, bench.revision, refuses)
+                admission = Admission(outcome, checked, rules, bench.stage.recipe.refuses)
+                committed = await self._commit(admission, embedding, near, embedder, bench.revision)
                 probabilities = self.own_pool.probabilities()
         return OutcomeCommitted(
             seq=committed.seq,
@@ -106,23 +112,18 @@ class Settling:
             seconds=bench.seconds,
         )
 
-    async def commit(
-        self,
-        outcome: Outcome,
-        embedding: Vector | None,
-        near: Sequence[NearDraw],
-        embedder: str,
-        revision: int,
-        refuses: str = "",
+    async def _commit(
+        self, admission: Admission, embedding: Vector | None, near: Sequence[NearDraw], embedder: str, revision: int
     ) -> Committed:
-        """Commit an outcome and learn from it; the caller has the turn. ``refuses``: as its recipe declares it."""
+        """Commit an outcome and learn from it; the caller has the turn."""
+        outcome = admission.outcome
         row = memory_row(outcome, embedding, embedder)
         if not self._config.feedback:
             told = {(one.pool, one.arm) for one in outcome.earned}
             near = [one for one in near if (one.pool, one.arm) in told]
         outcome, growth = self._growth(outcome)
+        admission.outcome = outcome
         crash_point("outcome_before_commit")
-        admission = await self._admission(outcome, refuses)
         committed = await self._store.commit_outcome(
             outcome,
             foresee=lambda completed: self._foresee(admission.outcome, growth.arms, completed),
@@ -133,6 +134,7 @@ class Settling:
             grown=growth.changes.changed,
         )
         crash_point("outcome_committed")
+        row = row if admission.outcome.kind == outcome.kind else None  # As the ledger has it.
         self.own_pool.learn(committed.pools.get(self.own_pool.name), remembered(committed.seq, row, embedding))
         if committed.grown:
             self.pools.learn(committed.pools, growth.arms)
@@ -143,11 +145,6 @@ class Settling:
         remember(self.pools, committed.recalled, embedder)
         has_growth = bool(growth.changes.changed or growth.changes.refused)
         return committed._replace(written=committed.written or outcome) if has_growth else committed
-
-    async def _admission(self, outcome: Outcome, refuses: str) -> Admission:
-        """Its claims signed, in another thread where there are any: each takes a part of a millisecond."""
-        make = partial(Admission, outcome, self._config.admission.duplicates, refuses)
-        return await anyio.to_thread.run_sync(make) if outcome.claims else make()
 
     def _growth(self, outcome: Outcome) -> tuple[Outcome, Growth]:
         """What an outcome makes of the arms that recipes added, and the outcome without those that are refused."""
@@ -177,14 +174,14 @@ class Settling:
         own = self.own_pool
         return {own.name: own.foresee(outcome.earned), **states} if outcome.recipe == own.recipe else states
 
-    def prepared(self, config: Config) -> Settling:
+    def prepared(self, config: Config, rules: AdmissionRules) -> Settling:
         """One for a changed config, which knows of arms that stay what this one does; this one stays as it is."""
         stages = stages_of(config, self.grown)
         arms = arms_of(stages, tuple(config.agents))
         pools = self.pools.prepared(config.evolution, arms, config.random_seed)
         own = own_pool_of(stages)(config, bank=self.own_pool.bank, seeds=pools.draws_expected)
         own.restore(self.own_pool.state())
-        return Settling(self._store, config, own, pools, self.grown)
+        return Settling(self._store, config, own, pools, self.grown, rules)
 
     async def record(self) -> int:
         """Record the config, what its recipes declare, and what the pools are under it; return the revision."""
@@ -197,7 +194,7 @@ class Settling:
 
     def take_over(self, other: Settling) -> None:
         """Know what another one does."""
-        self.own_pool, self._config = other.own_pool, other._config
+        self.own_pool, self._config, self.rules = other.own_pool, other._config, other.rules
         self.stages, self.grown = other.stages, other.grown
         self.pools.take_over(other.pools)
 

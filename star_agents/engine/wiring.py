@@ -29,6 +29,7 @@ from star_agents.engine.engine import Engine
 from star_agents.engine.local_agents import local_models_at_work, providers_with
 from star_agents.engine.memory_rows import recalled, remember
 from star_agents.engine.own_parts import own_pool_of
+from star_agents.engine.row_checks import rules_of
 from star_agents.engine.settling import INDEX_FILE
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
 from star_agents.events import (
@@ -114,6 +115,7 @@ async def open_engine(
             own_pool=own_pool,
             pools=pools,
             grown=grown,
+            rules=await rules_of(config),
             known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
             bus=bus,

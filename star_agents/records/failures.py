@@ -26,12 +26,16 @@ Part = Literal[
     "instructions",
     "arm",
     "pool",
+    "rows",
+    "reported",
+    "admission",
 ]
 """Who was asked: an agent for a text, a referee for a vote, the scorer for a score, an embedder for a vector;
 an agent's provider for what its replies took; a file of seeds for rows, where bad ones were let be left out; a
 folder of documents for documents, and these for chunks, of which not all can or may be seeds; a recipe for an
-outcome; a tool for a result; a recipe for instructions, of which some were refused, or an arm of a pool for them; or a
-recipe for new arms of a pool."""
+outcome; a tool for a result; a recipe for instructions, of which some were refused, or an arm of a pool for them; a
+recipe for new arms of a pool; a recipe for rows, of which admission refused some, or reports them; or admission itself
+for seeds from outside."""
 
 UNREADABLE = "no verdict could be read"
 BUDGET_SPENT = "its budget is spent"
@@ -43,11 +47,18 @@ REPEATS_A_DOCUMENT = "repeats an earlier document"
 """A chunk of a document."""
 OTHER = "other reasons"
 """Takes in every reason beyond ``REASONS_KEPT`` of a part."""
-_SUBJECTS: Mapping[str, str] = {"usage": "agent", "chunks": "chunks of", "instructions": "recipe", "arm": "recipe"}
+_SUBJECTS: Mapping[str, str] = {
+    "usage": "agent",
+    "chunks": "chunks of",
+    **dict.fromkeys(("instructions", "arm", "rows"), "recipe"),
+}
 _FIRST: Mapping[str, str] = {
     "usage": "counted a reply wrongly",
     "instructions": "gave an instruction that was refused",
     "pool": "refused a new arm",
+    "rows": "gave a row that was refused",
+    "reported": "are reported",
+    "admission": "refused a seed",
 }
 """What became of one try; of all other parts: it failed."""
 NO_FAULT = frozenset({BUDGET_SPENT, DOWN})
@@ -194,6 +205,12 @@ class FailureCount:
                 return f"gave {of} instructions that were refused"
             case "pool":
                 return f"refused {of} new arms"
+            case "rows":
+                return f"gave {of} rows that were refused"
+            case "reported":
+                return f"are kept and reported {self.failures:,} times"
+            case "admission":
+                return f"refused {of} seeds"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for summary, status and API, the sentence included."""
@@ -221,6 +238,8 @@ def first_of_its_kind(part: str, name: str, reason: str) -> str:
 
 
 def _subject(part: str, name: str) -> str:
+    if part == "reported":
+        return f"rows of {name}" if name else "seeds"
     return f"{_SUBJECTS.get(part, part)} {name}".rstrip()
 
 

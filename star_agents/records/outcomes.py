@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from star_agents.records.failures import Tried, all_tried
+from star_agents.records.findings import Finding
 from star_agents.records.grown_arms import NewArm, RetiredArm
 from star_agents.records.replies import total_usd
 from star_agents.records.seeds import Seed
@@ -55,6 +56,8 @@ class Outcome:
     """Arms that it adds to pools of its recipe."""
     retired: tuple[RetiredArm, ...] = ()
     """Arms that were added before and that it takes out of them."""
+    findings: tuple[Finding, ...] = ()
+    """What admission has against its rows and children, or its seed; what it refused stands here and not among them."""
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -97,6 +100,7 @@ class Outcome:
             "rows": [row.to_dict() for row in self.rows],
             "trials": [trial.to_dict() for trial in self.trials],
             "judgements": [judgement.to_dict() for judgement in self.judgements],
+            **({"findings": [one.to_dict() for one in self.findings]} if self.findings else {}),
         }
 
     def summary(self) -> dict[str, Any]:
@@ -137,4 +141,5 @@ class Outcome:
             recalled=data.get("recalled"),
             added=tuple(NewArm.from_dict(one) for one in data.get("added", ())),
             retired=tuple(RetiredArm.from_dict(one) for one in data.get("retired", ())),
+            findings=tuple(Finding.from_dict(one) for one in data.get("findings", ())),
         )

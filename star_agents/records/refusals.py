@@ -22,11 +22,10 @@ from star_agents.records.failures import (
     one_line,
     without_numbers,
 )
+from star_agents.records.findings import ARM_OF
 from star_agents.records.outcomes import Outcome
 from star_agents.records.trials import Failure
 
-ARM_OF = ": "
-"""Between a recipe and its arm, in the name of what was tried."""
 NOT_ASKED = "nobody could be asked for a part of it"
 _STEP = re.compile(r"^[a-z]+:\S+: ")
 _QUOTED = re.compile(r"""(?<!\w)(['"`“]).*?(['"`”])(?!\w)""")

@@ -24,6 +24,7 @@ from star_agents.storage.result_rows import (
     Row,
     instruction_rows,
     preference_rows,
+    refused_rows,
     rejected_row,
     reward_rows,
     selected_rows,
@@ -36,7 +37,7 @@ from star_agents.storage.summary import PairTally, Probabilities, summarise, tal
 from star_agents.text.plain_data import json_text
 
 FORMATS = (*SAMPLE_SHAPES, TOOLS, *PREFERENCE_SHAPES)
-_PERHAPS = ("instructions", "rewards", "battles", TOOLS)
+_PERHAPS = ("instructions", "rewards", "battles", TOOLS, "refused")
 """Files of a run that some recipes fill, and most do not."""
 SUFFIXES = (".jsonl", ".json", ".parquet")
 
@@ -173,6 +174,7 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
                 "rewards": reward_rows(result),
                 "battles": game_rows(result),
                 TOOLS: tool_rows(result),
+                "refused": refused_rows(result),
             }
             for name, found in parts.items():
                 for row in found:

@@ -11,6 +11,7 @@ from star_agents.records import GrownArm, Outcome, Reward, Seed
 from star_agents.records.failures import REPEATS_A_DOCUMENT, CountedFailure, Tried, joined, one_line
 from star_agents.storage import curve, grown_arms, reopened, tallies
 from star_agents.storage.failure_tallies import add_tried
+from star_agents.storage.known_rows import Known, KnownRows, row_digest
 from star_agents.storage.near_texts import NearTexts, Unlike
 from star_agents.storage.outcome_parts import add_parts
 from star_agents.storage.recollections import NearDraw, Recollection, learn
@@ -43,9 +44,9 @@ class Committed(NamedTuple):
 
 
 Foresee = Callable[[Sequence[Reward]], PoolStates]
-Admit = Callable[[NearTexts], tuple[Outcome, frozenset[str]]]
-"""Looks up what an outcome claims to be new, and adds it: the outcome as it is admitted, and the ids of its children
-that are not to be queued. It is called in the writer's thread, once, before what is foreseen."""
+Admit = Callable[[Known], tuple[Outcome, frozenset[str]]]
+"""Looks up what an outcome would add to the dataset, and adds it: the outcome as it is admitted, and the ids of its
+children that are not to be queued. It is called in the writer's thread, once, before what is foreseen."""
 REQUESTS_KEPT_S = 7 * 86_400.0
 """Seconds for which intake is known by the key that it named."""
 
@@ -139,15 +140,16 @@ def commit_outcome(
     lineage = execute(connection, "finish_seed", id=outcome.seed_id).fetchone()
     if lineage is None:
         raise StoreError(_why_not_open(connection, outcome.seed_id))
-    if (before := reopened.take(connection, outcome.seed_id)) is not None:
-        return _replace_outcome(connection, before, outcome, lineage, revision=revision, at=at)
+    before = reopened.take(connection, outcome.seed_id)
     given, refused = outcome, frozenset[str]()
     if admit is not None:
-        outcome, refused = admit(NearTexts(connection))
+        outcome, refused = admit(Known(connection))
+    if before is not None:
+        return _replace_outcome(connection, before, outcome, lineage, revision=revision, at=at)
     seq = _add_outcome(connection, outcome, revision=revision, at=at)
     add_parts(connection, outcome, seq)
     is_new = {one.id: one.id not in refused and _add_seed(connection, one, at) for one in outcome.children}
-    if memory is not None:
+    if memory is not None and outcome.kind == given.kind:  # Where admission left nothing, there is no lesson.
         execute(
             connection,
             "add_memory",
@@ -181,6 +183,10 @@ def _replace_outcome(
 ) -> Committed:
     """Write an outcome that adds to one that was taken out. What was drawn, earned and heard of stays as it is."""
     whole = outcome.added_to(before.outcome)
+    if outcome.kind == "dropped":
+        known = KnownRows(connection)
+        for place, row in enumerate(whole.rows):
+            known.add(row_digest(row), whole.seed_id, place)
     seq = _add_outcome(connection, whole, revision=revision, at=at)
     add_parts(connection, whole, seq)
     old = before.outcome, before.seq

@@ -23,6 +23,8 @@ MOST_OF_BAND = 2_000
 read however many have another one, such as all files with one licence."""
 OF_SEED = -1
 """The place of a seed's own text."""
+FIRST_ROW = -2
+"""The place of the first row of an outcome; that of the next one is one less, and so on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +34,8 @@ class Earlier:
     seed_id: str
     """Whose text it is, or of whose outcome."""
     place: int
-    """Of its trial among those of the outcome; ``OF_SEED``: it is the text of the seed itself."""
+    """Of its trial among those of the outcome; ``OF_SEED``: it is the text of the seed itself; from ``FIRST_ROW`` down:
+    that of a row."""
     source: str
     """Where that seed came from, for people."""
     similarity: float
@@ -42,6 +45,13 @@ class Earlier:
     def name(self) -> str:
         """What people find it by."""
         return self.source or f"seed {self.seed_id}"
+
+    @property
+    def where(self) -> str:
+        """Where it stands: ``SEED``, ``SEED:trial N`` or ``SEED:row N``, counted from 0."""
+        if self.place == OF_SEED:
+            return self.seed_id
+        return f"{self.seed_id}:" + (f"trial {self.place}" if self.place >= 0 else f"row {FIRST_ROW - self.place}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +92,17 @@ class NearTexts:
         similarity, _, seed_id, place = best
         source = execute(self._connection, "source_of_seed", id=seed_id).fetchone()
         return Earlier(seed_id=seed_id, place=place, source=source[0] if source else "", similarity=similarity)
+
+    def claim(self, kept: Signature, sought: Sequence[Signature], seed_id: str, least: float) -> Earlier | None:
+        """What the text of a seed nearly repeats; where that is nothing it is found from now on, however often it is
+        claimed."""
+        own = (seed_id, OF_SEED)
+        if any(own == (row[1], row[2]) for one in sought for row in self._candidates(one)):
+            return None
+        earlier = self.find(sought, least, but_of=seed_id)
+        if earlier is None:
+            self.add(kept, seed_id)
+        return earlier
 
     def _candidates(self, one: Signature) -> Sequence[tuple[int, str, int, bytes]]:
         met = Counter[int]()

@@ -1,4 +1,4 @@
-"""The parts of an outcome that have tables of their own: trials, judgements and rows.
+"""The parts of an outcome that have tables of their own: trials, judgements, rows, and what admission found.
 
 A row whose text is that of a trial is kept without it, and finds it there again.
 """
@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from star_agents.records import Outcome, Row
+from star_agents.records.findings import Finding
 from star_agents.storage.sql import execute, queries
 from star_agents.text.plain_data import from_json, to_json, writable
 
-NAMES = ("trials", "judgements", "rows")
+NAMES = ("trials", "judgements", "rows", "findings")
 Parts = dict[str, list[dict[str, Any]]]
 """Plain data of the records, by the name of the part."""
 
@@ -53,6 +54,11 @@ def add_parts(connection: sqlite3.Connection, outcome: Outcome, seq: int) -> Non
         "add_row",
         [{"seq": seq, "ord": place, **_row(one, trials)} for place, one in enumerate(outcome.rows)],
     )
+    _add_all(
+        connection,
+        "add_finding",
+        [{"seq": seq, "ord": place, **_finding(one, trials)} for place, one in enumerate(outcome.findings)],
+    )
 
 
 def parts_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> Mapping[int, Parts]:
@@ -67,6 +73,11 @@ def parts_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> Mapping[int
         if text_of is not None:
             row["data"] = {"sample": parts[seq]["trials"][text_of]["sample"]}
         parts[seq]["rows"].append(row)
+    for seq, payload, text_of in execute(connection, "findings_of", seqs=asked):
+        finding = from_json(payload)
+        if text_of is not None:
+            finding["row"]["data"] = {"sample": parts[seq]["trials"][text_of]["sample"]}
+        parts[seq]["findings"].append(finding)
     return parts
 
 
@@ -77,9 +88,24 @@ def _add_all(connection: sqlite3.Connection, query: str, rows: Sequence[Mapping[
 
 def _row(row: Row, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The columns of a row."""
+    plain, text_of = _without_text(row, trials)
+    return {"shape": row.shape, "payload": to_json(plain), "text_of": text_of}
+
+
+def _finding(finding: Finding, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The columns of what admission has against something."""
+    plain, text_of = finding.to_dict(), None
+    if finding.row is not None:
+        plain["row"], text_of = _without_text(finding.row, trials)
+    told = {"filter": finding.objection.filter, "action": finding.action, "kind": finding.kind}
+    return {**told, "payload": to_json(plain), "text_of": text_of}
+
+
+def _without_text(row: Row, trials: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], int | None]:
+    """A row as plain data, without the text that is a trial's, and the place of that trial."""
     plain = row.to_dict()
     same = (place for place in row.from_trials if plain["data"] == {"sample": trials[place]["sample"]})
     text_of = next(same, None)
     if text_of is not None:
         del plain["data"]
-    return {"shape": row.shape, "payload": to_json(plain), "text_of": text_of}
+    return plain, text_of

@@ -343,6 +343,10 @@ DELETE FROM reopened WHERE seed_id = :seed_id;
 -- Of an outcome that another takes the place of.
 DELETE FROM rows WHERE seq = :seq;
 
+-- remove_findings --
+-- Likewise.
+DELETE FROM findings WHERE seq = :seq;
+
 -- remove_judgements --
 -- Likewise.
 DELETE FROM judgements WHERE seq = :seq;
@@ -430,6 +434,15 @@ INSERT INTO rows (seq, ord, shape, payload, text_of) VALUES (:seq, :ord, :shape,
 -- rows_of --
 -- The lines of some outcomes, in order.
 SELECT seq, payload, text_of FROM rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
+
+-- add_finding --
+-- What admission has against a row or a child of an outcome, or its seed.
+INSERT INTO findings (seq, ord, filter, action, kind, payload, text_of)
+VALUES (:seq, :ord, :filter, :action, :kind, :payload, :text_of);
+
+-- findings_of --
+-- What it has against those of some outcomes, in order.
+SELECT seq, payload, text_of FROM findings WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
 
 -- add_trial --
 -- One attempt at the seed of an outcome.
@@ -572,6 +585,19 @@ INSERT INTO signatures (seed_id, place, signature) VALUES (:seed_id, :place, :si
 -- add_signature_band --
 -- A key by which a signature is found.
 INSERT INTO signature_bands (band, id) VALUES (:band, :id);
+
+-- find_row --
+-- Who gave a row that says the same.
+SELECT seed_id, place FROM row_digests WHERE digest = :digest;
+
+-- add_row_digest --
+-- Let a row be found from now on.
+INSERT INTO row_digests (digest, seed_id, place) VALUES (:digest, :seed_id, :place)
+ON CONFLICT (digest) DO NOTHING;
+
+-- forget_rows_of_seed --
+-- Its rows are no longer in the dataset.
+DELETE FROM row_digests WHERE seed_id = :seed_id;
 
 -- source_of_seed --
 -- Where a seed came from, for people.
@@ -743,6 +769,11 @@ SET payload = json_replace(
 )
 WHERE seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id)
     AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.seq = trials.seq AND rows.text_of = trials.ord);
+
+-- clear_findings --
+-- Take what was found in a seed's rows, and the rows that were refused, out of what admission has against them.
+UPDATE findings SET payload = json_remove(json_replace(payload, '$.evidence', ''), '$.row'), text_of = NULL
+WHERE seq IN (SELECT seq FROM outcomes WHERE seed_id = :seed_id);
 
 -- clear_judgements --
 -- Take the reasons out of what judges said of a seed's trials; why none of them answered is no text of theirs.
@@ -1038,6 +1069,7 @@ WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != re
 UNION ALL
 SELECT 'parts', count(*) FROM (
     SELECT payload FROM rows UNION ALL SELECT payload FROM trials UNION ALL SELECT payload FROM judgements
+    UNION ALL SELECT payload FROM findings
     UNION ALL SELECT payload FROM steps UNION ALL SELECT value FROM meta WHERE key GLOB 'grown:*'
 ) WHERE without_secrets(payload) != payload
 UNION ALL
@@ -1061,6 +1093,10 @@ WHERE without_secrets(payload) != payload OR without_secrets_plain(reason) != re
 -- strike_rows --
 -- What recipes gave to the dataset.
 UPDATE rows SET payload = without_secrets(payload) WHERE without_secrets(payload) != payload;
+
+-- strike_findings --
+-- What admission has against it.
+UPDATE findings SET payload = without_secrets(payload) WHERE without_secrets(payload) != payload;
 
 -- strike_trials --
 -- What they tried.

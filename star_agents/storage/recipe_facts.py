@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from star_agents.observe.status import Arm, Grown, Measured, Pool, RecipeState, RefusedArm
 from star_agents.records import PAIRS, STAR, GrownArm
 from star_agents.records.failures import FailureCount
-from star_agents.records.refusals import ARM_OF
+from star_agents.records.findings import ARM_OF
 from star_agents.storage.arm_notes import ArmNotes
 from star_agents.storage.recipe_tallies import ArmTally, MeasureTally, RecipeTally
 

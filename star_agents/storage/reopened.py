@@ -83,6 +83,7 @@ def take(connection: sqlite3.Connection, seed_id: str) -> OutcomeRow | None:
     row = so_far(connection, seed_id)
     if row is not None:
         execute(connection, "forget_reopened", seed_id=seed_id)
-        for part in ("remove_rows", "remove_judgements", "remove_trials", "remove_outcome"):
+        for part in ("remove_findings", "remove_rows", "remove_judgements", "remove_trials", "remove_outcome"):
             execute(connection, part, seq=row.seq)
+        execute(connection, "forget_rows_of_seed", seed_id=seed_id)
     return row

@@ -27,6 +27,7 @@ from typing import Any
 from star_agents.errors import UsageError
 from star_agents.records import STAR, Document, Message, Outcome, RowShape, Sample, Seed, Trial
 from star_agents.records import Row as GivenRow
+from star_agents.records.admitted import REFUSED
 from star_agents.records.seeds import without_part
 from star_agents.storage.rows import Result
 from star_agents.storage.tool_dialogues import row_of_dialogue
@@ -123,6 +124,31 @@ def rejected_row(result: Result) -> Iterator[Row]:
         }
 
 
+def refused_rows(result: Result) -> Iterator[Row]:
+    """What admission refused of a seed: its rows and children, or itself, each with the reason."""
+    for one in result.outcome.findings:
+        if one.action == "refused" and (one.row is not None or one.kind == "seed"):
+            told = one.objection
+            yield {
+                **(_as_seed(result.seed) if one.row is None else _refused_texts(one.row)),
+                "kind": one.kind,
+                "filter": told.filter,
+                "reason": told.reason,
+                "evidence": told.evidence,
+                "points_at": told.points_at,
+                "provenance": json_text({**_origin(result), "arms": list(one.arms)}),
+            }
+
+
+def _refused_texts(row: GivenRow) -> Row:
+    """The columns of a row that was refused, which a trainer takes for nothing but what it is."""
+    if row.shape in ("sft", "instruction"):
+        return _as_messages(Sample.from_dict(row.data["sample"]))
+    prompt = Sample.from_dict(row.data["prompt"])
+    answers = [Message(role="assistant", content=row.data[name]) for name in ("chosen", "rejected")]
+    return PREFERENCE_SHAPES["dpo"](prompt.prompt, answers[0], answers[1])
+
+
 def preference_rows(
     result: Result, format: str = "dpo", skipped: Counter[str] | None = None, *, reasoning: bool = False
 ) -> Iterator[Row]:
@@ -131,7 +157,8 @@ def preference_rows(
 
     The chosen candidate beat the base, or another candidate lost to it. Both answers must answer the same prompt, or
     the pair would teach a preference among questions; pairs that do not are counted as ``different prompt``, equal
-    answers as ``same text``, and what retention has cleared as ``text cleared``.
+    answers as ``same text``, what retention has cleared as ``text cleared``, and those with a trial that admission does
+    not take as ``refused by admission``.
     """
     outcome = result.outcome
     for given in _given(result, "preference"):
@@ -142,7 +169,7 @@ def preference_rows(
     # Base pairs stand first, and the first usable one is what the referee compared with.
     bases = (at for at, one in enumerate(outcome.trials) if one.role == "base" and not one.failure)
     base = next(bases, None)
-    if base is None:
+    if base is None or any(one.kind == "seed" and one.action == "refused" for one in outcome.findings):
         return
     for judged, trial in enumerate(outcome.trials):
         said = trial.measures.get("pi_llm")
@@ -151,7 +178,7 @@ def preference_rows(
         won = said > 0.5
         if won != (judged in outcome.chosen):
             continue
-        reason = _why_no_preference(trial.sample, outcome.trials[base].sample)
+        reason = _why_no_preference(trial, outcome.trials[base])
         if reason:
             if skipped is not None:
                 skipped[reason] += 1
@@ -163,12 +190,14 @@ def preference_rows(
         yield row
 
 
-def _why_no_preference(one: Sample, other: Sample) -> str:
-    if CLEARED in (one, other):
+def _why_no_preference(one: Trial, other: Trial) -> str:
+    if CLEARED in (one.sample, other.sample):
         return "text cleared"
-    if one.prompt != other.prompt:
+    if REFUSED in {*one.notes, *other.notes}:
+        return "refused by admission"
+    if one.sample.prompt != other.sample.prompt:
         return "different prompt"
-    return "same text" if one.response == other.response else ""
+    return "same text" if one.sample.response == other.sample.response else ""
 
 
 def _preference(result: Result, judged: int, format: str, *, chosen: Trial, rejected: Trial) -> Row:

@@ -34,7 +34,7 @@ _STILL_IN_THE_FILE = "secrets_struck_from_rows_only"
 _DIFFERENT_PARAMETERS = 4096
 _STRUCK = (
     *("strike_calls", "strike_outcomes", "strike_rows", "strike_trials", "strike_judgements"),
-    *("strike_steps", "strike_grown_arms", "strike_seeds"),
+    *("strike_findings", "strike_steps", "strike_grown_arms", "strike_seeds"),
 )
 """Queries, one for each table."""
 

@@ -83,6 +83,12 @@ class StoreReads:
             lambda connection: [NearTexts(connection).find(one, least, but_of=but_of) for one in texts]
         )
 
+    async def claim_text(
+        self, kept: Signature, sought: Sequence[Signature], seed_id: str, least: float
+    ) -> Earlier | None:
+        """What the text of a seed nearly repeats, or nothing, and then it is found from now on (``near_texts``)."""
+        return await self._writer.run(lambda connection: NearTexts(connection).claim(kept, sought, seed_id, least))
+
     async def so_far(self, seed_id: str) -> OutcomeRow | None:
         """What a seed has already that is worked once more to add to it."""
         return await self._writer.run(partial(reopened.so_far, seed_id=seed_id))

@@ -16,8 +16,9 @@ ADMISSION_TESTED_MUTANTS = (
         "of two outcomes that come at once and repeat each other one is refused",
         "test_admission.py::test_of_two_outcomes_that_both_saw_nothing_the_second_is_refused_and_points_at_the_first",
         "star_agents/engine/admission.py",
-        "                if earlier is None:\n",
-        "                if earlier is None or not given.children:\n",
+        "            if earlier is None:\n                known.texts.add(signed.kept, self.outcome.seed_id",
+        "            if earlier is None or not self.outcome.children:\n"
+        "                known.texts.add(signed.kept, self.outcome.seed_id",
     ),
     _tested(
         "repeats-earn-nothing",

@@ -298,7 +298,7 @@
  *
  * @typedef {Object} FailureTold
  * @property {"agent" | "referee" | "scorer" | "embedder" | "usage" | "seeds" | "documents" | "chunks" | "recipe" |
- *   "tool" | "instructions" | "arm" | "pool"} part
+ *   "tool" | "instructions" | "arm" | "pool" | "rows" | "reported" | "admission"} part
  * @property {string} name Of the agent, embedder, seed file or recipe; empty for the scorer.
  * @property {string} reason
  * @property {number} failures

@@ -1,0 +1,206 @@
+"""What is looked at of rows, children and seeds before the transaction that admits or refuses them: filters asked,
+signatures and digests made. It takes a part of a millisecond each, and is done in another thread where it is more than
+a digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import anyio
+
+from star_agents.admission.filters import Applied
+from star_agents.admission.line import filters_of
+from star_agents.admission.near_duplicates import Signed, signed_instruction
+from star_agents.admission.offered import Offered, offered_row, offered_seed, offered_trial, with_texts
+from star_agents.config.admission import DuplicatesConfig
+from star_agents.config.models import Config
+from star_agents.records import STAR, Claim, Outcome, Row, Sample, Seed
+from star_agents.records.findings import Finding
+from star_agents.storage.known_rows import row_digest
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRules:
+    """What a config in force asks of whatever is offered."""
+
+    duplicates: DuplicatesConfig
+    filters: tuple[Applied, ...] = ()
+
+    @property
+    def look_at_seeds(self) -> bool:
+        """Whether anything is looked for in seeds."""
+        of_seeds = any("seed" in one.filter.kinds for one in self.filters)
+        return of_seeds or self.duplicates.least_of("seeds") is not None
+
+
+async def rules_of(config: Config) -> AdmissionRules:
+    """Of a config, with its filters, which may read files."""
+    return AdmissionRules(config.admission.duplicates, await anyio.to_thread.run_sync(filters_of, config))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """A row, a child or a seed as it was looked at."""
+
+    findings: tuple[Finding, ...] = ()
+    row: Row | None = None
+    """A row as it would be admitted; a child as one, for where it is refused."""
+    digest: bytes | None = None
+    """Of the row; ``None``: nobody looks for one that says the same."""
+    signed: Signed | None = None
+    """``None``: nobody looks for one that is nearly the same."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a filter refuses it."""
+        return any(one.action == "refused" for one in self.findings)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckedOutcome:
+    """All of an outcome as it was looked at."""
+
+    claims: tuple[Signed, ...] = ()
+    """Of its claims in order; none where they are not compared."""
+    rows: tuple[Checked, ...] = ()
+    children: tuple[Checked, ...] = ()
+    notes: Mapping[int, str]
+    """Place of a trial to why no preference pair is to be made of it."""
+
+
+async def looked_at(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> CheckedOutcome:
+    """An outcome as it was looked at, in another thread where that takes time."""
+    look = partial(look_at, outcome, seed, rules)
+    is_more = rules.filters or outcome.claims or rules.duplicates.least_of("rows") is not None
+    return await anyio.to_thread.run_sync(look) if is_more else look()
+
+
+def look_at(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> CheckedOutcome:
+    """The same in this thread."""
+    least = rules.duplicates.least_of("instructions")
+    is_claimed = {claim.trial for claim in outcome.claims} if least is not None else frozenset[int]()
+    of_claims = {claim.child for claim in outcome.claims if claim.child} if least is not None else frozenset[str]()
+    rows = [
+        _row(outcome, row, place, seed, rules, is_claimed=bool(is_claimed & set(row.from_trials)))
+        for place, row in enumerate(outcome.rows)
+    ]
+    children = [
+        _child(outcome, child, place, rules, is_claimed=child.id in of_claims)
+        for place, child in enumerate(outcome.children)
+    ]
+    return CheckedOutcome(
+        claims=() if least is None else tuple(map(_signed_claim, outcome.claims)),
+        rows=tuple(rows),
+        children=tuple(children),
+        notes=_notes_of_pairs(outcome, rules.filters),
+    )
+
+
+def look_at_seed(seed: Seed, rules: AdmissionRules) -> Checked:
+    """A seed from outside. Of a document only what is made of it is compared as an instruction."""
+    offered = offered_seed(seed, "seed")
+    findings = _findings(offered, rules.filters, 0, ())
+    is_compared = rules.duplicates.least_of("seeds") is not None and offered.sample is not None
+    return Checked(findings=findings, signed=_signed(offered) if is_compared else None)
+
+
+def arms_of(outcome: Outcome, places: Sequence[int]) -> tuple[str, ...]:
+    """The arms of these trials, each once."""
+    return tuple(dict.fromkeys(outcome.trials[place].arm for place in places if place < len(outcome.trials)))
+
+
+def as_row(child: Seed) -> Row | None:
+    """A child as a row of an instruction; ``None``: it is a document."""
+    if not isinstance(child.content, Sample):
+        return None
+    return Row(shape="instruction", data={"sample": child.content.to_dict()}, labels=child.labels)
+
+
+def _row(outcome: Outcome, row: Row, place: int, seed: Seed, rules: AdmissionRules, *, is_claimed: bool) -> Checked:
+    offered = offered_row(row) if rules.filters or rules.duplicates.least_of("rows") is not None else None
+    findings, admitted = tuple[Finding, ...](), row
+    if offered is not None:
+        findings = _findings(offered, rules.filters, place, arms_of(outcome, row.from_trials), row)
+        admitted = _redacted(row, findings, rules.filters)
+        findings = tuple(replace(one, row=admitted) if one.row is not None else one for one in findings)
+    is_compared = not is_claimed and not (offered and _was_compared(offered, seed, rules))
+    return Checked(
+        findings=findings,
+        row=admitted,
+        digest=row_digest(admitted) if rules.duplicates.exact else None,
+        signed=_signed(offered) if offered and is_compared and rules.duplicates.least_of("rows") is not None else None,
+    )
+
+
+def _was_compared(offered: Offered, seed: Seed, rules: AdmissionRules) -> bool:
+    """Whether the instruction is that of the seed, which was compared when it came."""
+    came_so = bool(seed.parent) or rules.duplicates.least_of("seeds") is not None
+    return came_so and isinstance(seed.content, Sample) and seed.content.question == offered.instruction
+
+
+def _child(outcome: Outcome, child: Seed, place: int, rules: AdmissionRules, *, is_claimed: bool) -> Checked:
+    offered = offered_seed(child, "child")
+    claim = next((one for one in outcome.claims if one.child == child.id), None)
+    arms = arms_of(outcome, (claim.trial,)) if claim else ()
+    row = as_row(child)
+    findings = _findings(offered, rules.filters, place, arms, row)
+    is_compared = not is_claimed and row is not None and rules.duplicates.least_of("rows") is not None
+    return Checked(findings=findings, row=row, signed=_signed(offered) if is_compared else None)
+
+
+def _findings(
+    offered: Offered, filters: Sequence[Applied], place: int, arms: tuple[str, ...], row: Row | None = None
+) -> tuple[Finding, ...]:
+    """What filters have against it, up to the first that refuses it; ``row`` is what is kept of it then."""
+    found: list[Finding] = []
+    for applied in filters:
+        if (objection := applied.objection(offered)) is None:
+            continue
+        told = Finding(objection=objection, action="reported", kind=offered.kind, place=place, arms=arms)
+        if applied.action == "refuse":
+            return (*found, replace(told, action="refused", row=row))
+        if applied.action == "report":
+            found.append(told)
+        elif offered.kind in ("row", "trial"):
+            found.append(replace(told, action="redacted"))
+    return tuple(found)
+
+
+def _redacted(row: Row, findings: Sequence[Finding], filters: Sequence[Applied]) -> Row:
+    found = {one.objection.filter for one in findings if one.action == "redacted"}
+    for applied in filters:
+        if applied.redact is not None and applied.filter.name in found:
+            row = replace(row, data=with_texts(row.data, applied.redact))
+    return row
+
+
+def _signed(offered: Offered) -> Signed:
+    """An instruction with what it goes with: input, turns before it, tools. Pairs are compared with pairs."""
+    sample = offered.sample
+    assert sample is not None, "a document is compared as one"
+    shape = [f"shape {offered.shape}"] if offered.shape in ("preference", "reward") else []
+    tools = [tool.name for tool in sample.tools]
+    return signed_instruction(sample.instruction, [*shape, *filter(None, (sample.input, *offered.history)), *tools])
+
+
+def _signed_claim(claim: Claim) -> Signed:
+    return signed_instruction(claim.wording.text, claim.wording.goes_with)
+
+
+def _notes_of_pairs(outcome: Outcome, filters: Sequence[Applied]) -> dict[int, str]:
+    """Star's preference pairs are made of its trials when they are exported: which of these are not to be in one."""
+    if not filters or outcome.recipe != STAR:
+        return {}
+    notes: dict[int, str] = {}
+    for place, trial in enumerate(outcome.trials):
+        if trial.failure is not None or trial.sample.response is None:
+            continue
+        against = [
+            one for one in _findings(offered_trial(trial.sample), filters, place, ()) if one.action != "reported"
+        ]
+        if against:
+            notes[place] = f"{against[0].objection.filter}: {against[0].objection.reason}"
+    return notes
