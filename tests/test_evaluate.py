@@ -83,6 +83,12 @@ def questions(folder: Path, *rows: dict[str, Any], name: str = "q.jsonl") -> Pat
     return path
 
 
+def config_of_samples(folder: Path) -> Path:
+    path = folder / "samples.yaml"
+    assert star_agents("init", "--recipe", "evol", path).returncode == 0
+    return path
+
+
 class Evaluate:
     """The command over a folder of one test."""
 
@@ -267,6 +273,39 @@ async def test_a_model_that_refuses_a_question_is_missing_there_and_asked_again_
         server.handler = right
         code, found, _ = await command.told("a,b")
         assert (code, model(found, "a")["missing"], len(server.charged) - before) == (0, 0, 4)
+
+
+async def test_questions_that_are_refused_again_fail_no_evaluation_that_they_were_too_few_to_fail_before(
+    tmp_path: Path,
+) -> None:
+    right = scripted()
+
+    def refusing(body: Body) -> Move:
+        refused = body["model"] == "a" and "q4" in str(body["messages"])
+        return Fault(status=400, message="not that") if refused else right(body)
+
+    async with OpenAIServer(refusing) as server:
+        command = Evaluate(tmp_path, server.url)
+        code, first, said = await command.told("a,b")
+        assert (code, model(first, "a")["missing"]) == (0, 2), said
+        code, again, said = await command.told("a,b")
+        assert (code, again["models"], again["calls_sent"]) == (0, first["models"], 0), said
+        assert again["failures"], "and it is told"
+        server.handler = lambda body: Fault(status=400, message="not that")
+        code, _, said = await command.told("c", out="other")
+        assert code == 4, "where all fail, the evaluation does"
+        code, _, said = await command.told("c", out="other")
+        assert code == 4, said
+
+
+async def test_a_folder_of_a_run_is_no_place_for_an_evaluation(tmp_path: Path) -> None:
+    ended = star_agents("run", "-c", config_of_samples(tmp_path), "-s", "offline", "-n2", "-o", tmp_path / "out", "-q")
+    assert ended.returncode == 0, ended.stderr
+    async with OpenAIServer(scripted()) as server:
+        code, _, said = await Evaluate(tmp_path, server.url).told("a")
+    assert (code, len(server.charged)) == (2, 0)
+    assert "holds a run, and no evaluation" in said
+    assert not (tmp_path / "out" / "protocol.json").exists()
 
 
 async def test_nothing_is_paid_twice_and_a_model_or_repeat_that_comes_later_pays_its_own_calls_only(

@@ -15,6 +15,7 @@ import anyio.lowlevel
 import pytest
 from rich.console import Console
 from rounds_target import save
+from training_samples import tiny
 
 from star_agents.arena.ratings import Rating
 from star_agents.config.models import Config
@@ -22,9 +23,10 @@ from star_agents.config.rounds import KeepSettings, RoundsConfig
 from star_agents.engine.campaign.campaign import Campaign, StepStopped
 from star_agents.engine.campaign.estimate import estimate_rounds
 from star_agents.engine.campaign.figures import is_flat
-from star_agents.engine.campaign.plan import of_round, plan_of
+from star_agents.engine.campaign.plan import Step, of_round, plan_of
 from star_agents.engine.campaign.serving import command_of
 from star_agents.engine.campaign.state import CampaignState, read_state
+from star_agents.engine.campaign.summary import rounds_summary
 from star_agents.engine.campaign.training import (
     Losses,
     TrainingFailed,
@@ -286,6 +288,47 @@ async def test_a_training_that_was_cut_off_is_none_that_failed(tmp_path: Path) -
     assert found is not None
     assert found.steps["r0-sft"].failures == [], "the next call trains into the same folder"
     assert "r0-sft: the training was cut off" in found.troubles[0]
+
+
+async def test_options_that_are_edited_while_a_training_is_unfinished_are_told_and_make_it_none_that_failed(
+    tmp_path: Path,
+) -> None:
+    def settings(rate: float) -> Config:
+        training = {"sft": {"learning_rate": rate, "max_steps": 2, "threads": 1}}
+        return config(
+            exam={"share": 0}, target={"agent": "student", "model": str(tmp_path / "base")}, training=training
+        )
+
+    tiny(tmp_path / "base")
+    part = tmp_path / "models" / "r0-sft.part"
+    part.mkdir(parents=True)
+    (part / "request.json").write_text(json.dumps({"request": {"learning_rate": 1e-3}, "replaces": False}))
+    with pytest.raises(StepStopped) as stopped:
+        await campaign_over(tmp_path, settings(1e-4), RIVERS).run()
+    told = str(stopped.value)
+    assert "r0-sft: the training is unfinished under other options: " in told
+    assert "learning_rate was 0.001 and is" in told
+    assert f"or remove {part} to begin it anew" in told
+    found = read_state(tmp_path)
+    assert found is not None
+    assert found.steps["r0-sft"].failures == []
+
+
+async def test_a_folder_of_a_run_is_no_place_for_rounds(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite3").touch()
+    with pytest.raises(UsageError, match="holds a run, and no rounds; name another -o"):
+        CampaignState.opened(tmp_path, {}, 1)
+
+
+def test_models_are_kept_by_their_place_in_the_folder_so_that_it_may_be_moved(tmp_path: Path) -> None:
+    state = CampaignState.opened(tmp_path / "here", {"agent": "student", "model": "base"}, 1)
+    state.finish(Step(name="r0-sft", round=0, stage="sft"), "taken", {"model": "models/r0-sft"})
+    (tmp_path / "here").rename(tmp_path / "there")
+    found = read_state(tmp_path / "there")
+    assert found is not None
+    assert found.path_of("models/r0-sft") == str(tmp_path / "there" / "models" / "r0-sft")
+    assert found.path_of("/a/model/of/before") == "/a/model/of/before"
+    assert rounds_summary(tmp_path / "there")["model"] == str(tmp_path / "there" / "models" / "r0-sft")
 
 
 async def test_other_seeds_in_a_part_that_was_worked_are_refused(tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ def test_dpo_learns_to_prefer_and_goes_on_after_a_stop_to_the_same_weights(model
     assert losses[0] == pytest.approx(0.6931, abs=1e-3), "log 2: at first it is its own reference"
     assert losses[-1] < 0.1
     assert right[-1] == 1.0
+    untouched = sum(loss == losses[0] for loss in losses)
+    assert (untouched, len(right)) == (2, len(losses) - 2), "warm-up begins at 0; until then nothing is right or wrong"
+    assert "0% of pairs right" not in told.replace("100% of pairs right", "")
     assert "beta 0.3" in told
     assert "100% of pairs right" in told
     asked = request(model, pairs(), tmp_path / "parts", "dpo", learning_rate=1e-2)

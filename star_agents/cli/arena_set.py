@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
 import click
+from rich.console import Console
 
 from star_agents import offline
 from star_agents.arena.test_sets import CLUSTERS, hardest
@@ -23,6 +24,7 @@ from star_agents.cli.tables import print_failures, print_json, print_table
 from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import sample_agents, skipped_rows
+from star_agents.engine.host import Host
 from star_agents.engine.test_sets import (
     Choice,
     Embedded,
@@ -77,6 +79,7 @@ class Spending(NamedTuple):
 @click.option("--seed", "random_seed", default=0, show_default=True, help="Another number groups otherwise.")
 @spending_options
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
+@click.option("--retry-dropped", is_flag=True, help="Ask again for ratings that an earlier call did without.")
 @click.option("--force", is_flag=True, help="Replace a set that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print how the set was made as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -94,6 +97,7 @@ def command(
     confirm_above: float,
     yes: bool,
     skip_bad: bool,
+    retry_dropped: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -125,10 +129,8 @@ def command(
     ratings_in(work, choice, judge)  # Told before anything is paid for: those of another judge cannot be used.
     result = None
     if choice.rated:
-        rating = without_memory(config)
-        job = partial(run_batch, rating, source=path.name, out=work, retry_dropped=False, console=console, notes=notes)
-        spending = Spending(estimate, confirm_above, yes)
-        result = _rate(job, config, choice, work, spending, as_json=as_json)
+        job = _job(config, path.name, work, console, notes, retry_dropped=retry_dropped)
+        result = _rate(job, config, choice, work, Spending(estimate, confirm_above, yes), as_json=as_json)
         exit_unless_whole(result)
     if estimate:
         if not choice.rated:
@@ -152,6 +154,21 @@ def _judge(config: Config, named: str | None, *, is_asked: bool) -> str:
     if is_asked:
         raise UsageError("name who rates how difficult instructions are: --judge NAME, or leave them out by --hard 0")
     return next(iter(config.agents))
+
+
+def _job(
+    config: Config, source: str, work: Path, console: Console | None, notes: Sequence[str], *, retry_dropped: bool
+) -> Any:
+    return partial(
+        run_batch,
+        without_memory(config),
+        source=source,
+        out=work,
+        retry_dropped=retry_dropped,
+        console=console,
+        notes=notes,
+        host=Host(retry_option="--retry-dropped"),
+    )
 
 
 def _rate(job: Any, config: Config, choice: Choice, work: Path, spending: Spending, *, as_json: bool) -> BatchResult:

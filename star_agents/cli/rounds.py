@@ -48,6 +48,7 @@ from star_agents.text.printing import say
 @click.option("--status", "asks", is_flag=True, help="Show what the rounds of FOLDER came to so far, and do nothing.")
 @click.option("--estimate", is_flag=True, help="Say what it will take at the most, and do nothing.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows out instead of stopping.")
+@click.option("--retry-dropped", is_flag=True, help="Queue seeds again that the phase in hand had to drop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every seed to the console too; OUT/log.jsonl has it all.")
@@ -60,6 +61,7 @@ def command(
     asks: bool,
     estimate: bool,
     skip_bad: bool,
+    retry_dropped: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -82,7 +84,7 @@ def command(
     check_training(rounds_of(config).training, plan.methods)
     console = progress_console(quiet=quiet)
     seeds, source = _seeds(config, seeds_path, skip_bad=skip_bad, console=console)
-    prompts = exam_prompts(config, plan, seeds, _exam_seeds(config))
+    prompts = exam_prompts(config, plan, seeds, _exam_seeds(config, config_path.parent))
     if estimate:
         graded = calls_of_grading(config, config_path.parent)
         found = estimate_rounds(config, plan, seeds, prompts, out, graded=graded)
@@ -100,6 +102,7 @@ def command(
         where=config_path.name,
         beside=config_path.parent,
         console=console,
+        retry_dropped=retry_dropped,
         tell=lambda sentence: say_on(console, sentence),
         after_phase=partial(_write, out),
     )
@@ -153,11 +156,12 @@ def _seeds(config: Config, name: str, *, skip_bad: bool, console: Console) -> tu
     return file.seeds, path.name
 
 
-def _exam_seeds(config: Config) -> Sequence[Seed]:
-    """Of the exam's file; none where prompts are held out of the seeds. Raises SeedFileError."""
+def _exam_seeds(config: Config, beside: Path) -> Sequence[Seed]:
+    """Of the exam's file, whose path begins beside agents.yaml; none where prompts are held out of the seeds. Raises
+    SeedFileError."""
     if (name := rounds_of(config).exam.file) is None:
         return ()
-    file = read_seeds(Path(name))
+    file = read_seeds(beside / name)
     if file.problems:
         raise SeedFileError(file.problems)
     return file.seeds

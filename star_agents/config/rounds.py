@@ -100,7 +100,8 @@ class ExamSettings(Section):
     """How targets are compared: each meets the same opponents, and every earlier target, over the same prompts."""
 
     file: str | None = Field(default=None, min_length=1)
-    """A file of instructions. Left out: a share of the seeds is held out for it, as part `exam`."""
+    """A file of instructions; the path begins beside this file. Left out: a share of the seeds is held out for it, as
+    part `exam`."""
     share: float = Field(default=0.1, ge=0, lt=1)
     """Of the seeds; 0: no exam, and so neither ratings nor `stop_when_flat`."""
     most: int = Field(default=200, ge=1, le=1_000_000)
@@ -120,8 +121,8 @@ class BenchmarkSettings(Section):
     """A benchmark on which each target is graded, as `star-agents evaluate` does it."""
 
     questions: str = Field(min_length=1)
-    """`mt_bench`, `vicuna` or `wizardlm` in the folder of `evaluation.questions`, a file in their form, or `offline`,
-    the sample questions."""
+    """`mt_bench`, `vicuna` or `wizardlm` in the folder of `evaluation.questions`, a file in their form, whose path
+    begins beside this file, or `offline`, the sample questions."""
     judge: str
     """Agent that grades."""
     most: int | None = Field(default=None, ge=1, le=1_000_000)

@@ -99,6 +99,14 @@ def read_found(out: Path, evaluation: Evaluation) -> Found:
     return found
 
 
+def dropped_in(out: Path) -> dict[str, bool]:
+    """By id of each seed that has an outcome in a folder, whether it was dropped."""
+    if not (out / STORE_FILE).is_file():
+        return {}
+    with StoreReader(out) as reader:
+        return {one.seed.id: one.outcome.kind == "dropped" for one in reader.results()}
+
+
 def without_hopeless(out: Path, seeds: Sequence[Seed]) -> list[Seed]:
     """Seeds without those that were dropped although the judge was heard: the same reply would be read again."""
     if not (out / STORE_FILE).is_file():

@@ -14,8 +14,9 @@ from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.evaluation import Evaluation
-from star_agents.engine.evaluation_results import Results, results_of, without_hopeless
+from star_agents.engine.evaluation_results import Results, dropped_in, results_of, without_hopeless
 from star_agents.events import Event
+from star_agents.records import Seed
 from star_agents.storage.evaluation_files import keep_protocol
 
 Hears = Callable[[Event], None]
@@ -42,6 +43,16 @@ def batch_job(
     """`run_batch` for one of the two batches; what was dropped before is tried again."""
     source = evaluation.benchmark.name
     return partial(run_batch, config, source=source, out=out, retry_dropped=True, console=console, notes=notes)
+
+
+def lenient_with_what_failed_before(config: Config, out: Path, seeds: Sequence[Seed]) -> Config:
+    """The config that lets everything fail, where only what failed before is left, and so little that all of it may:
+    alone it would be far beyond the limits that the whole evaluation keeps."""
+    limits, dropped = config.failure_limits, dropped_in(out)
+    left = sum(dropped.get(one.id, False) for one in seeds)
+    if left > limits.share * len(seeds) or any(one.id not in dropped for one in seeds):
+        return config
+    return config.model_copy(update={"failure_limits": limits.model_copy(update={"share": 1.0, "referees": 1.0})})
 
 
 async def evaluate(
@@ -73,6 +84,7 @@ async def evaluate(
 
     async def work(config: Config, seeds: Sequence[Any]) -> BatchResult:
         left = without_hopeless(out, seeds)
+        config = lenient_with_what_failed_before(config, out, seeds)
         job = batch_job(evaluation, config, out, console=console, notes=notes)
         ended: BatchResult = await job(left, only_these=True, confirmation=confirmation, hear=begins(len(left)))
         return ended

@@ -11,6 +11,7 @@ from typing import Any
 
 from star_agents.arena.grades import Grade
 from star_agents.errors import Problem, SeedFileError, UsageError
+from star_agents.storage.connection import STORE_FILE
 from star_agents.storage.json_rows import scan_json_lines
 from star_agents.storage.row_fields import Row, RowError, found, required
 from star_agents.storage.row_writing import atomic_file
@@ -109,7 +110,7 @@ def keep_protocol(folder: Path, protocol: Mapping[str, Any]) -> None:
     """Note by what a folder is judged, before anybody is asked.
 
     Raises:
-        UsageError: it was judged by something else, whose grades have no scale in common with these.
+        UsageError: it was judged by something else, whose grades have no scale in common with these, or holds a run.
     """
     path = folder / PROTOCOL_FILE
     if path.is_file():
@@ -118,6 +119,10 @@ def keep_protocol(folder: Path, protocol: Mapping[str, Any]) -> None:
             fix = f"name another -o, or remove {folder}; `--against {folder}` compares with it"
             raise UsageError(f"{folder} holds an evaluation by another protocol: {changed}; {fix}")
         return
+    if (folder / STORE_FILE).is_file():
+        raise UsageError(
+            f"{folder} holds a run, and no evaluation: its seeds would stand among the questions; name another -o"
+        )
     with atomic_file(path) as handle:
         handle.write(json_text(protocol, indent=2).encode() + b"\n")
 

@@ -137,7 +137,10 @@ def point_of(logs: Mapping[str, Any]) -> Point | None:
         learning_rate=_number(logs, "learning_rate"),
         eval_loss=_number(logs, "eval_loss"),
         reward=_number(logs, "reward"),
-        accuracy=_number(logs, f"{prefix}rewards/accuracies", f"{prefix}accuracy"),
+        # Before its first update a policy is its own reference: every margin is 0, and nothing is right or wrong.
+        accuracy=None
+        if _number(logs, f"{prefix}rewards/margins") == 0
+        else _number(logs, f"{prefix}rewards/accuracies", f"{prefix}accuracy"),
         tokens=None if tokens is None else int(tokens),
     )
 

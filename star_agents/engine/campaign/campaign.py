@@ -74,6 +74,7 @@ class Campaign:
         tell: Hears, in a sentence, what happens.
         after_phase: Called when a phase is noted as done.
         words: To stop.
+        retry_dropped: Whether phases that are not done work again the seeds that they dropped.
     """
 
     config: Config
@@ -88,6 +89,7 @@ class Campaign:
     tell: Callable[[str], None]
     after_phase: Callable[[], None] = lambda: None
     words: WordsToStop = field(default_factory=WordsToStop)
+    retry_dropped: bool = False
     calls: int = 0
     """Sent and answered by this process."""
     _parts: Parts = field(init=False)
@@ -105,6 +107,7 @@ class Campaign:
             StarAgentsError: whatever else keeps it from going on.
         """
         self._refuse_other_seeds()
+        self._show_running()
         for step in self.plan.steps:
             if not self.state.is_given_up(step):
                 await self._work(step)
@@ -118,6 +121,13 @@ class Campaign:
             if kept and kept != {self._digest_of(step)}:
                 told = f"the seeds of {step.part} are others than those that {step.name} worked"
                 raise UsageError(f"{told}; take the same seeds as before, or name another -o")
+
+    def _show_running(self) -> None:
+        """The folder may lie elsewhere than it did, and its models with it."""
+        for step in reversed(self.plan.steps):
+            if self.state.is_done(step, "taken"):
+                keep_running(data_config(self.config, self.plan, step, self.target), self.state.folder)
+                return
 
     def _seeds_of(self, step: Step) -> list[Seed]:
         return [seed for seed in self.seeds if self._parts.part_of(seed) == step.part]
@@ -151,7 +161,7 @@ class Campaign:
         """The one that a step has put in the place; of the first step, which trains nothing, the base."""
         if step.stage is None:
             return Target(BASE, offline.resolve_model(rounds_of(self.config).target.model))
-        return Target(step.name, str(self.state.of(step).done["taken"]["model"]))
+        return Target(step.name, self.state.path_of(self.state.of(step).done["taken"]["model"]))
 
     def _doing(self, phase: Phase) -> Callable[[Step], Any]:
         return {
@@ -199,7 +209,7 @@ class Campaign:
 
     async def _train(self, step: Step) -> Mapping[str, Any]:
         reward = self.state.of(step).done.get("reward_model")
-        rewarded_by = None if reward is None else Path(reward["model"])
+        rewarded_by = None if reward is None else Path(self.state.path_of(reward["model"]))
         return await self._trained(step, step.methods[-1], self._folder_of(step), rewarded_by)
 
     async def _trained(self, step: Step, method: Any, out: Path, reward_model: Path | None = None) -> Mapping[str, Any]:
@@ -209,7 +219,7 @@ class Campaign:
         self.tell(f"{step.name}: {method} of {self.target.name} begins")
         stop_s, logs = settings.target.stop_s, self.state.folder / LOGS
         facts = await train(training, settings.training, logs=logs, stop_s=stop_s, hear=self._hear(step))
-        return {**facts, "began_with": self.target.name}
+        return {**facts, "model": str(out.relative_to(self.state.folder)), "began_with": self.target.name}
 
     def _hear(self, step: Step) -> Callable[[str], None]:
         """What a training writes is shown as it comes; its log has it, too."""
@@ -222,7 +232,7 @@ class Campaign:
 
     async def _try_out(self, step: Step) -> Mapping[str, Any]:
         """A model that cannot be asked takes nobody's place."""
-        target = Target(step.name, str(self.state.of(step).done["model"]["model"]))
+        target = self._trained_in(step)
         async with self._served(target):
             if rounds_of(self.config).target.serve is None:
                 try:
@@ -241,10 +251,13 @@ class Campaign:
 
     async def _take(self, step: Step) -> Mapping[str, Any]:
         """From here on the target is the step's model."""
-        target = Target(step.name, str(self.state.of(step).done["model"]["model"]))
+        target = self._trained_in(step)
         keep_running(data_config(self.config, self.plan, step, target), self.state.folder)
         self.tell(f"{step.name}: took the target's place")
-        return {"model": target.model}
+        return {"model": self.state.of(step).done["model"]["model"]}
+
+    def _trained_in(self, step: Step) -> Target:
+        return Target(step.name, self.state.path_of(self.state.of(step).done["model"]["model"]))
 
     async def _examine(self, step: Step) -> Mapping[str, Any]:
         """The target meets the opponents, and every target before it, over the prompts of the exam."""
@@ -302,10 +315,10 @@ class Campaign:
                 seeds,
                 self.source,
                 out,
-                retry_dropped=False,
+                retry_dropped=self.retry_dropped,
                 console=self.console,
                 only_these=True,
-                host=Host(stops=self.words.for_batch),
+                host=Host(stops=self.words.for_batch, retry_option="--retry-dropped"),
             )
         self.calls += result.calls
         if result.interrupted_by:
@@ -326,6 +339,10 @@ class Campaign:
     def _fail(self, step: Step, failed: TrainingFailed) -> None:
         """Raises StepStopped, unless the next stage shall begin with the last good target."""
         goes_on = rounds_of(self.config).training.on_failure == "go_on"
+        if failed.is_another:
+            part = f"{self._folder_of(step)}.part"
+            fix = f"Put the options back to go on with it, or remove {part} to begin it anew by those of now"
+            raise StepStopped(f"{step.name}: the training is unfinished under other options: {failed}. {fix}")
         if failed.is_cut_off and not goes_on:
             told = f"{step.name}: the training was cut off: {failed}"
             self._trouble(told)

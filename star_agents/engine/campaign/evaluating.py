@@ -12,7 +12,7 @@ from star_agents.engine.campaign.plan import BASE, rounds_of
 from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
 from star_agents.engine.evaluation_results import results_of
 from star_agents.errors import UsageError
-from star_agents.storage.question_files import find_questions
+from star_agents.storage.question_files import BENCHMARKS, find_questions
 
 
 def evaluation_of(config: Config, target: Target, beside: Path) -> Evaluation:
@@ -21,7 +21,7 @@ def evaluation_of(config: Config, target: Target, beside: Path) -> Evaluation:
     Args:
         config: Of agents.yaml.
         target: Which.
-        beside: The folder of agents.yaml, from which that of `evaluation.questions` goes.
+        beside: The folder of agents.yaml, from which paths of questions go.
 
     Raises:
         SeedFileError: a question cannot be used; with file, line and field.
@@ -31,7 +31,8 @@ def evaluation_of(config: Config, target: Target, beside: Path) -> Evaluation:
     if (own := settings.benchmark) is None:
         raise UsageError("agents.yaml: rounds.benchmark: names no questions")
     folder = None if config.evaluation is None else config.evaluation.questions
-    files = find_questions(offline.benchmark_name(own.questions), None if folder is None else beside / folder)
+    named = own.questions if own.questions in BENCHMARKS else str(beside / offline.benchmark_name(own.questions))
+    files = find_questions(named, None if folder is None else beside / folder)
     benchmark = read_benchmark(files)
     name, placed = player_name(settings, target.name), with_target(config, target)
     agents = {**placed.agents, name: placed.agents[settings.target.agent]}

@@ -11,6 +11,7 @@ from typing import Any
 
 from star_agents.engine.campaign.plan import Phase, Step
 from star_agents.errors import StoreError, UsageError
+from star_agents.storage.connection import STORE_FILE
 from star_agents.storage.row_writing import atomic_file
 from star_agents.text.plain_data import json_text
 
@@ -56,11 +57,13 @@ class CampaignState:
         """The state of a folder; a new one where there is none.
 
         Raises:
-            UsageError: another campaign stands there: what differs.
+            UsageError: another campaign stands there: what differs; or a run.
             StoreError: the file cannot be used.
         """
         found = read_state(folder)
         if found is None:
+            if (folder / STORE_FILE).is_file():
+                raise UsageError(f"{folder} holds a run, and no rounds; name another -o")
             state = cls(folder=folder, fixed=dict(fixed), rounds=rounds)
             state.save()
             return state
@@ -70,6 +73,10 @@ class CampaignState:
         # More rounds go on where fewer ended; whether one paid is judged anew by the settings of now.
         found.rounds, found.stopped = rounds, ""
         return found
+
+    def path_of(self, kept: str) -> str:
+        """Where a model lies that is kept by its path within the folder, which may have been moved."""
+        return str((self.folder / kept).resolve())
 
     def of(self, step: Step) -> StepState:
         """What is known of a step."""

@@ -55,7 +55,7 @@ def _ratings(state: CampaignState, exams: Path) -> Ratings | None:
 
 
 def _model(state: CampaignState, name: str) -> Any:
-    return state.steps[name].done["taken"]["model"]
+    return state.path_of(state.steps[name].done["taken"]["model"])
 
 
 def _step(name: str, one: StepState) -> dict[str, Any]:

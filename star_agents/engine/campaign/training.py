@@ -18,6 +18,7 @@ import anyio
 from star_agents.config.rounds import Option, TrainingMethod, TrainingSettings
 from star_agents.config.suggestions import did_you_mean
 from star_agents.engine.campaign.serving import command_of
+from star_agents.engine.training.folder import HOLDS_ANOTHER
 from star_agents.engine.training.job import MISSING
 from star_agents.errors import UsageError
 from star_agents.process.guarded import guarded
@@ -46,11 +47,13 @@ class TrainingFailed(Exception):
     Args:
         reason: Why.
         is_cut_off: Whether it was ended from outside, and goes on from its checkpoint when it is begun again.
+        is_another: Whether nothing was trained, since its folder holds one that was begun otherwise.
     """
 
-    def __init__(self, reason: str, *, is_cut_off: bool = False) -> None:
+    def __init__(self, reason: str, *, is_cut_off: bool = False, is_another: bool = False) -> None:
         super().__init__(reason)
         self.is_cut_off = is_cut_off
+        self.is_another = is_another
 
 
 class Training(NamedTuple):
@@ -156,6 +159,8 @@ async def train(
     if code:
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
         said = running.last_words.rpartition("\n")[2] or "it said nothing"
+        if is_ours and HOLDS_ANOTHER in said:
+            raise TrainingFailed(said.partition(f"{HOLDS_ANOTHER}: ")[2].partition(". ")[0], is_another=True)
         told = f"it ended with {how}: {said[:400]} (all of it: {logs / f'train-{name}.log'})"
         raise TrainingFailed(told, is_cut_off=is_ours and code < 0)
     check_model(training.out)
@@ -164,7 +169,6 @@ async def train(
     check_losses(losses, math.inf if training.method == "rloo" else settings.loss_bound)
     seconds, rewards = time.monotonic() - began, losses_in(training.out, "reward")
     return {
-        "model": str(training.out.resolve()),
         "first_loss": losses.first,
         "last_loss": losses.last,
         "steps": losses.steps,

@@ -26,6 +26,8 @@ REQUEST = "request.json"
 FINISHED = "training.json"
 MARK = "whole.json"
 MODEL = "model"
+HOLDS_ANOTHER = "holds another training"
+"""What is said of a folder, before what differs."""
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 Identity = Mapping[str, Any]
 
@@ -141,7 +143,7 @@ class TrainingFolder:
     def _refuse_another(self, known: Identity, wanted: Identity, place: Path, fix: str) -> None:
         differs = _differences(known, wanted)
         if differs:
-            raise UsageError(f"{place} holds another training: {'; '.join(differs)}. {fix}; or name another folder")
+            raise UsageError(f"{place} {HOLDS_ANOTHER}: {'; '.join(differs)}. {fix}; or name another folder")
 
 
 def _differences(known: Identity, wanted: Identity) -> list[str]:
