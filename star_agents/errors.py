@@ -17,6 +17,7 @@
     ├── WorkBlocked          no seed can be worked as things stand       (exit code 4)
     ├── RecipeError          a recipe cannot be used, or breaks a rule   (exit code 2)
     ├── ToolError            a tool of agents cannot be used     (exit code 2)
+    ├── HubError             the hub refuses, fails or cannot be reached (exit code 7)
     └── ScorerError          the scorer models cannot be used    (exit code 5)
 
 Foreign exceptions are translated into these at the one place where the foreign library lives. A message says what went
@@ -236,6 +237,19 @@ class ToolError(StarAgentsError):
 
 class PromptError(RecipeError):
     """A prompt's template cannot be read or rendered: which, where, why."""
+
+
+class HubError(StarAgentsError):
+    """The hub refuses what is sent to it, fails, or cannot be reached."""
+
+    exit_code = 7
+
+    def __init__(self, message: str, *, status: int | None = None, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        """Of its answer; ``None`` where there was none."""
+        self.may_pass = may_pass
+        """Whether the same may go well a little later."""
 
 
 class ScorerError(StarAgentsError):

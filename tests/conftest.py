@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import star_agents
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Tests run side by side, and a second thread for a tiny model waits more than it computes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,3 +45,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the folder with real data is not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def arena_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished folder of an arena, with rows of every shape; read it only."""
+    out = tmp_path_factory.mktemp("arena") / "arena_out"
+    config = REPOSITORY / "star_agents" / "recipes" / "configs" / "arena.yaml"
+    star_agents.run(config, "offline", out=out, limit=12, progress=False)
+    return out

@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {
     *("recipes", "scheduling", "agents", "scoring", "admission", "documents", "storage"),
-    *("report", "tools", "observe", "process", "web", "offline", "training"),
+    *("report", "tools", "observe", "process", "web", "offline", "training", "export"),
 }
 MEETING = {"bench": {"engine", "cli", "api"}, "engine": {"cli", "api"}, "cli": {"api"}, "api": {"cli"}}
 """Where rooms meet, and which of these places each may not know."""
@@ -38,13 +38,13 @@ HOMES = {
     "trl": {"training"},
     "peft": {"training"},
     "accelerate": set(),
-    "huggingface_hub": {"training"},
+    "huggingface_hub": {"export", "training"},
     "sentence_transformers": {"scoring"},
     "litellm": {"agents"},
     "openai": {"agents"},
-    "httpx": {"agents"},
+    "httpx": {"agents", "export"},
     "tenacity": {"agents"},
-    "jinja2": {"text", "report"},
+    "jinja2": {"text", "report", "export"},
     "markupsafe": {"report"},
     "vl_convert": {"report"},
     "hnswlib": {"scheduling"},
@@ -61,7 +61,8 @@ HOMES = {
     "trafilatura": {"documents"},
     "lxml": set(),
 }
-"""The rooms that import a library; most have one. aiohttp calls and serves, Jinja writes prompts and pages."""
+"""The rooms that import a library; most have one. aiohttp calls and serves, Jinja writes prompts, pages
+and cards, httpx is what LiteLLM and the hub's library speak through."""
 MARKUP = re.compile(
     r"</?(html|head|body|style|p|div|span|b|a|h[1-6]|table|t[rdh]|[uo]l|li|svg|path|text|figure|section)\b[^<]*>"
 )

@@ -38,6 +38,8 @@ VERBS = {
     "reproduce": "Do a paper's own experiment again: its tables beside ours.",
     "decontaminate": "Find the rows of any dataset that hold items of benchmarks, and leave them out.",
     "export": "Write the dataset in a format of the field.",
+    "card": "Preview the card of a dataset: what the rows are, how they came about, whose terms bind them.",
+    "push": "Send rows and card to a dataset repository of the Hugging Face hub.",
     "train": "Train a model on a run's rows: SFT, DPO, reward model, RLOO.",
     "release": "Let seeds out of quarantine.",
     "backup": "Copy a store to one file while a daemon works on it.",
@@ -49,7 +51,7 @@ VERBS = {
 }
 LOAD_MUCH = (
     *("run", "serve", "check", "score", "decontaminate", "arena", "arena-set", "evaluate", "judge-health", "rounds"),
-    *("reproduce", "train"),
+    *("reproduce", "train", "card", "push"),
 )
 """Verbs that load numpy and its kin."""
 PROBLEMS_SHOWN = 20

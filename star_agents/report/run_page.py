@@ -27,20 +27,20 @@ def run_page(facts: RunFacts) -> str:
         "run.html.jinja",
         title=f"Star-Agents: {facts.name}",
         summary=summary,
-        curves=_curves(facts),
+        curves=pair_chart(facts),
         coloured=COLOURED,
         pairs=_pairs(summary["pairs"]),
         pairs_cost=any(one["cost_usd"] or one["candidates_of_unknown_cost"] for one in summary["pairs"].values()),
-        gaps=_gaps(facts),
+        gaps=gap_chart(facts),
         agents=sorted(summary["agents"].items()),
-        recipes=_recipes(facts),
+        recipes=recipe_charts(facts),
         has_star=STAR in summary["recipes"] or not summary["recipes"],
         reasons_given=list(summary["dropped_because"].items())[:REASONS_SHOWN],
         sorts=stories(facts.stories),
     )
 
 
-def _recipes(facts: RunFacts) -> list[Data]:
+def recipe_charts(facts: RunFacts) -> list[Data]:
     """Every recipe but Star, with the drawings of its measures, its pools with what they turned to, and how its seeds
     ended by what stands in their columns."""
     told: list[Data] = []
@@ -75,7 +75,7 @@ def _measures(measures: Mapping[str, Data]) -> list[Data]:
     ]
 
 
-def _curves(facts: RunFacts) -> Data | None:
+def pair_chart(facts: RunFacts) -> Data | None:
     """The curve of every pair, where it has a history."""
     moments = facts.moments
     if len(moments) < 2:
@@ -95,7 +95,7 @@ def _pairs(pairs: Mapping[str, Data]) -> list[Data]:
     return [{**one, "name": name, "won": win_rate(one["wins"], one["candidates"])} for name, one in ranked]
 
 
-def _gaps(facts: RunFacts) -> Data | None:
+def gap_chart(facts: RunFacts) -> Data | None:
     """The gaps of the chosen and of the others, where there are any."""
     chosen, others = facts.gaps_chosen, facts.gaps_others
     if not chosen and not others:

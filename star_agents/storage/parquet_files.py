@@ -97,7 +97,7 @@ class ColumnTypes:
 
     def _add_column(self, name: str, values: list[Any]) -> None:
         try:
-            found = pa.array(_clean(values)).type
+            found = pa.array(clean(values)).type
             known = self._types.get(name, found)
             fields = [pa.schema([pa.field(name, kind)]) for kind in (known, found)]
             self._types[name] = pa.unify_schemas(fields, promote_options="permissive").field(0).type
@@ -117,7 +117,7 @@ class ColumnTypes:
 def _array(values: list[Any], kind: Any, *, as_text: bool) -> Any:
     if as_text:
         return pa.array([_text(value) for value in values], pa.string())
-    return pa.array(_clean(values), kind)
+    return pa.array(clean(values), kind)
 
 
 def _text(value: Any) -> str | None:
@@ -126,14 +126,14 @@ def _text(value: Any) -> str | None:
     return writable(value) if isinstance(value, str) else json_text(value)
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """Make every text writable, however deep it stands."""
     if isinstance(value, str):
         return writable(value)
     if isinstance(value, dict):
-        return {writable(str(key)): _clean(item) for key, item in value.items()}
+        return {writable(str(key)): clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
+        return [clean(item) for item in value]
     return value
 
 

@@ -1016,6 +1016,13 @@ SELECT step, agent, CAST(json_extract(reply, '$.model') AS BLOB), state, sends, 
     prompt_tokens, completion_tokens, intended_at, answered_at
 FROM calls WHERE seed_id = :seed_id ORDER BY intended_at, step;
 
+-- models_of_calls --
+-- By agent: the model that was asked, what replies call the one that answered, calls, and how many are of unknown price.
+-- Names are given as bytes: a provider may write them as it likes.
+SELECT agent, CAST(json_extract(reply, '$.model') AS BLOB), CAST(json_extract(reply, '$.answered_as') AS BLOB),
+    count(*), coalesce(sum(cost_usd), 0.0), sum(cost_usd IS NULL)
+FROM calls WHERE state = 'answered' GROUP BY 1, 2, 3 ORDER BY 1, 4 DESC, 2, 3;
+
 -- outcomes_of_seed --
 -- Every outcome of a seed, newest first.
 SELECT seq, revision, at, payload, cleared_at FROM outcomes WHERE seed_id = :seed_id ORDER BY seq DESC;

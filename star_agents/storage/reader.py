@@ -22,6 +22,7 @@ from star_agents.storage.near_texts import NearTexts
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
+    ModelUse,
     OpenWork,
     PairCost,
     PoolRow,
@@ -105,6 +106,10 @@ class StoreReader:
     def agent_usage(self) -> list[AgentUsage]:
         """Calls, tokens and dollars by agent."""
         return self._read(reads.agent_usage)
+
+    def models(self) -> list[ModelUse]:
+        """Which models were asked and which answered, by agent."""
+        return self._read(reads.models)
 
     def usage_of_seeds(self, ids: Sequence[str]) -> list[SeedUsage]:
         """What each of these seeds took that is done, in no order."""

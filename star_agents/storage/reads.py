@@ -16,6 +16,7 @@ from star_agents.storage.rows import (
     AgentUsage,
     Counts,
     MemoryRow,
+    ModelUse,
     OpenWork,
     OutcomeRow,
     PairCost,
@@ -76,6 +77,18 @@ def agent_usage(connection: sqlite3.Connection) -> list[AgentUsage]:
 def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
     """What each agent's answered calls cost."""
     return {one.agent: Spend(one.cost_usd, one.answered, one.unknown_price) for one in agent_usage(connection)}
+
+
+def models(connection: sqlite3.Connection) -> list[ModelUse]:
+    """Which models were asked and which answered, in order of the agents' names; reads every reply."""
+    return [
+        ModelUse(agent, _name(asked), _name(answered), calls, known(usd, unknown), unknown)
+        for agent, asked, answered, calls, usd, unknown in execute(connection, "models_of_calls")
+    ]
+
+
+def _name(name: bytes | None) -> str:
+    return (name or b"").decode("utf-8", "replace")
 
 
 def usage_of_seeds(connection: sqlite3.Connection, ids: Sequence[str]) -> list[SeedUsage]:

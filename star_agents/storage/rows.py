@@ -105,6 +105,21 @@ class AgentUsage:
     answer has no price. A send for which nothing could be reserved counts 0; ``None`` where there are no others."""
 
 
+class ModelUse(NamedTuple):
+    """The answered calls of an agent to one model."""
+
+    agent: str
+    asked: str
+    """As agents.yaml names the model."""
+    answered: str
+    """As the replies name it; empty where they do not, and for those of older releases."""
+    calls: int
+    usd: float | None
+    """Sum of the known prices, as ``known`` tells it."""
+    unknown: int
+    """Calls of unknown price."""
+
+
 class Taken(NamedTuple):
     """The most that calls took: sends of unknown cost or length count as reserved."""
 

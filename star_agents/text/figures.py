@@ -29,6 +29,13 @@ def usd_each(value: float | None, unknown: int = 0) -> str:
     return f"${value:,.4f}" if value >= 0.01 or not value else f"${value:.2g}"
 
 
+def size(count: int) -> str:
+    """So many bytes, in the unit that a person would say."""
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1e3:,.1f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
+
+
 def duration(seconds: float) -> str:
     """A time in the unit that a person would say."""
     if seconds < 90:

@@ -87,6 +87,10 @@ class Redactor:
         struck = _without(text, [*self._places(text), *map(_key_in, _SHAPES.finditer(text))])
         return _SHAPES.sub(_strike, struck)
 
+    def holds(self, text: str) -> bool:
+        """Whether a known secret stands in the text."""
+        return bool(self._places(text))
+
     def known(self, text: str) -> str:
         """The text without known secrets; what merely looks like a key stays, since it may be what was asked for."""
         return _without(text, self._places(text))
@@ -133,6 +137,14 @@ class Redactor:
                 return [self.plain(inner, depth=depth - 1) for inner in value]
             case _:
                 return self.plain(_said(value))
+
+
+def keys_in(text: str) -> list[str]:
+    """What in a text is shaped like a key, without what introduces it."""
+    small = text.lower()
+    if not any(map(small.__contains__, _SHAPE_MARKS)):
+        return []
+    return [text[slice(*_key_in(found))] for found in _SHAPES.finditer(text)]
 
 
 def _without(text: str, places: Iterable[tuple[int, int]]) -> str:

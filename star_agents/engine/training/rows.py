@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from star_agents.engine.provenance import models_of, recipe_of
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.storage.split import Split
 from star_agents.storage.tool_dialogues import row_of_dialogue
@@ -141,18 +142,12 @@ def _example(row: TaughtRow) -> Example:
 
 
 def _note_origin(rows: Rows, provenance: Mapping[str, Any]) -> None:
-    """What the card tells of a row. Provenance may come from a file: whatever is of another kind says nothing."""
+    """What the card tells of a row."""
     if isinstance(revision := provenance.get("revision"), int):
         rows.revisions.add(revision)
-    pair = provenance.get("pair")
-    recipe = provenance.get("recipe") or ("star" if pair else None)
-    if isinstance(recipe, str):
+    if recipe := recipe_of(provenance):
         rows.recipes[recipe] += 1
-    models: list[Any] = [provenance.get("models")]
-    trials = provenance.get("trials")
-    models += [one.get("models") for one in trials if isinstance(one, Mapping)] if isinstance(trials, list) else []
-    names = {str(name) for one in models if isinstance(one, Mapping) for name in one.values() if isinstance(name, str)}
-    rows.agents.update(names)
+    rows.agents.update(models_of(provenance))
 
 
 def _refuse_bad(rows: Rows, share: float) -> None:

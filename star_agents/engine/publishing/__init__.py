@@ -1,0 +1,1 @@
+"""`card` and `push`: a folder's rows as a dataset that others can read, trust and load."""

@@ -1,0 +1,200 @@
+"""What a dataset's card tells, out of what a report knows and what stands in the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from star_agents.engine.publishing.gathering import Gathered
+from star_agents.engine.publishing.settings import shown_name, shown_settings
+from star_agents.errors import RecipeError
+from star_agents.export.card import ARMS_TOLD, Arms, Cost, DatasetFacts, LeftOut, Model, Picture, Stage
+from star_agents.export.licences import Licence
+from star_agents.export.terms import OURS, terms_for
+from star_agents.recipes.registry import find_recipe
+from star_agents.report.facts import RunFacts
+from star_agents.report.plots import Plot
+from star_agents.report.rendering import decimal, percent
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.rows import ModelUse
+from star_agents.storage.shards import CONFIGS, SCHEMAS
+
+HUB = "hf:"
+"""What the name of a source begins with that is a dataset of the hub."""
+REASONS_TOLD = 30
+_ENDS = {
+    "kept": "kept",
+    "base": "kept as their base",
+    "dropped": "dropped",
+    "waiting": "not worked yet",
+    "working": "in hand",
+    "stranded": "taken by nobody as things stand",
+    "quarantined": "set apart, since the process died over them",
+}
+Data = Mapping[str, Any]
+
+
+def dataset_facts(
+    reader: StoreReader,
+    facts: RunFacts,
+    gathered: Gathered,
+    plots: Sequence[Plot],
+    *,
+    name: str,
+    repo: str = "",
+    licence: Licence | None = None,
+) -> DatasetFacts:
+    """Join them.
+
+    Args:
+        reader: The store.
+        facts: What a report tells of it.
+        gathered: What stands in its rows.
+        plots: The pictures beside the card.
+        name: What the dataset is called.
+        repo: ``user/name`` at the hub, where that is known.
+        licence: As a person named it.
+    """
+    summary, revision = facts.summary, reader.revisions()[-1].config
+    counts, used = summary["counts"], reader.models()
+    return DatasetFacts(
+        name=name,
+        repo=repo,
+        licence=licence,
+        rows={config: gathered.rows[config] for config in CONFIGS if gathered.rows[config]},
+        columns={config: schema.names for config, schema in SCHEMAS.items()},
+        languages=[(one.code, one.share) for one in gathered.languages],
+        looked_at=gathered.looked_at,
+        untold=gathered.untold,
+        sources={shown_name(source) or "not told": n for source, n in _ranked(gathered.sources)},
+        source_datasets=sorted({found for source in gathered.sources if (found := _dataset_of(source))}),
+        pipeline=list(_pipeline(summary["recipes"])),
+        models=[_model(one, gathered) for one in used],
+        measured_by=_measured_by(summary["config"]),
+        prompts=dict(_ranked(gathered.prompts)),
+        arms=[*_pairs(summary["pairs"]), *_pools(summary["pools"])],
+        left_out=[
+            LeftOut("Seeds that were dropped", _first(summary["dropped_because"])),
+            LeftOut("Pairs that teach no preference", _first(gathered.skipped)),
+        ],
+        refused=[_refused(one) for one in summary["refused"][:ARMS_TOLD]],
+        failures=[one["sentence"] for one in summary["failures"]],
+        cost=Cost(
+            known_usd=summary["cost"]["known_usd"],
+            calls_of_unknown_price=summary["cost"]["calls_of_unknown_price"],
+            calls=counts["calls_answered"],
+            prompt_tokens=counts["prompt_tokens"],
+            completion_tokens=counts["completion_tokens"],
+        ),
+        settings=shown_settings(revision),
+        pictures=[Picture(one.file, one.says) for one in plots],
+        seeds=_ends(counts),
+        made=f"Made {summary['began_at']} to {summary['as_of']}" if summary["as_of"] else "",
+        versions=summary["versions"],
+        notes=list(_notes(used, counts)),
+    )
+
+
+def _ends(counts: Mapping[str, int]) -> dict[str, int]:
+    """Seeds by what became of them, in words."""
+    return {words: n for name, words in _ENDS.items() if (n := counts.get(name, 0))}
+
+
+def _dataset_of(source: str) -> str:
+    """The name at the hub of a source ``hf:user/name:config:split``; empty for a file."""
+    return source.removeprefix(HUB).partition(":")[0] if source.startswith(HUB) else ""
+
+
+def _pipeline(recipes: Mapping[str, Data]) -> Iterator[Stage]:
+    for name, one in recipes.items():
+        try:
+            summary = find_recipe(name).summary
+        except RecipeError:
+            summary = "A recipe of its maker's own."
+        yield Stage(name, summary, one["takes"], _ends(one["outcomes"]), one["rows"])
+
+
+def _model(used: ModelUse, gathered: Gathered) -> Model:
+    return Model(
+        agent=used.agent,
+        asked=_shown_model(used.asked),
+        answered=_shown_model(used.answered),
+        calls=used.calls,
+        trials=gathered.models[used.asked],
+        terms=terms_for(used.asked),
+    )
+
+
+def _shown_model(name: str) -> str:
+    """A model that is a folder on this machine is told by the folder's name alone."""
+    provider, slash, path = name.partition("/")
+    return f"{provider}/{shown_name(path)}" if slash and path.startswith(("/", "~")) else shown_name(name)
+
+
+def _measured_by(config: Data) -> list[Model]:
+    scorers = {"small scorer": config["small"], "large scorer": config["large"]}
+    return [
+        Model(role, _shown_model(name), "", 0, 0, terms_for(f"transformers/{name}"))
+        for role, name in scorers.items()
+        if name
+    ]
+
+
+def _pairs(pairs: Mapping[str, Data]) -> Iterator[Arms]:
+    if pairs:
+        ranked = sorted(pairs.items(), key=lambda item: (-item[1]["candidates"], item[0]))
+        rows = [
+            (
+                name,
+                f"{one['candidates']:,}",
+                f"{one['wins']:,}",
+                decimal(one["mean_pi"], 3),
+                percent(one["probability_now"], 1),
+            )
+            for name, one in ranked[:ARMS_TOLD]
+        ]
+        columns = ("pair", "candidates", "chosen", "mean π", "probability at the end")
+        yield Arms("Pairs of agents", columns, rows, len(ranked) - len(rows))
+
+
+def _pools(pools: Mapping[str, Data]) -> Iterator[Arms]:
+    for name, pool in pools.items():
+        drawn = [(arm, one) for arm, one in pool["arms"].items() if one["draws"]]
+        drawn.sort(key=lambda item: (-item[1]["draws"], item[0]))
+        rows = [
+            (
+                arm,
+                f"{one['draws']:,}",
+                f"{one['rewards']:,}",
+                decimal(one["mean_reward"], 3),
+                percent(one["probability"], 1),
+            )
+            for arm, one in drawn[:ARMS_TOLD]
+        ]
+        if rows:
+            columns = ("arm", "draws", "rewards", "mean reward", "probability at the end")
+            yield Arms(f"Pool {name}", columns, rows, len(pool["arms"]) - len(rows))
+
+
+def _refused(one: Data) -> Sequence[str]:
+    why = "; ".join(f"{n:,} {reason}" for reason, n in one["reasons"].items())
+    return one["arm"], f"{one['instructions']:,}", f"{one['refused']:,}", why
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The most frequent first, in an order that is the same each time: an equal card is not pushed again."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _first(counts: Mapping[str, int]) -> dict[str, int]:
+    """The most frequent reasons; the others together."""
+    ranked = _ranked(counts)
+    rest = sum(n for _, n in ranked[REASONS_TOLD:])
+    return {**dict(ranked[:REASONS_TOLD]), **({"other reasons": rest} if rest else {})}
+
+
+def _notes(used: Sequence[ModelUse], counts: Data) -> Iterator[str]:
+    if counts["waiting"] + counts["working"]:
+        yield "The work was not done when this was written: more rows may come."
+    if any(one.asked.startswith(OURS) for one in used):
+        yield "Sample agents of star_agents, no language models, had a hand in these rows: they teach nothing."
