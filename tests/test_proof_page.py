@@ -138,7 +138,7 @@ def test_the_command_writes_the_page_of_what_was_kept_and_says_when_there_is_not
     text = (tmp_path / run.PAGE).read_text(encoding="utf-8")
     assert "<h1>Does it make better data?</h1>" in text
     assert "62.5 [59.5, 65.5]" in text
-    assert set(run.JOBS) | set(run.LINE_JOBS) >= set(page.CHAPTERS)
+    assert set(run.JOBS) | set(run.JOBS_BY_NAME) >= set(page.CHAPTERS)
 
 
 def test_every_interval_lies_within_the_plots_box_and_panels_share_their_axis() -> None:

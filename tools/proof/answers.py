@@ -8,7 +8,7 @@ large model is at the tasks, and blind to style by construction.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -28,10 +28,12 @@ def said(response: str) -> str:
     return found[-1] if found else response.strip().removesuffix(" .")
 
 
-def verdicts(rows: Sequence[Sequence[Sample]], folder: str, file: Path) -> NDArray[np.float64]:
+def verdicts(
+    rows: Sequence[Sequence[Sample]], folder: str, file: Path, said: Callable[[str], str] = said
+) -> NDArray[np.float64]:
     """π_llm of every candidate against column 0, [seeds, 1 + pairs] in {0, 0.5, 1}; both orders agree by construction.
 
-    The model's own answers are kept in ``file``.
+    The model's own answers are kept in ``file``. ``said`` reads what a response answers.
     """
     prompts = list(dict.fromkeys(prompt_of(sample) for row in rows for sample in row))
     model, tokenizer = load(folder)

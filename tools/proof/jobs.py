@@ -25,6 +25,7 @@ from proof import (
 from proof.longruns import Case
 from proof.policies import Setting
 from proof.pool import SEED_KINDS
+from proof.second import jobs as second
 from proof.sections import Section
 from proof.table import REFEREES, Table, build
 from star_agents.config.sections import ScoreMode
@@ -265,6 +266,11 @@ JOBS: dict[str, Callable[[Job], Iterator[Section]]] = {
     "costs": costs_sections,
     "tune": tune_sections,
 }
-LINE_JOBS: dict[str, Callable[[Job], Iterator[Section]]] = {"documents": documents_sections}
-"""Those that go through the product's line, whose feedback comes in the order in which calls end: no two runs are equal
-to the bit, so they are asked for by name and not recorded."""
+JOBS_BY_NAME: dict[str, Callable[[Job], Iterator[Section]]] = {
+    "documents": documents_sections,
+    "world2-rules": lambda job: second.rules_sections(job.out, second.QUICK if job.quick else second.FULL),
+    "world2-policies": lambda job: second.policies_sections(job.out, second.QUICK if job.quick else second.FULL),
+    "world2-tune": lambda job: second.tune_sections(job.out, second.QUICK if job.quick else second.FULL),
+}
+"""Those that are only asked for by name, and so not recorded: *documents* goes through the product's line, whose
+feedback comes in the order in which calls end, and the second world makes its models first."""

@@ -85,6 +85,21 @@ CHAPTERS: dict[str, Chapter] = {
         "each way. The dashed line is the target before; read the paired differences in the table, and below it which "
         "questions each way asked for and which ones it taught.",
     ),
+    "world2-tune": Chapter(
+        title="A second world: harder questions where the examination is as hard",
+        look="Share of held-out questions that a small model answers exactly right, ordinary ones and ones as hard as "
+        "those that a coach writes. Compare the arms that rewrite with the same ones that do not.",
+    ),
+    "world2-policies": Chapter(
+        title="A second world: Thompson sampling beside Eq. 8 as it ships",
+        look="Usable rows over a run, as the difference of the two in the same case. An interval clear of the dashed "
+        "line is a difference that chance does not explain.",
+    ),
+    "world2-rules": Chapter(
+        title="A second world: which rule may stand in the place of Eq. 7",
+        look="First every rule in its worst case on the first world, beside the referee alone; then the rule that was "
+        "chosen there, case by case on the second world, beside both rivals.",
+    ),
     "sweep": Chapter(
         title="Which rate, floor and reward",
         look="The same figure over shorter runs, for many settings of Eq. 8 and for Thompson sampling.",
