@@ -235,6 +235,12 @@ class ToolError(StarAgentsError):
     exit_code = 2
 
 
+class FilterError(StarAgentsError):
+    """A filter of the user's own cannot be loaded: what, where, and what to do."""
+
+    exit_code = 2
+
+
 class PromptError(RecipeError):
     """A prompt's template cannot be read or rendered: which, where, why."""
 

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from star_agents.admission.filters import Applied
 from star_agents.admission.languages import Languages
 from star_agents.admission.length import Length
+from star_agents.admission.own import load_own
+from star_agents.admission.personal_data import PersonalData, redacted
+from star_agents.admission.refusing import Refusing
+from star_agents.admission.repetition import Repetition
 from star_agents.config.models import Config
 
 
@@ -19,5 +23,14 @@ def _filters(config: Config) -> Iterator[Applied]:
     settings = config.admission
     if settings.languages:
         yield Applied(Languages(settings.languages), "refuse")
+    if settings.personal_data is not None:  # Before the others, so that what they refuse is kept without it, too.
+        redact = redacted if settings.personal_data == "redact" else None
+        yield Applied(PersonalData(), settings.personal_data, redact)
     if (length := settings.length) is not None:
         yield Applied(Length(length.instruction, length.response), length.action)
+    if settings.refusals is not None:
+        yield Applied(Refusing(), settings.refusals)
+    if settings.repetition is not None:
+        yield Applied(Repetition(), settings.repetition)
+    for name in settings.own:
+        yield Applied(load_own(name)[0], "refuse")

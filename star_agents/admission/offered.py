@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from star_agents.records import Document, Row, Sample, Seed
 from star_agents.records.findings import OfferedKind
+from star_agents.text.plain_data import to_json
 
 TEXT_KEYS = frozenset({"instruction", "input", "response", "content", "chosen", "rejected", "arguments"})
 """What in a row's data says something; the rest are names, roles and schemas."""
@@ -107,4 +109,29 @@ def with_texts(data: Any, change: Callable[[str], str], *, key: str = "") -> Any
         return {name: with_texts(value, change, key=name) if name != "tools" else value for name, value in data.items()}
     if isinstance(data, (list, tuple)):
         return [with_texts(one, change, key=key) for one in data]
-    return change(data) if isinstance(data, str) and key in TEXT_KEYS else data
+    if not isinstance(data, str) or key not in TEXT_KEYS:
+        return data
+    return _with_arguments(data, change) if key == "arguments" else change(data)
+
+
+def _with_arguments(text: str, change: Callable[[str], str]) -> str:
+    """The arguments of a call with every value changed, so that they stay an object; a number that is changed becomes a
+    text. What a model wrote that is no JSON is changed as a text."""
+    try:
+        arguments = json.loads(text)
+    except ValueError:
+        return change(text)
+    changed = _with_values(arguments, change)
+    return text if changed == arguments else to_json(changed)
+
+
+def _with_values(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _with_values(one, change) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_values(one, change) for one in value]
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return value
+    written = str(value)
+    changed = change(written)
+    return value if changed == written else changed

@@ -83,6 +83,28 @@ class AdmissionConfig(Section):
     taken."""
     length: LengthConfig | None = None
     """How long instructions and answers may be; left out: any length."""
+    refusals: Verdict | None = None
+    """Answers that refuse or speak of themselves as a model ("As an AI language model"), told by how they begin, in
+    eleven languages; of a pair the chosen one. `on` is `refuse`."""
+    repetition: Verdict | None = None
+    """Answers of 50 words or more of which three tenths stand in runs of ten words that stood there before. `on` is
+    `refuse`."""
+    personal_data: Literal["refuse", "report", "redact"] | None = None
+    """Mail addresses, telephone numbers, payment cards, IBANs and secret keys. `redact` writes `[mail]`, `[phone]` and
+    so on in their place; the store keeps the trials as they were written."""
+    own: tuple[str, ...] = Field(default=(), max_length=20)
+    """Functions of your own, `./file.py:function` (the path begins beside this file) or `module:function`: each takes a
+    row as a dict, and returns why it is refused, or None. One that fails refuses the row for that."""
+
+    @field_validator("refusals", "repetition", "personal_data", mode="before")
+    @classmethod
+    def _in_a_word(cls, value: object) -> object:
+        return {"on": "refuse", "off": None}.get(value, value) if isinstance(value, str) else value
+
+    @field_validator("own", mode="before")
+    @classmethod
+    def _one_function(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
     @field_validator("duplicates", mode="before")
     @classmethod

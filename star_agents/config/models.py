@@ -207,7 +207,7 @@ class Config(BudgetSettings):
     documents: DocumentsConfig = Field(default=DocumentsConfig(), exclude_if=_is_as_shipped)
     """How documents become seeds, where the first recipe takes them."""
     admission: AdmissionConfig = Field(default=AdmissionConfig(), exclude_if=_are_admission_defaults)
-    """What of the instructions that are made of documents is refused."""
+    """What may enter the dataset."""
     evolution: EvolutionConfig = EvolutionConfig()
     """How what is drawn gains and loses probability, in every pool."""
     parts: PartsConfig | None = Field(default=None, exclude_if=_is_empty)
@@ -247,6 +247,8 @@ class Config(BudgetSettings):
     process that is shut in), and functions of your own (`./mine.py:fn`; the path begins beside this file)."""
     tool_files: Mapping[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
     """Not written by anybody: the files of these functions, each with the digest of what was loaded from it."""
+    filter_files: Mapping[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
+    """Not written by anybody: the files of `admission.own`, each with the digest of what was loaded from it."""
     prompts: Mapping[str, PromptPath] = Field(default_factory=dict, max_length=MAX_PROMPTS, exclude_if=_is_empty)
     """Templates of your own in the place of ours: `{star/respond: ./my_respond.jinja}`, by recipe and name; the path
     begins beside this file. The referees' are `judging/judge`, `judging/judge_form` and `judging/judge_paper`."""

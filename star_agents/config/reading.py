@@ -26,7 +26,7 @@ from star_agents.errors import MAX_PROBLEMS, ConfigError, Problem, RecipeError
 from star_agents.text.content_hash import digest
 from star_agents.text.redaction import redactor
 
-DERIVED = ("tool_files", "recipe_files", "recipe_needs", "prompt_texts")
+DERIVED = ("tool_files", "filter_files", "recipe_files", "recipe_needs", "prompt_texts")
 """Keys that reading fills in from what the recipes declare."""
 _ELSEWHERE = {move.old[-1]: ".".join(move.new) for move in MOVES}
 """Keys that stood at the top, and where they belong."""

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from star_agents.admission.language import languages_known
+from star_agents.admission.own import kept_own
 from star_agents.config import plain_values, reading
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.config.recipes import Declared, FindRecipes
-from star_agents.errors import ConfigError, Problem, RecipeError, ToolError
+from star_agents.errors import ConfigError, FilterError, Problem, RecipeError, ToolError
 from star_agents.recipes.registry import OF_COMMANDS, absolute, find_chain, spelled_out
 from star_agents.tools.names import kept_tool
 
@@ -21,7 +22,7 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: r
 
     config = reading.read_config(path, environ, find=_finder(path.parent), note=note)
     with lines_from(path):
-        config = _with_tools(config, path.parent, path.name)
+        config = _with_filters(_with_tools(config, path.parent, path.name), path.parent, path.name)
         _check_arms(config, path.name)
         _check_languages(config, path.name)
     return config
@@ -36,7 +37,7 @@ def check_config(
 ) -> Config:
     """As ``config.plain_values.check_config``; the files of recipes are looked for in the working folder."""
     config = plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)
-    config = _with_tools(config, Path.cwd(), where)
+    config = _with_filters(_with_tools(config, Path.cwd(), where), Path.cwd(), where)
     _check_arms(config, where)
     _check_languages(config, where)
     return config
@@ -54,6 +55,23 @@ def _with_tools(config: Config, folder: Path, where: str) -> Config:
         kept.append(one)
         files |= {one: digest} if digest else {}
     return config.model_copy(update={"tools": tuple(kept), "tool_files": files}) if kept else config
+
+
+def _with_filters(config: Config, folder: Path, where: str) -> Config:
+    """The config with the user's own filters as they are kept. Raises ConfigError where one cannot be loaded."""
+    kept: list[str] = []
+    files: dict[str, str] = {}
+    for place, name in enumerate(config.admission.own):
+        try:
+            one, digest = kept_own(name, folder)
+        except FilterError as error:
+            raise ConfigError([Problem(where=where, field=f"admission.own.{place}", message=str(error))]) from None
+        kept.append(one)
+        files |= {one: digest} if digest else {}
+    if not kept:
+        return config
+    admission = config.admission.model_copy(update={"own": tuple(kept)})
+    return config.model_copy(update={"admission": admission, "filter_files": files})
 
 
 def _check_arms(config: Config, where: str) -> None:

@@ -15,11 +15,15 @@ from star_agents.admission.filters import Applied
 from star_agents.admission.line import filters_of
 from star_agents.admission.near_duplicates import Signed, signed_instruction
 from star_agents.admission.offered import Offered, offered_row, offered_seed, offered_trial, with_texts
+from star_agents.admission.own import OwnFilter, TakesTooLong
 from star_agents.config.admission import DuplicatesConfig
 from star_agents.config.models import Config
 from star_agents.records import STAR, Claim, Outcome, Row, Sample, Seed
 from star_agents.records.findings import Finding
 from star_agents.storage.known_rows import row_digest
+
+LONGEST_LOOK_S = 60.0
+"""Seconds that all filters together may take for one outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,19 @@ class CheckedOutcome:
 
 
 async def looked_at(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> CheckedOutcome:
-    """An outcome as it was looked at, in another thread where that takes time."""
+    """An outcome as it was looked at, in another thread where that takes time. Where it takes longer than
+    ``LONGEST_LOOK_S``, which only a function of the user's own can, that refuses what it was shown."""
     look = partial(look_at, outcome, seed, rules)
-    is_more = rules.filters or outcome.claims or rules.duplicates.least_of("rows") is not None
-    return await anyio.to_thread.run_sync(look) if is_more else look()
+    if not (rules.filters or outcome.claims or rules.duplicates.least_of("rows") is not None):
+        return look()
+    with anyio.move_on_after(LONGEST_LOOK_S):
+        return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+    without = replace(rules, filters=tuple(map(_given_up, rules.filters)))
+    return await anyio.to_thread.run_sync(partial(look_at, outcome, seed, without))
+
+
+def _given_up(applied: Applied) -> Applied:
+    return replace(applied, filter=TakesTooLong(applied.filter)) if isinstance(applied.filter, OwnFilter) else applied
 
 
 def look_at(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> CheckedOutcome:
@@ -126,6 +139,10 @@ def _row(outcome: Outcome, row: Row, place: int, seed: Seed, rules: AdmissionRul
         findings = _findings(offered, rules.filters, place, arms_of(outcome, row.from_trials), row)
         admitted = _redacted(row, findings, rules.filters)
         findings = tuple(replace(one, row=admitted) if one.row is not None else one for one in findings)
+        if admitted != row and admitted.shape in ("preference", "reward") and _teaches_nothing(admitted):
+            redacted = next(one for one in findings if one.action == "redacted")
+            same = replace(redacted.objection, reason="without it both answers are the same")
+            findings = (*findings, replace(redacted, objection=same, action="refused", row=admitted))
     is_compared = not is_claimed and not (offered and _was_compared(offered, seed, rules))
     return Checked(
         findings=findings,
@@ -175,6 +192,10 @@ def _redacted(row: Row, findings: Sequence[Finding], filters: Sequence[Applied])
         if applied.redact is not None and applied.filter.name in found:
             row = replace(row, data=with_texts(row.data, applied.redact))
     return row
+
+
+def _teaches_nothing(pair: Row) -> bool:
+    return bool(pair.data["chosen"].strip() == pair.data["rejected"].strip())
 
 
 def _signed(offered: Offered) -> Signed:
