@@ -16,6 +16,7 @@ from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.engine.configuration import check_config, read_config
 from star_agents.engine.document_door import intake_for, read_for
+from star_agents.engine.seed_sources import find_sources
 from star_agents.engine.stages import takes_documents
 from star_agents.errors import ConfigError, Problem, UsageError
 from star_agents.records import Document, Sample, Seed
@@ -93,7 +94,7 @@ def name_of_source(seeds: object, *, documents: bool = False) -> str:
     """What seeds are called in messages and in the store; ``documents``: as for ``offline.seeds_path``."""
     if not isinstance(seeds, (str, os.PathLike)):
         return SOURCE
-    return offline.seeds_path(os.fspath(seeds), documents=documents).name
+    return find_sources([os.fspath(seeds)], documents=documents).name
 
 
 def held(seeds: object) -> object:
@@ -116,9 +117,9 @@ def given_seeds(seeds: object, config: Config, *, skip_bad: bool, out: Path | No
         UsageError: it is nothing that holds rows.
     """
     if isinstance(seeds, (str, os.PathLike)):
-        path = offline.seeds_path(os.fspath(seeds), documents=takes_documents(config))
-        return read_for(config, path, folder=out, skip_bad=skip_bad)
-    read = intake_for(config, SOURCE, folder=out, skip_bad=skip_bad) or Collection()
+        sources = find_sources([os.fspath(seeds)], documents=takes_documents(config))
+        return read_for(config, sources.paths, name=sources.name, folder=out, skip_bad=skip_bad)
+    read = intake_for(config, SOURCE, folder=out, skip_bad=skip_bad) or Collection(config.seeds.names)
     for number, row in enumerate(rows_in(seeds), start=1):
         where = f"{SOURCE}:row {number}"
         if isinstance(row, Seed):

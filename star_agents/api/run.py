@@ -24,6 +24,7 @@ from star_agents.api.result import RunResult
 from star_agents.engine.batch import BatchResult, run_batch, usable_seeds
 from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows, tolerated
 from star_agents.engine.host import Host, Pace
+from star_agents.engine.seed_sources import ByChance
 from star_agents.engine.stages import takes_documents
 from star_agents.errors import UsageError
 from star_agents.events import Event
@@ -43,17 +44,31 @@ class Options:
     skip_bad: bool
     retry_dropped: bool
     progress: bool
+    by_chance: ByChance
 
     def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"limit={self.limit} must be at least 1")
+        for name, number in (("limit", self.limit), ("sample", self.by_chance.sample)):
+            if number is not None and number < 1:
+                raise UsageError(f"{name}={number} must be at least 1")
 
 
 def options_of(
-    out: str | os.PathLike[str], limit: int | None, skip_bad: bool, retry_dropped: bool, progress: bool
+    out: str | os.PathLike[str],
+    limit: int | None,
+    skip_bad: bool,
+    retry_dropped: bool,
+    progress: bool,
+    by_chance: ByChance,
 ) -> Options:
     """The options of ``run``. Raises UsageError where one makes no sense."""
-    return Options(out=path_of(out), limit=limit, skip_bad=skip_bad, retry_dropped=retry_dropped, progress=progress)
+    return Options(
+        out=path_of(out),
+        limit=limit,
+        skip_bad=skip_bad,
+        retry_dropped=retry_dropped,
+        progress=progress,
+        by_chance=by_chance,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +95,7 @@ class Batch:
             where=source,
             skip_bad=options.skip_bad,
             limit=options.limit,
+            by_chance=options.by_chance,
         )
         return cls(given=given, file=file, source=source, options=options)
 
@@ -126,6 +142,8 @@ def run(
     *,
     out: str | os.PathLike[str],
     limit: int | None = None,
+    sample: int | None = None,
+    shuffle: int | None = None,
     concurrency: int | None = None,
     skip_bad: bool = False,
     retry_dropped: bool = False,
@@ -140,11 +158,13 @@ def run(
 
     Args:
         config: agents.yaml: its path, a dict with the same keys, or a ``Config``.
-        seeds: The path of a seed file (or ``"offline"`` for the sample seeds), or rows: any iterable of dicts in the
-            formats that seed files have, of ``Sample``, ``Document`` or ``Seed``, a ``datasets.Dataset``, a pandas
-            DataFrame. They are read to their end and checked before anything is spent.
+        seeds: The path of a seed file, a pattern (``"data/*.jsonl.gz"``), ``"offline"`` for the sample seeds; or
+            rows: any iterable of dicts in the formats that seed files have, of ``Sample``, ``Document`` or ``Seed``, a
+            ``datasets.Dataset``, a pandas DataFrame. They are read to their end and checked before anything is spent.
         out: The folder that keeps everything; made where it is missing.
         limit: Work only the first so many seeds; what else waits in the folder goes on waiting.
+        sample: Take so many of the seeds by chance, the same ones each time.
+        shuffle: Work them in an order by chance, of this random seed.
         concurrency: Seeds in flight; overrides the config's.
         skip_bad: Leave bad rows out instead of raising.
         retry_dropped: Queue seeds again that an earlier run had to drop.
@@ -162,7 +182,7 @@ def run(
         ScorerError: a scorer model cannot be loaded, or is lost.
         KeyboardInterrupt: Ctrl-C was pressed, and what was in hand is done.
     """
-    options = options_of(out, limit, skip_bad, retry_dropped, progress)
+    options = options_of(out, limit, skip_bad, retry_dropped, progress, ByChance(sample, shuffle))
     job = Batch.of(given_config(config, concurrency=concurrency), seeds, options).job()
     result = job.wait()
     result.warn_if_stopped(stacklevel=2)
@@ -175,6 +195,8 @@ async def arun(
     *,
     out: str | os.PathLike[str],
     limit: int | None = None,
+    sample: int | None = None,
+    shuffle: int | None = None,
     concurrency: int | None = None,
     skip_bad: bool = False,
     retry_dropped: bool = False,
@@ -189,7 +211,9 @@ async def arun(
         asyncio.CancelledError: it was cancelled, and what was in hand is done.
         UsageError: the event loop is not asyncio's.
     """
-    batch = await batch_of(config, seeds, options_of(out, limit, skip_bad, retry_dropped, progress), concurrency)
+    batch = await batch_of(
+        config, seeds, options_of(out, limit, skip_bad, retry_dropped, progress, ByChance(sample, shuffle)), concurrency
+    )
     job = batch.job()
     job.start()
     result = await job.end()

@@ -15,6 +15,7 @@ from star_agents.api.result import RunResult
 from star_agents.api.run import Options, batch_of, options_of
 from star_agents.engine.host import Pace
 from star_agents.engine.interruption import Stop
+from star_agents.engine.seed_sources import ByChance
 from star_agents.errors import UsageError
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.records import Outcome
@@ -28,6 +29,8 @@ def stream(
     *,
     out: str | os.PathLike[str],
     limit: int | None = None,
+    sample: int | None = None,
+    shuffle: int | None = None,
     concurrency: int | None = None,
     skip_bad: bool = False,
     retry_dropped: bool = False,
@@ -49,6 +52,8 @@ def stream(
         seeds: As in ``run``.
         out: As in ``run``.
         limit: As in ``run``.
+        sample: As in ``run``.
+        shuffle: As in ``run``.
         concurrency: As in ``run``.
         skip_bad: As in ``run``.
         retry_dropped: As in ``run``.
@@ -61,7 +66,7 @@ def stream(
     """
     if ahead is not None and ahead < 1:
         raise UsageError(f"ahead={ahead} must be at least 1")
-    options = options_of(out, limit, skip_bad, retry_dropped, progress)
+    options = options_of(out, limit, skip_bad, retry_dropped, progress, ByChance(sample, shuffle))
     return OutcomeStream(config, seeds, options, concurrency=concurrency, ahead=ahead)
 
 

@@ -71,7 +71,7 @@ def command(file: Path, url: str, token_env: str, config_path: Path | None, as_j
 def _read(path: Path, config_path: Path | None) -> SeedFile:
     """The seeds of a file as agents.yaml says, or of a document as it ships. Raises SeedFileError, ConfigError."""
     if config_path is not None:
-        return read_for(read_config(config_path, os.environ), path)
+        return read_for(read_config(config_path, os.environ), [path], name=path.name)
     if not (is_of_documents_alone(path) and path.exists()):
         return read_seeds(path)
     intake = DocumentIntake(DocumentsConfig(), path.name, share=FailureLimitsConfig().share)

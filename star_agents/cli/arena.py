@@ -9,7 +9,6 @@ from pathlib import Path
 import anyio
 import click
 
-from star_agents import offline
 from star_agents.arena.game_table import GameTable
 from star_agents.arena.leaderboard import Leaderboard, leaderboard
 from star_agents.cli.batches import (
@@ -27,6 +26,7 @@ from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import sample_agents, skipped_rows
 from star_agents.engine.local_players import with_local_models
 from star_agents.engine.offline_arena import config_for_arena, refuse_other_arena
+from star_agents.engine.seed_sources import find_sources
 from star_agents.errors import UsageError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
@@ -79,14 +79,14 @@ def command(
     jury = _judges(config, judges)
     config = config_for_arena(config, players, jury, where=config_path.name)
     refuse_other_arena(out, players, jury)
-    path = offline.seeds_path(set_path)
-    file = load_seeds(path, config, skip_bad=skip_bad, limit=None)
+    sources = find_sources([set_path], documents=False)
+    file = load_seeds(sources, config, skip_bad=skip_bad, limit=None)
     set_up_logging(level="error", folder=out)
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):
         if sentence:
             say(sentence, err=True)
     console = progress_console(quiet=quiet)
-    job = partial(run_batch, config, source=path.name, out=out, retry_dropped=True, console=console, notes=notes)
+    job = partial(run_batch, config, source=sources.name, out=out, retry_dropped=True, console=console, notes=notes)
     seeds = _worth_asking(out, file.seeds, players)
     if estimate:
         return exit_unless_whole(estimate_by_sample(job, config, seeds, out, as_json=as_json))

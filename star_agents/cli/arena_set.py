@@ -11,7 +11,6 @@ import anyio
 import click
 from rich.console import Console
 
-from star_agents import offline
 from star_agents.arena.test_sets import CLUSTERS, hardest
 from star_agents.cli.batches import (
     config_with_notes,
@@ -25,6 +24,7 @@ from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import sample_agents, skipped_rows
 from star_agents.engine.host import Host
+from star_agents.engine.seed_sources import find_sources
 from star_agents.engine.test_sets import (
     Choice,
     Embedded,
@@ -114,8 +114,8 @@ def command(
     config, notes = config_with_notes(config_path)
     judge = _judge(config, judge, is_asked=hard > 0)
     config = config_for_set(config, judge, embedder, random_seed, where=config_path.name)
-    path, work = offline.seeds_path(seeds), out.with_suffix(".work")
-    file = load_seeds(path, config, skip_bad=skip_bad, limit=None)
+    sources, work = find_sources([seeds], documents=False), out.with_suffix(".work")
+    file = load_seeds(sources, config, skip_bad=skip_bad, limit=None)
     refuse_too_few(len(file.seeds), diverse, hard)
     set_up_logging(level="error", folder=work)
     console = progress_console(quiet=quiet)
@@ -129,7 +129,7 @@ def command(
     ratings_in(work, choice, judge)  # Told before anything is paid for: those of another judge cannot be used.
     result = None
     if choice.rated:
-        job = _job(config, path.name, work, console, notes, retry_dropped=retry_dropped)
+        job = _job(config, sources.name, work, console, notes, retry_dropped=retry_dropped)
         result = _rate(job, config, choice, work, Spending(estimate, confirm_above, yes), as_json=as_json)
         exit_unless_whole(result)
     if estimate:
@@ -139,7 +139,7 @@ def command(
     rated = ratings_in(work, choice, judge)
     chosen = hardest(choice.rated, rated.ratings, hard)
     write_rows(out, set_rows(choice, chosen, rated))
-    card = card_of(config, path.name, embedded, choice, chosen, rated)
+    card = card_of(config, sources.name, embedded, choice, chosen, rated)
     with atomic_file(card_path := out.with_suffix(".card.json")) as handle:
         handle.write(json_text(card, indent=2).encode() + b"\n")
     _tell(card, result, (diverse, hard), (out, card_path, work), as_json=as_json)

@@ -11,7 +11,6 @@ import anyio
 import click
 from rich.console import Console
 
-from star_agents import offline
 from star_agents.cli.batches import SIGNALLED, config_with_notes
 from star_agents.cli.rounds_table import show_estimate, show_rounds, write_rounds
 from star_agents.cli.tables import print_json
@@ -26,6 +25,7 @@ from star_agents.engine.campaign.plan import exam_prompts, fixed_by, plan_of, ro
 from star_agents.engine.campaign.state import CampaignState
 from star_agents.engine.campaign.summary import rounds_summary
 from star_agents.engine.campaign.training import check_training
+from star_agents.engine.seed_sources import find_sources
 from star_agents.engine.stages import takes_documents
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError, first_of_ours
 from star_agents.observe.logs import set_up_logging
@@ -149,11 +149,11 @@ def _work(campaign: Campaign, config_path: Path) -> StarAgentsError | None:
 
 
 def _seeds(config: Config, name: str, *, skip_bad: bool, console: Console) -> tuple[Sequence[Seed], str]:
-    path = offline.seeds_path(name, documents=takes_documents(config))
-    file = load_seeds(path, config, skip_bad=skip_bad, limit=None, console=console)
+    sources = find_sources([name], documents=takes_documents(config))
+    file = load_seeds(sources, config, skip_bad=skip_bad, limit=None, console=console)
     for sentence in skipped_rows(file):
         say(sentence, err=True)
-    return file.seeds, path.name
+    return file.seeds, sources.name
 
 
 def _exam_seeds(config: Config, beside: Path) -> Sequence[Seed]:

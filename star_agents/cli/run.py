@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 import click
 
-from star_agents import offline
 from star_agents.cli.batches import (
     config_with_notes,
     confirmation_above,
@@ -26,6 +25,7 @@ from star_agents.config.lines import lines_from
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows
 from star_agents.engine.host import Host
+from star_agents.engine.seed_sources import ByChance, find_sources
 from star_agents.engine.stages import takes_documents
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold, Pool, RecipeState, RefusedArm
@@ -43,9 +43,11 @@ from star_agents.text.printing import say
 @click.option(
     "-s",
     "--seeds",
-    "seeds_path",
+    "seeds",
     required=True,
-    help="Seed file, or documents; the word `offline` takes the sample seeds.",
+    multiple=True,
+    help="Seed file, or documents, or a pattern such as 'data/*.jsonl.gz'; several -s are read as one file. The word "
+    "`offline` takes the sample seeds.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for store and dataset.")
 @click.option(
@@ -53,6 +55,12 @@ from star_agents.text.printing import say
     "--limit",
     type=click.IntRange(min=1),
     help="Work only the first N seeds of the file; whatever else waits in the folder goes on waiting.",
+)
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N", help="Take N of the seeds by chance, the same ones each time."
+)
+@click.option(
+    "--shuffle", type=int, metavar="SEED", help="Work the seeds in an order by chance; another SEED, another order."
 )
 @click.option(
     "--part",
@@ -71,9 +79,11 @@ from star_agents.text.printing import say
 @click.option("--log-content", is_flag=True, help="Log the texts of prompts and replies too.")
 def command(
     config_path: Path,
-    seeds_path: str,
+    seeds: tuple[str, ...],
     out: Path,
     limit: int | None,
+    sample: int | None,
+    shuffle: int | None,
     parts: tuple[str, ...],
     estimate: bool,
     confirm_above: float,
@@ -96,16 +106,16 @@ def command(
         config = config.model_copy(update={"concurrency": concurrency})
     if parts:
         config = of_parts(config, parts)
-    path = offline.seeds_path(seeds_path, documents=takes_documents(config))
-    console = progress_console(quiet=quiet)
-    file = load_seeds(path, config, skip_bad=skip_bad, limit=limit, console=console, out=out)
+    sources = find_sources(seeds, documents=takes_documents(config))
+    console, by_chance = progress_console(quiet=quiet), ByChance(sample, shuffle)
+    file = load_seeds(sources, config, skip_bad=skip_bad, limit=limit, by_chance=by_chance, console=console, out=out)
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):
         if sentence:
             say(sentence, err=True)
     job = partial(
         run_batch,
         config,
-        source=path.name,
+        source=sources.name,
         out=out,
         retry_dropped=retry_dropped,
         console=console,

@@ -34,6 +34,7 @@ from star_agents.config.sections import (
     ScoringConfig,
     ServerConfig,
 )
+from star_agents.config.seeds import SeedsConfig
 from star_agents.config.star import JUDGED, SCORED, StarConfig
 from star_agents.records import KEEP, SEED, AgentPair
 
@@ -185,6 +186,10 @@ def _is_as_shipped(value: object) -> bool:
     return value == DocumentsConfig()
 
 
+def _names_no_column(value: object) -> bool:
+    return value == SeedsConfig()
+
+
 def _are_admission_defaults(value: object) -> bool:
     return value == AdmissionConfig()
 
@@ -204,6 +209,8 @@ class Config(BudgetSettings):
     """The settings of recipe `star`."""
     memory: MemoryConfig = MemoryConfig()
     """The instruction memory bank."""
+    seeds: SeedsConfig = Field(default=SeedsConfig(), exclude_if=_names_no_column)
+    """How rows become seeds, where their columns are called otherwise."""
     documents: DocumentsConfig = Field(default=DocumentsConfig(), exclude_if=_is_as_shipped)
     """How documents become seeds, where the first recipe takes them."""
     admission: AdmissionConfig = Field(default=AdmissionConfig(), exclude_if=_are_admission_defaults)

@@ -22,6 +22,7 @@ from star_agents.engine.host import COMMAND, Host
 from star_agents.engine.intake import intake_problems
 from star_agents.engine.interruption import Interruption
 from star_agents.engine.progress import BatchProgress
+from star_agents.engine.seed_sources import EVERY_SEED, ByChance, SeedSources
 from star_agents.engine.stages import declarations_of, stages_of
 from star_agents.engine.upkeep import forget_texts
 from star_agents.engine.wiring import models_to_load, open_engine, refuse_early
@@ -86,21 +87,23 @@ class _End(NamedTuple):
 
 
 def load_seeds(
-    path: Path,
+    sources: SeedSources | Path,
     config: Config,
     *,
     skip_bad: bool,
     limit: int | None,
+    by_chance: ByChance = EVERY_SEED,
     console: Console | None = None,
     out: Path | None = None,
 ) -> SeedFile:
-    """Read a seed file, or documents, whole and check it, before any money is spent.
+    """Read seed files, or documents, whole and check them, before any money is spent.
 
     Args:
-        path: A file of rows; or, where the first recipe takes documents, a document or a folder of them.
+        sources: Files of rows, or one; or, where the first recipe takes documents, documents or folders of them.
         config: Says which.
         skip_bad: Leave out what is bad.
-        limit: Of its seeds, take the first so many.
+        limit: Of their seeds, take the first so many.
+        by_chance: Which of the seeds, and in which order.
         console: Where to show how far the reading is; nowhere unless given.
         out: The folder of the run: documents that nearly repeat what its store knows are left out.
 
@@ -110,12 +113,23 @@ def load_seeds(
     Raises:
         SeedFileError: with every bad row, unless ``skip_bad``; or when no usable seed is left.
     """
+    if isinstance(sources, Path):
+        sources = SeedSources(paths=(sources,), name=sources.name)
     with reading_progress(console) as hear:
-        file = read_for(config, path, folder=out, skip_bad=skip_bad, hear=hear)
-    return usable_seeds(file, config, where=str(path), skip_bad=skip_bad, limit=limit)
+        file = read_for(config, sources.paths, name=sources.name, folder=out, skip_bad=skip_bad, hear=hear)
+    where = str(sources.paths[0]) if len(sources.paths) == 1 else sources.name
+    return usable_seeds(file, config, where=where, skip_bad=skip_bad, limit=limit, by_chance=by_chance)
 
 
-def usable_seeds(file: SeedFile, config: Config, *, where: str, skip_bad: bool, limit: int | None) -> SeedFile:
+def usable_seeds(
+    file: SeedFile,
+    config: Config,
+    *,
+    where: str,
+    skip_bad: bool,
+    limit: int | None,
+    by_chance: ByChance = EVERY_SEED,
+) -> SeedFile:
     """The same with the seeds that this config can work, as for ``load_seeds``; ``where`` names it in messages.
 
     Raises:
@@ -126,11 +140,12 @@ def usable_seeds(file: SeedFile, config: Config, *, where: str, skip_bad: bool, 
     if problems and not skip_bad:
         raise SeedFileError(problems)
     seeds = file.seeds
-    if refused := {problem.where for problem in unanswerable}:
-        seeds = gathered(seed for seed in seeds if (seed.source or seed.id) not in refused)
+    if unanswerable:
+        seeds = gathered(seed for seed in seeds if not intake_problems(config, [seed]))
     if not len(seeds):
         none = Problem(where=where, field="", message="holds no seeds", fix="; ".join(file.not_read))
         raise SeedFileError(problems or [none])
+    seeds = by_chance.of(seeds)
     if limit is not None:
         seeds = gathered(itertools.islice(worked_parts(seeds, config), limit))
     return replace(file, seeds=seeds, problems=tuple(problems))

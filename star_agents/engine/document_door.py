@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -41,29 +41,34 @@ def intake_for(
         earlier=EarlierDocuments(folder),
         takes_samples=takes_samples,
         skip_bad=skip_bad,
+        columns=config.seeds.names,
     )
 
 
 def read_for(
     config: Config,
-    path: Path,
+    paths: Sequence[Path],
     *,
+    name: str,
     folder: Path | None = None,
     skip_bad: bool = False,
     hear: Heard = lambda done, total: None,
 ) -> SeedFile:
-    """Read a file, or a folder of documents, as the first recipe takes it; ``folder`` as for ``intake_for``.
+    """Read files, or folders of documents, as the first recipe takes them; ``name`` and ``folder`` as ``source`` and
+    ``folder`` of ``intake_for``.
 
     Raises:
         SeedFileError: it cannot be read, or holds documents that no recipe takes. Bad rows do not raise, they are
             listed.
     """
-    intake = intake_for(config, path.name, folder=folder, skip_bad=skip_bad)
-    if intake is not None and (path.is_dir() or path.exists()):
-        intake.read(path, hear)
+    intake = intake_for(config, name, folder=folder, skip_bad=skip_bad)
+    if intake is not None and all(path.exists() for path in paths):
+        for path in paths:
+            intake.read(path, hear)
         return intake.file()
-    refuse_documents(config, path)
-    return read_seeds(path)
+    for path in paths:
+        refuse_documents(config, path)
+    return read_seeds(*paths, columns=config.seeds.names)
 
 
 def refuse_documents(config: Config, path: Path) -> None:

@@ -67,12 +67,13 @@ class DocumentIntake:
         earlier: EarlierDocuments | None = None,
         takes_samples: bool = False,
         skip_bad: bool = False,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         self._settings, self._share = settings, share
         self._earlier = earlier or EarlierDocuments()
         self._source, self._takes_samples, self._skip_bad = source, takes_samples, skip_bad
         self._chunks = ChunkSeeds(settings, self._earlier)
-        self._samples = Collection()
+        self._samples = Collection(columns)
         self._seeds: dict[str, Seed] = {}
         self._columns: dict[str, int] = {}
         self._beside: dict[str, int] = {}

@@ -265,7 +265,7 @@ def _read(path: Path, config: Config, intake: DocumentIntake | None) -> SeedFile
         raise SeedFileError([problem])
     if intake is None:
         refuse_documents(config, path)
-        return read_seeds(path)
+        return read_seeds(path, columns=config.seeds.names)
     intake.read(path)
     return intake.file()
 

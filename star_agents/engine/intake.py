@@ -66,7 +66,7 @@ async def take_in_rows(
     if (intake := intake_for(line.config, BY_HTTP, folder=line.store.folder)) is not None:
         async with documents.turn:
             return await _take_in_documents(line, intake, rows, source, request)
-    read, turns = Collection(), Turns()
+    read, turns = Collection(line.config.seeds.names), Turns()
     for number, row in enumerate(rows, start=1):
         await turns.give_way()
         read.add(row, f"{source}:{number}")
@@ -120,7 +120,7 @@ async def take_in_document(
             path.write_bytes(body)
             if intake is None:
                 refuse_documents(line.config, path)
-                return read_seeds(path)
+                return read_seeds(path, columns=line.config.seeds.names)
             intake.read(path)
             return intake.file()
 

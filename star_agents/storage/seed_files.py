@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from star_agents.errors import Problem
+from star_agents.errors import Problem, SeedFileError
 from star_agents.records import Seed
 from star_agents.records.failures import Tried
+from star_agents.storage.column_map import ColumnMap
 from star_agents.storage.gathered_seeds import GatheredSeeds
 from star_agents.storage.near_texts import Unlike
 from star_agents.storage.not_read import NotRead
@@ -67,9 +68,10 @@ class RowSink(Protocol):
 
 
 class Collection:
-    """Rows as they come, gathered into a ``SeedFile``."""
+    """Rows as they come, gathered into a ``SeedFile``; ``columns``: what theirs are called, by our names."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Mapping[str, str] | None = None) -> None:
+        self.columns = ColumnMap(columns or {})
         self._seeds = GatheredSeeds()
         self._problems: list[Problem] = []
         self._not_read = NotRead()
@@ -77,7 +79,7 @@ class Collection:
 
     def add(self, row: Row, where: str) -> None:
         """Read one row, which stands at ``where``."""
-        reading = read_row(row, where)
+        reading = read_row(self.columns.renamed(row), where)
         self._problems.extend(reading.problems)
         self._not_read.add(reading)
         self._good += len(reading.seeds)
@@ -113,15 +115,23 @@ class Collection:
         )
 
 
-def read_seeds(path: Path) -> SeedFile:
-    """Read every row of a file of any kind that ``row_reading`` knows; ``seed_rows`` names the formats.
+def read_seeds(*paths: Path, columns: Mapping[str, str] | None = None) -> SeedFile:
+    """Read every row of files of any kind that ``row_reading`` knows; ``seed_rows`` names the formats.
+
+    Args:
+        paths: The files, as one.
+        columns: What their columns are called, by our names.
 
     Raises:
-        SeedFileError: when there is no such file, or its kind is unknown. Bad rows do not raise, they are listed.
+        SeedFileError: when there is no such file, its kind is unknown, or no row has a column that is named. Bad rows
+            do not raise, they are listed.
     """
-    rows = Collection()
-    is_cut = gather(path, rows)
-    return replace(rows.file(), ends_open=is_cut)
+    rows = Collection(columns)
+    is_cut = [gather(path, rows) for path in paths]
+    file = replace(rows.file(), ends_open=any(is_cut))
+    if problems := rows.columns.problems(" and ".join(path.name for path in paths[:2])):
+        raise SeedFileError(problems)
+    return file
 
 
 def gather(path: Path, rows: RowSink) -> bool:

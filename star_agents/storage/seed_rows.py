@@ -137,7 +137,7 @@ def row_of_seed(seed: Seed) -> dict[str, Any]:
     sample = seed.sample
     if sample.holds_tools:
         return {**seed.meta, **row_of_dialogue(sample)}
-    row = {f"beside_{name}" if name in _READ_BY_SOMEBODY else name: value for name, value in seed.meta.items()}
+    row = {set_aside(name) if name in _READ_BY_SOMEBODY else name: value for name, value in seed.meta.items()}
     row |= {"instruction": sample.instruction, "input": sample.input}
     if sample.response is not None:
         row["output"] = sample.response
@@ -147,6 +147,11 @@ def row_of_seed(seed: Seed) -> dict[str, Any]:
     if talk:
         row["history"] = [[asked.content, said.content] for asked, said in zip(talk[::2], talk[1::2], strict=True)]
     return row
+
+
+def set_aside(column: str) -> str:
+    """The name under which a column is kept that would be read where it may not be."""
+    return f"beside_{column}"
 
 
 def _problem(bad: RowError, where: str) -> Problem:
@@ -282,6 +287,14 @@ FORMATS: Mapping[str, Callable[[Fields], list[Read]]] = {
 }
 """By the column that decides, in order."""
 _READ_BY_SOMEBODY = {*FORMATS, *INPUTS, *RESPONSES, *SHORT_RESPONSES, *SYSTEMS, *MEDIA, "history"}
+READ_BY_NAME: Mapping[str, str | None] = {
+    **dict.fromkeys(FORMATS),
+    **dict.fromkeys(INPUTS, "input"),
+    **dict.fromkeys((*RESPONSES, *SHORT_RESPONSES), "response"),
+    **dict.fromkeys(SYSTEMS, "system"),
+    "history": "history",
+}
+"""What a column beside the instruction stands for by its name; ``None``: it decides what the row is."""
 LISTS_ONLY = ("conversation", "turns", "data")
 """Names that stand for all sorts of things: they decide only where they hold a list."""
 _HINTS = (
