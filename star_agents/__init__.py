@@ -7,6 +7,7 @@
     async for outcome in sa.stream("agents.yaml", seeds, out="out"): ...
     scored = sa.score(rows, small="offline/small", large="offline/large")
     await sa.serve("agents.yaml", "star_data")
+    sa.push("out", "user/name", license="cc-by-4.0")         # sa.card("out") is the preview
 
 ``seeds`` and ``rows`` are a path, a list of dicts, of ``Sample`` or ``Seed``, a `datasets.Dataset` or a DataFrame.
 Whatever goes wrong is raised as a ``StarAgentsError``.
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from star_agents import errors
+    from star_agents.api.publish import card, push
     from star_agents.api.result import Folder, RunResult, StoppedEarly
     from star_agents.api.run import arun, run
     from star_agents.api.score import score
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from star_agents.errors import (
         AgentError,
         ConfigError,
+        HubError,
         Problem,
         ScorerError,
         SeedFileError,
@@ -50,6 +53,7 @@ __all__ = [
     "ConfigError",
     "Document",
     "Folder",
+    "HubError",
     "Message",
     "Outcome",
     "OutcomeStream",
@@ -66,7 +70,9 @@ __all__ = [
     "StoreLocked",
     "UsageError",
     "arun",
+    "card",
     "errors",
+    "push",
     "recipe",
     "run",
     "score",
@@ -75,6 +81,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "api.publish": ("card", "push"),
     "api.result": ("Folder", "RunResult", "StoppedEarly"),
     "api.run": ("arun", "run"),
     "api.score": ("score",),
@@ -84,6 +91,7 @@ _HOMES = {
     "errors": (
         "AgentError",
         "ConfigError",
+        "HubError",
         "Problem",
         "ScorerError",
         "SeedFileError",

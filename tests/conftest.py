@@ -51,6 +51,8 @@ def shared_data() -> Path:
 def arena_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished folder of an arena, with rows of every shape; read it only."""
     out = tmp_path_factory.mktemp("arena") / "arena_out"
-    config = REPOSITORY / "star_agents" / "recipes" / "configs" / "arena.yaml"
+    shipped = REPOSITORY / "star_agents" / "recipes" / "configs" / "arena.yaml"
+    config = out.parent / "agents.yaml"
+    config.write_text(f"{shipped.read_text()}\nadmission: {{length: {{response: [12, 400], action: report}}}}\n")
     star_agents.run(config, "offline", out=out, limit=12, progress=False)
     return out

@@ -23,6 +23,8 @@ from star_agents.export.card import (
     Arms,
     Cost,
     DatasetFacts,
+    Finding,
+    HeldAgainst,
     LeftOut,
     Model,
     Picture,
@@ -53,6 +55,8 @@ FACTS = DatasetFacts(
     prompts={HOSTILE: 3},
     arms=[Arms(HOSTILE, ("arm", "draws"), [(HOSTILE, "3")], 1)],
     left_out=[LeftOut("Seeds that were dropped", {HOSTILE: 2})],
+    findings=[Finding(HOSTILE, "row", "refused", HOSTILE, 4)],
+    held_against=HeldAgainst([HOSTILE], "refuse", 0.5, 8),
     refused=[(HOSTILE, "3", "1", HOSTILE)],
     failures=[HOSTILE],
     cost=Cost(known_usd=None, calls_of_unknown_price=3, calls=3, prompt_tokens=30, completion_tokens=12),
@@ -110,6 +114,8 @@ def test_it_tells_rows_methods_models_prompts_arms_cost_and_settings(arena_folde
         "| `seeds.jsonl` |",
         "in all.",
         "target: novice",
+        "| length | row | reported | ",
+        "Nobody looked for them: rows may hold items",
         "![score (arena):",
         "Sample agents of star\\_agents",
         "Made with star\\_agents",
@@ -120,7 +126,7 @@ def test_it_tells_rows_methods_models_prompts_arms_cost_and_settings(arena_folde
 
 
 def test_every_table_has_its_rows_and_nothing_is_markup_that_came_from_elsewhere(arena_folder: Path) -> None:
-    for card, tables in ((dataset_card(FACTS), 7), (make(arena_folder, licence=CC_BY).card, 4)):
+    for card, tables in ((dataset_card(FACTS), 8), (make(arena_folder, licence=CC_BY).card, 4)):
         blocks = MarkdownIt("gfm-like", {"linkify": False}).parse(card.split("---\n", 2)[2])
         kinds = [block.type for block in blocks] + [child.type for one in blocks for child in one.children or ()]
         assert kinds.count("table_open") >= tables

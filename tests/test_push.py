@@ -24,6 +24,7 @@ from anyio.to_thread import run_sync
 from daemons import PATIENCE_S
 from hub_server import USER, Fault, HubServer
 
+import star_agents as sa
 from star_agents.engine.publishing.pushing import Pushed, PushRequest, push
 from star_agents.engine.publishing.secrets_found import looks_like_a_key
 from star_agents.errors import HubError, UsageError
@@ -402,3 +403,19 @@ async def test_killed_in_mid_upload_the_same_command_sends_only_the_rest(
     assert set(hub.sent.values()) == {1}
     assert len(hub.sent) == 4
     assert not (folder / ".push").exists()
+
+
+async def test_from_python_it_is_the_same(
+    hub: HubServer, arena_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert sa.card(arena_folder, out=tmp_path / "card.md") == (tmp_path / "card.md").read_text()
+    with pytest.raises(sa.UsageError, match="needs --license"):
+        sa.push(arena_folder, REPO)
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    done = await run_sync(lambda: sa.push(arena_folder, REPO, license="mit", message="first rows"))
+    assert done.sent is not None
+    assert done.sent.is_new
+    assert hub.repos[REPO].messages[-1] == "first rows"
+    hub.token = "another"
+    with pytest.raises(sa.HubError, match="does not know the token"):
+        await run_sync(lambda: sa.push(arena_folder, REPO, license="mit"))

@@ -87,6 +87,30 @@ class LeftOut(NamedTuple):
     """By reason."""
 
 
+class Finding(NamedTuple):
+    """What a filter of admission had against rows or seeds."""
+
+    filter: str
+    about: str
+    """``row``, ``child``, ``seed`` or ``trial``."""
+    action: str
+    """``refused``, ``reported`` or ``redacted``."""
+    reason: str
+    times: int
+
+
+class HeldAgainst(NamedTuple):
+    """Benchmarks whose items were looked for in rows and seeds."""
+
+    files: Sequence[str]
+    mode: str
+    """``refuse``: rows that hold items are not in the dataset; ``report``: they are, and are told."""
+    coverage: float
+    """Share of the words of an item that one row has to hold."""
+    ngram: int
+    """Words by which they are found."""
+
+
 class Picture(NamedTuple):
     """A plot beside the card."""
 
@@ -133,6 +157,10 @@ class DatasetFacts:
     prompts: Mapping[str, int]
     arms: Sequence[Arms]
     left_out: Sequence[LeftOut]
+    findings: Sequence[Finding]
+    """Of admission, by filter."""
+    held_against: HeldAgainst | None
+    """``None``: nobody looked for items of benchmarks."""
     refused: Sequence[Sequence[str]]
     """Arm, made, refused, why."""
     failures: Sequence[str]

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
+from star_agents.config.kept import config_in_sections
 from star_agents.engine.publishing.gathering import Gathered
 from star_agents.engine.publishing.settings import shown_name, shown_settings
 from star_agents.errors import RecipeError
-from star_agents.export.card import ARMS_TOLD, Arms, Cost, DatasetFacts, LeftOut, Model, Picture, Stage
+from star_agents.export.card import (
+    ARMS_TOLD,
+    Arms,
+    Cost,
+    DatasetFacts,
+    Finding,
+    HeldAgainst,
+    LeftOut,
+    Model,
+    Picture,
+    Stage,
+)
 from star_agents.export.licences import Licence
 from star_agents.export.terms import OURS, terms_for
 from star_agents.recipes.registry import find_recipe
@@ -77,6 +90,10 @@ def dataset_facts(
             LeftOut("Seeds that were dropped", _first(summary["dropped_because"])),
             LeftOut("Pairs that teach no preference", _first(gathered.skipped)),
         ],
+        findings=[
+            Finding(*key, n) for key, n in sorted(gathered.findings.items(), key=lambda item: (item[0][0], -item[1]))
+        ],
+        held_against=_held_against(config_in_sections(revision)),
         refused=[_refused(one) for one in summary["refused"][:ARMS_TOLD]],
         failures=[one["sentence"] for one in summary["failures"]],
         cost=Cost(
@@ -174,6 +191,15 @@ def _pools(pools: Mapping[str, Data]) -> Iterator[Arms]:
         if rows:
             columns = ("arm", "draws", "rewards", "mean reward", "probability at the end")
             yield Arms(f"Pool {name}", columns, rows, len(pool["arms"]) - len(rows))
+
+
+def _held_against(config: Data) -> HeldAgainst | None:
+    """As the last agents.yaml says it."""
+    said = config.get("admission", {}).get("contamination")
+    if not said:
+        return None
+    files = [one["file"] for one in said["against"]]
+    return HeldAgainst([PurePath(file).name for file in files], said["mode"], said["coverage"], said["ngram"])
 
 
 def _refused(one: Data) -> Sequence[str]:

@@ -50,6 +50,8 @@ class Gathered:
     """Trials by the versions of the prompts that were in use."""
     sources: Counter[str] = field(default_factory=Counter[str])
     """Rows by the file or dataset that their seeds came from."""
+    findings: Counter[tuple[str, str, str, str]] = field(default_factory=Counter[tuple[str, str, str, str]])
+    """What admission has against rows, children and seeds, by filter, what it is about, what became of it and why."""
     skipped: Counter[str] = field(default_factory=Counter[str])
     """Pairs that teach no preference, by reason."""
     secrets: SecretsFound = field(default_factory=SecretsFound)
@@ -76,6 +78,8 @@ def gather(reader: StoreReader, *, into: Path | None = None, shard_bytes: int = 
             made = [(config, Shards(into, config, most_bytes=shard_bytes)) for config in CONFIGS]
             shards = {config: files.enter_context(one) for config, one in made}
         for result in reader.results():
+            for one in result.outcome.findings:
+                found.findings[one.objection.filter, one.kind, one.action, one.objection.reason] += 1
             for trial in result.outcome.trials:
                 found.models.update(set(trial.models.values()))
                 found.prompts.update(set(trial.prompts))

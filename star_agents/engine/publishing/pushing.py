@@ -76,7 +76,6 @@ def push(
     """
     _check(request)
     keep_secrets_of(environ)
-    token = "" if request.dry_run else token_of(environ)
     text, head = read_card(request.card) if request.card is not None else ("", {})
     licence = licence_in(request.card, head, request.licence) if request.card is not None else request.licence
     if licence is None:
@@ -84,6 +83,7 @@ def push(
             "push needs --license ID (such as cc-by-4.0): without one nobody may use the rows. Which it can be hangs "
             "on the seeds and on the terms of the models that wrote them: `card` lists both"
         )
+    token = "" if request.dry_run else token_of(environ)
     with _stage(request.folder) as stage:
         made = _made(request, licence, stage)
         if request.card is not None:
