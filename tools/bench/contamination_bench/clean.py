@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import sysconfig
 import warnings
 from collections.abc import Iterator, Sequence
@@ -31,9 +32,9 @@ def rows_of_files(paths: Sequence[Path]) -> Iterator[Row]:
 
 def rows_of_docstrings() -> Iterator[Row]:
     """The docstrings of every Python file that is installed, each once: its first paragraph asks, the rest answers."""
-    paths = sysconfig.get_paths()
+    folders = [folder for folder in sys.path if Path(folder).name == "site-packages"]
     seen = set[str]()
-    for folder in (paths["purelib"], paths["stdlib"]):
+    for folder in (*folders, sysconfig.get_paths()["stdlib"]):
         for path in sorted(Path(folder).rglob("*.py")):
             for text in _docstrings(path):
                 if text not in seen:
