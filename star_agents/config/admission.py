@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from star_agents.config.base import MAX_COUNT, Section
+from star_agents.config.contamination import ContaminationConfig
 from star_agents.config.documents import LanguageCode
 
 Verdict = Literal["refuse", "report"]
@@ -95,6 +96,8 @@ class AdmissionConfig(Section):
     own: tuple[str, ...] = Field(default=(), max_length=20)
     """Functions of your own, `./file.py:function` (the path begins beside this file) or `module:function`: each takes a
     row as a dict, and returns why it is refused, or None. One that fails refuses the row for that."""
+    contamination: ContaminationConfig | None = None
+    """Items of benchmarks, which nothing of a dataset should hold; left out: nothing is looked for."""
 
     @field_validator("refusals", "repetition", "personal_data", mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from star_agents.config import plain_values, reading
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.config.recipes import Declared, FindRecipes
+from star_agents.engine.benchmarks import with_benchmarks
 from star_agents.errors import ConfigError, FilterError, Problem, RecipeError, ToolError
 from star_agents.recipes.registry import OF_COMMANDS, absolute, find_chain, spelled_out
 from star_agents.tools.names import kept_tool
@@ -22,7 +23,7 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: r
 
     config = reading.read_config(path, environ, find=_finder(path.parent), note=note)
     with lines_from(path):
-        config = _with_filters(_with_tools(config, path.parent, path.name), path.parent, path.name)
+        config = _with_files(config, path.parent, path.name)
         _check_arms(config, path.name)
         _check_languages(config, path.name)
     return config
@@ -37,10 +38,16 @@ def check_config(
 ) -> Config:
     """As ``config.plain_values.check_config``; the files of recipes are looked for in the working folder."""
     config = plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)
-    config = _with_filters(_with_tools(config, Path.cwd(), where), Path.cwd(), where)
+    config = _with_files(config, Path.cwd(), where)
     _check_arms(config, where)
     _check_languages(config, where)
     return config
+
+
+def _with_files(config: Config, folder: Path, where: str) -> Config:
+    """The config with the files that it names, as they are kept. Raises ConfigError where one cannot be used."""
+    config = _with_filters(_with_tools(config, folder, where), folder, where)
+    return with_benchmarks(config, folder, where)
 
 
 def _with_tools(config: Config, folder: Path, where: str) -> Config:

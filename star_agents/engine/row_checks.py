@@ -18,6 +18,8 @@ from star_agents.admission.offered import Offered, offered_row, offered_seed, of
 from star_agents.admission.own import OwnFilter, TakesTooLong
 from star_agents.config.admission import DuplicatesConfig
 from star_agents.config.models import Config
+from star_agents.engine.benchmarks import items_of
+from star_agents.errors import ConfigError, SeedFileError
 from star_agents.records import STAR, Claim, Outcome, Row, Sample, Seed
 from star_agents.records.findings import Finding
 from star_agents.storage.known_rows import row_digest
@@ -41,8 +43,19 @@ class AdmissionRules:
 
 
 async def rules_of(config: Config) -> AdmissionRules:
-    """Of a config, with its filters, which may read files."""
-    return AdmissionRules(config.admission.duplicates, await anyio.to_thread.run_sync(filters_of, config))
+    """Of a config, with its filters.
+
+    Raises:
+        ConfigError: a benchmark cannot be read.
+    """
+    return AdmissionRules(config.admission.duplicates, await anyio.to_thread.run_sync(_filters_of, config))
+
+
+def _filters_of(config: Config) -> tuple[Applied, ...]:
+    try:
+        return filters_of(config, items_of(config))
+    except SeedFileError as error:
+        raise ConfigError(error.problems) from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
