@@ -14,6 +14,7 @@
     │   └── BudgetExhausted    sending would pass a budget
     ├── ReplyUnreadable      a reply is no answer, or not what was asked for   (exit code 4)
     ├── Postponed            a seed waits until others have come as far
+    │   └── AwaitsBatch        or until a provider's batch has answered
     ├── WorkBlocked          no seed can be worked as things stand       (exit code 4)
     ├── RecipeError          a recipe cannot be used, or breaks a rule   (exit code 2)
     ├── ToolError            a tool of agents cannot be used     (exit code 2)
@@ -211,6 +212,10 @@ class ReplyUnreadable(StarAgentsError):
 
 class Postponed(StarAgentsError):
     """A seed cannot be decided before more of them have come as far; what it has asked is in the journal."""
+
+
+class AwaitsBatch(Postponed):
+    """A seed has asked for calls that go by batch; it is worked again once they are answered."""
 
 
 class WorkBlocked(StarAgentsError):

@@ -11,13 +11,10 @@ from typing import ClassVar
 
 from star_agents.errors import Problem
 from star_agents.records import Outcome
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """Base of all events."""
-
-    name: ClassVar[str] = "event"
+from star_agents.records.batch_events import BatchEnded as BatchEnded
+from star_agents.records.batch_events import BatchSubmitted as BatchSubmitted
+from star_agents.records.batch_events import BatchTroubled as BatchTroubled
+from star_agents.records.event import Event as Event
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,7 +21,10 @@ OF_AN_ARENA = "battles_measured"
 """The crash point of reward judges, whom neither has: test_arena_kills lets a process die there."""
 OF_ROUNDS = ("phase_done", "phase_noted")
 """Those of rounds, which no daemon works: test_rounds lets a process die there."""
-PASSED = tuple(point for point in CRASH_POINTS if point not in (OF_AN_ARENA, *OF_ROUNDS))
+OF_BATCHES = frozenset({"calls_gathered", "results_taken_in"})
+"""Those of providers' batches, beside all named ``batch_``: test_provider_batches lets a process die there."""
+_ELSEWHERE = frozenset({OF_AN_ARENA, *OF_ROUNDS, *OF_BATCHES})
+PASSED = tuple(point for point in CRASH_POINTS if point not in _ELSEWHERE and not point.startswith("batch_"))
 
 
 @dataclass(frozen=True, kw_only=True)

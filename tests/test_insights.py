@@ -226,6 +226,7 @@ KEYS = {
         "held_because",
         "stranded",
         "parts",
+        "batches",
         "memory",
         "rate",
         "scorer",

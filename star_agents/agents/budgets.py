@@ -135,6 +135,10 @@ class Budgets:
                 self._check(limit, agent, amount)
         return self._ledger.reserve(agent, charge)
 
+    def resume(self, agent: str, charge: Charge) -> Reservation:
+        """Set aside what a process before this one had reserved for a call that is at its provider still."""
+        return self._ledger.reserve(agent, charge)
+
     def settle(self, reservation: Reservation, actual: Charge | None) -> None:
         """Turn a reservation into what the call took.
 

@@ -22,16 +22,17 @@ import anyio
 
 from star_agents.agents.admitted_call import AdmittedCall, Receipt, Request
 from star_agents.agents.answer import Answer, Call, Embedded, Transport
-from star_agents.agents.budgets import Budgets, Charge
+from star_agents.agents.batching.agent import AgentBatching, batches_at
+from star_agents.agents.batching.http import BatchHttp
+from star_agents.agents.budgets import Budgets, Charge, Reservation
 from star_agents.agents.deployment_groups import DeploymentGroup, DeploymentGroups
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
-from star_agents.agents.prices import cost, most_tokens, worst_case
+from star_agents.agents.prices import most_tokens, worst_case
 from star_agents.agents.provider import Provider
 from star_agents.agents.rate_limit import Sent, estimate_tokens
-from star_agents.agents.replicates import shares
+from star_agents.agents.receipts import receipt, receipt_of_vectors
 from star_agents.agents.replies.structured_output import Binding, ReplyForm, StructuredReplies
 from star_agents.agents.replies.tool_forms import OfferedTools
-from star_agents.agents.replies.usage import embedding_tokens
 from star_agents.agents.reports import CallReport
 from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
 from star_agents.agents.sending import Sender
@@ -96,6 +97,7 @@ class AgentClient:
         self._groups = DeploymentGroups(litellm_env.load, clock, on_change or _nobody, on_throttle or _nobody)
         self._groups.start(agents, endpoints)
         self._direct = DirectHttpTransport()
+        self._batch_http = BatchHttp()
         self._litellm = LiteLLMTransport(litellm_env.load)
         self._in_process = InProcessTransport()
         self._structured = StructuredReplies()
@@ -134,6 +136,12 @@ class AgentClient:
         """
         group = self._groups[agent]
         return shown_parameters({"models": list(group.models), **sampling(group.config, temperature, max_tokens)})
+
+    def shape(
+        self, agent: str, *, temperature: float | Unset | None = UNSET, max_tokens: int | Unset | None = UNSET
+    ) -> dict[str, Any]:
+        """The sampling parameters of a call, as they are sent."""
+        return sampling(self._groups[agent].config, temperature, max_tokens)
 
     @property
     def endpoints(self) -> dict[str, tuple[Endpoint, ...]]:
@@ -252,7 +260,7 @@ class AgentClient:
                 timeout_s=group.config.timeout_s,
                 tools=tuple(tools),
             )
-            return _receipt(group, index, await self._complete(call, messages, form), count)
+            return receipt(group, index, await self._complete(call, messages, form), count)
 
         return self._sender.admit(
             Request(
@@ -293,7 +301,7 @@ class AgentClient:
 
         async def send(index: int) -> Receipt[Embedded]:
             response = await self._litellm.embed(group.endpoints[index].params, texts, timeout_s=group.config.timeout_s)
-            return _receipt_of_vectors(group, index, response, texts)
+            return receipt_of_vectors(group, index, response, texts)
 
         return self._sender.admit(
             Request(
@@ -305,9 +313,31 @@ class AgentClient:
             )
         )
 
+    def goes_by_batch(self, agent: str) -> bool:
+        """Whether the calls of seeds go to the agent in batches."""
+        return self._groups[agent].config.transport == "batch"
+
+    def batching(self, agent: str) -> AgentBatching | None:
+        """The agent's batches, those included that were made before its ``transport`` was changed; ``None`` where it
+        is not in agents.yaml any more, or its provider has none."""
+        group = next((group for group in self._groups if group.name == agent), None)
+        if group is None or (route := group.endpoints[0].batch) is None:
+            return None
+        provider = batches_at(self._batch_http, route)
+        return AgentBatching(agent=agent, settings=group.config.batch, endpoint=group.endpoints[0], provider=provider)
+
+    async def reserve(self, agent: str, charge: Charge, *, on_wait: Callable[[], None] = lambda: None) -> Reservation:
+        """Set aside what a call may take that somebody else sends; settle or cancel it with the budgets.
+
+        Where calls in flight may yet free what is missing, it is waited for, and ``on_wait`` is told so.
+        Raises BudgetExhausted where none can.
+        """
+        return await self._sender.reserve(agent, charge, on_wait)
+
     async def aclose(self) -> None:
         """Close every connection. Ask nothing any more."""
         with anyio.move_on_after(_CLOSING_S, shield=True):
+            await self._batch_http.aclose()
             await self._direct.aclose()
             await litellm_env.close_connections()
 
@@ -322,73 +352,6 @@ def _with_more(messages: Sequence[Message], form: ReplyForm | None, tools: Seque
     if tools:
         told.append(Message(role="system", content=tools_as_text(tools)))
     return [*messages, *told]
-
-
-def _receipt(group: DeploymentGroup, index: int, answer: Answer, count: int) -> Receipt[list[Reply]]:
-    """What an answer of one of the endpoints comes to: at most as many replies as were asked for."""
-    endpoint = group.endpoints[index]
-    cost_usd = _cost(endpoint, answer)
-    return Receipt(
-        result=_replies(answer, cost_usd, count, agent=group.name, model=endpoint.model, index=index),
-        model=endpoint.model,
-        prompt_tokens=answer.prompt_tokens,
-        completion_tokens=answer.completion_tokens,
-        count=answer.count,
-        cost_usd=cost_usd,
-    )
-
-
-def _cost(endpoint: Endpoint, answer: Answer) -> float | None:
-    is_counted = answer.completion_tokens or not any(choice.text for choice in answer.choices)
-    return cost(
-        endpoint.price,
-        answer.prompt_tokens if is_counted else 0,  # Half of a count would be half of a price.
-        answer.completion_tokens,
-        answer.listed_usd,
-        answer.cached_tokens,
-    )
-
-
-def _replies(answer: Answer, cost_usd: float | None, count: int, *, agent: str, model: str, index: int) -> list[Reply]:
-    """One reply per choice; tokens and cost are shared out to the last one."""
-    return [
-        Reply(
-            text=choice.text,
-            finish_reason=choice.finish_reason,
-            reasoning=choice.reasoning,
-            flaw=choice.flaw,
-            tool_calls=choice.tool_calls,
-            usage_doubt=answer.usage_doubt,
-            answered_as=answer.answered_as,
-            agent=agent,
-            model=model,
-            prompt_tokens=share.prompt_tokens,
-            completion_tokens=share.completion_tokens,
-            cost_usd=share.cost_usd,
-            deployment=f"{agent}/{index}",
-        )
-        for choice, share in zip(answer.choices[:count], shares(answer, cost_usd, count), strict=False)
-    ]
-
-
-def _receipt_of_vectors(group: DeploymentGroup, index: int, response: Any, texts: Sequence[str]) -> Receipt[Embedded]:
-    """What LiteLLM's response to a request for vectors comes to; raises ValueError where it has not one per text."""
-    endpoint = group.endpoints[index]
-    rows = sorted(response.data, key=lambda row: int(row["index"]))
-    if len(rows) != len(texts):
-        raise ValueError(f"{len(rows)} vectors for {len(texts)} texts")
-    prompt_tokens = embedding_tokens(getattr(response.usage, "prompt_tokens", None), texts)
-    cost_usd = cost(endpoint.price, prompt_tokens, 0, (response._hidden_params or {}).get("response_cost"))
-    embedded = Embedded(
-        vectors=[list(row["embedding"]) for row in rows],
-        model=endpoint.model,
-        prompt_tokens=prompt_tokens,
-        cost_usd=cost_usd,
-        deployment=f"{group.name}/{index}",
-    )
-    return Receipt(
-        result=embedded, model=endpoint.model, prompt_tokens=prompt_tokens, completion_tokens=0, cost_usd=cost_usd
-    )
 
 
 def _nobody(*_: object) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from star_agents.agents.batching.routes import BatchRoute, batch_price, batch_route
 from star_agents.agents.local_network import is_local
 from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price, listed_price
@@ -49,6 +50,10 @@ class Endpoint:
     """The provider on this machine that answers."""
     takes_n: bool = False
     """Whether one request may ask for several answers."""
+    batch: BatchRoute | None = None
+    """Where batches of its calls are made; ``None``: nowhere that is known here."""
+    batch_price: Price | None = None
+    """Of a call that goes by batch; ``None``: nobody knows it."""
 
     @property
     def needs_litellm(self) -> bool:
@@ -134,20 +139,43 @@ def _endpoint(
     elif provider == "openai" and config.api_base:
         # Else LiteLLM would send the user's OPENAI_API_KEY to whatever server this is.
         params["api_key"] = "none"
+    batch = _batch(surroundings, agent, config, provider, params.get("api_key"), where, problems)
     if not provider:
         return Endpoint(model=config.model, params=params, price=Price(prompt=0.0, completion=0.0), respond=respond)
     route = route_to(surroundings.litellm, agent, config, params.get("api_key"), surroundings.environ)
     if route is None:
         _make_known(surroundings.litellm(), config.model, provider)
     address = route.url if route is not None else _address(config, provider, surroundings.environ)
+    price = _price(config, provider, address)
     return Endpoint(
         model=config.model,
         params=params,
-        price=_price(config, provider, address),
+        price=price,
         address=address,
         route=route,
         takes_n=_takes_n(surroundings.litellm(), config.model) if route is None else route.dialect == "openai",
+        batch=batch,
+        batch_price=batch_price(agent, config, provider, price) if batch is not None else None,
     )
+
+
+def _batch(
+    surroundings: _Surroundings,
+    agent: AgentConfig,
+    config: DeploymentConfig,
+    provider: str,
+    key: str | None,
+    where: str,
+    problems: list[Problem],
+) -> BatchRoute | None:
+    """Where batches go. An agent that no longer goes by batch may have some left at its provider."""
+    try:
+        return batch_route(config, provider or config.model.partition("/")[0], key, surroundings.environ)
+    except ValueError as error:
+        if agent.transport == "batch":
+            fix = "leave `transport: batch` out, or use a provider that has batches"
+            problems.append(Problem(where="agents.yaml", field=f"{where}.transport", message=str(error), fix=fix))
+        return None
 
 
 def _provider(litellm: Callable[[], ModuleType], config: DeploymentConfig, where: str, problems: list[Problem]) -> str:

@@ -16,7 +16,7 @@ from star_agents.agents.budget_queue import BudgetQueue
 from star_agents.agents.budgets import Budgets, Charge, Reservation
 from star_agents.agents.deployment_groups import DeploymentGroups
 from star_agents.agents.reports import CallOutcome, CallReport, outcome_of
-from star_agents.errors import AgentError, AgentRateLimited
+from star_agents.errors import AgentError, AgentRateLimited, BudgetExhausted
 
 
 class Sender:
@@ -83,6 +83,16 @@ class Sender:
             self._settle(request, call, reservation, began, outcome_of(error))
             raise
         self._settle(request, call, reservation, began, "ok" if call.receipt else "cancelled")
+
+    async def reserve(self, agent: str, charge: Charge, on_wait: Callable[[], None]) -> Reservation:
+        """As ``AgentClient.reserve``."""
+        try:
+            return self._budgets.reserve(agent, charge)
+        except BudgetExhausted as error:
+            if not error.is_passing:
+                raise
+        on_wait()
+        return await self._budget_queue.reserve(agent, charge)
 
     def _settle(
         self,

@@ -77,8 +77,8 @@ class Bench:
         self._began = rooms.clock()
         self.time = SeedTime(rooms.config.failure_limits.seed_timeout_s)
         """What it may take of its own."""
-        call = self.time.stands_still
-        self._calls = PaidCalls(seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock, while_sending=call)
+        journal = seed.id, rooms.revision, rooms.store, rooms.bus, rooms.clock
+        self._calls = PaidCalls(*journal, while_sending=self.time.stands_still, batched=rooms.batched)
         self.tries = SeedTries()
         """Notes of what was asked for the seed, and what of it failed."""
         embedder = rooms.config.embedder

@@ -7,7 +7,7 @@ its answer is durable, it is used. Only a call in flight at a kill may be sent a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +20,7 @@ from star_agents.agents.replies.reading import read_again
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.agents.reports import outcome_of
 from star_agents.agents.sampling import longest_reply
+from star_agents.bench.batched_calls import BatchedCalls, BatchedRequest
 from star_agents.errors import AgentError, AgentRefused, BudgetExhausted
 from star_agents.events import CallAnswered, CallFailed, PromptChanged
 from star_agents.limits.numbers import MOST_TOKENS
@@ -42,6 +43,8 @@ class Admitted(Protocol[Result_co]):
         """Send it, once."""
 
 
+Gather = Callable[[Sequence[Intent]], Awaitable[None]]
+"""Lets calls go by batch; returns where they are to be sent alone. Raises AwaitsBatch, or the error they came to."""
 Admit = Callable[[int], AbstractAsyncContextManager[Admitted[ResultT]]]
 """Admits a request for so many replies."""
 
@@ -57,6 +60,7 @@ class PaidCalls:
         clock: Monotonic seconds.
         is_over: Whether nothing further may be sent, since the work ends; what is in flight goes on.
         while_sending: Entered while a request waits to be sent, or is in flight.
+        batched: Takes calls to agents that go by batch; without it they are sent alone.
     """
 
     def __init__(
@@ -69,9 +73,11 @@ class PaidCalls:
         *,
         is_over: Callable[[], bool] = lambda: False,
         while_sending: Callable[[], AbstractContextManager[None]] = nullcontext,
+        batched: BatchedCalls | None = None,
     ) -> None:
         self._is_over = is_over
         self._while_sending = while_sending
+        self._batched = batched
         self._seed_id = seed_id
         self._revision = revision
         self._store = store
@@ -124,7 +130,16 @@ class PaidCalls:
         intents = self.intents(agent, step, told, parameters, bound, count)
         if is_only_call_of_step and await self._store.answered_otherwise(intents[0]):
             self._bus.publish(PromptChanged(seed_id=self._seed_id, step=step, agent=agent))
-        return await self.replies(intents, admit, list)
+        gather: Gather | None = None
+        if (batched := self._batched) is not None and client.goes_by_batch(agent):
+            request = BatchedRequest(
+                agent, tuple(messages), client.shape(agent, **overrides), form, tuple(tools), bound
+            )
+
+            async def gather(missing: Sequence[Intent]) -> None:
+                await batched.ask(request, missing)
+
+        return await self.replies(intents, admit, list, gather)
 
     def intents(
         self,
@@ -152,16 +167,22 @@ class PaidCalls:
         ]
 
     async def replies(
-        self, intents: Sequence[Intent], admit: Admit[ResultT], read: Callable[[ResultT], list[Reply]]
+        self,
+        intents: Sequence[Intent],
+        admit: Admit[ResultT],
+        read: Callable[[ResultT], list[Reply]],
+        gather: Gather | None = None,
     ) -> list[Reply]:
         """Replies from the journal as far as it has them, the rest in one request; what that left out, once more.
 
-        ``read`` makes replies of what the request brought.
+        ``read`` makes replies of what the request brought. Where the calls go by batch, ``gather`` comes before it.
         """
         async with self._asking[intents[0].key]:
             replies = await self._find(intents)
             while missing := [intent for intent in intents if intent.key not in replies]:
                 with self._while_sending():
+                    if gather is not None:
+                        await gather(missing)
                     replies |= await self._send(missing, admit, read)
         self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
         return [replies[intent.key] for intent in intents]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from star_agents.agents.client import AgentClient
 from star_agents.agents.prompts import Prompts
+from star_agents.bench.batched_calls import BatchedCalls
 from star_agents.bench.toolbox import Toolbox
 from star_agents.bench.vectors import Embed
 from star_agents.config.models import Config
@@ -25,6 +26,8 @@ class Rooms:
     revision: int
     store: Store
     client: AgentClient
+    batched: BatchedCalls
+    """Takes calls to agents that go by batch."""
     prompts: Prompts
     jury: tuple[str, ...]
     """The referees that may judge: those of the config that passed their exam."""

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import click
 
+from star_agents.agents.batching.trying import try_batches
 from star_agents.agents.inspection import Inspection, deployments_of, inspect
 from star_agents.agents.judging.exam import Exam
 from star_agents.agents.judging.frame_tests import one_order_note
@@ -94,7 +95,7 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
         subjects = list(_subjects(config, is_whole_exam))
         _say_what_is_tried(subjects, models_to_load(config))
         found = anyio.run(_look_at_everything, config, subjects)
-    rest = [*stated, *found.scorers]
+    rest = [*stated, *found.rest]
     spent = _spent(found.inspections, found.reports)
     if as_json:
         print_json([*map(asdict, rest), *map(_plain, found.inspections), *map(_plain_role, found.roles), spent])
@@ -111,7 +112,8 @@ class _Found:
     roles: list[RoleCheck]
     reports: list[CallReport]
     """Of the calls that the roles took."""
-    scorers: list[Finding]
+    rest: list[Finding]
+    """Of scorers and batches."""
 
 
 def _say_what_is_tried(subjects: Sequence[Subject], models: str) -> None:
@@ -154,7 +156,14 @@ async def _look_by(config: Config, subjects: Sequence[Subject], providers: Mappi
         for one in subjects
         if one.agent not in answer
     ]
-    return _Found(inspections=inspections, roles=roles, reports=reports, scorers=await _try_scorers(config))
+    rest = [*await _try_batches(config), *await _try_scorers(config)]
+    return _Found(inspections=inspections, roles=roles, reports=reports, rest=rest)
+
+
+async def _try_batches(config: Config) -> list[Finding]:
+    """Which agents go by batch, at what price, and whether their providers' batches can be asked for."""
+    found = await try_batches(config.agents, endpoints_of(config))
+    return [Finding(part="batches", ok=one.ok, detail=one.detail) for one in found]
 
 
 def _subjects(config: Config, is_whole_exam: bool) -> Iterator[Subject]:

@@ -11,6 +11,7 @@ import click
 
 from star_agents.agents.throttle import in_words
 from star_agents.cli.add import address_in, get_json
+from star_agents.cli.batch_table import batch_sentences, print_batches
 from star_agents.cli.recipe_tables import print_recipes, print_turns
 from star_agents.cli.rounds_table import show_rounds
 from star_agents.cli.tables import amount, print_costs, print_failures, print_json, print_refused, print_table
@@ -108,6 +109,7 @@ def _sums(status: FolderStatus) -> Iterator[str]:
     for exams in status.exams.values():
         yield from _exams(exams)
     yield from (one.sentence for one in status.scales)
+    yield from batch_sentences(status.batches)
     if memory.hits:
         size = "" if memory.size is None else f"{memory.size} instructions, "
         yield f"memory bank: {size}a say in {_share(memory.hit_rate)} of the draws"
@@ -175,6 +177,7 @@ def _show_tables(status: FolderStatus) -> None:
             columns += ["candidates", "won"]
         rows = [_agent_row(name, agent)[: len(columns)] for name, agent in status.agents.items()]
         print_table("agents", columns, rows)
+    print_batches(status.batches)
     at_work = [(name, agent) for name, agent in status.agents.items() if isinstance(agent, AgentAtWork)]
     if at_work:
         columns = ["agent", "failed", "seconds (p50, p95)", "in flight", "queued", "deployments"]

@@ -23,6 +23,7 @@ from star_agents.config.base import (
     refuse_infinite,
     refuse_unless_tokens,
 )
+from star_agents.config.batching import BatchConfig
 from star_agents.config.documents import DocumentsConfig
 from star_agents.config.rounds import RoundsConfig
 from star_agents.config.sections import (
@@ -74,6 +75,10 @@ def _plain_name(name: str) -> str:
     return name
 
 
+def _is_as_batches_are(value: object) -> bool:
+    return value == BatchConfig()
+
+
 PromptPath = Annotated[str, Field(min_length=1)]
 PromptText = Annotated[str, Field(max_length=MAX_PROMPT)]
 AgentName = Annotated[str, AfterValidator(_plain_name)]
@@ -104,9 +109,12 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     """Longest reply in tokens. It also bounds what one call may cost."""
     extra: Mapping[str, Any] = Field(default_factory=dict)
     """Further parameters, handed to LiteLLM as they are (`{"reasoning_effort": "low"}`)."""
-    transport: Literal["auto", "litellm"] = "auto"
+    transport: Literal["auto", "litellm", "batch"] = "auto"
     """`auto` sends straight to servers that speak OpenAI's protocol or Ollama's, which costs a twentieth of the CPU;
-    `litellm` sends through LiteLLM whole. Answers, costs and errors are the same."""
+    `litellm` sends through LiteLLM whole. Answers, costs and errors are the same. `batch` gathers the calls of seeds
+    into batches of the provider's, at half the price and with answers within 24 hours."""
+    batch: BatchConfig = Field(default=BatchConfig(), exclude_if=_is_as_batches_are)
+    """With `transport: batch`: how calls gather, and what becomes of those that stay unanswered."""
     max_concurrency: int = Field(default=8, ge=1, le=100_000)
     """Calls in flight at once; further ones queue."""
     requests_per_minute: int | None = Field(default=None, ge=1, le=MAX_COUNT)
@@ -153,6 +161,14 @@ class AgentConfig(EndpointSettings, BudgetSettings):
             raise ValueError("give either `model` or `deployments`")
         if self.deployments and any((self.api_base, self.api_key, self.api_version)):
             raise ValueError("with `deployments`, api_base, api_key and api_version belong to each deployment")
+        return self
+
+    @model_validator(mode="after")
+    def _batches_go_to_one_endpoint(self) -> Self:
+        if self.transport == "batch" and self.deployments:
+            raise ValueError("`transport: batch` goes to one endpoint: give `model` instead of `deployments`")
+        if self.transport != "batch" and self.batch != BatchConfig():
+            raise ValueError("`batch` has no effect without `transport: batch`")
         return self
 
     @property

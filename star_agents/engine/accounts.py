@@ -26,6 +26,7 @@ from star_agents.events import (
     SeedsReopened,
 )
 from star_agents.records import STAR, Outcome, OutcomeKind
+from star_agents.storage.batch_rows import OpenCall
 from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend, Taken, known
 from star_agents.storage.store import Store
 
@@ -186,6 +187,17 @@ def restore_budgets(
     What a send without an answer may have cost counts as spent: a budget holds over restarts, or it is none.
     """
     budgets.restore(_charges(spent), _charges(today), day_began=day_began)
+
+
+def without_open(taken: Mapping[str, Taken], calls: Sequence[OpenCall]) -> dict[str, Taken]:
+    """What was taken without one send each of calls that go by batch and have no answer yet: what those may take is
+    reserved, for they are not lost (``BatchedCalls.restore``)."""
+    left = dict(taken)
+    for call in calls:
+        if (one := left.get(call.agent)) is not None:
+            usd, tokens = call.reserved_usd or 0.0, call.reserved_tokens or 0
+            left[call.agent] = Taken(max(0.0, one.usd - usd), max(0, one.calls - 1), max(0, one.tokens - tokens))
+    return left
 
 
 def _charges(taken: Mapping[str, Taken]) -> dict[str, Charge]:

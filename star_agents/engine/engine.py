@@ -31,15 +31,16 @@ from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
 from star_agents.engine.memory_rows import lesson
 from star_agents.engine.own_parts import bench_of
+from star_agents.engine.provider_batches import ProviderBatches
 from star_agents.engine.queue import ChildTurns, SeedQueue
 from star_agents.engine.recipe_faults import misdirected
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
-from star_agents.engine.row_checks import AdmissionRules, rules_of
+from star_agents.engine.row_checks import rules_of
 from star_agents.engine.seed_admission import admitted_and_worked
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
 from star_agents.engine.stages import declarations_of, faulted, stage_for, why_not_taken
-from star_agents.errors import AgentError, BudgetExhausted, Postponed, WorkBlocked
+from star_agents.errors import AgentError, AwaitsBatch, BudgetExhausted, Postponed, WorkBlocked
 from star_agents.events import (
     ConfigApplied,
     DeploymentChanged,
@@ -53,9 +54,6 @@ from star_agents.observe.logs import keep_secret
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Seed
 from star_agents.records.failures import FailureCount
-from star_agents.scheduling.grown import Grown
-from star_agents.scheduling.own_pool import OwnPool
-from star_agents.scheduling.pools import Pools
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 from star_agents.storage.stranded import taken_by
@@ -78,10 +76,8 @@ class Engine:
         client: AgentClient,
         scorer: Scorer | None,
         embed: Embed | str | None,
-        own_pool: OwnPool,
-        pools: Pools,
-        grown: Grown,
-        rules: AdmissionRules,
+        settling: Settling,
+        batches: ProviderBatches,
         known_failures: Sequence[FailureCount],
         salt: bytes,
         bus: Bus,
@@ -89,17 +85,16 @@ class Engine:
         now: Callable[[], float],
     ) -> None:
         self.config, self.revision, self.store = config, revision, store
-        self.settling = Settling(store, config, own_pool, pools, grown, rules)
+        self.settling = settling
         self._taken = taken_by(declarations_of(self.stages))
         self.scorer, self.client, self.bus = scorer, client, bus
         self._returned, self._child_turns = ReturnedSeeds(), ChildTurns()
         self.queue = SeedQueue(self._take_one, ends_when_empty=ends_when_empty, store=store)
+        self.batches = batches.serving(self.queue)
         self.stopped_by = ""
         """Why a batch ended before its last seed; empty when it did not."""
-        self._ends_when_empty = ends_when_empty
-        self._now = now
-        self._rest = Rest(now, self._go_on)
-        self._hold = Rest(now, self._go_on)
+        self._ends_when_empty, self._now = ends_when_empty, now
+        self._rest, self._hold = Rest(now, self._go_on), Rest(now, self._go_on)
         self.failures = FailureWatch(
             config, known_failures, is_batch=ends_when_empty, publish=bus.publish, give_up=self._give_up
         )
@@ -172,6 +167,7 @@ class Engine:
             await self._catch_up()
         async with anyio.create_task_group() as beside:
             beside.start_soon(self.judges.keep_examined, self.stop if self._ends_when_empty else None)
+            beside.start_soon(self.batches.keep)
             async with anyio.create_task_group() as workers:
                 for _ in range(self.config.concurrency):
                     workers.start_soon(self._worker)
@@ -179,6 +175,7 @@ class Engine:
                     await anyio.lowlevel.checkpoint()
             await self.judges.answered()
             beside.cancel_scope.cancel()
+        await self.batches.clean_up()
 
     async def reconfigure(self, config: Config) -> ConfigApplied:
         """Put a checked config in force; what only a restart changes is named.
@@ -240,6 +237,8 @@ class Engine:
             outcome = await admitted_and_worked(seed, bench, self.settling, self.store)
             if lesson(outcome) is not None:
                 await bench.embedding()  # Asked for while the seed can still be put back.
+        except AwaitsBatch:
+            return await self.batches.park(seed.id)
         except (Postponed, WorkBlocked) as error:
             if isinstance(error, WorkBlocked) and bench.revision == self.revision:  # An edit may have mended it.
                 self._stop_or_rest(str(error), until=None)
@@ -259,6 +258,7 @@ class Engine:
             revision=self.revision,
             store=self.store,
             client=self.client,
+            batched=self.batches.batched,
             prompts=self._prompts,
             jury=self.judges.jury,
             have_voted=self.judges.have_voted,

@@ -20,6 +20,8 @@ class WaitingSeeds(Protocol):
     """Whether the last lease left some waiting that may only be worked when another one has ended."""
     has_put_off: bool
     """Whether some wait until others have come as far as they."""
+    has_to_come: bool
+    """Whether some were parked for a provider's batch, or in hand, when a lease last found none."""
 
     async def call_back(self) -> None:
         """Let those that were put off be leased again."""
@@ -64,6 +66,8 @@ class SeedQueue:
         self.is_last_call = False
         self.may_take: Callable[[int], bool] = lambda in_hand: True
         """Whether another seed may be taken beside so many; asked again when one ends, and on ``wake``."""
+        self.on_nothing_but_parked: Callable[[], None] = lambda: None
+        """Hears that a batch can do nothing before seeds come back that are parked."""
         self._in_hand = 0
         self._being_taken = 0
         self.is_closed = False
@@ -81,6 +85,10 @@ class SeedQueue:
                 return leased[0]
             # A seed in hand may yet come back.
             if self._ends_when_empty and not self._in_hand and not is_held and not self.is_paused:
+                if self._store.has_to_come:
+                    self.on_nothing_but_parked()
+                    await news.wait()
+                    continue
                 if not self._store.has_put_off:
                     self.wake()  # Those who were held because this one was looking find nothing either.
                     return None

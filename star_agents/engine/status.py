@@ -78,6 +78,7 @@ def describe(
         calls=_calls(counts),
         cost=_cost(counts),
         budgets=budgets,
+        batches=tallies.batches,
         agents=_agents(spend, tallies, configured),
         pairs=dict(probabilities),
         pair_costs={pair.pair: _pair_cost(pair) for pair in pairs},

@@ -19,18 +19,20 @@ from star_agents.agents.rate_limit import WINDOW_S, Sent
 from star_agents.agents.throttle import ThrottleChange, in_words
 from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
+from star_agents.bench.batched_calls import BatchedCalls
 from star_agents.bench.vectors import Embed
 from star_agents.config.models import Config
 from star_agents.config.recipes import scorers_of
 from star_agents.config.secrets import revision_of
-from star_agents.engine.accounts import budgets_of, restore_budgets
+from star_agents.engine.accounts import budgets_of, restore_budgets, without_open
 from star_agents.engine.admission import note_on_signatures
 from star_agents.engine.engine import Engine
 from star_agents.engine.local_agents import local_models_at_work, providers_with
 from star_agents.engine.memory_rows import recalled, remember
 from star_agents.engine.own_parts import own_pool_of
+from star_agents.engine.provider_batches import ProviderBatches
 from star_agents.engine.row_checks import rules_of
-from star_agents.engine.settling import INDEX_FILE
+from star_agents.engine.settling import INDEX_FILE, Settling
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
 from star_agents.events import (
     AgentThrottled,
@@ -103,6 +105,7 @@ async def open_engine(
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         if scorer is not None:
             await stack.enter_async_context(scorer)
+        batches = await _batches(store, client, bus, now)
         grown = Grown(await store.grown_arms())
         own_pool, pools, revision = await _restore_pools(config, store, seeds_expected, grown)
         line = Engine(
@@ -112,10 +115,8 @@ async def open_engine(
             client=client,
             scorer=scorer,
             embed=_embedder(config, scorer),
-            own_pool=own_pool,
-            pools=pools,
-            grown=grown,
-            rules=await rules_of(config),
+            settling=Settling(store, config, own_pool, pools, grown, await rules_of(config)),
+            batches=batches,
             known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
             bus=bus,
@@ -144,7 +145,11 @@ async def _open_client(
 ) -> AgentClient:
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
-    restore_budgets(budgets, await store.taken(), await store.taken(day_began), day_began=day_began)
+    in_batches = await store.batches.open_calls()
+    of_today = [call for call in in_batches if call.intended_at >= day_began]
+    taken = without_open(await store.taken(), in_batches)
+    today = without_open(await store.taken(day_began), of_today)
+    restore_budgets(budgets, taken, today, day_began=day_began)
     keep_secret(*secrets_of(os.environ, config.agents))
     client = AgentClient(
         config.agents,
@@ -161,6 +166,14 @@ async def _open_client(
     stack.push_async_callback(client.aclose)
     refuse_unbounded(config, client.endpoints)
     return client
+
+
+async def _batches(store: Store, client: AgentClient, bus: Bus, now: Callable[[], float]) -> ProviderBatches:
+    """The batches of providers, with what is set aside for calls that an earlier process left in them."""
+    batched = BatchedCalls(store, client)
+    batched.restore(await store.batches.open_calls())
+    store_id = await store.meta_set_default("batch_store_id", secrets.token_hex(16))
+    return ProviderBatches(store, client, batched, bus, store_id, now=now)
 
 
 async def _sent_lately(store: Store, now: float) -> dict[str, list[Sent]]:

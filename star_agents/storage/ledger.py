@@ -140,6 +140,7 @@ def commit_outcome(
     lineage = execute(connection, "finish_seed", id=outcome.seed_id).fetchone()
     if lineage is None:
         raise StoreError(_why_not_open(connection, outcome.seed_id))
+    execute(connection, "forget_batch_calls", seed_id=outcome.seed_id)
     before = reopened.take(connection, outcome.seed_id)
     given, refused = outcome, frozenset[str]()
     if admit is not None:

@@ -53,6 +53,8 @@ class Leased(NamedTuple):
     seeds: list[Seed]
     held_back: bool
     """Whether it is short although seeds wait: they may be leased once a seed in hand has ended."""
+    has_to_come: bool
+    """Whether it found none although some are parked for a batch, or in hand."""
 
 
 def whose_turn(*, any_in_hand: bool, worst_in_hand: int, worst_waiting: int) -> Turn:
@@ -103,7 +105,8 @@ def lease(
         rows += sorted(found, key=lambda row: row[0])
     is_short = len(rows) < count and max(worst_in_hand, worst_waiting) > 0
     held_back = is_short and bool(execute(connection, "any_waiting", **scope._asdict(), **of_chain).fetchone()[0])
-    return Leased([seed_from_columns(row[1:]) for row in rows], held_back)
+    has_to_come = not rows and bool(execute(connection, "any_to_come", scoped=scope.scoped).fetchone()[0])
+    return Leased([seed_from_columns(row[1:]) for row in rows], held_back, has_to_come)
 
 
 def count_deaths(connection: sqlite3.Connection) -> None:

@@ -216,8 +216,9 @@ SELECT coalesce(min(ordinal), 0), coalesce(max(ordinal), 0) FROM temp.run_seeds;
 SELECT
     count(*),
     coalesce(sum(s.state = 'done'), 0),
-    coalesce(sum(s.state = 'waiting'), 0),
-    (SELECT count(*) FROM seeds WHERE state = 'waiting') - coalesce(sum(s.state = 'waiting'), 0)
+    coalesce(sum(s.state IN ('waiting', 'parked')), 0),
+    (SELECT count(*) FROM seeds WHERE state IN ('waiting', 'parked'))
+        - coalesce(sum(s.state IN ('waiting', 'parked')), 0)
 FROM temp.run_seeds AS r JOIN seeds AS s ON s.ordinal = r.ordinal;
 
 -- waiting_by_recipe --
@@ -361,7 +362,7 @@ DELETE FROM outcomes WHERE seq = :seq;
 
 -- is_done --
 -- Whether a seed neither waits nor is in hand.
-SELECT NOT EXISTS (SELECT 1 FROM seeds WHERE id = :id AND state IN ('waiting', 'working'));
+SELECT NOT EXISTS (SELECT 1 FROM seeds WHERE id = :id AND state IN ('waiting', 'working', 'parked'));
 
 -- has_seed --
 -- Whether a seed was ever queued.
@@ -1140,3 +1141,156 @@ FROM outcomes AS o JOIN seeds AS s ON s.id = o.seed_id, json_each(s.labels) AS l
 WHERE o.seq > (SELECT max(seq) FROM outcomes) - :back AND o.kind != 'dropped' AND o.payload ->> '$.worth' > 0
     AND label.key = :pool AND label.value IN (SELECT value FROM json_each(:arms))
 ORDER BY o.seq DESC LIMIT :count;
+
+-- gather_call --
+-- A call waits for a batch.
+INSERT INTO batch_calls (key, seed_id, agent, state, request, bytes, at)
+VALUES (:key, :seed_id, :agent, 'gathered', :request, :bytes, :at)
+ON CONFLICT (key) DO NOTHING;
+
+-- batch_call --
+-- How a call that goes by batch stands.
+SELECT state, failure FROM batch_calls WHERE key = :key;
+
+-- park_seed --
+-- A seed waits for answers that are to come by batch; one that has them already waits for a worker.
+UPDATE seeds SET state = CASE WHEN EXISTS (
+    SELECT 1 FROM batch_calls WHERE seed_id = :id AND state IN ('gathered', 'sent')
+) THEN 'parked' ELSE 'waiting' END
+WHERE id = :id AND state = 'working'
+RETURNING state;
+
+-- unpark_seeds --
+-- Those of some seeds that wait for no batch any more wait for a worker.
+UPDATE seeds SET state = 'waiting'
+WHERE state = 'parked' AND id IN (SELECT value FROM json_each(:ids)) AND NOT EXISTS (
+    SELECT 1 FROM batch_calls AS b WHERE b.seed_id = seeds.id AND b.state IN ('gathered', 'sent')
+);
+
+-- any_to_come --
+-- Whether a seed waits for a batch or is in hand, of those that may be worked.
+SELECT EXISTS (
+    SELECT 1 FROM seeds WHERE state IN ('parked', 'working')
+    AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds))
+);
+
+-- gathered_calls --
+-- By agent, the calls that wait for a batch: how many, their bytes, and since when the first of them does.
+SELECT agent, count(*), sum(bytes), min(at) FROM batch_calls INDEXED BY batch_calls_gathered
+WHERE state = 'gathered' GROUP BY agent;
+
+-- first_gathered --
+-- The calls of an agent that wait longest.
+SELECT ordinal, bytes FROM batch_calls INDEXED BY batch_calls_gathered
+WHERE state = 'gathered' AND agent = :agent ORDER BY at, ordinal LIMIT :limit;
+
+-- make_batch --
+-- Decide on a batch.
+INSERT INTO batches (id, agent, model, requests, made_at) VALUES (:id, :agent, :model, :requests, :at);
+
+-- put_into_batch --
+-- Calls that wait go out with it.
+UPDATE batch_calls SET state = 'sent', batch = :batch WHERE ordinal IN (SELECT value FROM json_each(:ordinals));
+
+-- requests_of_batch --
+-- A page of the calls of a batch.
+SELECT key, request FROM batch_calls INDEXED BY batch_calls_by_batch
+WHERE batch = :batch AND state = 'sent' AND key > :after ORDER BY key LIMIT :limit;
+
+-- keys_of_batch --
+-- All of its calls.
+SELECT key FROM batch_calls INDEXED BY batch_calls_by_batch WHERE batch = :batch AND state = 'sent';
+
+-- batches_at_work --
+-- Batches that are not done with, in the order in which they were decided on.
+SELECT id, agent, model, state, provider_id, input_file, said, requests, answered, failed, unanswered, duplicates, unknown,
+    unreadable, made_at, submitted_at, ended_at
+FROM batches INDEXED BY batches_at_work WHERE state != 'done' ORDER BY made_at, id;
+
+-- known_batches --
+-- The provider's ids of every batch.
+SELECT provider_id FROM batches WHERE provider_id != '';
+
+-- note_input_file --
+-- Its calls are uploaded, or are to be uploaded anew.
+UPDATE batches SET input_file = :file WHERE id = :id;
+
+-- note_submitted --
+-- The provider has it.
+UPDATE batches SET state = 'submitted', provider_id = :provider_id, submitted_at = :at WHERE id = :id AND state = 'made';
+
+-- note_said --
+-- What the provider calls its state.
+UPDATE batches SET said = :said WHERE id = :id AND said != :said;
+
+-- find_batched --
+-- A call that is in a batch, with what the journal knows of it.
+SELECT b.seed_id, c.step, b.request FROM batch_calls AS b JOIN calls AS c ON c.key = b.key
+WHERE b.key = :key AND b.batch = :batch AND b.state = 'sent';
+
+-- forget_batched --
+-- Its answer stands in the journal.
+DELETE FROM batch_calls WHERE key = :key;
+
+-- fail_batched --
+-- A call came back with an error that another try would meet as well.
+UPDATE batch_calls SET state = 'failed', failure = :failure WHERE key = :key;
+
+-- send_elsewhere --
+-- A call is to be sent alone.
+UPDATE batch_calls SET state = 'elsewhere' WHERE key = :key;
+
+-- gather_again --
+-- A call waits for another batch.
+UPDATE batch_calls SET state = 'gathered', batch = '', failure = '', tries = tries + :tries, at = :at
+WHERE key = :key;
+
+-- note_reason --
+-- Why a batch left a call unanswered.
+UPDATE batch_calls SET failure = :failure WHERE key = :key;
+
+-- unanswered_of_batch --
+-- Calls that a batch brought nothing for.
+SELECT key, seed_id, tries, failure FROM batch_calls INDEXED BY batch_calls_by_batch
+WHERE batch = :batch AND state = 'sent';
+
+-- send_again --
+-- A call whose answer was lost on its way may have been paid for, and is sent once more.
+UPDATE calls SET sends = sends + 1, intended_at = :at WHERE key = :key AND state = 'intent';
+
+-- begin_results --
+-- What was counted of results that are read once more.
+UPDATE batches SET duplicates = 0, unknown = 0, unreadable = 0 WHERE id = :id;
+
+-- count_results --
+-- What a part of a batch's results came to.
+UPDATE batches SET answered = answered + :answered, failed = failed + :failed, duplicates = duplicates + :duplicates,
+    unknown = unknown + :unknown, unreadable = unreadable + :unreadable
+WHERE id = :id;
+
+-- end_batch --
+-- All of its results are taken in.
+UPDATE batches SET state = 'ended', said = :said, unanswered = :unanswered, ended_at = :at WHERE id = :id;
+
+-- close_batch --
+-- The provider keeps nothing of it any more.
+UPDATE batches SET state = 'done' WHERE id = :id;
+
+-- forget_batch_calls --
+-- A seed has its outcome, whatever became of calls of its that brought none.
+DELETE FROM batch_calls WHERE seed_id = :seed_id AND state IN ('failed', 'elsewhere');
+
+-- open_batch_calls --
+-- Calls that wait for a batch or are in one, with what they may take at the most.
+SELECT b.key, b.agent, c.reserved_usd, c.reserved_tokens, c.intended_at
+FROM batch_calls AS b JOIN calls AS c ON c.key = b.key WHERE b.state IN ('gathered', 'sent');
+
+-- batch_totals --
+-- By agent, what its batches came to.
+SELECT agent, count(*), sum(requests), sum(answered), sum(failed), sum(unanswered), sum(duplicates), sum(unknown),
+    sum(unreadable)
+FROM batches GROUP BY agent;
+
+-- count_parked --
+-- Seeds that wait for batches.
+SELECT count(*) FROM seeds WHERE state = 'parked';

@@ -49,7 +49,7 @@ def counts(connection: sqlite3.Connection) -> Counts:
     kept, base = selected["kept"], selected["base"]
     untaken = _stranded(connection)
     return Counts(
-        waiting=seeds.get("waiting", 0) - untaken,
+        waiting=seeds.get("waiting", 0) + seeds.get("parked", 0) - untaken,
         stranded=untaken,
         working=seeds.get("working", 0),
         kept=kept,

@@ -46,6 +46,7 @@ from star_agents.storage.recollections import NearDraw
 from star_agents.storage.rows import Intent, MemoryRow
 from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.sql import execute
+from star_agents.storage.store_batches import StoreBatches
 from star_agents.storage.store_reads import StoreReads
 from star_agents.storage.upgrading import bring_up_to_date
 from star_agents.storage.windows import windows
@@ -64,6 +65,7 @@ class Store(StoreReads):
         holds_back: Whether the last lease came back short although seeds wait, because a suspect is told apart
             (``quarantine``): they may be leased once a seed in hand has ended or was released.
         has_put_off: Whether seeds were put off, and not called back.
+        has_to_come: Whether seeds were parked or in hand when a lease last found none.
     """
 
     def __init__(self, folder: Path, writer: Writer, now: Callable[[], float]) -> None:
@@ -71,7 +73,8 @@ class Store(StoreReads):
         super().__init__(writer)
         self._now = now
         self.holds_back = False
-        self.has_put_off = False
+        self.has_put_off = self.has_to_come = False
+        self.batches = StoreBatches(writer, now)
         self._scope = run_scope.EVERYTHING
         self._parts: parts.Parts | None = None
 
@@ -165,7 +168,7 @@ class Store(StoreReads):
         """
         lease = partial(quarantine.lease, count=count, scope=self._scope, taken=taken, newest_child=newest_child)
         leased = await self._writer.run(partial(lease, parts=() if self._parts is None else self._parts.settings.only))
-        self.holds_back = leased.held_back
+        self.holds_back, self.has_to_come = leased.held_back, leased.has_to_come
         return leased.seeds
 
     async def release(self, seed_id: str) -> None:

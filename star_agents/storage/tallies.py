@@ -11,11 +11,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from star_agents.observe.status import JudgeScale
+from star_agents.observe.status import Batches, JudgeScale
 from star_agents.records import PAIRS, STAR, GrownArm, Outcome, Reward
 from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import arm_notes, judge_tallies, label_tallies, parts, recipe_tallies
 from star_agents.storage.arm_notes import ArmNotes
+from star_agents.storage.batches_told import batches_told, no_batches
 from star_agents.storage.failure_tallies import add_tried, failure_counts, refused_by_arm
 from star_agents.storage.grown_arms import by_pool, grown_arms
 from star_agents.storage.judge_tallies import JudgeTally
@@ -61,6 +62,8 @@ class Tallies:
     """What was refused, by reason and the arm that it was drawn for."""
     scales: tuple[JudgeScale, ...] = ()
     """What rewards of reward models that judge stand for."""
+    batches: Batches = field(default_factory=no_batches)
+    """Calls that go by the batches of providers."""
     grown: Mapping[str, Mapping[str, GrownArm]] = field(default_factory=dict[str, Mapping[str, GrownArm]])
     """Arms that recipes added to their pools while they worked, by pool and name."""
 
@@ -163,5 +166,6 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         failures=failure_counts(connection),
         refused=refused_by_arm(connection),
         scales=scales(connection),
+        batches=batches_told(connection),
         grown=by_pool(grown_arms(connection)),
     )

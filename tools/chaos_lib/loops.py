@@ -202,6 +202,22 @@ def input_(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     return Result(counted=counted, violations=report.faults)
 
 
+def batches(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
+    """Kills and drains of a run whose calls go by provider batches, in either protocol."""
+    violations, told = list[str](), list[str]()
+    for protocol, kills in (("openai", rounds - rounds // 3), ("anthropic", rounds // 3)):
+        place = folder / protocol
+        place.mkdir()
+        report = loops.kill_batches(place, rounds=kills, seed=seed, cold=True, protocol=protocol)
+        violations += [f"{protocol}: {one}" for one in report.violations]
+        told.append(
+            f"{protocol}: {report.seeds:,} seeds, {report.calls:,} calls in {report.batches:,} batches, "
+            f"{report.charges:,} charged, {report.lost:,} of them garbled and {report.alone:,} sent alone; "
+            f"{report.cost_usd / report.full_usd:.3f} of the full price; {report.quarantined} let out of quarantine"
+        )
+    return Result(counted=". ".join(told), violations=violations)
+
+
 def verdicts(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
     """Hostile candidates."""
     report = asyncio.run(loops.forge(rounds, random_seed=seed))
@@ -311,6 +327,7 @@ LOOPS: dict[str, Loop] = {
         ("soak", "soak, provider without latency", "seeds", 100_000, "soak", soak),
         ("sync", "durable before it is said", "verbs", 10_000, "sync", sync),
         ("faults", "one candidate that the referee's provider fails on", "seeds", 1_000, "faults", faults),
+        ("batches", "kills of a run that goes by provider batches", "kills", 100, "batches", batches),
         ("lock", "a second daemon on one folder", "daemons", 100, "lock", lock),
         ("scorer", "scorer processes killed, stopped, hung", "times", 500, "scorer", scorer),
         ("posts", "long and hostile POSTs", "bodies", 300, "posts", posts),

@@ -189,7 +189,7 @@ TESTED_MUTANTS = (
         "a budget counts what earlier processes spent",
         "test_unknown_prices.py::test_a_budget_of_calls_is_spent_to_its_end_and_holds_over_restarts",
         _BUILDING,
-        "restore_budgets(budgets, await store.taken(), await store.taken(day_began), day_began=day_began)",
+        "restore_budgets(budgets, taken, today, day_began=day_began)",
         "restore_budgets(budgets, {}, {}, day_began=day_began)",
     ),
     _mutant(
@@ -197,8 +197,8 @@ TESTED_MUTANTS = (
         "a daily budget counts what earlier processes spent today",
         "test_line_budgets.py::test_a_restart_on_the_same_day_goes_on_with_what_the_day_has_left",
         _BUILDING,
-        "restore_budgets(budgets, await store.taken(), await store.taken(day_began), day_began=day_began)",
-        "restore_budgets(budgets, await store.taken(), {}, day_began=day_began)",
+        "restore_budgets(budgets, taken, today, day_began=day_began)",
+        "restore_budgets(budgets, taken, {}, day_began=day_began)",
     ),
     _mutant(
         "rate-over-restarts",

@@ -93,6 +93,11 @@ class StructuredReplies:
             self._keeps[shape[0]] = answer.choices[0].text.lstrip().startswith("{")
 
 
+def bound_loosely(call: Call, form: ReplyForm) -> Call:
+    """The call in the form that most servers take, for whoever has no second try at once."""
+    return list(_tries(call, form))[-2]
+
+
 _Address = tuple[str, str]
 """Model and address."""
 _Shape = tuple[_Address, str]

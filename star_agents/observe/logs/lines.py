@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 
 from star_agents.events import (
     AgentThrottled,
+    BatchTroubled,
     BudgetReached,
     CallAnswered,
     CallEnded,
@@ -150,6 +151,7 @@ def _special() -> Mapping[type[Event], Kind]:
         CallFailed: _kind(CallFailed, logging.WARNING, alike=("agent", "outcome", "error")),
         SeedReturned: _kind(SeedReturned, logging.WARNING, alike=("reason",)),
         AgentThrottled: _kind(AgentThrottled, logging.WARNING),
+        BatchTroubled: _kind(BatchTroubled, logging.WARNING, alike=("agent", "message")),
         BudgetReached: _kind(BudgetReached, logging.WARNING),
         ScorerTrouble: _kind(ScorerTrouble, logging.WARNING),
         FailureFirstSeen: _kind(FailureFirstSeen, logging.WARNING),

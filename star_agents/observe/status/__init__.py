@@ -21,6 +21,7 @@ from star_agents.observe.status.agents import (
     Latency,
     ThrottleState,
 )
+from star_agents.observe.status.batches import AgentBatches, BatchAtWork, Batches
 from star_agents.observe.status.model import plain, told
 from star_agents.observe.status.recipes import Arm, Grown, JudgeScale, Measured, Pool, RecipeState, RefusedArm
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
@@ -31,8 +32,11 @@ __all__ = [
     "Agent",
     "AgentAnswers",
     "AgentAtWork",
+    "AgentBatches",
     "AgentState",
     "Arm",
+    "BatchAtWork",
+    "Batches",
     "BudgetState",
     "ByLabel",
     "CalledAgent",
@@ -185,6 +189,8 @@ class FolderStatus:
     calls: Calls
     cost: Cost
     budgets: Sequence[BudgetState]
+    batches: Batches
+    """Of providers, at half the price."""
     agents: Mapping[str, Agent]
     """Every agent that is configured, was paid, or wrote something."""
     pairs: Mapping[str, float]

@@ -3,6 +3,7 @@
 import { openAdding } from "./adding.js";
 import { Agents } from "./agents.js";
 import { Refusal, get, onUnknown, post } from "./api.js";
+import { showBatches } from "./batches.js";
 import { loadCharts } from "./chart.js";
 import { byId, el, fill, setText } from "./dom.js";
 import { openDownloading } from "./downloading.js";
@@ -135,6 +136,7 @@ class Page {
     attempt(() => this.leaderboard.follow(status));
     attempt(() => this.turns.follow(status));
     this.recipes.show(status);
+    showBatches(status.batches, status.now);
     showFailures(status.failures);
     showRefused(status.refused);
     this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents, hasStar(status));

@@ -29,6 +29,22 @@
  */
 
 /**
+ * What one agent's calls by batch came to, over the life of the store.
+ *
+ * @typedef {Object} AgentBatches
+ * @property {number} gathered Calls that wait for a batch now.
+ * @property {number | null} gathered_since Seconds since 1970; null where none waits.
+ * @property {number} batches
+ * @property {number} requests
+ * @property {number} answered
+ * @property {number} failed Came back with an error.
+ * @property {number} unanswered Were in batches that ended without them: they went again, alone, or failed.
+ * @property {number} duplicates Results that came twice.
+ * @property {number} unknown Results of calls that were not in the batch.
+ * @property {number} unreadable Lines of results, or replies in them, that nobody can read.
+ */
+
+/**
  * Every agent that was ever called.
  *
  * @typedef {Object} Agents
@@ -76,6 +92,32 @@
  * @property {string} id
  * @property {string} category
  * @property {Record<string, number | null>} scores By model: the mean over turns and repeats; null without a grade.
+ */
+
+/**
+ * A batch that is not done with.
+ *
+ * @typedef {Object} BatchAtWork
+ * @property {string} id Ours.
+ * @property {string} agent
+ * @property {string} model
+ * @property {"made" | "submitted" | "ended" | "done"} state Decided on; at the provider; taken in; and its files
+ *   are deleted.
+ * @property {string} said The provider's word for its state; empty before it was asked.
+ * @property {string} provider_id
+ * @property {number} requests
+ * @property {number} answered
+ * @property {number} made_at Seconds since 1970.
+ * @property {number | null} submitted_at
+ */
+
+/**
+ * Calls that go by the batches of their providers.
+ *
+ * @typedef {Object} Batches
+ * @property {number} seeds Of those that wait: they wait for such calls.
+ * @property {Record<string, AgentBatches>} agents Those that had any.
+ * @property {BatchAtWork[]} at_work Batches that are not done with, oldest first.
  */
 
 /**
@@ -838,6 +880,7 @@
  * @property {Calls} calls
  * @property {Cost} cost
  * @property {BudgetState[]} budgets
+ * @property {Batches} batches Of providers, at half the price.
  * @property {Record<string, AgentAtWork | CalledAgent>} agents Every agent that is configured, was paid, or wrote
  *   something. What it does right now is told only while it is in agents.yaml.
  * @property {Record<string, number>} pairs Agent-pairs that are drawn, with the probability of each.
