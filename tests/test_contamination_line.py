@@ -117,3 +117,12 @@ def test_the_paths_of_benchmarks_begin_beside_agents_yaml_and_are_kept_whole(tmp
     assert config.admission.contamination is not None
     assert [one.file for one in config.admission.contamination.against] == [str(bench)]
     assert config.admission.contamination.mode == "report"
+
+
+def test_items_that_cannot_be_looked_for_are_told_when_agents_yaml_is_read(tmp_path: Path, bench: Path) -> None:
+    with bench.open("a") as file:
+        file.write('{"question_id": 82, "turns": ["Why?"]}\n')
+    told: list[str] = []
+    path = agents_file(tmp_path, "http://127.0.0.1:9", {"against": "bench/question.jsonl"})
+    read_config(path, note=lambda note: told.append(str(note)))
+    assert any("1 of the 2 items of bench are not looked for (1 are too short" in one for one in told)

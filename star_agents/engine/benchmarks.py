@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from star_agents.admission.contamination import BenchmarkIndex
+from star_agents.config.contamination import BenchmarkFile
 from star_agents.config.models import Config
+from star_agents.config.reading import Note
 from star_agents.errors import ConfigError, Problem, SeedFileError
 from star_agents.records.contamination import BenchmarkItem
 from star_agents.storage.benchmark_files import read_benchmarks
+
+_FIELD = "admission.contamination"
 
 
 def items_of(config: Config) -> Iterator[BenchmarkItem]:
@@ -17,13 +22,14 @@ def items_of(config: Config) -> Iterator[BenchmarkItem]:
     return read_benchmarks(named.against if named is not None else (), Path())
 
 
-def with_benchmarks(config: Config, folder: Path, where: str) -> Config:
+def with_benchmarks(config: Config, folder: Path, where: str, note: Note) -> Config:
     """The config with the whole paths of its benchmarks, each of which was read once.
 
     Args:
         config: As it was read.
         folder: From which their paths go.
         where: Name of the config, for people.
+        note: Hears of items that cannot be looked for.
 
     Raises:
         ConfigError: one of them cannot be read, with its line and field.
@@ -31,18 +37,27 @@ def with_benchmarks(config: Config, folder: Path, where: str) -> Config:
     named = config.admission.contamination
     if named is None:
         return config
-    found = []
-    for place, one in enumerate(named.against):
-        whole = one.model_copy(update={"file": str((folder / Path(one.file).expanduser()).absolute())})
-        try:
-            for _ in read_benchmarks([whole], folder):
-                pass
-        except SeedFileError as error:
-            field = f"admission.contamination.against.{place}"
-            raise ConfigError([_problem(problem, where, field) for problem in error.problems]) from None
-        found.append(whole)
-    contamination = named.model_copy(update={"against": tuple(found)})
+    whole = tuple(
+        one.model_copy(update={"file": str((folder / Path(one.file).expanduser()).absolute())}) for one in named.against
+    )
+    index = BenchmarkIndex(_read(whole, where), ngram=named.ngram, coverage=named.coverage)
+    for name, items in index.items.items():
+        if left := index.too_short[name] + index.too_common[name]:
+            message = f"{left:,} of the {items:,} items of {name} are not looked for"
+            why = f"{index.too_short[name]:,} are too short, {index.too_common[name]:,} say no more than many others"
+            note(Problem(where=where, field=_FIELD, message=message, fix=why))
+    contamination = named.model_copy(update={"against": whole})
     return config.model_copy(update={"admission": config.admission.model_copy(update={"contamination": contamination})})
+
+
+def _read(files: Sequence[BenchmarkFile], where: str) -> Iterator[BenchmarkItem]:
+    for place, one in enumerate(files):
+        try:
+            yield from read_benchmarks([one], Path())
+        except SeedFileError as error:
+            raise ConfigError(
+                [_problem(problem, where, f"{_FIELD}.against.{place}") for problem in error.problems]
+            ) from None
 
 
 def _problem(problem: Problem, where: str, field: str) -> Problem:

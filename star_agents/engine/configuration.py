@@ -23,7 +23,7 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: r
 
     config = reading.read_config(path, environ, find=_finder(path.parent), note=note)
     with lines_from(path):
-        config = _with_files(config, path.parent, path.name)
+        config = _with_files(config, path.parent, path.name, note)
         _check_arms(config, path.name)
         _check_languages(config, path.name)
     return config
@@ -38,16 +38,16 @@ def check_config(
 ) -> Config:
     """As ``config.plain_values.check_config``; the files of recipes are looked for in the working folder."""
     config = plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)
-    config = _with_files(config, Path.cwd(), where)
+    config = _with_files(config, Path.cwd(), where, note)
     _check_arms(config, where)
     _check_languages(config, where)
     return config
 
 
-def _with_files(config: Config, folder: Path, where: str) -> Config:
+def _with_files(config: Config, folder: Path, where: str, note: reading.Note) -> Config:
     """The config with the files that it names, as they are kept. Raises ConfigError where one cannot be used."""
     config = _with_filters(_with_tools(config, folder, where), folder, where)
-    return with_benchmarks(config, folder, where)
+    return with_benchmarks(config, folder, where, note)
 
 
 def _with_tools(config: Config, folder: Path, where: str) -> Config:
