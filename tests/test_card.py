@@ -16,6 +16,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from star_agents.cli.main import main
+from star_agents.engine.provenance import source_of
 from star_agents.engine.publishing.making import make
 from star_agents.engine.publishing.settings import shown_settings
 from star_agents.errors import UsageError
@@ -236,3 +237,19 @@ def test_the_command_writes_card_and_pictures_and_leaves_what_is_not_ours(
     assert "no card of star_agents" in capsys.readouterr().err
     assert star("card", tmp_path / "none") == 3
     assert "there is no store here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("seeds.jsonl:12", "seeds.jsonl"),
+        ("python:row 3", "python"),
+        ("docs/ch02.md#Processing a Guess: part 2:2350-4343", "docs/ch02.md"),
+        ("paper.pdf#p3/120-980", "paper.pdf"),
+        ("notes.md", "notes.md"),
+        ("hf:user/name:default:train:7", "hf:user/name:default:train"),
+        (None, ""),
+    ],
+)
+def test_where_seeds_came_from_is_told_by_file_and_not_by_row(source: str | None, name: str) -> None:
+    assert source_of({"source": source}) == name

@@ -27,9 +27,10 @@ from hub_server import USER, Fault, HubServer
 import star_agents as sa
 from star_agents.engine.publishing.pushing import Pushed, PushRequest, push
 from star_agents.engine.publishing.secrets_found import looks_like_a_key
-from star_agents.errors import HubError, UsageError
+from star_agents.errors import HubError, StoreLocked, UsageError
 from star_agents.export.hub import Hub, Target, Upload
 from star_agents.export.licences import Licence
+from star_agents.storage.lock import FolderLock
 from star_agents.storage.shards import CONFIGS, SCHEMAS, Shards
 
 REPO = f"{USER}/mine"
@@ -381,28 +382,69 @@ async def test_a_commit_whose_answer_is_lost_is_made_once(hub: HubServer, tmp_pa
     assert len(hub.repos[REPO].messages) == 2
 
 
+async def killed_and_again(hub: HubServer, folder: Path, fault: Fault) -> subprocess.CompletedProcess[str]:
+    """A push that is killed as soon as it meets the fault, and then the same command again."""
+    hub.faults, said = [fault], asyncio.Event()
+    fault.hang = said
+    environ, call = {**os.environ, **hub.environ()}, command(folder, REPO, "--license", "cc-by-4.0")
+    killed = await asyncio.create_subprocess_exec(*call, env=environ, stdout=subprocess.DEVNULL)
+    await asyncio.wait_for(fault.met.wait(), PATIENCE_S)
+    killed.send_signal(signal.SIGKILL)
+    await killed.wait()
+    said.set()
+    return await run_sync(lambda: subprocess.run(call, env=environ, capture_output=True, text=True, check=False))
+
+
 async def test_killed_in_mid_upload_the_same_command_sends_only_the_rest(
     hub: HubServer, arena_folder: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(arena_folder, tmp_path / "out")
-    hang = Fault(method="PUT", path="/lfs/", skip=1, after_bytes=100, hang=asyncio.Event())
-    hub.faults = [hang]
-    environ, call = {**os.environ, **hub.environ()}, command(folder, REPO, "--license", "cc-by-4.0")
-    killed = await asyncio.create_subprocess_exec(*call, env=environ, stdout=subprocess.DEVNULL)
-    await asyncio.wait_for(hang.met.wait(), PATIENCE_S)
-    killed.send_signal(signal.SIGKILL)
-    await killed.wait()
-    assert hang.hang is not None
-    hang.hang.set()
-    assert len(hub.sent) == 1
-    assert len(hub.repos[REPO].messages) == 1, "nothing of a push is seen before its commit"
-    done = await run_sync(lambda: subprocess.run(call, env=environ, capture_output=True, text=True, check=False))
+    done = await killed_and_again(hub, folder, Fault(method="PUT", path="/lfs/", skip=1, after_bytes=100))
     assert done.returncode == 0, done.stderr
     assert f"made {REPO}" not in done.stdout
     assert "pushed " in done.stdout
     assert set(hub.sent.values()) == {1}
     assert len(hub.sent) == 4
+    assert hub.repos[REPO].messages[0] == "initial commit"
+    assert len(hub.repos[REPO].messages) == 2, "nothing of a push is seen before its commit"
     assert not (folder / ".push").exists()
+
+
+KILLS = {
+    "before the repository": Fault(method="POST", path="/create"),
+    "repository made": Fault(method="POST", path="/create", is_made_first=True),
+    "first file asked for": Fault(method="POST", path="/preupload/"),
+    "first file": Fault(method="PUT", path="/lfs/", after_bytes=10),
+    "last file": Fault(method="PUT", path="/lfs/", skip=3, after_bytes=10),
+    "last file made": Fault(method="PUT", path="/lfs/", skip=3, is_made_first=True),
+    "before the commit": Fault(method="POST", path="/commit/"),
+    "commit made": Fault(method="POST", path="/commit/", is_made_first=True),
+    "while it looks": Fault(method="GET", path="/tree/", skip=1),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", KILLS)
+async def test_killed_anywhere_the_same_command_ends_the_same(
+    hub: HubServer, arena_folder: Path, tmp_path: Path, where: str
+) -> None:
+    folder = shutil.copytree(arena_folder, tmp_path / "out")
+    done = await killed_and_again(hub, folder, replace(KILLS[where], met=asyncio.Event()))
+    assert done.returncode == 0, done.stderr
+    assert set(hub.sent.values()) == {1}
+    assert len(hub.repos[REPO].messages) == 2
+    assert set(OURS) | {"README.md"} < set(hub.files(REPO))
+
+
+async def test_two_pushes_of_one_folder_do_not_meet(hub: HubServer, arena_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(arena_folder, tmp_path / "out")
+    (folder / ".push").mkdir()
+    lock = FolderLock.acquire(folder / ".push")
+    try:
+        with pytest.raises(StoreLocked, match="another push of this folder is at work"):
+            await pushed(hub, folder)
+    finally:
+        lock.release()
 
 
 async def test_from_python_it_is_the_same(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from star_agents.records import STAR
 
 Provenance = Mapping[str, Any]
+_PLACE = re.compile(r"(#.*\d+-\d+|:(row )?\d+)$", re.DOTALL)
+"""Of a part of a document, or of a row."""
 
 
 def recipe_of(provenance: Provenance) -> str:
@@ -31,5 +34,4 @@ def source_of(provenance: Provenance) -> str:
     source = provenance.get("source")
     if not isinstance(source, str):
         return ""
-    name, _, place = source.rpartition(":")
-    return name if name and place.removeprefix("row ").isdigit() else source
+    return _PLACE.sub("", source) or source

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from star_agents.engine.publishing.making import Made, make
 from star_agents.engine.publishing.own_card import check_configs, licence_in, read_card
-from star_agents.errors import UsageError
+from star_agents.errors import StoreLocked, UsageError
 from star_agents.export.card import PLOTS, README
 from star_agents.export.hub import MAIN, Hub, Sent, Target, Upload, check_repo, token_of
 from star_agents.export.licences import Licence
@@ -149,7 +149,10 @@ def _stage(folder: Path) -> Iterator[Path]:
         stage.mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"{stage}: cannot be made: {error.strerror or error}") from error
-    lock = FolderLock.acquire(stage)
+    try:
+        lock = FolderLock.acquire(stage)
+    except StoreLocked:
+        raise StoreLocked(f"{folder}: another push of this folder is at work; wait for its end") from None
     try:
         for one in stage.iterdir():
             if one.is_dir():
