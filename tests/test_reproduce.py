@@ -17,8 +17,11 @@ from daemons import star_agents
 from openai_server import Answer, Body, OpenAIServer
 
 from star_agents.arena.mt_bench import Question, graded, prompt_name
+from star_agents.engine.campaign.plan import plan_of, rounds_of
+from star_agents.engine.campaign.training import check_training
 from star_agents.engine.configuration import check_config, read_config
 from star_agents.engine.evaluation import OWN_PROMPTS
+from star_agents.engine.reproduction.arena import arena_paper, arena_summary, read_arena_experiment
 from star_agents.engine.reproduction.estimate import asked_of_run
 from star_agents.engine.reproduction.experiment import AGENTS_FILE, EXPERIMENT_FILE, read_experiment, write_files
 from star_agents.engine.reproduction.papers import BENCHMARKS, Paper, star_paper
@@ -306,6 +309,63 @@ async def test_at_the_papers_scale_nothing_is_spent_without_yes_and_a_kill_costs
     assert found["arms"][0]["cost"]["calls"] == 8
     assert (found["done"], found["steps"]) == (5, 5)
     assert "| random | table 2, 3, 4 | 5.13 | 3.39 | 2.35 | 3.62 |" in (tmp_path / "report.md").read_text()
+
+
+async def test_the_model_of_a_server_answers_ten_questions_that_are_shown_and_in_no_figure(tmp_path: Path) -> None:
+    write_files(tmp_path, "star", "quick")
+    path = tmp_path / EXPERIMENT_FILE
+    told = re.sub(r"arms: .*", "arms: [base]", path.read_text()).replace("questions: 26", "questions: 5")
+    path.write_text(told)
+    async with OpenAIServer(lambda body: Answer(text=f"I, {body['model']}, do not know.")) as server:
+        words = ("reproduce", "star", "--quick", "-o", tmp_path, "--json", "-q", "--model-server", server.url)
+        ended = await anyio.to_thread.run_sync(lambda: star_agents(*words, "--served-as", "real"))
+        assert ended.returncode == 0, ended.stderr
+        assert len(server.charged) == 10
+    found = json.loads(ended.stdout)
+    assert {one["answer"] for one in found["shown"]} == {"I, real, do not know."}
+    assert [one["arm"] for one in found["arms"]] == ["base"]
+    assert found["arms"][0]["ours"]["average"]["value"] >= 1
+
+
+def test_a_model_server_for_the_rounds_is_refused(tmp_path: Path) -> None:
+    refused = star_agents("reproduce", "arena", "-o", tmp_path / "b", "--model-server", "http://127.0.0.1:1/v1")
+    assert (refused.returncode, "--scale tiny" in refused.stderr) == (2, True)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_rounds_of_arena_learning_have_the_papers_steps(scale: Any, tmp_path: Path) -> None:
+    write_files(tmp_path, "arena", scale)
+    experiment = read_arena_experiment(tmp_path, scale)
+    config = read_config(tmp_path / AGENTS_FILE, {})
+    plan = plan_of(config, experiment.rounds)
+    check_training(rounds_of(config).training, plan.methods)
+    names = [step.name for step in plan.steps if step.name != "base"]
+    assert names == list(arena_paper().steps)[: 1 + 3 * experiment.rounds]
+    assert config.model_dump()["arena"]["mode"] == "round_robin"
+    assert rounds_of(config).keep.sft == (3, 1, 1)
+
+
+def test_rounds_stand_beside_the_papers_and_what_nobody_knows_is_no_figure(tmp_path: Path) -> None:
+    step = {"name": "r1-sft", "rating": None, "seeds": 40, "own_rows": 10}
+    found = arena_summary(tmp_path, {"steps": [step]})
+    by_name = {one["step"]: one for one in found["steps"]}
+    assert (by_name["r1-sft"]["share"], by_name["r1-sft"]["paper_share"]) == (0.25, pytest.approx(14_600 / 30_000))
+    assert (by_name["r2-sft"]["share"], by_name["r2-sft"]["paper"]["elo"]) == (None, None)
+    assert found["sentences"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_quick_rounds_of_arena_learning_end_with_each_rise_beside_the_papers(tmp_path: Path) -> None:
+    ended = star_agents("reproduce", "arena", "--quick", "-o", tmp_path / "out", "--json", "-q")
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    rated = [one["step"] for one in found["steps"] if one["rating"] is not None]
+    assert rated == ["r0-sft", "r1-sft", "r1-dpo", "r1-rloo"]
+    assert len(found["sentences"]) == 3
+    assert "SFT-I0 to SFT-I1 is +246 Elo points in the paper" in found["sentences"][0]
+    assert "| r1-sft | SFT-I1 | 1,117 |" in (tmp_path / "out" / "report.md").read_text()
 
 
 @pytest.mark.slow

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import anyio
 import click
@@ -79,19 +80,51 @@ def command(
         return print_json(summary) if as_json else show_rounds(summary)
     if seeds_path is None:
         raise UsageError("name the seeds: -s FILE")
+    told = Telling(as_json=as_json, quiet=quiet, verbose=verbose, show=print_json if as_json else show_rounds)
+    options = {"estimate": estimate, "skip_bad": skip_bad, "retry_dropped": retry_dropped}
+    work_rounds(config_path, seeds_path, out, rounds, told, **options)
+    return None
+
+
+class Telling(NamedTuple):
+    """How rounds are told of."""
+
+    as_json: bool
+    quiet: bool
+    verbose: bool
+    show: Callable[[Mapping[str, Any]], None]
+    """Shows what they came to."""
+
+
+def work_rounds(
+    config_path: Path,
+    seeds_path: str,
+    out: Path,
+    rounds: int,
+    told: Telling,
+    *,
+    estimate: bool = False,
+    skip_bad: bool = False,
+    retry_dropped: bool = False,
+) -> None:
+    """Work rounds to their end, or say what they take where only an ``estimate`` is asked for.
+
+    Raises:
+        StarAgentsError: they cannot begin, or not go on; what is done is shown before.
+    """
     config, _ = config_with_notes(config_path)
     plan = plan_of(config, rounds)
     check_training(rounds_of(config).training, plan.methods)
-    console = progress_console(quiet=quiet)
+    console = progress_console(quiet=told.quiet)
     seeds, source = _seeds(config, seeds_path, skip_bad=skip_bad, console=console)
     prompts = exam_prompts(config, plan, seeds, _exam_seeds(config, config_path.parent))
     if estimate:
         graded = calls_of_grading(config, config_path.parent)
         found = estimate_rounds(config, plan, seeds, prompts, out, graded=graded)
-        return print_json(found) if as_json else show_estimate(found)
-    if notice := "" if as_json else sample_agents(config):
+        return print_json(found) if told.as_json else show_estimate(found)
+    if notice := "" if told.as_json else sample_agents(config):
         say(notice, err=True)
-    set_up_logging(level="info" if verbose else "error", folder=out)
+    set_up_logging(level="info" if told.verbose else "error", folder=out)
     made = partial(
         Campaign,
         config=config,
@@ -107,12 +140,16 @@ def command(
         after_phase=partial(_write, out),
     )
     return _run(
-        made, out, lambda: CampaignState.opened(out, fixed_by(config, plan, prompts), rounds), config_path, as_json
+        made, out, lambda: CampaignState.opened(out, fixed_by(config, plan, prompts), rounds), config_path, told.show
     )
 
 
 def _run(
-    made: Callable[..., Campaign], out: Path, opened: Callable[[], CampaignState], config_path: Path, as_json: bool
+    made: Callable[..., Campaign],
+    out: Path,
+    opened: Callable[[], CampaignState],
+    config_path: Path,
+    show: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """Work to the end, and show what it came to before anybody hears why it is none."""
     make_folder(out)
@@ -123,7 +160,7 @@ def _run(
         summary = write_rounds(out)
     finally:
         lock.release()
-    print_json(summary) if as_json else show_rounds(summary)
+    show(summary)
     if error is not None:
         raise error
     if campaign.words.number:

@@ -81,10 +81,10 @@ def _work_row(one: Mapping[str, Any]) -> list[str]:
 
 def _target_row(one: Mapping[str, Any]) -> list[str]:
     gain = one["gain"]
-    gained = "-" if gain is None else _rating(gain, signed=True)
+    gained = "-" if gain is None else rating_in_words(gain, signed=True)
     return [
         one["name"],
-        _rating(one["rating"], signed=False),
+        rating_in_words(one["rating"], signed=False),
         one["gain_over"] or "-",
         gained,
         _grade(one["benchmark"]),
@@ -116,7 +116,7 @@ def _losses(one: Mapping[str, Any]) -> str:
     return f"{one['first_loss']:.3f} → {one['last_loss']:.3f}"
 
 
-def _rating(rated: Mapping[str, Any] | None, *, signed: bool) -> str:
+def rating_in_words(rated: Mapping[str, Any] | None, *, signed: bool) -> str:
     """``1052 [1010, 1095]``."""
     if rated is None:
         return "-"

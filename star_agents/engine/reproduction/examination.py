@@ -45,13 +45,22 @@ def benchmark_of(experiment: Experiment, config: Config, folder: Path) -> Benchm
     return replace(asked, name=NAME, questions=questions)
 
 
+def local_players(models: Mapping[str, str], experiment: Experiment) -> dict[str, AgentConfig]:
+    """Models of this machine as agents: name of each to its folder, or its Hugging Face name."""
+    at_once = experiment.answers_at_once
+    return {
+        name: AgentConfig(model=f"{PREFIX}/{model}", roles=(), max_concurrency=at_once)
+        for name, model in models.items()
+    }
+
+
 def evaluation_of(
-    models: Mapping[str, str], benchmark: Benchmark, experiment: Experiment, config: Config
+    players: Mapping[str, AgentConfig], benchmark: Benchmark, experiment: Experiment, config: Config
 ) -> Evaluation:
     """What models are asked, and who grades them.
 
     Args:
-        models: Name of each to its folder, or its Hugging Face name.
+        players: Those who answer.
         benchmark: Of ``benchmark_of``.
         experiment: Says the judge.
         config: Of agents.yaml.
@@ -59,11 +68,6 @@ def evaluation_of(
     Raises:
         UsageError: nobody is called as the judge.
     """
-    at_once = experiment.answers_at_once
-    players = {
-        name: AgentConfig(model=f"{PREFIX}/{model}", roles=(), max_concurrency=at_once)
-        for name, model in models.items()
-    }
     placed = config.model_copy(update={"agents": {**config.agents, **players}})
     return Evaluation(
         config=placed,

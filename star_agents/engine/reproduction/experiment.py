@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,10 @@ from star_agents.storage.row_writing import atomic_file
 Scale = Literal["tiny", "quick", "paper"]
 AGENTS_FILE, EXPERIMENT_FILE = "agents.yaml", "experiment.yaml"
 _PLAIN_TEMPLATE = "plain.jinja"
+_TEMPLATE_FILE = f"data/{_PLAIN_TEMPLATE}"
+"""A chat template that puts no words around what is said: those that ship have read none."""
+_TEMPLATE_PLACE = "TEMPLATE"
+"""In agents.yaml, what its path is put in the place of: `rounds` looks for it in the working folder."""
 _MIXES: Mapping[str, benchmarks.Mix] = {"vicuna": "plain", "wizardlm": "half", "mt_bench": "hard"}
 """Which questions of the closed world stand for a benchmark, in the order of the paper's scores."""
 
@@ -88,13 +92,17 @@ class Experiment(DataEntry):
 def write_files(folder: Path, name: str, scale: Scale) -> list[Path]:
     """Write the files that a reproduction begins with, where they are not there yet; those that were written."""
     make_folder(folder)
-    of_agents = "tiny" if scale == "quick" else scale
-    texts = {AGENTS_FILE: f"{name}.{of_agents}.agents.yaml", EXPERIMENT_FILE: f"{name}.{scale}.experiment.yaml"}
+    own = f"{name}.{scale}.agents.yaml"
+    agents = own if (FILES / own).is_file() else f"{name}.tiny.agents.yaml"
     written = []
-    for target, source in texts.items():
-        if not (folder / target).exists() and (FILES / source).is_file():
-            _write(folder / target, [(FILES / source).read_text(encoding="utf-8")])
+    for target, source in {AGENTS_FILE: agents, EXPERIMENT_FILE: f"{name}.{scale}.experiment.yaml"}.items():
+        if not (folder / target).exists():
+            text = (FILES / source).read_text(encoding="utf-8")
+            template = str((folder / _TEMPLATE_FILE).resolve())
+            _write(folder / target, [text.replace(_TEMPLATE_PLACE, json.dumps(template))])
             written.append(folder / target)
+    if scale != "paper" and not (folder / _TEMPLATE_FILE).exists():
+        _write(folder / _TEMPLATE_FILE, [(FILES / _PLAIN_TEMPLATE).read_text(encoding="utf-8")])
     return written
 
 
@@ -106,10 +114,15 @@ def read_experiment(folder: Path, scale: Scale) -> Experiment:
         UsageError: it is of another scale.
     """
     found = read_data_file(folder / EXPERIMENT_FILE, Experiment)
-    if found.scale != scale:
-        told = f"{folder} holds the experiment at scale {found.scale}, and {scale} was asked for"
-        raise UsageError(f"{told}; ask for {found.scale}, or name another -o")
+    refuse_other_scale(folder, found.scale, scale)
     return found
+
+
+def refuse_other_scale(folder: Path, there: Scale, asked: Scale) -> None:
+    """Raise UsageError where a folder holds an experiment of another scale than was asked for."""
+    if there != asked:
+        told = f"{folder} holds the experiment at scale {there}, and {asked} was asked for"
+        raise UsageError(f"{told}; ask for {there}, or name another -o")
 
 
 def write_world(folder: Path, experiment: Experiment) -> None:
@@ -121,7 +134,7 @@ def write_world(folder: Path, experiment: Experiment) -> None:
     world = experiment.world
     if world is None:
         return
-    rows = {
+    rows: dict[str, Iterable[Mapping[str, Any]]] = {
         experiment.seeds: benchmarks.evolved_rows(world.seeds, world.random_seed),
         **({} if experiment.plain_seeds is None else {
             experiment.plain_seeds: benchmarks.plain_rows(world.seeds, world.random_seed)
@@ -131,17 +144,21 @@ def write_world(folder: Path, experiment: Experiment) -> None:
             for name, file in experiment.benchmarks.items()
         },
     }  # fmt: skip
-    for name, some in rows.items():
+    write_seeds(folder, rows)
+
+
+def write_seeds(folder: Path, files: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+    """Write rows into files of a folder, those that are not there yet.
+
+    Raises:
+        UsageError: a path leads out of the folder.
+    """
+    for name, rows in files.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise UsageError(f"{EXPERIMENT_FILE}: {name}: leads out of {folder}, and `world` would write it there")
+            raise UsageError(f"{EXPERIMENT_FILE}: {name}: leads out of {folder}, and would be written there")
         if not path.exists():
-            make_folder(path.parent)
-            _write(path, (f"{json.dumps(row, ensure_ascii=False)}\n" for row in some))
-    template = experiment.training.sft.get("chat_template")
-    if isinstance(template, str) and template.endswith(_PLAIN_TEMPLATE) and not (folder / template).exists():
-        make_folder((folder / template).parent)
-        _write(folder / template, [(FILES / _PLAIN_TEMPLATE).read_text(encoding="utf-8")])
+            _write(path, (f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -12,8 +12,10 @@ from typing import Literal
 from star_agents import offline
 from star_agents.config.models import Config
 from star_agents.config.rounds import TrainingSettings
+from star_agents.engine.campaign.plan import plan_of, rounds_of
 from star_agents.engine.campaign.training import check_training
 from star_agents.engine.configuration import read_config
+from star_agents.engine.reproduction.arena import ArenaExperiment
 from star_agents.engine.reproduction.examination import benchmark_of
 from star_agents.engine.reproduction.experiment import AGENTS_FILE, Experiment
 from star_agents.engine.reproduction.papers import Paper
@@ -70,6 +72,22 @@ def prerequisites_of(folder: Path, experiment: Experiment, paper: Paper, config:
     if size is not None:
         yield _memory(size, experiment.training)
         yield _disk(folder, size, sum(step.kind == "model" for step in steps_of(experiment, paper)))
+
+
+def arena_prerequisites(folder: Path, experiment: ArenaExperiment, config: Config) -> Iterator[Finding]:
+    """The same for Arena Learning's rounds."""
+    settings = rounds_of(config)
+    yield from _libraries(settings.training)
+    yield _found(f"seeds {experiment.seeds}", partial(_file, folder / experiment.seeds))
+    name = settings.target.model
+    yield _found(f"target {name}", partial(_size_in_words, name))
+    try:
+        size = _size(name)
+    except StarAgentsError:
+        return  # It is told above.
+    if size is not None:
+        yield _memory(size, settings.training)
+        yield _disk(folder, size, sum(len(step.methods) for step in plan_of(config, experiment.rounds).steps))
 
 
 def _libraries(training: TrainingSettings) -> Iterator[Finding]:

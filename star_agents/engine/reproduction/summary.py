@@ -41,6 +41,7 @@ def summary_of(work: Reproduction) -> dict[str, Any]:
         "is_closed_world": work.experiment.world is not None,
         "arms": arms,
         "comparisons": [one.to_dict() for one in comparisons(scores, paper)],
+        "shown": [{"question": one.asked, "answer": one.answer} for one in work.shown],
         "sentences": list(sentences(scores, paper)),
     }
 

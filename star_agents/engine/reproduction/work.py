@@ -12,26 +12,26 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio.to_thread
 from rich.console import Console
 
 from star_agents import offline
-from star_agents.config.models import Config
+from star_agents.config.models import AgentConfig, Config
 from star_agents.config.rounds import TrainingSettings
 from star_agents.engine.batch import load_seeds, run_batch
-from star_agents.engine.campaign.configs import with_budgets_left
+from star_agents.engine.campaign.configs import SERVED, with_budgets_left
 from star_agents.engine.campaign.figures import spent_in
 from star_agents.engine.campaign.stopping import Interrupted, WordsToStop
 from star_agents.engine.campaign.training import Training, TrainingFailed, train
-from star_agents.engine.evaluation import Benchmark, Evaluation
-from star_agents.engine.evaluation_results import without_hopeless
+from star_agents.engine.evaluation import Benchmark, Evaluation, drawn_questions
+from star_agents.engine.evaluation_results import GradedTurn, read_found, without_hopeless
 from star_agents.engine.host import Host
-from star_agents.engine.reproduction.examination import MARK, benchmark_of, evaluation_of, scores_in
+from star_agents.engine.reproduction.examination import MARK, benchmark_of, evaluation_of, local_players, scores_in
 from star_agents.engine.reproduction.experiment import Experiment
 from star_agents.engine.reproduction.papers import Paper
 from star_agents.engine.reproduction.plan import Step, config_of, steps_of
@@ -44,11 +44,22 @@ from star_agents.records import Seed
 from star_agents.storage.evaluation_files import keep_protocol
 from star_agents.storage.training_rows import taught_rows
 
-RUNS, MODELS, GRADES, LOGS = "runs", "models", "grades", "logs"
+RUNS, MODELS, GRADES, SHOWN, LOGS = "runs", "models", "grades", "shown", "logs"
 """Folders below that of the reproduction."""
+SHOWN_QUESTIONS = 10
+"""That a model of a server answers."""
 STOP_S = 30.0
 """Seconds that a training has to write its checkpoint."""
 _TEMPLATE = "chat_template"
+
+
+class Server(NamedTuple):
+    """A model that answers over OpenAI's protocol."""
+
+    address: str
+    """With its ``/v1``."""
+    served_as: str
+    """What the server calls it."""
 
 
 class ReproductionStopped(StarAgentsError):
@@ -80,6 +91,8 @@ class Reproduction:
     tell: Callable[[str], None]
     after_grades: Callable[[], None] = lambda: None
     words: WordsToStop = field(default_factory=WordsToStop)
+    shown: Sequence[GradedTurn] = ()
+    """What the model of a server answered."""
 
     @property
     def folder(self) -> Path:
@@ -186,7 +199,25 @@ class Reproduction:
 
     def evaluation(self, models: Mapping[str, str]) -> Evaluation:
         """What these models are asked. Raises UsageError."""
-        return evaluation_of(models, self.benchmark, self.experiment, self.config)
+        players = local_players(models, self.experiment)
+        return evaluation_of(players, self.benchmark, self.experiment, self.config)
+
+    async def show(self, server: Server) -> list[GradedTurn]:
+        """Let the model of a server answer a few questions, to be read and not to be scored; once in a folder.
+
+        Raises:
+            Interrupted: somebody said so.
+            ReproductionStopped: the server does not answer.
+        """
+        evaluation = self._shown(server)
+        await self._batch(evaluation.grading, evaluation.graded_seeds(), self.folder / SHOWN, source="shown")
+        found = await anyio.to_thread.run_sync(read_found, self.folder / SHOWN, evaluation)
+        return found.turns
+
+    def _shown(self, server: Server) -> Evaluation:
+        agent = AgentConfig(model=f"{SERVED}/{server.served_as}", api_base=server.address, roles=())
+        few = replace(self.benchmark, questions=drawn_questions(self.benchmark.questions, SHOWN_QUESTIONS))
+        return evaluation_of({SHOWN: agent}, few, self.experiment, self.config)
 
     async def _batch(self, config: Config, seeds: Sequence[Seed], out: Path, *, source: str = "") -> None:
         """Work seeds in a store.
@@ -195,7 +226,8 @@ class Reproduction:
             Interrupted: somebody said so, and what was in hand is finished.
             ReproductionStopped: it ended before its last seed, or more failed than may.
         """
-        stores = [*(self.folder / RUNS / arm for arm in self.experiment.runs), self.folder / GRADES]
+        runs = [self.folder / RUNS / arm for arm in self.experiment.runs]
+        stores = [*runs, self.folder / GRADES, self.folder / SHOWN]
         config = with_budgets_left(config, out, [one for one in stores if one != out], {})
         result = await run_batch(
             config,
