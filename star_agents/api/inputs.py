@@ -90,11 +90,11 @@ def _checked(given: object) -> Config:
     raise ConfigError([Problem(where="config", field="", message=message, fix=fix)])
 
 
-def name_of_source(seeds: object, *, documents: bool = False) -> str:
-    """What seeds are called in messages and in the store; ``documents``: as for ``offline.seeds_path``."""
+def name_of_source(seeds: object, *, documents: bool = False, out: Path | None = None) -> str:
+    """What seeds are called in messages and in the store; ``documents`` and ``out`` as for ``find_sources``."""
     if not isinstance(seeds, (str, os.PathLike)):
         return SOURCE
-    return find_sources([os.fspath(seeds)], documents=documents).name
+    return find_sources([os.fspath(seeds)], documents=documents, out=out).name
 
 
 def held(seeds: object) -> object:
@@ -117,7 +117,7 @@ def given_seeds(seeds: object, config: Config, *, skip_bad: bool, out: Path | No
         UsageError: it is nothing that holds rows.
     """
     if isinstance(seeds, (str, os.PathLike)):
-        sources = find_sources([os.fspath(seeds)], documents=takes_documents(config))
+        sources = find_sources([os.fspath(seeds)], documents=takes_documents(config), out=out)
         return read_for(config, sources.paths, name=sources.name, folder=out, skip_bad=skip_bad)
     read = intake_for(config, SOURCE, folder=out, skip_bad=skip_bad) or Collection(config.seeds.names)
     for number, row in enumerate(rows_in(seeds), start=1):

@@ -88,7 +88,7 @@ class Batch:
             SeedFileError: with every bad row, unless they are to be skipped; or when no usable seed is left.
             UsageError: it is nothing that holds rows.
         """
-        source = name_of_source(seeds, documents=takes_documents(given.config))
+        source = name_of_source(seeds, documents=takes_documents(given.config), out=options.out)
         file = usable_seeds(
             given_seeds(seeds, given.config, skip_bad=options.skip_bad, out=options.out),
             given.config,
@@ -158,9 +158,10 @@ def run(
 
     Args:
         config: agents.yaml: its path, a dict with the same keys, or a ``Config``.
-        seeds: The path of a seed file, a pattern (``"data/*.jsonl.gz"``), ``"offline"`` for the sample seeds; or
-            rows: any iterable of dicts in the formats that seed files have, of ``Sample``, ``Document`` or ``Seed``, a
-            ``datasets.Dataset``, a pandas DataFrame. They are read to their end and checked before anything is spent.
+        seeds: The path of a seed file, a pattern (``"data/*.jsonl.gz"``), a dataset of the hub
+            (``"hf:user/name:config:split"``), ``"offline"`` for the sample seeds; or rows: any iterable of dicts in the
+            formats that seed files have, of ``Sample``, ``Document`` or ``Seed``, a ``datasets.Dataset``, a pandas
+            DataFrame. They are read to their end and checked before anything is spent.
         out: The folder that keeps everything; made where it is missing.
         limit: Work only the first so many seeds; what else waits in the folder goes on waiting.
         sample: Take so many of the seeds by chance, the same ones each time.

@@ -186,7 +186,7 @@ def _work(campaign: Campaign, config_path: Path) -> StarAgentsError | None:
 
 
 def _seeds(config: Config, name: str, *, skip_bad: bool, console: Console) -> tuple[Sequence[Seed], str]:
-    sources = find_sources([name], documents=takes_documents(config))
+    sources = find_sources([name], documents=takes_documents(config), console=console)
     file = load_seeds(sources, config, skip_bad=skip_bad, limit=None, console=console)
     for sentence in skipped_rows(file):
         say(sentence, err=True)

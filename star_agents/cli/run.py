@@ -46,8 +46,8 @@ from star_agents.text.printing import say
     "seeds",
     required=True,
     multiple=True,
-    help="Seed file, or documents, or a pattern such as 'data/*.jsonl.gz'; several -s are read as one file. The word "
-    "`offline` takes the sample seeds.",
+    help="Seed file, or documents, or a pattern such as 'data/*.jsonl.gz', or a dataset of the hub: hf:user/name, "
+    "hf:user/name@revision:config:split. Several -s are read as one file. The word `offline` takes the sample seeds.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for store and dataset.")
 @click.option(
@@ -106,8 +106,8 @@ def command(
         config = config.model_copy(update={"concurrency": concurrency})
     if parts:
         config = of_parts(config, parts)
-    sources = find_sources(seeds, documents=takes_documents(config))
     console, by_chance = progress_console(quiet=quiet), ByChance(sample, shuffle)
+    sources = find_sources(seeds, documents=takes_documents(config), out=out, console=console)
     file = load_seeds(sources, config, skip_bad=skip_bad, limit=limit, by_chance=by_chance, console=console, out=out)
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):
         if sentence:

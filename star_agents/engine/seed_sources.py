@@ -1,4 +1,4 @@
-"""What `-s` names: files, folders, patterns, and the word `offline`, as the paths that are read."""
+"""What `-s` names: files, folders, patterns, datasets of the hub, the word `offline`, as the paths that are read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.console import Console
+
 from star_agents import offline
+from star_agents.engine.document_door import reading_progress
+from star_agents.engine.hub_sources import fetch_for
 from star_agents.errors import Problem, SeedFileError
+from star_agents.export.hub_datasets import PREFIX
 from star_agents.records import Seed
 from star_agents.storage.gathered_seeds import sampled, shuffled
 
@@ -46,26 +51,41 @@ class ByChance(NamedTuple):
 EVERY_SEED = ByChance()
 
 
-def find_sources(given: Sequence[str], *, documents: bool) -> SeedSources:
-    """The paths that are named.
+def find_sources(
+    given: Sequence[str], *, documents: bool, out: Path | None = None, console: Console | None = None
+) -> SeedSources:
+    """The paths that are named; datasets of the hub are fetched.
 
     Args:
-        given: Each a path, the word `offline`, or a pattern: `data/*.jsonl`, `data/**/*.parquet`. A path that is there
-            is none, whatever it holds.
+        given: Each a path; the word `offline`; `hf:user/name[@revision][:config[:split]]`; or a pattern, as
+            `data/*.jsonl`, `data/**/*.parquet`. A path that is there is none, whatever it holds.
         documents: Whether `offline` means the sample documents.
+        out: The folder of the run, which keeps the commit that a name of the hub meant at first.
+        console: Where to show how far the fetching is.
 
     Raises:
         SeedFileError: nothing is called like a pattern, or a file is named twice.
+        HubError: the hub does not give a dataset, or cannot be reached.
     """
-    paths = [path for one in given for path in _paths_of(one, documents=documents)]
+    paths, names = list[Path](), list[str]()
+    for one in given:
+        if one.startswith(PREFIX):
+            with reading_progress(console) as hear:
+                fetched = fetch_for(one, out, hear=hear)
+            paths += fetched.paths
+            names.append(fetched.name)
+        else:
+            found = _paths_of(one, documents=documents)
+            paths += found
+            names += [path.name for path in found]
     known = dict[Path, Path]()
     for path in paths:
         if (place := path.absolute()) in known:
             problem = Problem(where=str(path), field="", message="is named twice", fix="name it once")
             raise SeedFileError([problem])
         known[place] = path
-    others = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
-    return SeedSources(paths=tuple(paths), name=f"{paths[0].name}{others}")
+    others = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    return SeedSources(paths=tuple(paths), name=f"{names[0]}{others}")
 
 
 def _paths_of(given: str, *, documents: bool) -> list[Path]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import httpx
 import huggingface_hub
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 from huggingface_hub.utils import (
     are_progress_bars_disabled,
     disable_progress_bars,
@@ -27,6 +27,7 @@ from huggingface_hub.utils import (
 )
 
 from star_agents.errors import HubError, UsageError
+from star_agents.export.hub_errors import LONGEST_REMARK, answer_in, causes, in_one_line, is_of_the_network, said_by
 from star_agents.text.redaction import keep_secret, redactor
 
 TOKEN = "HF_TOKEN"
@@ -41,7 +42,7 @@ _SENT_BEFORE = frozenset({".parquet"})
 _NOTHING_NEW = "No files have been modified"
 _CONFLICTS = frozenset({409, 412})
 _TROUBLES = frozenset({408, 429, 500, 502, 503, 504})
-_REMARKS_KEPT, _LONGEST_REMARK = 20, 300
+_REMARKS_KEPT = 20
 _REFUSALS: Mapping[int, str] = {
     400: "finds a fault in what was sent",
     401: f"does not know the token in {TOKEN} (make one with write access in the settings of your account there)",
@@ -108,7 +109,7 @@ class _Remarks(logging.Handler):
 
     def add(self, said: str) -> None:
         """Keep a remark, in bounds and without secrets."""
-        remark = redactor.text(" ".join(said.split()))[:_LONGEST_REMARK]
+        remark = redactor.text(" ".join(said.split()))[:LONGEST_REMARK]
         if remark not in self.heard and len(self.heard) < _REMARKS_KEPT:
             self.heard.append(remark)
 
@@ -291,35 +292,17 @@ class Hub:
     def _ours(self, error: BaseException, what: str) -> HubError:
         if isinstance(error, OfflineModeIsEnabled):
             return HubError(f"{what}: HF_HUB_OFFLINE is set, so nothing is sent")
-        if (answer := _answer_in(error)) is not None:
+        if (answer := answer_in(error)) is not None:
             status = answer.response.status_code
-            said = _in_a_line(answer.server_message or answer.response.headers.get("X-Error-Message") or "")
+            said = said_by(answer)
             why = _REFUSALS.get(status, _FAILED if status in _TROUBLES or status >= 500 else "refuses")
             if status in (402, 403, 413) and any(word in said.lower() for word in _ROOM):
                 why = "has no room left for you (make some there, or pay for more)"
             told = f"{what}: {self.endpoint} {why}" + (f"; it says: {said}" if said else f" [{status}]")
             return HubError(told, status=status, may_pass=status in _TROUBLES)
-        first = list(_causes(error))[-1]
-        said = _in_a_line(str(first) or type(first).__name__)
-        is_of_the_network = any(isinstance(one, httpx.TransportError) for one in _causes(error))
-        if is_of_the_network:
+        first = list(causes(error))[-1]
+        said = in_one_line(str(first) or type(first).__name__)
+        if is_of_the_network(error):
             fix = "check the network, HF_ENDPOINT and proxies; push again: what was sent is not sent again"
             return HubError(f"{what}: {self.endpoint} cannot be reached: {said} ({fix})", may_pass=True)
         return HubError(f"{what}: cannot be sent: {said}")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those behind it: what fails in a thread of an upload comes wrapped."""
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__ or found.__context__
-
-
-def _answer_in(error: BaseException) -> HfHubHTTPError | None:
-    return next((one for one in _causes(error) if isinstance(one, HfHubHTTPError)), None)
-
-
-def _in_a_line(said: str) -> str:
-    """One line of what the hub or a proxy says, in bounds and without secrets."""
-    return redactor.text(" ".join(said.split()))[:_LONGEST_REMARK]

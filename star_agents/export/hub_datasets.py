@@ -1,0 +1,176 @@
+"""Datasets of the Hugging Face hub as files on this machine: ``hf:user/name[@revision][:config[:split]]``.
+
+They lie in the hub's own cache (``HF_HOME``), so a download that broke off goes on and is made once. Whoever asks for
+the same again says which commit it was (``Pinned``): then nobody looks whether there is a newer one, and what is in the
+cache is read without a network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import huggingface_hub
+import yaml
+from huggingface_hub import HfApi
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.hf_api import RepoFile
+
+from star_agents.errors import HubError, Problem, SeedFileError
+from star_agents.export.hub_errors import answer_in, in_one_line, is_of_the_network, said_by
+from star_agents.export.hub_layout import Layout, layout_of
+
+PREFIX = "hf:"
+_FORM = re.compile(
+    r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^:\s]+))?(?::(?P<config>[^:]*)(?::(?P<split>[^:]*))?)?"
+)
+_KIND = "dataset"
+_LONGEST_CARD = 4 << 20
+_REFUSALS: Mapping[int, str] = {
+    401: "gives it to nobody whom it does not know (set HF_TOKEN; check the name)",
+    403: "gives it to those alone who were granted access (ask for it on its page, and set HF_TOKEN)",
+    404: "has no such dataset or revision, or none that you may see (check the name; a private one needs HF_TOKEN)",
+    429: "takes no more requests for now (try again later; files that are here are not fetched again)",
+}
+
+
+class HubName(NamedTuple):
+    """What is asked for."""
+
+    repo: str
+    revision: str = ""
+    config: str = ""
+    split: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> HubName:
+        """Read ``hf:...``. Raises SeedFileError where it has another form."""
+        found = _FORM.fullmatch(text)
+        if found is None:
+            fix = "write hf:user/name, hf:user/name:config:split, or hf:user/name@revision"
+            raise SeedFileError([Problem(where=text, field="", message="names no dataset of the hub", fix=fix)])
+        return cls(*(found[part] or "" for part in ("repo", "revision", "config", "split")))
+
+
+class Pinned(NamedTuple):
+    """What was read before under the same name."""
+
+    commit: str
+    config: str
+    split: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetched:
+    """A dataset whose files are here."""
+
+    pinned: Pinned
+    paths: tuple[Path, ...]
+    name: str
+    """For people: ``user/name@1a2b3c4d5e (default, train)``."""
+
+
+def fetch_dataset(
+    name: HubName,
+    pinned: Pinned | None = None,
+    *,
+    hear: Callable[[int, int], None] = lambda done, total: None,
+    endpoint: str = "",
+    cache: Path | None = None,
+) -> Fetched:
+    """Have the files of a dataset here.
+
+    Args:
+        name: Which.
+        pinned: Read these again.
+        hear: Hears how many of its files are here, and how many there are.
+        endpoint: Address of the hub; empty for the one in ``HF_ENDPOINT``, or Hugging Face's.
+        cache: Where the files go; the hub's own cache unless given.
+
+    Raises:
+        SeedFileError: it has no such config or split, or holds no rows that are read.
+        HubError: the hub does not give it, or cannot be reached.
+    """
+    endpoint = endpoint or os.environ.get("HF_ENDPOINT", "").rstrip("/") or huggingface_hub.constants.ENDPOINT
+    hub = _Reader(HfApi(endpoint=endpoint, token=os.environ.get("HF_TOKEN") or None), name.repo, cache)
+    with _asking(f"hf:{name.repo}", endpoint):
+        pinned = pinned or hub.pin(name)
+        paths = []
+        for done, file in enumerate(pinned.files):
+            hear(done, len(pinned.files))
+            paths.append(hub.file(file, pinned.commit))
+        hear(len(pinned.files), len(pinned.files))
+    parts = ", ".join(filter(None, (pinned.config, pinned.split)))
+    return Fetched(pinned=pinned, paths=tuple(paths), name=f"{name.repo}@{pinned.commit[:10]} ({parts})")
+
+
+class _Reader:
+    """One repository."""
+
+    def __init__(self, api: HfApi, repo: str, cache: Path | None) -> None:
+        self._api, self._repo, self._cache = api, repo, cache
+
+    def pin(self, name: HubName) -> Pinned:
+        """Find out which commit and files are meant."""
+        commit = self._api.repo_info(self._repo, repo_type=_KIND, revision=name.revision or None).sha
+        if not commit:
+            raise HubError(f"hf:{self._repo}: the hub names no commit")
+        entries = self._api.list_repo_tree(self._repo, recursive=True, revision=commit, repo_type=_KIND)
+        files = [one.path for one in entries if isinstance(one, RepoFile)]
+        found: Layout = layout_of(
+            files, self._card(commit), config=name.config, split=name.split, where=f"hf:{self._repo}"
+        )
+        return Pinned(commit=commit, config=found.config, split=found.split, files=found.files)
+
+    def file(self, path: str, commit: str) -> Path:
+        """Have a file here."""
+        got = self._api.hf_hub_download(
+            self._repo,
+            path,
+            repo_type=_KIND,
+            revision=commit,
+            cache_dir=None if self._cache is None else str(self._cache),
+        )
+        return Path(got)
+
+    def _card(self, commit: str) -> Mapping[str, Any]:
+        try:
+            text = self.file("README.md", commit).read_text(encoding="utf-8", errors="replace")[:_LONGEST_CARD]
+        except LocalEntryNotFoundError:
+            raise
+        except EntryNotFoundError:
+            return {}
+        head = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)
+        try:
+            told = yaml.safe_load(head[1]) if head else None
+        except yaml.YAMLError:
+            return {}
+        return told if isinstance(told, Mapping) else {}
+
+
+@contextmanager
+def _asking(what: str, endpoint: str) -> Iterator[None]:
+    """Make our errors of what goes wrong within."""
+    try:
+        yield
+    except OfflineModeIsEnabled as error:
+        raise HubError(f"{what}: HF_HUB_OFFLINE is set, and not all of it is in the hub's cache here") from error
+    except (LocalEntryNotFoundError, httpx.HTTPError, httpx.InvalidURL, RuntimeError, OSError, ValueError) as error:
+        if (answer := answer_in(error)) is not None:
+            status = answer.response.status_code
+            why = _REFUSALS.get(status, "fails at its end (try again later)" if status >= 500 else "refuses")
+            said = said_by(answer)
+            raise HubError(
+                f"{what}: {endpoint} {why}" + (f"; it says: {said}" if said else ""), status=status
+            ) from error
+        if is_of_the_network(error) or isinstance(error, LocalEntryNotFoundError):
+            fix = "check the network, HF_ENDPOINT and proxies; what is here already is not fetched again"
+            raise HubError(f"{what}: {endpoint} cannot be reached ({fix})", may_pass=True) from error
+        raise HubError(f"{what}: cannot be fetched: {in_one_line(str(error) or type(error).__name__)}") from error

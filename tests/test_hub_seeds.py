@@ -1,0 +1,178 @@
+"""Seeds from a dataset of the hub: which files are meant, that they come once, and that a run keeps its commit."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import pytest_asyncio
+import yaml
+from hub_server import Fault, HubServer
+
+from star_agents.engine.hub_sources import PINS, fetch_for
+from star_agents.errors import HubError, SeedFileError, UsageError
+from star_agents.export.hub_datasets import Fetched, HubName
+from star_agents.export.hub_layout import layout_of
+from star_agents.storage.seed_files import read_seeds
+
+REPO = "somebody/rows"
+where = partial(layout_of, where="hf:somebody/rows")
+
+
+def lines(*rows: Mapping[str, Any]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def parquet(*rows: Mapping[str, Any]) -> bytes:
+    kept = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), kept)
+    return kept.getvalue()
+
+
+def card(*configs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"configs": list(configs)}
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("hf:user/name", ("user/name", "", "", "")),
+        ("hf:squad", ("squad", "", "", "")),
+        ("hf:user/name:main:test", ("user/name", "", "main", "test")),
+        ("hf:user/name::test", ("user/name", "", "", "test")),
+        ("hf:user/na.me@refs/convert/parquet:en", ("user/na.me", "refs/convert/parquet", "en", "")),
+    ],
+)
+def test_a_name_says_repository_revision_config_and_split(text: str, meant: Sequence[str]) -> None:
+    assert HubName.of(text) == tuple(meant)
+
+
+@pytest.mark.parametrize("text", ["hf:", "hf:a/b/c", "hf:user/name:a:b:c", "hf:user name", "hf:user/name@"])
+def test_what_names_no_dataset_is_refused(text: str) -> None:
+    with pytest.raises(SeedFileError, match="names no dataset of the hub"):
+        HubName.of(text)
+
+
+def test_files_are_told_by_their_names_where_the_card_names_none() -> None:
+    files = [
+        "README.md",
+        "data/train-00000-of-00002.parquet",
+        "data/train-00001-of-00002.parquet",
+        "data/test-00000-of-00001.parquet",
+        "dataset_infos.json",
+        ".hidden/train.jsonl",
+    ]
+    assert where(files, {}, config="", split="").files == tuple(files[1:3])
+    assert where(files, {}, config="", split="test").files == (files[3],)
+    with pytest.raises(SeedFileError, match=r"has no split 'validation' \(it has test, train\)"):
+        where(files, {}, config="", split="dev")
+    one = where(["a.jsonl.gz", "b.csv"], {}, config="", split="")
+    assert (one.split, one.files) == ("train", ("a.jsonl.gz", "b.csv"))
+    assert where(["x/dev.jsonl", "x/retrain.jsonl"], {}, config="", split="").files == ("x/dev.jsonl",)
+
+
+def test_folders_are_configs_and_without_a_usual_one_one_has_to_be_named() -> None:
+    files = ["de/train.jsonl", "en/train.jsonl", "en/test.jsonl"]
+    assert where(files, {}, config="en", split="test").files == ("en/test.jsonl",)
+    with pytest.raises(SeedFileError, match=r"has several of config, and none is the usual one \(name one \(de, en\)"):
+        where(files, {}, config="", split="")
+    assert where([*files, "default/train.jsonl"], {}, config="", split="").config == "default"
+    assert where(["train/a.jsonl", "test/a.jsonl"], {}, config="", split="").files == ("train/a.jsonl",)
+
+
+def test_what_the_card_names_holds_with_its_patterns_and_its_default() -> None:
+    files = ["a/one.parquet", "a/deep/two.parquet", "b/x.jsonl", "b/y.jsonl", "loose.jsonl"]
+    deep = {"config_name": "deep", "data_files": "a/**/*.parquet"}
+    flat = {"config_name": "flat", "data_files": [{"split": "rows", "path": ["a/*.parquet", "loose.jsonl"]}]}
+    last = {"config_name": "last", "data_dir": "b", "data_files": {"train": "[xy].jsonl"}, "default": True}
+    told = card(deep, flat, last)
+    assert where(files, told, config="deep", split="").files == ("a/deep/two.parquet", "a/one.parquet")
+    assert where(files, told, config="flat", split="").files == ("a/one.parquet", "loose.jsonl")
+    assert where(files, told, config="", split="").files == ("b/x.jsonl", "b/y.jsonl")
+    with pytest.raises(SeedFileError, match="has no config 'other'"):
+        where(files, told, config="other", split="")
+
+
+def test_a_repository_without_rows_says_where_those_of_a_script_are() -> None:
+    with pytest.raises(SeedFileError, match="refs/convert/parquet"):
+        where(["rows.py", "README.md"], {}, config="", split="")
+    with pytest.raises(SeedFileError, match="the files that its card names are not there"):
+        where(["a.jsonl"], card({"config_name": "x", "data_files": "b.jsonl"}), config="", split="")
+
+
+@pytest_asyncio.fixture
+async def hub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubServer]:
+    """One that this process may reach: the library reads these variables when it is imported."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    async with HubServer() as server:
+        yield server
+
+
+async def fetched(hub: HubServer, given: str, out: Path | None, cache: Path) -> Fetched:
+    return await anyio.to_thread.run_sync(partial(fetch_for, given, out, endpoint=hub.url, cache=cache))
+
+
+async def test_a_run_reads_the_commit_that_it_began_with_and_fetches_nothing_twice(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    head = yaml.safe_dump(dict(card({"config_name": "main", "data_files": [{"split": "train", "path": "*.parquet"}]})))
+    repo = hub.make(
+        REPO,
+        private=False,
+        files={
+            "README.md": f"---\n{head}---\n# Rows\n".encode(),
+            "one.parquet": parquet({"instruction": "Why?", "output": "Because."}),
+            "other.jsonl": lines({"instruction": "Not this one?", "output": "No."}),
+        },
+    )
+    first = await fetched(hub, f"hf:{REPO}", tmp_path / "out", tmp_path / "cache")
+    begun = repo.branches["main"]
+    assert first.name == f"{REPO}@{begun[:10]} (main, train)"
+    assert [seed.sample.instruction for seed in read_seeds(*first.paths).seeds] == ["Why?"]
+    files = dict(repo.commits[begun])
+    files["one.parquet"] = hub._keep(parquet({"instruction": "Newer?", "output": "Yes."}))
+    repo.commit("main", files, "newer rows")
+    asked = len(hub.requests)
+    again = await fetched(hub, f"hf:{REPO}", tmp_path / "out", tmp_path / "cache")
+    assert again == first
+    assert len(hub.requests) == asked, "what is here is not asked for"
+    newer = await fetched(hub, f"hf:{REPO}", tmp_path / "elsewhere", tmp_path / "cache")
+    assert [seed.sample.instruction for seed in read_seeds(*newer.paths).seeds] == ["Newer?"]
+    older = await fetched(hub, f"hf:{REPO}@{begun}", None, tmp_path / "cache")
+    assert older.paths == first.paths
+
+
+async def test_what_the_hub_refuses_is_told_in_words_and_what_is_here_needs_no_network(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    hub.make(REPO, private=False, files={"train.jsonl": lines({"instruction": "Why?", "output": "So."})})
+    with pytest.raises(HubError, match=r"has no such dataset or revision|nobody whom it does not know"):
+        await fetched(hub, "hf:somebody/nothing", tmp_path, tmp_path / "cache")
+    with pytest.raises(HubError, match="has no such dataset or revision"):
+        await fetched(hub, f"hf:{REPO}@gone", tmp_path, tmp_path / "cache")
+    hub.faults = [Fault(method="GET", path="/api/datasets/", status=403, said="Access to it is restricted")]
+    with pytest.raises(HubError, match=r"granted access .*it says: Access to it is restricted"):
+        await fetched(hub, f"hf:{REPO}", tmp_path, tmp_path / "cache")
+    assert not (tmp_path / PINS).exists()
+    hub.faults = []
+    assert len((await fetched(hub, f"hf:{REPO}", tmp_path, tmp_path / "cache")).paths) == 1
+    await hub.__aexit__()
+    url = hub.url
+    with pytest.raises(HubError, match="cannot be reached") as caught:
+        fetch_for("hf:somebody/others", tmp_path, endpoint=url, cache=tmp_path / "cache")
+    assert caught.value.may_pass
+    assert fetch_for(f"hf:{REPO}", tmp_path, endpoint=url, cache=tmp_path / "cache").paths, "it is in the cache"
+
+
+def test_a_file_of_commits_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / PINS).write_text('{"hf:a/b": 3}')
+    with pytest.raises(UsageError, match=f"{PINS} says which commits"):
+        fetch_for("hf:a/b", tmp_path)
