@@ -83,6 +83,7 @@ async def test_every_command_of_the_page_does_what_it_says(hub: HubServer, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 async def test_500_rows_of_a_real_dataset_reach_the_hub(hub: HubServer, tmp_path: Path, shared_data: Path) -> None:
     (rows,) = (shared_data / "gpteacher").glob("roleplay*.json")
     folder = tmp_path / "work"

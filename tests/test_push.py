@@ -317,21 +317,33 @@ REFUSALS: dict[str, tuple[Fault, str]] = {
 }
 
 
+def sender(hub: HubServer, tmp_path: Path, target: Target, waits: list[float]) -> Callable[[], Any]:
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(b"PAR1" * 100)
+    by = Hub(target, hub.token, pause=waits.append)
+    return lambda: by.push([Upload(OURS[0], path)], message="rows", is_ours=lambda name: name in OURS)
+
+
 @pytest.mark.parametrize("case", REFUSALS)
-async def test_a_refusal_is_told_in_words_and_commits_nothing(hub: HubServer, arena_folder: Path, case: str) -> None:
+async def test_a_refusal_is_told_in_words_and_commits_nothing(hub: HubServer, tmp_path: Path, case: str) -> None:
     fault, told = REFUSALS[case]
     hub.faults = [replace(fault, times=99)]
     with pytest.raises(HubError, match=told) as refused:
-        await pushed(hub, arena_folder)
+        await run_sync(sender(hub, tmp_path, Target(REPO), []))
     assert refused.value.exit_code == 7
     assert hub.token not in str(refused.value)
     assert all(len(repo.messages) == 1 for repo in hub.repos.values())
 
 
-async def test_a_hub_that_is_not_there_is_told_in_words(hub: HubServer, arena_folder: Path) -> None:
+async def test_a_hub_that_is_not_there_or_may_not_be_asked_is_told_in_words(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await hub.__aexit__()
     with pytest.raises(HubError, match=r"cannot be reached.*HF_ENDPOINT and proxies"):
-        await pushed(hub, arena_folder)
+        await run_sync(sender(hub, tmp_path, Target(REPO), []))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE is set, so nothing is sent"):
+        await run_sync(sender(hub, tmp_path, Target(REPO), []))
 
 
 async def test_a_cut_connection_and_a_failing_server_in_mid_upload_are_gone_through(
@@ -343,13 +355,6 @@ async def test_a_cut_connection_and_a_failing_server_in_mid_upload_are_gone_thro
     assert any("503" in remark for remark in done.sent.remarks), "what was tried again is told"
     assert set(hub.sent.values()) == {1}
     assert set(OURS) < set(hub.files(REPO))
-
-
-def sender(hub: HubServer, tmp_path: Path, target: Target, waits: list[float]) -> Callable[[], Any]:
-    path = tmp_path / "rows.parquet"
-    path.write_bytes(b"PAR1" * 100)
-    by = Hub(target, hub.token, pause=waits.append)
-    return lambda: by.push([Upload(OURS[0], path)], message="rows", is_ours=lambda name: name in OURS)
 
 
 @pytest.mark.parametrize("status", [409, 412])
