@@ -8,6 +8,9 @@
     scored = sa.score(rows, small="offline/small", large="offline/large")
     await sa.serve("agents.yaml", "star_data")
     sa.push("out", "user/name", license="cc-by-4.0")         # sa.card("out") is the preview
+    sa.train("out", model="./my-model", out="trained")
+    sa.evaluate("agents.yaml", models=["a", "b"], questions="mt_bench", judge="gpt", out="eval")
+    sa.rounds("agents.yaml", seeds, out="rounds", rounds=3)
 
 ``seeds`` and ``rows`` are a path, a list of dicts, of ``Sample`` or ``Seed``, a `datasets.Dataset` or a DataFrame.
 Whatever goes wrong is raised as a ``StarAgentsError``.
@@ -23,12 +26,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from star_agents import errors
+    from star_agents.api.evaluate import evaluate
     from star_agents.api.publish import card, push
     from star_agents.api.result import Folder, RunResult, StoppedEarly
+    from star_agents.api.rounds import rounds
     from star_agents.api.run import arun, run
     from star_agents.api.score import score
     from star_agents.api.serve import serve
     from star_agents.api.stream import OutcomeStream, stream
+    from star_agents.api.train import train
     from star_agents.config.models import Config
     from star_agents.errors import (
         AgentError,
@@ -72,21 +78,27 @@ __all__ = [
     "arun",
     "card",
     "errors",
+    "evaluate",
     "push",
     "recipe",
+    "rounds",
     "run",
     "score",
     "serve",
     "stream",
+    "train",
 ]
 
 _HOMES = {
+    "api.evaluate": ("evaluate",),
     "api.publish": ("card", "push"),
     "api.result": ("Folder", "RunResult", "StoppedEarly"),
+    "api.rounds": ("rounds",),
     "api.run": ("arun", "run"),
     "api.score": ("score",),
     "api.serve": ("serve",),
     "api.stream": ("OutcomeStream", "stream"),
+    "api.train": ("train",),
     "config.models": ("Config",),
     "errors": (
         "AgentError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import anyio
 import click
 
-from star_agents import offline
 from star_agents.cli.batches import (
     STOPPED_EARLY,
     config_with_notes,
@@ -24,26 +23,26 @@ from star_agents.cli.batches import (
     spending_options,
 )
 from star_agents.cli.estimates import estimate_as_data, show_estimate
-from star_agents.cli.evaluation_files import REPORT_FILE, write_all, write_page
 from star_agents.cli.evaluation_live import LivePage
-from star_agents.cli.evaluation_tables import show, show_against, what_is_asked
+from star_agents.cli.evaluation_tables import show, show_against
 from star_agents.cli.tables import print_failures, print_json
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.engine.batch_notes import sample_agents
 from star_agents.engine.estimate import RunEstimate
-from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
+from star_agents.engine.evaluation import Evaluation
 from star_agents.engine.evaluation_against import Against, compare, refuse_incomparable
+from star_agents.engine.evaluation_files import REPORT_FILE, write_all, write_page
 from star_agents.engine.evaluation_results import Results, results_of, without_hopeless
 from star_agents.engine.evaluation_run import Evaluated, batch_job, evaluate
-from star_agents.engine.local_players import with_local_models
-from star_agents.errors import StarAgentsError, UsageError
+from star_agents.engine.evaluation_setup import evaluation_for
+from star_agents.engine.evaluation_told import what_is_asked
+from star_agents.errors import StarAgentsError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
 from star_agents.observe.status.reading import read
 from star_agents.report.pictures import picture_for
 from star_agents.storage.evaluation_files import Earlier, keep_protocol, read_earlier
-from star_agents.storage.question_files import QuestionFiles, find_questions
 from star_agents.text.consoles import progress_console
 from star_agents.text.content_hash import digest
 from star_agents.text.figures import usd_sum
@@ -129,12 +128,18 @@ def command(
     """
     picture_for(Path(f"radar.{pictures}"))
     config, notes = config_with_notes(config_path)
-    config, players = with_local_models(config, _names(models))
-    files = _files(named, config, config_path, references, judge_prompts)
-    evaluation = _evaluation(config, players, judge, files, pairwise=pairwise)
-    evaluation = replace(evaluation, questions=drawn_questions(evaluation.questions, limit), repeats=repeats)
-    if pairwise and len(players) < 2:
-        raise UsageError("--pairwise: one model has nobody to be compared with; name two or more by --models")
+    evaluation = evaluation_for(
+        config,
+        [name for one in models.split(",") if (name := one.strip())],
+        named,
+        judge,
+        beside=config_path.parent,
+        limit=limit,
+        repeats=repeats,
+        pairwise=pairwise,
+        references=references,
+        judge_prompts=judge_prompts,
+    )
     earlier = None if against is None else read_earlier(against)
     if earlier is not None:
         refuse_incomparable(evaluation.protocol, evaluation.questions, earlier)
@@ -151,39 +156,10 @@ def command(
         notes=notes,
     )
     if not as_json:
-        for sentence in filter(None, (*what_is_asked(evaluation, pairwise=pairwise), sample_agents(config))):
+        for sentence in filter(None, (*what_is_asked(evaluation, pairwise=pairwise), sample_agents(evaluation.config))):
             say(sentence, err=True)
     with lines_from(config_path):
         _estimate(work) if estimate else _do(work)
-
-
-def _names(listed: str) -> list[str]:
-    """Raises UsageError where nobody is named, or somebody twice."""
-    names = [name for one in listed.split(",") if (name := one.strip())]
-    if not names or len(names) != len(set(names)):
-        raise UsageError(f"--models {listed}: name each model once, with commas between: a,b,./c")
-    return names
-
-
-def _files(
-    named: str, config: Config, config_path: Path, references: Path | None, judge_prompts: Path | None
-) -> QuestionFiles:
-    """Where everything lies; what is named comes before what is found."""
-    own = None if config.evaluation is None else config.evaluation.questions
-    for option, path in (("--references", references), ("--judge-prompts", judge_prompts)):
-        if path is not None and not path.is_file():
-            raise UsageError(f"{option} {path}: there is no such file")
-    folder = None if own is None else config_path.parent / own
-    return find_questions(offline.benchmark_name(named), folder, references=references, judge_prompts=judge_prompts)
-
-
-def _evaluation(
-    config: Config, models: Sequence[str], judge: str, files: QuestionFiles, *, pairwise: bool
-) -> Evaluation:
-    benchmark = read_benchmark(files, pairwise=pairwise)
-    return Evaluation(
-        config=config, benchmark=benchmark, questions=benchmark.questions, models=tuple(models), judge=judge
-    )
 
 
 def _do(work: Work) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from star_agents.cli.rounds_table import write_rounds
 from star_agents.cli.tables import print_json
+from star_agents.engine.campaign.report import write_rounds
 from star_agents.engine.campaign.state import STATE_FILE
 from star_agents.engine.run_facts import read_facts
 from star_agents.report.facts import summary_text

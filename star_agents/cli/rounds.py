@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import click
 from rich.console import Console
 
 from star_agents.cli.batches import SIGNALLED, config_with_notes
-from star_agents.cli.rounds_table import show_estimate, show_rounds, write_rounds
+from star_agents.cli.rounds_table import show_estimate, show_rounds
 from star_agents.cli.tables import print_json
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
@@ -22,19 +21,15 @@ from star_agents.engine.batch_notes import sample_agents, skipped_rows
 from star_agents.engine.campaign.campaign import Campaign
 from star_agents.engine.campaign.estimate import estimate_rounds
 from star_agents.engine.campaign.evaluating import calls_of_grading
-from star_agents.engine.campaign.plan import exam_prompts, fixed_by, plan_of, rounds_of
-from star_agents.engine.campaign.state import CampaignState
+from star_agents.engine.campaign.report import write_rounds
+from star_agents.engine.campaign.setup import campaign_in, plan_checked, planned_rounds
 from star_agents.engine.campaign.summary import rounds_summary
-from star_agents.engine.campaign.training import check_training
 from star_agents.engine.seed_sources import find_sources
 from star_agents.engine.stages import takes_documents
-from star_agents.errors import SeedFileError, StarAgentsError, UsageError, first_of_ours
+from star_agents.errors import StarAgentsError, UsageError, first_of_ours
 from star_agents.observe.logs import set_up_logging
 from star_agents.records import Seed
-from star_agents.storage.file_systems import make_folder
-from star_agents.storage.lock import FolderLock
-from star_agents.storage.seed_files import read_seeds
-from star_agents.text.consoles import progress_console, say_on
+from star_agents.text.consoles import progress_console
 from star_agents.text.printing import say
 
 
@@ -113,64 +108,27 @@ def work_rounds(
         StarAgentsError: they cannot begin, or not go on; what is done is shown before.
     """
     config, _ = config_with_notes(config_path)
-    plan = plan_of(config, rounds)
-    check_training(rounds_of(config).training, plan.methods)
+    plan = plan_checked(config, rounds)
     console = progress_console(quiet=told.quiet)
     seeds, source = _seeds(config, seeds_path, skip_bad=skip_bad, console=console)
-    prompts = exam_prompts(config, plan, seeds, _exam_seeds(config, config_path.parent))
+    planned = planned_rounds(config, config_path, plan, seeds, source)
     if estimate:
         graded = calls_of_grading(config, config_path.parent)
-        found = estimate_rounds(config, plan, seeds, prompts, out, graded=graded)
+        found = estimate_rounds(config, plan, seeds, planned.prompts, out, graded=graded)
         return print_json(found) if told.as_json else show_estimate(found)
     if notice := "" if told.as_json else sample_agents(config):
         say(notice, err=True)
     set_up_logging(level="info" if told.verbose else "error", folder=out)
-    made = partial(
-        Campaign,
-        config=config,
-        plan=plan,
-        seeds=seeds,
-        prompts=prompts,
-        source=source,
-        where=config_path.name,
-        beside=config_path.parent,
-        console=console,
-        retry_dropped=retry_dropped,
-        tell=lambda sentence: say_on(console, sentence),
-        after_phase=partial(_write, out),
-    )
-    return _run(
-        made, out, lambda: CampaignState.opened(out, fixed_by(config, plan, prompts), rounds), config_path, told.show
-    )
-
-
-def _run(
-    made: Callable[..., Campaign],
-    out: Path,
-    opened: Callable[[], CampaignState],
-    config_path: Path,
-    show: Callable[[Mapping[str, Any]], None],
-) -> None:
-    """Work to the end, and show what it came to before anybody hears why it is none."""
-    make_folder(out)
-    lock = FolderLock.acquire(out)
-    try:
-        campaign = made(state=opened())
+    with campaign_in(out, planned, console=console, retry_dropped=retry_dropped) as campaign:
         error = _work(campaign, config_path)
         summary = write_rounds(out)
-    finally:
-        lock.release()
-    show(summary)
+    told.show(summary)  # Before anybody hears why there is no more of it.
     if error is not None:
         raise error
     if campaign.words.number:
         say("stopped by a signal; the same command goes on where it stopped", err=True)
         sys.exit(SIGNALLED + campaign.words.number)
-
-
-def _write(out: Path) -> None:
-    """The page of rounds at work."""
-    write_rounds(out, is_at_work=True)
+    return None
 
 
 def _work(campaign: Campaign, config_path: Path) -> StarAgentsError | None:
@@ -191,14 +149,3 @@ def _seeds(config: Config, name: str, *, skip_bad: bool, console: Console) -> tu
     for sentence in skipped_rows(file):
         say(sentence, err=True)
     return file.seeds, sources.name
-
-
-def _exam_seeds(config: Config, beside: Path) -> Sequence[Seed]:
-    """Of the exam's file, whose path begins beside agents.yaml; none where prompts are held out of the seeds. Raises
-    SeedFileError."""
-    if (name := rounds_of(config).exam.file) is None:
-        return ()
-    file = read_seeds(beside / name)
-    if file.problems:
-        raise SeedFileError(file.problems)
-    return file.seeds

@@ -15,6 +15,7 @@ from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.evaluation import Evaluation
 from star_agents.engine.evaluation_results import Results, dropped_in, results_of, without_hopeless
+from star_agents.engine.host import COMMAND, Host
 from star_agents.events import Event
 from star_agents.records import Seed
 from star_agents.storage.evaluation_files import keep_protocol
@@ -38,11 +39,19 @@ def _nobody_hears(seeds: int) -> Hears:
 
 
 def batch_job(
-    evaluation: Evaluation, config: Config, out: Path, *, console: Console | None, notes: Sequence[str]
+    evaluation: Evaluation,
+    config: Config,
+    out: Path,
+    *,
+    console: Console | None,
+    notes: Sequence[str],
+    host: Host = COMMAND,
 ) -> Any:
     """`run_batch` for one of the two batches; what was dropped before is tried again."""
     source = evaluation.benchmark.name
-    return partial(run_batch, config, source=source, out=out, retry_dropped=True, console=console, notes=notes)
+    return partial(
+        run_batch, config, source=source, out=out, retry_dropped=True, console=console, notes=notes, host=host
+    )
 
 
 def lenient_with_what_failed_before(config: Config, out: Path, seeds: Sequence[Seed]) -> Config:
@@ -64,6 +73,7 @@ async def evaluate(
     notes: Sequence[str] = (),
     confirmation: Confirmation | None = None,
     begins: Callable[[int], Hears] = _nobody_hears,
+    host: Host = COMMAND,
 ) -> Evaluated:
     """Work whatever is left of an evaluation in its folder, and say what it comes to.
 
@@ -75,6 +85,7 @@ async def evaluate(
         notes: Of agents.yaml, to be logged.
         confirmation: Asked before more is spent than it says, in each batch.
         begins: Told how many seeds a batch has; what it gives hears everything that happens in it.
+        host: The program around it.
 
     Raises:
         UsageError: the folder holds an evaluation by another protocol.
@@ -85,7 +96,7 @@ async def evaluate(
     async def work(config: Config, seeds: Sequence[Any]) -> BatchResult:
         left = without_hopeless(out, seeds)
         config = lenient_with_what_failed_before(config, out, seeds)
-        job = batch_job(evaluation, config, out, console=console, notes=notes)
+        job = batch_job(evaluation, config, out, console=console, notes=notes, host=host)
         ended: BatchResult = await job(left, only_these=True, confirmation=confirmation, hear=begins(len(left)))
         return ended
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from star_agents.errors import UsageError
 
@@ -154,6 +154,39 @@ class TrainingRequest:
             "save_dtype": self.save_dtype,
             "keep_adapter": self.keep_adapter,
         }
+
+
+OPTION_NAMES: Mapping[str, str] = {"lora": "lora_rank"}
+"""Options of the command that are called otherwise where they are kept."""
+_NO_OPTIONS = frozenset({"source", "model", "out", "method", "settings"})
+"""Of a request, what is no option of a training."""
+
+
+class Divided(NamedTuple):
+    """Options of a training, by where they belong."""
+
+    settings: dict[str, Any]
+    request: dict[str, Any]
+    unknown: list[str]
+    """Of those, what nobody knows."""
+
+
+def divided(options: Mapping[str, Any]) -> Divided:
+    """Options, by the names of the command, as settings and as fields of a request."""
+    own = {one.name for one in fields(Settings)}
+    others = {one.name for one in fields(TrainingRequest)} - _NO_OPTIONS
+    named = {OPTION_NAMES.get(name, name): value for name, value in options.items()}
+    return Divided(
+        settings={name: value for name, value in named.items() if name in own},
+        request={name: value for name, value in named.items() if name in others},
+        unknown=[name for name in options if OPTION_NAMES.get(name, name) not in own | others],
+    )
+
+
+def option_names() -> list[str]:
+    """All that ``divided`` knows."""
+    kept = {one.name for kind in (Settings, TrainingRequest) for one in fields(kind)} - _NO_OPTIONS
+    return sorted({*OPTION_NAMES, *kept} - set(OPTION_NAMES.values()))
 
 
 def settings_of(method: Method, **changes: Any) -> Settings:

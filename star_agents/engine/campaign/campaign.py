@@ -42,6 +42,7 @@ from star_agents.engine.evaluation import Evaluation
 from star_agents.engine.evaluation_results import without_hopeless
 from star_agents.engine.host import Host
 from star_agents.errors import ScorerError, StarAgentsError, UsageError
+from star_agents.events import Event
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Seed
 from star_agents.scoring.completions import Asked
@@ -75,6 +76,8 @@ class Campaign:
         after_phase: Called when a phase is noted as done.
         words: To stop.
         retry_dropped: Whether phases that are not done work again the seeds that they dropped.
+        owns_process: As a ``Host`` has it.
+        hear: Hears everything that happens in the batches.
     """
 
     config: Config
@@ -90,6 +93,8 @@ class Campaign:
     after_phase: Callable[[], None] = lambda: None
     words: WordsToStop = field(default_factory=WordsToStop)
     retry_dropped: bool = False
+    owns_process: bool = True
+    hear: Callable[[Event], None] = lambda event: None
     calls: int = 0
     """Sent and answered by this process."""
     _parts: Parts = field(init=False)
@@ -318,7 +323,8 @@ class Campaign:
                 retry_dropped=self.retry_dropped,
                 console=self.console,
                 only_these=True,
-                host=Host(stops=self.words.for_batch, retry_option="--retry-dropped"),
+                hear=self.hear,
+                host=Host(stops=self.words.for_batch, owns_process=self.owns_process, retry_option="--retry-dropped"),
             )
         self.calls += result.calls
         if result.interrupted_by:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from star_agents.engine.training.folder import HOLDS_ANOTHER
 from star_agents.engine.training.job import MISSING
 from star_agents.errors import UsageError
 from star_agents.process.guarded import guarded
-from star_agents.training.request import Settings, TrainingRequest, settings_of
+from star_agents.training.request import OPTION_NAMES, divided, option_names, settings_of
 
 LOSSES_FILE = "curve.jsonl"
 """In the folder of a model: a line for each logged step, ``{"step", "loss"}``."""
@@ -30,10 +29,8 @@ MOST_LOSSES = 1_000_000
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 NEEDED = ("trl", "peft", "accelerate")
 """Libraries of the extra that trainings need."""
-_NAMES = {"lora": "lora_rank"}
-"""Options of the command that are called otherwise where they are kept."""
-_FLAGS = {kept: option for option, kept in _NAMES.items()}
-_OURS_TO_SAY = {"source", "model", "out", "method", "settings", "reward_model", "fresh"}
+_FLAGS = {kept: option for option, kept in OPTION_NAMES.items()}
+_OURS_TO_SAY = {"reward_model", "fresh"}
 """Of a request, what rounds decide."""
 _SWITCHES = ("gradient_checkpointing",)
 """Options that can be switched off; all others are off where they are not named."""
@@ -88,15 +85,14 @@ def check_training(settings: TrainingSettings, methods: Iterable[TrainingMethod]
     for library in NEEDED:
         if find_spec(library) is None:
             raise UsageError(f"training needs {library}, which is not installed: {MISSING}")
-    own = {one.name for one in fields(Settings)}
-    others = {one.name for one in fields(TrainingRequest)} - _OURS_TO_SAY
     for method in methods:
-        given = {_NAMES.get(name, name): value for name, value in settings.options(method).items()}
-        if unknown := [name for name in settings.options(method) if _NAMES.get(name, name) not in own | others]:
-            known = sorted({"lora", *own, *others} - set(_NAMES.values()))
+        options = settings.options(method)
+        found = divided(options)
+        if unknown := [*found.unknown, *(name for name in options if name in _OURS_TO_SAY)]:
+            known = [name for name in option_names() if name not in _OURS_TO_SAY]
             told = f"agents.yaml: rounds.training.{method}.{unknown[0]}: is no option of `star-agents train`"
             raise UsageError(f"{told}; {did_you_mean(unknown[0], known)}")
-        settings_of(method, **{name: value for name, value in given.items() if name in own})
+        settings_of(method, **found.settings)
 
 
 def command_for(training: Training, settings: TrainingSettings) -> list[str]:
