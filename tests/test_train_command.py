@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from daemons import PATIENCE_S
+from lines import read_jsonl
 from safetensors.torch import load_file
 from training_samples import samples, tiny, write
 
@@ -169,4 +170,7 @@ def test_two_processes_train_one_model_and_one_of_them_tells(model: str, rows: P
     assert star(rows, "--model", model, "-o", alone, *options) == 0
     first, second = (load_file(out / "model.safetensors") for out in (together, alone))
     assert all(torch.allclose(first[name], second[name], atol=1e-4) for name in first)
+    losses = [[row["loss"] for row in read_jsonl(out / "curve.jsonl")] for out in (together, alone)]
+    assert len(losses[0]) == 2
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4), "each step's loss is that of all rows of its batch"
     assert not together.with_name("together.part").exists()
