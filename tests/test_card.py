@@ -16,6 +16,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from star_agents.cli.main import main
+from star_agents.engine.hub_sources import PINS
 from star_agents.engine.provenance import source_of
 from star_agents.engine.publishing.making import make
 from star_agents.engine.publishing.settings import shown_settings
@@ -29,6 +30,7 @@ from star_agents.export.card import (
     LeftOut,
     Model,
     Picture,
+    SourceDataset,
     Stage,
     dataset_card,
     size_category,
@@ -49,7 +51,7 @@ FACTS = DatasetFacts(
     looked_at=3,
     untold=1,
     sources={HOSTILE: 3},
-    source_datasets=[],
+    source_datasets=[SourceDataset(HOSTILE, HOSTILE, HOSTILE)],
     pipeline=[Stage(HOSTILE, HOSTILE, ["sample"], {"kept": 3}, {"sft": 3})],
     models=[Model(HOSTILE, HOSTILE, HOSTILE, 3, 3, Terms(HOSTILE))],
     measured_by=[Model(HOSTILE, HOSTILE, "", 0, 0, Terms(HOSTILE))],
@@ -127,7 +129,7 @@ def test_it_tells_rows_methods_models_prompts_arms_cost_and_settings(arena_folde
 
 
 def test_every_table_has_its_rows_and_nothing_is_markup_that_came_from_elsewhere(arena_folder: Path) -> None:
-    for card, tables in ((dataset_card(FACTS), 8), (make(arena_folder, licence=CC_BY).card, 4)):
+    for card, tables in ((dataset_card(FACTS), 9), (make(arena_folder, licence=CC_BY).card, 4)):
         blocks = MarkdownIt("gfm-like", {"linkify": False}).parse(card.split("---\n", 2)[2])
         kinds = [block.type for block in blocks] + [child.type for one in blocks for child in one.children or ()]
         assert kinds.count("table_open") >= tables
@@ -158,6 +160,20 @@ def test_what_the_provider_called_the_model_stands_beside_what_was_asked_for(
     card = make(folder).card
     assert "| `referee` | `openai/gpt-4o-mini` | `gpt-4o-mini-2024-07-18` |" in card
     assert "OpenAI: <https://openai.com/policies/>" in card
+
+
+def test_datasets_of_the_hub_that_seeds_came_from_are_named_with_their_commit(
+    arena_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(arena_folder, tmp_path / "out")
+    pinned = {"commit": "a1b2c3d4e5f6", "config": "default", "split": "train", "files": ["data/train.parquet"]}
+    (folder / PINS).write_text(
+        json.dumps({"hf:user/seeds@main:default:train": pinned, "hf:old": {**pinned, "split": ""}})
+    )
+    card = make(folder, licence=CC_BY).card
+    assert head_of(card)["source_datasets"] == ["old", "user/seeds"]
+    jsonschema.validate(head_of(card), SCHEMA)
+    assert "| `user/seeds` | `default, train` | `a1b2c3d4e5f6` |" in card
 
 
 @pytest.mark.parametrize(
@@ -209,7 +225,7 @@ def test_a_licence_is_one_that_the_hub_knows_or_has_name_and_link() -> None:
     other = read_licence("other", "My terms", "https://example.com/terms")
     assert other is not None
     assert other.head == {"license": "other", "license_name": "My terms", "license_link": "https://example.com/terms"}
-    jsonschema.validate(head_of(dataset_card(dataclasses.replace(FACTS, licence=other))), SCHEMA)
+    jsonschema.validate(head_of(dataset_card(dataclasses.replace(FACTS, licence=other, source_datasets=[]))), SCHEMA)
     for wrong, told in (
         (("cc-by-4",), "did you mean cc-by-4.0"),
         (("other",), "needs --license-name"),
@@ -247,7 +263,6 @@ def test_the_command_writes_card_and_pictures_and_leaves_what_is_not_ours(
         ("docs/ch02.md#Processing a Guess: part 2:2350-4343", "docs/ch02.md"),
         ("paper.pdf#p3/120-980", "paper.pdf"),
         ("notes.md", "notes.md"),
-        ("hf:user/name:default:train:7", "hf:user/name:default:train"),
         (None, ""),
     ],
 )

@@ -41,7 +41,7 @@ def fetch_for(
         HubError: the hub does not give it.
         UsageError: what the folder keeps cannot be read.
     """
-    name, pins = HubName.of(given), {} if out is None else _pins(out)
+    name, pins = HubName.of(given), {} if out is None else pins_of(out)
     fetched = fetch_dataset(name, pins.get(given), hear=hear, endpoint=endpoint, cache=cache)
     if out is not None and given not in pins:
         out.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,8 @@ def fetch_for(
     return fetched
 
 
-def _pins(out: Path) -> dict[str, Pinned]:
+def pins_of(out: Path) -> dict[str, Pinned]:
+    """By name as it was given, what a folder's seeds were read from at the hub. Raises UsageError."""
     path = out / PINS
     try:
         told = json.loads(path.read_text(encoding="utf-8"))

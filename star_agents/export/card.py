@@ -45,6 +45,15 @@ MEANINGS: Mapping[str, str] = {
 _TAGS: Mapping[str, Sequence[str]] = {"sft": ["sft"], "preferences": ["dpo"], "reward": ["reward-model"], "battles": []}
 
 
+class SourceDataset(NamedTuple):
+    """A dataset of the hub that seeds came from."""
+
+    repo: str
+    commit: str
+    parts: str
+    """Config and split, where it has any."""
+
+
 class Model(NamedTuple):
     """A model that was asked."""
 
@@ -148,8 +157,7 @@ class DatasetFacts:
     """Rows, of those that were looked at for their language, of which nobody can tell it."""
     sources: Mapping[str, int]
     """Rows by the file or dataset that their seeds came from."""
-    source_datasets: Sequence[str]
-    """Of the hub."""
+    source_datasets: Sequence[SourceDataset]
     pipeline: Sequence[Stage]
     models: Sequence[Model]
     measured_by: Sequence[Model]
@@ -209,7 +217,7 @@ def front_matter(facts: DatasetFacts) -> str:
         "task_categories": ["text-generation"],
         "tags": list(dict.fromkeys(tags)),
         "annotations_creators": ["machine-generated"],
-        "source_datasets": list(facts.source_datasets),
+        "source_datasets": list(dict.fromkeys(one.repo for one in facts.source_datasets)),
         "configs": [
             {
                 "config_name": name,
@@ -291,4 +299,4 @@ def _amount(value: int) -> Markdown:
 
 
 def _percent(value: float) -> Markdown:
-    return Markdown(f"{value:.1%}" if 0 < value < 0.995 else f"{value:.0%}")
+    return Markdown(f"{100 * value:.3g}%")

@@ -20,8 +20,10 @@ from star_agents.export.card import (
     LeftOut,
     Model,
     Picture,
+    SourceDataset,
     Stage,
 )
+from star_agents.export.hub_datasets import HubName, Pinned
 from star_agents.export.licences import Licence
 from star_agents.export.terms import OURS, terms_for
 from star_agents.recipes.registry import find_recipe
@@ -32,9 +34,10 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import ModelUse
 from star_agents.storage.shards import CONFIGS, SCHEMAS
 
-HUB = "hf:"
-"""What the name of a source begins with that is a dataset of the hub."""
 REASONS_TOLD = 30
+_TOLD_AS_FINDINGS = frozenset({"rows", "reported", "admission"})
+"""Parts whose failures are admission's findings. Their examples may quote items of benchmarks, which is no way to keep
+those out of training data."""
 _ENDS = {
     "kept": "kept",
     "base": "kept as their base",
@@ -53,6 +56,7 @@ def dataset_facts(
     gathered: Gathered,
     plots: Sequence[Plot],
     *,
+    pins: Mapping[str, Pinned],
     name: str,
     repo: str = "",
     licence: Licence | None = None,
@@ -64,6 +68,7 @@ def dataset_facts(
         facts: What a report tells of it.
         gathered: What stands in its rows.
         plots: The pictures beside the card.
+        pins: What seeds were read from at the hub, by the name that was given.
         name: What the dataset is called.
         repo: ``user/name`` at the hub, where that is known.
         licence: As a person named it.
@@ -80,7 +85,7 @@ def dataset_facts(
         looked_at=gathered.looked_at,
         untold=gathered.untold,
         sources={shown_name(source) or "not told": n for source, n in _ranked(gathered.sources)},
-        source_datasets=sorted({found for source in gathered.sources if (found := _dataset_of(source))}),
+        source_datasets=_datasets(pins),
         pipeline=list(_pipeline(summary["recipes"])),
         models=[_model(one, gathered) for one in used],
         measured_by=_measured_by(summary["config"]),
@@ -95,7 +100,7 @@ def dataset_facts(
         ],
         held_against=_held_against(config_in_sections(revision)),
         refused=[_refused(one) for one in summary["refused"][:ARMS_TOLD]],
-        failures=[one["sentence"] for one in summary["failures"]],
+        failures=[one["sentence"] for one in summary["failures"] if one["part"] not in _TOLD_AS_FINDINGS],
         cost=Cost(
             known_usd=summary["cost"]["known_usd"],
             calls_of_unknown_price=summary["cost"]["calls_of_unknown_price"],
@@ -117,9 +122,11 @@ def _ends(counts: Mapping[str, int]) -> dict[str, int]:
     return {words: n for name, words in _ENDS.items() if (n := counts.get(name, 0))}
 
 
-def _dataset_of(source: str) -> str:
-    """The name at the hub of a source ``hf:user/name:config:split``; empty for a file."""
-    return source.removeprefix(HUB).partition(":")[0] if source.startswith(HUB) else ""
+def _datasets(pins: Mapping[str, Pinned]) -> list[SourceDataset]:
+    named = [(HubName.of(name).repo, one) for name, one in pins.items()]
+    return [
+        SourceDataset(repo, one.commit, ", ".join(filter(None, (one.config, one.split)))) for repo, one in sorted(named)
+    ]
 
 
 def _pipeline(recipes: Mapping[str, Data]) -> Iterator[Stage]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from star_agents.engine.hub_sources import pins_of
 from star_agents.engine.publishing.facts import dataset_facts
 from star_agents.engine.publishing.gathering import Gathered, gather
 from star_agents.engine.run_facts import read_facts
@@ -68,5 +69,7 @@ def make(
         told = read_facts(reader, folder.resolve().name)
         gathered = gather(reader, into=into, shard_bytes=shard_bytes)
         drawn = plots(told)
-        facts = dataset_facts(reader, told, gathered, drawn, name=called, repo=repo, licence=licence)
+        facts = dataset_facts(
+            reader, told, gathered, drawn, pins=pins_of(folder), name=called, repo=repo, licence=licence
+        )
     return Made(card=dataset_card(facts), plots=drawn, gathered=gathered)
