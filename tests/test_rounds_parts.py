@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
+from daemons import star_agents
 from rich.console import Console
 from rounds_target import save
 from training_samples import tiny
@@ -314,6 +315,16 @@ async def test_options_that_are_edited_while_a_training_is_unfinished_are_told_a
     found = read_state(tmp_path)
     assert found is not None
     assert found.steps["r0-sft"].failures == []
+
+
+def test_the_rounds_to_begin_with_can_be_planned_with_what_the_package_holds(tmp_path: Path) -> None:
+    path = tmp_path / "rounds.yaml"
+    assert star_agents("init", "--recipe", "rounds", path).returncode == 0
+    planned = star_agents("rounds", "-c", path, "-s", "offline", "-o", tmp_path / "out", "--estimate", "--json")
+    assert planned.returncode == 0, planned.stderr
+    found = json.loads(planned.stdout)
+    assert [one["name"] for one in found["steps"]] == ["base", "r1-sft", "r2-sft", "r3-sft"]
+    assert any("the benchmark takes 80 calls of each target" in one for one in found["remarks"])
 
 
 async def test_a_folder_of_a_run_is_no_place_for_rounds(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from star_agents.scoring.scorers import reward as reward_models
 from star_agents.training.encoding import IGNORED, REFUSED, Encoded, Encoder
 from star_agents.training.examples import Example
 from star_agents.training.request import Method, settings_of
-from star_agents.training.templates import VICUNA, prepare_tokenizer
+from star_agents.training.templates import PLAIN, VICUNA, prepare_tokenizer
 
 CHATML = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{{ eos_token }}\n{% endfor %}"
@@ -163,7 +163,7 @@ def test_a_template_that_leaves_the_answer_out_teaches_nothing_not_even_an_end()
 @pytest.mark.parametrize(
     ("template", "told"),
     [
-        ("chatml", "--chat-template chatml: no template is called so; there is vicuna, or name a file"),
+        ("chatml", "--chat-template chatml: no template is called so; there is vicuna, plain, or name a file"),
         ("{{ messages[0]['content'] }}", "what the assistant says does not come through it"),
         ("{% for", "the chat template cannot be used"),
     ],
@@ -171,6 +171,15 @@ def test_a_template_that_leaves_the_answer_out_teaches_nothing_not_even_an_end()
 def test_a_template_that_is_none_is_refused_before_anything_is_trained(template: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         prepare_tokenizer(train_tokenizer(chat_template=None), template, "m")
+
+
+def test_the_plain_template_adds_no_word_and_teaches_the_answer_with_its_end() -> None:
+    found, tokenizer = encode(TALK, template=PLAIN)
+    (row,) = found.rows
+    assert tokenizer.decode(row["input_ids"]) == "Why?\nBecause.</s>And how?\nLike so.</s>"
+    assert learned(row, tokenizer) == "Like so.</s>"
+    given = train_tokenizer()
+    assert "chat template: plain (the model has none)" in prepare_tokenizer(given, "plain", "m")
 
 
 def test_calls_of_tools_are_learned_in_the_templates_own_form_and_as_text_where_it_has_none() -> None:

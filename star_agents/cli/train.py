@@ -61,7 +61,7 @@ LONGEST_TEMPLATE = 1 << 20
 @click.option("--keep-adapter", is_flag=True, help="Keep the adapter, too, in MODEL/adapter.")
 @click.option("--precision", type=click.Choice(get_args(Precision)), help="Of the passes.  [default: float32]")
 @click.option("--gradient-checkpointing/--no-gradient-checkpointing", default=None, help="[default: on a GPU]")
-@click.option("--chat-template", help="vicuna, or a file; for models without one.  [default: the model's own]")
+@click.option("--chat-template", help="vicuna, plain, or a file; for models without one.  [default: the model's own]")
 @click.option("--eval-share", type=float, help="Share of the prompts that is held out.  [default: 0]")
 @click.option("--eval-steps", type=click.IntRange(min=1), help="Steps between two looks at it.  [default: an epoch]")
 @click.option("--checkpoint-minutes", type=click.FloatRange(min=0), default=10.0, show_default=True)

@@ -21,7 +21,12 @@ VICUNA = (
     "{% if add_generation_prompt %}{{ ' ASSISTANT:' }}{% endif %}"
 )
 """The form of Vicuna 1.1 (FastChat), in which the papers' models of MT-bench were trained; an answer ends with EOS."""
-NAMED = {"vicuna": VICUNA}
+PLAIN = (
+    "{% for message in messages %}{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}{% endfor %}"
+)
+"""No word but those of the turns, for a model that never read the words of a chat; an answer ends with EOS."""
+NAMED = {"vicuna": VICUNA, "plain": PLAIN}
 USUAL = "vicuna"
 _TRIED = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello."}]
 
