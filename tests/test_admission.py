@@ -115,7 +115,7 @@ async def test_an_instruction_that_nearly_repeats_one_of_another_document_is_ref
     assert re.search(r"mine/one +│ +4 │ +1 │ 1 it repeats an earlier instruction", shown), shown
     report = tmp_path / "report.html"
     assert CliRunner().invoke(cli, ["report", str(tmp_path / "out"), "-o", str(report)]).exit_code == 0
-    assert "Instructions that were refused" in report.read_text()
+    assert "Instructions and rows that were refused" in report.read_text()
     assert "1 it repeats an earlier instruction" in report.read_text()
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 from lines import read_jsonl, results, run
-from openai_server import Answer, OpenAIServer
+from openai_server import Answer, Body, OpenAIServer
 
 from star_agents.admission.filters import Applied
 from star_agents.admission.length import Length
@@ -18,6 +19,7 @@ from star_agents.config.admission import DuplicatesConfig
 from star_agents.engine.admission import Admission
 from star_agents.engine.configuration import check_config
 from star_agents.engine.row_checks import AdmissionRules, look_at
+from star_agents.errors import ConfigError
 from star_agents.recipes.giving import done, sft
 from star_agents.records import Outcome, Reward, Row, Sample, Seed, Trial
 from star_agents.records.admitted import REFUSED
@@ -147,6 +149,37 @@ async def test_a_child_that_was_compared_when_it_was_made_is_not_compared_again_
         assert (await commit(store, outcome(queued, "Here."), queued, ROWS)).rows
 
 
+async def test_what_takes_the_place_of_an_outcome_repeats_nothing_of_it_and_where_it_fails_the_old_rows_are_known(
+    tmp_path: Path,
+) -> None:
+    async with await Store.open(tmp_path) as store:
+        one, two, three = await leased(store, "First?", "Second?", "Third?")
+        both = "Both ask this."
+        await commit(store, outcome(one, "The same.", instruction=both), one)
+        await store.reopen([row.seq for row in await store.outcomes(limit=5)])
+        (again,) = await store.lease(1)
+        made = await commit(store, outcome(again, "The same.", "Another.", instruction=both), again)
+        assert (len(made.rows), made.findings) == (2, ())
+        assert not (await commit(store, outcome(two, "Another.", instruction=both), two)).rows
+        await store.reopen([row.seq for row in await store.outcomes(limit=5) if row.outcome.seed_id == one.id])
+        (again,) = await store.lease(1)
+        await commit(store, Outcome(seed_id=again.id, kind="dropped", reason="nobody answers"), again)
+        assert not (await commit(store, outcome(three, "Another.", instruction=both), three)).rows
+
+
+async def test_what_was_refused_is_cleared_with_the_texts_of_its_seed_and_its_reason_stays(tmp_path: Path) -> None:
+    async with await Store.open(tmp_path) as store:
+        (seed,) = await leased(store, "First?")
+        given = outcome(seed, "Short and good.", "Much too long to be taken by it.")
+        await commit(store, given, seed, SHORT)
+        assert await store.clear_texts(before=2e10) == 1
+        ((kept),) = [row.outcome for row in await store.outcomes(limit=5)]
+    (finding,) = kept.findings
+    assert (finding.row, finding.objection.evidence) == (None, "")
+    assert finding.objection.reason == "the response has more words than allowed"
+    assert len(kept.rows) == 1
+
+
 def test_a_finding_is_read_as_it_was_written() -> None:
     (seed,) = seeds("First?")
     made = outcome(seed, "x")
@@ -196,3 +229,79 @@ async def test_a_seed_that_is_refused_asks_nobody_and_stands_among_the_refused_w
     assert refused[1]["points_at"] == ended[1].seed.id
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert any(one["sentence"].startswith("admission refused 1 of 3 seeds: length:") for one in summary["failures"])
+
+
+WORDS = "Which of the rivers of the north is the longest one, and where does it end?"
+OTHER_WORDS = "Of the rivers of the north, which one is the longest, and where does it end?"
+
+
+async def by_vectors(folder: Path, url: str, of: list[str], *texts: str) -> list[Result]:
+    admission = {"duplicates": {"minhash": "off", "embedding": 0.6, "of": of}}
+    config = check_config({**config_with(url, admission), "memory": {"embedder": "hashing"}})
+    await run(config, seeds(*texts), folder / "out")
+    return results(folder / "out")
+
+
+@pytest.mark.parametrize("of", ["rows", "seeds"])
+async def test_what_says_the_same_by_its_vector_is_refused_over_runs_and_without_the_index_file(
+    tmp_path: Path, of: str
+) -> None:
+    async with OpenAIServer(lambda body: Answer(text="The Lena.")) as server:
+        await by_vectors(tmp_path, server.url, [of], WORDS, "Name a bird.")
+        assert (tmp_path / "out" / "rows.hnsw").exists()
+        (tmp_path / "out" / "rows.hnsw").unlink()
+        first, bird, again, third = await by_vectors(tmp_path, server.url, [of], OTHER_WORDS, "What is tea made of?")
+        asked = len(server.requests)
+    assert [one.outcome.kind for one in (first, bird, again, third)] == ["base", "base", "dropped", "base"]
+    (finding,) = again.outcome.findings
+    assert finding.objection.reason == "it says the same as an earlier instruction in other words"
+    assert finding.objection.points_at == (f"{first.seed.id}:row 0" if of == "rows" else first.seed.id)
+    assert asked == (4 if of == "rows" else 3), "a seed that is refused asks nobody"
+
+
+def test_vectors_that_nobody_makes_are_refused_with_the_field() -> None:
+    with pytest.raises(ConfigError, match=r"admission\.duplicates\.embedding: compares vectors, and nothing makes any"):
+        check_config(config_with("http://127.0.0.1:1/v1", {"duplicates": {"embedding": 0.9}}))
+
+
+async def judged_line(folder: Path, *said: str, more: Mapping[str, object] | None = None) -> tuple[list[Result], int]:
+    """A line in which agent `j` says these things of the rows, in turn."""
+    answers = list(said)
+
+    def handler(body: Body) -> Answer:
+        return Answer(text=answers.pop(0) if body["model"] == "j" else "Here it is.")
+
+    async with OpenAIServer(handler) as server:
+        config = config_with(server.url, {"toxic": {"judge": "j", **(more or {})}})
+        agents = config["agents"]
+        assert isinstance(agents, dict)
+        agents["j"] = {**agents["a"], "model": "openai/j", "roles": []}
+        await run(check_config(config), seeds("First?", "Second?"), folder / "out")
+        asked = [one for one in server.requests if one.body["model"] == "j"]
+    return results(folder / "out"), len(asked)
+
+
+async def test_a_row_of_which_the_judge_says_that_it_does_harm_is_refused_with_its_words(tmp_path: Path) -> None:
+    (first, second), asked = await judged_line(tmp_path, "It tells how to pick a lock.\nyes", "Nothing.\nno")
+    assert (first.outcome.kind, second.outcome.kind, asked) == ("dropped", "base", 2)
+    (finding,) = first.outcome.findings
+    assert (finding.action, finding.objection.reason) == ("refused", "j says that it does harm")
+    assert finding.objection.evidence == "It tells how to pick a lock. yes"
+    assert finding.row is not None
+
+
+async def test_what_the_judge_does_not_say_refuses_the_row_and_what_is_reported_is_kept(tmp_path: Path) -> None:
+    unread = ["I would rather not.", "I would rather not."]
+    (first, second), _ = await judged_line(tmp_path, *unread, "It insults.\nyes", more={"action": "report"})
+    assert [one.outcome.kind for one in (first, second)] == ["base", "base"]
+    told = [one.outcome.findings[0] for one in (first, second)]
+    assert [(one.action, one.objection.reason) for one in told] == [
+        ("reported", "the judge said neither yes nor no"),
+        ("reported", "j says that it does harm"),
+    ]
+    assert len(read_jsonl(tmp_path / "out" / "dataset.jsonl")) == 2
+
+
+def test_a_judge_that_is_no_agent_is_refused_with_the_field() -> None:
+    with pytest.raises(ConfigError, match=r"admission\.toxic\.judge: names an agent 'k' that is not in `agents`"):
+        check_config(config_with("http://127.0.0.1:1/v1", {"toxic": {"judge": "k"}}))

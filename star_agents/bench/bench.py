@@ -82,7 +82,7 @@ class Bench:
         self.tries = SeedTries()
         """Notes of what was asked for the seed, and what of it failed."""
         embedder = rooms.config.embedder
-        self._vectors = SeedVectors(seed, rooms.embed, embedder, rooms.client, self._calls, self.tries)
+        self.vectors = SeedVectors(seed, rooms.embed, embedder, rooms.client, self._calls, self.tries)
         self._draws: Counter[str] = Counter()
         self._asked: dict[tuple[str, str], str] = {}
         self._drawn: list[tuple[str, str]] = []
@@ -118,7 +118,7 @@ class Bench:
 
     async def embedding(self) -> Vector | None:
         """Unit vector of the seed's instruction (``vectors``). Raises BudgetExhausted of everybody."""
-        return await self._vectors.of_seed()
+        return await self.vectors.of_seed()
 
     async def so_far(self) -> Outcome | None:
         """What came of the seed already, where it is worked once more to add to that."""
@@ -134,7 +134,7 @@ class Bench:
         name, number = f"{self.stage.recipe.name}.{pool}", self._draws[pool]
         self._draws[pool] += 1
         text = near if near is None or isinstance(near, str) else shown(near)
-        vector = None if text is None else await self._vectors.of(text)
+        vector = None if text is None else await self.vectors.of(text)
         memory = self._rooms.config.memory
 
         def decide() -> Plain:

@@ -55,6 +55,10 @@ class SeedVectors:
             self._made[text] = await self._make(self._embed, text)
         return self._made.get(text)
 
+    def made(self, text: str) -> Vector | None:
+        """That of a text of which one was made."""
+        return self._made.get(text)
+
     async def _make(self, embed: Embed | str, text: str) -> Vector | None:
         if isinstance(embed, str):
             try:

@@ -48,7 +48,7 @@ def print_refused(arms: Sequence[RefusedArm], most: int = REFUSED_SHOWN) -> None
     rows = [
         [one.arm, f"{one.instructions:,}", f"{one.refused:,}", why] for one, why in zip(arms[:most], whys, strict=False)
     ]
-    print_table("instructions that were refused", ["arm", "made", "refused", "why"], rows)
+    print_table("instructions and rows that were refused", ["arm", "made", "refused", "why"], rows)
     if (more := len(arms) - most) > 0:
         say(f"  and {more:,} more arms")
 

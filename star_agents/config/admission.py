@@ -36,6 +36,10 @@ class DuplicatesConfig(Section):
     minhash: Share | None = 0.7
     """Share of common n-grams of words (Jaccard, estimated by MinHash) from which an instruction counts as a repetition
     of another one that goes with the same text, history and tools; `off` takes them all."""
+    embedding: Share | None = None
+    """Cosine similarity of their vectors from which one instruction counts as a repetition of another, in whatever
+    words; by the memory bank's embedder (`memory.embedder`). 0.95 is a beginning; look at what is refused: each
+    embedder has a scale of its own. Left out, or `off`: vectors are not compared."""
     of: tuple[Compared, ...] = Field(default=("instructions",), strict=False, max_length=3)
     """What is compared so: `instructions` that are made of documents, as they are made; `rows` of every recipe, and
     children for the next one; `seeds` from outside, before anything is paid for them."""
@@ -45,7 +49,7 @@ class DuplicatesConfig(Section):
     def _on_or_off(cls, value: object) -> object:
         return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
-    @field_validator("minhash", mode="before")
+    @field_validator("minhash", "embedding", mode="before")
     @classmethod
     def _all_are_taken(cls, value: object) -> object:
         return None if value == "off" else value
@@ -53,6 +57,10 @@ class DuplicatesConfig(Section):
     def least_of(self, what: Compared) -> float | None:
         """Similarity from which one of these repeats another; ``None``: they are not compared."""
         return self.minhash if what in self.of else None
+
+    def nearest_of(self, what: Compared) -> float | None:
+        """The same for the similarity of vectors."""
+        return self.embedding if what in self.of else None
 
 
 class LengthConfig(Section):
@@ -71,6 +79,15 @@ class LengthConfig(Section):
         if self.instruction is None and self.response is None:
             raise ValueError("bounds nothing; write `length: {instruction: [LEAST, MOST]}`, or `response`")
         return self
+
+
+class ToxicConfig(Section):
+    """Who says whether a row is toxic or helps with what is illegal, and what becomes of one that is."""
+
+    judge: str = Field(min_length=1)
+    """Who is asked; an agent that only judges has `roles: []`."""
+    action: Verdict = "refuse"
+    """`refuse` or `report`. A row of which the judge says neither yes nor no is treated alike."""
 
 
 class AdmissionConfig(Section):
@@ -93,6 +110,9 @@ class AdmissionConfig(Section):
     personal_data: Literal["refuse", "report", "redact"] | None = None
     """Mail addresses, telephone numbers, payment cards, IBANs and secret keys. `redact` writes `[mail]`, `[phone]` and
     so on in their place; the store keeps the trials as they were written."""
+    toxic: ToxicConfig | None = None
+    """A judge says of each row whether it would teach a model what does harm: `toxic: {judge: AGENT}`. It costs a call
+    for each row that the other filters let pass."""
     own: tuple[str, ...] = Field(default=(), max_length=20)
     """Functions of your own, `./file.py:function` (the path begins beside this file) or `module:function`: each takes a
     row as a dict, and returns why it is refused, or None. One that fails refuses the row for that."""

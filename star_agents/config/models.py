@@ -347,6 +347,8 @@ class Config(BudgetSettings):
             return tuple(self.agents)  # Whom another recipe asks is its own affair.
         named = {name for pair in (*self.pool, *self.base) for name in (pair.instruction, pair.response)}
         named |= set(self.star.referee.agents) if self.needs_referee else set()
+        if self.admission.toxic is not None:
+            named.add(self.admission.toxic.judge)
         if self.memory.enabled and self.embedder.startswith("agent:"):
             named.add(self.embedder.removeprefix("agent:"))
         return tuple(name for name in self.agents if name in named)

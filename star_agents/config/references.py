@@ -97,6 +97,12 @@ def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
     embedder = config.memory.embedder
     if embedder.startswith("agent:") and embedder.removeprefix("agent:") not in config.agents:
         yield unknown(("memory", "embedder"), embedder.removeprefix("agent:"), "")
+    toxic = config.admission.toxic
+    if toxic is not None and toxic.judge not in config.agents:
+        yield unknown(("admission", "toxic", "judge"), toxic.judge, "")
+    if config.admission.duplicates.embedding is not None and not config.memory.enabled:
+        fix = "leave `memory` on, whose embedder makes them, or take `embedding` out"
+        yield at(("admission", "duplicates", "embedding"), "compares vectors, and nothing makes any", fix)
     exam = None if config.rounds is None else config.rounds.exam
     for key in ("opponents", "judges"):
         for index, name in enumerate(getattr(exam, key, None) or ()):

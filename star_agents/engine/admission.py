@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from star_agents.admission.filters import evidence
-from star_agents.admission.near_duplicates import SCHEME, Signed
+from star_agents.admission.near_duplicates import SCHEME
 from star_agents.engine.row_checks import AdmissionRules, Checked, CheckedOutcome, arms_of
 from star_agents.events import ConfigNoted
 from star_agents.records import Outcome
@@ -14,8 +14,10 @@ from star_agents.records.admitted import Judged, admitted
 from star_agents.records.claims import Repeat, without_repeats
 from star_agents.records.findings import Finding, Objection
 from star_agents.records.refusals import with_refusals
+from star_agents.scheduling.memory import Vector
 from star_agents.storage.known_rows import Known
 from star_agents.storage.near_texts import FIRST_ROW, OF_SEED, Earlier
+from star_agents.storage.row_vectors import VectorRow
 from star_agents.storage.store import Store
 
 DUPLICATES = "duplicates"
@@ -38,8 +40,12 @@ class Admission:
     """
 
     def __init__(self, outcome: Outcome, checked: CheckedOutcome, rules: AdmissionRules, refuses: str) -> None:
-        self.outcome = outcome
+        of_rows = any(one.kind == "row" for one in outcome.findings)  # Those of a judge, which `checked` has.
+        others = tuple(one for one in outcome.findings if one.kind != "row")
+        self.outcome = replace(outcome, findings=others) if of_rows else outcome
         self._checked, self._rules, self._refuses = checked, rules, refuses
+        self.vectors: list[VectorRow] = []
+        """That were kept; they are to be found once this is committed."""
 
     def __call__(self, known: Known) -> tuple[Outcome, frozenset[str]]:
         """In the writer's thread: the outcome as it is admitted, and the ids of its children that are not queued."""
@@ -63,6 +69,12 @@ class Admission:
         self.outcome = with_refusals(stands, self._refuses)
         return self.outcome, refused | more
 
+    def committed(self) -> None:
+        """What was kept is found from now on."""
+        for one in self.vectors:
+            if self._rules.index is not None:
+                self._rules.index.add(one)
+
     def _repeats(self, known: Known) -> dict[int, Repeat]:
         """Of the claims those that repeat something, by their places; the others are kept."""
         least, repeats = self._rules.duplicates.least_of("instructions"), dict[int, Repeat]()
@@ -83,15 +95,14 @@ class Admission:
         trials = given.rows[place].from_trials
         findings, arms = list(checked.findings), arms_of(given, trials)
         if not checked.is_refused:
-            objection = self._same_row(known, checked.digest) or self._near(known, checked.signed, given.seed_id)
+            objection = self._same_row(known, checked.digest) or self._near(known, checked, given.seed_id)
             if objection is not None:
                 told = Finding(objection=objection, action="refused", kind="row", place=place, arms=arms)
                 findings.append(replace(told, row=checked.row))
             else:
                 if checked.digest is not None:
                     known.rows.add(checked.digest, given.seed_id, place)
-                if checked.signed is not None:
-                    known.texts.add(checked.signed.kept, given.seed_id, FIRST_ROW - place)
+                self._keep(known, checked, given.seed_id, FIRST_ROW - place)
         claim = next((one for one in given.claims if one.trial in trials), None)
         return Judged(
             findings=tuple(findings),
@@ -109,12 +120,12 @@ class Admission:
         trials = (claim.trial,) if claim else ()
         findings, arms = list(checked.findings), arms_of(given, trials)
         if not checked.is_refused:
-            objection = self._near(known, checked.signed, child.id)
+            objection = self._near(known, checked, child.id)
             if objection is not None:
                 told = Finding(objection=objection, action="refused", kind="child", place=place, arms=arms)
                 findings.append(replace(told, row=checked.row))
-            elif checked.signed is not None:
-                known.texts.add(checked.signed.kept, child.id, OF_SEED)
+            else:
+                self._keep(known, checked, child.id, OF_SEED)
         return Judged(
             findings=tuple(findings),
             arms=arms,
@@ -133,12 +144,20 @@ class Admission:
             points_at=f"{earlier.seed_id}:row {earlier.place}",
         )
 
-    def _near(self, known: Known, signed: Signed | None, of: str) -> Objection | None:
+    def _near(self, known: Known, checked: Checked, of: str) -> Objection | None:
         least = self._rules.duplicates.minhash
-        if signed is None or least is None:
-            return None
-        earlier = known.texts.find(signed.sought, least, but_of=of)
-        return None if earlier is None else repeats_earlier(earlier)
+        if checked.signed is not None and least is not None:
+            earlier = known.texts.find(checked.signed.sought, least, but_of=of)
+            if earlier is not None:
+                return repeats_earlier(earlier)
+        return says_the_same(self._rules, checked.vector, of)
+
+    def _keep(self, known: Known, checked: Checked, seed_id: str, place: int) -> None:
+        if checked.signed is not None:
+            known.texts.add(checked.signed.kept, seed_id, place)
+        if checked.vector is not None and self._rules.index is not None:
+            vector = checked.vector.tobytes()
+            self.vectors.append(known.vectors.add(seed_id, place, self._rules.index.embedder, vector))
 
 
 def repeats_earlier(earlier: Earlier) -> Objection:
@@ -148,6 +167,22 @@ def repeats_earlier(earlier: Earlier) -> Objection:
         reason="it nearly repeats an earlier instruction",
         evidence=evidence(f"{earlier.similarity:.0%} alike: {earlier.name}"),
         points_at=earlier.where,
+    )
+
+
+def says_the_same(rules: AdmissionRules, vector: Vector | None, of: str) -> Objection | None:
+    """What is told of an instruction whose vector is near that of another seed's; the caller has the line's turn."""
+    least = rules.duplicates.embedding
+    if vector is None or rules.index is None or least is None:
+        return None
+    nearest = rules.index.nearest(vector, but_of=of)
+    if nearest is None or nearest[1] < least:
+        return None
+    return Objection(
+        filter=DUPLICATES,
+        reason="it says the same as an earlier instruction in other words",
+        evidence=evidence(f"similarity {nearest[1]:.3f} by {rules.index.embedder}"),
+        points_at=nearest[0],
     )
 
 

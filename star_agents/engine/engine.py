@@ -191,7 +191,7 @@ class Engine:
         endpoints = self.client.resolve(config.agents)
         refuse_unbounded(config, endpoints)
         async with self.settling.turn:
-            settling = self.settling.prepared(config, await rules_of(config))
+            settling = self.settling.prepared(config, await rules_of(config, self.store, self.settling.rules))
             async with agents_exchanged(self.client, old, config):
                 revision = await settling.record()
             crash_point("config_applied")

@@ -5,7 +5,7 @@ a digest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,13 +16,16 @@ from star_agents.admission.line import filters_of
 from star_agents.admission.near_duplicates import Signed, signed_instruction
 from star_agents.admission.offered import Offered, offered_row, offered_seed, offered_trial, with_texts
 from star_agents.admission.own import OwnFilter, TakesTooLong
-from star_agents.config.admission import DuplicatesConfig
+from star_agents.config.admission import Compared, DuplicatesConfig, ToxicConfig
 from star_agents.config.models import Config
 from star_agents.engine.benchmarks import items_of
+from star_agents.engine.row_index import RowIndex
 from star_agents.errors import ConfigError, SeedFileError
 from star_agents.records import STAR, Claim, Outcome, Row, Sample, Seed
 from star_agents.records.findings import Finding
+from star_agents.scheduling.memory import Vector
 from star_agents.storage.known_rows import row_digest
+from star_agents.storage.store import Store
 
 LONGEST_LOOK_S = 60.0
 """Seconds that all filters together may take for one outcome."""
@@ -34,21 +37,35 @@ class AdmissionRules:
 
     duplicates: DuplicatesConfig
     filters: tuple[Applied, ...] = ()
+    toxic: ToxicConfig | None = None
+    """Who is asked of each row; ``None``: nobody."""
+    index: RowIndex | None = None
+    """Of the instructions that were admitted; ``None`` where vectors are not compared."""
 
     @property
     def look_at_seeds(self) -> bool:
         """Whether anything is looked for in seeds."""
-        of_seeds = any("seed" in one.filter.kinds for one in self.filters)
-        return of_seeds or self.duplicates.least_of("seeds") is not None
+        by_filters = any("seed" in one.filter.kinds for one in self.filters)
+        return by_filters or self.compares("seeds")
+
+    def compares(self, what: Compared) -> bool:
+        """Whether one of these is compared with what came before, in words or by vectors."""
+        return self.duplicates.least_of(what) is not None or self.duplicates.nearest_of(what) is not None
 
 
-async def rules_of(config: Config) -> AdmissionRules:
-    """Of a config, with its filters.
+async def rules_of(config: Config, store: Store, before: AdmissionRules | None = None) -> AdmissionRules:
+    """Of a config, with its filters, and the index of rows, where there was none ``before``.
 
     Raises:
         ConfigError: a benchmark cannot be read.
     """
-    return AdmissionRules(config.admission.duplicates, await anyio.to_thread.run_sync(_filters_of, config))
+    filters = await anyio.to_thread.run_sync(_filters_of, config)
+    index = before.index if before is not None else None
+    if config.admission.duplicates.embedding is None:
+        index = None
+    elif index is None or index.embedder != config.embedder:
+        index = await RowIndex.opened(config.embedder, store)
+    return AdmissionRules(config.admission.duplicates, filters, config.admission.toxic, index)
 
 
 def _filters_of(config: Config) -> tuple[Applied, ...]:
@@ -69,6 +86,10 @@ class Checked:
     """Of the row; ``None``: nobody looks for one that says the same."""
     signed: Signed | None = None
     """``None``: nobody looks for one that is nearly the same."""
+    text: str = ""
+    """The instruction, where its vector is compared."""
+    vector: Vector | None = None
+    """That of the text; ``None``: it is not compared, or could not be had."""
 
     @property
     def is_refused(self) -> bool:
@@ -92,7 +113,7 @@ async def looked_at(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> Chec
     """An outcome as it was looked at, in another thread where that takes time. Where it takes longer than
     ``LONGEST_LOOK_S``, which only a function of the user's own can, that refuses what it was shown."""
     look = partial(look_at, outcome, seed, rules)
-    if not (rules.filters or outcome.claims or rules.duplicates.least_of("rows") is not None):
+    if not (rules.filters or outcome.claims or rules.compares("rows")):
         return look()
     with anyio.move_on_after(LONGEST_LOOK_S):
         return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
@@ -107,8 +128,8 @@ def _given_up(applied: Applied) -> Applied:
 def look_at(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> CheckedOutcome:
     """The same in this thread."""
     least = rules.duplicates.least_of("instructions")
-    is_claimed = {claim.trial for claim in outcome.claims} if least is not None else frozenset[int]()
-    of_claims = {claim.child for claim in outcome.claims if claim.child} if least is not None else frozenset[str]()
+    is_claimed = {claim.trial for claim in outcome.claims}
+    of_claims = {claim.child for claim in outcome.claims if claim.child}
     rows = [
         _row(outcome, row, place, seed, rules, is_claimed=bool(is_claimed & set(row.from_trials)))
         for place, row in enumerate(outcome.rows)
@@ -129,8 +150,32 @@ def look_at_seed(seed: Seed, rules: AdmissionRules) -> Checked:
     """A seed from outside. Of a document only what is made of it is compared as an instruction."""
     offered = offered_seed(seed, "seed")
     findings = _findings(offered, rules.filters, 0, ())
-    is_compared = rules.duplicates.least_of("seeds") is not None and offered.sample is not None
-    return Checked(findings=findings, signed=_signed(offered) if is_compared else None)
+    if offered.sample is None:
+        return Checked(findings=findings)
+    is_signed, is_near = rules.duplicates.least_of("seeds"), rules.duplicates.nearest_of("seeds")
+    return Checked(
+        findings=findings,
+        signed=None if is_signed is None else _signed(offered),
+        text="" if is_near is None else offered.instruction,
+    )
+
+
+def texts_compared(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> list[str]:
+    """The instructions of an outcome whose vectors are compared, each once."""
+    if rules.index is None:
+        return []
+    without = replace(rules, filters=(), duplicates=rules.duplicates.model_copy(update={"minhash": None}))
+    checked = look_at(outcome, seed, without)
+    return list(dict.fromkeys(one.text for one in (*checked.rows, *checked.children) if one.text))
+
+
+def with_vectors(checked: CheckedOutcome, vector_of: Callable[[str], Vector | None]) -> CheckedOutcome:
+    """The same with the vectors that were made of its texts."""
+
+    def filled(some: Sequence[Checked]) -> tuple[Checked, ...]:
+        return tuple(replace(one, vector=vector_of(one.text)) if one.text else one for one in some)
+
+    return replace(checked, rows=filled(checked.rows), children=filled(checked.children))
 
 
 def arms_of(outcome: Outcome, places: Sequence[int]) -> tuple[str, ...]:
@@ -146,28 +191,33 @@ def as_row(child: Seed) -> Row | None:
 
 
 def _row(outcome: Outcome, row: Row, place: int, seed: Seed, rules: AdmissionRules, *, is_claimed: bool) -> Checked:
-    offered = offered_row(row) if rules.filters or rules.duplicates.least_of("rows") is not None else None
+    what: Compared = "instructions" if is_claimed and "instructions" in rules.duplicates.of else "rows"
+    offered = offered_row(row) if rules.filters or rules.compares(what) else None
     findings, admitted = tuple[Finding, ...](), row
     if offered is not None:
         findings = _findings(offered, rules.filters, place, arms_of(outcome, row.from_trials), row)
         admitted = _redacted(row, findings, rules.filters)
-        findings = tuple(replace(one, row=admitted) if one.row is not None else one for one in findings)
-        if admitted != row and admitted.shape in ("preference", "reward") and _teaches_nothing(admitted):
-            redacted = next(one for one in findings if one.action == "redacted")
-            same = replace(redacted.objection, reason="without it both answers are the same")
-            findings = (*findings, replace(redacted, objection=same, action="refused", row=admitted))
-    is_compared = not is_claimed and not (offered and _was_compared(offered, seed, rules))
+    findings = (*findings, *(one for one in outcome.findings if one.kind == "row" and one.place == place))
+    findings = tuple(replace(one, row=admitted) if one.row is not None else one for one in findings)
+    if admitted != row and admitted.shape in ("preference", "reward") and _teaches_nothing(admitted):
+        redacted = next(one for one in findings if one.action == "redacted")
+        same = replace(redacted.objection, reason="without it both answers are the same")
+        findings = (*findings, replace(redacted, objection=same, action="refused", row=admitted))
+    compared = offered if offered is not None and not _was_compared(offered, seed, rules) else None
+    is_signed = what == "rows" and rules.duplicates.least_of(what) is not None  # Of claims the claim is.
+    is_near = rules.duplicates.nearest_of(what) is not None
     return Checked(
         findings=findings,
         row=admitted,
         digest=row_digest(admitted) if rules.duplicates.exact else None,
-        signed=_signed(offered) if offered and is_compared and rules.duplicates.least_of("rows") is not None else None,
+        signed=_signed(compared) if compared and is_signed else None,
+        text=compared.instruction if compared and is_near else "",
     )
 
 
 def _was_compared(offered: Offered, seed: Seed, rules: AdmissionRules) -> bool:
     """Whether the instruction is that of the seed, which was compared when it came."""
-    came_so = bool(seed.parent) or rules.duplicates.least_of("seeds") is not None
+    came_so = bool(seed.parent) or rules.compares("seeds")
     return came_so and isinstance(seed.content, Sample) and seed.content.question == offered.instruction
 
 
@@ -177,8 +227,16 @@ def _child(outcome: Outcome, child: Seed, place: int, rules: AdmissionRules, *, 
     arms = arms_of(outcome, (claim.trial,)) if claim else ()
     row = as_row(child)
     findings = _findings(offered, rules.filters, place, arms, row)
-    is_compared = not is_claimed and row is not None and rules.duplicates.least_of("rows") is not None
-    return Checked(findings=findings, row=row, signed=_signed(offered) if is_compared else None)
+    if row is None:
+        return Checked(findings=findings)
+    what: Compared = "instructions" if is_claimed and "instructions" in rules.duplicates.of else "rows"
+    is_signed = what == "rows" and rules.duplicates.least_of(what) is not None
+    return Checked(
+        findings=findings,
+        row=row,
+        signed=_signed(offered) if is_signed else None,
+        text=offered.instruction if rules.duplicates.nearest_of(what) is not None else "",
+    )
 
 
 def _findings(

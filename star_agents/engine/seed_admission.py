@@ -9,13 +9,15 @@ from functools import partial
 import anyio
 
 from star_agents.bench.bench import Bench
-from star_agents.engine.admission import repeats_earlier
-from star_agents.engine.row_checks import AdmissionRules, Checked, look_at_seed
+from star_agents.engine.admission import repeats_earlier, says_the_same
+from star_agents.engine.row_checks import AdmissionRules, Checked, look_at_seed, texts_compared
+from star_agents.engine.row_judging import judged
 from star_agents.engine.settling import Settling
 from star_agents.engine.stages import worked
 from star_agents.records import Outcome, Seed
 from star_agents.records.failures import Part
 from star_agents.records.findings import Finding
+from star_agents.scheduling.memory import Vector
 from star_agents.storage.store import Store
 
 _PART: Part = "admission"
@@ -23,7 +25,14 @@ _PART: Part = "admission"
 
 async def admitted_and_worked(seed: Seed, bench: Bench, settling: Settling, store: Store) -> Outcome:
     """What its recipe makes of a seed that is admitted; of another one an outcome that says why it is not."""
-    rules, work = settling.rules, partial(worked, seed, bench, settling.pools.arms)
+    rules = settling.rules
+
+    async def work() -> Outcome:
+        outcome = await judged(await worked(seed, bench, settling.pools.arms), seed, bench, rules)
+        for text in texts_compared(outcome, seed, rules):
+            await bench.vectors.of(text)  # Asked for while the seed can still be put back.
+        return outcome
+
     if seed.parent or not rules.look_at_seeds:
         return await work()
     if bench.stage.recipe.catch_up is not None and await bench.so_far() is not None:
@@ -31,11 +40,14 @@ async def admitted_and_worked(seed: Seed, bench: Bench, settling: Settling, stor
     checked = await anyio.to_thread.run_sync(partial(look_at_seed, seed, rules))
     refusal = next((one for one in checked.findings if one.action == "refused"), None)
     refusal = refusal or await _repetition(seed, store, rules, checked)
+    if refusal is None and checked.text and (vector := await bench.vectors.of(checked.text)) is not None:
+        async with settling.turn:
+            refusal = await _in_other_words(seed, store, rules, vector)
     bench.tries.worked(_PART, "", seed.id)
     if refusal is None:
         outcome = await work()
         _count_reported(seed, bench, checked)
-        return replace(outcome, findings=checked.findings)
+        return replace(outcome, findings=(*checked.findings, *outcome.findings))
     told = refusal.objection
     counted = told.counted
     bench.tries.failed(_PART, "", seed.id, counted.reason, counted.example)
@@ -56,6 +68,16 @@ async def _repetition(seed: Seed, store: Store, rules: AdmissionRules, checked: 
         return None
     earlier = await store.claim_text(checked.signed.kept, checked.signed.sought, seed.id, least)
     return None if earlier is None else Finding(objection=repeats_earlier(earlier), action="refused", kind="seed")
+
+
+async def _in_other_words(seed: Seed, store: Store, rules: AdmissionRules, vector: Vector) -> Finding | None:
+    """The same by its vector; the caller has the line's turn."""
+    objection = says_the_same(rules, vector, seed.id)
+    if objection is not None:
+        return Finding(objection=objection, action="refused", kind="seed")
+    if rules.index is not None:
+        rules.index.add(await store.keep_vector(seed.id, rules.index.embedder, vector.tobytes()))
+    return None
 
 
 def _count_reported(seed: Seed, bench: Bench, checked: Checked) -> None:

@@ -17,7 +17,7 @@ from star_agents.config.secrets import revision_of
 from star_agents.engine.admission import Admission
 from star_agents.engine.memory_rows import lesson, memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
-from star_agents.engine.row_checks import AdmissionRules, looked_at
+from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
 from star_agents.errors import RecipeError
 from star_agents.events import OutcomeCommitted
@@ -95,7 +95,7 @@ class Settling:
         # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
         with anyio.CancelScope(shield=True):
             rules = self.rules
-            checked = await looked_at(outcome, bench.seed, rules)
+            checked = with_vectors(await looked_at(outcome, bench.seed, rules), bench.vectors.made)
             async with self.turn:
                 revision, embedder = in_force()
                 if outcome.kind == "dropped" and bench.revision != revision:
@@ -134,6 +134,7 @@ class Settling:
             grown=growth.changes.changed,
         )
         crash_point("outcome_committed")
+        admission.committed()
         row = row if admission.outcome.kind == outcome.kind else None  # As the ledger has it.
         self.own_pool.learn(committed.pools.get(self.own_pool.name), remembered(committed.seq, row, embedding))
         if committed.grown:
@@ -199,7 +200,9 @@ class Settling:
         self.pools.take_over(other.pools)
 
     def save_index(self, folder: Path) -> None:
-        """Write the memory bank's index beside the store."""
+        """Write the memory bank's index beside the store, and that of rows."""
+        if self.rules.index is not None:
+            self.rules.index.save(folder)
         if self.own_pool.bank is not None:
             self.own_pool.bank.save(folder / INDEX_FILE)
 

@@ -115,7 +115,7 @@ async def open_engine(
             client=client,
             scorer=scorer,
             embed=_embedder(config, scorer),
-            settling=Settling(store, config, own_pool, pools, grown, await rules_of(config)),
+            settling=Settling(store, config, own_pool, pools, grown, await rules_of(config, store)),
             batches=batches,
             known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),

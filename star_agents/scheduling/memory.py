@@ -69,7 +69,11 @@ class MemoryBank:
         self._pairs[row.seq] = row.pair
 
     def nearest_pairs(self, embedding: Vector, count: int) -> list[str]:
-        """Winning pairs of the ``count`` most similar instructions, nearest first.
+        """Winning pairs of the ``count`` most similar instructions, nearest first; see ``nearest``."""
+        return [pair for pair, _ in self.nearest(embedding, count)]
+
+    def nearest(self, embedding: Vector, count: int) -> list[tuple[str, float]]:
+        """The same with the cosine similarity of each.
 
         Fewer when the bank holds fewer, or when the search, which is approximate, reaches fewer.
         """
@@ -79,13 +83,14 @@ class MemoryBank:
         while wanted:
             self._index.set_ef(max(64, 2 * wanted))
             try:
-                labels, _ = self._index.knn_query(embedding.reshape(1, -1), k=wanted, num_threads=1)
+                labels, distances = self._index.knn_query(embedding.reshape(1, -1), k=wanted, num_threads=1)
             except RuntimeError:
                 # The graph search reached fewer than were asked for: among many instructions that are all alike, some
                 # have no link left that leads to them.
                 wanted //= 2
             else:
-                return [self._pairs[int(label)] for label in labels[0]]
+                found = zip(labels[0], distances[0], strict=True)
+                return [(self._pairs[int(label)], 1.0 - float(distance)) for label, distance in found]
         return []
 
     def load(self, rows: Sequence[Remembered], path: Path | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from star_agents.records import Row
 from star_agents.storage.near_texts import NearTexts
+from star_agents.storage.row_vectors import KnownVectors
 from star_agents.storage.sql import execute
 from star_agents.text.content_hash import digest
 
@@ -47,4 +48,4 @@ class Known:
     """What was admitted before."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.texts, self.rows = NearTexts(connection), KnownRows(connection)
+        self.texts, self.rows, self.vectors = NearTexts(connection), KnownRows(connection), KnownVectors(connection)

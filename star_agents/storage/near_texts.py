@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from star_agents.storage.sql import execute, queries
-from star_agents.text.minhash import Signature
+from star_agents.storage.sql import execute
+from star_agents.text.minhash import BANDS, Signature
 
 MOST_COMPARED = 512
 """Candidates of one look-up that are compared, those first that have most bands in common. Where more texts than that
@@ -25,6 +24,13 @@ OF_SEED = -1
 """The place of a seed's own text."""
 FIRST_ROW = -2
 """The place of the first row of an outcome; that of the next one is one less, and so on."""
+
+
+def place_of(seed_id: str, place: int) -> str:
+    """Where a text stands: ``SEED``, ``SEED:trial N`` or ``SEED:row N``, counted from 0."""
+    if place == OF_SEED:
+        return seed_id
+    return f"{seed_id}:" + (f"trial {place}" if place >= 0 else f"row {FIRST_ROW - place}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +54,8 @@ class Earlier:
 
     @property
     def where(self) -> str:
-        """Where it stands: ``SEED``, ``SEED:trial N`` or ``SEED:row N``, counted from 0."""
-        if self.place == OF_SEED:
-            return self.seed_id
-        return f"{self.seed_id}:" + (f"trial {self.place}" if self.place >= 0 else f"row {FIRST_ROW - self.place}")
+        """Where it stands (``place_of``)."""
+        return place_of(self.seed_id, self.place)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,18 +109,13 @@ class NearTexts:
         return earlier
 
     def _candidates(self, one: Signature) -> Sequence[tuple[int, str, int, bytes]]:
-        met = Counter[int]()
-        for band in set(one.bands):
-            found = execute(self._connection, "in_band", band=band, most=MOST_OF_BAND)
-            met.update(number for (number,) in found)
-        if not met:
-            return ()
-        ids = [number for number, _ in met.most_common(MOST_COMPARED)]
-        return execute(self._connection, "signatures", ids=json.dumps(ids)).fetchall()
+        bands = sorted(set(one.bands))
+        asked = {f"band_{place}": bands[place] if place < len(bands) else None for place in range(BANDS)}
+        found = execute(self._connection, "candidates", most=MOST_OF_BAND, compared=MOST_COMPARED, **asked)
+        return found.fetchall()
 
     def add(self, kept: Signature, seed_id: str, place: int = OF_SEED) -> None:
         """Let a text be found from now on."""
         added = execute(self._connection, "add_signature", seed_id=seed_id, place=place, signature=kept.values)
-        number = added.fetchone()[0]
-        rows = [{"band": band, "id": number} for band in sorted(set(kept.bands))]
-        self._connection.executemany(queries()["add_signature_band"], rows)
+        bands = json.dumps(sorted(set(kept.bands)))
+        execute(self._connection, "add_signature_bands", id=added.fetchone()[0], bands=bands)

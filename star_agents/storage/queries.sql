@@ -571,21 +571,50 @@ WHERE seed_id = :seed_id AND pool = :pool AND arm = :arm AND value > 0;
 SELECT id, pool, arm, value, embedder, embedding FROM recollections
 WHERE value > 0 AND embedder = :embedder ORDER BY id;
 
--- in_band --
--- The first signatures that have a band, no more than can be counted in a moment.
-SELECT id FROM signature_bands WHERE band = :band ORDER BY id LIMIT :most;
-
--- signatures --
--- Signatures by their numbers.
-SELECT id, seed_id, place, signature FROM signatures WHERE id IN (SELECT value FROM json_each(:ids));
+-- candidates --
+-- Texts that have bands in common with one, those first that have most; of each band the first texts alone, no more than
+-- can be counted in a moment.
+SELECT s.id, s.seed_id, s.place, s.signature
+FROM (
+    SELECT id, count(*) AS met FROM (
+    SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_0 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_1 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_2 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_3 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_4 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_5 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_6 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_7 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_8 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_9 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_10 ORDER BY id LIMIT :most)
+    UNION ALL SELECT * FROM (SELECT id FROM signature_bands WHERE band = :band_11 ORDER BY id LIMIT :most)
+    ) GROUP BY id ORDER BY met DESC, id LIMIT :compared
+) AS found JOIN signatures AS s ON s.id = found.id;
 
 -- add_signature --
 -- What a text is known again by from now on.
 INSERT INTO signatures (seed_id, place, signature) VALUES (:seed_id, :place, :signature) RETURNING id;
 
--- add_signature_band --
--- A key by which a signature is found.
-INSERT INTO signature_bands (band, id) VALUES (:band, :id);
+-- add_signature_bands --
+-- The keys by which a signature is found.
+INSERT INTO signature_bands (band, id) SELECT value, :id FROM json_each(:bands);
+
+-- add_row_vector --
+-- What an instruction is known again by in other words.
+INSERT INTO row_vectors (seed_id, place, embedder, vector) VALUES (:seed_id, :place, :embedder, :vector) RETURNING id;
+
+-- vector_of_seed --
+-- That of a seed's own text.
+SELECT id, seed_id, place, vector FROM row_vectors WHERE seed_id = :seed_id AND place = -1 AND embedder = :embedder;
+
+-- row_vectors --
+-- All of an embedder, in order.
+SELECT id, seed_id, place, vector FROM row_vectors WHERE embedder = :embedder ORDER BY id;
+
+-- forget_vectors_of_seed --
+-- Its rows are no longer in the dataset.
+DELETE FROM row_vectors WHERE seed_id = :seed_id AND place < -1;
 
 -- find_row --
 -- Who gave a row that says the same.

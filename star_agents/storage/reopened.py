@@ -86,4 +86,5 @@ def take(connection: sqlite3.Connection, seed_id: str) -> OutcomeRow | None:
         for part in ("remove_findings", "remove_rows", "remove_judgements", "remove_trials", "remove_outcome"):
             execute(connection, part, seq=row.seq)
         execute(connection, "forget_rows_of_seed", seed_id=seed_id)
+        execute(connection, "forget_vectors_of_seed", seed_id=seed_id)
     return row

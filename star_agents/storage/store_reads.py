@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from functools import partial
 
@@ -9,8 +10,9 @@ from star_agents.records import Document, Earner, GrownArm, Standing
 from star_agents.records.failures import FailureCount
 from star_agents.storage import grown_arms, reads, reopened
 from star_agents.storage.failure_tallies import failure_counts
-from star_agents.storage.near_texts import Earlier, NearTexts
+from star_agents.storage.near_texts import OF_SEED, Earlier, NearTexts
 from star_agents.storage.recollections import Recollection, recollections
+from star_agents.storage.row_vectors import KnownVectors, VectorRow
 from star_agents.storage.rows import AgentUsage, Counts, MemoryRow, OpenWork, OutcomeRow, PairCost, PoolRow, Taken
 from star_agents.storage.writer import Writer
 from star_agents.text.minhash import Signature
@@ -88,6 +90,19 @@ class StoreReads:
     ) -> Earlier | None:
         """What the text of a seed nearly repeats, or nothing, and then it is found from now on (``near_texts``)."""
         return await self._writer.run(lambda connection: NearTexts(connection).claim(kept, sought, seed_id, least))
+
+    async def row_vectors(self, embedder: str) -> list[VectorRow]:
+        """Vectors of the instructions that were admitted, of one embedder."""
+        return await self._writer.run(lambda connection: KnownVectors(connection).all(embedder))
+
+    async def keep_vector(self, seed_id: str, embedder: str, vector: bytes) -> VectorRow:
+        """Keep that of a seed's own text, unless it is kept already."""
+
+        def keep(connection: sqlite3.Connection) -> VectorRow:
+            known = KnownVectors(connection)
+            return known.of_seed(seed_id, embedder) or known.add(seed_id, OF_SEED, embedder, vector)
+
+        return await self._writer.run(keep)
 
     async def so_far(self, seed_id: str) -> OutcomeRow | None:
         """What a seed has already that is worked once more to add to it."""
