@@ -88,6 +88,21 @@ def test_parts_in_the_same_words_are_told_of_every_item_that_has_them() -> None:
     assert [found.benchmark for found in twice.check([LONG])] == ["one", "other"]
 
 
+def test_the_coverage_is_that_of_a_plain_search() -> None:
+    chance = random.Random(3)
+    part = [f"w{chance.randrange(25)}" for _ in range(60)]
+    seen = set[bool]()
+    for _ in range(200):
+        pieces = [part[at : at + chance.randrange(5, 20)] for at in (chance.randrange(60) for _ in range(4))]
+        row = [word for piece in pieces for word in (*piece, "otherwise")]
+        ngrams = {tuple(row[at : at + 8]) for at in range(len(row) - 7)}
+        covered = {at + step for at in range(53) for step in range(8) if tuple(part[at : at + 8]) in ngrams}
+        found = index(" ".join(part)).check([" ".join(row)])
+        assert [one.coverage for one in found] == [pytest.approx(len(covered) / 60, abs=0.001)] * (len(covered) >= 30)
+        seen.add(bool(found))
+    assert seen == {True, False}
+
+
 # Short items.
 
 

@@ -19,7 +19,7 @@ N-grams of more than ``FREQUENT`` different parts are left out, of the part too:
 the following statements is true", is nobody's item. A part of whose words less than half are left is not looked for by
 those n-grams. Parts in the same words are looked for once, and told of every item that has them.
 
-Pure and in memory: about 60 bytes for each word of the benchmarks. A row takes time by its own length alone.
+Pure and in memory: 60 to 110 bytes for each word of the benchmarks. A row takes time by its own length alone.
 """
 
 from __future__ import annotations
