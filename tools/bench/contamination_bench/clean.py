@@ -14,7 +14,7 @@ from star_agents.storage.row_reading import scan_rows
 from star_agents.storage.row_texts import texts_of_row
 
 Row = tuple[str, ...]
-LEAST_WORDS = 25
+LEAST_WORDS = 12
 
 
 def rows_of_files(paths: Sequence[Path]) -> Iterator[Row]:
