@@ -101,13 +101,7 @@ def dataset_facts(
         held_against=_held_against(config_in_sections(revision)),
         refused=[_refused(one) for one in summary["refused"][:ARMS_TOLD]],
         failures=[one["sentence"] for one in summary["failures"] if one["part"] not in _TOLD_AS_FINDINGS],
-        cost=Cost(
-            known_usd=summary["cost"]["known_usd"],
-            calls_of_unknown_price=summary["cost"]["calls_of_unknown_price"],
-            calls=counts["calls_answered"],
-            prompt_tokens=counts["prompt_tokens"],
-            completion_tokens=counts["completion_tokens"],
-        ),
+        cost=_cost(summary),
         settings=shown_settings(revision),
         pictures=[Picture(one.file, one.says) for one in plots],
         seeds=_ends(counts),
@@ -207,6 +201,17 @@ def _held_against(config: Data) -> HeldAgainst | None:
         return None
     files = [one["file"] for one in said["against"]]
     return HeldAgainst([PurePath(file).name for file in files], said["mode"], said["coverage"], said["ngram"])
+
+
+def _cost(summary: Data) -> Cost:
+    counts, cost = summary["counts"], summary["cost"]
+    return Cost(
+        known_usd=cost["known_usd"],
+        calls_of_unknown_price=cost["calls_of_unknown_price"],
+        calls=counts["calls_answered"],
+        prompt_tokens=counts["prompt_tokens"],
+        completion_tokens=counts["completion_tokens"],
+    )
 
 
 def _refused(one: Data) -> Sequence[str]:
