@@ -150,9 +150,9 @@ def _seconds_each(work: Reproduction, kind: str) -> float | None:
 
 
 def _remarks(work: Reproduction, seeds: int, kinds: Sequence[Mapping[str, Any]]) -> list[str]:
-    questions = len(work.benchmark.questions)
+    questions, trainings = len(work.benchmark.questions), work.experiment.trainings
     told = [
-        f"{seeds:,} seeds, {questions:,} questions, {work.experiment.trainings} trainings of each arm",
+        f"{seeds:,} seeds, {questions:,} questions, {trainings} training{'s' * (trainings > 1)} of each arm",
         "calls and dollars at the most of what is left: every reply as long as it may be, agents drawn uniformly",
         "each arm pays for its own candidates; of grades the judge alone is paid, since trained models answer here",
     ]

@@ -70,7 +70,7 @@ _WORKED_BY = ("recipe", "star", "memory", "evolution", "scoring", "evaluation")
 
 def fixed_by(config: Config, experiment: Experiment) -> dict[str, Any]:
     """What must stay as it is while a reproduction goes on."""
-    settings = config.model_dump(mode="json", include=set(_WORKED_BY))
+    settings = config.model_dump(mode="json", include=set(_WORKED_BY), exclude_defaults=True)
     own = experiment.model_dump(mode="json", exclude=_FREE, exclude_defaults=True)
     models = {name: [one.model for one in agent.endpoints] for name, agent in config.agents.items()}
     return {
