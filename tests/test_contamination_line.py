@@ -125,4 +125,4 @@ def test_items_that_cannot_be_looked_for_are_told_when_agents_yaml_is_read(tmp_p
     told: list[str] = []
     path = agents_file(tmp_path, "http://127.0.0.1:9", {"against": "bench/question.jsonl"})
     read_config(path, note=lambda note: told.append(str(note)))
-    assert any("1 of the 2 items of bench are not looked for (1 are too short" in one for one in told)
+    assert any("of the 2 items of bench 1 cannot be looked for (1 too short)" in one for one in told)

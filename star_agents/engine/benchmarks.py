@@ -42,10 +42,11 @@ def with_benchmarks(config: Config, folder: Path, where: str, note: Note) -> Con
     )
     index = BenchmarkIndex(_read(whole, where), ngram=named.ngram, coverage=named.coverage)
     for name, items in index.items.items():
-        if left := index.too_short[name] + index.too_common[name]:
-            message = f"{left:,} of the {items:,} items of {name} are not looked for"
-            why = f"{index.too_short[name]:,} are too short, {index.too_common[name]:,} say no more than many others"
-            note(Problem(where=where, field=_FIELD, message=message, fix=why))
+        why = ((index.too_short[name], "too short"), (index.too_common[name], "no more than what many others say"))
+        if left := sum(count for count, _ in why):
+            told = ", ".join(f"{count:,} {what}" for count, what in why if count)
+            message = f"of the {items:,} items of {name} {left:,} cannot be looked for"
+            note(Problem(where=where, field=_FIELD, message=message, fix=told))
     contamination = named.model_copy(update={"against": whole})
     return config.model_copy(update={"admission": config.admission.model_copy(update={"contamination": contamination})})
 
