@@ -25,6 +25,7 @@ from proof import (
 from proof.longruns import Case
 from proof.policies import Setting
 from proof.pool import SEED_KINDS
+from proof.realtext import job as realtext_job
 from proof.second import jobs as second
 from proof.sections import Section
 from proof.table import REFEREES, Table, build
@@ -43,7 +44,7 @@ class Job:
         self.quick, self.out, self.kind = given.quick, given.out, given.kind
         self.rows = given.rows or (150 if given.quick else 1000)
         self.seeds = given.seeds or (3 if given.quick else 20)
-        self.steps = given.steps
+        self.asked_seeds, self.part, self.steps = given.seeds, given.part, given.steps
         self.long = given.steps or (5_000 if given.quick else 70_000)
         self._tables: dict[tuple[str, ScoreMode, float, bool], Table] = {}
 
@@ -223,6 +224,11 @@ def _title_of(plan: documents_arms.Plan, found: documents_arms.Found) -> str:
     )
 
 
+def realtext_sections(job: Job) -> Iterator[Section]:
+    """Real answers that people compared, and rows that a real small model is trained on."""
+    yield from realtext_job.sections(job.out, quick=job.quick, seeds=job.asked_seeds, part=job.part)
+
+
 def case_section(job: Job, name: str, case: Case, settings: tuple[Setting, ...]) -> Section:
     """Replay one case with each setting, for the job called ``name``."""
     found = longruns.summarise(longruns.replays(job.table_of(case), case, settings, job.seeds, job.out))
@@ -271,6 +277,8 @@ JOBS_BY_NAME: dict[str, Callable[[Job], Iterator[Section]]] = {
     "world2-rules": lambda job: second.rules_sections(job.out, second.QUICK if job.quick else second.FULL),
     "world2-policies": lambda job: second.policies_sections(job.out, second.QUICK if job.quick else second.FULL),
     "world2-tune": lambda job: second.tune_sections(job.out, second.QUICK if job.quick else second.FULL),
+    "realtext": realtext_sections,
 }
 """Those that are only asked for by name, and so not recorded: *documents* goes through the product's line, whose
-feedback comes in the order in which calls end, and the second world makes its models first."""
+feedback comes in the order in which calls end, the second world makes its models first, and *realtext* needs a model
+and rows that are fetched."""

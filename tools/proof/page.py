@@ -100,6 +100,12 @@ CHAPTERS: dict[str, Chapter] = {
         look="First every rule in its worst case on the first world, beside the referee alone; then the rule that was "
         "chosen there, case by case on the second world, beside both rivals.",
     ),
+    "realtext": Chapter(
+        title="Real answers, and what people say of them",
+        look="First, how often a measure prefers the answer that people (or GPT-4) prefer: the dashed line is a coin, "
+        "and *length* is what a ruler does. Then, whether it tells an answer to its own question from one to another. "
+        "Last, what a real small model makes of the rows that each arm takes; left is better for the loss.",
+    ),
     "sweep": Chapter(
         title="Which rate, floor and reward",
         look="The same figure over shorter runs, for many settings of Eq. 8 and for Thompson sampling.",
