@@ -200,7 +200,7 @@ def claimed(seed: Seed, *texts: str) -> Outcome:
 def admission_of(outcome: Outcome, least: float | None = 0.7) -> Admission:
     rules = AdmissionRules(DuplicatesConfig(minhash=least))
     seed = Seed.of(Document(text="Of which it came."))
-    return Admission(outcome, look_at(outcome, seed, rules), rules, "instruction")
+    return Admission(outcome, look_at(outcome, seed, rules), rules, "instruction", seed)
 
 
 async def commit(store: Store, outcome: Outcome, least: float | None = 0.7) -> Outcome:

@@ -49,7 +49,7 @@ def outcome(seed: Seed, *answers: str, instruction: str = "") -> Outcome:
 
 
 async def commit(store: Store, given: Outcome, seed: Seed, rules: AdmissionRules = EXACT) -> Outcome:
-    admission = Admission(given, look_at(given, seed, rules), rules, "")
+    admission = Admission(given, look_at(given, seed, rules), rules, "", seed)
     await store.commit_outcome(given, foresee=lambda completed: {}, memory=None, revision=1, admit=admission)
     return admission.outcome
 
@@ -89,7 +89,7 @@ async def test_an_outcome_that_was_undone_by_a_kill_leaves_no_row_that_another_w
     async with await Store.open(tmp_path) as store:
         one, two = await leased(store, "First?", "Second?")
         given = outcome(one, "The same.", instruction="Both ask this.")
-        admission = Admission(given, look_at(given, one, EXACT), EXACT, "")
+        admission = Admission(given, look_at(given, one, EXACT), EXACT, "", one)
 
         def dies(completed: object) -> dict[str, dict[str, object]]:
             raise KeyError("killed in the transaction")

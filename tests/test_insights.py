@@ -227,6 +227,7 @@ KEYS = {
         "stranded",
         "parts",
         "batches",
+        "target",
         "memory",
         "rate",
         "scorer",

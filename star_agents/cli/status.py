@@ -110,6 +110,8 @@ def _sums(status: FolderStatus) -> Iterator[str]:
         yield from _exams(exams)
     yield from (one.sentence for one in status.scales)
     yield from batch_sentences(status.batches)
+    if status.target is not None:
+        yield status.target.sentence
     if memory.hits:
         size = "" if memory.size is None else f"{memory.size} instructions, "
         yield f"memory bank: {size}a say in {_share(memory.hit_rate)} of the draws"

@@ -37,6 +37,7 @@ from star_agents.config.sections import (
 )
 from star_agents.config.seeds import SeedsConfig
 from star_agents.config.star import JUDGED, SCORED, StarConfig
+from star_agents.config.target import QuotaConfig, TargetConfig
 from star_agents.records import KEEP, SEED, AgentPair
 
 AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -231,6 +232,10 @@ class Config(BudgetSettings):
     """How documents become seeds, where the first recipe takes them."""
     admission: AdmissionConfig = Field(default=AdmissionConfig(), exclude_if=_are_admission_defaults)
     """What may enter the dataset."""
+    target_rows: TargetConfig | None = Field(default=None, exclude_if=_is_empty)
+    """End at exactly so many rows, not with the last seed; left out: all seeds are worked."""
+    quota: tuple[QuotaConfig, ...] = Field(default=(), max_length=20, exclude_if=_is_empty)
+    """The most of these rows that may have one value of a label; needs `target_rows`."""
     evolution: EvolutionConfig = EvolutionConfig()
     """How what is drawn gains and loses probability, in every pool."""
     parts: PartsConfig | None = Field(default=None, exclude_if=_is_empty)
@@ -286,6 +291,24 @@ class Config(BudgetSettings):
     @classmethod
     def _one_recipe(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+    @field_validator("target_rows", mode="before")
+    @classmethod
+    def _so_many_rows(cls, value: object) -> object:
+        return {"rows": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("quota", mode="before")
+    @classmethod
+    def _one_quota(cls, value: object) -> object:
+        return (value,) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _quotas_are_of_a_target(self) -> Self:
+        if self.quota and self.target_rows is None:
+            raise ValueError("`quota` is a share of `target_rows`: say how many rows there are to be")
+        if len({one.by for one in self.quota}) < len(self.quota):
+            raise ValueError("`quota` names a label twice")
+        return self
 
     @field_validator("feedback", mode="before")
     @classmethod

@@ -8,8 +8,9 @@ from dataclasses import replace
 from star_agents.admission.filters import evidence
 from star_agents.admission.near_duplicates import SCHEME
 from star_agents.engine.row_checks import AdmissionRules, Checked, CheckedOutcome, arms_of
+from star_agents.engine.target_rows import RowCounts
 from star_agents.events import ConfigNoted
-from star_agents.records import Outcome
+from star_agents.records import Outcome, Seed
 from star_agents.records.admitted import Judged, admitted
 from star_agents.records.claims import Repeat, without_repeats
 from star_agents.records.findings import Finding, Objection
@@ -34,15 +35,20 @@ class Admission:
         checked: As it was looked at.
         rules: In force then.
         refuses: Role of the trials whose failures are refusals; empty for none.
+        seed: Of which it is the outcome.
 
     Attributes:
         outcome: As it is admitted, once it was called; before, as it was given.
+        added: What it adds to the rows that are wanted, where a number is.
     """
 
-    def __init__(self, outcome: Outcome, checked: CheckedOutcome, rules: AdmissionRules, refuses: str) -> None:
+    def __init__(
+        self, outcome: Outcome, checked: CheckedOutcome, rules: AdmissionRules, refuses: str, seed: Seed
+    ) -> None:
         of_rows = any(one.kind == "row" for one in outcome.findings)  # Those of a judge, which `checked` has.
         others = tuple(one for one in outcome.findings if one.kind != "row")
         self.outcome = replace(outcome, findings=others) if of_rows else outcome
+        self._seed, self.added = seed, RowCounts()
         self._checked, self._rules, self._refuses = checked, rules, refuses
         self.vectors: list[VectorRow] = []
         """That were kept; they are to be found once this is committed."""
@@ -67,6 +73,9 @@ class Admission:
         ]
         stands, more = admitted(stands, judged, self._checked.notes, self._refuses)
         self.outcome = with_refusals(stands, self._refuses)
+        target = self._rules.target
+        if target is not None and not (known.before is not None and given.kind == "dropped"):
+            self.outcome, self.added = target.divided(self.outcome, self._seed, known.before)
         return self.outcome, refused | more
 
     def committed(self) -> None:

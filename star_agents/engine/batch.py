@@ -24,6 +24,7 @@ from star_agents.engine.interruption import Interruption
 from star_agents.engine.progress import BatchProgress
 from star_agents.engine.seed_sources import EVERY_SEED, ByChance, SeedSources
 from star_agents.engine.stages import declarations_of, stages_of
+from star_agents.engine.target_watch import TargetWatch
 from star_agents.engine.upkeep import forget_texts
 from star_agents.engine.wiring import models_to_load, open_engine, refuse_early
 from star_agents.errors import Problem, SeedFileError
@@ -212,7 +213,8 @@ async def run_batch(
         if left:
             ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
             with progress:
-                end = await _work(config, store, bus, expected or len(seeds), now, console, ahead, host)
+                expected = expected or len(seeds)
+                end = await _work(config, store, bus, expected, now, console, ahead, host, left, is_part=only_these)
         if config.retention_days is not None:
             await forget_texts(store, config.retention_days, now())
         stranded = await store.stranded()
@@ -281,6 +283,11 @@ def _left_out(source: str, problems: Sequence[Problem], rows: int) -> Tried:
     return Tried(part="seeds", name=one_line(source), tries=rows, failures=joined(failures))
 
 
+def _note(bus: Bus, console: Console | None, told: str) -> None:
+    bus.publish(ConfigNoted(message=told))
+    _say(console, told)
+
+
 def _say(console: Console | None, text: str) -> None:
     if console is not None:
         say_on(console, text)
@@ -321,8 +328,11 @@ async def _work(
     console: Console | None,
     ahead: _Ahead | None,
     host: Host,
+    waiting: int,
+    *,
+    is_part: bool,
 ) -> _End:
-    """Work what waits."""
+    """Work what waits; ``is_part``: only some of the seeds, so that a target need not be reached."""
     if models := models_to_load(config):
         _say(console, f"loading {models} …")
     async with open_engine(
@@ -336,6 +346,8 @@ async def _work(
             checkpoint.begin()
         if host.pace is not None:
             host.pace.hold(line.queue)
+        if (target := line.settling.rules.target) is not None:
+            bus.subscribe(TargetWatch(target, waiting, partial(_note, bus, console)).hear)
         if host.owns_process:
             spare_what_stays()
         interruption, is_whole = Interruption(line, partial(_say, console), host.stops), False
@@ -350,4 +362,7 @@ async def _work(
         if not is_whole:
             interruption.say_what_is_left()
         failed = "" if line.stopped_by else line.failures.at_end()
+        if target is not None:
+            _say(console, target.sentence)
+            failed = failed or ("" if line.stopped_by or is_part else target.missing())
         return _End(line.stopped_by, failed, interruption.signal)

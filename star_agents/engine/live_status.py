@@ -50,6 +50,7 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
         line.settling.pools.probabilities(),
         point_exams=told.point_exams,
         remembered=None if bank is None else len(bank),
+        wanted=line.config.target_rows,
     )
     of_the_store: dict[str, Any] = vars(stored)
     return LineStatus(

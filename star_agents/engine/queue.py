@@ -68,6 +68,8 @@ class SeedQueue:
         """Whether another seed may be taken beside so many; asked again when one ends, and on ``wake``."""
         self.on_nothing_but_parked: Callable[[], None] = lambda: None
         """Hears that a batch can do nothing before seeds come back that are parked."""
+        self.suffices: Callable[[int], bool] = lambda in_hand: False
+        """Whether so many seeds in hand are expected to be enough; with none in hand a batch ends."""
         self._in_hand = 0
         self._being_taken = 0
         self.is_closed = False
@@ -78,7 +80,11 @@ class SeedQueue:
         """The next seed, or ``None`` once the queue has ended. Say ``seed_ended`` when it is out of hand."""
         while not self.is_closed:
             news = self._news
-            is_held = self.is_paused or not self.may_take(self._in_hand + self._being_taken)
+            begun = self._in_hand + self._being_taken
+            if self._ends_when_empty and not begun and self.suffices(0):
+                self.wake()
+                return None
+            is_held = self.is_paused or not self.may_take(begun) or self.suffices(begun)
             leased = [] if is_held else await self._take_one()
             if leased:
                 self._in_hand += 1
@@ -115,7 +121,8 @@ class SeedQueue:
         """A seed has its outcome or is back in the queue. Most often that is no news for those who wait."""
         self._in_hand -= 1
         is_last = self._ends_when_empty and not self._in_hand
-        if self._store.holds_back or not self.may_take(self._in_hand + 1) or is_last:
+        was_held = not self.may_take(self._in_hand + 1) or self.suffices(self._in_hand + 1)
+        if self._store.holds_back or was_held or is_last:
             self.wake()
 
     def wake(self) -> None:

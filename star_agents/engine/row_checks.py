@@ -5,6 +5,7 @@ a digest.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,9 +21,11 @@ from star_agents.config.admission import Compared, DuplicatesConfig, ToxicConfig
 from star_agents.config.models import Config
 from star_agents.engine.benchmarks import items_of
 from star_agents.engine.row_index import RowIndex
+from star_agents.engine.target_rows import Given, RowCounts, TargetRows
 from star_agents.errors import ConfigError, SeedFileError
 from star_agents.records import STAR, Claim, Outcome, Row, Sample, Seed
 from star_agents.records.findings import Finding
+from star_agents.records.row_labels import value_of
 from star_agents.scheduling.memory import Vector
 from star_agents.storage.known_rows import row_digest
 from star_agents.storage.store import Store
@@ -41,6 +44,8 @@ class AdmissionRules:
     """Who is asked of each row; ``None``: nobody."""
     index: RowIndex | None = None
     """Of the instructions that were admitted; ``None`` where vectors are not compared."""
+    target: TargetRows | None = None
+    """How many rows are wanted; ``None``: all that come."""
 
     @property
     def look_at_seeds(self) -> bool:
@@ -54,7 +59,8 @@ class AdmissionRules:
 
 
 async def rules_of(config: Config, store: Store, before: AdmissionRules | None = None) -> AdmissionRules:
-    """Of a config, with its filters, and the index of rows, where there was none ``before``.
+    """Of a config, with its filters; the index of rows, where there was none ``before``; and how many of the rows that
+    are wanted are in the store.
 
     Raises:
         ConfigError: a benchmark cannot be read.
@@ -65,7 +71,22 @@ async def rules_of(config: Config, store: Store, before: AdmissionRules | None =
         index = None
     elif index is None or index.embedder != config.embedder:
         index = await RowIndex.opened(config.embedder, store)
-    return AdmissionRules(config.admission.duplicates, filters, config.admission.toxic, index)
+    target = await target_of(config, store)
+    return AdmissionRules(config.admission.duplicates, filters, config.admission.toxic, index, target)
+
+
+async def target_of(config: Config, store: Store) -> TargetRows | None:
+    """The rows that a config wants, beside those that are there."""
+    if (wanted := config.target_rows) is None:
+        return None
+    told = await store.spare_rows.told(wanted.shape)
+    counts = RowCounts(rows=told.rows, spare=told.spare)
+    for labels, rows in told.labels:
+        for quota in config.quota:
+            counts.by.setdefault(quota.by, Counter())[value_of(labels, quota.by)] += rows
+    rows = told.rows + told.spare
+    given = Given(seeds=told.ended, rows=rows, squares=round(rows * max(1.0, rows / max(1, told.ended))))
+    return TargetRows(wanted, config.quota, counts, given)
 
 
 def _filters_of(config: Config) -> tuple[Applied, ...]:

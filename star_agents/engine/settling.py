@@ -97,12 +97,16 @@ class Settling:
             rules = self.rules
             checked = with_vectors(await looked_at(outcome, bench.seed, rules), bench.vectors.made)
             async with self.turn:
+                rules = replace(rules, target=self.rules.target)  # An edit while it was looked at may have changed it.
                 revision, embedder = in_force()
                 if outcome.kind == "dropped" and bench.revision != revision:
                     return None
                 near = tuple(bench.near.values())
-                admission = Admission(outcome, checked, rules, bench.stage.recipe.refuses)
+                admission = Admission(outcome, checked, rules, bench.stage.recipe.refuses, bench.seed)
                 committed = await self._commit(admission, embedding, near, embedder, bench.revision)
+                if rules.target is not None:
+                    rules.target.take(admission.added)
+                    rules.target.ended(admission.outcome, admission.added)
                 probabilities = self.own_pool.probabilities()
         return OutcomeCommitted(
             seq=committed.seq,
@@ -175,6 +179,17 @@ class Settling:
         own = self.own_pool
         return {own.name: own.foresee(outcome.earned), **states} if outcome.recipe == own.recipe else states
 
+    def suffices(self, in_hand: int) -> bool:
+        """Whether so many seeds in hand are expected to give the rows that are wanted still."""
+        return self.rules.target is not None and self.rules.target.suffices(in_hand)
+
+    async def take_spare_rows(self) -> None:
+        """Let spare rows enter, as far as rows are wanted."""
+        if (target := self.rules.target) is not None and target.counts.spare:
+            after: int | None = 0
+            while after is not None and target.room:
+                after = await self._store.spare_rows.take(target.entered, target.take, after=after)
+
     def prepared(self, config: Config, rules: AdmissionRules) -> Settling:
         """One for a changed config, which knows of arms that stay what this one does; this one stays as it is."""
         stages = stages_of(config, self.grown)
@@ -191,6 +206,7 @@ class Settling:
         await self._store.declare_recipes(declarations_of(self.stages))
         await self._store.declare_parts(config.parts)
         await self._store.save_pools({**self.own_pool.states(), **self.pools.states()}, revision)
+        await self.take_spare_rows()
         return revision
 
     def take_over(self, other: Settling) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
 from star_agents.config.models import Config
+from star_agents.config.target import TargetConfig
+from star_agents.engine.target_rows import target_sentence
 from star_agents.observe.status import (
     Agent,
     BudgetState,
@@ -21,6 +23,7 @@ from star_agents.observe.status import (
     Seeds,
     Settings,
     Stranded,
+    Target,
     WinRate,
 )
 from star_agents.records import AgentPair
@@ -53,6 +56,7 @@ def describe(
     *,
     point_exams: Mapping[str, Exams] | None = None,
     remembered: int | None = None,
+    wanted: TargetConfig | None = None,
 ) -> FolderStatus:
     """Join counts, money, probabilities and tallies.
 
@@ -68,6 +72,7 @@ def describe(
         pools: Probabilities by pool and arm.
         point_exams: Of judges that give points, by recipe.
         remembered: Instructions in the memory bank, where a line holds one.
+        wanted: How many rows are.
     """
     drawn_from = pool_facts(pools or {}, tallies.pools, tallies.arm_notes, tallies.grown)
     chosen = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
@@ -79,6 +84,7 @@ def describe(
         cost=_cost(counts),
         budgets=budgets,
         batches=tallies.batches,
+        target=None if wanted is None else target_facts(wanted, tallies),
         agents=_agents(spend, tallies, configured),
         pairs=dict(probabilities),
         pair_costs={pair.pair: _pair_cost(pair) for pair in pairs},
@@ -96,6 +102,14 @@ def describe(
         refused=refused_arms(tallies.refused)[:REFUSED_TOLD],
         memory=_memory(tallies, remembered),
     )
+
+
+def target_facts(wanted: TargetConfig, tallies: Tallies) -> Target:
+    """Where the rows stand that are wanted."""
+    rows = sum(one.rows.get(wanted.shape, 0) for one in tallies.recipes)
+    spare = tallies.spare.get(wanted.shape, 0)
+    sentence = target_sentence(wanted, rows, spare)
+    return Target(shape=wanted.shape, wanted=wanted.rows, rows=rows, spare=spare, sentence=sentence)
 
 
 def _memory(tallies: Tallies, size: int | None) -> Memory:

@@ -39,4 +39,5 @@ def status_of_folder(folder: Path) -> FolderStatus:
             exams=reader.exams(),
             point_exams=reader.point_exams(),
             pools=probabilities_in_force(pools, tallies.recipes),
+            wanted=config.target_rows,
         )

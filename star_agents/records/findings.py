@@ -10,9 +10,9 @@ from star_agents.records.failures import CountedFailure, Tried, joined, one_line
 from star_agents.records.flat import Flat
 from star_agents.records.trials import Row
 
-Action = Literal["refused", "reported", "redacted"]
+Action = Literal["refused", "reported", "redacted", "spare"]
 """``refused``: it is not in the dataset, or was not worked; ``reported``: it is, and this is told; ``redacted``: it is,
-without what was found."""
+without what was found; ``spare``: nothing is wrong with it, and there are rows enough (``target_rows``, ``quota``)."""
 OfferedKind = Literal["row", "child", "seed", "trial"]
 """``row``: of the dataset; ``child``: a seed that an outcome makes for the next recipe; ``seed``: one from outside,
 before anything is paid for it; ``trial``: an attempt that no row is made of, and preference pairs may be."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from star_agents.records import Row
+from star_agents.records import Outcome, Row
 from star_agents.storage.near_texts import NearTexts
 from star_agents.storage.row_vectors import KnownVectors
 from star_agents.storage.sql import execute
@@ -45,7 +45,8 @@ class KnownRows:
 
 
 class Known:
-    """What was admitted before."""
+    """What was admitted before; ``before``: the outcome whose place another takes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, before: Outcome | None = None) -> None:
         self.texts, self.rows, self.vectors = NearTexts(connection), KnownRows(connection), KnownVectors(connection)
+        self.before = before

@@ -144,7 +144,7 @@ def commit_outcome(
     before = reopened.take(connection, outcome.seed_id)
     given, refused = outcome, frozenset[str]()
     if admit is not None:
-        outcome, refused = admit(Known(connection))
+        outcome, refused = admit(Known(connection, None if before is None else before.outcome))
     if before is not None:
         return _replace_outcome(connection, before, outcome, lineage, revision=revision, at=at)
     seq = _add_outcome(connection, outcome, revision=revision, at=at)

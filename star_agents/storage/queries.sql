@@ -340,6 +340,37 @@ WHERE r.seed_id = :seed_id;
 -- It has added to it.
 DELETE FROM reopened WHERE seed_id = :seed_id;
 
+-- count_spare --
+-- Spare rows of a shape, as far as their texts are there.
+SELECT count(*) FROM findings WHERE action = 'spare' AND payload ->> '$.row.shape' = :shape;
+
+-- count_spare_rows --
+-- Spare rows by shape.
+SELECT payload ->> '$.row.shape', count(*) FROM findings WHERE action = 'spare' GROUP BY 1;
+
+-- ended_alone --
+-- Seeds that have ended and have no children: what they gave are their own rows.
+SELECT count(*) FROM seeds AS s WHERE s.state = 'done'
+AND NOT EXISTS (SELECT 1 FROM seeds AS child WHERE child.parent = s.id AND child.parent != '');
+
+-- row_origins --
+-- Where the rows of a shape come from.
+SELECT s.labels, r.payload ->> '$.labels', o.recipe, s.source, coalesce((
+    SELECT t.arm FROM trials AS t WHERE t.seq = r.seq AND t.ord = r.payload ->> '$.from_trials[0]'
+), '')
+FROM rows AS r JOIN outcomes AS o ON o.seq = r.seq JOIN seeds AS s ON s.id = o.seed_id WHERE r.shape = :shape;
+
+-- spare_outcomes --
+-- A page of outcomes with spare rows, and their seeds.
+SELECT o.seq, o.revision, o.at, o.payload, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round, s.source, s.meta
+FROM outcomes AS o JOIN seeds AS s ON s.id = o.seed_id
+WHERE o.seq > :after AND o.seq IN (SELECT seq FROM findings WHERE action = 'spare' AND seq > :after)
+ORDER BY o.seq LIMIT :limit;
+
+-- set_outcome_arm --
+-- What is chosen is another trial.
+UPDATE outcomes SET arm = :arm WHERE seq = :seq;
+
 -- remove_rows --
 -- Of an outcome that another takes the place of.
 DELETE FROM rows WHERE seq = :seq;

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from star_agents.errors import UsageError
+from star_agents.records.row_labels import NONE, value_of
 from star_agents.storage.result_rows import Row
 from star_agents.storage.row_writing import atomic_file, json_line
 
-NONE = "(none)"
 MOST_GROUPS = 200
 """Files that are written at once."""
 _LONGEST_NAME = 80
@@ -151,13 +151,6 @@ def labels_of(row: Row) -> dict[str, str]:
     labels: Mapping[str, Any] = told.get("labels") or {}
     beside = {name: value for name, value in told.items() if isinstance(value, str) and name != "seed_id"}
     return {**beside, **{str(name): str(value) for name, value in labels.items()}}
-
-
-def value_of(labels: Mapping[str, str], label: str) -> str:
-    """The value of a label; ``(none)`` where a row has none."""
-    if (found := labels.get(label)) is None:
-        found = next((value for name, value in labels.items() if name.endswith(f":{label}")), "")
-    return found or NONE
 
 
 def write_groups(rows: Iterable[Row], values: Values, path: Path, *, provenance: bool) -> dict[str, tuple[Path, int]]:

@@ -45,6 +45,7 @@ from star_agents.storage.near_texts import Unlike
 from star_agents.storage.recollections import NearDraw
 from star_agents.storage.rows import Intent, MemoryRow
 from star_agents.storage.run_scope import RunSeeds
+from star_agents.storage.spare_rows import SpareRows
 from star_agents.storage.sql import execute
 from star_agents.storage.store_batches import StoreBatches
 from star_agents.storage.store_reads import StoreReads
@@ -56,7 +57,7 @@ FILES_LOOK_S = 1.0
 
 
 class Store(StoreReads):
-    """A store open for work; open it with ``Store.open``. Used from one event loop.
+    """A store open for work, by ``Store.open``. Used from one event loop.
 
     Verbs take effect in the order in which they are called. Every verb raises StoreError where the file cannot be
     written; it has then left no trace. It raises StoreGone where the files were removed or replaced.
@@ -74,7 +75,7 @@ class Store(StoreReads):
         self._now = now
         self.holds_back = False
         self.has_put_off = self.has_to_come = False
-        self.batches = StoreBatches(writer, now)
+        self.batches, self.spare_rows = StoreBatches(writer, now), SpareRows(writer)
         self._scope = run_scope.EVERYTHING
         self._parts: parts.Parts | None = None
 
@@ -186,10 +187,8 @@ class Store(StoreReads):
         await self._writer.run(lambda connection: execute(connection, "call_back").rowcount)
 
     async def requeue_dropped(self) -> int:
-        """Let every seed that ended as dropped wait again; return how many. Their old outcomes stay as history.
-
-        A run that works its own seeds alone (``begin_run``) lets no others wait.
-        """
+        """Let every seed that ended as dropped wait again, in a run that works its own alone these; return how many.
+        Their old outcomes stay as history."""
         scoped = self._scope.scoped
         return await self._writer.run(lambda connection: execute(connection, "requeue_dropped", scoped=scoped).rowcount)
 

@@ -64,6 +64,8 @@ class Tallies:
     """What rewards of reward models that judge stand for."""
     batches: Batches = field(default_factory=no_batches)
     """Calls that go by the batches of providers."""
+    spare: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Rows that are kept beside the dataset, by shape."""
     grown: Mapping[str, Mapping[str, GrownArm]] = field(default_factory=dict[str, Mapping[str, GrownArm]])
     """Arms that recipes added to their pools while they worked, by pool and name."""
 
@@ -167,5 +169,6 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         refused=refused_by_arm(connection),
         scales=scales(connection),
         batches=batches_told(connection),
+        spare=dict(execute(connection, "count_spare_rows").fetchall()),
         grown=by_pool(grown_arms(connection)),
     )

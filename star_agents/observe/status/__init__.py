@@ -25,6 +25,7 @@ from star_agents.observe.status.batches import AgentBatches, BatchAtWork, Batche
 from star_agents.observe.status.model import plain, told
 from star_agents.observe.status.recipes import Arm, Grown, JudgeScale, Measured, Pool, RecipeState, RefusedArm
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
+from star_agents.observe.status.target import Target
 from star_agents.observe.status.turns import ByLabel, Turn, Turns, Values
 from star_agents.records.failures import Part
 
@@ -68,6 +69,7 @@ __all__ = [
     "Status",
     "StoreState",
     "Stranded",
+    "Target",
     "ThrottleState",
     "Turn",
     "Turns",
@@ -191,6 +193,8 @@ class FolderStatus:
     budgets: Sequence[BudgetState]
     batches: Batches
     """Of providers, at half the price."""
+    target: Target | None
+    """Null where all rows are wanted that come."""
     agents: Mapping[str, Agent]
     """Every agent that is configured, was paid, or wrote something."""
     pairs: Mapping[str, float]

@@ -137,6 +137,8 @@ class Page {
     attempt(() => this.turns.follow(status));
     this.recipes.show(status);
     showBatches(status.batches, status.now);
+    byId("target").hidden = status.target === null;
+    setText(byId("target"), status.target?.sentence ?? "");
     showFailures(status.failures);
     showRefused(status.refused);
     this.outcomes.setNames([...status.config.base_pairs, ...status.config.pairs], status.config.agents, hasStar(status));

@@ -881,6 +881,7 @@
  * @property {Cost} cost
  * @property {BudgetState[]} budgets
  * @property {Batches} batches Of providers, at half the price.
+ * @property {Target | null} target Null where all rows are wanted that come.
  * @property {Record<string, AgentAtWork | CalledAgent>} agents Every agent that is configured, was paid, or wrote
  *   something. What it does right now is told only while it is in agents.yaml.
  * @property {Record<string, number>} pairs Agent-pairs that are drawn, with the probability of each.
@@ -975,6 +976,17 @@
  * @property {number} duplicates How many were known already; they are taken once.
  * @property {number} [repeated] How many only repeat an earlier row of the request.
  * @property {string[]} [not_read] What of the rows no agent will see, a sentence each.
+ */
+
+/**
+ * How many rows the dataset is to have.
+ *
+ * @typedef {Object} Target
+ * @property {string} shape `sft`, `preference`, `reward` or `instruction`.
+ * @property {number} wanted
+ * @property {number} rows That are in the dataset.
+ * @property {number} spare That are kept beside it, for a larger number.
+ * @property {string} sentence All of it in words.
  */
 
 /**

@@ -1,0 +1,103 @@
+"""Rows that are kept beside the dataset since it has all that are wanted, and what is there: verbs of a store."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from star_agents.records import Outcome, RowShape, Seed
+from star_agents.records.row_labels import labels_from
+from star_agents.storage import tallies
+from star_agents.storage.outcome_parts import add_parts
+from star_agents.storage.reads import outcome_rows
+from star_agents.storage.seed_columns import seed_from_columns
+from star_agents.storage.sql import execute
+from star_agents.storage.writer import Writer
+from star_agents.text.plain_data import writable
+
+_PAGE = 64
+Added = TypeVar("Added")
+
+
+class RowsTold(NamedTuple):
+    """The rows of a shape in a store."""
+
+    rows: int
+    spare: int
+    ended: int
+    """Seeds that have ended without children."""
+    labels: Sequence[tuple[Mapping[str, str], int]]
+    """What rows say of where they come from, and how many say so."""
+
+
+class SpareRows:
+    """What a store is asked and told of them, in its writer's thread."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def told(self, shape: RowShape) -> RowsTold:
+        """The rows of a shape, by where they come from."""
+        return await self._writer.run(partial(rows_told, shape=shape))
+
+    async def take(
+        self,
+        enter: Callable[[Outcome, Seed], tuple[Outcome, Added]],
+        entered: Callable[[Added], None],
+        *,
+        after: int,
+    ) -> int | None:
+        """Let a page of outcomes have rows that were spare; the number of the last, or ``None`` behind the last page.
+
+        Args:
+            enter: An outcome with those of its spare rows that enter, and what that adds: asked in the writer's thread.
+            entered: Told what was added, of each outcome that was changed, within the transaction.
+            after: Number of the outcome behind which to look.
+        """
+        page = partial(_take_page, enter=enter, entered=entered, after=after)
+        return await self._writer.run(page)
+
+
+def rows_told(connection: sqlite3.Connection, shape: RowShape) -> RowsTold:
+    """The rows of a shape in a store."""
+    found: Counter[tuple[str, str, str, str, str]] = Counter(
+        map(tuple, execute(connection, "row_origins", shape=shape))
+    )
+    labels = [
+        (labels_from({**json.loads(of_seed), **json.loads(of_row)}, recipe=recipe, source=source, arm=arm), count)
+        for (of_seed, of_row, recipe, source, arm), count in found.items()
+    ]
+    return RowsTold(
+        rows=found.total(),
+        spare=execute(connection, "count_spare", shape=shape).fetchone()[0],
+        ended=execute(connection, "ended_alone").fetchone()[0],
+        labels=labels,
+    )
+
+
+def _take_page(
+    connection: sqlite3.Connection,
+    enter: Callable[[Outcome, Seed], tuple[Outcome, Added]],
+    entered: Callable[[Added], None],
+    after: int,
+) -> int | None:
+    page = execute(connection, "spare_outcomes", after=after, limit=_PAGE).fetchall()
+    for columns in page:
+        seq, seed = columns[0], seed_from_columns(columns[4:])
+        old = outcome_rows(connection, [columns[:4]])[0].outcome
+        new, added = enter(old, seed)
+        if new is old:
+            continue
+        for part in ("remove_findings", "remove_rows", "remove_judgements", "remove_trials"):
+            execute(connection, part, seq=seq)
+        add_parts(connection, new, seq)
+        winner = new.winner
+        execute(connection, "set_outcome_arm", seq=seq, arm=writable(winner.arm) if winner else "")
+        lineage = (columns[9], columns[8], columns[12])
+        tallies.replace_outcome(connection, (old, seq), (new, seq), lineage, tried=(), at=columns[2])
+        entered(added)
+    return page[-1][0] if len(page) == _PAGE else None

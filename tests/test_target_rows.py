@@ -1,0 +1,236 @@
+"""`target_rows` and `quota`: exactly so many rows, the rest spare, and no more seeds than they need."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from star_agents.cli.main import cli
+from star_agents.config.target import QuotaConfig, TargetConfig
+from star_agents.engine.configuration import check_config
+from star_agents.engine.stored_status import status_of_folder
+from star_agents.engine.target_rows import Given, RowCounts, TargetRows
+from star_agents.errors import ConfigError
+from star_agents.records import Outcome, Row, Sample, Seed
+from star_agents.storage.reader import StoreReader
+
+RECIPE = """
+from star_agents.recipes.protocol import done, dropped, recipe
+from star_agents.records import Row, Sample
+
+@recipe(takes=("sample", "instruction"), gives="sample")
+async def some(seed, bench, settings):
+    number = int(seed.sample.instruction.split()[-1].rstrip("?"))
+    await bench.once("step", lambda: number)
+    count = (1, 2, 0)[number % 3]
+    asked = [f"{seed.sample.instruction} part {at}" for at in range(count)]
+    samples = [Sample(instruction=one, response=f"Yes {number}.") for one in asked]
+    rows = [
+        Row(shape="sft", data={"sample": one.to_dict()}, labels={"kind": "odd" if number % 2 else "even"})
+        for one in samples
+    ]
+    return done(seed, rows=rows) if rows else dropped(seed, "it gives none")
+"""
+
+
+def folder(tmp_path: Path, seeds: int = 200, **more: Any) -> tuple[Path, Path]:
+    """An agents.yaml and its seeds."""
+    (tmp_path / "mine.py").write_text(RECIPE)
+    rows = tmp_path / "seeds.jsonl"
+    rows.write_text("".join(json.dumps({"instruction": f"Question {n}?"}) + "\n" for n in range(seeds)))
+    config = {
+        "agents": {"coach": {"model": "offline/coach"}},
+        "recipe": "./mine.py:some",
+        "concurrency": 8,
+        "failure_limits": {"seeds": 1.0},
+        **more,
+    }
+    path = tmp_path / "agents.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path, rows
+
+
+def run(path: Path, seeds: Path, out: Path, *more: str) -> tuple[int, str]:
+    done = CliRunner().invoke(cli, ["run", "-c", str(path), "-s", str(seeds), "-o", str(out), *more])
+    return done.exit_code, done.output
+
+
+def lines(path: Path) -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def told(out: Path) -> tuple[int, int]:
+    """Rows and spare rows, as status tells them."""
+    target = status_of_folder(out).target
+    assert target is not None
+    return target.rows, target.spare
+
+
+def test_a_run_ends_at_exactly_so_many_rows_and_keeps_what_was_in_hand_as_spare(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path, target_rows=50)
+    code, said = run(path, seeds, tmp_path / "out")
+    assert code == 0, said
+    assert "target: 50 of 50 rows (sft)" in said
+    assert len(lines(tmp_path / "out" / "dataset.jsonl")) == 50
+    rows, spare = told(tmp_path / "out")
+    assert rows == 50
+    assert spare <= 2 * 8
+    with StoreReader(tmp_path / "out") as reader:
+        counts = reader.counts()
+    assert counts.waiting > 0
+    assert counts.done <= 50 + 8 + 4, "a seed gives one row, and 8 are in hand at once"
+
+
+def test_a_larger_number_takes_spare_rows_first_and_a_number_that_is_there_costs_nothing(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path, target_rows=3, concurrency=4)
+    out = tmp_path / "out"
+    assert run(path, seeds, out)[0] == 0
+    with StoreReader(out) as reader:
+        before = reader.counts().done
+    _, spare = told(out)
+    folder(tmp_path, target_rows=3 + max(1, spare), concurrency=4)
+    assert run(path, seeds, out)[0] == 0
+    assert told(out) == (3 + max(1, spare), 0) or not spare
+    with StoreReader(out) as reader:
+        assert reader.counts().done == before or not spare, "spare rows were enough"
+    assert len(lines(out / "dataset.jsonl")) == 3 + max(1, spare)
+    code, said = run(path, seeds, out)
+    assert code == 0, said
+
+
+def test_seeds_that_cannot_give_so_many_are_told_early_and_end_with_an_error(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path, target_rows=1_000)
+    code, said = run(path, seeds, tmp_path / "out")
+    assert code == 4
+    assert "target_rows will not be reached: " in said
+    assert "the seeds gave 201 of the 1,000 rows that target_rows asks for: give more seeds" in said
+    with StoreReader(tmp_path / "out") as reader:
+        assert reader.counts().waiting == 0
+
+
+def test_a_quota_bounds_each_value_and_what_is_above_it_is_spare(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path, target_rows=60, quota={"by": "kind", "at_most": 0.5})
+    code, said = run(path, seeds, tmp_path / "out")
+    assert code == 0, said
+    rows = lines(tmp_path / "out" / "dataset.jsonl")
+    kinds = Counter(json.loads(row["provenance"])["labels"]["kind"] for row in rows)
+    assert kinds == {"odd": 30, "even": 30}
+    assert "of one kind at most 30" in said
+    alone, _ = folder(tmp_path, target_rows=60, quota=[{"by": "kind", "at_most": 0.2}])
+    code, said = run(alone, seeds, tmp_path / "other")
+    assert code == 4
+    assert "the seeds gave 24 of the 60 rows that target_rows asks for; a quota keeps 177 more back" in said
+
+
+def test_a_part_of_the_seeds_need_not_reach_it(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path, target_rows=50)
+    code, said = run(path, seeds, tmp_path / "out", "-n", "6")
+    assert code == 0
+    assert "target: 6 of 50 rows (sft)" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"quota": {"by": "kind", "at_most": 0.5}}, "say how many rows there are to be"),
+        ({"target_rows": 0}, "target_rows.rows"),
+        ({"target_rows": {"rows": 5, "shape": "pairs"}}, "target_rows.shape"),
+        ({"target_rows": 5, "quota": [{"by": "a", "at_most": 0.5}] * 2}, "names a label twice"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(more: Mapping[str, Any], said: str) -> None:
+    config = {"agents": {"a": {"model": "offline/coach"}}, "recipe": "evol", "evol": {"writer": "a"}, **more}
+    with pytest.raises(ConfigError, match=said):
+        check_config(config, environ={})
+
+
+def target(rows: int, there: int = 0, *quotas: QuotaConfig) -> TargetRows:
+    return TargetRows(TargetConfig(rows=rows), quotas, RowCounts(rows=there), Given())
+
+
+def outcome(count: int) -> tuple[Outcome, Seed]:
+    seed = Seed.of(Sample(instruction="Why?"))
+    row = Row(shape="sft", data={"sample": Sample(instruction="Why?", response="So.").to_dict()})
+    other = Row(shape="preference", data={})
+    return Outcome(seed_id=seed.id, kind="kept", rows=(*[row] * count, other)), seed
+
+
+def test_rows_of_other_shapes_are_never_spare() -> None:
+    given, seed = outcome(3)
+    kept, added = target(10, 8).divided(given, seed)
+    assert (kept.shapes, added.rows, added.spare) == (("sft", "sft", "preference"), 2, 1)
+
+
+def test_an_outcome_in_the_place_of_another_counts_what_it_adds_alone() -> None:
+    given, seed = outcome(3)
+    wanted = target(10, 10)
+    before, _ = outcome(2)
+    kept, added = wanted.divided(given, seed, before)
+    assert (len(kept.rows), added.rows, added.spare) == (3, 0, 1)
+
+
+def test_seeds_in_hand_are_enough_by_what_seeds_gave_so_far() -> None:
+    wanted = target(10)
+    assert not wanted.suffices(9)
+    assert wanted.suffices(10)
+    for _ in range(10):
+        wanted.given.add(4)
+    assert wanted.suffices(3)
+    assert not wanted.suffices(2)
+    assert not target(1).suffices(0)
+    assert target(1, 1).suffices(0)
+
+
+def test_nothing_is_said_of_what_seeds_give_before_fifty_of_them() -> None:
+    wanted = target(1_000)
+    for _ in range(49):
+        wanted.given.add(0)
+    assert wanted.shortfall(10) == ""
+    wanted.given.add(0)
+    assert "0.06 at the most" in wanted.shortfall(10)
+    assert wanted.shortfall(100_000) == ""
+
+
+def command(path: Path, seeds: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "star_agents", "run", "-q", "-c", str(path), "-s", str(seeds), "-o", str(out)]
+
+
+async def killed_until_it_ends(path: Path, seeds: Path, out: Path, chance: random.Random, longest_s: float) -> int:
+    """Run it again and again; how often it was killed."""
+    kills = 0
+    while True:
+        process = await asyncio.create_subprocess_exec(
+            *command(path, seeds, out), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            code = await asyncio.wait_for(process.wait(), chance.uniform(0.5, longest_s) if kills < 8 else 120)
+        except TimeoutError:
+            os.kill(process.pid, signal.SIGKILL)
+            await process.wait()
+            kills += 1
+            continue
+        assert code == 0
+        return kills
+
+
+@pytest.mark.parametrize("run_number", [pytest.param(n, marks=[pytest.mark.slow] * (n > 0)) for n in range(25)])
+async def test_killed_at_random_it_ends_with_exactly_so_many_rows(tmp_path: Path, run_number: int) -> None:
+    path, seeds = folder(tmp_path, seeds=600, target_rows=300)
+    await killed_until_it_ends(path, seeds, tmp_path / "out", random.Random(run_number), 4.0 if run_number else 2.5)
+    rows = lines(tmp_path / "out" / "dataset.jsonl")
+    assert len(rows) == len({row["messages"][0]["content"] for row in rows}) == 300
+    assert told(tmp_path / "out")[0] == 300
+    with StoreReader(tmp_path / "out") as reader:
+        assert reader.counts().done <= 300 + 8 + 4
