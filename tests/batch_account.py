@@ -97,10 +97,11 @@ class Account:
         faults: What goes wrong.
         seed: Of the chances.
         book: Where charges are written as well.
+        looks: How often a batch has to be asked about before it ends.
     """
 
-    def __init__(self, faults: Faults = NO_FAULTS, seed: int = 0, book: Path | None = None) -> None:
-        self.faults = faults
+    def __init__(self, faults: Faults = NO_FAULTS, seed: int = 0, book: Path | None = None, looks: int = LOOKS) -> None:
+        self.faults, self.looks = faults, looks
         self.chance = random.Random(seed)
         self.files: dict[str, tuple[str, bytes]] = {}
         self.batches: dict[str, Batch] = {}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from batch_account import COMPLETION_TOKENS, LOOKS, PROMPT_TOKENS, Account, Batch, Call, mark_of
+from batch_account import COMPLETION_TOKENS, PROMPT_TOKENS, Account, Batch, Call, mark_of
 
 STRANGER = "0" * 64
 
@@ -156,7 +156,7 @@ class _OpenAI:
         if batch.status in ("validating", "in_progress"):
             batch.looks += 1
             batch.status = "in_progress"
-            if batch.looks >= LOOKS:
+            if batch.looks >= self.account.looks:
                 _work_openai(self.account, batch)
         return web.json_response(_told(batch))
 
@@ -234,6 +234,11 @@ class _Anthropic:
     def __init__(self, account: Account) -> None:
         self.account = account
 
+    async def message(self, request: web.Request) -> web.Response:
+        call = self._call({"custom_id": "", "params": await request.json()})
+        self.account.charge(call, alone=True)
+        return web.json_response({"id": "msg", "role": "assistant", "model": "claude", **_message(call.text)})
+
     async def create(self, request: web.Request) -> web.Response:
         calls = [self._call(one) for one in (await request.json())["requests"]]
         batch = self.account.add_batch(calls, {})
@@ -265,7 +270,7 @@ class _Anthropic:
 
     def _look_at(self, batch: Batch) -> None:
         batch.looks += 1
-        if batch.looks == LOOKS:
+        if batch.looks == self.account.looks:
             _work_anthropic(self.account, batch)
 
     async def results(self, request: web.Request) -> web.Response:
@@ -281,6 +286,7 @@ def anthropic_routes(account: Account) -> list[web.RouteDef]:
     """Anthropic's Message Batches."""
     protocol, url = _Anthropic(account), "/v1/messages/batches"
     return [
+        web.post("/v1/messages", protocol.message),
         web.post(url, protocol.create),
         web.get(url, protocol.batches),
         web.get(f"{url}/{{id}}", protocol.look),

@@ -14,14 +14,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from batch_account import COMPLETION_TOKENS, PROMPT_TOKENS, Faults
 from batch_provider import charges_in
-from chaos_nursery import Nursery
+from chaos_nursery import PATIENCE_S, Nursery
 
 from star_agents.agents.price_list import listed
 from star_agents.process.crash_points import VARIABLE
@@ -75,6 +75,7 @@ MODELS: Mapping[str, tuple[str, str]] = {
 }
 KILLED = -signal.SIGKILL
 PATIENCE_RUNS = 50
+LOOK_S = 0.02
 
 
 @dataclass
@@ -113,11 +114,19 @@ def _provider(folder: Path, faults: Faults, seed: int) -> Iterator[str]:
 
 
 def lay_out(
-    folder: Path, url: str, seeds: int, *, protocol: str = "openai", tries: int = 6, settings: str = ""
+    folder: Path,
+    url: str,
+    seeds: int,
+    *,
+    protocol: str = "openai",
+    tries: int = 6,
+    wait_s: float = 0.2,
+    most: int = 400,
+    settings: str = "",
 ) -> None:
     """Write what a run needs."""
     base = f"{url}/v1" if protocol == "openai" else url
-    batch = f"{{max_requests: 400, max_wait_s: 0.2, poll_s: 0.02, tries: {tries}{settings}}}"
+    batch = f"{{max_requests: {most}, max_wait_s: {wait_s}, poll_s: 0.02, tries: {tries}{settings}}}"
     agents = "\n".join(
         f'  {name}: {{model: {model}, api_base: "{base}", api_key: os.environ/LINE_TEST_KEY, transport: batch, '
         f"batch: {batch}}}"
@@ -144,7 +153,8 @@ def kill_batches(
     """
     report, chance = BatchReport(seeds=seeds), random.Random(seed)
     with _provider(folder, FAULTS, seed) as url, Nursery(cold=cold) as nursery:
-        lay_out(folder, url, seeds, protocol=protocol)
+        # So small that they last for all the kills.
+        lay_out(folder, url, seeds, protocol=protocol, most=max(5, CALLS_PER_SEED * seeds // (2 * rounds)))
         for _ in range(rounds):
             _live_and_be_killed(folder, nursery, chance, report)
         _finish(folder, nursery, report)
@@ -152,12 +162,14 @@ def kill_batches(
     return report
 
 
-def die_at_points(folder: Path, *, seed: int, seeds: int, protocol: str = "openai") -> BatchReport:
+def die_at_points(
+    folder: Path, *, seed: int, seeds: int, points: Sequence[str] = POINTS, protocol: str = "openai"
+) -> BatchReport:
     """Die at each point that a run of batches passes, and let the run end; the provider goes wrong in nothing."""
     report = BatchReport(seeds=seeds)
     with _provider(folder, Faults(), seed) as url, Nursery() as nursery:
         lay_out(folder, url, seeds, protocol=protocol)
-        for point in POINTS:
+        for point in points:
             if (point, protocol) != ("batch_uploaded", "anthropic"):
                 code = nursery.run(folder, **{VARIABLE: point})
                 report.kills[f"{point} {code}"] += 1
@@ -170,17 +182,27 @@ def die_at_points(folder: Path, *, seed: int, seeds: int, protocol: str = "opena
 def _live_and_be_killed(folder: Path, nursery: Nursery, chance: random.Random, report: BatchReport) -> None:
     files = ("-c", folder / "agents.yaml", "-s", folder / "seeds.jsonl", "-o", folder / "out")
     nursery.start("run", "-q", *files)
-    goal = chance.randrange(4)
-    told = ("batch_submitted", "batch_ended", "batch_troubled")
-    nursery.wait_until(lambda: sum(map(nursery.count, told)) >= goal, "batches")
-    time.sleep(
-        chance.uniform(0, 0.2)
-    )  # A line is logged after what it tells of; without a pause each kill falls there.
+    _wait_for_batches(folder / "out" / "log.jsonl", chance.randrange(4), nursery)
+    # A line is logged after what it tells of: without a random pause every kill would fall there.
+    time.sleep(chance.uniform(0, 0.2))
     is_drain = chance.random() < 0.2
     code = nursery.end(signal.SIGTERM if is_drain else signal.SIGKILL)
-    report.kills["SIGTERM" if is_drain else "SIGKILL"] += 1
+    report.kills["none: it had ended" if code == 0 else "SIGTERM" if is_drain else "SIGKILL"] += 1
     if code not in {KILLED, 0, *((128 + signal.SIGTERM, -signal.SIGTERM) if is_drain else ())}:
         report.violations.append(f"a run ended by itself, with {code}: {nursery.noise[-3:]}")
+
+
+def _wait_for_batches(log: Path, more: int, nursery: Nursery) -> None:
+    """Until so many more lines tell of batches: `run -q` logs them into its folder alone."""
+    known, until = _told_of_batches(log), time.monotonic() + PATIENCE_S
+    while not nursery.has_ended and _told_of_batches(log) < known + more:
+        if time.monotonic() > until:
+            raise TimeoutError(f"no batches within {PATIENCE_S:g} s; {log}")
+        time.sleep(LOOK_S)
+
+
+def _told_of_batches(log: Path) -> int:
+    return log.read_bytes().count(b'"event":"batch_') if log.exists() else 0
 
 
 def _finish(folder: Path, nursery: Nursery, report: BatchReport) -> None:

@@ -100,6 +100,11 @@ class Nursery:
         """How many lines of that event there are so far."""
         return sum(line["event"] == event for line in self.lines)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the child that was started last is over."""
+        return self._code is not None
+
     def send(self, number: int) -> None:
         """Send the child a signal, unless it has ended."""
         if self._code is None:

@@ -1,7 +1,10 @@
 """Calls that go by the batches of providers: at half the price, found again after a kill, and paid once."""
 
+from functools import partial
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 from batch_account import COMPLETION_TOKENS, PROMPT_TOKENS, Account, Faults
 from batch_provider import serving
@@ -9,8 +12,12 @@ from chaos_batches import CALLS_PER_SEED, POINTS, die_at_points, kill_batches, l
 
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.configuration import read_config
+from star_agents.engine.confirmation import Confirmation
+from star_agents.engine.estimate import SAMPLE
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import ConfigError
 from star_agents.events import Event
+from star_agents.observe.bus import Bus
 from star_agents.storage.batch_rows import Gathering
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Intent
@@ -229,10 +236,61 @@ async def test_calls_of_an_agent_that_is_gone_let_their_seeds_go_on(tmp_path: Pa
         assert reader.counts().kept == 1
 
 
-@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
-def test_a_run_that_dies_at_any_point_of_a_batch_goes_on_and_pays_for_nothing_twice(
-    tmp_path: Path, protocol: str
+async def test_who_asks_before_spending_hears_the_answer_before_more_than_a_sample_went_out(tmp_path: Path) -> None:
+    account, asked = Account(), list[int]()
+
+    async def refuse(question: str) -> bool:
+        asked.append(account.charged.total())
+        return False
+
+    async with serving(account) as (url, _):
+        lay_out(tmp_path, url, 40)
+        config = read_config(tmp_path / "agents.yaml", ENVIRONMENT)
+        file = load_seeds(tmp_path / "seeds.jsonl", config, skip_bad=False, limit=None)
+        confirmation = Confirmation(above_usd=0.00001, ask=refuse, say=lambda text: None)
+        run = partial(run_batch, retry_dropped=False, console=None, confirmation=confirmation)
+        result = await run(config, file.seeds, "test", tmp_path / "out")
+    assert len(asked) == 1
+    assert account.charged.total() <= SAMPLE * CALLS_PER_SEED
+    assert result.stopped_by
+
+
+async def test_what_a_batch_may_cost_stays_reserved_over_a_restart_and_is_not_spent(tmp_path: Path) -> None:
+    found: list[list[tuple[str, float, float]]] = []
+    async with serving(Account()) as (url, _), await Store.open(tmp_path / "out") as store:
+        lay_out(tmp_path, url, 1, wait_s=600)
+        path = tmp_path / "agents.yaml"
+        path.write_text(path.read_text() + "budget_usd: 1\nbudget_calls: 10\n")
+        config = read_config(path, ENVIRONMENT)
+        await store.add_seeds(load_seeds(tmp_path / "seeds.jsonl", config, skip_bad=False, limit=None).seeds)
+        for _ in range(2):
+            opened = open_engine(config, store, bus=Bus(), seeds_expected=None, ends_when_empty=False)
+            async with opened as line, anyio.create_task_group() as tasks:
+                tasks.start_soon(line.work)
+                while not await store.batches.parked():
+                    await anyio.lowlevel.checkpoint()
+                found.append([(one.key, one.spent, one.reserved) for one in line.client.budgets.states()])
+                tasks.cancel_scope.cancel()
+    assert found[0] == found[1]
+    assert {key: (spent, reserved > 0) for key, spent, reserved in found[0]} == {
+        "budget_usd": (0.0, True),
+        "budget_calls": (0.0, True),
+    }
+
+
+def test_a_run_that_dies_before_it_knows_a_batch_or_in_the_midst_of_its_results_pays_for_nothing_twice(
+    tmp_path: Path,
 ) -> None:
+    points = ("batch_created", "results_taken_in")
+    report = die_at_points(tmp_path, seed=1, seeds=3, points=points)
+    assert report.violations == []
+    assert report.kills.total() == len(points)
+    assert report.charges == report.calls == 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+def test_so_does_one_that_dies_at_any_other_point(tmp_path: Path, protocol: str) -> None:
     report = die_at_points(tmp_path, seed=1, seeds=6, protocol=protocol)
     assert report.violations == []
     assert report.kills.total() == len(POINTS) - (protocol == "anthropic")

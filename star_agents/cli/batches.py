@@ -134,6 +134,9 @@ def exit_unless_whole(result: BatchResult) -> None:
         say(one.sentence, err=True)
     for why, n in result.not_caught_up.items():
         say(f"{n:,} finished seeds do not catch up: {why}", err=True)
+    if result.parked:
+        waiting = f"{result.parked:,} seeds wait for batches of their providers, which go on there"
+        say(f"{waiting}; the same command takes in what they bring, and pays for none of it again", err=True)
     if result.interrupted_by:
         say(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
         sys.exit(SIGNALLED + result.interrupted_by)

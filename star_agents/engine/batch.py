@@ -69,6 +69,8 @@ class BatchResult:
     """Seeds of earlier runs that this one was told to leave."""
     interrupted_by: int = 0
     """Number of the signal that ended it early; 0 where none did."""
+    parked: int = 0
+    """Seeds that wait for batches at their providers."""
     stranded: tuple[Stranded, ...] = ()
     """Seeds that nobody takes as things stand, for their recipe or their part."""
     not_caught_up: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -215,13 +217,12 @@ async def run_batch(
             with progress:
                 expected = expected or len(seeds)
                 end = await _work(config, store, bus, expected, now, console, ahead, host, left, is_part=only_these)
-        if config.retention_days is not None:
-            await forget_texts(store, config.retention_days, now())
-        stranded = await store.stranded()
+        await _forget(store, config.retention_days, now())
+        stranded, parked = await store.stranded(), await store.batches.parked()
     with StoreReader(out) as reader:
         summary = write_run_folder(reader, out, probabilities=partial(probabilities_of, config))
     result = BatchResult(summary=summary, calls=progress.calls, added=added, stranded=stranded, **end._asdict())
-    return replace(result, left_waiting=mine.others_waiting if only_these else 0, not_caught_up=not_caught_up)
+    return replace(result, left_waiting=only_these * mine.others_waiting, parked=parked, not_caught_up=not_caught_up)
 
 
 async def _queue(
@@ -244,6 +245,12 @@ async def _queue(
         await store.requeue_dropped()
     await store.declare_recipes(declarations_of(stages_of(config)))
     return new, duplicates
+
+
+async def _forget(store: Store, after_days: float | None, now: float) -> None:
+    """Clear old texts, where that is asked for."""
+    if after_days is not None:
+        await forget_texts(store, after_days, now)
 
 
 async def _catch_up(store: Store, config: Config, bus: Bus, console: Console | None) -> Mapping[str, int]:

@@ -48,7 +48,7 @@ class BatchSteps:
         bus: Hears what became of them.
         store_id: Tells batches of this store from those of others in the same account.
         now: Seconds since 1970.
-        on_answers: Called when seeds may have been let go on.
+        on_answers: Hears how many seeds may go on.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class BatchSteps:
         bus: Bus,
         store_id: str,
         now: Callable[[], float],
-        on_answers: Callable[[], None],
+        on_answers: Callable[[int], None],
     ) -> None:
         self._store = store
         self._batched = batched
@@ -227,7 +227,7 @@ class BatchSteps:
                     error=str(error),
                 )
             )
-        self._on_answers()
+        self._on_answers(taken.unparked)
         return taken
 
     async def end(self, row: BatchRow, how: EndOfBatch, *, failed: int = 0, why: str = "") -> None:
@@ -244,7 +244,7 @@ class BatchSteps:
         if left.again:
             self._batched.gathered[row.agent] += left.again
         self._bus.publish(_ended(row, how, left, failed, why))
-        self._on_answers()
+        self._on_answers(left.unparked)
 
     async def delete(self, row: BatchRow, batching: AgentBatching) -> None:
         """Let the provider forget a batch whose results are all recorded."""

@@ -65,9 +65,11 @@ class ProviderBatches:
         self._bus = bus
         self._now = now
         self._clock = clock
-        self._steps = BatchSteps(store, batched, bus, store_id, now, lambda: self.on_answers())
-        self.on_answers: Callable[[], None] = lambda: None
-        """Called when seeds may have been let go on."""
+        self._steps = BatchSteps(store, batched, bus, store_id, now, lambda seeds: self.on_answers(seeds))
+        self.on_answers: Callable[[int], None] = lambda seeds: None
+        """Hears how many seeds may go on."""
+        self.on_parked: Callable[[], None] = lambda: None
+        """Hears that a seed waits for a batch."""
         self._news = anyio.Event()
         self._made_here: set[str] = set()
         """Batches that nobody can have asked the provider for yet."""
@@ -82,13 +84,16 @@ class ProviderBatches:
 
     def serving(self, queue: SeedQueue) -> Self:
         """Tell this queue of seeds that may go on, and hear of it when it has no other."""
-        self.on_answers, queue.on_nothing_but_parked = queue.wake, self.nothing_else_to_do
+        self.on_answers, self.on_parked = queue.unparked, queue.seed_parked
+        queue.on_nothing_but_parked = self.nothing_else_to_do
         return self
 
     async def park(self, seed_id: str) -> None:
         """Let go of a seed until the batches have answered that hold its calls; they may have done so already."""
-        if not await self._store.batches.park(seed_id):
-            self.on_answers()
+        if await self._store.batches.park(seed_id):
+            self.on_parked()
+        else:
+            self.on_answers(0)
 
     def nothing_else_to_do(self) -> None:
         """No further call will come before a batch has answered: what is gathered goes out."""

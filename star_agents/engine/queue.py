@@ -65,11 +65,13 @@ class SeedQueue:
         self._store = store
         self.is_last_call = False
         self.may_take: Callable[[int], bool] = lambda in_hand: True
-        """Whether another seed may be taken beside so many; asked again when one ends, and on ``wake``."""
+        """Whether another seed may be taken beside so many, parked ones included; asked again when one ends, and on
+        ``wake``."""
         self.on_nothing_but_parked: Callable[[], None] = lambda: None
         """Hears that a batch can do nothing before seeds come back that are parked."""
         self.suffices: Callable[[int], bool] = lambda in_hand: False
-        """Whether so many seeds in hand are expected to be enough; with none in hand a batch ends."""
+        """Whether so many seeds in hand are expected to be enough, parked ones included; with none a batch ends."""
+        self._parked = 0
         self._in_hand = 0
         self._being_taken = 0
         self.is_closed = False
@@ -80,7 +82,7 @@ class SeedQueue:
         """The next seed, or ``None`` once the queue has ended. Say ``seed_ended`` when it is out of hand."""
         while not self.is_closed:
             news = self._news
-            begun = self._in_hand + self._being_taken
+            begun = self._in_hand + self._being_taken + self._parked
             if self._ends_when_empty and not begun and self.suffices(0):
                 self.wake()
                 return None
@@ -102,6 +104,8 @@ class SeedQueue:
                     self.is_last_call = True
                     await self.call_back()
                     continue
+            if is_held and self._parked and not self._in_hand:
+                self.on_nothing_but_parked()
             await news.wait()
         return None
 
@@ -121,9 +125,19 @@ class SeedQueue:
         """A seed has its outcome or is back in the queue. Most often that is no news for those who wait."""
         self._in_hand -= 1
         is_last = self._ends_when_empty and not self._in_hand
-        was_held = not self.may_take(self._in_hand + 1) or self.suffices(self._in_hand + 1)
+        before = self._in_hand + self._parked + 1
+        was_held = not self.may_take(before) or self.suffices(before)
         if self._store.holds_back or was_held or is_last:
             self.wake()
+
+    def seed_parked(self) -> None:
+        """A seed that was given out waits for a batch: whoever counts seeds that were begun counts it still."""
+        self._parked += 1
+
+    def unparked(self, seeds: int) -> None:
+        """So many may go on; some of them an earlier process may have parked."""
+        self._parked = max(0, self._parked - seeds)
+        self.wake()
 
     def wake(self) -> None:
         """Tell waiting workers that there are new seeds."""

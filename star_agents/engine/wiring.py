@@ -105,7 +105,6 @@ async def open_engine(
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         if scorer is not None:
             await stack.enter_async_context(scorer)
-        batches = await _batches(store, client, bus, now)
         grown = Grown(await store.grown_arms())
         own_pool, pools, revision = await _restore_pools(config, store, seeds_expected, grown)
         line = Engine(
@@ -116,7 +115,7 @@ async def open_engine(
             scorer=scorer,
             embed=_embedder(config, scorer),
             settling=Settling(store, config, own_pool, pools, grown, await rules_of(config, store)),
-            batches=batches,
+            batches=await _batches(store, client, bus, now),
             known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
             bus=bus,

@@ -127,6 +127,8 @@ class TakenIn:
     duplicates: int = 0
     unknown: int = 0
     unreadable: int = 0
+    unparked: int = 0
+    """Seeds that may go on."""
 
     @property
     def failed(self) -> int:
@@ -151,6 +153,8 @@ class Unanswered(NamedTuple):
     """Keys of those whose send may have been charged."""
     over: tuple[str, ...]
     """Keys of those that wait for no batch any more."""
+    unparked: int
+    """Seeds that may go on."""
 
     @property
     def calls(self) -> int:

@@ -146,7 +146,7 @@ def take_in(
             _take_failure(connection, result, found, goes_alone, taken)
     counted = {name: getattr(taken, name) for name in ("failed", "duplicates", "unknown", "unreadable")}
     execute(connection, "count_results", id=batch, answered=len(taken.answers), **counted)
-    unpark(connection, seeds)
+    taken.unparked = unpark(connection, seeds)
     return taken
 
 
@@ -215,13 +215,15 @@ def end(connection: sqlite3.Connection, batch: str, how: EndOfBatch, at: float) 
             failed += 1
         if not is_lost:
             journal.withdraw(connection, [key])
-    found = Unanswered(again, elsewhere, failed, tuple(lost), tuple(over))
-    execute(connection, "end_batch", id=batch, said=how.said, unanswered=found.calls, at=at)
-    unpark(connection, seeds)
-    return found
+    execute(connection, "end_batch", id=batch, said=how.said, unanswered=again + elsewhere + failed, at=at)
+    return Unanswered(again, elsewhere, failed, tuple(lost), tuple(over), unpark(connection, seeds))
 
 
-def unpark(connection: sqlite3.Connection, seeds: Collection[str]) -> None:
-    """Hand those of some seeds out again that wait for no batch any more."""
-    if seeds:
-        execute(connection, "unpark_seeds", ids=json.dumps(sorted(seeds)))
+def unpark(connection: sqlite3.Connection, seeds: Collection[str]) -> int:
+    """Hand those of some seeds out again that wait for no batch any more; return how many."""
+    return execute(connection, "unpark_seeds", ids=json.dumps(sorted(seeds))).rowcount if seeds else 0
+
+
+def parked(connection: sqlite3.Connection) -> int:
+    """Seeds that wait for batches."""
+    return int(execute(connection, "count_parked").fetchone()[0])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from star_agents.observe.status import AgentBatches, BatchAtWork, Batches
 from star_agents.storage.batch_rows import BatchRow, GatheredRow
-from star_agents.storage.batches import at_work, gathered
+from star_agents.storage.batches import at_work, gathered, parked
 from star_agents.storage.sql import execute
 
 
@@ -21,7 +21,7 @@ def batches_told(connection: sqlite3.Connection) -> Batches:
     waiting = {row.agent: row for row in gathered(connection)}
     totals = {row[0]: row[1:] for row in execute(connection, "batch_totals")}
     return Batches(
-        seeds=int(execute(connection, "count_parked").fetchone()[0]),
+        seeds=parked(connection),
         agents={name: _of_agent(waiting.get(name), totals.get(name)) for name in sorted({*waiting, *totals})},
         at_work=[_at_work(row) for row in at_work(connection)],
     )

@@ -48,6 +48,10 @@ class StoreBatches:
         """Take a seed out of hand until its batches have answered; false where they have already, and it waits."""
         return await self._writer.run(partial(batches.park, seed_id=seed_id))
 
+    async def parked(self) -> int:
+        """Seeds that wait for batches."""
+        return await self._writer.run(batches.parked)
+
     async def gathered(self) -> list[GatheredRow]:
         """The calls that wait for a batch, by agent."""
         return await self._writer.run(batches.gathered)

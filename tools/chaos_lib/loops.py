@@ -210,8 +210,9 @@ def batches(loops: Any, folder: Path, rounds: int, seed: int) -> Result:
         place.mkdir()
         report = loops.kill_batches(place, rounds=kills, seed=seed, cold=True, protocol=protocol)
         violations += [f"{protocol}: {one}" for one in report.violations]
+        ends = ", ".join(f"{count} {how}" for how, count in sorted(report.kills.items()))
         told.append(
-            f"{protocol}: {report.seeds:,} seeds, {report.calls:,} calls in {report.batches:,} batches, "
+            f"{protocol}: {ends}; {report.seeds:,} seeds, {report.calls:,} calls in {report.batches:,} batches, "
             f"{report.charges:,} charged, {report.lost:,} of them garbled and {report.alone:,} sent alone; "
             f"{report.cost_usd / report.full_usd:.3f} of the full price; {report.quarantined} let out of quarantine"
         )

@@ -155,8 +155,9 @@ class AnthropicBatches:
                     read += 1
                     if read == _LOOKED_AT:
                         break
-        except HttpFailure:  # its results are gone, so it is none that was made a moment ago
-            return False
+        except HttpFailure as failure:
+            if failure.status_code != 404:  # Gone results are of no batch that was made a moment ago.
+                raise
         return False
 
 
