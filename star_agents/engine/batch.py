@@ -209,14 +209,13 @@ async def run_batch(
         counts, mine = await store.counts(), await store.run_seeds()
         total, done = (mine.seeds, mine.done) if only_these else (counts.seeds - counts.stranded, counts.done)
         _say_what_else_waits(None if only_these else console, mine)
-        progress = BatchProgress(total, done=done, before=counts, console=console)
-        bus.subscribe(progress.hear)
+        bus.subscribe((progress := BatchProgress(total, done=done, before=counts, console=console)).hear)
         end, left = _End("", ""), mine.waiting if only_these else counts.waiting
-        if left:
+        if left or config.target_rows is not None:  # Spare rows may be enough.
             ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
             with progress:
-                expected = expected or len(seeds)
-                end = await _work(config, store, bus, expected, now, console, ahead, host, left, is_part=only_these)
+                run = _Run(expected or len(seeds), left, only_these)
+                end = await _work(config, store, bus, run, now, console, ahead, host)
         await _forget(store, config.retention_days, now())
         stranded, parked = await store.stranded(), await store.batches.parked()
     with StoreReader(out) as reader:
@@ -306,6 +305,16 @@ def _say_what_else_waits(console: Console | None, mine: RunSeeds) -> None:
         _say(console, f"{others}; -n {mine.seeds} would leave them")
 
 
+class _Run(NamedTuple):
+    """Which seeds are worked."""
+
+    expected: int
+    """How many there are in all."""
+    waiting: int
+    is_part: bool
+    """Only some of them, so that a target need not be reached."""
+
+
 class _Ahead(NamedTuple):
     """What a question before spending is about."""
 
@@ -330,21 +339,16 @@ async def _work(
     config: Config,
     store: Store,
     bus: Bus,
-    seeds_expected: int,
+    run: _Run,
     now: Callable[[], float],
     console: Console | None,
     ahead: _Ahead | None,
     host: Host,
-    waiting: int,
-    *,
-    is_part: bool,
 ) -> _End:
-    """Work what waits; ``is_part``: only some of the seeds, so that a target need not be reached."""
+    """Work what waits."""
     if models := models_to_load(config):
         _say(console, f"loading {models} …")
-    async with open_engine(
-        config, store, bus=bus, seeds_expected=seeds_expected, ends_when_empty=True, now=now
-    ) as line:
+    async with open_engine(config, store, bus=bus, seeds_expected=run.expected, ends_when_empty=True, now=now) as line:
         line.failures.retry_option = host.retry_option
         checkpoint = None
         if ahead is not None:
@@ -354,7 +358,7 @@ async def _work(
         if host.pace is not None:
             host.pace.hold(line.queue)
         if (target := line.settling.rules.target) is not None:
-            bus.subscribe(TargetWatch(target, waiting, partial(_note, bus, console)).hear)
+            bus.subscribe(TargetWatch(target, run.waiting, partial(_note, bus, console)).hear)
         if host.owns_process:
             spare_what_stays()
         interruption, is_whole = Interruption(line, partial(_say, console), host.stops), False
@@ -371,5 +375,5 @@ async def _work(
         failed = "" if line.stopped_by else line.failures.at_end()
         if target is not None:
             _say(console, target.sentence)
-            failed = failed or ("" if line.stopped_by or is_part else target.missing())
+            failed = failed or ("" if line.stopped_by or run.is_part else target.missing())
         return _End(line.stopped_by, failed, interruption.signal)

@@ -17,6 +17,7 @@ from star_agents.config.secrets import revision_of
 from star_agents.engine.admission import Admission
 from star_agents.engine.memory_rows import lesson, memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
+from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
 from star_agents.errors import RecipeError
@@ -182,6 +183,11 @@ class Settling:
     def suffices(self, in_hand: int) -> bool:
         """Whether so many seeds in hand are expected to give the rows that are wanted still."""
         return self.rules.target is not None and self.rules.target.suffices(in_hand)
+
+    async def fill_target(self, queue: SeedQueue) -> None:
+        """Let the queue give no more seeds than the rows need that are wanted, and spare rows enter first."""
+        queue.suffices = self.suffices
+        await self.take_spare_rows()
 
     async def take_spare_rows(self) -> None:
         """Let spare rows enter, as far as rows are wanted."""

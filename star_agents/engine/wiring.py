@@ -122,8 +122,7 @@ async def open_engine(
             ends_when_empty=ends_when_empty,
             now=now,
         )
-        await line.settling.take_spare_rows()
-        line.queue.suffices = line.settling.suffices
+        await line.settling.fill_target(line.queue)
         await line.restore_pause()
         unsubscribe = bus.subscribe(line.hear)
         line.prices.tell(config, client.endpoints)
