@@ -165,11 +165,11 @@ def test_what_is_learned_finds_the_truth_that_was_planted_and_a_rule_below_its_r
 def test_the_models_are_made_once_and_the_same_again(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     homes = [tmp_path / name for name in "ab"]
-    folders = [Path(targets.folder_of("small-1", home, share=0.002)) for home in homes]
+    folders = [Path(targets.folder_of("small", home, share=0.002)) for home in homes]
     first, second = ((folder / "model.safetensors").read_bytes() for folder in folders)
     assert first == second
     made = (folders[0] / "model.safetensors").stat().st_mtime_ns
-    assert targets.folder_of("small-1", homes[0], share=0.002) == str(folders[0])
+    assert targets.folder_of("small", homes[0], share=0.002) == str(folders[0])
     assert (folders[0] / "model.safetensors").stat().st_mtime_ns == made
     tokenizer = targets.make_tokenizer()
     known = tokenizer.get_vocab()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from proof.pool import SEED_KINDS as FIRST_STYLES
 from proof.replacements import DUAL, REFEREE
 from proof.second import bandits, lessons, report, rules
 from proof.second import table as second
-from proof.second.families import FAMILIES
 from proof.second.pool import SEED_KINDS
 from proof.second.rules import Case, Standing
-from proof.second.targets import TARGETS, folder_of
+from proof.second.targets import folder_of
 from proof.sections import Section
 from proof.table import REFEREES, Table
 from proof.variants import Rule
@@ -41,14 +39,14 @@ class Plan:
     seeds: int
     """Random seeds of the replays."""
     lessons: int
-    """Random seeds of the training, for each target."""
+    """Random seeds of the training."""
     each: int
     """Examination questions of a family and level."""
     share: float = 1.0
     """Of the steps of the models."""
 
 
-FULL = Plan(rows=600, lesson_rows=600, seeds=20, lessons=3, each=30)
+FULL = Plan(rows=600, lesson_rows=900, seeds=40, lessons=4, each=40)
 QUICK = Plan(rows=40, lesson_rows=40, seeds=2, lessons=1, each=2, share=0.01)
 
 
@@ -84,8 +82,8 @@ def chosen(found: Sequence[Standing]) -> str:
     ).name
 
 
-def _table(out: Path, plan: Plan, style: str, target: str = TARGETS[0], mode: ScoreMode = MODE) -> Table:
-    return second.build(plan.rows, 0, out, style=style, mode=mode, target=target, share=plan.share)
+def _table(out: Path, plan: Plan, style: str, mode: ScoreMode = MODE) -> Table:
+    return second.build(plan.rows, 0, out, style=style, mode=mode, share=plan.share)
 
 
 def policies_sections(out: Path, plan: Plan) -> Iterator[Section]:
@@ -97,11 +95,11 @@ def policies_sections(out: Path, plan: Plan) -> Iterator[Section]:
         for steps, in_flight in LENGTHS:
             case = Replay(style=style, referee=referee, m=bandits.M, steps=steps, mode=MODE, in_flight=in_flight)
             found.append(bandits.without_bank(world, table, case, plan.seeds, homes[world]))
-        once = Replay(style=style, referee=referee, m=bandits.M, steps=plan.rows, mode=MODE)
+        once = Replay(style=style, referee=referee, m=bandits.M, steps=2 * plan.rows // 3, mode=MODE)
         banked.append(bandits.with_bank(world, table, once, plan.seeds // 2, homes[world]))
     title = f"M = {bandits.M}, {plan.rows:,} seeds in the table"
     yield report.bandits("world2 policies", f"{title}, {plan.seeds} random seeds", "without a bank", found)
-    once_title = f"With the memory bank, every row once: {title}, {plan.seeds // 2} random seeds"
+    once_title = f"With the memory bank, no row twice: {title}, {plan.seeds // 2} random seeds"
     yield report.bandits("world2 policies bank", once_title, "with the memory bank", banked)
     style, referee = MAIN
     others = []
@@ -125,25 +123,19 @@ def _of_world(world: str, out: Path, plan: Plan, style: str) -> Table:
 
 
 def tune_sections(out: Path, plan: Plan) -> Iterator[Section]:
-    """Targets trained on each arm's rows, over mixed seeds, judged by the large model's answers."""
+    """The target trained on each arm's rows, over mixed seeds, judged by the large model's answers."""
     style, referee = MAIN
-    folders = {target: folder_of(target, out, plan.share) for target in TARGETS}
-
-    @cache
-    def build(target: str) -> Table:
-        return second.build(plan.lesson_rows, 0, out, style=style, mode=MODE, target=target, share=plan.share)
-
+    table = second.build(plan.lesson_rows, 0, out, style=style, mode=MODE, share=plan.share)
+    folder = folder_of("small", out, plan.share)
     standings, tried = _first_world(out, plan)
     rule = chosen(standings)
     file = out / f"second-tuned-{plan.share:g}.jsonl"
-    found = lessons.teach(build, folders, {rule: tried[rule]}, referee, range(plan.lessons), plan.each, file)
-    right = ", ".join(
-        f"{target} {' and '.join(f'{100 * one:.1f} %' for one in lessons.before(folder, plan.each).values())}"
-        for target, folder in folders.items()
-    )
+    exam = lessons.examination(plan.each)
+    found = lessons.teach(table, folder, {rule: tried[rule]}, referee, range(plan.lessons), exam, file)
+    right = " and ".join(f"{100 * share:.1f} %" for share in lessons.before(folder, exam).values())
     title = (
         f"{plan.lesson_rows:,} {style} seeds, M = {lessons.M}, referee: {referee}, end scored, "
-        f"{plan.each * len(FAMILIES)} held-out questions of each level, {plan.lessons * len(folders)} runs; right "
-        f"before any training, ordinary and hard: {right}"
+        f"{len(exam[lessons.LEVELS[0]])} held-out questions of each level, {plan.lessons} runs; right before any "
+        f"training, ordinary and hard: {right}"
     )
-    yield report.lessons("world2 tuned", title, "second world, both small models", found)
+    yield report.lessons("world2 tuned", title, "second world", found)

@@ -1,8 +1,8 @@
-"""Does a harder question pay where the examination is as hard? Targets trained on each arm's rows. Figures."""
+"""Does a harder question pay where the examination is as hard? A target trained on each arm's rows. Figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,35 +100,32 @@ class Lesson:
 
 
 def teach(
-    build: Callable[[str], Table],
-    folders: Mapping[str, str],
+    table: Table,
+    folder: str,
     rules: Mapping[str, Rule],
     referee: str,
     seeds: Sequence[int],
-    each: int,
+    exam: Mapping[str, Sequence[Task]],
     file: Path,
 ) -> dict[str, Lesson]:
-    """Train every target on every arm's rows, once per random seed, and examine it.
+    """Train the target on every arm's rows, once per random seed, and examine it.
 
     Args:
-        build: Target to its table.
-        folders: Target to its folder.
+        table: The candidates.
+        folder: Of the target.
         rules: Other rules of choice, each an arm more.
         referee: Who judges.
         seeds: Random seeds, of the draws and of the training.
-        each: Questions of a family and level.
+        exam: Held-out questions by level.
         file: Where every run is kept; those that it holds are not trained again.
     """
-    exam = examination(each)
     questions = [task for level in LEVELS for task in exam[level]]
     runs: dict[str, list[Any]] = {}
     for seed in seeds:  # whole rounds first, should it be stopped
-        for target, folder in folders.items():
-            table = build(target)
-            for arm, taken in arms(table, referee, rules, seed).items():
-                key = f"{target}, {len(table.usable)} rows, {len(questions)} items, {referee}, {arm}, seed {seed}"
-                ask = partial(_one, table, folder, taken, questions, seed)
-                runs.setdefault(arm, []).append(ask_once(file, [key], str, ask, portion_size=1)[0])
+        for arm, taken in arms(table, referee, rules, seed).items():
+            key = f"{len(table.usable)} rows, {len(questions)} items, {referee}, {arm}, seed {seed}"
+            ask = partial(_one, table, folder, taken, questions, seed)
+            runs.setdefault(arm, []).append(ask_once(file, [key], str, ask, portion_size=1)[0])
     return {arm: _lesson(found) for arm, found in runs.items()}
 
 
@@ -151,10 +148,10 @@ def examine(model: Any, tokenizer: Any, questions: Sequence[Task]) -> str:
     return "".join(str(int(tasks.check(task, text))) for task, text in zip(questions, texts, strict=True))
 
 
-def before(folder: str, each: int) -> dict[str, float]:
+def before(folder: str, exam: Mapping[str, Sequence[Task]]) -> dict[str, float]:
     """Share of right answers by level, without any training."""
     model = load(folder)
-    return {level: examine(*model, found).count("1") / len(found) for level, found in examination(each).items()}
+    return {level: examine(*model, exam[level]).count("1") / len(exam[level]) for level in LEVELS}
 
 
 def _lesson(runs: Sequence[Any]) -> Lesson:

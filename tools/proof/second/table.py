@@ -13,19 +13,16 @@ from proof.table import PLANTED_ACCURACY, Table
 from star_agents.config.sections import ScoreMode, ScoringConfig
 
 
-def build(
-    rows: int, seed: int, out: Path, *, style: str, mode: ScoreMode, target: str = "small-1", share: float = 1.0
-) -> Table:
+def build(rows: int, seed: int, out: Path, *, style: str, mode: ScoreMode, share: float = 1.0) -> Table:
     """Make the table; what the models said of it before is taken from ``out``.
 
-    ``target`` names the small scorer; ``share`` is the part of their steps that the models are trained for.
+    ``share`` is the part of their steps that the models are trained for.
     """
     candidates = pool.generate(rows, seed, style)
     usable = pool.usable(candidates)
-    small, large = folder_of(target, out, share), folder_of("large", out, share)
+    small, large = (folder_of(name, out, share) for name in ("small", "large"))
     config = ScoringConfig(mode=mode, device="cpu", threads=1, small=small, large=large)
-    made = f"{share:g}-{mode}"
-    found = scores.score(candidates.rows, config, str, out / f"second-scores-{made}-{target}.jsonl")
+    found = scores.score(candidates.rows, config, str, out / f"second-scores-{share:g}-{mode}.jsonl")
     own = answers.verdicts(candidates.rows, large, out / f"second-answers-{share:g}.jsonl", tasks.said)
     return Table(
         candidates=candidates,

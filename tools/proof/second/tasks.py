@@ -29,7 +29,7 @@ LABELS = tuple(f"#{letter}" for letter in "abcdefghijklmnop")
 """What a question is filed under: says nothing, and makes questions many."""
 ORDINARY = (1, 2)
 """Operations of an ordinary question: of the seeds, and of the examination's ordinary half."""
-ADDED = 2
+ADDED = 1
 """Operations that a coach adds."""
 WORDINGS = ("{label} {family} : {start} | {operations} ?", "{label} {operations} on {family} {start} ?")
 _READINGS = (
