@@ -47,37 +47,36 @@ def _short(rival: str) -> str:
     return "dual" if rival == DUAL else "referee"
 
 
-def confirmed(name: str, title: str, panel: str, cases: Mapping[Case, RuleFigures]) -> Section:
-    """The chosen rule in each case of the second world."""
+def confirmed(name: str, title: str, panel: str, found: Mapping[str, Mapping[Case, RuleFigures]]) -> Section:
+    """The chosen rule and Eq. 7 in each case of the second world."""
     head = (
+        "rule",
         "seeds",
         "referee",
         "M",
         *(f"{what} rows, %" for what in MEASURES),
         *(f"{what}, over {_short(rival)}, points" for what in MEASURES for rival in (REFEREE, DUAL)),
     )
+    lines = [(rule, case, one) for rule, cases in found.items() for case, one in cases.items()]
     rows = tuple(
         (
+            rule,
             case.style,
             case.referee,
             str(case.m),
             *(one.share[what].show(1, percent=True) for what in MEASURES),
             *(rival[what].show(1, percent=True) for what in MEASURES for rival in (one.over_referee, one.over_dual)),
         )
-        for case, one in cases.items()
+        for rule, case, one in lines
     )
     plot = Dots(
         title=panel,
-        axis="usable rows, points over a rival",
+        axis="usable rows over the referee alone, points",
         rows=tuple(
-            (
-                f"{case.style}, {case.referee}, M = {case.m}",
-                (percent(one.over_referee[MEASURES[0]]), percent(one.over_dual[MEASURES[0]])),
-            )
-            for case, one in cases.items()
+            (f"{rule}: {case.style}, {case.referee}, M = {case.m}", (percent(one.over_referee[MEASURES[0]]),))
+            for rule, case, one in lines
         ),
-        series=("over the referee alone", "over dual"),
-        marks=(("level", 0.0),),
+        marks=((REFEREE, 0.0),),
     )
     return Section(job="world2-rules", name=name, title=title, grids=(Grid(head=head, rows=rows),), plots=(plot,))
 
