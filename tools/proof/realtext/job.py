@@ -166,7 +166,7 @@ def _answers_taught(setting: Setting) -> Iterator[Section]:
     count = len(choosing.answers(asked, values, choosing.RANDOM, 0))
     title = (
         f"Trained on one of several answers to each of {count} PandaLM instructions of the exploration half, "
-        f"one epoch, {plan.seeds} random seeds; asked for {len(preferred)} preferred answers of the "
+        f"one epoch, {_seeds(plan)}; asked for {len(preferred)} preferred answers of the "
         f"confirmation half, and for {len(lesson.checks)} checkable instructions"
     )
     yield report.taught("realtext answers taught", title, "One of several answers, exploration half", found)
@@ -189,7 +189,7 @@ def _rows_taught(setting: Setting) -> Iterator[Section]:
     found = teaching.figures(teaching.teach(lesson, setting.small, setting.small / "rows.jsonl"), lesson.checks)
     title = (
         f"Trained on {plan.taken} of {len(pool)} rows of GPTeacher and of Self-instruct's seed tasks, one epoch, "
-        f"{plan.seeds} random seeds; asked the same"
+        f"{_seeds(plan)}; asked the same"
     )
     yield report.taught("realtext rows taught", title, "Rows of GPTeacher and seed tasks", found)
 
@@ -212,6 +212,10 @@ def _values(setting: Setting, samples: Sequence[Sample]) -> dict[str, dict[Sampl
 
 def _held_out(pairs: Sequence[Pair]) -> list[Sample]:
     return choosing.best_answers([pair for pair in pairs if pair.half == "confirmation"])
+
+
+def _seeds(plan: Plan) -> str:
+    return f"{plan.seeds} random seed{'s' if plan.seeds > 1 else ''}"
 
 
 def describe(models: Distilled) -> str:
