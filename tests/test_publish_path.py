@@ -58,7 +58,7 @@ async def walk(folder: Path, hub: HubServer, seeds: int) -> dict[str, str]:
 
     said = {}
     for line in commands():
-        python, *words = shlex.split(line.replace("-n 500", f"-n {seeds}"))
+        python, *words = shlex.split(line.replace("--rows 500", f"--rows {seeds}"))
         assert python == "python"
         if "datasets" in line and find_spec("datasets") is None:
             continue

@@ -18,6 +18,7 @@ from star_agents.cli.estimates import ask_on_terminal, estimate_as_data, is_on_t
 from star_agents.cli.tables import print_json
 from star_agents.config.models import Config
 from star_agents.config.sections import PartsConfig
+from star_agents.config.target import TargetConfig
 from star_agents.engine.batch import BatchResult, worked_parts
 from star_agents.engine.configuration import read_config
 from star_agents.engine.confirmation import Confirmation
@@ -73,6 +74,14 @@ def of_parts(config: Config, only: tuple[str, ...]) -> Config:
     settings = config.parts or PartsConfig()
     check_parts(only, settings.sizes, "seeds")
     return config.model_copy(update={"parts": settings.model_copy(update={"only": only})})
+
+
+def with_rows(config: Config, rows: int | None) -> Config:
+    """The config that wants so many rows, of the shape that it wants already, or of ``sft``; ``None``: as it is."""
+    if rows is None:
+        return config
+    wanted = TargetConfig(rows=rows) if config.target_rows is None else config.target_rows
+    return config.model_copy(update={"target_rows": wanted.model_copy(update={"rows": rows})})
 
 
 def confirmation_above(usd: float) -> Confirmation:

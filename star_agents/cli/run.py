@@ -18,6 +18,7 @@ from star_agents.cli.batches import (
     exit_unless_whole,
     of_parts,
     spending_options,
+    with_rows,
 )
 from star_agents.cli.recipe_tables import print_recipes
 from star_agents.cli.tables import print_costs, print_failures, print_json, print_refused, print_table
@@ -63,6 +64,9 @@ from star_agents.text.printing import say
     "--shuffle", type=int, metavar="SEED", help="Work the seeds in an order by chance; another SEED, another order."
 )
 @click.option(
+    "--rows", type=click.IntRange(min=1), metavar="N", help="End at exactly N rows; `target_rows` of agents.yaml."
+)
+@click.option(
     "--part",
     "parts",
     multiple=True,
@@ -84,6 +88,7 @@ def command(
     limit: int | None,
     sample: int | None,
     shuffle: int | None,
+    rows: int | None,
     parts: tuple[str, ...],
     estimate: bool,
     confirm_above: float,
@@ -104,6 +109,7 @@ def command(
     config, notes = config_with_notes(config_path)
     if concurrency is not None:
         config = config.model_copy(update={"concurrency": concurrency})
+    config = with_rows(config, rows)
     if parts:
         config = of_parts(config, parts)
     console, by_chance = progress_console(quiet=quiet), ByChance(sample, shuffle)
