@@ -10,6 +10,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,20 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from star_agents.admission.filters import Applied
+from star_agents.admission.length import Length
 from star_agents.cli.main import cli
+from star_agents.config.admission import DuplicatesConfig
 from star_agents.config.target import QuotaConfig, TargetConfig
+from star_agents.engine.admission import Admission
 from star_agents.engine.configuration import check_config
+from star_agents.engine.row_checks import AdmissionRules, look_at
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.engine.target_rows import Given, RowCounts, TargetRows
 from star_agents.errors import ConfigError
 from star_agents.records import Outcome, Row, Sample, Seed
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.store import Store
 
 RECIPE = """
 from star_agents.recipes.protocol import done, dropped, recipe
@@ -179,6 +186,29 @@ def test_an_outcome_in_the_place_of_another_counts_what_it_adds_alone() -> None:
     before, _ = outcome(2)
     kept, added = wanted.divided(given, seed, before)
     assert (len(kept.rows), added.rows, added.spare) == (3, 0, 1)
+
+
+def test_a_share_is_meant_as_it_is_written() -> None:
+    for at_most, rows, most in ((0.29, 100, 29), (0.57, 100, 57), (0.1, 3, 1), (0.333, 9, 2), (1.0, 7, 7)):
+        assert target(rows).most_of(QuotaConfig(by="kind", at_most=at_most)) == most
+
+
+async def test_an_outcome_worked_again_of_which_nothing_is_admitted_counts_the_rows_that_stay(tmp_path: Path) -> None:
+    given, seed = outcome(1)
+    wanted = target(5)
+    rules = AdmissionRules(DuplicatesConfig(), (Applied(Length(None, (1, 1)), "refuse"),), target=wanted)
+    async with await Store.open(tmp_path) as store:
+        await store.add_seeds([seed])
+        await store.add_revision("d", "{}")
+        for answer in ("So.", "Much too long."):
+            await store.lease(1)
+            sample = Sample(instruction="Why?", response=answer)
+            made = replace(given, rows=(Row(shape="sft", data={"sample": sample.to_dict()}),))
+            admission = Admission(made, look_at(made, seed, rules), rules, "", seed)
+            await store.commit_outcome(made, foresee=lambda _: {}, memory=None, revision=1, admit=admission)
+            wanted.take(admission.added)
+            assert (wanted.counts.rows, (await store.spare_rows.told("sft")).rows) == (1, 1), answer
+            await store.reopen([row.seq for row in await store.outcomes(limit=5)])
 
 
 def test_seeds_in_hand_are_enough_by_what_seeds_gave_so_far() -> None:

@@ -40,6 +40,7 @@ class Admission:
     Attributes:
         outcome: As it is admitted, once it was called; before, as it was given.
         added: What it adds to the rows that are wanted, where a number is.
+        is_first: Whether it takes the place of no other.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Admission:
         of_rows = any(one.kind == "row" for one in outcome.findings)  # Those of a judge, which `checked` has.
         others = tuple(one for one in outcome.findings if one.kind != "row")
         self.outcome = replace(outcome, findings=others) if of_rows else outcome
-        self._seed, self.added = seed, RowCounts()
+        self._seed, self.added, self.is_first = seed, RowCounts(), True
         self._checked, self._rules, self._refuses = checked, rules, refuses
         self.vectors: list[VectorRow] = []
         """That were kept; they are to be found once this is committed."""
@@ -73,8 +74,8 @@ class Admission:
         ]
         stands, more = admitted(stands, judged, self._checked.notes, self._refuses)
         self.outcome = with_refusals(stands, self._refuses)
-        target = self._rules.target
-        if target is not None and not (known.before is not None and given.kind == "dropped"):
+        target, self.is_first = self._rules.target, known.before is None
+        if target is not None and (self.is_first or self.outcome.kind != "dropped"):  # Else what was there stands.
             self.outcome, self.added = target.divided(self.outcome, self._seed, known.before)
         return self.outcome, refused | more
 

@@ -80,11 +80,11 @@ async def target_of(config: Config, store: Store) -> TargetRows | None:
     if (wanted := config.target_rows) is None:
         return None
     told = await store.spare_rows.told(wanted.shape)
-    counts = RowCounts(rows=told.rows, spare=told.spare)
+    counts = RowCounts(rows=told.rows, spare=told.spare, above_quota=told.above_quota)
     for labels, rows in told.labels:
         for quota in config.quota:
             counts.by.setdefault(quota.by, Counter())[value_of(labels, quota.by)] += rows
-    rows = told.rows + told.spare
+    rows = told.rows + told.spare - told.above_quota
     given = Given(seeds=told.ended, rows=rows, squares=round(rows * max(1.0, rows / max(1, told.ended))))
     return TargetRows(wanted, config.quota, counts, given)
 

@@ -107,7 +107,10 @@ class Settling:
                 committed = await self._commit(admission, embedding, near, embedder, bench.revision)
                 if rules.target is not None:
                     rules.target.take(admission.added)
-                    rules.target.ended(admission.outcome, admission.added)
+                    if admission.is_first:
+                        rules.target.ended(admission.outcome, admission.added)
+                    if admission.added.rows < 0:  # It took the place of one that gave more.
+                        await self.take_spare_rows()
                 probabilities = self.own_pool.probabilities()
         return OutcomeCommitted(
             seq=committed.seq,

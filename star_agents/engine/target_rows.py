@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from star_agents.config.target import QuotaConfig, TargetConfig
 from star_agents.records import Outcome, Row, Seed
@@ -31,6 +32,8 @@ class RowCounts:
     by: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     """Label of a quota to its values."""
     spare: int = 0
+    above_quota: int = 0
+    """Of the spare ones those that a quota keeps back."""
 
 
 @dataclass
@@ -85,7 +88,8 @@ class TargetRows:
 
     def most_of(self, quota: QuotaConfig) -> int:
         """The most rows of one value."""
-        return max(1, math.floor(quota.at_most * self.wanted.rows))
+        share = Fraction(repr(quota.at_most))  # As it is written: 0.29 of 100 are 29, and in binary less.
+        return max(1, math.floor(share * self.wanted.rows))
 
     def divided(self, outcome: Outcome, seed: Seed, before: Outcome | None = None) -> tuple[Outcome, RowCounts]:
         """An outcome without its spare rows, which stand among its findings; and how many rows it adds. It may take the
@@ -99,6 +103,7 @@ class TargetRows:
                 kept.append(row)
             else:
                 spare.append(Finding(objection=objection, action="spare", kind="row", place=place, row=row))
+                added.above_quota += objection.filter == QUOTA
         added.spare += len(spare)
         if spare:
             outcome = replace(outcome, rows=tuple(kept), findings=(*outcome.findings, *spare))
@@ -111,15 +116,21 @@ class TargetRows:
                 added.rows -= 1
                 for quota in self.quotas:
                     added.by.setdefault(quota.by, Counter())[value_of(labels, quota.by)] -= 1
-        added.spare -= sum(one.action == "spare" for one in before.findings)
+        for one in filter(self._is_spare, before.findings):
+            added.spare -= 1
+            added.above_quota -= one.objection.filter == QUOTA
+
+    def _is_spare(self, one: Finding) -> bool:
+        return one.action == "spare" and one.row is not None and one.row.shape == self.wanted.shape
 
     def entered(self, outcome: Outcome, seed: Seed) -> tuple[Outcome, RowCounts]:
         """An outcome with those of its spare rows that enter now, and how many do."""
         rows, findings, added = list(outcome.rows), list[Finding](), RowCounts()
         for one in outcome.findings:
-            is_ours = one.action == "spare" and one.row is not None and one.row.shape == self.wanted.shape
+            is_ours = one.row is not None and self._is_spare(one)
             if is_ours and one.row is not None and self.objection(outcome, one.row, seed, added) is None:
                 rows.append(one.row)
+                added.above_quota -= one.objection.filter == QUOTA
             else:
                 findings.append(one)
         added.spare = -added.rows
@@ -148,13 +159,14 @@ class TargetRows:
         """Count what was committed."""
         self.counts.rows += added.rows
         self.counts.spare += added.spare
+        self.counts.above_quota += added.above_quota
         for label, values in added.by.items():
             self.counts.by.setdefault(label, Counter()).update(values)
 
     def ended(self, outcome: Outcome, added: RowCounts) -> None:
-        """Learn what a seed gives."""
+        """Learn what a seed gives; rows above a quota help nobody."""
         if not outcome.children:
-            self.given.add(added.rows + added.spare)
+            self.given.add(added.rows + added.spare - added.above_quota)
 
     def shortfall(self, seeds_to_come: int) -> str:
         """Why the rows that are wanted will not come of so many seeds, in a sentence; empty where they may."""
@@ -174,8 +186,8 @@ class TargetRows:
         """What is missing at the end, in a sentence; empty where nothing is."""
         if not self.room:
             return ""
-        spare = self.counts.spare
-        kept_back = f"; a quota keeps {spare:,} more back" if self.quotas and spare else ""
+        above = self.counts.above_quota
+        kept_back = f"; a quota keeps {above:,} more back" if above else ""
         return (
             f"the seeds gave {self.counts.rows:,} of the {self.wanted.rows:,} rows that target_rows asks for{kept_back}"
             ": give more seeds, or a smaller number"

@@ -341,8 +341,8 @@ WHERE r.seed_id = :seed_id;
 DELETE FROM reopened WHERE seed_id = :seed_id;
 
 -- count_spare --
--- Spare rows of a shape, as far as their texts are there.
-SELECT count(*) FROM findings WHERE action = 'spare' AND payload ->> '$.row.shape' = :shape;
+-- Spare rows of a shape, as far as their texts are there, and how many of them a quota keeps back.
+SELECT count(*), coalesce(sum(filter = 'quota'), 0) FROM findings WHERE action = 'spare' AND payload ->> '$.row.shape' = :shape;
 
 -- count_spare_rows --
 -- Spare rows by shape.

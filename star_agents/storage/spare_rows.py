@@ -28,6 +28,8 @@ class RowsTold(NamedTuple):
 
     rows: int
     spare: int
+    above_quota: int
+    """Of the spare ones those that a quota keeps back."""
     ended: int
     """Seeds that have ended without children."""
     labels: Sequence[tuple[Mapping[str, str], int]]
@@ -71,9 +73,11 @@ def rows_told(connection: sqlite3.Connection, shape: RowShape) -> RowsTold:
         (labels_from({**json.loads(of_seed), **json.loads(of_row)}, recipe=recipe, source=source, arm=arm), count)
         for (of_seed, of_row, recipe, source, arm), count in found.items()
     ]
+    spare, above_quota = execute(connection, "count_spare", shape=shape).fetchone()
     return RowsTold(
         rows=found.total(),
-        spare=execute(connection, "count_spare", shape=shape).fetchone()[0],
+        spare=spare,
+        above_quota=above_quota,
         ended=execute(connection, "ended_alone").fetchone()[0],
         labels=labels,
     )
