@@ -177,6 +177,17 @@ def test_a_model_that_is_whole_is_not_trained_again_and_another_training_into_it
     assert json.loads((replaced.out / "training.json").read_text())["request"]["max_steps"] == 3
 
 
+def test_a_training_goes_on_where_the_model_that_it_began_with_lies_elsewhere(tmp_path: Path) -> None:
+    here = tiny(tmp_path / "here")
+    stopped, _ = run(request(here, samples(), tmp_path / "out", max_steps=3), After(1))
+    assert stopped.stopped_by
+    there = str(Path(here).rename(tmp_path / "there"))
+    last, _ = run(request(there, samples(), tmp_path / "out", max_steps=3))
+    assert (last.resumed, last.steps) == (1, 3)
+    again, _ = run(request(str(Path(there).rename(tmp_path / "elsewhere")), samples(), tmp_path / "out", max_steps=3))
+    assert again.was_finished
+
+
 def test_what_is_no_model_of_ours_is_never_replaced_and_two_never_train_into_one_folder(
     model: str, tmp_path: Path
 ) -> None:

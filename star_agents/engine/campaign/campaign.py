@@ -346,8 +346,9 @@ class Campaign:
         """Raises StepStopped, unless the next stage shall begin with the last good target."""
         goes_on = rounds_of(self.config).training.on_failure == "go_on"
         if failed.is_another:
-            part = f"{self._folder_of(step)}.part"
-            fix = f"Put the options back to go on with it, or remove {part} to begin it anew by those of now"
+            model = self._folder_of(step)
+            there = " and ".join(str(one) for one in (model, Path(f"{model}.part")) if one.exists())
+            fix = f"Put the options back to go on with it, or remove {there} to begin it anew by those of now"
             raise StepStopped(f"{step.name}: the training is unfinished under other options: {failed}. {fix}")
         if failed.is_cut_off and not goes_on:
             told = f"{step.name}: the training was cut off: {failed}"

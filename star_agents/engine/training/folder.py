@@ -29,6 +29,8 @@ MODEL = "model"
 HOLDS_ANOTHER = "holds another training"
 """What is said of a folder, before what differs."""
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+_WEIGHTS_OF = {"model": "model_fingerprint", "reward_model": "reward_model_fingerprint"}
+"""Of a request, a model's name to what tells its weights: a model that was moved is the same one."""
 Identity = Mapping[str, Any]
 
 
@@ -150,8 +152,14 @@ def _differences(known: Identity, wanted: Identity) -> list[str]:
     return [
         f"{name} was {known.get(name)!r} and is {wanted.get(name)!r}"
         for name in dict.fromkeys([*known, *wanted])
-        if known.get(name) != wanted.get(name)
+        if known.get(name) != wanted.get(name) and not _are_the_same_weights(name, known, wanted)
     ]
+
+
+def _are_the_same_weights(name: str, known: Identity, wanted: Identity) -> bool:
+    """Whether a key only says where a model lies, and both mean the same one."""
+    told_by = _WEIGHTS_OF.get(name, "")
+    return told_by in known and known[told_by] == wanted.get(told_by)
 
 
 def seal(checkpoint: Path) -> None:
