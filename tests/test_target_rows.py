@@ -25,6 +25,7 @@ from star_agents.config.admission import DuplicatesConfig
 from star_agents.config.target import QuotaConfig, TargetConfig
 from star_agents.engine.admission import Admission
 from star_agents.engine.configuration import check_config
+from star_agents.engine.derived_config import with_recipe
 from star_agents.engine.row_checks import AdmissionRules, look_at
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.engine.target_rows import Given, RowCounts, TargetRows
@@ -115,6 +116,44 @@ def test_a_larger_number_takes_spare_rows_first_and_a_number_that_is_there_costs
     assert len(lines(out / "dataset.jsonl")) == 3 + max(1, spare)
     code, said = run(path, seeds, out)
     assert code == 0, said
+
+
+def test_rows_that_were_spare_enter_once_no_number_is_wanted_any_more_or_one_of_another_shape(tmp_path: Path) -> None:
+    for other in ({}, {"target_rows": {"rows": 5, "shape": "preference"}}):
+        path, seeds = folder(tmp_path, seeds=20, target_rows=60, quota={"by": "kind", "at_most": 0.05})
+        out = tmp_path / f"out{len(other)}"
+        assert run(path, seeds, out)[0] == 4
+        assert len(lines(out / "dataset.jsonl")) == 6
+        folder(tmp_path, seeds=20, **other)
+        run(path, seeds, out)
+        assert len(lines(out / "dataset.jsonl")) == 21, "as many as without a target"
+
+
+def test_a_smaller_number_leaves_what_is_there_and_says_so(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path, target_rows=20)
+    out = tmp_path / "out"
+    assert run(path, seeds, out)[0] == 0
+    code, said = run(path, seeds, out, "--rows", "10")
+    assert code == 0
+    assert "target: 20 of 10 rows (sft), " in said
+    assert "10 above it were there before and stay" in said
+    assert len(lines(out / "dataset.jsonl")) == 20
+
+
+def test_more_rows_than_can_be_counted_are_refused_in_words(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path)
+    code, said = run(path, seeds, tmp_path / "out", "--rows", "99999999999")
+    assert code == 2
+    assert "Invalid value for '--rows'" in said
+
+
+def test_a_command_with_a_recipe_of_its_own_wants_no_number_of_rows(tmp_path: Path) -> None:
+    agents = {"a": {"model": "offline/coach"}, "b": {"model": "offline/coach"}}
+    given = {"agents": agents, "recipe": "evol", "evol": {"writer": "a"}, "target_rows": 3}
+    config = check_config({**given, "quota": {"by": "kind", "at_most": 0.5}}, environ={})
+    arena = {"target": "a", "opponents": ["b"], "judges": ["b"]}
+    made = with_recipe(config, "arena", arena, where="agents.yaml")
+    assert (made.target_rows, made.quota) == (None, ())
 
 
 def test_seeds_that_cannot_give_so_many_are_told_early_and_end_with_an_error(tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ def with_rows(config: Config, rows: int | None) -> Config:
     """The config that wants so many rows, of the shape that it wants already, or of ``sft``; ``None``: as it is."""
     if rows is None:
         return config
-    wanted = TargetConfig(rows=rows) if config.target_rows is None else config.target_rows
-    return config.model_copy(update={"target_rows": wanted.model_copy(update={"rows": rows})})
+    shape = "sft" if config.target_rows is None else config.target_rows.shape
+    return config.model_copy(update={"target_rows": TargetConfig(rows=rows, shape=shape)})
 
 
 def confirmation_above(usd: float) -> Confirmation:

@@ -22,6 +22,7 @@ from star_agents.cli.batches import (
 )
 from star_agents.cli.recipe_tables import print_recipes
 from star_agents.cli.tables import print_costs, print_failures, print_json, print_refused, print_table
+from star_agents.config.base import MAX_COUNT
 from star_agents.config.lines import lines_from
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import failed_judges, sample_agents, skipped_rows
@@ -64,7 +65,10 @@ from star_agents.text.printing import say
     "--shuffle", type=int, metavar="SEED", help="Work the seeds in an order by chance; another SEED, another order."
 )
 @click.option(
-    "--rows", type=click.IntRange(min=1), metavar="N", help="End at exactly N rows; `target_rows` of agents.yaml."
+    "--rows",
+    type=click.IntRange(1, MAX_COUNT),
+    metavar="N",
+    help="End at exactly N rows; `target_rows` of agents.yaml.",
 )
 @click.option(
     "--part",

@@ -211,7 +211,7 @@ async def run_batch(
         _say_what_else_waits(None if only_these else console, mine)
         bus.subscribe((progress := BatchProgress(total, done=done, before=counts, console=console)).hear)
         end, left = _End("", ""), mine.waiting if only_these else counts.waiting
-        if left or config.target_rows is not None:  # Spare rows may be enough.
+        if left or config.target_rows is not None or await store.spare_rows.by_shape():  # These may enter.
             ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
             with progress:
                 run = _Run(expected or len(seeds), left, only_these)

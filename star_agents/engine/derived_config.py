@@ -17,8 +17,8 @@ from star_agents.config.recipes import Declared, config_model
 from star_agents.engine.configuration import check_config
 from star_agents.errors import UsageError
 
-_LEFT_OUT = (*DERIVED, "prompts", "parts")
-"""Which parts of its seeds a config works says nothing of other seeds."""
+_LEFT_OUT = (*DERIVED, "prompts", "parts", "target_rows", "quota")
+"""Which parts of its seeds a config works says nothing of other seeds, nor how many rows they are to give."""
 _KEPT = (
     *BudgetSettings.model_fields,
     *("agents", "unknown_prices", "concurrency", "max_in_flight", "random_seed", "failure_limits", "server"),

@@ -20,6 +20,7 @@ from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
 from star_agents.engine.stages import arms_of, declarations_of, stages_of
+from star_agents.engine.target_rows import RowCounts, all_entered
 from star_agents.errors import RecipeError
 from star_agents.events import OutcomeCommitted
 from star_agents.process.crash_points import crash_point
@@ -193,11 +194,15 @@ class Settling:
         await self.take_spare_rows()
 
     async def take_spare_rows(self) -> None:
-        """Let spare rows enter, as far as rows are wanted."""
-        if (target := self.rules.target) is not None and target.counts.spare:
-            after: int | None = 0
-            while after is not None and target.room:
-                after = await self._store.spare_rows.take(target.entered, target.take, after=after)
+        """Let spare rows enter, as far as rows are wanted: where no number is, all of them."""
+        target, after = self.rules.target, 0
+        spare = await self._store.spare_rows.by_shape()
+        others = [shape for shape in spare if target is None or shape != target.wanted.shape]
+        if not (others or (spare and target is not None and target.room)):
+            return
+        enter, take = (all_entered, _forget) if target is None else (target.entered, target.take)
+        while (page := await self._store.spare_rows.take(enter, take, after=after)) is not None:
+            after = page
 
     def prepared(self, config: Config, rules: AdmissionRules) -> Settling:
         """One for a changed config, which knows of arms that stay what this one does; this one stays as it is."""
@@ -230,6 +235,10 @@ class Settling:
             self.rules.index.save(folder)
         if self.own_pool.bank is not None:
             self.own_pool.bank.save(folder / INDEX_FILE)
+
+
+def _forget(added: RowCounts) -> None:
+    """Nobody counts them."""
 
 
 def _proposed(pool: str, why_not: str) -> Tried:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -124,17 +124,19 @@ class TargetRows:
         return one.action == "spare" and one.row is not None and one.row.shape == self.wanted.shape
 
     def entered(self, outcome: Outcome, seed: Seed) -> tuple[Outcome, RowCounts]:
-        """An outcome with those of its spare rows that enter now, and how many do."""
-        rows, findings, added = list(outcome.rows), list[Finding](), RowCounts()
-        for one in outcome.findings:
-            is_ours = one.row is not None and self._is_spare(one)
-            if is_ours and one.row is not None and self.objection(outcome, one.row, seed, added) is None:
-                rows.append(one.row)
-                added.above_quota -= one.objection.filter == QUOTA
-            else:
-                findings.append(one)
+        """An outcome with those of its spare rows that enter now, and how many do; of other shapes all."""
+        added = RowCounts()
+
+        def enters(one: Finding, row: Row) -> bool:
+            if row.shape != self.wanted.shape:
+                return True
+            is_wanted = self.objection(outcome, row, seed, added) is None
+            added.above_quota -= is_wanted and one.objection.filter == QUOTA
+            return is_wanted
+
+        outcome = _with_spare(outcome, enters)
         added.spare = -added.rows
-        return replace(outcome, rows=tuple(rows), findings=tuple(findings)) if added.rows else outcome, added
+        return outcome, added
 
     def objection(self, outcome: Outcome, row: Row, seed: Seed, added: RowCounts) -> Objection | None:
         """Why a row does not enter beside those that do and those that were ``added``; counted there if it does."""
@@ -205,7 +207,25 @@ class TargetRows:
         return f"of one {quota.by} at most {self.most_of(quota):,}{fullest}"
 
 
+def all_entered(outcome: Outcome, seed: Seed) -> tuple[Outcome, RowCounts]:
+    """An outcome with all of its spare rows, for where no number is wanted any more."""
+    return _with_spare(outcome, lambda one, row: True), RowCounts()
+
+
+def _with_spare(outcome: Outcome, enters: Callable[[Finding, Row], bool]) -> Outcome:
+    rows, findings = list(outcome.rows), list[Finding]()
+    for one in outcome.findings:
+        if one.action == "spare" and one.row is not None and enters(one, one.row):
+            rows.append(one.row)
+        else:
+            findings.append(one)
+    if len(findings) == len(outcome.findings):
+        return outcome
+    return replace(outcome, rows=tuple(rows), findings=tuple(findings))
+
+
 def target_sentence(wanted: TargetConfig, rows: int, spare: int) -> str:
     """Where a target stands."""
     kept = f", {spare:,} spare" if spare else ""
-    return f"target: {rows:,} of {wanted.rows:,} rows ({wanted.shape}){kept}"
+    over = f", {rows - wanted.rows:,} above it were there before and stay" if rows > wanted.rows else ""
+    return f"target: {rows:,} of {wanted.rows:,} rows ({wanted.shape}){kept}{over}"

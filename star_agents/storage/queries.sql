@@ -345,8 +345,9 @@ DELETE FROM reopened WHERE seed_id = :seed_id;
 SELECT count(*), coalesce(sum(filter = 'quota'), 0) FROM findings WHERE action = 'spare' AND payload ->> '$.row.shape' = :shape;
 
 -- count_spare_rows --
--- Spare rows by shape.
-SELECT payload ->> '$.row.shape', count(*) FROM findings WHERE action = 'spare' GROUP BY 1;
+-- Spare rows by shape, as far as their texts are there.
+SELECT payload ->> '$.row.shape', count(*) FROM findings
+WHERE action = 'spare' AND payload ->> '$.row.shape' IS NOT NULL GROUP BY 1;
 
 -- ended_alone --
 -- Seeds that have ended and have no children: what they gave are their own rows.

@@ -46,6 +46,10 @@ class SpareRows:
         """The rows of a shape, by where they come from."""
         return await self._writer.run(partial(rows_told, shape=shape))
 
+    async def by_shape(self) -> Mapping[str, int]:
+        """How many there are of each shape, as far as their texts are there."""
+        return await self._writer.run(tallies.spare_by_shape)
+
     async def take(
         self,
         enter: Callable[[Outcome, Seed], tuple[Outcome, Added]],

@@ -152,6 +152,11 @@ def replace_outcome(
     add_tried(connection, tried, at=at)
 
 
+def spare_by_shape(connection: sqlite3.Connection) -> dict[str, int]:
+    """Rows that are kept beside the dataset by shape, as far as their texts are there."""
+    return dict(execute(connection, "count_spare_rows").fetchall())
+
+
 def tallies(connection: sqlite3.Connection) -> Tallies:
     """Everything that was counted, from a table of a few rows."""
     rows = {(name, item): n for name, item, n in execute(connection, "tallies")}
@@ -169,6 +174,6 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         refused=refused_by_arm(connection),
         scales=scales(connection),
         batches=batches_told(connection),
-        spare=dict(execute(connection, "count_spare_rows").fetchall()),
+        spare=spare_by_shape(connection),
         grown=by_pool(grown_arms(connection)),
     )
