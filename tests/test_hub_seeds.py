@@ -20,7 +20,7 @@ from hub_server import Fault, HubServer
 from star_agents.engine.hub_sources import PINS, fetch_for
 from star_agents.errors import HubError, SeedFileError, UsageError
 from star_agents.export.hub_datasets import Fetched, HubName
-from star_agents.export.hub_layout import layout_of
+from star_agents.export.hub_layout import layout_of, matches
 from star_agents.storage.seed_files import read_seeds
 
 REPO = "somebody/rows"
@@ -99,6 +99,50 @@ def test_what_the_card_names_holds_with_its_patterns_and_its_default() -> None:
     assert where(files, told, config="", split="").files == ("b/x.jsonl", "b/y.jsonl")
     with pytest.raises(SeedFileError, match="has no config 'other'"):
         where(files, told, config="other", split="")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "is_one"),
+    [
+        ("*.jsonl", "a.jsonl", True),
+        ("*.jsonl", "below/a.jsonl", False),
+        ("**/*.jsonl", "a.jsonl", True),
+        ("**/*.jsonl", "very/deep/a.jsonl", True),
+        ("data/**", "data/deep/a.jsonl", True),
+        ("data/**", "other/a.jsonl", False),
+        ("a/**/b/**/c.jsonl", "a/x/b/b/y/c.jsonl", True),
+        ("[!t]*.jsonl", "train.jsonl", False),
+        ("[z-a].jsonl", "z.jsonl", False),
+    ],
+)
+def test_patterns_of_a_card_are_read_as_the_hub_reads_them(pattern: str, path: str, is_one: bool) -> None:
+    assert matches(path, pattern) is is_one
+
+
+def test_a_pattern_that_is_made_to_take_for_ever_takes_none() -> None:
+    assert not matches("a/" * 200 + "b.jsonl", "**/*/" * 40 + "c.jsonl")
+    assert not matches("a" * 250 + ".jsonl", "*a" * 100 + "b.jsonl")
+
+
+def test_what_in_a_card_has_another_form_says_nothing() -> None:
+    again: list[Any] = ["x" * 100]
+    for _ in range(60):  # as aliases of YAML make it: two to the sixtieth texts
+        again = [again, again]
+    odd = card(
+        {"config_name": again, "data_files": "a.jsonl"},
+        {"config_name": "main", "data_files": [{"split": "train", "path": ["a.jsonl", again]}, {"split": again}, 7]},
+    )
+    found = where(["a.jsonl", "b.jsonl"], odd, config="", split="")
+    assert (found.config, found.split, found.files) == ("main", "train", ("a.jsonl",))
+
+
+def test_splits_are_called_as_the_field_calls_them_and_no_folder_beside_files_is_left_out() -> None:
+    files = ["train.jsonl", "evaluation.jsonl", "dev.jsonl"]
+    assert where(files, {}, config="", split="test").files == ("evaluation.jsonl",)
+    assert where(files, {}, config="", split="eval").files == ("evaluation.jsonl",)
+    assert where(files, {}, config="", split="validation").files == ("dev.jsonl",)
+    assert where(["a.jsonl", "more/b.jsonl"], {}, config="", split="").files == ("a.jsonl", "more/b.jsonl")
+    assert where(["vocabulary.json", "en/train.jsonl"], {}, config="", split="").files == ("en/train.jsonl",)
 
 
 def test_a_repository_without_rows_says_where_those_of_a_script_are() -> None:

@@ -1,12 +1,17 @@
 """Which files of a dataset repository hold the rows of a config and a split. Pure.
 
 Where its card names files (``configs: [{config_name, data_files}]``, the hub's "Data Files Configuration"), they are
-those. Without that they are told by their names, as the hub does it: a config is a folder, a split a word of the path
-(``data/train-00000-of-00002.parquet``, ``test.jsonl``); where no name holds such a word, everything is ``train``.
+those. Without that they are told by their names: where all files lie in folders, each of these is a config; a split is
+a word of the path, as `datasets` knows it (``data/train-00000-of-00002.parquet``, ``test.jsonl``); where no name holds
+such a word, everything is ``train``.
+
+A card is a stranger's: what in it has another form than this says nothing.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +22,13 @@ from star_agents.errors import Problem, SeedFileError
 ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 PACKED = ("", ".gz", ".zst", ".zstd")
 TRAIN = "train"
-_SAME = {"dev": "validation", "val": "validation", "valid": "validation", "eval": "validation", "training": TRAIN}
+_SAME = {
+    "training": TRAIN,
+    **dict.fromkeys(("dev", "val", "valid"), "validation"),
+    **dict.fromkeys(("eval", "evaluation", "testing"), "test"),
+}
 _SPLITS = (TRAIN, "validation", "test", *_SAME)
 _WORD = re.compile("[a-z]+")
-_FORMS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 _NO_ROWS = ("dataset_infos.json", "dataset_dict.json", "dataset_info.json", "state.json")
 _SHOWN = 20
 
@@ -62,7 +70,7 @@ def layout_of(files: Sequence[str], card: Mapping[str, Any], *, config: str, spl
             config = _chosen("config", config, "", list(folders), where)
         elif len(folders) > 1 and "" not in folders:
             config = _chosen("config", "", "default" if "default" in folders else "", list(folders), where)
-        by_split = _by_split(folders.get(config, rows))
+        by_split = _by_split(folders[config] if config else rows)
     by_split = {one: found for one, found in by_split.items() if found}
     if not by_split:
         raise _refused(where, "the files that its card names are not there, or hold no rows that are read", _OWN_CODE)
@@ -91,60 +99,71 @@ def _holds_rows(path: str) -> bool:
 def _named_in(card: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
     """Config to split to patterns, as a card has them; nothing where it has none, or another form."""
     found: dict[str, dict[str, list[str]]] = {}
-    configs = card.get("configs")
-    for one in configs if isinstance(configs, list) else ():
-        if not isinstance(one, Mapping) or "data_files" not in one:
-            continue
-        patterns = _patterns(one["data_files"])
-        folder = str(one.get("data_dir") or "").strip("/")
-        if patterns:
-            found[str(one.get("config_name", "default"))] = {
-                split: [f"{folder}/{pattern}" if folder else pattern for pattern in several]
-                for split, several in patterns.items()
-            }
+    for one in _configs(card):
+        name, folder = one.get("config_name", "default"), one.get("data_dir")
+        patterns = _patterns(one.get("data_files"))
+        if patterns and isinstance(name, str):
+            below = f"{folder.strip('/')}/" if isinstance(folder, str) and folder.strip("/") else ""
+            found[name] = {split: [below + pattern for pattern in several] for split, several in patterns.items()}
     return found
 
 
+def _configs(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    configs = card.get("configs")
+    return [one for one in configs if isinstance(one, Mapping)] if isinstance(configs, list) else []
+
+
 def _patterns(data_files: Any) -> dict[str, list[str]]:
-    if isinstance(data_files, str):
-        return {TRAIN: [data_files]}
     if isinstance(data_files, Mapping):
-        return {str(split): _texts(paths) for split, paths in data_files.items()}
+        return {split: _texts(paths) for split, paths in data_files.items() if isinstance(split, str)}
     found: dict[str, list[str]] = {}
-    for one in data_files if isinstance(data_files, list) else ():
-        if isinstance(one, str):
-            found.setdefault(TRAIN, []).append(one)
-        elif isinstance(one, Mapping):
-            found.setdefault(str(one.get("split", TRAIN)), []).extend(_texts(one.get("path")))
+    for one in data_files if isinstance(data_files, list) else [data_files]:
+        split, paths = (one.get("split", TRAIN), one.get("path")) if isinstance(one, Mapping) else (TRAIN, one)
+        if isinstance(split, str) and (texts := _texts(paths)):
+            found.setdefault(split, []).extend(texts)
     return found
 
 
 def _texts(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(one) for one in value] if isinstance(value, list) else []
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 def _usual_config(card: Mapping[str, Any], named: Mapping[str, Any]) -> str:
-    flagged = [
-        str(one.get("config_name")) for one in card["configs"] if isinstance(one, Mapping) and one.get("default")
-    ]
+    flagged = [name for one in _configs(card) if one.get("default") and (name := one.get("config_name")) in named]
     usual = flagged or [name for name in ("default",) if name in named] or (list(named) if len(named) == 1 else [])
-    return usual[0] if usual and usual[0] in named else ""
+    return usual[0] if usual else ""
 
 
 def _matching(patterns: Iterable[str], rows: Sequence[str]) -> list[str]:
     asked = {pattern.removeprefix("./") for pattern in patterns}
-    forms = [_form(pattern) for pattern in asked]
-    return [one for one in rows if one in asked or any(form.fullmatch(one) for form in forms)]
+    forms = [pattern for pattern in asked if glob.has_magic(pattern)]
+    return [one for one in rows if one in asked or any(matches(one, form) for form in forms)]
 
 
-def _form(pattern: str) -> re.Pattern[str]:
-    """As the hub reads it: `*` stays within a folder, `**` does not."""
-    return re.compile("".join(_as_regex(one) for one in re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]/]+\])", pattern)))
+def matches(path: str, pattern: str) -> bool:
+    """Whether a path is of a pattern, as the hub reads it: `*` stays within a folder, a `**` of its own does not.
+
+    In time of their lengths' product, since both are a stranger's.
+    """
+    parts = pattern.split("/")
+    ends = _over_folders(parts, {0})  # Places in the pattern up to which what was seen of the path may have come.
+    for folder in path.split("/"):
+        may = {at if parts[at] == "**" else at + 1 for at in ends if at < len(parts) and _fits(folder, parts[at])}
+        ends = _over_folders(parts, may)
+    return len(parts) in ends
 
 
-def _as_regex(part: str) -> str:
-    is_class = part.startswith("[") and part.endswith("]")
-    return _FORMS.get(part, part if is_class else re.escape(part))
+def _fits(folder: str, part: str) -> bool:
+    return part == "**" or fnmatch.fnmatchcase(folder, part)
+
+
+def _over_folders(parts: Sequence[str], ends: set[int]) -> set[int]:
+    """With those behind any `**` there, which stands for no folder, too."""
+    found = set(ends)
+    for at, part in enumerate(parts):
+        if at in found and part == "**":
+            found.add(at + 1)
+    return found
 
 
 def _folders(rows: Sequence[str]) -> dict[str, list[str]]:
