@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,11 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 import yaml
+from aiohttp import web
 from hub_server import Fault, HubServer
 
 from star_agents.engine.hub_sources import PINS, fetch_for
 from star_agents.errors import HubError, SeedFileError, UsageError
-from star_agents.export.hub_datasets import Fetched, HubName
+from star_agents.export.hub_datasets import Fetched, HubName, fetch_dataset
 from star_agents.export.hub_layout import layout_of, matches
 from star_agents.storage.seed_files import read_seeds
 
@@ -214,6 +216,39 @@ async def test_what_the_hub_refuses_is_told_in_words_and_what_is_here_needs_no_n
         fetch_for("hf:somebody/others", tmp_path, endpoint=url, cache=tmp_path / "cache")
     assert caught.value.may_pass
     assert fetch_for(f"hf:{REPO}", tmp_path, endpoint=url, cache=tmp_path / "cache").paths, "it is in the cache"
+
+
+async def test_a_hub_that_says_nothing_is_not_waited_for_without_end(hub: HubServer, tmp_path: Path) -> None:
+    hub.make(REPO, private=False, files={"train.jsonl": lines({"instruction": "Why?", "output": "So."})})
+    for path in ("/api/datasets/somebody/rows$", "/tree/"):
+        hub.faults = [Fault(method="GET", path=path, hang=asyncio.Event(), times=99)]
+        ask = partial(fetch_dataset, HubName.of(f"hf:{REPO}"), endpoint=hub.url, cache=tmp_path, answer_s=0.2)
+        with anyio.fail_after(30), pytest.raises(HubError, match="cannot be reached"):
+            await anyio.to_thread.run_sync(ask)
+
+
+class Proxy(HubServer):
+    """Gives a page of its own in the place of a file, as a portal of a network does."""
+
+    is_open = False
+
+    async def _resolve(self, request: web.Request) -> web.StreamResponse:
+        if self.is_open or request.method == "HEAD" or request.match_info["path"] == "README.md":
+            return await super()._resolve(request)
+        return web.Response(body=b"<html>Sign in first</html>" * 100)
+
+
+async def test_a_file_of_another_size_than_the_hub_says_is_no_seed_file_and_comes_anew(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    async with Proxy() as proxy:
+        proxy.make(REPO, private=False, files={"train.jsonl": lines({"instruction": "Why?", "output": "So."})})
+        with pytest.raises(HubError, match=r"should be of size 41 but has size 2600 .* Call again"):
+            await fetched(proxy, f"hf:{REPO}", tmp_path, tmp_path / "cache")
+        assert not (tmp_path / PINS).exists()
+        proxy.is_open = True
+        found = await fetched(proxy, f"hf:{REPO}", tmp_path, tmp_path / "cache")
+        assert len(read_seeds(*found.paths).seeds) == 1
 
 
 def test_a_file_of_commits_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -346,6 +346,13 @@ async def test_a_hub_that_is_not_there_or_may_not_be_asked_is_told_in_words(
         await run_sync(sender(hub, tmp_path, Target(REPO), []))
 
 
+async def test_a_hub_that_says_nothing_is_not_waited_for_without_end(hub: HubServer, tmp_path: Path) -> None:
+    hub.faults = [Fault(method="GET", path=f"/api/datasets/{REPO}$", hang=asyncio.Event(), times=99)]
+    sender = Hub(Target(REPO), hub.token, answer_s=0.2)
+    with pytest.raises(HubError, match="cannot be reached"):
+        await run_sync(lambda: sender.push([], message="rows", is_ours=lambda name: True))
+
+
 async def test_a_cut_connection_and_a_failing_server_in_mid_upload_are_gone_through(
     hub: HubServer, arena_folder: Path
 ) -> None:

@@ -7,7 +7,6 @@ already, from an earlier push or one that was cut off, is asked for by its hash 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,24 +15,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
-import huggingface_hub
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
-from huggingface_hub.utils import (
-    are_progress_bars_disabled,
-    disable_progress_bars,
-    enable_progress_bars,
-    validate_repo_id,
-)
+from huggingface_hub.utils import validate_repo_id
 
 from star_agents.errors import HubError, UsageError
 from star_agents.export.hub_errors import LONGEST_REMARK, answer_in, causes, in_one_line, is_of_the_network, said_by
+from star_agents.export.hub_session import ANSWER_S, bound_silence, endpoint_of, quiet_session
 from star_agents.text.redaction import keep_secret, redactor
 
 TOKEN = "HF_TOKEN"
 MAIN = "main"
-ANSWER_S = 300.0
-"""Longest silence of the hub; its library waits without end."""
 TRIES = 4
 """Of a commit that somebody else's came before, or over which the hub failed."""
 _KIND = "dataset"
@@ -145,6 +137,7 @@ class Hub:
         hear: Hears the name of each shard, and its bytes, once the hub has it.
         endpoint: Address of the hub; empty for the one in ``HF_ENDPOINT``, or Hugging Face's.
         pause: Waits so many seconds.
+        answer_s: Longest silence of the hub before it counts as not there.
     """
 
     def __init__(
@@ -155,11 +148,12 @@ class Hub:
         hear: Callable[[str, int], None] = lambda name, size: None,
         endpoint: str = "",
         pause: Callable[[float], None] = time.sleep,
+        answer_s: float = ANSWER_S,
     ) -> None:
         self.target = target
-        self.endpoint = endpoint or os.environ.get("HF_ENDPOINT", "").rstrip("/") or huggingface_hub.constants.ENDPOINT
+        self.endpoint = endpoint_of(endpoint)
         self._api = HfApi(endpoint=self.endpoint, token=token)
-        self._hear, self._pause = hear, pause
+        self._hear, self._pause, self._answer_s = hear, pause, answer_s
         self._remarks = _Remarks()
 
     def push(self, files: Sequence[Upload], *, message: str, is_ours: Callable[[str], bool]) -> Sent:
@@ -268,23 +262,20 @@ class Hub:
     @contextmanager
     def _hearing_remarks(self) -> Iterator[None]:
         """Within it the library prints nothing, and its remarks are kept."""
-        log, showed_bars = logging.getLogger("huggingface_hub"), not are_progress_bars_disabled()
+        log = logging.getLogger("huggingface_hub")
         handlers = list(log.handlers)
         log.handlers[:] = [self._remarks]
-        disable_progress_bars()
         try:
-            yield
+            with quiet_session():
+                yield
         finally:
             log.handlers[:] = handlers
-            if showed_bars:
-                enable_progress_bars()
-            huggingface_hub.close_session()  # with the longest silence that was set on it
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
         """Make our errors of what goes wrong within."""
         try:
-            huggingface_hub.get_session().timeout = ANSWER_S
+            bound_silence(self._answer_s)
             yield
         except (OfflineModeIsEnabled, httpx.HTTPError, httpx.InvalidURL, RuntimeError, OSError, ValueError) as error:
             raise self._ours(error, what) from error

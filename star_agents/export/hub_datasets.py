@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-import huggingface_hub
 import yaml
 from huggingface_hub import HfApi
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -25,13 +24,18 @@ from huggingface_hub.hf_api import RepoFile
 from star_agents.errors import HubError, Problem, SeedFileError
 from star_agents.export.hub_errors import answer_in, in_one_line, is_of_the_network, said_by
 from star_agents.export.hub_layout import Layout, layout_of
+from star_agents.export.hub_session import ANSWER_S, bound_silence, endpoint_of, quiet_session
 
 PREFIX = "hf:"
 _FORM = re.compile(
     r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^:\s]+))?(?::(?P<config>[^:]*)(?::(?P<split>[^:]*))?)?"
 )
 _KIND = "dataset"
-_LONGEST_CARD = 4 << 20
+_OF_THE_LIBRARY = "Please retry with `force_download=True`."
+"""Its word where a file has another size than was said; what came is not kept, so that calling again is enough."""
+_LONGEST_CARD = 1 << 20
+MOST_ENTRIES = 200_000
+"""Of a repository; a list that never ends would fill the memory."""
 _REFUSALS: Mapping[int, str] = {
     401: "gives it to nobody whom it does not know (set HF_TOKEN; check the name)",
     403: "gives it to those alone who were granted access (ask for it on its page, and set HF_TOKEN)",
@@ -84,6 +88,7 @@ def fetch_dataset(
     hear: Callable[[int, int], None] = lambda done, total: None,
     endpoint: str = "",
     cache: Path | None = None,
+    answer_s: float = ANSWER_S,
 ) -> Fetched:
     """Have the files of a dataset here.
 
@@ -93,14 +98,16 @@ def fetch_dataset(
         hear: Hears how many of its files are here, and how many there are.
         endpoint: Address of the hub; empty for the one in ``HF_ENDPOINT``, or Hugging Face's.
         cache: Where the files go; the hub's own cache unless given.
+        answer_s: Longest silence of the hub before it counts as not there.
 
     Raises:
         SeedFileError: it has no such config or split, or holds no rows that are read.
         HubError: the hub does not give it, or cannot be reached.
     """
-    endpoint = endpoint or os.environ.get("HF_ENDPOINT", "").rstrip("/") or huggingface_hub.constants.ENDPOINT
+    endpoint = endpoint_of(endpoint)
     hub = _Reader(HfApi(endpoint=endpoint, token=os.environ.get("HF_TOKEN") or None), name.repo, cache)
-    with _asking(f"hf:{name.repo}", endpoint):
+    with quiet_session(), _asking(f"hf:{name.repo}", endpoint):
+        bound_silence(answer_s)
         pinned = pinned or hub.pin(name)
         paths = []
         for done, file in enumerate(pinned.files):
@@ -123,7 +130,12 @@ class _Reader:
         if not commit:
             raise HubError(f"hf:{self._repo}: the hub names no commit")
         entries = self._api.list_repo_tree(self._repo, recursive=True, revision=commit, repo_type=_KIND)
-        files = [one.path for one in entries if isinstance(one, RepoFile)]
+        files = []
+        for number, one in enumerate(entries):
+            if number == MOST_ENTRIES:
+                raise HubError(f"hf:{self._repo}: has more than {MOST_ENTRIES:,} files and folders, too many")
+            if isinstance(one, RepoFile):
+                files.append(one.path)
         found: Layout = layout_of(
             files, self._card(commit), config=name.config, split=name.split, where=f"hf:{self._repo}"
         )
@@ -142,7 +154,8 @@ class _Reader:
 
     def _card(self, commit: str) -> Mapping[str, Any]:
         try:
-            text = self.file("README.md", commit).read_text(encoding="utf-8", errors="replace")[:_LONGEST_CARD]
+            with self.file("README.md", commit).open(encoding="utf-8", errors="replace") as file:
+                text = file.read(_LONGEST_CARD)
         except LocalEntryNotFoundError:
             raise
         except EntryNotFoundError:
@@ -150,7 +163,7 @@ class _Reader:
         head = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)
         try:
             told = yaml.safe_load(head[1]) if head else None
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             return {}
         return told if isinstance(told, Mapping) else {}
 
@@ -173,4 +186,5 @@ def _asking(what: str, endpoint: str) -> Iterator[None]:
         if is_of_the_network(error) or isinstance(error, LocalEntryNotFoundError):
             fix = "check the network, HF_ENDPOINT and proxies; what is here already is not fetched again"
             raise HubError(f"{what}: {endpoint} cannot be reached ({fix})", may_pass=True) from error
-        raise HubError(f"{what}: cannot be fetched: {in_one_line(str(error) or type(error).__name__)}") from error
+        said = in_one_line(str(error) or type(error).__name__).replace(_OF_THE_LIBRARY, "Call again.")
+        raise HubError(f"{what}: cannot be fetched: {said}") from error

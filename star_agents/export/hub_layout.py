@@ -129,7 +129,9 @@ def _texts(value: Any) -> list[str]:
 
 
 def _usual_config(card: Mapping[str, Any], named: Mapping[str, Any]) -> str:
-    flagged = [name for one in _configs(card) if one.get("default") and (name := one.get("config_name")) in named]
+    flagged = [
+        name for name in named if any(one.get("config_name") == name and one.get("default") for one in _configs(card))
+    ]
     usual = flagged or [name for name in ("default",) if name in named] or (list(named) if len(named) == 1 else [])
     return usual[0] if usual else ""
 
