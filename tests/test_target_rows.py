@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from daemons import get, post, start
+from daemons import rows as some_seeds
+from lines import results
 
 from star_agents.admission.filters import Applied
 from star_agents.admission.length import Length
@@ -200,6 +203,30 @@ def test_what_cannot_be_meant_is_refused(more: Mapping[str, Any], said: str) -> 
     config = {"agents": {"a": {"model": "offline/coach"}}, "recipe": "evol", "evol": {"writer": "a"}, **more}
     with pytest.raises(ConfigError, match=said):
         check_config(config, environ={})
+
+
+def test_a_daemon_that_has_its_rows_rests_and_says_so_until_the_number_is_raised_or_taken_out(tmp_path: Path) -> None:
+    path, _ = folder(tmp_path, target_rows=5, concurrency=2)
+    daemon, base = start(tmp_path, path.read_text())
+    with daemon:
+        post(base, some_seeds(0, 30))
+        told_of = daemon.wait_for("target_reached")["message"]
+        assert told_of.startswith("the 5 rows of `target_rows` are there; raise it")
+        status = get(base, "/v1/status")
+        assert (status["state"], status["waiting_for"]["reason"], status["target"]["rows"]) == ("ready", told_of, 5)
+        assert status["seeds"]["waiting"] > 15
+        assert set(get(base, "/readyz").values()) == {True}
+        folder(tmp_path, target_rows=12, concurrency=2)
+        daemon.wait_for("target_reached", lambda line: "the 12 rows" in line["message"])
+        assert get(base, "/v1/status")["target"]["rows"] == 12
+        folder(tmp_path, concurrency=2)
+        daemon.wait_for("outcome_committed", lambda line: line["seq"] == 30)
+        assert get(base, "/v1/status")["waiting_for"] is None
+        assert daemon.end() == 0
+    assert sum(line["event"] == "target_reached" for line in daemon.lines) == 2
+    assert len(results(tmp_path / "data")) == 30
+    with StoreReader(tmp_path / "data") as reader:
+        assert sum(len(one.outcome.rows) for one in reader.results()) == 30
 
 
 def target(rows: int, there: int = 0, *quotas: QuotaConfig) -> TargetRows:

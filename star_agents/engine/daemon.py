@@ -31,6 +31,7 @@ from star_agents.engine.engine import PAUSED, Engine
 from star_agents.engine.inbox import Inbox, make_inbox
 from star_agents.engine.insights import Insights
 from star_agents.engine.model_results import ModelResults
+from star_agents.engine.target_watch import TargetRest
 from star_agents.engine.upkeep import keep_up
 from star_agents.engine.web_backend import Desk, Standing
 from star_agents.engine.wiring import open_engine, refuse_early
@@ -311,7 +312,8 @@ async def _desk(line: Engine, readers: Readers, log: LogFeed, folder: Path) -> D
         log=log,
         results=ModelResults(folder),
     )
-    for hears in (desk.accounts.hear, desk.insights.hear, desk.counters.hear):
+    rest = TargetRest(line.settling, line.bus.publish)
+    for hears in (desk.accounts.hear, desk.insights.hear, desk.counters.hear, rest.hear):
         line.bus.subscribe(hears)
     return desk
 

@@ -123,7 +123,7 @@ class Engine:
         """What keeps the line from taking seeds, if anything does."""
         if self.queue.is_paused:
             return PAUSED
-        return self._hold.waiting_for or self._rest.waiting_for or self.judges.waiting_for
+        return self._hold.waiting_for or self._rest.waiting_for or self.judges.waiting_for or self.settling.waiting_for
 
     @property
     def held_because(self) -> str:

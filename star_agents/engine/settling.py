@@ -15,6 +15,7 @@ from star_agents.bench.stage import Stage
 from star_agents.config.models import Config
 from star_agents.config.secrets import revision_of
 from star_agents.engine.admission import Admission
+from star_agents.engine.holds import Waiting
 from star_agents.engine.memory_rows import lesson, memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
@@ -187,6 +188,15 @@ class Settling:
     def suffices(self, in_hand: int) -> bool:
         """Whether so many seeds in hand are expected to give the rows that are wanted still."""
         return self.rules.target is not None and self.rules.target.suffices(in_hand)
+
+    @property
+    def waiting_for(self) -> Waiting | None:
+        """Why no seed is taken: the rows that are wanted are there."""
+        if not self.suffices(0):
+            return None
+        assert self.rules.target is not None
+        wanted = f"the {self.rules.target.wanted.rows:,} rows of `target_rows` are there"
+        return Waiting(reason=f"{wanted}; raise it in agents.yaml, or take it out, to go on")
 
     async def fill_target(self, queue: SeedQueue) -> None:
         """Let the queue give no more seeds than the rows need that are wanted, and spare rows enter first."""

@@ -132,7 +132,7 @@ def _line(status: Status) -> Iterator[Metric]:
     yield family("gauge", "seeds", "Seeds that have no outcome yet.", _labelled("state", open_ones))
     ends = {"kept": seeds.kept, "base": seeds.base, "dropped": seeds.dropped}
     yield family("counter", "outcomes", "Outcomes committed, by what became of the seed.", _labelled("outcome", ends))
-    text = "1 while an outage, a budget or a pause keeps the line from taking seeds."
+    text = "1 while an outage, a budget, a pause or a reached target_rows keeps the line from taking seeds."
     yield family("gauge", "line_resting", text, [({}, float(status.waiting_for is not None))])
     text = "1 where agents.yaml as it stands is in force, 0 where its last edit cannot be used."
     yield family("gauge", "config_last_reload_success", text, [({}, float(not status.config_problems))])
