@@ -515,13 +515,14 @@ async def test_killed_where_it_hurts_it_goes_on_and_pays_for_no_answer_that_it_h
 
 
 def test_what_lies_in_a_folder_of_a_model_is_part_of_what_was_asked(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "model.safetensors").write_bytes(b"weights")
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
     read = read_config(config(tmp_path, "http://127.0.0.1:9/v1"))
     benchmark = read_benchmark(find_questions(str(questions(tmp_path)), None))
 
     def seeds() -> list[str]:
-        with_models, names = with_local_models(read, [str(tmp_path / "mine"), "a"])
+        with_models, names = with_local_models(read, [str(folder), "a"])
         evaluation = Evaluation(
             config=with_models, benchmark=benchmark, questions=benchmark.questions, models=tuple(names), judge="judge"
         )
@@ -529,7 +530,12 @@ def test_what_lies_in_a_folder_of_a_model_is_part_of_what_was_asked(tmp_path: Pa
 
     before = seeds()
     assert seeds() == before
-    (tmp_path / "mine" / "model.safetensors").write_bytes(b"other weights")
+    (tmp_path / "mine").rename(tmp_path / "elsewhere")
+    (tmp_path / "there").mkdir()
+    shutil.copytree(tmp_path / "elsewhere", tmp_path / "there" / "mine")
+    folder = tmp_path / "there" / "mine"
+    assert seeds() == before, "wherever it lies"
+    (folder / "model.safetensors").write_bytes(b"other weights")
     assert [one == other for one, other in zip(seeds(), before, strict=True)] == [False, True] * len(QUESTIONS)
 
 
@@ -544,7 +550,8 @@ async def test_a_folder_of_a_model_answers_in_a_process_of_its_own_and_another_o
         assert code == 0, said
         assert {str(body["model"]) for body in server.charged} == {"judge"}
         assert (model(found, "mine")["score"]["value"], found["calls_sent"]) == (4, 8)
-        (tmp_path / "mine" / "config.json").touch()
+        with (tmp_path / "mine" / "config.json").open("a") as handle:
+            handle.write("\n")
         assert (await command.told(str(tmp_path / "mine")))[1]["calls_sent"] == 8
     outcomes = [one.outcome for one in results(tmp_path / "out")]
     assert {trial.models["answer"] for one in outcomes for trial in one.trials} == {f"transformers/{tmp_path}/mine"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -275,11 +276,13 @@ async def test_at_the_papers_scale_nothing_is_spent_without_yes_and_a_kill_costs
     def play(body: Body) -> Answer:
         return Answer(text="Grade: [[7]]" if body["model"] == "judge" else f"{body['model']} says so.")
 
+    folder, moved = tmp_path / "out", tmp_path / "moved"
     async with OpenAIServer(play) as server:
-        command = at_the_papers_scale(tmp_path, server.url)
+        command = at_the_papers_scale(folder, server.url)
 
         def called(*more: str, **environ: str) -> Any:
-            return star_agents(*command, *more, environ=environ)
+            words = (moved if word == folder and moved.exists() else word for word in command)
+            return star_agents(*words, *more, environ=environ)
 
         planned = await anyio.to_thread.run_sync(called)
         assert planned.returncode == 0, planned.stderr
@@ -301,6 +304,13 @@ async def test_at_the_papers_scale_nothing_is_spent_without_yes_and_a_kill_costs
         assert ended.returncode == 0, ended.stderr
         assert lives > 1
         asked = Counter(one["model"] for one in server.charged)
+        assert "| random | table 2, 3, 4 | 5.13 | 3.39 | 2.35 | 3.62 |" in (folder / "report.md").read_text()
+        folder.rename(moved)
+        for judged in (12, 24):
+            again = await anyio.to_thread.run_sync(lambda: called("--yes"))
+            assert json.loads(again.stdout)["arms"] == json.loads(ended.stdout)["arms"], "wherever the folder lies"
+            assert Counter(one["model"] for one in server.charged)["judge"] == judged
+            shutil.rmtree(moved / "grades")
     assert asked["one"] + asked["two"] == 8, "nothing is paid twice"
     assert asked["judge"] == 12, "both models are the same here, and each is graded once"
     found = json.loads(ended.stdout)
@@ -308,7 +318,6 @@ async def test_at_the_papers_scale_nothing_is_spent_without_yes_and_a_kill_costs
     assert {one["ours"]["average"]["value"] for one in found["arms"]} == {7.0}
     assert found["arms"][0]["cost"]["calls"] == 8
     assert (found["done"], found["steps"]) == (5, 5)
-    assert "| random | table 2, 3, 4 | 5.13 | 3.39 | 2.35 | 3.62 |" in (tmp_path / "report.md").read_text()
 
 
 async def test_the_model_of_a_server_answers_ten_questions_that_are_shown_and_in_no_figure(tmp_path: Path) -> None:

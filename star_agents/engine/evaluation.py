@@ -27,7 +27,7 @@ from star_agents.recipes.compared_answers import ComparedAnswersSettings, compar
 from star_agents.recipes.graded_questions import GradedQuestionsSettings, graded_seed
 from star_agents.records import Seed
 from star_agents.storage.question_files import QuestionFiles, read_judge_prompts, read_questions
-from star_agents.text.content_hash import digest
+from star_agents.text.content_hash import digest, digest_of_ends
 
 _ASKED_BY = ("top_p", "extra")
 """What of an agent goes into a call beside what the recipe sets."""
@@ -168,8 +168,10 @@ class Evaluation:
 
     def _identity(self, name: str) -> list[Any]:
         agent: AgentConfig = self.config.agents[name]
-        models = [one.model for one in agent.endpoints]
-        return [models, agent.model_dump(mode="json", include=set(_ASKED_BY)), [_weights(one) for one in models]]
+        weights = [_weights(one.model) for one in agent.endpoints]
+        # A folder may be moved, or copied, and holds the same model there.
+        models = [PREFIX if found else one.model for one, found in zip(agent.endpoints, weights, strict=True)]
+        return [models, agent.model_dump(mode="json", include=set(_ASKED_BY)), weights]
 
     @property
     def turns(self) -> int:
@@ -228,4 +230,4 @@ def _weights(model: str) -> list[Any]:
     if prefix != PREFIX or not Path(folder).is_dir():
         return []
     files = sorted({path for pattern in _WEIGHTS for path in Path(folder).glob(pattern)})
-    return [[path.name, found.st_size, found.st_mtime_ns] for path in files for found in [path.stat()]]
+    return [[path.name, path.stat().st_size, digest_of_ends(path)] for path in files]

@@ -5,7 +5,6 @@ Of a model on the hub the small files are fetched first; its weights only once i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from huggingface_hub.errors import (
 )
 
 from star_agents.errors import UsageError
-from star_agents.text.content_hash import digest
+from star_agents.text.content_hash import digest, digest_of_ends
 from star_agents.text.model_names import names_a_folder
 from star_agents.training.memory import ModelSize
 
@@ -36,8 +35,6 @@ LONGEST_HEADER = 100 << 20
 """Bytes of a header that is read (the format's own limit)."""
 LONGEST_CARD = 1 << 20
 LICENCE_KEYS = ("license", "license_name", "license_link")
-HASHED = 1 << 20
-"""Bytes at the beginning and the end of a file of weights that tell it from another of the same size."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,14 +173,7 @@ def parameters_in(file: Path) -> int:
 
 
 def _fingerprint(config: Mapping[str, Any], weights: Sequence[Path]) -> str:
-    ends = []
-    for file in weights:
-        size = file.stat().st_size
-        with file.open("rb") as handle:
-            head = handle.read(HASHED)
-            handle.seek(max(0, size - HASHED))
-            told = hashlib.sha256(head + handle.read(HASHED)).hexdigest()
-        ends.append([file.name, size, told])
+    ends = [[file.name, file.stat().st_size, digest_of_ends(file)] for file in weights]
     told_config = {key: value for key, value in config.items() if not key.startswith("_")}
     return digest([told_config, ends])[:32]
 

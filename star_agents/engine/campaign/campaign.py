@@ -351,8 +351,7 @@ class Campaign:
             fix = f"Put the options back to go on with it, or remove {there} to begin it anew by those of now"
             raise StepStopped(f"{step.name}: the training is unfinished under other options: {failed}. {fix}")
         if failed.is_cut_off and not goes_on:
-            told = f"{step.name}: the training was cut off: {failed}"
-            self._trouble(told)
+            self._trouble(told := f"{step.name}: the training was cut off: {failed}")
             raise StepStopped(f"{told}; the same command goes on from its last checkpoint")
         folder = str(self._folder_of(step).relative_to(self.state.folder))
         self.state.fail(step, str(failed), folder, go_on=goes_on)

@@ -31,7 +31,14 @@ from star_agents.engine.campaign.training import Training, TrainingFailed, train
 from star_agents.engine.evaluation import Benchmark, Evaluation, drawn_questions
 from star_agents.engine.evaluation_results import GradedTurn, read_found, without_hopeless
 from star_agents.engine.host import Host
-from star_agents.engine.reproduction.examination import MARK, benchmark_of, evaluation_of, local_players, scores_in
+from star_agents.engine.reproduction.examination import (
+    MARK,
+    Scores,
+    benchmark_of,
+    evaluation_of,
+    local_players,
+    scores_in,
+)
 from star_agents.engine.reproduction.experiment import Experiment
 from star_agents.engine.reproduction.papers import Paper
 from star_agents.engine.reproduction.plan import Step, config_of, steps_of
@@ -123,6 +130,7 @@ class Reproduction:
             Interrupted: somebody said so.
             StarAgentsError: whatever else keeps it from going on.
         """
+        await anyio.to_thread.run_sync(self._forget_lost_grades)
         for number, step in enumerate(self.steps, start=1):
             if self.state.is_done(step):
                 continue
@@ -135,6 +143,16 @@ class Reproduction:
             if step.kind == "grades":
                 self.after_grades()
             crash_point("phase_noted")
+
+    def _forget_lost_grades(self) -> None:
+        """Models whose grades the store does not hold any more are graded again: a table without them would say
+        nothing, and not why."""
+        graded, found = self._graded(), self._grades()
+        for player, step in graded.items():
+            known = sum(len(part) for part in found.get(player, {}).values())
+            if known < int(self.state.done[step.name]["judged"]):
+                self.tell(f"{step.name}: the store holds {known:,} of its grades; it is graded again")
+                del self.state.done[step.name]
 
     async def _make_data(self, step: Step) -> Mapping[str, Any]:
         folder = self.folder / RUNS / step.arm
@@ -246,11 +264,9 @@ class Reproduction:
 
     def scores(self) -> list[ArmScore]:
         """What each arm that was graded came to so far, in the order of the paper."""
-        graded = {step.player: step for step in self.steps if step.kind == "grades" and self.state.is_done(step)}
+        graded, found = self._graded(), self._grades()
         if not graded:
             return []
-        models = {player: self.model_of(step) for player, step in graded.items()}
-        found = scores_in(self.folder / GRADES, self.evaluation(models))
         questions = {
             name: [one.id.partition(MARK)[2] for one in self.benchmark.questions if one.id.startswith(f"{name}{MARK}")]
             for name in self.experiment.benchmarks
@@ -261,3 +277,12 @@ class Reproduction:
                 runs = {name: [found.get(player, {}).get(name, {}) for player in players] for name in questions}
                 scored.append(score(arm, runs, questions))
         return scored
+
+    def _graded(self) -> dict[str, Step]:
+        """By its model, each step of grades that is done."""
+        return {step.player: step for step in self.steps if step.kind == "grades" and self.state.is_done(step)}
+
+    def _grades(self) -> Mapping[str, Mapping[str, Scores]]:
+        """What these models got, by benchmark."""
+        models = {player: self.model_of(step) for player, step in self._graded().items()}
+        return scores_in(self.folder / GRADES, self.evaluation(models)) if models else {}
