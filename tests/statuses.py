@@ -58,6 +58,8 @@ PLAIN: dict[str, Any] = {
         "projected_usd": 2.0,
     },
     "budgets": [],
+    "batches": {"seeds": 0, "agents": {}, "at_work": []},
+    "target": None,
     "agents": {"a": {**AGENT, **STATE}},
     "pairs": {"keep/a": 0.75, "a/a": 0.25},
     "pair_costs": {},

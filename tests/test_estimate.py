@@ -22,6 +22,7 @@ from rich.console import Console
 
 from star_agents.cli.main import main
 from star_agents.config.models import Config
+from star_agents.config.target import TargetConfig
 from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.engine.confirmation import REFUSED, Confirmation
 from star_agents.engine.estimate import SAMPLE, carry_over, pick_sample
@@ -82,6 +83,18 @@ async def test_a_batch_asks_once_after_its_first_seeds_and_takes_none_until_it_i
     (question,) = person.asked
     assert sent == [SAMPLE]
     assert "$0.2000 so far; this run will cost about $0.6000, beyond --confirm-above 0.3. Go on?" in question
+
+
+async def test_of_a_number_of_rows_it_asks_by_the_seeds_that_they_need(tmp_path: Path, server: OpenAIServer) -> None:
+    wanted = {"target_rows": TargetConfig(rows=35)}
+    config = config_for(server.url, per_agent=PRICE, replaced=ONE_CALL).model_copy(update=wanted)
+    person = Person(True)
+    done = await batch(config, 60, tmp_path, person.asked_above(0.3))
+    assert (done.stopped_by, done.failed_because) == ("", "")
+    assert ["this run will cost about $0.3500" in one for one in person.asked] == [True]
+    other = Person(True)
+    await batch(config, 60, tmp_path / "other", other.asked_above(0.4))
+    assert other.asked == []
 
 
 async def test_a_no_ends_it_whole_and_the_same_command_goes_on(tmp_path: Path, server: OpenAIServer) -> None:

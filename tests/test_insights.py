@@ -22,11 +22,11 @@ from star_agents.config.reading import parse_config
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.insights import CALLS_KEPT, NEVER_CALLED, WINDOW_S, Insights, Pace, Spending
 from star_agents.engine.live_status import status_of
-from star_agents.engine.status import describe, eta_s, projected_usd, settings_of
+from star_agents.engine.status import describe, eta_s, projected_usd, seeds_to_come, settings_of
 from star_agents.engine.wiring import open_engine
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
 from star_agents.observe.bus import Bus
-from star_agents.observe.status import plain
+from star_agents.observe.status import Target, plain
 from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Outcome
 from star_agents.scheduling.policies import make_policy
@@ -170,13 +170,27 @@ def counts(**given: Any) -> Counts:
 def test_what_it_will_have_cost_follows_from_the_seeds_that_are_done(
     given: dict[str, Any], projected: float | None
 ) -> None:
-    assert projected_usd(counts(**given)) == projected
+    assert projected_usd(counts(**given), seeds_to_come(counts(**given), None)) == projected
+
+
+def test_with_a_target_no_more_seeds_are_expected_than_its_rows_need() -> None:
+    there = counts(kept=40, dropped=10, waiting=900, working=5, cost_usd=5.0)
+
+    def to_come(wanted: int, rows: int, spare: int = 0) -> int:
+        return seeds_to_come(there, Target(shape="sft", wanted=wanted, rows=rows, spare=spare, sentence=""))
+
+    assert to_come(60, 40) == 25  # 50 seeds gave 40 rows
+    assert to_come(60, 25, spare=15) == 44
+    assert to_come(10_000, 40) == 905
+    assert to_come(40, 40) == to_come(10, 40) == 0
+    assert to_come(60, 0) == 905
+    assert projected_usd(there, to_come(60, 40)) == 7.5
 
 
 def test_the_time_left_is_known_while_something_moves() -> None:
-    assert eta_s(counts(waiting=8, working=2), 5.0) == 120.0
-    assert eta_s(counts(waiting=8), 0.0) is None
-    assert eta_s(counts(kept=8), 0.0) == 0.0
+    assert eta_s(10, 5.0) == 120.0
+    assert eta_s(8, 0.0) is None
+    assert eta_s(0, 0.0) == 0.0
 
 
 def test_an_agent_wins_with_every_pair_that_it_is_in_and_counts_once_where_it_is_both() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import sys
 from collections import Counter
@@ -157,6 +158,18 @@ def test_a_command_with_a_recipe_of_its_own_wants_no_number_of_rows(tmp_path: Pa
     arena = {"target": "a", "opponents": ["b"], "judges": ["b"]}
     made = with_recipe(config, "arena", arena, where="agents.yaml")
     assert (made.target_rows, made.quota) == (None, ())
+
+
+def test_an_estimate_is_of_the_seeds_that_the_rows_need(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path, target_rows=30)
+    code, said = run(path, seeds, tmp_path / "out", "--estimate")
+    assert code == 0
+    _, spare = told(tmp_path / "out")
+    assert spare == 0
+    needed = re.search(r"30 rows are expected of (\d+) of the 200 seeds", said)
+    assert needed is not None
+    assert 20 < int(needed[1]) < 45, said
+    assert f"{needed[1]} seeds, estimated from 20" in said
 
 
 def test_seeds_that_cannot_give_so_many_are_told_early_and_end_with_an_error(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from star_agents.engine.batch import BatchResult, worked_parts
 from star_agents.engine.configuration import read_config
 from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.estimate import RunEstimate, estimate_run, pick_sample
+from star_agents.engine.status import target_facts
+from star_agents.engine.target_rows import seeds_needed
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.records import Seed
 from star_agents.storage.parts import check_parts
@@ -99,6 +101,9 @@ def estimate_by_sample(job: Job, config: Config, seeds: Sequence[Seed], out: Pat
     elif as_json:
         print_json({**estimate_as_data(found), "stopped_by": result.stopped_by})
     else:
+        if config.target_rows is not None:
+            needed = f"{found.seeds:,} of the {len(seeds):,} seeds"
+            say(f"target_rows: {config.target_rows.rows:,} rows are expected of {needed}, by what those gave")
         show_estimate(found)
     return result
 
@@ -129,6 +134,10 @@ def estimate_from(
     result: BatchResult = anyio.run(partial(job, sample, only_these=True, expected=number, hear=hear))
     with StoreReader(out) as reader:
         done = reader.usage_of_seeds([seed.id for seed in seeds])
+        if config.target_rows is not None:
+            there = target_facts(config.target_rows, reader.tallies())
+            room, given = max(0, there.wanted - there.rows), there.rows + there.spare
+            number = len(done) + seeds_needed(room, number - len(done), seeds=len(done), rows=given)
     names = {seed.id for seed in sample}
     worked = [one for one in done if one.seed_id in names]
     if not worked:

@@ -95,18 +95,20 @@ class Checkpoint:
     def _text(self) -> str:
         """Why to ask; empty where there is no reason to."""
         limit = f"--confirm-above {self._confirmation.above_usd:g}"
-        if not self._left:
+        target = self._line.settling.rules.target
+        left = self._left if target is None else target.seeds_needed(self._left)
+        if not left:
             return ""
         calls, tokens = self._before.calls_answered + self._calls, self._all_tokens() + self._tokens
         if self._before.calls_of_unknown_price + self._unknown:
-            each = self._left / max(1, self._before.done + len(self._costs))
+            each = left / max(1, self._before.done + len(self._costs))
             return (
-                f"{self._left:,} seeds are to come, with about {calls * each:,.0f} calls and {tokens * each:,.0f} "
+                f"{left:,} seeds are to come, with about {calls * each:,.0f} calls and {tokens * each:,.0f} "
                 f"tokens, and the price of some is unknown, so nobody can say whether that is beyond {limit}."
             )
         if not self._costs and not self._before.done:
             return f"{usd(self._spent)} are spent before the first seed is done, beyond {limit}."
-        total = carry_over(self._costs or [self._mean_before()], self._left, self._spent)
+        total = carry_over(self._costs or [self._mean_before()], left, self._spent)
         if total.expected <= self._confirmation.above_usd and self._spent < self._confirmation.above_usd:
             return ""
         interval = f" ({usd(total.low)} to {usd(total.high)}, {METHOD})" if total.low < total.high else ""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.engine import Engine
 from star_agents.engine.insights import NEVER_CALLED, Heard, Insights
-from star_agents.engine.status import describe, eta_s, settings_of
+from star_agents.engine.status import describe, eta_s, seeds_to_come, settings_of
 from star_agents.observe.status import (
     Agent,
     AgentAtWork,
@@ -22,7 +22,7 @@ from star_agents.observe.status import Waiting as WaitingTold
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
-from star_agents.storage.rows import Counts, OpenWork
+from star_agents.storage.rows import OpenWork
 from star_agents.storage.tallies import Tallies
 
 LOOKS = 3
@@ -61,7 +61,7 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
         revision=line.revision,
         waiting_for=None if waiting is None else WaitingTold(reason=waiting.reason, until=waiting.until),
         held_because=line.held_because,
-        rate=_rate(heard, counts, is_waiting=waiting is not None),
+        rate=_rate(heard, seeds_to_come(counts, stored.target), is_waiting=waiting is not None),
         scorer=None if line.scorer is None else line.scorer.stats(),
         store=line.store.stats(),
         config=settings_of(line.config, line.revision),
@@ -104,10 +104,10 @@ def _agent(stored: Agent, heard: Heard, name: str, state: AgentState | None) -> 
     return CalledAgent(**known) if state is None else AgentAtWork(**known, **vars(state))
 
 
-def _rate(heard: Heard, counts: Counts, *, is_waiting: bool) -> Rate:
+def _rate(heard: Heard, to_come: int, *, is_waiting: bool) -> Rate:
     return Rate(
         seeds_per_minute=heard.seeds_per_minute,
         seeds_per_minute_overall=heard.seeds_per_minute_overall,
         usd_per_hour=heard.usd_per_hour,
-        eta_s=None if is_waiting else eta_s(counts, heard.seeds_per_minute),
+        eta_s=None if is_waiting else eta_s(to_come, heard.seeds_per_minute),
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from star_agents.config.models import Config
 from star_agents.config.target import TargetConfig
-from star_agents.engine.target_rows import target_sentence
+from star_agents.engine.target_rows import seeds_needed, target_sentence
 from star_agents.observe.status import (
     Agent,
     BudgetState,
@@ -76,15 +76,16 @@ def describe(
     """
     drawn_from = pool_facts(pools or {}, tallies.pools, tallies.arm_notes, tallies.grown)
     chosen = {name: win_rate(tallies.won.get(name, 0), tallies.drawn.get(name, 0)) for name in probabilities}
+    target = None if wanted is None else target_facts(wanted, tallies)
     return FolderStatus(
         seeds=_seeds(counts),
         stranded=[_stranded(one) for one in tallies.stranded],
         parts={name: _part(one) for name, one in tallies.parts.items()},
         calls=_calls(counts),
-        cost=_cost(counts),
+        cost=_cost(counts, seeds_to_come(counts, target)),
         budgets=budgets,
         batches=tallies.batches,
-        target=None if wanted is None else target_facts(wanted, tallies),
+        target=target,
         agents=_agents(spend, tallies, configured),
         pairs=dict(probabilities),
         pair_costs={pair.pair: _pair_cost(pair) for pair in pairs},
@@ -130,20 +131,28 @@ def settings_of(config: Config, revision: int) -> Settings:
     )
 
 
-def projected_usd(counts: Counts) -> float | None:
-    """What it will have cost once every seed is done, if the rest is like those that are; ``None`` where none is.
+def seeds_to_come(counts: Counts, target: Target | None) -> int:
+    """Seeds that have no outcome yet; with a target those that its rows are expected to need."""
+    left = counts.waiting + counts.working
+    if target is None:
+        return left
+    room, given = max(0, target.wanted - target.rows), target.rows + target.spare
+    return seeds_needed(room, left, seeds=counts.done, rows=given)
+
+
+def projected_usd(counts: Counts, to_come: int) -> float | None:
+    """What it will have cost once all seeds to come are done, if they are like those that are; ``None`` where none is.
 
     Where no price is known at all, nothing is projected either; where some are not, the sum holds what is known.
     """
     if not counts.done or counts.cost_usd is None:
         return None
-    return counts.cost_usd + (counts.waiting + counts.working) * counts.cost_usd / counts.done
+    return counts.cost_usd + to_come * counts.cost_usd / counts.done
 
 
-def eta_s(counts: Counts, seeds_per_minute: float) -> float | None:
-    """Seconds until every seed is done at this pace; ``None`` while nothing moves."""
-    left = counts.waiting + counts.working
-    return 60 * left / seeds_per_minute if seeds_per_minute else None if left else 0.0
+def eta_s(to_come: int, seeds_per_minute: float) -> float | None:
+    """Seconds until all seeds to come are done at this pace; ``None`` while nothing moves."""
+    return 60 * to_come / seeds_per_minute if seeds_per_minute else None if to_come else 0.0
 
 
 def _seeds(counts: Counts) -> Seeds:
@@ -169,13 +178,13 @@ def _calls(counts: Counts) -> Calls:
     )
 
 
-def _cost(counts: Counts) -> Cost:
+def _cost(counts: Counts, to_come: int) -> Cost:
     return Cost(
         usd=counts.cost_usd,
         calls_of_unknown_price=counts.calls_of_unknown_price,
         usd_per_sample=per(counts.cost_usd, counts.selected),
         usd_per_improved=per(counts.cost_usd, counts.kept),
-        projected_usd=projected_usd(counts),
+        projected_usd=projected_usd(counts, to_come),
     )
 
 

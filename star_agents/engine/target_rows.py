@@ -86,6 +86,10 @@ class TargetRows:
         each = 1.0 if self.given.mean is None else self.given.mean
         return in_hand > 0 and in_hand * each >= self.room
 
+    def seeds_needed(self, to_come: int) -> int:
+        """How many of so many seeds are expected to be needed still."""
+        return seeds_needed(self.room, to_come, seeds=self.given.seeds, rows=self.given.rows)
+
     def most_of(self, quota: QuotaConfig) -> int:
         """The most rows of one value."""
         share = Fraction(repr(quota.at_most))  # As it is written: 0.29 of 100 are 29, and in binary less.
@@ -222,6 +226,14 @@ def _with_spare(outcome: Outcome, enters: Callable[[Finding, Row], bool]) -> Out
     if len(findings) == len(outcome.findings):
         return outcome
     return replace(outcome, rows=tuple(rows), findings=tuple(findings))
+
+
+def seeds_needed(room: int, to_come: int, *, seeds: int, rows: int) -> int:
+    """How many of the seeds to come are expected to be needed for the rows that are wanted still, as ``seeds`` gave
+    ``rows``; all of them where nothing is known of that."""
+    if not room:
+        return 0
+    return min(to_come, -(-room * seeds // rows)) if rows else to_come
 
 
 def target_sentence(wanted: TargetConfig, rows: int, spare: int) -> str:
