@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from star_agents.cli.main import main
 from star_agents.engine.hub_sources import PINS
 from star_agents.engine.provenance import source_of
+from star_agents.engine.publishing.facts import told_sources
 from star_agents.engine.publishing.making import make
 from star_agents.engine.publishing.settings import shown_settings
 from star_agents.errors import UsageError
@@ -167,13 +168,27 @@ def test_datasets_of_the_hub_that_seeds_came_from_are_named_with_their_commit(
 ) -> None:
     folder = shutil.copytree(arena_folder, tmp_path / "out")
     pinned = {"commit": "a1b2c3d4e5f6", "config": "default", "split": "train", "files": ["data/train.parquet"]}
-    (folder / PINS).write_text(
-        json.dumps({"hf:user/seeds@main:default:train": pinned, "hf:old": {**pinned, "split": ""}})
-    )
+    before = {**pinned, "split": "", "files": ["data/old.jsonl"]}
+    pins = {"hf:user/seeds@main:default:train": pinned, "hf:old": before, "hf:looked/at": pinned}
+    (folder / PINS).write_text(json.dumps(pins))
+    assert "source_datasets" not in head_of(make(folder, licence=CC_BY).card), "no row came from them"
+    with sqlite3.connect(folder / "store.sqlite3") as store:
+        store.execute("UPDATE seeds SET source = 'old.jsonl:1'")
+        source = "user/seeds@a1b2c3d4e5/data/train.parquet:row 2"
+        store.execute("UPDATE seeds SET source = ? WHERE rowid = (SELECT max(rowid) FROM seeds)", (source,))
+    store.close()
     card = make(folder, licence=CC_BY).card
     assert head_of(card)["source_datasets"] == ["old", "user/seeds"]
     jsonschema.validate(head_of(card), SCHEMA)
     assert "| `user/seeds` | `default, train` | `a1b2c3d4e5f6` |" in card
+    assert "| `user/seeds@a1b2c3d4e5/data/train.parquet` |" in card
+
+
+def test_files_that_seeds_came_from_are_told_in_bounds_and_those_called_alike_together() -> None:
+    told = told_sources({f"docs/{n}.md": 1 for n in range(1_000)} | {"/a/x.jsonl": 3, "/b/x.jsonl": 4, "": 2})
+    assert list(told.items())[:2] == [("…/x.jsonl", 7), ("not told", 2)]
+    assert told["952 other files"] == 952
+    assert sum(told.values()) == 1_009
 
 
 @pytest.mark.parametrize(
@@ -260,6 +275,8 @@ def test_the_command_writes_card_and_pictures_and_leaves_what_is_not_ours(
     [
         ("seeds.jsonl:12", "seeds.jsonl"),
         ("python:row 3", "python"),
+        ("tasks.jsonl:12 instances[1]", "tasks.jsonl"),
+        ("user/seeds@a1b2c3d4e5/data/train.parquet:row 7", "user/seeds@a1b2c3d4e5/data/train.parquet"),
         ("docs/ch02.md#Processing a Guess: part 2:2350-4343", "docs/ch02.md"),
         ("paper.pdf#p3/120-980", "paper.pdf"),
         ("notes.md", "notes.md"),

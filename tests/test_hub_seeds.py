@@ -19,7 +19,11 @@ import yaml
 from aiohttp import web
 from hub_server import Fault, HubServer
 
+from star_agents.engine.batch import load_seeds
+from star_agents.engine.configuration import check_config
 from star_agents.engine.hub_sources import PINS, fetch_for
+from star_agents.engine.provenance import source_of
+from star_agents.engine.seed_sources import SeedSources
 from star_agents.errors import HubError, SeedFileError, UsageError
 from star_agents.export.hub_datasets import Fetched, HubName, fetch_dataset
 from star_agents.export.hub_layout import layout_of, matches
@@ -225,6 +229,24 @@ async def test_a_hub_that_says_nothing_is_not_waited_for_without_end(hub: HubSer
         ask = partial(fetch_dataset, HubName.of(f"hf:{REPO}"), endpoint=hub.url, cache=tmp_path, answer_s=0.2)
         with anyio.fail_after(30), pytest.raises(HubError, match="cannot be reached"):
             await anyio.to_thread.run_sync(ask)
+
+
+@pytest.mark.parametrize("takes", ["sample", "document"])
+async def test_rows_say_which_dataset_and_commit_they_come_from(hub: HubServer, tmp_path: Path, takes: str) -> None:
+    settings = {"recipe": "evol", "evol": {"writer": "coach"}}
+    good: Mapping[str, str] = {"instruction": "Why?", "output": "So."}
+    if takes == "document":
+        settings = {"recipe": "agent_instruct", "agent_instruct": dict.fromkeys(("writer", "editor"), "coach")}
+        good = {"text": "Water boils sooner on a mountain, since less air lies upon it. " * 20}
+    config = check_config({"agents": {"coach": {"model": "offline/coach"}}, **settings}, environ={})
+    repo = hub.make(REPO, private=False, files={"data/train.jsonl": lines(good, {**dict.fromkeys(good, 7)})})
+    ask = partial(fetch_for, f"hf:{REPO}", None, endpoint=hub.url, cache=tmp_path)
+    fetched = await anyio.to_thread.run_sync(ask)
+    sources = SeedSources(paths=fetched.paths, name=fetched.name, called=fetched.called)
+    file = load_seeds(sources, config, skip_bad=True, limit=None)
+    called = f"{REPO}@{repo.branches['main'][:10]}/data/train.jsonl"
+    assert {source_of({"source": seed.source}) for seed in file.seeds} == {called}
+    assert [one.where for one in file.problems] == [f"{called}:2"]
 
 
 class Proxy(HubServer):

@@ -118,7 +118,7 @@ def given_seeds(seeds: object, config: Config, *, skip_bad: bool, out: Path | No
     """
     if isinstance(seeds, (str, os.PathLike)):
         sources = find_sources([os.fspath(seeds)], documents=takes_documents(config), out=out)
-        return read_for(config, sources.paths, name=sources.name, folder=out, skip_bad=skip_bad)
+        return read_for(config, sources.paths, name=sources.name, folder=out, skip_bad=skip_bad, called=sources.called)
     read = intake_for(config, SOURCE, folder=out, skip_bad=skip_bad) or Collection(config.seeds.names)
     for number, row in enumerate(rows_in(seeds), start=1):
         where = f"{SOURCE}:row {number}"

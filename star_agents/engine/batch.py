@@ -119,7 +119,15 @@ def load_seeds(
     if isinstance(sources, Path):
         sources = SeedSources(paths=(sources,), name=sources.name)
     with reading_progress(console) as hear:
-        file = read_for(config, sources.paths, name=sources.name, folder=out, skip_bad=skip_bad, hear=hear)
+        file = read_for(
+            config,
+            sources.paths,
+            name=sources.name,
+            folder=out,
+            skip_bad=skip_bad,
+            called=sources.called,
+            hear=hear,
+        )
     where = str(sources.paths[0]) if len(sources.paths) == 1 else sources.name
     return usable_seeds(file, config, where=where, skip_bad=skip_bad, limit=limit, by_chance=by_chance)
 

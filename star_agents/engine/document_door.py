@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 
@@ -52,10 +53,11 @@ def read_for(
     name: str,
     folder: Path | None = None,
     skip_bad: bool = False,
+    called: Mapping[Path, str] = MappingProxyType({}),
     hear: Heard = lambda done, total: None,
 ) -> SeedFile:
     """Read files, or folders of documents, as the first recipe takes them; ``name`` and ``folder`` as ``source`` and
-    ``folder`` of ``intake_for``.
+    ``folder`` of ``intake_for``, ``called`` as of ``read_seeds``.
 
     Raises:
         SeedFileError: it cannot be read, or holds documents that no recipe takes. Bad rows do not raise, they are
@@ -64,11 +66,11 @@ def read_for(
     intake = intake_for(config, name, folder=folder, skip_bad=skip_bad)
     if intake is not None and all(path.exists() for path in paths):
         for path in paths:
-            intake.read(path, hear)
+            intake.read(path, hear, called=called.get(path, ""))
         return intake.file()
     for path in paths:
         refuse_documents(config, path)
-    return read_seeds(*paths, columns=config.seeds.names)
+    return read_seeds(*paths, columns=config.seeds.names, called=called)
 
 
 def refuse_documents(config: Config, path: Path) -> None:

@@ -85,17 +85,18 @@ class DocumentIntake:
         self._notes: list[str] = []
         self._is_strict, self._ends_open = True, False
 
-    def read(self, path: Path, hear: Heard = lambda done, total: None) -> None:
-        """Read a file, or everything below a folder.
+    def read(self, path: Path, hear: Heard = lambda done, total: None, *, called: str = "") -> None:
+        """Read a file, or everything below a folder; ``called``: what the file is, instead of by its name.
 
         Raises:
             SeedFileError: there is no such file, or it cannot be read at all.
         """
-        path = path.resolve()
+        path = path.resolve() if path.is_dir() else path.absolute()  # A file's own name says its kind, not its link's.
         with DocumentReader(max_bytes=self._settings.max_mib << 20, timeout_s=self._settings.timeout_s) as reader:
             if not path.is_dir():
                 self._is_strict = kind_of(path) == "rows"
-                self._read(reader, path, Origin(where=_shown(Path(path.name)), path=_shown(Path(path.name))))
+                name = called or _shown(Path(path.name))
+                self._read(reader, path, Origin(where=name, path=name), called)
                 return
             self._is_strict = False
             try:
@@ -164,10 +165,10 @@ class DocumentIntake:
             unlike=unlike,
         )
 
-    def _read(self, reader: DocumentReader, path: Path, origin: Origin) -> None:
+    def _read(self, reader: DocumentReader, path: Path, origin: Origin, called: str = "") -> None:
         if kind_of(path) == "rows":
             try:
-                self._ends_open = gather(path, self)
+                self._ends_open = gather(path, self, called=called)
             except SeedFileError as error:
                 if self._is_strict:
                     raise

@@ -9,8 +9,8 @@ from typing import Any
 from star_agents.records import STAR
 
 Provenance = Mapping[str, Any]
-_PLACE = re.compile(r"(#.*\d+-\d+|:(row )?\d+)$", re.DOTALL)
-"""Of a part of a document, or of a row."""
+_PLACE = re.compile(r"(#.*\d+-\d+|:(row )?\d+( instances\[\d+\])?)$", re.DOTALL)
+"""Of a part of a document, of a row, or of one of a row's instances."""
 
 
 def recipe_of(provenance: Provenance) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import glob
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ class SeedSources:
     """In the order in which they are read: as they were named, those of a pattern by name."""
     name: str
     """What all of them are called in messages and in the store."""
+    called: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    """What files of the hub are called, each: by dataset, commit and path."""
 
 
 class ByChance(NamedTuple):
@@ -67,12 +69,13 @@ def find_sources(
         SeedFileError: nothing is called like a pattern, or a file is named twice.
         HubError: the hub does not give a dataset, or cannot be reached.
     """
-    paths, names = list[Path](), list[str]()
+    paths, names, called = list[Path](), list[str](), dict[Path, str]()
     for one in given:
         if one.startswith(PREFIX):
             with reading_progress(console) as hear:
                 fetched = fetch_for(one, out, hear=hear)
             paths += fetched.paths
+            called |= fetched.called
             names.append(fetched.name)
         else:
             found = _paths_of(one, documents=documents)
@@ -85,7 +88,7 @@ def find_sources(
             raise SeedFileError([problem])
         known[place] = path
     others = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-    return SeedSources(paths=tuple(paths), name=f"{names[0]}{others}")
+    return SeedSources(paths=tuple(paths), name=f"{names[0]}{others}", called=called)
 
 
 def _paths_of(given: str, *, documents: bool) -> list[Path]:

@@ -79,6 +79,8 @@ class Fetched:
     paths: tuple[Path, ...]
     name: str
     """For people: ``user/name@1a2b3c4d5e (default, train)``."""
+    called: Mapping[Path, str]
+    """What each is called where a row stands: ``user/name@1a2b3c4d5e/data/train.jsonl``."""
 
 
 def fetch_dataset(
@@ -115,7 +117,18 @@ def fetch_dataset(
             paths.append(hub.file(file, pinned.commit))
         hear(len(pinned.files), len(pinned.files))
     parts = ", ".join(filter(None, (pinned.config, pinned.split)))
-    return Fetched(pinned=pinned, paths=tuple(paths), name=f"{name.repo}@{pinned.commit[:10]} ({parts})")
+    at = dataset_at(name.repo, pinned.commit)
+    return Fetched(
+        pinned=pinned,
+        paths=tuple(paths),
+        name=f"{at} ({parts})",
+        called={path: f"{at}/{file}" for path, file in zip(paths, pinned.files, strict=True)},
+    )
+
+
+def dataset_at(repo: str, commit: str) -> str:
+    """A dataset as it is called in sources of rows."""
+    return f"{repo}@{commit[:10]}"
 
 
 class _Reader:

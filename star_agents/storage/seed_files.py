@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from star_agents.errors import Problem, SeedFileError
@@ -115,38 +116,50 @@ class Collection:
         )
 
 
-def read_seeds(*paths: Path, columns: Mapping[str, str] | None = None) -> SeedFile:
+def read_seeds(
+    *paths: Path, columns: Mapping[str, str] | None = None, called: Mapping[Path, str] = MappingProxyType({})
+) -> SeedFile:
     """Read every row of files of any kind that ``row_reading`` knows; ``seed_rows`` names the formats.
 
     Args:
         paths: The files, as one.
         columns: What their columns are called, by our names.
+        called: What files are called in messages and sources, where it is not by their names.
 
     Raises:
         SeedFileError: when there is no such file, its kind is unknown, or no row has a column that is named. Bad rows
             do not raise, they are listed.
     """
     rows = Collection(columns)
-    is_cut = [gather(path, rows) for path in paths]
+    is_cut = [gather(path, rows, called=called.get(path, "")) for path in paths]
     file = replace(rows.file(), ends_open=any(is_cut))
     if problems := rows.columns.problems(" and ".join(path.name for path in paths[:2])):
         raise SeedFileError(problems)
     return file
 
 
-def gather(path: Path, rows: RowSink) -> bool:
+def gather(path: Path, rows: RowSink, *, called: str = "") -> bool:
     """Let every row of a file, or what is wrong in its place, go into ``rows``; whether the end seems to be missing.
+
+    Args:
+        path: The file.
+        rows: Where they go.
+        called: What it is called in their places; its name unless given.
 
     Raises:
         SeedFileError: as ``read_seeds`` does.
     """
-    found = None
+    found, called = None, called or path.name
+
+    def placed(where: str) -> str:
+        return f"{called}{where.removeprefix(path.name)}" if where.startswith(path.name) else where
+
     for found in scan_rows(path):
         if isinstance(found, Problem):
-            rows.refuse(found)
+            rows.refuse(replace(found, where=placed(found.where)))
         else:
             where, row = found
-            rows.add(row, where)
+            rows.add(row, placed(where))
     if found is None:
-        rows.refuse(Problem(where=path.name, field="", message="holds no rows"))
+        rows.refuse(Problem(where=called, field="", message="holds no rows"))
     return found is None or isinstance(found, CutShort) or ends_open(path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import PurePath
 from typing import Any
 
@@ -23,7 +24,7 @@ from star_agents.export.card import (
     SourceDataset,
     Stage,
 )
-from star_agents.export.hub_datasets import HubName, Pinned
+from star_agents.export.hub_datasets import HubName, Pinned, dataset_at
 from star_agents.export.licences import Licence
 from star_agents.export.terms import OURS, terms_for
 from star_agents.recipes.registry import find_recipe
@@ -35,6 +36,8 @@ from star_agents.storage.rows import ModelUse
 from star_agents.storage.shards import CONFIGS, SCHEMAS
 
 REASONS_TOLD = 30
+SOURCES_TOLD = 50
+"""Files, of which a folder or a pattern may have thousands."""
 _TOLD_AS_FINDINGS = frozenset({"rows", "reported", "admission"})
 """Parts whose failures are admission's findings. Their examples may quote items of benchmarks, which is no way to keep
 those out of training data."""
@@ -84,8 +87,8 @@ def dataset_facts(
         languages=[(one.code, one.share) for one in gathered.languages],
         looked_at=gathered.looked_at,
         untold=gathered.untold,
-        sources={shown_name(source) or "not told": n for source, n in _ranked(gathered.sources)},
-        source_datasets=_datasets(pins),
+        sources=told_sources(gathered.sources),
+        source_datasets=_datasets(pins, gathered.read_from),
         pipeline=list(_pipeline(summary["recipes"])),
         models=[_model(one, gathered) for one in used],
         measured_by=_measured_by(summary["config"]),
@@ -116,11 +119,32 @@ def _ends(counts: Mapping[str, int]) -> dict[str, int]:
     return {words: n for name, words in _ENDS.items() if (n := counts.get(name, 0))}
 
 
-def _datasets(pins: Mapping[str, Pinned]) -> list[SourceDataset]:
-    named = [(HubName.of(name).repo, one) for name, one in pins.items()]
+def told_sources(counts: Mapping[str, int]) -> dict[str, int]:
+    """Rows by file; files that are called alike, without their folders on this machine, together."""
+    shown = Counter[str]()
+    for source, n in counts.items():
+        shown[shown_name(source) or "not told"] += n
+    ranked = _ranked(shown)
+    rest = ranked[SOURCES_TOLD:]
+    return {**dict(ranked[:SOURCES_TOLD]), **({f"{len(rest):,} other files": sum(n for _, n in rest)} if rest else {})}
+
+
+def _datasets(pins: Mapping[str, Pinned], read_from: Set[str]) -> list[SourceDataset]:
+    """Those that rows came from: one that was only looked at, or whose seeds gave no row, is none."""
+    named = [
+        (repo, one)
+        for name, one in pins.items()
+        if not read_from.isdisjoint(_called(repo := HubName.of(name).repo, one))
+    ]
     return [
         SourceDataset(repo, one.commit, ", ".join(filter(None, (one.config, one.split)))) for repo, one in sorted(named)
     ]
+
+
+def _called(repo: str, pinned: Pinned) -> set[str]:
+    """What its files are called as sources; in older folders by the name alone."""
+    at = dataset_at(repo, pinned.commit)
+    return {called for file in pinned.files for called in (f"{at}/{file}", PurePath(file).name)}
 
 
 def _pipeline(recipes: Mapping[str, Data]) -> Iterator[Stage]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -49,7 +48,9 @@ class Gathered:
     prompts: Counter[str] = field(default_factory=Counter[str])
     """Trials by the versions of the prompts that were in use."""
     sources: Counter[str] = field(default_factory=Counter[str])
-    """Rows by the file or dataset that their seeds came from."""
+    """Rows by the file or dataset that their seeds came from, but for games."""
+    read_from: set[str] = field(default_factory=set[str])
+    """The same files and datasets, those of games too."""
     findings: Counter[tuple[str, str, str, str]] = field(default_factory=Counter[tuple[str, str, str, str]])
     """What admission has against rows, children and seeds, by filter, what it is about, what became of it and why."""
     skipped: Counter[str] = field(default_factory=Counter[str])
@@ -83,13 +84,15 @@ def gather(reader: StoreReader, *, into: Path | None = None, shard_bytes: int = 
             for trial in result.outcome.trials:
                 found.models.update(set(trial.models.values()))
                 found.prompts.update(set(trial.prompts))
+            source = source_of({"source": result.seed.source})
             for config, row in _rows(result, found.skipped):
                 found.rows[config] += 1
+                found.read_from.add(source)
                 found.secrets.look(row, f"{config}, row {found.rows[config]:,} (seed {result.seed.id})")
                 if config in shards:
                     shards[config].add(row)
                 if config != "battles":
-                    found.sources[source_of(json.loads(row["provenance"]))] += 1
+                    found.sources[source] += 1
                     texts.add(_text_of(row))
     found.files = [name for one in shards.values() for name in one.names]
     _tell_languages(found, texts.items)
