@@ -72,6 +72,7 @@ def test_mistakes_end_with_one_line_and_code_2(
         ((rows, "--model", model, "--chat-template", "./none.jinja"), "--chat-template ./none.jinja: cannot be read"),
         ((rows, "--model", model, "--method", "dpo"), "dpo learns from preference or reward rows"),
         ((tmp_path, "--model", model), "holds neither a store nor one of"),
+        ((rows, "--model", model, "--eval-steps", "2"), "--eval-steps needs --eval-share"),
         ((rows, "--model", model, "--eval-share", "0.001"), "no prompt of them falls into --eval-share 0.001"),
     ):
         assert star(*arguments, "-o", out) == 2

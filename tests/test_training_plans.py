@@ -55,6 +55,10 @@ def test_nothing_said_is_the_papers_recipe() -> None:
         ("rloo", {"batch": 6}, "take a multiple of 4"),
         ("dpo", {"beta": 0.0}, "--beta must be above 0 for dpo"),
         ("sft", {"colour": 3}, "colour: no such setting"),
+        ("sft", {"beta": 0.3}, "--beta is for --method dpo or rloo, and means nothing to sft"),
+        ("dpo", {"margin_scale": 1.0}, "--margin-scale is for --method reward"),
+        ("reward", {"margin_scale": float("nan")}, "--margin-scale must lie between 0 and 100"),
+        ("sft", {"lora_alpha": 8}, "--lora-alpha needs --lora"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused_by_name(method: Any, changes: dict[str, Any], told: str) -> None:

@@ -51,6 +51,8 @@ class BaseModel:
     """``None`` where no header says it: weights that are no safetensors."""
     licence: Mapping[str, str]
     """``license``, ``license_name``, ``license_link`` as its card says; empty: it does not say."""
+    hub_name: str
+    """Its name on the hub, or that of the model that it was made of, as its card says; empty: nobody says."""
 
     @property
     def fingerprint(self) -> str:
@@ -64,23 +66,25 @@ def find_base(name: str, path: str) -> BaseModel:
     Raises:
         UsageError: there is none, or it is none that can be trained.
     """
-    folder = Path(path).expanduser()
+    folder, hub_name = Path(path).expanduser(), ""
     if not folder.is_dir():
         if names_a_folder(path):
             raise UsageError(f"model {name}: there is no such folder: {folder.absolute()}")
-        folder = _from_hub(path, SMALL_FILES)
+        hub_name, folder = path, _from_hub(path, SMALL_FILES)
     config = _json_object(name, folder / "config.json")
     if config is None:
         adapter = " (it holds an adapter of LoRA: merge it first)" if (folder / "adapter_config.json").is_file() else ""
         raise UsageError(f"model {name}: {folder} holds no config.json, so it is no model{adapter}")
-    parameters = _parameters(name, path, folder)
+    parameters, front = _parameters(name, path, folder), _front_matter(folder)
+    made_of = front.get("base_model")
     return BaseModel(
         name=name,
         folder=folder,
         config=config,
         generation=_json_object(name, folder / "generation_config.json") or {},
         size=ModelSize.of(config, parameters) if parameters else None,
-        licence=_licence(folder),
+        licence={key: front[key] for key in LICENCE_KEYS if isinstance(front.get(key), str)},
+        hub_name=hub_name or (made_of if isinstance(made_of, str) else ""),
     )
 
 
@@ -178,8 +182,8 @@ def _fingerprint(config: Mapping[str, Any], weights: Sequence[Path]) -> str:
     return digest([told_config, ends])[:32]
 
 
-def _licence(folder: Path) -> dict[str, str]:
-    """What the front matter of its card says. A card that cannot be read says nothing."""
+def _front_matter(folder: Path) -> dict[str, Any]:
+    """Of its card. A card that cannot be read says nothing."""
     try:
         with (folder / "README.md").open(encoding="utf-8") as handle:
             text = handle.read(LONGEST_CARD)
@@ -191,6 +195,4 @@ def _licence(folder: Path) -> dict[str, str]:
         front = yaml.safe_load(text[3:].split("\n---", 1)[0])
     except yaml.YAMLError:
         return {}
-    if not isinstance(front, dict):
-        return {}
-    return {key: front[key] for key in LICENCE_KEYS if isinstance(front.get(key), str)}
+    return front if isinstance(front, dict) else {}

@@ -184,6 +184,9 @@ def save(fitted: Fitted, folder: Path, *, dtype: str, tokenizer: Any, keep_adapt
     with quiet_libraries(), disk_faults(folder):
         if keep_adapter:
             adapter_of(fitted.trainer).save_pretrained(folder / "adapter")  # before it is merged
+            (folder / "adapter" / "README.md").unlink(
+                missing_ok=True
+            )  # a form with nothing filled in: the card is ours
         whole = merged(fitted.trainer).to(getattr(torch, dtype))
         whole.config.use_cache = True
         whole.save_pretrained(folder)

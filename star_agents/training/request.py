@@ -76,9 +76,10 @@ class Settings:
         for name in positive:
             if not 0 < getattr(self, name) < float("inf"):
                 raise UsageError(f"--{name.replace('_', '-')} must be a number above 0; found {getattr(self, name)}")
-        for name, low, high in (("warmup", 0, 1), ("eval_share", 0, 0.5), ("weight_decay", 0, 1), ("beta", 0, 100)):
-            if not low <= getattr(self, name) <= high:
-                told = f"--{name.replace('_', '-')} must lie between {low} and {high}"
+        bounded = (("warmup", 1), ("eval_share", 0.5), ("weight_decay", 1), ("beta", 100), ("margin_scale", 100))
+        for name, high in bounded:
+            if not 0 <= getattr(self, name) <= high:
+                told = f"--{name.replace('_', '-')} must lie between 0 and {high}"
                 raise UsageError(f"{told}; found {getattr(self, name)}")
         if self.max_length < 8:
             raise UsageError(f"--max-length must be 8 tokens at least; found {self.max_length}")
@@ -91,6 +92,8 @@ class Settings:
             )
         if method == "dpo" and not self.beta:
             raise UsageError("--beta must be above 0 for dpo")
+        if self.lora_alpha is not None and self.lora_rank is None:
+            raise UsageError("--lora-alpha needs --lora: without it there is no adapter")
 
 
 PAPER: Mapping[Method, Settings] = {
@@ -100,6 +103,15 @@ PAPER: Mapping[Method, Settings] = {
     "rloo": Settings(epochs=1.0, learning_rate=1e-7, beta=0.4),
 }
 """What each method does where nothing is said."""
+ONLY_FOR: Mapping[str, tuple[Method, ...]] = {
+    "beta": ("dpo", "rloo"),
+    "turns": ("sft",),
+    "margin_scale": ("reward",),
+    "generations": ("rloo",),
+    "new_tokens": ("rloo",),
+    "temperature": ("rloo",),
+}
+"""Settings that mean something to some methods only."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,11 +202,19 @@ def option_names() -> list[str]:
 
 
 def settings_of(method: Method, **changes: Any) -> Settings:
-    """The papers' settings of a method, with those changes that are not ``None``. Raises UsageError."""
+    """The papers' settings of a method, with those changes that are not ``None``.
+
+    Raises:
+        UsageError: there is no such setting, it means nothing to the method, or its value makes no sense.
+    """
     known = {one.name for one in fields(Settings)}
     given = {name: value for name, value in changes.items() if value is not None}
     if unknown := given.keys() - known:
         raise UsageError(f"{', '.join(sorted(unknown))}: no such setting; there are {', '.join(sorted(known))}")
+    for name in given:
+        if method not in (meant := ONLY_FOR.get(name, (method,))):
+            told = f"--{name.replace('_', '-')} is for --method {' or '.join(meant)}"
+            raise UsageError(f"{told}, and means nothing to {method}; leave it out")
     settings = replace(PAPER[method], **given)
     settings.check(method)
     return settings

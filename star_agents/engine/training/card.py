@@ -13,7 +13,7 @@ from star_agents import __version__
 from star_agents.engine.training.rows import IN_WORDS, Rows
 from star_agents.text.markdown import code, prose
 from star_agents.training.batches import Division
-from star_agents.training.request import PAPER, Method, TrainingRequest
+from star_agents.training.request import ONLY_FOR, PAPER, TrainingRequest
 from star_agents.training.watch import Point
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
@@ -23,15 +23,6 @@ METHODS = {
     "reward": "A reward model (Bradley-Terry)",
     "rloo": "REINFORCE leave-one-out (RLOO) with a reward model, in the place of PPO",
 }
-ONLY_FOR: Mapping[str, tuple[Method, ...]] = {
-    "beta": ("dpo", "rloo"),
-    "turns": ("sft",),
-    "margin_scale": ("reward",),
-    "generations": ("rloo",),
-    "new_tokens": ("rloo",),
-    "temperature": ("rloo",),
-}
-"""Settings that mean something to some methods only."""
 CURVE, PICTURE = "curve.jsonl", "loss.svg"
 AGENTS_TOLD = 20
 
@@ -43,6 +34,8 @@ class CardFacts:
     request: TrainingRequest
     licence: Mapping[str, str]
     """Of the model that it began with, as its card says; empty: not told."""
+    hub_name: str
+    """As ``BaseModel`` has it."""
     rows: Rows
     learned: int
     """Rows that were learned."""
@@ -85,7 +78,7 @@ def versions() -> dict[str, str]:
 def _front_matter(facts: CardFacts) -> str:
     method = facts.request.method
     told = {
-        "base_model": facts.request.model,
+        **({"base_model": facts.hub_name} if facts.hub_name else {}),
         **facts.licence,
         "library_name": "transformers",
         "pipeline_tag": "text-classification" if method == "reward" else "text-generation",
@@ -133,7 +126,7 @@ def _training(facts: CardFacts) -> list[str]:
     usual = asdict(PAPER[facts.request.method])
     lines = ["| setting | value | usual |", "|---|---|---|"]
     for name, value in asdict(facts.request.settings).items():
-        if facts.request.method not in ONLY_FOR.get(name, METHODS):
+        if facts.request.method not in ONLY_FOR.get(name, (facts.request.method,)):
             continue
         shown = "yours" if name == "chat_template" and len(str(value)) > 20 else value
         lines.append(f"| {name} | {_cell(shown)} | {_cell(usual[name])} |")

@@ -127,6 +127,8 @@ def _refuse_impossible(request: TrainingRequest) -> None:
         raise UsageError(
             "--eval-share is not for rloo: it learns from answers that it writes, and has no loss on others'"
         )
+    if request.eval_steps and not request.settings.eval_share:
+        raise UsageError("--eval-steps needs --eval-share: without it nothing is held out to look at")
     if request.keep_adapter and request.settings.lora_rank is None:
         raise UsageError("--keep-adapter needs --lora: without it there is no adapter")
 

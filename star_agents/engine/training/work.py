@@ -269,6 +269,7 @@ class Work:
         facts = CardFacts(
             request=request,
             licence=self._base.licence,
+            hub_name=self._base.hub_name,
             rows=self._rows,
             learned=trained.rows,
             left_out=trained.left_out,
