@@ -1355,3 +1355,8 @@ FROM batches GROUP BY agent;
 -- count_parked --
 -- Seeds that wait for batches.
 SELECT count(*) FROM seeds WHERE state = 'parked';
+
+-- count_parked_of_run --
+-- Of the seeds that may be worked, those that wait for batches.
+SELECT count(*) FROM seeds
+WHERE state = 'parked' AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds));
