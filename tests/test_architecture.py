@@ -25,6 +25,7 @@ PURE = {"text", "limits", "records", "config", "arena"}
 STATUS = {
     "observe.status",
     "observe.stories",
+    "observe.browsing",
     *(f"observe.status.{path.stem}" for path in (PACKAGE / "observe" / "status").glob("[a-z]*.py")),
 }
 """The one model of what a folder or a daemon tells of itself: rooms fill it and read it."""

@@ -67,6 +67,7 @@ FACTS = DatasetFacts(
     settings=f"agents:\n  a: '{HOSTILE[:20]}'\n```\n# big\n",
     pictures=[Picture("gaps.svg", HOSTILE)],
     seeds={"kept": 3},
+    reviewed={"accepted": 2, "rejected": 1},
     made="",
     versions={"star_agents": "0.1.0", "python": "3.11", "schema": 17},
     notes=[HOSTILE],

@@ -13,6 +13,7 @@ PAGE = Path(star_agents.web.__file__).parent / "page"
 OURS = sorted(path for path in PAGE.iterdir() if path.is_file())
 MODULES = [path for path in OURS if path.suffix == ".js"]
 MAX_LINES = 300
+DOCUMENTS = ("index.html", "browse.html")
 MADE = {"types.js"}
 """Written by a program (``web.page_types``), and longer than what people read."""
 
@@ -42,18 +43,39 @@ def test_a_module_says_what_it_is_for_and_imports_what_is_there(path: Path) -> N
 
 def test_every_module_is_used() -> None:
     texts = "".join(path.read_text(encoding="utf-8") for path in OURS)
-    assert [path.name for path in OURS if path.name != "index.html" and path.name not in texts] == []
+    assert [path.name for path in OURS if path.name not in DOCUMENTS and path.name not in texts] == []
 
 
-def test_the_document_holds_no_script_and_no_style_of_its_own() -> None:
-    text = (PAGE / "index.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_document_holds_no_script_and_no_style_of_its_own(document: str) -> None:
+    text = (PAGE / document).read_text(encoding="utf-8")
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
     for name in re.findall(r"\"assets/([^\"]+)\"", text):
         assert (PAGE / name).is_file() or name.startswith("vendor/"), name
 
 
-def test_every_id_that_a_module_asks_for_stands_in_the_document() -> None:
-    text = (PAGE / "index.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_id_that_a_module_asks_for_stands_in_the_document(document: str) -> None:
+    text = (PAGE / document).read_text(encoding="utf-8")
     there = set(re.findall(r"\sid=\"([^\"]+)\"", text))
-    asked = {name for path in MODULES for name in re.findall(r"byId\(\"([^\"]+)\"\)", path.read_text(encoding="utf-8"))}
+    # A module that both documents load may hold, beside what both use, a part that only one of them calls.
+    shared = set.intersection(*map(loaded_by, DOCUMENTS)) if document != DOCUMENTS[0] else set()
+    asked = {name for path in loaded_by(document) - shared for name in ids_asked_for(path)}
     assert asked <= there
+
+
+def loaded_by(document: str) -> set[str]:
+    """The modules that a document loads, one by another."""
+    waiting = re.findall(r"<script[^>]*\ssrc=\"assets/([^\"]+)\"", (PAGE / document).read_text(encoding="utf-8"))
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found and (PAGE / name).is_file():
+            found.add(name)
+            text = (PAGE / name).read_text(encoding="utf-8")
+            waiting += re.findall(r"^import [^;]*?from \"\./([^\"]+)\"", text, re.MULTILINE)
+    return found
+
+
+def ids_asked_for(name: str) -> set[str]:
+    return set(re.findall(r"byId\(\"([^\"]+)\"\)", (PAGE / name).read_text(encoding="utf-8")))

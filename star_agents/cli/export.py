@@ -16,6 +16,7 @@ from star_agents.cli.export_by_label import ByLabel, label_options, stripped
 from star_agents.cli.redeciding import redeciding
 from star_agents.cli.tables import print_json
 from star_agents.errors import UsageError
+from star_agents.records.reviews import ReviewsUse
 from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
 from star_agents.storage.parts import check_parts
 from star_agents.storage.reader import StoreReader
@@ -46,6 +47,12 @@ from star_agents.text.printing import say
     metavar="RECIPE.KEY=VALUE",
     help="Decide the rows again under another setting, at no cost: arena.keep.sft=1",
 )
+@click.option(
+    "--reviewed",
+    type=click.Choice(["only", "as-is"]),
+    help="Only rows that people accepted or edited (`browse`), or all rows as they were made."
+    "  [default: rejected rows are left out, edited ones say what they were changed to]",
+)
 @label_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
@@ -61,6 +68,7 @@ def command(
     no_provenance: bool,
     with_reasoning: bool,
     changes: Sequence[str],
+    reviewed: ReviewsUse | None,
     by: str | None,
     at_most: str | None,
     balance: str | None,
@@ -83,6 +91,7 @@ def command(
         check_parts(only_parts, reader.tallies().parts, f"seeds of {folder}")
         decided = redeciding(reader, changes) if changes else None
         read = partial(dataset_rows, reader, format, reasoning=with_reasoning, decided=decided)
+        read = partial(read, reviews=reviewed or "follow")
         files = _write(read, wanted, out, labels, skipped, provenance=not no_provenance)
     left_out = _left_out(skipped)
     if not files:

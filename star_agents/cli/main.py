@@ -37,6 +37,7 @@ VERBS = {
     "rounds": "Make data, train the target on it, let the new one make data: round after round.",
     "reproduce": "Do a paper's own experiment again: its tables beside ours.",
     "decontaminate": "Find the rows of any dataset that hold items of benchmarks, and leave them out.",
+    "browse": "Look through a folder's rows on a page: search, compare, accept, reject, edit.",
     "export": "Write the dataset in a format of the field.",
     "card": "Preview the card of a dataset: what the rows are, how they came about, whose terms bind them.",
     "push": "Send rows and card to a dataset repository of the Hugging Face hub.",

@@ -32,6 +32,11 @@ def pieces(reader: StoreReader, *, format: str, file: str, which: str, provenanc
             sent.
     """
     rows = rejected_rows(reader) if which == "rejected" else dataset_rows(reader, format, provenance=provenance)
+    return as_file(rows, file)
+
+
+def as_file(rows: Iterator[Row], file: str) -> Iterator[bytes]:
+    """Yield the bytes of a ``jsonl``, ``json`` or ``parquet`` file of rows. Raises StoreError as ``pieces`` does."""
     if file == "parquet":
         return _parquet(rows)
     return _json(rows) if file == "json" else _json_lines(rows)

@@ -178,6 +178,8 @@ class DatasetFacts:
     pictures: Sequence[Picture]
     seeds: Mapping[str, int]
     """By what became of them."""
+    reviewed: Mapping[str, int]
+    """Rows that people accepted, rejected or edited."""
     made: str
     """When."""
     versions: Mapping[str, Any]

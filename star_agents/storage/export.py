@@ -14,7 +14,8 @@ from typing import Any
 
 from star_agents.config.star import JUDGED
 from star_agents.errors import UsageError
-from star_agents.records import STAR
+from star_agents.records import STAR, RowShape
+from star_agents.records.reviews import ReviewsUse
 from star_agents.storage.game_files import game_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import (
@@ -30,6 +31,7 @@ from star_agents.storage.result_rows import (
     selected_rows,
     tool_rows,
 )
+from star_agents.storage.reviewed_rows import ReviewedRows
 from star_agents.storage.row_writing import atomic_file, json_line, write_rows
 from star_agents.storage.rows import Result
 from star_agents.storage.split import Split
@@ -37,6 +39,8 @@ from star_agents.storage.summary import PairTally, Probabilities, summarise, tal
 from star_agents.text.plain_data import json_text
 
 FORMATS = (*SAMPLE_SHAPES, TOOLS, *PREFERENCE_SHAPES)
+_SHAPES_OF: Mapping[str, tuple[RowShape, ...]] = dict.fromkeys(PREFERENCE_SHAPES, ("preference",))
+"""Shapes of the rows that a format is made of, but for those of samples."""
 _PERHAPS = ("instructions", "rewards", "battles", TOOLS, "refused")
 """Files of a run that some recipes fill, and most do not."""
 SUFFIXES = (".jsonl", ".json", ".parquet")
@@ -87,6 +91,8 @@ def dataset_rows(
     wanted: Wanted = EVERYTHING,
     skipped: Counter[str] | None = None,
     decided: Callable[[Result], Result] | None = None,
+    reviews: ReviewsUse = "follow",
+    results: Iterable[Result] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of the dataset in one format, in the order in which seeds were queued.
 
@@ -99,18 +105,24 @@ def dataset_rows(
         wanted: Which seeds.
         skipped: Counts what was left out, by reason: seeds that are not wanted, and pairs that teach no preference.
         decided: Puts other rows in the place of those of a result.
+        reviews: What becomes of rows that people reviewed.
+        results: The finished seeds that rows are made of; left out: all.
 
     Raises:
         UsageError: for an unknown format.
     """
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}; use one of {', '.join(FORMATS)}")
-    for result in filter(wanted.holds, map(decided, reader.results()) if decided else reader.results()):
-        reason = wanted.why_not(result)
+    shapes = _SHAPES_OF.get(format, ("sft",))
+    reviewed = ReviewedRows(reader.reviews() if reviews != "as-is" else {}, reviews)
+    finished = reader.results() if results is None else results
+    for as_it_is in filter(wanted.holds, map(decided, finished) if decided else finished):
+        reason = wanted.why_not(as_it_is)
         if reason:
             if skipped is not None:
                 skipped[reason] += 1
             continue
+        result = reviewed(as_it_is, skipped, shapes)
         for row in _rows(result, format, skipped, reasoning=reasoning):
             yield row if provenance else {name: value for name, value in row.items() if name != "provenance"}
 
@@ -162,10 +174,12 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
     pairs: dict[str, PairTally] = {}
     rows: Counter[str] = Counter(dataset=0, preferences=0, rejected=0)
     skipped: Counter[str] = Counter()
+    reviewed, left_out = ReviewedRows(reader.reviews()), Counter[str]()
     with ExitStack() as files:
         handles = {name: files.enter_context(atomic_file(out / f"{name}.jsonl")) for name in (*rows, *_PERHAPS)}
-        for result in reader.results():
-            tally(result, pairs)
+        for as_it_is in reader.results():
+            tally(as_it_is, pairs)
+            result = reviewed(as_it_is, left_out)
             parts = {
                 "dataset": selected_rows(result, "messages"),
                 "preferences": preference_rows(result, skipped=skipped),
@@ -185,6 +199,8 @@ def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabili
     for name in (*not_written, *(f"{name}.jsonl" for name in _PERHAPS if not rows[name])):
         (out / name).unlink(missing_ok=True)
     summary["rows"] = {**rows, "preferences_skipped": dict(skipped), "not_written": not_written}
+    if reviewed.known:
+        summary["rows"]["left_out"] = dict(left_out)
     with atomic_file(out / "summary.json") as handle:
         handle.write(json_text(summary, indent=2).encode("utf-8") + b"\n")
     return summary

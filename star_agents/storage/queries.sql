@@ -684,6 +684,15 @@ JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.i
 WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after_ordinal
 ORDER BY s.ordinal LIMIT :limit;
 
+-- results_of --
+-- The seeds of some outcomes with these, in the order of the outcomes.
+SELECT s.ordinal, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round, s.source, s.meta,
+    o.seq, o.revision, o.at, o.payload
+FROM json_each(:seqs) AS asked
+JOIN outcomes AS o ON o.seq = asked.value
+JOIN seeds AS s ON s.id = o.seed_id
+ORDER BY o.seq;
+
 -- count_seeds --
 -- Seeds by state.
 SELECT state, count(*) FROM seeds GROUP BY state;
@@ -1356,7 +1365,81 @@ FROM batches GROUP BY agent;
 -- Seeds that wait for batches.
 SELECT count(*) FROM seeds WHERE state = 'parked';
 
--- count_parked_of_run --
--- Of the seeds that may be worked, those that wait for batches.
-SELECT count(*) FROM seeds
-WHERE state = 'parked' AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds));
+-- add_review --
+-- Keep what a person said of a row.
+INSERT INTO reviews (seed_id, digest, verdict, data, reviewer, at)
+VALUES (:seed_id, :digest, :verdict, :data, :reviewer, :at);
+
+-- reviews_that_count --
+-- Of each row that was reviewed the newest review, unless it was withdrawn.
+SELECT seed_id, digest, verdict, data, reviewer, at FROM reviews
+WHERE id IN (SELECT max(id) FROM reviews GROUP BY seed_id, digest) AND verdict != 'withdrawn';
+
+-- reviews_of_row --
+-- Everything that was said of a row, newest first.
+SELECT verdict, data, reviewer, at FROM reviews WHERE seed_id = :seed_id AND digest = :digest ORDER BY id DESC;
+
+-- count_reviews --
+-- Reviews that count, by verdict.
+SELECT verdict, count(*) FROM reviews
+WHERE id IN (SELECT max(id) FROM reviews GROUP BY seed_id, digest) AND verdict != 'withdrawn' GROUP BY verdict;
+
+-- browsed_places --
+-- Where rows stand that are looked for, and seeds without any, among some outcomes, in the order of these or against it.
+SELECT o.seq, coalesce(r.ord, -1) AS ord,
+    CASE WHEN :by = '' THEN NULL ELSE measured(json_extract(m.payload, '$.measures'), r.payload, o.cost_usd) END
+FROM outcomes AS o
+JOIN seeds AS s ON s.id = o.seed_id
+LEFT JOIN rows AS r ON r.seq = o.seq
+LEFT JOIN trials AS x ON x.seq = o.seq AND x.ord = r.text_of
+LEFT JOIN trials AS m ON m.seq = o.seq AND m.ord = json_extract(r.payload, '$.from_trials[0]')
+WHERE o.seq > :above AND o.seq <= :upto
+    AND (o.seq != :seq OR coalesce(r.ord, -1) > :ord)
+    AND (:seed = '' OR o.seed_id = :seed)
+    AND (:kind = '' OR o.kind = :kind)
+    AND (:recipe = '' OR o.recipe = :recipe)
+    AND (:shape = '' OR coalesce(r.shape, 'none') = :shape)
+    AND (:arm = '' OR instr('/' || coalesce(m.arm, o.arm, '') || '/', '/' || :arm || '/') > 0)
+    AND (:label = '' OR EXISTS (
+        SELECT 1 FROM (
+            SELECT key, value FROM json_each(s.labels)
+            UNION ALL SELECT key, value FROM json_each(coalesce(json_extract(r.payload, '$.labels'), '{}'))
+        ) AS l
+        WHERE (l.key = :label OR substr(l.key, -1 - length(:label)) = ':' || :label) AND (:value = '' OR l.value = :value)
+    ))
+    AND o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = o.seed_id)
+    AND (NOT :ranged OR within(json_extract(m.payload, '$.measures'), r.payload, o.cost_usd))
+    AND (NOT :worded OR holds(coalesce(json_extract(x.payload, '$.sample'), r.payload, s.content)))
+    AND (:review = '' OR reviewed(o.seed_id, r.payload, json_extract(x.payload, '$.sample')))
+ORDER BY o.seq * :turn, ord LIMIT :limit;
+
+-- browsed_rows --
+-- What is shown of rows at these places, in their order.
+SELECT o.seq, p.value ->> 1, o.at, o.kind, o.reason, o.recipe, coalesce(m.arm, o.arm, ''), o.cost_usd, o.seed_id,
+    s.source, s.labels, s.kind, s.content, r.payload, json_extract(x.payload, '$.sample'),
+    json_extract(m.payload, '$.measures')
+FROM json_each(:places) AS p
+JOIN outcomes AS o ON o.seq = p.value ->> 0
+JOIN seeds AS s ON s.id = o.seed_id
+LEFT JOIN rows AS r ON r.seq = o.seq AND r.ord = p.value ->> 1
+LEFT JOIN trials AS x ON x.seq = o.seq AND x.ord = r.text_of
+LEFT JOIN trials AS m ON m.seq = o.seq AND m.ord = json_extract(r.payload, '$.from_trials[0]')
+ORDER BY p.key;
+
+-- newest_labels --
+-- Labels of the newest outcomes, each with how often it stands there.
+SELECT key, value, count(*) FROM (
+    SELECT l.key, l.value FROM (SELECT seq, seed_id FROM outcomes ORDER BY seq DESC LIMIT :outcomes) AS o
+    JOIN seeds AS s ON s.id = o.seed_id, json_each(s.labels) AS l
+    UNION ALL
+    SELECT l.key, l.value FROM (SELECT seq FROM outcomes ORDER BY seq DESC LIMIT :outcomes) AS o
+    JOIN rows AS r ON r.seq = o.seq, json_each(r.payload, '$.labels') AS l
+) GROUP BY key, value ORDER BY key, count(*) DESC, value;
+
+-- measure_names --
+-- Measures that recipes declare.
+SELECT DISTINCT name FROM measures ORDER BY name;
+
+-- recipes_of_outcomes --
+-- Recipes of the newest outcomes.
+SELECT DISTINCT recipe FROM (SELECT recipe FROM outcomes ORDER BY seq DESC LIMIT :outcomes) ORDER BY recipe;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,8 @@ from star_agents.errors import StoreError
 from star_agents.observe.status import Exams
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed, SeedStory
 from star_agents.records import OutcomeKind
-from star_agents.storage import curve, exams, pages, quarantine, reads, stories, tallies
+from star_agents.records.reviews import Review
+from star_agents.storage import curve, exams, pages, quarantine, reads, reviews, stories, tallies
 from star_agents.storage.connection import connect_reading, store_errors
 from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.games import StoredGames, add_games
@@ -184,6 +185,23 @@ class StoreReader:
     def point_exams(self) -> dict[str, Exams]:
         """Likewise of judges that give points, by recipe, as of the newest config with an exam."""
         return self._read(exams.point_exams)
+
+    def reviews(self) -> dict[str, dict[bytes, Review]]:
+        """What people said of rows and counts: by seed, and by the digest of what a row says."""
+        return self._read(reviews.reviews)
+
+    def count_reviews(self) -> Mapping[str, int]:
+        """Rows by the review that counts."""
+        return self._read(reviews.count_reviews)
+
+    def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask what a function of a connection answers, such as those of ``browsed_rows``."""
+        return self._read(question)
+
+    def results_at(self, places: Mapping[int, Collection[int]]) -> list[Result]:
+        """The seeds of some outcomes, each with those of its rows alone that stand at these places."""
+        found = self._read(partial(reads.results_of, seqs=list(places)))
+        return [one.with_rows_at(places[one.row.seq]) for one in found]
 
     def results(self) -> Iterator[Result]:
         """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued."""

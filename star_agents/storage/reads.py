@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
 from star_agents.records import STAR, Document, Outcome
@@ -173,13 +174,21 @@ def outcomes_of_seed(connection: sqlite3.Connection, seed_id: str) -> list[tuple
 def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -> tuple[list[Result], int]:
     """A page of finished seeds in the order in which they were queued, and the ordinal to go on after."""
     rows = execute(connection, "results", after_ordinal=after_ordinal, limit=limit).fetchall()
-    found = outcome_rows(connection, [row[10:] for row in rows])
+    return _results(connection, rows), rows[-1][0] if rows else after_ordinal
+
+
+def results_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[Result]:
+    """The seeds of some outcomes with these, in the order of the outcomes."""
+    return _results(connection, execute(connection, "results_of", seqs=json.dumps(list(seqs))).fetchall())
+
+
+def _results(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> list[Result]:
+    found = outcome_rows(connection, [cast(OutcomeColumns, row[10:]) for row in rows])
     stamps = {revision: one.stamp for revision, one in exams(connection).items()}
-    page = [
+    return [
         Result(seed=seed_from_columns(row[1:10]), row=outcome, judge_exam=stamps.get(outcome.revision, ""))
         for row, outcome in zip(rows, found, strict=True)
     ]
-    return page, rows[-1][0] if rows else after_ordinal
 
 
 def documents(connection: sqlite3.Connection, *, after: int, limit: int) -> tuple[int, list[Document]]:

@@ -66,7 +66,8 @@ def tool_rows(result: Result, skipped: Counter[str] | None = None, *, reasoning:
 def _reasoning_behind(outcome: Outcome, given: GivenRow) -> str:
     """What was thought before an answer that stands in one trial as it stands in the row."""
     trials = [outcome.trials[place] for place in given.from_trials]
-    return trials[0].reasoning if len(trials) == 1 else ""
+    is_as_written = len(trials) == 1 and given.data.get("sample") == trials[0].sample.to_dict()
+    return trials[0].reasoning if is_as_written else ""
 
 
 def instruction_rows(result: Result) -> Iterator[Row]:
@@ -97,8 +98,9 @@ def _given_preference(result: Result, given: GivenRow, format: str) -> Row:
 
 def _provenance_of_row(result: Result, given: GivenRow) -> Row:
     """Where a row that a recipe gave comes from: seed, recipe, what was drawn for it, and the trials behind it."""
+    reviewed = _review_of(result, given)
     if result.outcome.recipe == STAR and given.from_trials:
-        return _provenance(result, given.from_trials[0])
+        return {**_provenance(result, given.from_trials[0]), **reviewed}
     trials = [result.outcome.trials[place] for place in given.from_trials if place < len(result.outcome.trials)]
     return {
         **_origin(result),
@@ -110,7 +112,16 @@ def _provenance_of_row(result: Result, given: GivenRow) -> Row:
             {"arm": one.arm, "role": one.role, "models": one.models, "prompts": one.prompts, **one.measures}
             for one in trials
         ],
+        **reviewed,
     }
+
+
+def _review_of(result: Result, given: GivenRow) -> Row:
+    """What a person said of the row; nothing where nobody did."""
+    for place, review in result.reviews.items():
+        if result.outcome.rows[place] is given:
+            return {"review": review.told}
+    return {}
 
 
 def rejected_row(result: Result) -> Iterator[Row]:
@@ -157,8 +168,9 @@ def preference_rows(
 
     The chosen candidate beat the base, or another candidate lost to it. Both answers must answer the same prompt, or
     the pair would teach a preference among questions; pairs that do not are counted as ``different prompt``, equal
-    answers as ``same text``, what retention has cleared as ``text cleared``, and those with a trial that admission does
-    not take as ``refused by admission``.
+    answers as ``same text``, what retention has cleared as ``text cleared``, those with a trial that admission does
+    not take as ``refused by admission``, and those whose better answer a person rejected or changed as ``answer not as
+    people want it``.
     """
     outcome = result.outcome
     for given in _given(result, "preference"):
@@ -176,9 +188,11 @@ def preference_rows(
         if judged == base or said is None or said == 0.5:
             continue
         won = said > 0.5
-        if won != (judged in outcome.chosen):
+        if won != (judged in outcome.chosen or judged in result.withheld):
             continue
         reason = _why_no_preference(trial, outcome.trials[base])
+        if (judged if won else base) in result.withheld:
+            reason = "answer not as people want it"
         if reason:
             if skipped is not None:
                 skipped[reason] += 1

@@ -105,11 +105,6 @@ class Collection:
         """Note what stands in the place of a row."""
         self._problems.append(problem)
 
-    def check_columns(self, where: str) -> None:
-        """Raise SeedFileError where none of the rows, which came from ``where``, had a column that is named."""
-        if problems := self.columns.problems(where):
-            raise SeedFileError(problems)
-
     def file(self) -> SeedFile:
         """What has come so far."""
         seeds = self._seeds.all()
@@ -137,8 +132,10 @@ def read_seeds(
     """
     rows = Collection(columns)
     is_cut = [gather(path, rows, called=called.get(path, "")) for path in paths]
-    rows.check_columns(" and ".join(called.get(path, path.name) for path in paths[:2]))
-    return replace(rows.file(), ends_open=any(is_cut))
+    file = replace(rows.file(), ends_open=any(is_cut))
+    if problems := rows.columns.problems(" and ".join(path.name for path in paths[:2])):
+        raise SeedFileError(problems)
+    return file
 
 
 def gather(path: Path, rows: RowSink, *, called: str = "") -> bool:

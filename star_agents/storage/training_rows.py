@@ -23,6 +23,7 @@ from star_agents.errors import Problem, UsageError
 from star_agents.records import Document, Message, Sample, ToolCall
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import instruction_rows, preference_rows, reward_rows, selected_rows, tool_rows
+from star_agents.storage.reviewed_rows import ReviewedRows
 from star_agents.storage.row_fields import Row, RowError, found, required
 from star_agents.storage.row_reading import PARQUET, scan_rows
 from star_agents.storage.rows import Result
@@ -68,8 +69,9 @@ def taught_rows(source: Path, skipped: Counter[str] | None = None) -> Iterator[T
         yield from _rows_of_file(source)
     elif (source / STORE_FILE).is_file():
         with StoreReader(source) as reader:
+            reviewed = ReviewedRows(reader.reviews())
             for result in reader.results():
-                yield from _rows_of_result(result, skipped)
+                yield from _rows_of_result(reviewed(result, skipped), skipped)
     else:
         for file in files_of(source):
             yield from _rows_of_file(file)

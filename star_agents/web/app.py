@@ -43,14 +43,24 @@ async def serve_http(
     Raises:
         UsageError: beyond loopback without a token, or the address cannot be bound.
     """
+    limits = limits or Limits()
+
+    def make(first: Middleware) -> web.Application:
+        return make_app(backend, host=host, token=token, allowed_hosts=allowed_hosts, limits=limits, first=first)
+
+    async with listening(make, host=host, port=port, token=token, limits=limits) as url:
+        yield url
+
+
+@asynccontextmanager
+async def listening(
+    make: Callable[[Middleware], web.Application], *, host: str, port: int, token: str, limits: Limits
+) -> AsyncIterator[str]:
+    """Serve what ``make`` makes of its outermost middleware; yields the base URL. Raises as ``serve_http`` does."""
     if not is_loopback(host) and not token:
         raise UsageError(f"{host} is reachable from other machines: a token is needed")
-    limits = limits or Limits()
     listener = Listener(limits)
-    app = make_app(
-        backend, host=host, token=token, allowed_hosts=allowed_hosts, limits=limits, first=listener.middleware()
-    )
-    async with listener.listen(app, host, port) as url:
+    async with listener.listen(make(listener.middleware()), host, port) as url:
         yield url
 
 
@@ -64,19 +74,33 @@ def make_app(
     first: Middleware,
 ) -> web.Application:
     """Every route behind every check; ``first`` is the outermost middleware."""
-    open_paths = {plain_path(route.path) for route in ROUTES if route.is_open}
-    app = web.Application(middlewares=[first, problem_details, guard(host, token, allowed_hosts, open_paths)])
+    app = guarded_app(ROUTES, host=host, token=token, allowed_hosts=allowed_hosts, limits=limits, first=first)
     app[BACKEND] = backend
-    app[LIMITS] = limits
-    app[TOKEN] = token
     app[KEYED] = asyncio.Lock()
-    app[DOWNLOADS] = asyncio.Semaphore(limits.downloads)
     app[FEED] = Feed(backend, limits.streams)
-    app[DOCUMENT] = lambda: document(ROUTES, __version__)
-    app.on_response_prepare.extend((add_headers, note_begin))
     app.on_shutdown.append(_end_streams)
     app.cleanup_ctx.append(_feed_streams)
-    for route in ROUTES:
+    return app
+
+
+def guarded_app(
+    routes: tuple[Route, ...],
+    *,
+    host: str,
+    token: str,
+    allowed_hosts: Sequence[str],
+    limits: Limits,
+    first: Middleware,
+) -> web.Application:
+    """A table of routes behind every check."""
+    open_paths = {plain_path(route.path) for route in routes if route.is_open}
+    app = web.Application(middlewares=[first, problem_details, guard(host, token, allowed_hosts, open_paths)])
+    app[LIMITS] = limits
+    app[TOKEN] = token
+    app[DOWNLOADS] = asyncio.Semaphore(limits.downloads)
+    app[DOCUMENT] = lambda: document(routes, __version__)
+    app.on_response_prepare.extend((add_headers, note_begin))
+    for route in routes:
         app.router.add_route(route.method, route.path, _checked(route))
         if route.method == "GET" and route.media != ("text/event-stream",):
             app.router.add_route("HEAD", route.path, _checked(route))

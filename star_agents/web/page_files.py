@@ -32,6 +32,11 @@ async def get_page(request: web.Request, _: Nothing) -> web.Response:
     return _file(request, PAGE, "index.html")
 
 
+async def get_browse_page(request: web.Request, _: Nothing) -> web.Response:
+    """The page of `browse`."""
+    return _file(request, PAGE, "browse.html")
+
+
 async def get_asset(request: web.Request, _: Nothing) -> web.Response:
     """One of the page's files."""
     return _file(request, PAGE, request.match_info["path"])

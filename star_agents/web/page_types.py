@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from star_agents.text.printing import say
+from star_agents.web.browsing.routes import BROWSE_ROUTES
 from star_agents.web.openapi import document
 from star_agents.web.routes import ROUTES
 
 FILE = Path(__file__).parent / "page" / "types.js"
 COMMAND = "python -m star_agents.web.page_types"
 _WIDTH = 116
-_NOT_READ = frozenset({"ReleaseByName", "ReleaseAll"})
+_NOT_READ = frozenset({"ReleaseByName", "ReleaseAll", "GivenReview"})
 """What the page sends."""
 _PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 Schema = Mapping[str, Any]
@@ -26,7 +27,10 @@ Schema = Mapping[str, Any]
 
 def page_types() -> str:
     """The text of `types.js`: one typedef for each model, by name."""
-    schemas: Mapping[str, Schema] = document(ROUTES, "")["components"]["schemas"]
+    schemas: Mapping[str, Schema] = {
+        **document(BROWSE_ROUTES, "")["components"]["schemas"],
+        **document(ROUTES, "")["components"]["schemas"],
+    }
     head = f"// What the API answers. Made from its models by `{COMMAND}`; not to be edited.\n"
     types = [_typedef(name, schemas[name]) for name in sorted(schemas) if name not in _NOT_READ]
     return "\n".join([head, *types, "export {};\n"])

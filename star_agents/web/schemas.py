@@ -11,6 +11,7 @@ LARGEST_SEQ = 2**63 - 1
 LONGEST_FILTER = 200
 Seq = Annotated[int, Field(ge=0, le=LARGEST_SEQ)]
 Filter = Annotated[str, Field(min_length=1, max_length=LONGEST_FILTER)]
+Format = Literal["messages", "prompt-completion", "sharegpt", "alpaca", "tools", "dpo", "sharegpt-dpo", "messages-dpo"]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
@@ -51,9 +52,7 @@ class OutcomesQuery(Query):
 class DatasetQuery(Query):
     """Of GET /v1/dataset."""
 
-    format: Literal[
-        "messages", "prompt-completion", "sharegpt", "alpaca", "tools", "dpo", "sharegpt-dpo", "messages-dpo"
-    ] = "messages"
+    format: Format = "messages"
     """Columns of the rows, as `export --format` has them."""
     file: Literal["jsonl", "json", "parquet"] = "jsonl"
     """Kind of file."""

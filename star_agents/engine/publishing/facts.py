@@ -97,6 +97,7 @@ def dataset_facts(
         left_out=[
             LeftOut("Seeds that were dropped", _first(summary["dropped_because"])),
             LeftOut("Pairs that teach no preference", _first(gathered.skipped)),
+            LeftOut("Rows", _first(gathered.skipped_rows)),
         ],
         findings=[
             Finding(*key, n) for key, n in sorted(gathered.findings.items(), key=lambda item: (item[0][0], -item[1]))
@@ -108,6 +109,7 @@ def dataset_facts(
         settings=shown_settings(revision),
         pictures=[Picture(one.file, one.says) for one in plots],
         seeds=_ends(counts),
+        reviewed=reader.count_reviews(),
         made=f"Made {summary['began_at']} to {summary['as_of']}" if summary["as_of"] else "",
         versions=summary["versions"],
         notes=list(_notes(used, counts)),

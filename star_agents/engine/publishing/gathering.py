@@ -16,6 +16,7 @@ from star_agents.engine.run_facts import Reservoir
 from star_agents.storage.game_files import game_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import preference_rows, reward_rows, selected_rows
+from star_agents.storage.reviewed_rows import ReviewedRows
 from star_agents.storage.rows import Result
 from star_agents.storage.shards import CONFIGS, SHARD_BYTES, Shards
 
@@ -55,6 +56,8 @@ class Gathered:
     """What admission has against rows, children and seeds, by filter, what it is about, what became of it and why."""
     skipped: Counter[str] = field(default_factory=Counter[str])
     """Pairs that teach no preference, by reason."""
+    skipped_rows: Counter[str] = field(default_factory=Counter[str])
+    """Rows that people left out, by reason."""
     secrets: SecretsFound = field(default_factory=SecretsFound)
     languages: list[LanguageShare] = field(default_factory=list[LanguageShare])
     """The most frequent first."""
@@ -78,7 +81,9 @@ def gather(reader: StoreReader, *, into: Path | None = None, shard_bytes: int = 
         if into is not None:
             made = [(config, Shards(into, config, most_bytes=shard_bytes)) for config in CONFIGS]
             shards = {config: files.enter_context(one) for config, one in made}
-        for result in reader.results():
+        reviewed = ReviewedRows(reader.reviews())
+        for as_it_is in reader.results():
+            result = reviewed(as_it_is, found.skipped_rows)
             for one in result.outcome.findings:
                 found.findings[one.objection.filter, one.kind, one.action, one.objection.reason] += 1
             for trial in result.outcome.trials:

@@ -5,7 +5,7 @@ import { showDialog } from "./dialog.js";
 import { byId, el } from "./dom.js";
 
 const ROWS = { dataset: "the dataset: the chosen sample of each seed", rejected: "dropped seeds with their reasons, to mend and add again" };
-const FORMATS = {
+export const FORMATS = {
   messages: "messages: role and content, as chat fine-tuning takes it",
   "prompt-completion": "prompt and completion, for TRL",
   sharegpt: "ShareGPT: conversations, for LLaMA-Factory",
@@ -14,7 +14,7 @@ const FORMATS = {
   "sharegpt-dpo": "preference pairs for LLaMA-Factory",
   "messages-dpo": "preference pairs for Axolotl",
 };
-const FILES = { jsonl: "JSON lines", json: "JSON", parquet: "Parquet" };
+export const FILES = { jsonl: "JSON lines", json: "JSON", parquet: "Parquet" };
 
 export function openDownloading() {
   const link = el("a", { class: "button main", download: true }, "Download");
@@ -33,7 +33,7 @@ export function openDownloading() {
  * @param {string} name
  * @param {Record<string, string>} options
  */
-function choices(title, name, options) {
+export function choices(title, name, options) {
   const rows = Object.entries(options).map(([value, label], at) =>
     el("label", { class: "choice" }, el("input", { type: "radio", name, value, checked: at === 0 }), " ", label),
   );

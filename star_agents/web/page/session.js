@@ -30,7 +30,7 @@ export function askForToken(onOpen) {
   const form = el(
     "form",
     {},
-    el("p", {}, "This daemon can be reached from other machines, so it asks who is there. Its token is in the environment variable that server.token names, or else in the file ", el("code", {}, "token"), " of its data folder."),
+    el("p", {}, "This can be reached from other machines, so it asks who is there. The token is in the environment variable that was named for it, or else in the file ", el("code", {}, "token"), " of the folder."),
     el("label", { for: "token-input" }, "Token"),
     input,
     el("p", { class: "buttons" }, el("button", { type: "submit", class: "main" }, "Open")),

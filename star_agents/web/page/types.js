@@ -121,6 +121,66 @@
  */
 
 /**
+ * A row with everything behind it.
+ *
+ * @typedef {Object} BrowsedDetail
+ * @property {BrowsedRow} row
+ * @property {RowReview[]} reviews All that were given, newest first.
+ * @property {SeedStory} story
+ */
+
+/**
+ * What can be looked for in a folder.
+ *
+ * @typedef {Object} BrowsedFacts
+ * @property {string} folder
+ * @property {number} outcomes
+ * @property {string[]} recipes
+ * @property {string[]} arms
+ * @property {string[]} measures
+ * @property {Record<string, string[]>} labels Values by label, of the newest outcomes.
+ * @property {number} looked_at How many outcomes recipes and labels were read from.
+ * @property {Record<string, number>} reviews Rows by the review that counts.
+ * @property {string} reviewer Who reviews here; empty: nobody.
+ * @property {string} why_no_review Why no row can be reviewed; empty where they can be.
+ */
+
+/**
+ * Rows that were looked for.
+ *
+ * @typedef {Object} BrowsedPage
+ * @property {BrowsedRow[]} rows
+ * @property {string | null} next Cursor of what follows; null at the end.
+ * @property {number} outcomes How many there are.
+ * @property {number} looked_at Of them, with this page and those before it; with an order by a measure, with this
+ *   page.
+ * @property {boolean} is_cut Time was up before all were looked at: by its cursor it goes on; an order by a measure
+ *   is one of those seen.
+ */
+
+/**
+ * A row of the dataset, or a seed that gave none.
+ *
+ * @typedef {Object} BrowsedRow
+ * @property {number} seq The outcome that gave it.
+ * @property {number} ord Its place among the rows of the outcome; -1: a seed without rows.
+ * @property {number} at
+ * @property {string} seed_id
+ * @property {"sft" | "preference" | "reward" | "instruction" | ""} shape Empty for a seed without rows.
+ * @property {"kept" | "base" | "dropped"} kind
+ * @property {string} reason Why it was dropped.
+ * @property {string} recipe
+ * @property {string} arm Whose text it is, such as an agent-pair; empty where nobody's.
+ * @property {number | null} cost_usd Of the seed's calls; null where a price is unknown.
+ * @property {string} source
+ * @property {Record<string, string>} labels
+ * @property {Record<string, number | null>} measures Of the trial behind it, and a reward row's margin.
+ * @property {Record<string, string>} texts What it says, by name: `instruction`, `input`, `response`, or `chosen`
+ *   and `rejected`; these may be edited.
+ * @property {RowReview | null} review The one that counts.
+ */
+
+/**
  * One budget of agents.yaml and where it stands; amounts are in its unit.
  *
  * @typedef {Object} BudgetState
@@ -716,6 +776,16 @@
  * @property {string[]} [troubles]
  * @property {RoundStep[]} [steps]
  * @property {string} [unread] Why nothing can be told of rounds that are there; empty where something can.
+ */
+
+/**
+ * What a person said of a row.
+ *
+ * @typedef {Object} RowReview
+ * @property {"accepted" | "rejected" | "edited" | "withdrawn"} verdict
+ * @property {string} reviewer
+ * @property {number} at Seconds since 1970.
+ * @property {Record<string, string>} texts What an edited row says now, by the name of the text; empty otherwise.
  */
 
 /**

@@ -1,0 +1,1 @@
+"""The HTTP door of `browse`: a finished folder, to be read."""
