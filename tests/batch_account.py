@@ -38,6 +38,8 @@ class Faults:
     """Batches that somebody cancels; what has no answer stands in no file."""
     failed: float = 0.0
     """Batches that are not taken."""
+    denied: float = 0.0
+    """Requests for a batch that are refused for good."""
     full: float = 0.0
     """Batches that are not taken, since too much waits."""
     refused: float = 0.0

@@ -138,6 +138,8 @@ class _OpenAI:
         body = await request.json()
         if (file := self.account.files.get(body["input_file_id"])) is None:
             return web.json_response({"error": {"message": "No such file"}}, status=400)
+        if self.account.happens("denied"):
+            return web.json_response({"error": {"message": "such batches are not made here"}}, status=400)
         calls = [_openai_call(line) for line in file[1].splitlines() if line.strip()]
         batch = self.account.add_batch(calls, body["metadata"], body["input_file_id"])
         return await broken_off(request) if self.account.happens("lost_reply") else web.json_response(_told(batch))

@@ -101,7 +101,7 @@ class BatchReport:
 
 
 @contextmanager
-def _provider(folder: Path, faults: Faults, seed: int) -> Iterator[str]:
+def provider_in_a_process(folder: Path, faults: Faults, seed: int) -> Iterator[str]:
     """The provider as a process; yields its address."""
     told = ["--book", str(folder / "book.jsonl"), "--faults", json.dumps(asdict(faults)), "--seed", str(seed)]
     command = [sys.executable, str(Path(__file__).with_name("batch_provider.py")), *told]
@@ -152,13 +152,13 @@ def kill_batches(
         protocol: ``openai`` or ``anthropic``.
     """
     report, chance = BatchReport(seeds=seeds), random.Random(seed)
-    with _provider(folder, FAULTS, seed) as url, Nursery(cold=cold) as nursery:
+    with provider_in_a_process(folder, FAULTS, seed) as url, Nursery(cold=cold) as nursery:
         # So small that they last for all the kills.
         lay_out(folder, url, seeds, protocol=protocol, most=max(5, CALLS_PER_SEED * seeds // (2 * rounds)))
         for _ in range(rounds):
             _live_and_be_killed(folder, nursery, chance, report)
         _finish(folder, nursery, report)
-    look(folder, report, protocol)
+    look(folder, report)
     return report
 
 
@@ -167,7 +167,7 @@ def die_at_points(
 ) -> BatchReport:
     """Die at each point that a run of batches passes, and let the run end; the provider goes wrong in nothing."""
     report = BatchReport(seeds=seeds)
-    with _provider(folder, Faults(), seed) as url, Nursery() as nursery:
+    with provider_in_a_process(folder, Faults(), seed) as url, Nursery() as nursery:
         lay_out(folder, url, seeds, protocol=protocol)
         for point in points:
             if (point, protocol) != ("batch_uploaded", "anthropic"):
@@ -175,7 +175,7 @@ def die_at_points(
                 report.kills[f"{point} {code}"] += 1
                 report.violations += [f"no process died at {point}"] if code != KILLED else []
         _finish(folder, nursery, report)
-    look(folder, report, protocol)
+    look(folder, report)
     return report
 
 
@@ -219,7 +219,7 @@ async def _release(folder: Path) -> int:
         return await store.release_quarantined(None)
 
 
-def look(folder: Path, report: BatchReport, protocol: str) -> None:
+def look(folder: Path, report: BatchReport) -> None:
     """Join the provider's book with the store."""
     charged, lost, alone = Counter[str](), Counter[str](), Counter[str]()
     for line in charges_in(folder / "book.jsonl"):

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import star_agents as sa
+from star_agents.api.inputs import given_seeds
 from star_agents.cli.main import cli
 from star_agents.config.models import Config
 from star_agents.engine.batch import load_seeds
@@ -19,7 +20,7 @@ from star_agents.engine.configuration import check_config
 from star_agents.engine.seed_sources import ByChance, find_sources
 from star_agents.errors import ConfigError, SeedFileError
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.seed_files import Collection
+from star_agents.storage.seed_files import Collection, row_of_seed
 
 EVOL = {"recipe": "evol", "evol": {"writer": "coach", "rounds": 1}}
 STAR = {"star": {"selection": "gap", "base_pairs": [{"instruction": "keep", "response": "seed"}]}}
@@ -104,6 +105,21 @@ def test_columns_that_are_called_otherwise_are_read_as_named_and_the_row_s_own_o
     assert seed.meta == {"beside_instruction": "task 7", "beside_output": "a draft"}
 
 
+def test_a_column_that_goes_beside_takes_no_other_one_s_name() -> None:
+    row = {"prompt": "Why?", "instruction": "task 7", "beside_instruction": "mine"}
+    meta = {"beside_beside_instruction": "task 7", "beside_instruction": "mine"}
+    assert sa_seed({"instruction": "prompt"}, row).meta == meta
+    own = sa.Seed.of(sa.Sample(instruction="Why?"), meta={"output": 3, "beside_output": 4})
+    assert row_of_seed(own)["beside_beside_output"] == 3
+
+
+def test_rows_from_python_without_a_column_that_is_named_are_refused_as_a_file_s_are() -> None:
+    wrong = config(**EVOL, seeds={"columns": {"instruction": "promt"}})
+    with pytest.raises(SeedFileError, match=r"no row has a column 'promt' .*the first rows have instruction, output"):
+        given_seeds(rows(0, 2), wrong, skip_bad=True)
+    assert len(given_seeds([sa.Sample(instruction="Who?")], wrong, skip_bad=True).seeds) == 1
+
+
 def test_messages_under_another_name_are_turns_whatever_else_the_row_holds() -> None:
     turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]
     seed = sa_seed({"messages": "dialogue"}, {"dialogue": turns, "instruction": "x", "prompt": "y"})
@@ -135,6 +151,7 @@ def test_a_column_that_no_row_has_is_refused_with_those_that_there_are(tmp_path:
         ({"instrution": "prompt"}, "columns.instrution"),
         ({"response": "gold"}, "name the column of `instruction`"),
         ({"messages": "talk", "response": "gold"}, "stands without the others"),
+        ({"instruction": "text", "response": "text"}, "`text` is named for two things"),
     ],
 )
 def test_a_map_that_cannot_be_meant_is_refused_where_it_stands(columns: Mapping[str, str], said: str) -> None:

@@ -113,7 +113,7 @@ def given_seeds(seeds: object, config: Config, *, skip_bad: bool, out: Path | No
     Documents that nearly repeat what the store in ``out`` has are left out.
 
     Raises:
-        SeedFileError: there is no such file, or its kind is unknown.
+        SeedFileError: there is no such file, its kind is unknown, or no row has a column that `seeds` names.
         UsageError: it is nothing that holds rows.
     """
     if isinstance(seeds, (str, os.PathLike)):
@@ -132,6 +132,7 @@ def given_seeds(seeds: object, config: Config, *, skip_bad: bool, out: Path | No
             fix = "give rows such as {'instruction': ..., 'output': ...}"
             message = f"must be a dict of columns, a Sample, a Document or a Seed; found {found(row)}"
             read.refuse(Problem(where=where, field="", message=message, fix=fix))
+    read.check_columns(SOURCE)
     return read.file()
 
 

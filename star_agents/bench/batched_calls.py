@@ -93,16 +93,24 @@ class BatchedCalls:
             for intent in intents:
                 told = partial(self.on_full, agent)
                 held[intent.key] = await self._client.reserve(agent, request.bound, on_wait=told)
-            await self._store.batches.gather(calls)
+            gathered = set(await self._store.batches.gather(calls))
         except BaseException:
             for reservation in held.values():
                 self._client.budgets.cancel(reservation)
             raise
-        self._reserved |= held
+        for key, reservation in held.items():
+            if key not in gathered:  # Answered since it was looked for: its seed finds that when it is taken again.
+                self._client.budgets.cancel(reservation)
+        self._reserved |= {key: held[key] for key in gathered}
         crash_point("calls_gathered")
-        is_first = not self.gathered[agent]
-        self.gathered[agent] += len(calls)
-        self.on_gathered(agent, is_first)
+        self.wait_for_batch(agent, len(gathered))
+
+    def wait_for_batch(self, agent: str, calls: int) -> None:
+        """Count calls that wait for a batch, again or for the first time."""
+        if calls:
+            is_first = not self.gathered[agent]
+            self.gathered[agent] += calls
+            self.on_gathered(agent, is_first)
 
     def settle(self, key: str, charge: Charge | None) -> None:
         """A call took this; ``None``: nobody knows, so the most that was reserved counts."""

@@ -154,7 +154,8 @@ def exit_unless_whole(result: BatchResult) -> None:
         say(f"{n:,} finished seeds do not catch up: {why}", err=True)
     if result.parked:
         waiting = f"{result.parked:,} seeds wait for batches of their providers, which go on there"
-        say(f"{waiting}; the same command takes in what they bring, and pays for none of it again", err=True)
+        again = "the same command" if result.stopped_by else "a run that wants more rows"
+        say(f"{waiting}; {again} takes in what they bring, and pays for none of it again", err=True)
     if result.interrupted_by:
         say(f"{result.stopped_by}; the same command goes on where it stopped", err=True)
         sys.exit(SIGNALLED + result.interrupted_by)

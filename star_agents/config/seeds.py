@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -32,4 +33,7 @@ class SeedsConfig(Section):
             raise ValueError("columns: `messages` holds the whole conversation, so it stands without the others")
         if self.columns and not self.columns.keys() & {"instruction", "messages"}:
             raise ValueError("columns: name the column of `instruction`, or that of `messages`")
+        twice = [theirs for theirs, times in Counter(self.columns.values()).items() if times > 1]
+        if twice:
+            raise ValueError(f"columns: `{twice[0]}` is named for two things; each needs a column of its own")
         return self

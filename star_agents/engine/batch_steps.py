@@ -67,14 +67,16 @@ class BatchSteps:
         self._now = now
         self._on_answers = on_answers
 
-    async def submit(self, row: BatchRow, batching: AgentBatching, *, is_new: bool) -> None:
-        """Have a batch made at the provider, or find that it is. Where that cannot be told yet, nothing is done; where
-        the provider refuses it for good, it has ended.
+    async def submit(self, row: BatchRow, batching: AgentBatching, *, is_new: bool) -> bool:
+        """Have a batch made at the provider, or find that it is; where the provider refuses it for good, it has ended.
 
         Args:
             row: The batch.
             batching: Of its agent.
             is_new: Nobody can have asked for it before.
+
+        Returns:
+            Whether nothing was done, since it cannot be told yet whether the provider has it.
 
         Raises:
             Exception: Whatever the way to the provider raised; it is to be looked for before it is asked for anew.
@@ -85,17 +87,18 @@ class BatchSteps:
             if found.id:
                 await self._note_submitted(row, found.id, was_found=True)
             if found.id or found.is_uncertain:
-                return
+                return not found.id
         try:
             id_ = await self._create(submission, row, batching)
         except HttpFailure as failure:
             if not _is_refusal(failure, row):
                 raise
             await self._refused(row, batching, failure)
-            return
+            return False
         crash_point("batch_created")
         with anyio.CancelScope(shield=True):
             await self._note_submitted(row, id_, was_found=False)
+        return False
 
     async def _create(self, submission: Submission, row: BatchRow, batching: AgentBatching) -> str:
         with tempfile.TemporaryFile(dir=self._store.folder) as lines:
@@ -116,7 +119,6 @@ class BatchSteps:
         told = {"status": failure.status_code, "said": redactor.text(str(failure)[:_QUOTED])}
         end = EndOfBatch(said="refused", tries=0, falls_back=batching.settings.fall_back, failure=told)
         await self.end(row, end, why=str(translate(failure, agent=row.agent, model=row.model)))
-        await self._store.batches.close(row.id)
 
     async def _submission(self, row: BatchRow) -> Submission:
         return Submission(
@@ -154,7 +156,7 @@ class BatchSteps:
             Exception: Whatever the way to the provider raised. What was recorded is passed over the next time.
         """
         await self._store.batches.begin_results(row.id)
-        failed, unreadable, lost = 0, 0, False
+        failed, unreadable, lost = 0, 0, look.is_gone
         seen: set[str] = set()
         part: list[ResultRow] = []
         bad = 0
@@ -241,27 +243,27 @@ class BatchSteps:
                 self._batched.settle(key, None)
             else:
                 self._batched.cancel(key)
-        if left.again:
-            self._batched.gathered[row.agent] += left.again
+        self._batched.wait_for_batch(row.agent, left.again)
         self._bus.publish(_ended(row, how, left, failed, why))
         self._on_answers(left.unparked)
 
     async def delete(self, row: BatchRow, batching: AgentBatching) -> None:
-        """Let the provider forget a batch whose results are all recorded."""
-        if row.provider_id:
+        """Let the provider forget a batch whose results are all recorded, or the file of one that it refused."""
+        if row.provider_id or row.input_file:
             look = await self._last_look(row, batching)
             await batching.provider.delete(row.provider_id, look)
             crash_point("batch_deleted")
         await self._store.batches.close(row.id)
 
     async def _last_look(self, row: BatchRow, batching: AgentBatching) -> Look:
-        """Where its files lie; a batch that is gone has none but the one that was handed in."""
-        try:
-            return await batching.provider.look(row.provider_id)
-        except HttpFailure as failure:
-            if failure.status_code != 404:
-                raise
-            return Look(is_ended=True, said=row.said, input_file=row.input_file)
+        """Where its files lie; a batch that is gone, or never was, has none but the one that was handed in."""
+        if row.provider_id:
+            try:
+                return await batching.provider.look(row.provider_id)
+            except HttpFailure as failure:
+                if failure.status_code != 404:
+                    raise
+        return Look(is_ended=True, said=row.said, input_file=row.input_file)
 
 
 @contextmanager

@@ -67,6 +67,7 @@ def read_for(
     if intake is not None and all(path.exists() for path in paths):
         for path in paths:
             intake.read(path, hear, called=called.get(path, ""))
+        intake.check_columns(name)
         return intake.file()
     for path in paths:
         refuse_documents(config, path)

@@ -143,6 +143,10 @@ class DocumentIntake:
         """Note what stands in the place of a row."""
         self._refuse(problem)
 
+    def check_columns(self, where: str) -> None:
+        """Raise SeedFileError where none of the samples, which came from ``where``, had a column that is named."""
+        self._samples.check_columns(where)
+
     def file(self) -> SeedFile:
         """What has come so far."""
         self._earlier.close()

@@ -15,7 +15,9 @@ from typing import Self
 import anyio
 
 from star_agents.agents.batching.agent import AgentBatching
+from star_agents.agents.batching.protocol import Look
 from star_agents.agents.client import AgentClient
+from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.translate import translate
 from star_agents.bench.batched_calls import BatchedCalls
 from star_agents.engine.batch_steps import BatchSteps
@@ -31,6 +33,8 @@ _AT_ONCE = 4
 """Batches that are worked at once: each may be hundreds of megabytes on their way."""
 _LONGEST_WAIT_S = 3600.0
 _CLEAN_UP_S = 10.0
+_GIVEN_UP_AFTER_S = 26 * 3600.0
+"""A batch that its provider does not know so long after it was made has ended, and is gone."""
 _FULL_POLLS = 10
 """Polls that an agent waits for, once its provider has said that too much of ours waits there."""
 
@@ -68,8 +72,8 @@ class ProviderBatches:
         self._steps = BatchSteps(store, batched, bus, store_id, now, lambda seeds: self.on_answers(seeds))
         self.on_answers: Callable[[int], None] = lambda seeds: None
         """Hears how many seeds may go on."""
-        self.on_parked: Callable[[], None] = lambda: None
-        """Hears that a seed waits for a batch."""
+        self.on_parked: Callable[[int], None] = lambda seeds: None
+        """Hears how many more seeds wait for a batch."""
         self._news = anyio.Event()
         self._made_here: set[str] = set()
         """Batches that nobody can have asked the provider for yet."""
@@ -84,22 +88,26 @@ class ProviderBatches:
 
     def serving(self, queue: SeedQueue) -> Self:
         """Tell this queue of seeds that may go on, and hear of it when it has no other."""
-        self.on_answers, self.on_parked = queue.unparked, queue.seed_parked
+        self.on_answers, self.on_parked = queue.unparked, queue.seeds_parked
         queue.on_nothing_but_parked = self.nothing_else_to_do
         return self
+
+    async def restore(self) -> None:
+        """Know what an earlier process gathered, sent and parked."""
+        self.batched.restore(await self._store.batches.open_calls())
+        self.on_parked(await self._store.batches.parked_of_run())
 
     async def park(self, seed_id: str) -> None:
         """Let go of a seed until the batches have answered that hold its calls; they may have done so already."""
         if await self._store.batches.park(seed_id):
-            self.on_parked()
+            self.on_parked(1)
         else:
             self.on_answers(0)
 
     def nothing_else_to_do(self) -> None:
         """No further call will come before a batch has answered: what is gathered goes out."""
-        if self.batched.gathered.total() and not self._all_hurried:
-            self._all_hurried = True
-            self._news.set()
+        self._all_hurried = True
+        self._news.set()
 
     async def keep(self) -> None:
         """Work until cancelled."""
@@ -163,9 +171,9 @@ class ProviderBatches:
         return 0.0 if is_large else waiting.since + batching.settings.max_wait_s - self._now()
 
     async def _count_gathered(self) -> None:
+        rows = await self._store.batches.gathered()
         self.batched.gathered.clear()
-        for waiting in await self._store.batches.gathered():
-            self.batched.gathered[waiting.agent] = waiting.calls
+        self.batched.gathered.update({waiting.agent: waiting.calls for waiting in rows})
 
     async def _make(self, waiting: GatheredRow, batching: AgentBatching | None) -> int:
         """Decide on a batch, and return how many calls it holds; one of an agent that is gone only lets them go."""
@@ -211,16 +219,29 @@ class ProviderBatches:
             raise  # The store is lost.
         except Exception as error:
             told = translate(error, agent=row.agent, model=row.model)
-            message = f"{told}; its batch {row.id[:12]} is asked about again in {batching.settings.poll_s:g} s"
-            self._bus.publish(BatchTroubled(agent=row.agent, batch=row.id, message=message))
+            again = f"its batch {row.id[:12]} is asked about again in {batching.settings.poll_s:g} s"
+            self._bus.publish(BatchTroubled(agent=row.agent, batch=row.id, message=f"{told}; {again}"))
 
     async def _submit(self, row: BatchRow, batching: AgentBatching) -> None:
         is_new = row.id in self._made_here
         self._made_here.discard(row.id)
-        await self._steps.submit(row, batching, is_new=is_new)
+        if await self._steps.submit(row, batching, is_new=is_new):
+            found = f"a batch of {row.requests:,} calls in the account may be {row.id[:12]}"
+            self._tell_trouble(row, f"{found}, as its results will tell; until then no other is made of those calls")
 
     async def _look(self, row: BatchRow, batching: AgentBatching) -> None:
-        look = await batching.provider.look(row.provider_id)
+        try:
+            look = await batching.provider.look(row.provider_id)
+        except HttpFailure as failure:
+            if failure.status_code != 404:
+                raise
+            if (row.submitted_at or row.made_at) + _GIVEN_UP_AFTER_S > self._now():
+                unknown = (
+                    f"its provider knows no batch {row.provider_id}; is the key that of the account it was made in?"
+                )
+                self._tell_trouble(row, f"{unknown} A day after that it is given up, and its calls go again")
+                return
+            look = Look(is_ended=True, said="gone", is_gone=True)
         if look.said != row.said:
             await self._store.batches.note_said(row.id, look.said)
         if not look.is_ended:
@@ -230,6 +251,9 @@ class ProviderBatches:
             self._full_until[row.agent] = self._clock() + _FULL_POLLS * batching.settings.poll_s
         await self._steps.delete(row, batching)
         self._forget(row)
+
+    def _tell_trouble(self, row: BatchRow, what: str) -> None:
+        self._bus.publish(BatchTroubled(agent=row.agent, batch=row.id, message=f"agent {row.agent}: {what}"))
 
     def _forget(self, row: BatchRow) -> None:
         self._due_at.pop(row.id, None)

@@ -82,9 +82,10 @@ class SeedQueue:
         """The next seed, or ``None`` once the queue has ended. Say ``seed_ended`` when it is out of hand."""
         while not self.is_closed:
             news = self._news
-            begun = self._in_hand + self._being_taken + self._parked
-            if self._ends_when_empty and not begun and self.suffices(0):
-                self.wake()
+            in_hand = self._in_hand + self._being_taken
+            begun = in_hand + self.parked
+            if self._ends_when_empty and not in_hand and self.suffices(0):
+                self.wake()  # What is parked is no more needed than what waits: nobody sends it, or stays for it.
                 return None
             is_held = self.is_paused or not self.may_take(begun) or self.suffices(begun)
             leased = [] if is_held else await self._take_one()
@@ -104,7 +105,7 @@ class SeedQueue:
                     self.is_last_call = True
                     await self.call_back()
                     continue
-            if is_held and self._parked and not self._in_hand:
+            if is_held and self.parked and not self._in_hand:
                 self.on_nothing_but_parked()
             await news.wait()
         return None
@@ -125,18 +126,23 @@ class SeedQueue:
         """A seed has its outcome or is back in the queue. Most often that is no news for those who wait."""
         self._in_hand -= 1
         is_last = self._ends_when_empty and not self._in_hand
-        before = self._in_hand + self._parked + 1
+        before = self._in_hand + self.parked + 1
         was_held = not self.may_take(before) or self.suffices(before)
         if self._store.holds_back or was_held or is_last:
             self.wake()
 
-    def seed_parked(self) -> None:
-        """A seed that was given out waits for a batch: whoever counts seeds that were begun counts it still."""
-        self._parked += 1
+    @property
+    def parked(self) -> int:
+        """Seeds that wait for a batch: whoever counts seeds that were begun counts them still."""
+        return max(0, self._parked)
+
+    def seeds_parked(self, seeds: int = 1) -> None:
+        """So many wait for a batch that were given out, here or by an earlier process."""
+        self._parked += seeds
 
     def unparked(self, seeds: int) -> None:
-        """So many may go on; some of them an earlier process may have parked."""
-        self._parked = max(0, self._parked - seeds)
+        """So many may go on. It may be heard of one before its parking is, so the sum may be below 0 for a moment."""
+        self._parked -= seeds
         self.wake()
 
     def wake(self) -> None:

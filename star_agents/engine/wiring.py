@@ -122,6 +122,7 @@ async def open_engine(
             ends_when_empty=ends_when_empty,
             now=now,
         )
+        await line.batches.restore()
         await line.settling.fill_target(line.queue)
         await line.restore_pause()
         unsubscribe = bus.subscribe(line.hear)
@@ -169,9 +170,8 @@ async def _open_client(
 
 
 async def _batches(store: Store, client: AgentClient, bus: Bus, now: Callable[[], float]) -> ProviderBatches:
-    """The batches of providers, with what is set aside for calls that an earlier process left in them."""
+    """The batches of providers."""
     batched = BatchedCalls(store, client)
-    batched.restore(await store.batches.open_calls())
     store_id = await store.meta_set_default("batch_store_id", secrets.token_hex(16))
     return ProviderBatches(store, client, batched, bus, store_id, now=now)
 

@@ -30,16 +30,23 @@ from star_agents.storage.batch_rows import (
     TakenIn,
     Unanswered,
 )
+from star_agents.storage.run_scope import Scope
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json, to_json
 
 
-def gather(connection: sqlite3.Connection, calls: Sequence[Gathering], at: float) -> None:
-    """Let calls wait for a batch; their intents are recorded in the same transaction."""
+def gather(connection: sqlite3.Connection, calls: Sequence[Gathering], at: float) -> list[str]:
+    """Let calls wait for a batch; their intents are recorded in the same transaction. Return the keys of those that
+    do: a batch may have answered one since it was looked for."""
+    gathered: list[str] = []
     for intent, request, size in calls:
+        if execute(connection, "find_answer", key=intent.key).fetchone() is not None:
+            continue
         row = {"key": intent.key, "seed_id": intent.seed_id, "agent": intent.agent}
         if execute(connection, "gather_call", **row, request=to_json(request), bytes=size, at=at).rowcount:
             journal.intend(connection, [intent], at)
+            gathered.append(intent.key)
+    return gathered
 
 
 def batch_calls(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, BatchCallRow]:
@@ -227,3 +234,8 @@ def unpark(connection: sqlite3.Connection, seeds: Collection[str]) -> int:
 def parked(connection: sqlite3.Connection) -> int:
     """Seeds that wait for batches."""
     return int(execute(connection, "count_parked").fetchone()[0])
+
+
+def parked_of_run(connection: sqlite3.Connection, scope: Scope) -> int:
+    """Of the seeds that may be leased, those that wait for batches."""
+    return int(execute(connection, "count_parked_of_run", scoped=scope.scoped).fetchone()[0])

@@ -39,12 +39,14 @@ class ColumnMap:
         rest = {name: value for name, value in row.items() if name not in taken}
         clashing = {name for name in rest if name in READ_BY_NAME and READ_BY_NAME[name] in (None, *self._columns)}
         return {
-            **{set_aside(name) if name in clashing else name: value for name, value in rest.items()},
+            **{set_aside(name, row) if name in clashing else name: value for name, value in rest.items()},
             **{ours: row[theirs] for ours, theirs in here.items()},
         }
 
     def problems(self, where: str) -> list[Problem]:
-        """One for each column that is named and that no row had; ``where`` the rows came from."""
+        """One for each column that is named and that no row had, if there were rows; ``where`` they came from."""
+        if not (self._met or self._others):
+            return []
         names = ", ".join(list(self._others)[:_SHOWN])
         found = f"; the first rows have {names}" if names else ""
         fix = f"write the name as it stands in the rows{found}"

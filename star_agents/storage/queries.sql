@@ -1365,6 +1365,11 @@ FROM batches GROUP BY agent;
 -- Seeds that wait for batches.
 SELECT count(*) FROM seeds WHERE state = 'parked';
 
+-- count_parked_of_run --
+-- Of the seeds that may be worked, those that wait for batches.
+SELECT count(*) FROM seeds
+WHERE state = 'parked' AND (:scoped = 0 OR ordinal IN (SELECT ordinal FROM temp.run_seeds));
+
 -- add_review --
 -- Keep what a person said of a row.
 INSERT INTO reviews (seed_id, digest, verdict, data, reviewer, at)

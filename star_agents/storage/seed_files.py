@@ -105,6 +105,11 @@ class Collection:
         """Note what stands in the place of a row."""
         self._problems.append(problem)
 
+    def check_columns(self, where: str) -> None:
+        """Raise SeedFileError where none of the rows, which came from ``where``, had a column that is named."""
+        if problems := self.columns.problems(where):
+            raise SeedFileError(problems)
+
     def file(self) -> SeedFile:
         """What has come so far."""
         seeds = self._seeds.all()
@@ -132,10 +137,8 @@ def read_seeds(
     """
     rows = Collection(columns)
     is_cut = [gather(path, rows, called=called.get(path, "")) for path in paths]
-    file = replace(rows.file(), ends_open=any(is_cut))
-    if problems := rows.columns.problems(" and ".join(path.name for path in paths[:2])):
-        raise SeedFileError(problems)
-    return file
+    rows.check_columns(" and ".join(called.get(path, path.name) for path in paths[:2]))
+    return replace(rows.file(), ends_open=any(is_cut))
 
 
 def gather(path: Path, rows: RowSink, *, called: str = "") -> bool:

@@ -31,7 +31,7 @@ response or system counts as none. A row that shows something (``images`` and it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,7 +137,9 @@ def row_of_seed(seed: Seed) -> dict[str, Any]:
     sample = seed.sample
     if sample.holds_tools:
         return {**seed.meta, **row_of_dialogue(sample)}
-    row = {set_aside(name) if name in _READ_BY_SOMEBODY else name: value for name, value in seed.meta.items()}
+    row = {
+        set_aside(name, seed.meta) if name in _READ_BY_SOMEBODY else name: value for name, value in seed.meta.items()
+    }
     row |= {"instruction": sample.instruction, "input": sample.input}
     if sample.response is not None:
         row["output"] = sample.response
@@ -149,9 +151,10 @@ def row_of_seed(seed: Seed) -> dict[str, Any]:
     return row
 
 
-def set_aside(column: str) -> str:
-    """The name under which a column is kept that would be read where it may not be."""
-    return f"beside_{column}"
+def set_aside(column: str, others: Container[str]) -> str:
+    """The name under which a column is kept that would be read where it may not be; none that another one has."""
+    name = f"beside_{column}"
+    return set_aside(name, others) if name in others else name
 
 
 def _problem(bad: RowError, where: str) -> Problem:

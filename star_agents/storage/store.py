@@ -75,8 +75,8 @@ class Store(StoreReads):
         self._now = now
         self.holds_back = False
         self.has_put_off = self.has_to_come = False
-        self.batches, self.spare_rows = StoreBatches(writer, now), SpareRows(writer)
         self._scope = run_scope.EVERYTHING
+        self.batches, self.spare_rows = StoreBatches(writer, now, lambda: self._scope), SpareRows(writer)
         self._parts: parts.Parts | None = None
 
     @classmethod

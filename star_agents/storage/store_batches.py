@@ -20,6 +20,7 @@ from star_agents.storage.batch_rows import (
     TakenIn,
     Unanswered,
 )
+from star_agents.storage.run_scope import Scope
 from star_agents.storage.sql import execute
 from star_agents.storage.writer import Writer
 
@@ -30,15 +31,18 @@ class StoreBatches:
     Args:
         writer: Of the store.
         now: Seconds since 1970.
+        scope: Says which seeds may be leased.
     """
 
-    def __init__(self, writer: Writer, now: Callable[[], float]) -> None:
+    def __init__(self, writer: Writer, now: Callable[[], float], scope: Callable[[], Scope]) -> None:
         self._writer = writer
         self._now = now
+        self._scope = scope
 
-    async def gather(self, calls: Sequence[Gathering]) -> None:
-        """Let calls wait for a batch, with their intents; one that waits already is left as it is."""
-        await self._writer.run(lambda connection: batches.gather(connection, calls, self._now()))
+    async def gather(self, calls: Sequence[Gathering]) -> list[str]:
+        """Let calls wait for a batch, with their intents; return the keys of those that do. One that waits already is
+        left as it is, and so is one that a batch has answered meanwhile."""
+        return await self._writer.run(lambda connection: batches.gather(connection, calls, self._now()))
 
     async def calls(self, keys: Sequence[str]) -> dict[str, BatchCallRow]:
         """Those of the calls that go by batch."""
@@ -51,6 +55,10 @@ class StoreBatches:
     async def parked(self) -> int:
         """Seeds that wait for batches."""
         return await self._writer.run(batches.parked)
+
+    async def parked_of_run(self) -> int:
+        """Of the seeds that may be leased, those that wait for batches."""
+        return await self._writer.run(partial(batches.parked_of_run, scope=self._scope()))
 
     async def gathered(self) -> list[GatheredRow]:
         """The calls that wait for a batch, by agent."""
