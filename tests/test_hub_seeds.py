@@ -17,14 +17,17 @@ import pytest
 import pytest_asyncio
 import yaml
 from aiohttp import web
+from click.testing import CliRunner
 from hub_server import Fault, HubServer
 
+import star_agents as sa
+from star_agents.cli.main import cli
 from star_agents.engine.batch import load_seeds
 from star_agents.engine.configuration import check_config
-from star_agents.engine.hub_sources import PINS, fetch_for
+from star_agents.engine.hub_sources import PINS, fetch_for, pins_of
 from star_agents.engine.provenance import source_of
 from star_agents.engine.seed_sources import SeedSources
-from star_agents.errors import HubError, SeedFileError, UsageError
+from star_agents.errors import HubError, SeedFileError, StarAgentsError, UsageError
 from star_agents.export.hub_datasets import Fetched, HubName, fetch_dataset
 from star_agents.export.hub_layout import layout_of, matches
 from star_agents.storage.seed_files import read_seeds
@@ -194,6 +197,8 @@ async def test_a_run_reads_the_commit_that_it_began_with_and_fetches_nothing_twi
     again = await fetched(hub, f"hf:{REPO}", tmp_path / "out", tmp_path / "cache")
     assert again == first
     assert len(hub.requests) == asked, "what is here is not asked for"
+    part = await fetched(hub, f"hf:{REPO}:main:train", tmp_path / "out", tmp_path / "cache")
+    assert part.pinned == first.pinned, "another name of the same dataset is of the same commit"
     newer = await fetched(hub, f"hf:{REPO}", tmp_path / "elsewhere", tmp_path / "cache")
     assert [seed.sample.instruction for seed in read_seeds(*newer.paths).seeds] == ["Newer?"]
     older = await fetched(hub, f"hf:{REPO}@{begun}", None, tmp_path / "cache")
@@ -277,3 +282,21 @@ def test_a_file_of_commits_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / PINS).write_text('{"hf:a/b": 3}')
     with pytest.raises(UsageError, match=f"{PINS} says which commits"):
         fetch_for("hf:a/b", tmp_path)
+
+
+async def test_rounds_keep_the_commit_in_their_folder_too(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    repo = hub.make(REPO, private=False, files={"train.jsonl": lines({"instruction": "Why?", "output": "So."})})
+    agents, out = tmp_path / "agents.yaml", tmp_path / "out"
+    CliRunner().invoke(cli, ["init", "--recipe", "rounds", str(agents)])
+    command = ["rounds", "-c", str(agents), "-s", f"hf:{REPO}", "-o", str(out)]
+    ended = await anyio.to_thread.run_sync(lambda: CliRunner().invoke(cli, command))
+    assert "take more seeds" in str(ended.exception)
+    assert (tmp_path / "cache").exists()
+    assert pins_of(out)[f"hf:{REPO}"].commit == repo.branches["main"]
+    with pytest.raises(StarAgentsError):
+        await anyio.to_thread.run_sync(lambda: sa.rounds(agents, f"hf:{REPO}", out=tmp_path / "other"))
+    assert pins_of(tmp_path / "other").keys() == {f"hf:{REPO}"}

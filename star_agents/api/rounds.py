@@ -59,8 +59,8 @@ def rounds(
     path, folder = path_of(config), path_of(out)
     settings = read_config(path, os.environ)
     plan = plan_checked(settings, rounds)
-    source = name_of_source(seeds, documents=takes_documents(settings))
-    found = given_seeds(seeds, settings, skip_bad=skip_bad)
+    source = name_of_source(seeds, documents=takes_documents(settings), out=folder)
+    found = given_seeds(seeds, settings, skip_bad=skip_bad, out=folder)
     file = usable_seeds(found, settings, where=source, skip_bad=skip_bad, limit=None)
     planned = planned_rounds(settings, path, plan, file.seeds, source)
     notes = [*skipped_rows(file), sample_agents(settings)]

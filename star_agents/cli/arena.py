@@ -79,7 +79,7 @@ def command(
     jury = _judges(config, judges)
     config = config_for_arena(config, players, jury, where=config_path.name)
     refuse_other_arena(out, players, jury)
-    sources = find_sources([set_path], documents=False)
+    sources = find_sources([set_path], documents=False, out=out)
     file = load_seeds(sources, config, skip_bad=skip_bad, limit=None)
     set_up_logging(level="error", folder=out)
     for sentence in (*skipped_rows(file), "" if as_json else sample_agents(config)):

@@ -110,7 +110,7 @@ def work_rounds(
     config, _ = config_with_notes(config_path)
     plan = plan_checked(config, rounds)
     console = progress_console(quiet=told.quiet)
-    seeds, source = _seeds(config, seeds_path, skip_bad=skip_bad, console=console)
+    seeds, source = _seeds(config, seeds_path, out, skip_bad=skip_bad, console=console)
     planned = planned_rounds(config, config_path, plan, seeds, source)
     if estimate:
         graded = calls_of_grading(config, config_path.parent)
@@ -143,8 +143,8 @@ def _work(campaign: Campaign, config_path: Path) -> StarAgentsError | None:
     return None
 
 
-def _seeds(config: Config, name: str, *, skip_bad: bool, console: Console) -> tuple[Sequence[Seed], str]:
-    sources = find_sources([name], documents=takes_documents(config), console=console)
+def _seeds(config: Config, name: str, out: Path, *, skip_bad: bool, console: Console) -> tuple[Sequence[Seed], str]:
+    sources = find_sources([name], documents=takes_documents(config), out=out, console=console)
     file = load_seeds(sources, config, skip_bad=skip_bad, limit=None, console=console)
     for sentence in skipped_rows(file):
         say(sentence, err=True)
