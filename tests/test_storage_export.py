@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from storage_samples import (
 
 from star_agents.errors import UsageError
 from star_agents.records import PAIRS, Message, Outcome, Sample, Seed
+from star_agents.records.findings import Finding, Objection
 from star_agents.storage.export import FORMATS, dataset_rows, rejected_rows, write_export, write_run_folder
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
@@ -123,6 +125,17 @@ async def test_preferences_stand_on_verdicts(fill: Fill) -> None:
         ("keep/a", "keep/seed"),
         ("keep/seed", "keep/b"),
     ]
+
+
+async def test_preferences_of_a_seed_whose_row_is_spare_are_those_of_any_other(fill: Fill) -> None:
+    made = make_outcome(SEEDS[2])
+    (row,) = made.rows
+    told = Objection(filter="target_rows", reason="the rows that are wanted are there")
+    spare = replace(made, rows=(), findings=(Finding(objection=told, action="spare", kind="row", row=row),))
+    reader = await fill((SEEDS[2], spare), (SEEDS[0], make_outcome(SEEDS[0])))
+    pairs = [json.loads(one["provenance"])["chosen_pair"] for one in dataset_rows(reader, "dpo")]
+    assert pairs == ["keep/a", "keep/seed"] * 2
+    assert len(list(dataset_rows(reader, "messages"))) == 1
 
 
 def candidate_against_base(**fields: Any) -> Outcome:

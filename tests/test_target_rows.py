@@ -33,7 +33,9 @@ from star_agents.engine.derived_config import with_recipe
 from star_agents.engine.row_checks import AdmissionRules, look_at
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.engine.target_rows import Given, RowCounts, TargetRows
+from star_agents.engine.target_watch import TargetWatch
 from star_agents.errors import ConfigError
+from star_agents.events import OutcomeCommitted
 from star_agents.records import Outcome, Row, Sample, Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
@@ -242,6 +244,14 @@ def test_a_daemon_that_has_its_rows_rests_and_says_so_until_the_number_is_raised
         assert sum(len(one.outcome.rows) for one in reader.results()) == 30
 
 
+def test_rows_of_a_shape_that_the_recipe_never_gives_are_refused_before_anything_is_paid_for() -> None:
+    star = {"base_pairs": [{"instruction": "keep", "response": "a"}], "selection": "gap"}
+    config = {"agents": {"a": {"model": "offline/coach"}}, "star": star}
+    check_config({**config, "target_rows": 5}, environ={})
+    with pytest.raises(ConfigError, match=r"target_rows\.shape: star gives no row of shape preference"):
+        check_config({**config, "target_rows": {"rows": 5, "shape": "preference"}}, environ={})
+
+
 def target(rows: int, there: int = 0, *quotas: QuotaConfig) -> TargetRows:
     return TargetRows(TargetConfig(rows=rows), quotas, RowCounts(rows=there), Given())
 
@@ -300,6 +310,28 @@ def test_seeds_in_hand_are_enough_by_what_seeds_gave_so_far() -> None:
     assert not wanted.suffices(2)
     assert not target(1).suffices(0)
     assert target(1, 1).suffices(0)
+
+
+def test_nothing_is_said_of_a_chain_while_seeds_are_to_come_that_others_are_made_of() -> None:
+    wanted, said = target(1_000), list[str]()
+    watch = TargetWatch(wanted, "arena", to_come=60, to_open=2, say=said.append)
+    seed = Seed.of(Sample(instruction="Why?"))
+
+    def end(recipe: str, children: int = 0) -> None:
+        made = tuple(replace(Seed.of(Sample(instruction=f"{n}?")), recipe="arena") for n in range(children))
+        given = Outcome(seed_id=seed.id, kind="kept", recipe=recipe, children=made)
+        if not children:
+            wanted.given.add(1)
+        watch.hear(OutcomeCommitted(seq=1, outcome=given, probabilities={}, new_children=children, seconds=0.0))
+
+    for _ in range(60):
+        end("arena")
+    end("agent_instruct", 40)
+    assert said == []
+    end("agent_instruct", 40)
+    assert "80 seeds are to come, and a seed gives 1.00 rows" in said[0]
+    end("arena")
+    assert len(said) == 1
 
 
 def test_nothing_is_said_of_what_seeds_give_before_fifty_of_them() -> None:

@@ -44,8 +44,8 @@ def redeciding(reader: StoreReader, changes: Sequence[str]) -> Callable[[Result]
         outcome = result.outcome
         if outcome.kind == "dropped" or outcome.recipe not in decide:
             return result
-        refused = [one.row.data for one in outcome.findings if one.action == "refused" and one.row is not None]
-        rows = tuple(row for row in decide[outcome.recipe](result).rows if row.data not in refused)
+        kept_out = [one.row.data for one in outcome.findings if one.is_kept_out and one.row is not None]
+        rows = tuple(row for row in decide[outcome.recipe](result).rows if row.data not in kept_out)
         return replace(result, row=replace(result.row, outcome=replace(outcome, rows=rows)))
 
     return again

@@ -18,12 +18,14 @@ from star_agents.config.models import Config
 from star_agents.engine.catching_up import reopen_lacking
 from star_agents.engine.confirmation import Checkpoint, Confirmation
 from star_agents.engine.document_door import read_for, reading_progress
+from star_agents.engine.engine import Engine
 from star_agents.engine.host import COMMAND, Host
 from star_agents.engine.intake import intake_problems
 from star_agents.engine.interruption import Interruption
 from star_agents.engine.progress import BatchProgress
 from star_agents.engine.seed_sources import EVERY_SEED, ByChance, SeedSources
 from star_agents.engine.stages import declarations_of, stages_of
+from star_agents.engine.target_rows import TargetRows
 from star_agents.engine.target_watch import TargetWatch
 from star_agents.engine.upkeep import forget_texts
 from star_agents.engine.wiring import models_to_load, open_engine, refuse_early
@@ -343,6 +345,12 @@ def _aside(confirmation: Confirmation, progress: BatchProgress) -> Confirmation:
     return replace(confirmation, ask=ask_aside)
 
 
+async def _watch(target: TargetRows, line: Engine, waiting: int, say: Callable[[str], None]) -> TargetWatch:
+    *before, last = line.stages
+    to_come = await line.store.spare_rows.seeds_for(last) if before else waiting
+    return TargetWatch(target, last, to_come=to_come, to_open=waiting - to_come, say=say)
+
+
 async def _work(
     config: Config,
     store: Store,
@@ -365,8 +373,8 @@ async def _work(
             checkpoint.begin()
         if host.pace is not None:
             host.pace.hold(line.queue)
-        if (target := line.settling.rules.target) is not None:
-            bus.subscribe(TargetWatch(target, run.waiting, partial(_note, bus, console)).hear)
+        if (target := line.settling.rules.target) is not None and not run.is_part:
+            bus.subscribe((await _watch(target, line, run.waiting, partial(_note, bus, console))).hear)
         if host.owns_process:
             spare_what_stays()
         interruption, is_whole = Interruption(line, partial(_say, console), host.stops), False

@@ -25,6 +25,7 @@ def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: r
     with lines_from(path):
         config = _with_files(config, path.parent, path.name, note)
         _check_arms(config, path.name)
+        _check_target(config, path.name)
         _check_languages(config, path.name)
     return config
 
@@ -40,6 +41,7 @@ def check_config(
     config = plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)
     config = _with_files(config, Path.cwd(), where, note)
     _check_arms(config, where)
+    _check_target(config, where)
     _check_languages(config, where)
     return config
 
@@ -88,6 +90,18 @@ def _check_arms(config: Config, where: str) -> None:
             one.arms(one.settings_from(config), tuple(config.agents))
         except RecipeError as error:
             raise ConfigError([Problem(where=where, field="recipe", message=str(error))]) from None
+
+
+def _check_target(config: Config, where: str) -> None:
+    """Raise ConfigError where rows are wanted of a shape that nobody gives: every seed would be paid for in vain."""
+    given = [one.rows for one in find_chain(config.recipe)]
+    wanted = config.target_rows
+    if wanted is None or not all(given) or any(wanted.shape in shapes for shapes in given):
+        return
+    shapes = ", ".join(sorted(frozenset().union(*given)))
+    message = f"{' and '.join(config.recipe)} gives no row of shape {wanted.shape}"
+    fix = f"it gives {shapes}; pairs that are made of them when they are exported are no rows"
+    raise ConfigError([Problem(where=where, field="target_rows.shape", message=message, fix=fix)])
 
 
 def _check_languages(config: Config, where: str) -> None:

@@ -11,25 +11,41 @@ from star_agents.events import ConfigApplied, Event, OutcomeCommitted, TargetRea
 
 
 class TargetWatch:
-    """Of one batch; subscribe ``hear`` to its bus.
+    """Of one batch; subscribe ``hear`` to its bus. While seeds are to come that other seeds are made of, nobody knows
+    what they will give, and nothing is said.
 
     Args:
         target: What is wanted, and what is there.
-        waiting: Seeds that are to come.
+        last: The last recipe of the chain.
+        to_come: Seeds for it.
+        to_open: Seeds for those before it.
         say: Told once, in a sentence.
     """
 
-    def __init__(self, target: TargetRows, waiting: int, say: Callable[[str], None]) -> None:
-        self._target, self._waiting, self._say = target, waiting, say
+    def __init__(
+        self, target: TargetRows, last: str, *, to_come: int, to_open: int, say: Callable[[str], None]
+    ) -> None:
+        self._target, self._last, self._say = target, last, say
+        self._to_come, self._to_open = to_come, to_open
         self._is_told = False
 
     def hear(self, event: Event) -> None:
         """Count what is to come."""
-        if isinstance(event, OutcomeCommitted):
-            self._waiting += event.new_children - 1
-            if not self._is_told and (told := self._target.shortfall(self._waiting)):
-                self._is_told = True
-                self._say(told)
+        if not isinstance(event, OutcomeCommitted):
+            return
+        outcome = event.outcome
+        self._count(outcome.recipe, -1)
+        if outcome.children:
+            self._count(outcome.children[0].recipe, event.new_children)
+        if not (self._is_told or self._to_open) and (told := self._target.shortfall(self._to_come)):
+            self._is_told = True
+            self._say(told)
+
+    def _count(self, recipe: str, seeds: int) -> None:
+        if recipe == self._last:
+            self._to_come += seeds
+        else:
+            self._to_open += seeds
 
 
 class TargetRest:

@@ -35,6 +35,7 @@ from star_agents.records import (
     Message,
     Outcome,
     Row,
+    RowShape,
     Sample,
     Seed,
     SeedKind,
@@ -252,6 +253,8 @@ class Recipe(Generic[S]):
     """A pool of its own, drawn from by its own bench, as ``module:class`` (``scheduling.own_pool``)."""
     gives: frozenset[SeedKind] = frozenset()
     """Kinds of its children; empty where that is not declared."""
+    rows: frozenset[RowShape] = frozenset()
+    """Shapes of its rows; empty where that is not declared."""
     refuses: str = ""
     """Role of the trials that are offered to the dataset, so that those of them that failed were refused, which is
     counted by reason and by arm; empty for none."""

@@ -264,6 +264,7 @@ STAR: Recipe[Any] = Recipe(
     pools={},
     measures=MEASURES,
     needs=frozenset({"scorer", "judges"}),
+    rows=frozenset({"sft"}),
     prompts=prompts_beside(_work, "star"),
     bench="star_agents.bench.pairs:PairBench",
     own_pool="star_agents.scheduling.scheduler:Scheduler",

@@ -56,6 +56,11 @@ class Finding:
     arms: tuple[str, ...] = ()
     """Of the trials behind it."""
 
+    @property
+    def is_kept_out(self) -> bool:
+        """Whether what it is about is not in the dataset."""
+        return self.action in ("refused", "spare")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
         return {

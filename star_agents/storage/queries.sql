@@ -344,6 +344,10 @@ DELETE FROM reopened WHERE seed_id = :seed_id;
 -- Spare rows of a shape, as far as their texts are there, and how many of them a quota keeps back.
 SELECT count(*), coalesce(sum(filter = 'quota'), 0) FROM findings WHERE action = 'spare' AND payload ->> '$.row.shape' = :shape;
 
+-- seeds_for_recipe --
+-- Seeds that were made for a recipe and have no outcome yet.
+SELECT count(*) FROM seeds WHERE recipe = :recipe AND state IN ('waiting', 'working', 'parked');
+
 -- count_spare_rows --
 -- Spare rows by shape, as far as their texts are there.
 SELECT payload ->> '$.row.shape', count(*) FROM findings

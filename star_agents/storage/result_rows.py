@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from star_agents.errors import UsageError
@@ -166,11 +167,11 @@ def preference_rows(
     """Preference pairs of one seed as ``dpo``, ``sharegpt-dpo`` or ``messages-dpo``, only where a verdict stands behind
     them (design, Eq. 1).
 
-    The chosen candidate beat the base, or another candidate lost to it. Both answers must answer the same prompt, or
-    the pair would teach a preference among questions; pairs that do not are counted as ``different prompt``, equal
-    answers as ``same text``, what retention has cleared as ``text cleared``, those with a trial that admission does
-    not take as ``refused by admission``, and those whose better answer a person rejected or changed as ``answer not as
-    people want it``.
+    The chosen candidate beat the base, or another candidate lost to it; where its row is spare, too. Both answers must
+    answer the same prompt, or the pair would teach a preference among questions; pairs that do not are counted as
+    ``different prompt``, equal answers as ``same text``, what retention has cleared as ``text cleared``, those with a
+    trial that admission does not take as ``refused by admission``, and those whose better answer a person rejected or
+    changed as ``answer not as people want it``.
     """
     outcome = result.outcome
     for given in _given(result, "preference"):
@@ -183,12 +184,14 @@ def preference_rows(
     base = next(bases, None)
     if base is None or any(one.kind == "seed" and one.action == "refused" for one in outcome.findings):
         return
+    spare = (one.row.from_trials for one in outcome.findings if one.action == "spare" and one.row is not None)
+    chosen_places = {*outcome.chosen, *chain.from_iterable(spare)}
     for judged, trial in enumerate(outcome.trials):
         said = trial.measures.get("pi_llm")
         if judged == base or said is None or said == 0.5:
             continue
         won = said > 0.5
-        if won != (judged in outcome.chosen or judged in result.withheld):
+        if won != (judged in chosen_places or judged in result.withheld):
             continue
         reason = _why_no_preference(trial, outcome.trials[base])
         if (judged if won else base) in result.withheld:

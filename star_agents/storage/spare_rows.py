@@ -46,6 +46,10 @@ class SpareRows:
         """The rows of a shape, by where they come from."""
         return await self._writer.run(partial(rows_told, shape=shape))
 
+    async def seeds_for(self, recipe: str) -> int:
+        """How many seeds that were made for a recipe have no outcome yet."""
+        return await self._writer.run(lambda connection: _seeds_for(connection, recipe))
+
     async def by_shape(self) -> Mapping[str, int]:
         """How many there are of each shape, as far as their texts are there."""
         return await self._writer.run(tallies.spare_by_shape)
@@ -66,6 +70,10 @@ class SpareRows:
         """
         page = partial(_take_page, enter=enter, entered=entered, after=after)
         return await self._writer.run(page)
+
+
+def _seeds_for(connection: sqlite3.Connection, recipe: str) -> int:
+    return int(execute(connection, "seeds_for_recipe", recipe=recipe).fetchone()[0])
 
 
 def rows_told(connection: sqlite3.Connection, shape: RowShape) -> RowsTold:
