@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from star_agents.engine.publishing.secrets_found import looks_like_a_key
 from star_agents.errors import HubError, StoreLocked, UsageError
 from star_agents.export.hub import Hub, Target, Upload
 from star_agents.export.licences import Licence
+from star_agents.records.findings import Finding, Objection
 from star_agents.storage.lock import FolderLock
 from star_agents.storage.shards import CONFIGS, SCHEMAS, Shards
 
@@ -140,6 +142,28 @@ def game(number: int) -> dict[str, Any]:
     return {"prompt": f"p{number}", "judge": "j", "first": "a", "second": "b", "answers_are_equal": False, **known}
 
 
+async def test_no_judge_quotes_to_the_world_what_admission_struck_out(
+    hub: HubServer, arena_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(arena_folder, tmp_path / "out")
+    told = Objection(filter="personal_data", reason="it holds: an address")
+    finding = json.dumps(Finding(objection=told, action="redacted", kind="row").to_dict())
+    change(
+        folder,
+        "UPDATE judgements SET payload = json_set(payload, '$.reason', 'He lives in Hidden Lane 7')",
+        "INSERT INTO findings (seq, ord, filter, action, kind, payload) "
+        f"SELECT min(seq), 99, 'personal_data', 'redacted', 'row', '{finding}' FROM judgements",
+    )
+    await pushed(hub, folder)
+    files = hub.files(REPO)
+    games = pq.read_table(io.BytesIO(files["battles/train-00000.parquet"])).to_pylist()
+    of_it = {one["prompt"] for one in games if not one["reason"] and not one["answers_are_equal"]}
+    assert len(of_it) == 1
+    assert any("Hidden Lane" in one["reason"] for one in games), "of others they go out"
+    assert not any("Hidden Lane" in one["reason"] for one in games if one["prompt"] in of_it)
+    assert b"may quote what admission refused or struck out" in files["README.md"]
+
+
 def test_types_are_the_same_whatever_the_rows_of_a_shard_hold(tmp_path: Path) -> None:
     with Shards(tmp_path, "battles", most_bytes=1) as shards:
         for number in range(3_000):
@@ -226,6 +250,11 @@ def change(folder: Path, *statements: str) -> None:
 
 
 KNOWN, SHAPED = "correct-horse-battery", "sk-proj-4Fj29dkLwq83Zx02"
+
+
+async def test_a_secret_in_the_message_keeps_everything_in(hub: HubServer, arena_folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"the message of the commit: shaped like a key"):
+        await pushed(hub, arena_folder, message=f"with {SHAPED}")
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def dataset_facts(
             LeftOut("Seeds that were dropped", _first(summary["dropped_because"])),
             LeftOut("Pairs that teach no preference", _first(gathered.skipped)),
             LeftOut("Rows", _first(gathered.skipped_rows)),
+            LeftOut("Reasons of judges", _reasons(gathered.reasons_left_out)),
         ],
         findings=[
             Finding(*key, n) for key, n in sorted(gathered.findings.items(), key=lambda item: (item[0][0], -item[1]))
@@ -119,6 +120,10 @@ def dataset_facts(
 def _ends(counts: Mapping[str, int]) -> dict[str, int]:
     """Seeds by what became of them, in words."""
     return {words: n for name, words in _ENDS.items() if (n := counts.get(name, 0))}
+
+
+def _reasons(left_out: int) -> dict[str, int]:
+    return {"may quote what admission refused or struck out": left_out} if left_out else {}
 
 
 def told_sources(counts: Mapping[str, int]) -> dict[str, int]:

@@ -58,6 +58,8 @@ class Gathered:
     """Pairs that teach no preference, by reason."""
     skipped_rows: Counter[str] = field(default_factory=Counter[str])
     """Rows that people left out, by reason."""
+    reasons_left_out: int = 0
+    """Of judges, which may quote what admission refused or struck out."""
     secrets: SecretsFound = field(default_factory=SecretsFound)
     languages: list[LanguageShare] = field(default_factory=list[LanguageShare])
     """The most frequent first."""
@@ -90,7 +92,7 @@ def gather(reader: StoreReader, *, into: Path | None = None, shard_bytes: int = 
                 found.models.update(set(trial.models.values()))
                 found.prompts.update(set(trial.prompts))
             source = source_of({"source": result.seed.source})
-            for config, row in _rows(result, found.skipped):
+            for config, row in _rows(result, found):
                 found.rows[config] += 1
                 found.read_from.add(source)
                 found.secrets.look(row, f"{config}, row {found.rows[config]:,} (seed {result.seed.id})")
@@ -104,14 +106,18 @@ def gather(reader: StoreReader, *, into: Path | None = None, shard_bytes: int = 
     return found
 
 
-def _rows(result: Result, skipped: Counter[str]) -> Iterator[tuple[str, Row]]:
+def _rows(result: Result, found: Gathered) -> Iterator[tuple[str, Row]]:
     for row in selected_rows(result, "messages"):
         yield "sft", row
-    for row in preference_rows(result, skipped=skipped):
+    for row in preference_rows(result, skipped=found.skipped):
         yield "preferences", row
     for row in reward_rows(result):
         yield "reward", row
+    may_quote = any(one.action in ("refused", "redacted") for one in result.outcome.findings)
     for row in game_rows(result):
+        if may_quote and row["reason"]:
+            found.reasons_left_out += 1
+            row["reason"] = ""
         yield "battles", row
 
 

@@ -90,6 +90,7 @@ def push(
             made = replace(made, card=text)
             check_configs(request.card, head, [name for name in CONFIGS if made.gathered.rows[name]])
         made.look_for_secrets()
+        made.gathered.secrets.look(request.message, "the message of the commit")
         made.gathered.secrets.refuse(allow_shaped=request.allow_key_shapes)
         made.write(stage / README)
         uploads = [Upload(name, stage / name) for name in _names(made)]
