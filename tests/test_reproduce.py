@@ -233,6 +233,9 @@ def test_what_is_missing_for_the_papers_scale_is_told_before_anything_is_begun(t
     assert set(found.values()) == {"MISSING"}
     assert {"keys", "benchmarks", "target ./no-such-model", "large scorer ./no-scorer"} <= found.keys()
     assert "OPENAI_API_KEY is not set" in told.stdout
+    begun = star_agents(*asked, "--yes", environ={"OPENAI_API_KEY": "a-key"})
+    assert begun.returncode == 2
+    assert re.search(r"nothing was begun, since \d+ things are missing: seeds \S+ \(there is no", begun.stderr)
     assert not (tmp_path / "out" / STATE_FILE).exists()
 
 

@@ -91,6 +91,10 @@ def test_another_recipe_has_one_stage_and_a_plan_needs_as_many_parts_as_training
         ({"stop_when_flat": True, "exam": {"share": 0}}, "needs an exam"),
         ({"target": {"model": "m", "serve": "vllm serve"}}, "needs `{model}` and `{port}`"),
         ({"exam": {"judges": ["nobody"]}}, "names an agent 'nobody'"),
+        (
+            {"target": {"agent": "tutor", "model": "m"}},
+            "is student, and `rounds.target.agent` is tutor: what",
+        ),
         ({"benchmark": {"questions": "mt_bench", "judge": "nobody"}}, "names an agent 'nobody'"),
     ],
 )

@@ -26,6 +26,7 @@ from star_agents.cli.tables import print_json
 from star_agents.config.base import server_address
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
+from star_agents.engine.campaign.state import read_state as read_rounds
 from star_agents.engine.campaign.training import check_training
 from star_agents.engine.configuration import read_config
 from star_agents.engine.reproduction.arena import arena_summary, read_arena_experiment, write_arena_world
@@ -124,12 +125,12 @@ def _arena(asked: Asked) -> None:
     experiment = read_arena_experiment(asked.out, asked.scale)
     write_arena_world(asked.out, experiment)
     is_planned = asked.estimate or (asked.scale == "paper" and not asked.yes)
-    if is_planned and asked.scale == "paper":
+    if asked.scale == "paper" and (is_planned or read_rounds(asked.out / ROUNDS) is None):
         config, findings = agents_of(asked.out, os.environ)
         findings += arena_prerequisites(asked.out, experiment, config)
-        if not asked.as_json:
+        if is_planned and not asked.as_json:
             show_findings(findings)
-        _refuse_lacking(findings)
+        _refuse_lacking(findings, are_shown=is_planned)
 
     def show(rounds: Mapping[str, Any]) -> None:
         summary = write_arena(asked.out, arena_summary(asked.out / ROUNDS, rounds))
@@ -150,10 +151,12 @@ def _begin(asked: Asked, name: str) -> None:
         say(f"wrote {path}: put in what is yours", err=True)
 
 
-def _refuse_lacking(findings: Sequence[Finding]) -> None:
-    """Raise UsageError where something is missing."""
-    if lacks := [one.what for one in findings if one.state == "MISSING"]:
-        raise UsageError(f"{len(lacks)} things are missing: {', '.join(lacks)}")
+def _refuse_lacking(findings: Sequence[Finding], *, are_shown: bool) -> None:
+    """Raise UsageError where something is missing; with what to do, unless that is shown already."""
+    lacks = [one for one in findings if one.state == "MISSING"]
+    told = dict.fromkeys(one.what if are_shown else f"{one.what} ({one.detail})" for one in lacks)
+    if told:
+        raise UsageError(f"nothing was begun, since {len(lacks)} things are missing: {'; '.join(told)}")
 
 
 def _star(asked: Asked) -> None:
@@ -166,6 +169,8 @@ def _star(asked: Asked) -> None:
     config = read_config(asked.out / AGENTS_FILE, os.environ)
     if asked.estimate:
         return _estimate(asked, config, experiment)
+    if asked.scale == "paper" and read_state(asked.out) is None:
+        _refuse_lacking(list(prerequisites_of(asked.out, experiment, star_paper(), config)), are_shown=False)
     return _run(asked, config, experiment)
 
 
@@ -189,7 +194,7 @@ def _plan(asked: Asked, experiment: Experiment) -> None:
             show_estimate(found)
         say(f"{len(steps)} steps: {', '.join(steps)}")
         say(f"{asked.out / EXPERIMENT_FILE} and {AGENTS_FILE} beside it hold all of it, to be edited before it begins")
-    _refuse_lacking(findings)
+    _refuse_lacking(findings, are_shown=True)
     if not asked.as_json:
         say(NOTHING_BEGUN)
 

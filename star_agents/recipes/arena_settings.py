@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from star_agents.arena.lessons import Mode, Thresholds
+from star_agents.config.models import Config
 from star_agents.config.recipes import (
     Agent,
     Calibration,
     Characters,
     Count,
     Judge,
+    Location,
     Points,
     ReplyTokens,
     Some,
@@ -105,3 +108,9 @@ class ArenaSettings(JudgeSettings):
         if (self.opponents_per_seed or 0) > len(self.opponents):
             return f"opponents_per_seed is more than there are opponents, {len(self.opponents)}"
         return ""
+
+    def beside(self, config: Config) -> Iterator[tuple[Location, str, str]]:
+        """As the base says: the model that rounds train is the one that fights."""
+        if config.rounds is not None and (trained := config.rounds.target.agent) != self.target:
+            told = f"is {self.target}, and `rounds.target.agent` is {trained}: what is trained would never fight"
+            yield ("target",), told, f"write `target: {trained}`, or the other name there"

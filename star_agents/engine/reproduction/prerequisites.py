@@ -132,11 +132,16 @@ def _memory(size: ModelSize, training: TrainingSettings) -> Finding:
     if training.command is not None:
         return Finding(what="GPU memory", state="warn", detail="what a training command of yours takes is not known")
     options = training.sft
-    rank = options.get("lora", options.get("lora_rank"))
+    rank, rows_at_once = options.get("lora", options.get("lora_rank")), options.get("micro_batch")
     settings = settings_of("sft", **{name: options[name] for name in ("batch", "max_length") if name in options})
     plan = Plan(
         method="sft",
-        division=divide(settings.batch, processes=1, most=None, max_length=settings.max_length),
+        division=divide(
+            settings.batch,
+            processes=1,
+            most=None if rows_at_once is None else int(rows_at_once),
+            max_length=settings.max_length,
+        ),
         length=settings.max_length,
         lora_rank=int(rank) if rank is not None else None,
         bfloat16=options.get("precision") == "bfloat16",
@@ -150,7 +155,7 @@ def _memory(size: ModelSize, training: TrainingSettings) -> Finding:
     if free >= wanted.total:
         return Finding(what="GPU memory", state="ok", detail=f"{gib(free)} free, about {gib(wanted.total)} are needed")
     told = f"{gib(free)} free, and about {wanted.in_words()}; `lora: 16` in `training.sft` takes less"
-    return Finding(what="GPU memory", state="MISSING", detail=told)
+    return Finding(what="GPU memory", state="warn" if options.get("force") else "MISSING", detail=told)
 
 
 def _disk(folder: Path, size: ModelSize, models: int) -> Finding:
