@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -30,6 +32,7 @@ from star_agents.config.target import QuotaConfig, TargetConfig
 from star_agents.engine.admission import Admission
 from star_agents.engine.configuration import check_config
 from star_agents.engine.derived_config import with_recipe
+from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, look_at
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.engine.target_rows import Given, RowCounts, TargetRows
@@ -310,6 +313,38 @@ def test_seeds_in_hand_are_enough_by_what_seeds_gave_so_far() -> None:
     assert not wanted.suffices(2)
     assert not target(1).suffices(0)
     assert target(1, 1).suffices(0)
+
+
+class AllWaiting:
+    """A store in which seeds wait without end."""
+
+    holds_back = has_put_off = has_to_come = False
+
+    async def call_back(self) -> None:
+        """Nothing was put off."""
+
+
+async def test_workers_that_were_held_go_on_once_what_is_in_hand_is_expected_to_give_less() -> None:
+    seed = Seed.of(Sample(instruction="Why?"))
+
+    async def lease() -> list[Seed]:
+        return [seed]
+
+    queue, taken = SeedQueue(lease, ends_when_empty=False, store=AllWaiting()), list[Seed | None]()
+    queue.suffices = lambda in_hand: in_hand >= 1
+    await queue.get()
+
+    async def take() -> None:
+        taken.append(await queue.get())
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as workers:
+            for _ in range(2):
+                workers.start_soon(take)
+            await anyio.lowlevel.checkpoint()
+            queue.suffices = lambda in_hand: in_hand >= 2  # It gave nothing, so that one is not enough.
+            queue.seed_ended()
+    assert taken == [seed, seed]
 
 
 def test_nothing_is_said_of_a_chain_while_seeds_are_to_come_that_others_are_made_of() -> None:

@@ -74,6 +74,8 @@ class SeedQueue:
         self._parked = 0
         self._in_hand = 0
         self._being_taken = 0
+        self._are_held = False
+        """Whether somebody waits who might have taken a seed, since enough were begun."""
         self.is_closed = False
         self.is_paused = False
         self._news = anyio.Event()
@@ -107,6 +109,7 @@ class SeedQueue:
                     continue
             if is_held and self.parked and not self._in_hand:
                 self.on_nothing_but_parked()
+            self._are_held |= is_held
             await news.wait()
         return None
 
@@ -126,9 +129,7 @@ class SeedQueue:
         """A seed has its outcome or is back in the queue. Most often that is no news for those who wait."""
         self._in_hand -= 1
         is_last = self._ends_when_empty and not self._in_hand
-        before = self._in_hand + self.parked + 1
-        was_held = not self.may_take(before) or self.suffices(before)
-        if self._store.holds_back or was_held or is_last:
+        if self._store.holds_back or self._are_held or is_last:
             self.wake()
 
     @property
@@ -147,7 +148,7 @@ class SeedQueue:
 
     def wake(self) -> None:
         """Tell waiting workers that there are new seeds."""
-        news, self._news = self._news, anyio.Event()
+        news, self._news, self._are_held = self._news, anyio.Event(), False
         news.set()
 
     async def call_back(self) -> None:
