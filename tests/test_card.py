@@ -213,6 +213,8 @@ def test_settings_tell_no_key_no_address_and_no_folder(tmp_path: Path) -> None:
         "agents": {
             "a": {"model": "hosted_vllm/m", "api_base": "http://10.1.2.3:8000/v1", "api_key": "os.environ/KEY"},
             "b": {"model": "openai/m", "extra": {"extra_headers": {"X-Api-Key": "a-secret-of-mine-77"}}},
+            "c": {"model": "bedrock/m", "extra": {"aws_bedrock_runtime_endpoint": "bedrock.inner.example"}},
+            "d": {"model": "openai/m", "extra": {"logged_at": "https://watch.inner.example/in"}},
         },
         "recipe": ["/home/somebody/work/mine.py:mine"],
         "star": {
@@ -223,7 +225,7 @@ def test_settings_tell_no_key_no_address_and_no_folder(tmp_path: Path) -> None:
     shown = shown_settings(json.dumps(config))
     assert "os.environ/KEY" in shown
     assert "…/mine.py:mine" in shown
-    for hidden in ("10.1.2.3", "a-secret-of-mine-77", "/home/somebody"):
+    for hidden in ("10.1.2.3", "inner.example", "a-secret-of-mine-77", "/home/somebody"):
         assert hidden not in shown
 
 

@@ -18,7 +18,7 @@ from star_agents.config.models import Config
 from star_agents.engine.batch import load_seeds
 from star_agents.engine.configuration import check_config
 from star_agents.engine.seed_sources import ByChance, find_sources
-from star_agents.errors import ConfigError, SeedFileError
+from star_agents.errors import ConfigError, SeedFileError, UsageError
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import Collection, row_of_seed
 
@@ -95,6 +95,12 @@ def test_a_sample_is_the_same_one_each_time_in_the_files_order_and_a_shuffle_mix
     assert taken(ByChance(shuffle=5), limit=10) != everything[:10]
     assert sorted(taken(ByChance(shuffle=5))) == sorted(everything)
     assert taken(ByChance(sample=1_000)) == everything
+
+
+@pytest.mark.parametrize("wrong", [{"sample": 0}, {"sample": -3}, {"limit": 0}, {"limit": -1}])
+def test_from_python_too_fewer_than_one_seed_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="must be at least 1"):
+        sa.run(config(), rows(0, 3), out=tmp_path, progress=False, **wrong)  # type: ignore[arg-type]
 
 
 def test_columns_that_are_called_otherwise_are_read_as_named_and_the_row_s_own_of_that_name_go_beside() -> None:

@@ -1,9 +1,9 @@
 """Secrets in what is about to go out: nothing is pushed with one in it.
 
 A secret that is known (of a variable that is named like a key) is one wherever it stands; those that agents.yaml holds
-itself are struck out before anything is kept. What is only shaped
-like a key may be an example in good data: it counts where it looks drawn by chance, and a person may overrule it. Of
-28,476 real texts (instructions, answers, reviews, documents) none looked so.
+itself are struck out before anything is kept. What is only shaped like a key may be an example in good data: it counts
+where it looks drawn by chance, and a person may overrule it. Of 28,476 real texts (instructions, answers, reviews,
+documents) none looked so.
 """
 
 from __future__ import annotations

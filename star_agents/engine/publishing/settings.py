@@ -5,6 +5,7 @@ Secrets are struck out where a revision is kept. Where a server stands, and wher
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -18,7 +19,9 @@ from star_agents.errors import RecipeError
 from star_agents.recipes.registry import find_recipe
 from star_agents.text.redaction import redactor
 
-ADDRESSES = frozenset({"api_base", "base_url", "proxy", "endpoint"})
+_OF_AN_ADDRESS = re.compile(r"(.*_)?(api_base|url|uri|proxy|proxies|endpoint|host|address)", re.IGNORECASE)
+"""Names of what says where a server stands, such as ``api_base`` or ``aws_bedrock_runtime_endpoint``."""
+_ADDRESS = re.compile(r"\w[\w+.-]*://")
 LEFT_OUT = "(left out)"
 
 
@@ -50,7 +53,8 @@ def _shown(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_shown(inner, name) for inner in value]
     if isinstance(value, str):
-        return LEFT_OUT if name in ADDRESSES and value else shown_name(value)
+        is_address = _ADDRESS.match(value) or (value and _OF_AN_ADDRESS.fullmatch(name))
+        return LEFT_OUT if is_address else shown_name(value)
     return value
 
 
