@@ -201,6 +201,19 @@ def test_a_quota_bounds_each_value_and_what_is_above_it_is_spare(tmp_path: Path)
     assert "the seeds gave 24 of the 60 rows that target_rows asks for; a quota keeps 177 more back" in said
 
 
+def test_a_quota_of_a_label_that_no_row_has_ends_the_run_before_all_is_paid_in_vain(tmp_path: Path) -> None:
+    path, seeds = folder(tmp_path, target_rows=60, quota={"by": "knid", "at_most": 0.2})
+    code, said = run(path, seeds, tmp_path / "out")
+    assert code == 4
+    assert "quota: no row has a label knid, so all count as alike and " in said
+    with StoreReader(tmp_path / "out") as reader:
+        assert reader.counts().waiting > 100
+    folder(tmp_path, target_rows=60, quota={"by": "kind", "at_most": 0.5})
+    code, said = run(path, seeds, tmp_path / "out")
+    assert code == 0, said
+    assert len(lines(tmp_path / "out" / "dataset.jsonl")) == 60
+
+
 def test_a_part_of_the_seeds_need_not_reach_it(tmp_path: Path) -> None:
     path, seeds = folder(tmp_path, target_rows=50)
     code, said = run(path, seeds, tmp_path / "out", "-n", "6")

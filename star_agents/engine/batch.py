@@ -391,5 +391,5 @@ async def _work(
         failed = "" if line.stopped_by else line.failures.at_end()
         if target is not None:
             _say(console, target.sentence)
-            failed = failed or ("" if line.stopped_by or run.is_part else target.missing())
+            failed = failed or target.unknown_label or ("" if line.stopped_by or run.is_part else target.missing())
         return _End(line.stopped_by, failed, interruption.signal)

@@ -191,12 +191,12 @@ class Settling:
 
     @property
     def waiting_for(self) -> Waiting | None:
-        """Why no seed is taken: the rows that are wanted are there."""
-        if not self.suffices(0):
+        """Why no seed is taken: the rows that are wanted are there, or cannot come."""
+        target = self.rules.target
+        if target is None or not target.suffices(0):
             return None
-        assert self.rules.target is not None
-        wanted = f"the {self.rules.target.wanted.rows:,} rows of `target_rows` are there"
-        return Waiting(reason=f"{wanted}; raise it in agents.yaml, or take it out, to go on")
+        there = f"the {target.wanted.rows:,} rows of `target_rows` are there; raise it in agents.yaml, or take it out, "
+        return Waiting(reason=f"{there}to go on" if not target.room else target.unknown_label)
 
     async def fill_target(self, queue: SeedQueue) -> None:
         """Let the queue give no more seeds than the rows need that are wanted, and spare rows enter first."""

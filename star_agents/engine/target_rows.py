@@ -16,10 +16,12 @@ from fractions import Fraction
 from star_agents.config.target import QuotaConfig, TargetConfig
 from star_agents.records import Outcome, Row, Seed
 from star_agents.records.findings import Finding, Objection
-from star_agents.records.row_labels import labels_of_row, value_of
+from star_agents.records.row_labels import NONE, labels_of_row, value_of
 
 TARGET, QUOTA = "target_rows", "quota"
 """What keeps a row out, named as filters are."""
+_IN_VAIN = 50
+"""Rows above a quota of a label that none of them has, after which no more are paid for."""
 _JUDGED_FROM = 50
 """Seeds that have ended before anything is said of how many rows they give."""
 
@@ -81,10 +83,24 @@ class TargetRows:
 
     def suffices(self, in_hand: int) -> bool:
         """Whether so many seeds in hand are expected to give the rows that are wanted still."""
-        if not self.room:
+        if not self.room or self.unknown_label:
             return True
         each = 1.0 if self.given.mean is None else self.given.mean
         return in_hand > 0 and in_hand * each >= self.room
+
+    @property
+    def unknown_label(self) -> str:
+        """That a quota is of a label that no row has, once that has made so many rows spare, in a sentence."""
+        if self.counts.above_quota < _IN_VAIN:
+            return ""
+        for quota in self.quotas:
+            of_values = self.counts.by.get(quota.by, Counter[str]())
+            if of_values[NONE] >= self.most_of(quota) and not any(n for one, n in of_values.items() if one != NONE):
+                return (
+                    f"quota: no row has a label {quota.by}, so all count as alike and {self.counts.above_quota:,} are "
+                    f"above it; name another one in agents.yaml, as `export --by` knows them"
+                )
+        return ""
 
     def seeds_needed(self, to_come: int) -> int:
         """How many of so many seeds are expected to be needed still."""

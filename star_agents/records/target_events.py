@@ -10,7 +10,8 @@ from star_agents.records.event import Event
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetReached(Event):
-    """The rows that `target_rows` asks for are there: a daemon takes no seed until it is raised or taken out."""
+    """The rows that `target_rows` asks for are there, or `quota` is of a label that no row has: a daemon takes no seed
+    until agents.yaml is edited."""
 
     name: ClassVar[str] = "target_reached"
     message: str
