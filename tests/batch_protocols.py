@@ -1,4 +1,4 @@
-"""The two protocols of the tests' provider of batches: OpenAI's and Anthropic's, over one account."""
+"""Protocols of the tests' provider of batches: OpenAI's and Anthropic's, over one account."""
 
 from __future__ import annotations
 
@@ -25,53 +25,46 @@ def in_iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
 
 
-def _call(key: str, model: str, messages: Any) -> Call:
+def call_of(key: str, model: str, messages: Any) -> Call:
     mark = mark_of(model, messages)
     return Call(key, mark, f"an answer of some words to {mark}")
 
 
-def _gone() -> web.Response:
+def gone() -> web.Response:
     return web.json_response({"error": {"message": "No such object"}}, status=404)
 
 
 # OpenAI
 
 
-def _completion(text: str) -> dict[str, Any]:
+def completion(text: str) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS}
     return {"object": "chat.completion", "choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
 
 
-def _line(key: str, status: int, body: Any, error: Any = None) -> bytes:
+def result_line(key: str, status: int, body: Any, error: Any = None) -> bytes:
     response = None if error is not None else {"status_code": status, "request_id": "r", "body": body}
     return json.dumps({"id": "x", "custom_id": key, "response": response, "error": error}).encode()
 
 
-def _openai_call(line: bytes) -> Call:
-    read = json.loads(line)
-    assert read["method"] == "POST"
-    assert read["url"] == "/v1/chat/completions"
-    return _call(read["custom_id"], read["body"]["model"], read["body"]["messages"])
-
-
-def _work_openai(account: Account, batch: Batch) -> None:
+def work_openai(account: Account, batch: Batch) -> None:
     """Make the files of a batch, in whatever state it ends."""
     done = account.done_of(batch)
     output: list[tuple[Call | None, bytes]] = []
     errors: list[tuple[Call | None, bytes]] = []
     for call in done:
         if account.happens("refused"):
-            errors.append((None, _line(call.key, 400, {"error": {"message": "this text is refused"}})))
+            errors.append((None, result_line(call.key, 400, {"error": {"message": "this text is refused"}})))
         elif account.happens("broken"):
-            errors.append((None, _line(call.key, 500, {"error": {"message": "the server is tired"}})))
+            errors.append((None, result_line(call.key, 500, {"error": {"message": "the server is tired"}})))
         else:
-            output.append((call, _line(call.key, 200, _completion(call.text))))
+            output.append((call, result_line(call.key, 200, completion(call.text))))
     if batch.fate == "expired":
         left = {call.key for call in batch.calls} - {call.key for call in done}
         expired = {"code": "batch_expired", "message": "This request could not be executed before it expired."}
-        errors += [(None, _line(key, 0, None, expired)) for key in left]
-    stranger = _line(STRANGER, 200, _completion("of a stranger"))
+        errors += [(None, result_line(key, 0, None, expired)) for key in left]
+    stranger = result_line(STRANGER, 200, completion("of a stranger"))
     batch.output_file = _file(account, account.disturbed(output, stranger))
     batch.error_file = _file(account, account.disturbed(errors, stranger))
     batch.status = "failed" if batch.fate == "full" else batch.fate
@@ -82,7 +75,7 @@ def _file(account: Account, lines: Iterable[bytes]) -> str:
     return account.add_file("results.jsonl", content + b"\n") if content else ""
 
 
-def _told(batch: Batch) -> dict[str, Any]:
+def told_by_openai(batch: Batch) -> dict[str, Any]:
     code = {"full": "token_limit_exceeded", "failed": "invalid_request"}.get(batch.fate)
     is_over = batch.status not in ("validating", "in_progress")
     errors = {"data": [{"code": code, "message": "it was not taken", "line": None}]} if code and is_over else None
@@ -100,9 +93,37 @@ def _told(batch: Batch) -> dict[str, Any]:
     }
 
 
-class _OpenAI:
+class OpenAIProtocol:
+    """OpenAI's, as far as batches need them, and its chat endpoint; ``routes`` under any address."""
+
+    endpoint = "/v1/chat/completions"
+
     def __init__(self, account: Account) -> None:
         self.account = account
+
+    def told(self, batch: Batch) -> dict[str, Any]:
+        """A batch as the protocol tells it."""
+        return told_by_openai(batch)
+
+    def routes(self, base: str) -> list[web.RouteDef]:
+        """What is answered."""
+        return [
+            web.post(f"{base}/files", self.upload),
+            web.get(f"{base}/files", self.files),
+            web.get(f"{base}/files/{{id}}/content", self.content),
+            web.delete(f"{base}/files/{{id}}", self.delete),
+            web.post(f"{base}/batches", self.create),
+            web.get(f"{base}/batches", self.batches),
+            web.get(f"{base}/batches/{{id}}", self.look),
+            web.post(f"{base}/chat/completions", self.chat),
+        ]
+
+    def call(self, line: bytes) -> Call:
+        """A line of a file of requests."""
+        read = json.loads(line)
+        assert read["method"] == "POST"
+        assert read["url"] == self.endpoint
+        return call_of(read["custom_id"], read["body"]["model"], read["body"]["messages"])
 
     async def upload(self, request: web.Request) -> web.Response:
         content, name = b"", ""
@@ -120,7 +141,7 @@ class _OpenAI:
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         if (file := self.account.files.get(request.match_info["id"])) is None:
-            return _gone()
+            return gone()
         if not self.account.happens("cut"):
             return web.Response(body=file[1])
         response = web.StreamResponse(headers={"Content-Length": str(len(file[1]))})
@@ -132,7 +153,7 @@ class _OpenAI:
 
     async def delete(self, request: web.Request) -> web.Response:
         is_there = self.account.files.pop(request.match_info["id"], None) is not None
-        return web.json_response({"deleted": True}) if is_there else _gone()
+        return web.json_response({"deleted": True}) if is_there else gone()
 
     async def create(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -140,48 +161,38 @@ class _OpenAI:
             return web.json_response({"error": {"message": "No such file"}}, status=400)
         if self.account.happens("denied"):
             return web.json_response({"error": {"message": "such batches are not made here"}}, status=400)
-        calls = [_openai_call(line) for line in file[1].splitlines() if line.strip()]
-        batch = self.account.add_batch(calls, body["metadata"], body["input_file_id"])
-        return await broken_off(request) if self.account.happens("lost_reply") else web.json_response(_told(batch))
+        assert body["endpoint"] == self.endpoint
+        calls = [self.call(line) for line in file[1].splitlines() if line.strip()]
+        batch = self.account.add_batch(calls, body.get("metadata") or {}, body["input_file_id"])
+        return await broken_off(request) if self.account.happens("lost_reply") else web.json_response(self.told(batch))
+
+    def listed(self) -> list[Batch]:
+        """Its list."""
+        return list(reversed(self.account.batches.values()))
 
     async def batches(self, request: web.Request) -> web.Response:
-        newest = list(reversed(self.account.batches.values()))
+        newest = self.listed()
         after, limit = request.query.get("after"), int(request.query.get("limit", "20"))
         begin = next((place + 1 for place, one in enumerate(newest) if one.id == after), 0)
         page = newest[begin : begin + limit]
         has_more = begin + limit < len(newest)
-        return web.json_response({"data": [_told(one) for one in page], "has_more": has_more})
+        return web.json_response({"data": [self.told(one) for one in page], "has_more": has_more})
 
     async def look(self, request: web.Request) -> web.Response:
         if (batch := self.account.batches.get(request.match_info["id"])) is None:
-            return _gone()
+            return gone()
         if batch.status in ("validating", "in_progress"):
             batch.looks += 1
             batch.status = "in_progress"
             if batch.looks >= self.account.looks:
-                _work_openai(self.account, batch)
-        return web.json_response(_told(batch))
+                work_openai(self.account, batch)
+        return web.json_response(self.told(batch))
 
     async def chat(self, request: web.Request) -> web.Response:
         body = await request.json()
-        call = _call("", body["model"], body["messages"])
+        call = call_of("", body["model"], body["messages"])
         self.account.charge(call, alone=True)
-        return web.json_response(_completion(call.text))
-
-
-def openai_routes(account: Account) -> list[web.RouteDef]:
-    """OpenAI's, as far as batches need them, and its chat endpoint."""
-    protocol = _OpenAI(account)
-    return [
-        web.post("/v1/files", protocol.upload),
-        web.get("/v1/files", protocol.files),
-        web.get("/v1/files/{id}/content", protocol.content),
-        web.delete("/v1/files/{id}", protocol.delete),
-        web.post("/v1/batches", protocol.create),
-        web.get("/v1/batches", protocol.batches),
-        web.get("/v1/batches/{id}", protocol.look),
-        web.post("/v1/chat/completions", protocol.chat),
-    ]
+        return web.json_response(completion(call.text))
 
 
 # Anthropic
@@ -253,7 +264,7 @@ class _Anthropic:
         assert params["messages"][0]["role"] == "user"
         messages = [*([{"role": "system", "content": params["system"]}] if "system" in params else [])]
         messages += params["messages"]
-        return _call(one["custom_id"], params["model"], messages)
+        return call_of(one["custom_id"], params["model"], messages)
 
     async def batches(self, request: web.Request) -> web.Response:
         newest = list(reversed(self.account.batches.values()))
@@ -266,7 +277,7 @@ class _Anthropic:
 
     async def look(self, request: web.Request) -> web.Response:
         if (batch := self.account.batches.get(request.match_info["id"])) is None:
-            return _gone()
+            return gone()
         self._look_at(batch)
         return web.json_response(_told_by_anthropic(batch))
 
@@ -277,11 +288,11 @@ class _Anthropic:
 
     async def results(self, request: web.Request) -> web.Response:
         batch = self.account.batches.get(request.match_info["id"])
-        return _gone() if batch is None else web.Response(body=b"\n".join(batch.output) + b"\n")
+        return gone() if batch is None else web.Response(body=b"\n".join(batch.output) + b"\n")
 
     async def delete(self, request: web.Request) -> web.Response:
         is_there = self.account.batches.pop(request.match_info["id"], None) is not None
-        return web.json_response({"type": "message_batch_deleted"}) if is_there else _gone()
+        return web.json_response({"type": "message_batch_deleted"}) if is_there else gone()
 
 
 def anthropic_routes(account: Account) -> list[web.RouteDef]:

@@ -1,4 +1,5 @@
-"""Provider of batches for the tests, on loopback: an account behind OpenAI's protocol and Anthropic's."""
+"""Provider of batches for the tests, on loopback: an account behind OpenAI's protocol, Azure's, Mistral's and
+Anthropic's."""
 
 from __future__ import annotations
 
@@ -12,11 +13,12 @@ from typing import Any
 
 from aiohttp import web
 from batch_account import Account, Faults
-from batch_protocols import anthropic_routes, openai_routes
+from batch_protocols import OpenAIProtocol, anthropic_routes
+from batch_protocols_alike import AzureProtocol, MistralProtocol
 
 
 class Server:
-    """The account behind an address, under both protocols.
+    """The account behind an address, under every protocol.
 
     Args:
         account: What is behind it.
@@ -26,7 +28,9 @@ class Server:
         self.account = account
         self.keys_seen: set[str] = set()
         self.app = web.Application(client_max_size=1 << 30, middlewares=[self._faulty])
-        self.app.add_routes([*openai_routes(account), *anthropic_routes(account)])
+        self.azure = AzureProtocol(account)
+        self.app.add_routes([*OpenAIProtocol(account).routes("/v1"), *anthropic_routes(account)])
+        self.app.add_routes([*self.azure.routes("/azure"), *MistralProtocol(account).routes("/mistral/v1")])
         self.app.router.add_get("/book", self._tell)
 
     @web.middleware

@@ -71,8 +71,12 @@ POINTS = (
 """Where a process may die that works batches; Anthropic's know no upload."""
 MODELS: Mapping[str, tuple[str, str]] = {
     "openai": ("openai/gpt-4o-mini", "openai/gpt-4.1-mini"),
+    "azure": ("azure/gpt-4.1-nano", "azure/gpt-4.1-mini"),
+    "mistral": ("mistral/mistral-small-latest", "mistral/mistral-medium-latest"),
     "anthropic": ("anthropic/claude-haiku-4-5", "anthropic/claude-sonnet-4-5"),
 }
+PATHS = {"openai": "/v1", "azure": "/azure", "mistral": "/mistral/v1", "anthropic": ""}
+"""Of each protocol's address at the tests' provider."""
 KILLED = -signal.SIGKILL
 PATIENCE_RUNS = 50
 LOOK_S = 0.02
@@ -125,7 +129,8 @@ def lay_out(
     settings: str = "",
 ) -> None:
     """Write what a run needs."""
-    base = f"{url}/v1" if protocol == "openai" else url
+    base = f"{url}{PATHS[protocol]}"
+    settings += ", price: 0.5" * (protocol == "mistral")  # Nobody lists its price of batches.
     batch = f"{{max_requests: {most}, max_wait_s: {wait_s}, poll_s: 0.02, tries: {tries}{settings}}}"
     agents = "\n".join(
         f'  {name}: {{model: {model}, api_base: "{base}", api_key: os.environ/LINE_TEST_KEY, transport: batch, '

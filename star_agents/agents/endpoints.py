@@ -170,7 +170,8 @@ def _batch(
 ) -> BatchRoute | None:
     """Where batches go. An agent that no longer goes by batch may have some left at its provider."""
     try:
-        return batch_route(config, provider or config.model.partition("/")[0], key, surroundings.environ)
+        provider = provider or config.model.partition("/")[0]
+        return batch_route(config, provider, key, surroundings.environ, model=agent.batch.model)
     except ValueError as error:
         if agent.transport == "batch":
             fix = "leave `transport: batch` out, or use a provider that has batches"

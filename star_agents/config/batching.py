@@ -25,6 +25,9 @@ class BatchConfig(Section):
     """Batches that may leave a call unanswered: they expire, are cancelled, or the provider fails at it."""
     fall_back: bool = True
     """Calls that so many batches left unanswered are then sent one by one, at the full price. `false`: they fail."""
+    model: str = Field(default="", max_length=200)
+    """Name of the model in batches, where it is another one than that of calls sent alone: a batch deployment of
+    Azure's, which answers nothing else. Left out, it is that of `model`."""
     price: float | None = Field(default=None, ge=0, le=1)
     """Share of the ordinary price that a batched call costs (`0.5`), where LiteLLM's list has no price for batches of
     the model. Left out, such a call's cost is unknown, and budgets count what was reserved: the full price."""

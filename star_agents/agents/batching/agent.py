@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from star_agents.agents.batching.anthropic import AnthropicBatches
+from star_agents.agents.batching.azure import AzureBatches
 from star_agents.agents.batching.http import BatchHttp
+from star_agents.agents.batching.mistral import MistralBatches
 from star_agents.agents.batching.openai import OpenAIBatches
 from star_agents.agents.batching.protocol import BatchedCall, BatchProvider
-from star_agents.agents.batching.routes import BatchRoute
+from star_agents.agents.batching.routes import BatchRoute, Protocol
 from star_agents.agents.endpoints import Endpoint
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.receipts import cost_of, replies
@@ -77,4 +79,12 @@ class AgentBatching:
 
 def batches_at(http: BatchHttp, route: BatchRoute) -> BatchProvider:
     """The batches of an endpoint, in the protocol that it speaks."""
-    return AnthropicBatches(http, route) if route.protocol == "anthropic" else OpenAIBatches(http, route)
+    return _PROVIDERS[route.protocol](http, route)
+
+
+_PROVIDERS: Mapping[Protocol, Callable[[BatchHttp, BatchRoute], BatchProvider]] = {
+    "openai": OpenAIBatches,
+    "azure": AzureBatches,
+    "mistral": MistralBatches,
+    "anthropic": AnthropicBatches,
+}
