@@ -183,6 +183,10 @@ def test_datasets_of_the_hub_that_seeds_came_from_are_named_with_their_commit(
     jsonschema.validate(head_of(card), SCHEMA)
     assert "| `user/seeds` | `default, train` | `a1b2c3d4e5f6` |" in card
     assert "| `user/seeds@a1b2c3d4e5/data/train.parquet` |" in card
+    (folder / PINS).unlink()
+    card = make(folder, licence=CC_BY).card
+    assert head_of(card)["source_datasets"] == ["user/seeds"]
+    assert "| `user/seeds` | – | `a1b2c3d4e5` |" in card
 
 
 def test_files_that_seeds_came_from_are_told_in_bounds_and_those_called_alike_together() -> None:

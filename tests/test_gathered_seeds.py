@@ -46,8 +46,11 @@ def test_what_went_to_disk_comes_back_as_it_was_in_order_and_once() -> None:
     )
     assert list(on_disk[995:1_010:4]) == EVERYTHING[995:1_010:4]
     assert list(on_disk[2_490:]) == EVERYTHING[2_490:]
-    with pytest.raises(IndexError):
-        on_disk[2_500]
+    assert list(on_disk[10:4:-2]) == EVERYTHING[10:4:-2]
+    assert list(on_disk[5:5]) == list(on_disk[9_000:]) == []
+    for beyond in (2_500, -2_501):
+        with pytest.raises(IndexError):
+            on_disk[beyond]
 
 
 def test_a_document_goes_through_the_disk_too() -> None:

@@ -30,6 +30,7 @@ PREFIX = "hf:"
 _FORM = re.compile(
     r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^:\s]+))?(?::(?P<config>[^:]*)(?::(?P<split>[^:]*))?)?"
 )
+_SOURCE = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)@(?P<commit>[0-9a-f]{10})/")
 _KIND = "dataset"
 _OF_THE_LIBRARY = "Please retry with `force_download=True`."
 """Its word where a file has another size than was said; what came is not kept, so that calling again is enough."""
@@ -129,6 +130,12 @@ def fetch_dataset(
 def dataset_at(repo: str, commit: str) -> str:
     """A dataset as it is called in sources of rows."""
     return f"{repo}@{commit[:10]}"
+
+
+def dataset_of(source: str) -> tuple[str, str] | None:
+    """Dataset and beginning of its commit, of a source that is called so; ``None`` of any other."""
+    found = _SOURCE.match(source)
+    return (found["repo"], found["commit"]) if found else None
 
 
 class _Reader:

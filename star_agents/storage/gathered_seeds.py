@@ -66,14 +66,14 @@ class SeedsOnDisk(Sequence[Seed]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Seed]: ...
     def __getitem__(self, index: int | slice) -> Seed | Sequence[Seed]:
-        start, stop, step = (index if isinstance(index, slice) else slice(index, index + 1 or None)).indices(len(self))
-        rows = self._rows("gathered_slice", start=start, count=max(0, stop - start))
-        found = [seed_from_columns(row[1:]) for row in rows][::step]
-        if isinstance(index, slice):
-            return found
-        if not found:
-            raise IndexError(f"seed {index} of {len(self)}")
-        return found[0]
+        wanted = range(len(self))[index]
+        places = range(wanted, wanted + 1) if isinstance(wanted, int) else wanted
+        if not places:
+            return []
+        first, last = sorted((places[0], places[-1]))
+        rows = self._rows("gathered_slice", start=first, count=last - first + 1)
+        found = [seed_from_columns(rows[place - first][1:]) for place in places]
+        return found[0] if isinstance(wanted, int) else found
 
     def ids(self) -> Iterator[str]:
         """Their ids, in order."""

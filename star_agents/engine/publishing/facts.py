@@ -24,7 +24,7 @@ from star_agents.export.card import (
     SourceDataset,
     Stage,
 )
-from star_agents.export.hub_datasets import HubName, Pinned, dataset_at
+from star_agents.export.hub_datasets import HubName, Pinned, dataset_at, dataset_of
 from star_agents.export.licences import Licence
 from star_agents.export.terms import OURS, terms_for
 from star_agents.recipes.registry import find_recipe
@@ -137,15 +137,18 @@ def told_sources(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _datasets(pins: Mapping[str, Pinned], read_from: Set[str]) -> list[SourceDataset]:
-    """Those that rows came from: one that was only looked at, or whose seeds gave no row, is none."""
+    """Those that rows came from: one that was only looked at, or whose seeds gave no row, is none. Where another folder
+    keeps the commit, as that of all rounds does, its beginning is told.
+    """
     named = [
         (repo, one)
         for name, one in pins.items()
         if not read_from.isdisjoint(_called(repo := HubName.of(name).repo, one))
     ]
-    return [
-        SourceDataset(repo, one.commit, ", ".join(filter(None, (one.config, one.split)))) for repo, one in sorted(named)
-    ]
+    known = {(repo, one.commit[:10]) for repo, one in named}
+    others = {found for source in read_from if (found := dataset_of(source)) and found not in known}
+    told = [SourceDataset(repo, one.commit, ", ".join(filter(None, (one.config, one.split)))) for repo, one in named]
+    return sorted([*told, *(SourceDataset(repo, commit, "") for repo, commit in others)])
 
 
 def _called(repo: str, pinned: Pinned) -> set[str]:
