@@ -17,8 +17,9 @@ from star_agents.config.recipes import Declared, config_model
 from star_agents.engine.configuration import check_config
 from star_agents.errors import UsageError
 
-_LEFT_OUT = (*DERIVED, "prompts", "parts", "target_rows", "quota")
-"""Which parts of its seeds a config works says nothing of other seeds, nor how many rows they are to give."""
+_LEFT_OUT = (*DERIVED, "prompts", "parts", "target_rows", "quota", "rounds")
+"""Which parts of its seeds a config works says nothing of other seeds, nor how many rows they are to give, nor who is
+trained on them."""
 _KEPT = (
     *BudgetSettings.model_fields,
     *("agents", "unknown_prices", "concurrency", "max_in_flight", "random_seed", "failure_limits", "server"),

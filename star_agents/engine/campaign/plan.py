@@ -85,9 +85,12 @@ def plan_of(config: Config, rounds: int) -> Plan:
     """The steps under these settings.
 
     Raises:
-        UsageError: the seeds have too few parts for them.
+        UsageError: the seeds have too few parts for them, or a run would end before it comes to the later ones.
     """
     settings = rounds_of(config)
+    if config.target_rows is not None:
+        told = "agents.yaml: target_rows: data would end with the first part that gives so many rows"
+        raise UsageError(f"{told}, and every round after it learn nothing new; leave it out, and `quota` with it")
     if not 1 <= rounds <= MOST_ROUNDS:
         raise UsageError(f"--rounds {rounds}: 1 to {MOST_ROUNDS} are possible")
     stages = stages_in(config, settings)
