@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -264,15 +264,17 @@ def test_vectors_that_nobody_makes_are_refused_with_the_field() -> None:
         check_config(config_with("http://127.0.0.1:1/v1", {"duplicates": {"embedding": 0.9}}))
 
 
-async def judged_line(folder: Path, *said: str, more: Mapping[str, object] | None = None) -> tuple[list[Result], int]:
-    """A line in which agent `j` says these things of the rows, in turn."""
+async def judged_line(
+    folder: Path, *said: str, more: Mapping[str, object] | None = None, own: Sequence[str] = ()
+) -> tuple[list[Result], int]:
+    """A line in which agent `j` says these things of the rows that functions of one's ``own`` let pass, in turn."""
     answers = list(said)
 
     def handler(body: Body) -> Answer:
         return Answer(text=answers.pop(0) if body["model"] == "j" else "Here it is.")
 
     async with OpenAIServer(handler) as server:
-        config = config_with(server.url, {"toxic": {"judge": "j", **(more or {})}})
+        config = config_with(server.url, {"toxic": {"judge": "j", **(more or {})}, "own": [*own]})
         agents = config["agents"]
         assert isinstance(agents, dict)
         agents["j"] = {**agents["a"], "model": "openai/j", "roles": []}
@@ -300,6 +302,15 @@ async def test_what_the_judge_does_not_say_refuses_the_row_and_what_is_reported_
         ("reported", "j says that it does harm"),
     ]
     assert len(read_jsonl(tmp_path / "out" / "dataset.jsonl")) == 2
+
+
+async def test_before_the_judge_functions_of_ones_own_are_asked_beside_the_line_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import threading\n\ndef beside(row):\n"
+        "    return 'in the way' if threading.current_thread() is threading.main_thread() else None\n"
+    )
+    _, asked = await judged_line(tmp_path, "no", "no", own=(f"{tmp_path / 'mine.py'}:beside",))
+    assert asked == 2, "what a filter refuses is not shown to the judge"
 
 
 def test_a_judge_that_is_no_agent_is_refused_with_the_field() -> None:

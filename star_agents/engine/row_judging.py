@@ -18,7 +18,7 @@ from star_agents.admission.filters import evidence
 from star_agents.admission.offered import offered_row
 from star_agents.bench.bench import Bench
 from star_agents.config.admission import ToxicConfig
-from star_agents.engine.row_checks import AdmissionRules, arms_of, look_at
+from star_agents.engine.row_checks import AdmissionRules, arms_of, looked_at
 from star_agents.errors import AgentRefused, ReplyUnreadable
 from star_agents.recipes.reads import Choice
 from star_agents.records import Outcome, Row, Seed
@@ -42,7 +42,8 @@ async def judged(outcome: Outcome, seed: Seed, bench: Bench, rules: AdmissionRul
     if rules.toxic is None or not outcome.rows:
         return outcome
     code = str(await bench.once("admission:code", lambda: secrets.token_hex(8)))
-    checked = look_at(outcome, seed, replace(rules, duplicates=rules.duplicates.model_copy(update={"minhash": None})))
+    without = replace(rules, duplicates=rules.duplicates.model_copy(update={"minhash": None}))
+    checked = await looked_at(outcome, seed, without)
     found: list[Finding] = []
     for place, (row, one) in enumerate(zip(outcome.rows, checked.rows, strict=True)):
         if one.is_refused or (objection := await _objection(row, place, bench, rules.toxic, code)) is None:
