@@ -21,7 +21,6 @@ from training_samples import tiny
 from star_agents.arena.ratings import Rating
 from star_agents.config.models import Config
 from star_agents.config.rounds import KeepSettings, RoundsConfig
-from star_agents.config.target import TargetConfig
 from star_agents.engine.campaign.campaign import Campaign, StepStopped
 from star_agents.engine.campaign.estimate import estimate_rounds
 from star_agents.engine.campaign.figures import is_flat
@@ -38,7 +37,6 @@ from star_agents.engine.campaign.training import (
     losses_in,
 )
 from star_agents.engine.configuration import check_config
-from star_agents.engine.offline_arena import config_for_arena
 from star_agents.errors import ConfigError, StoreError, UsageError
 from star_agents.process.guarded import guarded
 from star_agents.records import Sample, Seed
@@ -84,11 +82,6 @@ def test_another_recipe_has_one_stage_and_a_plan_needs_as_many_parts_as_training
     few = config().model_copy(update={"parts": plan_of(config(), 1).parts})
     with pytest.raises(UsageError, match="makes 4 parts, and these rounds need 7"):
         plan_of(few, 2)
-
-
-def test_a_number_of_rows_that_the_first_round_reaches_is_refused() -> None:
-    with pytest.raises(UsageError, match="target_rows: data would end with the first part"):
-        plan_of(config().model_copy(update={"target_rows": TargetConfig(rows=30)}), 2)
 
 
 @pytest.mark.parametrize(
@@ -375,11 +368,6 @@ def test_calls_of_a_benchmark_count_in_an_estimate(tmp_path: Path) -> None:
     )
     assert graded - without == 320 * len(plan.steps)
     assert ["the benchmark takes 320 calls of each target" in one for one in told] == [False, True]
-
-
-def test_models_of_a_config_with_rounds_can_meet_by_themselves() -> None:
-    met = config_for_arena(config(), ["student", "tutor"], ["tutor"], where="agents.yaml")
-    assert met.rounds is None
 
 
 def test_settings_of_rounds_are_kept_out_of_what_others_see() -> None:

@@ -131,7 +131,7 @@ class Campaign:
         """The folder may lie elsewhere than it did, and its models with it."""
         for step in reversed(self.plan.steps):
             if self.state.is_done(step, "taken"):
-                keep_running(data_config(self.config, self.plan, step, self.target), self.state.folder)
+                keep_running(data_config(self.config, self.plan, step, self.target), self.state.folder, self.beside)
                 return
 
     def _seeds_of(self, step: Step) -> list[Seed]:
@@ -257,7 +257,7 @@ class Campaign:
     async def _take(self, step: Step) -> Mapping[str, Any]:
         """From here on the target is the step's model."""
         target = self._trained_in(step)
-        keep_running(data_config(self.config, self.plan, step, target), self.state.folder)
+        keep_running(data_config(self.config, self.plan, step, target), self.state.folder, self.beside)
         self.tell(f"{step.name}: took the target's place")
         return {"model": self.state.of(step).done["model"]["model"]}
 

@@ -176,9 +176,14 @@ def _left(settings: Any, life: Taken, day: Taken) -> Any:
     return settings.model_copy(update=changed) if changed else settings
 
 
-def keep_running(config: Config, folder: Path) -> None:
-    """Write the config in force, to be read by people and by `serve -c`."""
+def keep_running(config: Config, folder: Path, beside: Path) -> None:
+    """Write the config in force into a folder, to be read by people and by `serve -c`; paths that began ``beside``
+    agents.yaml lead there from it, too."""
     data = config.model_dump(mode="json", exclude_unset=True)
+    if prompts := data.get("prompts"):
+        data["prompts"] = {name: str((beside / path).resolve()) for name, path in prompts.items()}
+    if (evaluation := data.get("evaluation")) and evaluation.get("questions"):
+        evaluation["questions"] = str((beside / evaluation["questions"]).resolve())
     kept = {name: value for name, value in data.items() if name not in DERIVED and value is not None}
     head = "# agents.yaml as the newest step of these rounds works under it; made anew by each, edits are lost.\n"
     with atomic_file(folder / RUNNING_FILE) as handle:
