@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import time
 from collections import Counter
@@ -42,6 +43,10 @@ class Faults:
     """Requests for a batch that are refused for good."""
     full: float = 0.0
     """Batches that are not taken, since too much waits."""
+    full_above: float = math.inf
+    """Calls; a larger batch is not taken, since so much never fits."""
+    flood: float = 0.0
+    """Files of results in which thousands of lines are of a stranger's calls."""
     refused: float = 0.0
     """Calls that come back with status 400."""
     broken: float = 0.0
@@ -134,6 +139,7 @@ class Account:
         """Take a batch."""
         fates = ("expired", "cancelled", "failed", "full")
         fate = next((fate for fate in fates if self.happens(fate)), "completed")
+        fate = "full" if len(calls) > self.faults.full_above else fate
         batch = Batch(self._id("batch"), calls, metadata, time.time(), fate, input_file=input_file)
         self.batches[batch.id] = batch
         return batch
@@ -167,6 +173,8 @@ class Account:
             told += [stranger] * self.happens("unknown")
             told += [b'{"custom_id": 7'] * self.happens("noise")
         self.chance.shuffle(told)
+        if told and self.happens("flood"):
+            told += [stranger] * 5_000
         return told
 
     def _id(self, kind: str) -> str:

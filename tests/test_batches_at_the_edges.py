@@ -269,3 +269,33 @@ async def test_it_is_said_that_a_batch_in_the_account_may_be_ours(tmp_path: Path
         await work(tmp_path, hear=hear)
     assert any("a batch of 1 calls in the account may be" in told for told in troubles), json.dumps(troubles)
     assert set(account.charged.values()) == {1}
+
+
+async def test_batches_that_are_larger_than_the_providers_queue_get_smaller_until_they_fit(tmp_path: Path) -> None:
+    account, troubles = Account(Faults(full_above=3)), list[str]()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, BatchTroubled):
+            troubles.append(event.message)
+
+    async with serving(account) as (url, _):
+        lay_out(tmp_path, url, 8)
+        await work(tmp_path, hear=hear)
+    assert set(account.charged.values()) == {1}
+    assert account.charged.total() == 24
+    assert any("they go in batches of up to 4" in told for told in troubles), troubles
+
+
+async def test_of_results_that_do_not_end_no_more_is_read_than_a_batch_can_have(tmp_path: Path) -> None:
+    account = Account(Faults(flood=1.0))
+
+    def hear(event: Event) -> None:
+        if event.name == "batch_ended":
+            account.faults = Faults()
+
+    async with serving(account) as (url, _):
+        lay_out(tmp_path, url, 2)
+        await work(tmp_path, hear=hear)
+    with StoreReader(tmp_path / "out") as reader:
+        assert reader.counts().kept == 2
+        assert reader.tallies().batches.agents["a"].unknown <= 1_000 + 10 * 2

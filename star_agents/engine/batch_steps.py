@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import IO
@@ -37,6 +37,8 @@ _PAGE = 500
 _PART = 200
 """Results that are taken in at once: other verbs of the store wait for it."""
 _QUOTED = 1_000
+_LINES_PER_CALL, _LINES_BESIDES = 10, 1_000
+"""Lines of results that are read, ten times what an honest provider sends; what comes after them is left unread."""
 
 
 class BatchSteps:
@@ -162,7 +164,7 @@ class BatchSteps:
         bad = 0
         try:
             async with aclosing(batching.provider.results(look)) as lines:
-                async for line in lines:
+                async for line in _at_most(_LINES_BESIDES + _LINES_PER_CALL * row.requests, lines):
                     try:
                         result = batching.provider.read(line)
                     except (ValueError, LookupError, TypeError, AttributeError):
@@ -173,10 +175,10 @@ class BatchSteps:
                     if len(part) + bad >= _PART:
                         taken = await self._take_part(row, batching, part, bad)
                         failed, unreadable, part, bad = failed + taken.failed, unreadable + taken.unreadable, [], 0
-        except HttpFailure as failure:
-            if failure.status_code != 404:
+        except (HttpFailure, _EndlessResults) as failure:
+            if isinstance(failure, HttpFailure) and failure.status_code != 404:
                 raise
-            lost = True  # The provider has thrown its results away: whoever wrote them was paid.
+            lost = True  # Thrown away by the provider, or among far too many: whoever wrote them was paid.
         taken = await self._take_part(row, batching, part, bad)
         failed, unreadable = failed + taken.failed, unreadable + taken.unreadable
         problem = {"status": 400, "said": look.problem[:_QUOTED]} if look.problem else None
@@ -264,6 +266,19 @@ class BatchSteps:
                 if failure.status_code != 404:
                     raise
         return Look(is_ended=True, said=row.said, input_file=row.input_file)
+
+
+class _EndlessResults(Exception):
+    """Far more lines come than a batch has calls."""
+
+
+async def _at_most(most: int, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    number = 0
+    async for line in lines:
+        number += 1
+        if number > most:
+            raise _EndlessResults
+        yield line
 
 
 @contextmanager

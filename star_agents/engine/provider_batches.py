@@ -83,6 +83,8 @@ class ProviderBatches:
         """Agents whose calls go out however few they are."""
         self._all_hurried = False
         self._full_until: dict[str, float] = {}
+        self._fits: dict[str, int] = {}
+        """Calls that a batch of an agent may hold, once its provider has found one too large."""
         batched.on_gathered = self._on_gathered
         batched.on_full = self._hurry
 
@@ -167,8 +169,13 @@ class ProviderBatches:
 
     def _left_s(self, waiting: GatheredRow, batching: AgentBatching) -> float:
         """Seconds until the calls of an agent go out."""
-        is_large = waiting.calls >= batching.settings.max_requests or waiting.bytes >= batching.provider.most_bytes
+        is_large = waiting.calls >= self._most_calls(batching) or waiting.bytes >= batching.provider.most_bytes
         return 0.0 if is_large else waiting.since + batching.settings.max_wait_s - self._now()
+
+    def _most_calls(self, batching: AgentBatching) -> int:
+        """Of one batch."""
+        most = batching.settings.max_requests
+        return min(most, self._fits.get(batching.agent, most))
 
     async def _count_gathered(self) -> None:
         rows = await self._store.batches.gathered()
@@ -181,7 +188,7 @@ class ProviderBatches:
         self._made_here.add(id_)
         model, most_calls, most_bytes = "", waiting.calls, waiting.bytes
         if batching is not None:
-            model, most_calls = batching.endpoint.model, batching.settings.max_requests
+            model, most_calls = batching.endpoint.model, self._most_calls(batching)
             most_bytes = batching.provider.most_bytes
         bounds = {"most_calls": most_calls, "most_bytes": most_bytes}
         made = await self._store.batches.make(id_, waiting.agent, model, **bounds)
@@ -248,9 +255,18 @@ class ProviderBatches:
             return
         await self._steps.take_in(row, batching, look)
         if look.is_full:
-            self._full_until[row.agent] = self._clock() + _FULL_POLLS * batching.settings.poll_s
+            await self._wait_for_room(row, batching)
         await self._steps.delete(row, batching)
         self._forget(row)
+
+    async def _wait_for_room(self, row: BatchRow, batching: AgentBatching) -> None:
+        """Let a while pass before the next batch, and make it smaller where nothing else of ours fills the queue."""
+        self._full_until[row.agent] = self._clock() + _FULL_POLLS * batching.settings.poll_s
+        others = await self._store.batches.at_work()
+        if row.requests > 1 and not any(one.agent == row.agent and one.state == "submitted" for one in others):
+            self._fits[row.agent] = fits = min(self._most_calls(batching), row.requests // 2)
+            too_large = f"a batch of {row.requests:,} calls is more than its provider takes at once"
+            self._tell_trouble(row, f"{too_large}; they go in batches of up to {fits:,} (`batch: {{max_requests: N}}`)")
 
     def _tell_trouble(self, row: BatchRow, what: str) -> None:
         self._bus.publish(BatchTroubled(agent=row.agent, batch=row.id, message=f"agent {row.agent}: {what}"))
@@ -260,7 +276,7 @@ class ProviderBatches:
 
     def _on_gathered(self, agent: str, is_first: bool) -> None:
         batching = self._client.batching(agent)
-        is_enough = batching is not None and self.batched.gathered[agent] >= batching.settings.max_requests
+        is_enough = batching is not None and self.batched.gathered[agent] >= self._most_calls(batching)
         if is_first or is_enough:  # From the first one on there is a moment at which it goes out.
             self._news.set()
 
