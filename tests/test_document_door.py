@@ -26,8 +26,10 @@ from star_agents.cli.main import cli
 from star_agents.config.models import Config
 from star_agents.engine.batch import load_seeds
 from star_agents.engine.configuration import read_config
+from star_agents.engine.document_door import read_for
 from star_agents.engine.inbox import Inbox, make_inbox
 from star_agents.engine.intake import DocumentsTaken, take_in_rows
+from star_agents.engine.seed_sources import find_sources
 from star_agents.engine.wiring import open_engine
 from star_agents.errors import ConfigError, SeedFileError
 from star_agents.events import Event, IntakeWaits, SeedsAdded, SeedsRejected
@@ -201,6 +203,30 @@ def test_rows_are_documents_whose_column_is_named_or_told(tmp_path: Path) -> Non
         seeds_of(tmp_path, rows, "documents: {column: title}")
 
 
+@pytest.mark.parametrize("order", [("rows.jsonl", "guide.md"), ("guide.md", "rows.jsonl")])
+def test_bad_rows_of_one_file_stop_a_run_whatever_is_read_beside_it(tmp_path: Path, order: tuple[str, str]) -> None:
+    config = config_in(tmp_path)
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"text": FLUSS}) + '\n{"text": \n')
+    (tmp_path / "guide.md").write_text(RIVER)
+    sources = find_sources([str(tmp_path / name) for name in order], documents=True)
+    with pytest.raises(SeedFileError, match=r"rows\.jsonl:2") as caught:
+        load_seeds(sources, config, skip_bad=False, limit=None)
+    assert len(caught.value.problems) == 1
+    assert len(load_seeds(sources, config, skip_bad=True, limit=None).seeds) == 2
+
+
+def test_how_far_the_reading_is_is_told_of_the_files_of_a_pattern(tmp_path: Path) -> None:
+    config, folder = config_in(tmp_path, "documents: {duplicates: off}"), tmp_path / "pages"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.html").write_text(f"<html><body><p>{RIVER} This is page {number}.</p></body></html>")
+    sources = find_sources([f"{folder}/*.html"], documents=True)
+    heard = list[tuple[int, int]]()
+    read = read_for(config, sources.paths, name=sources.name, hear=lambda done, total: heard.append((done, total)))
+    assert len(read.seeds) == 4
+    assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def test_a_chain_whose_first_recipe_takes_no_documents_refuses_them_in_words(tmp_path: Path) -> None:
     docs = docs_in(tmp_path, a__md=RIVER)
     config = read_config(written(tmp_path, "star: {selection: base}", recipe="star"))
@@ -329,7 +355,7 @@ def test_documents_of_a_store_of_before_are_compared_with_once_they_were_read_ag
     assert star("run", "-c", path, "-s", first, "-o", out, "-q")[0] == 0
     with closing(sqlite3.connect(out / "store.sqlite3")) as store:
         store.executescript(
-            "DROP TABLE row_vectors; DROP TABLE batch_calls; DROP TABLE batches;"
+            "DROP TABLE reviews; DROP TABLE row_vectors; DROP TABLE batch_calls; DROP TABLE batches;"
             "DROP TABLE findings; DROP TABLE row_digests;"
             "DROP TABLE signature_bands; DROP TABLE signatures;"
             "DELETE FROM meta WHERE key = 'signatures';"

@@ -65,8 +65,7 @@ def read_for(
     """
     intake = intake_for(config, name, folder=folder, skip_bad=skip_bad)
     if intake is not None and all(path.exists() for path in paths):
-        for path in paths:
-            intake.read(path, hear, called=called.get(path, ""))
+        intake.read(*paths, hear=hear, called=called)
         intake.check_columns(name)
         return intake.file()
     for path in paths:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from star_agents.config.documents import DocumentsConfig
@@ -81,37 +82,48 @@ class DocumentIntake:
         self._nothing: tuple[CountedFailure, ...] = ()
         self._left_out: tuple[CountedFailure, ...] = ()
         self._problems: list[Problem] = []
+        self._of_rows: list[Problem] = []
         self._gave_nothing: list[Problem] = []
         self._notes: list[str] = []
         self._is_strict, self._ends_open = True, False
 
-    def read(self, path: Path, hear: Heard = lambda done, total: None, *, called: str = "") -> None:
-        """Read a file, or everything below a folder; ``called``: what the file is, instead of by its name.
+    def read(
+        self,
+        *paths: Path,
+        hear: Heard = lambda done, total: None,
+        called: Mapping[Path, str] = MappingProxyType({}),
+    ) -> None:
+        """Read files, and everything below folders; ``called``: what files are, instead of by their names.
 
         Raises:
-            SeedFileError: there is no such file, or it cannot be read at all.
+            SeedFileError: one is not there, or cannot be read at all.
         """
-        path = path.resolve() if path.is_dir() else path.absolute()  # A file's own name says its kind, not its link's.
         with DocumentReader(max_bytes=self._settings.max_mib << 20, timeout_s=self._settings.timeout_s) as reader:
-            if not path.is_dir():
-                self._is_strict = kind_of(path) == "rows"
-                name = called or _shown(Path(path.name))
-                self._read(reader, path, Origin(where=name, path=name), called)
-                return
-            self._is_strict = False
-            try:
-                entries = list(files_below(path))
-            except OSError as error:
-                problem = f"cannot be read: {error.strerror or error}"
-                raise SeedFileError([Problem(where=str(path), field="", message=problem)]) from error
-            for done, (file, why_not) in enumerate(entries):
-                hear(done, len(entries))
-                origin = Origin(where=_shown(file.relative_to(path.parent)), path=_shown(file.relative_to(path)))
-                if why_not is None:
-                    self._read(reader, file, origin)
+            for done, path in enumerate(paths):
+                if path.is_dir():
+                    self._is_strict = False
+                    self._read_folder(reader, path.resolve(), hear)
                 else:
-                    self._gives_nothing(origin.where, why_not)
-            hear(len(entries), len(entries))
+                    self._is_strict = kind_of(path) == "rows"
+                    name = called.get(path) or _shown(Path(path.name))
+                    self._read(reader, path.absolute(), Origin(where=name, path=name), called.get(path, ""))
+                if len(paths) > 1:
+                    hear(done + 1, len(paths))
+
+    def _read_folder(self, reader: DocumentReader, path: Path, hear: Heard) -> None:
+        try:
+            entries = list(files_below(path))
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror or error}"
+            raise SeedFileError([Problem(where=str(path), field="", message=problem)]) from error
+        for done, (file, why_not) in enumerate(entries):
+            hear(done, len(entries))
+            origin = Origin(where=_shown(file.relative_to(path.parent)), path=_shown(file.relative_to(path)))
+            if why_not is None:
+                self._read(reader, file, origin)
+            else:
+                self._gives_nothing(origin.where, why_not)
+        hear(len(entries), len(entries))
 
     def add(self, row: Row, where: str) -> None:
         """Read one row, which stands at ``where``."""
@@ -153,9 +165,8 @@ class DocumentIntake:
         samples = self._samples.file()
         seeds = {**self._seeds, **{seed.id: seed for seed in samples.seeds}}
         is_too_much = not self._skip_bad and self._faults > self._share * (self._given + self._faults)
-        problems = self._problems if self._is_strict or is_too_much else []
-        if not (seeds or samples.problems):
-            problems = self._problems
+        has_none = not (seeds or samples.problems)
+        problems = [*self._of_rows, *(self._problems if is_too_much or has_none else [])]
         tolerated, least = self._tolerated(), self._settings.duplicates
         unlike = Unlike(signatures=self._chunks.signatures, least=least, source=self._source) if least else None
         return SeedFile(
@@ -215,9 +226,11 @@ class DocumentIntake:
     def _refuse(self, problem: Problem) -> None:
         self._documents += 1
         self._faults += 1
-        if not self._is_strict:
-            self._count(problem)
-        if self._is_strict or len(self._problems) < PROBLEMS_TOLD:
+        if self._is_strict:
+            self._of_rows.append(problem)
+            return
+        self._count(problem)
+        if len(self._problems) < PROBLEMS_TOLD:
             self._problems.append(problem)
 
     def _count(self, problem: Problem) -> None:
