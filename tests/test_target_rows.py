@@ -102,6 +102,11 @@ def test_a_run_ends_at_exactly_so_many_rows_and_keeps_what_was_in_hand_as_spare(
     assert "target: 50 of 50 rows (sft)" in said
     assert len(lines(tmp_path / "out" / "dataset.jsonl")) == 50
     rows, spare = told(tmp_path / "out")
+    target = json.loads((tmp_path / "out" / "summary.json").read_text())["target"]
+    assert (target["wanted"], target["rows"], target["spare"]) == (50, rows, spare)
+    page = tmp_path / "report.html"
+    assert CliRunner().invoke(cli, ["report", str(tmp_path / "out"), "-o", str(page)]).exit_code == 0
+    assert "Target: 50 of 50 rows (sft)" in page.read_text()
     assert rows == 50
     assert spare <= 2 * 8
     with StoreReader(tmp_path / "out") as reader:

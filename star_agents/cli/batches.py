@@ -23,12 +23,12 @@ from star_agents.engine.batch import BatchResult, worked_parts
 from star_agents.engine.configuration import read_config
 from star_agents.engine.confirmation import Confirmation
 from star_agents.engine.estimate import RunEstimate, estimate_run, pick_sample
-from star_agents.engine.status import target_facts
 from star_agents.engine.target_rows import seeds_needed
 from star_agents.events import Event, OutcomeCommitted
 from star_agents.records import Seed
 from star_agents.storage.parts import check_parts
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.target_facts import target_facts
 from star_agents.text.printing import say
 
 STOPPED_EARLY = 4

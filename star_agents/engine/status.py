@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from star_agents.config.models import Config
 from star_agents.config.target import TargetConfig
-from star_agents.engine.target_rows import seeds_needed, target_sentence
+from star_agents.engine.target_rows import seeds_needed
 from star_agents.observe.status import (
     Agent,
     BudgetState,
@@ -36,6 +36,7 @@ from star_agents.storage.parts import PartCount
 from star_agents.storage.recipe_facts import pool_facts, recipe_facts, refused_arms
 from star_agents.storage.rows import Counts, Spend, per
 from star_agents.storage.tallies import GAP_LOW, GAP_WIDTH, Tallies
+from star_agents.storage.target_facts import target_facts
 from star_agents.storage.turning import TOLD, turns
 
 REFUSED_TOLD = 40
@@ -103,14 +104,6 @@ def describe(
         refused=refused_arms(tallies.refused)[:REFUSED_TOLD],
         memory=_memory(tallies, remembered),
     )
-
-
-def target_facts(wanted: TargetConfig, tallies: Tallies) -> Target:
-    """Where the rows stand that are wanted."""
-    rows = sum(one.rows.get(wanted.shape, 0) for one in tallies.recipes)
-    spare = tallies.spare.get(wanted.shape, 0)
-    sentence = target_sentence(wanted, rows, spare)
-    return Target(shape=wanted.shape, wanted=wanted.rows, rows=rows, spare=spare, sentence=sentence)
 
 
 def _memory(tallies: Tallies, size: int | None) -> Memory:

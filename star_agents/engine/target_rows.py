@@ -17,6 +17,7 @@ from star_agents.config.target import QuotaConfig, TargetConfig
 from star_agents.records import Outcome, Row, Seed
 from star_agents.records.findings import Finding, Objection
 from star_agents.records.row_labels import NONE, labels_of_row, value_of
+from star_agents.storage.target_facts import target_sentence
 
 TARGET, QUOTA = "target_rows", "quota"
 """What keeps a row out, named as filters are."""
@@ -250,10 +251,3 @@ def seeds_needed(room: int, to_come: int, *, seeds: int, rows: int) -> int:
     if not room:
         return 0
     return min(to_come, -(-room * seeds // rows)) if rows else to_come
-
-
-def target_sentence(wanted: TargetConfig, rows: int, spare: int) -> str:
-    """Where a target stands."""
-    kept = f", {spare:,} spare" if spare else ""
-    over = f", {rows - wanted.rows:,} above it were there before and stay" if rows > wanted.rows else ""
-    return f"target: {rows:,} of {wanted.rows:,} rows ({wanted.shape}){kept}{over}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from star_agents import __version__
 from star_agents.config.kept import config_in_sections
+from star_agents.config.target import TargetConfig
 from star_agents.observe.status import plain
 from star_agents.records import PAIRS, STAR
 from star_agents.storage.exams import referee_facts
@@ -18,6 +19,7 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import pool_facts, recipe_facts, refused_arms
 from star_agents.storage.recipe_tallies import probabilities_in_force
 from star_agents.storage.rows import Result, known, per
+from star_agents.storage.target_facts import target_facts
 from star_agents.storage.turning import turns
 
 Probabilities = Callable[[Mapping[str, Any]], Mapping[str, float]]
@@ -69,6 +71,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
     drawn_from = pool_facts(shares, tallies.pools, tallies.arm_notes, tallies.grown)
     policy = pools.get(PAIRS)
     config = config_in_sections(revisions[-1].config) if revisions else {}
+    wanted = config.get("target_rows")
     start = probabilities(policy.start) if policy else {}
     now = probabilities(policy.state) if policy else {}
     return {
@@ -90,6 +93,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
         "pools": plain(drawn_from),
         "turns": plain(turns(drawn_from, tallies)),
         "parts": {name: {"seeds": one.seeds, **asdict(one)} for name, one in tallies.parts.items()},
+        "target": None if wanted is None else plain(target_facts(TargetConfig.model_validate(wanted), tallies)),
         "scales": plain(tallies.scales),
         "failures": [one.to_dict() for one in tallies.failures],
         "refused": plain(refused_arms(tallies.refused)),
