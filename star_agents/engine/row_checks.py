@@ -79,7 +79,7 @@ async def target_of(config: Config, store: Store) -> TargetRows | None:
     """The rows that a config wants, beside those that are there."""
     if (wanted := config.target_rows) is None:
         return None
-    told = await store.spare_rows.told(wanted.shape)
+    told = await store.spare_rows.told(wanted.shape, with_labels=bool(config.quota))
     counts = RowCounts(rows=told.rows, spare=told.spare, above_quota=told.above_quota)
     for labels, rows in told.labels:
         for quota in config.quota:

@@ -358,6 +358,10 @@ WHERE action = 'spare' AND payload ->> '$.row.shape' IS NOT NULL GROUP BY 1;
 SELECT count(*) FROM seeds AS s WHERE s.state = 'done'
 AND NOT EXISTS (SELECT 1 FROM seeds AS child WHERE child.parent = s.id AND child.parent != '');
 
+-- count_rows_of_shape --
+-- How many are in the dataset.
+SELECT count(*) FROM rows WHERE shape = :shape;
+
 -- row_origins --
 -- Where the rows of a shape come from.
 SELECT s.labels, r.payload ->> '$.labels', o.recipe, s.source, coalesce((

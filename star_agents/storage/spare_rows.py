@@ -42,9 +42,9 @@ class SpareRows:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    async def told(self, shape: RowShape) -> RowsTold:
-        """The rows of a shape, by where they come from."""
-        return await self._writer.run(partial(rows_told, shape=shape))
+    async def told(self, shape: RowShape, *, with_labels: bool = True) -> RowsTold:
+        """The rows of a shape, by where they come from unless nobody asks: all of them are read for that."""
+        return await self._writer.run(partial(rows_told, shape=shape, with_labels=with_labels))
 
     async def seeds_for(self, recipe: str) -> int:
         """How many seeds that were made for a recipe have no outcome yet."""
@@ -76,23 +76,26 @@ def _seeds_for(connection: sqlite3.Connection, recipe: str) -> int:
     return int(execute(connection, "seeds_for_recipe", recipe=recipe).fetchone()[0])
 
 
-def rows_told(connection: sqlite3.Connection, shape: RowShape) -> RowsTold:
+def rows_told(connection: sqlite3.Connection, shape: RowShape, *, with_labels: bool) -> RowsTold:
     """The rows of a shape in a store."""
-    found: Counter[tuple[str, str, str, str, str]] = Counter(
-        map(tuple, execute(connection, "row_origins", shape=shape))
-    )
-    labels = [
-        (labels_from({**json.loads(of_seed), **json.loads(of_row)}, recipe=recipe, source=source, arm=arm), count)
-        for (of_seed, of_row, recipe, source, arm), count in found.items()
-    ]
     spare, above_quota = execute(connection, "count_spare", shape=shape).fetchone()
     return RowsTold(
-        rows=found.total(),
+        rows=execute(connection, "count_rows_of_shape", shape=shape).fetchone()[0],
         spare=spare,
         above_quota=above_quota,
         ended=execute(connection, "ended_alone").fetchone()[0],
-        labels=labels,
+        labels=_labels(connection, shape) if with_labels else (),
     )
+
+
+def _labels(connection: sqlite3.Connection, shape: RowShape) -> list[tuple[Mapping[str, str], int]]:
+    found: Counter[tuple[str, str, str, str, str]] = Counter(
+        map(tuple, execute(connection, "row_origins", shape=shape))
+    )
+    return [
+        (labels_from({**json.loads(of_seed), **json.loads(of_row)}, recipe=recipe, source=source, arm=arm), count)
+        for (of_seed, of_row, recipe, source, arm), count in found.items()
+    ]
 
 
 def _take_page(

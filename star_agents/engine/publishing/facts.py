@@ -94,12 +94,7 @@ def dataset_facts(
         measured_by=_measured_by(summary["config"]),
         prompts=dict(_ranked(gathered.prompts)),
         arms=[*_pairs(summary["pairs"]), *_pools(summary["pools"])],
-        left_out=[
-            LeftOut("Seeds that were dropped", _first(summary["dropped_because"])),
-            LeftOut("Pairs that teach no preference", _first(gathered.skipped)),
-            LeftOut("Rows", _first(gathered.skipped_rows)),
-            LeftOut("Reasons of judges", _reasons(gathered.reasons_left_out)),
-        ],
+        left_out=_left_out(summary, gathered),
         findings=[
             Finding(*key, n) for key, n in sorted(gathered.findings.items(), key=lambda item: (item[0][0], -item[1]))
         ],
@@ -115,6 +110,15 @@ def dataset_facts(
         versions=summary["versions"],
         notes=list(_notes(used, counts)),
     )
+
+
+def _left_out(summary: Mapping[str, Any], gathered: Gathered) -> list[LeftOut]:
+    return [
+        LeftOut("Seeds that were dropped", _first(summary["dropped_because"])),
+        LeftOut("Pairs that teach no preference", _first(gathered.skipped)),
+        LeftOut("Rows", _first(gathered.skipped_rows)),
+        LeftOut("Reasons of judges", _reasons(gathered.reasons_left_out)),
+    ]
 
 
 def _ends(counts: Mapping[str, int]) -> dict[str, int]:
