@@ -49,13 +49,13 @@ def test_it_says_what_it_did_and_that_a_second_call_has_nothing_to_do(
     out = tmp_path / "out"
     assert star(rows, "--model", model, "-o", out, *QUICK, "--lora") == 0
     told = capsys.readouterr()
-    assert told.out.startswith("trained 16 rows in 2 steps: loss ")
+    assert told.out.startswith("trained 8 rows in 2 steps: loss ")
     assert f"  {out / 'README.md'}" in told.out
     assert "LoRA of rank 16" in told.err
     assert "2/2 steps, loss" in told.err
     assert star(rows, "--model", model, "-o", out, *QUICK, "--lora", "--json") == 0
     again = json.loads(capsys.readouterr().out)
-    assert (again["was_finished"], again["steps"], again["rows"]) == (True, 2, 16)
+    assert (again["was_finished"], again["steps"], again["rows"]) == (True, 2, 8)
     assert star(rows, "--model", model, "-o", out, *QUICK) == 2
     assert "lora_rank was 16 and is None" in capsys.readouterr().err
 
@@ -167,7 +167,7 @@ def test_two_processes_train_one_model_and_one_of_them_tells(model: str, rows: P
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("16 answered rows") == 1
     assert "2 in a pass × 1 passes × 2 processes" in done.stderr
-    assert done.stdout.count("trained 16 rows in 2 steps") == 1
+    assert done.stdout.count("trained 8 rows in 2 steps") == 1
     assert star(rows, "--model", model, "-o", alone, *options) == 0
     first, second = (load_file(out / "model.safetensors") for out in (together, alone))
     assert all(torch.allclose(first[name], second[name], atol=1e-4) for name in first)

@@ -225,6 +225,7 @@ def test_the_card_tells_rows_settings_versions_and_curve_and_a_licence_only_wher
         "models that wrote them: gpt (16 rows)",
         "| learning_rate | 0.005 | 2e-05 |",
         "2 steps of 4 rows",
+        "- learned: 8 rows of ",
         "- torch 2",
     ):
         assert fact in card, fact

@@ -84,7 +84,7 @@ def find_base(name: str, path: str) -> BaseModel:
         generation=_json_object(name, folder / "generation_config.json") or {},
         size=ModelSize.of(config, parameters) if parameters else None,
         licence={key: front[key] for key in LICENCE_KEYS if isinstance(front.get(key), str)},
-        hub_name=hub_name or (made_of if isinstance(made_of, str) else ""),
+        hub_name=hub_name or (made_of if isinstance(made_of, str) and not names_a_folder(made_of) else ""),
     )
 
 

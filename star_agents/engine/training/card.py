@@ -39,6 +39,8 @@ class CardFacts:
     rows: Rows
     learned: int
     """Rows that were learned."""
+    offered: int
+    """Rows that it would have learned, had it not ended within its first epoch."""
     left_out: Mapping[str, int]
     """Rows that were not, by reason."""
     notes: Sequence[str]
@@ -102,7 +104,8 @@ def _data(facts: CardFacts) -> list[str]:
     shapes = ", ".join(f"{rows.shapes[shape]:,} {name}" for shape, name in IN_WORDS.items() if rows.shapes[shape])
     lines = [
         f"- source: {code(facts.request.source.name)}, which holds {shapes} rows",
-        f"- learned: {facts.learned:,} rows",
+        f"- learned: {facts.learned:,} rows"
+        + (f" of {facts.offered:,}: it ended before it came to the others" if facts.learned < facts.offered else ""),
     ]
     if rows.held_out:
         lines.append(f"- held out: {len(rows.held_out):,} rows, none with a prompt that is learned")

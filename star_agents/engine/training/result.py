@@ -21,7 +21,7 @@ class Trained:
     """Of the last step."""
     eval_loss: float | None = None
     rows: int = 0
-    """That were learned."""
+    """That were learned: fewer than there are where it ended within its first epoch."""
     left_out: Mapping[str, int] = field(default_factory=dict[str, int])
     """Rows that were not, by reason."""
     stopped_by: int = 0

@@ -149,7 +149,8 @@ class Work:
             progress.ends()
         trained = replace(self._trained(fitted, learned, progress.first_step, stop), is_main=is_main)
         if is_main and not fitted.is_stopped:
-            self._finish(folder, fitted, trained, tokenizer, time.monotonic() - begun)
+            seconds = time.monotonic() - begun
+            self._finish(folder, fitted, trained, tokenizer, offered=len(learned.rows), seconds=seconds)
         wait_for_all()
         return trained
 
@@ -254,12 +255,20 @@ class Work:
             resumed=resumed,
             loss=losses[-1] if losses else None,
             eval_loss=held[-1] if held else None,
-            rows=len(learned.rows),
+            rows=min(len(learned.rows), fitted.steps * self._rows_of_a_step),
             left_out=dict(learned.left_out),
             stopped_by=stop.signal if fitted.is_stopped else 0,
         )
 
-    def _finish(self, folder: TrainingFolder, fitted: Fitted, trained: Trained, tokenizer: Any, seconds: float) -> None:
+    @property
+    def _rows_of_a_step(self) -> int:
+        """RLOO's batch is one of answers."""
+        request = self._request
+        return request.settings.batch // (request.settings.generations if request.method == "rloo" else 1)
+
+    def _finish(
+        self, folder: TrainingFolder, fitted: Fitted, trained: Trained, tokenizer: Any, *, offered: int, seconds: float
+    ) -> None:
         request, model = self._request, folder.part / MODEL
         save(fitted, model, dtype=request.save_dtype, tokenizer=tokenizer, keep_adapter=request.keep_adapter)
         write_curve(fitted.points, model / CURVE)
@@ -272,6 +281,7 @@ class Work:
             hub_name=self._base.hub_name,
             rows=self._rows,
             learned=trained.rows,
+            offered=offered,
             left_out=trained.left_out,
             notes=self._notes,
             division=fitted.division,
