@@ -9,8 +9,10 @@ from typing import Any
 from rich.console import Console
 from storage_samples import make_outcome, make_seed
 
+from star_agents.config.target import TargetConfig
 from star_agents.engine.progress import BatchProgress
 from star_agents.engine.progress_bar import ProgressBar
+from star_agents.engine.target_rows import Given, RowCounts, TargetRows
 from star_agents.events import CallAnswered, FailureFirstSeen, OutcomeCommitted
 from star_agents.storage.rows import Counts
 
@@ -39,6 +41,9 @@ class Batch:
         console = Console(file=self.terminal, width=200)
         self._progress = BatchProgress(10, done=before.done, before=before, console=console, clock=lambda: self._at)
 
+    def want(self, target: TargetRows) -> None:
+        self._progress.target = target
+
     def answer(self, cost_usd: float | None) -> None:
         self._progress.hear(
             CallAnswered(
@@ -65,6 +70,15 @@ class Batch:
         outcome = replace(make_outcome(make_seed(1), cost_usd=cost_usd), **changes)
         self._progress.hear(OutcomeCommitted(seq=1, outcome=outcome, probabilities={}, seconds=1.0))
         return self.terminal.getvalue().splitlines()[-1]
+
+
+def test_with_a_number_of_rows_what_is_to_come_is_what_they_need() -> None:
+    batch = Batch()
+    batch.want(TargetRows(TargetConfig(rows=4), (), RowCounts(rows=2), Given(seeds=4, rows=4)))
+    batch.answer(0.5)
+    line = batch.end_seed(0.5)
+    assert line.startswith("1/3 seeds, 2 of 4 rows, 1 call, ")
+    assert line.endswith("$1.5000 projected, about 2 min left")
 
 
 def test_dollars_an_hour_time_left_and_the_cost_of_an_improved_seed_stand_in_the_line() -> None:

@@ -224,7 +224,7 @@ async def run_batch(
         if left or config.target_rows is not None or await store.spare_rows.by_shape():  # These may enter.
             ahead = None if confirmation is None else _Ahead(_aside(confirmation, progress), counts, left)
             with progress:
-                run = _Run(expected or len(seeds), left, only_these)
+                run = _Run(expected or len(seeds), left, only_these, progress)
                 end = await _work(config, store, bus, run, now, console, ahead, host)
         await _forget(store, config.retention_days, now())
         stranded, parked = await store.stranded(), await store.batches.parked()
@@ -323,6 +323,7 @@ class _Run(NamedTuple):
     waiting: int
     is_part: bool
     """Only some of them, so that a target need not be reached."""
+    progress: BatchProgress
 
 
 class _Ahead(NamedTuple):
@@ -373,7 +374,8 @@ async def _work(
             checkpoint.begin()
         if host.pace is not None:
             host.pace.hold(line.queue)
-        if (target := line.settling.rules.target) is not None and not run.is_part:
+        run.progress.target = target = line.settling.rules.target
+        if target is not None and not run.is_part:
             bus.subscribe((await _watch(target, line, run.waiting, partial(_note, bus, console))).hear)
         if host.owns_process:
             spare_what_stays()

@@ -11,6 +11,7 @@ from typing import Self
 from rich.console import Console
 
 from star_agents.engine.progress_bar import ProgressBar
+from star_agents.engine.target_rows import TargetRows
 from star_agents.events import (
     AgentThrottled,
     AgentUnthrottled,
@@ -58,6 +59,9 @@ class BatchProgress:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._bar = ProgressBar("seeds", total, done=done, console=console, clock=clock, shortest_s=1.0)
+        self.target: TargetRows | None = None
+        """The rows that are wanted, where a number is: no more seeds are shown as to come than they need."""
+        self._total = total
         self._before = before
         self._improved = before.kept
         self._kept = before.kept + before.base
@@ -108,7 +112,8 @@ class BatchProgress:
                 self._failed += 1
             case OutcomeCommitted():
                 self._bar.done += 1
-                self._bar.total += event.new_children
+                self._total += event.new_children
+                self._bar.total = self._bar.done + self._to_come(self._total - self._bar.done)
                 self._add_outcome(event.outcome)
             case DeploymentChanged():
                 self._tell_of(event)
@@ -130,6 +135,9 @@ class BatchProgress:
             case _:
                 return
         self._bar.show(self._facts())
+
+    def _to_come(self, seeds: int) -> int:
+        return seeds if self.target is None else self.target.seeds_needed(seeds)
 
     def _add_outcome(self, outcome: Outcome) -> None:
         self._is_stars &= outcome.recipe == STAR
@@ -153,7 +161,11 @@ class BatchProgress:
             parts.append(f"{self._reused:,} from the journal")
         if self._failed:
             parts.append(f"{self._failed:,} failed")
-        return ", ".join([*parts, *self._money(), *self._throttles()])
+        return ", ".join([*self._rows(), *parts, *self._money(), *self._throttles()])
+
+    def _rows(self) -> Iterator[str]:
+        if self.target is not None:
+            yield f"{self.target.counts.rows:,} of {self.target.wanted.rows:,} rows"
 
     def _throttles(self) -> Iterator[str]:
         """Who is slowed down, by what and since when."""
