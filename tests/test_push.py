@@ -96,6 +96,18 @@ async def test_shards_of_earlier_pushes_go_and_files_of_others_stay(hub: HubServ
     assert "notes/mine.md" in hub.files(REPO)
 
 
+@pytest.mark.parametrize(
+    ("there", "is_told"), [(b"# Words of my own\n", True), (b"---\ntags:\n- star_agents\n---\n", False)]
+)
+async def test_a_card_that_no_push_wrote_is_not_replaced_in_silence(
+    hub: HubServer, arena_folder: Path, there: bytes, is_told: bool
+) -> None:
+    hub.make(REPO, files={"README.md": there})
+    done = await pushed(hub, arena_folder)
+    assert done.sent is not None
+    assert any("was not written by a push" in one for one in done.sent.remarks) is is_told
+
+
 async def test_a_pull_request_leaves_the_main_branch_as_it_is(hub: HubServer, arena_folder: Path) -> None:
     hub.make(REPO)
     done = await pushed(hub, arena_folder, target=Target(REPO, as_pr=True))

@@ -12,12 +12,10 @@ import click
 from star_agents.cli.tables import print_json
 from star_agents.engine.publishing.making import Made, make
 from star_agents.errors import UsageError
-from star_agents.export.card import README, TAG
+from star_agents.export.card import HEAD_BYTES, MARK, README
 from star_agents.export.licences import read_licence
 from star_agents.text.printing import say
 from star_agents.text.redaction import keep_secrets_of
-
-HEAD_BYTES = 1 << 14
 
 
 def licence_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,5 +89,5 @@ def _keep_what_is_not_ours(readme: Path) -> None:
         return
     except OSError as error:
         raise UsageError(f"{readme}: cannot be written: {error.strerror or error}") from None
-    if f"- {TAG}\n".encode() not in head:
+    if MARK not in head:
         raise UsageError(f"{readme}: is there, and no card of star_agents; name another file with -o")

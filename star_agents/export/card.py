@@ -21,6 +21,10 @@ README = "README.md"
 PLOTS = "plots"
 """Folder of the pictures beside it."""
 TAG = "star_agents"
+MARK = f"- {TAG}\n".encode()
+"""Stands in the head of every card of ours."""
+HEAD_BYTES = 1 << 14
+"""In which it does."""
 ARMS_TOLD = 20
 """Of one pool."""
 LONGEST_TEXT = 400

@@ -7,6 +7,7 @@ already, from an earlier push or one that was cut off, is asked for by its hash 
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,17 @@ from typing import NamedTuple
 
 import httpx
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
 from huggingface_hub.utils import validate_repo_id
 
 from star_agents.errors import HubError, UsageError
+from star_agents.export.card import HEAD_BYTES, MARK, README
 from star_agents.export.hub_errors import LONGEST_REMARK, answer_in, causes, in_one_line, is_of_the_network, said_by
 from star_agents.export.hub_session import ANSWER_S, bound_silence, endpoint_of, quiet_session
 from star_agents.text.redaction import keep_secret, redactor
@@ -170,6 +178,8 @@ class Hub:
         """
         with self._hearing_remarks():
             is_new = self._make_ready()
+            if not is_new and (there := self._card()) is not None and MARK not in there:
+                self._remarks.add("its README.md was not written by a push, and is replaced; its history keeps it")
             for one in files:
                 if one.path.suffix in _SENT_BEFORE:
                     self._send(one)
@@ -197,6 +207,20 @@ class Hub:
             if self.target.branch != MAIN:
                 self._api.create_branch(self.target.repo, branch=self.target.branch, repo_type=_KIND, exist_ok=True)
         return info is None
+
+    def _card(self) -> bytes | None:
+        """The beginning of the card that stands there; ``None`` where there is none."""
+        with self._asking(README), tempfile.TemporaryDirectory() as folder:
+            try:
+                path = self._api.hf_hub_download(
+                    self.target.repo, README, repo_type=_KIND, revision=self.target.branch, local_dir=folder
+                )
+            except LocalEntryNotFoundError:
+                raise
+            except EntryNotFoundError:
+                return None
+            with Path(path).open("rb") as file:
+                return file.read(HEAD_BYTES)
 
     def _send(self, file: Upload) -> None:
         with self._asking(file.name):
