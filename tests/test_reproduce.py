@@ -15,7 +15,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 from daemons import star_agents
-from openai_server import Answer, Body, OpenAIServer
+from openai_server import Answer, Body, Fault, OpenAIServer
 
 from star_agents.arena.mt_bench import Question, graded, prompt_name
 from star_agents.engine.campaign.plan import plan_of, rounds_of
@@ -321,6 +321,23 @@ async def test_at_the_papers_scale_nothing_is_spent_without_yes_and_a_kill_costs
     assert {one["ours"]["average"]["value"] for one in found["arms"]} == {7.0}
     assert found["arms"][0]["cost"]["calls"] == 8
     assert (found["done"], found["steps"]) == (5, 5)
+
+
+async def test_turns_that_the_judge_refuses_are_told_and_in_no_mean(tmp_path: Path) -> None:
+    def play(body: Body) -> Answer | Fault:
+        refused = "Write of vicuna." in body["messages"][-1]["content"]
+        return Fault(status=400, message="I will not grade this") if refused else Answer(text="Grade: [[7]]")
+
+    async with OpenAIServer(play) as server:
+        command = at_the_papers_scale(tmp_path, server.url)
+        path = tmp_path / EXPERIMENT_FILE
+        path.write_text(path.read_text().replace("[random, evol_instruct]", "[evol_instruct]"))
+        ended = await anyio.to_thread.run_sync(lambda: star_agents(*command, "--yes"))
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["missing"] == 2
+    assert found["arms"][0]["ours"]["mt_bench"]["value"] == 7.0
+    assert "2 turns have no judgement, since a call failed, and are in no mean" in (tmp_path / "report.md").read_text()
 
 
 async def test_the_model_of_a_server_answers_ten_questions_that_are_shown_and_in_no_figure(tmp_path: Path) -> None:

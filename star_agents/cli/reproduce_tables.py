@@ -100,6 +100,8 @@ def remarks(summary: Mapping[str, Any]) -> Iterator[str]:
     unreadable = sum(one["ours"]["unreadable"] for one in summary["arms"] if one["ours"] is not None)
     if unreadable:
         yield f"{unreadable:,} judgements hold no grade that can be read, and are in no mean"
+    if summary["missing"]:
+        yield f"{summary['missing']:,} turns have no judgement, since a call failed, and are in no mean"
     yield f"{duration(summary['seconds'])} of work so far"
 
 

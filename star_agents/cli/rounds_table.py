@@ -55,8 +55,8 @@ def _grade(graded: Mapping[str, Any] | None) -> str:
     if graded["score"] is None:
         return "none"
     ends = ("open" if graded[end] is None else f"{graded[end]:.2f}" for end in ("low", "high"))
-    unread = f", {graded['unreadable']:,} unreadable" if graded["unreadable"] else ""
-    return f"{graded['score']:.2f} [{', '.join(ends)}]{unread}"
+    without = "".join(f", {graded[what]:,} {what}" for what in ("unreadable", "missing") if graded[what])
+    return f"{graded['score']:.2f} [{', '.join(ends)}]{without}"
 
 
 def _rows(one: Mapping[str, Any]) -> str:

@@ -37,6 +37,7 @@ def summary_of(work: Reproduction) -> dict[str, Any]:
         "seconds": round(sum(float(one["seconds"]) for one in done.values()), 1),
         "trainings": work.experiment.trainings,
         "questions": len(work.benchmark.questions),
+        "missing": sum(int(one.get("missing", 0)) for one in done.values()),
         "judge": work.experiment.judge,
         "is_closed_world": work.experiment.world is not None,
         "arms": arms,

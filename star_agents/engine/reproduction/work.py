@@ -213,7 +213,8 @@ class Reproduction:
         await self._batch(evaluation.grading, seeds, folder, source=evaluation.benchmark.name)
         found = await anyio.to_thread.run_sync(scores_in, folder, evaluation)
         judged = [one for part in found.get(step.player, {}).values() for one in part.values()]
-        return {"judged": len(judged), "unreadable": sum(one is None for one in judged)}
+        missing, unreadable = evaluation.turns - len(judged), sum(one is None for one in judged)
+        return {"judged": len(judged), "unreadable": unreadable, "missing": missing}
 
     def evaluation(self, models: Mapping[str, str]) -> Evaluation:
         """What these models are asked. Raises UsageError."""
