@@ -143,6 +143,50 @@ def test_rows_that_were_spare_enter_once_no_number_is_wanted_any_more_or_one_of_
         assert len(lines(out / "dataset.jsonl")) == 21, "as many as without a target"
 
 
+AGAIN = """
+from dataclasses import replace
+from star_agents.recipes.protocol import CatchUp, Settings, done, recipe
+from star_agents.records import Row, Sample, Trial
+
+class Asked(Settings):
+    arms: tuple[str, ...] = ("a",)
+
+def number_of(sample):
+    return int(sample.instruction.split()[-1].rstrip("?"))
+
+def row_of(sample):
+    return Row(shape="sft", data={"sample": replace(sample, response="Yes.").to_dict()}, labels={"kind": "odd"})
+
+def lacks(outcome, settings):
+    return number_of(outcome.trials[0].sample) in (0, 1, 4)
+
+async def again(seed, bench, settings, so_far):
+    trials = (*so_far.trials, replace(so_far.trials[0], arm="b"))
+    return replace(so_far, trials=trials, rows=(row_of(seed.sample),) if number_of(seed.sample) == 4 else ())
+
+@recipe(settings=Asked, catch_up=CatchUp(arms=lambda settings: settings.arms, lacks=lacks, work=again))
+async def some(seed, bench, settings):
+    return done(seed, rows=[row_of(seed.sample)], trials=[Trial(arm="a", sample=seed.sample)])
+"""
+
+
+def test_where_a_seed_worked_again_gives_less_a_spare_row_enters_and_none_is_there_twice(
+    tmp_path: Path,
+) -> None:
+    wanted = {"target_rows": 100, "quota": {"by": "kind", "at_most": 0.02}, "concurrency": 1}
+    path, seeds = folder(tmp_path, seeds=5, **wanted)
+    (tmp_path / "mine.py").write_text(AGAIN)
+    assert run(path, seeds, tmp_path / "out")[0] == 4
+    assert told(tmp_path / "out") == (2, 3)
+    folder(tmp_path, seeds=5, some={"arms": ["a", "b"]}, **wanted)
+    (tmp_path / "mine.py").write_text(AGAIN)
+    code, said = run(path, seeds, tmp_path / "out")
+    assert "3 finished seeds catch up" in said
+    assert told(tmp_path / "out") == (2, 1), said
+    rows = [row["messages"][0]["content"] for row in lines(tmp_path / "out" / "dataset.jsonl")]
+    assert (code, rows) == (4, ["Question 2?", "Question 3?"])
+
+
 def test_a_smaller_number_leaves_what_is_there_and_says_so(tmp_path: Path) -> None:
     path, seeds = folder(tmp_path, target_rows=20)
     out = tmp_path / "out"
