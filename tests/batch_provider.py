@@ -1,5 +1,5 @@
-"""Provider of batches for the tests, on loopback: an account behind OpenAI's protocol, Azure's, Mistral's and
-Anthropic's."""
+"""Provider of batches for the tests, on loopback: an account behind OpenAI's protocol, Azure's, Mistral's,
+Gemini's and Anthropic's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 from batch_account import Account, Faults
+from batch_gemini import GeminiProtocol
 from batch_protocols import OpenAIProtocol, anthropic_routes
 from batch_protocols_alike import AzureProtocol, MistralProtocol
 
@@ -31,6 +32,7 @@ class Server:
         self.azure = AzureProtocol(account)
         self.app.add_routes([*OpenAIProtocol(account).routes("/v1"), *anthropic_routes(account)])
         self.app.add_routes([*self.azure.routes("/azure"), *MistralProtocol(account).routes("/mistral/v1")])
+        self.app.add_routes(GeminiProtocol(account).routes("/gemini"))
         self.app.router.add_get("/book", self._tell)
 
     @web.middleware

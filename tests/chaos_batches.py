@@ -73,9 +73,10 @@ MODELS: Mapping[str, tuple[str, str]] = {
     "openai": ("openai/gpt-4o-mini", "openai/gpt-4.1-mini"),
     "azure": ("azure/gpt-4.1-nano", "azure/gpt-4.1-mini"),
     "mistral": ("mistral/mistral-small-latest", "mistral/mistral-medium-latest"),
+    "gemini": ("gemini/gemini-2.5-flash-lite", "gemini/gemini-2.5-flash"),
     "anthropic": ("anthropic/claude-haiku-4-5", "anthropic/claude-sonnet-4-5"),
 }
-PATHS = {"openai": "/v1", "azure": "/azure", "mistral": "/mistral/v1", "anthropic": ""}
+PATHS = {"openai": "/v1", "azure": "/azure", "mistral": "/mistral/v1", "gemini": "/gemini/v1beta", "anthropic": ""}
 """Of each protocol's address at the tests' provider."""
 KILLED = -signal.SIGKILL
 PATIENCE_RUNS = 50

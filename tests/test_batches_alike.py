@@ -1,22 +1,30 @@
-"""Batches of Azure and of Mistral, which are near to OpenAI's: what each does in its own way."""
+"""Batches of Azure, Mistral and Gemini: what each does in its own way."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from batch_account import COMPLETION_TOKENS, PROMPT_TOKENS, Account, Faults
 from batch_protocols_alike import API_VERSION
 from batch_provider import serving
 from chaos_batches import MODELS, lay_out
 
+from star_agents.agents.batching.gemini import GeminiBatches
 from star_agents.agents.batching.http import BatchHttp
 from star_agents.agents.batching.mistral import MistralBatches
-from star_agents.agents.batching.protocol import BatchedCall
+from star_agents.agents.batching.protocol import BatchedCall, Submission
 from star_agents.agents.batching.routes import batch_route
 from star_agents.agents.price_list import listed
+from star_agents.agents.replies.body import RefusedReply
 from star_agents.config.models import DeploymentConfig
 from star_agents.engine.batch import load_seeds, run_batch
 from star_agents.engine.configuration import read_config
+from star_agents.events import BatchEnded, Event
 from star_agents.storage.reader import StoreReader
 
 ENVIRONMENT = {"LINE_TEST_KEY": "sk-line-test-0123456789"}
@@ -28,12 +36,15 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-async def work(folder: Path) -> None:
-    """What `run` does with a folder that is laid out."""
+async def work(folder: Path) -> list[Event]:
+    """What `run` does with a folder that is laid out, and what happens."""
+    heard: list[Event] = []
     config = read_config(folder / "agents.yaml", ENVIRONMENT)
     seeds = load_seeds(folder / "seeds.jsonl", config, skip_bad=False, limit=None).seeds
     with anyio.fail_after(60):
-        await run_batch(config, seeds, "test", folder / "out", retry_dropped=False, console=None)
+        run = run_batch(config, seeds, "test", folder / "out", retry_dropped=False, console=None, hear=heard.append)
+        await run
+    return heard
 
 
 def rewrite(folder: Path, old: str, new: str) -> None:
@@ -44,7 +55,7 @@ def rewrite(folder: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-@pytest.mark.parametrize("protocol", ["azure", "mistral"])
+@pytest.mark.parametrize("protocol", ["azure", "mistral", "gemini"])
 async def test_they_cost_half_of_what_calls_alone_cost(tmp_path: Path, protocol: str) -> None:
     async with serving(Account()) as (url, _):
         lay_out(tmp_path, url, 2, protocol=protocol)
@@ -85,13 +96,24 @@ async def test_a_file_that_azure_refuses_ends_its_batch(tmp_path: Path) -> None:
     assert "its file was refused" in failure.example
 
 
-async def test_what_mistrals_batches_leave_unanswered_is_sent_alone(tmp_path: Path) -> None:
-    account = Account(Faults(cancelled=1.0))
+@pytest.mark.parametrize("protocol", ["mistral", "gemini"])
+async def test_what_their_batches_leave_unanswered_is_sent_alone(tmp_path: Path, protocol: str) -> None:
+    account = Account(Faults(broken=0.5), seed=1)
     async with serving(account) as (url, _):
-        lay_out(tmp_path, url, 4, protocol="mistral", tries=1)
+        lay_out(tmp_path, url, 4, protocol=protocol, tries=1)
         await work(tmp_path)
     assert set(account.charged.values()) == {1}
     assert 0 < account.alone.total() < 12
+
+
+async def test_what_gemini_did_of_a_batch_that_expired_is_counted_as_maybe_paid_twice(
+    tmp_path: Path,
+) -> None:
+    account = Account(Faults(expired=1.0))
+    async with serving(account) as (url, _):
+        lay_out(tmp_path, url, 2, protocol="gemini", tries=1)
+        ended = [event for event in await work(tmp_path) if isinstance(event, BatchEnded)]
+    assert account.alone.total() == sum(event.maybe_paid for event in ended) == 6
 
 
 def test_parameters_go_under_mistrals_names() -> None:
@@ -99,6 +121,75 @@ def test_parameters_go_under_mistrals_names() -> None:
     call = BatchedCall(key="k", messages=[], shape={"seed": 7, "max_completion_tokens": 9, "temperature": 0.5})
     line = MistralBatches(BatchHttp(), route).line(call)
     assert line == b'{"custom_id":"k","body":{"messages":[],"random_seed":7,"max_tokens":9,"temperature":0.5}}'
+
+
+def test_prompts_parameters_and_schemas_go_in_geminis_form() -> None:
+    route = batch_route(DeploymentConfig(model="gemini/m"), "gemini", "k", {})
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Why?"},
+        {"role": "assistant", "content": "So."},
+        {"role": "user", "content": "And?"},
+    ]
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+    shape = {"max_tokens": 9, "stop": "x", "temperature": 0.5, "response_format": form}
+    line = GeminiBatches(BatchHttp(), route).line(BatchedCall(key="k", messages=turns, shape=shape))
+    assert json.loads(line) == {
+        "key": "k",
+        "request": {
+            "systemInstruction": {"parts": [{"text": "Be brief."}]},
+            "contents": [
+                {"role": "user", "parts": [{"text": "Why?"}]},
+                {"role": "model", "parts": [{"text": "So."}]},
+                {"role": "user", "parts": [{"text": "And?"}]},
+            ],
+            "generationConfig": {
+                "maxOutputTokens": 9,
+                "stopSequences": ["x"],
+                "temperature": 0.5,
+                "responseMimeType": "application/json",
+                "responseJsonSchema": {"type": "object"},
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "fate", "status"),
+    [
+        ({"key": "k", "error": {"code": 3, "message": "bad"}}, "failed", 400),
+        ({"key": "k", "error": {"code": 1, "message": "cancelled"}}, "unanswered", 500),
+        ({"key": "k", "error": {"code": 8, "message": "busy"}}, "unanswered", 429),
+        ({"key": "k", "error": {"code": 503, "message": "busy"}}, "unanswered", 503),
+        ({"key": "k", "response": {"promptFeedback": {"blockReason": "SAFETY"}}}, "failed", 400),
+        ({"key": "k"}, "unanswered", 500),
+    ],
+)
+def test_an_error_of_geminis_is_tried_again_where_another_batch_may_answer(
+    line: Mapping[str, Any], fate: str, status: int
+) -> None:
+    route = batch_route(DeploymentConfig(model="gemini/m"), "gemini", "k", {})
+    result = GeminiBatches(BatchHttp(), route).read(json.dumps(line).encode())
+    assert result.failure is not None
+    assert (result.fate, result.failure.status_code) == (fate, status)
+
+
+async def test_a_file_goes_nowhere_but_to_the_server_that_was_asked(tmp_path: Path) -> None:
+    async def begin(request: web.Request) -> web.Response:
+        if request.method == "GET":
+            return web.json_response({})
+        return web.json_response({}, headers={"X-Goog-Upload-URL": "http://127.0.0.1:1/elsewhere"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", begin)
+    http = BatchHttp()
+    async with TestServer(app) as server:
+        config = DeploymentConfig(model="gemini/m", api_base=str(server.make_url("/v1beta")))
+        provider = GeminiBatches(http, batch_route(config, "gemini", "k", {}))
+        submission = Submission(id="i", store="s", requests=1, made_at=0.0)
+        with (tmp_path / "lines").open("w+b") as lines, pytest.raises(RefusedReply, match="another server"):
+            await provider.upload(submission, lines)
+        await http.aclose()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from star_agents.storage.rows import Intent
 from star_agents.storage.store import Store
 
 ENVIRONMENT = {"LINE_TEST_KEY": "sk-line-test-0123456789"}
-PROTOCOLS = ("openai", "azure", "mistral", "anthropic")
+PROTOCOLS = ("openai", "azure", "mistral", "gemini", "anthropic")
 HALF = {
     "a": (PROMPT_TOKENS * 0.15e-6 + COMPLETION_TOKENS * 0.6e-6) / 2,
     "b": (PROMPT_TOKENS * 0.4e-6 + COMPLETION_TOKENS * 1.6e-6) / 2,
@@ -210,7 +210,7 @@ async def test_a_transport_that_cannot_work_is_refused_before_anything_is_spent(
         await refuse()
 
 
-async def test_calls_of_an_agent_that_is_gone_let_their_seeds_go_on(tmp_path: Path) -> None:
+async def test_calls_of_an_agent_that_is_lost_let_their_seeds_go_on(tmp_path: Path) -> None:
     async with serving(Account()) as (url, _):
         lay_out(tmp_path, url, 1)
         config = read_config(tmp_path / "agents.yaml", ENVIRONMENT)

@@ -158,7 +158,7 @@ class BatchSteps:
             Exception: Whatever the way to the provider raised. What was recorded is passed over the next time.
         """
         await self._store.batches.begin_results(row.id)
-        failed, unreadable, lost = 0, 0, look.is_gone
+        failed, unreadable, lost = 0, 0, look.is_lost
         seen: set[str] = set()
         part: list[ResultRow] = []
         bad = 0
@@ -253,6 +253,7 @@ class BatchSteps:
         """Let the provider forget a batch whose results are all recorded, or the file of one that it refused."""
         if row.provider_id or row.input_file:
             look = await self._last_look(row, batching)
+            look = replace(look, input_file=look.input_file or row.input_file)
             await batching.provider.delete(row.provider_id, look)
             crash_point("batch_deleted")
         await self._store.batches.close(row.id)

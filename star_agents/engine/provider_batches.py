@@ -248,7 +248,7 @@ class ProviderBatches:
                 )
                 self._tell_trouble(row, f"{unknown} A day after that it is given up, and its calls go again")
                 return
-            look = Look(is_ended=True, said="gone", is_gone=True)
+            look = Look(is_ended=True, said="gone", is_lost=True)
         if look.said != row.said:
             await self._store.batches.note_said(row.id, look.said)
         if not look.is_ended:

@@ -8,6 +8,7 @@ from typing import Any
 
 from star_agents.agents.batching.anthropic import AnthropicBatches
 from star_agents.agents.batching.azure import AzureBatches
+from star_agents.agents.batching.gemini import GeminiBatches
 from star_agents.agents.batching.http import BatchHttp
 from star_agents.agents.batching.mistral import MistralBatches
 from star_agents.agents.batching.openai import OpenAIBatches
@@ -86,5 +87,6 @@ _PROVIDERS: Mapping[Protocol, Callable[[BatchHttp, BatchRoute], BatchProvider]] 
     "openai": OpenAIBatches,
     "azure": AzureBatches,
     "mistral": MistralBatches,
+    "gemini": GeminiBatches,
     "anthropic": AnthropicBatches,
 }

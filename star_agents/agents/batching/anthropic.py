@@ -7,7 +7,7 @@ given in OpenAI's, which the rest of the line reads. A schema is not sent: the p
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import IO, Any
@@ -15,6 +15,7 @@ from typing import IO, Any
 from star_agents.agents.batching.http import BatchHttp, gone_is_deleted, id_of
 from star_agents.agents.batching.protocol import BatchedCall, Found, Look, Result, Submission, fate_of_status
 from star_agents.agents.batching.routes import BatchRoute
+from star_agents.agents.batching.turns import in_turns, system_text
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import check_structure
 from star_agents.agents.transports.direct import decode, encode
@@ -68,10 +69,10 @@ class AnthropicBatches:
         """A call as it stands among the requests."""
         turns = as_text([Message.from_dict(turn) for turn in call.messages], call.tools)
         shape = {_NAMES.get(name, name): value for name, value in flat(call.shape).items() if name not in _LEFT_OUT}
-        params = {"max_tokens": _LONGEST_REPLY, **shape, "model": self._model, "messages": _in_turns(turns)}
+        params = {"max_tokens": _LONGEST_REPLY, **shape, "model": self._model, "messages": in_turns(turns)}
         if isinstance(params.get("stop_sequences"), str):
             params["stop_sequences"] = [params["stop_sequences"]]
-        if system := "\n\n".join(turn.content for turn in turns if turn.role == "system"):
+        if system := system_text(turns):
             params["system"] = system
         return encode({"custom_id": call.key, "params": params})
 
@@ -159,19 +160,6 @@ class AnthropicBatches:
             if failure.status_code != 404:  # Gone results are of no batch that was made a moment ago.
                 raise
         return False
-
-
-def _in_turns(turns: Iterable[Message]) -> list[dict[str, str]]:
-    """What both sides said, in turns: two texts of one side in a row are one."""
-    found: list[dict[str, str]] = []
-    for turn in turns:
-        if turn.role == "system":
-            continue
-        if found and found[-1]["role"] == turn.role:
-            found[-1]["content"] += f"\n\n{turn.content}"
-        else:
-            found.append({"role": turn.role, "content": turn.content})
-    return found
 
 
 def _in_openais_form(message: Mapping[str, Any]) -> dict[str, Any]:

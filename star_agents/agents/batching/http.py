@@ -61,6 +61,20 @@ class BatchHttp:
             raise TypeError(f"the reply is no object but {type(read).__name__}")
         return read
 
+    async def headers_of_reply(
+        self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]
+    ) -> Mapping[str, str]:
+        """POST, and say what stands in the reply's headers."""
+        kind = {"Content-Type": "application/json"}
+        async with self._open().post(
+            url, data=encode(body), headers={**headers, **kind}, allow_redirects=False
+        ) as response:
+            refuse_redirect(response.status, response.headers)
+            reply = await read_reply(response.content.iter_any(), response.headers, LARGEST)
+            if response.status >= 400:
+                raise HttpFailure(response.status, reply.decode("utf-8", "replace"), response.headers)
+            return response.headers
+
     async def lines(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[bytes]:
         """The lines behind an address, blank ones left out. Of a line longer than ``LONGEST_LINE`` there come
         pieces, which nobody can read."""

@@ -90,8 +90,8 @@ class Look:
     """Why the provider did not take it, where it says so."""
     is_full: bool = False
     """It was not taken because too much of ours waits there already."""
-    is_gone: bool = False
-    """The provider knows it no more: what was in it may have been paid for, and nobody can read it."""
+    is_lost: bool = False
+    """What it was answered may have been paid for, and nobody can read it any more."""
     files: tuple[str, ...] = ()
     """Where its results lie."""
     input_file: str = ""

@@ -11,13 +11,14 @@ from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price
 from star_agents.config.models import AgentConfig, DeploymentConfig
 
-Protocol = Literal["openai", "azure", "mistral", "anthropic"]
+Protocol = Literal["openai", "azure", "mistral", "gemini", "anthropic"]
 
 _PROTOCOLS: Mapping[str, tuple[Protocol, str, str]] = {
     "openai": ("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
     "hosted_vllm": ("openai", "", "HOSTED_VLLM_API_KEY"),
     "azure": ("azure", "", "AZURE_API_KEY"),
     "mistral": ("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    "gemini": ("gemini", "https://generativelanguage.googleapis.com", "GEMINI_API_KEY"),
     "anthropic": ("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
 }
 """By provider: what it speaks, its address, and the variable of its key."""
