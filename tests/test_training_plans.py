@@ -59,11 +59,19 @@ def test_nothing_said_is_the_papers_recipe() -> None:
         ("dpo", {"margin_scale": 1.0}, "--margin-scale is for --method reward"),
         ("reward", {"margin_scale": float("nan")}, "--margin-scale must lie between 0 and 100"),
         ("sft", {"lora_alpha": 8}, "--lora-alpha needs --lora"),
+        ("sft", {"epochs": "three"}, "--epochs: Input should be a valid number.*; found 'three'"),
+        ("sft", {"turns": "never"}, "--turns: Input should be 'last' or 'all'; found 'never'"),
+        ("sft", {"batch": 2.5}, "--batch: Input should be a valid integer.*; found 2.5"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused_by_name(method: Any, changes: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         settings_of(method, **changes)
+
+
+def test_lora_without_a_rank_is_of_the_usual_one() -> None:
+    assert settings_of("sft", lora_rank=True).lora_rank == 16
+    assert settings_of("sft", lora_rank=False).lora_rank is None
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])

@@ -16,9 +16,8 @@ from star_agents.engine.training.result import Trained
 from star_agents.errors import UsageError
 from star_agents.observe.logs import set_up_logging
 from star_agents.text.printing import say
-from star_agents.training.request import LongRows, Method, Precision, TrainingRequest, Turns, settings_of
+from star_agents.training.request import USUAL_RANK, LongRows, Method, Precision, TrainingRequest, Turns, settings_of
 
-USUAL_RANK = 16
 LONGEST_TEMPLATE = 1 << 20
 
 

@@ -17,10 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from star_agents.training.batches import Division
-from star_agents.training.request import Method
+from star_agents.training.request import USUAL_RANK, Method
 
 GIB = 2**30
-USUAL_RANK = 16
 LIBRARIES = 900 * 2**20
 """What torch, transformers and TRL take by themselves."""
 

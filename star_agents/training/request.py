@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from star_agents.errors import UsageError
 
@@ -22,6 +24,8 @@ Method = Literal["sft", "dpo", "reward", "rloo"]
 Precision = Literal["float32", "bfloat16"]
 Turns = Literal["last", "all"]
 LongRows = Literal["drop", "cut"]
+USUAL_RANK = 16
+"""Of LoRA, where it is asked for and no rank is given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,6 +205,17 @@ def option_names() -> list[str]:
     return sorted({*OPTION_NAMES, *kept} - set(OPTION_NAMES.values()))
 
 
+def _typed(name: str, value: Any) -> Any:
+    """A value as its setting takes it: of the Python API and of agents.yaml, anything may come. Raises UsageError."""
+    if name == "lora_rank" and isinstance(value, bool):
+        return USUAL_RANK if value else None
+    try:
+        return TypeAdapter(get_type_hints(Settings)[name]).validate_python(value)
+    except ValidationError as error:
+        told = f"{name.replace('_', '-')}: {error.errors(include_url=False)[0]['msg']}"
+        raise UsageError(f"--{told}; found {value!r}") from None
+
+
 def settings_of(method: Method, **changes: Any) -> Settings:
     """The papers' settings of a method, with those changes that are not ``None``.
 
@@ -215,6 +230,6 @@ def settings_of(method: Method, **changes: Any) -> Settings:
         if method not in (meant := ONLY_FOR.get(name, (method,))):
             told = f"--{name.replace('_', '-')} is for --method {' or '.join(meant)}"
             raise UsageError(f"{told}, and means nothing to {method}; leave it out")
-    settings = replace(PAPER[method], **given)
+    settings = replace(PAPER[method], **{name: _typed(name, value) for name, value in given.items()})
     settings.check(method)
     return settings

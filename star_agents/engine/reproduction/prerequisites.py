@@ -133,7 +133,8 @@ def _memory(size: ModelSize, training: TrainingSettings) -> Finding:
         return Finding(what="GPU memory", state="warn", detail="what a training command of yours takes is not known")
     options = training.sft
     rank, rows_at_once = options.get("lora", options.get("lora_rank")), options.get("micro_batch")
-    settings = settings_of("sft", **{name: options[name] for name in ("batch", "max_length") if name in options})
+    known = {name: options[name] for name in ("batch", "max_length", "precision") if name in options}
+    settings = settings_of("sft", **known, lora_rank=rank)
     plan = Plan(
         method="sft",
         division=divide(
@@ -143,8 +144,8 @@ def _memory(size: ModelSize, training: TrainingSettings) -> Finding:
             max_length=settings.max_length,
         ),
         length=settings.max_length,
-        lora_rank=int(rank) if rank is not None else None,
-        bfloat16=options.get("precision") == "bfloat16",
+        lora_rank=settings.lora_rank,
+        bfloat16=settings.precision == "bfloat16",
         gradient_checkpointing=True,
     )
     wanted = need(size, plan)
