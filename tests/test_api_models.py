@@ -20,7 +20,7 @@ def test_a_model_is_trained_by_options_of_the_command_and_not_twice(tmp_path: Pa
     rows, model = write(tmp_path / "rows.jsonl", samples()), tiny(tmp_path / "base")
     options: dict[str, Any] = {**QUICK, "max_steps": 2, "lora": 4, "threads": 1}
     trained = sa.train(rows, model=model, out=tmp_path / "out", progress=False, **options)
-    assert (trained.steps, trained.stopped_by, trained.rows) == (2, 0, 16)
+    assert (trained.steps, trained.stopped_by, trained.rows) == (2, 0, 8)  # Two steps of four rows.
     assert (tmp_path / "out" / "README.md").is_file()
     assert sa.train(rows, model=model, out=tmp_path / "out", progress=False, **options).was_finished
     with pytest.raises(sa.UsageError, match="epoks: is no option of train; did you mean `epochs`"):

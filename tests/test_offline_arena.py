@@ -121,4 +121,4 @@ def test_an_arena_of_500_prompts_finds_every_gap_of_80_points(tmp_path: Path) ->
 def test_there_is_no_config_for_a_recipe_that_nobody_wrote_one_for(tmp_path: Path) -> None:
     ended = star_agents("init", "--recipe", "chess", tmp_path / "a.yaml")
     assert ended.returncode == 2
-    assert "there are: agent_instruct, arena, arena_instruct, evol, star" in ended.stderr
+    assert "there are: agent_instruct, arena, arena_instruct, evol, rounds, star" in ended.stderr

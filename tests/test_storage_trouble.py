@@ -111,7 +111,7 @@ from star_agents.storage.store import Store
 
 async def main():
     async with await Store.open(Path(sys.argv[1])) as store:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, resource.RLIM_INFINITY))
         for number in range(10_000):
             try:
                 await store.add_seeds([make_seed(number, input="words " * 2000)])

@@ -65,5 +65,10 @@ def kind_of(path: Path) -> FileKind | None:
 
 
 def is_of_documents_alone(path: Path) -> bool:
-    """Whether only documents come in such a file or folder: it holds no rows of samples."""
-    return path.is_dir() or kind_of(path) not in (None, "rows")
+    """Whether only documents come in such a file or folder: it holds no rows of samples. What no file system could have
+    there is none."""
+    try:
+        is_folder = path.is_dir()
+    except OSError:  # A name that is too long.
+        is_folder = False
+    return is_folder or kind_of(path) not in (None, "rows")
