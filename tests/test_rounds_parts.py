@@ -37,6 +37,7 @@ from star_agents.engine.campaign.training import (
     losses_in,
 )
 from star_agents.engine.configuration import check_config
+from star_agents.engine.training.folder import seal
 from star_agents.errors import ConfigError, StoreError, UsageError
 from star_agents.process.guarded import guarded
 from star_agents.records import Sample, Seed
@@ -308,7 +309,9 @@ async def test_options_that_are_edited_while_a_training_is_unfinished_are_told_a
 
     tiny(tmp_path / "base")
     part = tmp_path / "models" / "r0-sft.part"
-    part.mkdir(parents=True)
+    (part / "checkpoint-1").mkdir(parents=True)
+    (part / "checkpoint-1" / "trainer_state.json").write_text("{}")
+    seal(part / "checkpoint-1")
     (part / "request.json").write_text(json.dumps({"request": {"learning_rate": 1e-3}, "replaces": False}))
     with pytest.raises(StepStopped) as stopped:
         await campaign_over(tmp_path, settings(1e-4), RIVERS).run()

@@ -177,6 +177,13 @@ def test_a_model_that_is_whole_is_not_trained_again_and_another_training_into_it
     assert json.loads((replaced.out / "training.json").read_text())["request"]["max_steps"] == 3
 
 
+def test_a_training_of_which_nothing_is_saved_keeps_no_other_from_its_folder(model: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no template is called so"):
+        run(request(model, samples(), tmp_path / "out", max_steps=1, chat_template="plane"))
+    mended, _ = run(request(model, samples(), tmp_path / "out", max_steps=1, chat_template="plain"))
+    assert mended.steps == 1
+
+
 def test_a_training_goes_on_where_the_model_that_it_began_with_lies_elsewhere(tmp_path: Path) -> None:
     here = tiny(tmp_path / "here")
     stopped, _ = run(request(here, samples(), tmp_path / "out", max_steps=3), After(1))

@@ -79,22 +79,24 @@ class TrainingFolder:
         return True
 
     def begin(self, identity: Identity, *, fresh: bool) -> None:
-        """Make ``identity`` what is trained here, or go on with it; with ``fresh`` begin anew.
+        """Make ``identity`` what is trained here, or go on with it; with ``fresh`` begin anew. Where something else was
+        begun and nothing of it is saved, nothing is lost: its place is taken.
 
         Raises:
             UsageError: something else is being trained here, or stands where the model belongs.
         """
         if fresh:
             self._forget()
-        known = _read(self.part / REQUEST)
-        if known is not None:
-            self._refuse_another(known.get("request", {}), identity, self.part, "--fresh begins anew and loses it")
-        else:
+        known = _read(self.part / REQUEST) or {}
+        begun = known.get("request", {})
+        if known and self.newest() is not None:
+            self._refuse_another(begun, identity, self.part, "--fresh begins anew and loses it")
+        elif not known or _differences(begun, identity):
             if self._is_taken() and _read(self.out / FINISHED) is None:
                 raise UsageError(
                     f"{self.out}: is no model that was trained here, and is not replaced; name another folder"
                 )
-            _write(self.part / REQUEST, {"request": identity, "replaces": fresh})
+            _write(self.part / REQUEST, {"request": identity, "replaces": fresh or bool(known.get("replaces"))})
         shutil.rmtree(self.part / MODEL, ignore_errors=True)  # a kill came before it had its name
         for checkpoint in self._checkpoints():
             if not is_whole(checkpoint):
