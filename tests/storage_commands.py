@@ -32,4 +32,5 @@ def star(*arguments: str | Path) -> Shown:
             main([str(argument) for argument in arguments])
         except SystemExit as stop:
             code = int(stop.code or 0)
+    assert "Traceback" not in err.getvalue()
     return Shown(code, out.getvalue(), err.getvalue())

@@ -220,7 +220,7 @@ def test_settings_tell_no_key_no_address_and_no_folder(tmp_path: Path) -> None:
             "c": {"model": "bedrock/m", "extra": {"aws_bedrock_runtime_endpoint": "bedrock.inner.example"}},
             "d": {"model": "openai/m", "extra": {"logged_at": "https://watch.inner.example/in"}},
         },
-        "recipe": ["/home/somebody/work/mine.py:mine"],
+        "recipe": ["/home/somebody/recipes/mine.py:mine"],
         "star": {
             "pairs": [{"instruction": "keep", "response": "a"}],
             "base_pairs": [{"instruction": "keep", "response": "b"}],

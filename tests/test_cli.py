@@ -11,8 +11,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
-
-from star_agents.cli.main import main
+from storage_commands import star as run_in_this_process
 
 SAMPLES = """
 agents:
@@ -27,28 +26,10 @@ star:
 """
 
 
-class Shown:
-    """How a command ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
 @pytest.fixture
-def star(capsys: pytest.CaptureFixture[str]) -> Any:
+def star() -> Any:
     """Run a command line in this process."""
-
-    def run(*arguments: str | Path) -> Shown:
-        code = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return Shown(code, captured.out, captured.err)
-
-    return run
+    return run_in_this_process
 
 
 @pytest.fixture

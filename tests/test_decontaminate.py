@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import pytest
+from storage_commands import star as run_in_this_process
 
 from star_agents.admission.nearest_rows import NearestRows
 from star_agents.cli.decontaminate import CONTAMINATED
-from star_agents.cli.main import main
 from star_agents.config.contamination import BenchmarkColumns, BenchmarkFile
 from star_agents.errors import SeedFileError
 from star_agents.records.contamination import BenchmarkItem
@@ -25,28 +25,10 @@ ASKED = "How many of the seventeen sheep are still on the farm at noon after all
 OTHER = "Name three rivers of Europe that flow into the Black Sea, and the countries in which each of them rises."
 
 
-class Shown:
-    """How a command ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
 @pytest.fixture
-def star(capsys: pytest.CaptureFixture[str]) -> Any:
+def star() -> Any:
     """Run a command line in this process."""
-
-    def run(*arguments: str | Path) -> Shown:
-        code = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return Shown(code, captured.out, captured.err)
-
-    return run
+    return run_in_this_process
 
 
 def lines(path: Path, *rows: Mapping[str, Any]) -> Path:
