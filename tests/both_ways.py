@@ -13,6 +13,7 @@ from star_agents.agents.answer import Answer, Call, Choice, Transport
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
+from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 
@@ -70,10 +71,11 @@ async def opened() -> AsyncIterator[BothWays]:
     """Both ways, for as long as the block lasts."""
     router = litellm_env.load().Router(model_list=[], num_retries=0, disable_cooldowns=True)
     async with OpenAIServer() as server:
-        direct = DirectHttpTransport()
+        pool = HttpPool()
+        direct = DirectHttpTransport(pool)
         try:
             yield BothWays(server, {"litellm": LiteLLMTransport(litellm_env.load), "direct": direct}, router)
         finally:
-            await direct.aclose()
+            await pool.aclose()
             router.discard()
             await litellm_env.close_connections()

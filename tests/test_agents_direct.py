@@ -21,6 +21,7 @@ from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
 from star_agents.agents.transports.direct_routes import Dialect, Route
+from star_agents.agents.transports.http import HttpPool
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRefused, AgentUnavailable
 from star_agents.text.redaction import redactor
@@ -36,9 +37,9 @@ async def server() -> AsyncIterator[OpenAIServer]:
 
 @pytest.fixture
 async def direct() -> AsyncIterator[DirectHttpTransport]:
-    direct = DirectHttpTransport(largest=10_000)
-    yield direct
-    await direct.aclose()
+    pool = HttpPool(largest=10_000)
+    yield DirectHttpTransport(pool)
+    await pool.aclose()
 
 
 def call(server: OpenAIServer, *, dialect: Dialect = "openai", n: int = 1) -> Call:
@@ -106,15 +107,16 @@ async def test_a_thousand_calls_are_in_flight_at_once(server: OpenAIServer, dire
 
 
 async def test_closing_leaves_no_session_and_a_later_call_opens_a_new_one(server: OpenAIServer) -> None:
-    direct = DirectHttpTransport()
+    pool = HttpPool()
+    direct = DirectHttpTransport(pool)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        await direct.aclose()
+        await pool.aclose()
         for _ in range(2):
             await direct.complete(call(server))
-            await direct.aclose()
-            await direct.aclose()
-        del direct
+            await pool.aclose()
+            await pool.aclose()
+        del direct, pool
         gc.collect()
     assert [str(warning.message) for warning in heard if issubclass(warning.category, ResourceWarning)] == []
     assert len({request.peer for request in server.requests}) == 2

@@ -38,6 +38,7 @@ from star_agents.agents.replies.finish_reasons import KNOWN, finish_reason
 from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
+from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRateLimited
@@ -131,11 +132,12 @@ async def both(model: str, shape: Mapping[str, Any] = SHAPE, **settings: Any) ->
                 model_name="it", litellm_params=dict(endpoint.params), model_info={"id": "it/0"}
             )
         )
-        direct = DirectHttpTransport()
+        pool = HttpPool()
+        direct = DirectHttpTransport(pool)
         try:
             yield Both(server, endpoint, LiteLLMTransport(lambda: litellm), direct, {**agent.extra, **shape})
         finally:
-            await direct.aclose()
+            await pool.aclose()
             router.discard()
             await litellm_env.close_connections()
 

@@ -18,6 +18,7 @@ from star_agents.agents.answer import Answer, Call
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
+from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
 
@@ -106,11 +107,12 @@ async def ask(url: str, way: str, timeout_s: float = 20.0) -> Answer:
         shape={"max_tokens": 20},
         timeout_s=timeout_s,
     )
-    direct = DirectHttpTransport()
+    pool = HttpPool()
+    direct = DirectHttpTransport(pool)
     try:
         return await (direct if call.endpoint.route is not None else LiteLLMTransport(litellm_env.load)).complete(call)
     finally:
-        await direct.aclose()
+        await pool.aclose()
 
 
 def _openai(prompt: Any, completion: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from star_agents.agents.sending import Sender
 from star_agents.agents.throttle import Rejection, ThrottleChange
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
+from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.in_process import InProcessTransport
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
@@ -96,7 +97,8 @@ class AgentClient:
         redactor.keep(secrets_of(environ, agents))
         self._groups = DeploymentGroups(litellm_env.load, clock, on_change or _nobody, on_throttle or _nobody)
         self._groups.start(agents, endpoints)
-        self._direct = DirectHttpTransport()
+        self._http = HttpPool()
+        self._direct = DirectHttpTransport(self._http)
         self._batch_http = BatchHttp()
         self._litellm = LiteLLMTransport(litellm_env.load)
         self._in_process = InProcessTransport()
@@ -338,7 +340,7 @@ class AgentClient:
         """Close every connection. Ask nothing any more."""
         with anyio.move_on_after(_CLOSING_S, shield=True):
             await self._batch_http.aclose()
-            await self._direct.aclose()
+            await self._http.aclose()
             await litellm_env.close_connections()
 
 

@@ -1,6 +1,6 @@
 """What the environment says about certificates of https servers, where a person should know of it. Pure.
 
-Both ways of sending read the same variables: LiteLLM by itself, ours in ``transports/direct.py``.
+Both ways of sending read the same variables: LiteLLM by itself, ours in ``transports/http.py``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from star_agents.agents.transports.direct import SKIPS_VERIFICATION
+from star_agents.agents.transports.http import SKIPS_VERIFICATION
 
 
 def tls_notes(environ: Mapping[str, str]) -> list[str]:

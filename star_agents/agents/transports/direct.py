@@ -7,45 +7,30 @@ LiteLLM hides or gets wrong: ``tests/test_agents_parity.py`` holds both to it an
 from __future__ import annotations
 
 import json
-import os
-import ssl
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import anyio.to_thread
-import certifi
 import orjson
 
 from star_agents.agents.answer import Answer, Call
 from star_agents.agents.http_failure import HttpFailure
-from star_agents.agents.replies.body import ENCODINGS, LARGEST, read_reply, refuse_redirect
 from star_agents.agents.replies.reading import choices_of, error_in, name_in
 from star_agents.agents.replies.usage import Claims, openai_claims, read_usage
 from star_agents.agents.transports.direct_routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
+from star_agents.agents.transports.http import HttpReply, HttpRequest, HttpSender
 from star_agents.limits.json_structure import SMALL_BYTES
-
-_CONNECT_S = 15.0
-"""Longest wait for a connection. The rest of a call has one deadline, which is the caller's."""
-_KEEP_ALIVE_S = 4.0
-"""Seconds that an idle connection is kept: less than the 5 s of uvicorn, under which vLLM and others run. A connection
-that the server closes just as a request goes out on it would be a failed call."""
-SKIPS_VERIFICATION = "false"
-"""What the user sets ``SSL_VERIFY`` to, in any case, to have no certificate checked."""
 
 
 class DirectHttpTransport:
-    """Sends to endpoints that have a ``route``, over one pool of connections for life.
+    """Sends to endpoints that have a ``route``.
 
     Args:
-        largest: Bytes of a reply beyond which it is refused.
+        sender: Sends what is prepared here.
     """
 
-    def __init__(self, *, largest: int = LARGEST) -> None:
-        self._largest = largest
-        self._session: aiohttp.ClientSession | None = None
-        self._trusted: ssl.SSLContext | bool | None = None
+    def __init__(self, sender: HttpSender) -> None:
+        self._sender = sender
 
     async def complete(self, call: Call) -> Answer:
         """Send once.
@@ -60,58 +45,29 @@ class DirectHttpTransport:
         if route is None:
             raise ValueError(f"{call.endpoint.model} has no direct route")
         body = encode(_ollama_body(call, route) if route.dialect == "ollama" else _openai_body(call, route))
-        status, reply, headers = await self._post(route, body)
-        if status >= 400:
-            raise HttpFailure(status, reply.decode("utf-8", "replace"), headers)
-        read = decode(reply) if len(reply) <= SMALL_BYTES else await anyio.to_thread.run_sync(decode, reply)
-        if not isinstance(read, dict):
-            raise TypeError(f"the reply is no object but {type(read).__name__}")
-        if (failure := error_in(read, headers)) is not None:
-            raise failure
+        reply = await self._sender.send(
+            HttpRequest(url=route.url, headers=route.headers, body=body, timeout_s=call.timeout_s, proxy=route.proxy)
+        )
+        read = await object_in(reply)
         return _ollama_answer(read, call) if route.dialect == "ollama" else openai_answer(read, call)
 
-    async def aclose(self) -> None:
-        """Close every connection. Nothing may be in flight; a later call opens a new pool."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
 
-    async def _post(self, route: Route, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
-        session = self._session or self._open()
-        if self._trusted is None and route.url.startswith("https:"):
-            self._trusted = trusted(os.environ)
-        async with session.post(
-            route.url,
-            data=body,
-            headers={**route.headers, "Accept-Encoding": ENCODINGS},
-            proxy=route.proxy,
-            ssl=True if self._trusted is None else self._trusted,
-            allow_redirects=False,
-        ) as response:
-            refuse_redirect(response.status, response.headers)
-            reply = await read_reply(response.content.iter_any(), response.headers, self._largest)
-            return response.status, reply, response.headers
+async def object_in(reply: HttpReply) -> dict[str, Any]:
+    """The object in a reply's body; a long one is parsed in a thread.
 
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
-            auto_decompress=False,  # read_reply does it, in bounds
-        )
-        return self._session
-
-
-def trusted(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
-    """The certificates that LiteLLM trusts too: of ``SSL_VERIFY`` or ``SSL_CERT_FILE``, else certifi's.
-
-    ``False``, any certificate at all, where ``SSL_VERIFY`` is ``false``; ``tls_check`` tells.
+    Raises:
+        HttpFailure: The reply is an error, by its status or by what it holds.
+        ValueError, TypeError: It is no JSON, or no object.
     """
-    verify = environ.get("SSL_VERIFY", "")
-    if verify.lower() == SKIPS_VERIFICATION:
-        return False
-    files = (path for path in (verify, environ.get("SSL_CERT_FILE", "")) if path and Path(path).exists())
-    return ssl.create_default_context(cafile=next(files, certifi.where()))
+    if reply.status >= 400:
+        raise HttpFailure(reply.status, reply.body.decode("utf-8", "replace"), reply.headers)
+    body = reply.body
+    read = decode(body) if len(body) <= SMALL_BYTES else await anyio.to_thread.run_sync(decode, body)
+    if not isinstance(read, dict):
+        raise TypeError(f"the reply is no object but {type(read).__name__}")
+    if (failure := error_in(read, reply.headers)) is not None:
+        raise failure
+    return read
 
 
 def _openai_body(call: Call, route: Route) -> dict[str, Any]:

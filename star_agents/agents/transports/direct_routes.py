@@ -10,14 +10,16 @@ its answer would be yes.
 from __future__ import annotations
 
 import re
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import yarl
+
 from star_agents.agents.price_list import listed
+from star_agents.agents.transports.http import proxy_for
 from star_agents.config.models import AgentConfig, DeploymentConfig
 
 Dialect = Literal["openai", "ollama"]
@@ -87,11 +89,11 @@ def route_to(
         return None
     if not _is_plain(agent, model, provider) and not _is_passed_on(litellm(), agent, model, provider):
         return None
-    proxy = _proxy(url)
+    proxy = proxy_for(url)
     if proxy is not None and not proxy.startswith(("http://", "https://")):
         return None
     return Route(
-        url=url,
+        url=str(yarl.URL(url)),
         headers=_headers(key or _key_by_habit(provider, environ)),
         model=model,
         dialect="ollama" if provider == "ollama_chat" else "openai",
@@ -196,11 +198,3 @@ def _key_by_habit(provider: str, environ: Mapping[str, str]) -> str | None:
 def _headers(key: str | None) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "star_agents"}
     return headers if key is None else {**headers, "Authorization": f"Bearer {key}"}
-
-
-def _proxy(url: str) -> str | None:
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")

@@ -34,7 +34,8 @@ from star_agents.agents.replies.body import (
     refuse_redirect,
 )
 from star_agents.agents.replies.reading import error_in
-from star_agents.agents.transports.direct import decode, encode, trusted
+from star_agents.agents.transports.direct import decode, encode
+from star_agents.agents.transports.http import trusted
 from star_agents.limits.json_structure import SMALL_BYTES
 
 
