@@ -13,6 +13,7 @@ from test_agent_instruct import document, mine, written
 
 from star_agents.config.reading import config_digest
 from star_agents.engine.configuration import check_config, read_config
+from star_agents.engine.stages import fed_back_pools, stages_of
 from star_agents.errors import ConfigError
 from star_agents.records import Seed
 from star_agents.storage.reader import StoreReader
@@ -60,6 +61,17 @@ def test_arena_instruct_is_short_for_the_chain_and_reads_both_sections(tmp_path:
 def test_a_section_of_its_recipes_that_is_missing_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="arena"):
         read_config(written(tmp_path, "http://127.0.0.1:9/v1", recipe="arena_instruct"))
+
+
+def test_pools_that_learn_by_children_are_those_of_recipes_that_another_one_follows(tmp_path: Path) -> None:
+    def found(recipe: str, more: str) -> set[str]:
+        path = written(tmp_path, "http://127.0.0.1:9/v1", mine(tmp_path), recipe=recipe, more=more)
+        config = read_config(path)
+        return {pool.partition(".")[0] for pool in fed_back_pools(stages_of(config), config)}
+
+    assert found("arena_instruct", ARENA) == {"agent_instruct"}
+    assert found("arena_instruct", f"{ARENA}\nfeedback: off") == set()
+    assert found("agent_instruct", "") == set()
 
 
 async def test_an_instruction_goes_on_at_the_level_that_was_drawn_for_its_type_and_at_no_other(tmp_path: Path) -> None:

@@ -226,3 +226,26 @@ def test_a_draw_with_memory_is_distinct_and_complete(
     assert len(names) == len(set(names)) == min(m, len(NAMES))
     assert drawn.from_memory == min(from_memory, m, len(known))
     assert set(names[: drawn.from_memory]) <= known
+
+
+@pytest.mark.parametrize("seeds", [40, 100_000, None])
+def test_pools_that_learn_by_children_leave_what_earns_no_more_as_soon_however_long_they_earned_before(
+    seeds: int | None,
+) -> None:
+    policies = [make_policy(EvolutionConfig(), NAMES, seeds=seeds, fed_back=True) for _ in range(2)]
+    for policy, before in zip(policies, (100, 5000), strict=True):
+        for _ in range(before):
+            policy.observe([("keep/a", 1.0)])
+        assert policy.probabilities()["keep/a"] > 0.8
+        for number in range(20):
+            policy.observe([("keep/a", 0.0), (NAMES[1 + number % (len(NAMES) - 1)], 1.0)])
+        assert policy.probabilities()["keep/a"] < 0.2
+
+
+def test_a_rate_that_is_written_down_is_that_of_every_pool() -> None:
+    policies = [
+        make_policy(EvolutionConfig(rate=0.3), NAMES, seeds=50, fed_back=fed_back) for fed_back in (True, False)
+    ]
+    for policy in policies:
+        policy.observe([("keep/a", 1.0)])
+    assert policies[0].probabilities() == policies[1].probabilities()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from star_agents.cli.tables import print_table
+from star_agents.cli.tables import all_of, print_table
 from star_agents.observe.status import Arm, Measured, Pool, RecipeState, Turn, Turns, Values
 from star_agents.records.failures import one_line
 from star_agents.storage.recipe_facts import is_stars_alone
+from star_agents.text.arm_names import shared_folder
 from star_agents.text.printing import say
 
 ARMS_SHOWN = 20
@@ -27,7 +28,9 @@ def print_recipes(recipes: Mapping[str, RecipeState], pools: Mapping[str, Pool])
     for name, pool in pools.items():
         ranked = sorted(pool.arms.items(), key=lambda item: -(item[1].probability or 0.0))
         columns = ["arm", "probability", "draws", "mean reward"]
-        print_table(f"pool {name}", columns, [_arm_row(name, arm) for name, arm in ranked[:ARMS_SHOWN]])
+        folder = shared_folder(pool.arms)
+        rows = [_arm_row(arm.removeprefix(folder), one) for arm, one in ranked[:ARMS_SHOWN]]
+        print_table(f"pool {name}{all_of(folder)}", columns, rows)
         if len(ranked) > ARMS_SHOWN:
             say(f"  and {len(ranked) - ARMS_SHOWN:,} more arms")
         _print_grown(name, pool)

@@ -7,6 +7,7 @@ from typing import Any
 
 from star_agents.engine.batch_notes import tolerated
 from star_agents.observe.status import FailureTold, RefusedArm
+from star_agents.text.arm_names import shared_folder
 from star_agents.text.consoles import say_table
 from star_agents.text.figures import usd, usd_each
 from star_agents.text.printing import say, say_json
@@ -44,13 +45,25 @@ def print_refused(arms: Sequence[RefusedArm], most: int = REFUSED_SHOWN) -> None
     """What was refused of the instructions that each arm was drawn for, and why; nothing where nothing was."""
     if not arms:
         return
-    whys = ["; ".join(f"{n:,} {why}" for why, n in one.reasons.items()) for one in arms]
+    folder = shared_folder({one.arm for one in arms})
     rows = [
-        [one.arm, f"{one.instructions:,}", f"{one.refused:,}", why] for one, why in zip(arms[:most], whys, strict=False)
+        [
+            one.arm.removeprefix(folder),
+            f"{one.instructions:,}",
+            f"{one.refused:,}",
+            "; ".join(f"{n:,} {why}" for why, n in one.reasons.items()),
+        ]
+        for one in arms[:most]
     ]
-    print_table("instructions and rows that were refused", ["arm", "made", "refused", "why"], rows)
+    title = f"instructions and rows that were refused{all_of(folder)}"
+    print_table(title, ["arm", "made", "refused", "why"], rows)
     if (more := len(arms) - most) > 0:
         say(f"  and {more:,} more arms")
+
+
+def all_of(folder: str) -> str:
+    """What the title of a table says of the folder that its arms lie in, whose name their rows have no room for."""
+    return f", all of {folder}" if folder else ""
 
 
 def amount(unit: str, value: float) -> str:

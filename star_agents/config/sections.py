@@ -65,7 +65,8 @@ class EvolutionConfig(Section):
     """β of Eq. 8. `auto`: 20 / seeds seen so far, so that a daemon learns from its first hundred as a run of a hundred
     does; 0.05 at the most, which bounds what one outcome moves, and at the least 20 / number of seeds in `run`, 20 /
     horizon in `serve`. `paper`: 5 / number of seeds or horizon, which fits the paper's curve and learns over the whole
-    run. A number: that."""
+    run. Pools that learn by what becomes of children (a chain's, with `feedback`) take 0.1 under `auto`: what they earn
+    changes when a target was trained, and what earned once is to be left soon. A number: that, for every pool."""
     horizon: int = Field(default=10_000, ge=1, le=MAX_COUNT)
     """Number of seeds that `rate` assumes where the length is unknown, as in `serve`: how far back it remembers."""
     floor: float | Literal["auto"] = "auto"

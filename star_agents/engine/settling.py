@@ -20,7 +20,7 @@ from star_agents.engine.memory_rows import lesson, memory_row, remember, remembe
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
-from star_agents.engine.stages import arms_of, declarations_of, stages_of
+from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, stages_of
 from star_agents.engine.target_rows import RowCounts, all_entered
 from star_agents.errors import RecipeError
 from star_agents.events import OutcomeCommitted
@@ -218,7 +218,8 @@ class Settling:
         """One for a changed config, which knows of arms that stay what this one does; this one stays as it is."""
         stages = stages_of(config, self.grown)
         arms = arms_of(stages, tuple(config.agents))
-        pools = self.pools.prepared(config.evolution, arms, config.random_seed)
+        fed_back = fed_back_pools(stages, config)
+        pools = self.pools.prepared(config.evolution, arms, config.random_seed, fed_back)
         own = own_pool_of(stages)(config, bank=self.own_pool.bank, seeds=pools.draws_expected)
         own.restore(self.own_pool.state())
         return Settling(self._store, config, own, pools, self.grown, rules)

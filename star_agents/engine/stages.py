@@ -96,6 +96,12 @@ def arms_of(stages: Mapping[str, Stage], agents: Sequence[str]) -> dict[str, tup
     return found
 
 
+def fed_back_pools(stages: Mapping[str, Stage], config: Config) -> frozenset[str]:
+    """The pools that learn by what becomes of children: of recipes that another follows, unless ``feedback: off``."""
+    following = {name: stage for name, stage in stages.items() if stage.following is not None}
+    return frozenset(arms_of(following, tuple(config.agents))) if config.feedback else frozenset()
+
+
 def why_not_taken(stage: Stage, seed: Seed) -> str:
     """Why a seed cannot be worked by its stage; empty where it can. A sample is an instruction, too."""
     if stage.recipe.works_on(seed.kind):

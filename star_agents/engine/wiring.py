@@ -33,7 +33,7 @@ from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.provider_batches import ProviderBatches
 from star_agents.engine.row_checks import rules_of
 from star_agents.engine.settling import INDEX_FILE, Settling
-from star_agents.engine.stages import arms_of, declarations_of, stages_of
+from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, stages_of
 from star_agents.events import (
     AgentThrottled,
     AgentUnthrottled,
@@ -256,7 +256,10 @@ async def _restore_pools(
     if own_pool.name in kept:
         own_pool.restore(kept[own_pool.name])
     arms = arms_of(stages, tuple(config.agents))
-    pools = Pools(config.evolution, arms, draws_expected=seeds_expected, random_seed=config.random_seed)
+    fed_back = fed_back_pools(stages, config)
+    pools = Pools(
+        config.evolution, arms, draws_expected=seeds_expected, random_seed=config.random_seed, fed_back=fed_back
+    )
     pools.restore(kept)
     if config.memory.enabled:
         remember(pools, await store.recollections(config.embedder), config.embedder)

@@ -7,6 +7,7 @@ from typing import Any
 
 from star_agents.report import turning
 from star_agents.report.curves import LOOKS, Edit, Moment, curves, rank
+from star_agents.text.arm_names import shared_folder
 
 OPEN = 30
 """Arms that stand open in the table; the others are folded away."""
@@ -58,7 +59,5 @@ def told(name: str, turns: Data | None) -> Data:
 
 def _in_short(moments: Sequence[Moment]) -> list[Moment]:
     """Without the folder that all arms lie in: a line has room for a short name."""
-    folders = {name.rpartition("/")[0] for one in moments for name in one.probabilities}
-    (shared,) = folders if len(folders) == 1 else ("",)
-    cut = len(shared) + 1 if shared else 0
+    cut = len(shared_folder({name for one in moments for name in one.probabilities}))
     return [Moment(one.seq, {name[cut:]: value for name, value in one.probabilities.items()}) for one in moments]

@@ -27,6 +27,11 @@ MOST = 0.05
 """Largest β of ``rate: auto``: one outcome that wins with π = 1 moves probabilities by 5 points at the most. 20 / N
 alone is 0.33 in a run of 60 seeds, whose curves then swing by 42 points; at 0.05 they swing by 13, and what is chosen
 is as good within its interval (tools/proof/RESULTS.md, "rates")."""
+FED_BACK = 0.1
+"""β of ``rate: auto`` in pools that learn by what becomes of children. That moves with whoever judges it: a target that
+was trained no longer loses where it did. 20 / N weighs all that was ever seen, so that a type which stopped earning
+keeps half its share for more than 500 instructions in 2 worlds of 30, and in 14 of them where the length is unknown; at
+0.1 in none (tools/bench/RESULTS.md, ArenaInstruct's feedback)."""
 _FLOOR_SHARE = 0.15
 """``floor: auto``, as a share of an even draw: what finds a pair that turned good again, at next to no cost (ibid.)."""
 
@@ -210,19 +215,20 @@ class ThompsonPolicy:
         self._counts = {pair: (wins, losses) for pair, (wins, losses) in state["counts"].items()}
 
 
-def make_policy(config: EvolutionConfig, pairs: Sequence[str], *, seeds: int | None) -> Policy:
+def make_policy(config: EvolutionConfig, pairs: Sequence[str], *, seeds: int | None, fed_back: bool = False) -> Policy:
     """Build the configured policy.
 
     Args:
         config: The ``evolution`` section.
         pairs: Names of the configured pairs.
         seeds: Length of the run, for the rates that go by it; ``None`` where it is unknown, then the horizon.
+        fed_back: They earn by what becomes of children.
     """
     if config.policy == "thompson":
         return ThompsonPolicy(pairs)
     if config.policy == "uniform":
         return UniformPolicy(pairs)
-    rate = _rate_of(config, seeds or config.horizon)
+    rate = FED_BACK if fed_back and config.rate == "auto" else _rate_of(config, seeds or config.horizon)
     floor = _FLOOR_SHARE / max(1, len(pairs)) if config.floor == "auto" else config.floor
     return PaperPolicy(pairs, rate=rate, floor=floor)
 

@@ -47,6 +47,7 @@ class Pools:
         arms: Pool to its arms.
         draws_expected: How many outcomes a batch will bring, for the rates that go by it; ``None`` in a daemon.
         random_seed: Of every draw.
+        fed_back: The pools that earn by what becomes of children.
     """
 
     def __init__(
@@ -56,14 +57,14 @@ class Pools:
         *,
         draws_expected: int | None = None,
         random_seed: int = 0,
+        fed_back: Collection[str] = (),
     ) -> None:
         self._config = config
         self._arms = {name: tuple(pool) for name, pool in arms.items()}
         self._draws_expected = draws_expected
         self._random_seed = random_seed
-        self._policies = {
-            name: make_policy(config, pool, seeds=draws_expected) for name, pool in self._arms.items() if pool
-        }
+        self._fed_back = frozenset(fed_back)
+        self._policies = {name: self._made(name, self._arms) for name, pool in self._arms.items() if pool}
         self._banks: dict[str, MemoryBank] = {}
         """What earned near what, by pool."""
 
@@ -87,9 +88,16 @@ class Pools:
             if name in states:
                 restore_policy(policy, states[name], self._arms[name])
 
-    def prepared(self, config: EvolutionConfig, arms: Mapping[str, Sequence[str]], random_seed: int) -> Pools:
+    def prepared(
+        self,
+        config: EvolutionConfig,
+        arms: Mapping[str, Sequence[str]],
+        random_seed: int,
+        fed_back: Collection[str] = (),
+    ) -> Pools:
         """Those of a changed config, which know of arms that stay what these do; these stay as they are."""
-        other = Pools(config, arms, draws_expected=self._draws_expected, random_seed=random_seed)
+        expected = self._draws_expected
+        other = Pools(config, arms, draws_expected=expected, random_seed=random_seed, fed_back=fed_back)
         other.restore(self.states())
         other._banks = self._banks
         return other
@@ -97,7 +105,7 @@ class Pools:
     def take_over(self, other: Pools) -> None:
         """Be as others are."""
         self._config, self._arms, self._policies = other._config, other._arms, other._policies
-        self._random_seed = other._random_seed
+        self._random_seed, self._fed_back = other._random_seed, other._fed_back
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Every pool's state, for the store."""
@@ -177,7 +185,8 @@ class Pools:
         return [name for name, known in self._arms.items() if arms is not None and tuple(arms.get(name, ())) != known]
 
     def _made(self, name: str, arms: Mapping[str, Sequence[str]]) -> Policy:
-        return make_policy(self._config, tuple(arms.get(name, ())), seeds=self._draws_expected)
+        own = tuple(arms.get(name, ()))
+        return make_policy(self._config, own, seeds=self._draws_expected, fed_back=name in self._fed_back)
 
     def learn(self, states: PoolStates, arms: Mapping[str, Sequence[str]] | None = None) -> None:
         """Take over states that were committed, and the arms that they are of."""

@@ -72,7 +72,8 @@ class Growing:
         self.weak = f"{SKILL}/topic{self._rng.randrange(GIVEN, TOPICS):02d}"
         self.world = World(types=[f"{SKILL}/topic{n:02d}" for n in range(TOPICS)], levels=1, weak={self.weak: 0})
         self.given = list(self.world.types[:GIVEN])
-        self.pools = Pools(EvolutionConfig(), {POOL: self.given}, draws_expected=plan.expected, random_seed=plan.seed)
+        arms = {POOL: self.given}
+        self.pools = Pools(EvolutionConfig(), arms, draws_expected=plan.expected, random_seed=plan.seed, fed_back=arms)
         self.grown, self.standings = Grown(), dict[str, Standing]()
         self.topics: list[tuple[str, Played]] = []
         """Of each instruction, what it was about and what came of it."""

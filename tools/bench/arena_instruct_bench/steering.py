@@ -35,6 +35,8 @@ class Plan:
 
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     feedback: bool = True
+    fed_back: bool = True
+    """The rate of pools that learn by children; without it that of pools whose recipe says itself what they earn."""
     draws: int = 4
     """Types of each document."""
     each: int = 2
@@ -59,7 +61,10 @@ class Steered:
         arms = {kind: [level_arm(kind, level) for level in range(world.levels)] for kind in world.types}
         self._levels = arms
         pools = {"types": list(world.types), "levels": [arm for those in arms.values() for arm in those]}
-        self.pools = Pools(plan.evolution, pools, draws_expected=plan.expected, random_seed=plan.seed)
+        fed_back = pools if plan.fed_back else ()
+        self.pools = Pools(
+            plan.evolution, pools, draws_expected=plan.expected, random_seed=plan.seed, fed_back=fed_back
+        )
         self.drawn: list[Draw] = []
         self.least = 1.0
         """The least probability that any type ever had."""
