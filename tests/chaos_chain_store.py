@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import chaos_chain as chain
@@ -13,7 +13,9 @@ from storage_samples import answer_to, intent, make_reply
 
 from star_agents.config.sections import EvolutionConfig
 from star_agents.records import Declaration, Document, Measure, Outcome, Reward, Row, Sample, Seed, Trial
-from star_agents.scheduling.pools import Pools
+from star_agents.scheduling.pools import Pools, PoolStates
+from star_agents.storage.ledger import Committed
+from star_agents.storage.outcome_groups import ToCommit
 from star_agents.storage.store import Store
 
 ARMS = {STYLE: chain.STYLES, DEPTH: chain.DEPTHS, TONE: chain.TONES}
@@ -34,6 +36,7 @@ class ChainWorker:
         self._tell = tell
         self._pools = pools
         self._revision = revision
+        self._ready: list[ToCommit] = []
         self._settling = asyncio.Lock()
 
     @classmethod
@@ -62,15 +65,20 @@ class ChainWorker:
             await store.record_answers([(seed.id, make_reply(f"Answer to {seed.id}."))])
             self._tell("answer", seed.id)
         outcome = _studied(seed, drawn[0][1], drawn[1][1], code) if seed.kind == "document" else _answered(seed)
+        self._ready.append(self._to_commit(Outcome(**outcome, seed_id=seed.id, drawn=tuple(drawn))))
         async with self._settling:
-            committed = await store.commit_outcome(
-                Outcome(**outcome, seed_id=seed.id, drawn=tuple(drawn)),
-                foresee=lambda completed: self._pools.foresee([*outcome.get("earned", ()), *completed]),
-                memory=None,
-                revision=self._revision,
-            )
-            self._pools.learn(committed.pools)
-        self._tell("outcome", seed.id)
+            group, self._ready = self._ready, []
+            for committed in await store.commit_outcomes(group):
+                assert isinstance(committed, Committed), committed
+                self._pools.learn(committed.pools)
+            for one in group:
+                self._tell("outcome", one.outcome.seed_id)
+
+    def _to_commit(self, outcome: Outcome) -> ToCommit:
+        def learned(completed: Sequence[Reward], after: PoolStates) -> PoolStates:
+            return self._pools.foresee([*outcome.earned, *completed], after=after)
+
+        return ToCommit(outcome, learned, memory=None, revision=self._revision)
 
     async def _draw(self, seed: Seed, pool: str) -> str:
         step = f"once:draw:{pool.partition('.')[2]}:0"

@@ -12,14 +12,16 @@ import itertools
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
 from chaos_chain_store import ChainWorker
-from storage_samples import answer_to, intent, keeping, make_memory, make_outcome, make_reply, make_seed
+from storage_samples import answer_to, intent, make_memory, make_outcome, make_reply, make_seed
 
-from star_agents.records import PAIRS, Seed
+from star_agents.records import PAIRS, Reward, Seed
+from star_agents.storage.ledger import Committed, PoolStates
+from star_agents.storage.outcome_groups import ToCommit
 from star_agents.storage.store import Store
 
 LANES = 8
@@ -52,6 +54,7 @@ class StarWorker:
         self._store = store
         self._tell = tell
         self._outcomes = outcomes
+        self._ready: list[Seed] = []
         self._settling = asyncio.Lock()
 
     @classmethod
@@ -72,13 +75,21 @@ class StarWorker:
             self._tell("sent", seed.id)
             await store.record_answers([(seed.id, make_reply(f"Answer to {seed.id}."))])
             self._tell("answer", seed.id)
+        self._ready.append(seed)
         async with self._settling:
-            policy = {"outcomes": self._outcomes + 1}
-            await store.commit_outcome(
-                make_outcome(seed), foresee=keeping(policy), memory=make_memory(1.0, 2.0), revision=1
-            )
-            self._outcomes += 1
-        self._tell("outcome", seed.id)
+            group, self._ready = self._ready, []
+            for committed in await store.commit_outcomes([self._to_commit(one) for one in group]):
+                assert isinstance(committed, Committed), committed
+            self._outcomes += len(group)
+            for one in group:
+                self._tell("outcome", one.id)
+
+    def _to_commit(self, seed: Seed) -> ToCommit:
+        def learned(_: Sequence[Reward], after: PoolStates) -> PoolStates:
+            """Counts the outcomes, those before it in the same transaction included."""
+            return {PAIRS: {"outcomes": after.get(PAIRS, {"outcomes": self._outcomes})["outcomes"] + 1}}
+
+        return ToCommit(make_outcome(seed), learned, make_memory(1.0, 2.0), revision=1)
 
 
 WORKERS: dict[str, Callable[[Store, Callable[[str, str], None]], Awaitable[Worker]]] = {

@@ -20,6 +20,7 @@ from star_agents.engine.memory_rows import lesson, memory_row, remember, remembe
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
+from star_agents.engine.settling_groups import Groups, Settled
 from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, stages_of
 from star_agents.engine.target_rows import RowCounts, all_entered
 from star_agents.errors import RecipeError
@@ -28,10 +29,10 @@ from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Reward
 from star_agents.records.failures import LONGEST_REASON, CountedFailure, Tried, all_tried, one_line
 from star_agents.scheduling.grown import Changes, Grown
-from star_agents.scheduling.memory import Vector
 from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
 from star_agents.storage.ledger import Committed, PoolStates
+from star_agents.storage.outcome_groups import ToCommit
 from star_agents.storage.recollections import NearDraw
 from star_agents.storage.store import Store
 
@@ -48,6 +49,16 @@ class Growth(NamedTuple):
     changes: Changes = Changes()
     arms: Mapping[str, Sequence[str]] | None = None
     """Of every pool, where some of them are others."""
+
+
+class _Ready(NamedTuple):
+    """An outcome whose turn it is."""
+
+    settled: Settled
+    commit: ToCommit
+    admission: Admission
+    growth: Growth
+    embedder: str
 
 
 class Settling:
@@ -76,11 +87,13 @@ class Settling:
         """The recipes of the chain, whose settings hold what was added."""
         self.turn = anyio.Lock()
         """Held by whoever changes what is learned: a replay in order then gives the same bits."""
+        self._groups = Groups(self._settle, self._goes_alone)
 
     async def settle(
         self, outcome: Outcome, bench: Bench, in_force: Callable[[], tuple[int, str]]
     ) -> OutcomeCommitted | None:
-        """Commit an outcome and learn from it, one after another, so that a replay in order gives the same bits.
+        """Commit an outcome and learn from it in the order in which they come, so that a replay in order gives the same
+        bits; those that come while others are being committed go together (``settling_groups``).
 
         Args:
             outcome: As its recipe gave it.
@@ -99,63 +112,87 @@ class Settling:
         with anyio.CancelScope(shield=True):
             rules = self.rules
             checked = with_vectors(await looked_at(outcome, bench.seed, rules), bench.vectors.made)
-            async with self.turn:
-                rules = replace(rules, target=self.rules.target)  # An edit while it was looked at may have changed it.
-                revision, embedder = in_force()
-                if outcome.kind == "dropped" and bench.revision != revision:
-                    return None
-                near = tuple(bench.near.values())
-                admission = Admission(outcome, checked, rules, bench.stage.recipe.refuses, bench.seed)
-                committed = await self._commit(admission, embedding, near, embedder, bench.revision)
-                if rules.target is not None:
-                    rules.target.take(admission.added)
-                    if admission.is_first:
-                        rules.target.ended(admission.outcome, admission.added)
-                    if admission.added.rows < 0:  # It took the place of one that gave more.
-                        await self.take_spare_rows()
-                probabilities = self.own_pool.probabilities()
-        return OutcomeCommitted(
-            seq=committed.seq,
-            outcome=committed.written or outcome,
-            probabilities=probabilities,
-            new_children=committed.new_children,
-            seconds=bench.seconds,
-        )
+            settled = Settled(
+                outcome=outcome, bench=bench, checked=checked, rules=rules, embedding=embedding, in_force=in_force
+            )
+            await self._groups.settle(settled)
+        return settled.committed
 
-    async def _commit(
-        self, admission: Admission, embedding: Vector | None, near: Sequence[NearDraw], embedder: str, revision: int
-    ) -> Committed:
-        """Commit an outcome and learn from it; the caller has the turn."""
+    def _goes_alone(self, one: Settled) -> bool:
+        """Rows that are counted, vectors that are looked up, and arms that change: the next one has to know of them."""
+        rules, outcome = self.rules, one.outcome
+        has_index = rules.index is not None or one.rules.index is not None
+        return rules.target is not None or has_index or bool(outcome.added or outcome.retired)
+
+    async def _settle(self, group: Sequence[Settled]) -> None:
+        """Commit outcomes and learn from them in their order."""
+        async with self.turn:
+            prepared = [ready for one in group if (ready := self._prepared(one)) is not None]
+            if not prepared:
+                return
+            committed = await self._store.commit_outcomes([ready.commit for ready in prepared])
+            for ready, found in zip(prepared, committed, strict=True):
+                crash_point("outcome_committed")
+                if isinstance(found, Exception):
+                    ready.settled.error = found
+                else:
+                    await self._learn(ready, found)
+
+    def _prepared(self, one: Settled) -> _Ready | None:
+        """What is to be committed; ``None`` of an outcome that was dropped under a config that is gone."""
+        rules = replace(one.rules, target=self.rules.target)  # An edit while it was looked at may have changed it.
+        revision, embedder = one.in_force()
+        if one.outcome.kind == "dropped" and one.bench.revision != revision:
+            return None
+        admission = Admission(one.outcome, one.checked, rules, one.bench.stage.recipe.refuses, one.bench.seed)
         outcome = admission.outcome
-        row = memory_row(outcome, embedding, embedder)
+        near: Sequence[NearDraw] = tuple(one.bench.near.values())
         if not self._config.feedback:
-            told = {(one.pool, one.arm) for one in outcome.earned}
-            near = [one for one in near if (one.pool, one.arm) in told]
+            told = {(earned.pool, earned.arm) for earned in outcome.earned}
+            near = [draw for draw in near if (draw.pool, draw.arm) in told]
+        row = memory_row(outcome, one.embedding, embedder)
         outcome, growth = self._growth(outcome)
         admission.outcome = outcome
         crash_point("outcome_before_commit")
-        committed = await self._store.commit_outcome(
+        commit = ToCommit(
             outcome,
-            foresee=lambda completed: self._foresee(admission.outcome, growth.arms, completed),
+            lambda completed, after: self._foresee(admission.outcome, growth.arms, completed, after),
             memory=row,
-            revision=revision,
+            revision=one.bench.revision,
             near=near,
             admit=admission,
             grown=growth.changes.changed,
         )
-        crash_point("outcome_committed")
+        return _Ready(one, commit, admission, growth, embedder)
+
+    async def _learn(self, ready: _Ready, committed: Committed) -> None:
+        """Learn from an outcome that is committed, and say what to tell; the caller has the turn."""
+        admission, growth, given = ready.admission, ready.growth, ready.commit.outcome
         admission.committed()
-        row = row if admission.outcome.kind == outcome.kind else None  # As the ledger has it.
-        self.own_pool.learn(committed.pools.get(self.own_pool.name), remembered(committed.seq, row, embedding))
+        row = ready.commit.memory if admission.outcome.kind == given.kind else None  # As the ledger has it.
+        memory = remembered(committed.seq, row, ready.settled.embedding)
+        self.own_pool.learn(committed.pools.get(self.own_pool.name), memory)
         if committed.grown:
             self.pools.learn(committed.pools, growth.arms)
             self.grown = self.grown.with_(committed.grown)
             self.stages = growth.stages
         else:
             self.pools.learn(committed.pools)
-        remember(self.pools, committed.recalled, embedder)
+        remember(self.pools, committed.recalled, ready.embedder)
+        if (target := self.rules.target) is not None:
+            target.take(admission.added)
+            if admission.is_first:
+                target.ended(admission.outcome, admission.added)
+            if admission.added.rows < 0:  # It took the place of one that gave more.
+                await self.take_spare_rows()
         has_growth = bool(growth.changes.changed or growth.changes.refused)
-        return committed._replace(written=committed.written or outcome) if has_growth else committed
+        ready.settled.committed = OutcomeCommitted(
+            seq=committed.seq,
+            outcome=committed.written or (given if has_growth else ready.settled.outcome),
+            probabilities=self.own_pool.probabilities(),
+            new_children=committed.new_children,
+            seconds=ready.settled.bench.seconds,
+        )
 
     def _growth(self, outcome: Outcome) -> tuple[Outcome, Growth]:
         """What an outcome makes of the arms that recipes added, and the outcome without those that are refused."""
@@ -177,13 +214,20 @@ class Settling:
         return outcome, Growth(stages, changes, arms if changes.changed else None)
 
     def _foresee(
-        self, outcome: Outcome, arms: Mapping[str, Sequence[str]] | None, completed: Sequence[Reward]
+        self,
+        outcome: Outcome,
+        arms: Mapping[str, Sequence[str]] | None,
+        completed: Sequence[Reward],
+        after: PoolStates,
     ) -> PoolStates:
-        """The pools' states after an outcome and the rewards of its children that it completes."""
+        """The pools' states after an outcome and the rewards of its children that it completes, and those that it comes
+        ``after`` in one transaction."""
         rewards = [*outcome.earned, *(completed if self._config.feedback else ())]
-        states: PoolStates = self.pools.foresee(rewards, arms)
+        states: PoolStates = self.pools.foresee(rewards, arms, after)
         own = self.own_pool
-        return {own.name: own.foresee(outcome.earned), **states} if outcome.recipe == own.recipe else states
+        if outcome.recipe != own.recipe:
+            return states
+        return {own.name: own.foresee(outcome.earned, after.get(own.name)), **states}
 
     def suffices(self, in_hand: int) -> bool:
         """Whether so many seeds in hand are expected to give the rows that are wanted still."""

@@ -38,8 +38,9 @@ class OwnPool(Protocol):
         """How probable each arm is."""
         ...
 
-    def foresee(self, rewards: Sequence[Reward]) -> dict[str, Any]:
-        """The state after these rewards, those of other pools aside."""
+    def foresee(self, rewards: Sequence[Reward], after: State | None = None) -> dict[str, Any]:
+        """The state after these rewards, those of other pools aside. ``after``: one that is not learned yet, and that
+        they come after."""
         ...
 
     def learn(self, state: State | None, remembered: Remembered | None) -> None:
@@ -81,7 +82,7 @@ class NoPool:
         """See ``OwnPool``."""
         return {}
 
-    def foresee(self, rewards: Sequence[Reward]) -> dict[str, Any]:
+    def foresee(self, rewards: Sequence[Reward], after: State | None = None) -> dict[str, Any]:
         """See ``OwnPool``."""
         return self._state
 

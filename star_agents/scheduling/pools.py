@@ -154,7 +154,10 @@ class Pools:
         return Drawn((*first, *rest), len(first))
 
     def foresee(
-        self, rewards: Sequence[Reward], arms: Mapping[str, Sequence[str]] | None = None
+        self,
+        rewards: Sequence[Reward],
+        arms: Mapping[str, Sequence[str]] | None = None,
+        after: PoolStates | None = None,
     ) -> dict[str, dict[str, Any]]:
         """The states, after these rewards, of the pools that they are for; of pools that are gone there is none.
 
@@ -162,6 +165,7 @@ class Pools:
             rewards: What arms earned.
             arms: Every pool's arms from now on, where some of them are others: new ones start at the floor. Pools whose
                 arms change have a state, too.
+            after: States of pools that are not learned yet, and that these rewards come after.
         """
         by_pool: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
         for reward in rewards:
@@ -170,12 +174,14 @@ class Pools:
         states: dict[str, dict[str, Any]] = {}
         for name, earned in by_pool.items():
             policy: Policy = copy.copy(self._policies[name])  # policies replace what they know, and never change it
+            if after is not None and name in after:
+                policy.restore(after[name])
             policy.observe(earned)
             states[name] = policy.state()
         for name in self._changing(arms):
             policy, before = self._made(name, arms or {}), self._policies.get(name)
             if before is not None:  # One that had no arm has nothing to go on from.
-                policy.restore(states.get(name) or before.state())
+                policy.restore(states.get(name) or (after or {}).get(name) or before.state())
             policy.configure(tuple((arms or {}).get(name, ())), at_floor=True)
             states[name] = policy.state()
         return states

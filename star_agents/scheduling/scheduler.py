@@ -119,9 +119,12 @@ class Scheduler:
                 if not self._owed[pair.name]:
                     del self._owed[pair.name]
 
-    def foresee(self, rewards: Sequence[Reward]) -> dict[str, Any]:
-        """The policy's state after these rewards, those of other pools aside, without taking it over."""
+    def foresee(self, rewards: Sequence[Reward], after: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The policy's state after these rewards, those of other pools aside, without taking it over. ``after``: one
+        that is not learned yet, and that they come after."""
         policy = copy.copy(self._policy)  # policies replace what they know and never change it in place
+        if after is not None:
+            policy.restore(after)
         policy.observe([(one.arm, one.value) for one in rewards if one.pool == PAIRS])
         return self._with_owed(policy.state())
 

@@ -22,7 +22,7 @@ from star_agents.config.sections import PartsConfig
 from star_agents.errors import ScorerError, StarAgentsError
 from star_agents.observe.status import StoreState
 from star_agents.process.crash_points import crash_point
-from star_agents.records import Declaration, GrownArm, Outcome, Reply, Seed
+from star_agents.records import Declaration, Outcome, Reply, Seed
 from star_agents.records.failures import Tried
 from star_agents.storage import (
     journal,
@@ -42,7 +42,7 @@ from star_agents.storage.file_systems import make_folder, refuse_network_folder
 from star_agents.storage.ledger import Admit, Committed, Foresee, PoolStates
 from star_agents.storage.lock import LOCK_FILE, FolderLock
 from star_agents.storage.near_texts import Unlike
-from star_agents.storage.recollections import NearDraw
+from star_agents.storage.outcome_groups import ToCommit, commit_together
 from star_agents.storage.rows import Intent, MemoryRow
 from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.spare_rows import SpareRows
@@ -273,42 +273,33 @@ class Store(StoreReads):
 
     # Outcomes
 
-    async def commit_outcome(
-        self,
-        outcome: Outcome,
-        *,
-        foresee: Foresee,
-        memory: MemoryRow | None,
-        revision: int,
-        near: Sequence[NearDraw] = (),
-        admit: Admit | None = None,
-        grown: Sequence[GrownArm] = (),
-    ) -> Committed:
-        """Write an outcome and all that follows from it in one transaction: its parts, its children as seeds, the
-        pools, the memory row, the seed's state.
+    async def commit_outcomes(self, group: Sequence[ToCommit]) -> list[Committed | Exception]:
+        """Write outcomes and all that follows from them in one transaction: their parts, their children as seeds, the
+        pools, the memory rows, the seeds' states; of each what is known only then, or why it alone was not written:
+        a StoreError for a seed that is unknown or has its outcome already (``outcome_groups``)."""
 
-        Args:
-            outcome: What became of the seed.
-            foresee: Says what the pools' states are after it, given the rewards that it completes for the arms in its
-                seed's labels. It is called once, in the writer's thread; what it reads must not change meanwhile.
-            memory: What enters the memory bank.
-            revision: Of the config that the seed was worked under.
-            near: What was near when its arms were drawn.
-            admit: Looks whether what it claims to be new is so.
-            grown: Arms that it adds to pools or retires.
+        def commit(connection: sqlite3.Connection) -> list[Committed | Exception]:
+            written = commit_together(connection, group, at=self._now(), path=self._writer.path)
+            for one, committed in zip(group, written, strict=True):
+                if one.outcome.children and isinstance(committed, Committed):
+                    self._scope = run_scope.adopt(connection, one.outcome.seed_id, self._scope)
+            return written
+
+        return await self._writer.run(commit)
+
+    async def commit_outcome(
+        self, outcome: Outcome, *, foresee: Foresee, memory: MemoryRow | None, revision: int, admit: Admit | None = None
+    ) -> Committed:
+        """One outcome alone, as ``commit_outcomes`` writes many; ``foresee`` is called once, in the writer's thread.
 
         Raises:
             StoreError: for a seed that is unknown or has its outcome already.
         """
-
-        def commit(connection: sqlite3.Connection) -> Committed:
-            learned = partial(ledger.commit_outcome, foresee=foresee, memory=memory, near=near, admit=admit)
-            committed = learned(connection, outcome, revision=revision, at=self._now(), grown=grown)
-            if outcome.children:
-                self._scope = run_scope.adopt(connection, outcome.seed_id, self._scope)
-            return committed
-
-        return await self._writer.run(commit)
+        one = ToCommit(outcome, lambda completed, _: foresee(completed), memory, revision, admit=admit)
+        (committed,) = await self.commit_outcomes([one])
+        if isinstance(committed, Exception):
+            raise committed
+        return committed
 
     async def clear_texts(self, before: float, limit: int = 64) -> int:
         """Clear the texts behind up to ``limit`` samples selected before a moment; return how many (``retention``).

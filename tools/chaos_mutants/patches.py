@@ -29,9 +29,11 @@ _COMMIT = """\
         return await self._writer.run(commit)
 """
 _COMMIT_IN_TWO = """\
-        committed = await self._writer.run(commit)
-        await self.save_pools(committed.pools, revision)
-        return committed
+        written = await self._writer.run(commit)
+        for one, committed in zip(group, written, strict=True):
+            if isinstance(committed, Committed):
+                await self.save_pools(committed.pools, one.revision)
+        return written
 """
 _RECORD_LATER = """\
             asyncio.get_running_loop().call_later(

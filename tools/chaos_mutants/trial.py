@@ -68,7 +68,8 @@ def _run(loop: str, rounds: int, edits: Sequence[Edit]) -> tuple[int, list[str],
     with tempfile.TemporaryDirectory(prefix="mutant-") as place:
         copy = Path(place)
         for name in COPIED:
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "test_*"))
+            left_out = ("__pycache__", "test_*") if name == "tests" else ("__pycache__",)
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(*left_out))
         shutil.copy(ROOT / "tools" / "chaos", copy / "tools" / "chaos")
         for edit in edits:
             apply(edit, copy)
