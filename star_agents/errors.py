@@ -11,6 +11,7 @@
     │   ├── AgentRateLimited   429: wait, this uses up no retry
     │   ├── AgentUnavailable   time-out, connection, 5xx: worth another try
     │   ├── AgentRefused       the request itself is at fault: no try will help
+    │   ├── CallLost           whoever sent it for us is gone: nobody's fault, and sent again
     │   └── BudgetExhausted    sending would pass a budget
     ├── ReplyUnreadable      a reply is no answer, or not what was asked for   (exit code 4)
     ├── Postponed            a seed waits until others have come as far
@@ -182,6 +183,14 @@ class AgentRefused(AgentError):
     """The provider refused the request: key, model name, parameters, context length or content."""
 
     what = "the call was refused"
+
+
+class CallLost(AgentError):
+    """The process that sent a call for this one is gone, and what came of it with it: the provider is not at fault,
+    nor is the request. It is sent again once that is recorded."""
+
+    certainly_unpaid = False
+    what = "the process that sent the call is gone"
 
 
 class BudgetExhausted(AgentError):

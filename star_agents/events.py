@@ -125,7 +125,8 @@ class CallEnded(Event):
     seconds: float
     """From asking to the end, queue and waits included."""
     outcome: str
-    """``ok``, ``rate_limited``, ``unavailable``, ``refused``, ``budget`` or ``cancelled``."""
+    """``ok``, ``rate_limited``, ``unavailable``, ``refused``, ``budget``, ``cancelled``, or ``lost`` with the process
+    that sent it, after which it is sent again."""
     retries: int
     """Tries after the first, those after a 429 included."""
     prompt_tokens: int

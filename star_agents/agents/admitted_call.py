@@ -21,7 +21,7 @@ from star_agents.agents.retry import LEAST_JITTER, RETRIED, Attempts, RetryPolic
 from star_agents.agents.slot import Slot
 from star_agents.agents.throttle import longest_rest_s
 from star_agents.agents.translate import translate
-from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
+from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, CallLost
 
 ResultT = TypeVar("ResultT")
 
@@ -120,6 +120,7 @@ class AdmittedCall(Generic[ResultT]):
             AgentRefused: The request is at fault.
             AgentRateLimited: Still 429 after ``give_up_after_s``.
             AgentUnavailable: Still failing after ``retries`` or ``give_up_after_s``, or down for as long.
+            CallLost: The process that sent it is gone. Whoever keeps the journal has to know before it is sent again.
         """
         with suppress(*RETRIED):  # What is tried again is tried outside: its errors have nothing to do with this one.
             self.receipt = await self._try()
@@ -203,6 +204,8 @@ class AdmittedCall(Generic[ResultT]):
                     policy.end(attempts)
             case AgentUnavailable():
                 slot.leave("failed", error=str(error))
+            case CallLost():
+                slot.leave("abandoned" if error.certainly_unpaid else "lost")
             case _:
                 slot.leave("ok", tokens=0)
 

@@ -39,7 +39,7 @@ from star_agents.agents.sending import Sender
 from star_agents.agents.throttle import Rejection, ThrottleChange
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
-from star_agents.agents.transports.http import HttpPool
+from star_agents.agents.transports.http import HttpPool, HttpSender
 from star_agents.agents.transports.in_process import InProcessTransport
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
@@ -73,6 +73,8 @@ class AgentClient:
         sleep: Waits between tries.
         clock: Monotonic seconds.
         environ: Where ``os.environ/NAME`` is looked up.
+        http: Sends what is prepared for it, perhaps from another process; a pool of this one where it is left out. It
+            is closed with the client.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class AgentClient:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         clock: Callable[[], float] = time.monotonic,
         environ: Mapping[str, str] = os.environ,
+        http: HttpSender | None = None,
     ) -> None:
         self._providers = dict(providers or {})
         self.budgets = budgets or Budgets()
@@ -97,7 +100,7 @@ class AgentClient:
         redactor.keep(secrets_of(environ, agents))
         self._groups = DeploymentGroups(litellm_env.load, clock, on_change or _nobody, on_throttle or _nobody)
         self._groups.start(agents, endpoints)
-        self._http = HttpPool()
+        self._http = http or HttpPool()
         self._direct = DirectHttpTransport(self._http)
         self._batch_http = BatchHttp()
         self._litellm = LiteLLMTransport(litellm_env.load)

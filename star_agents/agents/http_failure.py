@@ -29,6 +29,20 @@ class HttpFailure(Exception):
         return _said(self.body) or f"status {self.status_code}"
 
 
+class FailedElsewhere(Exception):
+    """A failure of another process that sent for this one: nothing of it crosses but the names of its class and of
+    those it is derived from, which is what ``translate`` goes by, and what it says.
+
+    Args:
+        names: As in its ``__mro__``, its own first.
+        said: Its text.
+    """
+
+    def __init__(self, names: tuple[str, ...], said: str) -> None:
+        super().__init__(said[:LONGEST_ERROR])
+        self.names = names
+
+
 def _said(body: str) -> str:
     """The message in an error's body, whichever of the usual forms it has; else the body itself."""
     try:

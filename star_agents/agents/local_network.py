@@ -38,3 +38,17 @@ def is_local(url: str) -> bool:
         return bool(name) and ("." not in name or name.endswith(tuple(f".{domain}" for domain in _PRIVATE_DOMAINS)))
     mapped = getattr(address, "ipv4_mapped", None)
     return any((mapped or address) in network for network in _PRIVATE)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address means whatever machine it is used on, such as ``http://localhost:11434``."""
+    try:
+        host = (urlsplit(url if "//" in url else f"//{url}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any(one.is_loopback or one.is_unspecified for one in (address, mapped) if one is not None)

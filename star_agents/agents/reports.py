@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from star_agents.errors import AgentRateLimited, AgentUnavailable, BudgetExhausted
+from star_agents.errors import AgentRateLimited, AgentUnavailable, BudgetExhausted, CallLost
 
-CallOutcome = Literal["ok", "rate_limited", "unavailable", "refused", "budget", "cancelled"]
+CallOutcome = Literal["ok", "rate_limited", "unavailable", "refused", "budget", "cancelled", "lost"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +36,8 @@ def outcome_of(error: BaseException) -> CallOutcome:
             return "unavailable"
         case BudgetExhausted():
             return "budget"
+        case CallLost():
+            return "lost"
         case Exception():
             return "refused"
     return "cancelled"

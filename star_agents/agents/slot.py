@@ -8,8 +8,9 @@ from typing import Literal
 
 from star_agents.agents.rate_limit import Permit
 
-Outcome = Literal["ok", "rate_limited", "failed", "abandoned"]
-"""``ok``: the provider answered, if only to refuse. ``failed``: time-out, connection, 5xx. ``abandoned``: cancelled."""
+Outcome = Literal["ok", "rate_limited", "failed", "abandoned", "lost"]
+"""``ok``: the provider answered, if only to refuse. ``failed``: time-out, connection, 5xx. ``abandoned``: cancelled.
+``lost``: nobody knows what the provider did with it, through no fault of its own; it counts as sent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

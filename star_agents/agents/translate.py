@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from star_agents.agents.http_failure import FailedElsewhere
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
 from star_agents.text.redaction import redactor
 
@@ -159,7 +160,7 @@ def translate(error: Exception, *, agent: str, model: str) -> AgentError:
     row = _row(error)
     said = _quoted(_first_line(error))
     quoted = f": {said}" if said else ""
-    message = f"agent {agent} ({model}): {row.what}{quoted} [{type(error).__name__}]; {row.advice}"
+    message = f"agent {agent} ({model}): {row.what}{quoted} [{_names(error)[0]}]; {row.advice}"
     ours = _of_kind(row.kind, message, error)
     ours.what, ours.said = row.what, said
     ours.may_lie_in_the_text = row not in _WHATEVER_THE_TEXT
@@ -171,9 +172,16 @@ def _of_kind(kind: type[AgentError], message: str, error: Exception) -> AgentErr
         return AgentRateLimited(message, retry_after=_retry_after(error))
     if kind is AgentUnavailable:
         unavailable = AgentUnavailable(message, retry_after=_retry_after(error))
-        unavailable.certainly_unpaid = not _UNCONNECTED.isdisjoint(cls.__name__ for cls in type(error).__mro__)
+        unavailable.certainly_unpaid = not _UNCONNECTED.isdisjoint(_names(error))
         return unavailable
     return kind(message)
+
+
+def _names(error: Exception) -> Sequence[str]:
+    """Of its class and of those that it is derived from, wherever it was raised."""
+    if isinstance(error, FailedElsewhere) and error.names:
+        return error.names
+    return [cls.__name__ for cls in type(error).__mro__]
 
 
 def _quoted(text: str) -> str:
@@ -184,13 +192,13 @@ def _quoted(text: str) -> str:
 
 def _row(error: Exception) -> _Row:
     status, said = getattr(error, "status_code", None), _whole(error)
-    names = [cls.__name__ for cls in type(error).__mro__]
+    names = _names(error)
     if (status == 429 or "RateLimitError" in names) and _NO_CREDIT.search(said):
         return _SPENT
     if names[0] in _VAGUE and isinstance(status, int):
         row = _BY_STATUS.get(status, _REQUEST if 400 <= status < 500 else _SERVER)
     else:
-        row = next(TABLE[name] for name in names if name in TABLE)
+        row = next((TABLE[name] for name in names if name in TABLE), _SERVER)
     return next((better for rows, words, better in _WORDS if row in rows and words.search(said)), row)
 
 

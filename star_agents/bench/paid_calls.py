@@ -1,7 +1,8 @@
 """The calls that one seed pays for, through the journal: none is paid again once its answer is durable.
 
 Order of every call: it is admitted (budget and queue let it through), its intent is durable, it is sent, it is settled,
-its answer is durable, it is used. Only a call in flight at a kill may be sent again.
+its answer is durable, it is used. Only a call in flight at a kill may be sent again, of this process or of one that
+sends for it (``CallLost``); the journal says so before that happens, and it counts as maybe paid twice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.agents.reports import outcome_of
 from star_agents.agents.sampling import longest_reply
 from star_agents.bench.batched_calls import BatchedCalls, BatchedRequest
-from star_agents.errors import AgentError, AgentRefused, BudgetExhausted
+from star_agents.errors import AgentError, AgentRefused, AgentUnavailable, BudgetExhausted, CallLost
 from star_agents.events import CallAnswered, CallFailed, PromptChanged
 from star_agents.limits.numbers import MOST_TOKENS
 from star_agents.observe.bus import Bus
@@ -47,6 +48,9 @@ Gather = Callable[[Sequence[Intent]], Awaitable[None]]
 """Lets calls go by batch; returns where they are to be sent alone. Raises AwaitsBatch, or the error they came to."""
 Admit = Callable[[int], AbstractAsyncContextManager[Admitted[ResultT]]]
 """Admits a request for so many replies."""
+
+MOST_LOSSES = 3
+"""Times that a call is lost with the process that sends it before it is given up."""
 
 
 class PaidCalls:
@@ -178,12 +182,17 @@ class PaidCalls:
         ``read`` makes replies of what the request brought. Where the calls go by batch, ``gather`` comes before it.
         """
         async with self._asking[intents[0].key]:
-            replies = await self._find(intents)
+            replies, losses = await self._find(intents), 0
             while missing := [intent for intent in intents if intent.key not in replies]:
                 with self._while_sending():
                     if gather is not None:
                         await gather(missing)
-                    replies |= await self._send(missing, admit, read)
+                    try:
+                        replies |= await self._send(missing, admit, read)
+                    except CallLost as lost:
+                        losses += 1
+                        if losses == MOST_LOSSES:
+                            raise self._lost_too_often(lost, missing[0]) from None
         self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
         return [replies[intent.key] for intent in intents]
 
@@ -216,7 +225,7 @@ class PaidCalls:
                 await self._store.withdraw(keys)
             elif intended:
                 self._costs |= dict.fromkeys(keys)  # It may have been billed: nobody knows.
-            if not isinstance(error, BudgetExhausted):
+            if not isinstance(error, BudgetExhausted | CallLost):
                 self._publish_failure(error, intents[0], self._clock() - started)
             raise
         replies = read(result)
@@ -237,6 +246,13 @@ class PaidCalls:
         if self._is_over():
             raise AgentRefused("nothing further is sent: the work ends")
         await self._store.intend(intents)
+
+    def _lost_too_often(self, lost: CallLost, intent: Intent) -> AgentUnavailable:
+        """Perhaps the call itself is what ends those who send it."""
+        error = AgentUnavailable(f"agent {intent.agent}: {lost}; so it went {MOST_LOSSES} times, and it is given up")
+        error.what, error.may_lie_in_the_text = lost.what, True
+        self._publish_failure(error, intent, 0.0)
+        return error
 
     def _publish_failure(self, error: AgentError, intent: Intent, seconds: float) -> None:
         self._bus.publish(

@@ -36,7 +36,7 @@ from star_agents.web.status_metrics import PREFIX, configured_agents, configured
 
 CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
 SEED_SECONDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
-CALL_OUTCOMES = ("ok", "rate_limited", "unavailable", "refused", "budget", "cancelled")
+CALL_OUTCOMES = ("ok", "rate_limited", "unavailable", "refused", "budget", "cancelled", "lost")
 """As `CallEnded` names them. A series that begins at 0 shows its first failure as a rise."""
 LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
