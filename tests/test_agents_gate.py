@@ -20,7 +20,6 @@ FOREVER = 1e9
 
 
 def gate_of(*names: str, ceiling: int = 8, **options: Any) -> Gate:
-    options.setdefault("choose", min)
     return Gate(names or ("a",), ceiling=ceiling, clock=now, **options)
 
 
@@ -87,7 +86,7 @@ async def test_a_newcomer_cannot_overtake_somebody_whose_turn_has_come() -> None
 @in_virtual_time
 async def test_nor_overtake_somebody_whose_turn_has_come_before_the_timer_noticed() -> None:
     ahead = 0.0
-    gate = Gate(["a"], ceiling=1, choose=min, clock=lambda: now() + ahead)
+    gate = Gate(["a"], ceiling=1, clock=lambda: now() + ahead)
     (await gate.enter(FOREVER)).leave("rate_limited", retry_after=10.0)
     tasks = await enter_all(gate, 1)
     ahead = 10.0
@@ -98,41 +97,46 @@ async def test_nor_overtake_somebody_whose_turn_has_come_before_the_timer_notice
 
 @in_virtual_time
 async def test_the_ceiling_is_that_of_all_deployments_together() -> None:
-    gate = gate_of("a", "b", "c", ceiling=4, choose=random.Random(1).choice)
+    gate = gate_of("a", "b", "c", ceiling=4)
     await enter_all(gate, 10)
     assert gate.in_flight == 4
     assert sum(state.in_flight for state in gate.describe()) == 4
 
 
 @in_virtual_time
-async def test_it_asks_whom_to_choose_only_among_the_free_and_only_where_there_is_a_choice() -> None:
-    asked: list[list[int]] = []
-    wanted = 1
+async def test_the_deployment_with_the_fewest_in_flight_is_next_and_of_those_the_one_idle_for_longest() -> None:
+    gate = gate_of("a", "b", "c", ceiling=100)
+    slots = [await gate.enter(FOREVER) for _ in range(5)]
+    assert [slot.index for slot in slots] == [0, 1, 2, 0, 1]
+    for slot in (slots[1], slots[4], slots[0]):
+        slot.leave("ok")
+    assert [(await gate.enter(FOREVER)).index for _ in range(5)] == [1, 2, 0, 1, 2]
 
-    def choose(free: Sequence[int]) -> int:
-        asked.append(sorted(free))
-        return wanted if wanted in free else free[0]
 
-    gate = gate_of("a", "b", "c", ceiling=100, choose=choose)
-    for wanted, left in ((1, [0, 2]), (2, [0])):
-        for _ in range(5):
-            slot = await gate.enter(FOREVER)
-            assert slot.index == wanted
-            slot.leave("failed")
-        assert asked[-1] == sorted([*left, wanted])
-    count = len(asked)
-    assert (await gate.enter(FOREVER)).index == 0
-    assert len(asked) == count
+@in_virtual_time
+async def test_whom_to_choose_is_asked_once_a_call_and_only_where_there_is_a_choice() -> None:
+    asked: list[int] = []
+
+    def choose() -> int:
+        asked.append(gate.idlest())
+        return asked[-1]
+
+    gate = gate_of("a", "b", ceiling=100, choose=choose)
+    for _ in range(20):
+        slot = await gate.enter(FOREVER)
+        slot.leave("failed" if slot.index == 1 else "ok")
+    assert asked == [0, 1] * 5
+    assert gate.describe()[1].breaker == "open"
 
 
 @in_virtual_time
 async def test_what_choose_raises_reaches_the_caller_and_costs_no_room() -> None:
     broken = True
 
-    def choose(free: Sequence[int]) -> int:
+    def choose() -> int:
         if broken:
             raise RuntimeError("the Router knows none of them")
-        return free[0]
+        return 0
 
     gate = gate_of("a", "b", ceiling=1, choose=choose)
     with pytest.raises(RuntimeError, match="knows none"):
@@ -233,8 +237,9 @@ async def test_cancelled_calls_are_nobodys_fault() -> None:
 async def test_a_deployment_that_is_down_takes_no_part_until_a_probe_is_answered() -> None:
     changes: list[tuple[str, str]] = []
     gate = gate_of("a", "b", ceiling=10, on_change=lambda name, what: changes.append((name, what)))
-    for _ in range(5):
-        (await gate.enter(FOREVER)).leave("failed", error="502")
+    for _ in range(10):
+        slot = await gate.enter(FOREVER)
+        slot.leave("ok" if slot.index else "failed", error="502")
     slots = [await gate.enter(FOREVER) for _ in range(6)]
     assert {slot.index for slot in slots} == {1}
     assert not gate.is_down
@@ -297,7 +302,7 @@ async def test_a_429_to_the_probe_shows_that_the_deployment_is_up() -> None:
 
 @in_virtual_time
 async def test_a_blackout_costs_time_and_no_call() -> None:
-    gate = gate_of("a", "b", ceiling=8, choose=random.Random(1).choice)
+    gate = gate_of("a", "b", ceiling=8)
     answered: list[int] = []
 
     async def call(number: int) -> None:
@@ -542,7 +547,6 @@ class Crowd:
         self.gate = gate_of(
             *(f"d{number}" for number in range(deployments)),
             ceiling=self.ceiling,
-            choose=random.Random(1).choice,
             breaker=lambda: Breaker(failures=2, cooldown_s=1.0),
         )
         self.waiting: list[asyncio.Task[Slot]] = []

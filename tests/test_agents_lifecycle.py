@@ -78,7 +78,7 @@ async def test_clients_that_come_and_go_leave_litellms_callback_lists_as_they_we
 
 async def test_the_router_neither_retries_nor_cools_down_nor_counts_tokens() -> None:
     client = AgentClient({"a": AgentConfig(model="openai/gpt-4o-mini")})
-    router = client._groups.router
+    router = client._groups.routing.router
     assert (router.num_retries, router.disable_cooldowns, router.enable_pre_call_checks) == (0, True, False)
     await client.aclose()
 

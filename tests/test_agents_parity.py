@@ -1,4 +1,4 @@
-"""The direct way and LiteLLM's, played the same replies by the same server: what comes of them has to be the same.
+"""The direct way and that of LiteLLM's Router, played the same replies by the same server: what comes of them has to be the same.
 
 ``recorded_replies.py`` holds the replies. Where LiteLLM is wrong, or hides what the provider said, the two differ, and
 the tests under "Where the direct way knows better" say in what.
@@ -35,6 +35,7 @@ from star_agents.agents.answer import Call, Choice, Transport
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.prices import cost, listed_price
 from star_agents.agents.replies.finish_reasons import KNOWN, finish_reason
+from star_agents.agents.routing import Routing, deployment_id
 from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
@@ -84,7 +85,14 @@ class Both:
         return without_litellms_own(first.body), without_litellms_own(second.body)
 
     async def _outcome(self, way: Transport, n: int) -> Outcome:
-        call = Call(endpoint=self.endpoint, messages=prompt(), shape=self.shape, n=n, timeout_s=20.0)
+        call = Call(
+            endpoint=self.endpoint,
+            deployment=deployment_id("it", 0),
+            messages=prompt(),
+            shape=self.shape,
+            n=n,
+            timeout_s=20.0,
+        )
         try:
             answer = await way.complete(call)
         except Exception as error:
@@ -108,8 +116,9 @@ class Both:
 
 
 def without_litellms_own(body: Body) -> Body:
-    """``stream: false`` is everybody's default; Ollama needs no empty list."""
-    plain = {name: value for name, value in body.items() if name != "stream"}
+    """``stream: false`` is everybody's default; Ollama needs no empty list; a Router's ``max_retries: 0`` goes out to TGI,
+    which reads no such field."""
+    plain = {name: value for name, value in body.items() if (name, value) not in (("stream", False), ("max_retries", 0))}
     plain["messages"] = [{k: v for k, v in message.items() if k != "images" or v} for message in body["messages"]]
     return plain
 
@@ -126,19 +135,15 @@ async def both(model: str, shape: Mapping[str, Any] = SHAPE, **settings: Any) ->
         agent = AgentConfig(model=model, api_base=base, api_key="os.environ/A_KEY", **settings)
         endpoint = resolve(lambda: litellm, {"it": agent}, KEY, {})["it"][0]
         assert endpoint.route is not None
-        router = litellm.Router(model_list=[], num_retries=0, disable_cooldowns=True, enable_pre_call_checks=False)
-        router.upsert_deployment(
-            litellm.types.router.Deployment(
-                model_name="it", litellm_params=dict(endpoint.params), model_info={"id": "it/0"}
-            )
-        )
+        routing = Routing(lambda: litellm)
+        routing.register("it", [endpoint], lambda: 0)
         pool = HttpPool()
         direct = DirectHttpTransport(pool)
         try:
-            yield Both(server, endpoint, LiteLLMTransport(lambda: litellm), direct, {**agent.extra, **shape})
+            through = LiteLLMTransport(lambda: litellm, lambda: routing.router)
+            yield Both(server, endpoint, through, direct, {**agent.extra, **shape})
         finally:
             await pool.aclose()
-            router.discard()
             await litellm_env.close_connections()
 
 

@@ -158,7 +158,7 @@ def test_a_request_that_is_longer_on_its_way_than_the_next_leaves_the_providers_
 
 def gate_of(rate: RateLimit, told: list[ThrottleChange] | None = None, ceiling: int = 100) -> Gate:
     return Gate(
-        ["gpt/0"], ceiling=ceiling, choose=min, clock=now, rate=rate, on_throttle=None if told is None else told.append
+        ["gpt/0"], ceiling=ceiling, clock=now, rate=rate, on_throttle=None if told is None else told.append
     )
 
 
@@ -260,7 +260,6 @@ async def test_hundreds_of_429s_and_pauses_are_told_once() -> None:
     gate = Gate(
         ["gpt/0"],
         ceiling=4,
-        choose=min,
         clock=now,
         on_change=lambda _, what: changes.append(what),
         on_throttle=told.append,

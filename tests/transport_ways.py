@@ -16,6 +16,7 @@ from aiohttp import web
 
 from star_agents.agents.answer import Answer, Call
 from star_agents.agents.endpoints import Endpoint, resolve
+from star_agents.agents.routing import Routing, deployment_id
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
 from star_agents.agents.transports.http import HttpPool
@@ -99,10 +100,31 @@ def endpoint(url: str, way: str) -> Endpoint:
     return found
 
 
+@cache
+def routing() -> Routing:
+    """LiteLLM's Router, one for all tests of a process."""
+    return Routing(litellm_env.load)
+
+
+_registered: dict[str, str] = {}
+
+
+def on_router(at: Endpoint) -> str:
+    """The endpoint's id on the Router."""
+    name = f"{at.address} {at.model}"
+    if name not in _registered:
+        group = f"g{len(_registered)}"
+        routing().register(group, [at], lambda: 0)
+        _registered[name] = deployment_id(group, 0)
+    return _registered[name]
+
+
 async def ask(url: str, way: str, timeout_s: float = 20.0) -> Answer:
     """Send once; raises what the transport does."""
+    at = endpoint(url, way)
     call = Call(
-        endpoint=endpoint(url, way),
+        endpoint=at,
+        deployment=on_router(at) if at.through_router else "",
         messages=[{"role": "user", "content": PROMPT}],
         shape={"max_tokens": 20},
         timeout_s=timeout_s,
@@ -110,7 +132,8 @@ async def ask(url: str, way: str, timeout_s: float = 20.0) -> Answer:
     pool = HttpPool()
     direct = DirectHttpTransport(pool)
     try:
-        return await (direct if call.endpoint.route is not None else LiteLLMTransport(litellm_env.load)).complete(call)
+        through = LiteLLMTransport(litellm_env.load, lambda: routing().router)
+        return await (direct if call.endpoint.route is not None else through).complete(call)
     finally:
         await pool.aclose()
 

@@ -20,6 +20,8 @@ class Call:
     """One request to one deployment."""
 
     endpoint: Endpoint
+    deployment: str = ""
+    """Its id on LiteLLM's Router, where that sends."""
     messages: Sequence[Mapping[str, Any]]
     shape: Mapping[str, Any]
     """Sampling parameters, as ``sampling.sampling`` gives them."""

@@ -103,7 +103,7 @@ class AgentClient:
         self._http = http or HttpPool()
         self._direct = DirectHttpTransport(self._http)
         self._batch_http = BatchHttp()
-        self._litellm = LiteLLMTransport(litellm_env.load)
+        self._litellm = LiteLLMTransport(litellm_env.load, lambda: self._groups.routing.router)
         self._in_process = InProcessTransport()
         self._structured = StructuredReplies()
         self._tools = OfferedTools()
@@ -259,6 +259,7 @@ class AgentClient:
             endpoint = group.endpoints[index]
             call = Call(
                 endpoint=endpoint,
+                deployment=group.id_on_router(index),
                 messages=plain,
                 shape=shape,
                 n=count if endpoint.takes_n else 1,
@@ -305,7 +306,9 @@ class AgentClient:
         tokens = most_tokens([Message(role="user", content=text) for text in texts])
 
         async def send(index: int) -> Receipt[Embedded]:
-            response = await self._litellm.embed(group.endpoints[index].params, texts, timeout_s=group.config.timeout_s)
+            response = await self._litellm.embed(
+                group.endpoints[index], group.id_on_router(index), texts, timeout_s=group.config.timeout_s
+            )
             return receipt_of_vectors(group, index, response, texts)
 
         return self._sender.admit(

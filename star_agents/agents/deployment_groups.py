@@ -1,10 +1,10 @@
-"""One LiteLLM Router for life, reconciled with agents.yaml by difference.
+"""The agents as agents.yaml has them, reconciled with it by difference.
 
-Each agent is a *deployment group*: its settings, its gate and, where it has several deployments, a model group on the
-Router, which picks among them. An agent whose endpoints change gets a new group, with a gate that knows nothing bad of
-them; the old one is taken off the Router when the last call that began on it has ended, so calls in flight, retries
-included, finish where they began. The Router neither retries nor cools down nor limits nor sends: all of that is ours
-(design §5). How each single deployment is doing, the gate knows (``deployment.py``).
+Each agent is a *deployment group*: its settings, its gate and, where it has several deployments or sends by LiteLLM's
+Router, a model group there (``routing.py``). An agent whose endpoints change gets a new group, with a gate that knows
+nothing bad of them; the old one is taken off the Router when the last call that began on it has ended, so calls in
+flight, retries included, finish where they began. How each single deployment is doing, the gate knows
+(``deployment.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -21,12 +20,10 @@ import anyio.lowlevel
 from star_agents.agents.endpoints import Endpoint
 from star_agents.agents.gate import Gate
 from star_agents.agents.rate_limit import RateLimit, Sent
+from star_agents.agents.routing import NotTakenError, Routing, deployment_id
 from star_agents.agents.throttle import ThrottleChange
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRefused, ConfigError, Problem
-
-_PICKS = 8
-"""How often the Router is asked for a deployment that happens to be free: it does not know which are."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -50,6 +47,10 @@ class DeploymentGroup:
         """The model, for messages; of several, the first."""
         return self.endpoints[0].model
 
+    def id_on_router(self, index: int) -> str:
+        """Of a deployment, where LiteLLM's Router sends to it; else empty."""
+        return deployment_id(self.router_name, index) if self.endpoints[index].through_router else ""
+
     @property
     def is_out(self) -> bool:
         """Whether nobody should be asked who need not: it is down, rests for as good as that, or rejects everything."""
@@ -58,13 +59,8 @@ class DeploymentGroup:
 
 
 def needs_router(group: DeploymentGroup) -> bool:
-    """Whether there is a choice among an agent's deployments."""
-    return len(group.endpoints) > 1
-
-
-def deployment_id(router_name: str, index: int) -> str:
-    """Id of a deployment on the Router."""
-    return f"{router_name}/{index}"
+    """Whether there is a choice among an agent's deployments, or the Router sends."""
+    return len(group.endpoints) > 1 or any(endpoint.through_router for endpoint in group.endpoints)
 
 
 class DeploymentGroups:
@@ -84,28 +80,15 @@ class DeploymentGroups:
         on_change: Callable[[str, str, str], None],
         on_throttle: Callable[[str, ThrottleChange], None],
     ) -> None:
-        self._litellm = litellm
+        self.routing = Routing(litellm)
         self._clock = clock
         self._on_change = on_change
         self._on_throttle = on_throttle
         self._rates: dict[str, RateLimit] = {}
         """By agent, and for life: an edit of its endpoints empties no minute."""
-        self._router: Any = None
         self._groups: dict[str, DeploymentGroup] = {}
         self._generation = 0
         self._reconciling = anyio.Lock()
-
-    @property
-    def router(self) -> Any:
-        """LiteLLM's Router, made when it is first needed."""
-        if self._router is None:
-            self._router = self._litellm().Router(
-                model_list=[], num_retries=0, disable_cooldowns=True, enable_pre_call_checks=False
-            )
-            # Takes its callbacks out of LiteLLM's global lists, and does nothing else. They count requests and tokens
-            # for limits and cooldowns that are ours.
-            self._router.discard()
-        return self._router
 
     def __getitem__(self, agent: str) -> DeploymentGroup:
         """The agent's group; ``AgentRefused`` where agents.yaml has no such agent (any more)."""
@@ -195,7 +178,7 @@ class DeploymentGroups:
             gate=Gate(
                 [f"{name}/{index}" for index in range(len(endpoints))],
                 ceiling=config.max_concurrency,
-                choose=lambda free: self._choose(router_name, free),
+                choose=lambda: self.routing.choose(router_name),
                 clock=self._clock,
                 on_change=lambda deployment, what: self._on_change(name, deployment, what),
                 rate=rate,
@@ -205,31 +188,14 @@ class DeploymentGroups:
             models=tuple(sorted({endpoint.model for endpoint in endpoints})),
         )
 
-    def _choose(self, router_name: str, free: Sequence[int]) -> int:
-        """The Router's pick among a group's deployments that are free."""
-        for _ in range(_PICKS):
-            picked = self.router.get_available_deployment(model=router_name)["model_info"]["id"]
-            index = int(str(picked).rpartition("/")[2])
-            if index in free:
-                return index
-        return free[0]
-
     def _register(self, group: DeploymentGroup) -> None:
         """Put a group's endpoints on the Router; ``ConfigError`` where it does not take one."""
-        for index, endpoint in enumerate(group.endpoints):
-            id, said = deployment_id(group.router_name, index), "it was dropped without a word"
-            deployment = self._litellm().types.router.Deployment(
-                model_name=group.router_name, litellm_params=dict(endpoint.params), model_info={"id": id}
-            )
-            try:
-                self.router.upsert_deployment(deployment)
-            except Exception as error:
-                # Its message may hold the key, its name cannot.
-                said = type(error).__name__
-            # An upsert has been seen to drop a deployment without a word (BerriAI/litellm#35577).
-            if not self.router.has_model_id(id):
-                message = f"LiteLLM's Router does not take {endpoint.model}: {said}"
-                raise ConfigError([Problem(where="agents.yaml", field=f"agents.{group.name}", message=message)])
+        try:
+            self.routing.register(group.router_name, group.endpoints, group.gate.idlest)
+        except NotTakenError as error:
+            raise ConfigError(
+                [Problem(where="agents.yaml", field=f"agents.{group.name}", message=str(error))]
+            ) from None
 
     def _retire(self, group: DeploymentGroup) -> None:
         group.retired = True
@@ -237,7 +203,5 @@ class DeploymentGroups:
             self._remove(group)
 
     def _remove(self, group: DeploymentGroup) -> None:
-        if not needs_router(group):
-            return
-        for index in range(len(group.endpoints)):
-            self.router.delete_deployment(id=deployment_id(group.router_name, index))
+        if needs_router(group):
+            self.routing.remove(group.router_name)

@@ -1,6 +1,6 @@
-"""What agents.yaml says of an agent's endpoints, resolved into what the Router needs: provider, key, price.
+"""What agents.yaml says of an agent's endpoints, resolved into what is needed to send: provider, key, price.
 
-Everything that can be wrong with them is found here, before the Router hears of it: a variable that is not set, a model
+Everything that can be wrong with them is found here, before LiteLLM's Router hears of it: a variable that is not set, a model
 name without a provider. Keys leave this file only inside ``Endpoint.params``, which no ``repr`` shows.
 """
 
@@ -46,6 +46,8 @@ class Endpoint:
     """Of its server, as far as that is known without asking anybody; it may hold a password."""
     route: Route | None = None
     """Where to send directly; ``None``: only LiteLLM can, or a provider on this machine."""
+    through_router: bool = False
+    """Whether LiteLLM's Router sends, as ``transport: litellm`` asks for."""
     respond: Provider | None = None
     """The provider on this machine that answers."""
     takes_n: bool = False
@@ -153,6 +155,7 @@ def _endpoint(
         price=price,
         address=address,
         route=route,
+        through_router=agent.transport == "litellm",
         takes_n=_takes_n(surroundings.litellm(), config.model) if route is None else route.dialect == "openai",
         batch=batch,
         batch_price=batch_price(agent, config, provider, price) if batch is not None else None,

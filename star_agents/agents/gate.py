@@ -18,16 +18,11 @@ from collections.abc import Callable, Sequence
 
 from star_agents.agents.breaker import Breaker, State
 from star_agents.agents.deployment import Deployment, last_errors, paused_until, reject_everybody
+from star_agents.agents.idle_first import IdleFirst
 from star_agents.agents.limit import AdaptiveLimit
 from star_agents.agents.rate_limit import RateLimit
 from star_agents.agents.slot import Ended, Outcome, Slot
-from star_agents.agents.throttle import (
-    LONGEST_REST_S,
-    Rejected,
-    Rejection,
-    ThrottleChange,
-    ThrottleWatch,
-)
+from star_agents.agents.throttle import LONGEST_REST_S, Rejected, Rejection, ThrottleChange, ThrottleWatch
 from star_agents.agents.waiters import Waiter, Waiters, is_as_good_as_down, too_large, why_rejected
 from star_agents.observe.status import DeploymentState, ThrottleState
 
@@ -44,8 +39,8 @@ class Gate:
     Args:
         names: The deployments, one or more; each is known by its index.
         ceiling: Most calls in flight over all deployments together.
-        choose: Picks among the deployments that could take a call, given in no particular order. Asked where there are
-            two or more; what it raises, the caller of ``enter`` gets.
+        choose: Says which deployment takes the next call, where two or more could; ``idlest`` where it is left out. What
+            it raises, the caller of ``enter`` gets.
         clock: Monotonic seconds.
         on_change: Hears a deployment's name and ``opened``, ``half-opened``, ``closed`` or ``paused``. It must not
             raise.
@@ -60,7 +55,7 @@ class Gate:
         names: Sequence[str],
         *,
         ceiling: int,
-        choose: Callable[[Sequence[int]], int],
+        choose: Callable[[], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[str, str], None] | None = None,
         rate: RateLimit | None = None,
@@ -69,7 +64,7 @@ class Gate:
     ) -> None:
         self._deployments = [Deployment(name, breaker(), AdaptiveLimit(ceiling)) for name in names]
         self._ceiling = ceiling
-        self._choose = choose
+        self._choose = choose or self.idlest
         self._clock = clock
         self._on_change = on_change
         self.rate = rate or RateLimit()
@@ -78,8 +73,8 @@ class Gate:
         self._rejected = Rejected()
         self.in_flight = 0
         """Calls that have a slot."""
-        self._free = dict.fromkeys(range(len(names)))
-        """Deployments that are up and have room: an ordered set."""
+        self._free = IdleFirst(len(names))
+        """Deployments that are up and have room."""
         self._held: dict[int, float] = {}
         """Deployments that nothing but time can free, and when."""
         self._opens_at = math.inf
@@ -135,6 +130,10 @@ class Gate:
         """Every deployment as it is now."""
         now = self._clock()
         return [deployment.describe(now) for deployment in self._deployments]
+
+    def idlest(self) -> int:
+        """The deployment with the fewest calls in flight of those that could take one; LookupError where none could."""
+        return self._free.first()
 
     def set_ceiling(self, ceiling: int) -> None:
         """Change how many may be in flight. Those who wait profit at once; those in flight are left alone."""
@@ -214,7 +213,7 @@ class Gate:
     def _take(self, waited_down_s: float, tokens: int) -> Slot:
         """Make a slot; only while there is room."""
         free = self._free
-        index = next(iter(free)) if len(free) == 1 else self._choose(tuple(free))
+        index = self._choose() if len(free) > 1 else free.first()
         if index not in free:
             raise LookupError(f"the deployment chosen is none of the free ones: {index}")
         deployment = self._deployments[index]
@@ -224,7 +223,9 @@ class Gate:
         if is_probe:
             self._tell(deployment, "half-opened")
         if is_probe or deployment.in_flight >= deployment.limit.limit:
-            del free[index]
+            free.remove(index)
+        else:
+            free.put(index, deployment.in_flight)
         return Slot(
             index=index,
             permit=self.rate.hold(tokens),
@@ -333,9 +334,9 @@ class Gate:
         deployment = self._deployments[index]
         breaker = deployment.breaker
         if deployment.in_flight < deployment.limit.limit and breaker.allows(now):
-            self._free[index] = None
+            self._free.put(index, deployment.in_flight)
         else:
-            self._free.pop(index, None)
+            self._free.remove(index)
         at = breaker.opens_at(now)
         if at is not None and at > now:
             self._held[index] = at

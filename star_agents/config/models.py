@@ -99,7 +99,7 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     model: str | None = Field(default=None, min_length=1)
     """LiteLLM model name, when the agent has one endpoint."""
     deployments: tuple[DeploymentConfig, ...] = Field(default=(), max_length=100)
-    """Several endpoints of the same model; LiteLLM's Router chooses among them."""
+    """Several endpoints of the same model. LiteLLM's Router chooses: the one with the fewest calls in flight."""
     roles: tuple[Literal["instruction", "response"], ...] = ("instruction", "response")
     """What the agent does when `pairs` is left out. An agent that only judges or embeds has `roles: []`."""
     temperature: float | None = Field(default=None, ge=0, le=5)
@@ -112,7 +112,7 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     """Further parameters, handed to LiteLLM as they are (`{"reasoning_effort": "low"}`)."""
     transport: Literal["auto", "litellm", "batch"] = "auto"
     """`auto` sends straight to servers that speak OpenAI's protocol or Ollama's, which costs a twentieth of the CPU;
-    `litellm` sends through LiteLLM whole. Answers, costs and errors are the same. `batch` gathers the calls of seeds
+    `litellm` sends by LiteLLM's Router. Answers, costs and errors are the same. `batch` gathers the calls of seeds
     into batches of the provider's, at half the price and with answers within 24 hours."""
     batch: BatchConfig = Field(default=BatchConfig(), exclude_if=_is_as_batches_are)
     """With `transport: batch`: how calls gather, and what becomes of those that stay unanswered."""

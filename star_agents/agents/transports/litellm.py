@@ -1,7 +1,8 @@
 """The way through LiteLLM whole: every provider can take it, and it says what LiteLLM makes of the cost.
 
-It is ``litellm.acompletion`` on the deployment that was picked, and not ``Router.acompletion``: retries, fallbacks,
-limits and cooldowns are ours, and what the Router does for them on each call is a quarter of the CPU.
+Where an agent has ``transport: litellm`` it is ``Router.acompletion``, on the deployment that the call's slot is of. Else
+it is ``litellm.acompletion``: retries, fallbacks, limits and cooldowns are ours, and what the Router does for them on
+each call is a quarter of the CPU.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import anyio.to_thread
 
 from star_agents.agents.answer import Answer, Call
+from star_agents.agents.endpoints import Endpoint
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import telling_refusals
 from star_agents.agents.replies.for_litellm import Heard, hearing
@@ -23,14 +25,16 @@ from star_agents.limits.json_structure import SMALL_BYTES
 
 
 class LiteLLMTransport:
-    """Sends through ``litellm.acompletion``.
+    """Sends through ``litellm.acompletion``, or the Router's.
 
     Args:
         litellm: Gives the module, which the endpoint's resolution has loaded.
+        router: Gives the Router, on which the deployments are that it sends to.
     """
 
-    def __init__(self, litellm: Callable[[], ModuleType]) -> None:
+    def __init__(self, litellm: Callable[[], ModuleType], router: Callable[[], Any]) -> None:
         self._litellm = litellm
+        self._router = router
 
     async def complete(self, call: Call) -> Answer:
         """Send once.
@@ -53,8 +57,9 @@ class LiteLLMTransport:
         several = {"n": call.n} if call.n > 1 else {}
         # Otherwise LiteLLM looks whether a tool is one of its own servers', for which it needs a library of theirs.
         only_ours = {"_skip_mcp_handler": True} if "tools" in call.shape else {}
-        return await self._litellm().acompletion(
-            **call.endpoint.params,
+        sender, params = self._sender(call.endpoint, call.deployment)
+        return await sender.acompletion(
+            **params,
             messages=list(call.messages),
             timeout=call.timeout_s,
             **several,
@@ -62,11 +67,17 @@ class LiteLLMTransport:
             **call.shape,
         )
 
-    async def embed(self, params: Mapping[str, str], texts: Sequence[str], *, timeout_s: float) -> Any:
-        """Embed once; LiteLLM's response. Raises as ``complete`` does."""
-        litellm = self._litellm()
+    async def embed(self, endpoint: Endpoint, deployment: str, texts: Sequence[str], *, timeout_s: float) -> Any:
+        """Embed once; LiteLLM's response. Raises as ``complete`` does. ``deployment`` is as in ``Call``."""
+        sender, params = self._sender(endpoint, deployment)
         with telling_refusals():
-            return await litellm.aembedding(**params, input=list(texts), timeout=timeout_s)
+            return await sender.aembedding(**params, input=list(texts), timeout=timeout_s)
+
+    def _sender(self, endpoint: Endpoint, deployment: str) -> tuple[Any, Mapping[str, Any]]:
+        """Who sends, and what tells it where to."""
+        if deployment:
+            return self._router(), {"model": deployment, "disable_fallbacks": True}
+        return self._litellm(), endpoint.params
 
 
 async def _own_reading(body: bytes, call: Call) -> Answer | None:
