@@ -20,6 +20,8 @@
     ├── RecipeError          a recipe cannot be used, or breaks a rule   (exit code 2)
     ├── ToolError            a tool of agents cannot be used     (exit code 2)
     ├── HubError             the hub refuses, fails or cannot be reached (exit code 7)
+    ├── ClusterError         Ray's cluster cannot be used        (exit code 8)
+    │   └── ActorLost        an actor's process or node is gone: ask another one
     └── ScorerError          the scorer models cannot be used    (exit code 5)
 
 Foreign exceptions are translated into these at the one place where the foreign library lives. A message says what went
@@ -276,3 +278,13 @@ class ScorerError(StarAgentsError):
     """A scorer model cannot be loaded, or its process keeps dying."""
 
     exit_code = 5
+
+
+class ClusterError(StarAgentsError):
+    """Ray is not installed, its cluster cannot be reached, or something there is not as it has to be."""
+
+    exit_code = 8
+
+
+class ActorLost(ClusterError):
+    """The process or the node of an actor is gone or out of reach. What it was asked may have been done, or not."""

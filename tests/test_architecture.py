@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "star_agents"
 ROOMS = {
-    *("recipes", "scheduling", "agents", "scoring", "admission", "documents", "storage"),
+    *("recipes", "scheduling", "agents", "scoring", "admission", "documents", "storage", "cluster"),
     *("report", "tools", "observe", "process", "web", "offline", "training", "export"),
 }
 MEETING = {"bench": {"engine", "cli", "api"}, "engine": {"cli", "api"}, "cli": {"api"}, "api": {"cli"}}
@@ -51,6 +51,7 @@ HOMES = {
     "hnswlib": {"scheduling"},
     "sqlite3": {"storage"},
     "pyarrow": {"storage"},
+    "ray": {"cluster"},
     "prometheus_client": {"web"},
     "aiohttp": {"agents", "web"},
     "aiohttp_sse": {"web"},
@@ -221,6 +222,7 @@ HEAVY = [
     "pandas",
     "datasets",
     "py3langid",
+    "ray",
 ]
 
 

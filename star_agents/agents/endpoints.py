@@ -17,7 +17,8 @@ from star_agents.agents.prices import Price, listed_price
 from star_agents.agents.provider import Provider
 from star_agents.agents.transports.direct_routes import Route, provider_of, route_to
 from star_agents.agents.transports.litellm_ways import REFUSED, refused
-from star_agents.config.models import AgentConfig, DeploymentConfig, look_up_secret
+from star_agents.config.models import AgentConfig, DeploymentConfig
+from star_agents.config.references import look_up_secret
 from star_agents.config.secrets import written_secrets
 from star_agents.errors import ConfigError, Problem
 from star_agents.text.redaction import SECRET_NAME, SHORTEST_SECRET

@@ -18,7 +18,7 @@ from star_agents.config.star import StarConfig
 from star_agents.errors import ConfigError, Problem
 from star_agents.records import Flat
 
-_BUILT_ONCE = ("scoring", "server", "memory", "concurrency", "prompts", "prompt_texts")
+_BUILT_ONCE = ("scoring", "server", "memory", "concurrency", "prompts", "prompt_texts", "cluster")
 """Sections that processes, sockets, the index, the worker count and the judges' exams are built from."""
 _TOLD_APART = ("agents", STAR, "prompts", "prompt_texts")
 """Sections whose changes are told by more than their names."""

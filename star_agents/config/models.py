@@ -24,6 +24,7 @@ from star_agents.config.base import (
     refuse_unless_tokens,
 )
 from star_agents.config.batching import BatchConfig
+from star_agents.config.cluster import ClusterConfig
 from star_agents.config.documents import DocumentsConfig
 from star_agents.config.rounds import RoundsConfig
 from star_agents.config.sections import (
@@ -51,21 +52,6 @@ MAX_PROMPTS = 200
 MAX_TOOLS = 32
 MAX_PROMPT = 1 << 16
 """Characters; a template's file has as many bytes at the most."""
-
-
-def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
-    """The value behind `os.environ/NAME`.
-
-    Raises:
-        ValueError: saying what is wrong with the variable; never its value.
-    """
-    variable = reference.removeprefix("os.environ/")
-    value = environ.get(variable, "").strip()
-    if not value:
-        raise ValueError(f"the environment variable {variable} is {'blank' if environ.get(variable) else 'not set'}")
-    if not (value.isascii() and value.isprintable()):
-        raise ValueError(f"the environment variable {variable} holds characters that no key has")
-    return value
 
 
 def _plain_name(name: str) -> str:
@@ -248,6 +234,8 @@ class Config(BudgetSettings):
     unknown_prices: Literal["refuse", "allow"] = "refuse"
     """An agent of unknown price under a budget in dollars: `refuse` to start, since the budget cannot hold for it; or
     `allow` it, uncounted. An agent under `budget_calls` or `budget_tokens` as well is never refused."""
+    cluster: ClusterConfig | None = Field(default=None, exclude_if=_is_empty)
+    """Machines of a Ray cluster that lend a hand; left out: this one does everything."""
     concurrency: int = Field(default=32, ge=1, le=10_000)
     """Seeds worked on at once."""
     children_first: float = Field(default=1.0, ge=0, le=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from star_agents.config.base import EndpointSettings
-from star_agents.config.models import Config, look_up_secret
+from star_agents.config.models import Config
 from star_agents.config.old_places import STAR, Location
 from star_agents.config.places import Places
 from star_agents.config.recipes import RecipeSection, agents_named, reward_models_named, sections_of
@@ -23,6 +23,21 @@ def mistakes_in(config: Config, places: Places, environ: Mapping[str, str] | Non
     if problems := _too_many_pairs(config, places):
         return problems
     return [*_cross_references(config, places), *_missing_secrets(config, places, environ)]
+
+
+def look_up_secret(reference: str, environ: Mapping[str, str]) -> str:
+    """The value behind `os.environ/NAME`.
+
+    Raises:
+        ValueError: saying what is wrong with the variable; never its value.
+    """
+    variable = reference.removeprefix("os.environ/")
+    value = environ.get(variable, "").strip()
+    if not value:
+        raise ValueError(f"the environment variable {variable} is {'blank' if environ.get(variable) else 'not set'}")
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"the environment variable {variable} holds characters that no key has")
+    return value
 
 
 def _missing_secrets(config: Config, places: Places, environ: Mapping[str, str] | None) -> Iterator[Problem]:

@@ -1,0 +1,108 @@
+"""One actor: an object of ours in a process on a node that we name. Ray starts it, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from star_agents.cluster.connection import Connection
+from star_agents.cluster.failures import translated
+from star_agents.cluster.nodes import Node
+from star_agents.errors import ActorLost, ClusterError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Needs:
+    """What Ray sets aside for an actor."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    threads: int = 1
+    """Calls that it takes at once; an actor whose methods are coroutines takes as many without threads."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Variables of its process beside those of the node; giving any makes it start slower."""
+
+
+class Actor:
+    """A running actor. Made by ``start``; nobody but its maker has it, and it ends with the connection."""
+
+    def __init__(self, connection: Connection, handle: Any, node: Node, what: str) -> None:
+        self._connection = connection
+        self._handle = handle
+        self.node = node
+        self.what = what
+        """What it is called in messages."""
+
+    @classmethod
+    async def start(
+        cls, connection: Connection, kind: type, *args: Any, node: Node, needs: Needs, what: str = "actor"
+    ) -> Actor:
+        """Start an object of class ``kind``, which every node can import, on ``node`` and nowhere else.
+
+        It must have a method ``ready()``, which is called first: so long, and no longer than
+        ``cluster.start_timeout_s``, starting takes.
+
+        Raises:
+            ActorLost: the node is gone, or did not start it in time.
+            ClusterError: the actor cannot be made.
+        """
+        doing = f"starting the {what} on node {node.name}"
+        handle = await connection.call(doing, _make, connection.ray, kind, args, node, needs)
+        actor = cls(connection, handle, node, what)
+        timeout_s = connection.config.start_timeout_s
+        try:
+            with anyio.fail_after(timeout_s):
+                await actor.ask("ready")
+        except TimeoutError:
+            await actor.end()
+            raise ActorLost(f"{doing} took more than {timeout_s:,.0f} s: has it {_in_words(needs)} left?") from None
+        except BaseException:
+            await actor.end()
+            raise
+        return actor
+
+    async def ask(self, method: str, *args: Any) -> Any:
+        """What a method of the object returns. A caller that is cancelled leaves the actor at work.
+
+        Raises:
+            ActorLost: the actor is gone; it may have done what it was asked, or not.
+            ClusterError: it raised what is none of our errors.
+            StarAgentsError: of ours, as the object raised it.
+        """
+        doing = f"asking the {self.what} on node {self.node.name}"
+        try:
+            reference = getattr(self._handle, method).remote(*args)
+            return await asyncio.wrap_future(reference.future())
+        except Exception as error:
+            raise translated(error, doing) from error
+
+    async def end(self) -> None:
+        """End the actor's process, whatever it does. One that is gone is no error."""
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._connection.call("ending an actor", self._connection.ray.kill, self._handle)
+            except ClusterError:
+                return
+
+
+def _make(ray: Any, kind: type, args: tuple[Any, ...], node: Node, needs: Needs) -> Any:
+    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id=node.id, soft=False)
+    environment = {"runtime_env": {"env_vars": dict(needs.environment)}} if needs.environment else {}
+    made = ray.remote(kind).options(
+        num_cpus=needs.cpus,
+        num_gpus=needs.gpus,
+        max_restarts=0,
+        max_task_retries=0,
+        max_concurrency=needs.threads,
+        scheduling_strategy=strategy,
+        **environment,
+    )
+    return made.remote(*args)
+
+
+def _in_words(needs: Needs) -> str:
+    return f"{needs.cpus:g} CPUs and {needs.gpus:g} GPUs"

@@ -1,0 +1,197 @@
+"""This process's connection to a cluster: made, watched for nodes that come and go, and given up."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from star_agents.cluster.failures import translated
+from star_agents.cluster.library import PINNED, hear, load, quiet
+from star_agents.cluster.nodes import Change, Node, change_between, in_words, nodes_in
+from star_agents.config.cluster import ClusterConfig
+from star_agents.errors import ClusterError
+
+LOOK_S = 2.0
+"""Seconds between two looks at the list of nodes."""
+KNOCK_S = 2.0
+"""Seconds that a node's raylet may take to accept a connection."""
+Hears = Callable[[Change], None]
+
+
+class Connection:
+    """``async with Connection(config.cluster, tell=...) as cluster: cluster.nodes``.
+
+    Args:
+        config: The ``cluster`` section of agents.yaml.
+        tell: Hears, in a sentence each, of nodes that join or are lost, and of what Ray has to say; in any thread.
+        look_s: Seconds between two looks at the list of nodes.
+        sleep: Passes that time.
+
+    A process has one connection to Ray; one that is open already, such as a notebook's, is used and left open. Entering
+    raises ClusterError where Ray is missing or its cluster cannot be reached.
+    """
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        *,
+        tell: Callable[[str], None],
+        look_s: float = LOOK_S,
+        sleep: Callable[[float], Any] = anyio.sleep,
+    ) -> None:
+        self.config = config
+        self.nodes: Mapping[str, Node] = {}
+        """Those alive as of the last look, by id."""
+        self.lost = 0
+        """Nodes lost so far."""
+        self.ray: Any = None
+        """The library, while connected."""
+        self._tell = tell
+        self._look_s = look_s
+        self._sleep = sleep
+        self._tasks: TaskGroup | None = None
+        self._heard_by: list[Hears] = []
+        self._is_ours = False
+        self._reachable: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        self.ray = load()
+        if not self.ray.is_initialized():
+            self._is_ours = True
+            await self._connect()
+        try:
+            self.nodes = await self._list()
+            await self._knock_on(self.nodes.values())
+        except BaseException:
+            await self._disconnect()
+            raise
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._watch)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._tasks is not None, "entered"
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)
+        await self._disconnect()
+
+    def on_change(self, hears: Hears) -> Callable[[], None]:
+        """Call ``hears`` in the event loop with every change of the nodes; returns what ends that."""
+        self._heard_by.append(hears)
+        return lambda: self._heard_by.remove(hears)
+
+    def lines(self) -> list[str]:
+        """What every node has, one line each."""
+        return [in_words(node) for node in self.nodes.values()]
+
+    async def is_gone(self, node: Node) -> bool:
+        """Whether a node is lost: it is off Ray's list, which takes Ray some tens of seconds, or its raylet no longer
+        answers where it did before."""
+        if node.id not in self.nodes:
+            return True
+        return node.id in self._reachable and not await to_thread.run_sync(_knock, node)
+
+    async def call(self, doing: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """The result of something of Ray's that blocks, in a thread. Raises ClusterError, ActorLost."""
+        try:
+            return await to_thread.run_sync(partial(function, *args, **options), abandon_on_cancel=True)
+        except Exception as error:
+            raise translated(error, doing) from error
+
+    async def look(self) -> Change:
+        """Look at the list of nodes now, and tell what changed. Raises ClusterError where Ray cannot be asked."""
+        now = await self._list()
+        change = change_between(self.nodes, now)
+        self.nodes = now
+        await self._knock_on(change.joined)
+        for node in change.joined:
+            self._tell(f"Ray's cluster: a node joins: {in_words(node)}")
+        for node in change.lost:
+            self.lost += 1
+            self._tell(f"Ray's cluster: a node is lost: {in_words(node)}")
+        if change:
+            for hears in tuple(self._heard_by):
+                hears(change)
+        return change
+
+    async def _watch(self) -> None:
+        is_told = False
+        while True:
+            await self._sleep(self._look_s)
+            try:
+                await self.look()
+                is_told = False
+            except ClusterError as error:  # It may be back at the next look; actors that are lost say so themselves.
+                if not is_told:
+                    self._tell(f"Ray's cluster cannot be asked for its nodes: {error}")
+                is_told = True
+
+    async def _knock_on(self, nodes: Any) -> None:
+        for node in nodes:
+            if await to_thread.run_sync(_knock, node):
+                self._reachable.add(node.id)
+
+    async def _list(self) -> Mapping[str, Node]:
+        return nodes_in(await self.call("listing the nodes of Ray's cluster", self.ray.nodes))
+
+    async def _connect(self) -> None:
+        doing = f"connecting to Ray (cluster: {{ray: {self.config.ray}}})"
+        if self.ray.__version__ != PINNED:
+            self._tell(f"ray {self.ray.__version__} is installed, and {PINNED} is what this release is tested with")
+        try:
+            if self.config.ray == "local":
+                # Ray sets handlers of signals here, which only the main thread may.
+                self._init(include_dashboard=False)
+            else:
+                await self._reach()
+        except Exception as error:
+            hint = {"auto": "`ray start --head` starts a cluster here, `ray start --address=HOST:6379` joins one"}
+            more = hint.get(self.config.ray, "is it running, and of the same Ray and Python as here?")
+            raise ClusterError(f"{translated(error, doing)} ({more})") from error
+
+    async def _reach(self) -> None:
+        """Ray waits for minutes for a head that is not there, and is not to be interrupted."""
+        host, _, port = self.config.ray.removeprefix("ray://").rpartition(":")
+        if port and not await to_thread.run_sync(_accepts, host.strip("[]"), int(port)):
+            raise ClusterError(f"nothing answers at {self.config.ray}")
+        await to_thread.run_sync(partial(self._init, address=self.config.ray), abandon_on_cancel=True)
+
+    def _init(self, **options: Any) -> None:
+        with quiet():
+            self.ray.init(
+                **options, configure_logging=False, log_to_driver=False, logging_level="error", namespace="star_agents"
+            )
+        hear(self._tell)
+
+    async def _disconnect(self) -> None:
+        if self._is_ours:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self.ray.shutdown)
+
+
+def _knock(node: Node) -> bool:
+    """Whether the node's raylet accepts a connection."""
+    return bool(node.port) and _accepts(node.address, node.port)
+
+
+def _accepts(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there, at the second try."""
+    for pause in (0.2, 0.0):
+        try:
+            socket.create_connection((host, port), KNOCK_S).close()
+        except OSError:
+            time.sleep(pause)
+        else:
+            return True
+    return False

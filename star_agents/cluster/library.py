@@ -1,0 +1,66 @@
+"""The library itself: loaded when a cluster is wanted, quiet, and with none of its exceptions let through."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from star_agents.errors import ClusterError
+
+PINNED = "2.60.0"
+"""All nodes of a cluster must have one release, and this one is tested."""
+LONGEST_LINE = 300
+
+
+def load() -> Any:
+    """The module ``ray``. Raises ClusterError where it is not installed."""
+    # Ray tells its makers of every cluster that it starts, unless told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Of the future rather than of now: actors without a GPU see none, as they do today.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise ClusterError(
+            f"`cluster` of agents.yaml asks for Ray, which is not installed here: pip install 'star-agents[ray]' "
+            f"(ray {PINNED}, on every node too)"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """While Ray starts or connects: its loggers say errors only, and its handlers of signals are taken back, since
+    SIGTERM is ours: it drains."""
+    loggers = [logging.getLogger(name) for name in ("ray", "ray.util.client")]
+    levels = [logger.level for logger in loggers]
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM) if is_main else None
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(max(level, logging.ERROR))
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def hear(tell: Callable[[str], None]) -> None:
+    """What Ray would print on our standard output, on whatever occasion, goes to ``tell``: a line of each message, as
+    the rest of it is in Ray's own log files."""
+    worker: Any = importlib.import_module("ray._private.worker")
+
+    def print_to_stdstream(data: Any, *_: object, **__: object) -> None:
+        lines = (line.strip() for text in data.get("lines", ()) for line in str(text).splitlines())
+        if line := next(filter(None, lines), ""):
+            tell(f"Ray says: {line[:LONGEST_LINE]}")
+
+    # There is no public way, and a line on standard output breaks `--json`. The release is pinned, and a test holds it.
+    worker.print_to_stdstream = print_to_stdstream

@@ -1,0 +1,85 @@
+"""A cluster of Ray's in this machine: a head without work, and nodes that tests add and kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STORE_BYTES = 80 * 2**20
+"""Ray's least, about."""
+TESTS = Path(__file__).parent
+PERIOD_MS = 500
+"""Between two looks of the head at a node; three missed ones are a death."""
+
+
+class LocalCluster:
+    """Nodes are processes of this machine. ``address`` is what ``cluster: {ray: ...}`` takes."""
+
+    def __init__(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # What tests define is imported by the processes of the nodes.
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
+        utils: Any = pytest.importorskip("ray.cluster_utils", reason="ray is not installed: star-agents[ray]")
+        fast = {"health_check_period_ms": PERIOD_MS, "health_check_timeout_ms": PERIOD_MS}
+        head = {
+            "num_cpus": 0,
+            "include_dashboard": False,
+            "object_store_memory": STORE_BYTES,
+            "_system_config": {**fast, "health_check_failure_threshold": 3},
+        }
+        with _signals_kept():
+            self._cluster = utils.Cluster(initialize_head=True, head_node_args=head)
+        self._nodes: list[Any] = []
+
+    @property
+    def address(self) -> str:
+        """Of the head."""
+        return str(self._cluster.address)
+
+    def add(self, *, cpus: int = 1, gpus: int = 0) -> str:
+        """One node more; its id. In the main thread alone."""
+        with _signals_kept():
+            node = self._cluster.add_node(num_cpus=cpus, num_gpus=gpus, object_store_memory=STORE_BYTES, wait=True)
+        self._nodes.append(node)
+        return str(node.node_id)
+
+    def kill(self, node: str) -> None:
+        """End a node as a power cut would: its raylet first, by SIGKILL."""
+        found = next(one for one in self._nodes if one.node_id == node)
+        self._nodes.remove(found)
+        self._cluster.remove_node(found, allow_graceful=False)
+
+    def kill_all(self) -> None:
+        """The head stays."""
+        for node in [one.node_id for one in self._nodes]:
+            self.kill(node)
+
+    def shutdown(self) -> None:
+        """Everything."""
+        self._cluster.shutdown()
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself wherever it starts a node."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def local_cluster() -> Iterator[LocalCluster]:
+    """A cluster for as long as the context."""
+    cluster = LocalCluster()
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()

@@ -1,0 +1,155 @@
+"""A cluster of Ray's: who is there, who is lost, and what of Ray reaches the rest of the program."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import time
+
+import anyio
+import pytest
+from ray_cluster import LocalCluster
+
+from star_agents.cluster import Actor, Connection, Needs, Node
+from star_agents.cluster.failures import LOST, RAISED, REFUSED, all_of_ray, translated
+from star_agents.cluster.nodes import change_between, nodes_in
+from star_agents.config.cluster import ClusterConfig
+from star_agents.errors import ActorLost, ClusterError, ScorerError
+
+pytestmark = pytest.mark.ray
+SECRET = "sk-" + "a" * 40
+
+
+class Echo:
+    """What an actor of these tests is."""
+
+    def ready(self) -> str:
+        return "ready"
+
+    def echo(self, text: str) -> str:
+        return text
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def raise_ours(self) -> None:
+        raise ScorerError("no such model")
+
+    def raise_foreign(self, text: str) -> None:
+        raise ValueError(f"cannot read {text}")
+
+
+def config_of(cluster: LocalCluster) -> ClusterConfig:
+    return ClusterConfig(ray=cluster.address)
+
+
+def test_every_exception_of_ray_has_its_place() -> None:
+    pytest.importorskip("ray")
+    assert set(all_of_ray()) == LOST | REFUSED | RAISED
+
+
+@pytest.mark.parametrize("name", sorted(LOST | REFUSED))
+def test_an_exception_of_ray_becomes_ours_of_the_right_kind(name: str) -> None:
+    pytest.importorskip("ray")
+    kind = all_of_ray()[name]
+    # Without what its constructor wants, which differs from one to the next.
+    error = type(name, (kind,), {"__init__": lambda self: None, "__str__": lambda self: "what Ray says"})()
+    assert type(translated(error, "asking")) is (ActorLost if name in LOST else ClusterError)
+
+
+def test_what_is_no_error_of_rays_stays_what_it_is() -> None:
+    stop = KeyboardInterrupt()
+    assert translated(stop, "asking") is stop
+
+
+def test_importing_the_room_loads_no_ray() -> None:
+    code = "import sys, star_agents.cluster; print('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == [b"False"]
+
+
+def test_nodes_are_those_alive_and_a_change_is_who_came_and_who_went() -> None:
+    rows = [{"NodeID": id, "Alive": id != "c", "Resources": {"CPU": 4.0}} for id in "bac"]
+    before = nodes_in(rows[:1])
+    now = nodes_in(rows[1:])
+    change = change_between(before, now)
+    assert (list(nodes_in(rows)), [one.id for one in change.joined], [one.id for one in change.lost]) == (
+        ["a", "b"],
+        ["a"],
+        ["b"],
+    )
+    assert not change_between(now, now)
+
+
+@pytest.mark.parametrize("address", ["", "auto ", "http://head:6379", "ray://head", "head:port"])
+def test_an_address_that_means_nothing_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="give auto, local"):
+        ClusterConfig(ray=address)
+
+
+async def test_without_a_cluster_it_is_said_how_to_start_one() -> None:
+    with pytest.raises(ClusterError, match=r"nothing answers at 127\.0\.0\.1:1 .*is it running"):
+        async with Connection(ClusterConfig(ray="127.0.0.1:1"), tell=print):
+            pass
+
+
+async def test_an_actor_answers_raises_our_errors_and_hides_what_foreign_ones_say(ray_cluster: LocalCluster) -> None:
+    node = ray_cluster.add()
+    async with Connection(config_of(ray_cluster), tell=print) as connection:
+        actor = await Actor.start(connection, Echo, node=connection.nodes[node], needs=Needs(), what="echo")
+        assert await actor.ask("echo", "hello") == "hello"
+        with pytest.raises(ScorerError, match=r"^no such model$"):
+            await actor.ask("raise_ours")
+        with pytest.raises(ClusterError, match=r"ValueError$") as caught:
+            await actor.ask("raise_foreign", SECRET)
+        assert SECRET not in str(caught.value)
+        await actor.end()
+        with pytest.raises(ActorLost, match="asking the echo on node"):
+            await actor.ask("echo", "hello")
+    ray_cluster.kill_all()
+
+
+async def test_a_lost_node_ends_its_calls_and_is_told_and_one_that_joins_is(
+    ray_cluster: LocalCluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    changed = anyio.Event()
+    id = ray_cluster.add()
+    async with Connection(config_of(ray_cluster), tell=told.append, look_s=0.1) as connection:
+        node = connection.nodes[id]
+        actor = await Actor.start(connection, Echo, node=node, needs=Needs(), what="echo")
+        connection.on_change(lambda change: changed.set() if change.lost else None)
+        assert not await connection.is_gone(node)
+        async with anyio.create_task_group() as tasks:
+
+            async def is_lost() -> None:
+                with pytest.raises(ActorLost):
+                    await actor.ask("sleep", 600)
+
+            tasks.start_soon(is_lost)
+            await anyio.to_thread.run_sync(ray_cluster.kill, id)
+            assert await connection.is_gone(node)
+        await changed.wait()
+        with pytest.raises(ActorLost):
+            await Actor.start(connection, Echo, node=node, needs=Needs())
+        another = ray_cluster.add()
+        await connection.look()
+        assert (another in connection.nodes, id in connection.nodes, connection.lost) == (True, False, 1)
+    assert {f"Ray's cluster: a node is lost: {node.name}: 1 CPUs, 0 GPUs"} < set(told)
+    assert any("a node joins" in line for line in told)
+    assert not any("\n" in line for line in told)
+    assert capfd.readouterr().out == ""
+    ray_cluster.kill_all()
+
+
+def test_a_node_is_named_so_that_several_of_one_machine_differ() -> None:
+    names = {Node(id=id * 16, address="10.0.0.1", port=1, host="gpu1").name for id in "ab"}
+    assert names == {"gpu1 (aaaaaaaa)", "gpu1 (bbbbbbbb)"}
+
+
+def test_only_one_file_knows_the_exceptions_of_ray() -> None:
+    import star_agents.cluster.actors as actors  # noqa: PLC0415
+    import star_agents.cluster.connection as connection  # noqa: PLC0415
+
+    for module in (actors, connection):
+        assert "exceptions" not in inspect.getsource(module)
