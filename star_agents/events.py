@@ -15,6 +15,7 @@ from star_agents.records.batch_events import BatchEnded as BatchEnded
 from star_agents.records.batch_events import BatchSubmitted as BatchSubmitted
 from star_agents.records.batch_events import BatchTroubled as BatchTroubled
 from star_agents.records.event import Event as Event
+from star_agents.records.server_events import ServerChanged as ServerChanged
 from star_agents.records.target_events import TargetReached as TargetReached
 
 

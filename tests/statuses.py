@@ -90,6 +90,7 @@ PLAIN: dict[str, Any] = {
     "memory": {"size": 6, "draws": 12, "hits": 4, "hit_rate": 0.33},
     "scorer": None,
     "store": {"commits": 100, "commit_seconds": 0.75, "file_bytes": 4096, "wal_bytes": 1024},
+    "servers": [],
     "config": {
         "revision": 7,
         "agents": ["a"],

@@ -612,3 +612,43 @@ async def test_whatever_happens_nobody_is_lost_overtaken_or_let_in_beyond_the_ce
         await crowd.step(*step)
     await crowd.drain()
     assert (crowd.gate.in_flight, crowd.gate.queued) == (0, 0)
+
+
+@in_virtual_time
+async def test_while_a_deployment_is_held_nothing_passes_and_callers_wait_as_for_one_that_is_down() -> None:
+    told: list[tuple[str, str]] = []
+    gate = gate_of("a", on_change=lambda name, what: told.append((name, what)))
+    in_flight = await gate.enter(FOREVER)
+    gate.hold(0, "its server is being started")
+    assert (gate.is_down, gate.describe()[0].opens_in_s) == (True, None)
+    in_flight.leave("ok")
+    assert gate.is_down, "an answer of before says nothing of the server that is started"
+    patient, other = await enter_all(gate, 1), asyncio.create_task(gate.enter(FOREVER, when_down_s=30))
+    await asyncio.sleep(31)
+    with pytest.raises(AgentUnavailable, match="its server is being started"):
+        await other
+    assert done(patient) == []
+    gate.release(0)
+    await settle()
+    assert done(patient) == [0]
+    assert (gate.is_down, gate.describe()[0].last_error, told) == (False, None, []), "whoever holds it tells of it"
+
+
+@in_virtual_time
+async def test_nobody_waits_for_deployments_that_are_all_given_up() -> None:
+    gate = gate_of("a", "b")
+    gate.hold(0, "it keeps ending", for_good=True)
+    (slot,) = await enter_all(gate, 1)
+    assert slot.result().index == 1, "the other one is up"
+    gate.hold(1, "it is being started")
+    waiting = await enter_all(gate, 2)
+    gate.hold(1, "so does this one", for_good=True)
+    await settle()
+    for task in waiting:
+        with pytest.raises(AgentUnavailable, match="so does this one") as failed:
+            task.result()
+        assert failed.value.is_outage
+    with pytest.raises(AgentUnavailable, match="given up"):
+        await gate.enter(FOREVER)
+    gate.release(1)
+    assert (await gate.enter(FOREVER)).index == 1

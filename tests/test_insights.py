@@ -246,6 +246,7 @@ KEYS = {
         "rate",
         "scorer",
         "store",
+        "servers",
         "config",
     ),
 }

@@ -4,6 +4,8 @@
 as a probe (*half-open*). The probe's failure opens it for twice as long; any call that is answered closes it, one that
 was sent before it opened included, for that is proof of life as well.
 
+Whoever knows that there is nobody to ask *holds* it: nothing passes, not even a probe, until it is released.
+
 A ``Retry-After`` pauses it beside all that: nothing passes, but the provider is up and said so. Of several deadlines
 the latest holds (a later, shorter one must not free it: BerriAI/litellm#40130).
 """
@@ -33,6 +35,7 @@ class Breaker:
         self._open_until = -math.inf
         self._paused_until = -math.inf
         self.state: State = "closed"
+        self.is_held = False
 
     def allows(self, now: float) -> bool:
         """Whether a call may be sent: always while closed, one at a time after a cooldown, never during a pause."""
@@ -41,7 +44,7 @@ class Breaker:
     def opens_at(self, now: float) -> float | None:
         """Second from which a call may pass; ``None`` where time has no say: closed, or its probe is out."""
         until = max(self._open_until, self._paused_until)
-        if self.state == "half_open" or (self.state == "closed" and until <= now):
+        if self.is_held or self.state == "half_open" or (self.state == "closed" and until <= now):
             return None
         return until
 
@@ -55,10 +58,8 @@ class Breaker:
     def succeeded(self) -> None:
         """Note a call that was answered, if only by a refusal or a 429: the deployment is up."""
         self._failed = 0
-        if self.state != "closed":
-            self.state = "closed"
-            self._cooldown_s = self._first_s
-            self._open_until = -math.inf
+        if self.state != "closed" and not self.is_held:
+            self._close()
 
     def failed(self, now: float, *, probe: bool) -> None:
         """Note a call that failed. While open, only the probe's failure counts: the others' were sent before."""
@@ -78,6 +79,20 @@ class Breaker:
     def pause(self, until: float) -> None:
         """Let nothing pass before ``until``, or before the later deadline that holds already."""
         self._paused_until = max(self._paused_until, until)
+
+    def hold(self) -> None:
+        """Let nothing pass until it is released."""
+        self.is_held, self.state, self._open_until, self._failed = True, "open", math.inf, 0
+
+    def release(self) -> None:
+        """Begin anew, as one that is up."""
+        self.is_held, self._failed = False, 0
+        self._close()
+
+    def _close(self) -> None:
+        self.state = "closed"
+        self._cooldown_s = self._first_s
+        self._open_until = -math.inf
 
     def _open(self, now: float) -> None:
         self.state = "open"

@@ -72,6 +72,7 @@ class AgentClient:
         on_throttle: Hears ``(agent, change)`` when an agent begins to be slowed down, and when that is over.
         sleep: Waits between tries.
         clock: Monotonic seconds.
+        place: Fills in the addresses of servers that are started beside the work, wherever agents are taken over.
         environ: Where ``os.environ/NAME`` is looked up.
         http: Sends what is prepared for it, perhaps from another process; a pool of this one where it is left out. It
             is closed with the client.
@@ -90,9 +91,11 @@ class AgentClient:
         on_throttle: Callable[[str, ThrottleChange], None] | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        place: Callable[[Mapping[str, AgentConfig]], Mapping[str, AgentConfig]] = lambda agents: agents,
         environ: Mapping[str, str] = os.environ,
         http: HttpSender | None = None,
     ) -> None:
+        self._place, agents = place, place(agents)
         self._providers = dict(providers or {})
         self.budgets = budgets or Budgets()
         self._environ = environ
@@ -125,7 +128,12 @@ class AgentClient:
         """
         endpoints = self.resolve(agents)
         redactor.keep(secrets_of(self._environ, agents))
-        await self._groups.reconcile(agents, endpoints)
+        await self._groups.reconcile(self._place(agents), endpoints)
+
+    @property
+    def holds(self) -> DeploymentGroups:
+        """Where whoever looks after a server says that it cannot be asked now, or that it can again."""
+        return self._groups
 
     def restore_rates(self, sent: Mapping[str, Sequence[Sent]]) -> None:
         """Count what an earlier process sent in the last minute against each agent's requests and tokens per minute."""
@@ -159,7 +167,7 @@ class AgentClient:
         Raises:
             ConfigError: As when building.
         """
-        return resolve(litellm_env.load, agents, self._environ, self._providers)
+        return resolve(litellm_env.load, self._place(agents), self._environ, self._providers)
 
     def worst_case(
         self,

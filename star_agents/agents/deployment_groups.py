@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
+from typing import NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -23,6 +24,7 @@ from star_agents.agents.rate_limit import RateLimit, Sent
 from star_agents.agents.routing import NotTakenError, Routing, deployment_id
 from star_agents.agents.throttle import ThrottleChange
 from star_agents.config.models import AgentConfig
+from star_agents.config.serving import origin_of
 from star_agents.errors import AgentRefused, ConfigError, Problem
 
 
@@ -58,6 +60,26 @@ class DeploymentGroup:
         return self.gate.is_down or self.gate.is_rejecting or rests
 
 
+Origin = tuple[str, int | None]
+"""Host and port of a server (``config.serving.origin_of``)."""
+
+
+class _Hold(NamedTuple):
+    """Why no call may pass; empty: calls may."""
+
+    why: str
+    is_for_good: bool
+
+
+_NOT_STARTED = _Hold("its server is not started yet", is_for_good=False)
+
+
+def _places(group: DeploymentGroup, origin: Origin) -> list[int]:
+    """Which of its deployments are of the server at an address."""
+    found = [endpoint.address for endpoint in group.endpoints]
+    return [index for index, address in enumerate(found) if address and origin_of(address) == origin]
+
+
 def needs_router(group: DeploymentGroup) -> bool:
     """Whether there is a choice among an agent's deployments, or the Router sends."""
     return len(group.endpoints) > 1 or any(endpoint.through_router for endpoint in group.endpoints)
@@ -86,6 +108,10 @@ class DeploymentGroups:
         self._on_throttle = on_throttle
         self._rates: dict[str, RateLimit] = {}
         """By agent, and for life: an edit of its endpoints empties no minute."""
+        self._holds: dict[Origin, _Hold] = {}
+        """What of the servers at these addresses is known, and that nobody has to find out."""
+        self._retired: list[DeploymentGroup] = []
+        """Those on which calls have yet to end."""
         self._groups: dict[str, DeploymentGroup] = {}
         self._generation = 0
         self._reconciling = anyio.Lock()
@@ -156,6 +182,45 @@ class DeploymentGroups:
             raise
         return groups
 
+    def hold(self, origin: Origin, why: str, *, for_good: bool = False) -> None:
+        """Let no call pass to the server at an address, whatever agents are there; ``for_good``: nobody waits for it
+        any longer."""
+        self._holds[origin] = _Hold(why, for_good)
+        self._put_in_force(origin)
+
+    def release(self, origin: Origin) -> None:
+        """The server at an address can be asked."""
+        self._holds[origin] = _Hold("", False)
+        self._put_in_force(origin)
+
+    def forget(self, origin: Origin) -> None:
+        """Nobody looks after the server at an address any more: it is up until calls to it fail."""
+        self.release(origin)
+        del self._holds[origin]
+
+    def calls_at(self, origin: Origin) -> int:
+        """Calls in flight there, and those that began there before an edit and have yet to be sent there."""
+        there = [group for group in (*self, *self._retired) if _places(group, origin)]
+        hold = self._holds.get(origin)
+        if hold is not None and hold.why:  # Nothing is sent there meanwhile.
+            return sum(group.gate.in_flight for group in there)
+        return sum(group.calls if group.retired else group.gate.in_flight for group in there)
+
+    def waiting_at(self, origin: Origin) -> int:
+        """Calls that wait for agents which are there."""
+        return sum(group.gate.queued for group in (*self, *self._retired) if _places(group, origin))
+
+    def _put_in_force(self, origin: Origin) -> None:
+        for group in (*self._groups.values(), *self._retired):
+            for index in _places(group, origin):
+                self._hold(group, index, self._holds[origin])
+
+    def _hold(self, group: DeploymentGroup, index: int, hold: _Hold) -> None:
+        if hold.why:
+            group.gate.hold(index, hold.why, for_good=hold.is_for_good)
+        else:
+            group.gate.release(index)
+
     @contextmanager
     def in_use(self, group: DeploymentGroup) -> Iterator[None]:
         """Keep a group on the Router until the call that began on it has ended."""
@@ -171,7 +236,7 @@ class DeploymentGroups:
         self._generation += 1
         router_name = f"{name}#{self._generation}"
         rate = self._rates.setdefault(name, RateLimit())
-        return DeploymentGroup(
+        group = DeploymentGroup(
             name=name,
             config=config,
             endpoints=endpoints,
@@ -187,6 +252,11 @@ class DeploymentGroups:
             router_name=router_name,
             models=tuple(sorted({endpoint.model for endpoint in endpoints})),
         )
+        for index, endpoint in enumerate(endpoints):
+            hold = self._holds.get(origin_of(endpoint.address)) if endpoint.address else None
+            if hold is not None or endpoint.is_served:
+                self._hold(group, index, hold or _NOT_STARTED)
+        return group
 
     def _register(self, group: DeploymentGroup) -> None:
         """Put a group's endpoints on the Router; ``ConfigError`` where it does not take one."""
@@ -199,9 +269,12 @@ class DeploymentGroups:
 
     def _retire(self, group: DeploymentGroup) -> None:
         group.retired = True
+        self._retired.append(group)
         if not group.calls:
             self._remove(group)
 
     def _remove(self, group: DeploymentGroup) -> None:
+        if group in self._retired:
+            self._retired.remove(group)
         if needs_router(group):
             self.routing.remove(group.router_name)

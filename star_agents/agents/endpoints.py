@@ -6,7 +6,7 @@ name without a provider. Keys leave this file only inside ``Endpoint.params``, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -57,6 +57,8 @@ class Endpoint:
     """Where batches of its calls are made; ``None``: nowhere that is known here."""
     batch_price: Price | None = None
     """Of a call that goes by batch; ``None``: nobody knows it."""
+    is_served: bool = False
+    """Whether its server is started beside the work: it is down until somebody says otherwise."""
 
     @property
     def needs_litellm(self) -> bool:
@@ -107,7 +109,14 @@ def secrets_of(environ: Mapping[str, str], agents: Mapping[str, AgentConfig]) ->
     named = {e.api_key.removeprefix(_REFERENCE) for agent in agents.values() for e in agent.endpoints if e.api_key}
     values = {value for name, value in environ.items() if name in named or SECRET_NAME.search(name)}
     values |= {secret for agent in agents.values() for secret in written_secrets(agent)}
+    values |= {environ.get(name, "") for agent in agents.values() for name in _given_to_servers(agent)}
     return frozenset(value for value in values if len(value) >= SHORTEST_SECRET)
+
+
+def _given_to_servers(agent: AgentConfig) -> Iterator[str]:
+    """The variables of ours whose values their servers are given."""
+    for serve in (one.serve for one in agent.endpoints if one.serve is not None):
+        yield from (text.removeprefix(_REFERENCE) for text in serve.env.values() if text.startswith(_REFERENCE))
 
 
 def _where(name: str, agent: AgentConfig, index: int) -> str:
@@ -160,6 +169,7 @@ def _endpoint(
         takes_n=_takes_n(surroundings.litellm(), config.model) if route is None else route.dialect == "openai",
         batch=batch,
         batch_price=batch_price(agent, config, provider, price) if batch is not None else None,
+        is_served=config.serve is not None,
     )
 
 

@@ -17,8 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from star_agents.agents.breaker import Breaker, State
-from star_agents.agents.deployment import Deployment, last_errors, paused_until, reject_everybody
-from star_agents.agents.idle_first import IdleFirst
+from star_agents.agents.deployment import Deployment, Room, are_given_up, last_errors, paused_until, reject_everybody
 from star_agents.agents.limit import AdaptiveLimit
 from star_agents.agents.rate_limit import RateLimit
 from star_agents.agents.slot import Ended, Outcome, Slot
@@ -73,12 +72,7 @@ class Gate:
         self._rejected = Rejected()
         self.in_flight = 0
         """Calls that have a slot."""
-        self._free = IdleFirst(len(names))
-        """Deployments that are up and have room."""
-        self._held: dict[int, float] = {}
-        """Deployments that nothing but time can free, and when."""
-        self._opens_at = math.inf
-        """The first of those times."""
+        self._room = Room(self._deployments)
         self._queue = Waiters(lambda: last_errors(self._deployments))
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
@@ -133,7 +127,7 @@ class Gate:
 
     def idlest(self) -> int:
         """The deployment with the fewest calls in flight of those that could take one; LookupError where none could."""
-        return self._free.first()
+        return self._room.free.first()
 
     def set_ceiling(self, ceiling: int) -> None:
         """Change how many may be in flight. Those who wait profit at once; those in flight are left alone."""
@@ -141,12 +135,37 @@ class Gate:
         now = self._clock()
         for index, deployment in enumerate(self._deployments):
             deployment.limit.set_ceiling(ceiling)
-            self._refresh(index, now)
+            self._room.refresh(index, now)
         self._serve()
 
     def set_rate(self, requests_per_minute: int | None, tokens_per_minute: int | None) -> None:
         """Change the agent's own limits. Those who wait profit at once; what was sent in the last minute counts."""
         self.rate.requests_per_minute, self.rate.tokens_per_minute = requests_per_minute, tokens_per_minute
+        self._serve()
+
+    def hold(self, index: int, why: str, *, for_good: bool = False) -> None:
+        """Let no call pass to a deployment until it is released: there is nobody to ask. Those who wait do so as for
+        one that is down; where that is ``for_good`` and no other deployment is left, they wait no longer."""
+        deployment, now = self._deployments[index], self._clock()
+        before = deployment.breaker.state
+        deployment.breaker.hold()
+        deployment.last_error, deployment.is_given_up = why, for_good
+        self._count_up(deployment.breaker.state, before, now)
+        self._room.refresh(index, now)
+        if are_given_up(self._deployments):
+            self._queue.give_up()
+        elif self._queue:
+            self._set_timer()
+
+    def release(self, index: int) -> None:
+        """End a hold: calls pass again, as to a deployment that is new."""
+        deployment, now = self._deployments[index], self._clock()
+        if not deployment.breaker.is_held:
+            return
+        deployment.breaker.release()
+        deployment.last_error, deployment.is_given_up = None, False
+        self._count_up("closed", "open", now)
+        self._room.refresh(index, now)
         self._serve()
 
     async def enter(self, give_up_after_s: float, *, when_down_s: float | None = None, tokens: int = 0) -> Slot:
@@ -165,6 +184,8 @@ class Gate:
         """
         if not self.rate.can_ever_send(tokens):
             raise too_large(self._deployments[0].name, tokens, self.rate.tokens_per_minute)
+        if are_given_up(self._deployments):
+            raise self._queue.given_up()
         if not self._queue and self._has_room(tokens):
             return self._take(0.0, tokens)
         when_down_s = give_up_after_s if when_down_s is None else when_down_s
@@ -198,10 +219,10 @@ class Gate:
         self._rejected.give_up(now, until, why)
 
     def _has_room(self, tokens: int) -> bool:
-        if self._opens_at != math.inf:
-            self._release()
+        if self._room.opens_at != math.inf:
+            self._room.release(self._clock())
         self._rate_opens_at, self._is_rate_full = math.inf, False
-        if not self._free or self.in_flight >= self._ceiling:
+        if not self._room.free or self.in_flight >= self._ceiling:
             return False
         now = self._clock()
         opens_at = self.rate.opens_at(tokens, now)
@@ -212,7 +233,7 @@ class Gate:
 
     def _take(self, waited_down_s: float, tokens: int) -> Slot:
         """Make a slot; only while there is room."""
-        free = self._free
+        free = self._room.free
         index = self._choose() if len(free) > 1 else free.first()
         if index not in free:
             raise LookupError(f"the deployment chosen is none of the free ones: {index}")
@@ -249,23 +270,23 @@ class Gate:
         self.in_flight -= 1
         self._count(slot, how, now)
         if how.outcome == "ok":
-            deployment.last_error = None
+            deployment.note(None)
             limit.succeeded()
             breaker.succeeded()
             self._rejected.answered()
         elif how.outcome == "rate_limited":
-            deployment.last_error = how.error
+            deployment.note(how.error)
             limit.rate_limited(slot.falls)
             breaker.succeeded()
             self._feel_429(deployment, how, now)
         elif how.outcome == "failed":
-            deployment.last_error = how.error
+            deployment.note(how.error)
             breaker.failed(now, probe=slot.is_probe)
         else:
             breaker.abandoned(probe=slot.is_probe)
         if breaker.state != before:
             self._changed(deployment, before, now)
-        self._refresh(slot.index, now)
+        self._room.refresh(slot.index, now)
         if self._queue:
             self._serve()
 
@@ -311,15 +332,18 @@ class Gate:
             self._on_throttle(change)
 
     def _changed(self, deployment: Deployment, before: State, now: float) -> None:
-        """Keep count of who is up and for how long nobody was."""
         state = deployment.breaker.state
+        self._count_up(state, before, now)
+        self._tell(deployment, _TOLD[state])
+
+    def _count_up(self, state: State, before: State, now: float) -> None:
+        """Keep count of who is up and for how long nobody was."""
         self._up += (state == "closed") - (before == "closed")
         if not self._up and self._down_since is None:
             self._down_since = now
         elif self._up and self._down_since is not None:
             self._down_before += now - self._down_since
             self._down_since = None
-        self._tell(deployment, _TOLD[state])
 
     def _tell(self, deployment: Deployment, what: str) -> None:
         if self._on_change is not None:
@@ -328,29 +352,6 @@ class Gate:
     def _down_s(self) -> float:
         """Seconds, since the gate was made, for which every deployment was down."""
         return self._down_before + (0.0 if self._down_since is None else self._clock() - self._down_since)
-
-    def _refresh(self, index: int, now: float) -> None:
-        """Note whether a deployment could take a call, and if only time can tell, when."""
-        deployment = self._deployments[index]
-        breaker = deployment.breaker
-        if deployment.in_flight < deployment.limit.limit and breaker.allows(now):
-            self._free.put(index, deployment.in_flight)
-        else:
-            self._free.remove(index)
-        at = breaker.opens_at(now)
-        if at is not None and at > now:
-            self._held[index] = at
-            self._opens_at = min(self._held.values())
-        elif index in self._held:
-            del self._held[index]
-            self._opens_at = min(self._held.values(), default=math.inf)
-
-    def _release(self) -> None:
-        """Free the deployments whose time has come."""
-        now = self._clock()
-        if now >= self._opens_at:
-            for index in [index for index, at in self._held.items() if at <= now]:
-                self._refresh(index, now)
 
     def _serve(self) -> None:
         """Hand out what room there is, first come, first served."""
@@ -373,7 +374,7 @@ class Gate:
 
     def _set_timer(self) -> None:
         """Wake the queue at the next moment at which time alone changes something for it."""
-        at = min(self._opens_at, self._rate_opens_at)
+        at = min(self._room.opens_at, self._rate_opens_at)
         if self._down_since is not None:
             at = min(at, self._queue.outage_ends_at(self._down_since, self._down_before))
         if self._rejected.since is not None:

@@ -103,6 +103,18 @@ class Waiters:
         error.certainly_unpaid = True
         return error
 
+    def give_up(self) -> None:
+        """End all waits: nobody will come back."""
+        for turn in list(self._queue):
+            self._end(turn, self.given_up())
+        self._down_until = self._rejected_until = math.inf
+
+    def given_up(self) -> AgentUnavailable:
+        """For one who would wait for nobody."""
+        error = AgentUnavailable(f"its server is given up ({self._errors()})", is_outage=True)
+        error.certainly_unpaid = True
+        return error
+
     # The provider answers nothing but 429
 
     def rejection_ends_at(self, rejected: Rejected, paused_until: float, now: float) -> float:

@@ -24,6 +24,7 @@ from star_agents.agents.provider import Provider
 from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
 from star_agents.agents.tls_check import tls_notes
+from star_agents.cli.served_check import served_agents
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
@@ -33,6 +34,7 @@ from star_agents.engine.local_agents import local_models_of, providers_with
 from star_agents.engine.wiring import endpoints_of, local_models_for, models_to_load, scorer_for
 from star_agents.errors import ScorerError
 from star_agents.observe.logs import set_up_logging
+from star_agents.observe.status import ServerState
 from star_agents.offline import PREFIX
 from star_agents.records import STAR, Message, Score
 from star_agents.scoring.facts import MeasurerFacts, ModelFacts
@@ -92,9 +94,8 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
             *_connections(),
             *_judging(config),
         ]
-        subjects = list(_subjects(config, is_whole_exam))
-        _say_what_is_tried(subjects, models_to_load(config))
-        found = anyio.run(_look_at_everything, config, subjects)
+        _say_what_is_tried(list(_subjects(config, is_whole_exam)), models_to_load(config))
+        found = anyio.run(_look_at_everything, config, is_whole_exam)
     rest = [*stated, *found.rest]
     spent = _spent(found.inspections, found.reports)
     if as_json:
@@ -125,7 +126,17 @@ def _say_what_is_tried(subjects: Sequence[Subject], models: str) -> None:
     say(f"asking every agent{roles}{exams}{scorers} ...", err=True)
 
 
-async def _look_at_everything(config: Config, subjects: Sequence[Subject]) -> _Found:
+async def _look_at_everything(config: Config, is_whole_exam: bool) -> _Found:
+    async with served_agents(config) as (placed, servers):
+        found = await _look_at_agents(placed, list(_subjects(placed, is_whole_exam)))
+    return replace(found, rest=[*map(_of_server, servers), *found.rest])
+
+
+def _of_server(server: ServerState) -> Finding:
+    return Finding(part="server", ok=server.state in ("ready", "attached"), detail=server.sentence)
+
+
+async def _look_at_agents(config: Config, subjects: Sequence[Subject]) -> _Found:
     async with local_models_for(config) as models:
         for model in local_models_of(config):
             with suppress(ScorerError):  # Told for each agent that is of it, where it is asked.

@@ -155,6 +155,8 @@ def _hindrances(status: FolderStatus) -> Iterator[str]:
     if waiting is not None:
         yield f"waiting: {waiting.reason}"
     yield from (one.sentence for one in status.stranded)
+    if isinstance(status, Status):
+        yield from (f"{one.sentence}; log {one.log}" for one in status.servers)
     for name, agent in status.agents.items():
         if not isinstance(agent, AgentAtWork):
             continue

@@ -18,7 +18,6 @@ from star_agents.config.base import (
     LONGEST_S,
     MAX_COUNT,
     BudgetSettings,
-    EndpointSettings,
     Tokens,
     refuse_infinite,
     refuse_unless_tokens,
@@ -37,6 +36,7 @@ from star_agents.config.sections import (
     ServerConfig,
 )
 from star_agents.config.seeds import SeedsConfig
+from star_agents.config.serving import ServedSettings
 from star_agents.config.star import JUDGED, SCORED, StarConfig
 from star_agents.config.target import QuotaConfig, TargetConfig
 from star_agents.records import KEEP, SEED, AgentPair
@@ -71,7 +71,7 @@ PromptText = Annotated[str, Field(max_length=MAX_PROMPT)]
 AgentName = Annotated[str, AfterValidator(_plain_name)]
 
 
-class DeploymentConfig(EndpointSettings):
+class DeploymentConfig(ServedSettings):
     """One endpoint of an agent."""
 
     model: str = Field(min_length=1)
@@ -79,7 +79,7 @@ class DeploymentConfig(EndpointSettings):
     `transformers/PATH_OR_NAME`: a model that is run here, in a process of its own, on the device of `scoring`."""
 
 
-class AgentConfig(EndpointSettings, BudgetSettings):
+class AgentConfig(ServedSettings, BudgetSettings):
     """A named model with its settings: one endpoint written flat, or several under `deployments`."""
 
     model: str | None = Field(default=None, min_length=1)
@@ -146,8 +146,8 @@ class AgentConfig(EndpointSettings, BudgetSettings):
     def _one_way_to_name_the_model(self) -> Self:
         if (self.model is None) == (not self.deployments):
             raise ValueError("give either `model` or `deployments`")
-        if self.deployments and any((self.api_base, self.api_key, self.api_version)):
-            raise ValueError("with `deployments`, api_base, api_key and api_version belong to each deployment")
+        if self.deployments and any((self.api_base, self.api_key, self.api_version, self.serve)):
+            raise ValueError("with `deployments`, api_base, api_key, api_version and serve belong to each deployment")
         return self
 
     @model_validator(mode="after")
@@ -169,16 +169,8 @@ class AgentConfig(EndpointSettings, BudgetSettings):
         """The deployments, a flat agent's single one included."""
         if self.model is None:
             return self.deployments
-        return (
-            DeploymentConfig(
-                model=self.model,
-                api_base=self.api_base,
-                api_key=self.api_key,
-                api_version=self.api_version,
-                input_cost_per_token=self.input_cost_per_token,
-                output_cost_per_token=self.output_cost_per_token,
-            ),
-        )
+        shared = {name: getattr(self, name) for name in ServedSettings.model_fields}
+        return (DeploymentConfig(model=self.model, **shared),)
 
 
 def _is_empty(value: object) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from star_agents.config.base import EndpointSettings
-from star_agents.config.models import Config
+from star_agents.config.base import SECRET_REFERENCE, EndpointSettings
+from star_agents.config.models import AgentConfig, Config
 from star_agents.config.old_places import STAR, Location
 from star_agents.config.places import Places
 from star_agents.config.recipes import RecipeSection, agents_named, reward_models_named, sections_of
 from star_agents.config.requests import unsendable
+from star_agents.config.serving import Served, origin_of, served_by
 from star_agents.config.star import MAX_PAIRS, PairConfig
 from star_agents.config.suggestions import did_you_mean
 from star_agents.config.validator_faults import FIX
@@ -51,6 +52,7 @@ def _missing_secrets(config: Config, places: Places, environ: Mapping[str, str] 
             (("agents", name, "deployments", index, "api_key"), one.api_key)
             for index, one in enumerate(agent.deployments)
         )
+        references += _of_servers(("agents", name), agent)
     for location, reference in references:
         if reference is None:
             continue
@@ -59,6 +61,39 @@ def _missing_secrets(config: Config, places: Places, environ: Mapping[str, str] 
         except ValueError as error:
             fix = f"export {reference.removeprefix('os.environ/')}=... before starting"
             yield places.problem(location, str(error), fix)
+
+
+def _of_servers(location: Location, agent: AgentConfig) -> Iterator[tuple[Location, str | None]]:
+    """The variables that servers are given."""
+    servers = [(location, agent.serve)]
+    servers += [((*location, "deployments", index), one.serve) for index, one in enumerate(agent.deployments)]
+    for place, serve in servers:
+        for name, value in ({} if serve is None else serve.env).items():
+            if SECRET_REFERENCE.fullmatch(value):
+                yield (*place, "serve", "env", name), value
+
+
+def _servers_in_each_others_way(config: Config) -> Iterator[tuple[Location, str, str]]:
+    """Commands of which only one could listen, or write."""
+    found: dict[object, tuple[str, Served]] = {}
+    for name, agent in config.agents.items():
+        for server in filter(None, map(served_by, agent.endpoints)):
+            if (log := server.settings.log) is not None and found.setdefault(log, (name, server))[1] != server:
+                yield (
+                    ("agents", name, "serve"),
+                    f"{log} is the log of another server, too",
+                    "give each a log of its own",
+                )
+            if server.port is None:
+                continue
+            other, first = found.setdefault(origin_of(server.address(server.port)), (name, server))
+            if first != server:
+                message = f"port {server.port} is that of the server of {other}, which another command or setting makes"
+                yield (
+                    ("agents", name, "serve"),
+                    message,
+                    "give each a port of its own, or write both alike to share one",
+                )
 
 
 def _too_many_pairs(config: Config, places: Places) -> list[Problem]:
@@ -126,8 +161,13 @@ def _cross_references(config: Config, places: Places) -> Iterator[Problem]:
     benchmark = None if config.rounds is None else config.rounds.benchmark
     if benchmark is not None and benchmark.judge not in config.agents:
         yield unknown(("rounds", "benchmark", "judge"), benchmark.judge, "")
-    for location, message, fix in (*_minutes_too_small(config), *_half_prices(config), *unsendable(config)):
+    for location, message, fix in _of_agents(config):
         yield at(location, message, fix)
+
+
+def _of_agents(config: Config) -> Iterator[tuple[Location, str, str]]:
+    for mistakes in (_minutes_too_small, _half_prices, unsendable, _servers_in_each_others_way):
+        yield from mistakes(config)
 
 
 def _beside_the_rest(config: Config, places: Places, name: str) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from star_agents.config.models import Config
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
+from star_agents.events import DeploymentChanged, Event, ServerChanged
 
 
 def essential_agents(config: Config, jury: Iterable[str]) -> set[str]:
@@ -23,3 +24,20 @@ def can_draw(config: Config, unavailable: Collection[str]) -> bool:
 def is_outage(error: AgentError, referees_down: Collection[str]) -> bool:
     """Whether agents were down without which a seed has no outcome: the recipe's word, or the referees' state."""
     return isinstance(error, (AgentUnavailable, AgentRateLimited)) and (error.is_outage or bool(referees_down))
+
+
+def is_up_again(event: Event) -> bool:
+    """Whether something can be asked that could not."""
+    if isinstance(event, ServerChanged):
+        return event.what in ("ready", "attached")
+    return isinstance(event, DeploymentChanged) and event.what == "closed"
+
+
+def cannot_do_without(event: Event, config: Config, jury: Iterable[str], unavailable: Collection[str]) -> str:
+    """Why a batch ends: a server was given up without which no seed has an outcome; empty where it goes on."""
+    if not isinstance(event, ServerChanged) or event.what != "down":
+        return ""
+    is_stars = config.recipe == ("star",)
+    if is_stars and not essential_agents(config, jury) & set(event.agents) and can_draw(config, unavailable):
+        return ""
+    return event.message

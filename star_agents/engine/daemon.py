@@ -4,7 +4,7 @@ Doors: the HTTP API, the inbox folder, agents.yaml itself (edited while the daem
 
     SIGTERM, SIGINT   drain: no new seeds, calls in flight are awaited up to `server.drain_s`, exit 0
     the same again    end at once, still consistent: seeds in hand wait again, calls in flight may be paid twice
-    SIGHUP            look at agents.yaml now, settled or not
+    SIGHUP            look at agents.yaml now, settled or not; start servers of `serve` anew that were given up
 """
 
 from __future__ import annotations
@@ -157,6 +157,7 @@ class Daemon:
     def drain(self) -> None:
         """Take no further seed and wait for calls in flight, up to the drain limit. A second call ends at once."""
         if self._standing.state == "draining":
+            self._line.servers.hurry()
             self._working.cancel()
             return
         limit = self._line.config.server.drain_s
@@ -200,6 +201,7 @@ class Daemon:
             if self._standing.state != "ready":
                 continue
             self._notifier.reloading()
+            self._line.servers.try_again()
             async with self._reading:
                 await self._read_config()
             problems = "".join(

@@ -24,12 +24,13 @@ from star_agents.bench.vectors import Embed
 from star_agents.config.changes import changes_between, until_restart
 from star_agents.config.models import Config
 from star_agents.engine.agent_exchange import agents_exchanged
-from star_agents.engine.availability import can_draw, essential_agents, is_outage
+from star_agents.engine.availability import can_draw, essential_agents, is_outage, is_up_again
 from star_agents.engine.catching_up import reopen_lacking
 from star_agents.engine.failure_watch import FailureWatch
 from star_agents.engine.holds import Rest, Waiting
 from star_agents.engine.judges import Judges
 from star_agents.engine.memory_rows import lesson
+from star_agents.engine.model_servers import ModelServers
 from star_agents.engine.own_parts import bench_of
 from star_agents.engine.provider_batches import ProviderBatches
 from star_agents.engine.queue import ChildTurns, SeedQueue
@@ -43,7 +44,6 @@ from star_agents.engine.stages import declarations_of, faulted, stage_for, why_n
 from star_agents.errors import AgentError, AwaitsBatch, BudgetExhausted, Postponed, WorkBlocked
 from star_agents.events import (
     ConfigApplied,
-    DeploymentChanged,
     Event,
     FailureHoldLifted,
     JudgeScaled,
@@ -74,6 +74,7 @@ class Engine:
         revision: int,
         store: Store,
         client: AgentClient,
+        servers: ModelServers,
         scorer: Scorer | None,
         embed: Embed | str | None,
         settling: Settling,
@@ -84,10 +85,9 @@ class Engine:
         ends_when_empty: bool,
         now: Callable[[], float],
     ) -> None:
-        self.config, self.revision, self.store = config, revision, store
-        self.settling = settling
+        self.config, self.revision, self.store, self.settling = config, revision, store, settling
         self._taken = taken_by(declarations_of(self.stages))
-        self.scorer, self.client, self.bus = scorer, client, bus
+        self.scorer, self.client, self.servers, self.bus = scorer, client, servers, bus
         self._returned, self._child_turns = ReturnedSeeds(), ChildTurns()
         self.queue = SeedQueue(self._take_one, ends_when_empty=ends_when_empty, store=store)
         self.batches = batches.serving(self.queue)
@@ -304,7 +304,7 @@ class Engine:
     def hear(self, event: Event) -> None:
         """An agent that is up again ends a rest, and failures may end the work; subscribe this to the bus."""
         self.failures.hear(event)
-        if isinstance(event, DeploymentChanged) and event.what == "closed":
+        if is_up_again(event):
             self._rest.end()
             self.judges.look_again()
         elif isinstance(event, JudgeScaled):

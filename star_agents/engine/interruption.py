@@ -70,6 +70,7 @@ class Interruption:
         with self._stops() as stops:
             async for stop in stops:
                 if self.signal:
+                    self._line.servers.hurry()
                     scope.cancel()
                     return
                 self.signal = stop.number

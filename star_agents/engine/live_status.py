@@ -64,6 +64,7 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
         rate=_rate(heard, seeds_to_come(counts, stored.target), is_waiting=waiting is not None),
         scorer=None if line.scorer is None else line.scorer.stats(),
         store=line.store.stats(),
+        servers=line.servers.states(),
         config=settings_of(line.config, line.revision),
     )
 

@@ -39,10 +39,28 @@ def local_models_of(config: Config) -> list[str]:
 def local_models_at_work(config: Config) -> list[str]:
     """The local models that its recipes will ask, as far as settings name them; loaded before the first call, which has
     no time for it. Others are loaded when they are asked."""
+    return _models_of(config, agents_named_by(config))
+
+
+def agents_at_work(config: Config) -> list[str]:
+    """The agents that a line of this config will ask: all of them where a recipe's settings name none."""
+    named = agents_named_by(config)
+    if not named and config.recipe != ("star",):
+        return list(config.agents)
+    toxic, embedder = config.admission.toxic, config.embedder if config.memory.enabled else ""
+    named += [] if toxic is None else [toxic.judge]
+    named += [embedder.removeprefix("agent:")] if embedder.startswith("agent:") else []
+    if config.draws_pairs:
+        named += config.model_copy(update={"recipe": ("star",)}).called_agents
+    return [name for name in config.agents if name in named]
+
+
+def agents_named_by(config: Config) -> list[str]:
+    """Those of recipe `star` alone, or those whom the settings of other recipes name."""
     if config.recipe == ("star",):
-        return _models_of(config, config.called_agents)
+        return list(config.called_agents)
     sections = [getattr(config, name) for name in type(config).model_fields.keys() - Config.model_fields.keys()]
-    return _models_of(config, sorted({agent for section in sections for _, agent in agents_named(section, ())}))
+    return sorted({agent for section in sections for _, agent in agents_named(section, ())})
 
 
 def _models_of(config: Config, agents: Sequence[str]) -> list[str]:

@@ -29,6 +29,7 @@ from star_agents.events import (
     OutcomeCommitted,
     PriceNoted,
     ScorerTrouble,
+    ServerChanged,
 )
 from star_agents.records import STAR, Outcome
 from star_agents.records.failures import first_of_its_kind
@@ -121,7 +122,7 @@ class BatchProgress:
                 BudgetReached() | BudgetCleared() | PriceNoted() | ConnectionNoted() | JudgeExamined() | JudgingNoted()
             ):
                 self._bar.say(event.message)
-            case ScorerTrouble() | JudgeScaled():
+            case ScorerTrouble() | JudgeScaled() | ServerChanged():
                 self._bar.say(event.message)
             case AgentThrottled():
                 self._throttled[event.agent, event.cause] = time.strftime("%H:%M:%S", time.localtime(self._now()))

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 
 from star_agents import offline
 from star_agents.agents.client import AgentClient
@@ -24,11 +25,14 @@ from star_agents.bench.vectors import Embed
 from star_agents.config.models import Config
 from star_agents.config.recipes import scorers_of
 from star_agents.config.secrets import revision_of
+from star_agents.config.serving import placed
 from star_agents.engine.accounts import budgets_of, restore_budgets, without_open
 from star_agents.engine.admission import note_on_signatures
+from star_agents.engine.availability import cannot_do_without
 from star_agents.engine.engine import Engine
 from star_agents.engine.local_agents import local_models_at_work, providers_with
 from star_agents.engine.memory_rows import recalled, remember
+from star_agents.engine.model_servers import ModelServers
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.provider_batches import ProviderBatches
 from star_agents.engine.row_checks import rules_of
@@ -38,8 +42,10 @@ from star_agents.events import (
     AgentThrottled,
     AgentUnthrottled,
     CallEnded,
+    ConfigApplied,
     ConnectionNoted,
     DeploymentChanged,
+    Event,
     ScorerTrouble,
 )
 from star_agents.observe.bus import Bus
@@ -53,6 +59,9 @@ from star_agents.scoring.local_models import LocalModels
 from star_agents.scoring.scorer import Scorer
 from star_agents.storage.store import Store
 
+_NO_PORT = 0
+"""Of a server whose port is chosen when it is started: that it is local is all that follows from its address."""
+
 
 def endpoints_of(config: Config) -> dict[str, tuple[Endpoint, ...]]:
     """The endpoints of every agent.
@@ -60,7 +69,8 @@ def endpoints_of(config: Config) -> dict[str, tuple[Endpoint, ...]]:
     Raises:
         ConfigError: an agent's key is missing from the environment, or nobody knows its provider.
     """
-    return resolve(litellm_env.load, config.agents, os.environ, providers_with(LocalModels(config.scoring)))
+    agents = placed(config.agents, lambda server: server.port or _NO_PORT)
+    return resolve(litellm_env.load, agents, os.environ, providers_with(LocalModels(config.scoring)))
 
 
 def refuse_early(config: Config) -> None:
@@ -99,7 +109,8 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         models = local_models_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         await stack.enter_async_context(models)
-        client = await _open_client(config, store, stack, bus, now, providers_with(models))
+        servers = await stack.enter_async_context(ModelServers(store.folder, tell=bus.publish))
+        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers)
         for model in local_models_at_work(config):
             await models.load(model)
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
@@ -112,6 +123,7 @@ async def open_engine(
             revision=revision,
             store=store,
             client=client,
+            servers=servers,
             scorer=scorer,
             embed=_embedder(config, scorer),
             settling=Settling(store, config, own_pool, pools, grown, await rules_of(config, store)),
@@ -126,14 +138,39 @@ async def open_engine(
         await line.settling.fill_target(line.queue)
         await line.restore_pause()
         unsubscribe = bus.subscribe(line.hear)
+        _begin_serving(line, ends_when_empty)
         line.prices.tell(config, client.endpoints)
-        if (noted := await note_on_signatures(store)) is not None:
-            bus.publish(noted)
-        for note in tls_notes(os.environ):
-            bus.publish(ConnectionNoted(message=note))
+        await _tell_notes(store, bus)
         yield line
         unsubscribe()
         line.save_index()
+
+
+async def _tell_notes(store: Store, bus: Bus) -> None:
+    if (noted := await note_on_signatures(store)) is not None:
+        bus.publish(noted)
+    for note in tls_notes(os.environ):
+        bus.publish(ConnectionNoted(message=note))
+
+
+def _begin_serving(line: Engine, is_batch: bool) -> None:
+    """Start the servers of agents.yaml, and exchange them with it."""
+    line.bus.subscribe(partial(_exchange_servers, line))
+    if is_batch:
+        line.bus.subscribe(partial(_end_without, line))
+    line.servers.put_in_force(line.config, line.client.holds)
+
+
+def _exchange_servers(line: Engine, event: Event) -> None:
+    """An edit that is in force starts and ends servers."""
+    if isinstance(event, ConfigApplied):
+        line.servers.put_in_force(line.config, line.client.holds)
+
+
+def _end_without(line: Engine, event: Event) -> None:
+    """A batch ends where a server was given up that it cannot do without."""
+    if why := cannot_do_without(event, line.config, line.judges.jury, line.client.unavailable()):
+        line.stop(why)
 
 
 async def _open_client(
@@ -143,6 +180,7 @@ async def _open_client(
     bus: Bus,
     now: Callable[[], float],
     providers: Mapping[str, Provider],
+    servers: ModelServers,
 ) -> AgentClient:
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
@@ -162,6 +200,7 @@ async def _open_client(
             DeploymentChanged(agent=agent, deployment=deployment, what=what, error=client.last_error(agent, deployment))
         ),
         on_throttle=lambda agent, change: bus.publish(_of_throttling(agent, change)),
+        place=servers.place,
     )
     client.restore_rates(await _sent_lately(store, now()))
     stack.push_async_callback(client.aclose)

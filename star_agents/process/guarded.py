@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class GuardedCommand:
         """Wait for its end; its exit code, or minus the signal that ended it."""
         code = await self._process.wait()
         if code < 0:  # The guard itself was ended, and what the command had started may live.
-            self._kill_group()
+            self.kill()
         return 128 - code if code > 128 else code
 
     @property
@@ -77,9 +77,10 @@ class GuardedCommand:
                 self._process.kill()
                 await self._process.wait()
             if (self._process.returncode or 0) < 0:
-                self._kill_group()
+                self.kill()
 
-    def _kill_group(self) -> None:
+    def kill(self) -> None:
+        """End it, with all that it started, at once."""
         if self.pid:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -122,6 +123,7 @@ async def guarded(
     stop_s: float = STOP_S,
     log_bytes: int = LOG_BYTES,
     hear: Callable[[str], None] = no_listener,
+    env: Mapping[str, str] | None = None,
 ) -> AsyncIterator[GuardedCommand]:
     """Start a command, and end it when the block is left.
 
@@ -134,6 +136,7 @@ async def guarded(
         stop_s: Seconds between asking it to end and ending it.
         log_bytes: Most bytes of the log.
         hear: Hears each line.
+        env: Variables beside those of this process.
     """
     order = {
         "command": [str(one) for one in command],
@@ -146,7 +149,7 @@ async def guarded(
     process = await anyio.open_process(
         [sys.executable, "-m", "star_agents.process.guard", json.dumps(order)],
         stderr=None,
-        env=_environment(),
+        env=_environment(env or {}),
         start_new_session=True,  # Ctrl-C on the terminal is for whoever started it, who ends it in order.
     )
     running = GuardedCommand(process)
@@ -164,8 +167,8 @@ async def guarded(
             tasks.cancel_scope.cancel()
 
 
-def _environment() -> dict[str, str]:
-    """Ours, with this package on the path even where it is not installed."""
-    here = str(Path(star_agents.__file__).parents[1])
-    path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Ours and what comes beside it, with this package on the path even where it is not installed."""
+    here, env = str(Path(star_agents.__file__).parents[1]), {**os.environ, **more}
+    path = os.pathsep.join(filter(None, (here, env.get("PYTHONPATH"))))
+    return {**env, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

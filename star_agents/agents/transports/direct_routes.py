@@ -94,7 +94,7 @@ def route_to(
         return None
     return Route(
         url=str(yarl.URL(url)),
-        headers=_headers(key or _key_by_habit(provider, environ)),
+        headers=_headers(key or key_by_habit(provider, environ)),
         model=model,
         dialect="ollama" if provider == "ollama_chat" else "openai",
         proxy=proxy,
@@ -189,7 +189,7 @@ def flat(shape: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in shape.items() if name != "extra_body"}, **(shape["extra_body"] or {})}
 
 
-def _key_by_habit(provider: str, environ: Mapping[str, str]) -> str | None:
+def key_by_habit(provider: str, environ: Mapping[str, str]) -> str | None:
     """What LiteLLM sends where agents.yaml names no key: one from the environment, or a placeholder."""
     names, otherwise = _KEYS.get(provider, ((), None))
     return next((environ[name] for name in names if environ.get(name)), otherwise)

@@ -61,7 +61,7 @@ def target_agent(config: Config, target: Target) -> AgentConfig:
         provider = (made.model or "").partition("/")[0]
         provider = SERVED if provider in ("", PREFIX, "offline") else provider
         place = {"model": f"{provider}/{target.served_as}", "api_base": f"{target.address}/v1"}
-    return made.model_copy(update={**place, "deployments": ()})
+    return made.model_copy(update={**place, "serve": None, "deployments": ()})  # What serves it is the rounds'.
 
 
 def with_target(config: Config, target: Target) -> Config:

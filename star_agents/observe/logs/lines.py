@@ -36,6 +36,7 @@ from star_agents.events import (
     ScorerTrouble,
     SeedReturned,
     SeedsRejected,
+    ServerChanged,
     TelemetryFailed,
 )
 from star_agents.observe.logs.outcome import CallCount, OutcomeLine, outcome_fields
@@ -121,16 +122,18 @@ class Kind:
     shape: type
     """The class whose fields are the line's."""
     fields: Callable[[Any], Fields]
-    warns_when: tuple[str, str] | None = None
-    """Field and value with which the line is a warning."""
+    warns_when: tuple[str, Any] | None = None
+    """Field and value, or values, with which the line is a warning."""
     alike: tuple[str, ...] = ()
     """Fields that make two lines the same complaint; the few first of a minute are logged."""
 
     def level_of(self, event: Event) -> int:
         """The level of this one."""
-        if self.warns_when is not None and getattr(event, self.warns_when[0]) == self.warns_when[1]:
-            return logging.WARNING
-        return self.level
+        if self.warns_when is None:
+            return self.level
+        name, values = self.warns_when
+        is_one = getattr(event, name) in (values if isinstance(values, tuple) else (values,))
+        return logging.WARNING if is_one else self.level
 
 
 def _kind(event: type[Event], level: int = logging.INFO, **more: Any) -> Kind:
@@ -163,6 +166,7 @@ def _special() -> Mapping[type[Event], Kind]:
         ConfigNoted: _kind(ConfigNoted, logging.WARNING),
         ConnectionNoted: _kind(ConnectionNoted, logging.WARNING),
         ConfigRejected: _kind(ConfigRejected, logging.ERROR),
+        ServerChanged: _kind(ServerChanged, warns_when=("what", ("taken", "ended", "lost", "down"))),
         TelemetryFailed: _kind(TelemetryFailed, logging.ERROR),
         SeedsRejected: Kind(logging.ERROR, RejectedSeedsLine, _rejected_fields),
         OutcomeCommitted: Kind(logging.INFO, OutcomeLine, lambda event: dict(outcome_fields(event, CallCount()))),

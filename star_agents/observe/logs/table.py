@@ -115,9 +115,11 @@ def _section(kind: LineKind) -> str:
 
 def _level(kind: Kind) -> str:
     name = _level_name(kind.level)
-    return (
-        name if kind.warns_when is None else f"{name}; warning where `{kind.warns_when[0]}` is `{kind.warns_when[1]}`"
-    )
+    if kind.warns_when is None:
+        return name
+    field, values = kind.warns_when
+    told = " or ".join(f"`{one}`" for one in (values if isinstance(values, tuple) else (values,)))
+    return f"{name}; warning where `{field}` is {told}"
 
 
 def _level_name(level: int) -> str:

@@ -24,6 +24,7 @@ from star_agents.observe.status.agents import (
 from star_agents.observe.status.batches import AgentBatches, BatchAtWork, Batches
 from star_agents.observe.status.model import plain, told
 from star_agents.observe.status.recipes import Arm, Grown, JudgeScale, Measured, Pool, RecipeState, RefusedArm
+from star_agents.observe.status.servers import ServerState
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
 from star_agents.observe.status.target import Target
 from star_agents.observe.status.turns import ByLabel, Turn, Turns, Values
@@ -64,6 +65,7 @@ __all__ = [
     "ScorerState",
     "SeedPart",
     "Seeds",
+    "ServerState",
     "Settings",
     "State",
     "Status",
@@ -342,6 +344,8 @@ class LineStatus(FolderStatus):
     scorer: ScorerState | None
     """Null where none is loaded."""
     store: StoreState
+    servers: Sequence[ServerState]
+    """Those of `serve` in agents.yaml."""
     config: Settings
 
 

@@ -927,6 +927,23 @@
  */
 
 /**
+ * One server of `serve` in agents.yaml.
+ *
+ * @typedef {Object} ServerState
+ * @property {string[]} agents Whom it serves.
+ * @property {"waiting" | "starting" | "ready" | "attached" | "ended" | "down" | "stopping"} state `waiting`: until
+ *   somebody asks it; `attached`: it ran already and is used; `ended`: it is started again; `down`: given up.
+ * @property {string} address
+ * @property {number | null} pid Null where none runs that was started here.
+ * @property {number | null} ready_after_s Seconds from its newest start until it could be asked; null before.
+ * @property {number} restarts How often it was started again.
+ * @property {number | null} gpu_memory Bytes of GPU memory that its processes hold; null where nobody can say.
+ * @property {string} log File of what it writes.
+ * @property {string} trouble Why it cannot be asked; empty where it can.
+ * @property {string} sentence All of it in words.
+ */
+
+/**
  * The settings in force that a reader of numbers has to know.
  *
  * @typedef {Object} Settings
@@ -985,6 +1002,7 @@
  * @property {Rate} rate
  * @property {ScorerState | null} scorer Null where none is loaded.
  * @property {StoreState} store
+ * @property {ServerState[]} servers Those of `serve` in agents.yaml.
  * @property {Settings} config
  * @property {string} version Of star_agents.
  * @property {"starting" | "ready" | "paused" | "draining" | "stopped"} state
