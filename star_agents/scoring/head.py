@@ -8,6 +8,7 @@ vocabulary goes by in blocks under a running log-sum-exp, as in online softmax (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -18,12 +19,14 @@ from torch.nn.functional import cross_entropy, linear, pad
 from star_agents.scoring.encoding import Passage
 from star_agents.scoring.prepacked import Judge, fast_half_precision
 
-HEAD_ROWS_CPU = 256
-"""Rows per chunk on the CPU: with a block of the vocabulary, logits of 1 MB."""
+HEAD_ROWS_CPU = 1024
+"""Rows per chunk on the CPU, a usual pack: with a block of the vocabulary, logits of 4 MB. Chunks of 256 stay in a
+core's own cache, and lose more than that gains by short products and by the calls around them."""
 HEAD_ROWS_GPU = 1024
 """Rows per chunk on a GPU, with the whole vocabulary: 1024 x 50k logits in fp32 are 206 MB."""
 VOCABULARY_BLOCK = 1024
 """Entries of the vocabulary per block."""
+LOG2_E = 1 / math.log(2)
 STEP = 32
 """Rows are filled up to a multiple of this: kernels that are prepared for a shape see few of them."""
 
@@ -73,10 +76,10 @@ class BlockedHead:
         number = len(rows)
         short = -number % STEP
         rows, targets = pad(rows, (0, 0, 0, short)), pad(targets, (0, short))
-        sums = _Sums(len(rows), self._wide)
+        sums = _Sums(targets, self._wide)
         begin = 0
         for block, size in zip(self._blocks, self._sizes, strict=True):
-            sums.add(block, rows, targets - begin, size)
+            sums.add(block, rows, begin, size)
             begin += size
         return sums.nll()[:number]
 
@@ -98,25 +101,27 @@ class _Plain:
 class _Sums:
     """What is left of the logits of N rows: their largest, the sum of exponentials below it, and the target's own."""
 
-    def __init__(self, number: int, wide: bool) -> None:
+    def __init__(self, targets: Tensor, wide: bool) -> None:
         self._wide = wide
+        number = len(targets)
         self._top = torch.full((number,), -torch.inf)
         self._sum = torch.zeros(number)
         self._target = torch.zeros(number)
+        self._targets = targets
 
-    def add(self, block: Callable[[Tensor], Tensor], rows: Tensor, targets: Tensor, size: int) -> None:
-        """Take in a block: ``targets`` [N] count from its first entry and may lie outside of its ``size``."""
+    def add(self, block: Callable[[Tensor], Tensor], rows: Tensor, first: int, size: int) -> None:
+        """Take in a block of ``size`` entries of the vocabulary from its ``first`` on."""
         if self._wide and isinstance(block, _Plain):
             block, rows = block.widened(), rows.float()
         for begin in range(0, len(rows), HEAD_ROWS_CPU):
             part = slice(begin, begin + HEAD_ROWS_CPU)
-            logits = block(rows[part]).float()  # (256, size)
-            wanted = targets[part]
-            inside = (wanted >= 0) & (wanted < size)
-            own = logits.gather(1, wanted.clamp(0, size - 1)[:, None])[:, 0]
-            self._target[part] = torch.where(inside, own, self._target[part])
+            logits = block(rows[part]).float()  # (HEAD_ROWS_CPU, size)
+            wanted = self._targets[part] - first
+            (inside,) = torch.where((wanted >= 0) & (wanted < size))  # mostly a few: each row has one in all blocks
+            self._target[part][inside] = logits[inside, wanted[inside]]
             top = torch.maximum(self._top[part], logits.amax(1))
-            fresh = logits.sub_(top[:, None]).exp_().sum(1)
+            # Two to a power, since torch computes that in a third of the time of e to one (AVX-512, torch 2.13).
+            fresh = torch.add((top * -LOG2_E)[:, None], logits, alpha=LOG2_E, out=logits).exp2_().sum(1)
             self._sum[part] = self._sum[part] * torch.exp(self._top[part] - top) + fresh
             self._top[part] = top
 
