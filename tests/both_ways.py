@@ -74,7 +74,9 @@ async def opened() -> AsyncIterator[BothWays]:
         pool = HttpPool()
         direct = DirectHttpTransport(pool)
         try:
-            yield BothWays(server, {"litellm": LiteLLMTransport(litellm_env.load, lambda: router), "direct": direct}, router)
+            yield BothWays(
+                server, {"litellm": LiteLLMTransport(litellm_env.load, lambda: router), "direct": direct}, router
+            )
         finally:
             await pool.aclose()
             router.discard()

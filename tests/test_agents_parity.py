@@ -118,7 +118,9 @@ class Both:
 def without_litellms_own(body: Body) -> Body:
     """``stream: false`` is everybody's default; Ollama needs no empty list; a Router's ``max_retries: 0`` goes out to TGI,
     which reads no such field."""
-    plain = {name: value for name, value in body.items() if (name, value) not in (("stream", False), ("max_retries", 0))}
+    plain = {
+        name: value for name, value in body.items() if (name, value) not in (("stream", False), ("max_retries", 0))
+    }
     plain["messages"] = [{k: v for k, v in message.items() if k != "images" or v} for message in body["messages"]]
     return plain
 

@@ -157,9 +157,7 @@ def test_a_request_that_is_longer_on_its_way_than_the_next_leaves_the_providers_
 
 
 def gate_of(rate: RateLimit, told: list[ThrottleChange] | None = None, ceiling: int = 100) -> Gate:
-    return Gate(
-        ["gpt/0"], ceiling=ceiling, clock=now, rate=rate, on_throttle=None if told is None else told.append
-    )
+    return Gate(["gpt/0"], ceiling=ceiling, clock=now, rate=rate, on_throttle=None if told is None else told.append)
 
 
 async def call(gate: Gate, times: list[float], tokens: int = 0, used: int | None = None) -> None:

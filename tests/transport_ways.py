@@ -14,30 +14,38 @@ from typing import Any
 
 from aiohttp import web
 
-from star_agents.agents.answer import Answer, Call
+from star_agents.agents.answer import Answer, Call, Transport
 from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.routing import Routing, deployment_id
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
+from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.config.models import AgentConfig
 
 KEY = "sk-canary-7d0b3a91"
 PROMPT = "The prompt that goes nowhere else."
 
+_WHOLE = {"transport": "litellm"}
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "direct": ("openai/m", {}),
     "direct, Ollama": ("ollama_chat/m", {}),
-    "OpenAI's SDK": ("openai/m", {"transport": "litellm"}),
-    "Azure": ("azure/m", {"api_version": "2026-01-01"}),
-    "LiteLLM's handler": ("hosted_vllm/m", {"transport": "litellm"}),
-    "Anthropic": ("anthropic/claude-sonnet-4-5", {}),
-    "Gemini": ("gemini/gemini-2.5-flash", {}),
-    "Mistral": ("mistral/m", {}),
-    "Cohere": ("cohere_chat/command-r", {}),
-    "Ollama": ("ollama/m", {}),
-    "Ollama's chat through LiteLLM": ("ollama_chat/m", {"transport": "litellm"}),
+    "OpenAI's SDK": ("openai/m", _WHOLE),
+    "Azure": ("azure/m", {"api_version": "2026-01-01", **_WHOLE}),
+    "LiteLLM's handler": ("hosted_vllm/m", _WHOLE),
+    "Anthropic": ("anthropic/claude-sonnet-4-5", _WHOLE),
+    "Gemini": ("gemini/gemini-2.5-flash", _WHOLE),
+    "Mistral": ("mistral/m", _WHOLE),
+    "Cohere": ("cohere_chat/command-r", _WHOLE),
+    "Ollama": ("ollama/m", _WHOLE),
+    "Ollama's chat through LiteLLM": ("ollama_chat/m", _WHOLE),
+    "translated, Azure": ("azure/m", {"api_version": "2026-01-01"}),
+    "translated, Anthropic": ("anthropic/claude-sonnet-4-5", {}),
+    "translated, Gemini": ("gemini/gemini-2.5-flash", {}),
+    "translated, Mistral": ("mistral/m", {}),
+    "translated, Cohere": ("cohere_chat/command-r", {}),
+    "translated, Ollama": ("ollama/m", {}),
 }
 
 
@@ -96,7 +104,7 @@ def endpoint(url: str, way: str) -> Endpoint:
     model, settings = WAYS[way]
     agent = AgentConfig(model=model, api_base=url, api_key="os.environ/A_KEY", **settings)
     (found,) = resolve(litellm_env.load, {"it": agent}, {"A_KEY": KEY}, {})["it"]
-    assert (found.route is not None) == way.startswith("direct")
+    assert found.way == next((name for name in ("direct", "translated") if way.startswith(name)), "litellm")
     return found
 
 
@@ -130,10 +138,14 @@ async def ask(url: str, way: str, timeout_s: float = 20.0) -> Answer:
         timeout_s=timeout_s,
     )
     pool = HttpPool()
-    direct = DirectHttpTransport(pool)
+    whole = LiteLLMTransport(litellm_env.load, lambda: routing().router)
+    ways: Mapping[str, Transport] = {
+        "direct": DirectHttpTransport(pool),
+        "translated": TranslatedTransport(pool, litellm_env.load, whole),
+        "litellm": whole,
+    }
     try:
-        through = LiteLLMTransport(litellm_env.load, lambda: routing().router)
-        return await (direct if call.endpoint.route is not None else through).complete(call)
+        return await ways[call.endpoint.way].complete(call)
     finally:
         await pool.aclose()
 
@@ -189,4 +201,4 @@ TEXT = "Four."
 
 def honest(way: str, prompt: Any = COUNTS[0], completion: Any = COUNTS[1]) -> dict[str, Any]:
     """A reply in the form of a way's provider, with these counts in it."""
-    return _FORMS.get(way, _openai)(prompt, completion)
+    return _FORMS.get(way.removeprefix("translated, "), _openai)(prompt, completion)

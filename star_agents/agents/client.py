@@ -42,6 +42,7 @@ from star_agents.agents.transports.direct import DirectHttpTransport
 from star_agents.agents.transports.http import HttpPool, HttpSender
 from star_agents.agents.transports.in_process import InProcessTransport
 from star_agents.agents.transports.litellm import LiteLLMTransport
+from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.config.models import AgentConfig
 from star_agents.config.secrets import shown_parameters
 from star_agents.observe.status import AgentState
@@ -107,6 +108,7 @@ class AgentClient:
         self._direct = DirectHttpTransport(self._http)
         self._batch_http = BatchHttp()
         self._litellm = LiteLLMTransport(litellm_env.load, lambda: self._groups.routing.router)
+        self._translated = TranslatedTransport(self._http, litellm_env.load, self._litellm)
         self._in_process = InProcessTransport()
         self._structured = StructuredReplies()
         self._tools = OfferedTools()
@@ -296,9 +298,15 @@ class AgentClient:
         return await self._structured.complete(transport, call, form)
 
     def _transport_of(self, endpoint: Endpoint) -> Transport:
-        if endpoint.respond is not None:
-            return self._in_process
-        return self._litellm if endpoint.route is None else self._direct
+        match endpoint.way:
+            case "here":
+                return self._in_process
+            case "direct":
+                return self._direct
+            case "translated":
+                return self._translated
+            case "litellm":
+                return self._litellm
 
     async def embed(self, agent: str, texts: Sequence[str]) -> Embedded:
         """Embed texts with an embedding model: one vector per text, in order. Raises what ``ask`` raises."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Literal
 
 from star_agents.agents.batching.routes import BatchRoute, batch_price, batch_route
 from star_agents.agents.local_network import is_local
 from star_agents.agents.price_list import listed
 from star_agents.agents.prices import Price, listed_price
 from star_agents.agents.provider import Provider
+from star_agents.agents.sampling import UNSET, sampling
 from star_agents.agents.transports.direct_routes import Route, provider_of, route_to
 from star_agents.agents.transports.litellm_ways import REFUSED, refused
+from star_agents.agents.transports.translated_routes import Translator, translator_for
 from star_agents.config.models import AgentConfig, DeploymentConfig
 from star_agents.config.references import look_up_secret
 from star_agents.config.secrets import written_secrets
@@ -34,6 +37,10 @@ _BASES = {
 """By provider: LiteLLM's variable for the address, and its default."""
 
 
+Way = Literal["direct", "translated", "litellm", "here"]
+"""Written and sent by us; written by LiteLLM and sent by us; through LiteLLM whole; to a provider on this machine."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
     """One deployment of an agent, ready for the Router."""
@@ -49,6 +56,10 @@ class Endpoint:
     """Where to send directly; ``None``: only LiteLLM can, or a provider on this machine."""
     through_router: bool = False
     """Whether LiteLLM's Router sends, as ``transport: litellm`` asks for."""
+    translator: Translator | None = None
+    """Who writes what we send, where there is no ``route``; ``None``: LiteLLM sends, or a provider on this machine."""
+    why_litellm: str = ""
+    """Why LiteLLM sends to it whole; empty where it does not, or was told to."""
     respond: Provider | None = None
     """The provider on this machine that answers."""
     takes_n: bool = False
@@ -61,9 +72,13 @@ class Endpoint:
     """Whether its server is started beside the work: it is down until somebody says otherwise."""
 
     @property
-    def needs_litellm(self) -> bool:
-        """Whether LiteLLM has to send."""
-        return self.route is None and self.respond is None
+    def way(self) -> Way:
+        """How its calls go."""
+        if self.respond is not None:
+            return "here"
+        if self.route is not None:
+            return "direct"
+        return "litellm" if self.translator is None else "translated"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +174,10 @@ def _endpoint(
         _make_known(surroundings.litellm(), config.model, provider)
     address = route.url if route is not None else _address(config, provider, surroundings.environ)
     price = _price(config, provider, address)
+    translator, why_litellm = None, ""
+    if route is None and agent.transport != "litellm":
+        shape = sampling(agent, UNSET, UNSET)
+        translator, why_litellm = translator_for(surroundings.litellm(), provider, params, shape, price)
     return Endpoint(
         model=config.model,
         params=params,
@@ -166,6 +185,8 @@ def _endpoint(
         address=address,
         route=route,
         through_router=agent.transport == "litellm",
+        translator=translator,
+        why_litellm=why_litellm,
         takes_n=_takes_n(surroundings.litellm(), config.model) if route is None else route.dialect == "openai",
         batch=batch,
         batch_price=batch_price(agent, config, provider, price) if batch is not None else None,

@@ -16,7 +16,7 @@ import anyio
 import orjson
 
 from star_agents.agents.client import AgentClient, CallReport
-from star_agents.agents.endpoints import Endpoint, resolve
+from star_agents.agents.endpoints import Endpoint, Way, resolve
 from star_agents.agents.model_lists import Identity, Shelf, identify, listed_by_litellm, look, nearest, open_session
 from star_agents.agents.provider import Provider
 from star_agents.agents.transports import litellm_env
@@ -59,6 +59,8 @@ class Inspection:
     calls: int
     cost_usd: float | None
     """Of the calls together; ``None``: unknown."""
+    way: Way = "litellm"
+    """How its calls are sent."""
     was_refused: bool = False
     """Whether the provider refused the call: then it may be the parameters, and another may help."""
     dimensions: int | None = None
@@ -193,7 +195,8 @@ class _Inspector:
         json, json_note = _NOT_TRIED if failure or subject.embeds else await self._ask_for_json(subject)
         known, name_note = self._known(subject, shelf, answered=failure is None)
         context = (shelf.context if shelf else None) or identity.entry.get("max_input_tokens")
-        notes = (name_note, json_note, "" if subject.embeds else self._too_narrow(subject.config, context))
+        narrow, whole = self._too_narrow(subject.config, context), _why_litellm(subject.endpoint)
+        notes = (name_note, json_note, *(() if subject.embeds else (narrow, whole)))
         reports = [one for one in self._reports if one.agent in (subject.name, subject.json_name)]
         costs = [one.cost_usd for one in reports]
         price = subject.endpoint.price
@@ -208,6 +211,7 @@ class _Inspector:
             latency_s=None if failure else reports[0].seconds,
             calls=len(reports),
             cost_usd=None if None in costs else sum((cost for cost in costs if cost), 0.0),
+            way="litellm" if subject.embeds else subject.endpoint.way,
             was_refused=isinstance(failure, AgentRefused),
             dimensions=dimensions,
             problem=str(failure or ""),
@@ -275,6 +279,12 @@ def _not_there(subject: _Subject, where: str, names: tuple[str, ...]) -> str:
         return f"{where} does not have {model}; did you mean {prefix}{near}?"
     some = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
     return f"{where} does not have {model}; it has {some or 'no model at all'}"
+
+
+def _why_litellm(endpoint: Endpoint) -> str:
+    if not endpoint.why_litellm:
+        return ""
+    return f"LiteLLM sends its calls whole, {endpoint.why_litellm}: each takes about four times the CPU of our own way"
 
 
 def _user(text: str) -> list[Message]:

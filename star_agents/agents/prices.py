@@ -102,8 +102,9 @@ def cost(
         price: Of the endpoint that answered.
         prompt_tokens: As the provider counted them, cached ones included.
         completion_tokens: As the provider counted them.
-        listed: What LiteLLM makes of it, where LiteLLM sent: it takes over what some providers say. LiteLLM says 0 for
-            models that it does not know, so this counts only where ``price`` comes from its list and it can be so.
+        listed: What LiteLLM makes of it, where LiteLLM read: it takes over what some providers say. LiteLLM says 0 for
+            models that it does not know, and for some that it does, so this counts only where ``price`` comes from its
+            list and it can be so.
         cached_tokens: Those of the prompt that have the price of cached ones, where the list has one.
     """
     if price is None:
@@ -113,7 +114,7 @@ def cost(
     if not prompt_tokens and not completion_tokens:
         return None
     dearest = price.prompt * prompt_tokens + price.completion * completion_tokens
-    if not price.from_config and listed is not None and 0 <= listed <= _DEARER_THAN_LISTED * dearest:
+    if not price.from_config and listed is not None and 0 < listed <= _DEARER_THAN_LISTED * dearest:
         return float(listed)
     if not price.tiers:
         return dearest

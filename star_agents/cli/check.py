@@ -209,7 +209,7 @@ def _exam(config: Config, agent: str, is_whole: bool) -> Exam:
 
 
 def _show(inspections: Sequence[Inspection], roles: Sequence[RoleCheck], rest: Sequence[Finding]) -> None:
-    columns = ["agent", "", "up", "model", "price", "JSON", "context", "latency"]
+    columns = ["agent", "", "up", "model", "price", "JSON", "context", "latency", "sent"]
     print_table("agents", columns, [_row(one) for one in inspections])
     for one in inspections:
         for line in (one.problem, *(f"agent {one.agent}: {note}" for note in one.notes)):
@@ -238,6 +238,7 @@ def _row(one: Inspection) -> list[str]:
         "-" if one.json == "not tried" else one.json,
         "unknown" if one.context is None else f"{one.context:,}",
         "-" if one.latency_s is None else f"{one.latency_s:.2f} s",
+        {"direct": "directly", "translated": "by us", "litellm": "by LiteLLM", "here": "nowhere"}[one.way],
     ]
 
 

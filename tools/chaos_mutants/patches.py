@@ -143,7 +143,7 @@ MUTANTS = (
         promise="an answer is taken whatever stands beside it",
         edits=[
             Edit(
-                "star_agents/agents/transports/direct.py",
+                "star_agents/agents/transports/json_body.py",
                 "json.loads(reply, parse_int=_whole_number)",
                 "json.loads(reply)",
             )

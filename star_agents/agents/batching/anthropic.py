@@ -17,9 +17,10 @@ from star_agents.agents.batching.protocol import BatchedCall, Found, Look, Resul
 from star_agents.agents.batching.routes import BatchRoute
 from star_agents.agents.batching.turns import in_turns, system_text
 from star_agents.agents.http_failure import HttpFailure
+from star_agents.agents.replies.anthropic_form import from_anthropic
 from star_agents.agents.replies.body import check_structure
-from star_agents.agents.transports.direct import decode, encode
 from star_agents.agents.transports.direct_routes import flat
+from star_agents.agents.transports.json_body import decode, encode
 from star_agents.records import Message
 from star_agents.records.tool_text import as_text
 
@@ -128,7 +129,7 @@ class AnthropicBatches:
             raise TypeError("custom_id is no text")
         match result["type"]:
             case "succeeded":
-                return Result(key=key, fate="answered", body=_in_openais_form(result["message"]))
+                return Result(key=key, fate="answered", body=from_anthropic(result["message"]))
             case "errored":
                 error = result["error"]
                 error = error.get("error") or error
@@ -160,22 +161,6 @@ class AnthropicBatches:
             if failure.status_code != 404:  # Gone results are of no batch that was made a moment ago.
                 raise
         return False
-
-
-def _in_openais_form(message: Mapping[str, Any]) -> dict[str, Any]:
-    usage = message.get("usage")
-    counts: Any = usage
-    if isinstance(usage, Mapping):
-        read, written = usage.get("cache_read_input_tokens") or 0, usage.get("cache_creation_input_tokens") or 0
-        parts = [usage.get("input_tokens"), read, written]
-        known = [one for one in parts if isinstance(one, int)]
-        counts = {
-            "prompt_tokens": sum(known) if len(known) == len(parts) else parts[0],
-            "completion_tokens": usage.get("output_tokens"),
-            "cache_read_input_tokens": read,
-        }
-    choice = {"message": {"content": message["content"]}, "finish_reason": message.get("stop_reason")}
-    return {"choices": [choice], "usage": counts, "model": message.get("model")}
 
 
 def _requests(batch: Mapping[str, Any]) -> int:

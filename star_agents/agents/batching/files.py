@@ -27,7 +27,7 @@ from star_agents.agents.batching.routes import BatchRoute
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import check_structure
 from star_agents.agents.replies.reading import error_in
-from star_agents.agents.transports.direct import decode, encode
+from star_agents.agents.transports.json_body import decode, encode
 
 PAGE = 100
 MOST_PAGES = 100

@@ -19,8 +19,9 @@ from star_agents.agents.batching.routes import BatchRoute
 from star_agents.agents.batching.turns import in_turns, system_text
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import RefusedReply, check_structure
-from star_agents.agents.transports.direct import decode, encode
+from star_agents.agents.replies.gemini_form import from_gemini, part
 from star_agents.agents.transports.direct_routes import flat
+from star_agents.agents.transports.json_body import decode, encode
 from star_agents.records import Message
 from star_agents.records.tool_text import as_text
 
@@ -38,8 +39,6 @@ _ROLES = {"assistant": "model"}
 _ENDED = frozenset({"succeeded", "failed", "cancelled", "expired"})
 _STATUSES: Mapping[int, int] = {1: 500, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 11: 400, 14: 503, 16: 401}
 """Of gRPC's codes, in HTTP's words; all others are failures of the server's."""
-_FINISHES = {"STOP": "stop", "MAX_TOKENS": "length"}
-_FILTERED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
 
 
 class GeminiBatches:
@@ -106,21 +105,21 @@ class GeminiBatches:
     async def find(self, submission: Submission) -> Found:
         """By its name. The list is in no order that is documented, so it is looked through."""
         async for one in self._listed("batches", "operations"):
-            if _part(one, "metadata").get("displayName") == _name(submission):
+            if part(one, "metadata").get("displayName") == _name(submission):
                 return Found(_id_in(one, "batches"))
         return Found()
 
     async def look(self, batch: str) -> Look:
         """How it stands. One that succeeded has not ended before its results can be had."""
         read = await self._http.json("GET", f"{self._api}/batches/{batch}", self._headers)
-        metadata = _part(read, "metadata")
+        metadata = part(read, "metadata")
         said = str(metadata.get("state") or "").rpartition("_STATE_")[2].lower()
-        file = _part(metadata, "output").get("responsesFile") or _part(read, "response").get("responsesFile")
+        file = part(metadata, "output").get("responsesFile") or part(read, "response").get("responsesFile")
         return Look(
             is_ended=said in _ENDED and (said != "succeeded" or bool(file)),
             said=said,
             is_lost=said in ("cancelled", "expired"),
-            problem=str(_part(read, "error").get("message") or ""),
+            problem=str(part(read, "error").get("message") or ""),
             files=(_id_in({"name": file}, "files"),) if file else (),
         )
 
@@ -140,11 +139,11 @@ class GeminiBatches:
             raise TypeError("key is no text")
         if isinstance(response, Mapping):
             if not response.get("candidates"):
-                why = _part(response, "promptFeedback").get("blockReason") or "no reason is given"
+                why = part(response, "promptFeedback").get("blockReason") or "no reason is given"
                 told = {"error": {"message": f"blocked: {why}", "code": "content_filter"}}
                 return Result(key=key, fate="failed", failure=HttpFailure(400, encode(told).decode(), {}))
-            return Result(key=key, fate="answered", body=_in_openais_form(response))
-        error = _part(read, "error")
+            return Result(key=key, fate="answered", body=from_gemini(response))
+        error = part(read, "error")
         code = int(error.get("code") or 0)
         status = code if code >= 100 else _STATUSES.get(code, 500)
         failure = HttpFailure(status, encode({"error": error}).decode(), {})
@@ -183,37 +182,9 @@ def _configuration(shape: Mapping[str, Any]) -> dict[str, Any]:
         found["stopSequences"] = [found["stopSequences"]]
     if (form := found.pop("response_format", None)) is not None:
         found["responseMimeType"] = "application/json"
-        if schema := _part(_part({"form": form}, "form"), "json_schema").get("schema"):
+        if schema := part(part({"form": form}, "form"), "json_schema").get("schema"):
             found["responseJsonSchema"] = schema
     return found
-
-
-def _in_openais_form(response: Mapping[str, Any]) -> dict[str, Any]:
-    used = _part(response, "usageMetadata")
-    written, thought = used.get("candidatesTokenCount"), used.get("thoughtsTokenCount")
-    counts = [one for one in (written, thought) if isinstance(one, int)]
-    usage = {
-        "prompt_tokens": used.get("promptTokenCount"),
-        "completion_tokens": sum(counts) if counts else None,
-        "prompt_tokens_details": {"cached_tokens": used.get("cachedContentTokenCount") or 0},
-    }
-    choices = [_choice(one) for one in response["candidates"]]
-    return {"choices": choices, "usage": usage, "model": response.get("modelVersion")}
-
-
-def _choice(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    parts = [one for one in _part(candidate, "content").get("parts") or () if isinstance(one, Mapping)]
-    said = "".join(str(one.get("text") or "") for one in parts if not one.get("thought"))
-    thoughts = "".join(str(one.get("text") or "") for one in parts if one.get("thought"))
-    reason = str(candidate.get("finishReason") or "")
-    finish = "content_filter" if reason in _FILTERED else _FINISHES.get(reason, reason.lower())
-    message = {"role": "assistant", "content": said, **({"reasoning_content": thoughts} if thoughts else {})}
-    return {"message": message, "finish_reason": finish}
-
-
-def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = of.get(name)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _id_in(named: Mapping[str, Any], kind: str) -> str:

@@ -11,8 +11,8 @@ import aiohttp
 
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import LARGEST, RefusedReply, read_reply, refuse_redirect
-from star_agents.agents.transports.direct import decode, encode
 from star_agents.agents.transports.http import trusted
+from star_agents.agents.transports.json_body import decode, encode
 
 _CONNECT_S = 15.0
 _SILENCE_S = 120.0

@@ -12,8 +12,8 @@ from typing import IO
 from star_agents.agents.batching.files import MOST_PAGES, PAGE, FileBatches, file_in, is_marked, marks
 from star_agents.agents.batching.http import id_of
 from star_agents.agents.batching.protocol import BatchedCall, Found, Look, Submission
-from star_agents.agents.transports.direct import encode
 from star_agents.agents.transports.direct_routes import flat
+from star_agents.agents.transports.json_body import encode
 
 _ENDED = frozenset({"SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"})
 _HOURS = 24

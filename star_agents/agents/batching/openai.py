@@ -20,8 +20,8 @@ from star_agents.agents.batching.files import (
 )
 from star_agents.agents.batching.http import id_of
 from star_agents.agents.batching.protocol import BatchedCall, Found, Look, Submission
-from star_agents.agents.transports.direct import encode
 from star_agents.agents.transports.direct_routes import flat
+from star_agents.agents.transports.json_body import encode
 
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _FULL = frozenset({"token_limit_exceeded", "batch_limit_exceeded"})

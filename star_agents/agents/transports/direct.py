@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio.to_thread
-import orjson
 
 from star_agents.agents.answer import Answer, Call
 from star_agents.agents.http_failure import HttpFailure
@@ -19,6 +18,7 @@ from star_agents.agents.replies.reading import choices_of, error_in, name_in
 from star_agents.agents.replies.usage import Claims, openai_claims, read_usage
 from star_agents.agents.transports.direct_routes import OLLAMA_NAMES, OLLAMA_TOP_LEVEL, Route, flat
 from star_agents.agents.transports.http import HttpReply, HttpRequest, HttpSender
+from star_agents.agents.transports.json_body import decode, encode
 from star_agents.limits.json_structure import SMALL_BYTES
 
 
@@ -100,31 +100,6 @@ def _ollama_call(function: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         arguments = {}
     return {"function": {"name": function["name"], "arguments": arguments if isinstance(arguments, dict) else {}}}
-
-
-def encode(body: Mapping[str, Any]) -> bytes:
-    """JSON of plain data, whatever its texts and keys hold."""
-    try:
-        return orjson.dumps(body)
-    except TypeError:
-        return json.dumps(body).encode()  # a number of 400 digits, half a surrogate pair, or a key that is a number
-
-
-def decode(reply: bytes) -> Any:
-    """JSON as providers write it; raises ValueError."""
-    try:
-        return orjson.loads(reply)
-    except orjson.JSONDecodeError:
-        # It also takes NaN, a byte-order mark and half a surrogate pair, as LiteLLM does.
-        return json.loads(reply, parse_int=_whole_number)
-
-
-def _whole_number(digits: str) -> int | float:
-    """Python reads no number of more than 4,300 digits; the answer beside it is good all the same."""
-    try:
-        return int(digits)
-    except ValueError:
-        return float(digits)
 
 
 def openai_answer(read: Mapping[str, Any], call: Call) -> Answer:

@@ -46,9 +46,10 @@ def load() -> ModuleType:
     # LiteLLM's redaction copies every reply for listeners that we never install: a third of the work of a call.
     litellm.turn_off_message_logging = False
     litellm.in_memory_llm_clients_cache.max_size_in_memory = _CLIENTS
-    from star_agents.agents.transports import litellm_http  # noqa: PLC0415  httpx, which only LiteLLM needs
+    from star_agents.agents.transports import litellm_capture, litellm_http  # noqa: PLC0415  httpx, only LiteLLM's
 
     litellm_http.install(litellm)
+    litellm_capture.install(litellm)
     return litellm
 
 

@@ -34,8 +34,9 @@ from star_agents.agents.replies.body import (
     refuse_redirect,
 )
 from star_agents.agents.replies.reading import error_in
-from star_agents.agents.transports.direct import decode, encode
+from star_agents.agents.transports import litellm_capture
 from star_agents.agents.transports.http import trusted
+from star_agents.agents.transports.json_body import decode, encode
 from star_agents.limits.json_structure import SMALL_BYTES
 
 
@@ -92,6 +93,7 @@ class Guard(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and read the whole reply; raises HttpFailure for a redirect and RefusedReply beyond a limit."""
+        _refuse_while_capturing(request)
         _prepare(request)
         response = await self._inner.handle_async_request(request)
         try:
@@ -131,6 +133,7 @@ class SyncGuard(httpx.BaseTransport):
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop()
             raise httpx.ConnectError("a request that would hold up the event loop is not sent", request=request)
+        _refuse_while_capturing(request)
         _prepare(request)
         response = self._inner.send(request, stream=True, follow_redirects=False)
         try:
@@ -146,6 +149,12 @@ class SyncGuard(httpx.BaseTransport):
 
     def close(self) -> None:
         """Nothing: every sync client of LiteLLM shares this one, and closes it at its own end."""
+
+
+def _refuse_while_capturing(request: httpx.Request) -> None:
+    """Only how LiteLLM would send is wanted; what it fetches for that (tokens) makes the call one for LiteLLM whole."""
+    if litellm_capture.is_capturing():
+        raise httpx.ConnectError("nothing is sent while a call is only translated", request=request)
 
 
 def _prepare(request: httpx.Request) -> None:

@@ -1,0 +1,172 @@
+"""What came back for a request that LiteLLM wrote, read: by ourselves where the reply is plain, else by LiteLLM.
+
+LiteLLM's own reading is the dear half of a call. A reply is plain where its form is known here to the last field that
+matters: texts, thoughts, calls of the user's tools, counts of tokens that all have a price of the list. Any other goes
+through the provider's config, so that nothing which LiteLLM makes of a reply is lost; tests hold both readings to the
+same answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import anyio.to_thread
+
+from star_agents.agents.answer import Answer, Call
+from star_agents.agents.http_failure import HttpFailure
+from star_agents.agents.prices import Price
+from star_agents.agents.replies import for_litellm
+from star_agents.agents.replies.for_litellm import Heard
+from star_agents.agents.transports.direct import openai_answer
+from star_agents.agents.transports.http import HttpReply
+from star_agents.agents.transports.json_body import decode, encode
+from star_agents.agents.transports.litellm_answers import answer_of
+from star_agents.agents.transports.litellm_translations import Sent, Translation
+from star_agents.agents.transports.plain_replies import in_openais_form
+from star_agents.limits.json_structure import SMALL_BYTES
+
+
+class RepliesOfLiteLLM:
+    """Reads replies to requests of one translation after another.
+
+    Args:
+        litellm: The module.
+    """
+
+    def __init__(self, litellm: ModuleType) -> None:
+        self._litellm = litellm
+
+    async def read(self, one: Translation, sent: Sent, reply: HttpReply, read: dict[str, Any], call: Call) -> Answer:
+        """The answer in a reply that is an object and no error; a long one is read in a thread.
+
+        Raises:
+            HttpFailure: It is an error after all.
+            ValueError, LookupError, TypeError, AttributeError: It cannot be read.
+        """
+        plain = in_openais_form(one, read, offers_tools=bool(call.tools))
+        if plain is not None:
+            answer = openai_answer(plain, call)
+            usd = self._of_a_plain_reply(one, plain.get("usage"), answer, call)
+            return answer if usd is None else replace(answer, listed_usd=usd)
+        if len(reply.body) <= SMALL_BYTES:
+            return self._by_litellm(one, sent, reply, read, call)
+        return await anyio.to_thread.run_sync(self._by_litellm, one, sent, reply, read, call)
+
+    def _of_a_plain_reply(self, one: Translation, usage: Any, answer: Answer, call: Call) -> float | None:
+        """What the provider says that it cost, or LiteLLM, where the list's prices of tokens are not all."""
+        price, translator = call.endpoint.price, call.endpoint.translator
+        if not _is_of_the_list(price) or not isinstance(usage, Mapping):
+            return None
+        if one.provider == "openrouter" and isinstance(said := usage.get("cost"), (int, float)):
+            return float(said)
+        if translator is None or translator.is_listed_price or answer.usage_doubt:
+            return None
+        details = usage.get("completion_tokens_details")
+        try:
+            counted = self._litellm.Usage(
+                prompt_tokens=answer.prompt_tokens,
+                completion_tokens=answer.completion_tokens,
+                total_tokens=answer.prompt_tokens + answer.completion_tokens,
+                prompt_tokens_details={"cached_tokens": answer.cached_tokens},
+                completion_tokens_details=details if isinstance(details, Mapping) else None,
+            )
+            parts = self._litellm.cost_per_token(
+                model=one.model, custom_llm_provider=one.provider, usage_object=counted
+            )
+        except Exception:  # whatever it does not know a price for; then the list's own counts
+            return None
+        return float(sum(parts))
+
+    def _by_litellm(
+        self, one: Translation, sent: Sent, reply: HttpReply, read: Mapping[str, Any], call: Call
+    ) -> Answer:
+        with for_litellm.hearing() as heard:
+            mended = for_litellm.note(read, reply.body)
+            body = reply.body if mended is None else encode(mended)
+            try:
+                response = self._transformed(one, sent, reply, body)
+            except Exception as error:
+                if (answer := _own_reading(heard, call)) is not None:
+                    return answer
+                raise readable(error, reply) from None
+        if _is_of_the_list(call.endpoint.price):
+            response._hidden_params["response_cost"] = self._listed_usd(one, sent, response)
+        return answer_of(response, call, heard)
+
+    def _transformed(self, one: Translation, sent: Sent, reply: HttpReply, body: bytes) -> Any:
+        import httpx  # noqa: PLC0415  only where LiteLLM is loaded, which is by now
+
+        told = ("content-encoding", "content-length", "transfer-encoding")
+        headers = [(name, value) for name, value in reply.headers.items() if name.lower() not in told]
+        raw = httpx.Response(reply.status, headers=headers, content=body, request=httpx.Request("POST", one.url))
+        empty = self._litellm.ModelResponse()
+        empty.usage = self._litellm.Usage()
+        empty._hidden_params["custom_llm_provider"] = one.provider
+        if one.provider not in ("openai", "anthropic", "azure"):
+            empty.model = f"{one.provider}/{one.model}"
+        asked = {"model": one.model, "model_response": empty, "logging_obj": one.logging, "messages": sent.messages}
+        asked |= {"optional_params": sent.optional, "api_key": one.api_key, "encoding": _NO_TOKENIZER}
+        asked["json_mode"] = one.json_mode
+        if one.provider == "bedrock":
+            return one.config._transform_response(response=raw, stream=False, data=sent.data, **asked)
+        return one.config.transform_response(
+            raw_response=raw, request_data=sent.data, litellm_params=sent.litellm_params, **asked
+        )
+
+    def _listed_usd(self, one: Translation, sent: Sent, response: Any) -> float | None:
+        from litellm.cost_calculator import response_cost_calculator  # noqa: PLC0415
+
+        try:
+            return response_cost_calculator(
+                response_object=response,
+                model=one.model,
+                custom_llm_provider=one.provider,
+                call_type="acompletion",
+                optional_params=sent.optional,
+            )
+        except Exception:  # whatever it does not know a price for; then the list's own counts
+            return None
+
+
+class _NoTokenizer:
+    """In the place of LiteLLM's tokenizer: counts that a provider did not send stay unknown, and nothing is encoded on
+    the event loop."""
+
+    def encode(self, text: str, *_: Any, **__: Any) -> list[int]:
+        return []
+
+
+_NO_TOKENIZER = _NoTokenizer()
+
+
+def readable(error: Exception, reply: HttpReply | None = None) -> Exception:
+    """An exception of one of LiteLLM's configs as one of those that ``translate`` knows.
+
+    Each provider's is a class of its own, whose name says nothing; what it holds is a status and what was said.
+    """
+    from litellm.llms.base_llm.chat.transformation import BaseLLMException  # noqa: PLC0415
+
+    if not isinstance(error, BaseLLMException):
+        return error
+    headers = error.headers if isinstance(error.headers, Mapping) else reply.headers if reply is not None else {}
+    if reply is not None and reply.status < 400:
+        # Theirs for "I cannot read this": the reply itself is no error.
+        return ValueError(f"LiteLLM cannot read the reply: {error.message}")
+    return HttpFailure(error.status_code, str(error.message), headers)
+
+
+def _is_of_the_list(price: Price | None) -> bool:
+    return price is not None and not price.from_config and not price.is_free
+
+
+def _own_reading(heard: Heard, call: Call) -> Answer | None:
+    """What we make of a reply in OpenAI's form that LiteLLM could not read; ``None`` where that is nothing either."""
+    if not heard.body:
+        return None
+    try:
+        return openai_answer(decode(heard.body), call)
+    except (ValueError, LookupError, TypeError, AttributeError, HttpFailure):
+        return None

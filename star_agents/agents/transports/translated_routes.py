@@ -1,0 +1,147 @@
+"""Which endpoints LiteLLM only translates for, while we send; and why the others are left to LiteLLM whole.
+
+The list of providers is closed: for each, a test asks both ways with the same calls and compares what arrives and what
+comes of the reply. Whether one of their models can go so is asked of LiteLLM itself, by letting it write a call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import anyio.to_thread
+import orjson
+
+from star_agents.agents.prices import Price, cost
+from star_agents.agents.transports.litellm_capture import NotCaptured, capture
+from star_agents.agents.transports.litellm_translations import Translation, translation
+
+TRANSLATED = frozenset(
+    {"openai", "azure", "anthropic", "gemini", "bedrock", "mistral", "codestral", "groq", "together_ai"}
+    | {"fireworks_ai", "openrouter", "deepseek", "xai", "cohere", "cohere_chat", "ollama", "ollama_chat"}
+    | {"hosted_vllm", "huggingface", "llamafile", "lm_studio", "perplexity", "deepinfra", "cerebras", "nvidia_nim"}
+    | {"sambanova", "nebius", "novita", "hyperbolic", "moonshot", "dashscope", "featherless_ai", "friendliai"}
+    | {"meta_llama", "nscale", "volcengine", "zai", "minimax", "ai21_chat", "github", "lambda_ai", "baseten"}
+)
+"""Providers as LiteLLM knows them."""
+_WHY_NOT: Mapping[str, str] = {
+    "vertex_ai": "since it goes with a token of Google's",
+    "vertex_ai_beta": "since it goes with a token of Google's",
+    "replicate": "since an answer is asked for again and again until it is there",
+}
+_READS_FILES = frozenset({"bedrock"})
+"""Providers whose keys LiteLLM looks for in files."""
+_MOST_SHAPES = 256
+"""That are remembered for an endpoint; beyond it all are forgotten, and each costs a millisecond again."""
+_PROBE = ({"role": "user", "content": "Hello"},)
+_USAGES = ((1_000, 200, 0, 0), (1_000, 200, 600, 50), (300_000, 200, 0, 0), (300_000, 200, 250_000, 0))
+"""Tokens of prompt, answer, cache and thoughts, by which two ways of pricing are compared."""
+
+
+class Translator:
+    """How the calls to one endpoint are written, by their shape.
+
+    Args:
+        litellm: The module.
+        provider: As LiteLLM knows it.
+        params: LiteLLM's parameters of the endpoint.
+        price: Of its tokens.
+    """
+
+    def __init__(self, litellm: ModuleType, provider: str, params: Mapping[str, str], price: Price | None) -> None:
+        self._litellm = litellm
+        self._provider = provider
+        self._params = params
+        self._shapes: dict[bytes, Translation | NotCaptured] = {}
+        self.is_listed_price = _is_listed_price(litellm, provider, params["model"], price)
+        """Whether the list's prices of tokens are all that a reply can cost; else LiteLLM says what it does."""
+
+    def __repr__(self) -> str:
+        """Without the parameters, a key among them."""
+        return f"Translator({self._provider!r})"
+
+    async def translation(self, shape: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], n: int) -> Translation:
+        """How a call of this shape is written.
+
+        Raises:
+            NotCaptured: LiteLLM has to send it.
+            Exception: What LiteLLM raises over the shape.
+        """
+        key = _key(shape, n, messages)
+        if (known := self._shapes.get(key)) is None:
+            if self._provider in _READS_FILES:
+                known = await anyio.to_thread.run_sync(self.find, shape, messages, n)
+            else:
+                known = self.find(shape, messages, n)
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            self._shapes[key] = known
+        if isinstance(known, NotCaptured):
+            raise known.with_traceback(None)
+        return known
+
+    def find(
+        self, shape: Mapping[str, Any], messages: Sequence[Mapping[str, Any]] = _PROBE, n: int = 1
+    ) -> Translation | NotCaptured:
+        """The same, found out anew."""
+        try:
+            return translation(self._litellm, capture(self._litellm, self._params, shape, messages, n))
+        except NotCaptured as reason:
+            return reason
+
+
+def translator_for(
+    litellm: ModuleType, provider: str, params: Mapping[str, str], shape: Mapping[str, Any], price: Price | None
+) -> tuple[Translator | None, str]:
+    """Who writes the calls to an endpoint, or else why LiteLLM has to send them.
+
+    Args:
+        litellm: The module.
+        provider: As LiteLLM knows it.
+        params: LiteLLM's parameters of the endpoint.
+        shape: Sampling parameters that its calls have.
+        price: Of its tokens.
+    """
+    if provider not in TRANSLATED:
+        return None, _WHY_NOT.get(provider, f"since nobody has compared the two ways for {provider}")
+    found = Translator(litellm, provider, params, price)
+    try:
+        reason = found.find(shape)
+    except Exception:
+        # Over a parameter, or for want of a key: whoever sends, a call tells what it is.
+        return found, ""
+    return (None, str(reason)) if isinstance(reason, NotCaptured) else (found, "")
+
+
+def _key(shape: Mapping[str, Any], n: int, messages: Sequence[Mapping[str, Any]]) -> bytes:
+    """What calls have in common whose translations differ in their messages alone."""
+    has_tools = any("tool_calls" in one or "tool_call_id" in one for one in messages)
+    try:
+        return orjson.dumps([n, has_tools, shape], option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return repr((n, has_tools, shape)).encode("utf-8", "surrogatepass")
+
+
+def _is_listed_price(litellm: ModuleType, provider: str, model: str, price: Price | None) -> bool:
+    """Whether our reading of the list's entry says what LiteLLM's does, for replies of any length."""
+    if price is None or price.from_config:
+        return True
+    name = model.partition("/")[2] or model
+    for prompt, completion, cached, thoughts in _USAGES:
+        usage = litellm.Usage(
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            total_tokens=prompt + completion,
+            prompt_tokens_details={"cached_tokens": cached},
+            completion_tokens_details={"reasoning_tokens": thoughts},
+        )
+        try:
+            theirs = sum(litellm.cost_per_token(model=name, custom_llm_provider=provider, usage_object=usage))
+        except Exception:
+            return False
+        ours = cost(price, prompt, completion, None, cached)
+        if ours is None or not math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-15):
+            return False
+    return True
