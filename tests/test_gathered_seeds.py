@@ -53,6 +53,19 @@ def test_what_went_to_disk_comes_back_as_it_was_in_order_and_once() -> None:
             on_disk[beyond]
 
 
+def test_where_a_seed_came_from_is_known_as_soon_as_it_is_there() -> None:
+    for at_most in (10, 10_000):
+        found = GatheredSeeds(held=at_most)
+        for one in EVERYTHING[:1_200]:
+            assert found.source_of(one.id) is None
+            found.add(one)
+        assert [found.source_of(EVERYTHING[place].id) for place in (0, 999, 1_199)] == [
+            "rows.jsonl:0",
+            "rows.jsonl:999",
+            "rows.jsonl:1199",
+        ]
+
+
 def test_a_document_goes_through_the_disk_too() -> None:
     documents = [Seed.of(Document(text=f"Text {number}.", title="A title")) for number in range(30)]
     assert list(held(documents, 3)) == documents

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,18 @@ from storage_samples import (
 )
 
 from star_agents.errors import UsageError
-from star_agents.records import PAIRS, Message, Outcome, Sample, Seed
+from star_agents.records import PAIRS, Message, Outcome, Reward, Sample, Seed
 from star_agents.records.findings import Finding, Objection
+from star_agents.storage.connection import connect
 from star_agents.storage.export import FORMATS, dataset_rows, rejected_rows, write_export, write_run_folder
-from star_agents.storage.migrations import scripts
+from star_agents.storage.migrations import migrate, scripts
+from star_agents.storage.read_later import later
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import TOOLS
 from star_agents.storage.seed_files import read_seeds
-from star_agents.storage.store import Store
+from star_agents.storage.sql import queries
+from star_agents.storage.store import STORE_FILE, Store
+from star_agents.text.plain_data import from_record_json, to_json
 
 Fill = Callable[..., Coroutine[Any, Any, StoreReader]]
 
@@ -282,3 +287,26 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     assert summary["pairs"]["keep/b"]["usd_per_win"] is None, "it won nothing"
     assert (summary["selection"], summary["policy"]) == ("dual", "paper")
     assert summary["versions"]["schema"] == len(scripts())
+
+
+def test_a_page_of_results_sorts_nothing_however_many_are_left(tmp_path: Path) -> None:
+    with closing(connect(tmp_path / STORE_FILE)) as connection:
+        migrate(connection, tmp_path / STORE_FILE, scripts())
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {queries()['results']}", {"after_ordinal": 0, "limit": 9})
+        steps = [step for *_, step in plan]
+    assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
+def test_records_that_are_read_later_are_equal_to_those_that_are_read_at_once() -> None:
+    plain = [{"pool": "p", "arm": arm, "value": 0.5} for arm in "abc"]
+    at_once = tuple(map(Reward.from_dict, plain))
+    read = later(Reward.from_dict, [plain[0], to_json(plain[1]), plain[2]])
+    assert (read == at_once, at_once == read, read != at_once[:2]) == (True, True, True)
+    assert (len(read), read[-1], read[1:], (*read,)) == (3, at_once[2], at_once[1:], at_once)
+    with pytest.raises(IndexError):
+        read[3]
+
+
+def test_numbers_of_records_come_back_as_they_went_those_of_a_tool_however_large() -> None:
+    for value in ({"a": 2**64 - 1, "b": 5e-324, "c": "\ud800"}, {"parameters": {"maximum": 2**70}}, {}):
+        assert from_record_json(to_json(value)) == value

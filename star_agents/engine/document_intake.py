@@ -7,6 +7,7 @@ another kind, in another language, or known already) nothing is taken in, unless
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -33,6 +34,7 @@ from star_agents.engine.earlier_documents import EarlierDocuments
 from star_agents.errors import Problem, SeedFileError
 from star_agents.records import Seed
 from star_agents.records.failures import CountedFailure, Tried, counts_of, joined, without_numbers
+from star_agents.storage.gathered_seeds import GatheredSeeds, gathered
 from star_agents.storage.near_texts import Unlike
 from star_agents.storage.row_fields import Row, RowError, required
 from star_agents.storage.seed_files import Collection, SeedFile, gather
@@ -75,7 +77,7 @@ class DocumentIntake:
         self._source, self._takes_samples, self._skip_bad = source, takes_samples, skip_bad
         self._chunks = ChunkSeeds(settings, self._earlier)
         self._samples = Collection(columns)
-        self._seeds: dict[str, Seed] = {}
+        self._seeds = GatheredSeeds()
         self._columns: dict[str, int] = {}
         self._beside: dict[str, int] = {}
         self._documents = self._given = self._cut = self._faults = 0
@@ -163,14 +165,16 @@ class DocumentIntake:
         """What has come so far."""
         self._earlier.close()
         samples = self._samples.file()
-        seeds = {**self._seeds, **{seed.id: seed for seed in samples.seeds}}
+        seeds = self._seeds.all()
+        if len(samples.seeds):
+            seeds = gathered(itertools.chain(seeds, samples.seeds))
         is_too_much = not self._skip_bad and self._faults > self._share * (self._given + self._faults)
-        has_none = not (seeds or samples.problems)
+        has_none = not (len(seeds) or samples.problems)
         problems = [*self._of_rows, *(self._problems if is_too_much or has_none else [])]
         tolerated, least = self._tolerated(), self._settings.duplicates
         unlike = Unlike(signatures=self._chunks.signatures, least=least, source=self._source) if least else None
         return SeedFile(
-            seeds=tuple(seeds.values()),
+            seeds=seeds,
             problems=(*problems, *samples.problems),
             repeated=samples.repeated,
             not_read=(*self._sentences(tolerated), *samples.not_read),
@@ -204,11 +208,15 @@ class DocumentIntake:
         found = 0
         for one in self._chunks.seeds_of(document, origin):
             self._cut += 1
-            if isinstance(one, Seed) and (known := self._seeds.setdefault(one.id, one)) is one:
-                found += 1
-            else:
-                left_out = one if isinstance(one, LeftOut) else repeated_as(known.source)
-                refused.append(left_out)
+            if isinstance(one, Seed):
+                known = self._seeds.source_of(one.id)
+                if known is None:
+                    self._seeds.add(one)
+                    found += 1
+                    continue
+                one = repeated_as(known)
+            left_out = one
+            refused.append(one)
         self._left_out = joined([*self._left_out, *(one.counted(origin.where) for one in refused)])
         if not found:
             raise nothing_of(left_out)

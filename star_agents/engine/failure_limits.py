@@ -8,7 +8,7 @@ batch that begins in one is told apart: a wrong address would put back all of it
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -64,7 +64,7 @@ class FailureLimits:
         longest = max(_WINDOW * settings.after, _WINDOW_OF_THOSE_IN_HAND * in_hand)
         self._has_failed = {one: deque[bool](maxlen=longest) for one in _NOUNS}
         """The newest tries of each part."""
-        self._tried = deque[tuple[Tried, ...]](maxlen=longest)
+        self._tried = deque[Sequence[Tried]](maxlen=longest)
         """Of the newest outcomes: the reasons."""
         self._dropped_for = deque[str](maxlen=longest)
         """Why recipes other than `star` dropped the newest seeds, faults of their code aside."""

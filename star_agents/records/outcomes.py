@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from star_agents.records.failures import Tried, all_tried
 from star_agents.records.findings import Finding
@@ -15,6 +15,18 @@ from star_agents.records.trials import Judgement, Reward, Row, RowShape, Trial
 from star_agents.records.wording import Claim
 
 OutcomeKind = Literal["kept", "base", "dropped"]
+T = TypeVar("T")
+
+
+class Gather(Protocol):
+    """Makes records of plain data, at once or when they are asked for."""
+
+    def __call__(self, read: Callable[[Any], T], plain: Sequence[Any], /) -> Sequence[T]:
+        """One record of each."""
+
+
+def _at_once(read: Callable[[Any], T], plain: Sequence[Any], /) -> Sequence[T]:
+    return tuple(map(read, plain))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +40,7 @@ class Outcome:
     reason: str = ""
     cost_usd: float | None = 0.0
     """What this seed's calls cost; ``None`` where any price is unknown."""
-    tried: tuple[Tried, ...] = ()
+    tried: Sequence[Tried] = ()
     """What was asked of each part, and what of it failed."""
     recipe: str = "star"
     """Which recipe made it."""
@@ -36,9 +48,9 @@ class Outcome:
     """What it gives to the dataset."""
     children: tuple[Seed, ...] = ()
     """Seeds for the next recipe, queued in the transaction of this outcome."""
-    trials: tuple[Trial, ...] = ()
-    judgements: tuple[Judgement, ...] = ()
-    earned: tuple[Reward, ...] = ()
+    trials: Sequence[Trial] = ()
+    judgements: Sequence[Judgement] = ()
+    earned: Sequence[Reward] = ()
     """What the arms that were drawn for this seed earned, in order of drawing."""
     worth: float | None = None
     """In [0, 1]: what it is worth to the arms in the seed's labels, which were drawn for its parents; ``None``: that is
@@ -122,19 +134,20 @@ class Outcome:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_dict``; of older releases some parts may be missing."""
+    def from_dict(cls, data: Mapping[str, Any], *, gather: Gather = _at_once) -> Self:
+        """Inverse of ``to_dict``; of older releases some parts may be missing. ``gather`` makes those parts of which
+        most are seldom looked at."""
         return cls(
             seed_id=data["seed_id"],
             kind=data["kind"],
             reason=data["reason"],
             cost_usd=data["cost_usd"],
-            tried=tuple(Tried.from_dict(tried) for tried in data.get("tried", ())),
+            tried=gather(Tried.from_dict, data.get("tried", ())),
             recipe=data.get("recipe", "star"),
             rows=tuple(Row.from_dict(row) for row in data.get("rows", ())),
-            trials=tuple(Trial.from_dict(trial) for trial in data.get("trials", ())),
-            judgements=tuple(Judgement.from_dict(one) for one in data.get("judgements", ())),
-            earned=tuple(Reward.from_dict(reward) for reward in data.get("earned", ())),
+            trials=gather(Trial.from_dict, data.get("trials", ())),
+            judgements=gather(Judgement.from_dict, data.get("judgements", ())),
+            earned=gather(Reward.from_dict, data.get("earned", ())),
             worth=data.get("worth"),
             drawn=tuple((pool, arm) for pool, arm in data.get("drawn", ())),
             is_fault=data.get("is_fault", False),

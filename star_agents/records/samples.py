@@ -96,6 +96,8 @@ class Sample:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``."""
+        if "history" not in data and "tools" not in data and "tool_turns" not in data:
+            return cls(instruction=data["instruction"], input=data.get("input", ""), response=data.get("response"))
         return cls(
             instruction=data["instruction"],
             input=data.get("input", ""),

@@ -41,14 +41,22 @@ class SeedsOnDisk(Sequence[Seed]):
             for pragma in _PRAGMAS:
                 self._connection.execute(pragma)
             execute(self._connection, "make_gathered_seeds")
-        self._coming: list[dict[str, Any]] = []
+        self._coming: dict[str, dict[str, Any]] = {}
         self._count = 0
 
     def add(self, seed: Seed) -> None:
         """Take a seed, unless an equal one is there."""
-        self._coming.append(columns_of_seed(seed))
+        self._coming.setdefault(seed.id, columns_of_seed(seed))
         if len(self._coming) >= _WINDOW:
             self._write()
+
+    def source_of(self, id_: str) -> str | None:
+        """Where the seed with this id came from; ``None`` where it is not there."""
+        if (coming := self._coming.get(id_)) is not None:
+            return str(coming["source"])
+        with store_errors(_PLACE):
+            row = execute(self._connection, "gathered_source", id=id_).fetchone()
+        return None if row is None else str(row[0])
 
     def __len__(self) -> int:
         self._write()
@@ -98,9 +106,9 @@ class SeedsOnDisk(Sequence[Seed]):
             return
         with store_errors(_PLACE):
             self._connection.execute("BEGIN")
-            self._count += self._connection.executemany(queries()["gather_seed"], self._coming).rowcount
+            self._count += self._connection.executemany(queries()["gather_seed"], self._coming.values()).rowcount
             self._connection.execute("COMMIT")
-        self._coming = []
+        self._coming = {}
 
     def _rows(self, query: str, **parameters: int) -> list[Any]:
         with store_errors(_PLACE):
@@ -126,6 +134,13 @@ class GatheredSeeds:
             for one in self._held.values():
                 self._disk.add(one)
             self._held = {}
+
+    def source_of(self, id_: str) -> str | None:
+        """Where the seed with this id came from; ``None`` where it has not come."""
+        if self._disk is not None:
+            return self._disk.source_of(id_)
+        held = self._held.get(id_)
+        return None if held is None else held.source
 
     def all(self) -> Sequence[Seed]:
         """What has come so far, in order."""

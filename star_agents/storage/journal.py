@@ -13,6 +13,7 @@ from typing import Any
 from star_agents.errors import AgentRefused, StoreError
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
 from star_agents.records import Reply
+from star_agents.storage import call_sums
 from star_agents.storage.rows import Intent
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json, to_json
@@ -90,6 +91,7 @@ def record_answer(connection: sqlite3.Connection, *, key: str, reply: Reply, at:
     ).rowcount
     if not changed:
         raise StoreError(f"call {key} has no open intent; record the intent before sending, and each answer once")
+    call_sums.fold_now_and_then(connection, key)
 
 
 def record_answers(connection: sqlite3.Connection, answers: Sequence[tuple[str, Reply]], at: float) -> None:
@@ -110,6 +112,7 @@ def repair_counts(connection: sqlite3.Connection) -> int:
 
     Only releases that believed whatever a provider said wrote such rows (issue 12, item 1).
     """
+    call_sums.forget(connection)
     for name in ("repair_trials", "repair_outcomes"):
         execute(connection, name, most_usd=MOST_USD)
     return execute(connection, "repair_calls", most_tokens=MOST_TOKENS, most_usd=MOST_USD).rowcount

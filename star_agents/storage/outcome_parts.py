@@ -13,11 +13,12 @@ from typing import Any
 from star_agents.records import Outcome, Row
 from star_agents.records.findings import Finding
 from star_agents.storage.sql import execute, queries
-from star_agents.text.plain_data import from_json, to_json, writable
+from star_agents.text.plain_data import from_json, from_record_json, to_json, writable
 
 NAMES = ("trials", "judgements", "rows", "findings")
-Parts = dict[str, list[dict[str, Any]]]
-"""Plain data of the records, by the name of the part."""
+Parts = dict[str, list[Any]]
+"""Plain data of the records, by the name of the part; of trials and judgements JSON text, as long as nothing of it was
+needed."""
 
 
 def add_parts(connection: sqlite3.Connection, outcome: Outcome, seq: int) -> None:
@@ -62,23 +63,32 @@ def add_parts(connection: sqlite3.Connection, outcome: Outcome, seq: int) -> Non
 
 
 def parts_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> Mapping[int, Parts]:
-    """The parts of some outcomes, as ``Outcome.from_dict`` takes them."""
+    """The parts of some outcomes, as ``Outcome.from_dict`` takes them with ``read_later.later``."""
     asked = json.dumps(list(seqs))
     parts: dict[int, Parts] = {seq: {name: [] for name in NAMES} for seq in seqs}
     for name, query in (("trials", "trials_of"), ("judgements", "judgements_of")):
         for seq, payload in execute(connection, query, seqs=asked):
-            parts[seq][name].append(from_json(payload))
+            parts[seq][name].append(payload)
     for seq, payload, text_of in execute(connection, "rows_of", seqs=asked):
-        row = from_json(payload)
+        row = from_record_json(payload)
         if text_of is not None:
-            row["data"] = {"sample": parts[seq]["trials"][text_of]["sample"]}
+            row["data"] = {"sample": _trial(parts[seq], text_of)["sample"]}
         parts[seq]["rows"].append(row)
     for seq, payload, text_of in execute(connection, "findings_of", seqs=asked):
         finding = from_json(payload)
         if text_of is not None:
-            finding["row"]["data"] = {"sample": parts[seq]["trials"][text_of]["sample"]}
+            finding["row"]["data"] = {"sample": _trial(parts[seq], text_of)["sample"]}
         parts[seq]["findings"].append(finding)
     return parts
+
+
+def _trial(parts: Parts, place: int) -> dict[str, Any]:
+    """A trial as plain data, read once."""
+    trials = parts["trials"]
+    if isinstance(trials[place], str):
+        trials[place] = from_record_json(trials[place])
+    plain: dict[str, Any] = trials[place]
+    return plain
 
 
 def _add_all(connection: sqlite3.Connection, query: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -49,6 +49,10 @@ INSERT INTO gathered (id, content, kind, recipe, labels, parent, round, source, 
 VALUES (:id, :content, :kind, :recipe, :labels, :parent, :round, :source, :meta)
 ON CONFLICT (id) DO NOTHING;
 
+-- gathered_source --
+-- Where one came from.
+SELECT source FROM gathered WHERE id = :id;
+
 -- gathered_after --
 -- Those behind a place.
 SELECT place, id, content, kind, recipe, labels, parent, round, source, meta FROM gathered
@@ -684,10 +688,11 @@ ORDER BY seq;
 SELECT seq, revision, at, payload FROM outcomes WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
 
 -- results --
--- A page of finished seeds with their newest outcome, in the order in which they were queued.
+-- A page of finished seeds with their newest outcome, in the order in which they were queued. The table is gone through as
+-- it lies: by an index all that are left would be sorted for every page.
 SELECT s.ordinal, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round, s.source, s.meta,
     o.seq, o.revision, o.at, o.payload
-FROM seeds AS s
+FROM seeds AS s NOT INDEXED
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
 WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after_ordinal
 ORDER BY s.ordinal LIMIT :limit;
@@ -709,17 +714,18 @@ SELECT state, count(*) FROM seeds GROUP BY state;
 -- Seeds by what was selected for them; one selection per seed at most.
 SELECT kind, count(*) FROM outcomes WHERE kind IN ('kept', 'base') GROUP BY kind;
 
--- agent_usage --
--- Calls, tokens and dollars by agent. A send without an answer, or with one of unknown price, may cost what it reserved.
--- What no reply can have, as older releases recorded it, is unknown (`doctor --repair` makes it so for good).
+-- sums_of_calls --
+-- Calls, tokens and dollars by agent, from an index that holds all that it needs; of all calls, or of those in a state. A
+-- send without an answer, or with one of unknown price, may cost what it reserved. What no reply can have, as older
+-- releases recorded it, is unknown (`doctor --repair` makes it so for good).
 WITH believed AS (
-    SELECT agent, state, sends, reserved_usd,
+    SELECT agent, state, sends, reserved_usd, reserved_tokens,
         CASE WHEN can_be THEN cost_usd WHEN reserved_usd = 0 THEN 0.0 END AS cost_usd,
         can_be * prompt_tokens AS prompt_tokens, can_be * completion_tokens AS completion_tokens
     FROM (
         SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
             AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
-        FROM calls
+        FROM calls INDEXED BY calls_by_agent WHERE :state IS NULL OR state = :state
     )
 )
 SELECT agent,
@@ -730,12 +736,58 @@ SELECT agent,
     sum(completion_tokens),
     coalesce(sum(cost_usd), 0.0),
     sum(state = 'answered' AND cost_usd IS NULL),
-    nullif(
-        coalesce(sum(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL))), 0.0),
-        -- Where nothing could be reserved for some, and nothing stands against it, it is not known.
-        CASE WHEN max(reserved_usd IS NULL AND sends > (state = 'answered' AND cost_usd IS NOT NULL)) THEN 0.0 END
+    coalesce(sum(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL))), 0.0),
+    -- Where nothing could be reserved for some, and nothing stands against it, it is not known.
+    max(reserved_usd IS NULL AND sends > (state = 'answered' AND cost_usd IS NOT NULL)),
+    sum(sends),
+    sum(
+        prompt_tokens + completion_tokens
+        + coalesce(reserved_tokens * (sends - (state = 'answered' AND prompt_tokens + completion_tokens > 0)), 0)
     )
-FROM believed GROUP BY agent ORDER BY agent;
+FROM believed GROUP BY agent;
+
+-- sums_of_calls_after --
+-- The same of the calls behind a place, and of some before it.
+WITH believed AS (
+    SELECT agent, state, sends, reserved_usd, reserved_tokens,
+        CASE WHEN can_be THEN cost_usd WHEN reserved_usd = 0 THEN 0.0 END AS cost_usd,
+        can_be * prompt_tokens AS prompt_tokens, can_be * completion_tokens AS completion_tokens
+    FROM (
+        SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
+            AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
+        FROM calls WHERE (rowid > :after OR rowid IN (SELECT value FROM json_each(:besides))) AND (:state IS NULL OR state = :state)
+    )
+)
+SELECT agent,
+    sum(state = 'answered'),
+    sum(state = 'intent'),
+    sum(sends - (state != 'withdrawn')),
+    sum(prompt_tokens),
+    sum(completion_tokens),
+    coalesce(sum(cost_usd), 0.0),
+    sum(state = 'answered' AND cost_usd IS NULL),
+    coalesce(sum(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL))), 0.0),
+    -- Where nothing could be reserved for some, and nothing stands against it, it is not known.
+    max(reserved_usd IS NULL AND sends > (state = 'answered' AND cost_usd IS NOT NULL)),
+    sum(sends),
+    sum(
+        prompt_tokens + completion_tokens
+        + coalesce(reserved_tokens * (sends - (state = 'answered' AND prompt_tokens + completion_tokens > 0)), 0)
+    )
+FROM believed GROUP BY agent;
+
+-- open_call_places --
+-- Where calls lie that have no answer.
+SELECT rowid FROM calls INDEXED BY calls_in_doubt WHERE (state != 'answered' OR sends > 1) AND state != 'answered'
+ORDER BY rowid LIMIT :limit;
+
+-- newest_call --
+-- The last call that was answered, of the newest ones: where it lies, and its key.
+SELECT rowid, key FROM calls WHERE state = 'answered' ORDER BY rowid DESC LIMIT 1;
+
+-- call_at --
+-- The key of the call at a place.
+SELECT key FROM calls WHERE rowid = :place;
 
 -- usage_of_seeds --
 -- What each of these seeds took that is done, with all that came of it; one may have called nobody. What no reply can
@@ -754,30 +806,6 @@ SELECT family.root,
     coalesce(sum(c.state = 'answered' AND coalesce(c.cost_usd NOT BETWEEN 0 AND :most_usd, TRUE)), 0)
 FROM family LEFT JOIN calls AS c ON c.seed_id = family.id
 GROUP BY family.root HAVING min(family.state = 'done');
-
--- taken --
--- Most dollars, sends and tokens of all calls, by agent: as taken_since, from an index that holds all that it needs.
-WITH believed AS (
-    SELECT agent, state, sends, reserved_usd, reserved_tokens,
-        CASE WHEN can_be THEN cost_usd WHEN reserved_usd = 0 THEN 0.0 END AS cost_usd,
-        can_be * prompt_tokens AS prompt_tokens, can_be * completion_tokens AS completion_tokens
-    FROM (
-        SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
-            AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
-        FROM calls INDEXED BY calls_by_agent
-    )
-)
-SELECT agent,
-    sum(
-        coalesce(cost_usd, 0.0)
-        + coalesce(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL)), 0.0)
-    ),
-    sum(sends),
-    sum(
-        prompt_tokens + completion_tokens
-        + coalesce(reserved_tokens * (sends - (state = 'answered' AND prompt_tokens + completion_tokens > 0)), 0)
-    )
-FROM believed GROUP BY agent;
 
 -- taken_since --
 -- Most dollars, sends and tokens of the calls sent since a moment, by agent; of one that was sent again all sends count.

@@ -11,8 +11,10 @@ from typing import Any, cast
 
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
 from star_agents.records import STAR, Document, Outcome
+from star_agents.storage.call_sums import sums
 from star_agents.storage.exams import exams
 from star_agents.storage.outcome_parts import parts_of
+from star_agents.storage.read_later import later
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -32,7 +34,7 @@ from star_agents.storage.rows import (
 from star_agents.storage.seed_columns import seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import stranded
-from star_agents.text.plain_data import from_json
+from star_agents.text.plain_data import from_json, from_record_json
 
 OutcomeColumns = tuple[int, int, float, str]
 """seq, revision, at, payload."""
@@ -70,9 +72,20 @@ def counts(connection: sqlite3.Connection) -> Counts:
 
 def agent_usage(connection: sqlite3.Connection) -> list[AgentUsage]:
     """Calls, tokens and dollars by agent, in order of name."""
-    names = AgentUsage.__slots__
-    rows = [AgentUsage(**dict(zip(names, row, strict=True))) for row in execute(connection, "agent_usage", **_MOST)]
-    return [replace(row, cost_usd=known(row.cost_usd or 0.0, row.unknown_price)) for row in rows]
+    return [
+        AgentUsage(
+            agent=agent,
+            answered=one.answered,
+            pending=one.pending,
+            maybe_paid=one.repeated,
+            prompt_tokens=one.prompt_tokens,
+            completion_tokens=one.completion_tokens,
+            cost_usd=known(one.usd, one.unknown_price),
+            unknown_price=one.unknown_price,
+            at_risk_usd=known(one.at_risk_usd, one.unreserved),
+        )
+        for agent, one in sums(connection).items()
+    ]
 
 
 def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
@@ -100,8 +113,9 @@ def usage_of_seeds(connection: sqlite3.Connection, ids: Sequence[str]) -> list[S
 
 def taken(connection: sqlite3.Connection, since: float | None) -> dict[str, Taken]:
     """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
-    name, moment = ("taken", {}) if since is None else ("taken_since", {"since": since})
-    rows = execute(connection, name, **moment, **_MOST)
+    if since is None:
+        return {name: Taken(one.usd + one.at_risk_usd, one.sends, one.tokens) for name, one in sums(connection).items()}
+    rows = execute(connection, "taken_since", since=since, **_MOST)
     return {agent: Taken(*amounts) for agent, *amounts in rows}
 
 
@@ -206,7 +220,7 @@ def outcome_rows(connection: sqlite3.Connection, rows: Iterable[OutcomeColumns])
             seq=seq,
             revision=revision,
             at=at,
-            outcome=Outcome.from_dict({**from_json(payload), **parts[seq]}),
+            outcome=Outcome.from_dict({**from_record_json(payload), **parts[seq]}, gather=later),
         )
         for seq, revision, at, payload in rows
     ]

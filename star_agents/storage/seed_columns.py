@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from star_agents.records import Document, Sample, Seed
-from star_agents.text.plain_data import from_json, to_json, writable
+from star_agents.text.plain_data import from_json, from_record_json, to_json, writable
 
 
 def columns_of_seed(seed: Seed) -> dict[str, Any]:
@@ -30,12 +30,12 @@ def seed_from_columns(columns: Sequence[Any]) -> Seed:
     read = Document.from_dict if kind == "document" else Sample.from_dict
     return Seed(
         id=id_,
-        content=read(from_json(content)),
+        content=read(from_record_json(content)),
         kind=kind,
         recipe=recipe,
-        labels=from_json(labels),
+        labels=from_record_json(labels),
         parent=parent,
         round=round_,
         source=source,
-        meta=from_json(meta),
+        meta={} if meta == "{}" else from_json(meta),
     )

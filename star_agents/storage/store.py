@@ -25,6 +25,7 @@ from star_agents.process.crash_points import crash_point
 from star_agents.records import Declaration, Outcome, Reply, Seed
 from star_agents.records.failures import Tried
 from star_agents.storage import (
+    call_sums,
     journal,
     ledger,
     parts,
@@ -377,6 +378,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     bring_up_to_date(connection, path)
     quarantine.count_deaths(connection)
     run_scope.prepare(connection)
+    call_sums.fold(connection)
 
 
 def _requeue_working(connection: sqlite3.Connection) -> None:

@@ -13,8 +13,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _ESCAPED = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+_FOR_PEOPLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def to_json(value: Any) -> str:
@@ -32,10 +35,27 @@ def from_json(text: str) -> Any:
     return json.loads(text)
 
 
+def from_record_json(text: str) -> Any:
+    """Inverse of ``to_json`` for records, several times as fast: their numbers are our own, which fit into 64 bits, but
+    for those in the parameters of a tool, where it is ``from_json``."""
+    if text == "{}":
+        return {}
+    if '"parameters":' in text:
+        return json.loads(text)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # half a surrogate pair
+        return json.loads(text)
+
+
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """JSON for files that people read: whatever the value holds is made plain and writable first."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+        text = (
+            _FOR_PEOPLE.encode(value)
+            if indent is None
+            else json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+        )
     except (TypeError, ValueError):
         text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
     return writable(text)
