@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,21 @@ def embed_by_hashing(text: str) -> NDArray[np.float32]:
     Words and character trigrams are counted into signed buckets by CRC-32 (the hashing trick, Weinberger et al. 2009),
     so that instructions which share words, or parts of words, come out near each other. No word at all gives e_0.
     """
-    vector = np.zeros(DIMENSION, dtype=np.float32)
-    for word in _WORD.findall(text.lower()):
-        padded = f" {word} "
-        for feature in (word, *(padded[start : start + 3] for start in range(len(padded) - 2))):
-            bucket = zlib.crc32(feature.encode("utf-8", "surrogatepass"))
-            vector[bucket % DIMENSION] += 1.0 if bucket & 0x8000_0000 else -1.0
+    signed = [bucket for word in _WORD.findall(text.lower()) for bucket in _buckets(word)]
+    counts = np.bincount(np.array(signed, dtype=np.int64), minlength=2 * DIMENSION)
+    vector = (counts[DIMENSION:] - counts[:DIMENSION]).astype(np.float32)
     norm = float(np.linalg.norm(vector))
     if norm == 0.0:
         vector[0] = 1.0
         return vector
     return vector / np.float32(norm)
+
+
+@lru_cache(maxsize=16_384)
+def _buckets(word: str) -> tuple[int, ...]:
+    """Where a word and its trigrams are counted; from ``DIMENSION`` on, what is added, and before it, what is taken
+    away. Kept, since most words of a text are among the most frequent ones."""
+    padded = f" {word} "
+    features = (word, *(padded[start : start + 3] for start in range(len(padded) - 2)))
+    hashes = (zlib.crc32(feature.encode("utf-8", "surrogatepass")) for feature in features)
+    return tuple(one % DIMENSION + (DIMENSION if one & 0x8000_0000 else 0) for one in hashes)

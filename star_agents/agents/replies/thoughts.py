@@ -42,6 +42,11 @@ _ROUNDS = 16
 _LINE = 300
 """Characters before and after a mark that are looked at to see whether it is quoted."""
 _FENCE = re.compile(r"^[ \t]{0,3}(?:```+|~~~+)", re.MULTILINE)
+_PROBES = {
+    first: [(probe, number) for number, form in enumerate(FORMS) for probe in form.probes if probe[0] == first]
+    for first in {probe[0] for form in FORMS for probe in form.probes}
+}
+"""What to look for, by its first character, with the number of its form."""
 _QUOTES = frozenset({'""', "''", "“”", "‘’", "«»", "„“", "「」"})
 
 
@@ -134,9 +139,16 @@ def _by_forms(content: str) -> Parted | None:
     """Thoughts between marks, or before an end that stands alone."""
     lowered = content.lower()
     # Most answers hold no "<" at all, and to look for one character costs next to nothing.
-    forms = [form for form in FORMS if any(probe[0] in lowered and probe in lowered for probe in form.probes)]
-    if not forms:
+    possible = {
+        number
+        for first, probes in _PROBES.items()
+        if first in lowered
+        for probe, number in probes
+        if probe in lowered
+    }
+    if not possible:
         return None
+    forms = [FORMS[number] for number in sorted(possible)]
     thoughts: list[str] = []
     position = 0
     for _ in range(_ROUNDS):
