@@ -75,8 +75,9 @@ class PeriodTotals:
     @staticmethod
     def _add(column: Counter[tuple[Owner, Unit]], agent: str, amounts: Amounts, sign: int) -> None:
         for unit, amount in amounts.items():
-            column[agent, unit] += sign * amount
-            column[None, unit] += sign * amount
+            if amount:
+                column[agent, unit] += sign * amount
+                column[None, unit] += sign * amount
 
 
 class BudgetLedger:

@@ -44,7 +44,6 @@ from star_agents.agents.transports.in_process import InProcessTransport
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.config.models import AgentConfig
-from star_agents.config.secrets import shown_parameters
 from star_agents.observe.status import AgentState
 from star_agents.records import Message, Reply, Tool
 from star_agents.records.tool_text import tools_as_text
@@ -149,8 +148,7 @@ class AgentClient:
         Keys, values of headers, limits, time-outs and base URLs are not in it: changing those must not pay for an
         answer again.
         """
-        group = self._groups[agent]
-        return shown_parameters({"models": list(group.models), **sampling(group.config, temperature, max_tokens)})
+        return self._groups[agent].parameters(temperature, max_tokens)
 
     def shape(
         self, agent: str, *, temperature: float | Unset | None = UNSET, max_tokens: int | Unset | None = UNSET

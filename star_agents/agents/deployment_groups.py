@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -22,8 +22,10 @@ from star_agents.agents.endpoints import Endpoint
 from star_agents.agents.gate import Gate
 from star_agents.agents.rate_limit import RateLimit, Sent
 from star_agents.agents.routing import NotTakenError, Routing, deployment_id
+from star_agents.agents.sampling import Unset, sampling
 from star_agents.agents.throttle import ThrottleChange
 from star_agents.config.models import AgentConfig
+from star_agents.config.secrets import shown_parameters
 from star_agents.config.serving import origin_of
 from star_agents.errors import AgentRefused, ConfigError, Problem
 
@@ -40,6 +42,8 @@ class DeploymentGroup:
     """Of its model group on the Router; never used twice."""
     models: tuple[str, ...]
     """Of the endpoints, each once, sorted."""
+    shown: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """What of the parameters is shown, by the temperature and length that a call asks for; see ``parameters``."""
     calls: int = 0
     """Calls that began on this group and have not ended, queued and waiting ones included."""
     retired: bool = False
@@ -48,6 +52,21 @@ class DeploymentGroup:
     def model(self) -> str:
         """The model, for messages; of several, the first."""
         return self.endpoints[0].model
+
+    def parameters(self, temperature: float | Unset | None, max_tokens: int | Unset | None) -> dict[str, Any]:
+        """As ``AgentClient.parameters``."""
+        wanted = (repr(temperature), repr(max_tokens))  # 0 and 0.0 are equal, and not the same in a journal's key
+        if wanted not in self.shown:
+            shape = sampling(self.config, temperature, max_tokens)
+            self.shown[wanted] = shown_parameters({"models": list(self.models), **shape})
+        return dict(self.shown[wanted])
+
+    def configure(self, config: AgentConfig) -> None:
+        """Take over other settings for the same endpoints."""
+        self.config = config
+        self.shown.clear()
+        self.gate.set_ceiling(config.max_concurrency)
+        self.gate.set_rate(config.requests_per_minute, config.tokens_per_minute)
 
     def id_on_router(self, index: int) -> str:
         """Of a deployment, where LiteLLM's Router sends to it; else empty."""
@@ -145,9 +164,7 @@ class DeploymentGroups:
         async with self._reconciling:
             groups = await self._prepare(agents, endpoints)
             for name, group in groups.items():
-                group.config = agents[name]
-                group.gate.set_ceiling(group.config.max_concurrency)
-                group.gate.set_rate(group.config.requests_per_minute, group.config.tokens_per_minute)
+                group.configure(agents[name])
             before, self._groups = self._groups, groups
             for name, old in before.items():
                 if groups.get(name) is not old:

@@ -87,7 +87,8 @@ class PaidCalls:
         self._store = store
         self._bus = bus
         self._clock = clock
-        self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        # Free but for a call that is asked for twice at once, and then without another turn of the event loop.
+        self._asking = defaultdict[str, anyio.Lock](lambda: anyio.Lock(fast_acquire=True))
         self._costs: dict[str, float | None] = {}
         self._is_new = False
 

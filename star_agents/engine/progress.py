@@ -135,7 +135,8 @@ class BatchProgress:
                 self._bar.say(f"{first}; all of it is summed up at the end")
             case _:
                 return
-        self._bar.show(self._facts())
+        if self._bar.is_due:  # asked before: a run in a pipe would put together what nobody sees, on every call
+            self._bar.show(self._facts())
 
     def _to_come(self, seeds: int) -> int:
         return seeds if self.target is None else self.target.seeds_needed(seeds)

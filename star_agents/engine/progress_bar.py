@@ -45,6 +45,7 @@ class ProgressBar:
         self._shortest_s = shortest_s
         self._began = clock()
         self._tenths_shown = 10 * done // max(total, 1)
+        self._is_drawn = self._console.is_terminal
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -54,7 +55,7 @@ class ProgressBar:
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=False),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not self._is_drawn,
         )
         self._task = self._progress.add_task(what, total=total, completed=done, facts="")
 
@@ -85,12 +86,16 @@ class ProgressBar:
         self._began = self._clock()
         self._progress.update(self._task, description=self._what)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether anything would come of ``show``: elsewhere than on a terminal, another tenth has to be done."""
+        return self._is_drawn or 10 * self.done // max(self.total, 1) > self._tenths_shown
+
     def show(self, facts: str) -> None:
         """Show how far it is, with these facts; call it when ``done``, ``total`` or the facts have changed."""
         self._progress.update(self._task, total=self.total, completed=self.done, facts=facts)
-        tenths = 10 * self.done // max(self.total, 1)
-        if not self._console.is_terminal and tenths > self._tenths_shown:
-            self._tenths_shown = tenths
+        if not self._is_drawn and self.is_due:
+            self._tenths_shown = 10 * self.done // max(self.total, 1)
             self.say(f"{self.done:,}/{self.total:,} {self._what}, {facts}{self._time_left()}")
 
     def say(self, message: str) -> None:

@@ -99,6 +99,9 @@ def measure(text: bytes, bounds: JsonBounds) -> None:
     Raises:
         TooMuchJson: one of the bounds is passed.
     """
+    opened = text.count(b"[") + text.count(b"{")
+    if opened <= min(bounds.depth, bounds.containers) and len(text) <= min(bounds.keys, bounds.elements):
+        return  # Strings included there is less than may be: most replies, and nothing of them needs to be taken apart.
     meter = JsonMeter(bounds)
     for start in range(0, len(text), SMALL_BYTES):
         meter.feed(text[start : start + SMALL_BYTES])
