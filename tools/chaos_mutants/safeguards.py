@@ -425,9 +425,9 @@ TESTED_MUTANTS = (
         "secrets-in-the-journal",
         "the journal keeps the parameters of a call without the values of headers",
         "test_canary_forms.py::test_no_form_of_a_secret_in_any_place_of_a_reply_is_kept_or_shown",
-        "star_agents/agents/client.py",
-        "return shown_parameters({",
-        "return dict({",
+        "star_agents/agents/deployment_groups.py",
+        "= shown_parameters({",
+        "= dict({",
     ),
     _mutant(
         "secrets-at-rest",
