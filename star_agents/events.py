@@ -14,6 +14,8 @@ from star_agents.records import Outcome
 from star_agents.records.batch_events import BatchEnded as BatchEnded
 from star_agents.records.batch_events import BatchSubmitted as BatchSubmitted
 from star_agents.records.batch_events import BatchTroubled as BatchTroubled
+from star_agents.records.connection_events import ConnectionNoted as ConnectionNoted
+from star_agents.records.connection_events import EgressLost as EgressLost
 from star_agents.records.event import Event as Event
 from star_agents.records.server_events import ServerChanged as ServerChanged
 from star_agents.records.target_events import TargetReached as TargetReached
@@ -192,14 +194,6 @@ class PriceNoted(Event):
     """An agent counts as free because its server is near, or nobody knows its price; told once, before it is called."""
 
     name: ClassVar[str] = "price_noted"
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConnectionNoted(Event):
-    """What a person should know of how servers are reached, such as that no certificate is checked; told once."""
-
-    name: ClassVar[str] = "connection_noted"
     message: str
 
 

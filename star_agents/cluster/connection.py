@@ -95,6 +95,13 @@ class Connection:
         """What every node has, one line each."""
         return [in_words(node) for node in self.nodes.values()]
 
+    def own_address(self) -> str:
+        """Address of the node that this process is on; empty where it is on none, as with ``ray://``."""
+        if self.ray.util.client.ray.is_connected():
+            return ""
+        node = self.nodes.get(self.ray.get_runtime_context().get_node_id())
+        return "" if node is None else node.address
+
     async def is_gone(self, node: Node) -> bool:
         """Whether a node is lost: it is off Ray's list, which takes Ray some tens of seconds, or its raylet no longer
         answers where it did before."""

@@ -31,6 +31,10 @@ class ClusterConfig(Section):
     cpus_per_scorer: float = Field(default=1.0, ge=0, le=1024)
     """CPUs that Ray sets aside for a copy; a node that has fewer left gets none. It bounds no threads: that is
     `scoring.threads`."""
+    egress: int = Field(default=0, ge=0, le=64)
+    """Processes that send calls for the daemon, one on a node and so many at the most: sockets, TLS and the reading of
+    replies are theirs, every decision stays here. 0: the daemon sends itself. More than two or three are of no use to
+    one daemon."""
     start_timeout_s: float = Field(default=120.0, gt=0, le=LONGEST_S)
     """Seconds that a node may take to start an actor, its models not counted; then it is left out, and told."""
 

@@ -21,6 +21,7 @@ from star_agents.events import (
     CallFailed,
     ConnectionNoted,
     DeploymentChanged,
+    EgressLost,
     Event,
     FailureFirstSeen,
     JudgeExamined,
@@ -119,7 +120,13 @@ class BatchProgress:
             case DeploymentChanged():
                 self._tell_of(event)
             case (
-                BudgetReached() | BudgetCleared() | PriceNoted() | ConnectionNoted() | JudgeExamined() | JudgingNoted()
+                BudgetReached()
+                | BudgetCleared()
+                | PriceNoted()
+                | ConnectionNoted()
+                | EgressLost()
+                | JudgeExamined()
+                | JudgingNoted()
             ):
                 self._bar.say(event.message)
             case ScorerTrouble() | JudgeScaled() | ServerChanged():

@@ -19,6 +19,7 @@ from star_agents.agents.rate_limit import WINDOW_S, Sent
 from star_agents.agents.throttle import ThrottleChange, in_words
 from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
+from star_agents.agents.transports.http import HttpSender
 from star_agents.bench.batched_calls import BatchedCalls
 from star_agents.bench.vectors import Embed
 from star_agents.config.models import Config
@@ -28,6 +29,7 @@ from star_agents.config.serving import placed
 from star_agents.engine.accounts import budgets_of, restore_budgets, without_open
 from star_agents.engine.admission import note_on_signatures
 from star_agents.engine.availability import cannot_do_without
+from star_agents.engine.egress import join_cluster, sender_over
 from star_agents.engine.engine import Engine
 from star_agents.engine.local_agents import local_models_at_work, providers_with
 from star_agents.engine.memory_rows import recalled, remember
@@ -109,7 +111,9 @@ async def open_engine(
         models = local_models_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         await stack.enter_async_context(models)
         servers = await stack.enter_async_context(ModelServers(store.folder, tell=bus.publish))
-        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers)
+        cluster = await join_cluster(config.cluster, stack, bus)
+        http = await sender_over(cluster, stack, bus)
+        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers, http)
         for model in local_models_at_work(config):
             await models.load(model)
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
@@ -180,6 +184,7 @@ async def _open_client(
     now: Callable[[], float],
     providers: Mapping[str, Provider],
     servers: ModelServers,
+    http: HttpSender | None,
 ) -> AgentClient:
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
@@ -200,6 +205,7 @@ async def _open_client(
         ),
         on_throttle=lambda agent, change: bus.publish(_of_throttling(agent, change)),
         place=servers.place,
+        http=http,
     )
     client.restore_rates(await _sent_lately(store, now()))
     stack.push_async_callback(client.aclose)
