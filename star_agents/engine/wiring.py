@@ -19,7 +19,6 @@ from star_agents.agents.rate_limit import WINDOW_S, Sent
 from star_agents.agents.throttle import ThrottleChange, in_words
 from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
-from star_agents.agents.transports.http import HttpSender
 from star_agents.bench.batched_calls import BatchedCalls
 from star_agents.bench.vectors import Embed
 from star_agents.config.models import Config
@@ -111,9 +110,7 @@ async def open_engine(
         models = local_models_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         await stack.enter_async_context(models)
         servers = await stack.enter_async_context(ModelServers(store.folder, tell=bus.publish))
-        cluster = await join_cluster(config.cluster, stack, bus)
-        http = await sender_over(cluster, stack, bus)
-        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers, http)
+        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers)
         for model in local_models_at_work(config):
             await models.load(model)
         scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
@@ -184,8 +181,8 @@ async def _open_client(
     now: Callable[[], float],
     providers: Mapping[str, Provider],
     servers: ModelServers,
-    http: HttpSender | None,
 ) -> AgentClient:
+    cluster = await join_cluster(config.cluster, stack, bus)
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
     in_batches = await store.batches.open_calls()
@@ -205,7 +202,7 @@ async def _open_client(
         ),
         on_throttle=lambda agent, change: bus.publish(_of_throttling(agent, change)),
         place=servers.place,
-        http=http,
+        http=await sender_over(cluster, stack, bus),
     )
     client.restore_rates(await _sent_lately(store, now()))
     stack.push_async_callback(client.aclose)
