@@ -18,6 +18,7 @@ import json
 import random
 import re
 import socket
+import ssl
 import struct
 import time
 import zlib
@@ -268,11 +269,11 @@ def _judgement(code: bytes) -> bytes:
     return b'Both answers were weighed.\\n{\\"code\\": \\"%b\\", \\"verdict\\": \\"A\\"}' % code
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, tls: ssl.SSLContext | None = None) -> None:
     """Serve on loopback until killed."""
     provider = Provider()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(provider), "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(lambda: Connection(provider), "127.0.0.1", port, backlog=4096, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -281,7 +282,13 @@ def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
-    asyncio.run(serve(parser.parse_args().port))
+    parser.add_argument("--tls", help="file with a certificate and its key: serve https")
+    given = parser.parse_args()
+    tls = None
+    if given.tls:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(given.tls)
+    asyncio.run(serve(given.port, tls))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping, Set
@@ -15,18 +16,29 @@ SCRIPT = Path(__file__).resolve().parents[1] / "fake_provider.py"
 
 
 class FakeProvider:
-    """Runs while the context is open."""
+    """Runs while the context is open.
 
-    def __init__(self, cores: Set[int]) -> None:
+    Args:
+        cores: That it may use.
+        tls: A certificate and its key, which whoever asks has to trust: it serves https.
+    """
+
+    def __init__(self, cores: Set[int], tls: Path | None = None) -> None:
         self._cores = cores
+        self._tls = tls
 
     def __enter__(self) -> Self:
-        command = [sys.executable, str(SCRIPT), "--port", "0"]
+        command = [sys.executable, str(SCRIPT), "--port", "0", *(["--tls", str(self._tls)] if self._tls else [])]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         os.sched_setaffinity(self._process.pid, self._cores)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
-        self._admin = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        trusted = ssl.create_default_context(cafile=self._tls) if self._tls else None
+        self._admin = (
+            http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=trusted)
+            if trusted
+            else http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -37,7 +49,7 @@ class FakeProvider:
     @property
     def url(self) -> str:
         """Base of every endpoint; ``{url}/NAME/v1`` is one."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
     def reset(self, settings: Mapping[str, Any]) -> None:
         """Behave so from now on, and count anew."""

@@ -1,0 +1,1 @@
+"""What `tools/bench/cluster` is made of."""
