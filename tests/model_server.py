@@ -4,13 +4,15 @@
 
 ``BOOK`` is a folder. What happens is noted in ``book.txt`` there, a line each: ``started PID``, ``asked PID``,
 ``ended PID``. While a file of that name lies there, it ``dies`` (at its start: exit code 3), is ``unready`` (503), is
-``slow`` (answers once the file is gone) or ``hangs`` (so does /health); GET /die ends it at once.
+``slow`` (answers once the file is gone), ``hangs`` (so does /health) or, from its start on, is ``stubborn`` (SIGTERM
+does not end it); GET /die ends it at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -62,7 +64,10 @@ def serve(port: int, models: list[str], book: Path) -> None:
     app.add_routes([web.get("/health", health), web.get("/v1/models", listed), web.get("/die", die)])
     app.add_routes([web.post("/v1/chat/completions", answer)])
     app.on_shutdown.append(ended)
-    web.run_app(app, host="127.0.0.1", port=port, print=None, shutdown_timeout=5)
+    is_stubborn = (book / "stubborn").exists()
+    if is_stubborn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    web.run_app(app, host="127.0.0.1", port=port, print=None, shutdown_timeout=5, handle_signals=not is_stubborn)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,20 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0
 CONVENTION = re.compile(r"star_agents_[a-z0-9_]+")
 
 STATUS = status_with(
+    servers=[
+        {
+            "agents": ["a"],
+            "state": "ready",
+            "address": "127.0.0.1:8001",
+            "pid": 7,
+            "ready_after_s": 1.5,
+            "restarts": 2,
+            "gpu_memory": 1024,
+            "log": "servers/a.log",
+            "trouble": "",
+            "sentence": "server of a: ready",
+        }
+    ],
     budgets=[
         {
             "key": "budget_usd",
@@ -72,9 +86,18 @@ STATUS = status_with(
                     "limit": 4,
                     "in_flight": 2,
                     "opens_in_s": None,
+                    "is_held": False,
                     "last_error": None,
                 },
-                {"name": "a/1", "breaker": "open", "limit": 1, "in_flight": 0, "opens_in_s": 3.0, "last_error": "500"},
+                {
+                    "name": "a/1",
+                    "breaker": "open",
+                    "limit": 1,
+                    "in_flight": 0,
+                    "opens_in_s": 3.0,
+                    "is_held": False,
+                    "last_error": "500",
+                },
             ],
         },
         "gone": AGENT,
@@ -223,6 +246,8 @@ async def test_a_snapshot_is_told_in_base_units_under_the_labels_of_agents_yaml(
     assert values(told["outcomes"]) == {("kept",): 10, ("base",): 3, ("dropped",): 1}
     assert values(told["state"]) == {("starting",): 0, ("ready",): 1, ("paused",): 0, ("draining",): 0}
     assert values(told["agent_deployments"]) == {("a", "closed"): 1, ("a", "open"): 1, ("a", "half_open"): 0}
+    of_a_server = [values(told[f"server_{name}"]) for name in ("up", "restarts", "gpu_memory_bytes")]
+    assert of_a_server == [{("a",): 1}, {("a",): 2}, {("a",): 1024}]
     assert values(told["pair_probability"]) == {("keep/a",): 0.75, ("a/a",): 0.25}
     assert values(told["pair_wins"]) == {("keep/a",): 5, ("keep/seed",): 3}
     assert values(told["referee_verdicts"]) == {("win",): 5, ("tie",): 2, ("loss",): 2}

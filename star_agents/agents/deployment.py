@@ -41,6 +41,7 @@ class Deployment:
             in_flight=self.in_flight,
             opens_in_s=at - now if at is not None and at > now else None,
             last_error=self.last_error,
+            is_held=self.breaker.is_held,
         )
 
 

@@ -158,6 +158,7 @@ class ModelServers:
             for endpoint in agent.endpoints:
                 if (served := served_by(endpoint)) is not None:
                     wanted.setdefault(served, []).append((name, endpoint))
+        self.try_again()
         gone = [self._kept.pop(served) for served in self._kept.keys() - wanted.keys()]
         if wanted and not self._kept:
             self._tasks.start_soon(self._watch_gpu)
@@ -177,7 +178,7 @@ class ModelServers:
     def try_again(self) -> None:
         """Start those anew that were given up."""
         for kept in self._kept.values():
-            kept.tries_again = True
+            kept.tries_again = kept.server.state == "down"
 
     def hurry(self) -> None:
         """End all of them at once; what is in their hands is lost."""

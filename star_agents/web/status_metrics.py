@@ -12,7 +12,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 
 from prometheus_client import Metric
 
-from star_agents.observe.status import Agent, AgentAtWork, BudgetState, PairCost, ScorerState, Status
+from star_agents.observe.status import Agent, AgentAtWork, BudgetState, PairCost, ScorerState, ServerState, Status
 
 PREFIX = "star_agents_"
 STATES = ("starting", "ready", "paused", "draining")
@@ -96,6 +96,18 @@ _OF_A_PAIR: tuple[Reading[PairCost], ...] = (
     Reading("counter", "pair_wins", "Candidates of the pair that were chosen.", lambda it: it.wins),
     Reading("counter", "pair_cost_usd", "US dollars that the pair's candidates cost, where known.", lambda it: it.usd),
 )
+_OF_A_SERVER: tuple[Reading[ServerState], ...] = (
+    Reading(
+        "gauge",
+        "server_up",
+        "1 where the agent's server can be asked.",
+        lambda it: float(it.state in ("ready", "attached")),
+    ),
+    Reading("counter", "server_restarts", "How often the agent's server was started again.", lambda it: it.restarts),
+    Reading(
+        "gauge", "server_gpu_memory_bytes", "GPU memory of the agent's server, if known.", lambda it: it.gpu_memory
+    ),
+)
 _UNITS = ("usd", "calls", "tokens")
 _OF_A_BUDGET: Mapping[str, tuple[Reading[BudgetState], ...]] = {
     unit: (
@@ -113,6 +125,7 @@ def families(status: Status) -> Iterator[Metric]:
     yield from readings(_OF_THE_SCORER, [] if status.scorer is None else [({}, status.scorer)])
     yield from _line(status)
     yield from _agents(status)
+    yield from _servers(status)
     yield from _pairs(status)
     budgets = [({"budget": budget.key}, budget) for budget in status.budgets]
     for unit, of_a_budget in _OF_A_BUDGET.items():
@@ -139,6 +152,12 @@ def _line(status: Status) -> Iterator[Metric]:
     if status.scorer is not None:
         text = "Scorer processes that are missing."
         yield family("gauge", "scorer_troubles", text, [({}, float(len(status.scorer.troubles)))])
+
+
+def _servers(status: Status) -> Iterator[Metric]:
+    """Of `serve` in agents.yaml; each is named by the first agent that it serves."""
+    servers = [({"agent": one.agents[0]}, one) for one in status.servers]
+    yield from readings(_OF_A_SERVER, servers)
 
 
 def _agents(status: Status) -> Iterator[Metric]:

@@ -22,7 +22,9 @@ class DeploymentState:
     opens_in_s: float | None
     """Seconds until it may be tried; null where it may be tried now, or its probe is out."""
     last_error: str | None
-    """What it failed with; null once it has answered again."""
+    """What it failed with, or what its server waits for; null once it has answered again."""
+    is_held: bool
+    """Its server is started beside the work, and cannot be asked now."""
 
 
 @told

@@ -148,6 +148,7 @@ function state(agent) {
     const slowed = (agent.throttled ?? []).map((one) => `, throttled (${one.cause.replaceAll("_", " ")}) for ${duration(one.for_s)}`).join("");
     return `up${slowed}${agent.queued ? `, ${count(agent.queued)} wait` : ""}`;
   }
+  if (out.every((one) => one.is_held)) return agent.is_down ? "its server is awaited" : `${out.length} of ${deployments.length} wait for their server`;
   const soonest = Math.min(...out.map((one) => one.opens_in_s ?? 0));
   const when = soonest > 0 ? `, tried in ${duration(soonest)}` : ", being tried";
   return agent.is_down ? `down${when}` : `${out.length} of ${deployments.length} down${when}`;

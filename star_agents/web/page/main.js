@@ -22,6 +22,7 @@ import { showReferee } from "./referee.js";
 import { Rounds } from "./rounds.js";
 import { hintAtMore } from "./scrolling.js";
 import { STAR, exampleOf, hasOthers, hasStar, takesOf, totalOf } from "./sentence.js";
+import { showServers } from "./servers.js";
 import { askForToken, takeTokenFromAddress } from "./session.js";
 import { StoryView } from "./story.js";
 import { Stream } from "./stream.js";
@@ -137,6 +138,7 @@ class Page {
     attempt(() => this.turns.follow(status));
     this.recipes.show(status);
     showBatches(status.batches, status.now);
+    showServers(status.servers);
     byId("target").hidden = status.target === null;
     setText(byId("target"), status.target?.sentence ?? "");
     showFailures(status.failures);

@@ -329,7 +329,9 @@
  * @property {number} in_flight Calls.
  * @property {number | null} opens_in_s Seconds until it may be tried; null where it may be tried now, or its probe
  *   is out.
- * @property {string | null} last_error What it failed with; null once it has answered again.
+ * @property {string | null} last_error What it failed with, or what its server waits for; null once it has answered
+ *   again.
+ * @property {boolean} is_held Its server is started beside the work, and cannot be asked now.
  */
 
 /**
