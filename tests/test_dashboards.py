@@ -162,6 +162,8 @@ def test_every_metric_of_ours_is_shown_or_watched_somewhere(labels_of: dict[str,
         "star_agents_seeds_added",
         "star_agents_seeds_known",
         "star_agents_seeds_returned",
+        "star_agents_server_gpu_memory_bytes",
+        "star_agents_server_restarts",
         "star_agents_start_time_seconds",
     }, "a new metric belongs on the dashboard, or into this list of those that are for questions"
 
