@@ -1,8 +1,9 @@
-"""A provider to measure against: OpenAI's chat protocol on plain asyncio, one file, no dependency.
+"""A provider to measure against: OpenAI's chat protocol, and Anthropic's, on plain asyncio; one file, no dependency.
 
     python tools/bench/fake_provider.py --port 0        # the first line on stdout is the port
 
-Every path that ends in ``/chat/completions`` is a chat endpoint, so ``/a/v1`` and ``/b/v1`` can stand for two servers.
+Every path that ends in ``/chat/completions`` is a chat endpoint, so ``/a/v1`` and ``/b/v1`` can stand for two servers;
+one that ends in ``/messages`` gets the same answers in Anthropic's form, one to a request, and faults in OpenAI's.
 The same path and body always get the same text; two paths get different ones. A prompt of our referee is answered with
 its own code and the verdict A. ``n`` is honoured.
 
@@ -27,6 +28,7 @@ from typing import Any
 
 FAULTS = ("429", "500", "503", "reset", "stall", "cut", "garbage", "refusal")
 CHAT = b"/chat/completions"
+MESSAGES = b"/messages"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 MODEL = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"]*)"')
 CHOICES = re.compile(rb'(?<!\\)"n"\s*:\s*(\d+)')
@@ -121,6 +123,8 @@ class Provider:
         """The JSON of a completion."""
         stats = self.stats
         model, wanted, code = MODEL.search(body), CHOICES.search(body), CODE.search(body)
+        if path.endswith(MESSAGES):
+            return self._message(path, body, model[1] if model else b"", code)
         number = int(wanted[1]) if wanted else 1
         mark = zlib.crc32(body, zlib.crc32(path))
         choices = b",".join(
@@ -138,6 +142,22 @@ class Provider:
             b'{"id":"chatcmpl-%d","object":"chat.completion","created":1,"model":"%b","choices":[%b],'
             b'"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}'
             % (stats.answered, model[1] if model else b"", choices, prompt, completion, prompt + completion)
+        )
+
+    def _message(self, path: bytes, body: bytes, model: bytes, code: re.Match[bytes] | None) -> bytes:
+        """The same in Anthropic's form."""
+        stats, mark = self.stats, zlib.crc32(body, zlib.crc32(path))
+        text = _judgement(code[1]) if code else b"Answer %08x.0:%b" % (mark, WORDS)
+        prompt, completion = len(body) // CHARACTERS_PER_TOKEN, len(text) // CHARACTERS_PER_TOKEN
+        stats.answered += 1
+        stats.choices += 1
+        stats.prompt_tokens += prompt
+        stats.completion_tokens += completion
+        stats.last_answer = time.monotonic()
+        return (
+            b'{"id":"msg_%d","type":"message","role":"assistant","model":"%b","stop_reason":"end_turn",'
+            b'"stop_sequence":null,"content":[{"type":"text","text":"%b"}],'
+            b'"usage":{"input_tokens":%d,"output_tokens":%d}}' % (stats.answered, model, text, prompt, completion)
         )
 
 
@@ -187,7 +207,7 @@ class Connection(asyncio.Protocol):
             return
         body, self._buffer = self._buffer[end + 4 : whole], self._buffer[whole:]
         path = head.split(b" ", 2)[1]
-        if path.endswith(CHAT):
+        if path.endswith((CHAT, MESSAGES)):
             self._chat(path, body) if length else self._send(411, b"{}")
         elif path == b"/admin/stats":
             self._send(200, json.dumps(asdict(self._provider.stats)).encode())

@@ -32,7 +32,7 @@ class Captured:
 
 
 class NotCaptured(Exception):
-    """LiteLLM sends such a call by none of the handlers that are known here; the message says by what it would."""
+    """LiteLLM has to send such a call by itself; the message says why, from "since" on."""
 
 
 _noted: ContextVar[list[Captured] | None] = ContextVar("noted", default=None)
@@ -114,7 +114,7 @@ def capture(
     if not noted:
         if hasattr(pending, "close"):
             pending.close()
-        raise NotCaptured(f"by its own {type(pending).__name__}")
+        raise NotCaptured("since LiteLLM asks such a model in another protocol, such as OpenAI's Responses")
     return noted[-1]
 
 

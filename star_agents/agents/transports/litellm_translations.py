@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Literal
 
@@ -71,6 +71,14 @@ class Translation:
     """The body, as plain data. It may change what ``Sent`` holds."""
     sign: Callable[[bytes, Mapping[str, str]], Mapping[str, str]] | None = field(default=None, repr=False)
     """Headers for a body, where it is signed."""
+
+    def passes_on(self, name: str, value: Any) -> bool:
+        """Whether a parameter goes out as it was given."""
+        return value is not None and pickle.loads(self.optional).get(name) == value
+
+    def with_parameter(self, name: str, value: Any) -> Translation:
+        """The same with another value of a parameter that is passed on."""
+        return replace(self, optional=pickle.dumps({**pickle.loads(self.optional), name: value}))
 
     def request(self, messages: Sequence[Mapping[str, Any]]) -> Sent:
         """A request that asks these messages; raises whatever LiteLLM's config does over them."""

@@ -35,6 +35,7 @@ _READS_FILES = frozenset({"bedrock"})
 """Providers whose keys LiteLLM looks for in files."""
 _MOST_SHAPES = 256
 """That are remembered for an endpoint; beyond it all are forgotten, and each costs a millisecond again."""
+_SCHEMA, _ANY = "response_format", "any schema"
 _PROBE = ({"role": "user", "content": "Hello"},)
 _USAGES = ((1_000, 200, 0, 0), (1_000, 200, 600, 50), (300_000, 200, 0, 0), (300_000, 200, 250_000, 0))
 """Tokens of prompt, answer, cache and thoughts, by which two ways of pricing are compared."""
@@ -70,17 +71,31 @@ class Translator:
             Exception: What LiteLLM raises over the shape.
         """
         key = _key(shape, n, messages)
-        if (known := self._shapes.get(key)) is None:
+        if (known := self._shapes.get(key)) is None and (known := self._of_another_schema(shape, n, messages)) is None:
             if self._provider in _READS_FILES:
                 known = await anyio.to_thread.run_sync(self.find, shape, messages, n)
             else:
                 known = self.find(shape, messages, n)
-            if len(self._shapes) >= _MOST_SHAPES:
-                self._shapes.clear()
-            self._shapes[key] = known
+            self._remember(key, known)
+            if isinstance(known, Translation) and known.passes_on(_SCHEMA, shape.get(_SCHEMA)):
+                self._remember(_key({**shape, _SCHEMA: _ANY}, n, messages), known)
         if isinstance(known, NotCaptured):
             raise known.with_traceback(None)
         return known
+
+    def _of_another_schema(
+        self, shape: Mapping[str, Any], n: int, messages: Sequence[Mapping[str, Any]]
+    ) -> Translation | NotCaptured | None:
+        """Schemas differ from call to call (the codes of judges): who hands one on as it is does so with all."""
+        if _SCHEMA not in shape:
+            return None
+        known = self._shapes.get(_key({**shape, _SCHEMA: _ANY}, n, messages))
+        return known.with_parameter(_SCHEMA, shape[_SCHEMA]) if isinstance(known, Translation) else None
+
+    def _remember(self, key: bytes, known: Translation | NotCaptured) -> None:
+        if len(self._shapes) >= _MOST_SHAPES:
+            self._shapes.clear()
+        self._shapes[key] = known
 
     def find(
         self, shape: Mapping[str, Any], messages: Sequence[Mapping[str, Any]] = _PROBE, n: int = 1

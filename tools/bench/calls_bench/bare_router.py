@@ -19,6 +19,7 @@ os.environ.setdefault("AIOHTTP_CONNECTOR_LIMIT_PER_HOST", "100000")
 from litellm.router import Router
 from peers.common import comparison
 
+from calls_bench.product import MODELS, Form
 from calls_bench.seeds import seed_rows
 
 WRITERS = ("base", "a", "b", "c")
@@ -33,13 +34,14 @@ def prompts(seeds: int) -> Iterator[tuple[str, list[dict[str, str]]]]:
         yield "judge", [{"role": "user", "content": comparison(row["instruction"], ANSWER, ANSWER)}]
 
 
-async def call_all(url: str, seeds: int, in_flight: int) -> int:
+async def call_all(url: str, seeds: int, in_flight: int, form: Form) -> int:
     """Send everything; returns how many answers had text."""
+    model, path = MODELS[form]
     router: Any = Router(
         model_list=[
             {
                 "model_name": name,
-                "litellm_params": {"model": "openai/gpt-4o-mini", "api_base": f"{url}/{name}0/v1", "api_key": "bench"},
+                "litellm_params": {"model": model, "api_base": f"{url}/{name}0{path}", "api_key": "bench"},
             }
             for name in (*WRITERS, "judge")
         ]
@@ -63,8 +65,9 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--seeds", type=int, required=True)
     parser.add_argument("--in-flight", type=int, required=True)
+    parser.add_argument("--form", choices=MODELS, default="openai", help="protocol of the provider")
     given = parser.parse_args()
-    print(asyncio.run(call_all(given.url, given.seeds, given.in_flight)))
+    print(asyncio.run(call_all(given.url, given.seeds, given.in_flight, given.form)))
 
 
 if __name__ == "__main__":

@@ -40,12 +40,14 @@ class Bench:
         """Run the product."""
         return product.run(job, self.provider, self.place, settings, name=self._name(job.transport), **how)
 
-    def bare(self, seeds: int, in_flight: int, settings: Mapping[str, Any] = CLEAN) -> Watched:
+    def bare(
+        self, seeds: int, in_flight: int, settings: Mapping[str, Any] = CLEAN, form: product.Form = "openai"
+    ) -> Watched:
         """Run the bare Router."""
         self.provider.reset(settings)
         folder = self.place.folder
         command = [sys.executable, "-m", "calls_bench.bare_router", "--url", self.provider.url]
-        command += ["--seeds", str(seeds), "--in-flight", str(in_flight)]
+        command += ["--seeds", str(seeds), "--in-flight", str(in_flight), "--form", form]
         env = product.environment(self.place.product)
         found = watch(command, self.provider, cwd=folder, folder=folder, env=env, core=self.place.core)
         if found.returncode or found.out.split()[-1:] != [str(5 * seeds)]:

@@ -25,6 +25,9 @@ from calls_bench.watching import Watched, watch
 
 KEY = "BENCH_KEY"
 MODEL = "openai/gpt-4o-mini"
+Form = Literal["openai", "anthropic"]
+MODELS: Mapping[Form, tuple[str, str]] = {"openai": (MODEL, "/v1"), "anthropic": ("anthropic/claude-haiku-4-5", "")}
+"""By the protocol of its provider: a model, and what stands behind its server's address."""
 Transport = Literal["auto", "litellm"]
 CALLS = {"four": 5, "one": 1}
 SEEDS_PER_CALL_IN_FLIGHT = {"four": 0.5, "one": 1.0}
@@ -40,6 +43,7 @@ class Job:
     in_flight: int
     shape: Literal["four", "one"] = "four"
     transport: Transport = "auto"
+    form: Form = "openai"
     deployments: int = 1
     """Of each agent."""
     agent: Mapping[str, Any] | None = None
@@ -72,7 +76,8 @@ def agents_yaml(job: Job, url: str) -> dict[str, Any]:
 
     def endpoint(name: str, index: int) -> dict[str, Any]:
         key = f"os.environ/{_key(index, job.deployments)}"
-        return {"model": MODEL, "api_base": f"{url}/{name}{index}/v1", "api_key": key}
+        model, path = MODELS[job.form]
+        return {"model": model, "api_base": f"{url}/{name}{index}{path}", "api_key": key}
 
     def agent(name: str) -> dict[str, Any]:
         roles: dict[str, Any] = {"roles": []} if name == "judge" else {}

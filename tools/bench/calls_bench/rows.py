@@ -33,7 +33,7 @@ class Section:
 CALLS = Section(
     name="calls",
     heading="## Calls (`tools/bench/calls`)",
-    order=("cpu", "peers", "throughput", "memory", "faults", "lag", "soak", "deployments", "budget"),
+    order=("cpu", "translated", "peers", "throughput", "memory", "faults", "lag", "soak", "deployments", "budget"),
 )
 
 

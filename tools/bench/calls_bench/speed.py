@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from statistics import median
 
 from calls_bench.bench import Bench
-from calls_bench.product import Job, Transport
+from calls_bench.product import Form, Job, Transport
 from calls_bench.rows import Row, ratios, spread
 from calls_bench.watching import Watched
 
@@ -14,6 +15,11 @@ IN_FLIGHT = 64
 MANY_IN_FLIGHT = 1000
 UNCLOSED = ("Unclosed", "never closed", "never retrieved", "was destroyed", "never awaited")
 TRANSPORTS: tuple[tuple[str, Transport], ...] = (("direct", "auto"), ("litellm", "litellm"))
+FORMS: tuple[tuple[Form, str, dict[str, str]], ...] = (
+    ("openai", "OpenAI's", {"user": "bench"}),
+    ("anthropic", "Anthropic's", {}),
+)
+"""Protocol, title, and a parameter that leaves the writing to LiteLLM where the direct way could take the call."""
 
 
 def cpu(bench: Bench) -> list[Row]:
@@ -38,6 +44,36 @@ def cpu(bench: Bench) -> list[Row]:
         for name, title, target in (("litellm", "through LiteLLM", 1.25), ("direct", "direct transport", 0.35))
         for found in [ratios(cost[name], cost["bare"])]
     ]
+
+
+def translated(bench: Bench) -> list[Row]:
+    """The same for providers that LiteLLM only translates for: in OpenAI's form, and in Anthropic's."""
+    seeds = bench.size(600)
+    rows: list[Row] = []
+    for form, title, extra in FORMS:
+        job = Job(seeds=seeds, in_flight=IN_FLIGHT, form=form, agent={"extra": extra})
+        whole = replace(job, transport="litellm")
+        runs = bench.interleave(
+            {
+                "bare": partial(bench.bare, seeds, IN_FLIGHT, {}, form),
+                "litellm": partial(bench.run, whole, {}),
+                "translated": partial(bench.run, job, {}),
+            }
+        )
+        cost = {name: [one.cpu_per_call_ms for one in found] for name, found in runs.items()}
+        found = ratios(cost["translated"], cost["bare"])
+        rows.append(
+            Row(
+                key=f"translated.{form}",
+                what=f"CPU per call, whole line ÷ bare `Router.acompletion`, {title} form: LiteLLM writes, we send",
+                measured=f"{spread(found)}×; {median(cost['translated']):.2f} ms against "
+                f"{median(cost['bare']):.2f} ms; "
+                f"`transport: litellm` {median(ratios(cost['litellm'], cost['bare'])):.2f}×",
+                target="≤ 0.35×",
+                holds=median(found) <= 0.35,
+            )
+        )
+    return rows
 
 
 def throughput(bench: Bench) -> list[Row]:

@@ -1,0 +1,163 @@
+"""Which calls LiteLLM only translates, what is left to it whole, and what translating may not do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from openai_server import Fault, OpenAIServer
+
+from star_agents.agents.answer import Call
+from star_agents.agents.endpoints import Endpoint, resolve
+from star_agents.agents.http_failure import HttpFailure
+from star_agents.agents.translate import translate
+from star_agents.agents.transports import litellm_env
+from star_agents.agents.transports.http import HttpPool
+from star_agents.agents.transports.litellm import LiteLLMTransport
+from star_agents.agents.transports.litellm_replies import readable
+from star_agents.agents.transports.translated import TranslatedTransport
+from star_agents.agents.transports.translated_routes import TRANSLATED
+from star_agents.config.models import AgentConfig
+from star_agents.errors import AgentRateLimited, AgentRefused
+
+KEY = "sk-canary-2f81c6d0"
+AWS = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "secret-canary", "AWS_REGION": "us-east-1"}
+
+
+def endpoint(model: str, **settings: Any) -> Endpoint:
+    agent = AgentConfig(model=model, **settings)
+    return resolve(litellm_env.load, {"it": agent}, {"A_KEY": KEY}, {})["it"][0]
+
+
+@pytest.fixture
+async def way() -> AsyncIterator[TranslatedTransport]:
+    pool = HttpPool()
+    yield TranslatedTransport(pool, litellm_env.load, LiteLLMTransport(litellm_env.load, lambda: None))
+    await pool.aclose()
+    await litellm_env.close_connections()
+
+
+# Which way.
+
+RESPONSES = "since LiteLLM asks such a model in another protocol, such as OpenAI's Responses"
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "way", "why"),
+    [
+        ("openai/gpt-4o-mini", {}, "translated", ""),
+        ("anthropic/claude-sonnet-4-5", {}, "translated", ""),
+        ("anthropic/claude-sonnet-4-5", {"transport": "litellm"}, "litellm", ""),
+        ("hosted_vllm/m", {"api_base": "http://127.0.0.1:9/v1"}, "direct", ""),
+        ("vertex_ai/gemini-2.5-pro", {}, "litellm", "since it goes with a token of Google's"),
+        ("replicate/m", {}, "litellm", "since an answer is asked for again and again until it is there"),
+        ("watsonx/m", {}, "litellm", "since nobody has compared the two ways for watsonx"),
+        (
+            "openai/gpt-5-pro",
+            {"temperature": None},
+            "litellm",
+            RESPONSES,
+        ),
+    ],
+)
+def test_each_endpoint_has_a_way_and_what_litellm_sends_whole_a_reason(
+    model: str, settings: dict[str, Any], way: str, why: str
+) -> None:
+    found = endpoint(model, api_key="os.environ/A_KEY", **settings)
+    assert (found.way, found.why_litellm) == (way, why)
+    assert KEY not in repr(found)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_BEARER_TOKEN_BEDROCK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in AWS.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+BEDROCK = "bedrock/anthropic.claude-3-5-haiku-20241022-v1:0"
+
+
+def test_bedrock_is_signed_by_us_with_the_keys_of_the_environment(aws: pytest.MonkeyPatch) -> None:
+    assert endpoint(BEDROCK).way == "translated"
+
+
+def test_what_signs_by_itself_is_left_to_litellm(aws: pytest.MonkeyPatch) -> None:
+    found = endpoint("bedrock/invoke/anthropic.claude-3-5-haiku-20241022-v1:0")
+    assert (found.way, found.why_litellm) == ("litellm", "since it signs its requests by itself")
+
+
+# What is remembered.
+
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": {"enum": ["A"]}}}
+OTHER = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": {"enum": ["B"]}}}
+HELLO = ({"role": "user", "content": "Hello."},)
+
+
+async def test_a_shape_is_translated_once_and_another_schema_of_it_not_anew() -> None:
+    translator = endpoint("groq/openai/gpt-oss-20b", api_key="os.environ/A_KEY").translator
+    assert translator is not None
+    one = await translator.translation({"max_tokens": 5}, HELLO, 1)
+    assert await translator.translation({"max_tokens": 5}, HELLO, 1) is one
+    first = await translator.translation({"max_tokens": 5, "response_format": SCHEMA}, HELLO, 1)
+    other = await translator.translation({"max_tokens": 5, "response_format": OTHER}, HELLO, 1)
+    assert other.logging is first.logging is not one.logging
+    assert [one.request(HELLO).data.get("response_format") for one in (first, other)] == [SCHEMA, OTHER]
+
+
+async def test_a_call_spoils_nothing_for_the_next_one() -> None:
+    translator = endpoint("anthropic/claude-sonnet-4-5", api_key="os.environ/A_KEY").translator
+    assert translator is not None
+    one = await translator.translation({"max_tokens": 5, "temperature": 0.5, "stop": ["x"]}, HELLO, 1)
+    system = ({"role": "system", "content": "Be brief."}, *HELLO)
+    bodies = [one.request(system).body for _ in range(3)]
+    assert len(set(bodies)) == 1
+    assert system[0] == {"role": "system", "content": "Be brief."}
+
+
+# What goes wrong.
+
+
+def test_an_error_of_any_providers_config_is_translated_by_its_status() -> None:
+    """Each provider of LiteLLM has a class of its own; what they have in common is read in one place."""
+    litellm = litellm_env.load()
+    from litellm.utils import ProviderConfigManager  # noqa: PLC0415  LiteLLM is loaded by now
+
+    for provider in sorted(TRANSLATED):
+        config = ProviderConfigManager.get_provider_chat_config(model="m", provider=litellm.LlmProviders(provider))
+        if config is None:
+            continue
+        error = readable(config.get_error_class("slow down", 429, {}))
+        assert isinstance(error, HttpFailure), provider
+        assert isinstance(translate(error, agent="it", model="m"), AgentRateLimited), provider
+
+
+async def test_a_parameter_that_a_provider_does_not_take_is_refused_before_anything_is_sent(
+    way: TranslatedTransport,
+) -> None:
+    found = endpoint("anthropic/claude-sonnet-4-5", api_base="http://127.0.0.1:9", api_key="os.environ/A_KEY")
+    call = Call(endpoint=found, messages=HELLO, shape={"logit_bias": {"5": 1}}, timeout_s=5.0)
+    with pytest.raises(Exception, match="logit_bias") as caught:
+        await way.complete(call)
+    assert isinstance(translate(caught.value, agent="it", model="m"), AgentRefused)
+
+
+async def test_messages_that_litellm_cannot_write_are_refused_with_what_it_says(way: TranslatedTransport) -> None:
+    found = endpoint("anthropic/claude-sonnet-4-5", api_base="http://127.0.0.1:9", api_key="os.environ/A_KEY")
+    odd = ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": 5}}]},)
+    with pytest.raises(Exception) as caught:  # noqa: PT011  whichever it is, it is translated
+        await way.complete(Call(endpoint=found, messages=odd, shape={"max_tokens": 5}, timeout_s=5.0))
+    assert isinstance(translate(caught.value, agent="it", model="m"), AgentRefused)
+
+
+async def test_an_answer_that_was_cut_before_its_first_word_is_one_that_was_cut(way: TranslatedTransport) -> None:
+    """OpenAI says so by an error, though the thoughts are paid for; LiteLLM makes the same of it."""
+    said = "Could not finish the message because max_tokens or model output limit was reached. Please try again."
+    async with OpenAIServer() as server:
+        server.handler = lambda body: Fault(status=400, message=said)
+        at = endpoint("openai/gpt-5.1", api_base=server.url, api_key="os.environ/A_KEY", extra={"user": "x"})
+        answer = await way.complete(Call(endpoint=at, messages=HELLO, shape={"max_tokens": 5}, timeout_s=20.0))
+        assert [(one.text, one.finish_reason) for one in answer.choices] == [("", "length")]
