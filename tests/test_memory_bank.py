@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import random
+import re
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from star_agents.scheduling.hashing_embedder import DIMENSION, embed_by_hashing
 from star_agents.scheduling.memory import MemoryBank, Remembered, as_vector
@@ -116,3 +119,19 @@ def test_hashed_embeddings_are_unit_vectors_and_alike_for_alike_texts() -> None:
 @pytest.mark.parametrize("text", ["", "!?", "\ud800", "日本語の指示"])
 def test_any_text_has_a_hashed_embedding(text: str) -> None:
     assert float(np.linalg.norm(embed_by_hashing(text))) == pytest.approx(1)
+
+
+def by_plain_counting(text: str) -> NDArray[np.float32]:
+    """One feature after another, as the docstring says it."""
+    vector = np.zeros(DIMENSION, dtype=np.float32)
+    for word in re.findall(r"\w+", text.lower()):
+        padded = f" {word} "
+        for feature in (word, *(padded[start : start + 3] for start in range(len(padded) - 2))):
+            bucket = zlib.crc32(feature.encode("utf-8", "surrogatepass"))
+            vector[bucket % DIMENSION] += 1.0 if bucket & 0x8000_0000 else -1.0
+    return vector / np.float32(np.linalg.norm(vector))
+
+
+@pytest.mark.parametrize("text", ["How many?", "x " * 999, "ÄÖ ß ﬀ \ud800 日本語のテキスト", "a" * 500 + " b c b"])
+def test_hashing_counts_every_word_and_trigram_to_the_last_bit(text: str) -> None:
+    assert embed_by_hashing(text).tobytes() == by_plain_counting(text).tobytes()

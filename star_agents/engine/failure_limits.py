@@ -64,6 +64,8 @@ class FailureLimits:
         longest = max(_WINDOW * settings.after, _WINDOW_OF_THOSE_IN_HAND * in_hand)
         self._has_failed = {one: deque[bool](maxlen=longest) for one in _NOUNS}
         """The newest tries of each part."""
+        self._failed = dict.fromkeys(_NOUNS, 0)
+        """How many of these did."""
         self._tried = deque[Sequence[Tried]](maxlen=longest)
         """Of the newest outcomes: the reasons."""
         self._dropped_for = deque[str](maxlen=longest)
@@ -78,7 +80,9 @@ class FailureLimits:
         """Count one outcome."""
         self._outcomes += 1
         for essential, has_failed in _tries_of(outcome):
-            self._has_failed[essential].append(has_failed)
+            newest = self._has_failed[essential]
+            self._failed[essential] += has_failed - (len(newest) == newest.maxlen and newest[0])
+            newest.append(has_failed)
         self._tried.append(outcome.tried)
         self._faults.append(outcome.is_fault)
         if outcome.recipe != STAR and outcome.kind == "dropped" and not outcome.is_fault:
@@ -106,7 +110,10 @@ class FailureLimits:
             at_end: Nothing more will come: what was tried so far has to do.
         """
         for essential, newest in self._has_failed.items():
-            n, failed, allowed = len(newest), sum(newest), self._allowed(essential)
+            n, failed = len(newest), self._failed[essential]
+            if not failed:
+                continue
+            allowed = self._allowed(essential)
             ended = self._in_hand if failed == n else 2 * self._in_hand
             is_judged = at_end or (n >= self._settings.after and self._outcomes >= ended)
             if n and is_judged and failed > allowed * n:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from star_agents.recipes.star_records import Candidate
 from star_agents.records import AgentPair, Draw, Sample, Score, Verdict
@@ -39,3 +39,14 @@ class PairWorkbench(Protocol):
             AgentError: when no referee answers, whatever it is shown.
         """
         ...
+
+
+_KNOWN: dict[type, bool] = {}
+
+
+def draws_pairs(bench: object) -> TypeGuard[PairWorkbench]:
+    """Whether a bench is one of agent-pairs; looked at once for each class, since Python looks at every method."""
+    kind = type(bench)
+    if kind not in _KNOWN:
+        _KNOWN[kind] = isinstance(bench, PairWorkbench)
+    return _KNOWN[kind]

@@ -12,7 +12,7 @@ from star_agents.config.models import Config
 from star_agents.config.star import JUDGED, SCORED, Reward, Selection, StarConfig
 from star_agents.errors import AgentUnavailable, BudgetExhausted, RecipeError, StarAgentsError
 from star_agents.recipes.choosing import Contender, Contest, relative_gaps, worths
-from star_agents.recipes.pair_workbench import PairWorkbench
+from star_agents.recipes.pair_workbench import PairWorkbench, draws_pairs
 from star_agents.recipes.protocol import Recipe, Settings, Workbench, prompts_beside
 from star_agents.recipes.star_records import MEASURES, Assessed, Candidate, star_outcome
 from star_agents.records import AgentPair, FailureKind, Outcome, OutcomeKind, Score, Seed, Verdict
@@ -250,7 +250,7 @@ def _failures(candidates: Sequence[Candidate]) -> str:
 
 async def _work(seed: Seed, bench: Workbench, settings: StarSettings) -> Outcome:
     """Agents in pairs rewrite and answer; two models score and a referee judges; the best sample stays, or the base."""
-    if not isinstance(bench, PairWorkbench):
+    if not draws_pairs(bench):
         raise RecipeError("recipe star needs a bench of agent-pairs")
     return await star(seed, bench, settings)
 

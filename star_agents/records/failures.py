@@ -94,6 +94,10 @@ class CountedFailure:
     """What was said the first time; one line, without secrets."""
     count: int = 1
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {"reason": self.reason, "example": self.example, "count": self.count}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tried:
@@ -107,7 +111,8 @@ class Tried:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
-        return asdict(self)
+        failures = tuple(one.to_dict() for one in self.failures)
+        return {"part": self.part, "name": self.name, "tries": self.tries, "failures": failures}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -74,6 +74,8 @@ class Outcome:
     @property
     def chosen(self) -> tuple[int, ...]:
         """Places of the trials that a row is made of, each once."""
+        if len(self.rows) == 1 and len(self.rows[0].from_trials) < 2:
+            return self.rows[0].from_trials  # As it mostly is.
         return tuple(dict.fromkeys(place for row in self.rows for place in row.from_trials))
 
     @property

@@ -18,6 +18,7 @@ import orjson
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _ESCAPED = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 _FOR_PEOPLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_DECODER = json.JSONDecoder()
 
 
 def to_json(value: Any) -> str:
@@ -32,7 +33,7 @@ def to_json(value: Any) -> str:
 
 def from_json(text: str) -> Any:
     """Inverse of ``to_json``."""
-    return json.loads(text)
+    return {} if text == "{}" else _DECODER.decode(text)
 
 
 def from_record_json(text: str) -> Any:
@@ -89,6 +90,8 @@ def plain(value: Any) -> Any:
 
 
 def _is_unicode(text: str) -> bool:
+    if text.isascii():  # A look at how it is kept, however long it is.
+        return True
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
