@@ -175,8 +175,9 @@ _CLAIMS: dict[str, Claim] = {
     "intent_recorded": lambda before, after, passes, _: after.sends - before.sends >= passes,
     "answer_received": lambda before, after, passes, _: after.charges - before.charges >= passes,
     "answer_recorded": lambda before, after, passes, _: after.answered - before.answered >= passes,
-    "outcome_before_commit": lambda before, after, passes, _: after.outcomes - before.outcomes == passes - 1,
-    "outcome_committed": lambda before, after, passes, _: after.outcomes - before.outcomes == passes,
+    # Outcomes that are ready together are committed together, after the last of them has passed the first point.
+    "outcome_before_commit": lambda before, after, passes, _: after.outcomes - before.outcomes < passes,
+    "outcome_committed": lambda before, after, passes, _: after.outcomes - before.outcomes >= passes,
     "seeds_added": lambda before, after, passes, _: after.brought - before.brought == 3 * passes,
     "config_applied": lambda before, after, _passes, _: after.revisions > before.revisions,
     "deaths_counted": lambda _before, after, _passes, _: after.working == 0,

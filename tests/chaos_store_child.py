@@ -108,7 +108,7 @@ async def work(folder: Path, start: int, what: str) -> None:
 async def _lane(store: Store, worker: Worker, numbers: Iterator[int]) -> None:
     """Work what waits; bring a seed where nothing may be taken."""
     while True:
-        if leased := await store.lease(1):
+        if leased := await store.lease_one():
             await worker.finish(leased[0])
         elif store.holds_back and worker.waits_for_suspects:
             await asyncio.sleep(0.001)

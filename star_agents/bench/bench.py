@@ -122,6 +122,8 @@ class Bench:
 
     async def so_far(self) -> Outcome | None:
         """What came of the seed already, where it is worked once more to add to that."""
+        if self._rooms.store.is_new(self.seed.id):
+            return None
         row = await self._rooms.store.so_far(self.seed.id)
         return None if row is None else row.outcome
 

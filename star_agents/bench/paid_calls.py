@@ -90,7 +90,7 @@ class PaidCalls:
         # Free but for a call that is asked for twice at once, and then without another turn of the event loop.
         self._asking = defaultdict[str, anyio.Lock](lambda: anyio.Lock(fast_acquire=True))
         self._costs: dict[str, float | None] = {}
-        self._is_new = False
+        self._is_new = store.is_new(seed_id)
 
     @property
     def cost_usd(self) -> float | None:

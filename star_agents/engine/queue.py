@@ -16,12 +16,16 @@ from star_agents.records import Seed
 class WaitingSeeds(Protocol):
     """What is known of seeds that wait and are not handed out."""
 
-    holds_back: bool
-    """Whether the last lease left some waiting that may only be worked when another one has ended."""
     has_put_off: bool
     """Whether some wait until others have come as far as they."""
-    has_to_come: bool
-    """Whether some were parked for a provider's batch, or in hand, when a lease last found none."""
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether the last lease left some waiting that may only be worked when another one has ended."""
+
+    @property
+    def has_to_come(self) -> bool:
+        """Whether some were parked for a provider's batch, or in hand, when a lease last found none."""
 
     async def call_back(self) -> None:
         """Let those that were put off be leased again."""

@@ -66,7 +66,7 @@ class ReturnedSeeds:
         """Lease the seed that waits longest of those that a chain takes, or the child that was made last; one that lets
         others first only where no other waits."""
         passed: list[Seed] = []
-        while leased := await store.lease(1, taken=chain, newest_child=newest_child):
+        while leased := await _leased(store, chain, newest_child=newest_child):
             if len(passed) >= _PASSED_OVER or not self.lets_others_first(leased[0].id):
                 break
             passed += leased
@@ -94,3 +94,9 @@ class ReturnedSeeds:
             return False
         is_last = is_alone and len(self._returned) == 1 and self._ended_well > 0
         return last.proven >= RETURNS or (is_last and last.times >= RETURNS_ALONE)
+
+
+async def _leased(store: Store, chain: Taken | None, *, newest_child: bool) -> list[Seed]:
+    if newest_child:
+        return await store.lease(1, taken=chain, newest_child=True)
+    return await store.lease_one(taken=chain)

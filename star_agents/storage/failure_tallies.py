@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from star_agents.records.failures import OTHER, REASONS_KEPT, FailureCount, Tried
+from star_agents.records.failures import OTHER, REASONS_KEPT, FailureCount, Part, Tried
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import writable
 
@@ -16,13 +16,25 @@ _TRIES = ""
 def add_tried(connection: sqlite3.Connection, tried: Sequence[Tried], *, at: float) -> None:
     """Count what one outcome tried. Of a part that fails for ever new reasons, the later ones are one."""
     for one in tried:
-        _add(connection, one, _TRIES, one.tries, "", at)
-        if one.failures:
-            known = {row[0] for row in execute(connection, "failure_reasons", part=one.part, of=one.name)} - {_TRIES}
-            for failure in one.failures:
-                reason = failure.reason if failure.reason in known or len(known) < REASONS_KEPT else OTHER
-                known.add(reason)
-                _add(connection, one, reason, failure.count, failure.example, at)
+        _add(connection, one.part, one.name, _TRIES, one.tries, "", at)
+        add_failures(connection, one, at=at)
+
+
+def add_tries(connection: sqlite3.Connection, tries: Mapping[tuple[Part, str], int], *, at: float) -> None:
+    """Count tries of parts, whatever came of them."""
+    for (part, name), n in tries.items():
+        _add(connection, part, name, _TRIES, n, "", at)
+
+
+def add_failures(connection: sqlite3.Connection, one: Tried, *, at: float) -> None:
+    """Count what failed of them; the tries are counted apart."""
+    if not one.failures:
+        return
+    known = {row[0] for row in execute(connection, "failure_reasons", part=one.part, of=one.name)} - {_TRIES}
+    for failure in one.failures:
+        reason = failure.reason if failure.reason in known or len(known) < REASONS_KEPT else OTHER
+        known.add(reason)
+        _add(connection, one.part, one.name, reason, failure.count, failure.example, at)
 
 
 def set_left_out(connection: sqlite3.Connection, left_out: Tried, *, at: float) -> None:
@@ -53,6 +65,6 @@ def _counts(connection: sqlite3.Connection) -> tuple[FailureCount, ...]:
     )
 
 
-def _add(connection: sqlite3.Connection, one: Tried, reason: str, n: int, example: str, at: float) -> None:
-    texts = {"part": one.part, "of": one.name, "reason": writable(reason), "example": writable(example)}
+def _add(connection: sqlite3.Connection, part: Part, name: str, reason: str, n: int, example: str, at: float) -> None:
+    texts = {"part": part, "of": name, "reason": writable(reason), "example": writable(example)}
     execute(connection, "add_failures", **texts, n=n, at=at)

@@ -126,5 +126,7 @@ def find_step(connection: sqlite3.Connection, seed_id: str, step: str) -> dict[s
 
 def record_step(connection: sqlite3.Connection, seed_id: str, step: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Record a decision unless one stands already; return the one that stands."""
-    execute(connection, "record_step", seed_id=seed_id, step=step, payload=to_json(payload))
+    text = to_json(payload)
+    if execute(connection, "record_step", seed_id=seed_id, step=step, payload=text).rowcount:
+        return dict(from_json(text))  # As whoever looks it up finds it.
     return find_step(connection, seed_id, step) or {}

@@ -53,6 +53,8 @@ class JudgeTally:
 def count(outcome: Outcome) -> Counter[Key]:
     """What one outcome adds. Pure."""
     counted: Counter[Key] = Counter()
+    if not outcome.judgements:
+        return counted
     compared: dict[tuple[int, int], list[Judgement]] = {}
     for one in outcome.judgements:
         compared.setdefault((one.left, one.right), []).append(one)

@@ -19,6 +19,7 @@ from star_agents.storage.rewards_due import settle_rewards
 from star_agents.storage.rows import MemoryRow, OutcomeRow
 from star_agents.storage.seed_columns import columns_of_seed
 from star_agents.storage.sql import execute
+from star_agents.storage.sums import Sums
 from star_agents.text.plain_data import to_json, writable
 
 PoolStates = Mapping[str, Mapping[str, Any]]
@@ -128,11 +129,13 @@ def commit_outcome(
     near: Sequence[NearDraw] = (),
     admit: Admit | None = None,
     grown: Sequence[GrownArm] = (),
+    sums: Sums | None = None,
 ) -> Committed:
     """Write everything that follows from one outcome; return what is known only then.
 
     ``foresee`` says what they are, given the rewards that the outcome completes for the arms in its seed's labels. It
-    is called in the writer's thread, once. ``grown`` are arms that it adds to pools or retires.
+    is called in the writer's thread, once. ``grown`` are arms that it adds to pools or retires. ``sums`` are left to
+    the caller to write.
 
     Raises:
         StoreError: for a seed that is unknown or has its outcome already.
@@ -140,8 +143,10 @@ def commit_outcome(
     lineage = execute(connection, "finish_seed", id=outcome.seed_id).fetchone()
     if lineage is None:
         raise StoreError(_why_not_open(connection, outcome.seed_id))
-    execute(connection, "forget_batch_calls", seed_id=outcome.seed_id)
-    before = reopened.take(connection, outcome.seed_id)
+    *lineage, has_batch_calls, is_reopened = lineage
+    if has_batch_calls:
+        execute(connection, "forget_batch_calls", seed_id=outcome.seed_id)
+    before = reopened.take(connection, outcome.seed_id) if is_reopened else None
     given, refused = outcome, frozenset[str]()
     if admit is not None:
         outcome, refused = admit(Known(connection, None if before is None else before.outcome))
@@ -164,7 +169,10 @@ def commit_outcome(
     drawn_for = settle_rewards(connection, outcome, is_new, lineage)
     completed, recalled = [reward for _, reward in drawn_for], learn(connection, outcome, near, drawn_for)
     children = sum(is_new.values())
-    tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, at=at)
+    gathered = Sums() if sums is None else sums
+    tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, sums=gathered)
+    if sums is None:
+        gathered.write(connection, at=at)
     pools = foresee(completed)
     for pool, state in pools.items():
         _save_pool(connection, pool, state, revision)

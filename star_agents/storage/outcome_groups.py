@@ -19,6 +19,7 @@ from star_agents.storage.connection import store_errors
 from star_agents.storage.ledger import Admit, Committed, PoolStates
 from star_agents.storage.recollections import NearDraw
 from star_agents.storage.rows import MemoryRow
+from star_agents.storage.sums import Sums
 
 ForeseeAfter = Callable[[Sequence[Reward], PoolStates], PoolStates]
 """As ``ledger.Foresee``, given the states that pools have by outcomes before it in the same transaction, which whoever
@@ -61,21 +62,25 @@ def commit_together(
     """
     after: dict[str, Mapping[str, Any]] = {}
     found: list[Committed | Exception] = []
+    sums = Sums()
     for one in group:
+        own = Sums()
         try:
             with store_errors(path), _savepoint(connection):
-                committed = _commit(connection, one, after, at)
+                committed = _commit(connection, one, after, own, at)
         except Exception as error:
             if not connection.in_transaction:
                 raise  # A full disk or an I/O error: SQLite has undone everything by itself.
             found.append(error)
         else:
             after |= committed.pools
+            sums.take_in(own)
             found.append(committed)
+    sums.write(connection, at=at)
     return found
 
 
-def _commit(connection: sqlite3.Connection, one: ToCommit, after: PoolStates, at: float) -> Committed:
+def _commit(connection: sqlite3.Connection, one: ToCommit, after: PoolStates, sums: Sums, at: float) -> Committed:
     return ledger.commit_outcome(
         connection,
         one.outcome,
@@ -86,6 +91,7 @@ def _commit(connection: sqlite3.Connection, one: ToCommit, after: PoolStates, at
         near=one.near,
         admit=one.admit,
         grown=one.grown,
+        sums=sums,
     )
 
 

@@ -55,6 +55,8 @@ class Leased(NamedTuple):
     """Whether it is short although seeds wait: they may be leased once a seed in hand has ended."""
     has_to_come: bool
     """Whether it found none although some are parked for a batch, or in hand."""
+    first: frozenset[str] = frozenset()
+    """The ids of those that were never in hand before: nothing is recorded of them."""
 
 
 def whose_turn(*, any_in_hand: bool, worst_in_hand: int, worst_waiting: int) -> Turn:
@@ -106,7 +108,8 @@ def lease(
     is_short = len(rows) < count and max(worst_in_hand, worst_waiting) > 0
     held_back = is_short and bool(execute(connection, "any_waiting", **scope._asdict(), **of_chain).fetchone()[0])
     has_to_come = not rows and bool(execute(connection, "any_to_come", scoped=scope.scoped).fetchone()[0])
-    return Leased([seed_from_columns(row[1:]) for row in rows], held_back, has_to_come)
+    first = frozenset(row[1] for row in rows if row[-1] == 1)
+    return Leased([seed_from_columns(row[1:-1]) for row in rows], held_back, has_to_come, first)
 
 
 def count_deaths(connection: sqlite3.Connection) -> None:

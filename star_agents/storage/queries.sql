@@ -120,7 +120,7 @@ WHERE ordinal = (
     AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     ORDER BY deaths DESC, ordinal LIMIT 1
 )
-RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
+RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta, attempts;
 
 -- lease_unsuspected --
 -- Hand out the seeds without a death that wait longest. It begins to look where the first one is that may be taken: those
@@ -150,7 +150,7 @@ WHERE ordinal IN (
     AND (:parts IS NULL OR labels ->> '$.":part"' IN (SELECT value FROM json_each(:parts)))
     ORDER BY ordinal LIMIT :count
 )
-RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
+RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta, attempts;
 
 -- lease_newest_child --
 -- Hand out the seed without a death that a recipe made last, of those that may be taken.
@@ -164,7 +164,7 @@ WHERE ordinal = (
         ORDER BY s.ordinal DESC LIMIT 1
     )) FROM json_each(:taken) WHERE value ->> 0 != ''
 )
-RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
+RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta, attempts;
 
 -- lease_newest_child_of_part --
 -- The same of the parts that are worked alone, however many children of others wait.
@@ -179,7 +179,7 @@ WHERE ordinal = (
         ORDER BY s.ordinal DESC LIMIT 1
     )) FROM json_each(:taken) AS kind, json_each(:parts) AS part WHERE kind.value ->> 0 != ''
 )
-RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta;
+RETURNING ordinal, id, content, kind, recipe, labels, parent, round, source, meta, attempts;
 
 -- make_run_seeds --
 -- The seeds that this run is about. They are gone with the connection, so that no crash leaves a limit behind.
@@ -295,7 +295,8 @@ WHERE state = 'done' AND id NOT IN (SELECT seed_id FROM outcomes WHERE kind != '
 
 -- finish_seed --
 -- A seed has its outcome; whatever died beside it, it is innocent.
-UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels, meta;
+UPDATE seeds SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels, meta,
+    EXISTS (SELECT 1 FROM batch_calls WHERE seed_id = :id), EXISTS (SELECT 1 FROM reopened WHERE seed_id = :id);
 
 -- outcomes_lacking --
 -- A page of a recipe's outcomes in which not all of these arms have a trial, of seeds that are done.

@@ -115,22 +115,17 @@ def declare(connection: sqlite3.Connection, declared: Sequence[Declaration]) -> 
         label_tallies.declare(connection, one.recipe, before)
 
 
-def add_outcome(
-    connection: sqlite3.Connection,
-    outcome: Outcome,
-    *,
-    completed: Sequence[Reward],
-    new_children: int,
-    besides: Counter[Key],
-) -> None:
-    """Count one outcome that is being committed, with the rewards of children that it completes, and what others count
-    of it."""
-    counted = count(outcome, completed=completed, new_children=new_children) + besides
+def counted_of(
+    connection: sqlite3.Connection, outcome: Outcome, *, completed: Sequence[Reward], new_children: int
+) -> Counter[Key]:
+    """What one outcome that is being committed adds to the table, with the rewards of children that it completes; its
+    measures are added to their sums."""
+    counted = count(outcome, completed=completed, new_children=new_children)
     chosen = frozenset(outcome.chosen)
     measured = [(place in chosen, one.measures) for place, one in enumerate(outcome.trials) if one.measures]
     if measured:
         counted += _measure(connection, outcome.recipe, _known_measures(connection, outcome.recipe), measured)
-    add(connection, counted)
+    return counted
 
 
 def replace_outcome(connection: sqlite3.Connection, old: Outcome, new: Outcome, besides: Counter[Key]) -> None:
@@ -148,13 +143,17 @@ def replace_outcome(connection: sqlite3.Connection, old: Outcome, new: Outcome, 
 def count(outcome: Outcome, *, completed: Sequence[Reward], new_children: int) -> Counter[Key]:
     """What one outcome adds, its measures aside. Pure."""
     recipe = outcome.recipe
-    counted = Counter({key(_OUTCOMES, recipe, outcome.kind): 1})
-    counted.update(key(_ROWS, recipe, shape) for shape in outcome.shapes)
+    counted = Counter(
+        [
+            key(_OUTCOMES, recipe, outcome.kind),
+            *(key(_ROWS, recipe, shape) for shape in outcome.shapes),
+            *(key(_TRIALS, recipe, one.failure.kind if one.failure else "") for one in outcome.trials),
+            *(key(_DRAWS, pool, arm) for pool, arm in outcome.drawn),
+            *_tried(outcome),
+        ]
+    )
     if new_children:
         counted[key(_CHILDREN, recipe)] += new_children
-    counted.update(key(_TRIALS, recipe, one.failure.kind if one.failure else "") for one in outcome.trials)
-    counted.update(key(_DRAWS, pool, arm) for pool, arm in outcome.drawn)
-    counted.update(_tried(outcome))
     for reward in (*outcome.earned, *completed):
         counted[key(_REWARDS, reward.pool, reward.arm)] += 1
         counted[key(_EARNED, reward.pool, reward.arm)] += round(reward.value * MICRO)
@@ -296,7 +295,7 @@ def _measure(
     return counted
 
 
-def add(connection: sqlite3.Connection, counted: Counter[Key]) -> None:
+def add(connection: sqlite3.Connection, counted: Mapping[Key, int]) -> None:
     """Add to the table."""
     rows = [{"name": name, "item": item, "n": n} for (name, item), n in counted.items()]
     connection.executemany(queries()["add_to_tally"], rows)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +17,6 @@ from typing import Any, Self
 
 import anyio
 
-from star_agents.config.sections import PartsConfig
 from star_agents.errors import ScorerError, StarAgentsError
 from star_agents.observe.status import StoreState
 from star_agents.process.crash_points import crash_point
@@ -28,13 +26,10 @@ from star_agents.storage import (
     call_sums,
     journal,
     ledger,
-    parts,
     quarantine,
     recipe_tallies,
-    reopened,
     retention,
     run_scope,
-    stranded,
     turn_taking,
 )
 from star_agents.storage.connection import STORE_FILE as STORE_FILE
@@ -45,40 +40,28 @@ from star_agents.storage.lock import LOCK_FILE, FolderLock
 from star_agents.storage.near_texts import Unlike
 from star_agents.storage.outcome_groups import ToCommit, commit_together
 from star_agents.storage.rows import Intent, MemoryRow
-from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.spare_rows import SpareRows
 from star_agents.storage.sql import execute
 from star_agents.storage.store_batches import StoreBatches
-from star_agents.storage.store_reads import StoreReads
+from star_agents.storage.store_seeds import StoreSeeds
 from star_agents.storage.upgrading import bring_up_to_date
-from star_agents.storage.windows import windows
 from star_agents.storage.writer import Writer
 
 FILES_LOOK_S = 1.0
 
 
-class Store(StoreReads):
+class Store(StoreSeeds):
     """A store open for work, by ``Store.open``. Used from one event loop.
 
     Verbs take effect in the order in which they are called. Every verb raises StoreError where the file cannot be
     written; it has then left no trace. It raises StoreGone where the files were removed or replaced.
-
-    Attributes:
-        holds_back: Whether the last lease came back short although seeds wait, because a suspect is told apart
-            (``quarantine``): they may be leased once a seed in hand has ended or was released.
-        has_put_off: Whether seeds were put off, and not called back.
-        has_to_come: Whether seeds were parked or in hand when a lease last found none.
     """
 
     def __init__(self, folder: Path, writer: Writer, now: Callable[[], float]) -> None:
         self.folder = folder
         super().__init__(writer)
         self._now = now
-        self.holds_back = False
-        self.has_put_off = self.has_to_come = False
-        self._scope = run_scope.EVERYTHING
         self.batches, self.spare_rows = StoreBatches(writer, now, lambda: self._scope), SpareRows(writer)
-        self._parts: parts.Parts | None = None
 
     @classmethod
     async def open(cls, folder: Path, *, now: Callable[[], float] = time.time) -> Self:
@@ -161,83 +144,6 @@ class Store(StoreReads):
         """Digest and response (``{"new": ..., "duplicates": ...}``) of intake of the last seven days, by its key."""
         return await self._writer.run(lambda connection: ledger.recall_request(connection, key, self._now()))
 
-    async def lease(self, count: int, *, taken: stranded.Taken | None = None, newest_child: bool = False) -> list[Seed]:
-        """Take up to ``count`` waiting seeds, oldest first; the attempt is counted before the work begins.
-
-        After a death some seeds must not be worked beside others; then fewer come, and ``holds_back`` says so. Seeds
-        that are not ``taken`` by any recipe go on waiting (``None``: all are), and so do those of parts that are not
-        worked (``declare_parts``). ``newest_child``: the one that a recipe made last comes before the oldest.
-        """
-        lease = partial(quarantine.lease, count=count, scope=self._scope, taken=taken, newest_child=newest_child)
-        leased = await self._writer.run(partial(lease, parts=() if self._parts is None else self._parts.settings.only))
-        self.holds_back, self.has_to_come = leased.held_back, leased.has_to_come
-        return leased.seeds
-
-    async def release(self, seed_id: str) -> None:
-        """Give a leased seed back to the queue, at its old place."""
-        await self._writer.run(lambda connection: execute(connection, "release_seed", id=seed_id).rowcount)
-
-    async def put_off(self, seed_id: str) -> None:
-        """Lease a seed no more until it is called back; in hand, it has yet to be released. A restart calls it back."""
-        self.has_put_off = True
-        await self._writer.run(lambda connection: execute(connection, "put_off", id=seed_id).rowcount)
-
-    async def call_back(self) -> None:
-        """Let every seed that was put off be leased again."""
-        self.has_put_off = False
-        await self._writer.run(lambda connection: execute(connection, "call_back").rowcount)
-
-    async def requeue_dropped(self) -> int:
-        """Let every seed that ended as dropped wait again, in a run that works its own alone these; return how many.
-        Their old outcomes stay as history."""
-        scoped = self._scope.scoped
-        return await self._writer.run(lambda connection: execute(connection, "requeue_dropped", scoped=scoped).rowcount)
-
-    async def lacking(self, recipe: str, arms: Sequence[str], *, after: int, limit: int) -> list[reopened.Lacking]:
-        """A page of a recipe's outcomes in which some arm has no trial, of seeds that may be leased (``reopened``)."""
-        only = () if self._parts is None else self._parts.settings.only
-        ask = partial(reopened.lacking, recipe=recipe, arms=arms, after=after, limit=limit)
-        return await self._writer.run(partial(ask, scope=self._scope, parts=only))
-
-    async def reopen(self, seqs: Sequence[int]) -> Counter[str]:
-        """Let the seeds of these outcomes wait, to add to them; how many more wait so, by kind of outcome."""
-        return await self._writer.run(partial(reopened.reopen, seqs=seqs))
-
-    async def close_reopened(self, recipe: str) -> Counter[str]:
-        """Let the seeds of a recipe that wait so be done with what they have; how many more wait so: below 0."""
-        return await self._writer.run(partial(reopened.close, recipe=recipe))
-
-    async def begin_run(self, ids: Iterable[str], *, only: bool) -> None:
-        """Say which seeds this run is about; ``only``: no others are leased until the store is closed."""
-        await self._writer.run(run_scope.begin)
-        for window in windows(ids, run_scope.AT_ONCE):
-            await self._writer.run(partial(run_scope.take_in, ids=window))
-        self._scope = await self._writer.run(partial(run_scope.scope, only=only))
-
-    async def run_seeds(self) -> RunSeeds:
-        """How the seeds of this run stand, and how many others wait."""
-        return await self._writer.run(run_scope.count)
-
-    async def declare_parts(self, settings: PartsConfig | None) -> None:
-        """Divide seeds like this from now on, those too that have no part yet, and lease those of its parts alone."""
-        divided = None if settings is None else parts.Parts(settings)
-        if divided is not None and divided == self._parts:
-            return
-        await self._writer.run(partial(parts.declare, parts=divided))
-        self._parts = divided
-
-    async def stranded(self) -> tuple[stranded.Stranded, ...]:
-        """Seeds that are passed over: nobody takes them as things stand."""
-        return await self._writer.run(stranded.stranded)
-
-    async def release_quarantined(self, ids: Sequence[str] | None) -> int:
-        """Let these seeds (``None``: all in quarantine) wait again; return how many.
-
-        Raises:
-            UsageError: when one of them is not in quarantine; then none is released.
-        """
-        return await self._writer.run(partial(quarantine.release, ids=ids))
-
     # Journal
 
     async def find_answers(self, keys: Sequence[str]) -> dict[str, Reply]:
@@ -246,10 +152,14 @@ class Store(StoreReads):
 
     async def answered_otherwise(self, intent: Intent) -> bool:
         """Whether the step of an intent has an answer to another prompt, and none to this one."""
+        if self._leases.is_unrecorded(intent.seed_id, "call", intent.step):
+            return False
         return await self._writer.run(partial(journal.answered_otherwise, intent=intent))
 
     async def intend(self, intents: Sequence[Intent]) -> None:
         """Record that calls are about to be sent. StoreError where one is answered already."""
+        for one in intents:
+            self._leases.recorded(one.seed_id, "call", one.step)
         await self._writer.run(lambda connection: journal.intend(connection, intents, self._now()))
 
     async def record_answers(self, answers: Sequence[tuple[str, Reply]]) -> None:
@@ -266,10 +176,13 @@ class Store(StoreReads):
 
     async def find_step(self, seed_id: str, step: str) -> dict[str, Any] | None:
         """A decision that a recipe made for a seed earlier."""
+        if self._leases.is_unrecorded(seed_id, "step", step):
+            return None
         return await self._writer.run(partial(journal.find_step, seed_id=seed_id, step=step))
 
     async def record_step(self, seed_id: str, step: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Record a decision unless one stands already; return the one that stands."""
+        self._leases.recorded(seed_id, "step", step)
         return await self._writer.run(partial(journal.record_step, seed_id=seed_id, step=step, payload=payload))
 
     # Outcomes
@@ -278,6 +191,9 @@ class Store(StoreReads):
         """Write outcomes and all that follows from them in one transaction: their parts, their children as seeds, the
         pools, the memory rows, the seeds' states; of each what is known only then, or why it alone was not written:
         a StoreError for a seed that is unknown or has its outcome already (``outcome_groups``)."""
+
+        for one in group:
+            self._leases.ended(one.outcome.seed_id)
 
         def commit(connection: sqlite3.Connection) -> list[Committed | Exception]:
             written = commit_together(connection, group, at=self._now(), path=self._writer.path)

@@ -26,6 +26,7 @@ from star_agents.storage.recipe_tallies import BINS, ArmTally, MeasureTally, Rec
 from star_agents.storage.scales import scales
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import Stranded, stranded
+from star_agents.storage.sums import Sums
 
 GAP_LOW = -1.0
 GAP_WIDTH = 0.05
@@ -113,9 +114,9 @@ def add_outcome(
     *,
     completed: Sequence[Reward],
     new_children: int,
-    at: float,
+    sums: Sums,
 ) -> None:
-    """Count one outcome that is being committed at a moment (seconds since 1970).
+    """Count one outcome that is being committed.
 
     Args:
         connection: In the transaction.
@@ -124,14 +125,15 @@ def add_outcome(
         lineage: Of its seed: the parent's id, then labels and columns as JSON.
         completed: Rewards of children that it completes.
         new_children: How many of its children were queued.
-        at: The moment.
+        sums: Gathers what is written for several at once.
     """
     counted = judge_tallies.count(outcome)
     if outcome.recalled is not None:
         counted[_RECALLED, "hits" if outcome.recalled else "misses"] += 1
-    recipe_tallies.add_outcome(connection, outcome, completed=completed, new_children=new_children, besides=counted)
+    sums.count(counted)
+    sums.count(recipe_tallies.counted_of(connection, outcome, completed=completed, new_children=new_children))
+    sums.tried(outcome.tried)
     label_tallies.add_outcome(connection, outcome, seq, lineage)
-    add_tried(connection, outcome.tried, at=at)
 
 
 def replace_outcome(

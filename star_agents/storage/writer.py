@@ -95,13 +95,17 @@ class Writer:
             StoreGone: when the file is not where it was any more; what ``work`` did is lost with it.
             Exception: whatever ``work`` raised; it left no trace either.
         """
+        return await self.submit(work)
+
+    def submit(self, work: Work[T]) -> asyncio.Future[T]:
+        """The same for whoever does not wait here: done once it is durable, or holds what ``run`` raises."""
         if self._stopping:
             raise StoreError(f"{self.path}: the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
         if not self._turn:
             self._loop.call_soon(self._hand_over)
         self._turn.append(_Job(work, future))
-        return await future
+        return future
 
     def check_files(self) -> None:
         """Raises StoreGone where the files were removed or replaced since they were opened."""

@@ -102,8 +102,8 @@ MUTANTS = (
             ),
             Edit(
                 "star_agents/storage/queries.sql",
-                "SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels, meta;",
-                "SET state = 'done', deaths = 0 WHERE id = :id RETURNING parent, labels, meta;",
+                "SET state = 'done', deaths = 0 WHERE id = :id AND state != 'done' RETURNING parent, labels, meta,",
+                "SET state = 'done', deaths = 0 WHERE id = :id RETURNING parent, labels, meta,",
             ),
         ],
         loop="model",

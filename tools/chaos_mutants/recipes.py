@@ -19,7 +19,8 @@ _CHILDREN = (
     "    is_new = {one.id: one.id not in refused and _add_seed(connection, one, at) for one in outcome.children}\n"
 )
 _TALLIES = (
-    "    tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, at=at)\n"
+    "    tallies.add_outcome(connection, outcome, seq, lineage, completed=completed, new_children=children, "
+    "sums=gathered)\n"
 )
 _POOLS = "        _save_pool(connection, pool, state, revision)\n        curve.add_outcome_point"
 _LATER = "LATER: list[Callable[[sqlite3.Connection], object]] = []\n\n\ndef set_fact("
@@ -84,8 +85,10 @@ RECIPE_MUTANTS = (
         "tallies-with-their-outcome",
         "tallies",
         _TALLIES,
-        "    LATER.append(lambda connection: tallies.add_outcome(\n"
-        "        connection, outcome, seq, lineage, completed=completed, new_children=children, at=at))\n",
+        "    late = Sums()\n"
+        "    LATER.append(lambda connection: (tallies.add_outcome(\n"
+        "        connection, outcome, seq, lineage, completed=completed, new_children=children, sums=late),\n"
+        "        late.write(connection, at=at)))\n",
         "^[0-9]+ tallies differ",
     ),
     _apart(
@@ -126,8 +129,8 @@ RECIPE_MUTANTS = (
         edits=[
             Edit(
                 _LEDGER,
-                "lineage, completed=completed, new_children=children, at=at)\n",
-                "lineage, completed=completed, new_children=len(is_new), at=at)\n",
+                "lineage, completed=completed, new_children=children, sums=gathered)\n",
+                "lineage, completed=completed, new_children=len(is_new), sums=gathered)\n",
             )
         ],
         loop="chain-store",
