@@ -252,6 +252,15 @@ async def test_a_log_that_takes_no_more_ends_no_command(tmp_path: Path) -> None:
     assert "ended.json: cannot be written" in command.last_words
 
 
+async def test_a_command_whose_log_has_no_place_is_not_started_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    async with guarded(["/bin/true"], log=tmp_path / "file" / "log") as command:
+        with anyio.fail_after(60):
+            assert await command.wait() == 127
+            await command.is_silent.wait()
+    assert "log: cannot be written, so nothing is started" in command.last_words
+
+
 async def test_what_a_command_started_ends_also_when_its_guard_is_killed(tmp_path: Path) -> None:
     child = "import os, signal; signal.alarm(120); print(os.getpid(), flush=True); signal.pause()"
     code = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {child!r}]).wait()"

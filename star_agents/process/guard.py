@@ -60,9 +60,13 @@ class _Log:
 def main() -> int:
     """Run the command of the order to its end; its exit code, or minus the signal that ended it."""
     order = json.loads(sys.argv[1])
-    log = _Log(Path(order["log"]), order["most_bytes"])
     asked_to_end: list[int] = []
-    lock = os.open(f"{order['log']}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        log = _Log(Path(order["log"]), order["most_bytes"])
+        lock = os.open(f"{order['log']}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:  # Without its lock two could run at once.
+        _say(f"pid 0\n{order['log']}: cannot be written, so nothing is started: {error.strerror or error}\n".encode())
+        return CANNOT_START
     fcntl.flock(lock, fcntl.LOCK_EX)  # Given back by the kernel, however this process ends.
     if _has_ended_well(order):
         _say(b"pid 0\n")
