@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from daemons import PATIENCE_S, Running, get, post, replace, rows, star_agents, start
+from page_browser import chromium, opened
+from playwright.sync_api import expect
 
 SCRIPT = Path(__file__).with_name("model_server.py")
 
@@ -64,6 +66,8 @@ def test_an_edit_starts_a_server_that_is_told_of_and_that_a_killed_daemon_takes_
         daemon.wait_for("outcome_committed")
         told = star_agents("status", "--url", url)
         assert f"server of qwen at {ready['address']}: ready, process {ready['pid']}" in told.stdout
+        with chromium() as browser, opened(browser, url) as page:
+            expect(page.locator("#servers li")).to_contain_text(f"ready, process {ready['pid']}")
         daemon.process.send_signal(signal.SIGKILL)
         until_gone(ready["pid"])
 

@@ -372,7 +372,7 @@ def in_words(agents: Sequence[str], host: str, told: Mapping[str, Any]) -> str:
     if told["ready_after_s"] is not None:
         facts.append(f"ready after {told['ready_after_s']:.1f} s")
     if told["restarts"]:
-        facts.append(f"started again {told['restarts']} times")
+        facts.append(f"started again {told['restarts']} {'time' if told['restarts'] == 1 else 'times'}")
     return (
         f"server of {', '.join(agents)} at {host}: {', '.join(facts)}{'; ' if told['trouble'] else ''}{told['trouble']}"
     )

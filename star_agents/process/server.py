@@ -217,7 +217,7 @@ class Server:
         """One life of the command: for how many seconds it was ready, and whether it cannot be started at all. Why it
         is over stands in ``trouble``."""
         order = self.order
-        again = f", for the {self.starts + 1}. time" if self.starts else ""
+        again = f" (start {self.starts + 1})" if self.starts else ""
         self._enter(
             "starting",
             "starting",
@@ -242,7 +242,7 @@ class Server:
         return max(0.0, self._clock() - ready_at), code == CANNOT_START and ready_at == math.inf
 
     def _told_ready(self) -> str:
-        again = f", started again for the {self.restarts}. time" if self.restarts else ""
+        again = f" (start {self.starts})" if self.restarts else ""
         return f"{self.order.name} is served by process {self.pid} after {self.ready_after_s:.1f} s{again}"
 
     async def _until_ready(self, running: GuardedCommand) -> str:
