@@ -91,6 +91,7 @@ PLAIN: dict[str, Any] = {
     "scorer": None,
     "store": {"commits": 100, "commit_seconds": 0.75, "file_bytes": 4096, "wal_bytes": 1024},
     "servers": [],
+    "egress": None,
     "config": {
         "revision": 7,
         "agents": ["a"],

@@ -19,6 +19,7 @@ from ray_cluster import LocalCluster
 from star_agents.agents.egress.sender import EgressSender
 from star_agents.agents.egress.worker import EgressWorker
 from star_agents.agents.transports.http import HttpRequest
+from star_agents.cli.egress_check import egress_findings
 from star_agents.cluster import Actor, Connection, Needs
 from star_agents.config.cluster import ClusterConfig
 from star_agents.config.models import Config
@@ -125,6 +126,7 @@ async def test_a_lost_node_is_told_with_what_it_had_and_another_one_takes_its_pl
         egress(ray_cluster, 2) as (connection, sender, heard),
     ):
         assert len(sender.links) == 1, "the head"
+        assert sender.state().sentence.endswith("(0 in flight, 0 sent); 0 from here")
         node = ray_cluster.add()
         await connection.look()
         await until(lambda: len(sender.links) == 2)
@@ -140,6 +142,9 @@ async def test_a_lost_node_is_told_with_what_it_had_and_another_one_takes_its_pl
         assert node[:8] in lost.node
         assert "they are sent again, and count as maybe paid twice" in lost.message
         assert (await sender.send(request_to(server))).status == 200
+        state = sender.state()
+        assert (state.sent_here, state.lost, state.calls_lost) == (0, 1, 2)
+        assert [(one.in_flight, one.sent) for one in state.processes] == [(0, 3)]
 
 
 async def test_no_key_stands_in_what_ray_writes_although_an_actor_fails_with_it_in_its_frame(
@@ -161,6 +166,18 @@ async def test_no_key_stands_in_what_ray_writes_although_an_actor_fails_with_it_
     assert [path.name for path in written if CANARY.encode() in path.read_bytes()] == []
     said = capfd.readouterr()
     assert CANARY not in said.out + said.err
+
+
+async def test_check_says_who_sends_and_who_cannot(ray_cluster: LocalCluster) -> None:
+    async with OpenAIServer() as server:
+        config = config_of(server, ray_cluster, 1)
+        ((is_ok, said),) = await egress_findings(config)
+        assert is_ok
+        assert said.startswith("calls are sent by node ")
+        assert await egress_findings(config_of(server, ray_cluster, 0)) == []
+        whole = config.agents["a"].model_copy(update={"transport": "litellm"})
+        found = await egress_findings(config.model_copy(update={"agents": {**config.agents, "a": whole}}))
+        assert found[1:] == [(True, "sent from here all the same, since LiteLLM sends for them: a")]
 
 
 async def until(fact: Callable[[], bool], timeout_s: float = 60.0) -> None:

@@ -247,6 +247,7 @@ KEYS = {
         "scorer",
         "store",
         "servers",
+        "egress",
         "config",
     ),
 }

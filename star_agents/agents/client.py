@@ -26,6 +26,7 @@ from star_agents.agents.batching.agent import AgentBatching, batches_at
 from star_agents.agents.batching.http import BatchHttp
 from star_agents.agents.budgets import Budgets, Charge, Reservation
 from star_agents.agents.deployment_groups import DeploymentGroup, DeploymentGroups
+from star_agents.agents.egress.sender import EgressSender
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.prices import most_tokens, worst_case
 from star_agents.agents.provider import Provider
@@ -44,7 +45,7 @@ from star_agents.agents.transports.in_process import InProcessTransport
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.config.models import AgentConfig
-from star_agents.observe.status import AgentState
+from star_agents.observe.status import AgentState, EgressState
 from star_agents.records import Message, Reply, Tool
 from star_agents.records.tool_text import tools_as_text
 from star_agents.text.redaction import redactor
@@ -216,6 +217,11 @@ class AgentClient:
             )
             for group in self._groups
         }
+
+    @property
+    def egress(self) -> EgressState | None:
+        """Which other processes send; ``None`` where this one does."""
+        return self._http.state() if isinstance(self._http, EgressSender) else None
 
     async def ask(
         self,

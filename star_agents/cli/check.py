@@ -24,6 +24,7 @@ from star_agents.agents.provider import Provider
 from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
 from star_agents.agents.tls_check import tls_notes
+from star_agents.cli.egress_check import egress_findings
 from star_agents.cli.served_check import served_agents
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.lines import lines_from
@@ -129,7 +130,8 @@ def _say_what_is_tried(subjects: Sequence[Subject], models: str) -> None:
 async def _look_at_everything(config: Config, is_whole_exam: bool) -> _Found:
     async with served_agents(config) as (placed, servers):
         found = await _look_at_agents(placed, list(_subjects(placed, is_whole_exam)))
-    return replace(found, rest=[*map(_of_server, servers), *found.rest])
+    senders = [Finding(part="egress", ok=ok, detail=detail) for ok, detail in await egress_findings(config)]
+    return replace(found, rest=[*map(_of_server, servers), *senders, *found.rest])
 
 
 def _of_server(server: ServerState) -> Finding:

@@ -157,6 +157,8 @@ def _hindrances(status: FolderStatus) -> Iterator[str]:
     yield from (one.sentence for one in status.stranded)
     if isinstance(status, Status):
         yield from (f"{one.sentence}; log {one.log}" for one in status.servers)
+        if status.egress is not None:
+            yield status.egress.sentence
     for name, agent in status.agents.items():
         if not isinstance(agent, AgentAtWork):
             continue

@@ -65,6 +65,7 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
         scorer=None if line.scorer is None else line.scorer.stats(),
         store=line.store.stats(),
         servers=line.servers.states(),
+        egress=line.client.egress,
         config=settings_of(line.config, line.revision),
     )
 

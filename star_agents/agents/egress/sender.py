@@ -12,6 +12,7 @@ from functools import lru_cache
 from star_agents.agents.egress.link import EgressChannel, Link
 from star_agents.agents.local_network import is_loopback
 from star_agents.agents.transports.http import HttpReply, HttpRequest, HttpSender
+from star_agents.observe.status import EgressProcess, EgressState
 
 LostCalls = Callable[[str, Exception, int], None]
 
@@ -30,11 +31,22 @@ class EgressSender:
         """With whether its process is on this machine."""
         self.sent_here = 0
         """Requests that this process sent itself."""
+        self._lost = 0
+        self._calls_lost = 0
 
     @property
     def links(self) -> tuple[Link, ...]:
         """Those that are open."""
         return tuple(self._links)
+
+    def state(self) -> EgressState:
+        """As a status tells it."""
+        return EgressState(
+            processes=[EgressProcess(name=one.name, in_flight=one.in_flight, sent=one.sent) for one in self._links],
+            sent_here=self.sent_here,
+            lost=self._lost,
+            calls_lost=self._calls_lost,
+        )
 
     def join(self, channel: EgressChannel, *, is_here: bool, on_lost: LostCalls) -> Link:
         """Send over a channel too, from now on.
@@ -47,6 +59,8 @@ class EgressSender:
 
         def lost(link: Link, error: Exception, in_flight: int) -> None:
             self._links.pop(link, None)
+            self._lost += 1
+            self._calls_lost += in_flight
             on_lost(link.name, error, in_flight)
 
         link = Link(channel, lost)

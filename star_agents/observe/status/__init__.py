@@ -22,6 +22,7 @@ from star_agents.observe.status.agents import (
     ThrottleState,
 )
 from star_agents.observe.status.batches import AgentBatches, BatchAtWork, Batches
+from star_agents.observe.status.egress import EgressProcess, EgressState
 from star_agents.observe.status.model import plain, told
 from star_agents.observe.status.recipes import Arm, Grown, JudgeScale, Measured, Pool, RecipeState, RefusedArm
 from star_agents.observe.status.servers import ServerState
@@ -45,6 +46,8 @@ __all__ = [
     "Calls",
     "Cost",
     "DeploymentState",
+    "EgressProcess",
+    "EgressState",
     "Exams",
     "FailureTold",
     "FolderStatus",
@@ -346,6 +349,8 @@ class LineStatus(FolderStatus):
     store: StoreState
     servers: Sequence[ServerState]
     """Those of `serve` in agents.yaml."""
+    egress: EgressState | None
+    """Null where this process sends all calls itself."""
     config: Settings
 
 

@@ -335,6 +335,27 @@
  */
 
 /**
+ * One process that sends.
+ *
+ * @typedef {Object} EgressProcess
+ * @property {string} name Where it is.
+ * @property {number} in_flight Requests without a reply yet.
+ * @property {number} sent Requests that it was given.
+ */
+
+/**
+ * Who sends the requests of calls beside the daemon.
+ *
+ * @typedef {Object} EgressState
+ * @property {EgressProcess[]} processes
+ * @property {number} sent_here Requests that the daemon sent itself: no process was at work, or none that reaches
+ *   this machine's own servers.
+ * @property {number} lost Processes that were lost so far.
+ * @property {number} calls_lost Requests that they had in flight: they were sent again, and count as maybe paid
+ *   twice.
+ */
+
+/**
  * One model's answer to one turn, and what the judge made of it.
  *
  * @typedef {Object} EvaluatedAnswer
@@ -1005,6 +1026,7 @@
  * @property {ScorerState | null} scorer Null where none is loaded.
  * @property {StoreState} store
  * @property {ServerState[]} servers Those of `serve` in agents.yaml.
+ * @property {EgressState | null} egress Null where this process sends all calls itself.
  * @property {Settings} config
  * @property {string} version Of star_agents.
  * @property {"starting" | "ready" | "paused" | "draining" | "stopped"} state
