@@ -101,6 +101,16 @@ def test_counts_that_are_repaired_are_counted_anew(connection: Connection) -> No
     assert told(connection) == counted(connection)
 
 
+def test_what_was_taken_since_the_first_call_is_what_was_taken_in_all(connection: Connection) -> None:
+    chance = random.Random(4)
+    for number in range(30):
+        intend(connection, f"k{number}", chance=chance)
+        answer(connection, f"k{number}", chance=chance)
+    connection.execute("UPDATE calls SET intended_at = 3.0 WHERE key = 'k3'")
+    assert reads.taken(connection, 1.0) == reads.taken(connection, None)
+    assert sum(one.calls for one in reads.taken(connection, 2.0).values()) == 1
+
+
 def test_few_calls_are_summed_as_they_are(connection: Connection) -> None:
     intend(connection, "k", chance=random.Random(3))
     answer(connection, "k", chance=random.Random(3))

@@ -55,8 +55,8 @@ class CallSums(NamedTuple):
 
     def plus(self, other: CallSums) -> CallSums:
         """Of both together."""
-        total = CallSums(*(one + another for one, another in zip(self, other, strict=True)))
-        return total._replace(unreserved=max(self.unreserved, other.unreserved))
+        added: list[Any] = [one + another for one, another in zip(self, other, strict=True)]
+        return CallSums(*added)._replace(unreserved=max(self.unreserved, other.unreserved))
 
 
 _Sums = dict[str, CallSums]

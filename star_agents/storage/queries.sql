@@ -808,6 +808,10 @@ SELECT family.root,
 FROM family LEFT JOIN calls AS c ON c.seed_id = family.id
 GROUP BY family.root HAVING min(family.state = 'done');
 
+-- has_calls_before --
+-- Whether any call was sent before a moment.
+SELECT EXISTS (SELECT 1 FROM calls WHERE intended_at < :since);
+
 -- taken_since --
 -- Most dollars, sends and tokens of the calls sent since a moment, by agent; of one that was sent again all sends count.
 -- An answer without a price may cost what was reserved, one whose tokens nobody counted may have as many.

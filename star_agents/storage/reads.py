@@ -113,7 +113,7 @@ def usage_of_seeds(connection: sqlite3.Connection, ids: Sequence[str]) -> list[S
 
 def taken(connection: sqlite3.Connection, since: float | None) -> dict[str, Taken]:
     """The most that each agent's calls took, in all or since a moment (seconds since 1970)."""
-    if since is None:
+    if since is None or not execute(connection, "has_calls_before", since=since).fetchone()[0]:
         return {name: Taken(one.usd + one.at_risk_usd, one.sends, one.tokens) for name, one in sums(connection).items()}
     rows = execute(connection, "taken_since", since=since, **_MOST)
     return {agent: Taken(*amounts) for agent, *amounts in rows}
