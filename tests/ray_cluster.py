@@ -23,6 +23,7 @@ class LocalCluster:
 
     def __init__(self) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own, 15, starves beside tests at work.
         # What tests define is imported by the processes of the nodes.
         os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
         utils: Any = pytest.importorskip("ray.cluster_utils", reason="ray is not installed: star-agents[ray]")

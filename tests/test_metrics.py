@@ -114,6 +114,8 @@ STATUS = status_with(
         "tokens": 4000,
         "busy_seconds": 8.0,
         "pack_fill": 0.9,
+        "moved": 4,
+        "places": [],
         "memory": 1 << 30,
         "gpu_memory": 0,
         "deaths": 2,

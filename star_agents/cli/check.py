@@ -29,15 +29,17 @@ from star_agents.cli.served_check import served_agents
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
+from star_agents.engine.clusters import connected
 from star_agents.engine.configuration import read_config
 from star_agents.engine.judges import exam_for
 from star_agents.engine.local_agents import local_models_of, providers_with
 from star_agents.engine.wiring import endpoints_of, local_models_for, models_to_load, scorer_for
-from star_agents.errors import ScorerError
+from star_agents.errors import ClusterError, ScorerError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import ServerState
 from star_agents.offline import PREFIX
 from star_agents.records import STAR, Message, Score
+from star_agents.scoring import Scorer
 from star_agents.scoring.facts import MeasurerFacts, ModelFacts
 from star_agents.text.figures import usd
 from star_agents.text.printing import say
@@ -311,12 +313,20 @@ def _judging(config: Config) -> list[Finding]:
 
 async def _try_scorers(config: Config) -> list[Finding]:
     """Load what scores and embeds, and use it: on a plain sample, on one with a system turn, on one with an earlier."""
-    scorer = scorer_for(config, tell=partial(say, err=True))
+    try:
+        async with connected(config.cluster, partial(say, err=True)) as cluster:
+            nodes = [] if cluster is None else [Finding(part="cluster", ok=True, detail=one) for one in cluster.lines()]
+            return [*nodes, *await _try_scorer(config, scorer_for(config, partial(say, err=True), cluster))]
+    except ClusterError as error:
+        return [Finding(part="cluster", ok=False, detail=str(error))]
+
+
+async def _try_scorer(config: Config, scorer: Scorer | None) -> list[Finding]:
     if scorer is None:
         return []
     try:
         async with scorer:
-            facts = scorer.describe()
+            facts, places = scorer.describe(), scorer.stats().places
             scores = [await scorer.score([sample]) for sample, _ in _SCORED] if config.needs_small else []
             vectors = await scorer.embed([SAMPLE.question]) if _embeds_in_process(config) else None
             measured = {name: (await scorer.measure(name, [_SCORED[0][0]]))[0] for name in facts.scorers}
@@ -330,6 +340,7 @@ async def _try_scorers(config: Config) -> list[Finding]:
     found += [
         _scored(what, score[0], number) for number, ((_, what), score) in enumerate(zip(_SCORED, scores, strict=False))
     ]
+    found += [Finding(part="scorer place", ok=True, detail=f"node {one.name}") for one in places]
     found += [_measured(name, one, measured[name]) for name, one in facts.scorers.items()]
     if vectors is not None:
         is_good = bool(vectors.any())

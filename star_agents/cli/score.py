@@ -13,10 +13,13 @@ import click
 
 from star_agents import offline
 from star_agents.cli.main import INTERRUPTED
+from star_agents.cli.score_shards import cluster_config, run_on_cluster
 from star_agents.cli.tables import print_json
 from star_agents.config.sections import ScoreMode, ScoringConfig
 from star_agents.engine.score_dataset.job import ScoredFile, ScoreJob, score_file
+from star_agents.engine.score_dataset.shards import ShardsJob
 from star_agents.engine.score_dataset.tally import Tally, quantile
+from star_agents.errors import UsageError
 from star_agents.observe.logs import set_up_logging
 from star_agents.scoring import Scorer
 from star_agents.text.printing import say
@@ -25,12 +28,15 @@ REASONS_SHOWN = 10
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file")
 @click.option("--small", required=True, help="The target model: Hugging Face name, path, or offline/small.")
 @click.option("--large", required=True, help="The stronger model.")
+@click.option("-o", "--out", required=True, help="File: .jsonl, .json, .csv or .parquet; with --on a folder or URI.")
+@click.option("--on", metavar="ray", type=click.Choice(["ray"]), help="Score shards on the nodes of a Ray cluster.")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), required=True, help="File: .jsonl, .json, .csv or .parquet."
+    "--ray", default="auto", show_default=True, help="Which cluster: auto, local, HOST:PORT, ray://HOST:PORT."
 )
+@click.option("--gpus-per-scorer", type=float, default=1.0, show_default=True, help="With --on: 0.5 is two on a GPU.")
 @click.option(
     "--report", type=click.Path(path_type=Path), help="Also write an HTML page: distributions, pairs to read."
 )
@@ -48,7 +54,16 @@ REASONS_SHOWN = 10
 @click.option("--trust-remote-code", is_flag=True, help="Let the model repositories run their own code.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    file: Path, out: Path, report: Path | None, fresh: bool, raw_csv: bool, as_json: bool, **scoring: Any
+    file: str,
+    out: str,
+    on: str | None,
+    ray: str,
+    gpus_per_scorer: float,
+    report: Path | None,
+    fresh: bool,
+    raw_csv: bool,
+    as_json: bool,
+    **scoring: Any,
 ) -> None:
     """Keep every column of FILE and add ifd_small, ifd_large, gap, reason and ifd_formula.
 
@@ -59,10 +74,20 @@ def command(
     a time (but a .json file that is one object over several lines is read whole). Finished rows go to OUT.part at once;
     after a kill or Ctrl-C the same command goes on from there. OUT appears when all rows are done; an OUT that is there
     already is replaced only with --fresh.
+
+    With --on ray FILE is a folder of .parquet files, by path or URI (s3://, gs://, hdfs://), and OUT another one that
+    every node reaches, too. Nodes read, score and write whole files; those that are done are never scored again.
     """
     set_up_logging(level="error")
     config = ScoringConfig(**scoring)
-    job = ScoreJob(source=file, out=out, config=config, report=report, fresh=fresh, raw_csv=raw_csv)
+    if on is not None:
+        if report or raw_csv:
+            raise UsageError("--report and --raw-csv are for one file, without --on")
+        cluster = cluster_config(ray, gpus_per_scorer)
+        job_of_shards = ShardsJob(source=file, out=out, config=config, fresh=fresh)
+        run_on_cluster(job_of_shards, cluster, as_json=as_json)
+        return
+    job = ScoreJob(source=Path(file), out=Path(out), config=config, report=report, fresh=fresh, raw_csv=raw_csv)
     tell = partial(say, err=True)
     result = anyio.run(score_file, job, Scorer(config, embedder=None, resolve=offline.resolve_model, tell=tell))
     if result.tally is None:

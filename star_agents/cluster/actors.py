@@ -14,6 +14,9 @@ from star_agents.cluster.failures import translated
 from star_agents.cluster.nodes import Node
 from star_agents.errors import ActorLost, ClusterError
 
+BESIDE = "beside"
+"""Ray's name for the group of methods that are answered beside the others."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Needs:
@@ -23,6 +26,8 @@ class Needs:
     gpus: float = 0.0
     threads: int = 1
     """Calls that it takes at once; an actor whose methods are coroutines takes as many without threads."""
+    beside: tuple[str, ...] = ()
+    """Methods that are answered, one at a time, whatever else it is at."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """Variables of its process beside those of the node; giving any makes it start slower."""
 
@@ -30,9 +35,14 @@ class Needs:
 class Actor:
     """A running actor. Made by ``start``; nobody but its maker has it, and it ends with the connection."""
 
-    def __init__(self, connection: Connection, handle: Any, node: Node, what: str) -> None:
+    def __init__(
+        self, connection: Connection, handle: Any, node: Node, what: str, beside: tuple[str, ...] = ()
+    ) -> None:
         self._connection = connection
         self._handle = handle
+        self._beside = beside
+        self.answered: Any = None
+        """What ``ready()`` returned."""
         self.node = node
         self.what = what
         """What it is called in messages."""
@@ -52,11 +62,11 @@ class Actor:
         """
         doing = f"starting the {what} on node {node.name}"
         handle = await connection.call(doing, _make, connection.ray, kind, args, node, needs)
-        actor = cls(connection, handle, node, what)
+        actor = cls(connection, handle, node, what, needs.beside)
         timeout_s = connection.config.start_timeout_s
         try:
             with anyio.fail_after(timeout_s):
-                await actor.ask("ready")
+                actor.answered = await actor.ask("ready")
         except TimeoutError:
             await actor.end()
             raise ActorLost(f"{doing} took more than {timeout_s:,.0f} s: has it {_in_words(needs)} left?") from None
@@ -75,7 +85,10 @@ class Actor:
         """
         doing = f"asking the {self.what} on node {self.node.name}"
         try:
-            reference = getattr(self._handle, method).remote(*args)
+            asked = getattr(self._handle, method)
+            if method in self._beside:
+                asked = asked.options(concurrency_group=BESIDE)
+            reference = asked.remote(*args)
             return await asyncio.wrap_future(reference.future())
         except Exception as error:
             raise translated(error, doing) from error
@@ -100,7 +113,9 @@ class Actor:
 def _make(ray: Any, kind: type, args: tuple[Any, ...], node: Node, needs: Needs) -> Any:
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id=node.id, soft=False)
     environment = {"runtime_env": {"env_vars": dict(needs.environment)}} if needs.environment else {}
-    made = ray.remote(kind).options(
+    groups = {"concurrency_groups": {BESIDE: 1}} if needs.beside else {}
+    remote = ray.remote(**groups)(kind) if groups else ray.remote(kind)
+    made = remote.options(
         num_cpus=needs.cpus,
         num_gpus=needs.gpus,
         max_restarts=0,

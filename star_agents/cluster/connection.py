@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -31,7 +33,7 @@ class Connection:
 
     Args:
         config: The ``cluster`` section of agents.yaml.
-        tell: Hears, in a sentence each, of nodes that join or are lost, and of what Ray has to say; in any thread.
+        tell: Hears, in a sentence each, of nodes that join or are lost, and of what Ray has to say.
         look_s: Seconds between two looks at the list of nodes.
         sleep: Passes that time.
 
@@ -61,9 +63,12 @@ class Connection:
         self._heard_by: list[Hears] = []
         self._is_ours = False
         self._reachable: set[str] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._said = ""
 
     async def __aenter__(self) -> Self:
         self.ray = load()
+        self._loop = asyncio.get_running_loop()
         if not self.ray.is_initialized():
             self._is_ours = True
             await self._connect()
@@ -179,7 +184,15 @@ class Connection:
             self.ray.init(
                 **options, configure_logging=False, log_to_driver=False, logging_level="error", namespace="star_agents"
             )
-        hear(self._tell)
+        hear(self._pass_on)
+
+    def _pass_on(self, line: str) -> None:
+        """Ray speaks in a thread of its own, and often twice."""
+        if line == self._said or self._loop is None or self._loop.is_closed():
+            return
+        self._said = line
+        with suppress(RuntimeError):  # It was closed just now: nobody listens any more.
+            self._loop.call_soon_threadsafe(self._tell, line)
 
     async def _disconnect(self) -> None:
         if self._is_ours:

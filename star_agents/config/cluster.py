@@ -22,7 +22,7 @@ class ClusterConfig(Section):
     of this machine alone, which starts and ends with us."""
     scorers: Literal["on", "off"] = "on"
     """Whether the scorer models run there, one copy for each device of each node; `off`: here, as without a cluster."""
-    gpus_per_scorer: float = Field(default=1.0, gt=0, le=64)
+    gpus_per_scorer: float = Field(default=1.0, gt=0, le=1)
     """GPUs that one copy of the scorer models takes: 0.5 puts two copies on each GPU. Of a cluster with GPUs only the
     nodes that have some get copies, since scores of both kinds of device do not mix; `scoring: {device: cpu}` takes all
     nodes and no GPU."""

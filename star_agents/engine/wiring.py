@@ -12,6 +12,7 @@ from functools import partial
 
 from star_agents import offline
 from star_agents.agents.client import AgentClient, CallReport
+from star_agents.agents.egress.sender import EgressSender
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.price_check import refuse_unbounded
 from star_agents.agents.provider import Provider
@@ -21,6 +22,7 @@ from star_agents.agents.tls_check import tls_notes
 from star_agents.agents.transports import litellm_env
 from star_agents.bench.batched_calls import BatchedCalls
 from star_agents.bench.vectors import Embed
+from star_agents.cluster.connection import Connection
 from star_agents.config.models import Config
 from star_agents.config.recipes import scorers_of
 from star_agents.config.secrets import revision_of
@@ -28,6 +30,7 @@ from star_agents.config.serving import placed
 from star_agents.engine.accounts import budgets_of, restore_budgets, without_open
 from star_agents.engine.admission import note_on_signatures
 from star_agents.engine.availability import cannot_do_without
+from star_agents.engine.clusters import scorer_places
 from star_agents.engine.egress import join_cluster, sender_over
 from star_agents.engine.engine import Engine
 from star_agents.engine.local_agents import local_models_at_work, providers_with
@@ -110,10 +113,12 @@ async def open_engine(
         models = local_models_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
         await stack.enter_async_context(models)
         servers = await stack.enter_async_context(ModelServers(store.folder, tell=bus.publish))
-        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers)
+        cluster = await join_cluster(config.cluster, stack, bus)
+        http = await sender_over(cluster, stack, bus)
+        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers, http)
         for model in local_models_at_work(config):
             await models.load(model)
-        scorer = scorer_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
+        scorer = scorer_for(config, lambda message: bus.publish(ScorerTrouble(message=message)), cluster)
         if scorer is not None:
             await stack.enter_async_context(scorer)
         grown = Grown(await store.grown_arms())
@@ -181,8 +186,8 @@ async def _open_client(
     now: Callable[[], float],
     providers: Mapping[str, Provider],
     servers: ModelServers,
+    http: EgressSender | None,
 ) -> AgentClient:
-    cluster = await join_cluster(config.cluster, stack, bus)
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
     in_batches = await store.batches.open_calls()
@@ -202,7 +207,7 @@ async def _open_client(
         ),
         on_throttle=lambda agent, change: bus.publish(_of_throttling(agent, change)),
         place=servers.place,
-        http=await sender_over(cluster, stack, bus),
+        http=http,
     )
     client.restore_rates(await _sent_lately(store, now()))
     stack.push_async_callback(client.aclose)
@@ -274,11 +279,14 @@ def local_models_for(config: Config, tell: Callable[[str], None] = lambda troubl
     return LocalModels(config.scoring, resolve=offline.resolve_model, tell=tell)
 
 
-def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: None) -> Scorer | None:
+def scorer_for(
+    config: Config, tell: Callable[[str], None] = lambda trouble: None, cluster: Connection | None = None
+) -> Scorer | None:
     """What the selection scores with, the memory bank embeds with and recipes measure by, not started; ``None`` where
     nothing of that is to be loaded.
 
-    ``tell`` hears of its processes that died, hung or were stopped.
+    ``tell`` hears of its processes that died, hung or were stopped. They run on ``cluster`` where there is one, unless
+    agents.yaml says otherwise.
     """
     embedder = config.embedder if config.memory.enabled else ""
     in_process = embedder if embedder == "small" or embedder.startswith("sentence-transformers:") else None
@@ -293,6 +301,7 @@ def scorer_for(config: Config, tell: Callable[[str], None] = lambda trouble: Non
         scorers=tuple(scorers),
         resolve=offline.resolve_model,
         tell=tell,
+        places=scorer_places(cluster, device=config.scoring.device),
     )
 
 

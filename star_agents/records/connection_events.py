@@ -10,7 +10,8 @@ from star_agents.records.event import Event
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConnectionNoted(Event):
-    """What a person should know of how servers are reached, such as that no certificate is checked; told once."""
+    """What a person should know of how servers are reached, such as that no certificate is checked, told once; and of
+    the nodes of a cluster, each time that one joins or is lost."""
 
     name: ClassVar[str] = "connection_noted"
     message: str

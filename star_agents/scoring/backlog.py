@@ -18,8 +18,9 @@ import anyio
 from star_agents.errors import ScorerError
 
 MEASURE = "measure:"
+SHARD = "shard"
 Work = str
-"""``score``, ``embed``, or ``MEASURE`` and the name of a scorer."""
+"""``score``, ``embed``, ``MEASURE`` and the name of a scorer, or ``SHARD``: a whole file, whose items go one by one."""
 Item = dict[str, Any] | str
 CHARACTERS = 4
 """Per token, about: what is needed here is the order of magnitude."""
@@ -101,19 +102,22 @@ class Backlog:
 
     def __init__(self) -> None:
         self._calls: deque[Call] = deque()
+        self._returned: deque[list[Run]] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._calls)
+        return bool(self._calls or self._returned)
 
     @property
     def items(self) -> int:
         """Items that wait."""
-        return sum(len(call.items) - call.taken for call in self._calls)
+        returned = sum(len(run.items) for runs in self._returned for run in runs)
+        return returned + sum(len(call.items) - call.taken for call in self._calls)
 
     @property
     def oldest(self) -> float | None:
         """Since when the call that waits the longest is here."""
-        return min((call.since for call in self._calls), default=None)
+        returned = [run.call for runs in self._returned for run in runs]
+        return min((call.since for call in (*returned, *self._calls)), default=None)
 
     def add(self, call: Call) -> None:
         """Put a call at the end."""
@@ -123,10 +127,22 @@ class Backlog:
         """Forget a call whose caller is gone; one that is not here is no error."""
         if call in self._calls:
             self._calls.remove(call)
+        kept = [[run for run in runs if run.call is not call] for runs in self._returned]
+        self._returned = deque(runs for runs in kept if runs)
+
+    def give_back(self, runs: list[Run]) -> None:
+        """A request that nobody answered: it is the next one, as it was."""
+        self._returned.append(runs)
+
+    def next_is(self, work: Work) -> bool:
+        """Whether the next request is of that work."""
+        return bool(self._calls) and self._calls[0].work == work
 
     def is_full(self, portion: Portion) -> bool:
         """Whether more calls could not make the next request larger."""
         tokens = 0
+        if self._returned:
+            return True
         for count, item in enumerate(item for call in self._calls for item in call.items[call.taken :]):
             tokens += estimate(item)
             if count + 1 >= portion.items or tokens >= portion.tokens:
@@ -135,12 +151,14 @@ class Backlog:
 
     def take(self, portion: Portion) -> list[Run]:
         """The next request: runs of calls that want the same work as the first one; empty where none waits."""
+        if self._returned:
+            return self._returned.popleft()
         taken: list[Run] = []
         passed: list[Call] = []
         items = tokens = 0
         while self._calls and items < portion.items and tokens < portion.tokens:
             call = self._calls.popleft()
-            if taken and call.work != taken[0].call.work:
+            if taken and (call.work != taken[0].call.work or call.work == SHARD):
                 passed.append(call)
                 continue
             run, weight = _next_run(call, portion, portion.items - items)
@@ -157,6 +175,8 @@ def estimate(item: Item) -> int:
     """About how many tokens an item is: of a sample, those of both passes."""
     if isinstance(item, str):
         return 1 + len(item) // CHARACTERS
+    if "instruction" not in item:
+        return 1
     history = sum(len(turn["content"]) for turn in item.get("history", ()))
     prompt = len(item["instruction"]) + len(item.get("input", ""))
     return 1 + (history + prompt + 2 * len(item.get("response") or "")) // CHARACTERS

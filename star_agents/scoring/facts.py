@@ -70,6 +70,15 @@ class ScorerFacts:
             model.device.startswith("cuda") for model in (self.small, self.large, *self.scorers.values()) if model
         )
 
+    def differences(self, other: ScorerFacts) -> list[str]:
+        """In what another process has loaded something else, so that their scores do not mix: models read otherwise,
+        of other size, in another dtype, or on another kind of device."""
+        return [
+            f"{what} is {there} and not {here}"
+            for what, here, there in zip(_NAMES, _decisive(self), _decisive(other), strict=True)
+            if here != there
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the pipe."""
         return {
@@ -106,3 +115,18 @@ class Usage:
     """Bytes of GPU memory at the most."""
     memory: int = 0
     """Bytes of main memory at the most."""
+
+
+_DECISIVE = ("dtype", "parameters", "max_length", "prompts", "tokens")
+_NAMES = (
+    *(f"{fact} of the {size} model" for size in ("small", "large") for fact in (*_DECISIVE, "kind of device")),
+    "dtype of scorers",
+)
+
+
+def _decisive(facts: ScorerFacts) -> tuple[str, ...]:
+    found: list[str] = []
+    for model in (facts.small, facts.large):
+        found += [str(getattr(model, fact, "none")) for fact in _DECISIVE]
+        found.append(model.device.partition(":")[0] if model else "none")
+    return (*found, ", ".join(f"{name} {one.dtype}" for name, one in sorted(facts.scorers.items())) or "none")

@@ -28,6 +28,7 @@ from star_agents.errors import ScorerError
 from star_agents.scoring.completions import Asked, Completed
 from star_agents.scoring.facts import ScorerFacts
 from star_agents.scoring.hangs import USUAL, Limits
+from star_agents.scoring.places import ThisMachine
 from star_agents.scoring.process import Sleep
 from star_agents.scoring.supervisor import Poison, Supervisor
 from star_agents.text.model_names import names_a_folder
@@ -137,8 +138,9 @@ class LocalModels:
                 "name": model,
                 "path": path,
             }
+            place = ThisMachine(self._command, 1).place(0)
             supervisor = Supervisor(
-                self._command,
+                place.start,
                 load,
                 self._tasks,
                 limits=self._limits,

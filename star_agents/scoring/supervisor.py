@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,8 @@ from star_agents.errors import ScorerError
 from star_agents.scoring.backlog import estimate
 from star_agents.scoring.facts import ScorerFacts, Usage
 from star_agents.scoring.hangs import Limits, Pace, Watch
-from star_agents.scoring.process import SCORER, Sleep, WorkerDied, WorkerProcess
+from star_agents.scoring.places import PlaceLost, Running, Start
+from star_agents.scoring.process import SCORER, Sleep, WorkerDied
 
 DEATHS = 3
 """Times that a process may die or hang on one batch before the batch is split to find the sample that kills it."""
@@ -30,7 +32,7 @@ class Supervisor:
     """Starts a scorer process, loads its models, and starts another one when it dies.
 
     Args:
-        command: What to start.
+        begin: Starts one.
         load: The request that loads its models.
         tasks: Hosts what listens to the process.
         limits: How long it is waited for.
@@ -43,7 +45,7 @@ class Supervisor:
 
     def __init__(
         self,
-        command: Sequence[str],
+        begin: Start,
         load: Mapping[str, Any],
         tasks: TaskGroup,
         *,
@@ -54,7 +56,7 @@ class Supervisor:
         what: str = SCORER,
         weigh: Callable[[Any], int] = estimate,
     ) -> None:
-        self._command = command
+        self._begin = begin
         self._load = {**load, "do": "load"}
         self._tasks = tasks
         self._limits = limits
@@ -64,7 +66,7 @@ class Supervisor:
         self._what = what
         self._weigh = weigh
         self._pace = Pace(limits)
-        self._process: WorkerProcess | None = None
+        self._process: Running | None = None
         self._past = Usage()
         self.deaths = 0
         """Processes that died or hung so far, and were started again or given up."""
@@ -84,15 +86,15 @@ class Supervisor:
         now = self._process.usage if self._process else Usage()
         return replace(now, tokens=now.tokens + self._past.tokens, rows=now.rows + self._past.rows)
 
-    async def start(self) -> WorkerProcess:
-        """The running process with its models loaded. Raises ScorerError where they cannot be loaded."""
+    async def start(self) -> Running:
+        """The running process with its models loaded. Raises ScorerError where they cannot be loaded, PlaceLost."""
         if self._process is not None:
             return self._process
         for _ in range(LOADINGS):
-            process = self._process = await WorkerProcess.start(self._command, self._tasks, self._what)
+            process = self._process = await self._begin(self._tasks, self._what)
             try:
                 loaded = await self._ask(process, self._load, Watch.over_loading(self._limits))
-            except ScorerError:
+            except (ScorerError, PlaceLost):
                 await self.stop()
                 raise
             except WorkerDied as death:
@@ -111,26 +113,31 @@ class Supervisor:
             self._past = Usage(tokens=tokens, rows=rows)
         return await process.end() if process else ""
 
-    async def ask(self, request: Mapping[str, Any], *, tokens: int, deaths: int) -> Any:
-        """The answer to a request of about so many tokens; the process may die or hang ``deaths`` times over it.
+    async def ask(self, request: Mapping[str, Any], *, tokens: int | None, deaths: int) -> Any:
+        """The answer to a request of about so many tokens; the process may die or hang ``deaths`` times over it. Of one
+        whose length nobody knows (``None``) only a process that shows no sign of life counts as hung.
 
-        Raises ScorerError, WorkerDied.
+        Raises ScorerError, WorkerDied, PlaceLost.
         """
         for _ in range(deaths):
             process = await self.start()
             is_on_gpu = self.facts is not None and self.facts.is_on_gpu
-            watch = Watch(self._limits, allowed_s=self._pace.allowed_s(tokens, is_on_gpu=is_on_gpu))
+            if tokens is None:
+                watch = Watch(self._limits, allowed_s=math.inf, lifeless_s=self._limits.lifeless_s)
+            else:
+                watch = Watch(self._limits, allowed_s=self._pace.allowed_s(tokens, is_on_gpu=is_on_gpu))
             began = self._clock()
             try:
                 answer = await self._ask(process, request, watch)
             except WorkerDied as death:
                 told = await self._bury(death, "at work")
                 continue
-            self._pace.measured(tokens, self._clock() - began)
+            if tokens is not None:
+                self._pace.measured(tokens, self._clock() - began)
             return answer
         raise WorkerDied(told)
 
-    async def _ask(self, process: WorkerProcess, request: Mapping[str, Any], watch: Watch) -> Any:
+    async def _ask(self, process: Running, request: Mapping[str, Any], watch: Watch) -> Any:
         return await process.ask(request, watch, tell=self._tell, sleep=self._sleep)
 
     async def _bury(self, death: WorkerDied, when: str) -> str:
@@ -151,14 +158,20 @@ class Supervisor:
         return sum(min(self._weigh(item), longest) for item in items)
 
     async def answers(
-        self, items: Sequence[Any], request: Callable[[Sequence[Any]], Mapping[str, Any]], *, deaths: int = DEATHS
+        self,
+        items: Sequence[Any],
+        request: Callable[[Sequence[Any]], Mapping[str, Any]],
+        *,
+        deaths: int = DEATHS,
+        is_long: bool = False,
     ) -> list[Any]:
         """One answer per item, in order; a ``Poison`` in place of the answer to an item that kills the process.
 
-        Raises ScorerError where the models cannot be loaded again.
+        Raises ScorerError where the models cannot be loaded again, PlaceLost.
         """
         try:
-            found: list[Any] = await self.ask(request(items), tokens=self._weight(items), deaths=deaths)
+            tokens = None if is_long else self._weight(items)
+            found: list[Any] = await self.ask(request(items), tokens=tokens, deaths=deaths)
             return found
         except WorkerDied as death:
             if len(items) == 1:

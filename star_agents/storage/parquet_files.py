@@ -37,7 +37,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any] | ParquetError]:
         try:
             with pq.ParquetFile(handle, buffer_size=BUFFER_BYTES) as file:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                    yield from _rows(batch)
+                    yield from rows_of(batch)
         except (pa.ArrowException, OSError) as error:  # Arrow reports some torn files as OSError.
             problem = ParquetError(f"not a readable Parquet file: {error}")
             problem.is_cut = not _has_its_end(handle)
@@ -50,7 +50,8 @@ def _has_its_end(handle: BinaryIO) -> bool:
     return handle.read() == PARQUET_MAGIC
 
 
-def _rows(batch: Any) -> Iterator[dict[str, Any] | ParquetError]:
+def rows_of(batch: Any) -> Iterator[dict[str, Any] | ParquetError]:
+    """The rows of a record batch; one with text that is no UTF-8 is the error that says so."""
     try:
         yield from batch.to_pylist()
     except UnicodeDecodeError:

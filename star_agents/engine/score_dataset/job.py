@@ -136,7 +136,7 @@ class _Work:
         before = self._source.state()
         with ScoreJournal.open(self._job.journal) as journal:
             self._refuse_finished(journal)
-            work = {**_options(self._job.config), "input": await to_thread.run_sync(self._source.digest)}
+            work = {**options_of(self._job.config), "input": await to_thread.run_sync(self._source.digest)}
             if self._job.fresh:
                 journal.clear()
             self._refuse_other_work(journal, work)
@@ -184,7 +184,7 @@ class _Work:
 
         with progress:
             async with self._scorer as scorer:
-                work = {**work, **_as_loaded(scorer.describe())}
+                work = {**work, **as_loaded(scorer.describe())}
                 self._refuse_other_work(journal, work)
                 if not journal.rows:
                     journal.begin(work)
@@ -215,12 +215,12 @@ class _Work:
         say_on(self._console, message)
 
 
-def _options(config: ScoringConfig) -> dict[str, str | int]:
+def options_of(config: ScoringConfig) -> dict[str, str | int]:
     """What of the configuration decides about scores."""
     return {name: getattr(config, name) for name in ("small", "large", "mode", "max_length", "dtype")}
 
 
-def _as_loaded(facts: ScorerFacts) -> dict[str, str]:
+def as_loaded(facts: ScorerFacts) -> dict[str, str]:
     """What decides about scores besides the configuration, and shows only when the models are loaded."""
     found: dict[str, str] = {}
     for size, model in (("small", facts.small), ("large", facts.large)):

@@ -262,6 +262,18 @@ class Rate:
 
 
 @told
+class ScorerPlace:
+    """A scorer process that runs on another machine."""
+
+    name: str
+    """Of its node."""
+    works: bool
+    """Whether a process runs there; false while it starts."""
+    tokens: int
+    """Tokens that went through its models so far."""
+
+
+@told
 class ScorerState:
     """How the scorer does, over all of its processes."""
 
@@ -285,6 +297,10 @@ class ScorerState:
     """Likewise of GPU memory."""
     deaths: int
     """Processes that died or hung so far; another one took the place of each."""
+    moved: int
+    """Items that were asked again elsewhere, since the machine that had them was lost."""
+    places: Sequence[ScorerPlace]
+    """The processes on other machines; empty where the scorer runs on this one."""
     troubles: Sequence[str]
     """Why processes are missing that should be there."""
     answered_per_second: float

@@ -137,7 +137,7 @@ function figures(status) {
     { key: "memory", label: "Memory bank", value: count(memory.size), note: `wins; ${percent(memory.hit_rate)} of draws used one` },
     scorer === null
       ? { key: "scorer", label: "Scorer", value: "none", note: "this selection scores nothing" }
-      : { key: "scorer", label: "Scorer", value: `${decimal(scorer.answered_per_second, scorer.answered_per_second < 10 ? 1 : 0)} / s`, note: `${count(scorer.answered)} scored, ${count(scorer.waiting)} waiting${scorer.deaths ? `, ${count(scorer.deaths)} processes lost` : ""}` },
+      : { key: "scorer", label: "Scorer", value: `${decimal(scorer.answered_per_second, scorer.answered_per_second < 10 ? 1 : 0)} / s`, note: `${count(scorer.answered)} scored, ${count(scorer.waiting)} waiting${scorer.deaths ? `, ${count(scorer.deaths)} processes lost` : ""}${scorer.places.length ? `, on ${count(new Set(scorer.places.map((place) => place.name)).size)} nodes` : ""}${scorer.moved ? `, ${count(scorer.moved)} asked again elsewhere` : ""}` },
   ];
   const isLeftOut = (/** @type {Figure} */ { key }) => (isStars ? key === "kept" : STARS_OWN.has(key) || (key === "scorer" && scorer === null));
   return all.filter((one) => !isLeftOut(one));

@@ -821,6 +821,15 @@
  */
 
 /**
+ * A scorer process that runs on another machine.
+ *
+ * @typedef {Object} ScorerPlace
+ * @property {string} name Of its node.
+ * @property {boolean} works Whether a process runs there; false while it starts.
+ * @property {number} tokens Tokens that went through its models so far.
+ */
+
+/**
  * How the scorer does, over all of its processes.
  *
  * @typedef {Object} ScorerState
@@ -835,6 +844,8 @@
  * @property {number} memory Bytes of main memory at the most, summed over the processes.
  * @property {number} gpu_memory Likewise of GPU memory.
  * @property {number} deaths Processes that died or hung so far; another one took the place of each.
+ * @property {number} moved Items that were asked again elsewhere, since the machine that had them was lost.
+ * @property {ScorerPlace[]} places The processes on other machines; empty where the scorer runs on this one.
  * @property {string[]} troubles Why processes are missing that should be there.
  * @property {number} answered_per_second Throughput of all processes while they were busy.
  * @property {number} tokens_per_second Likewise in tokens.

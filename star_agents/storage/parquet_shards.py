@@ -1,0 +1,181 @@
+"""Datasets of many Parquet files, wherever pyarrow knows a file system: each file a shard that is done or not.
+
+    OUT/NAME.parquet              the shard with its new columns, under the name that it has in the source
+    OUT/_scored/NAME.parquet.json its manifest, which is written last: what was done, by what, to a source of what size
+
+A shard without a manifest does not exist, whatever lies there; one with a manifest is never made again. Names that
+begin with ``_`` or ``.`` are no shards, as everybody who writes datasets has it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as fs
+import pyarrow.parquet as pq
+
+from star_agents.errors import UsageError
+from star_agents.storage.parquet_files import BUFFER_BYTES, ParquetError, rows_of
+
+MANIFESTS = "_scored"
+Manifest = dict[str, Any]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file of a dataset."""
+
+    name: str
+    """Its path below the dataset, with ``/``."""
+    size: int
+    """Bytes, packed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A folder of Parquet files by its URI (``s3://``, ``gs://``, ``hdfs://``, ``file://``) or path."""
+
+    uri: str
+
+    def shards(self) -> list[Shard]:
+        """All of them, by name. Raises UsageError where there are none, or the folder cannot be read."""
+        with _errors_of(self.uri, "read"):
+            system, root = self._open()
+            if system.get_file_info(root).type == fs.FileType.File:
+                return [Shard(name=root.rpartition("/")[2], size=system.get_file_info(root).size)]
+            found = system.get_file_info(fs.FileSelector(root, recursive=True))
+        names = {one.path[len(root) :].strip("/"): one.size for one in found if one.type == fs.FileType.File}
+        shards = [
+            Shard(name=name, size=names[name])
+            for name in sorted(names)
+            if name.endswith(".parquet") and not any(part[0] in "_." for part in name.split("/"))
+        ]
+        if not shards:
+            raise UsageError(f"{self.uri} holds no file that ends in .parquet")
+        return shards
+
+    def manifests(self) -> dict[str, Manifest]:
+        """Of the shards that are done, by the shard's name. Raises UsageError."""
+        with _errors_of(self.uri, "read"):
+            system, root = self._open()
+            selector = fs.FileSelector(f"{root}/{MANIFESTS}", recursive=True, allow_not_found=True)
+            found: dict[str, Manifest] = {}
+            for one in system.get_file_info(selector):
+                if one.type == fs.FileType.File and one.path.endswith(".parquet.json"):
+                    with system.open_input_stream(one.path) as file:
+                        manifest: Manifest = json.loads(file.read())
+                    found[manifest["shard"]] = manifest
+        return found
+
+    def clear(self) -> None:
+        """Forget what is done; shards are replaced as they are made again. Raises UsageError."""
+        with _errors_of(self.uri, "written"):
+            system, root = self._open()
+            if system.get_file_info(f"{root}/{MANIFESTS}").type == fs.FileType.Directory:
+                system.delete_dir(f"{root}/{MANIFESTS}")
+
+    def _open(self) -> tuple[Any, str]:
+        if "://" not in self.uri:
+            return fs.LocalFileSystem(), str(Path(self.uri).absolute())
+        system, root = fs.FileSystem.from_uri(self.uri)
+        return system, root.rstrip("/")
+
+    def path_of(self, shard: str) -> tuple[Any, str]:
+        """The file system and the path of a shard; a dataset that is one file is its own only shard."""
+        system, root = self._open()
+        is_file = root.endswith(".parquet") and root.rpartition("/")[2] == shard
+        return system, root if is_file else f"{root}/{shard}"
+
+
+def add_columns(
+    source: Dataset,
+    out: Dataset,
+    shard: str,
+    columns: Mapping[str, str],
+    values: Callable[[int, Sequence[Row | ParquetError]], Sequence[Row]],
+    manifest: Callable[[], Manifest],
+    *,
+    batch_rows: int,
+) -> Manifest:
+    """Copy a shard and add columns, in flat memory: the other columns stay as they are, with their types.
+
+    Args:
+        source, out: The datasets.
+        shard: Its name in both.
+        columns: Name to type (``float64``, ``string``); they replace columns of the same name.
+        values: Of consecutive rows, the first of them with its number from 0: a row of the new columns for each.
+        manifest: Asked when all rows are there: what is to be known of the shard.
+        batch_rows: Rows that ``values`` gets at once.
+
+    Raises:
+        UsageError: the shard cannot be read or written; then it is as it was.
+    """
+    system, path = out.path_of(shard)
+    folder, _, _name = path.rpartition("/")
+    draft = f"{folder}/.{secrets.token_hex(8)}.part"
+    with _errors_of(f"{source.uri} ({shard})", "scored"):
+        reading, where = source.path_of(shard)
+        system.create_dir(folder, recursive=True)
+        try:
+            with reading.open_input_file(where) as file, system.open_output_stream(draft) as handle:
+                _copy(file, handle, columns, values, batch_rows)
+            system.move(draft, path)
+        except BaseException:
+            _forget(system, draft)
+            raise
+        found = {**manifest(), "shard": shard}
+        _write_whole(system, f"{out.path_of(f'{MANIFESTS}/{shard}.json')[1]}", json.dumps(found).encode())
+    return found
+
+
+def _copy(file: Any, handle: Any, columns: Mapping[str, str], values: Any, batch_rows: int) -> None:
+    with pq.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False) as reader:
+        kept = [field for field in reader.schema_arrow if field.name not in columns]
+        added = [pa.field(name, getattr(pa, kind)()) for name, kind in columns.items()]
+        schema = pa.schema([*kept, *added])
+        done = 0
+        with pq.ParquetWriter(handle, schema, compression="zstd") as writer:
+            for batch in reader.iter_batches(batch_size=batch_rows):
+                found = values(done, list(rows_of(batch)))
+                done += batch.num_rows
+                arrays = [batch.column(batch.schema.get_field_index(field.name)) for field in kept]
+                arrays += [pa.array([row[field.name] for row in found], type=field.type) for field in added]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _write_whole(system: Any, path: str, content: bytes) -> None:
+    folder, _, _name = path.rpartition("/")
+    system.create_dir(folder, recursive=True)
+    draft = f"{folder}/.{secrets.token_hex(8)}.part"
+    with system.open_output_stream(draft) as file:
+        file.write(content)
+    system.move(draft, path)
+
+
+def _forget(system: Any, path: str) -> None:
+    try:
+        system.delete_file(path)
+    except OSError:  # It was not begun, or the file system is what failed.
+        return
+
+
+class _errors_of:  # noqa: N801 - reads as the words around it
+    """Arrow's errors and the system's become ours, with the place."""
+
+    def __init__(self, place: str, what: str) -> None:
+        self._place = place
+        self._what = what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, (OSError, pa.ArrowException, ValueError)):
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UsageError(f"{self._place}: cannot be {self._what}: {said}") from error

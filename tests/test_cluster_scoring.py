@@ -1,0 +1,177 @@
+"""Scorer models on the nodes of a cluster: the same scores, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import anyio
+import pytest
+from ray_cluster import LocalCluster
+from scoring_mortal_worker import Letters, count
+from tiny_rewards import save
+
+from star_agents import offline
+from star_agents.cluster import Connection, Node
+from star_agents.config.cluster import ClusterConfig
+from star_agents.config.sections import ScoringConfig
+from star_agents.engine.hosted_scorer import HostedScorer
+from star_agents.engine.scorer_places import ClusterPlaces, slots_of
+from star_agents.errors import ScorerError
+from star_agents.records import Sample, Score
+from star_agents.scoring import Scorer
+from star_agents.scoring.backlog import CPU, Backlog, Call
+from star_agents.scoring.facts import ModelFacts, ScorerFacts
+from star_agents.scoring.worker import Request
+
+SAMPLES = [Sample(instruction=f"Name {i} colours.", response="red green blue " * (1 + i % 7)) for i in range(40)]
+TEXTS = [sample.instruction for sample in SAMPLES[:5]]
+
+
+class CountingScorer(HostedScorer):
+    """Of a model that counts letters; the gate is where the name of the small one says."""
+
+    def __init__(self, threads: str | None) -> None:
+        super().__init__(threads, loader=f"{__name__}:load_letters")
+
+
+def load_letters(request: Request) -> Letters:
+    gate = Path(json.loads(request["config"])["small"])
+    return Letters(gate, ScorerFacts(mode="score_eos"))
+
+
+def node(**has: float) -> Node:
+    return Node(id="a" * 16, address="10.0.0.1", port=1, host="n", cpus=has.get("cpus", 8), gpus=has.get("gpus", 0))
+
+
+@pytest.mark.parametrize(
+    ("has", "settings", "on_gpu", "copies"),
+    [
+        ({"gpus": 4}, {}, True, 4),
+        ({"gpus": 4}, {"gpus_per_scorer": 0.5}, True, 8),
+        ({"gpus": 4}, {"gpus_per_scorer": 0.5, "scorers_per_node": 3}, True, 3),
+        ({"gpus": 4, "cpus": 2}, {}, True, 2),
+        ({}, {}, True, 0),
+        ({"gpus": 4}, {}, False, 1),
+        ({}, {"scorers_per_node": 3}, False, 3),
+        ({"cpus": 0}, {}, False, 0),
+    ],
+)
+def test_a_node_takes_a_copy_for_each_share_of_a_gpu_or_one(
+    has: dict[str, float], settings: dict[str, float], on_gpu: bool, copies: int
+) -> None:
+    assert slots_of(node(**has), ClusterConfig(**settings), on_gpu=on_gpu) == copies  # type: ignore[arg-type]
+
+
+def test_a_request_that_comes_back_is_the_next_one_as_it_was() -> None:
+    backlog = Backlog()
+    gone, kept = Call("score", [sample.to_dict() for sample in SAMPLES], since=1.0), Call("embed", TEXTS, since=2.0)
+    backlog.add(gone)
+    first = backlog.take(CPU)
+    backlog.add(kept)
+    backlog.give_back(first)
+    assert (bool(backlog), backlog.items, backlog.oldest, backlog.is_full(CPU)) == (True, 45, 1.0, True)
+    assert backlog.take(CPU) == first
+    backlog.give_back(first)
+    backlog.drop(gone)
+    assert [run.call for run in backlog.take(CPU)] == [kept]
+
+
+def test_processes_whose_scores_do_not_mix_are_told_apart() -> None:
+    def facts(device: str = "cpu", dtype: str = "float32", tokens: str = "ab") -> ScorerFacts:
+        model = ModelFacts(
+            model="m", device=device, dtype=dtype, parameters=7, max_length=64, forward="packed", tokens=tokens
+        )
+        return ScorerFacts(mode="score_eos", small=model)
+
+    assert facts("cuda:0").differences(facts("cuda:1")) == []
+    assert facts().differences(facts("cuda:0", "bfloat16")) == [
+        "dtype of the small model is bfloat16 and not float32",
+        "kind of device of the small model is cuda and not cpu",
+    ]
+    assert facts().differences(facts(tokens="cd")) == ["tokens of the small model is cd and not ab"]
+
+
+@pytest.mark.ray
+async def test_on_a_cluster_every_measure_is_that_of_this_machine_bit_for_bit_and_a_dead_process_is_replaced(
+    ray_cluster: LocalCluster, tmp_path: Path
+) -> None:
+    config = ScoringConfig(scorers={"reward": save(tmp_path / "reward")})
+
+    async def measured(scorer: Scorer) -> list[object]:
+        vectors = (await scorer.embed(TEXTS)).tobytes()
+        return [await scorer.score(SAMPLES), vectors, await scorer.measure("reward", SAMPLES[:9])]
+
+    def scorer_at(places: ClusterPlaces | None, told: list[str]) -> Scorer:
+        return Scorer(
+            config,
+            embedder="small",
+            scorers=["reward"],
+            resolve=offline.resolve_model,
+            places=places,
+            tell=told.append,
+        )
+
+    async with scorer_at(None, []) as here:
+        expected = await measured(here)
+    ray_cluster.add()
+    told: list[str] = []
+    async with (
+        Connection(ClusterConfig(ray=ray_cluster.address), tell=told.append) as connection,
+        scorer_at(ClusterPlaces(connection), told) as scorer,
+    ):
+        assert await measured(scorer) == expected
+        os.kill(scorer.pids[0], signal.SIGKILL)
+        assert await measured(scorer) == expected
+        stats = scorer.stats()
+        assert (stats.deaths, stats.moved, len(stats.places)) == (1, 0, 1)
+    assert any("is lost at work" in line for line in told)
+    ray_cluster.kill_all()
+
+
+@pytest.mark.ray
+async def test_what_a_lost_node_was_asked_is_asked_again_where_one_joins(
+    ray_cluster: LocalCluster, tmp_path: Path
+) -> None:
+    gate, told = tmp_path / "gate", list[str]()
+    os.mkfifo(gate)
+    os.mkfifo(tmp_path / "let_go")
+    lost = ray_cluster.add()
+    waits = Sample(instruction="GATE", response="at the gate")
+    async with Connection(ClusterConfig(ray=ray_cluster.address), tell=told.append, look_s=0.1) as connection:
+        places = ClusterPlaces(connection, actor=CountingScorer)
+        async with Scorer(ScoringConfig(small=str(gate)), places=places, tell=told.append) as scorer:
+            found: list[list[Score]] = []
+
+            async def ask() -> None:
+                found.append(await scorer.score([waits]))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask)
+                assert await anyio.to_thread.run_sync(gate.read_bytes) == b"here"
+                ray_cluster.kill(lost)
+                while scorer.stats().places:
+                    await connection.look()
+                assert (scorer.stats().waiting, scorer.stats().moved) == (1, 1)
+                ray_cluster.add()
+                assert await anyio.to_thread.run_sync(gate.read_bytes) == b"here"
+                await anyio.to_thread.run_sync((tmp_path / "let_go").write_bytes, b"go")
+            assert found == [[count(waits)]]
+            assert (scorer.stats().moved, scorer.stats().deaths, len(scorer.stats().places)) == (1, 0, 1)
+    assert any("no place is left for the scorer: 1 items wait" in line for line in told)
+    ray_cluster.kill_all()
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+async def test_a_model_that_a_node_lacks_is_told_with_node_and_path(ray_cluster: LocalCluster) -> None:
+    id = ray_cluster.add()
+    config = ScoringConfig(small="./no_model", large="./no_model")
+    async with Connection(ClusterConfig(ray=ray_cluster.address), tell=print) as connection:
+        name = connection.nodes[id].host
+        with pytest.raises(ScorerError, match=rf"node {name} .*{Path('no_model').absolute()}"):
+            async with Scorer(config, places=ClusterPlaces(connection)):
+                pass
+    ray_cluster.kill_all()
