@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
 
 import anyio
 import pytest
+from counting_scorer import CountingScorer
 from ray_cluster import LocalCluster
-from scoring_mortal_worker import Letters, count
+from scoring_mortal_worker import count
 from tiny_rewards import save
 
 from star_agents import offline
 from star_agents.cluster import Connection, Node
 from star_agents.config.cluster import ClusterConfig
 from star_agents.config.sections import ScoringConfig
-from star_agents.engine.hosted_scorer import HostedScorer
 from star_agents.engine.scorer_places import ClusterPlaces, slots_of
 from star_agents.errors import ScorerError
 from star_agents.records import Sample, Score
 from star_agents.scoring import Scorer
 from star_agents.scoring.backlog import CPU, Backlog, Call
 from star_agents.scoring.facts import ModelFacts, ScorerFacts
-from star_agents.scoring.worker import Request
 
 SAMPLES = [Sample(instruction=f"Name {i} colours.", response="red green blue " * (1 + i % 7)) for i in range(40)]
 TEXTS = [sample.instruction for sample in SAMPLES[:5]]
-
-
-class CountingScorer(HostedScorer):
-    """Of a model that counts letters; the gate is where the name of the small one says."""
-
-    def __init__(self, threads: str | None) -> None:
-        super().__init__(threads, loader=f"{__name__}:load_letters")
-
-
-def load_letters(request: Request) -> Letters:
-    gate = Path(json.loads(request["config"])["small"])
-    return Letters(gate, ScorerFacts(mode="score_eos"))
 
 
 def node(**has: float) -> Node:

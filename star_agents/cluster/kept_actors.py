@@ -126,9 +126,7 @@ class KeptActors:
         """Start what is missing, all at once."""
         now = self._clock()
         nodes = self._connection.nodes.values()
-        free = [
-            node for node in nodes if node.id not in self._at_work and self._rests.get(node.id, (0, 0.0))[1] <= now
-        ]
+        free = [node for node in nodes if node.id not in self._at_work and self._rests.get(node.id, (0, 0.0))[1] <= now]
         async with anyio.create_task_group() as starting:
             for node in free[: max(0, self._kind.most - len(self._at_work))]:
                 starting.start_soon(self._start, node)
