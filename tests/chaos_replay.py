@@ -18,7 +18,7 @@ from star_agents.engine.settling import INDEX_FILE
 from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Sample
 from star_agents.scheduling.hashing_embedder import DIMENSION, embed_by_hashing
-from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
+from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered, Vector, as_vector, vector_from_bytes
 from star_agents.scheduling.policies import Policy, make_policy, restore_policy
 from star_agents.storage import reads
 from star_agents.storage.rows import MemoryRow, OutcomeRow, RevisionRow
@@ -93,7 +93,7 @@ def _index_problems(rows: Sequence[MemoryRow], folder: Path) -> list[str]:
         Remembered(seq=row.seq, pair=row.arm, pi=row.value, embedding=vector_from_bytes(row.embedding)) for row in rows
     ]
     bank = MemoryBank(EMBEDDER)
-    bank.load(given, folder / INDEX_FILE)
+    bank.load(KeptRows.of(given), folder / INDEX_FILE)
     if len(bank) != len(given) or bank.last_seq != max((row.seq for row in given), default=0):
         return [f"the memory bank loads {len(bank)} of {len(given)} rows"]
     with tempfile.TemporaryDirectory() as scratch:

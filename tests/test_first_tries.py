@@ -14,7 +14,7 @@ from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
 from star_agents.records import AgentPair, Draw
 from star_agents.scheduling.draw import FIRST_TRIES, draw_pairs
-from star_agents.scheduling.memory import MemoryBank, Remembered, as_vector
+from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered, as_vector
 from star_agents.scheduling.policies import PaperPolicy
 from star_agents.scheduling.scheduler import Scheduler
 
@@ -36,7 +36,7 @@ def scheduler(settings: Config) -> Scheduler:
     """One whose bank knows wins of the first four pairs, right here."""
     bank = MemoryBank("hashing")
     names = [pair.name for pair in settings.pool][:4]
-    bank.load([Remembered(seq=n + 1, pair=names[n % 4], pi=1.0, embedding=HERE) for n in range(20)])
+    bank.load(KeptRows.of([Remembered(seq=n + 1, pair=names[n % 4], pi=1.0, embedding=HERE) for n in range(20)]))
     return Scheduler(settings, bank=bank)
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from star_agents.scheduling.hashing_embedder import DIMENSION, embed_by_hashing
-from star_agents.scheduling.memory import MemoryBank, Remembered, as_vector
+from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered, as_vector
 
 
 def remembered(count: int, dimension: int = 16) -> list[Remembered]:
@@ -28,7 +28,7 @@ def remembered(count: int, dimension: int = 16) -> list[Remembered]:
 
 def bank_of(rows: list[Remembered]) -> MemoryBank:
     bank = MemoryBank("test")
-    bank.load(rows)
+    bank.load(KeptRows.of(rows))
     return bank
 
 
@@ -74,7 +74,7 @@ def test_a_saved_index_answers_like_the_bank_it_was_saved_from(tmp_path: Path) -
     bank = bank_of(rows)
     bank.save(tmp_path / "memory.hnsw")
     loaded = MemoryBank("test")
-    loaded.load(rows, tmp_path / "memory.hnsw")
+    loaded.load(KeptRows.of(rows), tmp_path / "memory.hnsw")
     for row in rows[::11]:
         assert loaded.nearest_pairs(row.embedding, 5) == bank.nearest_pairs(row.embedding, 5)
 
@@ -83,7 +83,7 @@ def test_an_index_that_is_behind_is_completed_from_the_rows(tmp_path: Path) -> N
     rows = remembered(120)
     bank_of(rows[:100]).save(tmp_path / "memory.hnsw")
     bank = MemoryBank("test")
-    bank.load(rows, tmp_path / "memory.hnsw")
+    bank.load(KeptRows.of(rows), tmp_path / "memory.hnsw")
     assert len(bank) == 120
     assert bank.nearest_pairs(rows[-1].embedding, 1) == [rows[-1].pair]
 
@@ -104,7 +104,7 @@ def test_a_torn_or_foreign_index_is_rebuilt_from_the_rows(tmp_path: Path, damage
         facts.write_text("{}", encoding="utf-8")
     kept = rows[:60] if damage == "ahead" else rows
     bank = MemoryBank("other" if damage == "another embedder" else "test")
-    bank.load(kept, path)
+    bank.load(KeptRows.of(kept), path)
     assert len(bank) == len(kept)
     assert bank.nearest_pairs(kept[3].embedding, 1) == [kept[3].pair]
 

@@ -13,7 +13,7 @@ import pytest
 from storage_commands import star
 from storage_samples import commit, intent, make_outcome, make_seed
 
-from star_agents.scheduling.memory import MemoryBank, Remembered, as_vector
+from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered, as_vector
 from star_agents.storage.examination import sqlite_problem
 from star_agents.storage.store import STORE_FILE, Store
 
@@ -136,7 +136,7 @@ def test_a_store_that_cannot_be_worked_on_is_told_with_what_to_do(damage: str, t
 def test_an_index_is_told_whole_from_torn(tmp_path: Path) -> None:
     in_store(tmp_path, little)
     bank = MemoryBank("test")
-    bank.load([Remembered(seq=1, pair="keep/a", pi=0.5, embedding=as_vector([1.0, 2.0]))])
+    bank.load(KeptRows.of([Remembered(seq=1, pair="keep/a", pi=0.5, embedding=as_vector([1.0, 2.0]))]))
     index = tmp_path / "memory.hnsw"
     bank.save(index)
     assert findings(tmp_path, code=0)["index"] == ("ok", "1 instructions of embedder test")

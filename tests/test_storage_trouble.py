@@ -18,7 +18,7 @@ from storage_samples import commit, intent, make_memory, make_outcome, make_repl
 
 from star_agents.errors import StoreError, StoreLocked
 from star_agents.process.crash_points import VARIABLE
-from star_agents.scheduling.memory import MemoryBank, Remembered, as_vector
+from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered, as_vector
 from star_agents.storage.backup import back_up
 from star_agents.storage.file_systems import mount_of, refuse_network_folder
 from star_agents.storage.reader import StoreReader
@@ -213,9 +213,9 @@ def test_a_torn_index_never_changes_what_the_bank_answers(tmp_path: Path) -> Non
         for number in range(1, 120)
     ]
     whole, path = MemoryBank("test"), tmp_path / "memory.hnsw"
-    whole.load(rows[:100])
+    whole.load(KeptRows.of(rows[:100]))
     whole.save(path)
-    whole.load(rows)
+    whole.load(KeptRows.of(rows))
     expected = [whole.nearest_pairs(row.embedding, 3) for row in rows]
     files = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     for _ in range(60):
@@ -224,7 +224,7 @@ def test_a_torn_index_never_changes_what_the_bank_answers(tmp_path: Path) -> Non
         torn = chance.choice([data[:at], data[:at] + chance.randbytes(3) + data[at + 3 :], b"", None])
         (tmp_path / name).unlink() if torn is None else (tmp_path / name).write_bytes(torn)
         bank = MemoryBank("test")
-        bank.load(rows, path)
+        bank.load(KeptRows.of(rows), path)
         assert [bank.nearest_pairs(row.embedding, 3) for row in rows] == expected
         for file, content in files.items():
             (tmp_path / file).write_bytes(content)

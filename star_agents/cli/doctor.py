@@ -253,17 +253,21 @@ def _work(facts: Examination) -> Iterator[Finding]:
 
 def _index(folder: Path) -> Finding:
     """The memory bank's index is a cache of rows in the store, so nothing about it is worse than a warning."""
-    path = folder / INDEX_FILE
-    if not path.exists():
+    told = folder / f"{INDEX_FILE}.json"
+    if not told.exists() and not (folder / INDEX_FILE).exists():
         return _ok("index", "none; it is built from the store")
     try:
-        facts = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
-        with path.open("rb") as file:
-            is_whole = facts["sha256"] == hashlib.file_digest(file, "sha256").hexdigest()
+        facts = json.loads(told.read_text(encoding="utf-8"))
+        is_whole = all(_checksum(folder / Path(name).name) == found for name, found in facts["files"].items())
         detail = f"{facts['count']} instructions of embedder {facts['embedder']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         is_whole, detail = False, ""
     return _ok("index", detail) if is_whole else _warn("index", "torn; the next start builds it anew from the store")
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _inbox(folder: Path, config: Config | None) -> Finding:

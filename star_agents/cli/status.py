@@ -25,6 +25,7 @@ from star_agents.observe.status import (
     BudgetState,
     Exams,
     FolderStatus,
+    Memory,
     Rate,
     Status,
     WinRate,
@@ -32,6 +33,9 @@ from star_agents.observe.status import (
 from star_agents.observe.status.reading import read
 from star_agents.text.figures import duration, usd, usd_each, usd_sum
 from star_agents.text.printing import say
+
+WAITING_TOLD = 1000
+"""Instructions that the memory bank's index lacks from which on that is told: a few always wait their turn."""
 
 
 @click.command()
@@ -115,9 +119,22 @@ def _sums(status: FolderStatus) -> Iterator[str]:
     if memory.hits:
         size = "" if memory.size is None else f"{memory.size} instructions, "
         yield f"memory bank: {size}a say in {_share(memory.hit_rate)} of the draws"
+    yield from _of_bank(memory)
     if status.best_pair is not None:
         answers, won, interval = _won(status.win_rates[status.best_pair])
         yield f"best pair: {status.best_pair}, clear of all others: chosen in {won} ({interval}) of {answers}"
+
+
+def _of_bank(memory: Memory) -> Iterator[str]:
+    """What a reader has to know of a bank that does not find all there was."""
+    if memory.waiting >= WAITING_TOLD:
+        yield f"memory bank: {memory.waiting:,} instructions are not in its index yet; until then not all are found"
+    if memory.forgotten:
+        yield f"memory bank: it forgot the {memory.forgotten:,} oldest instructions (`memory.max_items` in agents.yaml)"
+    if memory.left_out:
+        yield f"memory bank: {memory.left_out:,} instructions are left out, for their vectors cannot be compared"
+    if memory.trouble:
+        yield f"memory bank: no more instructions are taken in ({memory.trouble}); start again to go on"
 
 
 def _pace(rate: Rate) -> str:

@@ -215,10 +215,6 @@ class Engine:
             self.bus.publish(reopened)
             self.queue.wake()
 
-    def save_index(self) -> None:
-        """Write the memory bank's index beside the store."""
-        self.settling.save_index(self.store.folder)
-
     async def _worker(self) -> None:
         while (seed := await self._next_seed()) is not None:
             await self._work_on(seed)
@@ -392,7 +388,7 @@ class Engine:
         if outcome.kind != "dropped":
             self._rejected.ended_well()
         if committed.seq % INDEX_SAVED_EVERY == 0:
-            self.save_index()
+            self.settling.save_index_soon()
         if committed.new_children:
             self.queue.wake()
         self.bus.publish(committed)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from star_agents.engine.accounts import Accounts
 from star_agents.engine.engine import Engine
 from star_agents.engine.insights import NEVER_CALLED, Heard, Insights
-from star_agents.engine.status import describe, eta_s, seeds_to_come, settings_of
+from star_agents.engine.status import bank_facts, describe, eta_s, seeds_to_come, settings_of
 from star_agents.observe.status import (
     Agent,
     AgentAtWork,
@@ -37,7 +37,7 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
     """
     told = await _of_one_moment(insights, readers)
     counts, heard, states = accounts.counts(told.in_hand), insights.snapshot(), line.client.states()
-    bank, waiting = line.settling.own_pool.bank, line.waiting_for
+    waiting = line.waiting_for
     stored = describe(
         counts,
         accounts.spend(),
@@ -49,7 +49,7 @@ async def status_of(line: Engine, accounts: Accounts, insights: Insights, reader
         told.exams,
         line.settling.pools.probabilities(),
         point_exams=told.point_exams,
-        remembered=None if bank is None else len(bank),
+        bank=bank_facts([one.state() for one in line.settling.banks], line.config.memory.max_items),
         wanted=line.config.target_rows,
     )
     of_the_store: dict[str, Any] = vars(stored)

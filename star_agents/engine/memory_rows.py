@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
 
 from star_agents.records import PAIRS, Outcome
-from star_agents.scheduling.memory import Remembered, Vector, vector_from_bytes
+from star_agents.scheduling.memory import KeptRows, Remembered, Vector, vector_from_bytes
 from star_agents.scheduling.pools import Pools
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.reads import VectorTable
 from star_agents.storage.recollections import Recollection
-from star_agents.storage.rows import MemoryRow
+from star_agents.storage.rows import MemoryRow, VectorKeys
 
 
 def lesson(outcome: Outcome) -> tuple[str, float] | None:
@@ -36,9 +40,21 @@ def remembered(seq: int, row: MemoryRow | None, embedding: Vector | None) -> Rem
     return Remembered(seq=seq, pair=row.arm, pi=row.value, embedding=embedding)
 
 
-def recalled(row: MemoryRow) -> Remembered:
-    """What the bank remembers of a row that the store kept."""
-    return Remembered(seq=row.seq, pair=row.arm, pi=row.value, embedding=vector_from_bytes(row.embedding))
+def kept_rows(keys: VectorKeys, folder: Path, of: VectorTable) -> KeptRows:
+    """What an index is made of: its vectors are read from the store in ``folder`` when their turn comes."""
+    return KeptRows(
+        seqs=keys.numbers, arms=keys.arms, dimensions=keys.dimensions, vectors=partial(vectors_of, folder, of)
+    )
+
+
+def vectors_of(folder: Path, of: VectorTable, numbers: Sequence[int]) -> dict[int, Vector]:
+    """Vectors of a store, read by any thread.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    with StoreReader(folder) as reader:
+        return {number: vector_from_bytes(data) for number, data in reader.vectors(of, numbers).items()}
 
 
 def remember(pools: Pools, learned: Iterable[Recollection], embedder: str) -> None:

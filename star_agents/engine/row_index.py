@@ -1,13 +1,16 @@
 """The index by which an instruction is found that says the same in other words, made of what the store keeps.
 
 It is asked and added to by whoever has the line's turn, and by nobody else: between look-up and commit no other outcome
-comes. What is committed is added after that; a start makes the index anew, from its file where that fits.
+comes. What is committed is added after that; a start makes the index anew, from its files where they fit, and waits
+until it is whole. It holds all there are: one that it forgot could come twice.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from anyio.to_thread import run_sync
 
+from star_agents.engine.memory_rows import kept_rows
+from star_agents.errors import StoreError
 from star_agents.scheduling.memory import MemoryBank, Remembered, Vector, vector_from_bytes
 from star_agents.storage.row_vectors import VectorRow
 from star_agents.storage.store import Store
@@ -18,18 +21,24 @@ _ASKED = 16
 
 
 class RowIndex:
-    """Of one embedder."""
+    """Of one embedder and store.
 
-    def __init__(self, embedder: str) -> None:
+    Raises:
+        StoreError: by ``opened`` and ``add``: it can take no more in, so not all that says the same would be found.
+    """
+
+    def __init__(self, embedder: str, store: Store) -> None:
         self.embedder = embedder
-        self._bank = MemoryBank(embedder)
+        self._bank, self._path = MemoryBank(embedder), store.folder / INDEX_FILE
 
     @classmethod
     async def opened(cls, embedder: str, store: Store) -> RowIndex:
         """With all that a store holds."""
-        index = cls(embedder)
-        rows = [_remembered(one) for one in await store.row_vectors(embedder)]
-        index._bank.load(rows, store.folder / INDEX_FILE)
+        index = cls(embedder, store)
+        rows = kept_rows(await store.row_vectors(embedder), store.folder, "vectors_of_rows")
+        await run_sync(index._bank.load, rows, index._path)
+        await run_sync(index._bank.wait)
+        index._check()
         return index
 
     def nearest(self, vector: Vector, *, but_of: str) -> tuple[str, float] | None:
@@ -41,12 +50,21 @@ class RowIndex:
 
     def add(self, one: VectorRow) -> None:
         """Let one that was committed be found."""
-        self._bank.add(_remembered(one))
+        self._check()
+        self._bank.add(Remembered(seq=one.id, pair=one.where, pi=0.0, embedding=vector_from_bytes(one.vector)))
 
-    def save(self, folder: Path) -> None:
+    def _check(self) -> None:
+        if trouble := self._bank.state().trouble:
+            raise StoreError(f"{self._path}: the index of instructions takes no more in ({trouble}); start again")
+
+    def save(self) -> None:
         """Write it beside the store."""
-        self._bank.save(folder / INDEX_FILE)
+        self._bank.save(self._path)
 
+    def save_soon(self) -> None:
+        """The same beside the work, but for what is small."""
+        self._bank.save_soon(self._path)
 
-def _remembered(one: VectorRow) -> Remembered:
-    return Remembered(seq=one.id, pair=one.where, pi=0.0, embedding=vector_from_bytes(one.vector))
+    def close(self) -> None:
+        """End its thread."""
+        self._bank.close()

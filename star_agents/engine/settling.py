@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import anyio
@@ -29,6 +28,7 @@ from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Reward
 from star_agents.records.failures import LONGEST_REASON, CountedFailure, Tried, all_tried, one_line
 from star_agents.scheduling.grown import Changes, Grown
+from star_agents.scheduling.memory import MemoryBank
 from star_agents.scheduling.own_pool import OwnPool
 from star_agents.scheduling.pools import Pools
 from star_agents.storage.ledger import Committed, PoolStates
@@ -284,12 +284,32 @@ class Settling:
         self.stages, self.grown = other.stages, other.grown
         self.pools.take_over(other.pools)
 
-    def save_index(self, folder: Path) -> None:
+    def save_index(self) -> None:
         """Write the memory bank's index beside the store, and that of rows."""
         if self.rules.index is not None:
-            self.rules.index.save(folder)
+            self.rules.index.save()
         if self.own_pool.bank is not None:
-            self.own_pool.bank.save(folder / INDEX_FILE)
+            self.own_pool.bank.save(self._store.folder / INDEX_FILE)
+
+    def save_index_soon(self) -> None:
+        """The same beside the work, but for what is small."""
+        if self.rules.index is not None:
+            self.rules.index.save_soon()
+        if self.own_pool.bank is not None:
+            self.own_pool.bank.save_soon(self._store.folder / INDEX_FILE)
+
+    @property
+    def banks(self) -> tuple[MemoryBank, ...]:
+        """What is recalled by."""
+        own = self.own_pool.bank
+        return (*(() if own is None else (own,)), *self.pools.banks)
+
+    def close_indexes(self) -> None:
+        """End their threads."""
+        if self.rules.index is not None:
+            self.rules.index.close()
+        for bank in self.banks:
+            bank.close()
 
 
 def _forget(added: RowCounts) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 from star_agents.config.models import Config
 from star_agents.config.target import TargetConfig
@@ -29,6 +30,7 @@ from star_agents.observe.status import (
 from star_agents.records import AgentPair
 from star_agents.records.failures import FailureCount
 from star_agents.scheduling import win_rates
+from star_agents.scheduling.memory import BankState
 from star_agents.scheduling.win_rates import leader, win_rate
 from star_agents.storage import rows, stranded
 from star_agents.storage.exams import ExamsInForce, referee_facts
@@ -44,6 +46,17 @@ REFUSED_TOLD = 40
 _NOTHING_SPENT = Spend(0.0, 0, 0)
 
 
+class BankFacts(NamedTuple):
+    """How the memory bank stands, as status tells it; by itself: no line holds one."""
+
+    size: int | None = None
+    at_most: int | None = None
+    waiting: int = 0
+    forgotten: int = 0
+    left_out: int = 0
+    trouble: str = ""
+
+
 def describe(
     counts: Counts,
     spend: Mapping[str, Spend],
@@ -56,7 +69,7 @@ def describe(
     pools: Mapping[str, Mapping[str, float]] | None = None,
     *,
     point_exams: Mapping[str, Exams] | None = None,
-    remembered: int | None = None,
+    bank: BankFacts | None = None,
     wanted: TargetConfig | None = None,
 ) -> FolderStatus:
     """Join counts, money, probabilities and tallies.
@@ -72,7 +85,7 @@ def describe(
         exams: Of the judges, by revision.
         pools: Probabilities by pool and arm.
         point_exams: Of judges that give points, by recipe.
-        remembered: Instructions in the memory bank, where a line holds one.
+        bank: How the memory bank stands, where a line holds one.
         wanted: How many rows are.
     """
     drawn_from = pool_facts(pools or {}, tallies.pools, tallies.arm_notes, tallies.grown)
@@ -102,12 +115,32 @@ def describe(
         scales=tallies.scales,
         failures=[_failure(one) for one in tallies.failures],
         refused=refused_arms(tallies.refused)[:REFUSED_TOLD],
-        memory=_memory(tallies, remembered),
+        memory=_memory(tallies, bank),
     )
 
 
-def _memory(tallies: Tallies, size: int | None) -> Memory:
-    return Memory(size=size, draws=tallies.draws, hits=tallies.hits, hit_rate=per(tallies.hits, tallies.draws))
+def bank_facts(banks: Sequence[BankState], at_most: int) -> BankFacts | None:
+    """How the memory bank stands, the first of ``banks``, with those that other pools recall by; ``None``: there is
+    none."""
+    if not banks:
+        return None
+    return BankFacts(
+        size=banks[0].size + banks[0].waiting,
+        at_most=at_most,
+        waiting=sum(one.waiting for one in banks),
+        forgotten=sum(one.forgotten for one in banks),
+        left_out=sum(one.left_out for one in banks),
+        trouble=next((one.trouble for one in banks if one.trouble), ""),
+    )
+
+
+def _memory(tallies: Tallies, bank: BankFacts | None) -> Memory:
+    return Memory(
+        **(bank or BankFacts())._asdict(),
+        draws=tallies.draws,
+        hits=tallies.hits,
+        hit_rate=per(tallies.hits, tallies.draws),
+    )
 
 
 def settings_of(config: Config, revision: int) -> Settings:

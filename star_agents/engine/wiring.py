@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from anyio.to_thread import run_sync
+
 from star_agents import offline
 from star_agents.agents.client import AgentClient, CallReport
 from star_agents.agents.egress.sender import EgressSender
@@ -34,7 +36,7 @@ from star_agents.engine.clusters import scorer_places
 from star_agents.engine.egress import join_cluster, sender_over
 from star_agents.engine.engine import Engine
 from star_agents.engine.local_agents import local_models_at_work, providers_with
-from star_agents.engine.memory_rows import recalled, remember
+from star_agents.engine.memory_rows import kept_rows, remember, vectors_of
 from star_agents.engine.model_servers import ModelServers
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.provider_batches import ProviderBatches
@@ -123,6 +125,8 @@ async def open_engine(
             await stack.enter_async_context(scorer)
         grown = Grown(await store.grown_arms())
         own_pool, pools, revision = await _restore_pools(config, store, seeds_expected, grown)
+        settling = Settling(store, config, own_pool, pools, grown, await rules_of(config, store))
+        stack.push_async_callback(run_sync, settling.close_indexes)
         line = Engine(
             config=config,
             revision=revision,
@@ -131,7 +135,7 @@ async def open_engine(
             servers=servers,
             scorer=scorer,
             embed=_embedder(config, scorer),
-            settling=Settling(store, config, own_pool, pools, grown, await rules_of(config, store)),
+            settling=settling,
             batches=await _batches(store, client, bus, now),
             known_failures=await store.failures(),
             salt=bytes.fromhex(await store.meta_set_default("salt", secrets.token_hex(32))),
@@ -148,7 +152,7 @@ async def open_engine(
         await _tell_notes(store, bus)
         yield line
         unsubscribe()
-        line.save_index()
+        await run_sync(settling.save_index)
 
 
 async def _tell_notes(store: Store, bus: Bus) -> None:
@@ -310,9 +314,9 @@ async def _restore_pools(
 ) -> tuple[OwnPool, Pools, int]:
     bank = None
     if config.memory.enabled:
-        bank = MemoryBank(config.embedder)
-        rows = await store.memory_rows(embedder=config.embedder)
-        bank.load([recalled(row) for row in rows], store.folder / INDEX_FILE)
+        bank = MemoryBank(config.embedder, at_most=config.memory.max_items)
+        rows = kept_rows(await store.memory_keys(config.embedder), store.folder, "vectors_of_memory")
+        await run_sync(bank.load, rows, store.folder / INDEX_FILE)
     kept = {name: row.state for name, row in (await store.load_pools()).items()}
     stages = stages_of(config, grown)
     own_pool = own_pool_of(stages)(config, bank=bank, seeds=seeds_expected)
@@ -321,11 +325,23 @@ async def _restore_pools(
     arms = arms_of(stages, tuple(config.agents))
     fed_back = fed_back_pools(stages, config)
     pools = Pools(
-        config.evolution, arms, draws_expected=seeds_expected, random_seed=config.random_seed, fed_back=fed_back
+        config.evolution,
+        arms,
+        draws_expected=seeds_expected,
+        random_seed=config.random_seed,
+        fed_back=fed_back,
+        make_bank=partial(
+            MemoryBank,
+            config.embedder,
+            at_most=config.memory.max_items,
+            read=partial(vectors_of, store.folder, "vectors_of_recollections"),
+        ),
     )
     pools.restore(kept)
-    if config.memory.enabled:
-        remember(pools, await store.recollections(config.embedder), config.embedder)
+    after = 0
+    while config.memory.enabled and (page := await store.recollections(config.embedder, after)):
+        remember(pools, page, config.embedder)
+        after = page[-1].id
     revision = await store.add_revision(*revision_of(config, os.environ))
     await store.declare_recipes(declarations_of(stages))
     await store.declare_parts(config.parts)

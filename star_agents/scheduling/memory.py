@@ -1,29 +1,45 @@
-"""The instruction memory bank (paper, section 3.3): which pair won on instructions like this one. Home of hnswlib.
+"""The instruction memory bank (paper, section 3.3): which pair won on instructions like this one.
 
-The rows in the store are the truth; the index is a cache of them. It is written beside the store now and then, and
-rebuilt from the rows whenever its file is missing, torn, of another embedder or ahead of the store.
+The rows in the store are the truth; the graphs are a cache of them (``memory_segments``), written beside the store now
+and then (``memory_files``), and made anew from the rows where the files are missing, torn, of another embedder or ahead
+of the store.
+
+Up to ``FIRST`` instructions there is one graph of whole vectors, and whoever adds one makes it grow at once. Above that
+there are graphs of sketches, and a thread of the bank's own makes them grow: one that was just added is compared by
+itself until it is in a graph, and no search waits longer than one more of them takes to enter.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from collections.abc import Iterable, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-import hnswlib
 import numpy as np
-from numpy.typing import NDArray
 
-from star_agents.process.crash_points import crash_point
+from star_agents.scheduling.forgetting import kept
+from star_agents.scheduling.memory_files import Facts, Files
+from star_agents.scheduling.memory_graphs import Graphs
+from star_agents.scheduling.memory_segments import Found, Room
+from star_agents.scheduling.vector_codes import Vector as Vector
 
-Vector = NDArray[np.float32]
+Read = Callable[[Sequence[int]], dict[int, Vector]]
+"""Reads vectors by sequence number."""
 
-_FIRST_CAPACITY = 1024
-_BUILD_EFFORT = 200
-_LINKS = 16
+FIRST = 5000
+"""Instructions in a graph of whole vectors: up to here a bank gives the same bits whenever it is asked the same."""
+OTHERS = 250_000
+"""Instructions in each graph of sketches: a search looks through all of them, and forgetting forgets one."""
+WAITING = 512
+"""Instructions that were just added and are compared by themselves; those before them are read again when their turn
+comes."""
+_PAGE = 256
+_IDLE_S = 0.5
+"""Seconds without work after which the thread ends."""
+_SEEN, _LEFT_OUT = 1, 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,112 +54,337 @@ class Remembered:
     """Of the seed instruction; shape [d], float32, unit length."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptRows:
+    """The instructions of a store, without their vectors: a million of those are gigabytes."""
+
+    seqs: Sequence[int]
+    """Ascending."""
+    arms: Sequence[str]
+    dimensions: Sequence[int]
+    """Of each vector."""
+    vectors: Read
+    """Reads some by sequence number; called by the bank's own thread too."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Remembered]) -> KeptRows:
+        """Rows that are at hand."""
+        known = {row.seq: row.embedding for row in rows}
+        return cls(
+            seqs=[row.seq for row in rows],
+            arms=[row.pair for row in rows],
+            dimensions=[len(row.embedding) for row in rows],
+            vectors=lambda seqs: {seq: known[seq] for seq in seqs},
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BankState:
+    """How a bank stands, for people."""
+
+    size: int
+    """Instructions that are found."""
+    waiting: int
+    """Those that are not in a graph yet; but for the newest few they are not found."""
+    forgotten: int
+    """Those of before that are no longer held."""
+    left_out: int
+    """Those whose vectors have another length than the others, or could not be read."""
+    trouble: str
+    """Why no more are taken in; empty: they are."""
+
+
 class MemoryBank:
-    """Nearest instructions by cosine similarity. Not for use by two threads at once.
+    """Nearest instructions by cosine similarity. Asked, added to, loaded and saved by one thread at a time.
 
     Args:
         embedder: Name of what makes the vectors; an index file of another embedder is not used.
+        at_most: Instructions that it holds; ``forgetting`` says which go. ``None``: all.
+        read: Reads what was added; without it the vectors of all that wait to enter a graph are held.
+        first: ``FIRST``.
+        others: ``OTHERS``.
     """
 
-    def __init__(self, embedder: str) -> None:
-        self._embedder = embedder
-        self._index: hnswlib.Index | None = None
-        self._pairs: dict[int, str] = {}
+    def __init__(
+        self,
+        embedder: str,
+        *,
+        at_most: int | None = None,
+        read: Read | None = None,
+        first: int = FIRST,
+        others: int = OTHERS,
+    ) -> None:
+        self._embedder, self._at_most = embedder, at_most
+        quarter = others if at_most is None else -(-at_most // 4)
+        self._room = Room(first=min(first, quarter), other=min(others, quarter))
+        self._news = threading.Condition()
+        """Guards what is to be taken in, and the thread that does."""
+        self._thread: threading.Thread | None = None
+        self._files: Files | None = None
+        self._clear(read)
+
+    def _clear(self, read: Read | None) -> None:
+        self._graphs: Graphs | None = None
+        self._seen = bytearray()
+        self._last_seq = self._forgotten = self._left_out = 0
+        self._waiting: deque[Remembered] = deque()
+        """Just added, and in no graph yet."""
+        self._in_hand: Remembered | None = None
+        """Enters one now."""
+        self._backlog: deque[tuple[int, str]] = deque()
+        """Those before them, to be read again."""
+        self._page: dict[int, Vector] = {}
+        self._read = read
+        self._is_closing = self._is_to_write = False
+        self._trouble = ""
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        state = self.state()
+        return state.size + state.waiting
 
     @property
     def last_seq(self) -> int:
         """Sequence number of the newest instruction; 0 when empty."""
-        return max(self._pairs, default=0)
+        return self._last_seq
 
-    def add(self, row: Remembered) -> None:
-        """Store one instruction; one whose vector has another dimension cannot be compared, and is left out."""
-        index = self._index or self._new_index(len(row.embedding))
-        if len(row.embedding) != index.dim or row.seq in self._pairs:
-            return
-        if index.get_current_count() == index.get_max_elements():
-            index.resize_index(2 * index.get_max_elements())
-        index.add_items(row.embedding.reshape(1, -1), np.array([row.seq]), num_threads=1)
-        self._pairs[row.seq] = row.pair
+    def state(self) -> BankState:
+        """How it stands."""
+        graphs = self._graphs
+        with self._news:
+            return BankState(
+                size=0 if graphs is None else len(graphs),
+                waiting=len(self._waiting) + len(self._backlog) + (self._in_hand is not None),
+                forgotten=self._forgotten + (0 if graphs is None else graphs.forgotten),
+                left_out=self._left_out,
+                trouble=self._trouble,
+            )
+
+    # Searching
 
     def nearest_pairs(self, embedding: Vector, count: int) -> list[str]:
         """Winning pairs of the ``count`` most similar instructions, nearest first; see ``nearest``."""
-        return [pair for pair, _ in self.nearest(embedding, count)]
+        return [found.arm for found in self.nearest(embedding, count)]
 
-    def nearest(self, embedding: Vector, count: int) -> list[tuple[str, float]]:
+    def nearest(self, embedding: Vector, count: int) -> list[Found]:
         """The same with the cosine similarity of each.
 
         Fewer when the bank holds fewer, or when the search, which is approximate, reaches fewer.
         """
-        if self._index is None or len(embedding) != self._index.dim:
+        if self._graphs is None or len(embedding) != self._graphs.dimension:
             return []
-        wanted = min(count, len(self._pairs))
-        while wanted:
-            self._index.set_ef(max(64, 2 * wanted))
-            try:
-                labels, distances = self._index.knn_query(embedding.reshape(1, -1), k=wanted, num_threads=1)
-            except RuntimeError:
-                # The graph search reached fewer than were asked for: among many instructions that are all alike, some
-                # have no link left that leads to them.
-                wanted //= 2
-            else:
-                found = zip(labels[0], distances[0], strict=True)
-                return [(self._pairs[int(label)], 1.0 - float(distance)) for label, distance in found]
-        return []
+        return self._graphs.nearest(embedding, count, self._newest)
 
-    def load(self, rows: Sequence[Remembered], path: Path | None = None) -> None:
-        """Fill the bank from the store's rows, taking the index at ``path`` as a head start where it fits them."""
-        self._index, self._pairs = None, {}
-        head = self._read_index(path, {row.seq: row for row in rows}) if path else 0
-        self._pairs = {row.seq: row.pair for row in rows if row.seq <= head}
-        for row in rows:
-            self.add(row)
+    def _newest(self) -> list[tuple[str, Vector]]:
+        """Those that were just added and are in no graph yet."""
+        with self._news:
+            rows = [*islice(reversed(self._waiting), WAITING), *([self._in_hand] if self._in_hand else ())]
+        return [(row.pair, row.embedding) for row in rows]
+
+    # Taking in
+
+    def add(self, row: Remembered) -> None:
+        """Store one instruction; one whose vector has another dimension cannot be compared, and is left out."""
+        if self._is_seen(row.seq):
+            return
+        if self._graphs is None:
+            self._graphs = Graphs(len(row.embedding), self._room, self._at_most)
+        if len(row.embedding) != self._graphs.dimension or self._trouble:
+            self._leave_out(row.seq)
+            return
+        self._last_seq = max(self._last_seq, row.seq)
+        with self._news:
+            is_direct = self._graphs.has_room_in_first and not (self._waiting or self._backlog or self._in_hand)
+        if is_direct:
+            self._graphs.add(row.seq, row.pair, row.embedding)
+            return
+        with self._news:
+            self._waiting.append(row)
+            while self._read is not None and len(self._waiting) > WAITING:
+                old = self._waiting.popleft()
+                self._backlog.append((old.seq, old.pair))
+            self._begin()
+
+    def load(self, rows: KeptRows, path: Path | None = None) -> None:
+        """Fill the bank from the store's rows, taking the files at ``path`` as a head start where they fit them.
+
+        What is left to do then is done by the bank's own thread where it is much; ``wait`` waits for it.
+        """
+        self.close()
+        self._clear(rows.vectors)
+        self._files = None if path is None else Files(path)
+        if not rows.seqs:
+            return
+        dimension = rows.dimensions[0]
+        fitting = zip(rows.seqs, rows.arms, rows.dimensions, strict=True)
+        arms = {seq: arm for seq, arm, size in fitting if size == dimension}
+        self._left_out = len(rows.seqs) - len(arms)
+        for seq in arms:
+            self._is_seen(seq)
+        self._last_seq = max(arms)
+        self._graphs = Graphs(dimension, self._room, self._at_most)
+        head = self._take_files(self._graphs, arms)
+        new = [(seq, arm) for seq, arm in arms.items() if seq > head]
+        if self._at_most is not None and len(new) > self._at_most:
+            stays = kept([arm for _, arm in new], self._at_most)
+            self._forgotten = len(new) - self._at_most
+            new = [one for one, stay in zip(new, stays, strict=True) if stay]
+        self._backlog = deque(new)
+        if len(self._graphs) + len(new) <= self._room.first:
+            while self._backlog:
+                self._take_in()
+        else:
+            with self._news:
+                self._begin()
+
+    def _take_files(self, graphs: Graphs, arms: dict[int, str]) -> int:
+        """Take over the files, where they fit; return the newest sequence number that they know of."""
+        found = None if self._files is None else self._files.read(self._embedder, arms, self._room)
+        if found is None or found[1].dimension != graphs.dimension:
+            return 0
+        segments, facts = found
+        if self._at_most is not None and sum(map(len, segments)) > self._at_most:
+            return 0  # It may hold fewer now.
+        graphs.segments, graphs.forgotten = segments, facts.forgotten
+        return facts.last_seq
+
+    def _is_seen(self, seq: int) -> bool:
+        """Whether this one was here before; from now on it was."""
+        if seq >= len(self._seen):
+            self._seen.extend(bytes(max(1024, seq + 1, 2 * len(self._seen)) - len(self._seen)))
+        seen, self._seen[seq] = bool(self._seen[seq]), _SEEN
+        return seen
+
+    def _leave_out(self, seq: int) -> None:
+        self._seen[seq] = _LEFT_OUT
+        self._left_out += 1
+
+    # The thread
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until everything is in a graph, or nothing is taken in any more; say whether it came to that in time."""
+        with self._news:
+            return self._news.wait_for(lambda: not self._is_at_work, timeout_s)
+
+    def close(self) -> None:
+        """End the thread after what it has in hand; what it has not taken in it takes in when it is added to again."""
+        with self._news:
+            self._is_closing, thread = True, self._thread
+            self._news.notify_all()
+        if thread is not None:
+            thread.join()
+        self._is_closing = False
+
+    @property
+    def _is_at_work(self) -> bool:
+        return self._thread is not None and (self._has_more or self._in_hand is not None)
+
+    @property
+    def _has_more(self) -> bool:
+        return bool(self._waiting or self._backlog or self._is_to_write)
+
+    def _begin(self) -> None:
+        """Let the thread be at work; the caller holds the news."""
+        if self._thread is None and not self._trouble:
+            # No daemon: one that is cut off inside a graph would take the interpreter with it.
+            self._thread = threading.Thread(target=self._work, name="memory bank")
+            self._thread.start()
+        self._news.notify_all()
+
+    def _work(self) -> None:
+        try:
+            while self._goes_on():
+                if self._is_to_write:
+                    self._write(in_full=False)
+                    self._is_to_write = False
+                elif self._take_in():
+                    self._is_to_write = self._files is not None
+        except Exception as error:  # Of the store or the disk: told by ``state``, and seeds go on without.
+            with self._news:
+                self._trouble, self._thread = f"{type(error).__name__}: {error}", None
+                self._news.notify_all()
+
+    def _goes_on(self) -> bool:
+        """Whether there is more to do; where there is none for a while, the thread is no longer ours."""
+        with self._news:
+            self._news.notify_all()
+            self._news.wait_for(lambda: self._has_more or self._is_closing, _IDLE_S)
+            if self._has_more and not self._is_closing and threading.main_thread().is_alive():
+                return True
+            self._thread = None
+            self._news.notify_all()
+            return False
+
+    def _take_in(self) -> bool:
+        """Let the next one enter a graph; say whether it filled one."""
+        with self._news:
+            asked = list(islice(self._backlog, _PAGE))
+        if asked and asked[0][0] not in self._page:
+            assert self._read is not None, "what is to be read again came from somewhere"
+            self._page = self._read([seq for seq, _ in asked])
+        with self._news:
+            if asked:
+                seq, arm = self._backlog.popleft()
+                vector = self._page.pop(seq, None)
+                row = None if vector is None else Remembered(seq=seq, pair=arm, pi=0.0, embedding=vector)
+            else:
+                row = self._waiting.popleft()
+            self._in_hand = row
+        graphs = self._graphs
+        if row is None or graphs is None or len(row.embedding) != graphs.dimension:
+            self._leave_out(seq)
+            self._entered()
+            return False
+        return graphs.add(row.seq, row.pair, row.embedding, self._entered)
+
+    def _entered(self) -> None:
+        self._in_hand = None
+
+    # Files
 
     def save(self, path: Path) -> None:
-        """Write the index beside its checksum: to a new file, synced, then renamed over the old one."""
-        if self._index is None:
+        """Write everything that is in a graph: to new files, synced, then renamed over those of before.
+
+        Raises:
+            OSError, RuntimeError: it cannot be written.
+        """
+        self.close()
+        self._write_to(path)
+        self._write(in_full=True)
+
+    def save_soon(self, path: Path) -> None:
+        """The same where one graph is all there is; else the bank's own thread writes those graphs that are full.
+
+        What is in the newest one is read from the store again after a kill.
+        """
+        if self._graphs is None:
             return
-        draft = path.with_suffix(".new")
-        self._index.save_index(str(draft))
-        _sync(draft)
-        facts = {
-            "embedder": self._embedder,
-            "dimension": self._index.dim,
-            "count": len(self._pairs),
-            "last_seq": self.last_seq,
-            "sha256": _checksum(draft),
-        }
-        crash_point("index_before_rename")
-        draft.replace(path)
-        facts_draft = _facts_path(path).with_suffix(".new")
-        facts_draft.write_text(json.dumps(facts), encoding="utf-8")
-        _sync(facts_draft)
-        facts_draft.replace(_facts_path(path))
-        crash_point("index_saved")
+        if self._graphs.has_room_in_first and self._thread is None:
+            self.save(path)
+            return
+        self._write_to(path)
+        with self._news:
+            self._is_to_write = True
+            self._begin()
 
-    def _new_index(self, dimension: int) -> hnswlib.Index:
-        index = hnswlib.Index(space="cosine", dim=dimension)
-        index.init_index(max_elements=_FIRST_CAPACITY, ef_construction=_BUILD_EFFORT, M=_LINKS, random_seed=1)
-        self._index = index
-        return index
+    def _write_to(self, path: Path) -> None:
+        if self._files is None or self._files.path != path:
+            self._files = Files(path)
 
-    def _read_index(self, path: Path, rows: dict[int, Remembered]) -> int:
-        """Load the index file if it is whole and holds only what the store holds; return its newest sequence number."""
-        try:
-            facts = json.loads(_facts_path(path).read_text(encoding="utf-8"))
-            last_seq, count, dimension = facts["last_seq"], facts["count"], facts["dimension"]
-            expected = sum(1 for seq, row in rows.items() if seq <= last_seq and len(row.embedding) == dimension)
-            fits = last_seq in rows and count == expected and facts["embedder"] == self._embedder
-            if not fits or facts["sha256"] != _checksum(path):
-                return 0
-            index = hnswlib.Index(space="cosine", dim=dimension)
-            index.load_index(str(path), max_elements=max(_FIRST_CAPACITY, 2 * len(rows)))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
-            return 0
-        self._index = index
-        return int(last_seq)
+    def _write(self, *, in_full: bool) -> None:
+        if self._graphs is None or self._files is None:
+            return
+        segments = [one for one in self._graphs.segments if in_full or len(one) == one.capacity]
+        if not segments or (not in_full and self._files.hold(segments)):
+            return  # A graph that was written before it was full stays in force until it is.
+        last_seq = max(max(one.seqs()) for one in segments)
+        held = sum(map(len, segments))
+        facts = Facts(
+            embedder=self._embedder,
+            dimension=self._graphs.dimension,
+            last_seq=last_seq,
+            forgotten=self._seen.count(_SEEN, 0, last_seq + 1) - held,
+        )
+        self._files.write(segments, facts)
 
 
 def as_vector(values: Iterable[float]) -> Vector:
@@ -156,17 +397,3 @@ def as_vector(values: Iterable[float]) -> Vector:
 def vector_from_bytes(data: bytes) -> Vector:
     """Read a vector back as the store keeps it: float32, little endian."""
     return np.frombuffer(data, dtype="<f4").astype(np.float32)
-
-
-def _facts_path(path: Path) -> Path:
-    return path.with_suffix(path.suffix + ".json")
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import random
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from star_agents.config.sections import EvolutionConfig
@@ -39,6 +39,10 @@ class Drawn(NamedTuple):
     """How many of them, the first ones, earned near what was asked for."""
 
 
+def _bank() -> MemoryBank:
+    return MemoryBank("")
+
+
 class Pools:
     """The pools of all recipes of a line.
 
@@ -48,6 +52,7 @@ class Pools:
         draws_expected: How many outcomes a batch will bring, for the rates that go by it; ``None`` in a daemon.
         random_seed: Of every draw.
         fed_back: The pools that earn by what becomes of children.
+        make_bank: Makes what a pool recalls by.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Pools:
         draws_expected: int | None = None,
         random_seed: int = 0,
         fed_back: Collection[str] = (),
+        make_bank: Callable[[], MemoryBank] = _bank,
     ) -> None:
         self._config = config
         self._arms = {name: tuple(pool) for name, pool in arms.items()}
@@ -65,12 +71,20 @@ class Pools:
         self._random_seed = random_seed
         self._fed_back = frozenset(fed_back)
         self._policies = {name: self._made(name, self._arms) for name, pool in self._arms.items() if pool}
+        self._make_bank = make_bank
         self._banks: dict[str, MemoryBank] = {}
         """What earned near what, by pool."""
 
     def remember(self, pool: str, one: Remembered) -> None:
         """Recall an arm that earned near something."""
-        self._banks.setdefault(pool, MemoryBank("")).add(one)
+        if pool not in self._banks:
+            self._banks[pool] = self._make_bank()
+        self._banks[pool].add(one)
+
+    @property
+    def banks(self) -> tuple[MemoryBank, ...]:
+        """Those that pools recall by."""
+        return tuple(self._banks.values())
 
     @property
     def draws_expected(self) -> int | None:
@@ -99,7 +113,7 @@ class Pools:
         expected = self._draws_expected
         other = Pools(config, arms, draws_expected=expected, random_seed=random_seed, fed_back=fed_back)
         other.restore(self.states())
-        other._banks = self._banks
+        other._banks, other._make_bank = self._banks, self._make_bank
         return other
 
     def take_over(self, other: Pools) -> None:

@@ -612,9 +612,13 @@ SELECT id, pool, arm, value, embedder, embedding FROM recollections
 WHERE seed_id = :seed_id AND pool = :pool AND arm = :arm AND value > 0;
 
 -- recollections --
--- Everything that arms earned near something, oldest first.
+-- A page of what arms earned near something, oldest first.
 SELECT id, pool, arm, value, embedder, embedding FROM recollections
-WHERE value > 0 AND embedder = :embedder ORDER BY id;
+WHERE value > 0 AND embedder = :embedder AND id > :after ORDER BY id LIMIT :limit;
+
+-- vectors_of_recollections --
+-- Vectors of some of them.
+SELECT id, embedding FROM recollections WHERE id IN (SELECT value FROM json_each(:numbers));
 
 -- candidates --
 -- Texts that have bands in common with one, those first that have most; of each band the first texts alone, no more than
@@ -654,8 +658,12 @@ INSERT INTO row_vectors (seed_id, place, embedder, vector) VALUES (:seed_id, :pl
 SELECT id, seed_id, place, vector FROM row_vectors WHERE seed_id = :seed_id AND place = -1 AND embedder = :embedder;
 
 -- row_vectors --
--- All of an embedder, in order.
-SELECT id, seed_id, place, vector FROM row_vectors WHERE embedder = :embedder ORDER BY id;
+-- All of an embedder, in order, with the size of each vector alone.
+SELECT id, seed_id, place, length(vector) FROM row_vectors WHERE embedder = :embedder ORDER BY id;
+
+-- vectors_of_rows --
+-- Vectors of some of them.
+SELECT id, vector FROM row_vectors WHERE id IN (SELECT value FROM json_each(:numbers));
 
 -- forget_vectors_of_seed --
 -- Its rows are no longer in the dataset.
@@ -683,6 +691,14 @@ SELECT source FROM seeds WHERE id = :id;
 SELECT seq, arm, value, embedder, embedding FROM memory
 WHERE seq > :after_seq AND (:embedder IS NULL OR embedder = :embedder)
 ORDER BY seq;
+
+-- memory_keys --
+-- The same without the vectors.
+SELECT seq, arm, dimension FROM memory WHERE embedder = :embedder ORDER BY seq;
+
+-- vectors_of_memory --
+-- Vectors of some of them.
+SELECT seq, embedding FROM memory WHERE seq IN (SELECT value FROM json_each(:numbers));
 
 -- outcomes --
 -- A page of outcomes in the order in which they took effect.

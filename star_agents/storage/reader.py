@@ -124,6 +124,10 @@ class StoreReader:
         """What each pair did for the finished seeds, and for how much."""
         return self._read(reads.pair_costs)
 
+    def vectors(self, of: reads.VectorTable, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Some vectors of a table, by the numbers under which they are kept: float32, little endian."""
+        return self._read(partial(reads.vectors, of=of, numbers=numbers))
+
     def open_work(self) -> OpenWork:
         """What is in hand."""
         return self._read(reads.open_work)

@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
 from star_agents.records import STAR, Document, Outcome
@@ -29,6 +29,7 @@ from star_agents.storage.rows import (
     SeedUsage,
     Spend,
     Taken,
+    VectorKeys,
     known,
 )
 from star_agents.storage.seed_columns import seed_from_columns
@@ -172,6 +173,25 @@ def memory_rows(connection: sqlite3.Connection, *, after_seq: int, embedder: str
             connection, "memory_rows", after_seq=after_seq, embedder=embedder
         )
     ]
+
+
+VectorTable = Literal["vectors_of_memory", "vectors_of_recollections", "vectors_of_rows"]
+"""Where vectors are kept, by the query that reads them."""
+
+
+def memory_keys(connection: sqlite3.Connection, *, embedder: str) -> VectorKeys:
+    """Every instruction of the memory bank that is of an embedder, in order, without its vector."""
+    keys, names = VectorKeys([], [], []), dict[str, str]()
+    for seq, arm, dimension in execute(connection, "memory_keys", embedder=embedder):
+        keys.numbers.append(seq)
+        keys.arms.append(names.setdefault(arm, arm))  # One text for each arm, not one for each row.
+        keys.dimensions.append(dimension)
+    return keys
+
+
+def vectors(connection: sqlite3.Connection, *, of: VectorTable, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Some vectors of a table, by the numbers under which they are kept: float32, little endian."""
+    return dict(execute(connection, of, numbers=json.dumps(list(numbers))))
 
 
 def outcomes(connection: sqlite3.Connection, *, after_seq: int, limit: int) -> list[OutcomeRow]:

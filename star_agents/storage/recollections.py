@@ -74,9 +74,9 @@ def learn(
     return [_of(row) for row in rows if row is not None]
 
 
-def recollections(connection: sqlite3.Connection, *, embedder: str) -> list[Recollection]:
-    """Everything that is known, oldest first."""
-    return [_of(row) for row in execute(connection, "recollections", embedder=embedder)]
+def recollections(connection: sqlite3.Connection, *, embedder: str, after: int, limit: int) -> list[Recollection]:
+    """So much of what is known after a number, oldest first."""
+    return [_of(row) for row in execute(connection, "recollections", embedder=embedder, after=after, limit=limit)]
 
 
 def _of(row: tuple[int, str, str, float, str, bytes]) -> Recollection:

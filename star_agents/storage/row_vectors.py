@@ -9,6 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from star_agents.storage.near_texts import place_of
+from star_agents.storage.rows import VectorKeys
 from star_agents.storage.sql import execute
 
 
@@ -46,9 +47,14 @@ class KnownVectors:
         found = execute(self._connection, "vector_of_seed", seed_id=seed_id, embedder=embedder).fetchone()
         return None if found is None else _row(found)
 
-    def all(self, embedder: str) -> list[VectorRow]:
-        """All of one embedder, in order."""
-        return [_row(one) for one in execute(self._connection, "row_vectors", embedder=embedder)]
+    def keys(self, embedder: str) -> VectorKeys:
+        """All of one embedder, in order, without the vectors."""
+        keys = VectorKeys([], [], [])
+        for number, seed_id, place, size in execute(self._connection, "row_vectors", embedder=embedder):
+            keys.numbers.append(number)
+            keys.arms.append(place_of(seed_id, place))
+            keys.dimensions.append(size // 4)
+        return keys
 
 
 def _row(columns: tuple[int, str, int, bytes]) -> VectorRow:

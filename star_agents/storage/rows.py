@@ -31,6 +31,17 @@ class MemoryRow:
         return len(self.embedding) // 4
 
 
+class VectorKeys(NamedTuple):
+    """Instructions of which vectors are kept, each without its own: a million of those are gigabytes."""
+
+    numbers: list[int]
+    """Under which each vector is kept, ascending."""
+    arms: list[str]
+    """Who won each, or where it stands."""
+    dimensions: list[int]
+    """Of each vector."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PoolRow:
     """A pool's state as of one outcome."""

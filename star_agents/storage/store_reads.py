@@ -13,7 +13,17 @@ from star_agents.storage.failure_tallies import failure_counts
 from star_agents.storage.near_texts import OF_SEED, Earlier, NearTexts
 from star_agents.storage.recollections import Recollection, recollections
 from star_agents.storage.row_vectors import KnownVectors, VectorRow
-from star_agents.storage.rows import AgentUsage, Counts, MemoryRow, OpenWork, OutcomeRow, PairCost, PoolRow, Taken
+from star_agents.storage.rows import (
+    AgentUsage,
+    Counts,
+    MemoryRow,
+    OpenWork,
+    OutcomeRow,
+    PairCost,
+    PoolRow,
+    Taken,
+    VectorKeys,
+)
 from star_agents.storage.writer import Writer
 from star_agents.text.minhash import Signature
 
@@ -36,9 +46,13 @@ class StoreReads:
         """Rows of the memory bank after an outcome, of one embedder or of all."""
         return await self._writer.run(partial(reads.memory_rows, after_seq=after_seq, embedder=embedder))
 
-    async def recollections(self, embedder: str) -> list[Recollection]:
-        """What arms earned near vectors of an embedder."""
-        return await self._writer.run(partial(recollections, embedder=embedder))
+    async def memory_keys(self, embedder: str) -> VectorKeys:
+        """The memory bank's instructions of an embedder, without their vectors."""
+        return await self._writer.run(partial(reads.memory_keys, embedder=embedder))
+
+    async def recollections(self, embedder: str, after: int = 0, limit: int = 1000) -> list[Recollection]:
+        """What arms earned near vectors of an embedder: so many after a number, oldest first."""
+        return await self._writer.run(partial(recollections, embedder=embedder, after=after, limit=limit))
 
     async def documents(self, *, after: int, limit: int) -> tuple[int, list[Document]]:
         """Up to so many documents that came from outside, in the order in which they came, and the place of the last.
@@ -91,9 +105,9 @@ class StoreReads:
         """What the text of a seed nearly repeats, or nothing, and then it is found from now on (``near_texts``)."""
         return await self._writer.run(lambda connection: NearTexts(connection).claim(kept, sought, seed_id, least))
 
-    async def row_vectors(self, embedder: str) -> list[VectorRow]:
-        """Vectors of the instructions that were admitted, of one embedder."""
-        return await self._writer.run(lambda connection: KnownVectors(connection).all(embedder))
+    async def row_vectors(self, embedder: str) -> VectorKeys:
+        """Where the instructions stand that were admitted and have vectors of an embedder."""
+        return await self._writer.run(lambda connection: KnownVectors(connection).keys(embedder))
 
     async def keep_vector(self, seed_id: str, embedder: str, vector: bytes) -> VectorRow:
         """Keep that of a seed's own text, unless it is kept already."""

@@ -57,6 +57,9 @@ _NUMBERS: tuple[Reading[Status], ...] = (
         "counter", "referee_unreadable", "Votes with a reply that held no verdict.", lambda it: it.referee.unreadable
     ),
     Reading("gauge", "memory_items", "Instructions in the memory bank.", lambda it: it.memory.size),
+    Reading("gauge", "memory_waiting", "Instructions not in its index yet.", lambda it: it.memory.waiting),
+    Reading("counter", "memory_forgotten", "Instructions that it no longer holds.", lambda it: it.memory.forgotten),
+    Reading("counter", "memory_left_out", "Instructions it cannot compare.", lambda it: it.memory.left_out),
     Reading("counter", "memory_draws", "Draws of pairs, one for each seed that is worked.", lambda it: it.memory.draws),
     Reading("counter", "memory_hits", "Draws in which the memory bank proposed a pair.", lambda it: it.memory.hits),
     Reading("gauge", "store_wal_bytes", "Size of the store's write-ahead log.", lambda it: it.store.wal_bytes),

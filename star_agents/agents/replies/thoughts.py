@@ -140,11 +140,7 @@ def _by_forms(content: str) -> Parted | None:
     lowered = content.lower()
     # Most answers hold no "<" at all, and to look for one character costs next to nothing.
     possible = {
-        number
-        for first, probes in _PROBES.items()
-        if first in lowered
-        for probe, number in probes
-        if probe in lowered
+        number for first, probes in _PROBES.items() if first in lowered for probe, number in probes if probe in lowered
     }
     if not possible:
         return None

@@ -129,7 +129,18 @@ class Memory:
     """The memory bank of instructions."""
 
     size: int | None
-    """Instructions in it; null where no daemon holds it."""
+    """Instructions that it finds; null where no daemon holds it."""
+    at_most: int | None
+    """The most that it holds, `memory.max_items`; null where no daemon holds it."""
+    waiting: int
+    """Instructions that are not in its index yet: many after a start that had to make the index anew, and until then
+    not all that is near is found. Those that other pools recall by count here and below, too."""
+    forgotten: int
+    """The oldest, which it no longer holds."""
+    left_out: int
+    """Those that cannot be compared: their vectors have another length than the others, or could not be read."""
+    trouble: str
+    """Why no more are taken in; empty: they are."""
     draws: int
     """Draws of pairs, one for each seed that was worked."""
     hits: int

@@ -19,6 +19,8 @@ const STATES = /** @type {const} */ ({
 /** @typedef {keyof typeof STATES} SeedState */
 /** States that are shown where there are such seeds. */
 const RARE = new Set(["stranded", "quarantined"]);
+/** Instructions that the memory bank's index lacks from which on that is told: a few always wait their turn. */
+const WAITING_TOLD = 1000;
 /** Figures of which there is nothing to say where Star is not at work. */
 const STARS_OWN = new Set(["improved", "best", "referee", "memory"]);
 /** What no answer was better than stays as it was; the words are Star's, and those of other recipes. */
@@ -134,13 +136,25 @@ function figures(status) {
     },
     best(status),
     { key: "referee", label: "Referee agreement", value: percent(referee.agreement), note: `in both orders, ${plural(referee.both_orders, "verdict")}` },
-    { key: "memory", label: "Memory bank", value: count(memory.size), note: `wins; ${percent(memory.hit_rate)} of draws used one` },
+    { key: "memory", label: "Memory bank", value: count(memory.size), note: ofBank(memory) },
     scorer === null
       ? { key: "scorer", label: "Scorer", value: "none", note: "this selection scores nothing" }
       : { key: "scorer", label: "Scorer", value: `${decimal(scorer.answered_per_second, scorer.answered_per_second < 10 ? 1 : 0)} / s`, note: `${count(scorer.answered)} scored, ${count(scorer.waiting)} waiting${scorer.deaths ? `, ${count(scorer.deaths)} processes lost` : ""}${scorer.places.length ? `, on ${count(new Set(scorer.places.map((place) => place.name)).size)} nodes` : ""}${scorer.moved ? `, ${count(scorer.moved)} asked again elsewhere` : ""}` },
   ];
   const isLeftOut = (/** @type {Figure} */ { key }) => (isStars ? key === "kept" : STARS_OWN.has(key) || (key === "scorer" && scorer === null));
   return all.filter((one) => !isLeftOut(one));
+}
+
+/**
+ * @param {Status["memory"]} memory
+ */
+function ofBank(memory) {
+  const said = [`wins; ${percent(memory.hit_rate)} of draws used one`];
+  if (memory.waiting >= WAITING_TOLD) said.push(`${count(memory.waiting)} not in the index yet`);
+  if (memory.forgotten) said.push(`${count(memory.forgotten)} forgotten`);
+  if (memory.left_out) said.push(`${count(memory.left_out)} left out`);
+  if (memory.trouble) said.push("takes no more in: see status");
+  return said.join("; ");
 }
 
 /**

@@ -564,7 +564,15 @@
  * The memory bank of instructions.
  *
  * @typedef {Object} Memory
- * @property {number | null} size Instructions in it; null where no daemon holds it.
+ * @property {number | null} size Instructions that it finds; null where no daemon holds it.
+ * @property {number | null} at_most The most that it holds, `memory.max_items`; null where no daemon holds it.
+ * @property {number} waiting Instructions that are not in its index yet: many after a start that had to make the
+ *   index anew, and until then not all that is near is found. Those that other pools recall by count here and
+ *   below, too.
+ * @property {number} forgotten The oldest, which it no longer holds.
+ * @property {number} left_out Those that cannot be compared: their vectors have another length than the others, or
+ *   could not be read.
+ * @property {string} trouble Why no more are taken in; empty: they are.
  * @property {number} draws Draws of pairs, one for each seed that was worked.
  * @property {number} hits Those of them in which the bank proposed a pair.
  * @property {number | null} hit_rate Share of the draws, from 0 to 1; null before the first.

@@ -1,0 +1,167 @@
+"""A memory bank's graphs as files beside the store: a cache, trusted only where it holds what the store holds.
+
+``memory.hnsw`` is the graph of a small bank, ``memory.hnsw.3-250000.graph`` and ``.codes`` are the third of a larger
+one with so many instructions in it, and ``memory.hnsw.json`` tells which files belong together, with the checksum of
+each. It is renamed over the old one last, so that a kill between two files leaves those of before in force.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from star_agents.process.crash_points import crash_point
+from star_agents.scheduling.memory_segments import CodedSegment, Room, Segment, WholeSegment
+
+_FORMAT = 2
+
+
+class Facts(NamedTuple):
+    """What a bank is beside its graphs."""
+
+    embedder: str
+    dimension: int
+    last_seq: int
+    """The newest instruction that was taken in."""
+    forgotten: int
+    """Those of the store that are no longer held."""
+
+
+class Files:
+    """Those at one path.
+
+    Args:
+        path: Of the first graph.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._in_force: dict[tuple[int, int], dict[str, str]] = {}
+        """Names and checksums of the files of a graph, by its number and size."""
+
+    def hold(self, segments: Sequence[Segment]) -> bool:
+        """Whether all of these are in force."""
+        return all((one.number, len(one)) in self._in_force for one in segments)
+
+    def write(self, segments: Sequence[Segment], facts: Facts) -> None:
+        """Write what is not in force yet: each file beside the old one, synced, then renamed over it.
+
+        Raises:
+            OSError: as of any file.
+            RuntimeError: the graph's file cannot be opened.
+        """
+        in_force: dict[tuple[int, int], dict[str, str]] = {}
+        drafts: list[tuple[Path, Path]] = []
+        for segment in segments:
+            key = (segment.number, len(segment))
+            known = self._in_force.get(key) if isinstance(segment, CodedSegment) else None
+            if known is None:
+                written = self._write(segment)
+                known = {place.name: _checksum(draft) for draft, place in written}
+                drafts += written
+            in_force[key] = known
+        crash_point("index_before_rename")
+        for draft, place in drafts:
+            draft.replace(place)
+        told: dict[str, Any] = {
+            "format": _FORMAT,
+            **facts._asdict(),
+            "count": sum(map(len, segments)),
+            "segments": [list(key) for key in in_force],
+            "files": {name: told for files in in_force.values() for name, told in files.items()},
+        }
+        facts_draft = _facts_path(self.path).with_suffix(".new")
+        facts_draft.write_text(json.dumps({**told, "digest": _digest(told)}), encoding="utf-8")
+        _sync(facts_draft)
+        facts_draft.replace(_facts_path(self.path))
+        crash_point("index_saved")
+        self._in_force = in_force
+        self._tidy(told["files"])
+
+    def read(self, embedder: str, arms: dict[int, str], room: Room) -> tuple[list[Segment], Facts] | None:
+        """The graphs and what is told of them; ``None`` where a file is missing or torn, or holds other instructions.
+
+        Args:
+            embedder: Of whose vectors they have to be.
+            arms: All instructions of the store, by their sequence number in order.
+            room: Of each graph.
+        """
+        try:
+            told = json.loads(_facts_path(self.path).read_text(encoding="utf-8"))
+            if told.pop("digest") != _digest(told) or told["format"] != _FORMAT:
+                return None
+            facts = Facts(*(told[name] for name in Facts._fields))
+            earlier = sum(1 for seq in arms if seq <= facts.last_seq)
+            is_of_store = facts.last_seq in arms and told["count"] + facts.forgotten == earlier
+            if facts.embedder != embedder or not is_of_store:
+                return None
+            if any(_checksum(self.path.with_name(name)) != found for name, found in told["files"].items()):
+                return None
+            segments: list[Segment] = []
+            for number, count in told["segments"]:
+                segments.append(self._read(number, count, segments, facts.dimension, arms, room))
+            if [len(one) for one in segments] != [count for _, count in told["segments"]]:
+                return None
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
+            return None
+        for one in segments:
+            key = (one.number, len(one))
+            self._in_force[key] = {place.name: told["files"][place.name] for place in self._places(*key)}
+        return segments, facts
+
+    def _places(self, number: int, count: int) -> list[Path]:
+        if number == 0:
+            return [self.path]
+        return [self.path.with_name(f"{self.path.name}.{number}-{count}.{what}") for what in ("graph", "codes")]
+
+    def _write(self, segment: Segment) -> list[tuple[Path, Path]]:
+        """Write one graph to drafts; return each with its place."""
+        places = self._places(segment.number, len(segment))
+        if isinstance(segment, WholeSegment):
+            drafts = [self.path.with_suffix(".new")]
+            segment.write(drafts[0])
+        else:
+            drafts = [place.with_name(place.name + ".new") for place in places]
+            segment.write(*drafts)
+        for draft in drafts:
+            _sync(draft)
+        return list(zip(drafts, places, strict=True))
+
+    def _read(
+        self, number: int, count: int, before: list[Segment], dimension: int, arms: dict[int, str], room: Room
+    ) -> Segment:
+        places = self._places(number, count)
+        if number == 0:
+            return WholeSegment.read(places[0], dimension, room.first, arms)
+        coder = next((one.coder for one in before if isinstance(one, CodedSegment)), None)
+        return CodedSegment.read(places[0], places[1], number, room.other, arms, coder)
+
+    def _tidy(self, in_force: dict[str, str]) -> None:
+        """Remove graphs of before."""
+        ours = re.compile(re.escape(self.path.name) + r"\.\d+-\d+\.(graph|codes)(\.new)?")
+        for file in self.path.parent.iterdir():
+            if (ours.fullmatch(file.name) or file == self.path) and file.name not in in_force:
+                file.unlink(missing_ok=True)
+
+
+def _digest(told: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _facts_path(path: Path) -> Path:
+    return path.with_suffix(path.suffix + ".json")
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,217 @@
+"""The graphs that a memory bank is made of. Home of hnswlib.
+
+A small bank is one graph of whole vectors. A larger one is made of graphs of sketches, with bytes beside them of which
+ranks are made (``vector_codes``): an instruction of 384 dimensions takes 1.2 KB instead of 1.7, one of 2,048 takes
+2.7 KB instead of 8.4, and less time to enter. A graph that is full never changes again: it is searched without a lock,
+written once, and forgotten whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import hnswlib
+import numpy as np
+from numpy.typing import NDArray
+
+from star_agents.scheduling.vector_codes import SKETCH, Coded, Query, Vector, VectorCoder
+
+_FIRST_CAPACITY = 1024
+_BUILD_EFFORT = 200
+_LINKS = 16
+_CODED_BUILD_EFFORT = 64
+_CODED_LINKS = 12
+
+
+Places = NDArray[np.int64]
+NO_PLACES: Places = np.empty(0, dtype=np.int64)
+NO_DISTANCES: Vector = np.empty(0, dtype=np.float32)
+
+
+class Room(NamedTuple):
+    """How many instructions a graph may hold."""
+
+    first: int
+    other: int
+
+
+class Found(NamedTuple):
+    """An instruction that a search came to."""
+
+    arm: str
+    similarity: float
+    """Cosine."""
+
+
+class WholeSegment:
+    """A graph of whole vectors, at most ``capacity`` of them."""
+
+    number = 0
+
+    def __init__(self, dimension: int, capacity: int) -> None:
+        self.dimension, self.capacity = dimension, capacity
+        self.arms: dict[int, str] = {}
+        """By sequence number, which is the label in the graph."""
+        self._index = hnswlib.Index(space="cosine", dim=dimension)
+        room = min(_FIRST_CAPACITY, capacity)
+        self._index.init_index(max_elements=room, ef_construction=_BUILD_EFFORT, M=_LINKS, random_seed=1)
+
+    def __len__(self) -> int:
+        return len(self.arms)
+
+    def seqs(self) -> list[int]:
+        """Sequence numbers, in the order in which they came."""
+        return list(self.arms)
+
+    def pairs(self) -> list[tuple[int, str]]:
+        """Sequence number and arm of each, in the order in which they came."""
+        return list(self.arms.items())
+
+    def add(self, seq: int, arm: str, vector: Vector) -> None:
+        """Let one more be found."""
+        if self._index.get_current_count() == self._index.get_max_elements():
+            self._index.resize_index(min(self.capacity, 2 * self._index.get_max_elements()))
+        self._index.add_items(vector.reshape(1, -1), np.array([seq]), num_threads=1)
+        self.arms[seq] = arm
+
+    def nearest(self, vector: Vector, count: int) -> list[Found]:
+        """The most similar, nearest first; fewer where the search, which is approximate, reaches fewer."""
+        wanted = min(count, len(self.arms))
+        while wanted:
+            self._index.set_ef(max(64, 2 * wanted))
+            try:
+                labels, distances = self._index.knn_query(vector.reshape(1, -1), k=wanted, num_threads=1)
+            except RuntimeError:
+                # The graph search reached fewer than were asked for: among many instructions that are all alike, some
+                # have no link left that leads to them.
+                wanted //= 2
+            else:
+                found = zip(labels[0], distances[0], strict=True)
+                return [Found(self.arms[int(label)], 1.0 - float(distance)) for label, distance in found]
+        return []
+
+    def vectors(self, seqs: list[int]) -> Vector:
+        """Those of some of them; shape [n, d]."""
+        return np.asarray(self._index.get_items(seqs), dtype=np.float32).reshape(len(seqs), self.dimension)
+
+    def write(self, path: Path) -> None:
+        """Write the graph."""
+        self._index.save_index(str(path))
+
+    @classmethod
+    def read(cls, path: Path, dimension: int, capacity: int, arms: Mapping[int, str]) -> WholeSegment:
+        """Read one that was written; ``arms`` are those of every instruction that there may be, by sequence number.
+
+        Raises:
+            RuntimeError: the file is no graph.
+            KeyError: it holds an instruction that is not among ``arms``.
+        """
+        segment = cls(dimension, capacity)
+        segment._index = hnswlib.Index(space="cosine", dim=dimension)
+        segment._index.load_index(str(path))
+        seqs = sorted(segment._index.get_ids_list())
+        segment._index.resize_index(max(_FIRST_CAPACITY, capacity, len(seqs)))
+        segment.arms = {seq: arms[seq] for seq in seqs}
+        return segment
+
+
+class CodedSegment:
+    """A graph of sketches with the bytes of its vectors beside it, at most ``capacity`` of them; labels are places."""
+
+    def __init__(self, number: int, coder: VectorCoder, capacity: int, *, is_read: bool = False) -> None:
+        self.number, self.coder, self.capacity = number, coder, capacity
+        self.arms: list[str] = []
+        # What is not written to takes no memory yet.
+        self._seqs: Places = np.empty(capacity, dtype=np.int64)
+        self._codes = np.empty((capacity, coder.width), dtype=np.int8)
+        self._scales = np.empty(capacity, dtype=np.float32)
+        self._index = hnswlib.Index(space="l2", dim=SKETCH)
+        if not is_read:
+            self._index.init_index(
+                max_elements=capacity, ef_construction=_CODED_BUILD_EFFORT, M=_CODED_LINKS, random_seed=1
+            )
+
+    def __len__(self) -> int:
+        return len(self.arms)
+
+    def seqs(self) -> list[int]:
+        """Sequence numbers, in the order in which they came."""
+        told: list[int] = self._seqs[: len(self)].tolist()
+        return told
+
+    def pairs(self) -> list[tuple[int, str]]:
+        """Sequence number and arm of each, in the order in which they came."""
+        return list(zip(self.seqs(), self.arms, strict=True))
+
+    def add(self, seq: int, arm: str, coded: Coded) -> None:
+        """Let one more be found, of which ``coded`` alone is."""
+        place = len(self.arms)
+        self._seqs[place], self._codes[place], self._scales[place] = seq, coded.codes[0], coded.scales[0]
+        self._index.add_items(coded.sketches, np.array([place]), num_threads=1)
+        self.arms.append(arm)
+
+    def coded(self, place: int) -> Coded:
+        """What is kept of one of them."""
+        sketch = np.asarray(self._index.get_items([place]), dtype=np.float32)
+        return Coded(sketch, self._codes[place : place + 1], self._scales[place : place + 1])
+
+    def candidates(self, query: Query, effort: int) -> tuple[Places, Vector]:
+        """Places that may be near, at most ``effort``, with their distances by the sketches."""
+        wanted = min(effort, len(self.arms))
+        self._index.set_ef(effort)
+        while wanted:
+            try:
+                places, distances = self._index.knn_query(query.sketch.reshape(1, -1), k=wanted, num_threads=1)
+            except RuntimeError:
+                wanted //= 2  # As of a whole graph.
+            else:
+                return places[0].astype(np.int64), distances[0]
+        return NO_PLACES, NO_DISTANCES
+
+    def similarities(self, query: Query, places: Places) -> Vector:
+        """Those of some of them by their bytes; shape [n]."""
+        return query.similarities(self._codes[places], self._scales[places])
+
+    def write(self, graph: Path, codes: Path) -> None:
+        """Write both files."""
+        self._index.save_index(str(graph))
+        count = len(self)
+        with codes.open("wb") as file:
+            for part in (self.coder.mean, self._seqs[:count], self._scales[:count], self._codes[:count]):
+                np.save(file, part, allow_pickle=False)
+
+    @classmethod
+    def read(
+        cls, graph: Path, codes: Path, number: int, capacity: int, arms: Mapping[int, str], coder: VectorCoder | None
+    ) -> CodedSegment:
+        """Read one that was written.
+
+        Args:
+            graph: Its one file.
+            codes: Its other one.
+            number: Its place among all that there were.
+            capacity: At most so many.
+            arms: Of every instruction that there may be, by its sequence number.
+            coder: Of the segment before it, which is taken where it is the same.
+
+        Raises:
+            OSError, ValueError, EOFError, RuntimeError: the files are not two that were written together.
+            KeyError: it holds an instruction that is not among ``arms``.
+        """
+        with codes.open("rb") as file:
+            mean, seqs, scales, kept = (np.load(file, allow_pickle=False) for _ in range(4))
+        if coder is None or not np.array_equal(coder.mean, mean):
+            coder = VectorCoder(mean)
+        count = len(seqs)
+        segment = cls(number, coder, max(capacity, count), is_read=True)
+        segment._seqs[:count], segment._scales[:count], segment._codes[:count] = seqs, scales, kept
+        segment._index.load_index(str(graph), max_elements=segment.capacity)
+        if segment._index.get_current_count() != count:
+            raise ValueError(f"{graph}: holds other instructions than {codes.name}")
+        segment.arms = [arms[seq] for seq in seqs.tolist()]
+        return segment
+
+
+Segment = WholeSegment | CodedSegment

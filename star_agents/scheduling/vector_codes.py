@@ -1,0 +1,105 @@
+"""Vectors made small for the memory bank: a rotation, a sketch that a graph is made of, and bytes that ranks are by.
+
+The rotation is a randomised Hadamard transform (signs of chance, then H of order 2^k; Ailon and Chazelle 2009): it
+keeps every distance, takes O(d √d) here, and spreads what lies in a few dimensions over all of them, as it does in
+hidden states of language models. A sample of its coordinates is then a projection after Johnson and Lindenstrauss, and
+one byte for each coordinate loses under a hundredth of a vector's length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+Bytes = NDArray[np.int8]
+
+SKETCH = 128
+"""Coordinates that a graph is made of: distances are off by √(2/128), an eighth, before ranks are made by the bytes."""
+_STEPS = 127
+_SEED = b"memory bank, rotation 1"
+
+
+class Coded(NamedTuple):
+    """Some vectors, n of them."""
+
+    sketches: Vector
+    """Shape [n, 128], float32."""
+    codes: Bytes
+    """Shape [n, width], int8."""
+    scales: Vector
+    """What a step of each is worth; shape [n], float32."""
+
+
+class VectorCoder:
+    """Makes them, of vectors of one dimension; the same arguments give the same bits on every machine.
+
+    Args:
+        mean: Of vectors like those to come, shape [d], float32. What all of them share tells none from another, and
+            would take up steps of the bytes.
+    """
+
+    def __init__(self, mean: Vector) -> None:
+        dimension = len(mean)
+        self.mean = mean
+        self.width = max(SKETCH, 1 << (dimension - 1).bit_length())
+        bits = hashlib.shake_256(_SEED).digest((dimension + 7) // 8)
+        chance = np.unpackbits(np.frombuffer(bits, dtype=np.uint8))[:dimension]
+        self._signs: Vector = (1.0 - 2.0 * chance).astype(np.float32)
+        left = 1 << (self.width.bit_length() // 2)
+        self._left: Vector = _hadamard(left)
+        self._right: Vector = _hadamard(self.width // left)
+        self._sample = np.array(random.Random(_SEED).sample(range(self.width), SKETCH))
+        self._stretch = np.float32((self.width / SKETCH) ** 0.5)
+
+    def rotated(self, vectors: Vector) -> Vector:
+        """Vectors of shape [n, d] with their lengths and angles, of shape [n, width]."""
+        count, dimension = vectors.shape
+        spread = np.zeros((count, self.width), dtype=np.float32)
+        spread[:, :dimension] = vectors * self._signs
+        # The Hadamard matrix of order a·b is the Kronecker product of those of a and b.
+        squares = spread.reshape(count, len(self._left), len(self._right))
+        turned: Vector = np.matmul(np.matmul(self._left, squares), self._right)
+        return turned.reshape(count, self.width)
+
+    def sketch(self, vector: Vector) -> Vector:
+        """What one vector of shape [d] is looked for by in a graph; shape [128]."""
+        sketched: Vector = self._sketched(self.rotated((vector - self.mean).reshape(1, -1)))[0]
+        return sketched
+
+    def code(self, vectors: Vector) -> Coded:
+        """Vectors of shape [n, d] as they are kept."""
+        turned = self.rotated(vectors - self.mean)
+        scales = np.maximum(np.abs(turned).max(axis=1), np.float32(1e-30)) / np.float32(_STEPS)
+        codes = np.rint(turned / scales[:, None]).astype(np.int8)
+        return Coded(self._sketched(turned), codes, scales)
+
+    def _sketched(self, turned: Vector) -> Vector:
+        sketched: Vector = turned[:, self._sample] * self._stretch
+        return sketched
+
+
+class Query:
+    """A vector that others are compared with."""
+
+    def __init__(self, coder: VectorCoder, vector: Vector) -> None:
+        self.sketch = coder.sketch(vector)
+        self._turned = coder.rotated(vector.reshape(1, -1))[0]
+        self._to_mean = np.float32(vector @ coder.mean)
+
+    def similarities(self, codes: Bytes, scales: Vector) -> Vector:
+        """Its inner product with each of n coded vectors: shapes [n, width] and [n] to [n]."""
+        similar: Vector = (codes.astype(np.float32) @ self._turned) * scales + self._to_mean
+        return similar
+
+
+def _hadamard(order: int) -> Vector:
+    """The orthonormal one of Sylvester, of an order that is a power of two; shape [order, order]."""
+    matrix = np.ones((1, 1), dtype=np.float32)
+    while len(matrix) < order:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]]).astype(np.float32)
+    return np.asarray(matrix / order**0.5, dtype=np.float32)

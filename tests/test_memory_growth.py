@@ -1,0 +1,252 @@
+"""The memory bank beyond its first graph: what it finds while it grows, forgets, and starts from its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from star_agents.scheduling.forgetting import OF_EACH, kept, kept_of_oldest
+from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered
+from star_agents.scheduling.vector_codes import Query, Vector, VectorCoder
+
+FIRST, OTHERS = 200, 600
+
+
+def vectors(count: int, dimension: int = 48, seed: int = 1) -> Vector:
+    """Unit vectors that differ in twelve dimensions, and one dimension that is large in all of them."""
+    chance = np.random.default_rng(seed)
+    axes = np.random.default_rng(dimension).standard_normal((12, dimension))
+    made = chance.standard_normal((count, 12)) @ axes
+    made[:, 0] += 30
+    unit: Vector = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def rows_of(made: Vector, arms: Sequence[str] = ()) -> list[Remembered]:
+    return [
+        Remembered(seq=at + 1, pair=arms[at] if arms else str(at + 1), pi=0.5, embedding=vector)
+        for at, vector in enumerate(made)
+    ]
+
+
+def store_of(rows: list[Remembered], known: int | None = None) -> KeptRows:
+    """A store that holds the first of some rows, and the others once they were added."""
+    given = KeptRows.of(rows)
+    count = len(rows) if known is None else known
+    return replace(given, seqs=given.seqs[:count], arms=given.arms[:count], dimensions=given.dimensions[:count])
+
+
+def bank_of(store: KeptRows, path: Path | None = None, at_most: int | None = None) -> MemoryBank:
+    bank = MemoryBank("test", at_most=at_most, first=FIRST, others=OTHERS)
+    bank.load(store, path)
+    return whole(bank)
+
+
+def whole(bank: MemoryBank) -> MemoryBank:
+    assert bank.wait(60)
+    assert (bank.state().waiting, bank.state().trouble) == (0, "")
+    return bank
+
+
+def recall(bank: MemoryBank, made: Vector, queries: Vector) -> float:
+    hits = 0
+    for query in queries:
+        exact = {str(at + 1) for at in np.argsort(-(made @ query))[:5]}
+        hits += len(exact & set(bank.nearest_pairs(query, 5)))
+    return hits / (5 * len(queries))
+
+
+@pytest.mark.parametrize("dimension", [3, 128, 384, 2048])
+def test_codes_keep_inner_products_whatever_the_dimension(dimension: int) -> None:
+    made = vectors(40, dimension)
+    coder = VectorCoder(made.mean(axis=0))
+    coded, query = coder.code(made), Query(coder, made[0])
+    assert np.allclose(query.similarities(coded.codes, coded.scales), made @ made[0], atol=0.005)
+    assert np.allclose(np.linalg.norm(coder.rotated(made), axis=1), 1.0, atol=1e-4)
+
+
+def test_sketches_tell_near_from_far() -> None:
+    made = vectors(500, 384)
+    coder = VectorCoder(made.mean(axis=0))
+    by_sketch = ((coder.code(made).sketches - coder.sketch(made[0])) ** 2).sum(axis=1)
+    exact = ((made - made[0]) ** 2).sum(axis=1)
+    assert np.corrcoef(by_sketch, exact)[0, 1] > 0.9
+    assert set(np.argsort(exact)[:5]) <= set(np.argsort(by_sketch)[:25])
+
+
+def test_a_bank_of_many_graphs_finds_nearly_all_that_is_nearest() -> None:
+    made = vectors(3000)
+    bank = bank_of(store_of(rows_of(made)))
+    assert (len(bank), bank.state().waiting, bank.last_seq) == (3000, 0, 3000)
+    assert recall(bank, made, vectors(100, seed=2)) >= 0.95
+    bank.close()
+
+
+def test_similarities_of_a_large_bank_are_cosines() -> None:
+    made = vectors(1000)
+    bank = bank_of(store_of(rows_of(made)))
+    for found in bank.nearest(made[17], 4):
+        assert found.similarity == pytest.approx(float(made[int(found.arm) - 1] @ made[17]), abs=0.005)
+    assert bank.nearest_pairs(made[17], 1) == ["18"]
+
+
+def test_what_was_just_added_is_found_before_it_is_in_a_graph() -> None:
+    made = vectors(1500)
+    bank = bank_of(store_of(rows_of(made), 500))
+    for row in rows_of(made)[500:]:
+        bank.add(row)
+        assert bank.nearest_pairs(row.embedding, 1) == [row.pair]
+    whole(bank)
+    assert (len(bank), bank.state().size) == (1500, 1500)
+    assert recall(bank, made, vectors(50, seed=2)) >= 0.95
+
+
+def test_an_instruction_that_comes_twice_is_held_once() -> None:
+    made = vectors(500)
+    bank = bank_of(store_of(rows_of(made)))
+    bank.add(rows_of(made)[3])
+    whole(bank)
+    assert len(bank) == 500
+
+
+def test_those_of_another_dimension_are_counted() -> None:
+    rows = [*rows_of(vectors(400)), Remembered(seq=999, pair="x", pi=1.0, embedding=vectors(1, 8)[0])]
+    bank = bank_of(store_of(rows))
+    assert (len(bank), bank.state().left_out) == (400, 1)
+    bank.add(Remembered(seq=1000, pair="x", pi=1.0, embedding=vectors(1, 8)[0]))
+    assert bank.state().left_out == 2
+
+
+# Forgetting
+
+
+def test_the_oldest_are_forgotten_but_for_the_newest_of_each_arm() -> None:
+    arms = ["rare"] * 3 + ["often"] * 97
+    stays = kept(arms, 40)
+    assert sum(stays) == 40
+    assert stays[:3] == [True] * 3
+    assert stays[3:63] == [False] * 60
+    assert kept(arms, 100) == [True] * 100
+
+
+def test_no_arm_keeps_more_than_its_share_by_age_alone() -> None:
+    arms = ["old"] * (2 * OF_EACH) + ["new"] * (4 * OF_EACH)
+    stays = kept(arms, 4 * OF_EACH)
+    assert sum(stays[: 2 * OF_EACH]) == OF_EACH / 2  # Two arms share a quarter of the room.
+    assert kept_of_oldest(["old"] * 10, ["new"] * 90, 40) == [False] * 5 + [True] * 5
+    assert kept_of_oldest(["new"] * 10, ["new"] * 90, 40) == [False] * 10
+
+
+def test_a_full_bank_forgets_its_oldest_graph_and_says_so() -> None:
+    made = vectors(3000)
+    arms = ["rare" if at < 20 else "often" for at in range(3000)]
+    bank = bank_of(store_of(rows_of(made, arms), 1000), at_most=1000)
+    assert bank.state().forgotten == 0
+    for row in rows_of(made, arms)[1000:]:
+        bank.add(row)
+    whole(bank)
+    state = bank.state()
+    assert 750 <= state.size <= 1000
+    assert state.size + state.forgotten == 3000
+    assert bank.nearest_pairs(made[7], 1) == ["rare"]
+    assert "often" in bank.nearest_pairs(made[2999], 1)
+
+
+def test_a_start_with_more_than_may_be_held_takes_the_newest() -> None:
+    bank = bank_of(store_of(rows_of(vectors(2000), ["a"] * 2000)), at_most=1000)
+    assert (bank.state().size, bank.state().forgotten) == (1000, 1000)
+
+
+# Files
+
+
+def test_a_large_bank_starts_from_its_files_and_answers_the_same(tmp_path: Path) -> None:
+    made = vectors(1500)
+    rows, path = rows_of(made), tmp_path / "memory.hnsw"
+    bank = bank_of(store_of(rows), path)
+    bank.save(path)
+    again = MemoryBank("test", first=FIRST, others=OTHERS)
+    again.load(KeptRows(seqs=range(1, 1501), arms=[row.pair for row in rows], dimensions=[48] * 1500, vectors=unread))
+    assert again.state().waiting
+    again.load(
+        KeptRows(seqs=range(1, 1501), arms=[row.pair for row in rows], dimensions=[48] * 1500, vectors=unread), path
+    )
+    assert (again.state().size, again.state().waiting) == (1500, 0)
+    for query in vectors(30, seed=2):
+        assert again.nearest(query, 5) == bank.nearest(query, 5)
+    again.add(Remembered(seq=1501, pair="new", pi=0.5, embedding=vectors(1, seed=9)[0]))
+    whole(again)
+    assert again.nearest_pairs(vectors(1, seed=9)[0], 1) == ["new"]
+
+
+def unread(_: Sequence[int]) -> dict[int, Vector]:
+    raise OSError("the disk is gone")
+
+
+def test_a_store_that_cannot_be_read_is_told_and_the_rest_is_found(tmp_path: Path) -> None:
+    made = vectors(1000)
+    rows, path = rows_of(made), tmp_path / "memory.hnsw"
+    bank_of(store_of(rows, 900), path).save(path)
+    bank = MemoryBank("test", first=FIRST, others=OTHERS)
+    given = KeptRows(seqs=range(1, 1001), arms=[row.pair for row in rows], dimensions=[48] * 1000, vectors=unread)
+    bank.load(given, path)
+    bank.wait(60)
+    assert bank.state().trouble == "OSError: the disk is gone"
+    assert bank.nearest_pairs(made[4], 1) == ["5"]
+
+
+def test_graphs_that_are_full_are_written_once_and_beside_the_work(tmp_path: Path) -> None:
+    made = vectors(2100)
+    rows, path = rows_of(made), tmp_path / "memory.hnsw"
+    bank = bank_of(store_of(rows, 1500), path)
+    bank.save_soon(path)
+    whole(bank)
+    before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    assert set(before) == {
+        *(f"memory.hnsw.{number}-600.{what}" for number in (1, 2) for what in ("graph", "codes")),
+        "memory.hnsw.json",
+    }
+    killed = bank_of(store_of(rows, 1500), path)  # It has read again what was in the newest graph.
+    assert killed.state().size == 1500
+    for row in rows[1500:]:
+        bank.add(row)
+    whole(bank)
+    bank.save(path)
+    after = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    assert all(after[name] == before[name] for name in before if name != "memory.hnsw.json")
+    assert {"memory.hnsw.3-600.graph", "memory.hnsw.4-300.graph"} <= set(after)
+
+
+@pytest.mark.parametrize("damage", ["memory.hnsw.1-600.graph", "memory.hnsw.2-400.codes", "memory.hnsw.json", "ahead"])
+def test_files_that_do_not_fit_the_store_are_made_anew_from_it(tmp_path: Path, damage: str) -> None:
+    made = vectors(1000)
+    rows, path = rows_of(made), tmp_path / "memory.hnsw"
+    bank_of(store_of(rows), path).save(path)
+    if damage == "ahead":
+        rows = rows[:800]
+    else:
+        data = (tmp_path / damage).read_bytes()
+        (tmp_path / damage).write_bytes(data[:300] + bytes([data[300] ^ 1]) + data[301:])
+    bank = MemoryBank("test", first=FIRST, others=OTHERS)
+    bank.load(KeptRows.of(rows), path)
+    whole(bank)
+    assert bank.state().size == len(rows)
+    assert bank.nearest_pairs(made[5], 1) == ["6"]
+
+
+def test_what_was_forgotten_stays_so_after_a_start(tmp_path: Path) -> None:
+    made, path = vectors(1800), tmp_path / "memory.hnsw"
+    rows = rows_of(made, ["rare" if at < 20 else "often" for at in range(1800)])
+    bank = bank_of(store_of(rows, 900), path, at_most=1000)
+    for row in rows[900:]:
+        bank.add(row)
+    whole(bank)
+    bank.save(path)
+    again = bank_of(store_of(rows), path, at_most=1000)
+    assert (again.state().size, again.state().forgotten) == (bank.state().size, bank.state().forgotten)
+    fewer = bank_of(store_of(rows), path, at_most=600)
+    assert (fewer.state().size, fewer.state().forgotten) == (600, 1200)
