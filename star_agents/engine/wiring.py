@@ -123,9 +123,7 @@ async def open_engine(
         scorer = scorer_for(config, lambda message: bus.publish(ScorerTrouble(message=message)), cluster)
         if scorer is not None:
             await stack.enter_async_context(scorer)
-        grown = Grown(await store.grown_arms())
-        own_pool, pools, revision = await _restore_pools(config, store, seeds_expected, grown)
-        settling = Settling(store, config, own_pool, pools, grown, await rules_of(config, store))
+        settling, revision = await _settling(config, store, seeds_expected)
         stack.push_async_callback(run_sync, settling.close_indexes)
         line = Engine(
             config=config,
@@ -307,6 +305,13 @@ def scorer_for(
         tell=tell,
         places=scorer_places(cluster, device=config.scoring.device),
     )
+
+
+async def _settling(config: Config, store: Store, seeds_expected: int | None) -> tuple[Settling, int]:
+    """What learns, as the store has it, and the revision of the config."""
+    grown = Grown(await store.grown_arms())
+    own_pool, pools, revision = await _restore_pools(config, store, seeds_expected, grown)
+    return Settling(store, config, own_pool, pools, grown, await rules_of(config, store)), revision
 
 
 async def _restore_pools(
