@@ -55,8 +55,8 @@ class MemoryConfig(Section):
     model among the agents), `hashing` (word n-grams, no model), or `auto`: `small` where it runs anyway,
     else `hashing`."""
     max_items: int = Field(default=1_000_000, ge=1000, le=10_000_000)
-    """Instructions that are held in main memory; a million take 1.2 GB where their vectors have 384 dimensions, and
-    2.9 GB where they have 2,048. One more, and the oldest quarter is forgotten but for the newest 1,000 of each arm
+    """Instructions that are held in main memory; a million take 1.4 GB where their vectors have 384 dimensions, and
+    3.1 GB where they have 2,048. One more, and the oldest quarter is forgotten but for the newest 1,000 of each arm
     (fewer where those of all arms would fill more than a quarter). The store keeps all of them."""
 
 
