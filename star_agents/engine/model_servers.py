@@ -116,6 +116,7 @@ class ModelServers:
         self._holds: DeploymentGroups | None = None
         self._tasks: TaskGroup | None = None
         self._gpu: Mapping[int, int] = {}
+        self._watches_gpu = False
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
@@ -160,7 +161,8 @@ class ModelServers:
                     wanted.setdefault(served, []).append((name, endpoint))
         self.try_again()
         gone = [self._kept.pop(served) for served in self._kept.keys() - wanted.keys()]
-        if wanted and not self._kept:
+        if wanted and not self._watches_gpu:
+            self._watches_gpu = True
             self._tasks.start_soon(self._watch_gpu)
         at_work = set(config.agents if all_at_once else agents_at_work(config))
         for served, users in wanted.items():
