@@ -15,6 +15,7 @@ from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
+from star_agents.agents.transports.litellm_capture import NotCaptured
 from star_agents.agents.transports.litellm_replies import readable
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.agents.transports.translated_routes import TRANSLATED
@@ -92,20 +93,41 @@ def test_what_signs_by_itself_is_left_to_litellm(aws: pytest.MonkeyPatch) -> Non
 
 # What is remembered.
 
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": {"enum": ["A"]}}}
-OTHER = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": {"enum": ["B"]}}}
 HELLO = ({"role": "user", "content": "Hello."},)
 
 
-async def test_a_shape_is_translated_once_and_another_schema_of_it_not_anew() -> None:
+def asking_for(code: str) -> dict[str, Any]:
+    """A schema as judges have it, each with a code of its own."""
+    properties = {"code": {"type": "string", "enum": [code]}, "verdict": {"type": "string", "enum": ["A", "B"]}}
+    schema = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+    return {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
+
+
+BINDING = ("groq/openai/gpt-oss-20b", "anthropic/claude-haiku-4-5", "anthropic/claude-3-haiku-20240307")
+BINDING += ("gemini/gemini-2.5-flash", "openai/gpt-4o", "mistral/mistral-small-latest")
+
+
+@pytest.mark.parametrize("model", BINDING)
+async def test_schemas_that_differ_in_a_code_are_translated_once_and_each_as_if_it_were_alone(model: str) -> None:
+    translator, alone = (endpoint(model, api_key="os.environ/A_KEY").translator for _ in range(2))
+    assert translator is not None
+    assert alone is not None
+    made: set[int] = set()
+    for code in ("c0de", "ffff"):
+        shape = {"max_tokens": 50, "response_format": asking_for(code)}
+        one, other = await translator.translation(shape, HELLO, 1), alone.find(shape, HELLO)
+        assert not isinstance(other, NotCaptured)
+        assert one.request(HELLO).data == other.request(HELLO).data
+        assert code in one.request(HELLO).body.decode()
+        made.add(id(one.logging))
+    assert len(made) == 1
+
+
+async def test_a_shape_is_translated_once() -> None:
     translator = endpoint("groq/openai/gpt-oss-20b", api_key="os.environ/A_KEY").translator
     assert translator is not None
     one = await translator.translation({"max_tokens": 5}, HELLO, 1)
     assert await translator.translation({"max_tokens": 5}, HELLO, 1) is one
-    first = await translator.translation({"max_tokens": 5, "response_format": SCHEMA}, HELLO, 1)
-    other = await translator.translation({"max_tokens": 5, "response_format": OTHER}, HELLO, 1)
-    assert other.logging is first.logging is not one.logging
-    assert [one.request(HELLO).data.get("response_format") for one in (first, other)] == [SCHEMA, OTHER]
 
 
 async def test_a_call_spoils_nothing_for_the_next_one() -> None:

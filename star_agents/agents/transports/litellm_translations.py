@@ -72,13 +72,9 @@ class Translation:
     sign: Callable[[bytes, Mapping[str, str]], Mapping[str, str]] | None = field(default=None, repr=False)
     """Headers for a body, where it is signed."""
 
-    def passes_on(self, name: str, value: Any) -> bool:
-        """Whether a parameter goes out as it was given."""
-        return value is not None and pickle.loads(self.optional).get(name) == value
-
-    def with_parameter(self, name: str, value: Any) -> Translation:
-        """The same with another value of a parameter that is passed on."""
-        return replace(self, optional=pickle.dumps({**pickle.loads(self.optional), name: value}))
+    def with_parameters(self, change: Callable[[Any], Any]) -> Translation:
+        """The same with its parameters changed."""
+        return replace(self, optional=pickle.dumps(change(pickle.loads(self.optional))))
 
     def request(self, messages: Sequence[Mapping[str, Any]]) -> Sent:
         """A request that asks these messages; raises whatever LiteLLM's config does over them."""

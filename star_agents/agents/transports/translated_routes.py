@@ -7,6 +7,7 @@ comes of the reply. Whether one of their models can go so is asked of LiteLLM it
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ import orjson
 from star_agents.agents.prices import Price, cost
 from star_agents.agents.transports.litellm_capture import NotCaptured, capture
 from star_agents.agents.transports.litellm_translations import Translation, translation
+from star_agents.agents.transports.schema_patterns import filled, keeps_marks, marked
 
 TRANSLATED = frozenset(
     {"openai", "azure", "anthropic", "gemini", "bedrock", "mistral", "codestral", "groq", "together_ai"}
@@ -35,7 +37,9 @@ _READS_FILES = frozenset({"bedrock"})
 """Providers whose keys LiteLLM looks for in files."""
 _MOST_SHAPES = 256
 """That are remembered for an endpoint; beyond it all are forgotten, and each costs a millisecond again."""
-_SCHEMA, _ANY = "response_format", "any schema"
+_SCHEMA = "response_format"
+_LEFT_NONE = NotCaptured("since its schemas are written one by one")
+"""Of a pattern whose marks LiteLLM did not leave as they were."""
 _PROBE = ({"role": "user", "content": "Hello"},)
 _USAGES = ((1_000, 200, 0, 0), (1_000, 200, 600, 50), (300_000, 200, 0, 0), (300_000, 200, 250_000, 0))
 """Tokens of prompt, answer, cache and thoughts, by which two ways of pricing are compared."""
@@ -71,26 +75,44 @@ class Translator:
             Exception: What LiteLLM raises over the shape.
         """
         key = _key(shape, n, messages)
-        if (known := self._shapes.get(key)) is None and (known := self._of_another_schema(shape, n, messages)) is None:
-            if self._provider in _READS_FILES:
-                known = await anyio.to_thread.run_sync(self.find, shape, messages, n)
-            else:
-                known = self.find(shape, messages, n)
+        if (known := self._shapes.get(key)) is None and (known := await self._of_a_pattern(shape, messages, n)) is None:
+            known = await self._found(shape, messages, n)
             self._remember(key, known)
-            if isinstance(known, Translation) and known.passes_on(_SCHEMA, shape.get(_SCHEMA)):
-                self._remember(_key({**shape, _SCHEMA: _ANY}, n, messages), known)
         if isinstance(known, NotCaptured):
             raise known.with_traceback(None)
         return known
 
-    def _of_another_schema(
-        self, shape: Mapping[str, Any], n: int, messages: Sequence[Mapping[str, Any]]
+    async def _of_a_pattern(
+        self, shape: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], n: int
     ) -> Translation | NotCaptured | None:
-        """Schemas differ from call to call (the codes of judges): who hands one on as it is does so with all."""
+        """Schemas differ from call to call in what a text may be (the codes of judges), which LiteLLM leaves as it is.
+
+        So it writes the call once with marks in their place. ``None``: there are none, or it did not leave them.
+        """
         if _SCHEMA not in shape:
             return None
-        known = self._shapes.get(_key({**shape, _SCHEMA: _ANY}, n, messages))
-        return known.with_parameter(_SCHEMA, shape[_SCHEMA]) if isinstance(known, Translation) else None
+        texts: list[str] = []
+        pattern = {**shape, _SCHEMA: marked(shape[_SCHEMA], texts)}
+        if not texts:
+            return None
+        key = _key(pattern, n, messages)
+        if (known := self._shapes.get(key)) is None:
+            known = await self._found(pattern, messages, n)
+            if isinstance(known, Translation) and not keeps_marks(pickle.loads(known.optional), len(texts)):
+                known = _LEFT_NONE
+            self._remember(key, known)
+        if known is _LEFT_NONE:
+            return None
+        if isinstance(known, NotCaptured):
+            return known
+        return known.with_parameters(lambda parameters: filled(parameters, texts))
+
+    async def _found(
+        self, shape: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], n: int
+    ) -> Translation | NotCaptured:
+        if self._provider in _READS_FILES:
+            return await anyio.to_thread.run_sync(self.find, shape, messages, n)
+        return self.find(shape, messages, n)
 
     def _remember(self, key: bytes, known: Translation | NotCaptured) -> None:
         if len(self._shapes) >= _MOST_SHAPES:
