@@ -103,7 +103,11 @@ def asking_for(code: str) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
 
 
-BINDING = ("groq/openai/gpt-oss-20b", "anthropic/claude-haiku-4-5", "anthropic/claude-3-haiku-20240307")
+BINDING: tuple[str, ...] = (
+    "groq/openai/gpt-oss-20b",
+    "anthropic/claude-haiku-4-5",
+    "anthropic/claude-3-haiku-20240307",
+)
 BINDING += ("gemini/gemini-2.5-flash", "openai/gpt-4o", "mistral/mistral-small-latest")
 
 

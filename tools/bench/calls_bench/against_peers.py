@@ -9,6 +9,7 @@ from statistics import median
 from calls_bench.bench import Bench
 from calls_bench.product import Job
 from calls_bench.rows import Row, ratios, spread
+from calls_bench.speed import FORMS
 from calls_bench.watching import Watched
 
 SEEDS = 500
@@ -34,6 +35,36 @@ def peers(bench: Bench) -> list[Row]:
         _row(name, peer, title, ratios(speed[name], speed[peer]), speed, requests)
         for peer, title in (("curator", "bespokelabs-curator"), (best, f"distilabel, batch {best.rpartition('-')[2]}"))
         for name in ("direct", "litellm")
+    ]
+
+
+def translated(bench: Bench) -> list[Row]:
+    """The same through providers that LiteLLM only translates for; distilabel's pins have no client of Anthropic's."""
+    seeds, batch = bench.size(SEEDS), bench.batches[0]
+    extra = {form: words for form, _, words in FORMS}
+    runs = bench.interleave(
+        {
+            "openai": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT, agent={"extra": extra["openai"]})),
+            "anthropic": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT, form="anthropic")),
+            "curator": lambda: bench.peer("curator", seeds),
+            "curator-anthropic": lambda: bench.peer("curator", seeds, form="anthropic"),
+            "distilabel": lambda: bench.peer("distilabel", seeds, batch=batch),
+        }
+    )
+    speed = {name: [CANDIDATES * seeds / one.cpu_s for one in found] for name, found in runs.items()}
+    requests = {name: found[0].stats["arrived"] for name, found in runs.items()}
+    pairs = (("openai", "curator"), ("anthropic", "curator-anthropic"), ("openai", "distilabel"))
+    return [
+        Row(
+            key=f"peers_translated.{peer}",
+            what=f"candidates per CPU-second, {form} form, LiteLLM writes and we send, ÷ {peer.partition('-')[0]}",
+            measured=f"{spread(found)}×; {median(speed[form]):.0f} against {median(speed[peer]):.0f}; "
+            f"{requests[form]:,} requests against {requests[peer]:,}",
+            target="≥ 1.5×",
+            holds=median(found) >= 1.5,
+        )
+        for form, peer in pairs
+        for found in [ratios(speed[form], speed[peer])]
     ]
 
 

@@ -54,7 +54,9 @@ class Bench:
             sys.exit(f"bare Router: exit code {found.returncode}\n{found.out}\n{found.errors[-4000:]}")
         return found
 
-    def peer(self, peer: peers.Peer, seeds: int, *, batch: int = 250, pss: bool = False) -> Watched:
+    def peer(
+        self, peer: peers.Peer, seeds: int, *, batch: int = 250, form: product.Form = "openai", pss: bool = False
+    ) -> Watched:
         """Run a peer on the job ``four``."""
         if self.environments is None:
             sys.exit("say with --peers-dir where the peers' environments are or shall be, outside of the repository")
@@ -67,6 +69,7 @@ class Bench:
             seeds=seeds,
             name=self._name(peer),
             batch=batch,
+            form=form,
             pss=pss,
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from calls_bench.product import Place
+from calls_bench.product import MODELS, Form, Place
 from calls_bench.provider import FakeProvider
 from calls_bench.seeds import seed_rows
 from calls_bench.watching import Watched, watch
@@ -44,6 +44,7 @@ def run(
     seeds: int,
     name: str,
     batch: int = 250,
+    form: Form = "openai",
     pss: bool = False,
 ) -> Watched:
     """Run a peer on the job ``four``; its folder is ``place.folder / name``."""
@@ -51,7 +52,8 @@ def run(
     folder.mkdir(parents=True)
     rows = folder / "seeds.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in seed_rows(seeds)), "utf-8")
-    command = [str(python), str(SCRIPTS / f"{peer}_job.py"), "--url", f"{provider.url}/{peer}/v1"]
+    url = f"{provider.url}/{peer}{MODELS[form][1]}"
+    command = [str(python), str(SCRIPTS / f"{peer}_job.py"), "--url", url, "--form", form]
     command += ["--seeds", str(rows), "--folder", str(folder), "--batch", str(batch)]
     provider.reset(settings)
     env = _environment(python, folder)
@@ -74,6 +76,7 @@ def _environment(python: Path, folder: Path) -> dict[str, str]:
         "CURATOR_DISABLE_RICH_DISPLAY": "1",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "OPENAI_API_KEY": "bench",
+        "ANTHROPIC_API_KEY": "bench",
     }
     # curator counts tokens with tiktoken, which fetches its file at start; LiteLLM ships the same one.
     tokenizers = next(python.parents[1].glob("lib/python*/site-packages/litellm/litellm_core_utils/tokenizers"), None)

@@ -33,7 +33,19 @@ class Section:
 CALLS = Section(
     name="calls",
     heading="## Calls (`tools/bench/calls`)",
-    order=("cpu", "translated", "peers", "throughput", "memory", "faults", "lag", "soak", "deployments", "budget"),
+    order=(
+        "cpu",
+        "translated",
+        "peers",
+        "peers_translated",
+        "throughput",
+        "memory",
+        "faults",
+        "lag",
+        "soak",
+        "deployments",
+        "budget",
+    ),
 )
 
 

@@ -19,12 +19,13 @@ def comparison(instruction: str, first: str, second: str) -> str:
 
 
 def options(description: str | None) -> argparse.Namespace:
-    """``--url``, ``--seeds``, ``--folder`` and ``--batch``."""
+    """``--url``, ``--seeds``, ``--folder``, ``--batch`` and ``--form``."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", required=True, help="OpenAI-compatible base URL, /v1 included")
+    parser.add_argument("--url", required=True, help="base URL, /v1 included where it speaks OpenAI's protocol")
     parser.add_argument("--seeds", type=Path, required=True, help="JSON lines with `instruction`")
     parser.add_argument("--folder", type=Path, required=True, help="for what the peer writes")
     parser.add_argument("--batch", type=int, default=250)
+    parser.add_argument("--form", choices=["openai", "anthropic"], default="openai", help="protocol of the provider")
     return parser.parse_args()
 
 

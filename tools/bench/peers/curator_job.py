@@ -1,4 +1,5 @@
-"""bespokelabs-curator on the job: 500 seeds, four requests each on its own aiohttp backend, then a judge.
+"""bespokelabs-curator on the job: 500 seeds, four requests each, then a judge; on its own aiohttp backend where the
+provider speaks OpenAI's protocol, on its LiteLLM backend where it speaks Anthropic's.
 
     peers/curator/bin/python curator_job.py --url URL/v1 --seeds seeds.jsonl --folder DIR
 
@@ -45,8 +46,8 @@ def main() -> None:
     """Run both steps and print how many seeds have a verdict."""
     given = options(__doc__)
     settings: dict[str, Any] = {
-        "model_name": "gpt-4o-mini",
-        "backend": "openai",
+        "model_name": "gpt-4o-mini" if given.form == "openai" else "anthropic/claude-haiku-4-5",
+        "backend": "openai" if given.form == "openai" else "litellm",
         "generation_params": {"max_tokens": MAX_TOKENS},
         "backend_params": {
             "base_url": given.url,
