@@ -101,8 +101,9 @@ class Gate:
 
     def is_at_rest(self, when_down_s: float, give_up_after_s: float) -> bool:
         """Whether the provider asks for a rest that is as good as down to calls of that patience (``Waiter``)."""
-        now = self._clock()
-        return is_as_good_as_down(paused_until(self._deployments, now) - now, when_down_s, give_up_after_s)
+        now, may_rest = self._clock(), self._room.opens_at != math.inf  # asked of each agent, for each seed
+        rest_s = paused_until(self._deployments, now) - now if may_rest else 0.0
+        return is_as_good_as_down(rest_s, when_down_s, give_up_after_s)
 
     @property
     def rejects_everybody(self) -> bool:
