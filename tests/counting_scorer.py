@@ -21,5 +21,5 @@ class CountingScorer(HostedScorer):
 
 def load_letters(request: Request) -> Letters:
     """Nothing is loaded."""
-    gate = Path(json.loads(request["config"])["small"])
+    gate = Path(json.loads(request["config"]).get("small", "gate"))
     return Letters(gate, ScorerFacts(mode="score_eos"))

@@ -1,7 +1,7 @@
 """What scoring on actors costs beside scoring in a process here, and what nodes that are lost cost: nothing but time.
 
-The scorer is the offline pair, one thread each. Pairs per CPU second are those of the process that scores, so that other
-work on the machine does not count; what the parent pays per pair is its own CPU, Ray's threads among it.
+The scorer is the offline pair, one thread each. Pairs per CPU second are those of the process that scores, so that
+other work on the machine does not count; what the parent pays per pair is its own CPU, Ray's threads among it.
 """
 
 from __future__ import annotations
@@ -155,8 +155,8 @@ async def _lost(cluster: LocalCluster, connection: Connection, kills: int) -> li
     return [
         Row(
             key="scoring.lost",
-            what=f"a node lost {kills} times (raylet by SIGKILL, another one joined before) under 100 calls of 512 items; "
-            "the actor counts letters, so that a start is short",
+            what=f"a node lost {kills} times (raylet by SIGKILL, another one joined before) under 100 calls of 512 "
+            "items; the actor counts letters, so that a start is short",
             measured=f"{wrong} of {kills * 100:,} calls wrong or missing; {stats.moved:,} items asked again, "
             f"{stats.deaths} deaths charged to an item",
             target="0",
