@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -14,11 +15,13 @@ from scoring_mortal_worker import count
 from tiny_rewards import save
 
 from star_agents import offline
+from star_agents.cli.status import scorer_away
 from star_agents.cluster import Connection, Node
 from star_agents.config.cluster import ClusterConfig
 from star_agents.config.sections import ScoringConfig
 from star_agents.engine.scorer_places import ClusterPlaces, slots_of
 from star_agents.errors import ScorerError
+from star_agents.observe.status import ScorerPlace
 from star_agents.records import Sample, Score
 from star_agents.scoring import Scorer
 from star_agents.scoring.backlog import CPU, Backlog, Call
@@ -78,6 +81,17 @@ def test_processes_whose_scores_do_not_mix_are_told_apart() -> None:
         "kind of device of the small model is cuda and not cpu",
     ]
     assert facts().differences(facts(tokens="cd")) == ["tokens of the small model is cd and not ab"]
+
+
+def test_status_says_where_copies_are_and_what_was_asked_again() -> None:
+    places = [ScorerPlace(name=f"gpu{number % 9}", works=number > 0, tokens=0) for number in range(10)]
+    state = replace(Scorer(ScoringConfig()).stats(), places=places, moved=1_200, troubles=["node x lacks a model"])
+    assert list(scorer_away(state)) == [
+        "scorer: 9 of 10 copies at work, on gpu0, gpu1, gpu2, gpu3, gpu4, gpu5, gpu6, gpu7 and 1 more; "
+        "1,200 items were asked again after their node was lost",
+        "scorer: node x lacks a model",
+    ]
+    assert list(scorer_away(Scorer(ScoringConfig()).stats())) == []
 
 
 @pytest.mark.ray

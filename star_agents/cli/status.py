@@ -27,6 +27,7 @@ from star_agents.observe.status import (
     FolderStatus,
     Memory,
     Rate,
+    ScorerState,
     Status,
     WinRate,
 )
@@ -36,6 +37,9 @@ from star_agents.text.printing import say
 
 WAITING_TOLD = 1000
 """Instructions that the memory bank's index lacks from which on that is told: a few always wait their turn."""
+
+NODES_NAMED = 8
+"""Nodes with copies of the scorer models that are named."""
 
 
 @click.command()
@@ -166,6 +170,18 @@ def _won(rate: WinRate) -> list[str]:
     return [f"{rate.answers:,}", _share(rate.rate), interval]
 
 
+def scorer_away(scorer: ScorerState) -> Iterator[str]:
+    """Where scorer models run if not on this machine, and why copies of them are missing; a sentence each."""
+    if scorer.places:
+        nodes = list(dict.fromkeys(place.name for place in scorer.places))
+        at_work = sum(place.works for place in scorer.places)
+        more = f" and {len(nodes) - NODES_NAMED:,} more" if len(nodes) > NODES_NAMED else ""
+        where = f"{', '.join(nodes[:NODES_NAMED])}{more}"
+        moved = f"; {scorer.moved:,} items were asked again after their node was lost" if scorer.moved else ""
+        yield f"scorer: {at_work:,} of {len(scorer.places):,} copies at work, on {where}{moved}"
+    yield from (f"scorer: {trouble}" for trouble in scorer.troubles)
+
+
 def _hindrances(status: FolderStatus) -> Iterator[str]:
     """What keeps seeds waiting, a sentence each and each once."""
     waiting = status.waiting_for if isinstance(status, Status) else None
@@ -176,6 +192,8 @@ def _hindrances(status: FolderStatus) -> Iterator[str]:
         yield from (f"{one.sentence}; log {one.log}" for one in status.servers)
         if status.egress is not None:
             yield status.egress.sentence
+        if status.scorer is not None:
+            yield from scorer_away(status.scorer)
     for name, agent in status.agents.items():
         if not isinstance(agent, AgentAtWork):
             continue
