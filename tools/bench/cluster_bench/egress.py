@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from calls_bench.product import Job, Place, run
+from calls_bench.product import Form, Job, Place, run
 from calls_bench.provider import FakeProvider
 from calls_bench.rows import Row, ratios, spread
 from calls_bench.watching import Watched, cpu_s
@@ -36,7 +36,7 @@ TLS = Path(__file__).resolve().parents[3] / "tests" / "tls_certificate.pem"
 LATENCY_S = 0.2
 IN_FLIGHT = 200
 LINE_IN_FLIGHT = 300
-MACHINES = 100
+FORMS: tuple[Form, ...] = ("openai", "anthropic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,8 @@ async def _egress(rounds: int, scale: float, cores: set[int]) -> list[Row]:
             row for kind in KINDS for row in await _sent(kind, senders, rounds, max(400, round(4000 * scale)), cores)
         ]
         address = str(connection.ray.get_runtime_context().gcs_address)
-        found += await asyncio.to_thread(_line, address, rounds, max(60, round(600 * scale)), cores)
+        seeds = max(60, round(600 * scale))
+        found += [await asyncio.to_thread(_line, form, address, rounds, seeds, cores) for form in FORMS]
         assert there.sent_here == 0, "the actor sends"
         await here.aclose()
         await there.aclose()
@@ -154,7 +155,7 @@ def _actors() -> list[int]:
     return found
 
 
-def _line(address: str, rounds: int, seeds: int, cores: set[int]) -> list[Row]:
+def _line(form: Form, address: str, rounds: int, seeds: int, cores: set[int]) -> Row:
     """The whole line, `run` with four candidates and a judgement a seed: calls per second of the daemon's CPU."""
     settings = {"latency_s": LATENCY_S}
     found: dict[str, list[Watched]] = {"here": [], "there": []}
@@ -163,20 +164,19 @@ def _line(address: str, rounds: int, seeds: int, cores: set[int]) -> list[Row]:
         for number in range(rounds):
             for name in list(found)[:: 1 if number % 2 else -1]:
                 top = {} if name == "here" else {"cluster": {"ray": address, "egress": 1, "scorers": "off"}}
-                job = Job(seeds=seeds, in_flight=LINE_IN_FLIGHT, top=top)
+                job = Job(seeds=seeds, in_flight=LINE_IN_FLIGHT, top=top, form=form)
                 found[name].append(run(job, provider, place, settings, name=f"{number}-{name}"))
-                _say(f"  line, round {number + 1}, {name}: {found[name][-1].calls_per_cpu_s:.0f} calls a CPU second")
+                each = found[name][-1].calls_per_cpu_s
+                _say(f"  {form} line, round {number + 1}, {name}: {each:.0f} calls a CPU second")
     rate = {name: [one.calls_per_cpu_s for one in some] for name, some in found.items()}
     gained = ratios(rate["there"], rate["here"])
-    return [
-        Row(
-            key="egress.line",
-            what="calls per second of the daemon's core, whole line, openai shape over http: by an actor ÷ by itself",
-            measured=f"{spread(gained)}×; {median(rate['there']):.0f} against {median(rate['here']):.0f}",
-            target="> 1×",
-            holds=median(gained) > 1,
-        ),
-    ]
+    return Row(
+        key=f"egress.{'line' if form == 'openai' else form}",
+        what=f"calls per second of the daemon's core, whole line, {form} shape over http: by an actor ÷ by itself",
+        measured=f"{spread(gained)}×; {median(rate['there']):.0f} against {median(rate['here']):.0f}",
+        target="> 1×",
+        holds=median(gained) > 1,
+    )
 
 
 def _say(text: str) -> None:
