@@ -225,7 +225,7 @@ def serving(stores: Stores) -> Iterator[Row]:
     )
     yield Row(
         key="serving.page",
-        what="page usable in Chromium, nothing else at work",
+        what="page usable in Chromium, the daemon at rest",
         measured=f"**{usable[1]:.2f} s** ({usable[0]:.2f} to {usable[-1]:.2f}) by the clock",
         target="≤ 2 s",
         holds=usable[1] <= 2,
