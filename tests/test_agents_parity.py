@@ -1,4 +1,4 @@
-"""The direct way and that of LiteLLM's Router, played the same replies by the same server: what comes of them has to be the same.
+"""The direct way and that of LiteLLM's Router, played the same replies by the same server: the same comes of them.
 
 ``recorded_replies.py`` holds the replies. Where LiteLLM is wrong, or hides what the provider said, the two differ, and
 the tests under "Where the direct way knows better" say in what.
@@ -116,8 +116,8 @@ class Both:
 
 
 def without_litellms_own(body: Body) -> Body:
-    """``stream: false`` is everybody's default; Ollama needs no empty list; a Router's ``max_retries: 0`` goes out to TGI,
-    which reads no such field."""
+    """``stream: false`` is everybody's default; Ollama needs no empty list; a Router's ``max_retries: 0`` goes out to
+    TGI, which reads no such field."""
     plain = {
         name: value for name, value in body.items() if (name, value) not in (("stream", False), ("max_retries", 0))
     }

@@ -1,7 +1,7 @@
 """What agents.yaml says of an agent's endpoints, resolved into what is needed to send: provider, key, price.
 
-Everything that can be wrong with them is found here, before LiteLLM's Router hears of it: a variable that is not set, a model
-name without a provider. Keys leave this file only inside ``Endpoint.params``, which no ``repr`` shows.
+Everything that can be wrong with them is found here, before LiteLLM's Router hears of it: a variable that is not set, a
+model name without a provider. Keys leave this file only inside ``Endpoint.params``, which no ``repr`` shows.
 """
 
 from __future__ import annotations

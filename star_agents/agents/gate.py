@@ -38,8 +38,8 @@ class Gate:
     Args:
         names: The deployments, one or more; each is known by its index.
         ceiling: Most calls in flight over all deployments together.
-        choose: Says which deployment takes the next call, where two or more could; ``idlest`` where it is left out. What
-            it raises, the caller of ``enter`` gets.
+        choose: Says which deployment takes the next call, where two or more could; ``idlest`` where it is left out.
+            What it raises, the caller of ``enter`` gets.
         clock: Monotonic seconds.
         on_change: Hears a deployment's name and ``opened``, ``half-opened``, ``closed`` or ``paused``. It must not
             raise.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _HEAD = 6
-"""Characters that needles are told apart by at first; keys of one provider begin alike, so that one look is for many."""
+"""Characters that needles are told apart by at first. Keys of one provider begin alike: one look is for many."""
 _MANY = 200
 """Heads from which on it is cheaper to cut the text into pieces than to look for each: on 600 characters."""
 

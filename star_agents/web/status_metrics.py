@@ -73,7 +73,9 @@ _OF_THE_SCORER: tuple[Reading[ScorerState], ...] = (
     Reading("counter", "scorer_samples", "Samples scored and texts embedded.", lambda it: it.answered),
     Reading("counter", "scorer_tokens", "Tokens that went through the scorer models.", lambda it: it.tokens),
     Reading("counter", "scorer_deaths", "Scorer processes that died or hung and were replaced.", lambda it: it.deaths),
-    Reading("counter", "scorer_moved", "Items asked again elsewhere, since their machine was lost.", lambda it: it.moved),
+    Reading(
+        "counter", "scorer_moved", "Items asked again elsewhere, since their machine was lost.", lambda it: it.moved
+    ),
     Reading("counter", "scorer_busy_seconds", "Time in requests, over all processes.", lambda it: it.busy_seconds),
     Reading("gauge", "scorer_pack_fill_ratio", "Tokens per row of the packs.", lambda it: it.pack_fill),
     Reading("gauge", "scorer_memory_peak_bytes", "Main memory of the processes at the most.", lambda it: it.memory),

@@ -1,8 +1,8 @@
 """The way through LiteLLM whole: every provider can take it, and it says what LiteLLM makes of the cost.
 
-Where an agent has ``transport: litellm`` it is ``Router.acompletion``, on the deployment that the call's slot is of. Else
-it is ``litellm.acompletion``: retries, fallbacks, limits and cooldowns are ours, and what the Router does for them on
-each call is a quarter of the CPU.
+Where an agent has ``transport: litellm`` it is ``Router.acompletion``, on the deployment that the call's slot is of.
+Else it is ``litellm.acompletion``: retries, fallbacks, limits and cooldowns are ours, and what the Router does for them
+on each call is a quarter of the CPU.
 """
 
 from __future__ import annotations
