@@ -70,7 +70,7 @@ async def test_a_deployment_is_chosen_once_a_call_and_by_the_router(server: Open
 async def test_transport_litellm_is_the_routers_acompletion_and_auto_is_not(server: OpenAIServer) -> None:
     one = {"model": "openai/m", "api_base": server.url}
     client = AgentClient(
-        {"whole": AgentConfig.model_validate({**one, "transport": "litellm"}), "short": AgentConfig(**one)}
+        {"whole": AgentConfig.model_validate({**one, "transport": "litellm"}), "short": AgentConfig.model_validate(one)}
     )
     router = client._groups.routing.router
     await client.ask("short", HELLO)
