@@ -41,6 +41,8 @@ class Provider:
     form: str = "openai"
     path: str = "/v1"
     """Of the address that agents.yaml would hold."""
+    at: str = ""
+    """User and password of the address."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     thinks: bool = True
     """Whether replies of its form can hold thoughts."""
@@ -52,6 +54,7 @@ _ODD = {"user": "somebody"}
 MAIN = {
     "openai": Provider(model="openai/gpt-4o", settings={"extra": _ODD}),
     "gpt-5": Provider(model="openai/gpt-5.1", settings={"extra": _ODD}),
+    "password": Provider(model="openai/gpt-4o-mini", at="somebody:pa%2Fss@"),
     "azure": Provider(model="azure/gpt-4o", path="", settings={"api_version": "2026-01-01"}),
     "anthropic": Provider(model="anthropic/claude-sonnet-4-5", form="anthropic", path=""),
     "gemini": Provider(model="gemini/gemini-2.5-flash", form="gemini", path=""),
@@ -121,7 +124,8 @@ class Both:
         if name not in self.endpoints:
             one = MAIN.get(name) or OTHERS[name]
             key = None if name == "bedrock" else "os.environ/A_KEY"
-            agent = AgentConfig(model=one.model, api_base=self.server.url + one.path, api_key=key, **one.settings)
+            base = self.server.url.replace("://", f"://{one.at}") + one.path
+            agent = AgentConfig(model=one.model, api_base=base, api_key=key, **one.settings)
             (found,) = resolve(litellm_env.load, {"it": agent}, {"A_KEY": KEY}, {})["it"]
             assert found.way == "translated", (found.way, found.why_litellm)
             self.endpoints[name] = found

@@ -7,12 +7,15 @@ configs change the parameters that they are given.
 
 from __future__ import annotations
 
+import base64
 import copy
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Literal
+
+import yarl
 
 from star_agents.agents.transports.http import proxy_for
 from star_agents.agents.transports.json_body import encode
@@ -265,7 +268,7 @@ def _made(
     proxy = proxy_for(url)
     if proxy is not None and not proxy.startswith(("http://", "https://")):
         raise NotCaptured("since its proxy is none of HTTP")
-    plain = _plain(headers)
+    url, plain = _with_its_password(url, _plain(headers))
     if _CONTENT_TYPE not in {name.lower() for name in plain}:
         plain["Content-Type"] = "application/json"
     return Translation(
@@ -283,6 +286,16 @@ def _made(
         write=write,
         **more,
     )
+
+
+def _with_its_password(url: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """User and password of an address as LiteLLM's client sends them: in ``Authorization``, whatever stood there."""
+    at = yarl.URL(url, encoded=True)
+    if at.raw_user is None and at.raw_password is None:
+        return url, headers
+    named = base64.b64encode(f"{at.user or ''}:{at.password or ''}".encode()).decode()
+    others = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+    return str(at.with_user(None)), {**others, "Authorization": f"Basic {named}"}
 
 
 def _form(config: Any, write: Callable[[Translation, Sent], Any]) -> Form:
