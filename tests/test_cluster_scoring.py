@@ -95,7 +95,7 @@ def test_status_says_where_copies_are_and_what_was_asked_again() -> None:
 
 
 @pytest.mark.ray
-async def test_on_a_cluster_every_measure_is_that_of_this_machine_bit_for_bit_and_a_dead_process_is_replaced(
+async def test_on_a_cluster_every_measure_is_that_of_this_machine_bit_for_bit(
     ray_cluster: LocalCluster, tmp_path: Path
 ) -> None:
     config = ScoringConfig(scorers={"reward": save(tmp_path / "reward")})
@@ -123,16 +123,11 @@ async def test_on_a_cluster_every_measure_is_that_of_this_machine_bit_for_bit_an
         scorer_at(ClusterPlaces(connection), told) as scorer,
     ):
         assert await measured(scorer) == expected
-        os.kill(scorer.pids[0], signal.SIGKILL)
-        assert await measured(scorer) == expected
-        stats = scorer.stats()
-        assert (stats.deaths, stats.moved, len(stats.places)) == (1, 0, 1)
-    assert any("is lost at work" in line for line in told)
     ray_cluster.kill_all()
 
 
 @pytest.mark.ray
-async def test_what_a_lost_node_was_asked_is_asked_again_where_one_joins(
+async def test_what_a_lost_node_was_asked_is_asked_again_where_one_joins_and_a_dead_process_is_replaced(
     ray_cluster: LocalCluster, tmp_path: Path
 ) -> None:
     gate, told = tmp_path / "gate", list[str]()
@@ -160,6 +155,10 @@ async def test_what_a_lost_node_was_asked_is_asked_again_where_one_joins(
                 await anyio.to_thread.run_sync((tmp_path / "let_go").write_bytes, b"go")
             assert found == [[count(waits)]]
             assert (scorer.stats().moved, scorer.stats().deaths, len(scorer.stats().places)) == (1, 0, 1)
+            os.kill(scorer.pids[0], signal.SIGKILL)
+            assert await scorer.score(SAMPLES) == [count(sample) for sample in SAMPLES]
+            assert (scorer.stats().moved, scorer.stats().deaths, len(scorer.stats().places)) == (1, 1, 1)
+    assert any("is lost at work" in line for line in told)
     assert any("no place is left for the scorer: 1 items wait" in line for line in told)
     ray_cluster.kill_all()
 
