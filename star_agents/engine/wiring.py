@@ -14,7 +14,6 @@ from anyio.to_thread import run_sync
 
 from star_agents import offline
 from star_agents.agents.client import AgentClient, CallReport
-from star_agents.agents.egress.sender import EgressSender
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.price_check import refuse_unbounded
 from star_agents.agents.provider import Provider
@@ -112,12 +111,11 @@ async def open_engine(
         ConfigError: an agent's key is missing from the environment, or no budget can hold for an agent.
     """
     async with AsyncExitStack() as stack:
-        models = local_models_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
-        await stack.enter_async_context(models)
+        local = local_models_for(config, tell=lambda message: bus.publish(ScorerTrouble(message=message)))
+        models = await stack.enter_async_context(local)
         servers = await stack.enter_async_context(ModelServers(store.folder, tell=bus.publish))
         cluster = await join_cluster(config.cluster, stack, bus)
-        http = await sender_over(cluster, stack, bus)
-        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers, http)
+        client = await _open_client(config, store, stack, bus, now, providers_with(models), servers, cluster)
         for model in local_models_at_work(config):
             await models.load(model)
         scorer = scorer_for(config, lambda message: bus.publish(ScorerTrouble(message=message)), cluster)
@@ -146,18 +144,18 @@ async def open_engine(
         await line.restore_pause()
         unsubscribe = bus.subscribe(line.hear)
         _begin_serving(line, ends_when_empty)
-        line.prices.tell(config, client.endpoints)
-        await _tell_notes(store, bus)
+        await _tell_notes(line)
         yield line
         unsubscribe()
         await run_sync(settling.save_index)
 
 
-async def _tell_notes(store: Store, bus: Bus) -> None:
-    if (noted := await note_on_signatures(store)) is not None:
-        bus.publish(noted)
+async def _tell_notes(line: Engine) -> None:
+    line.prices.tell(line.config, line.client.endpoints)
+    if (noted := await note_on_signatures(line.store)) is not None:
+        line.bus.publish(noted)
     for note in tls_notes(os.environ):
-        bus.publish(ConnectionNoted(message=note))
+        line.bus.publish(ConnectionNoted(message=note))
 
 
 def _begin_serving(line: Engine, is_batch: bool) -> None:
@@ -188,7 +186,7 @@ async def _open_client(
     now: Callable[[], float],
     providers: Mapping[str, Provider],
     servers: ModelServers,
-    http: EgressSender | None,
+    cluster: Connection | None,
 ) -> AgentClient:
     budgets = budgets_of(config, clock=now, tell=bus.publish)
     day_began = budgets.day_began()
@@ -209,7 +207,7 @@ async def _open_client(
         ),
         on_throttle=lambda agent, change: bus.publish(_of_throttling(agent, change)),
         place=servers.place,
-        http=http,
+        http=await sender_over(cluster, stack, bus),
     )
     client.restore_rates(await _sent_lately(store, now()))
     stack.push_async_callback(client.aclose)
