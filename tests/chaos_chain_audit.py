@@ -22,6 +22,8 @@ from star_agents.engine.stored_status import status_of_folder
 from star_agents.scheduling.policies import Policy, make_policy, restore_policy
 
 STYLE, DEPTH, TONE = "study.style", "study.depth", "answer.tone"
+FED_BACK = (STYLE, DEPTH)
+"""Of the recipe that another follows."""
 MICRO = 1_000_000
 
 
@@ -322,7 +324,9 @@ def _learnt(
 
 def _under(name: str, config: Mapping[str, Any], state: Mapping[str, Any]) -> Policy:
     arms = {STYLE: config["study"]["styles"], DEPTH: chain.DEPTHS, TONE: chain.TONES}[name]
-    policy = make_policy(EvolutionConfig.model_validate(config["evolution"]), arms, seeds=None)
+    is_fed_back = name in FED_BACK and config.get("feedback", True)
+    evolution = EvolutionConfig.model_validate(config["evolution"])
+    policy = make_policy(evolution, arms, seeds=None, fed_back=is_fed_back)
     restore_policy(policy, state, arms)
     return policy
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import chaos_chain as chain
-from chaos_chain_audit import DEPTH, STYLE, TONE
+from chaos_chain_audit import DEPTH, FED_BACK, STYLE, TONE
 from storage_samples import answer_to, intent, make_reply
 
 from star_agents.config.sections import EvolutionConfig
@@ -42,7 +42,7 @@ class ChainWorker:
     @classmethod
     async def of(cls, store: Store, tell: Callable[[str, str], None]) -> Self:
         """Go on where the store ended."""
-        pools = Pools(EvolutionConfig(), ARMS)
+        pools = Pools(EvolutionConfig(), ARMS, fed_back=FED_BACK)
         pools.restore({name: row.state for name, row in (await store.load_pools()).items()})
         revision = await store.add_revision("of the chain", REVISION)
         await store.declare_recipes(DECLARED)
