@@ -207,6 +207,34 @@ async def test_a_guarded_command_ends_with_all_that_it_started_and_tells_how(tmp
     assert "EOFError" in command.last_words
 
 
+async def test_a_daemon_that_a_command_left_behind_ends_with_it(tmp_path: Path) -> None:
+    child = "import os, signal; signal.alarm(120); print(os.getpid(), flush=True); signal.pause()"
+    code = (
+        "import subprocess, sys\nchild = subprocess.Popen("
+        f"[sys.executable, '-c', {child!r}], stdout=subprocess.PIPE, start_new_session=True)\n"
+        "print(child.stdout.readline().decode(), flush=True)"
+    )
+    heard: list[str] = []
+    async with guarded([sys.executable, "-c", code], log=tmp_path / "log", hear=heard.append, stop_s=5) as command:
+        with anyio.fail_after(60):
+            assert await command.wait() == 0
+    assert not lives(int(heard[0])), "it was waited for"
+
+
+async def test_a_command_of_the_users_finds_no_libraries_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    command = [sys.executable, "-c", "import os; print(os.environ['PYTHONPATH'])"]
+    for is_ours in (False, True):
+        async with guarded(command, log=tmp_path / "log", is_ours=is_ours) as running:
+            with anyio.fail_after(60):
+                await running.wait()
+                await running.is_silent.wait()
+        *ours, theirs = running.last_words.split(os.pathsep)
+        assert (theirs, bool(ours)) == (str(tmp_path), is_ours)
+
+
 async def test_a_command_that_came_to_its_end_is_not_run_again(tmp_path: Path) -> None:
     code = f"open({str(tmp_path / 'runs')!r}, 'a').write('x'); print('done')"
     for _ in range(2):

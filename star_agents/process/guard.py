@@ -1,7 +1,8 @@
 """Stands over one command of the user's: `python -m star_agents.process.guard ORDER`.
 
 The command runs in a process group of its own. Whatever becomes of whoever started the guard, the group ends: the guard
-ends it when its own standard input closes, and the kernel ends the command when the guard dies. Two guards of one log
+ends it when its own standard input closes, and the kernel ends the command when the guard dies. What has left the group
+(a daemon, a session of its own) falls to the guard, which ends it once the command has ended. Two guards of one log
 never run their commands at once: the second waits until the first has ended. What the command writes goes to a log of
 bounded size, and on to the guard's standard output behind a line with the command's process id. How it ended stands in
 a file from that moment on, so that nothing that came to its end well is run again.
@@ -28,7 +29,8 @@ _LOOK_S = 0.1
 _CHUNK = 1 << 16
 _AFTERWARDS_S = 2.0
 """Seconds for what a command has written to come through its pipe once it ended."""
-_PR_SET_PDEATHSIG = 1
+_REAP_S = 0.02
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 CANNOT_START = 127
 """What a shell says of a command that there is not."""
 
@@ -75,12 +77,14 @@ def main() -> int:
         shutil.rmtree(order["clears"], ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda number, _: asked_to_end.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _tell_kernel(_PR_SET_CHILD_SUBREAPER, 1)
     try:
         process = subprocess.Popen(
             order["command"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            env=_environment(order["python_path"]),
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
@@ -95,14 +99,55 @@ def main() -> int:
     _watch(process, process.stdout, log, asked_to_end, order["stop_s"])
     code = process.wait()
     _end_group(process.pid, signal.SIGKILL)  # Whatever the command left behind.
+    _end_adopted()
     _note(order, code, log)
     return code if code >= 0 else 128 - code
 
 
 def _die_with_parent() -> None:
     """In the command's process, before it begins: the kernel ends it when the guard dies."""
+    _tell_kernel(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _tell_kernel(what: int, value: int) -> None:
+    """Where it is Linux."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(what, value)
+
+
+def _environment(python_path: str | None) -> dict[str, str]:
+    """That of the command: this package's place on the path was for the guard, and a program of another virtual
+    environment would find the libraries of ours before its own."""
+    others = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return others if python_path is None else {**others, "PYTHONPATH": python_path}
+
+
+def _reap_adopted(command: int) -> None:
+    """Let go of what ended of that which fell to the guard; how the command itself ended is read elsewhere."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != command:
+            os.waitpid(ended.si_pid, 0)
+
+
+def _end_adopted() -> None:
+    """End what the command has left behind outside of its group: once it has ended, the guard is its parent."""
+    give_up_at = time.monotonic() + _AFTERWARDS_S
+    while (left := _children()) and time.monotonic() < give_up_at:
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(_REAP_S)
+
+
+def _children() -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            if int(entry.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(entry.parent.name))
+    return found
 
 
 def _watch(
@@ -129,6 +174,7 @@ def _watch(
                 _end_group(process.pid, signal.SIGTERM)
             elif deadline is not None and now >= deadline and ended_at is None:
                 _end_group(process.pid, signal.SIGKILL)
+            _reap_adopted(process.pid)
             if process.poll() is not None:
                 ended_at = ended_at or now
                 if output not in {key.fileobj for key in selector.get_map().values()} or now > ended_at + _AFTERWARDS_S:

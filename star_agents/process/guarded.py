@@ -124,6 +124,7 @@ async def guarded(
     log_bytes: int = LOG_BYTES,
     hear: Callable[[str], None] = no_listener,
     env: Mapping[str, str] | None = None,
+    is_ours: bool = False,
 ) -> AsyncIterator[GuardedCommand]:
     """Start a command, and end it when the block is left.
 
@@ -137,7 +138,9 @@ async def guarded(
         log_bytes: Most bytes of the log.
         hear: Hears each line.
         env: Variables beside those of this process.
+        is_ours: Whether the command is of this package, and has to find it.
     """
+    theirs, ours = _environments(env or {})
     order = {
         "command": [str(one) for one in command],
         "log": str(log.absolute()),
@@ -145,11 +148,12 @@ async def guarded(
         "clears": None if clears is None else str(clears.absolute()),
         "stop_s": min(stop_s, _NEVER),
         "most_bytes": log_bytes,
+        "python_path": (ours if is_ours else theirs).get("PYTHONPATH"),
     }
     process = await anyio.open_process(
         [sys.executable, "-m", "star_agents.process.guard", json.dumps(order)],
         stderr=None,
-        env=_environment(env or {}),
+        env=ours,
         start_new_session=True,  # Ctrl-C on the terminal is for whoever started it, who ends it in order.
     )
     running = GuardedCommand(process)
@@ -167,8 +171,7 @@ async def guarded(
             tasks.cancel_scope.cancel()
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Ours and what comes beside it, with this package on the path even where it is not installed."""
-    here, env = str(Path(star_agents.__file__).parents[1]), {**os.environ, **more}
-    path = os.pathsep.join(filter(None, (here, env.get("PYTHONPATH"))))
-    return {**env, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+def _environments(more: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """This process's and what comes beside it; and so with this package on the path, even where it is not installed."""
+    here, env = str(Path(star_agents.__file__).parents[1]), {**os.environ, **more, "PYTHONUNBUFFERED": "1"}
+    return env, {**env, "PYTHONPATH": os.pathsep.join(filter(None, (here, env.get("PYTHONPATH"))))}

@@ -19,6 +19,7 @@ _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 _ESCAPED = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 _FOR_PEOPLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _DECODER = json.JSONDecoder()
+_BEYOND = 2.0**63
 
 
 def to_json(value: Any) -> str:
@@ -37,16 +38,26 @@ def from_json(text: str) -> Any:
 
 
 def from_record_json(text: str) -> Any:
-    """Inverse of ``to_json`` for records, several times as fast: their numbers are our own, which fit into 64 bits, but
-    for those in the parameters of a tool, where it is ``from_json``."""
+    """Inverse of ``to_json`` for records, several times as fast. Their numbers are mostly our own; those of a recipe of
+    the user's, or in the parameters of a tool, may be integers beyond 64 bits, which have to come back whole."""
     if text == "{}":
         return {}
     if '"parameters":' in text:
         return json.loads(text)
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:  # half a surrogate pair
         return json.loads(text)
+    return json.loads(text) if _may_be_rounded(value) else value
+
+
+def _may_be_rounded(value: Any) -> bool:
+    """Whether it holds what orjson makes of an integer beyond 64 bits: a float."""
+    if isinstance(value, dict):
+        return any(map(_may_be_rounded, value.values()))
+    if isinstance(value, list):
+        return any(map(_may_be_rounded, value))
+    return isinstance(value, float) and abs(value) >= _BEYOND
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:

@@ -147,6 +147,7 @@ async def train(
             clears=None if is_ours else training.out,
             stop_s=stop_s,
             hear=hear,
+            is_ours=is_ours,
         ) as running:
             code = await running.wait()
     if limit.cancelled_caught:
