@@ -307,6 +307,12 @@ def test_records_that_are_read_later_are_equal_to_those_that_are_read_at_once() 
         read[3]
 
 
-def test_numbers_of_records_come_back_as_they_went_those_of_a_tool_however_large() -> None:
-    for value in ({"a": 2**64 - 1, "b": 5e-324, "c": "\ud800"}, {"parameters": {"maximum": 2**70}}, {}):
-        assert from_record_json(to_json(value)) == value
+def test_numbers_of_records_come_back_as_they_went_those_of_tools_and_recipes_however_large() -> None:
+    large: list[dict[str, Any]] = [
+        {"parameters": {"maximum": 2**70}},
+        {"data": {"n": [2**64]}},
+        {"notes": {"n": -(2**63) - 1}},
+    ]
+    for value in ({"a": 2**64 - 1, "b": 5e-324, "c": "\ud800"}, {"notes": {"n": 1e300}}, *large, {}):
+        found = from_record_json(to_json(value))
+        assert (found, repr(found)) == (value, repr(value))
