@@ -269,6 +269,7 @@ CALLS: Mapping[str, dict[str, Any]] = {
     "headers": {"shape": {**SHAPE, "extra_headers": {"X-Mine": "yes"}}},
     "unknown": {"shape": {**SHAPE, "top_k": 40}},
     "several": {"n": 2},
+    "no system turn": {"shape": {**SHAPE, "supports_system_message": False}, "messages": (SYSTEM, *PROMPT)},
 }
 
 
@@ -331,6 +332,25 @@ async def test_thoughts_are_the_same_and_stand_in_no_answer(name: str, both: Bot
     theirs, ours = await both.compared(name)
     assert ours == theirs
     assert (ours.choices[0].text, ours.choices[0].reasoning) == ("Four.", "Two and two.")
+
+
+_FLEX = {"promptTokenCount": 9, "candidatesTokenCount": 4, "trafficType": "ON_DEMAND_FLEX"}
+TIERS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({"service_tier": "flex"}, {}),
+    ({"service_tier": "flex"}, {"service_tier": "default"}),
+    ({}, {"service_tier": "priority"}),
+)
+
+
+@in_one_loop
+@pytest.mark.parametrize(("asked", "more"), [*TIERS, ({}, {"usageMetadata": _FLEX})])
+@pytest.mark.parametrize("name", ["gpt-5", "gemini"])
+async def test_a_tier_of_service_costs_what_litellm_says(
+    name: str, asked: dict[str, Any], more: dict[str, Any], both: Both
+) -> None:
+    told(both, name, more=more)
+    theirs, ours = await both.compared(name, shape={**SHAPE, **asked})
+    assert ours == theirs
 
 
 LOSES_THE_COST = {"fireworks"}

@@ -41,6 +41,12 @@ async def way() -> AsyncIterator[TranslatedTransport]:
 
 # Which way.
 
+CHANGES: tuple[dict[str, Any], ...] = (
+    {"supports_system_message": False},
+    {"ensure_alternating_roles": True},
+    {"litellm_system_prompt": "Be kind."},
+    {"cache_control_injection_points": [{"location": "message", "role": "system"}]},
+)
 RESPONSES = "since LiteLLM asks such a model in another protocol, such as OpenAI's Responses"
 
 
@@ -54,6 +60,10 @@ RESPONSES = "since LiteLLM asks such a model in another protocol, such as OpenAI
         ("vertex_ai/gemini-2.5-pro", {}, "litellm", "since it goes with a token of Google's"),
         ("replicate/m", {}, "litellm", "since an answer is asked for again and again until it is there"),
         ("watsonx/m", {}, "litellm", "since nobody has compared the two ways for watsonx"),
+        *(
+            ("groq/m", {"extra": extra}, "litellm", "since its `extra` has LiteLLM change the messages")
+            for extra in CHANGES
+        ),
         (
             "openai/gpt-5-pro",
             {"temperature": None},

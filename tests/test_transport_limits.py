@@ -232,6 +232,18 @@ async def test_something_else_in_place_of_the_counts_costs_no_answer(server: Ser
     assert answer.usage_doubt
 
 
+@pytest.mark.parametrize("is_null", [True, False], ids=["null", "left out"])
+async def test_counts_that_were_not_sent_cost_no_answer(server: Server, way: str, is_null: bool) -> None:
+    counts = ("usage", "usageMetadata", *(("prompt_eval_count", "eval_count") if is_null else ()))
+    reply = honest(way)
+    kept = {name: value for name, value in reply.items() if name not in counts}
+    server.body = json.dumps({**reply, **dict.fromkeys(reply.keys() & set(counts))} if is_null else kept).encode()
+    answer = await ask(server.url, way)
+    assert [one.text for one in answer.choices] == [TEXT]
+    if kept != reply:
+        assert (answer.prompt_tokens, answer.completion_tokens, answer.usage_doubt) == (0, 0, "")
+
+
 BESIDE = ("id", "object", "created", "model", "system_fingerprint", "service_tier", "provider_specific_fields")
 BESIDE_A_MESSAGE = ("role", "refusal", "annotations", "audio", "function_call", "provider_specific_fields")
 IN_OPENAIS_FORM = ("direct", "OpenAI's SDK", "Azure", "LiteLLM's handler", "Mistral")

@@ -26,7 +26,11 @@ _COUNT_NAMES = ("token", "count", "units")
 """What counts have in their names. Beside them stand prices, seconds and words."""
 _GROUPS = ("tokens", "billed_units")
 """Names of objects that hold counts, though they sound like one: Cohere's."""
+_WITH_COUNTS = frozenset({"content", "output", "message"})
+"""Where Anthropic, Bedrock and Cohere put an answer, beside which LiteLLM wants ``usage``."""
 _DEEPEST = 6
+_ZEROS: Mapping[str, int] = dict.fromkeys(("input_tokens", "output_tokens", "inputTokens", "outputTokens"), 0)
+"""Counts by the names of Anthropic and Cohere, and of Bedrock, each of which LiteLLM insists on."""
 
 
 @dataclass(slots=True)
@@ -69,11 +73,24 @@ def note(read: Mapping[str, Any], body: bytes) -> dict[str, Any] | None:
     mender, is_openai = _Mender(), "choices" in read
     mended = {name: mender.mended_object(read[name], is_openai) for name in _OBJECTS if read.get(name) is not None}
     mended |= {name: mender.mended(name, read[name]) for name in _NUMBERS if name in read}
+    left_out = {} if is_openai else _left_out(read, mended)
     if (heard := _heard.get()) is not None:
         heard.body = body if is_openai else b""
         if mender.wrong:
             heard.claims = openai_claims(read.get("usage")) if is_openai else Claims(form=mender.wrong[0])
-    return {**read, **mended} if mender.wrong else None
+        elif left_out:
+            heard.claims = Claims()
+    return {**read, **mended, **left_out} if mender.wrong or left_out else None
+
+
+def _left_out(read: Mapping[str, Any], mended: Mapping[str, Any]) -> dict[str, Any]:
+    """Zeros where a form has counts and the reply has none; Ollama's may be missing, but not null."""
+    if "done" in read:
+        return {name: 0 for name in _NUMBERS if name in read and read[name] is None}
+    place = "usageMetadata" if "candidates" in read else "usage" if read.keys() & _WITH_COUNTS else ""
+    if not place or mended.get(place):
+        return {}
+    return {place: dict(_ZEROS)}
 
 
 @dataclass
@@ -88,7 +105,7 @@ class _Mender:
         self.wrong.append(value)
         if is_openai:
             return {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-        return {"input_tokens": 0, "output_tokens": 0}
+        return dict(_ZEROS)
 
     def mended(self, name: str, value: Any, depth: int = 0) -> Any:
         """A value below, of that name."""

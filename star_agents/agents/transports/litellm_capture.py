@@ -9,11 +9,12 @@ deployment is never written down here a second time.
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Literal
 
@@ -34,6 +35,14 @@ class Captured:
 class NotCaptured(Exception):
     """LiteLLM has to send such a call by itself; the message says why, from "since" on."""
 
+
+_TELLING: Sequence[Mapping[str, str]] = (
+    {"role": "system", "content": "Be brief."},
+    {"role": "assistant", "content": "Hello."},
+    {"role": "user", "content": "Hello."},
+    {"role": "user", "content": "Who are you?"},
+)
+"""Turns that show whether LiteLLM changes turns: whatever it does about roles, these have."""
 
 _noted: ContextVar[list[Captured] | None] = ContextVar("noted", default=None)
 
@@ -100,12 +109,15 @@ def capture(
         NotCaptured: LiteLLM would send it in a way of its own.
         Exception: What LiteLLM raises over the parameters.
     """
+    from litellm.utils import validate_and_fix_openai_messages  # noqa: PLC0415  loads LiteLLM
+
     call = {**params, **shape, **({"n": n} if n > 1 else {})}
+    turns = validate_and_fix_openai_messages(messages=[dict(message) for message in (*_TELLING, *messages)])
     with nothing_goes_out() as noted:
         # Beneath the decorator that logs, counts costs and starts threads; only the call itself is wanted.
         pending = litellm.completion.__wrapped__(
             **call,
-            messages=[dict(message) for message in messages],
+            messages=copy.deepcopy(turns),
             timeout=60.0,
             acompletion=True,
             litellm_logging_obj=logging_object(call["model"], messages),
@@ -115,7 +127,10 @@ def capture(
         if hasattr(pending, "close"):
             pending.close()
         raise NotCaptured("since LiteLLM asks such a model in another protocol, such as OpenAI's Responses")
-    return noted[-1]
+    if noted[-1].arguments["messages"] != turns:
+        # It does so before it hands the call on, so that we would send what stood there before.
+        raise NotCaptured("since its `extra` has LiteLLM change the messages")
+    return replace(noted[-1], arguments={**noted[-1].arguments, "messages": turns[len(_TELLING) :]})
 
 
 def logging_object(model: str, messages: Sequence[Mapping[str, Any]]) -> Any:

@@ -25,7 +25,7 @@ from star_agents.agents.transports.http import HttpReply
 from star_agents.agents.transports.json_body import decode, encode
 from star_agents.agents.transports.litellm_answers import answer_of
 from star_agents.agents.transports.litellm_translations import Sent, Translation
-from star_agents.agents.transports.plain_replies import in_openais_form
+from star_agents.agents.transports.plain_replies import has_a_tier, in_openais_form
 from star_agents.limits.json_structure import SMALL_BYTES
 
 
@@ -46,7 +46,8 @@ class RepliesOfLiteLLM:
             HttpFailure: It is an error after all.
             ValueError, LookupError, TypeError, AttributeError: It cannot be read.
         """
-        plain = in_openais_form(one, read, offers_tools=bool(call.tools))
+        is_of_a_tier = _is_of_the_list(call.endpoint.price) and has_a_tier(read, call.shape)
+        plain = None if is_of_a_tier else in_openais_form(one, read, offers_tools=bool(call.tools))
         if plain is not None:
             answer = openai_answer(plain, call)
             usd = self._of_a_plain_reply(one, plain.get("usage"), answer, call)
@@ -93,7 +94,7 @@ class RepliesOfLiteLLM:
                     return answer
                 raise readable(error, reply) from None
         if _is_of_the_list(call.endpoint.price):
-            response._hidden_params["response_cost"] = self._listed_usd(one, sent, response)
+            response._hidden_params["response_cost"] = self._listed_usd(one, sent, response, call)
         return answer_of(response, call, heard)
 
     def _transformed(self, one: Translation, sent: Sent, reply: HttpReply, body: bytes) -> Any:
@@ -116,7 +117,7 @@ class RepliesOfLiteLLM:
             raw_response=raw, request_data=sent.data, litellm_params=sent.litellm_params, **asked
         )
 
-    def _listed_usd(self, one: Translation, sent: Sent, response: Any) -> float | None:
+    def _listed_usd(self, one: Translation, sent: Sent, response: Any, call: Call) -> float | None:
         from litellm.cost_calculator import response_cost_calculator  # noqa: PLC0415
 
         try:
@@ -125,7 +126,8 @@ class RepliesOfLiteLLM:
                 model=one.model,
                 custom_llm_provider=one.provider,
                 call_type="acompletion",
-                optional_params=sent.optional,
+                # As the agent names it, whatever the provider does: LiteLLM prices by that where the reply tells none.
+                optional_params={**sent.optional, "service_tier": call.shape.get("service_tier")},
             )
         except Exception:  # whatever it does not know a price for; then the list's own counts
             return None

@@ -8,6 +8,17 @@ from typing import Any
 from star_agents.agents.replies import anthropic_form, gemini_form
 from star_agents.agents.transports.litellm_translations import Translation
 
+_USUAL_TIERS = frozenset({"", "auto", "default", "standard", "on_demand", "on_demand_traffic_type"})
+
+
+def has_a_tier(read: Mapping[str, Any], shape: Mapping[str, Any]) -> bool:
+    """Whether a request or its reply names a tier of service, such as ``flex``, which may have a price of its own."""
+    told = [shape.get("service_tier"), read.get("service_tier")]
+    for used in (read.get("usage"), read.get("usageMetadata")):
+        if isinstance(used, Mapping):
+            told += [used.get(name) for name in ("service_tier", "serviceTier", "trafficType")]
+    return any(isinstance(one, str) and one.lower() not in _USUAL_TIERS for one in told)
+
 
 def in_openais_form(one: Translation, read: Mapping[str, Any], *, offers_tools: bool) -> Mapping[str, Any] | None:
     """A reply in OpenAI's form; ``None``: only LiteLLM knows all that it means.
