@@ -250,3 +250,23 @@ def test_what_was_forgotten_stays_so_after_a_start(tmp_path: Path) -> None:
     assert (again.state().size, again.state().forgotten) == (bank.state().size, bank.state().forgotten)
     fewer = bank_of(store_of(rows), path, at_most=600)
     assert (fewer.state().size, fewer.state().forgotten) == (600, 1200)
+
+
+def test_a_bank_that_may_hold_fewer_writes_what_it_then_holds(tmp_path: Path) -> None:
+    rows, path = rows_of(vectors(2400)), tmp_path / "memory.hnsw"
+    bank_of(store_of(rows), path, at_most=4800).save(path)
+    fewer = bank_of(store_of(rows), path, at_most=2399)
+    fewer.save(path)
+    again = bank_of(store_of(rows), path, at_most=2399)
+    assert [again.nearest_pairs(row.embedding, 1) for row in rows[-20:]] == [[row.pair] for row in rows[-20:]]
+    assert "1" not in again.nearest_pairs(rows[0].embedding, 5)
+    assert again.state().size == fewer.state().size
+
+
+@pytest.mark.parametrize("count", [FIRST, 1500])
+def test_files_of_a_store_with_as_many_other_instructions_are_not_taken(tmp_path: Path, count: int) -> None:
+    path, ours = tmp_path / "memory.hnsw", vectors(count, seed=2)
+    bank_of(store_of(rows_of(vectors(count))), path).save(path)
+    bank = bank_of(store_of(rows_of(ours)), path)
+    assert bank.nearest_pairs(ours[-1], 1) == [str(count)]
+    assert bank.nearest(ours[-1], 1)[0].similarity > 0.999

@@ -21,13 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from star_agents.scheduling.forgetting import kept
-from star_agents.scheduling.memory_files import Facts, Files
+from star_agents.scheduling.memory_files import Facts, Files, Read
 from star_agents.scheduling.memory_graphs import Graphs
 from star_agents.scheduling.memory_segments import Found, Room
 from star_agents.scheduling.vector_codes import Vector as Vector
-
-Read = Callable[[Sequence[int]], dict[int, Vector]]
-"""Reads vectors by sequence number."""
 
 FIRST = 5000
 """Instructions in a graph of whole vectors: up to here a bank gives the same bits whenever it is asked the same."""
@@ -238,12 +235,15 @@ class MemoryBank:
 
     def _take_files(self, graphs: Graphs, arms: dict[int, str]) -> int:
         """Take over the files, where they fit; return the newest sequence number that they know of."""
-        found = None if self._files is None else self._files.read(self._embedder, arms, self._room)
+        if self._files is None or self._read is None:
+            return 0
+        found = self._files.read(self._embedder, arms, self._room, self._read)
         if found is None or found[1].dimension != graphs.dimension:
             return 0
         segments, facts = found
         if self._at_most is not None and sum(map(len, segments)) > self._at_most:
             return 0  # It may hold fewer now.
+        self._files.take_over(segments)
         graphs.segments, graphs.forgotten = segments, facts.forgotten
         return facts.last_seq
 

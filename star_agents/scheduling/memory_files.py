@@ -11,14 +11,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from star_agents.process.crash_points import crash_point
 from star_agents.scheduling.memory_segments import CodedSegment, Room, Segment, WholeSegment
+from star_agents.scheduling.vector_codes import Vector
+
+Read = Callable[[Sequence[int]], dict[int, Vector]]
+"""Reads vectors by sequence number."""
 
 _FORMAT = 2
+_COMPARED = 16
+"""Vectors of each graph that are compared with those of the store, its newest one among them."""
 
 
 class Facts(NamedTuple):
@@ -43,6 +49,8 @@ class Files:
         self.path = path
         self._in_force: dict[tuple[int, int], dict[str, str]] = {}
         """Names and checksums of the files of a graph, by its number and size."""
+        self._read_files: dict[str, str] = {}
+        """The same of all that were read, which are in force once they are taken over."""
 
     def hold(self, segments: Sequence[Segment]) -> bool:
         """Whether all of these are in force."""
@@ -83,13 +91,16 @@ class Files:
         self._in_force = in_force
         self._tidy(told["files"])
 
-    def read(self, embedder: str, arms: dict[int, str], room: Room) -> tuple[list[Segment], Facts] | None:
+    def read(
+        self, embedder: str, arms: dict[int, str], room: Room, vectors: Read
+    ) -> tuple[list[Segment], Facts] | None:
         """The graphs and what is told of them; ``None`` where a file is missing or torn, or holds other instructions.
 
         Args:
             embedder: Of whose vectors they have to be.
             arms: All instructions of the store, by their sequence number in order.
             room: Of each graph.
+            vectors: Reads those of the store.
         """
         try:
             told = json.loads(_facts_path(self.path).read_text(encoding="utf-8"))
@@ -107,12 +118,18 @@ class Files:
                 segments.append(self._read(number, count, segments, facts.dimension, arms, room))
             if [len(one) for one in segments] != [count for _, count in told["segments"]]:
                 return None
+            if not all(_is_of_store(one, vectors) for one in segments):
+                return None
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
             return None
+        self._read_files = told["files"]
+        return segments, facts
+
+    def take_over(self, segments: Sequence[Segment]) -> None:
+        """Graphs that were read are those that the bank goes on with: what is full of them is not written again."""
         for one in segments:
             key = (one.number, len(one))
-            self._in_force[key] = {place.name: told["files"][place.name] for place in self._places(*key)}
-        return segments, facts
+            self._in_force[key] = {place.name: self._read_files[place.name] for place in self._places(*key)}
 
     def _places(self, number: int, count: int) -> list[Path]:
         if number == 0:
@@ -147,6 +164,19 @@ class Files:
         for file in self.path.parent.iterdir():
             if (ours.fullmatch(file.name) or file == self.path) and file.name not in in_force:
                 file.unlink(missing_ok=True)
+
+
+def _is_of_store(segment: Segment, vectors: Read) -> bool:
+    """Whether some of a graph are those of the store: one that was restored from a backup and went on, or was begun
+    anew, may have as many, with other instructions."""
+    seqs = segment.seqs()
+    step = max(1, len(seqs) // _COMPARED)
+    compared = {seqs[place]: place for place in range(len(seqs) - 1, -1, -step)}
+    try:
+        known = vectors(sorted(compared))
+    except Exception:  # Told where those that are in no file cannot be read either; what is here is found meanwhile.
+        return True
+    return all(segment.holds(compared[seq], vector) for seq, vector in known.items() if seq in compared)
 
 
 def _digest(told: dict[str, Any]) -> str:

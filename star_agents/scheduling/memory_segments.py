@@ -96,6 +96,12 @@ class WholeSegment:
         """Those of some of them; shape [n, d]."""
         return np.asarray(self._index.get_items(seqs), dtype=np.float32).reshape(len(seqs), self.dimension)
 
+    def holds(self, place: int, vector: Vector) -> bool:
+        """Whether the one that came at a place, from 0, has this vector."""
+        kept = self.vectors([self.seqs()[place]])[0]
+        length = float(np.linalg.norm(vector))
+        return bool(np.allclose(kept, vector / length if length else vector, atol=1e-4))
+
     def write(self, path: Path) -> None:
         """Write the graph."""
         self._index.save_index(str(path))
@@ -173,6 +179,11 @@ class CodedSegment:
     def similarities(self, query: Query, places: Places) -> Vector:
         """Those of some of them by their bytes; shape [n]."""
         return query.similarities(self._codes[places], self._scales[places])
+
+    def holds(self, place: int, vector: Vector) -> bool:
+        """Whether the one that came at a place, from 0, has this vector."""
+        coded = self.coder.code(vector.reshape(1, -1)).codes[0].astype(np.int16)
+        return bool(np.abs(coded - self._codes[place]).max() <= 1)  # Another machine's last bits may differ.
 
     def write(self, graph: Path, codes: Path) -> None:
         """Write both files."""
