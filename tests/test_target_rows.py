@@ -30,15 +30,17 @@ from star_agents.cli.main import cli
 from star_agents.config.admission import DuplicatesConfig
 from star_agents.config.target import QuotaConfig, TargetConfig
 from star_agents.engine.admission import Admission
-from star_agents.engine.configuration import check_config
+from star_agents.engine.configuration import check_config, read_config
 from star_agents.engine.derived_config import with_recipe
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, look_at
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.engine.target_rows import Given, RowCounts, TargetRows
 from star_agents.engine.target_watch import TargetWatch
+from star_agents.engine.wiring import open_engine
 from star_agents.errors import ConfigError
 from star_agents.events import OutcomeCommitted
+from star_agents.observe.bus import Bus
 from star_agents.records import Outcome, Row, Sample, Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
@@ -315,6 +317,29 @@ def test_rows_of_a_shape_that_the_recipe_never_gives_are_refused_before_anything
     check_config({**config, "target_rows": 5}, environ={})
     with pytest.raises(ConfigError, match=r"target_rows\.shape: star gives no row of shape preference"):
         check_config({**config, "target_rows": {"rows": 5, "shape": "preference"}}, environ={})
+
+
+async def test_an_edit_that_wants_fewer_rows_than_wait_for_their_commit_gets_exactly_so_many(tmp_path: Path) -> None:
+    path, _ = folder(tmp_path, concurrency=16)
+    config = read_config(path)
+    async with (
+        await Store.open(tmp_path / "out") as store,
+        open_engine(config, store, bus=Bus(), seeds_expected=16, ends_when_empty=True) as line,
+        anyio.create_task_group() as tasks,
+    ):
+        samples = [Sample(instruction=f"Question {number}?", response="Yes.") for number in range(16)]
+        await store.add_seeds([Seed.of(one, source="test") for one in samples])
+        turn = line.settling.turn
+        with anyio.fail_after(30):
+            async with turn:
+                tasks.start_soon(line.work)
+                while len(line.settling._groups._waiting) < 15:  # The first one has its own commit under way.
+                    await anyio.lowlevel.checkpoint()
+                edited = config.model_copy(update={"target_rows": TargetConfig(rows=3)})
+                tasks.start_soon(line.reconfigure, edited)
+                while turn.statistics().tasks_waiting < 2:
+                    await anyio.lowlevel.checkpoint()
+    assert told(tmp_path / "out") == (3, 13)
 
 
 def target(rows: int, there: int = 0, *quotas: QuotaConfig) -> TargetRows:

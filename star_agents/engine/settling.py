@@ -19,7 +19,7 @@ from star_agents.engine.memory_rows import lesson, memory_row, remember, remembe
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
-from star_agents.engine.settling_groups import Groups, Settled
+from star_agents.engine.settling_groups import Groups, Settled, apart
 from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, stages_of
 from star_agents.engine.target_rows import RowCounts, all_entered
 from star_agents.errors import RecipeError
@@ -125,18 +125,24 @@ class Settling:
         return rules.target is not None or has_index or bool(outcome.added or outcome.retired)
 
     async def _settle(self, group: Sequence[Settled]) -> None:
-        """Commit outcomes and learn from them in their order."""
+        """Commit outcomes and learn from them in their order. An edit of agents.yaml that had the turn before them may
+        have made some go alone that were to go together."""
         async with self.turn:
-            prepared = [ready for one in group if (ready := self._prepared(one)) is not None]
-            if not prepared:
-                return
-            committed = await self._store.commit_outcomes([ready.commit for ready in prepared])
-            for ready, found in zip(prepared, committed, strict=True):
-                crash_point("outcome_committed")
-                if isinstance(found, Exception):
-                    ready.settled.error = found
-                else:
-                    await self._learn(ready, found)
+            for part in apart(group, self._goes_alone):
+                await self._settle_part(part)
+
+    async def _settle_part(self, part: Sequence[Settled]) -> None:
+        """Commit outcomes in one transaction and learn from them; the caller has the turn."""
+        prepared = [ready for one in part if (ready := self._prepared(one)) is not None]
+        if not prepared:
+            return
+        committed = await self._store.commit_outcomes([ready.commit for ready in prepared])
+        for ready, found in zip(prepared, committed, strict=True):
+            crash_point("outcome_committed")
+            if isinstance(found, Exception):
+                ready.settled.error = found
+            else:
+                await self._learn(ready, found)
 
     def _prepared(self, one: Settled) -> _Ready | None:
         """What is to be committed; ``None`` of an outcome that was dropped under a config that is gone."""

@@ -7,7 +7,7 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -91,14 +91,24 @@ class Groups:
             await _tell(group)
 
     def _taken(self) -> list[Settled]:
-        count = 0
-        for one in self._waiting[:MOST]:
-            if self._goes_alone(one):
-                count = count or 1
-                break
-            count += 1
+        count = len(next(apart(self._waiting[:MOST], self._goes_alone)))
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
+
+
+def apart(group: Sequence[Settled], goes_alone: Callable[[Settled], bool]) -> Iterator[list[Settled]]:
+    """The same in their order, each that goes alone by itself; whether one does is asked when its turn has come."""
+    part: list[Settled] = []
+    for one in group:
+        if goes_alone(one):
+            if part:
+                yield part
+            yield [one]
+            part = []
+        else:
+            part.append(one)
+    if part:
+        yield part
 
 
 def _own(error: BaseException) -> BaseException:
