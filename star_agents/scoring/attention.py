@@ -158,16 +158,17 @@ def varlen_kernel() -> VarlenKernel:
     Raises Unpackable where there is neither.
     """
     try:
-        return _torch_kernel()
+        return torch_kernel()
     except ImportError:
         pass
     try:
-        return _flash_attn_kernel()
+        return flash_attn_kernel()
     except ImportError:
         raise Unpackable("neither torch.nn.attention.varlen (torch 2.11) nor flash-attn is installed") from None
 
 
-def _torch_kernel() -> VarlenKernel:
+def torch_kernel() -> VarlenKernel:
+    """Torch's own. Raises ImportError before 2.11."""
     from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - torch 2.11 and later
 
     kernel: Any = varlen_attn
@@ -187,7 +188,8 @@ def _torch_kernel() -> VarlenKernel:
     return attend
 
 
-def _flash_attn_kernel() -> VarlenKernel:
+def flash_attn_kernel() -> VarlenKernel:
+    """flash-attn's. Raises ImportError where that is not installed."""
     kernel: Any = import_module("flash_attn").flash_attn_varlen_func
 
     def attend(

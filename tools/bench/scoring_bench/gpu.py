@@ -14,7 +14,7 @@ import torch
 import transformers
 from calls_bench.rows import Row, Section, machine, write
 
-from scoring_bench import gpu_limits, gpu_speed
+from scoring_bench import gpu_kernels, gpu_limits, gpu_speed, gpu_training
 
 SPEEDS = ("70m", "410m", "1.4b", "6.9b")
 GPU = Section(
@@ -25,6 +25,8 @@ GPU = Section(
         *(name.replace(".", "_") for name in ("tiny", *SPEEDS)),
         "equality",
         "memory",
+        "train",
+        "kernels",
         "workers",
     ),
 )
@@ -38,7 +40,7 @@ REMARKS = (
     "rows only. Lengths are tokens of one pass. Differences are relative, from the same weights in float32 one pair at",
     "a time.",
 )
-RIGHT = {"tests", "equality", "memory"}
+RIGHT = {"tests", "equality", "memory", "train", "kernels"}
 """Parts that fail where a row does not hold; elsewhere it is an aim that was missed."""
 Part = Callable[[torch.device], Iterable[Row]]
 
@@ -49,6 +51,8 @@ def parts() -> dict[str, Part]:
         "tests": gpu_limits.tests,
         "equality": gpu_limits.equality,
         "memory": gpu_limits.memory,
+        "train": gpu_training.training,
+        "kernels": gpu_kernels.kernels,
         "workers": gpu_limits.workers,
     }
     for name in ("tiny", *SPEEDS):
