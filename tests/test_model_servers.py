@@ -159,6 +159,7 @@ async def test_a_server_that_keeps_dying_is_given_up_with_its_last_words_and_nob
         assert "out of memory" in down.message
         assert "`agents.qwen.serve.restarts` (1) are used up" in down.message
         assert SECRET not in down.message
+        assert (tmp_path / "servers" / "qwen.log").read_text().startswith("key ***\n")
         assert here.noted("started") == 2
         with pytest.raises(AgentUnavailable, match="out of memory") as failed:
             await here.ask("qwen")

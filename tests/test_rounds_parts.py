@@ -221,6 +221,21 @@ async def test_a_daemon_that_a_command_left_behind_ends_with_it(tmp_path: Path) 
     assert not lives(int(heard[0])), "it was waited for"
 
 
+async def test_keys_of_its_environment_stand_in_no_log_of_a_command_however_it_writes_them(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time\n"
+        "for part in ('<', os.environ['A_KEY'][:6], os.environ['A_KEY'][6:], '>', os.environ['PLAIN'], 'abc'):\n"
+        "    os.write(1, part.encode()); time.sleep(0.05)"
+    )
+    env = {"A_KEY": "abcabcab", "PLAIN": "a secret by order"}
+    async with guarded([sys.executable, "-c", code], log=tmp_path / "log", env=env, secrets=["PLAIN"]) as command:
+        with anyio.fail_after(60):
+            assert await command.wait() == 0
+            await command.is_silent.wait()
+    assert (tmp_path / "log").read_text() == "<***>***abc"
+    assert command.last_words == "<***>***abc"
+
+
 async def test_a_command_of_the_users_finds_no_libraries_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,15 @@ def test_a_batch_ends_where_the_server_that_it_needs_is_given_up(tmp_path: Path)
     assert "qwen is served by process" in again.stdout + again.stderr
 
 
+def test_check_names_no_log_that_is_gone_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "agents.yaml"
+    path.write_text(config(made(tmp_path), command="/nothing/here {port}"))
+    checked = star_agents("check", "-c", path, "--json")
+    (server,) = [one for one in json.loads(checked.stdout) if one["part"] == "server"]
+    assert "/nothing/here: cannot be started" in server["detail"]
+    assert "all of it" not in server["detail"] + checked.stderr
+
+
 def test_check_starts_servers_asks_their_agents_and_ends_them(tmp_path: Path) -> None:
     path = tmp_path / "agents.yaml"
     path.write_text(config(made(tmp_path)))

@@ -18,9 +18,9 @@ from star_agents.text.printing import say
 @asynccontextmanager
 async def served_agents(config: Config) -> AsyncIterator[tuple[Config, Sequence[ServerState]]]:
     """The config whose agents are where their servers are, and how each server does, once all can be asked or were
-    given up. What happens to them is said as it does; logs are kept for as long."""
+    given up. What happens to them is said as it does; logs are kept for as long, and so named nowhere."""
     with TemporaryDirectory(prefix="star_agents_") as folder:
-        async with ModelServers(Path(folder), tell=_say) as servers:
+        async with ModelServers(Path(folder), tell=_say, keeps_logs=False) as servers:
             servers.put_in_force(config, all_at_once=True)
             await servers.settled()
             agents = without_servers(servers.place(config.agents))

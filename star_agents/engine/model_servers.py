@@ -98,6 +98,7 @@ class ModelServers:
         tell: Hears what happens to them.
         environ: Where ``os.environ/NAME`` is looked up.
         sleep: Waits.
+        keeps_logs: Whether the folder outlives the servers.
     """
 
     def __init__(
@@ -107,8 +108,9 @@ class ModelServers:
         tell: Callable[[ServerChanged], None],
         environ: Mapping[str, str] = os.environ,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        keeps_logs: bool = True,
     ) -> None:
-        self._folder, self._publish, self._environ = folder, tell, environ
+        self._folder, self._publish, self._environ, self._keeps_logs = folder, tell, environ, keeps_logs
         self._drain_s, self._sleep = 0.0, sleep
         self._ports: dict[Served, int] = {}
         self._kept: dict[Served, _Kept] = {}
@@ -214,6 +216,8 @@ class ModelServers:
             unanswered_s=serve.unanswered_s,
             steady_s=STEADY_S,
             env={name: self._value(text) for name, text in serve.env.items()},
+            secrets=[name for name, text in serve.env.items() if SECRET_REFERENCE.fullmatch(text)],
+            keeps_log=self._keeps_logs,
             settings=f"agents.{agent}.serve.restarts",
             ready_setting=f"agents.{agent}.serve.ready_within_s",
         )

@@ -4,8 +4,9 @@ The command runs in a process group of its own. Whatever becomes of whoever star
 ends it when its own standard input closes, and the kernel ends the command when the guard dies. What has left the group
 (a daemon, a session of its own) falls to the guard, which ends it once the command has ended. Two guards of one log
 never run their commands at once: the second waits until the first has ended. What the command writes goes to a log of
-bounded size, and on to the guard's standard output behind a line with the command's process id. How it ended stands in
-a file from that moment on, so that nothing that came to its end well is run again.
+bounded size, and on to the guard's standard output behind a line with the command's process id, both without the keys
+in its environment. How it ended stands in a file from that moment on, so that nothing that came to its end well is run
+again.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -31,6 +33,10 @@ _AFTERWARDS_S = 2.0
 """Seconds for what a command has written to come through its pipe once it ended."""
 _REAP_S = 0.02
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+"""Bytes; a shorter value is a placeholder."""
+_STRUCK = b"***"
 CANNOT_START = 127
 """What a shell says of a command that there is not."""
 
@@ -57,6 +63,40 @@ class _Log:
         except OSError:  # What stands in its buffer would be in the way of all that comes later.
             with suppress(OSError):
                 self._handle.close()
+
+
+class _Strike:
+    """Strikes keys out of what comes in pieces."""
+
+    def __init__(self, secrets: Collection[bytes]) -> None:
+        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._rest = b""
+        """What may be the beginning of one."""
+
+    @classmethod
+    def environment(cls, names: Collection[str]) -> _Strike:
+        """Of the keys in the environment, going by their names, and of the variables that have these names."""
+        found = (value for name, value in os.environ.items() if name in names or _SECRET_NAME.search(name))
+        return cls({value for value in map(os.fsencode, found) if len(value) >= _SHORTEST_SECRET})
+
+    def __call__(self, chunk: bytes) -> bytes:
+        text = self._rest + chunk
+        for secret in self._secrets:
+            text = text.replace(secret, _STRUCK)
+        begun = max((_begun(text, secret) for secret in self._secrets), default=0)
+        self._rest = text[len(text) - begun :]
+        return text[: len(text) - begun]
+
+    def rest(self) -> bytes:
+        """What was no key after all, once nothing more comes."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def _begun(text: bytes, secret: bytes) -> int:
+    """How many bytes of it stand at the end of a text that may go on."""
+    lengths = range(min(len(secret) - 1, len(text)), 0, -1)
+    return next((length for length in lengths if text.endswith(secret[:length])), 0)
 
 
 def main() -> int:
@@ -96,7 +136,8 @@ def main() -> int:
         return CANNOT_START
     _say(f"pid {process.pid}\n".encode())
     assert process.stdout is not None
-    _watch(process, process.stdout, log, asked_to_end, order["stop_s"])
+    strike = _Strike.environment(order["secrets"])
+    _watch(process, process.stdout, log, strike, asked_to_end, order["stop_s"])
     code = process.wait()
     _end_group(process.pid, signal.SIGKILL)  # Whatever the command left behind.
     _end_adopted()
@@ -151,7 +192,12 @@ def _children() -> list[int]:
 
 
 def _watch(
-    process: subprocess.Popen[bytes], output: IO[bytes], log: _Log, asked_to_end: list[int], stop_s: float
+    process: subprocess.Popen[bytes],
+    output: IO[bytes],
+    log: _Log,
+    strike: _Strike,
+    asked_to_end: list[int],
+    stop_s: float,
 ) -> None:
     """Carry on what the command writes until it has ended; end it when standard input closes, or on SIGTERM."""
     deadline = ended_at = None
@@ -162,8 +208,7 @@ def _watch(
             for key, _ in selector.select(_LOOK_S):
                 if chunk := os.read(key.fd, _CHUNK):
                     if key.data == "output":
-                        log.write(chunk)
-                        _say(chunk)
+                        _pass_on(strike(chunk), log)
                     continue
                 selector.unregister(key.fileobj)
                 if key.data == "parent":
@@ -178,6 +223,7 @@ def _watch(
             if process.poll() is not None:
                 ended_at = ended_at or now
                 if output not in {key.fileobj for key in selector.get_map().values()} or now > ended_at + _AFTERWARDS_S:
+                    _pass_on(strike.rest(), log)
                     return
 
 
@@ -211,6 +257,12 @@ def _note(order: Mapping[str, Any], code: int, log: _Log) -> None:
         said = f"\n{path}: cannot be written: {error.strerror or error}\n".encode()
         log.write(said)
         _say(said)
+
+
+def _pass_on(chunk: bytes, log: _Log) -> None:
+    if chunk:
+        log.write(chunk)
+        _say(chunk)
 
 
 def _say(chunk: bytes) -> None:

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -124,6 +124,7 @@ async def guarded(
     log_bytes: int = LOG_BYTES,
     hear: Callable[[str], None] = no_listener,
     env: Mapping[str, str] | None = None,
+    secrets: Collection[str] = (),
     is_ours: bool = False,
 ) -> AsyncIterator[GuardedCommand]:
     """Start a command, and end it when the block is left.
@@ -138,6 +139,7 @@ async def guarded(
         log_bytes: Most bytes of the log.
         hear: Hears each line.
         env: Variables beside those of this process.
+        secrets: Variables whose values are struck out of all that it writes, beside those with names of keys.
         is_ours: Whether the command is of this package, and has to find it.
     """
     theirs, ours = _environments(env or {})
@@ -148,6 +150,7 @@ async def guarded(
         "clears": None if clears is None else str(clears.absolute()),
         "stop_s": min(stop_s, _NEVER),
         "most_bytes": log_bytes,
+        "secrets": sorted(secrets),
         "python_path": (ours if is_ours else theirs).get("PYTHONPATH"),
     }
     process = await anyio.open_process(

@@ -16,7 +16,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
@@ -83,6 +83,10 @@ class ServerOrder:
     """Whether one that ends before it was ever ready is not started again."""
     env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Variables beside those of this process."""
+    secrets: Collection[str] = ()
+    """Those of them whose values its log does not have."""
+    keeps_log: bool = True
+    """Whether whoever reads a message finds the log."""
     settings: str = ""
     """Where agents.yaml has ``restarts``."""
     ready_setting: str = ""
@@ -226,7 +230,9 @@ class Server:
         self.starts += 1
         began, ready_at, code = self._clock(), math.inf, None
         try:
-            async with guarded(order.command, log=order.log, stop_s=order.stop_s, env=order.env) as running:
+            async with guarded(
+                order.command, log=order.log, stop_s=order.stop_s, env=order.env, secrets=order.secrets
+            ) as running:
                 self._running, self.pid, self.ready_after_s = running, running.pid or None, None
                 why = await self._until_ready(running)
                 if not why:
@@ -235,11 +241,14 @@ class Server:
                     self._enter("ready", "ready", self._told_ready())
                     self.is_ready.set()
                     why = await self._while_it_answers(running)
-                self.trouble = f"the server of {order.name} {why}{_said(running)}; all of it: {order.log}"
+                self.trouble = f"the server of {order.name} {why}{_said(running)}{self._all_of_it()}"
                 code = running.returncode
         except OSError as error:  # No process is left, or no memory for one.
             self.trouble = f"the server of {order.name} cannot be started: {error.strerror or error}"
         return max(0.0, self._clock() - ready_at), code == CANNOT_START and ready_at == math.inf
+
+    def _all_of_it(self) -> str:
+        return f"; all of it: {self.order.log}" if self.order.keeps_log else ""
 
     def _told_ready(self) -> str:
         again = f" (start {self.starts})" if self.restarts else ""
