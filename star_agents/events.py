@@ -17,6 +17,7 @@ from star_agents.records.batch_events import BatchTroubled as BatchTroubled
 from star_agents.records.connection_events import ConnectionNoted as ConnectionNoted
 from star_agents.records.connection_events import EgressLost as EgressLost
 from star_agents.records.event import Event as Event
+from star_agents.records.index_events import IndexNotWritten as IndexNotWritten
 from star_agents.records.server_events import ServerChanged as ServerChanged
 from star_agents.records.target_events import TargetReached as TargetReached
 

@@ -270,3 +270,35 @@ def test_files_of_a_store_with_as_many_other_instructions_are_not_taken(tmp_path
     bank = bank_of(store_of(rows_of(ours)), path)
     assert bank.nearest_pairs(ours[-1], 1) == [str(count)]
     assert bank.nearest(ours[-1], 1)[0].similarity > 0.999
+
+
+@pytest.mark.parametrize("count", [FIRST - 50, 1300])
+def test_files_that_cannot_be_written_are_told_and_nothing_else_ends(tmp_path: Path, count: int) -> None:
+    rows, path = rows_of(vectors(count + 700)), tmp_path / "memory.hnsw"
+    bank = bank_of(store_of(rows, count), path)
+    for name in ("memory.new", "memory.hnsw.3-600.codes.new"):
+        (tmp_path / name).mkdir()
+    bank.save_soon(path)
+    for row in rows[count : count + 700 * (count > FIRST)]:
+        bank.add(row)
+    whole(bank)
+    assert "Error: " in bank.not_written
+    bank.save(path)
+    assert "Error: " in bank.not_written
+    for name in ("memory.new", "memory.hnsw.3-600.codes.new"):
+        (tmp_path / name).rmdir()
+    bank.save(path)
+    assert not bank.not_written
+
+
+def test_what_stays_of_the_oldest_is_there_after_a_kill(tmp_path: Path) -> None:
+    made, path = vectors(1300), tmp_path / "memory.hnsw"
+    rows = rows_of(made, ["rare" if at < 150 else "often" for at in range(1300)])
+    bank = bank_of(store_of(rows, 900), path, at_most=1001)
+    for row in rows[900:1003]:
+        bank.add(row)
+    whole(bank).save_soon(path)
+    assert whole(bank).state().forgotten
+    killed = bank_of(store_of(rows, 1003), path, at_most=1001)
+    assert bank.nearest_pairs(made[140], 1) == killed.nearest_pairs(made[140], 1) == ["rare"]
+    assert killed.state() == bank.state()

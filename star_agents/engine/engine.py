@@ -46,6 +46,7 @@ from star_agents.events import (
     ConfigApplied,
     Event,
     FailureHoldLifted,
+    IndexNotWritten,
     JudgeScaled,
     SeedReturned,
 )
@@ -388,7 +389,8 @@ class Engine:
         if outcome.kind != "dropped":
             self._rejected.ended_well()
         if committed.seq % INDEX_SAVED_EVERY == 0:
-            self.settling.save_index_soon()
+            for message in self.settling.save_index_soon():
+                self.bus.publish(IndexNotWritten(message=message))
         if committed.new_children:
             self.queue.wake()
         self.bus.publish(committed)

@@ -24,6 +24,7 @@ from star_agents.events import (
     EgressLost,
     Event,
     FailureFirstSeen,
+    IndexNotWritten,
     JudgeExamined,
     JudgeScaled,
     JudgingNoted,
@@ -124,6 +125,7 @@ class BatchProgress:
                 | BudgetCleared()
                 | PriceNoted()
                 | ConnectionNoted()
+                | IndexNotWritten()
                 | EgressLost()
                 | JudgeExamined()
                 | JudgingNoted()

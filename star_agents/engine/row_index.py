@@ -58,8 +58,13 @@ class RowIndex:
             raise StoreError(f"{self._path}: the index of instructions takes no more in ({trouble}); start again")
 
     def save(self) -> None:
-        """Write it beside the store."""
+        """Write it beside the store; ``not_written`` says why that could not be."""
         self._bank.save(self._path)
+
+    @property
+    def not_written(self) -> str:
+        """Why its files could not be written; empty: they were."""
+        return self._bank.not_written
 
     def save_soon(self) -> None:
         """The same beside the work, but for what is small."""

@@ -290,19 +290,31 @@ class Settling:
         self.stages, self.grown = other.stages, other.grown
         self.pools.take_over(other.pools)
 
-    def save_index(self) -> None:
-        """Write the memory bank's index beside the store, and that of rows."""
+    def save_index(self) -> list[str]:
+        """Write the memory bank's index beside the store, and that of rows; what is to be told of those that could not
+        be written."""
         if self.rules.index is not None:
             self.rules.index.save()
         if self.own_pool.bank is not None:
             self.own_pool.bank.save(self._store.folder / INDEX_FILE)
+        return self._not_written()
 
-    def save_index_soon(self) -> None:
-        """The same beside the work, but for what is small."""
+    def save_index_soon(self) -> list[str]:
+        """The same beside the work, but for what is small; of that beside the work it is told the next time."""
         if self.rules.index is not None:
             self.rules.index.save_soon()
         if self.own_pool.bank is not None:
             self.own_pool.bank.save_soon(self._store.folder / INDEX_FILE)
+        return self._not_written()
+
+    def _not_written(self) -> list[str]:
+        found = []
+        if (index := self.rules.index) is not None and index.not_written:
+            found.append(f"the index of instructions: {index.not_written}")
+        if (bank := self.own_pool.bank) is not None and bank.not_written:
+            found.append(f"the memory bank's index: {bank.not_written}")
+        end = "nothing is lost by that, but the next start makes it anew from the store"
+        return [f"could not write {why}; {end}" for why in found]
 
     @property
     def banks(self) -> tuple[MemoryBank, ...]:

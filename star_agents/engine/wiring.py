@@ -50,6 +50,7 @@ from star_agents.events import (
     ConnectionNoted,
     DeploymentChanged,
     Event,
+    IndexNotWritten,
     ScorerTrouble,
 )
 from star_agents.observe.bus import Bus
@@ -147,7 +148,8 @@ async def open_engine(
         await _tell_notes(line)
         yield line
         unsubscribe()
-        await run_sync(settling.save_index)
+        for message in await run_sync(settling.save_index):
+            bus.publish(IndexNotWritten(message=message))
 
 
 async def _tell_notes(line: Engine) -> None:

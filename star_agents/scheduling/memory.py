@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from star_agents.scheduling.forgetting import kept
 from star_agents.scheduling.memory_files import Facts, Files, Read
 from star_agents.scheduling.memory_graphs import Graphs
 from star_agents.scheduling.memory_segments import Found, Room
 from star_agents.scheduling.vector_codes import Vector as Vector
+from star_agents.scheduling.vector_codes import as_vector as as_vector
+from star_agents.scheduling.vector_codes import vector_from_bytes as vector_from_bytes
 
 FIRST = 5000
 """Instructions in a graph of whole vectors: up to here a bank gives the same bits whenever it is asked the same."""
@@ -100,6 +100,9 @@ class MemoryBank:
         read: Reads what was added; without it the vectors of all that wait to enter a graph are held.
         first: ``FIRST``.
         others: ``OTHERS``.
+
+    Attributes:
+        not_written: Why its files could not be written when that was last tried; empty: they were.
     """
 
     def __init__(
@@ -133,7 +136,7 @@ class MemoryBank:
         self._page: dict[int, Vector] = {}
         self._read = read
         self._is_closing = self._is_to_write = False
-        self._trouble = ""
+        self._trouble = self.not_written = ""
 
     def __len__(self) -> int:
         state = self.state()
@@ -342,11 +345,8 @@ class MemoryBank:
     # Files
 
     def save(self, path: Path) -> None:
-        """Write everything that is in a graph: to new files, synced, then renamed over those of before.
-
-        Raises:
-            OSError, RuntimeError: it cannot be written.
-        """
+        """Write everything that is in a graph: to new files, synced, then renamed over those of before. Where that
+        cannot be, ``not_written`` says why, and a start makes the graphs from the store."""
         self.close()
         self._write_to(path)
         self._write(in_full=True)
@@ -373,7 +373,7 @@ class MemoryBank:
     def _write(self, *, in_full: bool) -> None:
         if self._graphs is None or self._files is None:
             return
-        segments = [one for one in self._graphs.segments if in_full or len(one) == one.capacity]
+        segments = self._graphs.segments if in_full else self._graphs.full_ones()
         if not segments or (not in_full and self._files.hold(segments)):
             return  # A graph that was written before it was full stays in force until it is.
         last_seq = max(max(one.seqs()) for one in segments)
@@ -384,16 +384,9 @@ class MemoryBank:
             last_seq=last_seq,
             forgotten=self._seen.count(_SEEN, 0, last_seq + 1) - held,
         )
-        self._files.write(segments, facts)
-
-
-def as_vector(values: Iterable[float]) -> Vector:
-    """Make a unit vector of shape [d], float32; a zero vector stays zero."""
-    vector = np.asarray(list(values), dtype=np.float32)
-    norm = float(np.linalg.norm(vector))
-    return vector / np.float32(norm) if norm > 0 else vector
-
-
-def vector_from_bytes(data: bytes) -> Vector:
-    """Read a vector back as the store keeps it: float32, little endian."""
-    return np.frombuffer(data, dtype="<f4").astype(np.float32)
+        try:
+            self._files.write(segments, facts)
+        except (OSError, RuntimeError) as error:
+            self.not_written = f"{type(error).__name__}: {error}"
+        else:
+            self.not_written = ""

@@ -57,6 +57,14 @@ class Graphs:
         newest = self.segments[-1] if self.segments else None
         return newest is None or (isinstance(newest, WholeSegment) and len(newest) < self._room.first)
 
+    def full_ones(self) -> list[Segment]:
+        """Those that are full; none while what is older than their newest is only in one that is not, where it entered
+        once more: whoever has these alone and reads what came after them again would lack it."""
+        full = [one for one in self.segments if len(one) == one.capacity]
+        newest = max((max(one.seqs()) for one in full), default=0)
+        growing = [one for one in self.segments if 0 < len(one) < one.capacity]
+        return [] if any(min(one.seqs()) < newest for one in growing) else full
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """The newest graph is ours alone. Whoever waits for it holds the gate, so that nobody overtakes."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,18 @@ SKETCH = 128
 """Coordinates that a graph is made of: distances are off by √(2/128), an eighth, before ranks are made by the bytes."""
 _STEPS = 127
 _SEED = b"memory bank, rotation 1"
+
+
+def as_vector(values: Iterable[float]) -> Vector:
+    """Make a unit vector of shape [d], float32; a zero vector stays zero."""
+    vector = np.asarray(list(values), dtype=np.float32)
+    norm = float(np.linalg.norm(vector))
+    return vector / np.float32(norm) if norm > 0 else vector
+
+
+def vector_from_bytes(data: bytes) -> Vector:
+    """Read a vector back as the store keeps it: float32, little endian."""
+    return np.frombuffer(data, dtype="<f4").astype(np.float32)
 
 
 class Coded(NamedTuple):
