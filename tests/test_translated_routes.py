@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.agents.transports.litellm_capture import NotCaptured
 from star_agents.agents.transports.litellm_replies import readable
+from star_agents.agents.transports.litellm_translations import NO_KEYS
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.agents.transports.translated_routes import TRANSLATED
 from star_agents.config.models import AgentConfig
@@ -94,6 +96,22 @@ BEDROCK = "bedrock/anthropic.claude-3-5-haiku-20241022-v1:0"
 
 def test_bedrock_is_signed_by_us_with_the_keys_of_the_environment(aws: pytest.MonkeyPatch) -> None:
     assert endpoint(BEDROCK).way == "translated"
+
+
+@pytest.mark.parametrize("name", ["", "AWS_ROLE_NAME"])
+def test_credentials_of_elsewhere_are_asked_of_nobody_to_find_the_way(name: str, aws: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as machine:
+        aws.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{machine.getsockname()[1]}/")
+        aws.setenv("AWS_STS_ENDPOINT", f"http://127.0.0.1:{machine.getsockname()[1]}/")
+        if name:
+            aws.setenv(name, "arn:aws:iam::123456789012:role/a")
+        else:
+            aws.delenv("AWS_SECRET_ACCESS_KEY")
+        found = endpoint(BEDROCK)
+        assert (found.way, found.why_litellm) == ("litellm", NO_KEYS)
+        machine.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            machine.accept()
 
 
 def test_what_signs_by_itself_is_left_to_litellm(aws: pytest.MonkeyPatch) -> None:

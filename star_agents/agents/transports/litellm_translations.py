@@ -32,6 +32,8 @@ _ADD_NOTHING = frozenset(
     | {"OpenrouterConfig", "XAIChatConfig", "FireworksAIConfig"}
 )
 """Configs whose reading of a reply in OpenAI's form finds nothing in it that ``plain_replies`` would not."""
+NO_KEYS = "since its AWS credentials are no keys of the environment, and may have to be fetched anew"
+"""Why LiteLLM sends to Bedrock."""
 
 
 @dataclass(slots=True)
@@ -234,7 +236,7 @@ def _converse(litellm: ModuleType, owner: Any, given: dict[str, Any]) -> Transla
     credentials, url = given["credentials"], given["api_base"]
     is_static = type(credentials).__name__ == "Credentials" and credentials.method in ("explicit", "env", None)
     if not is_static and bedrock_bearer_token(given["api_key"]) is None:
-        raise NotCaptured("since its AWS credentials are no keys of the environment, and may have to be fetched anew")
+        raise NotCaptured(NO_KEYS)
 
     def sign(body: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
         prepared = owner.get_request_headers(

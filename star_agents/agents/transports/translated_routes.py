@@ -7,6 +7,7 @@ comes of the reply. Whether one of their models can go so is asked of LiteLLM it
 from __future__ import annotations
 
 import math
+import os
 import pickle
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -17,7 +18,7 @@ import orjson
 
 from star_agents.agents.prices import Price, cost
 from star_agents.agents.transports.litellm_capture import NotCaptured, capture
-from star_agents.agents.transports.litellm_translations import Translation, translation
+from star_agents.agents.transports.litellm_translations import NO_KEYS, Translation, translation
 from star_agents.agents.transports.schema_patterns import filled, keeps_marks, marked
 
 TRANSLATED = frozenset(
@@ -34,7 +35,9 @@ _WHY_NOT: Mapping[str, str] = {
     "replicate": "since an answer is asked for again and again until it is there",
 }
 _READS_FILES = frozenset({"bedrock"})
-"""Providers whose keys LiteLLM looks for in files."""
+"""Providers whose keys LiteLLM looks for in files, of AWS's STS, or of the machine, which may be seconds away."""
+_OF_ELSEWHERE = ("aws_role_name", "aws_profile_name", "aws_web_identity_token")
+"""Parameters, and variables in capitals, by which LiteLLM fetches credentials although there are keys."""
 _MOST_SHAPES = 256
 """That are remembered for an endpoint; beyond it all are forgotten, and each costs a millisecond again."""
 _SCHEMA = "response_format"
@@ -143,6 +146,8 @@ def translator_for(
     """
     if provider not in TRANSLATED:
         return None, _WHY_NOT.get(provider, f"since nobody has compared the two ways for {provider}")
+    if provider in _READS_FILES and not _has_keys(params, shape):
+        return None, NO_KEYS
     found = Translator(litellm, provider, params, price)
     try:
         reason = found.find(shape)
@@ -150,6 +155,16 @@ def translator_for(
         # Over a parameter, or for want of a key: whoever sends, a call tells what it is.
         return found, ""
     return (None, str(reason)) if isinstance(reason, NotCaptured) else (found, "")
+
+
+def _has_keys(params: Mapping[str, str], shape: Mapping[str, Any]) -> bool:
+    """Whether AWS's keys are at hand. This is asked on the event loop, so nobody is asked for others."""
+    if params.get("api_key") or os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
+        return True
+    if any(shape.get(name) or os.environ.get(name.upper()) for name in _OF_ELSEWHERE):
+        return False
+    names = ("aws_access_key_id", "aws_secret_access_key")
+    return all(shape.get(name) or os.environ.get(name.upper()) for name in names)
 
 
 def _key(shape: Mapping[str, Any], n: int, messages: Sequence[Mapping[str, Any]]) -> bytes:
