@@ -193,6 +193,21 @@ async def test_a_server_that_runs_already_is_used_and_replaced_when_it_goes(tmp_
             assert await second.ask("qwen") == f"{own.pid} says: Hello."
 
 
+async def test_a_server_that_waits_for_the_log_of_another_says_so(tmp_path: Path) -> None:
+    settings = config({"qwen": served(tmp_path / "book", log=str(tmp_path / "one.log"))})
+    (tmp_path / "second").mkdir()
+    async with world(tmp_path, settings) as first:
+        await first.until("ready")
+        async with world(tmp_path / "second", settings) as second:
+            waits = await second.until("starting", times=2)
+            assert f"another command still writes {tmp_path / 'one.log'}" in waits.message
+            assert "another command still writes" in second.servers.states()[0].sentence
+            first.servers.hurry()
+            ready = await second.until("ready")
+            assert second.servers.states()[0].trouble == ""
+            assert await second.ask("qwen") == f"{ready.pid} says: Hello."
+
+
 async def test_nothing_is_started_where_somebody_else_answers(tmp_path: Path) -> None:
     port = free_port()
     other = {"model": "hosted_vllm/other", "serve": {"command": command(tmp_path / "book"), "port": port}}

@@ -375,7 +375,7 @@ def in_words(agents: Sequence[str], host: str, told: Mapping[str, Any]) -> str:
         gpu = told["gpu_memory"]
         facts.append(f"process {told['pid']}")
         facts.append("GPU memory unknown" if gpu is None else f"{gpu / 2**30:.1f} GiB of GPU memory")
-    if told["ready_after_s"] is not None:
+    if told["ready_after_s"] is not None and told["pid"] is not None:
         facts.append(f"ready after {told['ready_after_s']:.1f} s")
     if told["restarts"]:
         facts.append(f"started again {told['restarts']} {'time' if told['restarts'] == 1 else 'times'}")

@@ -109,7 +109,7 @@ def main() -> int:
     except OSError as error:  # Without its lock two could run at once.
         _say(f"pid 0\n{order['log']}: cannot be written, so nothing is started: {error.strerror or error}\n".encode())
         return CANNOT_START
-    fcntl.flock(lock, fcntl.LOCK_EX)  # Given back by the kernel, however this process ends.
+    _take(lock, order["log"])
     if _has_ended_well(order):
         _say(b"pid 0\n")
         return 0
@@ -143,6 +143,15 @@ def main() -> int:
     _end_adopted()
     _note(order, code, log)
     return code if code >= 0 else 128 - code
+
+
+def _take(lock: int, log: str) -> None:
+    """Wait for the lock of a log, and say so; it is given back by the kernel, however this process ends."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _say(f"another command still writes {log}; this one waits for its end\n".encode())
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _die_with_parent() -> None:

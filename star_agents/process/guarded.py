@@ -39,8 +39,8 @@ def no_listener(line: str) -> None:
 class GuardedCommand:
     """A command that runs under a guard."""
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, process: Process, waits: Callable[[str], None] = no_listener) -> None:
+        self._process, self._waits = process, waits
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
         self.pid = 0
         """Of the command, once it is known."""
@@ -108,6 +108,8 @@ class GuardedCommand:
             if told == "pid" and number.isdecimal():
                 self.pid = int(number)
                 self.is_started.set()
+            elif line:
+                self._waits(line)
         elif line:
             self._lines.append(line)
             hear(line)
@@ -123,6 +125,7 @@ async def guarded(
     stop_s: float = STOP_S,
     log_bytes: int = LOG_BYTES,
     hear: Callable[[str], None] = no_listener,
+    waits: Callable[[str], None] = no_listener,
     env: Mapping[str, str] | None = None,
     secrets: Collection[str] = (),
     is_ours: bool = False,
@@ -138,6 +141,7 @@ async def guarded(
         stop_s: Seconds between asking it to end and ending it.
         log_bytes: Most bytes of the log.
         hear: Hears each line.
+        waits: Hears why it is not started yet, where something is in its way.
         env: Variables beside those of this process.
         secrets: Variables whose values are struck out of all that it writes, beside those with names of keys.
         is_ours: Whether the command is of this package, and has to find it.
@@ -159,7 +163,7 @@ async def guarded(
         env=ours,
         start_new_session=True,  # Ctrl-C on the terminal is for whoever started it, who ends it in order.
     )
-    running = GuardedCommand(process)
+    running = GuardedCommand(process, waits)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(running.listen, hear)
         try:

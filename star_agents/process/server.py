@@ -231,7 +231,12 @@ class Server:
         began, ready_at, code = self._clock(), math.inf, None
         try:
             async with guarded(
-                order.command, log=order.log, stop_s=order.stop_s, env=order.env, secrets=order.secrets
+                order.command,
+                log=order.log,
+                stop_s=order.stop_s,
+                env=order.env,
+                secrets=order.secrets,
+                waits=self._wait,
             ) as running:
                 self._running, self.pid, self.ready_after_s = running, running.pid or None, None
                 why = await self._until_ready(running)
@@ -246,6 +251,10 @@ class Server:
         except OSError as error:  # No process is left, or no memory for one.
             self.trouble = f"the server of {order.name} cannot be started: {error.strerror or error}"
         return max(0.0, self._clock() - ready_at), code == CANNOT_START and ready_at == math.inf
+
+    def _wait(self, why: str) -> None:
+        self.trouble = f"the server of {self.order.name} is not started yet: {why}"
+        self._enter("starting", "starting", self.trouble)
 
     def _all_of_it(self) -> str:
         return f"; all of it: {self.order.log}" if self.order.keeps_log else ""
