@@ -23,6 +23,7 @@ _BUILD_EFFORT = 200
 _LINKS = 16
 _CODED_BUILD_EFFORT = 64
 _CODED_LINKS = 12
+_READ_AT_ONCE = 32
 
 
 Places = NDArray[np.int64]
@@ -94,7 +95,11 @@ class WholeSegment:
 
     def vectors(self, seqs: list[int]) -> Vector:
         """Those of some of them; shape [n, d]."""
-        return np.asarray(self._index.get_items(seqs), dtype=np.float32).reshape(len(seqs), self.dimension)
+        found = np.empty((len(seqs), self.dimension), dtype=np.float32)
+        for start in range(0, len(seqs), _READ_AT_ONCE):  # hnswlib makes Python floats of them, and lets nobody else in.
+            some = seqs[start : start + _READ_AT_ONCE]
+            found[start : start + len(some)] = self._index.get_items(some)
+        return found
 
     def holds(self, place: int, vector: Vector) -> bool:
         """Whether the one that came at a place, from 0, has this vector."""
