@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from star_agents.scheduling.forgetting import OF_EACH, kept, kept_of_oldest
-from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered
+from star_agents.scheduling.memory import WAITING, KeptRows, MemoryBank, Remembered
 from star_agents.scheduling.vector_codes import Query, Vector, VectorCoder
 
 FIRST, OTHERS = 200, 600
@@ -302,3 +302,17 @@ def test_what_stays_of_the_oldest_is_there_after_a_kill(tmp_path: Path) -> None:
     killed = bank_of(store_of(rows, 1003), path, at_most=1001)
     assert bank.nearest_pairs(made[140], 1) == killed.nearest_pairs(made[140], 1) == ["rare"]
     assert killed.state() == bank.state()
+
+
+@pytest.mark.parametrize("finds_all", [True, False])
+def test_a_bank_that_finds_all_holds_every_one_that_waits(finds_all: bool) -> None:
+    rows = rows_of(vectors(WAITING + 400))
+    bank = MemoryBank("test", first=FIRST, others=OTHERS, finds_all=finds_all)
+    bank.load(store_of(rows, FIRST))
+    with bank._news:  # Nothing enters a graph meanwhile.
+        for row in rows[FIRST:]:
+            bank.add(row)
+        waits = [row.pair for row in rows[FIRST + 1 :]]
+        assert ({row.pair for row in bank._waiting} >= set(waits)) == finds_all
+        assert ({arm for arm, _ in bank._newest()} >= set(waits)) == finds_all
+    whole(bank)

@@ -29,7 +29,7 @@ class RowIndex:
 
     def __init__(self, embedder: str, store: Store) -> None:
         self.embedder = embedder
-        self._bank, self._path = MemoryBank(embedder), store.folder / INDEX_FILE
+        self._bank, self._path = MemoryBank(embedder, finds_all=True), store.folder / INDEX_FILE
 
     @classmethod
     async def opened(cls, embedder: str, store: Store) -> RowIndex:

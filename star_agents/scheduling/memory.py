@@ -100,6 +100,7 @@ class MemoryBank:
         read: Reads what was added; without it the vectors of all that wait to enter a graph are held.
         first: ``FIRST``.
         others: ``OTHERS``.
+        finds_all: All that wait to enter a graph are compared, not only the newest ``WAITING``, and their vectors held.
 
     Attributes:
         not_written: Why its files could not be written when that was last tried; empty: they were.
@@ -113,8 +114,9 @@ class MemoryBank:
         read: Read | None = None,
         first: int = FIRST,
         others: int = OTHERS,
+        finds_all: bool = False,
     ) -> None:
-        self._embedder, self._at_most = embedder, at_most
+        self._embedder, self._at_most, self._compared = embedder, at_most, None if finds_all else WAITING
         quarter = others if at_most is None else -(-at_most // 4)
         self._room = Room(first=min(first, quarter), other=min(others, quarter))
         self._news = threading.Condition()
@@ -177,7 +179,7 @@ class MemoryBank:
     def _newest(self) -> list[tuple[str, Vector]]:
         """Those that were just added and are in no graph yet."""
         with self._news:
-            rows = [*islice(reversed(self._waiting), WAITING), *([self._in_hand] if self._in_hand else ())]
+            rows = [*islice(reversed(self._waiting), self._compared), *([self._in_hand] if self._in_hand else ())]
         return [(row.pair, row.embedding) for row in rows]
 
     # Taking in
@@ -199,7 +201,7 @@ class MemoryBank:
             return
         with self._news:
             self._waiting.append(row)
-            while self._read is not None and len(self._waiting) > WAITING:
+            while self._read is not None and len(self._waiting) > (self._compared or len(self._waiting)):
                 old = self._waiting.popleft()
                 self._backlog.append((old.seq, old.pair))
             self._begin()

@@ -96,7 +96,7 @@ class WholeSegment:
     def vectors(self, seqs: list[int]) -> Vector:
         """Those of some of them; shape [n, d]."""
         found = np.empty((len(seqs), self.dimension), dtype=np.float32)
-        for start in range(0, len(seqs), _READ_AT_ONCE):  # hnswlib makes Python floats of them, and lets nobody else in.
+        for start in range(0, len(seqs), _READ_AT_ONCE):  # hnswlib lets nobody else in meanwhile.
             some = seqs[start : start + _READ_AT_ONCE]
             found[start : start + len(some)] = self._index.get_items(some)
         return found
