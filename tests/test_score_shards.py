@@ -151,3 +151,45 @@ async def test_a_shard_that_cannot_be_read_is_left_out_with_why_and_the_others_a
 async def test_a_dataset_that_is_not_there_is_told(place: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=place):
         await score(tmp_path / place if ":" not in place else place, tmp_path / "out")  # type: ignore[arg-type]
+
+
+async def test_a_shard_whose_file_is_gone_is_scored_again_and_a_torn_manifest_is_told(
+    source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    await score(source, out)
+    (out / "year=1" / "part-1.parquet").unlink()
+    found = await score(source, out)
+    assert (found.done, found.resumed, (out / "year=1" / "part-1.parquet").exists()) == (3, 2, True)
+    (out / "_scored" / "year=1" / "part-1.parquet.json").write_text("[]")
+    with pytest.raises(UsageError, match=r"part-1\.parquet\.json is no manifest"):
+        await score(source, out)
+
+
+async def test_an_output_that_would_be_written_over_something_is_refused(source: Path, tmp_path: Path) -> None:
+    before = (source / "year=1" / "part-1.parquet").read_bytes()
+    for out in (source, source / "scored"):
+        with pytest.raises(UsageError, match="outside the source"):
+            await score(source, out, fresh=True)
+    with pytest.raises(UsageError, match="the output is a folder"):
+        await score(source, tmp_path / "out.parquet")
+    other = tmp_path / "out" / "year=1" / "part-1.parquet"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"somebody else's")
+    with pytest.raises(UsageError, match=r"holds year=1/part-1\.parquet already"):
+        await score(source, tmp_path / "out")
+    assert (other.read_bytes(), (source / "year=1" / "part-1.parquet").read_bytes()) == (b"somebody else's", before)
+    assert (await score(source, tmp_path / "out", fresh=True)).done == 3
+
+
+async def test_what_is_done_is_not_forgotten_by_a_fresh_start_that_never_begins(source: Path, tmp_path: Path) -> None:
+    await score(source, tmp_path / "out")
+    with pytest.raises(UsageError, match="nowhere"):
+        await score(tmp_path / "nowhere", tmp_path / "out", fresh=True)
+    assert (await score(source, tmp_path / "out")).resumed == 3
+
+
+async def test_a_file_that_is_no_parquet_is_refused_before_models_are_loaded(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
+    with pytest.raises(UsageError, match=r"rows\.jsonl is no \.parquet file"):
+        await score(tmp_path / "rows.jsonl", tmp_path / "out")

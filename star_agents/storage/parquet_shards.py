@@ -3,7 +3,8 @@
     OUT/NAME.parquet              the shard with its new columns, under the name that it has in the source
     OUT/_scored/NAME.parquet.json its manifest, which is written last: what was done, by what, to a source of what size
 
-A shard without a manifest does not exist, whatever lies there; one with a manifest is never made again. Names that
+A shard without a manifest does not exist, whatever lies there; one with a manifest is never made again, unless its file
+is gone. Names that
 begin with ``_`` or ``.`` are no shards, as everybody who writes datasets has it.
 """
 
@@ -48,8 +49,10 @@ class Dataset:
         """All of them, by name. Raises UsageError where there are none, or the folder cannot be read."""
         with _errors_of(self.uri, "read"):
             system, root = self._open()
-            if system.get_file_info(root).type == fs.FileType.File:
-                return [Shard(name=root.rpartition("/")[2], size=system.get_file_info(root).size)]
+            if (file := system.get_file_info(root)).type == fs.FileType.File:
+                if not root.endswith(".parquet"):
+                    raise UsageError(f"{self.uri} is no .parquet file: shards are")
+                return [Shard(name=root.rpartition("/")[2], size=file.size)]
             found = system.get_file_info(fs.FileSelector(root, recursive=True))
         names = {one.path[len(root) :].strip("/"): one.size for one in found if one.type == fs.FileType.File}
         shards = [
@@ -62,24 +65,49 @@ class Dataset:
         return shards
 
     def manifests(self) -> dict[str, Manifest]:
-        """Of the shards that are done, by the shard's name. Raises UsageError."""
+        """Of the shards that are done and there, by the shard's name. Raises UsageError."""
         with _errors_of(self.uri, "read"):
             system, root = self._open()
-            selector = fs.FileSelector(f"{root}/{MANIFESTS}", recursive=True, allow_not_found=True)
+            selector = fs.FileSelector(root, recursive=True, allow_not_found=True)
+            files = [one.path for one in system.get_file_info(selector) if one.type == fs.FileType.File]
+            there = set(files)
             found: dict[str, Manifest] = {}
-            for one in system.get_file_info(selector):
-                if one.type == fs.FileType.File and one.path.endswith(".parquet.json"):
-                    with system.open_input_stream(one.path) as file:
-                        manifest: Manifest = json.loads(file.read())
-                    found[manifest["shard"]] = manifest
+            for path in files:
+                if path.startswith(f"{root}/{MANIFESTS}/") and path.endswith(".parquet.json"):
+                    manifest = _manifest_at(system, path)
+                    if f"{root}/{manifest['shard']}" in there:
+                        found[manifest["shard"]] = manifest
         return found
 
-    def clear(self) -> None:
-        """Forget what is done; shards are replaced as they are made again. Raises UsageError."""
-        with _errors_of(self.uri, "written"):
+    def files_of_others(self) -> set[str]:
+        """Names of the files in it, where nothing was ever begun here. Raises UsageError."""
+        with _errors_of(self.uri, "read"):
             system, root = self._open()
             if system.get_file_info(f"{root}/{MANIFESTS}").type == fs.FileType.Directory:
+                return set()
+            found = system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+        return {one.path[len(root) :].strip("/") for one in found if one.type == fs.FileType.File}
+
+    def begin(self, fresh: bool) -> None:
+        """From now on files here are ours; ``fresh``: forget what is done, and shards are replaced as they are made
+        again. Raises UsageError."""
+        with _errors_of(self.uri, "written"):
+            system, root = self._open()
+            if fresh and system.get_file_info(f"{root}/{MANIFESTS}").type == fs.FileType.Directory:
                 system.delete_dir(f"{root}/{MANIFESTS}")
+            system.create_dir(f"{root}/{MANIFESTS}", recursive=True)
+
+    def lies_in(self, other: Dataset) -> bool:
+        """Whether it is the other one, or a folder in it. Raises UsageError where one of them means no place."""
+        with _errors_of(self.uri, "written"):
+            system, root = self._open()
+            if isinstance(system, fs.LocalFileSystem):
+                root = str(Path(root).resolve())
+        with _errors_of(other.uri, "read"):
+            there, above = other._open()
+            if isinstance(there, fs.LocalFileSystem):
+                above = str(Path(above).resolve())
+        return bool(system.equals(there)) and f"{root}/".startswith(f"{above}/")
 
     def _open(self) -> tuple[Any, str]:
         if "://" not in self.uri:
@@ -148,6 +176,15 @@ def _copy(file: Any, handle: Any, columns: Mapping[str, str], values: Any, batch
                 arrays = [batch.column(batch.schema.get_field_index(field.name)) for field in kept]
                 arrays += [pa.array([row[field.name] for row in found], type=field.type) for field in added]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _manifest_at(system: Any, path: str) -> Manifest:
+    """Raises ValueError for a file that is no manifest."""
+    with system.open_input_stream(path) as file:
+        found = json.loads(file.read())
+    if not isinstance(found, dict) or not isinstance(found.get("shard"), str) or "work" not in found:
+        raise ValueError(f"{path} is no manifest")
+    return found
 
 
 def _write_whole(system: Any, path: str, content: bytes) -> None:

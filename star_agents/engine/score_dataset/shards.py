@@ -114,17 +114,34 @@ class _Work:
 
     async def run(self) -> None:
         """From the list of shards to the last of them."""
-        if self._job.fresh:
-            await to_thread.run_sync(self._out.clear)
         shards = await to_thread.run_sync(Dataset(self._job.source).shards)
-        manifests = await to_thread.run_sync(self._out.manifests)
+        await to_thread.run_sync(self._refuse_output)
+        manifests = {} if self._job.fresh else await to_thread.run_sync(self._out.manifests)
         done = {shard: manifests[shard.name] for shard in shards if shard.name in manifests}
         self._refuse_other_work(done, options_of(self._job.config))
         for manifest in done.values():
             self._found.add(manifest)
         self._found.shards, self._found.resumed = len(shards), len(done)
         if left := [shard for shard in shards if shard not in done]:
+            if not self._job.fresh:
+                await to_thread.run_sync(self._refuse_foreign, left)
             await self._score(left, done)
+
+    def _refuse_output(self) -> None:
+        """A shard takes its name in the output, so the source would be written over."""
+        if self._job.out.endswith(".parquet"):
+            raise UsageError(f"{self._job.out}: with --on the output is a folder: shards keep their names in it")
+        if self._out.lies_in(Dataset(self._job.source)):
+            raise UsageError(f"{self._job.out}: the output needs a folder outside the source {self._job.source}")
+
+    def _refuse_foreign(self, left: list[Shard]) -> None:
+        """Where nothing of ours lies yet, a file of a shard's name is somebody else's."""
+        names = self._out.files_of_others()
+        if foreign := [shard.name for shard in left if shard.name in names]:
+            raise UsageError(
+                f"{self._job.out} holds {foreign[0]} already, which no `score --on` wrote. Give --fresh to replace it, "
+                "or choose another output"
+            )
 
     def _refuse_other_work(self, done: Mapping[Shard, Manifest], work: Mapping[str, Any]) -> None:
         """What was scored by other models, or is of a source that was another then, must not stand beside the rest."""
@@ -147,6 +164,7 @@ class _Work:
             async with self._scorer:
                 work = {**options_of(self._job.config), **as_loaded(self._scorer.describe())}
                 self._refuse_other_work(done, work)
+                await to_thread.run_sync(self._out.begin, self._job.fresh)
                 progress.begin()
                 waiting = iter(left)
                 try:
