@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 STORE_BYTES = 80 * 2**20
 """Ray's least, about."""
 TESTS = Path(__file__).parent
+LONGEST_DEATH_S = 60.0
 PERIOD_MS = 500
 """Between two looks of the head at a node; three missed ones are a death."""
 
@@ -21,7 +23,7 @@ PERIOD_MS = 500
 class LocalCluster:
     """Nodes are processes of this machine. ``address`` is what ``cluster: {ray: ...}`` takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own, 15, starves beside tests at work.
         # What tests define is imported by the processes of the nodes.
@@ -32,6 +34,7 @@ class LocalCluster:
             "num_cpus": 0,
             "include_dashboard": False,
             "object_store_memory": STORE_BYTES,
+            **({"gcs_server_port": port} if port else {}),
             "_system_config": {**fast, "health_check_failure_threshold": 3},
         }
         with _signals_kept():
@@ -57,9 +60,20 @@ class LocalCluster:
         self._cluster.remove_node(found, allow_graceful=False)
 
     def kill_all(self) -> None:
-        """The head stays."""
-        for node in [one.node_id for one in self._nodes]:
+        """The head stays, and lists none of them any more."""
+        nodes = {one.node_id for one in self._nodes}
+        for node in nodes:
             self.kill(node)
+        give_up = time.monotonic() + LONGEST_DEATH_S
+        while nodes & {row["NodeID"] for row in self._cluster.global_state.node_table() if row["Alive"]}:
+            assert time.monotonic() < give_up, "the head has seen that its nodes are dead"
+            time.sleep(PERIOD_MS / 5_000)
+
+    def power_off(self) -> None:
+        """End the head and every node as a power cut would."""
+        for node in [*self._nodes, self._cluster.head_node]:
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
+        self._nodes.clear()
 
     def shutdown(self) -> None:
         """Everything."""
@@ -77,9 +91,9 @@ def _signals_kept() -> Iterator[None]:
 
 
 @contextmanager
-def local_cluster() -> Iterator[LocalCluster]:
+def local_cluster(port: int = 0) -> Iterator[LocalCluster]:
     """A cluster for as long as the context."""
-    cluster = LocalCluster()
+    cluster = LocalCluster(port)
     try:
         yield cluster
     finally:

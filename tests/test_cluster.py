@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -14,6 +19,7 @@ from ray_cluster import LocalCluster
 from star_agents.cluster import Actor, Connection, Needs, Node
 from star_agents.cluster.failures import LOST, RAISED, REFUSED, all_of_ray, translated
 from star_agents.cluster.nodes import change_between, nodes_in
+from star_agents.cluster.tokens import show_token
 from star_agents.config.cluster import ClusterConfig
 from star_agents.errors import ActorLost, ClusterError, ScorerError
 
@@ -93,6 +99,64 @@ async def test_without_a_cluster_it_is_said_how_to_start_one() -> None:
             pass
 
 
+@pytest.mark.parametrize("door", ["head", "client"])
+async def test_a_cluster_that_asks_for_a_token_which_is_not_here_is_told_at_once(
+    door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grpc: Any = pytest.importorskip("grpc")
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    class Refuses(grpc.GenericRpcHandler):  # type: ignore[misc]
+        def service(self, details: object) -> object:
+            return grpc.unary_unary_rpc_method_handler(
+                lambda request, context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")
+            )
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Refuses()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with pytest.raises(ClusterError, match="asks for a token and none is shown: put that of its head"):
+            await anyio.to_thread.run_sync(partial(show_token, f"127.0.0.1:{port}", is_client=door == "client"))
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.mark.slow
+async def test_a_head_that_is_lost_is_told_and_connected_to_again_when_one_is_back() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    told, back = list[str](), anyio.Event()
+    clusters = [LocalCluster(port)]
+    id = clusters[0].add()
+    try:
+        async with Connection(config_of(clusters[0]), tell=told.append, look_s=0.2) as connection:
+            node = connection.nodes[id]
+            actor = await Actor.start(connection, Echo, node=node, needs=Needs(), what="echo")
+            clusters.pop().power_off()
+            while connection.nodes:  # noqa: ASYNC110  what is waited for is another process's
+                await anyio.sleep(0.05)
+            with pytest.raises(ActorLost, match="the node is lost"):
+                await Actor.start(connection, Echo, node=node, needs=Needs())
+            connection.on_change(lambda change: back.set() if change.joined else None)
+            clusters.append(LocalCluster(port))
+            await back.wait()
+            another = clusters[0].add()
+            await connection.look()
+            with pytest.raises(ClusterError):
+                await actor.ask("echo", "hello")
+            new = await Actor.start(connection, Echo, node=connection.nodes[another], needs=Needs(), what="echo")
+            assert await new.ask("echo", "hello") == "hello"
+    finally:
+        for cluster in clusters:
+            cluster.shutdown()
+    assert any("Ray's cluster is gone: nothing answers at" in line for line in told)
+
+
 async def test_an_actor_answers_raises_our_errors_and_hides_what_foreign_ones_say(ray_cluster: LocalCluster) -> None:
     node = ray_cluster.add()
     async with Connection(config_of(ray_cluster), tell=print) as connection:
@@ -105,7 +169,8 @@ async def test_an_actor_answers_raises_our_errors_and_hides_what_foreign_ones_sa
         assert SECRET not in str(caught.value)
         await actor.end()
         with pytest.raises(ActorLost, match="asking the echo on node"):
-            await actor.ask("echo", "hello")
+            while True:  # Ray ends it in its own time.
+                await actor.ask("echo", "hello")
     ray_cluster.kill_all()
 
 

@@ -69,8 +69,10 @@ async def egress(cluster: LocalCluster, most: int) -> AsyncIterator[tuple[Connec
     bus.subscribe(heard.append)
     config = ClusterConfig(ray=cluster.address, egress=most)
     async with Connection(config, tell=print) as connection, egress_over(connection, bus) as sender:
-        yield connection, sender, heard
-        await sender.aclose()
+        try:
+            yield connection, sender, heard
+        finally:
+            await sender.aclose()
 
 
 def request_to(server: OpenAIServer) -> HttpRequest:

@@ -18,11 +18,14 @@ from anyio.abc import TaskGroup
 from star_agents.cluster.failures import translated
 from star_agents.cluster.library import PINNED, hear, load, quiet
 from star_agents.cluster.nodes import Change, Node, change_between, in_words, nodes_in
+from star_agents.cluster.tokens import show_token
 from star_agents.config.cluster import ClusterConfig
 from star_agents.errors import ClusterError
 
 LOOK_S = 2.0
 """Seconds between two looks at the list of nodes."""
+MISSED = 5
+"""Looks in a row at which the head accepts no connection: then the cluster is gone, and is tried again."""
 KNOCK_S = 2.0
 """Seconds that a node's raylet may take to accept a connection."""
 Hears = Callable[[Change], None]
@@ -65,6 +68,8 @@ class Connection:
         self._reachable: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._said = ""
+        self._head = ("", 0)
+        """Where the head, or its door for ``ray://``, accepts connections; no port: nowhere that we know."""
 
     async def __aenter__(self) -> Self:
         self.ray = load()
@@ -75,6 +80,7 @@ class Connection:
         try:
             self.nodes = await self._list()
             await self._knock_on(self.nodes.values())
+            self._head = self._door()
         except BaseException:
             await self._disconnect()
             raise
@@ -124,9 +130,12 @@ class Connection:
     async def look(self) -> Change:
         """Look at the list of nodes now, and tell what changed. Raises ClusterError where Ray cannot be asked."""
         now = await self._list()
+        await self._knock_on(node for id, node in now.items() if id not in self.nodes)
+        return self._found(now)
+
+    def _found(self, now: Mapping[str, Node]) -> Change:
         change = change_between(self.nodes, now)
         self.nodes = now
-        await self._knock_on(change.joined)
         for node in change.joined:
             self._tell(f"Ray's cluster: a node joins: {in_words(node)}")
         for node in change.lost:
@@ -138,9 +147,16 @@ class Connection:
         return change
 
     async def _watch(self) -> None:
-        is_told = False
+        is_told, missed = False, 0
         while True:
             await self._sleep(self._look_s)
+            if await self._is_headless():
+                missed += 1
+                if missed >= MISSED and self._is_ours and self.config.ray != "local":
+                    await self._begin_anew()
+                    missed = 0
+                continue  # Ray would wait for it, and for how long nobody knows.
+            missed = 0
             try:
                 await self.look()
                 is_told = False
@@ -148,6 +164,37 @@ class Connection:
                 if not is_told:
                     self._tell(f"Ray's cluster cannot be asked for its nodes: {error}")
                 is_told = True
+
+    async def _is_headless(self) -> bool:
+        return bool(self._head[1]) and not await to_thread.run_sync(_accepts, *self._head)
+
+    async def _begin_anew(self) -> None:
+        """Count every node as lost, wait for the head, and connect to what it then leads, which knows nothing of us."""
+        self._tell(f"Ray's cluster is gone: nothing answers at {_joined(self._head)}; it is tried again")
+        self._found({})
+        await to_thread.run_sync(self.ray.shutdown)  # Whoever waits for Ray waits no longer.
+        is_told = False
+        while True:
+            await self._sleep(self._look_s)
+            if await self._is_headless():
+                continue
+            try:
+                await self._connect()
+                self._head = self._door()
+                return
+            except ClusterError as error:
+                if not is_told:
+                    self._tell(f"{error}; it is tried again")
+                is_told = True
+
+    def _door(self) -> tuple[str, int]:
+        if self.config.ray.startswith("ray://"):
+            host, _, port = self.config.ray.removeprefix("ray://").rpartition(":")
+        elif self.ray.util.client.ray.is_connected():
+            return "", 0  # A notebook's.
+        else:
+            host, _, port = str(self.ray.get_runtime_context().gcs_address).rpartition(":")
+        return host.strip("[]"), int(port)
 
     async def _knock_on(self, nodes: Any) -> None:
         for node in nodes:
@@ -177,6 +224,10 @@ class Connection:
         host, _, port = self.config.ray.removeprefix("ray://").rpartition(":")
         if port and not await to_thread.run_sync(_accepts, host.strip("[]"), int(port)):
             raise ClusterError(f"nothing answers at {self.config.ray}")
+        if port:
+            with quiet():
+                is_client = self.config.ray.startswith("ray://")
+                await to_thread.run_sync(partial(show_token, f"{host}:{port}", is_client=is_client))
         await to_thread.run_sync(partial(self._init, address=self.config.ray), abandon_on_cancel=True)
 
     def _init(self, **options: Any) -> None:
@@ -203,6 +254,10 @@ class Connection:
 def _knock(node: Node) -> bool:
     """Whether the node's raylet accepts a connection."""
     return bool(node.port) and _accepts(node.address, node.port)
+
+
+def _joined(place: tuple[str, int]) -> str:
+    return f"{place[0]}:{place[1]}"
 
 
 def _accepts(host: str, port: int) -> bool:

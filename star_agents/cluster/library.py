@@ -16,6 +16,8 @@ from star_agents.errors import ClusterError
 PINNED = "2.60.0"
 """All nodes of a cluster must have one release, and this one is tested."""
 LONGEST_LINE = 300
+_HEADLESS_S = 365 * 24 * 3600
+"""For ever: whether the head is gone we find out ourselves (``Connection``)."""
 
 
 def load() -> Any:
@@ -24,6 +26,10 @@ def load() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Of the future rather than of now: actors without a GPU see none, as they do today.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    # Ray ends the process of whoever is connected a minute after the head is gone: a daemon's, too.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_HEADLESS_S))
+    # Ray starts a cluster of its own where it is used without a connection, as after the head was lost.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     try:
         return importlib.import_module("ray")
     except ImportError as error:

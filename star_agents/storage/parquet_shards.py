@@ -4,8 +4,7 @@
     OUT/_scored/NAME.parquet.json its manifest, which is written last: what was done, by what, to a source of what size
 
 A shard without a manifest does not exist, whatever lies there; one with a manifest is never made again, unless its file
-is gone. Names that
-begin with ``_`` or ``.`` are no shards, as everybody who writes datasets has it.
+is gone. Names that begin with ``_`` or ``.`` are no shards, as everybody who writes datasets has it.
 """
 
 from __future__ import annotations
