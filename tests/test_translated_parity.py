@@ -94,7 +94,8 @@ class Server:
         headers = {name.lower(): value for name, value in request.headers.items()}
         told = {"path": request.path_qs, "headers": headers, "body": json.loads(await request.read())}
         self.asked.append({**told, "method": request.method})
-        return web.json_response(self.reply, status=self.status, headers=self.headers)
+        kind = {"Content-Type": "application/json"}
+        return web.Response(body=json.dumps(self.reply), status=self.status, headers={**kind, **self.headers})
 
 
 @dataclass(frozen=True)
@@ -335,11 +336,8 @@ async def test_thoughts_are_the_same_and_stand_in_no_answer(name: str, both: Bot
 
 
 _FLEX = {"promptTokenCount": 9, "candidatesTokenCount": 4, "trafficType": "ON_DEMAND_FLEX"}
-TIERS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
-    ({"service_tier": "flex"}, {}),
-    ({"service_tier": "flex"}, {"service_tier": "default"}),
-    ({}, {"service_tier": "priority"}),
-)
+_ASKED = {"service_tier": "flex"}
+TIERS = [(_ASKED, {}), (_ASKED, {"service_tier": "default"}), ({}, {"service_tier": "priority"})]
 
 
 @in_one_loop
@@ -390,3 +388,12 @@ async def test_every_provider_on_the_list_is_asked_and_read_alike(name: str, bot
     theirs, ours = await both.compared(name, messages=HISTORY)
     assert ours == theirs
     assert ours.choices == (Choice(text="Four.", finish_reason="stop"),)
+
+
+@in_one_loop
+@pytest.mark.parametrize("name", ["bedrock", "cohere", "ollama"])
+async def test_no_header_costs_an_answer(name: str, both: Both) -> None:
+    told(both, name)
+    both.server.headers = {"X-Region": "Zürich", "Content-Type": "application/json; charset=utf-16"}
+    call = Call(endpoint=both.endpoint(name), messages=PROMPT, shape=SHAPE, timeout_s=20.0)
+    assert (await both.ways["translated"].complete(call)).choices[0].text == "Four."

@@ -100,8 +100,13 @@ class RepliesOfLiteLLM:
     def _transformed(self, one: Translation, sent: Sent, reply: HttpReply, body: bytes) -> Any:
         import httpx  # noqa: PLC0415  only where LiteLLM is loaded, which is by now
 
-        told = ("content-encoding", "content-length", "transfer-encoding")
-        headers = [(name, value) for name, value in reply.headers.items() if name.lower() not in told]
+        told = ("content-encoding", "content-length", "transfer-encoding", "content-type")
+        # httpx takes ASCII alone, and no header is worth an answer: nor is a kind that says UTF-16 of JSON.
+        headers = [("Content-Type", "application/json")] + [
+            (name, value.encode("ascii", "replace").decode())
+            for name, value in reply.headers.items()
+            if name.lower() not in told
+        ]
         raw = httpx.Response(reply.status, headers=headers, content=body, request=httpx.Request("POST", one.url))
         empty = self._litellm.ModelResponse()
         empty.usage = self._litellm.Usage()
