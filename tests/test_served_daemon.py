@@ -111,6 +111,17 @@ def test_a_batch_ends_where_the_server_that_it_needs_is_given_up(tmp_path: Path)
     assert "qwen is served by process" in again.stdout + again.stderr
 
 
+def test_a_batch_goes_on_where_one_of_an_agents_servers_is_given_up(tmp_path: Path) -> None:
+    book = made(tmp_path)
+    live, path = json.loads(config(book)), tmp_path / "agents.yaml"
+    gone = {"model": "hosted_vllm/mini", "serve": "/nothing/here {port}"}
+    live["agents"]["qwen"] = {"deployments": [live["agents"]["qwen"], gone]}
+    path.write_text(json.dumps(live))
+    ended = star_agents("run", "-c", path, "-s", "offline", "-n", "2", "-o", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    assert "/nothing/here: cannot be started" in ended.stdout + ended.stderr
+
+
 def test_check_names_no_log_that_is_gone_with_it(tmp_path: Path) -> None:
     path = tmp_path / "agents.yaml"
     path.write_text(config(made(tmp_path), command="/nothing/here {port}"))

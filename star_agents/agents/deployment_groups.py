@@ -223,6 +223,15 @@ class DeploymentGroups:
             return sum(group.gate.in_flight for group in there)
         return sum(group.calls if group.retired else group.gate.in_flight for group in there)
 
+    def given_up(self) -> frozenset[str]:
+        """Agents each of whose servers was given up."""
+        gone = {origin for origin, hold in self._holds.items() if hold.is_for_good}
+        return frozenset(
+            group.name
+            for group in self
+            if all(one.address and origin_of(one.address) in gone for one in group.endpoints)
+        )
+
     def waiting_at(self, origin: Origin) -> int:
         """Calls that wait for agents which are there."""
         return sum(group.gate.queued for group in (*self, *self._retired) if _places(group, origin))

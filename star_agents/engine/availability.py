@@ -33,11 +33,15 @@ def is_up_again(event: Event) -> bool:
     return isinstance(event, DeploymentChanged) and event.what == "closed"
 
 
-def cannot_do_without(event: Event, config: Config, jury: Iterable[str], unavailable: Collection[str]) -> str:
-    """Why a batch ends: a server was given up without which no seed has an outcome; empty where it goes on."""
+def cannot_do_without(
+    event: Event, config: Config, jury: Iterable[str], *, given_up: Collection[str], unavailable: Collection[str]
+) -> str:
+    """Why a batch ends: a server was given up without which no seed has an outcome; empty where it goes on, as with an
+    agent that has another server."""
     if not isinstance(event, ServerChanged) or event.what != "down":
         return ""
+    gone = set(event.agents) & set(given_up)
     is_stars = config.recipe == ("star",)
-    if is_stars and not essential_agents(config, jury) & set(event.agents) and can_draw(config, unavailable):
+    if not gone or (is_stars and not essential_agents(config, jury) & gone and can_draw(config, unavailable)):
         return ""
     return event.message

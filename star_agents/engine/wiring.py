@@ -176,7 +176,8 @@ def _exchange_servers(line: Engine, event: Event) -> None:
 
 def _end_without(line: Engine, event: Event) -> None:
     """A batch ends where a server was given up that it cannot do without."""
-    if why := cannot_do_without(event, line.config, line.judges.jury, line.client.unavailable()):
+    given_up, unavailable = line.client.holds.given_up(), line.client.unavailable()
+    if why := cannot_do_without(event, line.config, line.judges.jury, given_up=given_up, unavailable=unavailable):
         line.stop(why)
 
 
