@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools" / "bench"))
 
 from scale_bench import filling  # noqa: E402
+from scale_bench.processes import took  # noqa: E402
 
 from star_agents.engine.run_facts import read_facts  # noqa: E402
 from star_agents.records import Seed  # noqa: E402
@@ -73,6 +74,12 @@ def test_every_seed_call_and_row_is_what_the_product_would_call_it(folders: tupl
     assert known == {row_digest(row): result.seed.id for result in results for row in result.outcome.rows}
     assert all(trial.sample.instruction == result.seed.sample.instruction
                for result in results for trial in result.outcome.trials)  # fmt: skip
+
+
+def test_the_memory_of_a_command_is_not_that_of_whoever_measures_it() -> None:
+    ballast = bytearray(b"x") * (256 << 20)
+    assert took([sys.executable, "-c", "print('done')"]).peak_mb < 100
+    assert len(ballast) == 256 << 20
 
 
 async def test_it_opens_for_work_is_reported_and_exported(folders: tuple[Path, Path]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
 import tempfile
@@ -14,6 +14,14 @@ from pathlib import Path
 from calls_bench.product import environment
 
 PRODUCT = Path(__file__).resolve().parents[3]
+_ACCOUNT = """
+import json, os, sys
+_, status, usage = os.wait4(os.spawnvp(os.P_NOWAIT, sys.argv[2], sys.argv[2:]), 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss], file)
+"""
+"""Between this process and a command: to the kernel the most memory of a process is at least what its parent had when
+it was started, and this one may have filled a store."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,18 +48,18 @@ def module(name: str, *arguments: str | Path) -> Took:
 
 def took(command: Sequence[str]) -> Took:
     """Run a command to its end; where it fails, so does this."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+    with (
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as errors,
+        tempfile.NamedTemporaryFile("r") as account,
+    ):
         began = time.monotonic()
-        process = subprocess.Popen(command, stdout=out, stderr=errors, env=environment(PRODUCT), cwd=PRODUCT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        between = [sys.executable, "-S", "-c", _ACCOUNT, account.name, *command]
+        subprocess.run(between, stdout=out, stderr=errors, env=environment(PRODUCT), cwd=PRODUCT, check=True)
+        wall_s = time.monotonic() - began
+        code, cpu_s, peak_kb = json.load(account)
         for file in (out, errors):
             file.seek(0)
-        if process.returncode:
-            sys.exit(f"{' '.join(command)}: exit code {process.returncode}\n{errors.read()[-4000:]}")
-        return Took(
-            cpu_s=usage.ru_utime + usage.ru_stime,
-            wall_s=time.monotonic() - began,
-            peak_mb=usage.ru_maxrss / 1024,
-            out=out.read(),
-        )
+        if code:
+            sys.exit(f"{' '.join(command)}: exit code {code}\n{errors.read()[-4000:]}")
+        return Took(cpu_s=cpu_s, wall_s=wall_s, peak_mb=peak_kb / 1024, out=out.read())
