@@ -10,10 +10,13 @@ import anyio
 import pytest
 
 from star_agents.agents.client import AgentClient
+from star_agents.config.changes import until_restart
+from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
+from star_agents.engine.configuration import read_config
 from star_agents.engine.engine import Engine
 from star_agents.engine.wiring import open_engine
-from star_agents.errors import StoreError
+from star_agents.errors import ConfigError, StoreError
 from star_agents.events import ConfigApplied, Event
 from star_agents.observe.bus import Bus
 from star_agents.storage.ledger import PoolStates
@@ -98,3 +101,22 @@ async def test_an_edit_that_is_cancelled_on_its_way_changes_nothing(tmp_path: Pa
             await line.reconfigure(AFTER)
         assert scope.cancelled_caught
         assert in_force(line) == before
+
+
+def in_file(folder: Path, more: str) -> Config:
+    (folder / "agents.yaml").write_text("agents:\n  tutor: {model: offline/tutor}\n" + more)
+    return read_config(folder / "agents.yaml")
+
+
+def test_vectors_are_named_by_what_makes_them_until_a_restart_whatever_recipe_an_edit_brings(tmp_path: Path) -> None:
+    scored, other = (in_file(tmp_path, some) for some in ("selection: gap\n", "recipe: evol\nevol: {writer: tutor}\n"))
+    assert (scored.embedder, other.embedder) == ("small", "hashing")
+    in_force, delayed = until_restart(scored, other)
+    assert in_force.embedder == "small"
+    assert "memory" in delayed
+
+
+def test_a_recipe_that_needs_a_scorer_which_is_not_loaded_is_refused_until_a_restart(tmp_path: Path) -> None:
+    other, scored = (in_file(tmp_path, some) for some in ("recipe: evol\nevol: {writer: tutor}\n", "selection: gap\n"))
+    with pytest.raises(ConfigError, match=r"recipe: needs a scorer model that is not loaded \(start anew"):
+        until_restart(other, scored)

@@ -78,6 +78,13 @@ def until_restart(old: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
     if needs_more_models or old.embedder != new.embedder:
         possible[STAR] = new.star.model_copy(update={"selection": old.star.selection})
         delayed.append(f"{STAR}.selection")
+    in_force = new.model_copy(update=possible)
+    if (in_force.needs_small and not old.needs_small) or (in_force.needs_large and not old.needs_large):
+        message, fix = "needs a scorer model that is not loaded", "start anew: models are loaded at the start"
+        raise ConfigError([Problem(where="agents.yaml", field="recipe", message=message, fix=fix)])
+    if (embedder := old.embedder) != in_force.embedder:  # By `auto`, where the recipe is another.
+        possible["memory"] = old.memory.model_copy(update={"embedder": embedder})
+        delayed.append("memory")
     for section in _lacking_reward_models(old, new):
         if section not in sections_of(old):
             message, fix = "names a reward model that is not loaded", "start anew: models are loaded at the start"
