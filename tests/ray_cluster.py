@@ -16,6 +16,8 @@ STORE_BYTES = 80 * 2**20
 """Ray's least, about."""
 TESTS = Path(__file__).parent
 LONGEST_DEATH_S = 60.0
+PATIENCE_MS = 5_000
+"""For an answer: who is dead refuses at once, and a machine at its limits is slow."""
 PERIOD_MS = 500
 """Between two looks of the head at a node; three missed ones are a death."""
 
@@ -29,7 +31,7 @@ class LocalCluster:
         # What tests define is imported by the processes of the nodes.
         os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
         utils: Any = pytest.importorskip("ray.cluster_utils", reason="ray is not installed: star-agents[ray]")
-        fast = {"health_check_period_ms": PERIOD_MS, "health_check_timeout_ms": PERIOD_MS}
+        fast = {"health_check_period_ms": PERIOD_MS, "health_check_timeout_ms": PATIENCE_MS}
         head = {
             "num_cpus": 0,
             "include_dashboard": False,
