@@ -140,16 +140,22 @@ async def open_engine(
             ends_when_empty=ends_when_empty,
             now=now,
         )
-        await line.batches.restore()
-        await line.settling.fill_target(line.queue)
-        await line.restore_pause()
-        unsubscribe = bus.subscribe(line.hear)
-        _begin_serving(line, ends_when_empty)
-        await _tell_notes(line)
+        unsubscribe = await _begin(line, bus, ends_when_empty)
         yield line
         unsubscribe()
         for message in await run_sync(settling.save_index):
             bus.publish(IndexNotWritten(message=message))
+
+
+async def _begin(line: Engine, bus: Bus, ends_when_empty: bool) -> Callable[[], None]:
+    """Let the line go on where it stopped; the callable ends its listening."""
+    await line.batches.restore()
+    await line.settling.fill_target(line.queue)
+    await line.restore_pause()
+    unsubscribe = bus.subscribe(line.hear)
+    _begin_serving(line, ends_when_empty)
+    await _tell_notes(line)
+    return unsubscribe
 
 
 async def _tell_notes(line: Engine) -> None:
