@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from call_outcomes import CallOutcome, outcome_of
 from openai_server import Answer as Says
 from openai_server import Body, Cut, Move, OpenAIServer
 from recorded_replies import (
@@ -36,30 +37,14 @@ from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.prices import cost, listed_price
 from star_agents.agents.replies.finish_reasons import KNOWN, finish_reason
 from star_agents.agents.routing import Routing, deployment_id
-from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.config.models import AgentConfig
-from star_agents.errors import AgentRateLimited
 
 SHAPE = {"temperature": 0.5, "top_p": 0.9, "max_tokens": 7}
 KEY = {"A_KEY": "sk-canary-2f81c6d0"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the rest of the program sees of a call."""
-
-    choices: tuple[Choice, ...] = ()
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    cost_usd: float | None = None
-    error: str = ""
-    advice: str = ""
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +57,7 @@ class Both:
     direct: DirectHttpTransport
     shape: Mapping[str, Any]
 
-    async def outcomes(self, move: Move, n: int = 1) -> tuple[Outcome, Outcome]:
+    async def outcomes(self, move: Move, n: int = 1) -> tuple[CallOutcome, CallOutcome]:
         """What comes of the same reply, through LiteLLM and directly."""
         self.server.handler = lambda body: move
         return await self._outcome(self.litellm, n), await self._outcome(self.direct, n)
@@ -84,7 +69,7 @@ class Both:
         assert (first.path, first.authorization) == (second.path, second.authorization)
         return without_litellms_own(first.body), without_litellms_own(second.body)
 
-    async def _outcome(self, way: Transport, n: int) -> Outcome:
+    async def _outcome(self, way: Transport, n: int) -> CallOutcome:
         call = Call(
             endpoint=self.endpoint,
             deployment=deployment_id("it", 0),
@@ -93,26 +78,7 @@ class Both:
             n=n,
             timeout_s=20.0,
         )
-        try:
-            answer = await way.complete(call)
-        except Exception as error:
-            ours = translate(error, agent="it", model=self.endpoint.model)
-            retry_after = ours.retry_after if isinstance(ours, AgentRateLimited) else None
-            return Outcome(error=type(ours).__name__, advice=str(ours).rpartition("]; ")[2], retry_after=retry_after)
-        usd = cost(
-            self.endpoint.price,
-            answer.prompt_tokens,
-            answer.completion_tokens,
-            answer.listed_usd,
-            answer.cached_tokens,
-        )
-        return Outcome(
-            choices=answer.choices,
-            prompt_tokens=answer.prompt_tokens,
-            completion_tokens=answer.completion_tokens,
-            cached_tokens=answer.cached_tokens,
-            cost_usd=None if usd is None else round(usd, 12),
-        )
+        return await outcome_of(call, way, key=KEY["A_KEY"])
 
 
 def without_litellms_own(body: Body) -> Body:

@@ -14,19 +14,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from call_outcomes import CallOutcome, outcome_of
 from shaped_replies import FORMS, Told, failure
 
 from star_agents.agents.answer import Call, Choice, Transport
 from star_agents.agents.endpoints import Endpoint, resolve
-from star_agents.agents.receipts import cost_of
-from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.agents.transports.translated_routes import TRANSLATED
 from star_agents.config.models import AgentConfig
-from star_agents.errors import AgentRateLimited
 from star_agents.records import Tool
 
 KEY = "sk-canary-2f81c6d0"
@@ -99,20 +97,6 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the rest of the program sees of a call."""
-
-    choices: tuple[Choice, ...] = ()
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    cost_usd: float | None = None
-    error: str = ""
-    advice: str = ""
-    retry_after: float | None = None
-
-
-@dataclass(frozen=True)
 class Both:
     """The server, and the two ways to it."""
 
@@ -132,7 +116,7 @@ class Both:
             self.endpoints[name] = found
         return self.endpoints[name]
 
-    async def compared(self, name: str, **more: Any) -> tuple[Outcome, Outcome]:
+    async def compared(self, name: str, **more: Any) -> tuple[CallOutcome, CallOutcome]:
         """What comes of a call by each way; what arrives is the same, or this fails."""
         self.server.asked.clear()
         outcomes = [await self._outcome(way, name, **more) for way in self.ways.values()]
@@ -141,24 +125,10 @@ class Both:
         assert arrived[1:] == arrived[:1]
         return outcomes[0], outcomes[1]
 
-    async def _outcome(self, way: Transport, name: str, **more: Any) -> Outcome:
+    async def _outcome(self, way: Transport, name: str, **more: Any) -> CallOutcome:
         endpoint = self.endpoint(name)
         call = Call(**{"endpoint": endpoint, "messages": PROMPT, "shape": SHAPE, "timeout_s": 20.0, **more})
-        try:
-            answer = await way.complete(call)
-        except Exception as error:
-            ours = translate(error, agent="it", model=endpoint.model)
-            retry_after = ours.retry_after if isinstance(ours, AgentRateLimited) else None
-            assert KEY not in str(ours)
-            return Outcome(error=type(ours).__name__, advice=str(ours).rpartition("]; ")[2], retry_after=retry_after)
-        usd = cost_of(answer, endpoint.price)
-        return Outcome(
-            choices=answer.choices,
-            prompt_tokens=answer.prompt_tokens,
-            completion_tokens=answer.completion_tokens,
-            cached_tokens=answer.cached_tokens,
-            cost_usd=None if usd is None else round(usd, 12),
-        )
+        return await outcome_of(call, way, key=KEY)
 
 
 PROMPT = ({"role": "user", "content": "Wie viel ist 2 + 2? 🙂"},)
@@ -297,7 +267,7 @@ async def test_tools_are_offered_called_and_answered_alike(name: str, both: Both
     assert ours == theirs
 
 
-def _without_made_ids(one: Outcome) -> Any:
+def _without_made_ids(one: CallOutcome) -> Any:
     """Where a provider sends no id of a call, LiteLLM makes one up."""
     return [(c.text, c.finish_reason, [(t.name, t.arguments) for t in c.tool_calls]) for c in one.choices]
 

@@ -9,7 +9,6 @@ scores into the output, which appears whole or not at all. Until then all that w
 from __future__ import annotations
 
 import itertools
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from star_agents.engine.score_dataset.pipeline import Samples, Scoring, chunks, 
 from star_agents.engine.score_dataset.report import report_page
 from star_agents.engine.score_dataset.scored_rows import ScoredRows
 from star_agents.engine.score_dataset.source import Row, ScoreSource, sample_of
+from star_agents.engine.score_dataset.stopping import stop_on_signal
 from star_agents.engine.score_dataset.tally import Tally
 from star_agents.errors import UsageError, first_of_ours
 from star_agents.records import Score
@@ -90,7 +90,7 @@ async def score_file(job: ScoreJob, scorer: Scoring, *, console: Console | None 
     work = _Work(job, scorer, console or Console(stderr=True))
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_stop_on_signal, tasks.cancel_scope, work)
+            tasks.start_soon(stop_on_signal, tasks.cancel_scope, work)
             await work.run()
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -108,13 +108,6 @@ def _refuse_impossible(job: ScoreJob) -> None:
             raise UsageError(f"{path}: cannot be written: {'it is' if path.is_dir() else 'there is no such'} folder")
     if job.report and job.report in (job.out, job.source):
         raise UsageError(f"{job.report}: the report needs a file of its own")
-
-
-async def _stop_on_signal(scope: anyio.CancelScope, work: _Work) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            work.stopped_by = signal.Signals(number).name
-            scope.cancel()
 
 
 class _Work:

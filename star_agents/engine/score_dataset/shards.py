@@ -6,7 +6,6 @@ process is lost is scored again elsewhere, under another draft's name, so that n
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from star_agents.config.sections import ScoringConfig
 from star_agents.engine.progress_bar import ProgressBar
 from star_agents.engine.score_dataset.job import as_loaded, options_of
 from star_agents.engine.score_dataset.shard import OTHER_REASONS, REASONS, Task
+from star_agents.engine.score_dataset.stopping import stop_on_signal
 from star_agents.errors import UsageError, first_of_ours
 from star_agents.scoring import Scorer
 from star_agents.storage.parquet_shards import Dataset, Manifest, Shard
@@ -85,7 +85,7 @@ async def score_shards(job: ShardsJob, scorer: Scorer) -> ScoredShards:
     found = ScoredShards()
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_stop_on_signal, tasks.cancel_scope, found)
+            tasks.start_soon(stop_on_signal, tasks.cancel_scope, found)
             await _Work(job, scorer, found).run()
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -93,13 +93,6 @@ async def score_shards(job: ShardsJob, scorer: Scorer) -> ScoredShards:
             raise ours from group
         raise
     return found
-
-
-async def _stop_on_signal(scope: anyio.CancelScope, found: ScoredShards) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            found.stopped_by = signal.Signals(number).name
-            scope.cancel()
 
 
 class _Work:
