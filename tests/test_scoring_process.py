@@ -23,7 +23,7 @@ from star_agents.records import Sample, Score
 from star_agents.scoring import Scorer
 from star_agents.scoring.dual_model import DualModel
 from star_agents.scoring.hangs import Limits
-from star_agents.scoring.process import WORKER
+from star_agents.scoring.process import WORKER, environment
 
 MORTAL = str(Path(__file__).with_name("scoring_mortal_worker.py"))
 DIED = Score(reason="scorer process died on this sample", formula="score_eos")
@@ -339,3 +339,12 @@ async def test_kill_9_in_the_middle_of_a_batch_changes_no_score(tmp_path: Path, 
         os.kill(scorer.pid, signal.SIGKILL)
     assert found == expected
     assert sum(score.gap is not None for score in found) == 19
+
+
+def test_threads_of_a_scorer_wait_without_turning_unless_somebody_wants_them_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert environment()["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert environment()["OMP_WAIT_POLICY"] == "active"

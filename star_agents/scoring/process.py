@@ -69,7 +69,7 @@ class WorkerProcess:
         ScorerError where it cannot start."""
         try:
             # A session of its own: Ctrl-C on the terminal is for the daemon, which still needs its scorer to drain.
-            process = await anyio.open_process(list(command), env=_environment(), start_new_session=True)
+            process = await anyio.open_process(list(command), env=environment(), start_new_session=True)
         except OSError as error:
             raise ScorerError(f"the {what} cannot be started ({command[0]}): {error}") from error
         worker = cls(process, what)
@@ -161,11 +161,14 @@ class WorkerProcess:
             self._silent.set()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours, with this package on the path even where it is not installed."""
     here = str(Path(star_agents.__file__).parents[1])
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
+    # Threads that wait by turning in circles hold each other up where another process has one of their cores: 60 seeds
+    # of the demo took more than a minute beside one, and 8 s so.
+    usual = {"OMP_WAIT_POLICY": "passive"}
+    return {**usual, **os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
 
 
 def _ending(returncode: int | None) -> str:
