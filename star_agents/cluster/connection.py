@@ -16,8 +16,8 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from star_agents.cluster.failures import translated
-from star_agents.cluster.library import PINNED, hear, load, quiet
 from star_agents.cluster.nodes import Change, Node, change_between, in_words, nodes_in
+from star_agents.cluster.ray_module import PINNED, hear, load, quiet
 from star_agents.cluster.tokens import show_token
 from star_agents.config.cluster import ClusterConfig
 from star_agents.errors import ClusterError

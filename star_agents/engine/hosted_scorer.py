@@ -17,6 +17,7 @@ from star_agents.engine.score_dataset.shard import Task, score_shard
 from star_agents.scoring.backlog import SHARD
 from star_agents.scoring.hangs import Signs
 from star_agents.scoring.proc import signs_of
+from star_agents.scoring.process import THREADS_WAIT
 from star_agents.scoring.worker import Model, Request, Worker, load, work
 
 
@@ -46,6 +47,8 @@ class HostedScorer:
         os.environ.pop("OMP_NUM_THREADS", None)
         if threads is not None:
             os.environ["OMP_NUM_THREADS"] = threads
+        for name, value in THREADS_WAIT.items():
+            os.environ.setdefault(name, value)
         module, _, name = loader.partition(":")
         self._worker: Worker[Any] = Worker(getattr(importlib.import_module(module), name), work_here)
 

@@ -161,14 +161,16 @@ class WorkerProcess:
             self._silent.set()
 
 
+THREADS_WAIT = {"OMP_WAIT_POLICY": "passive"}
+"""Threads that wait by turning in circles hold each other up where another process has one of their cores: 60 seeds of
+the demo took more than a minute beside one, and 8 s so. Where the user set it, that stands."""
+
+
 def environment() -> dict[str, str]:
     """Ours, with this package on the path even where it is not installed."""
     here = str(Path(star_agents.__file__).parents[1])
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    # Threads that wait by turning in circles hold each other up where another process has one of their cores: 60 seeds
-    # of the demo took more than a minute beside one, and 8 s so.
-    usual = {"OMP_WAIT_POLICY": "passive"}
-    return {**usual, **os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
+    return {**THREADS_WAIT, **os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
 
 
 def _ending(returncode: int | None) -> str:
