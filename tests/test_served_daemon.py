@@ -112,14 +112,15 @@ def test_a_batch_ends_where_the_server_that_it_needs_is_given_up(tmp_path: Path)
 
 
 def test_a_batch_goes_on_where_one_of_an_agents_servers_is_given_up(tmp_path: Path) -> None:
-    book = made(tmp_path)
+    book = made(tmp_path, "slow")
     live, path = json.loads(config(book)), tmp_path / "agents.yaml"
     gone = {"model": "hosted_vllm/mini", "serve": "/nothing/here {port}"}
     live["agents"]["qwen"] = {"deployments": [live["agents"]["qwen"], gone]}
     path.write_text(json.dumps(live))
-    ended = star_agents("run", "-c", path, "-s", "offline", "-n", "2", "-o", tmp_path / "out")
-    assert ended.returncode == 0, ended.stderr
-    assert "/nothing/here: cannot be started" in ended.stdout + ended.stderr
+    with Running("run", "-c", path, "-s", "offline", "-n", "2", "-o", tmp_path / "out") as batch:
+        assert batch.wait_until(lambda: any("/nothing/here: cannot be started" in line for line in batch.other))
+        (book / "slow").unlink()
+        assert batch.process.wait(PATIENCE_S) == 0
 
 
 def test_check_names_no_log_that_is_gone_with_it(tmp_path: Path) -> None:
