@@ -38,7 +38,7 @@ def made(folder: Path, *orders: str) -> Path:
 def lives(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # The second: it went between opening and reading.
         return False
 
 
