@@ -18,6 +18,7 @@ from star_agents.errors import StoreError, StoreLocked
 from star_agents.storage.lock import FolderLock
 from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
+from star_agents.storage.sql import queries
 from star_agents.storage.store import STORE_FILE, Store
 
 (OLD, *_) = NAMES
@@ -134,3 +135,17 @@ def test_of_a_store_that_holds_nothing_yet_no_copy_is_kept(tmp_path: Path) -> No
     asyncio.run(opened())
     assert schema_of(tmp_path) == len(scripts())
     assert not list(tmp_path.glob("*.before-*"))
+
+
+async def test_what_a_memory_bank_holds_is_read_from_an_index_alone_in_an_older_store_too(old: Path) -> None:
+    with closing(sqlite3.connect(old / STORE_FILE)) as connection:
+        ((embedder, count),) = connection.execute("SELECT embedder, count(*) FROM memory").fetchall()
+        rows = connection.execute("SELECT seq, pair, dimension FROM memory ORDER BY seq").fetchall()
+    async with await Store.open(old) as store:
+        keys = await store.memory_keys(embedder)
+    assert list(zip(*keys, strict=True)) == rows
+    assert len(rows) == count > 0
+    with closing(sqlite3.connect(old / STORE_FILE)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {queries()['memory_keys']}", {"embedder": embedder})
+        steps = [step for *_, step in plan]
+    assert [step.split(" (")[0] for step in steps] == ["SEARCH memory USING COVERING INDEX memory_keys"]

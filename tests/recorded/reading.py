@@ -170,6 +170,6 @@ READERS: Mapping[int, Callable[[sqlite3.Connection], Iterator[Decided]]] = {
     9: _read_version_9,
     10: _read_version_9,
     11: _read_version_9,
-    **dict.fromkeys(range(12, 23), _read_version_12),
+    **dict.fromkeys(range(12, 24), _read_version_12),
 }
 """By schema version (``PRAGMA user_version``)."""
