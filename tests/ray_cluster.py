@@ -42,6 +42,8 @@ class LocalCluster:
         with _signals_kept():
             self._cluster = utils.Cluster(initialize_head=True, head_node_args=head)
         self._nodes: list[Any] = []
+        self._killed: set[str] = set()
+        """Of which the head may not know yet that they are dead."""
 
     @property
     def address(self) -> str:
@@ -59,17 +61,18 @@ class LocalCluster:
         """End a node as a power cut would: its raylet first, by SIGKILL."""
         found = next(one for one in self._nodes if one.node_id == node)
         self._nodes.remove(found)
+        self._killed.add(node)
         self._cluster.remove_node(found, allow_graceful=False)
 
     def kill_all(self) -> None:
-        """The head stays, and lists none of them any more."""
-        nodes = {one.node_id for one in self._nodes}
-        for node in nodes:
+        """The head stays, and lists no other any more, nor one that was killed before."""
+        for node in [one.node_id for one in self._nodes]:
             self.kill(node)
         give_up = time.monotonic() + LONGEST_DEATH_S
-        while nodes & {row["NodeID"] for row in self._cluster.global_state.node_table() if row["Alive"]}:
+        while self._killed & {row["NodeID"] for row in self._cluster.global_state.node_table() if row["Alive"]}:
             assert time.monotonic() < give_up, "the head has seen that its nodes are dead"
             time.sleep(PERIOD_MS / 5_000)
+        self._killed.clear()
 
     def power_off(self) -> None:
         """End the head and every node as a power cut would."""

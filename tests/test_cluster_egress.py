@@ -149,6 +149,17 @@ async def test_a_lost_node_is_told_with_what_it_had_and_another_one_takes_its_pl
         assert [(one.in_flight, one.sent) for one in state.processes] == [(0, 3)]
 
 
+async def test_nodes_that_are_dead_and_still_listed_take_no_place_from_one_that_lives(
+    ray_cluster: LocalCluster,
+) -> None:
+    dead = [ray_cluster.add() for _ in range(3)]
+    for node in dead:
+        ray_cluster.kill(node)
+    async with egress(ray_cluster, 1) as (connection, sender, heard):
+        (head,) = (one.name for id, one in connection.nodes.items() if id not in dead)
+        assert [link.name for link in sender.links] == [f"node {head}"]
+
+
 async def test_no_key_stands_in_what_ray_writes_although_an_actor_fails_with_it_in_its_frame(
     ray_cluster: LocalCluster, capfd: pytest.CaptureFixture[str]
 ) -> None:

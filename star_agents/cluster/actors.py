@@ -61,7 +61,7 @@ class Actor:
             ClusterError: the actor cannot be made.
         """
         doing = f"starting the {what} on node {node.name}"
-        if node.id not in connection.nodes:  # Ray would wait for a head that is gone, too.
+        if await connection.is_gone(node):  # Ray would wait until it knows, and for a head that is gone, too.
             raise ActorLost(f"{doing} failed: the node is lost")
         handle = await connection.call(doing, _make, connection.ray, kind, args, node, needs)
         actor = cls(connection, handle, node, what, needs.beside)

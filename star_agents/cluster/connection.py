@@ -113,6 +113,11 @@ class Connection:
         node = self.nodes.get(self.ray.get_runtime_context().get_node_id())
         return "" if node is None else node.address
 
+    def has_answered(self, node: Node) -> bool:
+        """Whether the node's raylet accepted a connection when the node was first seen. A client behind a firewall
+        reaches none."""
+        return node.id in self._reachable
+
     async def is_gone(self, node: Node) -> bool:
         """Whether a node is lost: it is off Ray's list, which takes Ray some tens of seconds, or its raylet no longer
         answers where it did before."""

@@ -123,13 +123,21 @@ class KeptActors:
                 await self._news.wait()
 
     async def _fill(self) -> None:
-        """Start what is missing, all at once."""
+        """Start what is missing, all at once; for a node that starts none, one that was not tried yet stands in."""
+        tried: set[str] = set()
+        while nodes := self._free(tried)[: max(0, self._kind.most - len(self._at_work))]:
+            tried.update(node.id for node in nodes)
+            async with anyio.create_task_group() as starting:
+                for node in nodes:
+                    starting.start_soon(self._start, node)
+
+    def _free(self, tried: set[str]) -> list[Node]:
+        """Nodes that may start one. Those that have not answered come last: Ray lists a dead one for a while."""
         now = self._clock()
         nodes = self._connection.nodes.values()
-        free = [node for node in nodes if node.id not in self._at_work and self._rests.get(node.id, (0, 0.0))[1] <= now]
-        async with anyio.create_task_group() as starting:
-            for node in free[: max(0, self._kind.most - len(self._at_work))]:
-                starting.start_soon(self._start, node)
+        free = (node for node in nodes if node.id not in self._at_work and node.id not in tried)
+        rested = (node for node in free if self._rests.get(node.id, (0, 0.0))[1] <= now)
+        return sorted(rested, key=lambda node: not self._connection.has_answered(node))
 
     async def _start(self, node: Node) -> None:
         kind = self._kind
