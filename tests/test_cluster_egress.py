@@ -155,7 +155,7 @@ async def test_nodes_that_are_dead_and_still_listed_take_no_place_from_one_that_
     dead = [ray_cluster.add() for _ in range(3)]
     for node in dead:
         ray_cluster.kill(node)
-    async with egress(ray_cluster, 1) as (connection, sender, heard):
+    async with egress(ray_cluster, 1) as (connection, sender, _):
         (head,) = (one.name for id, one in connection.nodes.items() if id not in dead)
         assert [link.name for link in sender.links] == [f"node {head}"]
 
