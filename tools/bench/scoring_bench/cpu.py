@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import transformers
 
+from scoring_bench.cpu_workers import workers
 from scoring_bench.models import ROOT, little_models, offline_pair, pythia
 from scoring_bench.reference import (
     MAX_LENGTH,
@@ -55,7 +56,7 @@ def speed(name: str, pairs: Sequence[Sample]) -> list[str]:
     reference, engine = Reference(loaded), scorer(loaded)
     half = scorer(pythia(name, torch.bfloat16))
     clocks = [Clock() for _ in range(4)]  # reference, ours, and both again on the slices that bfloat16 gets
-    ceilings = []
+    ceilings, half_ceilings, half_work = [], [], 0.0
     reference(pairs[:1]), ifds(engine)(pairs[:1])
     for number, begin in enumerate(range(0, len(pairs), SLICE)):
         some = pairs[begin : begin + SLICE]
@@ -66,8 +67,10 @@ def speed(name: str, pairs: Sequence[Sample]) -> list[str]:
         if number % 4 == 0:
             clocks[2].seconds += clocks[0].seconds - before
             clocks[3].run(ifds(half), some)
-    encoded = [found for found in engine._encoders["small"].encode(pairs) if isinstance(found, Encoded)]
-    work, top = work_of(loaded, encoded), float(np.median(ceilings))
+            half_ceilings.append(ceiling(loaded, torch.bfloat16))
+            half_work += work_of(loaded, _encoded(engine, some))
+    work, top = work_of(loaded, _encoded(engine, pairs)), float(np.median(ceilings))
+    half_speed, half_top = half_work / clocks[3].seconds, float(np.median(half_ceilings))
     old, new = clocks[0].seconds, clocks[1].seconds
     spread = np.nanpercentile(clocks[0].values, (1, 50, 99))
     return [
@@ -77,8 +80,13 @@ def speed(name: str, pairs: Sequence[Sample]) -> list[str]:
         f"(reference {work / old:.0f}) |",
         f"| … largest IFD difference (IFD p1/p50/p99 {spread[0]:.2f}/{spread[1]:.2f}/{spread[2]:.2f}) | "
         f"**{farthest(clocks[1].values, clocks[0].values):.1e}** |",
-        f"| … bf16 | **{clocks[2].seconds / clocks[3].seconds:.2f}×** the fp32 reference |",
+        f"| … bf16 | **{clocks[2].seconds / clocks[3].seconds:.2f}×** the fp32 reference, "
+        f"{100 * half_speed / half_top:.0f} % of bf16's matmul ceiling: {half_speed:.0f} of {half_top:.0f} GF/s |",
     ]
+
+
+def _encoded(engine: DualModel, pairs: Sequence[Sample]) -> list[Encoded]:
+    return [found for found in engine._encoders["small"].encode(pairs) if isinstance(found, Encoded)]
 
 
 def equality(pairs: Sequence[Sample]) -> list[str]:
@@ -203,6 +211,7 @@ def measure(names: Sequence[str], pairs: Sequence[Sample], *, into_results: bool
         lambda: equality(pairs[:10]),
         lambda: memory(names),
         lambda: half_precision(names, pairs[: max(15, len(pairs) // 4)]),
+        lambda: workers(names[0], pairs[: max(16, len(pairs) // 4)]),
     ]
     for part in parts:
         found = part()

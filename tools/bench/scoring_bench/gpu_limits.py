@@ -18,9 +18,10 @@ import anyio
 import torch
 from calls_bench.rows import Row
 
-from scoring_bench.gpu_speed import forward_of, relative, summary
+from scoring_bench.gpu_speed import forward_of
 from scoring_bench.models import ROOT, little_models, mix, pythia
-from scoring_bench.reference import Reference, forgetful, gpu_time, ifds, scorer
+from scoring_bench.processes import CALLERS, all_are_loaded, score_by_callers
+from scoring_bench.reference import Reference, forgetful, gpu_time, ifds, relative, scorer, summary
 from star_agents.config.sections import ScoringConfig
 from star_agents.records import Sample
 from star_agents.scoring import Scorer
@@ -39,8 +40,6 @@ TOGETHER = 4
 """Rounds of two processes; the second one has never scored before."""
 LOADED_S = 120
 """Seconds after which the second process should have loaded its model."""
-CALLS = 8
-"""Callers at once."""
 
 
 def tests(device: torch.device) -> list[Row]:
@@ -147,7 +146,7 @@ def workers(device: torch.device) -> list[Row]:
     return [
         Row(
             key="workers.two",
-            what=f"Pythia-{name} shape through the scorer's process, {CALLS} callers, {len(pairs)} mixed pairs a round",
+            what=f"Pythia-{name} shape through the scorer's process, {CALLERS} callers, {len(pairs)} mixed pairs",
             measured=f"one process, while another one loads, {one:,.0f} pairs/s; two on one card {two:,.0f}: "
             f"**{two / one:.2f}×**; without a process {direct:,.0f}; difference {summary(off)}",
             target="",
@@ -174,39 +173,23 @@ async def _through_processes(folder: Path, device: str, pairs: Sequence[Sample])
     async with Scorer(config, large=False, workers=2) as client:
         print(f"the first process is ready after {time.monotonic() - begin:.1f} s", flush=True)
 
-        def is_ready() -> bool:
-            return client._supervisors[1].facts is not None
-
         async def rate() -> float:
             # Other responses each round, as a response that comes again is remembered.
             number = next(rounds)
             some = [replace(pair, response=f"{pair.response} {number}") for pair in pairs]
             round_begin = time.monotonic()
-            await _round(client, some)
+            await score_by_callers(client, some)
             return len(pairs) / (time.monotonic() - round_begin)
 
-        expected = await _round(client, pairs)
+        expected = await score_by_callers(client, pairs)
         one = await rate()
-        while not is_ready():
+        while not all_are_loaded(client):
             found = await rate()
-            one = one if is_ready() else max(one, found)
+            one = one if all_are_loaded(client) else max(one, found)
             if time.monotonic() - begin > LOADED_S:
                 raise RuntimeError("the second process did not load its model: " + "; ".join(client.stats().troubles))
         print(f"the second process is ready after {time.monotonic() - begin:.1f} s", flush=True)
         two = max([await rate() for _ in range(TOGETHER if device == "cuda" else 1)])
-        off = relative(await _round(client, pairs), expected)
+        off = relative(await score_by_callers(client, pairs), expected)
     print(f"both are done after {time.monotonic() - begin:.1f} s", flush=True)
     return one, two, off
-
-
-async def _round(client: Scorer, pairs: Sequence[Sample]) -> list[float]:
-    found = [math.nan] * len(pairs)
-
-    async def call(caller: int) -> None:
-        scores = await client.score(pairs[caller::CALLS])
-        found[caller::CALLS] = [math.nan if score.ifd_small is None else score.ifd_small for score in scores]
-
-    async with anyio.create_task_group() as tasks:
-        for caller in range(CALLS):
-            tasks.start_soon(call, caller)
-    return found

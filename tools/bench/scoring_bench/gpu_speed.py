@@ -21,8 +21,10 @@ from scoring_bench.reference import (
     gpu_time,
     ifds,
     rank_correlation,
+    relative,
     requests,
     scorer,
+    summary,
     work_of,
 )
 from star_agents.records import Sample
@@ -245,17 +247,6 @@ def gpu_ceiling(loaded: Loaded) -> float:
             linear(states, weight)
         best = max(best, 10 * 2 * states.numel() * outputs / (gpu_time() - begin) / 1e9)
     return best
-
-
-def relative(found: Sequence[float], truth: Sequence[float]) -> list[float]:
-    """Relative differences, of as many as the truth is known of."""
-    pairs = zip(found, truth, strict=False)
-    return [abs(value - real) / real for value, real in pairs if not math.isnan(real)]
-
-
-def summary(differences: Sequence[float]) -> str:
-    """Median and largest."""
-    return f"{statistics.median(differences):.1e} and {max(differences):.1e}"
 
 
 def _tenths(values: Sequence[int]) -> tuple[float, float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -142,12 +143,12 @@ def work_of(loaded: Loaded, pairs: Sequence[Encoded]) -> float:
     return 2 * float(dense + attention) / 1e9
 
 
-def ceiling(loaded: Loaded) -> float:
+def ceiling(loaded: Loaded, dtype: torch.dtype = torch.float32) -> float:
     """GF/s of the best matrix product on the model's own shapes, over torch's ways and ours; on one CPU thread."""
     width, wide = loaded.model.config.hidden_size, loaded.model.config.intermediate_size
     best = 0.0
     for inputs, outputs in ((width, 3 * width), (width, wide), (wide, width)):
-        weight, rows = torch.randn(outputs, inputs), torch.randn(PACK_CPU, inputs)
+        weight, rows = (torch.randn(*shape, dtype=dtype) for shape in ((outputs, inputs), (PACK_CPU, inputs)))
         turned = weight.t().contiguous()
         ways: list[Any] = [partial(torch.nn.functional.linear, weight=weight), partial(torch.mm, mat2=turned)]
         if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
@@ -158,3 +159,14 @@ def ceiling(loaded: Loaded) -> float:
             way(rows)
             best = max(best, 2 * rows.numel() * outputs / (time.process_time() - begin) / 1e9)
     return best
+
+
+def relative(found: Sequence[float], truth: Sequence[float]) -> list[float]:
+    """Relative differences, of as many as the truth is known of."""
+    pairs = zip(found, truth, strict=False)
+    return [abs(value - real) / real for value, real in pairs if not math.isnan(real)]
+
+
+def summary(differences: Sequence[float]) -> str:
+    """Median and largest."""
+    return f"{statistics.median(differences):.1e} and {max(differences):.1e}"
