@@ -102,7 +102,10 @@ def converse(told: Told) -> Json:
         content.append({"text": told.text})
     if told.call is not None:
         content.append({"toolUse": {"toolUseId": "call_1", "name": told.call[0], "input": told.call[1]}})
-    usage = {"inputTokens": told.prompt, "outputTokens": told.completion, "totalTokens": told.prompt + told.completion}
+    usage = {"inputTokens": told.prompt - told.cached, "outputTokens": told.completion}
+    usage["totalTokens"] = told.prompt + told.completion
+    if told.cached:
+        usage |= {"cacheReadInputTokens": told.cached, "cacheWriteInputTokens": 0}
     output = {"message": {"role": "assistant", "content": content}}
     return {"output": output, "stopReason": ends[told.end], "usage": usage, "metrics": {"latencyMs": 1}, **told.more}
 

@@ -22,6 +22,7 @@ from star_agents.agents.endpoints import Endpoint, resolve
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
+from star_agents.agents.transports.plain_replies import in_openais_form
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.agents.transports.translated_routes import TRANSLATED
 from star_agents.config.models import AgentConfig
@@ -292,8 +293,23 @@ async def test_the_same_reply_is_the_same_answer(name: str, case: str, both: Bot
     if name in LOSES_THE_COST:
         assert 0 < (ours.cost_usd or 0.0) <= (theirs.cost_usd or 0.0)
         theirs = replace(theirs, cost_usd=ours.cost_usd)
+    if name in LOSES_THE_END and (end := REPLIES[case].get("end")):
+        word = {"filter": "stop" if name == "ollama" else "content_filter"}  # Ollama has no filter
+        assert ours.choices[0].finish_reason == word.get(end, end)
+        assert theirs.choices[0].finish_reason == "stop"
+        theirs = replace(theirs, choices=(replace(theirs.choices[0], finish_reason=ours.choices[0].finish_reason),))
     assert ours == theirs
     assert ours.choices
+
+
+@in_one_loop
+@pytest.mark.parametrize("name", MAIN)
+async def test_a_plain_reply_is_read_without_litellm(name: str, both: Both) -> None:
+    translator = both.endpoint(name).translator
+    assert translator is not None
+    one = await translator.translation(SHAPE, PROMPT, 1)
+    told(both, name, thought="Two and two." if MAIN[name].thinks else "", cached=4)
+    assert in_openais_form(one, both.server.reply, asked=one.request(PROMPT).data, offers_tools=False) is not None
 
 
 @in_one_loop
@@ -323,6 +339,8 @@ async def test_a_tier_of_service_costs_what_litellm_says(
 
 LOSES_THE_COST = {"fireworks"}
 """LiteLLM whole says 0 dollars; asked for the price of the same tokens, it knows it, and that cached ones cost half."""
+LOSES_THE_END = {"cohere", "ollama"}
+"""LiteLLM whole does not look why Cohere's replies ended, nor those of Ollama's ``/api/generate``: it says ``stop``."""
 LOSES_RETRY_AFTER = {"cohere"}
 """LiteLLM hands on no header of theirs; ours waits as long as the provider asks."""
 FAILURES: Mapping[str, tuple[int, str, str]] = {

@@ -16,9 +16,9 @@ from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
+from star_agents.agents.transports.litellm_aws import NO_KEYS
 from star_agents.agents.transports.litellm_capture import NotCaptured
 from star_agents.agents.transports.litellm_replies import readable
-from star_agents.agents.transports.litellm_translations import NO_KEYS
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.agents.transports.translated_routes import TRANSLATED
 from star_agents.config.models import AgentConfig

@@ -47,7 +47,7 @@ class RepliesOfLiteLLM:
             ValueError, LookupError, TypeError, AttributeError: It cannot be read.
         """
         is_of_a_tier = _is_of_the_list(call.endpoint.price) and has_a_tier(read, call.shape)
-        plain = None if is_of_a_tier else in_openais_form(one, read, offers_tools=bool(call.tools))
+        plain = None if is_of_a_tier else in_openais_form(one, read, asked=sent.data, offers_tools=bool(call.tools))
         if plain is not None:
             answer = openai_answer(plain, call)
             usd = self._of_a_plain_reply(one, plain.get("usage"), answer, call)

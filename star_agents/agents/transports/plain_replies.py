@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from star_agents.agents.replies import anthropic_form, gemini_form
+from star_agents.agents.replies import anthropic_form, cohere_form, converse_form, gemini_form, ollama_form
 from star_agents.agents.transports.litellm_translations import Translation
 
 _USUAL_TIERS = frozenset({"", "auto", "default", "standard", "on_demand", "on_demand_traffic_type"})
@@ -20,12 +20,15 @@ def has_a_tier(read: Mapping[str, Any], shape: Mapping[str, Any]) -> bool:
     return any(isinstance(one, str) and one.lower() not in _USUAL_TIERS for one in told)
 
 
-def in_openais_form(one: Translation, read: Mapping[str, Any], *, offers_tools: bool) -> Mapping[str, Any] | None:
+def in_openais_form(
+    one: Translation, read: Mapping[str, Any], *, asked: Any, offers_tools: bool
+) -> Mapping[str, Any] | None:
     """A reply in OpenAI's form; ``None``: only LiteLLM knows all that it means.
 
     Args:
         one: What the request was written by.
         read: The reply.
+        asked: The request's body, as plain data.
         offers_tools: Whether the request offered tools.
     """
     if one.json_mode:
@@ -37,6 +40,13 @@ def in_openais_form(one: Translation, read: Mapping[str, Any], *, offers_tools: 
             return anthropic_form.from_anthropic(read) if anthropic_form.is_plain(read) else None
         case "gemini":
             return gemini_form.from_gemini(read) if gemini_form.is_plain(read) else None
+        case "converse":
+            is_plain = not offers_tools and converse_form.is_plain(read)  # LiteLLM looks for calls in the text
+            return converse_form.from_converse(read) if is_plain else None
+        case "cohere":
+            return cohere_form.from_cohere(read) if cohere_form.is_plain(read) else None
+        case "ollama":
+            return ollama_form.from_ollama(read) if ollama_form.is_plain(read, asked) else None
     return None
 
 

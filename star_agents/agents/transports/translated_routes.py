@@ -17,8 +17,10 @@ import anyio.to_thread
 import orjson
 
 from star_agents.agents.prices import Price, cost
+from star_agents.agents.transports.litellm_aws import NO_KEYS
 from star_agents.agents.transports.litellm_capture import NotCaptured, capture
-from star_agents.agents.transports.litellm_translations import NO_KEYS, Translation, translation
+from star_agents.agents.transports.litellm_families import translation
+from star_agents.agents.transports.litellm_translations import Translation
 from star_agents.agents.transports.schema_patterns import filled, keeps_marks, marked
 
 TRANSLATED = frozenset(
