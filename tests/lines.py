@@ -19,7 +19,7 @@ from star_agents.engine.host import Host
 from star_agents.events import SeedsAdded
 from star_agents.records import Sample, Seed
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 
 os.environ["LINE_TEST_KEY"] = "sk-line-test"
 

@@ -23,7 +23,7 @@ from star_agents.errors import ConfigError
 from star_agents.recipes.giving import done, sft
 from star_agents.records import Outcome, Reward, Row, Sample, Seed, Trial
 from star_agents.records.admitted import REFUSED
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 from star_agents.storage.store import Store
 
 EXACT = AdmissionRules(DuplicatesConfig())

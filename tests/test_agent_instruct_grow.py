@@ -24,7 +24,7 @@ from star_agents.records import GrownArm, Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import pool_facts
 from star_agents.storage.recipe_tallies import probabilities_in_force
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 from star_agents.storage.store import Store
 
 POOL = "agent_instruct.types"

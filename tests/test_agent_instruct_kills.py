@@ -19,7 +19,7 @@ from openai_server import Answer, Body, Move, OpenAIServer
 
 from star_agents.process.crash_points import VARIABLE
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 
 DOCUMENTS = 2
 SKILL = """\

@@ -17,7 +17,7 @@ from star_agents.engine.stages import fed_back_pools, stages_of
 from star_agents.errors import ConfigError
 from star_agents.records import Seed
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 
 ARENA = "arena: {target: a, opponents: [x], judges: [w]}"
 LEVELS = "refine: {rounds: auto, most_rounds: 2}, instructions_per_document: 2, types_per_document: 2"

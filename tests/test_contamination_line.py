@@ -14,7 +14,7 @@ from openai_server import Answer, OpenAIServer
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError
 from star_agents.records import Sample, Seed
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 
 ITEM = "Compose an engaging travel blog post about a recent trip to Hawaii, highlighting cultural experiences there."
 REFERENCE = (

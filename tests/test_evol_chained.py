@@ -20,7 +20,7 @@ from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError
 from star_agents.offline.evolving import read_evolved
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 
 OFFLINE = """
 agents:

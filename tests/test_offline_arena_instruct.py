@@ -16,7 +16,7 @@ from lines import read_jsonl, results
 
 from star_agents.scheduling.win_rates import win_rate
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 
 DOCUMENTS = 8
 

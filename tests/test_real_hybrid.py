@@ -22,7 +22,7 @@ from real_llm import DATA, ROOT, counted, real_llm
 
 from star_agents.process.crash_points import VARIABLE
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 
 sys.path.insert(0, str(ROOT / "tools"))
 from real_model_lib.inputs import write_documents

@@ -22,7 +22,8 @@ from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, Agent
 from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
 from star_agents.records import AgentPair, OutcomeKind, Reply, Sample, Seed
 from star_agents.storage.result_rows import SAMPLE_SHAPES, selected_rows
-from star_agents.storage.rows import OutcomeRow, Result
+from star_agents.storage.results import Result
+from star_agents.storage.rows import OutcomeRow
 from star_agents.storage.seed_files import read_seeds, write_rows
 from star_agents.text.visible import is_visible
 
@@ -353,4 +354,4 @@ def result_of(sample: Sample, reasoning: str, kind: OutcomeKind = "kept") -> Res
         pair=AgentPair(instruction="keep", response="it"), is_base=False, sample=sample, reasoning=reasoning
     )
     outcome = star_outcome(seed.id, kind, (Assessed(candidate=candidate),), chosen=0)
-    return Result(seed=seed, row=OutcomeRow(seq=1, revision=1, at=0.0, outcome=outcome))
+    return Result.of(seed, OutcomeRow(seq=1, revision=1, at=0.0, outcome=outcome))

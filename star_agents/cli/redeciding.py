@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +13,7 @@ from star_agents.errors import RecipeError, UsageError
 from star_agents.recipes.protocol import Recipe, Redecided
 from star_agents.recipes.registry import find_chain
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 
 
 def redeciding(reader: StoreReader, changes: Sequence[str]) -> Callable[[Result], Result]:
@@ -41,12 +40,11 @@ def redeciding(reader: StoreReader, changes: Sequence[str]) -> Callable[[Result]
         _check_calls(reader, name, as_it_is, decide[name], [one for one in changes if one.startswith(f"{name}.")])
 
     def again(result: Result) -> Result:
-        outcome = result.outcome
-        if outcome.kind == "dropped" or outcome.recipe not in decide:
+        recipe = result.header.recipe
+        if result.header.kind == "dropped" or recipe not in decide:
             return result
-        kept_out = [one.row.data for one in outcome.findings if one.is_kept_out and one.row is not None]
-        rows = tuple(row for row in decide[outcome.recipe](result).rows if row.data not in kept_out)
-        return replace(result, row=replace(result.row, outcome=replace(outcome, rows=rows)))
+        kept_out = [one.row.data for one in result.findings if one.is_kept_out and one.row is not None]
+        return result.with_rows(tuple(row for row in decide[recipe](result).rows if row.data not in kept_out))
 
     return again
 
@@ -110,7 +108,7 @@ def _check_calls(
     edited while it went on, is not theirs."""
     missing = 0
     for result in reader.results():
-        if result.outcome.recipe == name and result.outcome.kind != "dropped":
+        if result.header.recipe == name and result.header.kind != "dropped":
             missing += max(0, changed(result).missing_calls - as_it_is(result).missing_calls)
     if missing:
         raise UsageError(

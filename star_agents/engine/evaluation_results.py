@@ -19,7 +19,7 @@ from star_agents.recipes.graded_questions import ENDED, JUDGEMENT, SCORE, TURN, 
 from star_agents.recipes.parts.benchmark import MODEL, MODELS, QUESTION, REPEAT
 from star_agents.records import Flat, Judgement, Outcome, Seed, Trial
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 from star_agents.storage.store import STORE_FILE
 
 CUT = "ended by length"
@@ -88,13 +88,13 @@ def read_found(out: Path, evaluation: Evaluation) -> Found:
     graded = {seed.id for seed in evaluation.graded_seeds()}
     with StoreReader(out) as reader:
         for result in reader.results():
-            if result.seed.id in graded:
+            if result.header.seed_id in graded:
                 _add_graded(found, result.seed, result.outcome)
-            elif result.outcome.recipe == compared_answers.NAME:
+            elif result.header.recipe == compared_answers.NAME:
                 comparisons.append(result)
     compared = {seed.id for seed in evaluation.compared_seeds(found.answers)} if comparisons else set[str]()
     for result in comparisons:
-        if result.seed.id in compared:
+        if result.header.seed_id in compared:
             _add_compared(found, result.seed, result.outcome)
     return found
 

@@ -184,8 +184,8 @@ def _heard(panel: Panel, out: Path) -> tuple[dict[str, list[Game]], dict[str, tu
     seeds = panel.seeds()
     with StoreReader(out) as reader:
         for result in reader.results():
-            if result.seed.id in seeds:
-                judge, pair = seeds[result.seed.id]
+            if result.header.seed_id in seeds:
+                judge, pair = seeds[result.header.seed_id]
                 outcome: Outcome = result.outcome
                 costs[judge].append(outcome.cost_usd)
                 if outcome.kind != "dropped":

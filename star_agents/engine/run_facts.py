@@ -21,7 +21,7 @@ from star_agents.report.curves import Moment
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.scheduling.policies import probabilities_of
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 from star_agents.storage.summary import PairTally, summarise, tally
 
 T = TypeVar("T")
@@ -67,20 +67,21 @@ class _Pass:
     reasons: Counter[str] = field(default_factory=Counter[str])
 
     def add(self, result: Result) -> None:
-        outcome, seed_id = result.outcome, result.outcome.seed_id
+        header, seed_id = result.header, result.header.seed_id
         tally(result, self.pairs)
-        chosen = outcome.chosen
-        for place, trial in enumerate(outcome.trials):
+        chosen = result.chosen
+        for place, trial in enumerate(result.trials):
             if (gap := trial.measures.get("gap")) is not None:
                 (self.chosen if place in chosen else self.others).add(gap)
-        winner = outcome.winner
-        if outcome.kind != "dropped" and (winner is None or outcome.recipe != STAR):
+        winner = result.winner
+        if header.kind != "dropped" and (winner is None or header.recipe != STAR):
             self.kept.add((0.0, seed_id))
         elif winner is None:
             self.dropped.add(seed_id)
-            known = outcome.reason in self.reasons or len(self.reasons) < REASONS
-            self.reasons[outcome.reason if known else OTHER_REASONS] += 1
-        elif outcome.kind == "base":
+            reason = result.outcome.reason
+            known = reason in self.reasons or len(self.reasons) < REASONS
+            self.reasons[reason if known else OTHER_REASONS] += 1
+        elif header.kind == "base":
             self.base.add(seed_id)
         else:
             gap, pi = (winner.measures.get(name) or 0.0 for name in ("gap", "pi"))

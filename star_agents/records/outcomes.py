@@ -29,6 +29,13 @@ def _at_once(read: Callable[[Any], T], plain: Sequence[Any], /) -> Sequence[T]:
     return tuple(map(read, plain))
 
 
+def chosen_of(rows: Sequence[Row]) -> tuple[int, ...]:
+    """Places of the trials that one of these rows is made of, each once."""
+    if len(rows) == 1 and len(rows[0].from_trials) < 2:
+        return rows[0].from_trials  # As it mostly is.
+    return tuple(dict.fromkeys(place for row in rows for place in row.from_trials))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """What became of one seed. Every lease of a seed ends in exactly one of these."""
@@ -74,9 +81,7 @@ class Outcome:
     @property
     def chosen(self) -> tuple[int, ...]:
         """Places of the trials that a row is made of, each once."""
-        if len(self.rows) == 1 and len(self.rows[0].from_trials) < 2:
-            return self.rows[0].from_trials  # As it mostly is.
-        return tuple(dict.fromkeys(place for row in self.rows for place in row.from_trials))
+        return chosen_of(self.rows)
 
     @property
     def winner(self) -> Trial | None:

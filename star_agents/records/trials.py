@@ -89,12 +89,18 @@ class Trial:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``; those of older releases lack reasoning and notes."""
-        read = {
-            "sample": Sample.from_dict(data["sample"]),
-            "failure": Failure.from_dict(data["failure"]) if data["failure"] else None,
-            "prompts": tuple(data["prompts"]),
-        }
-        return cls(**{**data, **read})
+        return cls(
+            arm=data["arm"],
+            sample=Sample.from_dict(data["sample"]),
+            role=data["role"],
+            failure=Failure.from_dict(data["failure"]) if data["failure"] else None,
+            measures=data["measures"],
+            models=data["models"],
+            prompts=tuple(data["prompts"]),
+            cost_usd=data["cost_usd"],
+            reasoning=data.get("reasoning", ""),
+            notes=data.get("notes") or {},
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

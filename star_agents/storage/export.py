@@ -31,9 +31,9 @@ from star_agents.storage.result_rows import (
     selected_rows,
     tool_rows,
 )
+from star_agents.storage.results import Result
 from star_agents.storage.reviewed_rows import ReviewedRows
 from star_agents.storage.row_writing import atomic_file, json_line, write_rows
-from star_agents.storage.rows import Result
 from star_agents.storage.split import Split
 from star_agents.storage.summary import PairTally, Probabilities, summarise, tally, weights
 from star_agents.text.plain_data import json_text
@@ -62,21 +62,23 @@ class Wanted:
 
     def why_not(self, result: Result) -> str:
         """Why a finished seed is left out; empty where it is wanted, and where it is another part's affair."""
-        winner = result.outcome.winner
-        if winner is None or result.outcome.recipe != STAR:
+        if not result.chosen or result.header.recipe != STAR:
             return ""  # Nothing came of it, or its recipe gave rows that know no π.
-        pi = winner.measures.get("pi")
-        if self.only_improved and result.outcome.kind != "kept":
+        if self.only_improved and result.header.kind != "kept":
             return "not improved"
-        if self.min_pi is not None and pi is None:
+        if self.min_pi is None:
+            return ""
+        winner = result.winner
+        pi = winner.measures.get("pi") if winner is not None else None
+        if pi is None:
             return "without π"
-        return f"π below {self.min_pi:g}" if self.min_pi is not None and (pi or 0.0) < self.min_pi else ""
+        return f"π below {self.min_pi:g}" if pi < self.min_pi else ""
 
     def holds(self, result: Result) -> bool:
         """Whether a seed belongs to the part that is written."""
-        if self.only_parts and result.seed.part not in self.only_parts:
+        if self.only_parts and result.header.part not in self.only_parts:
             return False
-        return self.split is None or self.split.part_of(result.seed.id) == self.part
+        return self.split is None or self.split.part_of(result.header.seed_id) == self.part
 
 
 EVERYTHING = Wanted()

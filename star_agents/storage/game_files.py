@@ -15,7 +15,7 @@ from star_agents.records import Judgement, Trial, is_reward_model
 from star_agents.storage.games import COLUMNS, LABELS, Lengths
 from star_agents.storage.json_rows import scan_json_lines
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Result
 from star_agents.storage.store import STORE_FILE
 
 BATTLES_FILE = "battles.jsonl"
@@ -128,12 +128,15 @@ def _row(game: Game) -> GameRow:
 
 def game_rows(result: Result) -> Iterator[dict[str, Any]]:
     """Every game over one seed, as a line of ``battles.jsonl``; none where nobody played."""
-    trials = result.outcome.trials
-    played = [one for one in result.outcome.judgements if _is_game(trials, one)]
+    trials = result.trials
+    played = [one for one in result.judgements if _is_game(trials, one)]
+    if not played:
+        return
     labels = {name: value for name in COLUMNS if isinstance(value := result.seed.meta.get(name), str)}
-    if result.seed.part:
-        labels["part"] = result.seed.part
-    for game, judgement in zip(games_of(trials, played, result.seed.id), played, strict=True):
+    header = result.header
+    if header.part:
+        labels["part"] = header.part
+    for game, judgement in zip(games_of(trials, played, header.seed_id), played, strict=True):
         said = [trials[place].sample.response for place in (judgement.left, judgement.right)]
         chars = [None if text is None else len(text) for text in said]  # Retention may have cleared it.
         yield {

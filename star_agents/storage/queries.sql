@@ -708,7 +708,7 @@ SELECT seq, revision, at, payload FROM outcomes WHERE seq > :after_seq ORDER BY 
 -- A page of finished seeds with their newest outcome, in the order in which they were queued. The table is gone through as
 -- it lies: by an index all that are left would be sorted for every page.
 SELECT s.ordinal, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round, s.source, s.meta,
-    o.seq, o.revision, o.at, o.payload
+    o.seq, o.revision, o.at, o.kind, o.recipe, o.cost_usd, o.payload
 FROM seeds AS s NOT INDEXED
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
 WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after_ordinal
@@ -717,7 +717,7 @@ ORDER BY s.ordinal LIMIT :limit;
 -- results_of --
 -- The seeds of some outcomes with these, in the order of the outcomes.
 SELECT s.ordinal, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round, s.source, s.meta,
-    o.seq, o.revision, o.at, o.payload
+    o.seq, o.revision, o.at, o.kind, o.recipe, o.cost_usd, o.payload
 FROM json_each(:seqs) AS asked
 JOIN outcomes AS o ON o.seq = asked.value
 JOIN seeds AS s ON s.id = o.seed_id

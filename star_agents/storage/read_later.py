@@ -22,7 +22,7 @@ class ReadLater(Sequence[T_co]):
     __slots__ = ("_plain", "_read", "_records")
 
     def __init__(self, read: Callable[[Any], T_co], plain: Sequence[Any]) -> None:
-        self._read, self._plain = read, plain
+        self._read, self._plain = read, list(plain)
         self._records: dict[int, T_co] = {}
 
     def __len__(self) -> int:
@@ -37,9 +37,19 @@ class ReadLater(Sequence[T_co]):
             return tuple(self)[index]
         place = range(len(self._plain))[index]
         if place not in self._records:
-            plain = self._plain[place]
-            self._records[place] = self._read(from_record_json(plain) if isinstance(plain, str) else plain)
+            self._records[place] = self._read(self._data(place))
         return self._records[place]
+
+    def where(self, name: str, value: object) -> list[T_co]:
+        """Those records whose plain data has this value under a name; the others are not made."""
+        return [self[place] for place in range(len(self._plain)) if self._data(place)[name] == value]
+
+    def _data(self, place: int) -> Any:
+        """The plain data of a record, read once."""
+        plain = self._plain[place]
+        if isinstance(plain, str):
+            plain = self._plain[place] = from_record_json(plain)
+        return plain
 
     def __iter__(self) -> Iterator[T_co]:
         return map(self.__getitem__, range(len(self._plain)))

@@ -20,6 +20,7 @@ from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.games import StoredGames, add_games
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
 from star_agents.storage.near_texts import NearTexts
+from star_agents.storage.results import Result
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -27,7 +28,6 @@ from star_agents.storage.rows import (
     OpenWork,
     PairCost,
     PoolRow,
-    Result,
     RevisionRow,
     SeedUsage,
     Spend,
@@ -205,7 +205,7 @@ class StoreReader:
     def results_at(self, places: Mapping[int, Collection[int]]) -> list[Result]:
         """The seeds of some outcomes, each with those of its rows alone that stand at these places."""
         found = self._read(partial(reads.results_of, seqs=list(places)))
-        return [one.with_rows_at(places[one.row.seq]) for one in found]
+        return [one.with_rows_at(places[one.header.seq]) for one in found]
 
     def results(self) -> Iterator[Result]:
         """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued."""

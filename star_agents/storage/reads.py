@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
 from star_agents.records import STAR, Document, Outcome
@@ -15,6 +15,7 @@ from star_agents.storage.call_sums import sums
 from star_agents.storage.exams import exams
 from star_agents.storage.outcome_parts import parts_of
 from star_agents.storage.read_later import later
+from star_agents.storage.results import Result
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -24,7 +25,6 @@ from star_agents.storage.rows import (
     OutcomeRow,
     PairCost,
     PoolRow,
-    Result,
     RevisionRow,
     SeedUsage,
     Spend,
@@ -32,13 +32,14 @@ from star_agents.storage.rows import (
     VectorKeys,
     known,
 )
-from star_agents.storage.seed_columns import seed_from_columns
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import stranded
 from star_agents.text.plain_data import from_json, from_record_json
 
 OutcomeColumns = tuple[int, int, float, str]
 """seq, revision, at, payload."""
+_SEQ, _REVISION = 10, 11
+"""Places in what `results` gives."""
 _MOST = {"most_tokens": MOST_TOKENS, "most_usd": MOST_USD}
 
 
@@ -217,12 +218,9 @@ def results_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[Resu
 
 
 def _results(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> list[Result]:
-    found = outcome_rows(connection, [cast(OutcomeColumns, row[10:]) for row in rows])
+    parts = parts_of(connection, [row[_SEQ] for row in rows])
     stamps = {revision: one.stamp for revision, one in exams(connection).items()}
-    return [
-        Result(seed=seed_from_columns(row[1:10]), row=outcome, judge_exam=stamps.get(outcome.revision, ""))
-        for row, outcome in zip(rows, found, strict=True)
-    ]
+    return [Result.of_columns(row[1:], parts[row[_SEQ]], stamps.get(row[_REVISION], "")) for row in rows]
 
 
 def documents(connection: sqlite3.Connection, *, after: int, limit: int) -> tuple[int, list[Document]]:

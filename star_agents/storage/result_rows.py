@@ -26,11 +26,11 @@ from itertools import chain
 from typing import Any
 
 from star_agents.errors import UsageError
-from star_agents.records import STAR, Document, Message, Outcome, RowShape, Sample, Seed, Trial
+from star_agents.records import STAR, Document, Message, RowShape, Sample, Seed, Trial
 from star_agents.records import Row as GivenRow
 from star_agents.records.admitted import REFUSED
 from star_agents.records.seeds import without_part
-from star_agents.storage.rows import Result
+from star_agents.storage.results import Header, Result
 from star_agents.storage.tool_dialogues import row_of_dialogue
 from star_agents.text.plain_data import json_text
 
@@ -39,6 +39,7 @@ Row = dict[str, Any]
 CLEARED = Sample(instruction="")
 """What retention leaves of a trial that no row is made of."""
 
+_MEASURED = ("ifd_small", "ifd_large", "gap", "pi_dual", "pi_llm", "pi")
 _SHAREGPT_NAMES = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
@@ -48,7 +49,7 @@ def selected_rows(result: Result, format: str, *, reasoning: bool = False) -> It
     With ``reasoning`` it says what the model thought before its answer: empty where that is not known.
     """
     for given in _given(result, "sft"):
-        thoughts = {"reasoning": _reasoning_behind(result.outcome, given)} if reasoning else {}
+        thoughts = {"reasoning": _reasoning_behind(result, given)} if reasoning else {}
         sample = Sample.from_dict(given.data["sample"])
         yield {**SAMPLE_SHAPES[format](sample), **thoughts, "provenance": json_text(_provenance_of_row(result, given))}
 
@@ -58,15 +59,15 @@ def tool_rows(result: Result, skipped: Counter[str] | None = None, *, reasoning:
     for given in _given(result, "sft"):
         sample = Sample.from_dict(given.data["sample"])
         if sample.holds_tools:
-            thoughts = {"reasoning": _reasoning_behind(result.outcome, given)} if reasoning else {}
+            thoughts = {"reasoning": _reasoning_behind(result, given)} if reasoning else {}
             yield {**row_of_dialogue(sample), **thoughts, "provenance": json_text(_provenance_of_row(result, given))}
         elif skipped is not None:
             skipped["without tools"] += 1
 
 
-def _reasoning_behind(outcome: Outcome, given: GivenRow) -> str:
+def _reasoning_behind(result: Result, given: GivenRow) -> str:
     """What was thought before an answer that stands in one trial as it stands in the row."""
-    trials = [outcome.trials[place] for place in given.from_trials]
+    trials = [result.trials[place] for place in given.from_trials]
     is_as_written = len(trials) == 1 and given.data.get("sample") == trials[0].sample.to_dict()
     return trials[0].reasoning if is_as_written else ""
 
@@ -87,7 +88,7 @@ def reward_rows(result: Result) -> Iterator[Row]:
 
 def _given(result: Result, shape: RowShape) -> list[GivenRow]:
     """The rows of a shape that a recipe gave."""
-    return [row for row in result.outcome.rows if row.shape == shape]
+    return [row for row in result.rows if row.shape == shape]
 
 
 def _given_preference(result: Result, given: GivenRow, format: str) -> Row:
@@ -99,16 +100,16 @@ def _given_preference(result: Result, given: GivenRow, format: str) -> Row:
 
 def _provenance_of_row(result: Result, given: GivenRow) -> Row:
     """Where a row that a recipe gave comes from: seed, recipe, what was drawn for it, and the trials behind it."""
-    reviewed = _review_of(result, given)
-    if result.outcome.recipe == STAR and given.from_trials:
+    header, reviewed = result.header, _review_of(result, given)
+    if header.recipe == STAR and given.from_trials:
         return {**_provenance(result, given.from_trials[0]), **reviewed}
-    trials = [result.outcome.trials[place] for place in given.from_trials if place < len(result.outcome.trials)]
+    trials = [result.trials[place] for place in given.from_trials if place < len(result.trials)]
     return {
-        **_origin(result),
-        "recipe": result.outcome.recipe,
-        "parent": result.seed.parent,
-        "round": result.seed.round,
-        "labels": without_part({**result.seed.labels, **given.labels}),
+        **_origin(header),
+        "recipe": header.recipe,
+        "parent": header.parent,
+        "round": header.round,
+        "labels": without_part({**header.labels, **given.labels}),
         "trials": [
             {"arm": one.arm, "role": one.role, "models": one.models, "prompts": one.prompts, **one.measures}
             for one in trials
@@ -120,25 +121,25 @@ def _provenance_of_row(result: Result, given: GivenRow) -> Row:
 def _review_of(result: Result, given: GivenRow) -> Row:
     """What a person said of the row; nothing where nobody did."""
     for place, review in result.reviews.items():
-        if result.outcome.rows[place] is given:
+        if result.rows[place] is given:
             return {"review": review.told}
     return {}
 
 
 def rejected_row(result: Result) -> Iterator[Row]:
     """The row of a dropped seed."""
-    if result.outcome.kind == "dropped":
-        failures = [{"pair": trial.arm, "failure": str(trial.failure or "")} for trial in result.outcome.trials]
+    if result.header.kind == "dropped":
+        failures = [{"pair": trial.arm, "failure": str(trial.failure or "")} for trial in result.trials]
         yield {
             **_as_seed(result.seed),
             "reason": result.outcome.reason,
-            "provenance": json_text({**_origin(result), "failures": failures}),
+            "provenance": json_text({**_origin(result.header), "failures": failures}),
         }
 
 
 def refused_rows(result: Result) -> Iterator[Row]:
     """What admission refused of a seed: its rows and children, or itself, each with the reason."""
-    for one in result.outcome.findings:
+    for one in result.findings:
         if one.action == "refused" and (one.row is not None or one.kind == "seed"):
             told = one.objection
             yield {
@@ -148,7 +149,7 @@ def refused_rows(result: Result) -> Iterator[Row]:
                 "reason": told.reason,
                 "evidence": told.evidence,
                 "points_at": told.points_at,
-                "provenance": json_text({**_origin(result), "arms": list(one.arms)}),
+                "provenance": json_text({**_origin(result.header), "arms": list(one.arms)}),
             }
 
 
@@ -173,34 +174,33 @@ def preference_rows(
     trial that admission does not take as ``refused by admission``, and those whose better answer a person rejected or
     changed as ``answer not as people want it``.
     """
-    outcome = result.outcome
     for given in _given(result, "preference"):
         thoughts_of: Row = {"chosen_reasoning": "", "rejected_reasoning": ""} if reasoning else {}
         yield {**_given_preference(result, given, format), **thoughts_of}
-    if outcome.recipe != STAR:
+    if result.header.recipe != STAR:
         return
     # Base pairs stand first, and the first usable one is what the referee compared with.
-    bases = (at for at, one in enumerate(outcome.trials) if one.role == "base" and not one.failure)
+    bases = (at for at, one in enumerate(result.trials) if one.role == "base" and not one.failure)
     base = next(bases, None)
-    if base is None or any(one.kind == "seed" and one.action == "refused" for one in outcome.findings):
+    if base is None or any(one.kind == "seed" and one.action == "refused" for one in result.findings):
         return
-    spare = (one.row.from_trials for one in outcome.findings if one.action == "spare" and one.row is not None)
-    chosen_places = {*outcome.chosen, *chain.from_iterable(spare)}
-    for judged, trial in enumerate(outcome.trials):
+    spare = (one.row.from_trials for one in result.findings if one.action == "spare" and one.row is not None)
+    chosen_places = {*result.chosen, *chain.from_iterable(spare)}
+    for judged, trial in enumerate(result.trials):
         said = trial.measures.get("pi_llm")
         if judged == base or said is None or said == 0.5:
             continue
         won = said > 0.5
         if won != (judged in chosen_places or judged in result.withheld):
             continue
-        reason = _why_no_preference(trial, outcome.trials[base])
+        reason = _why_no_preference(trial, result.trials[base])
         if (judged if won else base) in result.withheld:
             reason = "answer not as people want it"
         if reason:
             if skipped is not None:
                 skipped[reason] += 1
             continue
-        chosen, rejected = (outcome.trials[at] for at in ((judged, base) if won else (base, judged)))
+        chosen, rejected = (result.trials[at] for at in ((judged, base) if won else (base, judged)))
         row = _preference(result, judged, format, chosen=chosen, rejected=rejected)
         if reasoning:
             row |= {"chosen_reasoning": chosen.reasoning, "rejected_reasoning": rejected.reasoning}
@@ -220,7 +220,7 @@ def _why_no_preference(one: Trial, other: Trial) -> str:
 def _preference(result: Result, judged: int, format: str, *, chosen: Trial, rejected: Trial) -> Row:
     answers = [one.sample.messages[-1] for one in (chosen, rejected)]
     return {
-        **PREFERENCE_SHAPES[format](result.outcome.trials[judged].sample.prompt, answers[0], answers[1]),
+        **PREFERENCE_SHAPES[format](result.trials[judged].sample.prompt, answers[0], answers[1]),
         "provenance": json_text(
             {**_provenance(result, judged), "chosen_pair": chosen.arm, "rejected_pair": rejected.arm}
         ),
@@ -229,35 +229,35 @@ def _preference(result: Result, judged: int, format: str, *, chosen: Trial, reje
 
 def _provenance(result: Result, place: int) -> Row:
     """Where a sample comes from: seed, pair, models, prompts, scores, verdict, cost and config revision."""
-    trial = result.outcome.trials[place]
+    header, trial = result.header, result.trials[place]
     votes = [
         {"referee": one.judge, "value": one.value, "agreed": one.agreed, "readable": one.readable}
-        for one in result.outcome.judgements_of(place)
+        for one in result.judgements_of(place)
         if one.judge
     ]
-    measured = ("ifd_small", "ifd_large", "gap", "pi_dual", "pi_llm", "pi")
+    measured = trial.measures.get
     return {
-        **_origin(result),
-        **({"parent": result.seed.parent, "labels": without_part(result.seed.labels)} if result.seed.parent else {}),
-        "kind": result.outcome.kind,
+        **_origin(header),
+        **({"parent": header.parent, "labels": without_part(header.labels)} if header.parent else {}),
+        "kind": header.kind,
         "pair": trial.arm,
-        "models": dict(trial.models),
-        "prompts": list(trial.prompts),
-        **{name: trial.measures.get(name) for name in measured},
+        "models": trial.models,
+        "prompts": trial.prompts,
+        **{name: measured(name) for name in _MEASURED},
         "formula": trial.notes.get("formula"),
         "judge_exam": result.judge_exam,
         "votes": votes,
     }
 
 
-def _origin(result: Result) -> Row:
+def _origin(header: Header) -> Row:
     return {
-        "seed_id": result.seed.id,
-        "source": result.seed.source,
-        **({"part": result.seed.part} if result.seed.part else {}),
-        "cost_usd": result.outcome.cost_usd,
-        "revision": result.row.revision,
-        "seq": result.row.seq,
+        "seed_id": header.seed_id,
+        "source": header.source,
+        **({"part": header.part} if header.labels and header.part else {}),
+        "cost_usd": header.cost_usd,
+        "revision": header.revision,
+        "seq": header.seq,
     }
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from star_agents.records import Row, RowShape
 from star_agents.records.reviews import Review, ReviewsUse
 from star_agents.storage.known_rows import row_digest
+from star_agents.storage.results import Result
 from star_agents.storage.reviews import OfSeed
-from star_agents.storage.rows import Result
 
 REJECTED = "rejected by a person"
 NOT_ACCEPTED = "not accepted by a person"
+_NOTHING: OfSeed = {}
 EVERY_SHAPE: Collection[RowShape] = ("sft", "preference", "reward", "instruction")
 
 
@@ -38,13 +39,13 @@ class ReviewedRows:
             skipped: Counts the rows of ``shapes`` that are left out, by reason.
             shapes: Those that are asked for.
         """
-        of_seed = self.known.get(result.seed.id, {})
+        of_seed = self.known.get(result.header.seed_id, _NOTHING)
         if self.use == "as-is" or not (of_seed or self.use == "only"):
             return result
         rows: list[Row] = []
         said: dict[int, Review] = {}
         withheld: set[int] = set()
-        for row in result.outcome.rows:
+        for row in result.rows:
             review = of_seed.get(row_digest(row)) if of_seed else None
             if reason := _why_not(review, self.use):
                 if skipped is not None and row.shape in shapes:
@@ -56,8 +57,7 @@ class ReviewedRows:
                 if review.data is not None:
                     withheld.update(row.from_trials)
             rows.append(row if review is None or review.data is None else replace(row, data=review.data))
-        outcome = replace(result.outcome, rows=tuple(rows))
-        return replace(result, row=replace(result.row, outcome=outcome), reviews=said, withheld=frozenset(withheld))
+        return result.with_rows(tuple(rows), reviews=said, withheld=frozenset(withheld))
 
 
 def _why_not(review: Review | None, use: ReviewsUse) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from star_agents.records import Outcome, Seed
-from star_agents.records.reviews import Review
+from star_agents.records import Outcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,30 +78,6 @@ class OutcomeRow:
     at: float
     """Seconds since 1970."""
     outcome: Outcome
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
-    """A finished seed and the outcome that counts, its newest."""
-
-    seed: Seed
-    row: OutcomeRow
-    judge_exam: str = ""
-    """What the exam of its judges came to (``exams.ExamsInForce.stamp``); empty in stores of before there was one."""
-    reviews: Mapping[int, Review] = field(default_factory=dict[int, Review])
-    """What people said of its rows, by their places; empty where that is not in force (``reviewed_rows``)."""
-    withheld: frozenset[int] = frozenset()
-    """Places of trials that rows were made of which people rejected or changed."""
-
-    @property
-    def outcome(self) -> Outcome:
-        """What became of the seed."""
-        return self.row.outcome
-
-    def with_rows_at(self, places: Collection[int]) -> Result:
-        """The same with those rows alone that stand at these places; -1 stands for a seed without any."""
-        rows = tuple(row for place, row in enumerate(self.outcome.rows) if place in places)
-        return replace(self, row=replace(self.row, outcome=replace(self.outcome, rows=rows)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,8 @@ from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import pool_facts, recipe_facts, refused_arms
 from star_agents.storage.recipe_tallies import probabilities_in_force
-from star_agents.storage.rows import Result, known, per
+from star_agents.storage.results import Result
+from star_agents.storage.rows import known, per
 from star_agents.storage.target_facts import target_facts
 from star_agents.storage.turning import turns
 
@@ -49,10 +50,10 @@ def weights(state: Mapping[str, Any]) -> Mapping[str, float]:
 
 def tally(result: Result, pairs: dict[str, PairTally]) -> None:
     """Add one finished seed of the recipe that draws pairs."""
-    if result.outcome.recipe != STAR:
+    if result.header.recipe != STAR:
         return
-    chosen = result.outcome.chosen
-    for place, trial in enumerate(result.outcome.trials):
+    chosen = result.chosen
+    for place, trial in enumerate(result.trials):
         pair, pi = pairs.setdefault(trial.arm, PairTally()), trial.measures.get("pi")
         pair.candidates += 1
         pair.failures += bool(trial.failure)

@@ -23,10 +23,10 @@ from star_agents.errors import Problem, UsageError
 from star_agents.records import Document, Message, Sample, ToolCall
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import instruction_rows, preference_rows, reward_rows, selected_rows, tool_rows
+from star_agents.storage.results import Result
 from star_agents.storage.reviewed_rows import ReviewedRows
 from star_agents.storage.row_fields import Row, RowError, found, required
 from star_agents.storage.row_reading import PARQUET, scan_rows
-from star_agents.storage.rows import Result
 from star_agents.storage.seed_rows import read_row
 from star_agents.storage.store import STORE_FILE
 
@@ -142,13 +142,13 @@ def _rows_of_result(result: Result, skipped: Counter[str] | None) -> Iterator[Ta
         instruction_rows(result),
     ):
         for row in rows:
-            yield read_taught(row, f"seed {result.seed.id[:12]}")
+            yield read_taught(row, f"seed {result.header.seed_id[:12]}")
 
 
 def _learned_rows(result: Result) -> Iterator[Row]:
     """Rows with an answer to learn; where one holds tools, it is taken with its calls as calls."""
     with_tools = tool_rows(result)
-    given = (one for one in result.outcome.rows if one.shape == "sft")
+    given = (one for one in result.rows if one.shape == "sft")
     for row, one in zip(selected_rows(result, "messages"), given, strict=True):
         yield next(with_tools) if Sample.from_dict(one.data["sample"]).holds_tools else row
 

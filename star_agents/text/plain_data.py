@@ -51,8 +51,10 @@ def from_record_json(text: str) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:  # half a surrogate pair
         return json.loads(text)
-    if isinstance(value, dict) and any(_may_be_rounded(value[name]) for name in _OF_RECIPES if name in value):
-        return json.loads(text)
+    if isinstance(value, dict):
+        for name in _OF_RECIPES:
+            if value.get(name) and _may_be_rounded(value[name]):
+                return json.loads(text)
     return value
 
 

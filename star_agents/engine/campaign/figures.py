@@ -18,8 +18,8 @@ from star_agents.records import Outcome, Seed
 from star_agents.storage.game_files import read_games
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import Row, preference_rows, reward_rows, selected_rows
+from star_agents.storage.results import Result
 from star_agents.storage.row_writing import write_rows
-from star_agents.storage.rows import Result
 from star_agents.storage.seed_files import row_of_seed
 from star_agents.storage.store import STORE_FILE
 
@@ -83,10 +83,10 @@ def figures_of(folder: Path, part: str) -> PartFigures:
     found, roots = PartFigures(), list[str]()
     with StoreReader(folder) as reader:
         for result in reader.results():
-            if result.seed.part == part:
+            if result.header.part == part:
                 found.add(result.outcome)
-                if not result.seed.parent:
-                    roots.append(result.seed.id)
+                if not result.header.parent:
+                    roots.append(result.header.seed_id)
         for start in range(0, len(roots), _SEEDS_AT_ONCE):
             for one in reader.usage_of_seeds(roots[start : start + _SEEDS_AT_ONCE]):
                 found.calls += one.calls
@@ -141,7 +141,7 @@ def _seed_rows(seeds: Sequence[Seed]) -> Iterator[Row]:
 def _rows_of_part(folder: Path, part: str, rows_of: Callable[[Result], Iterator[Row]]) -> Iterator[Row]:
     with StoreReader(folder) as reader:
         for result in reader.results():
-            if result.seed.part == part:
+            if result.header.part == part:
                 yield from rows_of(result)
 
 

@@ -16,8 +16,8 @@ from star_agents.engine.run_facts import Reservoir
 from star_agents.storage.game_files import game_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import preference_rows, reward_rows, selected_rows
+from star_agents.storage.results import Result
 from star_agents.storage.reviewed_rows import ReviewedRows
-from star_agents.storage.rows import Result
 from star_agents.storage.shards import CONFIGS, SHARD_BYTES, Shards
 
 Row = Mapping[str, Any]
@@ -86,16 +86,16 @@ def gather(reader: StoreReader, *, into: Path | None = None, shard_bytes: int = 
         reviewed = ReviewedRows(reader.reviews())
         for as_it_is in reader.results():
             result = reviewed(as_it_is, found.skipped_rows)
-            for one in result.outcome.findings:
+            for one in result.findings:
                 found.findings[one.objection.filter, one.kind, one.action, one.objection.reason] += 1
-            for trial in result.outcome.trials:
+            for trial in result.trials:
                 found.models.update(set(trial.models.values()))
                 found.prompts.update(set(trial.prompts))
-            source = source_of({"source": result.seed.source})
+            source = source_of({"source": result.header.source})
             for config, row in _rows(result, found):
                 found.rows[config] += 1
                 found.read_from.add(source)
-                found.secrets.look(row, f"{config}, row {found.rows[config]:,} (seed {result.seed.id})")
+                found.secrets.look(row, f"{config}, row {found.rows[config]:,} (seed {result.header.seed_id})")
                 if config in shards:
                     shards[config].add(row)
                 if config != "battles":
@@ -113,7 +113,7 @@ def _rows(result: Result, found: Gathered) -> Iterator[tuple[str, Row]]:
         yield "preferences", row
     for row in reward_rows(result):
         yield "reward", row
-    may_quote = any(one.action in ("refused", "redacted") for one in result.outcome.findings)
+    may_quote = any(one.action in ("refused", "redacted") for one in result.findings)
     for row in game_rows(result):
         if may_quote and row["reason"]:
             found.reasons_left_out += 1
