@@ -1,0 +1,75 @@
+"""Finished seeds as a store hands them out: what is told without reading them whole is what they say when read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from recorded.store import NAMES, unpack
+
+from star_agents.records import Judgement, Outcome
+from star_agents.storage.export import FORMATS, dataset_rows
+from star_agents.storage.read_later import ReadLater
+from star_agents.storage.reader import StoreReader
+from star_agents.storage.results import Result
+from star_agents.text.plain_data import to_json
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> StoreReader:
+    """A store of an earlier version, with seeds that ended in every way."""
+    unpack(NAMES[0], tmp_path)
+    return StoreReader(tmp_path)
+
+
+def read_whole(results: Sequence[Result]) -> list[Result]:
+    """The same, of records that are there."""
+    return [Result.of(one.seed, one.row, one.judge_exam) for one in results]
+
+
+def test_the_columns_of_a_finished_seed_say_what_its_records_say(recorded: StoreReader) -> None:
+    with recorded:
+        found = list(recorded.results())
+    assert {one.header.kind for one in found} == {"kept", "base", "dropped"}
+    assert [one.header for one in found] == [one.header for one in read_whole(found)]
+    assert [one.outcome.chosen for one in found] == [one.chosen for one in found]
+    assert [one.outcome.winner for one in found] == [one.winner for one in found]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_rows_are_the_same_whether_a_seed_is_read_whole_or_as_far_as_is_asked(
+    recorded: StoreReader, format: str
+) -> None:
+    with recorded:
+        whole = read_whole(list(recorded.results()))
+        assert list(dataset_rows(recorded, format)) == list(dataset_rows(recorded, format, results=whole))
+
+
+def test_other_rows_stand_in_the_outcome_too(recorded: StoreReader) -> None:
+    with recorded:
+        one = next(one for one in recorded.results() if one.rows)
+    without = one.with_rows(())
+    assert (without.rows, without.outcome.rows, without.chosen) == ((), (), ())
+    assert without.outcome.trials == one.outcome.trials
+    assert without.seed == one.seed
+    assert one.rows == one.outcome.rows != ()
+
+
+def test_of_records_that_are_read_later_those_alone_are_made_that_are_asked_for() -> None:
+    made: list[int] = []
+
+    def read(data: dict[str, int]) -> int:
+        made.append(data["left"])
+        return data["left"]
+
+    records = ReadLater(read, [to_json({"left": left}) for left in (0, 1, 1, 2)])
+    assert records.where("left", 1) == [1, 1]
+    assert made == [1, 1]
+
+
+def test_what_judges_said_of_one_trial_is_found_in_records_and_in_what_is_read_later() -> None:
+    said = [Judgement(judge=name, left=left, right=0) for name, left in (("a", 1), ("b", 2), ("c", 1))]
+    read_later = ReadLater(Judgement.from_dict, [to_json(one.to_dict()) for one in said])
+    outcome = Outcome(seed_id="s", kind="dropped", judgements=said)
+    assert read_later.where("left", 1) == [said[0], said[2]] == list(outcome.judgements_of(1))
