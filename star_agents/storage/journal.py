@@ -13,7 +13,7 @@ from typing import Any
 from star_agents.errors import AgentRefused, StoreError
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
 from star_agents.records import Reply
-from star_agents.storage import call_sums
+from star_agents.storage import call_sums, pair_sums
 from star_agents.storage.rows import Intent
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json, to_json
@@ -113,6 +113,7 @@ def repair_counts(connection: sqlite3.Connection) -> int:
     Only releases that believed whatever a provider said wrote such rows (issue 12, item 1).
     """
     call_sums.forget(connection)
+    pair_sums.forget(connection)
     for name in ("repair_trials", "repair_outcomes"):
         execute(connection, name, most_usd=MOST_USD)
     return execute(connection, "repair_calls", most_tokens=MOST_TOKENS, most_usd=MOST_USD).rowcount

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from star_agents.records import GrownArm, Outcome, Reward
-from star_agents.storage import ledger
+from star_agents.storage import ledger, pair_sums
 from star_agents.storage.connection import store_errors
 from star_agents.storage.ledger import Admit, Committed, PoolStates
 from star_agents.storage.recollections import NearDraw
@@ -77,6 +77,9 @@ def commit_together(
             sums.take_in(own)
             found.append(committed)
     sums.write(connection, at=at)
+    seqs = [one.seq for one in found if isinstance(one, Committed)]
+    if seqs:
+        pair_sums.fold_now_and_then(connection, min(seqs) - 1, max(seqs))
     return found
 
 

@@ -870,13 +870,15 @@ SELECT
     (SELECT count(*) FROM seeds WHERE state = 'quarantined')
 FROM calls INDEXED BY calls_in_doubt WHERE state != 'answered' OR sends > 1;
 
--- pair_costs --
--- Trials, how many a row was made of, and dollars by arm, over a recipe's finished seeds and their newest outcomes.
+-- pair_sums_after --
+-- Trials, how many a row was made of, and dollars by arm, over a recipe's outcomes after one: the newest of finished seeds.
 SELECT t.arm, count(*), sum(t.chosen), coalesce(sum(t.cost_usd), 0.0), sum(t.cost_usd IS NULL)
-FROM seeds AS s
-JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
-JOIN trials AS t INDEXED BY trials_by_outcome ON t.seq = o.seq
-WHERE s.state = 'done' AND o.recipe = :recipe GROUP BY t.arm ORDER BY t.arm;
+FROM outcomes AS o
+CROSS JOIN seeds AS s ON s.id = o.seed_id
+CROSS JOIN trials AS t INDEXED BY trials_by_outcome ON t.seq = o.seq
+WHERE o.seq > :after AND o.recipe = :recipe AND s.state = 'done'
+    AND o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = o.seed_id)
+GROUP BY t.arm;
 
 -- outcomes_with_texts --
 -- Selections of before a moment behind which texts are kept.

@@ -6,11 +6,11 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from star_agents.limits.numbers import MOST_TOKENS, MOST_USD
-from star_agents.records import STAR, Document, Outcome
+from star_agents.records import Document, Outcome
+from star_agents.storage import pair_sums
 from star_agents.storage.call_sums import sums
 from star_agents.storage.exams import exams
 from star_agents.storage.outcome_parts import parts_of
@@ -145,9 +145,16 @@ def _stranded(connection: sqlite3.Connection) -> int:
 
 def pair_costs(connection: sqlite3.Connection) -> list[PairCost]:
     """What each pair did for the finished seeds, and for how much, in order of name."""
-    names = PairCost.__slots__
-    rows = [PairCost(**dict(zip(names, row, strict=True))) for row in execute(connection, "pair_costs", recipe=STAR)]
-    return [replace(row, cost_usd=known(row.cost_usd or 0.0, row.unknown_cost)) for row in rows]
+    return [
+        PairCost(
+            pair=pair,
+            candidates=one.candidates,
+            wins=one.wins,
+            cost_usd=known(one.usd, one.unknown),
+            unknown_cost=one.unknown,
+        )
+        for pair, one in pair_sums.sums(connection).items()
+    ]
 
 
 def pools(connection: sqlite3.Connection) -> dict[str, PoolRow]:

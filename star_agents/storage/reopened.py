@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from star_agents.storage import pair_sums
 from star_agents.storage.reads import outcome_rows
 from star_agents.storage.rows import OutcomeRow
 from star_agents.storage.run_scope import Scope
@@ -49,6 +50,7 @@ def lacking(
 def reopen(connection: sqlite3.Connection, seqs: Sequence[int]) -> Counter[str]:
     """Let the seeds of these outcomes wait, to add to them; how many more wait so, by kind of outcome."""
     before = kinds(connection)
+    pair_sums.forget(connection)
     execute(connection, "reopen", seqs=json.dumps(list(seqs)))
     execute(connection, "requeue_reopened", seqs=json.dumps(list(seqs)))
     return _more(before, kinds(connection))
@@ -57,6 +59,7 @@ def reopen(connection: sqlite3.Connection, seqs: Sequence[int]) -> Counter[str]:
 def close(connection: sqlite3.Connection, recipe: str) -> Counter[str]:
     """Let the seeds of a recipe that wait so be done with what they have; how many more wait so, which is below 0."""
     before = kinds(connection)
+    pair_sums.forget(connection)
     execute(connection, "close_reopened", recipe=recipe)
     execute(connection, "forget_closed")
     return _more(before, kinds(connection))

@@ -26,6 +26,7 @@ from star_agents.storage import (
     call_sums,
     journal,
     ledger,
+    pair_sums,
     quarantine,
     recipe_tallies,
     retention,
@@ -295,6 +296,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     quarantine.count_deaths(connection)
     run_scope.prepare(connection)
     call_sums.fold(connection)
+    pair_sums.fold(connection)
 
 
 def _requeue_working(connection: sqlite3.Connection) -> None:

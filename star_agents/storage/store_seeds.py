@@ -5,13 +5,14 @@ Every verb is durable when it returns.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 
 from star_agents.config.sections import PartsConfig
 from star_agents.records import Seed
-from star_agents.storage import parts, quarantine, reopened, run_scope, stranded
+from star_agents.storage import pair_sums, parts, quarantine, reopened, run_scope, stranded
 from star_agents.storage.leases import Leases
 from star_agents.storage.run_scope import RunSeeds
 from star_agents.storage.sql import execute
@@ -84,8 +85,7 @@ class StoreSeeds(StoreReads):
     async def requeue_dropped(self) -> int:
         """Let every seed that ended as dropped wait again, in a run that works its own alone these; return how many.
         Their old outcomes stay as history."""
-        scoped = self._scope.scoped
-        return await self._writer.run(lambda connection: execute(connection, "requeue_dropped", scoped=scoped).rowcount)
+        return await self._writer.run(partial(_requeue_dropped, scoped=self._scope.scoped))
 
     async def lacking(self, recipe: str, arms: Sequence[str], *, after: int, limit: int) -> list[reopened.Lacking]:
         """A page of a recipe's outcomes in which some arm has no trial, of seeds that may be leased (``reopened``)."""
@@ -131,3 +131,10 @@ class StoreSeeds(StoreReads):
             UsageError: when one of them is not in quarantine; then none is released.
         """
         return await self._writer.run(partial(quarantine.release, ids=ids))
+
+
+def _requeue_dropped(connection: sqlite3.Connection, scoped: bool) -> int:
+    requeued = execute(connection, "requeue_dropped", scoped=scoped).rowcount
+    if requeued:
+        pair_sums.forget(connection)
+    return requeued

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from star_agents.errors import StoreError, StoreLocked
+from star_agents.storage import call_sums, pair_sums
 from star_agents.storage.backup import back_up
 from star_agents.storage.connection import STORE_FILE, connect, store_errors
 from star_agents.storage.lock import FolderLock
@@ -28,11 +29,15 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     """
     steps = scripts()
     check_not_newer(connection, path, len(steps))
-    if 0 < version_of(connection) < len(steps) and connection.execute(_HOLDS_SOMETHING).fetchone():
+    is_older = 0 < version_of(connection) < len(steps) and connection.execute(_HOLDS_SOMETHING).fetchone() is not None
+    if is_older:
         copy = path.with_name(time.strftime(f"store.before-schema-{len(steps)}-%Y%m%dT%H%M%S.sqlite3"))
         back_up(path.parent, copy)
         copy.chmod(0o600)
     migrate(connection, path, steps)
+    if is_older:  # Sums of another schema are not believed, and who only reads cannot keep any.
+        call_sums.fold(connection, least=1)
+        pair_sums.fold(connection, least=1)
 
 
 def upgrade(folder: Path) -> None:

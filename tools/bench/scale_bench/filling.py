@@ -22,7 +22,7 @@ import yaml
 from calls_bench.bench import say
 
 from star_agents.records import Document, Row, Seed, Trial
-from star_agents.storage import call_sums
+from star_agents.storage import call_sums, pair_sums
 from star_agents.storage.known_rows import row_digest
 from star_agents.storage.outcome_parts import parts_of
 from star_agents.storage.seed_columns import columns_of_seed, seed_from_columns
@@ -102,7 +102,8 @@ def fill(folder: Path, worked: Path, seeds: int) -> tuple[int, int]:
         connection.execute("COMMIT")
         for sql in indexes:
             connection.execute(sql)
-        call_sums.fold(connection)  # As whoever wrote so many calls has done.
+        call_sums.fold(connection)  # As whoever wrote so much has done.
+        pair_sums.fold(connection)
         (calls,) = connection.execute("SELECT count(*) FROM calls").fetchone()
     return times * copies.seeds, int(calls)
 
