@@ -49,13 +49,17 @@ class Provider:
 
 
 _ODD = {"user": "somebody"}
-"""A parameter that the direct way does not take, so that LiteLLM writes the call."""
+"""A parameter that the direct way does not take, so that LiteLLM writes the call, or ``plain_requests`` in its words."""
 MAIN = {
     "openai": Provider(model="openai/gpt-4o", settings={"extra": _ODD}),
+    "openai by LiteLLM": Provider(model="openai/gpt-4o", settings={"extra": {**_ODD, "logit_bias": {"7": 1}}}),
     "gpt-5": Provider(model="openai/gpt-5.1", settings={"extra": _ODD}),
     "password": Provider(model="openai/gpt-4o-mini", at="somebody:pa%2Fss@"),
     "azure": Provider(model="azure/gpt-4o", path="", settings={"api_version": "2026-01-01"}),
     "anthropic": Provider(model="anthropic/claude-sonnet-4-5", form="anthropic", path=""),
+    "anthropic by LiteLLM": Provider(
+        model="anthropic/claude-sonnet-4-5", form="anthropic", path="", settings={"extra": {"top_k": 40}}
+    ),
     "gemini": Provider(model="gemini/gemini-2.5-flash", form="gemini", path=""),
     "bedrock": Provider(model="bedrock/anthropic.claude-3-5-haiku-20241022-v1:0", form="converse", path=""),
     "mistral": Provider(model="mistral/mistral-small-latest"),

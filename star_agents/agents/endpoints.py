@@ -19,6 +19,7 @@ from star_agents.agents.provider import Provider
 from star_agents.agents.sampling import UNSET, sampling
 from star_agents.agents.transports.direct_routes import Route, provider_of, route_to
 from star_agents.agents.transports.litellm_ways import REFUSED, refused
+from star_agents.agents.transports.plain_requests import plain_provider_of, plain_writer
 from star_agents.agents.transports.translated_routes import Translator, translator_for
 from star_agents.config.models import AgentConfig, DeploymentConfig
 from star_agents.config.references import look_up_secret
@@ -160,7 +161,7 @@ def _endpoint(
     params = {"model": config.model}
     for name in ("api_base", "api_version"):
         if value := getattr(config, name):
-            params[name] = value
+            params[name] = value.rstrip("/") if name == "api_base" else value  # else LiteLLM would double the slash
     if config.api_key is not None:
         params["api_key"] = _key(config.api_key, surroundings.environ, where, problems)
     elif provider == "openai" and config.api_base:
@@ -170,14 +171,16 @@ def _endpoint(
     if not provider:
         return Endpoint(model=config.model, params=params, price=Price(prompt=0.0, completion=0.0), respond=respond)
     route = route_to(surroundings.litellm, agent, config, params.get("api_key"), surroundings.environ)
-    if route is None:
-        _make_known(surroundings.litellm(), config.model, provider)
     address = route.url if route is not None else _address(config, provider, surroundings.environ)
     price = _price(config, provider, address)
+    shape = sampling(agent, UNSET, UNSET)
+    plain = None if route is not None else plain_writer(provider, params, surroundings.environ)
+    needs_litellm = route is None and (agent.transport == "litellm" or plain is None or not plain.takes(shape))
+    if needs_litellm:
+        _make_known(surroundings.litellm(), config.model, provider)
     translator, why_litellm = None, ""
     if route is None and agent.transport != "litellm":
-        shape = sampling(agent, UNSET, UNSET)
-        translator, why_litellm = translator_for(surroundings.litellm(), provider, params, shape, price)
+        translator, why_litellm = translator_for(surroundings.litellm, provider, params, shape, price, plain)
     return Endpoint(
         model=config.model,
         params=params,
@@ -187,11 +190,15 @@ def _endpoint(
         through_router=agent.transport == "litellm",
         translator=translator,
         why_litellm=why_litellm,
-        takes_n=_takes_n(surroundings.litellm(), config.model) if route is None else route.dialect == "openai",
+        takes_n=_takes_n(surroundings.litellm(), config.model) if needs_litellm else _speaks_openais(provider, route),
         batch=batch,
         batch_price=batch_price(agent, config, provider, price) if batch is not None else None,
         is_served=config.serve is not None,
     )
+
+
+def _speaks_openais(provider: str, route: Route | None) -> bool:
+    return provider == "openai" if route is None else route.dialect == "openai"
 
 
 def _batch(
@@ -216,7 +223,7 @@ def _batch(
 
 def _provider(litellm: Callable[[], ModuleType], config: DeploymentConfig, where: str, problems: list[Problem]) -> str:
     """Of the model; empty, with a problem, where nobody knows it or LiteLLM must not send to it."""
-    if provider := provider_of(config.model):
+    if provider := provider_of(config.model) or plain_provider_of(config.model):
         return provider
     provider = config.model.partition("/")[0]
     message, fix = REFUSED.get(provider, ("", ""))  # before LiteLLM is asked, which would log in to some of them

@@ -37,6 +37,12 @@ def is_plain(message: Mapping[str, Any]) -> bool:
     return not any(usage.get(name) for name in dear) and usage.get("service_tier") in (None, "standard")
 
 
+def calls_tools(message: Mapping[str, Any]) -> bool:
+    """Whether it calls a tool, as far as can be told: what is no list of parts may be anything."""
+    parts = message.get("content")
+    return not isinstance(parts, list) or any(_kind(one) == "tool_use" for one in parts)
+
+
 def _usage(usage: Any) -> Any:
     if not isinstance(usage, Mapping):
         return usage

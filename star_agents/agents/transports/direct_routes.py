@@ -20,6 +20,7 @@ import yarl
 
 from star_agents.agents.price_list import listed
 from star_agents.agents.transports.http import proxy_for
+from star_agents.agents.transports.plain_requests import has_plain_parameters
 from star_agents.config.models import AgentConfig, DeploymentConfig
 
 Dialect = Literal["openai", "ollama"]
@@ -87,7 +88,7 @@ def route_to(
     url = _url(provider, deployment.api_base, environ)
     if url is None or not _is_plain_chat(model, provider):
         return None
-    if not _is_plain(agent, model, provider) and not _is_passed_on(litellm(), agent, model, provider):
+    if not _is_plain(agent, model, provider) and not _is_passed_on(litellm, agent, model, provider):
         return None
     proxy = proxy_for(url)
     if proxy is not None and not proxy.startswith(("http://", "https://")):
@@ -132,6 +133,7 @@ def _tgi(base: str) -> str:
 
 def _ollama(base: str) -> str:
     # Not its OpenAI-compatible address: that one puts defaults of its own (temperature 1, top_p 1) over the model's.
+    base = base.rstrip("/")
     return base if base.endswith("/api/chat") else f"{base}/api/chat"
 
 
@@ -163,10 +165,11 @@ def _is_plain_chat(model: str, provider: str) -> bool:
 
 def _is_plain(agent: AgentConfig, model: str, provider: str) -> bool:
     """Whether there is nothing to ask LiteLLM about: no unusual parameter, no model that it may treat by its name."""
-    return not agent.extra and provider != "huggingface" and not (provider == "openai" and _OPENAIS_OWN.search(model))
+    is_openais_own = provider == "openai" and _OPENAIS_OWN.search(model) and not has_plain_parameters(model)
+    return not agent.extra and provider != "huggingface" and not is_openais_own
 
 
-def _is_passed_on(litellm: ModuleType, agent: AgentConfig, model: str, provider: str) -> bool:
+def _is_passed_on(litellm: Callable[[], ModuleType], agent: AgentConfig, model: str, provider: str) -> bool:
     """Whether LiteLLM would send the agent's parameters, and those that a call may set, as they are."""
     body = agent.extra.get("extra_body", {})
     words = _OLLAMA_OPTIONS | OLLAMA_TOP_LEVEL if provider == "ollama_chat" else _OPENAI_WORDS
@@ -174,7 +177,7 @@ def _is_passed_on(litellm: ModuleType, agent: AgentConfig, model: str, provider:
         return False
     shape = {"temperature": 0.0, "top_p": 0.5, "max_tokens": 7, **agent.extra}
     try:
-        sent = litellm.get_optional_params(model=model, custom_llm_provider=provider, **shape)
+        sent = litellm().get_optional_params(model=model, custom_llm_provider=provider, **shape)
     except Exception:
         return False
     if provider == "ollama_chat":

@@ -18,6 +18,7 @@ import anyio.lowlevel
 
 _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # prices from the installed package, no download at start
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # likewise, where the first call to Anthropic would wait for it
     "LITELLM_LOG": "ERROR",
     "LITELLM_MODE": "PRODUCTION",  # reads no .env file behind our back
     # Our limiters bound what is in flight. LiteLLM's own 500 per host would queue the rest unseen, and its 0 does not

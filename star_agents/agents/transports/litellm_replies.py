@@ -8,7 +8,7 @@ same answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -26,6 +26,7 @@ from star_agents.agents.transports.json_body import decode, encode
 from star_agents.agents.transports.litellm_answers import answer_of
 from star_agents.agents.transports.litellm_translations import Sent, Translation
 from star_agents.agents.transports.plain_replies import has_a_tier, in_openais_form
+from star_agents.agents.transports.plain_requests import PlainRequest
 from star_agents.limits.json_structure import SMALL_BYTES
 
 
@@ -33,30 +34,43 @@ class RepliesOfLiteLLM:
     """Reads replies to requests of one translation after another.
 
     Args:
-        litellm: The module.
+        litellm: Loads the module, which happens with the first reply that is not plain.
     """
 
-    def __init__(self, litellm: ModuleType) -> None:
+    def __init__(self, litellm: Callable[[], ModuleType]) -> None:
         self._litellm = litellm
 
+    def plain(self, one: Translation | PlainRequest, asked: Any, read: Mapping[str, Any], call: Call) -> Answer | None:
+        """The answer in a reply that needs no LiteLLM to be read; else ``None``. Raises as ``read`` does.
+
+        Args:
+            one: What the request was written by.
+            asked: Its body, as plain data.
+            read: The reply.
+            call: What was asked for.
+        """
+        if _is_of_the_list(call.endpoint.price) and has_a_tier(read, call.shape):
+            return None
+        if (plain := in_openais_form(one, read, asked=asked, offers_tools=bool(call.tools))) is None:
+            return None
+        answer = openai_answer(plain, call)
+        usd = self._of_a_plain_reply(one, plain.get("usage"), answer, call)
+        return answer if usd is None else replace(answer, listed_usd=usd)
+
     async def read(self, one: Translation, sent: Sent, reply: HttpReply, read: dict[str, Any], call: Call) -> Answer:
-        """The answer in a reply that is an object and no error; a long one is read in a thread.
+        """The answer in a reply that is an object and no error, as LiteLLM reads it; a long one is read in a thread.
 
         Raises:
             HttpFailure: It is an error after all.
             ValueError, LookupError, TypeError, AttributeError: It cannot be read.
         """
-        is_of_a_tier = _is_of_the_list(call.endpoint.price) and has_a_tier(read, call.shape)
-        plain = None if is_of_a_tier else in_openais_form(one, read, asked=sent.data, offers_tools=bool(call.tools))
-        if plain is not None:
-            answer = openai_answer(plain, call)
-            usd = self._of_a_plain_reply(one, plain.get("usage"), answer, call)
-            return answer if usd is None else replace(answer, listed_usd=usd)
         if len(reply.body) <= SMALL_BYTES:
             return self._by_litellm(one, sent, reply, read, call)
         return await anyio.to_thread.run_sync(self._by_litellm, one, sent, reply, read, call)
 
-    def _of_a_plain_reply(self, one: Translation, usage: Any, answer: Answer, call: Call) -> float | None:
+    def _of_a_plain_reply(
+        self, one: Translation | PlainRequest, usage: Any, answer: Answer, call: Call
+    ) -> float | None:
         """What the provider says that it cost, or LiteLLM, where the list's prices of tokens are not all."""
         price, translator = call.endpoint.price, call.endpoint.translator
         if not _is_of_the_list(price) or not isinstance(usage, Mapping):
@@ -67,14 +81,14 @@ class RepliesOfLiteLLM:
             return None
         details = usage.get("completion_tokens_details")
         try:
-            counted = self._litellm.Usage(
+            counted = self._litellm().Usage(
                 prompt_tokens=answer.prompt_tokens,
                 completion_tokens=answer.completion_tokens,
                 total_tokens=answer.prompt_tokens + answer.completion_tokens,
                 prompt_tokens_details={"cached_tokens": answer.cached_tokens},
                 completion_tokens_details=details if isinstance(details, Mapping) else None,
             )
-            parts = self._litellm.cost_per_token(
+            parts = self._litellm().cost_per_token(
                 model=one.model, custom_llm_provider=one.provider, usage_object=counted
             )
         except Exception:  # whatever it does not know a price for; then the list's own counts
@@ -108,8 +122,8 @@ class RepliesOfLiteLLM:
             if name.lower() not in told
         ]
         raw = httpx.Response(reply.status, headers=headers, content=body, request=httpx.Request("POST", one.url))
-        empty = self._litellm.ModelResponse()
-        empty.usage = self._litellm.Usage()
+        empty = self._litellm().ModelResponse()
+        empty.usage = self._litellm().Usage()
         empty._hidden_params["custom_llm_provider"] = one.provider
         if one.provider not in ("openai", "anthropic", "azure"):
             empty.model = f"{one.provider}/{one.model}"

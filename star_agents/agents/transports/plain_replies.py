@@ -7,6 +7,7 @@ from typing import Any
 
 from star_agents.agents.replies import anthropic_form, cohere_form, converse_form, gemini_form, ollama_form
 from star_agents.agents.transports.litellm_translations import Translation
+from star_agents.agents.transports.plain_requests import PlainRequest
 
 _USUAL_TIERS = frozenset({"", "auto", "default", "standard", "on_demand", "on_demand_traffic_type"})
 
@@ -21,7 +22,7 @@ def has_a_tier(read: Mapping[str, Any], shape: Mapping[str, Any]) -> bool:
 
 
 def in_openais_form(
-    one: Translation, read: Mapping[str, Any], *, asked: Any, offers_tools: bool
+    one: Translation | PlainRequest, read: Mapping[str, Any], *, asked: Any, offers_tools: bool
 ) -> Mapping[str, Any] | None:
     """A reply in OpenAI's form; ``None``: only LiteLLM knows all that it means.
 
@@ -31,8 +32,8 @@ def in_openais_form(
         asked: The request's body, as plain data.
         offers_tools: Whether the request offered tools.
     """
-    if one.json_mode:
-        return None
+    if one.json_mode and (one.form != "anthropic" or anthropic_form.calls_tools(read)):
+        return None  # the call of a tool may be the answer
     match one.form:
         case "openai":
             return _openai(one.provider, read, offers_tools=offers_tools)

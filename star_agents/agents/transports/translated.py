@@ -1,5 +1,6 @@
 """The short way to providers with a protocol of their own: LiteLLM writes and reads, we send.
 
+What is plain of OpenAI's and Anthropic's own is written and read without it, in the same words (``plain_requests``).
 Limits, deadlines, the pool of connections, redirects and secrets are those of the direct way, and so is what an error
 of the provider's means. It costs a quarter of the CPU of LiteLLM's own sending.
 """
@@ -8,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from star_agents.agents.answer import Answer, Call, Choice, Transport
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import RefusedReply
 from star_agents.agents.replies.finish_reasons import LENGTH
 from star_agents.agents.transports.direct import object_in
-from star_agents.agents.transports.http import HttpRequest, HttpSender
+from star_agents.agents.transports.http import HttpReply, HttpRequest, HttpSender
+from star_agents.agents.transports.json_body import encode
 from star_agents.agents.transports.litellm_capture import NotCaptured
 from star_agents.agents.transports.litellm_replies import RepliesOfLiteLLM, readable
 from star_agents.agents.transports.litellm_translations import Sent, Translation
+from star_agents.agents.transports.plain_requests import PlainRequest
 
 _CUT_AT_NOTHING = "could not finish the message because max_tokens or model output limit was reached"
 """OpenAI's words for an answer that was cut before its first word: an error of status 400, though it is paid for."""
+_CUT = Answer(choices=(Choice(text="", finish_reason=LENGTH),), prompt_tokens=0, completion_tokens=0)
 
 
 class TranslatedTransport:
@@ -28,14 +33,14 @@ class TranslatedTransport:
 
     Args:
         sender: Sends what LiteLLM wrote.
-        litellm: Gives the module, which the endpoint's resolution has loaded.
+        litellm: Loads the module, which happens with the first call, or reply, that is not plain.
         whole: Sends what LiteLLM alone can.
     """
 
     def __init__(self, sender: HttpSender, litellm: Callable[[], ModuleType], whole: Transport) -> None:
         self._sender = sender
-        self._litellm = litellm
         self._whole = whole
+        self._replies = RepliesOfLiteLLM(litellm)
 
     async def complete(self, call: Call) -> Answer:
         """Send once.
@@ -48,6 +53,11 @@ class TranslatedTransport:
             aiohttp.ClientError: The server was not reached, or hung up.
             Exception: What LiteLLM raises over the parameters, of ``litellm.exceptions``.
         """
+        translator = call.endpoint.translator
+        if translator is not None and translator.plain is not None:
+            plain = translator.plain.request(call.messages, call.shape, call.n)
+            if plain is not None:
+                return await self._plainly(plain, call)
         try:
             one, sent = await self._written(call)
         except NotCaptured:
@@ -55,15 +65,35 @@ class TranslatedTransport:
         reply = await self._sender.send(
             HttpRequest(url=one.url, headers=sent.headers, body=sent.body, timeout_s=call.timeout_s, proxy=one.proxy)
         )
-        try:
-            read = await object_in(reply)
-        except HttpFailure as failure:
-            if failure.status_code == 400 and _CUT_AT_NOTHING in str(failure).lower():
-                return Answer(choices=(Choice(text="", finish_reason=LENGTH),), prompt_tokens=0, completion_tokens=0)
-            raise
+        read = await _object_in(reply)
+        if read is None:
+            return _CUT
         if one.url.endswith("/api/generate") and "response" not in read:
             raise RefusedReply("the reply has no `response`")
-        return await RepliesOfLiteLLM(self._litellm()).read(one, sent, reply, read, call)
+        answer = self._replies.plain(one, sent.data, read, call)
+        return answer if answer is not None else await self._replies.read(one, sent, reply, read, call)
+
+    async def _plainly(self, plain: PlainRequest, call: Call) -> Answer:
+        """Send what was written without LiteLLM, which is asked where the reply is not plain."""
+        reply = await self._sender.send(
+            HttpRequest(
+                url=plain.url,
+                headers=plain.headers,
+                body=encode(plain.body),
+                timeout_s=call.timeout_s,
+                proxy=plain.proxy,
+            )
+        )
+        read = await _object_in(reply)
+        if read is None:
+            return _CUT
+        if (answer := self._replies.plain(plain, plain.body, read, call)) is not None:
+            return answer
+        try:
+            one, sent = await self._written(call)
+        except NotCaptured as reason:
+            raise ValueError(f"nobody can read the reply, {reason}") from None
+        return await self._replies.read(one, sent, reply, read, call)
 
     async def _written(self, call: Call) -> tuple[Translation, Sent]:
         translator = call.endpoint.translator
@@ -76,6 +106,16 @@ class TranslatedTransport:
             raise
         except Exception as error:
             raise _refusal(error) from None
+
+
+async def _object_in(reply: HttpReply) -> dict[str, Any] | None:
+    """As ``object_in``; ``None``: the answer was cut before its first word."""
+    try:
+        return await object_in(reply)
+    except HttpFailure as failure:
+        if failure.status_code == 400 and _CUT_AT_NOTHING in str(failure).lower():
+            return None
+        raise
 
 
 def _refusal(error: Exception) -> Exception:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +21,7 @@ from star_agents.agents.transports.litellm_aws import NO_KEYS
 from star_agents.agents.transports.litellm_capture import NotCaptured, capture
 from star_agents.agents.transports.litellm_families import translation
 from star_agents.agents.transports.litellm_translations import Translation
+from star_agents.agents.transports.plain_requests import PlainWriter
 from star_agents.agents.transports.schema_patterns import filled, keeps_marks, marked
 
 TRANSLATED = frozenset(
@@ -54,18 +55,27 @@ class Translator:
     """How the calls to one endpoint are written, by their shape.
 
     Args:
-        litellm: The module.
+        litellm: Loads the module.
         provider: As LiteLLM knows it.
         params: LiteLLM's parameters of the endpoint.
         price: Of its tokens.
+        plain: Writes plain calls, for which LiteLLM is not loaded.
     """
 
-    def __init__(self, litellm: ModuleType, provider: str, params: Mapping[str, str], price: Price | None) -> None:
+    def __init__(
+        self,
+        litellm: Callable[[], ModuleType],
+        provider: str,
+        params: Mapping[str, str],
+        price: Price | None,
+        plain: PlainWriter | None = None,
+    ) -> None:
         self._litellm = litellm
         self._provider = provider
         self._params = params
         self._shapes: dict[bytes, Translation | NotCaptured] = {}
-        self.is_listed_price = _is_listed_price(litellm, provider, params["model"], price)
+        self.plain = plain
+        self.is_listed_price = plain is not None or _is_listed_price(litellm(), provider, params["model"], price)
         """Whether the list's prices of tokens are all that a reply can cost; else LiteLLM says what it does."""
 
     def __repr__(self) -> str:
@@ -73,12 +83,14 @@ class Translator:
         return f"Translator({self._provider!r})"
 
     async def translation(self, shape: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], n: int) -> Translation:
-        """How a call of this shape is written.
+        """How LiteLLM writes a call of this shape; it is loaded in a thread, where it was not needed until now.
 
         Raises:
             NotCaptured: LiteLLM has to send it.
             Exception: What LiteLLM raises over the shape.
         """
+        if self.plain is not None:
+            await anyio.to_thread.run_sync(self._litellm)
         key = _key(shape, n, messages)
         if (known := self._shapes.get(key)) is None and (known := await self._of_a_pattern(shape, messages, n)) is None:
             known = await self._found(shape, messages, n)
@@ -129,27 +141,36 @@ class Translator:
     ) -> Translation | NotCaptured:
         """The same, found out anew."""
         try:
-            return translation(self._litellm, capture(self._litellm, self._params, shape, messages, n))
+            litellm = self._litellm()
+            return translation(litellm, capture(litellm, self._params, shape, messages, n))
         except NotCaptured as reason:
             return reason
 
 
 def translator_for(
-    litellm: ModuleType, provider: str, params: Mapping[str, str], shape: Mapping[str, Any], price: Price | None
+    litellm: Callable[[], ModuleType],
+    provider: str,
+    params: Mapping[str, str],
+    shape: Mapping[str, Any],
+    price: Price | None,
+    plain: PlainWriter | None = None,
 ) -> tuple[Translator | None, str]:
     """Who writes the calls to an endpoint, or else why LiteLLM has to send them.
 
     Args:
-        litellm: The module.
+        litellm: Loads the module, which happens where its calls are not plain.
         provider: As LiteLLM knows it.
         params: LiteLLM's parameters of the endpoint.
         shape: Sampling parameters that its calls have.
         price: Of its tokens.
+        plain: Writes its plain calls.
     """
     if provider not in TRANSLATED:
         return None, _WHY_NOT.get(provider, f"since nobody has compared the two ways for {provider}")
     if provider in _READS_FILES and not _has_keys(params, shape):
         return None, NO_KEYS
+    if plain is not None and plain.takes(shape):
+        return Translator(litellm, provider, params, price, plain), ""
     found = Translator(litellm, provider, params, price)
     try:
         reason = found.find(shape)
