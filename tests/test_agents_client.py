@@ -46,7 +46,8 @@ from openai_server import Answer, Body, Cut, Fault, Garbage, Hang, OpenAIServer,
 from star_agents.agents.budgets import Budgets, Charge
 from star_agents.agents.client import AgentClient, CallReport
 from star_agents.agents.local_network import is_local
-from star_agents.config.models import AgentConfig, DeploymentConfig
+from star_agents.config.models import AgentConfig, Config, DeploymentConfig
+from star_agents.engine.agent_exchange import agents_exchanged
 from star_agents.errors import (
     AgentError,
     AgentRateLimited,
@@ -59,6 +60,7 @@ from star_agents.records import Message
 
 HELLO = [Message(role="user", content="Hello there.")]
 CANARY = "sk-canary-2f81c6d0"
+PAIR = {"instruction": "keep", "response": "a"}
 
 
 @pytest.fixture
@@ -560,6 +562,42 @@ async def test_a_changed_limit_takes_effect_at_once_on_the_same_deployments(serv
         await client.reconfigure({"a": config(server, max_concurrency=3)})
         await server.until(lambda s: s.in_flight == 3)
         release.set()
+
+
+class CountedEnviron(dict[str, str]):
+    """Counts how often a variable is looked up."""
+
+    looked_up = 0
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.looked_up += 1
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize("model", ["openai/m", "anthropic/claude-haiku-4-5", "groq/m"])
+async def test_an_edit_leaves_an_agent_alone_whose_endpoints_stay_whichever_way_its_calls_go(model: str) -> None:
+    there = AgentConfig(model=model, api_base="http://127.0.0.1:9", api_key="os.environ/A_KEY")
+    async with clients({"a": there}, environ={"A_KEY": CANARY}) as client:
+        before = client.endpoints["a"]
+        await client.reconfigure({"a": there.model_copy(update={"max_concurrency": 3}), "b": there})
+        assert client.endpoints["a"] is before
+
+
+async def test_an_edit_is_resolved_once_and_taken_back_without_asking_again(server: OpenAIServer) -> None:
+    def edition(model: str) -> Config:
+        agents = {"a": {"model": model, "api_base": server.url, "api_key": "os.environ/A_KEY"}}
+        return Config.model_validate({"agents": agents, "star": {"base_pairs": (PAIR,), "selection": "base"}})
+
+    environ, old, new = CountedEnviron(A_KEY=CANARY), edition("openai/old"), edition("openai/new")
+    async with clients(old.agents, environ=environ) as client:
+        before, after = client.endpoints, client.resolve(new.agents)
+        environ.looked_up = 0
+        with pytest.raises(ZeroDivisionError):
+            async with agents_exchanged(client, old, new, after):
+                assert client.endpoints == after
+                raise ZeroDivisionError
+        assert client.endpoints == before
+        assert environ.looked_up == 0
 
 
 async def test_many_edits_under_load_lose_no_call(server: OpenAIServer) -> None:

@@ -241,11 +241,13 @@ BASE = "http://10.0.0.1:8000"
     [
         ("openai/org/m", f"{BASE}/v1/", f"{BASE}/v1/chat/completions", "org/m"),
         ("hosted_vllm/org/m", f"{BASE}/v1", f"{BASE}/v1/chat/completions", "org/m"),
+        ("hosted_vllm/org/m", f"{BASE}/v1/", f"{BASE}/v1/chat/completions", "org/m"),
         ("llamafile/m", f"{BASE}/v1", f"{BASE}/v1/chat/completions", "m"),
         ("lm_studio/m", f"{BASE}/v1", f"{BASE}/v1/chat/completions", "m"),
         ("huggingface/tgi", BASE, f"{BASE}/v1/chat/completions", "tgi"),
         ("huggingface/tgi", f"{BASE}/v1", f"{BASE}/v1/chat/completions", "tgi"),
         ("ollama_chat/qwen:7b", BASE, f"{BASE}/api/chat", "qwen:7b"),
+        ("ollama_chat/qwen:7b", f"{BASE}/", f"{BASE}/api/chat", "qwen:7b"),
         ("ollama_chat/qwen:7b", None, "http://localhost:11434/api/chat", "qwen:7b"),
         (
             "openai/gpt-4o-mini",

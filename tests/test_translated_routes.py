@@ -119,6 +119,18 @@ def test_what_signs_by_itself_is_left_to_litellm(aws: pytest.MonkeyPatch) -> Non
     assert (found.way, found.why_litellm) == ("litellm", "since it signs its requests by itself")
 
 
+@pytest.mark.parametrize("model", ["anthropic/claude-haiku-4-5", "anthropic/claude-new-9", "ollama/m", "groq/m"])
+def test_a_slash_at_the_end_of_an_address_is_not_doubled(model: str) -> None:
+    with_it, without = (
+        endpoint(model, api_base=f"http://127.0.0.1:9{end}", api_key="os.environ/A_KEY") for end in ("/", "")
+    )
+    assert with_it.params == without.params
+    assert with_it.params["api_base"] == "http://127.0.0.1:9"
+    assert with_it.translator is not None
+    assert without.translator is not None
+    assert with_it.translator.plain == without.translator.plain
+
+
 # What is remembered.
 
 HELLO = ({"role": "user", "content": "Hello."},)

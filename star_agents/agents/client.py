@@ -122,13 +122,19 @@ class AgentClient:
             clock=clock,
         )
 
-    async def reconfigure(self, agents: Mapping[str, AgentConfig]) -> None:
+    async def reconfigure(
+        self, agents: Mapping[str, AgentConfig], endpoints: Mapping[str, tuple[Endpoint, ...]] | None = None
+    ) -> None:
         """Take over an edited agents.yaml; calls in flight finish as they began.
+
+        Args:
+            agents: As edited.
+            endpoints: Theirs, where they are resolved already.
 
         Raises:
             ConfigError: As when building; everything is as it was.
         """
-        endpoints = self.resolve(agents)
+        endpoints = self.resolve(agents) if endpoints is None else endpoints
         redactor.keep(secrets_of(self._environ, agents))
         await self._groups.reconcile(self._place(agents), endpoints)
 

@@ -57,8 +57,9 @@ class Endpoint:
     """Where to send directly; ``None``: only LiteLLM can, or a provider on this machine."""
     through_router: bool = False
     """Whether LiteLLM's Router sends, as ``transport: litellm`` asks for."""
-    translator: Translator | None = None
-    """Who writes what we send, where there is no ``route``; ``None``: LiteLLM sends, or a provider on this machine."""
+    translator: Translator | None = field(default=None, compare=False)
+    """Who writes what we send, where there is no ``route``; ``None``: LiteLLM sends, or a provider on this machine. It
+    follows from the rest, so endpoints that agree in that are the same: an edit elsewhere leaves their agent alone."""
     why_litellm: str = ""
     """Why LiteLLM sends to it whole; empty where it does not, or was told to."""
     respond: Provider | None = None

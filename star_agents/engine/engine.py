@@ -193,7 +193,7 @@ class Engine:
         refuse_unbounded(config, endpoints)
         async with self.settling.turn:
             settling = self.settling.prepared(config, await rules_of(config, self.store, self.settling.rules))
-            async with agents_exchanged(self.client, old, config):
+            async with agents_exchanged(self.client, old, config, endpoints):
                 revision = await settling.record()
             crash_point("config_applied")
             self.settling.take_over(settling)
