@@ -49,7 +49,7 @@ class Provider:
 
 
 _ODD = {"user": "somebody"}
-"""A parameter that the direct way does not take, so that LiteLLM writes the call, or ``plain_requests`` in its words."""
+"""A parameter that the direct way does not take: LiteLLM writes the call, or ``plain_requests`` in its words."""
 MAIN = {
     "openai": Provider(model="openai/gpt-4o", settings={"extra": _ODD}),
     "openai by LiteLLM": Provider(model="openai/gpt-4o", settings={"extra": {**_ODD, "logit_bias": {"7": 1}}}),
