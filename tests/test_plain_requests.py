@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[1]
 KEY = "sk-canary-2f81c6d0"
 
 
-def writer(model: str, environ: Mapping[str, str] | None = None, **params: str) -> PlainWriter | None:
-    return plain_writer(model.partition("/")[0], {"model": model, "api_key": KEY, **params}, environ or {})
+def writer(model: str, **params: str) -> PlainWriter | None:
+    return plain_writer(model.partition("/")[0], {"model": model, "api_key": KEY, **params}, {})
 
 
 def models_of(provider: str) -> list[str]:
@@ -138,10 +138,11 @@ def test_what_litellm_may_know_more_of_is_left_to_it(model: str, more: dict[str,
 
 @pytest.mark.parametrize("model", [CLAUDE, GPT])
 def test_what_the_environment_says_of_a_provider_beside_its_key_is_litellms_to_read(model: str) -> None:
-    name = model.partition("/")[0].upper()
-    assert plain_writer(name.lower(), {"model": model}, {f"{name}_API_KEY": KEY, "A_KEY": "x"}) == writer(model)
-    assert writer(model, {f"{name}_BASE_URL": "http://there"}) is None
-    assert writer(model, {f"LITELLM_{name}_DISABLE_URL_SUFFIX": "true"}) is None
+    provider, name = model.partition("/")[0], model.partition("/")[0].upper()
+    key = {f"{name}_API_KEY": KEY, "A_KEY": "x"}
+    assert plain_writer(provider, {"model": model}, key) == writer(model)
+    for more in (f"{name}_BASE_URL", f"LITELLM_{name}_DISABLE_URL_SUFFIX"):
+        assert plain_writer(provider, {"model": model}, {**key, more: "http://there"}) is None
 
 
 LONG = {"max_tokens": 64}
