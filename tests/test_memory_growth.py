@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +74,7 @@ def test_codes_keep_inner_products_whatever_the_dimension(dimension: int) -> Non
 def test_sketches_tell_near_from_far() -> None:
     made = vectors(500, 384)
     coder = VectorCoder(made.mean(axis=0))
-    by_sketch = ((coder.code(made).sketches - coder.sketch(made[0])) ** 2).sum(axis=1)
+    by_sketch = ((coder.code(made).sketches - Query(coder, made[0]).sketch) ** 2).sum(axis=1)
     exact = ((made - made[0]) ** 2).sum(axis=1)
     assert np.corrcoef(by_sketch, exact)[0, 1] > 0.9
     assert set(np.argsort(exact)[:5]) <= set(np.argsort(by_sketch)[:25])
@@ -156,6 +158,31 @@ def test_a_full_bank_forgets_its_oldest_graph_and_says_so() -> None:
     assert "often" in bank.nearest_pairs(made[2999], 1)
 
 
+def test_a_quarter_is_forgotten_at_a_time_and_no_more_than_another_one_lies_in_memory() -> None:
+    made = vectors(4000)
+    rows = rows_of(made)
+    bank = bank_of(store_of(rows, 1000), at_most=1000)
+    for begin in range(1000, 4000, 50):
+        for row in rows[begin : begin + 50]:
+            bank.add(row)
+        whole(bank)
+        found, graphs = bank.state(), bank._graphs
+        assert graphs is not None
+        assert 750 <= found.size <= 1000
+        assert found.size + found.forgotten == begin + 50
+        assert sum(one.size for one in graphs.segments) <= 1250
+    held = range(4000 - bank.state().size, 4000)
+    queries = vectors(100, seed=2)
+    hits = 0
+    for query in queries:
+        nearest = {str(at + 1) for at in held[0] + np.argsort(-(made[held] @ query))[:5]}
+        told = bank.nearest_pairs(query, 5)
+        assert all(int(pair) > held[0] for pair in told), "what is forgotten is not found"
+        hits += len(nearest & set(told))
+    assert hits >= 0.95 * 500
+    bank.close()
+
+
 def test_a_start_with_more_than_may_be_held_takes_the_newest() -> None:
     bank = bank_of(store_of(rows_of(vectors(2000), ["a"] * 2000)), at_most=1000)
     assert (bank.state().size, bank.state().forgotten) == (1000, 1000)
@@ -202,7 +229,7 @@ def test_a_store_that_cannot_be_read_is_told_and_the_rest_is_found(tmp_path: Pat
 def test_graphs_that_are_full_are_written_once_and_beside_the_work(tmp_path: Path) -> None:
     made = vectors(2100)
     rows, path = rows_of(made), tmp_path / "memory.hnsw"
-    bank = bank_of(store_of(rows, 1500), path)
+    bank = bank_of(store_of(rows, 1400), path)
     bank.save_soon(path)
     whole(bank)
     before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
@@ -210,15 +237,54 @@ def test_graphs_that_are_full_are_written_once_and_beside_the_work(tmp_path: Pat
         *(f"memory.hnsw.{number}-600.{what}" for number in (1, 2) for what in ("graph", "codes")),
         "memory.hnsw.json",
     }
-    killed = bank_of(store_of(rows, 1500), path)  # It has read again what was in the newest graph.
-    assert killed.state().size == 1500
-    for row in rows[1500:]:
+    killed = bank_of(store_of(rows, 1400), path)  # It has read again what was in the newest graph.
+    assert killed.state().size == 1400
+    for row in rows[1400:]:
         bank.add(row)
     whole(bank)
     bank.save(path)
     after = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
     assert all(after[name] == before[name] for name in before if name != "memory.hnsw.json")
     assert {"memory.hnsw.3-600.graph", "memory.hnsw.4-300.graph"} <= set(after)
+
+
+def test_after_a_kill_no_more_than_half_a_graph_is_read_again(tmp_path: Path) -> None:
+    rows, path = rows_of(vectors(1050)), tmp_path / "memory.hnsw"
+    killed = bank_of(store_of(rows), path)
+    read: list[int] = []
+
+    def reading(seqs: Sequence[int]) -> dict[int, Vector]:
+        read.extend(seqs)
+        return {seq: rows[seq - 1].embedding for seq in seqs}
+
+    bank = bank_of(replace(store_of(rows), vectors=reading), path)
+    assert [seq for seq in read if seq > 900] == [*range(901, 1051)], "900 is where the second graph was half full"
+    assert len(read) < 200
+    for query in vectors(30, seed=2):
+        assert bank.nearest(query, 5) == killed.nearest(query, 5)
+
+
+def test_files_of_a_release_that_forgot_whole_graphs_are_taken_over(tmp_path: Path) -> None:
+    rows, path, facts = rows_of(vectors(1500)), tmp_path / "memory.hnsw", tmp_path / "memory.hnsw.json"
+    bank = bank_of(store_of(rows), path)
+    bank.save(path)
+    told = json.loads(facts.read_text(encoding="utf-8"))
+    del told["digest"]
+    told |= {"format": 2, "segments": [[number, size] for number, size, _ in told["segments"]]}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    facts.write_text(json.dumps({**told, "digest": digest}), encoding="utf-8")
+    larger = MemoryBank("test", first=FIRST, others=2 * OTHERS)  # Its graphs were smaller, too.
+    new = {row.seq: row.embedding for row in rows_of(vectors(2500, seed=3))[1500:]}
+    larger.load(replace(store_of(rows), vectors=lambda seqs: {seq: new[seq] for seq in seqs if seq in new}), path)
+    assert (larger.state().size, larger.state().waiting) == (1500, 0)
+    for seq, vector in new.items():
+        larger.add(Remembered(seq=seq, pair=str(seq), pi=0.5, embedding=vector))
+    whole(larger)
+    graphs = larger._graphs
+    assert graphs is not None
+    assert [one.size for one in graphs.segments] == [600, 600, 1200, 100]
+    assert [one.number for one in graphs.full_ones()] == [1, 2, 3]
+    larger.close()
 
 
 @pytest.mark.parametrize("damage", ["memory.hnsw.1-600.graph", "memory.hnsw.2-400.codes", "memory.hnsw.json", "ahead"])

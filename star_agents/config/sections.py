@@ -57,7 +57,8 @@ class MemoryConfig(Section):
     max_items: int = Field(default=1_000_000, ge=1000, le=10_000_000)
     """Instructions that are held in main memory; a million take 1.4 GB where their vectors have 384 dimensions, and
     3.1 GB where they have 2,048. One more, and the oldest quarter is forgotten but for the newest 1,000 of each arm
-    (fewer where those of all arms would fill more than a quarter). The store keeps all of them."""
+    (fewer where those of all arms would fill more than a quarter); it lies in memory until the next one is, which is a
+    quarter more at the most. The store keeps all of them."""
 
 
 class EvolutionConfig(Section):

@@ -28,8 +28,9 @@ from star_agents.scheduling.vector_codes import vector_from_bytes as vector_from
 
 FIRST = 5000
 """Instructions in a graph of whole vectors: up to here a bank gives the same bits whenever it is asked the same."""
-OTHERS = 250_000
-"""Instructions in each graph of sketches: a search looks through all of them, and forgetting forgets one."""
+OTHERS = 500_000
+"""Instructions in each graph of sketches: a search looks through all graphs, each of which costs it nearly as much
+whatever its size."""
 WAITING = 512
 """Instructions that were just added and are compared by themselves; those before them are read again when their turn
 comes."""
@@ -117,8 +118,8 @@ class MemoryBank:
         finds_all: bool = False,
     ) -> None:
         self._embedder, self._at_most, self._compared = embedder, at_most, None if finds_all else WAITING
-        quarter = others if at_most is None else -(-at_most // 4)
-        self._room = Room(first=min(first, quarter), other=min(others, quarter))
+        half = others if at_most is None else -(-at_most // 2)
+        self._room = Room(first=min(first, -(-half // 2)), other=min(others, half))
         self._news = threading.Condition()
         """Guards what is to be taken in, and the thread that does."""
         self._thread: threading.Thread | None = None
@@ -220,9 +221,10 @@ class MemoryBank:
         fitting = zip(rows.seqs, rows.arms, rows.dimensions, strict=True)
         arms = {seq: arm for seq, arm, size in fitting if size == dimension}
         self._left_out = len(rows.seqs) - len(arms)
-        for seq in arms:
-            self._is_seen(seq)
         self._last_seq = max(arms)
+        self._seen = bytearray(self._last_seq + 1)
+        for seq in arms:
+            self._seen[seq] = _SEEN
         self._graphs = Graphs(dimension, self._room, self._at_most)
         head = self._take_files(self._graphs, arms)
         new = [(seq, arm) for seq, arm in arms.items() if seq > head]
@@ -302,7 +304,7 @@ class MemoryBank:
                     self._write(in_full=False)
                     self._is_to_write = False
                 elif self._take_in():
-                    self._is_to_write = self._files is not None
+                    self._write(in_full=True)
         except Exception as error:  # Of the store or the disk: told by ``state``, and seeds go on without.
             with self._news:
                 self._trouble, self._thread = f"{type(error).__name__}: {error}", None
@@ -320,7 +322,7 @@ class MemoryBank:
             return False
 
     def _take_in(self) -> bool:
-        """Let the next one enter a graph; say whether it filled one."""
+        """Let the next one enter a graph; say whether what is in them is to be written."""
         with self._news:
             asked = list(islice(self._backlog, _PAGE))
         if asked and asked[0][0] not in self._page:
@@ -378,7 +380,7 @@ class MemoryBank:
         segments = self._graphs.segments if in_full else self._graphs.full_ones()
         if not segments or (not in_full and self._files.hold(segments)):
             return  # A graph that was written before it was full stays in force until it is.
-        last_seq = max(max(one.seqs()) for one in segments)
+        last_seq = max(one.span()[1] for one in segments)
         held = sum(map(len, segments))
         facts = Facts(
             embedder=self._embedder,

@@ -1,8 +1,13 @@
-"""A memory bank's graphs as files beside the store: a cache, trusted only where it holds what the store holds.
+"""A memory bank's graphs as files beside the store: a cache, trusted only where it fits what the store holds.
 
-``memory.hnsw`` is the graph of a small bank, ``memory.hnsw.3-250000.graph`` and ``.codes`` are the third of a larger
+``memory.hnsw`` is the graph of a small bank, ``memory.hnsw.2-250000.graph`` and ``.codes`` are the second of a larger
 one with so many instructions in it, and ``memory.hnsw.json`` tells which files belong together, with the checksum of
-each. It is renamed over the old one last, so that a kill between two files leaves those of before in force.
+each and how many of its first instructions are forgotten. It is renamed over the old one last. Files of a larger bank
+have other names whenever they hold others, so a kill before that leaves those of before in force; one between the
+renaming of ``memory.hnsw`` and it leaves none, and the graph is made anew.
+
+They fit where every checksum is right, the embedder is the same, each instruction is in the store, none up to the
+newest is missing, and 16 vectors of each graph, its newest among them, are those of the store.
 """
 
 from __future__ import annotations
@@ -17,12 +22,12 @@ from typing import Any, NamedTuple
 
 from star_agents.process.crash_points import crash_point
 from star_agents.scheduling.memory_segments import CodedSegment, Room, Segment, WholeSegment
-from star_agents.scheduling.vector_codes import Vector
+from star_agents.scheduling.vector_codes import Vector, VectorCoder
 
 Read = Callable[[Sequence[int]], dict[int, Vector]]
 """Reads vectors by sequence number."""
 
-_FORMAT = 2
+_FORMAT, _WITHOUT_HIDDEN = 3, 2
 _COMPARED = 16
 """Vectors of each graph that are compared with those of the store, its newest one among them."""
 
@@ -54,7 +59,7 @@ class Files:
 
     def hold(self, segments: Sequence[Segment]) -> bool:
         """Whether all of these are in force."""
-        return all((one.number, len(one)) in self._in_force for one in segments)
+        return all((one.number, one.size) in self._in_force for one in segments)
 
     def write(self, segments: Sequence[Segment], facts: Facts) -> None:
         """Write what is not in force yet: each file beside the old one, synced, then renamed over it.
@@ -66,7 +71,7 @@ class Files:
         in_force: dict[tuple[int, int], dict[str, str]] = {}
         drafts: list[tuple[Path, Path]] = []
         for segment in segments:
-            key = (segment.number, len(segment))
+            key = (segment.number, segment.size)
             known = self._in_force.get(key) if isinstance(segment, CodedSegment) else None
             if known is None:
                 written = self._write(segment)
@@ -80,7 +85,7 @@ class Files:
             "format": _FORMAT,
             **facts._asdict(),
             "count": sum(map(len, segments)),
-            "segments": [list(key) for key in in_force],
+            "segments": [[one.number, one.size, one.hidden] for one in segments],
             "files": {name: told for files in in_force.values() for name, told in files.items()},
         }
         facts_draft = _facts_path(self.path).with_suffix(".new")
@@ -104,7 +109,7 @@ class Files:
         """
         try:
             told = json.loads(_facts_path(self.path).read_text(encoding="utf-8"))
-            if told.pop("digest") != _digest(told) or told["format"] != _FORMAT:
+            if told.pop("digest") != _digest(told) or told["format"] not in (_FORMAT, _WITHOUT_HIDDEN):
                 return None
             facts = Facts(*(told[name] for name in Facts._fields))
             earlier = sum(1 for seq in arms if seq <= facts.last_seq)
@@ -113,10 +118,8 @@ class Files:
                 return None
             if any(_checksum(self.path.with_name(name)) != found for name, found in told["files"].items()):
                 return None
-            segments: list[Segment] = []
-            for number, count in told["segments"]:
-                segments.append(self._read(number, count, segments, facts.dimension, arms, room))
-            if [len(one) for one in segments] != [count for _, count in told["segments"]]:
+            segments = self._read_all(told["segments"], facts.dimension, arms, room)
+            if told["count"] != sum(map(len, segments)):
                 return None
             if not all(_is_of_store(one, vectors) for one in segments):
                 return None
@@ -128,7 +131,7 @@ class Files:
     def take_over(self, segments: Sequence[Segment]) -> None:
         """Graphs that were read are those that the bank goes on with: what is full of them is not written again."""
         for one in segments:
-            key = (one.number, len(one))
+            key = (one.number, one.size)
             self._in_force[key] = {place.name: self._read_files[place.name] for place in self._places(*key)}
 
     def _places(self, number: int, count: int) -> list[Path]:
@@ -138,7 +141,7 @@ class Files:
 
     def _write(self, segment: Segment) -> list[tuple[Path, Path]]:
         """Write one graph to drafts; return each with its place."""
-        places = self._places(segment.number, len(segment))
+        places = self._places(segment.number, segment.size)
         if isinstance(segment, WholeSegment):
             drafts = [self.path.with_suffix(".new")]
             segment.write(drafts[0])
@@ -149,14 +152,23 @@ class Files:
             _sync(draft)
         return list(zip(drafts, places, strict=True))
 
-    def _read(
-        self, number: int, count: int, before: list[Segment], dimension: int, arms: dict[int, str], room: Room
-    ) -> Segment:
-        places = self._places(number, count)
-        if number == 0:
-            return WholeSegment.read(places[0], dimension, room.first, arms)
-        coder = next((one.coder for one in before if isinstance(one, CodedSegment)), None)
-        return CodedSegment.read(places[0], places[1], number, room.other, arms, coder)
+    def _read_all(self, told: list[list[int]], dimension: int, arms: dict[int, str], room: Room) -> list[Segment]:
+        """Graphs of some numbers and sizes, each with how many of its first are forgotten."""
+        segments: list[Segment] = []
+        coder: VectorCoder | None = None
+        for at, (number, size, *hidden) in enumerate(told):
+            places = self._places(number, size)
+            if number == 0:
+                segments.append(WholeSegment.read(places[0], dimension, room.first, arms))
+                continue
+            # Only the last one grows, of whatever size those of before were.
+            capacity = room.other if at == len(told) - 1 else size
+            read = CodedSegment.read(places[0], places[1], number, capacity, arms, coder)
+            if read.size != size:
+                raise ValueError(f"{places[0]}: holds {read.size} instructions")
+            read.hidden, coder = sum(hidden), read.coder
+            segments.append(read)
+        return segments
 
     def _tidy(self, in_force: dict[str, str]) -> None:
         """Remove graphs of before."""
@@ -171,7 +183,7 @@ def _is_of_store(segment: Segment, vectors: Read) -> bool:
     anew, may have as many, with other instructions."""
     seqs = segment.seqs()
     step = max(1, len(seqs) // _COMPARED)
-    compared = {seqs[place]: place for place in range(len(seqs) - 1, -1, -step)}
+    compared = {seqs[place]: segment.hidden + place for place in range(len(seqs) - 1, -1, -step)}
     try:
         known = vectors(sorted(compared))
     except Exception:  # Told where those that are in no file cannot be read either; what is here is found meanwhile.

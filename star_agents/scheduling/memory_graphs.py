@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from star_agents.scheduling.memory_segments import (
 )
 from star_agents.scheduling.vector_codes import Query, Vector, VectorCoder
 
-_CANDIDATES = 128
+_CANDIDATES = 96
 """Of all graphs of sketches together, half of which are ranked by their bytes."""
 _EFFORT = (32, 64)
 """The fewest and the most candidates of one graph."""
@@ -60,10 +61,10 @@ class Graphs:
     def full_ones(self) -> list[Segment]:
         """Those that are full; none while what is older than their newest is only in one that is not, where it entered
         once more: whoever has these alone and reads what came after them again would lack it."""
-        full = [one for one in self.segments if len(one) == one.capacity]
-        newest = max((max(one.seqs()) for one in full), default=0)
-        growing = [one for one in self.segments if 0 < len(one) < one.capacity]
-        return [] if any(min(one.seqs()) < newest for one in growing) else full
+        full = [one for one in self.segments if one.is_full]
+        newest = max((one.span()[1] for one in full), default=0)
+        growing = [one for one in self.segments if len(one) and not one.is_full]
+        return [] if any(one.span()[0] < newest for one in growing) else full
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -81,7 +82,7 @@ class Graphs:
         """Let one more be found, and forget others where there are too many; ``entered`` is called in the same moment.
 
         Returns:
-            Whether a graph was filled by that: it will never change again.
+            Whether a graph of sketches came to a size by that at which it is written.
         """
         if self._at_most is not None and len(self) >= self._at_most:
             self._forget(self._at_most)
@@ -95,11 +96,11 @@ class Graphs:
         with self._turn():
             newest.add(seq, arm, coded)
             entered()
-        return len(newest) == newest.capacity
+        return newest.is_full or newest.size % self._room.step == 0
 
     def _with_room(self) -> Segment:
         """The graph that grows: the newest, or one after it where that is full."""
-        while not self.segments or len(self.segments[-1]) >= self.segments[-1].capacity:
+        while not self.segments or self.segments[-1].is_full:
             newest = self.segments[-1] if self.segments else None
             if newest is None:
                 segments: list[Segment] = [WholeSegment(self.dimension, self._room.first)]
@@ -112,16 +113,19 @@ class Graphs:
         return self.segments[-1]
 
     def _forget(self, at_most: int) -> None:
-        """Forget the oldest graph, but for what stays of it: that enters once more."""
-        oldest, others = self.segments[0], self.segments[1:]
+        """Forget the oldest quarter, as far as one graph holds it, but for what stays of it: that enters once more."""
+        oldest, begin = self.segments[0], self.segments[0].hidden
         assert isinstance(oldest, CodedSegment), "a graph of whole vectors holds a quarter of them at the most"
-        pairs = oldest.pairs()
-        stays = kept_of_oldest([arm for _, arm in pairs], [arm for one in others for _, arm in one.pairs()], at_most)
+        pairs = oldest.pairs()[: -(-at_most // 4)]
+        end = begin + len(pairs)
+        others = [oldest.arms[end:], *(one.arms for one in self.segments[1:] if isinstance(one, CodedSegment))]
+        stays = kept_of_oldest([arm for _, arm in pairs], list(chain.from_iterable(others)), at_most)
         with self._turn():
-            self.segments = others
-        self.forgotten += len(oldest) - sum(stays)
-        for place, (seq, arm) in enumerate(pairs):
-            if stays[place]:
+            oldest.hidden = end
+            self.segments = self.segments[not len(oldest) :]
+        self.forgotten += len(pairs) - sum(stays)
+        for place, (seq, arm) in enumerate(pairs, start=begin):
+            if stays[place - begin]:
                 newest = self._with_room()
                 assert isinstance(newest, CodedSegment), "as the oldest"
                 with self._turn():

@@ -2,8 +2,8 @@
 
 A small bank is one graph of whole vectors. A larger one is made of graphs of sketches, with bytes beside them of which
 ranks are made (``vector_codes``): an instruction of 384 dimensions takes 1.4 KB, one of 2,048 takes 3.1 KB, where its
-vector alone is 8.2. A graph that is full never changes again: it is searched without a lock, written once, and
-forgotten whole.
+vector alone is 8.2. A graph that is full never changes again: it is searched without a lock, and written once. Its
+oldest instructions are forgotten by passing over what a search finds of them; when all are, the graph goes.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ class Room(NamedTuple):
     first: int
     other: int
 
+    @property
+    def step(self) -> int:
+        """One that grows is written each time so many more are in it."""
+        return max(1, self.other // 2)
+
 
 class Found(NamedTuple):
     """An instruction that a search came to."""
@@ -49,7 +54,7 @@ class Found(NamedTuple):
 class WholeSegment:
     """A graph of whole vectors, at most ``capacity`` of them."""
 
-    number = 0
+    number = hidden = 0
 
     def __init__(self, dimension: int, capacity: int) -> None:
         self.dimension, self.capacity = dimension, capacity
@@ -62,9 +67,23 @@ class WholeSegment:
     def __len__(self) -> int:
         return len(self.arms)
 
+    @property
+    def size(self) -> int:
+        """How many are in it."""
+        return len(self.arms)
+
+    @property
+    def is_full(self) -> bool:
+        """It will never change again."""
+        return self.size >= self.capacity
+
     def seqs(self) -> list[int]:
         """Sequence numbers, in the order in which they came."""
         return list(self.arms)
+
+    def span(self) -> tuple[int, int]:
+        """The lowest and the highest sequence number."""
+        return min(self.arms), max(self.arms)
 
     def pairs(self) -> list[tuple[int, str]]:
         """Sequence number and arm of each, in the order in which they came."""
@@ -134,6 +153,9 @@ class CodedSegment:
     def __init__(self, number: int, coder: VectorCoder, capacity: int, *, is_read: bool = False) -> None:
         self.number, self.coder, self.capacity = number, coder, capacity
         self.arms: list[str] = []
+        """By place, those that are forgotten among them."""
+        self.hidden = 0
+        """The first so many are forgotten."""
         # What is not written to takes no memory yet.
         self._seqs: Places = np.empty(capacity, dtype=np.int64)
         self._codes = np.empty((capacity, coder.width), dtype=np.int8)
@@ -145,16 +167,31 @@ class CodedSegment:
             )
 
     def __len__(self) -> int:
+        return len(self.arms) - self.hidden
+
+    @property
+    def size(self) -> int:
+        """How many are in it, those that are forgotten among them."""
         return len(self.arms)
 
+    @property
+    def is_full(self) -> bool:
+        """But for what is forgotten it will never change again."""
+        return self.size >= self.capacity
+
     def seqs(self) -> list[int]:
-        """Sequence numbers, in the order in which they came."""
-        told: list[int] = self._seqs[: len(self)].tolist()
+        """Sequence numbers of those that can be found, in the order in which they came."""
+        told: list[int] = self._seqs[self.hidden : self.size].tolist()
         return told
 
     def pairs(self) -> list[tuple[int, str]]:
-        """Sequence number and arm of each, in the order in which they came."""
-        return list(zip(self.seqs(), self.arms, strict=True))
+        """Sequence number and arm of each of them, in the order in which they came."""
+        return list(zip(self.seqs(), self.arms[self.hidden :], strict=True))
+
+    def span(self) -> tuple[int, int]:
+        """Their lowest and their highest sequence number."""
+        found = self._seqs[self.hidden : self.size]
+        return int(found.min()), int(found.max())
 
     def add(self, seq: int, arm: str, coded: Coded) -> None:
         """Let one more be found, of which ``coded`` alone is."""
@@ -169,8 +206,13 @@ class CodedSegment:
         return Coded(sketch, self._codes[place : place + 1], self._scales[place : place + 1])
 
     def candidates(self, query: Query, effort: int) -> tuple[Places, Vector]:
-        """Places that may be near, at most ``effort``, with their distances by the sketches."""
-        wanted = min(effort, len(self.arms))
+        """Places that may be near, at most ``effort``, with their distances by the sketches.
+
+        Where some are forgotten, more are looked for by as much, at most twice as many, and fewer may be found.
+        """
+        if self.hidden:
+            effort = min(2 * effort, effort * self.size // max(1, len(self)))
+        wanted = min(effort, self.size)
         self._index.set_ef(effort)
         while wanted:
             try:
@@ -178,7 +220,8 @@ class CodedSegment:
             except RuntimeError:
                 wanted //= 2  # As of a whole graph.
             else:
-                return places[0].astype(np.int64), distances[0]
+                stays = places[0] >= self.hidden
+                return places[0][stays].astype(np.int64), distances[0][stays]
         return NO_PLACES, NO_DISTANCES
 
     def similarities(self, query: Query, places: Places) -> Vector:
@@ -193,7 +236,7 @@ class CodedSegment:
     def write(self, graph: Path, codes: Path) -> None:
         """Write both files."""
         self._index.save_index(str(graph))
-        count = len(self)
+        count = self.size
         with codes.open("wb") as file:
             for part in (self.coder.mean, self._seqs[:count], self._scales[:count], self._codes[:count]):
                 np.save(file, part, allow_pickle=False)
@@ -222,7 +265,12 @@ class CodedSegment:
             coder = VectorCoder(mean)
         count = len(seqs)
         segment = cls(number, coder, max(capacity, count), is_read=True)
-        segment._seqs[:count], segment._scales[:count], segment._codes[:count] = seqs, scales, kept
+        if scales.shape != (count,) or kept.shape != (count, coder.width):
+            raise ValueError(f"{codes}: holds vectors of another shape than {coder.width}, or not as many")
+        if segment.capacity == count:
+            segment._seqs, segment._scales, segment._codes = seqs, scales, kept
+        else:
+            segment._seqs[:count], segment._scales[:count], segment._codes[:count] = seqs, scales, kept
         segment._index.load_index(str(graph), max_elements=segment.capacity)
         if segment._index.get_current_count() != count:
             raise ValueError(f"{graph}: holds other instructions than {codes.name}")

@@ -68,6 +68,7 @@ class VectorCoder:
         self._right: Vector = _hadamard(self.width // left)
         self._sample = np.array(random.Random(_SEED).sample(range(self.width), SKETCH))
         self._stretch = np.float32((self.width / SKETCH) ** 0.5)
+        self._mean_sketch: Vector = self._sketched(self.rotated(mean.reshape(1, -1)))[0]
 
     def rotated(self, vectors: Vector) -> Vector:
         """Vectors of shape [n, d] with their lengths and angles, of shape [n, width]."""
@@ -79,9 +80,9 @@ class VectorCoder:
         turned: Vector = np.matmul(np.matmul(self._left, squares), self._right)
         return turned.reshape(count, self.width)
 
-    def sketch(self, vector: Vector) -> Vector:
-        """What one vector of shape [d] is looked for by in a graph; shape [128]."""
-        sketched: Vector = self._sketched(self.rotated((vector - self.mean).reshape(1, -1)))[0]
+    def sketch(self, turned: Vector) -> Vector:
+        """What one rotated vector of shape [width] is looked for by in a graph; shape [128]."""
+        sketched: Vector = turned[self._sample] * self._stretch - self._mean_sketch
         return sketched
 
     def code(self, vectors: Vector) -> Coded:
@@ -100,8 +101,8 @@ class Query:
     """A vector that others are compared with."""
 
     def __init__(self, coder: VectorCoder, vector: Vector) -> None:
-        self.sketch = coder.sketch(vector)
         self._turned = coder.rotated(vector.reshape(1, -1))[0]
+        self.sketch = coder.sketch(self._turned)
         self._to_mean = np.float32(vector @ coder.mean)
 
     def similarities(self, codes: Bytes, scales: Vector) -> Vector:

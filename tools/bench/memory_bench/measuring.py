@@ -10,16 +10,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import hnswlib
+
 from memory_bench.made import EMBEDDER, World
 from star_agents.engine.memory_rows import kept_rows
 from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered
-from star_agents.storage.rows import VectorKeys
 from star_agents.storage.store import Store
 
 INDEX = "memory.hnsw"
 ASKED = 5
 ADDED = 2000
 """Instructions that enter while it is asked."""
+REFERENCE = 50_000
+"""Vectors in the graph that searches are compared with, in turns: what the machine and its load are by."""
 Took = dict[str, float]
 
 
@@ -69,12 +72,17 @@ def asked(folder: Path, world: World, queries: int) -> Took:
     bank.load(replace(rows, arms=[str(seq) for seq in rows.seqs]), folder / INDEX)
     wanted = world.queries(queries)
     truth = world.nearest(wanted, ASKED)
-    hits, at_rest = 0, list[float]()
+    whole = _reference(world)
+    hits, at_rest, by_reference = 0, list[float](), list[float]()
     for query, near in zip(wanted, truth, strict=True):
         cpu = time.thread_time()
         found = bank.nearest_pairs(query, ASKED)
-        at_rest.append(time.thread_time() - cpu)
+        of_reference = time.thread_time()
+        whole.knn_query(query.reshape(1, -1), k=ASKED, num_threads=1)
+        by_reference.append(time.thread_time() - of_reference)
+        at_rest.append(of_reference - cpu)
         hits += len(set(found) & {str(seq) for seq in near})
+    del whole
     added, entering, by_clock = list[float](), list[float](), list[float]()
     for at, vector in enumerate(replace(world, items=world.items + ADDED).queries(ADDED)):
         row = Remembered(seq=world.items + at + 1, pair="keep/new", pi=0.5, embedding=vector)
@@ -90,6 +98,8 @@ def asked(folder: Path, world: World, queries: int) -> Took:
         "recall": hits / (ASKED * queries),
         "p50": statistics.median(at_rest) * 1000,
         "p99": _quantile(at_rest) * 1000,
+        "reference_p50": statistics.median(by_reference) * 1000,
+        "reference_p99": _quantile(by_reference) * 1000,
         "entering_p50": statistics.median(entering) * 1000,
         "entering_p99": _quantile(entering) * 1000,
         "clock_p50": statistics.median(by_clock) * 1000,
@@ -98,13 +108,28 @@ def asked(folder: Path, world: World, queries: int) -> Took:
     }
 
 
+def _reference(world: World) -> hnswlib.Index:
+    """A graph of the first of its vectors, whole, as hnswlib makes it, asked with as much effort as a small bank."""
+    index = hnswlib.Index(space="cosine", dim=world.dimension)
+    index.init_index(max_elements=REFERENCE, ef_construction=64, M=16, random_seed=1)
+    for chunk in world.chunks():
+        index.add_items(chunk[: REFERENCE - index.get_current_count()], num_threads=1)
+        if index.get_current_count() == REFERENCE:
+            break
+    index.set_ef(64)
+    return index
+
+
 def _rows(folder: Path) -> KeptRows:
-    return kept_rows(asyncio.run(_keys(folder)), folder, "vectors_of_memory")
+    found: list[KeptRows] = []
+    asyncio.run(_read_rows(folder, found))
+    return found[0]
 
 
-async def _keys(folder: Path) -> VectorKeys:
+async def _read_rows(folder: Path, found: list[KeptRows]) -> None:
+    """Into ``found``: ``asyncio.run`` would make a text of all that its coroutine returns."""
     async with await Store.open(folder) as store:
-        return await store.memory_keys(EMBEDDER)
+        found.append(kept_rows(await store.memory_keys(EMBEDDER), folder, "vectors_of_memory"))
 
 
 def _quantile(values: Sequence[float]) -> float:
