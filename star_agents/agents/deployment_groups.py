@@ -10,7 +10,6 @@ flight, retries included, finish where they began. How each single deployment is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -247,16 +246,15 @@ class DeploymentGroups:
         else:
             group.gate.release(index)
 
-    @contextmanager
-    def in_use(self, group: DeploymentGroup) -> Iterator[None]:
-        """Keep a group on the Router until the call that began on it has ended."""
+    def began(self, group: DeploymentGroup) -> None:
+        """Keep a group on the Router until the call that begins on it has ended."""
         group.calls += 1
-        try:
-            yield
-        finally:
-            group.calls -= 1
-            if group.retired and not group.calls:
-                self._remove(group)
+
+    def ended(self, group: DeploymentGroup) -> None:
+        """Such a call has ended."""
+        group.calls -= 1
+        if group.retired and not group.calls:
+            self._remove(group)
 
     def _open(self, name: str, config: AgentConfig, endpoints: tuple[Endpoint, ...]) -> DeploymentGroup:
         self._generation += 1

@@ -48,12 +48,17 @@ class Prompts:
 
     def respond(self, sample: Sample, reference: str | None = None) -> list[Message]:
         """What a response agent sees: the conversation itself, after a system message where there is a reference."""
-        system = self._star.render("respond", reference=reference)
+        system = self._without_reference if reference is None else self._star.render("respond", reference=reference)
         turns = list(sample.prompt)
         if system and turns[0].role == "system":
             joined = f"{turns[0].content}\n\n{system[0].content}"
             return [Message(role="system", content=joined), *turns[1:]]
         return [*system, *turns]
+
+    @cached_property
+    def _without_reference(self) -> list[Message]:
+        """What stands before every conversation: asked for by each candidate of each seed, and the same for all."""
+        return self._star.render("respond", reference=None)
 
     def rewrite(self, sample: Sample) -> list[Message]:
         """What an instruction agent sees (Eq. 2)."""

@@ -6,8 +6,10 @@ Whatever is sent goes through here, so that no call can pass a budget, a limit o
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Generic
 
 import anyio
 
@@ -52,8 +54,7 @@ class Sender:
         self._sleep = sleep
         self._clock = clock
 
-    @asynccontextmanager
-    async def admit(self, request: Request[ResultT]) -> AsyncIterator[AdmittedCall[ResultT]]:
+    def admit(self, request: Request[ResultT]) -> AbstractAsyncContextManager[AdmittedCall[ResultT]]:
         """A call that may be sent now: its budget is reserved, and it holds a slot of a deployment.
 
         However the block ends, slot and room are given back, and the call is settled and reported once.
@@ -62,27 +63,38 @@ class Sender:
             AgentError: It may not be sent. ``certainly_unpaid`` of any that leaves the block says whether this call
                 may have been billed.
         """
-        began, group = self._clock(), request.group
         call = AdmittedCall(request, in_flight=self._in_flight, rng=self._rng, sleep=self._sleep, clock=self._clock)
-        reservation: Reservation | None = None
+        return _Admission(self, request, call, self._clock())
+
+    async def enter(self, one: _Admission[ResultT]) -> None:
+        """Reserve the budget of a call, and queue for a slot."""
+        group = one.request.group
         try:
-            reservation = await self._budget_queue.reserve(group.name, request.bound)
-            with self._groups.in_use(group):
-                try:
-                    await call.enter()
-                    yield call
-                finally:
-                    call.give_back()
+            one.reservation = await self._budget_queue.reserve(group.name, one.request.bound)
+            self._groups.began(group)
+            one.is_in_use = True
+            await one.call.enter()
         except BaseException as error:
-            if isinstance(error, AgentError):
-                error.certainly_unpaid = not call.attempts.maybe_paid
-            if isinstance(error, AgentRateLimited):
-                # Those that wait longer than this one have not given up for its sake.
-                rests = group.gate.is_at_rest(request.wait_when_down_s, group.config.give_up_after_s)
-                error.is_outage = rests or group.gate.give_up() or error.is_outage
-            self._settle(request, call, reservation, began, outcome_of(error))
+            self.leave(one, error)
             raise
-        self._settle(request, call, reservation, began, "ok" if call.receipt else "cancelled")
+
+    def leave(self, one: _Admission[ResultT], error: BaseException | None) -> None:
+        """Give back what a call held, and settle it, however it went."""
+        request, call = one.request, one.call
+        group = request.group
+        call.give_back()
+        if one.is_in_use:
+            self._groups.ended(group)
+        if error is None:
+            self._settle(request, call, one.reservation, one.began, "ok" if call.receipt else "cancelled")
+            return
+        if isinstance(error, AgentError):
+            error.certainly_unpaid = not call.attempts.maybe_paid
+        if isinstance(error, AgentRateLimited):
+            # Those that wait longer than this one have not given up for its sake.
+            rests = group.gate.is_at_rest(request.wait_when_down_s, group.config.give_up_after_s)
+            error.is_outage = rests or group.gate.give_up() or error.is_outage
+        self._settle(request, call, one.reservation, one.began, outcome_of(error))
 
     async def reserve(self, agent: str, charge: Charge, on_wait: Callable[[], None]) -> Reservation:
         """As ``AgentClient.reserve``."""
@@ -124,6 +136,26 @@ class Sender:
                 cost_usd=receipt.cost_usd if receipt else None if attempts.maybe_paid else 0.0,
             )
         )
+
+
+class _Admission(Generic[ResultT]):
+    """A call for as long as it is admitted. A class: a generator for each call costs twice as much."""
+
+    __slots__ = ("_sender", "began", "call", "is_in_use", "request", "reservation")
+
+    def __init__(self, sender: Sender, request: Request[ResultT], call: AdmittedCall[ResultT], began: float) -> None:
+        self._sender, self.request, self.call, self.began = sender, request, call, began
+        self.reservation: Reservation | None = None
+        self.is_in_use = False
+
+    async def __aenter__(self) -> AdmittedCall[ResultT]:
+        await self._sender.enter(self)
+        return self.call
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sender.leave(self, error)
 
 
 def _taken(receipt: Receipt[ResultT], bound: Charge) -> Charge:

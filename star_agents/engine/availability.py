@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TypeGuard
 
 from star_agents.config.models import Config
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
@@ -33,13 +34,21 @@ def is_up_again(event: Event) -> bool:
     return isinstance(event, DeploymentChanged) and event.what == "closed"
 
 
+def is_given_up(event: Event) -> TypeGuard[ServerChanged]:
+    """Whether a server is down for good."""
+    return isinstance(event, ServerChanged) and event.what == "down"
+
+
 def cannot_do_without(
-    event: Event, config: Config, jury: Iterable[str], *, given_up: Collection[str], unavailable: Collection[str]
+    event: ServerChanged,
+    config: Config,
+    jury: Iterable[str],
+    *,
+    given_up: Collection[str],
+    unavailable: Collection[str],
 ) -> str:
     """Why a batch ends: a server was given up without which no seed has an outcome; empty where it goes on, as with an
     agent that has another server."""
-    if not isinstance(event, ServerChanged) or event.what != "down":
-        return ""
     gone = set(event.agents) & set(given_up)
     is_stars = config.recipe == ("star",)
     if not gone or (is_stars and not essential_agents(config, jury) & gone and can_draw(config, unavailable)):

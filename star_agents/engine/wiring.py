@@ -30,7 +30,7 @@ from star_agents.config.secrets import revision_of
 from star_agents.config.serving import placed
 from star_agents.engine.accounts import budgets_of, restore_budgets, without_open
 from star_agents.engine.admission import note_on_signatures
-from star_agents.engine.availability import cannot_do_without
+from star_agents.engine.availability import cannot_do_without, is_given_up
 from star_agents.engine.clusters import scorer_places
 from star_agents.engine.egress import join_cluster, sender_over
 from star_agents.engine.engine import Engine
@@ -182,6 +182,8 @@ def _exchange_servers(line: Engine, event: Event) -> None:
 
 def _end_without(line: Engine, event: Event) -> None:
     """A batch ends where a server was given up that it cannot do without."""
+    if not is_given_up(event):
+        return  # Every event comes by here, and who is out is asked of every agent.
     given_up, unavailable = line.client.holds.given_up(), line.client.unavailable()
     if why := cannot_do_without(event, line.config, line.judges.jury, given_up=given_up, unavailable=unavailable):
         line.stop(why)

@@ -165,9 +165,9 @@ def _comparison(system: str, user: str) -> Comparison | None:
 def _scoring(system: str, user: str) -> Scoring | None:
     code = _CODE.search(system)
     frames = ("message", "first answer", "second answer")
-    opened = [code and re.search(rf"<{name} {code[1]}>\n(.*)\n</{name} {code[1]}>", user) for name in frames]
+    opened = [code and _in_frame(user, f"{name} {code[1]}") for name in frames]
     try:
-        said = [json.loads(found[1]) if found else None for found in opened]
+        said = [None if found is None else json.loads(found) for found in opened]
     except json.JSONDecodeError:
         return None
     texts = [one.strip() for one in said if isinstance(one, str)]
@@ -188,8 +188,9 @@ def _rating(last: str) -> Rating | None:
 
 def _framed(user: str, code: str) -> Comparison | None:
     def frame(kind: Literal["question", "answer"], side: Literal["A", "B"]) -> str:
-        opened = re.search(rf"<{kind}(?: {side})? {code}>\n(.*)\n</{kind}(?: {side})? {code}>", user)
-        value = json.loads(opened[1]) if opened else ""
+        framed = _in_frame(user, f"{kind} {side} {code}")
+        framed = _in_frame(user, f"{kind} {code}") if framed is None else framed
+        value = "" if framed is None else json.loads(framed)
         return value if isinstance(value, str) else ""
 
     try:
@@ -202,3 +203,11 @@ def _framed(user: str, code: str) -> Comparison | None:
         )
     except json.JSONDecodeError:
         return None
+
+
+def _in_frame(text: str, name: str) -> str | None:
+    """What stands between the first line that opens a frame and the last one that closes it. Each frame has a code of
+    its own: a pattern of it would be compiled for nothing."""
+    _, opened, rest = text.partition(f"<{name}>\n")
+    framed, closed, _ = rest.rpartition(f"\n</{name}>")
+    return framed if opened and closed else None

@@ -35,10 +35,12 @@ def coded_objects(text: str, code: str, keys: Sequence[str]) -> Iterator[Pairs]:
     every = [brace.start() for brace in re.finditer(r"\{", text)]
     keyed = [brace.start() for brace in keyed_brace.finditer(text)]
     starts: set[int] = set()
-    for mention in re.finditer(re.escape(code), text):
+    mention = text.find(code)  # Each code is met once: a pattern of it would be compiled for nothing.
+    while mention >= 0:
         for braces, most in ((every, _NEAREST), (keyed, _NEAREST_KEYED)):
-            before = bisect.bisect(braces, mention.start())
+            before = bisect.bisect(braces, mention)
             starts.update(braces[max(0, before - most) : before])
+        mention = text.find(code, mention + max(1, len(code)))
     for start in sorted(starts):
         found = object_at(text, start)
         if found is not None and (CODE, code) in found[0]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
-from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
 from jinja2.sandbox import SandboxedEnvironment
 
 from star_agents.errors import PromptError
@@ -54,7 +54,7 @@ class PromptTemplates:
             loader=DictLoader(marked), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         try:
-            self._templates = {name: self._environment.get_template(f"{name}{SUFFIX}") for name in self._sources}
+            self._templates = {name: self._loaded(name) for name in self._sources}
             self._versions = {name: self._version(name) for name in self._sources}
         except TemplateSyntaxError as error:
             raise PromptError(f"prompt {prefix}{error.name or ''}, line {error.lineno}: {error.message}") from None
@@ -98,6 +98,11 @@ class PromptTemplates:
     def has_messages(self, name: str) -> bool:
         """Whether a template has a line ``[system]`` or ``[user]``, itself or in what it extends."""
         return any(_SECTION.search(source) for source in self._with_extended(name))
+
+    def _loaded(self, name: str) -> Template:
+        template = self._environment.get_template(f"{name}{SUFFIX}")
+        template.globals = dict(template.globals)  # A chain of maps, which each rendering would walk in Python.
+        return template
 
     def _known(self, name: str) -> str:
         if name not in self._sources:

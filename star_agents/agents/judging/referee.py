@@ -193,9 +193,12 @@ async def _all(calls: Sequence[tuple[str, Order]], bench: _Bench) -> _Heard:
                 # Not this referee's failure: raised below, by itself and not as a group.
                 broken.append(error)
 
-    async with anyio.create_task_group() as group:
-        for referee, order in calls:
-            group.start_soon(hear, referee, order)
+    if len(calls) == 1:
+        await hear(*calls[0])  # Nobody is to be heard beside it, and a task would be one for nothing.
+    else:
+        async with anyio.create_task_group() as group:
+            for referee, order in calls:
+                group.start_soon(hear, referee, order)
     if broken:
         raise broken[0]
     return heard
