@@ -19,7 +19,7 @@ from star_agents.engine.memory_rows import lesson, memory_row, remember, remembe
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
-from star_agents.engine.settling_groups import Groups, Settled, apart
+from star_agents.engine.settling_groups import Groups, Settled, apart, heard_by
 from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, stages_of
 from star_agents.engine.target_rows import RowCounts, all_entered
 from star_agents.errors import RecipeError
@@ -129,11 +129,15 @@ class Settling:
         have made some go alone that were to go together."""
         async with self.turn:
             for part in apart(group, self._goes_alone):
-                await self._settle_part(part)
+                with heard_by(part):
+                    await self._settle_part(part)
 
     async def _settle_part(self, part: Sequence[Settled]) -> None:
         """Commit outcomes in one transaction and learn from them; the caller has the turn."""
-        prepared = [ready for one in part if (ready := self._prepared(one)) is not None]
+        prepared: list[_Ready] = []
+        for one in part:
+            with heard_by([one]):
+                prepared += [ready] if (ready := self._prepared(one)) is not None else []
         if not prepared:
             return
         committed = await self._store.commit_outcomes([ready.commit for ready in prepared])
@@ -141,7 +145,8 @@ class Settling:
             crash_point("outcome_committed")
             if isinstance(found, Exception):
                 ready.settled.error = found
-            else:
+                continue
+            with heard_by([ready.settled]):  # It is in the store, and so are those behind it, of which is learned.
                 await self._learn(ready, found)
 
     def _prepared(self, one: Settled) -> _Ready | None:

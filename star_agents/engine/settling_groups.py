@@ -8,6 +8,7 @@ alone.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -79,8 +80,7 @@ class Groups:
         try:
             await self._commit(group)
         except BaseException as error:
-            for one in group:
-                one.error = _own(error)
+            hear(group, error)
             raise
         finally:
             for one in group:
@@ -109,6 +109,22 @@ def apart(group: Sequence[Settled], goes_alone: Callable[[Settled], bool]) -> It
             part.append(one)
     if part:
         yield part
+
+
+@contextmanager
+def heard_by(concerned: Sequence[Settled]) -> Iterator[None]:
+    """Whoever it concerns hears an error from in here, and the others in its group go on."""
+    try:
+        yield
+    except Exception as error:
+        hear(concerned, error)
+
+
+def hear(concerned: Sequence[Settled], error: BaseException) -> None:
+    """Tell an error to all of those of whom nothing is known yet."""
+    for one in concerned:
+        if one.error is None and one.committed is None:
+            one.error = _own(error)
 
 
 def _own(error: BaseException) -> BaseException:
