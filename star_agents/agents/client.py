@@ -263,12 +263,13 @@ class AgentClient:
         form: ReplyForm | None = None,
         tools: Sequence[Tool] = (),
         is_dispensable: bool = False,
+        bound: Charge | None = None,
     ) -> AbstractAsyncContextManager[AdmittedCall[list[Reply]]]:
         """Several answers to one prompt in one request (``n``), as a call that is sent within the ``async with``.
 
         At least one answer comes back, and perhaps fewer than ``count``. The prompt is paid for once: the first reply
         carries its tokens. Where tools are offered, a reply may call them. A dispensable call waits for an agent that
-        is down no longer than ``wait_when_down_s``.
+        is down no longer than ``wait_when_down_s``. Its ``bound`` is that of ``worst_case``, where the caller has it.
         Entering raises what ``ask`` raises, and so does ``send``.
         """
         group = self._groups[agent]
@@ -291,7 +292,8 @@ class AgentClient:
         return self._sender.admit(
             Request(
                 group=group,
-                bound=_bound(group, most_tokens(_with_more(messages, form, tools)), longest_reply(shape), count),
+                bound=bound
+                or _bound(group, most_tokens(_with_more(messages, form, tools)), longest_reply(shape), count),
                 send=send,
                 wait_when_down_s=group.config.wait_when_down_s if is_dispensable else math.inf,
                 tokens=estimate_tokens(text for one in messages for text in one.texts)

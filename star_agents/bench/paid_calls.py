@@ -7,7 +7,6 @@ sends for it (``CallLost``); the journal says so before that happens, and it cou
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeVar
@@ -87,8 +86,8 @@ class PaidCalls:
         self._store = store
         self._bus = bus
         self._clock = clock
-        # Free but for a call that is asked for twice at once, and then without another turn of the event loop.
-        self._asking = defaultdict[str, anyio.Lock](lambda: anyio.Lock(fast_acquire=True))
+        self._asking: dict[str, anyio.Event | None] = {}
+        """By key, what is being asked for, and its end where somebody else waits to ask for the same."""
         self._costs: dict[str, float | None] = {}
         self._is_new = store.is_new(seed_id)
 
@@ -129,7 +128,14 @@ class PaidCalls:
 
         def admit(missing: int) -> AbstractAsyncContextManager[Admitted[list[Reply]]]:
             return client.admit(
-                agent, messages, missing, form=form, tools=tools, is_dispensable=is_dispensable, **overrides
+                agent,
+                messages,
+                missing,
+                form=form,
+                tools=tools,
+                is_dispensable=is_dispensable,
+                bound=bound if missing == 1 else None,
+                **overrides,
             )
 
         intents = self.intents(agent, step, told, parameters, bound, count)
@@ -182,20 +188,42 @@ class PaidCalls:
 
         ``read`` makes replies of what the request brought. Where the calls go by batch, ``gather`` comes before it.
         """
-        async with self._asking[intents[0].key]:
-            replies, losses = await self._find(intents), 0
-            while missing := [intent for intent in intents if intent.key not in replies]:
-                with self._while_sending():
-                    if gather is not None:
-                        await gather(missing)
-                    try:
-                        replies |= await self._send(missing, admit, read)
-                    except CallLost as lost:
-                        losses += 1
-                        if losses == MOST_LOSSES:
-                            raise self._lost_too_often(lost, missing[0]) from None
+        key = intents[0].key
+        while key in self._asking:  # Somebody asks for the same at this moment; then it is in the journal.
+            await self._end_of(key)
+        self._asking[key] = None
+        try:
+            replies = await self._found_or_sent(intents, admit, read, gather)
+        finally:
+            if (end := self._asking.pop(key, None)) is not None:
+                end.set()
         self._costs |= {key: reply.cost_usd for key, reply in replies.items()}
         return [replies[intent.key] for intent in intents]
+
+    async def _end_of(self, key: str) -> None:
+        end = self._asking[key] or anyio.Event()
+        self._asking[key] = end
+        await end.wait()
+
+    async def _found_or_sent(
+        self,
+        intents: Sequence[Intent],
+        admit: Admit[ResultT],
+        read: Callable[[ResultT], list[Reply]],
+        gather: Gather | None,
+    ) -> dict[str, Reply]:
+        replies, losses = await self._find(intents), 0
+        while missing := [intent for intent in intents if intent.key not in replies]:
+            with self._while_sending():
+                if gather is not None:
+                    await gather(missing)
+                try:
+                    replies |= await self._send(missing, admit, read)
+                except CallLost as lost:
+                    losses += 1
+                    if losses == MOST_LOSSES:
+                        raise self._lost_too_often(lost, missing[0]) from None
+        return replies
 
     async def _find(self, intents: Sequence[Intent]) -> dict[str, Reply]:
         keys = [intent.key for intent in intents]

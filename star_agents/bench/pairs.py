@@ -18,6 +18,9 @@ from star_agents.scheduling.scheduler import Scheduler
 class PairBench(Bench):
     """The workbench of one seed whose recipe draws agent-pairs; see ``recipes.pair_workbench.PairWorkbench``."""
 
+    _asked_last: tuple[Sample, tuple[Message, ...]] | None = None
+    """A sample, and what is asked for a response to it."""
+
     async def draw_pairs(self) -> Draw:
         """Base pairs and drawn pairs; drawn once and recorded before anybody is asked.
 
@@ -132,8 +135,7 @@ class PairBench(Bench):
             return replace(
                 candidate, failure=None if has_response else Failure(kind="empty", detail="the seed has no response")
             )
-        reference = self.seed.sample.response if self._rooms.config.star.show_reference else None
-        messages = self._rooms.prompts.respond(replace(candidate.sample, response=None), reference)
+        messages = self._asked_for(candidate.sample)
         agent, is_base = candidate.pair.response, candidate.is_base
         reply, flaw = await self._write(agent, messages, "respond", "response", is_base=is_base)
         known = candidate.cost_usd is not None and reply.cost_usd is not None
@@ -146,6 +148,14 @@ class PairBench(Bench):
             prompts=(*candidate.prompts, self._rooms.prompts.version("respond")),
             cost_usd=(candidate.cost_usd or 0.0) + (reply.cost_usd or 0.0) if known else None,
         )
+
+    def _asked_for(self, sample: Sample) -> tuple[Message, ...]:
+        """What a response agent sees; made once for all pairs that keep the seed's own instruction."""
+        if self._asked_last is None or self._asked_last[0] is not sample:
+            reference = self.seed.sample.response if self._rooms.config.star.show_reference else None
+            messages = self._rooms.prompts.respond(replace(sample, response=None), reference)
+            self._asked_last = sample, tuple(messages)
+        return self._asked_last[1]
 
     async def _write(
         self, agent: str, messages: Sequence[Message], step: str, what: str, *, is_base: bool

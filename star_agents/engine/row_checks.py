@@ -196,6 +196,8 @@ def with_vectors(checked: CheckedOutcome, vector_of: Callable[[str], Vector | No
     def filled(some: Sequence[Checked]) -> tuple[Checked, ...]:
         return tuple(replace(one, vector=vector_of(one.text)) if one.text else one for one in some)
 
+    if not any(one.text for one in (*checked.rows, *checked.children)):
+        return checked
     return replace(checked, rows=filled(checked.rows), children=filled(checked.children))
 
 

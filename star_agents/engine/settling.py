@@ -151,7 +151,9 @@ class Settling:
 
     def _prepared(self, one: Settled) -> _Ready | None:
         """What is to be committed; ``None`` of an outcome that was dropped under a config that is gone."""
-        rules = replace(one.rules, target=self.rules.target)  # An edit while it was looked at may have changed it.
+        rules, target = one.rules, self.rules.target
+        if rules.target is not target:  # An edit while it was looked at may have changed it.
+            rules = replace(rules, target=target)
         revision, embedder = one.in_force()
         if one.outcome.kind == "dropped" and one.bench.revision != revision:
             return None

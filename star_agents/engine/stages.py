@@ -186,6 +186,8 @@ def completed(
 
 def _with_arms(outcome: Outcome, stage: Stage) -> Outcome:
     """The outcome with the pools named in full whose arms it adds or retires. Raises RecipeError."""
+    if not (outcome.added or outcome.retired):
+        return outcome
     name, declared = stage.recipe.name, stage.recipe.pools
     for pool in [*(one.pool for one in outcome.added), *(one.pool for one in outcome.retired)]:
         if stage.recipe.with_grown is None:

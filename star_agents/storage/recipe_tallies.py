@@ -124,7 +124,7 @@ def counted_of(
     chosen = frozenset(outcome.chosen)
     measured = [(place in chosen, one.measures) for place, one in enumerate(outcome.trials) if one.measures]
     if measured:
-        counted += _measure(connection, outcome.recipe, _known_measures(connection, outcome.recipe), measured)
+        counted.update(_measure(connection, outcome.recipe, _known_measures(connection, outcome.recipe), measured))
     return counted
 
 

@@ -77,7 +77,10 @@ def read_usage(claims: Claims, call: Call, replied: Sequence[Any]) -> Usage:
     doubts: list[str] = []
     if claims.form is not None:
         doubts.append(f"usage is {_quoted(claims.form)}")
-    prompt = _count("prompt_tokens", claims.prompt, _longest_prompt(call.messages, call.shape), doubts)
+    longest = _ADDED_TO_PROMPT  # That every prompt allows: the texts are gone through only for another count.
+    if claims.prompt is not None and not (type(claims.prompt) is int and 0 <= claims.prompt <= longest):
+        longest = _longest_prompt(call.messages, call.shape)
+    prompt = _count("prompt_tokens", claims.prompt, longest, doubts)
     most = _longest_answers(call)
     if _is_number(claims.completion) and claims.completion > most:
         most = max(most, _bytes_in(replied))
