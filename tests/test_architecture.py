@@ -218,6 +218,7 @@ HEAVY = [
     "aiohttp",
     "hnswlib",
     "pyarrow",
+    "huggingface_hub",
     "jinja2",
     "pandas",
     "datasets",
@@ -242,6 +243,11 @@ def test_importing_the_package_and_the_command_line_loads_nothing_heavy() -> Non
 def test_building_the_front_ends_loads_neither_torch_nor_litellm() -> None:
     loaded = loaded_after("import star_agents.engine.batch, star_agents.engine.daemon, star_agents.cli.check")
     assert loaded.isdisjoint({"torch", "transformers", "litellm", "openai"})
+
+
+def test_a_run_loads_what_reads_parquet_and_what_asks_the_hub_only_where_a_seed_file_wants_it() -> None:
+    loaded = loaded_after("import star_agents.cli.run")
+    assert loaded.isdisjoint({"torch", "transformers", "litellm", "openai", "pyarrow", "huggingface_hub", "datasets"})
 
 
 def test_the_names_of_the_api_load_neither_torch_nor_litellm_and_records_nothing_heavy_at_all() -> None:

@@ -28,8 +28,9 @@ from star_agents.engine.hub_sources import PINS, fetch_for, pins_of
 from star_agents.engine.provenance import source_of
 from star_agents.engine.seed_sources import SeedSources
 from star_agents.errors import HubError, SeedFileError, StarAgentsError, UsageError
-from star_agents.export.hub_datasets import Fetched, HubName, fetch_dataset
+from star_agents.export.hub_datasets import Fetched, fetch_dataset
 from star_agents.export.hub_layout import layout_of, matches
+from star_agents.export.hub_names import HubName
 from star_agents.storage.seed_files import read_seeds
 
 REPO = "somebody/rows"

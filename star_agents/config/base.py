@@ -70,6 +70,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        defer_build=True,  # the whole file is checked by one validator, which holds those of its sections
         frozen=True,
         strict=True,
         allow_inf_nan=False,

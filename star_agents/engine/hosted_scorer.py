@@ -13,7 +13,6 @@ from typing import Any
 
 import star_agents
 from star_agents import offline
-from star_agents.engine.score_dataset.shard import Task, score_shard
 from star_agents.scoring.backlog import SHARD
 from star_agents.scoring.hangs import Signs
 from star_agents.scoring.proc import signs_of
@@ -30,6 +29,8 @@ def load_here(request: Request) -> Model:
 def work_here(model: Model, request: Request) -> Any:
     """The result of a request, of which one to a scorer process on this machine is no other than there."""
     if request["do"] == SHARD:
+        from star_agents.engine.score_dataset.shard import Task, score_shard  # noqa: PLC0415  loads pyarrow
+
         return [score_shard(model, Task.from_dict(data)) for data in request["samples"]]
     return work(model, request)
 

@@ -13,9 +13,8 @@ from rich.console import Console
 
 from star_agents import offline
 from star_agents.engine.document_door import reading_progress
-from star_agents.engine.hub_sources import fetch_for
 from star_agents.errors import Problem, SeedFileError
-from star_agents.export.hub_datasets import PREFIX
+from star_agents.export.hub_names import PREFIX
 from star_agents.records import Seed
 from star_agents.storage.gathered_seeds import sampled, shuffled
 
@@ -72,6 +71,8 @@ def find_sources(
     paths, names, called = list[Path](), list[str](), dict[Path, str]()
     for one in given:
         if one.startswith(PREFIX):
+            from star_agents.engine.hub_sources import fetch_for  # noqa: PLC0415  loads the hub's library
+
             with reading_progress(console) as hear:
                 fetched = fetch_for(one, out, hear=hear)
             paths += fetched.paths

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import yaml
@@ -21,15 +21,12 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from huggingface_hub.hf_api import RepoFile
 
-from star_agents.errors import HubError, Problem, SeedFileError
+from star_agents.errors import HubError
 from star_agents.export.hub_errors import answer_in, in_one_line, is_of_the_network, said_by
 from star_agents.export.hub_layout import Layout, layout_of
+from star_agents.export.hub_names import HubName, Pinned
 from star_agents.export.hub_session import ANSWER_S, bound_silence, endpoint_of, quiet_session
 
-PREFIX = "hf:"
-_FORM = re.compile(
-    r"hf:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^:\s]+))?(?::(?P<config>[^:]*)(?::(?P<split>[^:]*))?)?"
-)
 _SOURCE = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)@(?P<commit>[0-9a-f]{10})/")
 _KIND = "dataset"
 _OF_THE_LIBRARY = "Please retry with `force_download=True`."
@@ -43,33 +40,6 @@ _REFUSALS: Mapping[int, str] = {
     404: "has no such dataset or revision, or none that you may see (check the name; a private one needs HF_TOKEN)",
     429: "takes no more requests for now (try again later; files that are here are not fetched again)",
 }
-
-
-class HubName(NamedTuple):
-    """What is asked for."""
-
-    repo: str
-    revision: str = ""
-    config: str = ""
-    split: str = ""
-
-    @classmethod
-    def of(cls, text: str) -> HubName:
-        """Read ``hf:...``. Raises SeedFileError where it has another form."""
-        found = _FORM.fullmatch(text)
-        if found is None:
-            fix = "write hf:user/name, hf:user/name:config:split, or hf:user/name@revision"
-            raise SeedFileError([Problem(where=text, field="", message="names no dataset of the hub", fix=fix)])
-        return cls(*(found[part] or "" for part in ("repo", "revision", "config", "split")))
-
-
-class Pinned(NamedTuple):
-    """What was read before under the same name."""
-
-    commit: str
-    config: str
-    split: str
-    files: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Parquet in and out; the one place that knows pyarrow."""
+"""Parquet in and out. It is imported where there is a Parquet file: pyarrow takes 25 MB."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from star_agents.storage.unpacking import PARQUET_MAGIC
 from star_agents.text.plain_data import json_text, writable
 
-PARQUET_MAGIC = b"PAR1"
-"""What a whole file begins and ends with."""
 BATCH_ROWS = 1024
 """Rows held in memory at once."""
 BUFFER_BYTES = 1 << 20

@@ -17,9 +17,15 @@ from typing import NoReturn
 from star_agents.errors import Problem, SeedFileError
 from star_agents.storage.delimited_rows import scan_delimited
 from star_agents.storage.json_rows import scan_json, scan_json_lines, scan_whole_json
-from star_agents.storage.parquet_files import PARQUET_MAGIC, ParquetError, read_parquet
 from star_agents.storage.scanned import CutShort, Found, Row
-from star_agents.storage.unpacking import PACKED_SUFFIXES, UnpackError, is_packed, open_unpacked, plain_suffix
+from star_agents.storage.unpacking import (
+    PACKED_SUFFIXES,
+    PARQUET_MAGIC,
+    UnpackError,
+    is_packed,
+    open_unpacked,
+    plain_suffix,
+)
 from star_agents.text.encodings import LOOKED_AT, wide_encoding, wide_problem
 
 UTF8 = "save the file as UTF-8"
@@ -123,6 +129,8 @@ def _refuse(path: Path, message: str, fix: str) -> NoReturn:
 
 
 def _scan_parquet(path: Path) -> Iterator[Found]:
+    from star_agents.storage.parquet_files import ParquetError, read_parquet  # noqa: PLC0415  loads pyarrow
+
     try:
         for number, row in enumerate(read_parquet(path), start=1):
             where = f"{path.name}:row {number}"

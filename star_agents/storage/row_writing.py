@@ -17,11 +17,12 @@ from typing import Any, BinaryIO
 from star_agents.errors import UsageError
 from star_agents.limits.machine import limit_met
 from star_agents.storage.formula_cells import FormulaGuard
-from star_agents.storage.parquet_files import BATCH_ROWS, ColumnTypes, write_parquet
 from star_agents.text.plain_data import json_text, writable
 
 Row = Mapping[str, Any]
 _CR_LF = "\r\n"
+_BATCH_ROWS = 1024
+"""Rows held in memory at once."""
 
 
 def write_rows(path: Path, rows: Iterable[Row], *, guard: FormulaGuard | None = None) -> int:
@@ -147,6 +148,8 @@ def _write_csv(handle: BinaryIO, rows: Iterable[Row], guard: FormulaGuard | None
 
 
 def _write_parquet(handle: BinaryIO, rows: Iterable[Row]) -> None:
+    from star_agents.storage.parquet_files import ColumnTypes, write_parquet  # noqa: PLC0415  loads pyarrow
+
     columns = ColumnTypes()
     with _spooled(rows, columns.add) as batches:
         write_parquet(handle, batches, columns)
@@ -166,7 +169,7 @@ def _spooled(
     with tempfile.TemporaryFile() as spool:
         waiting = iter(rows)
         count = 0
-        while batch := [dict(row) for row in itertools.islice(waiting, BATCH_ROWS)]:
+        while batch := [dict(row) for row in itertools.islice(waiting, _BATCH_ROWS)]:
             see(batch)
             pickle.dump(batch, spool)
             count += 1

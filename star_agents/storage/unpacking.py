@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
 MOST_TIMES = 250
 """Unpacked bytes per packed one that a file may have: text packs to a tenth, logs to a fiftieth, bombs to a 1000th."""
@@ -22,6 +20,8 @@ FREE_BYTES = 256 << 20
 """Unpacked bytes up to which nobody asks: a small file of one sentence over and over is no bomb."""
 BLOCK_BYTES = 1 << 18
 _GZIP, _ZSTD, _ZSTD_SKIPPABLE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
+PARQUET_MAGIC = b"PAR1"
+"""What a whole Parquet file begins and ends with."""
 _OTHERS = {
     b"BZh": ("bzip2", "bunzip2 --keep {file}"),
     b"\xfd7zXZ\x00": ("xz", "unxz --keep {file}"),
@@ -77,8 +77,14 @@ def _unpacker(head: bytes) -> tuple[str, Callable[[BinaryIO], Any]] | None:
     if head.startswith(_GZIP):
         return "gzip", lambda file: gzip.GzipFile(fileobj=file)
     if head.startswith(_ZSTD) or head[1:4] == _ZSTD_SKIPPABLE:
-        return "Zstandard", lambda file: pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
+        return "Zstandard", _zstandard
     return None
+
+
+def _zstandard(file: BinaryIO) -> Any:
+    import pyarrow as pa  # noqa: PLC0415  25 MB that most files do without
+
+    return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
 
 
 class _Unpacked(io.RawIOBase):

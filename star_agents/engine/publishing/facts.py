@@ -24,7 +24,8 @@ from star_agents.export.card import (
     SourceDataset,
     Stage,
 )
-from star_agents.export.hub_datasets import HubName, Pinned, dataset_at, dataset_of
+from star_agents.export.hub_datasets import dataset_at, dataset_of
+from star_agents.export.hub_names import HubName, Pinned
 from star_agents.export.licences import Licence
 from star_agents.export.terms import OURS, terms_for
 from star_agents.recipes.registry import find_recipe
