@@ -38,33 +38,64 @@ def peers(bench: Bench) -> list[Row]:
     ]
 
 
-def translated(bench: Bench) -> list[Row]:
-    """The same through providers that LiteLLM only translates for; distilabel's pins have no client of Anthropic's."""
+PAIRS = (("openai", "curator"), ("anthropic", "curator"), ("openai", "distilabel"), ("anthropic", "distilabel"))
+"""Protocol of the provider, and the peer."""
+
+
+def _through_providers(bench: Bench, *, pss: bool = False) -> dict[str, list[Watched]]:
+    """The job through providers that used to need LiteLLM, ours and the peers': by ``ours-FORM``, ``PEER-FORM``."""
     seeds, batch = bench.size(SEEDS), bench.batches[0]
-    extra = {form: words for form, _, words in FORMS}
-    runs = bench.interleave(
-        {
-            "openai": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT, agent={"extra": extra["openai"]})),
-            "anthropic": lambda: bench.run(Job(seeds=seeds, in_flight=IN_FLIGHT, form="anthropic")),
-            "curator": lambda: bench.peer("curator", seeds),
-            "curator-anthropic": lambda: bench.peer("curator", seeds, form="anthropic"),
-            "distilabel": lambda: bench.peer("distilabel", seeds, batch=batch),
-        }
-    )
-    speed = {name: [CANDIDATES * seeds / one.cpu_s for one in found] for name, found in runs.items()}
+    contestants: dict[str, Callable[[], Watched]] = {}
+    for form, _, extra in FORMS:
+        job = Job(seeds=seeds, in_flight=IN_FLIGHT, form=form, agent={"extra": extra})
+        contestants[f"ours-{form}"] = partial(bench.run, job, pss=pss)
+        contestants[f"curator-{form}"] = partial(bench.peer, "curator", seeds, form=form, pss=pss)
+        contestants[f"distilabel-{form}"] = partial(bench.peer, "distilabel", seeds, batch=batch, form=form, pss=pss)
+    return bench.interleave(contestants)
+
+
+def translated(bench: Bench) -> list[Row]:
+    """Candidates per CPU-second of the whole process tree at 200 ms through providers that used to need LiteLLM."""
+    candidates = CANDIDATES * bench.size(SEEDS)
+    runs = _through_providers(bench)
+    speed = {name: [candidates / one.cpu_s for one in found] for name, found in runs.items()}
     requests = {name: found[0].stats["arrived"] for name, found in runs.items()}
-    pairs = (("openai", "curator"), ("anthropic", "curator-anthropic"), ("openai", "distilabel"))
+    start = {name: median(one.start_up_cpu_s for one in found) for name, found in runs.items()}
     return [
         Row(
-            key=f"peers_translated.{peer}",
-            what=f"candidates per CPU-second, {form} form, LiteLLM writes and we send, ÷ {peer.partition('-')[0]}",
-            measured=f"{spread(found)}×; {median(speed[form]):.0f} against {median(speed[peer]):.0f}; "
-            f"{requests[form]:,} requests against {requests[peer]:,}",
+            key=f"peers_translated.{peer}-{form}",
+            what=f"candidates per CPU-second through a provider of {form}'s form ÷ {peer}",
+            measured=f"{spread(found)}×; {median(speed[ours]):.0f} against {median(speed[theirs]):.0f}; "
+            f"{requests[ours]:,} requests against {requests[theirs]:,}; "
+            f"CPU until the first request {start[ours]:.1f} s against {start[theirs]:.1f} s",
             target="≥ 1.5×",
             holds=median(found) >= 1.5,
         )
-        for form, peer in pairs
-        for found in [ratios(speed[form], speed[peer])]
+        for form, peer in PAIRS
+        for ours, theirs in [(f"ours-{form}", f"{peer}-{form}")]
+        for found in [ratios(speed[ours], speed[theirs])]
+    ]
+
+
+def memory_translated(bench: Bench) -> list[Row]:
+    """Peak memory of the whole process tree on that job."""
+    runs = _through_providers(bench, pss=True)
+    peak = {name: [one.peak_pss_mb for one in found] for name, found in runs.items()}
+    start = {name: median(one.start_up_pss_mb for one in found) for name, found in runs.items()}
+    resident = {name: median(one.peak_rss_mb for one in found) for name, found in runs.items()}
+    return [
+        Row(
+            key=f"memory_translated.{peer}-{form}",
+            what=f"peak memory (PSS of the process tree) through a provider of {form}'s form ÷ {peer}",
+            measured=f"{spread(found)}×; {median(peak[ours]):.0f} MB against {median(peak[theirs]):.0f} MB, "
+            f"of which {start[ours]:.0f} and {start[theirs]:.0f} before the first request; "
+            f"sum of RSS {resident[ours]:.0f} MB against {resident[theirs]:.0f} MB",
+            target="≤ 0.5×",
+            holds=median(found) <= 0.5,
+        )
+        for form, peer in PAIRS
+        for ours, theirs in [(f"ours-{form}", f"{peer}-{form}")]
+        for found in [ratios(peak[ours], peak[theirs])]
     ]
 
 

@@ -40,6 +40,7 @@ CALLS = Section(
         "peers_translated",
         "throughput",
         "memory",
+        "memory_translated",
         "faults",
         "lag",
         "soak",

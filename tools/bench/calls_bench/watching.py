@@ -60,6 +60,25 @@ class Watched:
         return max((look.pss_mb for look in self.looks), default=0.0)
 
     @property
+    def peak_rss_mb(self) -> float:
+        """Highest sum of the tree's resident sets, in which what two processes share counts twice."""
+        return max((look.rss_mb for look in self.looks), default=0.0)
+
+    @property
+    def start_up_pss_mb(self) -> float:
+        """Highest proportional set size before the first request: what was imported and read, mostly."""
+        return max((look.pss_mb for look in self._before_the_first_request), default=0.0)
+
+    @property
+    def start_up_cpu_s(self) -> float:
+        """CPU before the first request, likewise."""
+        return max((look.cpu_s for look in self._before_the_first_request), default=0.0)
+
+    @property
+    def _before_the_first_request(self) -> list[Look]:
+        return [look for look in self.looks if look.at <= self.stats["first_arrival"]]
+
+    @property
     def sending_s(self) -> float:
         """Seconds from the first request to the last answer: the run without start-up and end."""
         return float(self.stats["last_answer"] - self.stats["first_arrival"])

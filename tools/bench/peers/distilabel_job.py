@@ -1,4 +1,5 @@
-"""distilabel on the job: 500 seeds, four generations each as one request with n=4, then a judge.
+"""distilabel on the job: 500 seeds, four generations each, then a judge. Where the provider speaks OpenAI's protocol
+the four are one request with n=4; Anthropic's has no such parameter, so there distilabel sends four.
 
 peers/distilabel/bin/python distilabel_job.py --url URL/v1 --seeds seeds.jsonl --folder DIR --batch 250
 """
@@ -6,7 +7,7 @@ peers/distilabel/bin/python distilabel_job.py --url URL/v1 --seeds seeds.jsonl -
 from __future__ import annotations
 
 from common import MAX_TOKENS, comparison, instructions, options
-from distilabel.models import OpenAILLM
+from distilabel.models import AnthropicLLM, OpenAILLM
 from distilabel.pipeline import Pipeline
 from distilabel.steps import LoadDataFromDicts
 from distilabel.steps.tasks import TextGeneration
@@ -20,7 +21,14 @@ def main() -> None:
     """Run the pipeline and print how many rows have a verdict."""
     given = options(__doc__)
 
-    def model() -> OpenAILLM:
+    def model() -> OpenAILLM | AnthropicLLM:
+        if given.form == "anthropic":
+            return AnthropicLLM(
+                model="claude-haiku-4-5",
+                base_url=given.url,
+                api_key="bench",
+                generation_kwargs={"max_tokens": MAX_TOKENS},
+            )
         return OpenAILLM(
             model="gpt-4o-mini",
             base_url=given.url,
