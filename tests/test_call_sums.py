@@ -15,6 +15,7 @@ from star_agents.storage import call_sums, journal, reads
 from star_agents.storage.connection import connect
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.rows import Intent
+from star_agents.storage.sql import queries
 from star_agents.storage.store import STORE_FILE
 
 
@@ -115,3 +116,11 @@ def test_few_calls_are_summed_as_they_are(connection: Connection) -> None:
     intend(connection, "k", chance=random.Random(3))
     answer(connection, "k", chance=random.Random(3))
     assert not call_sums.fold(connection)
+
+
+def test_what_came_since_is_looked_up_and_no_other_call_is(connection: Connection) -> None:
+    asked = {"after": 0, "besides": "[]", "state": None, "most_tokens": 1, "most_usd": 1}
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {queries()['sums_of_calls_after']}", asked).fetchall()
+    steps = [step for *_, step in plan]
+    assert not any("SCAN calls" in step for step in steps), steps
+    assert sum("SEARCH calls USING INTEGER PRIMARY KEY" in step for step in steps) == 2

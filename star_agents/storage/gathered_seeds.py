@@ -28,7 +28,7 @@ _PRAGMAS = (
     "PRAGMA temp_store = FILE",
     "PRAGMA journal_mode = OFF",
     "PRAGMA synchronous = OFF",
-    "PRAGMA cache_size = -32768",
+    "PRAGMA cache_size = -8192",
 )
 
 

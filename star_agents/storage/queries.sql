@@ -772,7 +772,11 @@ WITH believed AS (
     FROM (
         SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
             AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
-        FROM calls WHERE (rowid > :after OR rowid IN (SELECT value FROM json_each(:besides))) AND (:state IS NULL OR state = :state)
+        FROM (
+            -- Each by its place: of one condition with OR a walk through the index of all calls is made.
+            SELECT * FROM calls NOT INDEXED WHERE rowid > :after
+            UNION ALL SELECT * FROM calls NOT INDEXED WHERE rowid IN (SELECT value FROM json_each(:besides))
+        ) WHERE :state IS NULL OR state = :state
     )
 )
 SELECT agent,

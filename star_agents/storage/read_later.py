@@ -37,15 +37,15 @@ class ReadLater(Sequence[T_co]):
             return tuple(self)[index]
         place = range(len(self._plain))[index]
         if place not in self._records:
-            self._records[place] = self._read(self._data(place))
+            self._records[place] = self._read(self.data(place))
         return self._records[place]
 
     def where(self, name: str, value: object) -> list[T_co]:
         """Those records whose plain data has this value under a name; the others are not made."""
-        return [self[place] for place in range(len(self._plain)) if self._data(place)[name] == value]
+        return [self[place] for place in range(len(self._plain)) if self.data(place)[name] == value]
 
-    def _data(self, place: int) -> Any:
-        """The plain data of a record, read once."""
+    def data(self, place: int) -> Any:
+        """The plain data of a record, read once; the record is not made."""
         plain = self._plain[place]
         if isinstance(plain, str):
             plain = self._plain[place] = from_record_json(plain)

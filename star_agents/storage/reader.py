@@ -207,9 +207,10 @@ class StoreReader:
         found = self._read(partial(reads.results_of, seqs=list(places)))
         return [one.with_rows_at(places[one.header.seq]) for one in found]
 
-    def results(self) -> Iterator[Result]:
-        """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued."""
-        page, last = self._read(partial(reads.results, after_ordinal=0, limit=PAGE))
+    def results(self, after_ordinal: int = 0) -> Iterator[Result]:
+        """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued; or
+        those behind a place in it."""
+        page, last = self._read(partial(reads.results, after_ordinal=after_ordinal, limit=PAGE))
         while page:
             yield from page
             page, last = self._read(partial(reads.results, after_ordinal=last, limit=PAGE))

@@ -186,14 +186,14 @@ def preference_rows(
         return
     spare = (one.row.from_trials for one in result.findings if one.action == "spare" and one.row is not None)
     chosen_places = {*result.chosen, *chain.from_iterable(spare)}
-    for judged, trial in enumerate(result.trials):
-        said = trial.measures.get("pi_llm")
+    for judged in range(len(result.trials)):
+        said = result.measures_of(judged).get("pi_llm")
         if judged == base or said is None or said == 0.5:
             continue
         won = said > 0.5
         if won != (judged in chosen_places or judged in result.withheld):
             continue
-        reason = _why_no_preference(trial, result.trials[base])
+        reason = _why_no_preference(result.trials[judged], result.trials[base])
         if (judged if won else base) in result.withheld:
             reason = "answer not as people want it"
         if reason:

@@ -166,6 +166,13 @@ class Result:
         """Places of the trials that a row is made of, each once."""
         return chosen_of(self.rows)
 
+    def measures_of(self, place: int) -> Mapping[str, float | None]:
+        """What was measured of one trial."""
+        if isinstance(self.trials, ReadLater):
+            measures: Mapping[str, float | None] = self.trials.data(place)["measures"]
+            return measures
+        return self.trials[place].measures
+
     def judgements_of(self, place: int) -> Sequence[Judgement]:
         """What judges said of one trial against another."""
         if isinstance(self.judgements, ReadLater):
