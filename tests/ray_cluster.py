@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +26,17 @@ PERIOD_MS = 500
 
 
 class LocalCluster:
-    """Nodes are processes of this machine. ``address`` is what ``cluster: {ray: ...}`` takes."""
+    """Nodes are processes of this machine. ``address`` is what ``cluster: {ray: ...}`` takes.
 
-    def __init__(self, port: int = 0) -> None:
+    Args:
+        port: Of the head; 0: any.
+        client_port: Of the door for ``ray://``; 0: there is none.
+    """
+
+    def __init__(self, port: int = 0, client_port: int = 0) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # The door forks a process for each client beside threads of gRPC, which now and then crash in it.
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own, 15, starves beside tests at work.
         # What tests define is imported by the processes of the nodes.
         os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
@@ -37,18 +47,53 @@ class LocalCluster:
             "include_dashboard": False,
             "object_store_memory": STORE_BYTES,
             **({"gcs_server_port": port} if port else {}),
+            **({"ray_client_server_port": client_port} if client_port else {}),
             "_system_config": {**fast, "health_check_failure_threshold": 3},
         }
-        with _signals_kept():
+        with _signals_kept(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # Ray leaves a log file of the door open.
             self._cluster = utils.Cluster(initialize_head=True, head_node_args=head)
         self._nodes: list[Any] = []
         self._killed: set[str] = set()
         """Of which the head may not know yet that they are dead."""
+        self._client_port = client_port
 
     @property
     def address(self) -> str:
         """Of the head."""
         return str(self._cluster.address)
+
+    @property
+    def door(self) -> str:
+        """What ``cluster: {ray: ...}`` takes on a machine that is no node."""
+        assert self._client_port, "made with a door"
+        return f"ray://127.0.0.1:{self._client_port}"
+
+    @property
+    def release(self) -> dict[str, Any]:
+        """What the head says of its releases to whoever connects."""
+        found = self._head_knows().internal_kv_get(b"CLUSTER_METADATA", b"cluster")
+        return dict(json.loads(found))
+
+    @release.setter
+    def release(self, said: dict[str, Any]) -> None:
+        self._head_knows().internal_kv_put(b"CLUSTER_METADATA", json.dumps(said).encode(), True, b"cluster")
+
+    def _head_knows(self) -> Any:
+        return self._cluster.head_node.get_gcs_client()
+
+    def nodes(self, count: int) -> list[str]:
+        """Ids of so many and no more beside the head, which lists no other: those that live are kept."""
+        while len(self._nodes) > count:
+            self.kill(self._nodes[-1].node_id)
+        give_up = time.monotonic() + LONGEST_DEATH_S
+        while self._killed & {row["NodeID"] for row in self._cluster.global_state.node_table() if row["Alive"]}:
+            assert time.monotonic() < give_up, "the head has seen that its nodes are dead"
+            time.sleep(PERIOD_MS / 5_000)
+        self._killed.clear()
+        while len(self._nodes) < count:
+            self.add()
+        return [str(node.node_id) for node in self._nodes]
 
     def add(self, *, cpus: int = 1, gpus: int = 0) -> str:
         """One node more; its id. In the main thread alone."""
@@ -63,16 +108,6 @@ class LocalCluster:
         self._nodes.remove(found)
         self._killed.add(node)
         self._cluster.remove_node(found, allow_graceful=False)
-
-    def kill_all(self) -> None:
-        """The head stays, and lists no other any more, nor one that was killed before."""
-        for node in [one.node_id for one in self._nodes]:
-            self.kill(node)
-        give_up = time.monotonic() + LONGEST_DEATH_S
-        while self._killed & {row["NodeID"] for row in self._cluster.global_state.node_table() if row["Alive"]}:
-            assert time.monotonic() < give_up, "the head has seen that its nodes are dead"
-            time.sleep(PERIOD_MS / 5_000)
-        self._killed.clear()
 
     def power_off(self) -> None:
         """End the head and every node as a power cut would."""
@@ -95,10 +130,17 @@ def _signals_kept() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def free_port() -> int:
+    """One that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
 @contextmanager
-def local_cluster(port: int = 0) -> Iterator[LocalCluster]:
+def local_cluster(port: int = 0, client_port: int = 0) -> Iterator[LocalCluster]:
     """A cluster for as long as the context."""
-    cluster = LocalCluster(port)
+    cluster = LocalCluster(port, client_port)
     try:
         yield cluster
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
-from ray_cluster import LocalCluster
+from ray_cluster import LocalCluster, free_port
 
 from star_agents.cluster import Actor, Connection, Needs, Node
 from star_agents.cluster.failures import LOST, RAISED, REFUSED, all_of_ray, translated
@@ -127,9 +126,7 @@ async def test_a_cluster_that_asks_for_a_token_which_is_not_here_is_told_at_once
 
 @pytest.mark.slow
 async def test_a_head_that_is_lost_is_told_and_connected_to_again_when_one_is_back() -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     told, back = list[str](), anyio.Event()
     clusters = [LocalCluster(port)]
     id = clusters[0].add()
@@ -158,7 +155,7 @@ async def test_a_head_that_is_lost_is_told_and_connected_to_again_when_one_is_ba
 
 
 async def test_an_actor_answers_raises_our_errors_and_hides_what_foreign_ones_say(ray_cluster: LocalCluster) -> None:
-    node = ray_cluster.add()
+    (node,) = ray_cluster.nodes(1)
     async with Connection(config_of(ray_cluster), tell=print) as connection:
         actor = await Actor.start(connection, Echo, node=connection.nodes[node], needs=Needs(), what="echo")
         assert await actor.ask("echo", "hello") == "hello"
@@ -171,7 +168,6 @@ async def test_an_actor_answers_raises_our_errors_and_hides_what_foreign_ones_sa
         with pytest.raises(ActorLost, match="asking the echo on node"):
             while True:  # Ray ends it in its own time.
                 await actor.ask("echo", "hello")
-    ray_cluster.kill_all()
 
 
 async def test_a_lost_node_ends_its_calls_and_is_told_and_one_that_joins_is(
@@ -179,7 +175,7 @@ async def test_a_lost_node_ends_its_calls_and_is_told_and_one_that_joins_is(
 ) -> None:
     told: list[str] = []
     changed = anyio.Event()
-    id = ray_cluster.add()
+    (id,) = ray_cluster.nodes(1)
     async with Connection(config_of(ray_cluster), tell=told.append, look_s=0.1) as connection:
         node = connection.nodes[id]
         actor = await Actor.start(connection, Echo, node=node, needs=Needs(), what="echo")
@@ -204,7 +200,6 @@ async def test_a_lost_node_ends_its_calls_and_is_told_and_one_that_joins_is(
     assert any("a node joins" in line for line in told)
     assert not any("\n" in line for line in told)
     assert capfd.readouterr().out == ""
-    ray_cluster.kill_all()
 
 
 def test_a_node_is_named_so_that_several_of_one_machine_differ() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -32,12 +32,6 @@ from star_agents.storage.store import Store
 
 pytestmark = pytest.mark.ray
 CANARY = "sk-canary-71c04e9a55"
-
-
-@pytest.fixture(autouse=True)
-def _no_node_is_left(ray_cluster: LocalCluster) -> Iterator[None]:
-    yield
-    ray_cluster.kill_all()
 
 
 class Breaks(EgressWorker):
@@ -84,7 +78,7 @@ def request_to(server: OpenAIServer) -> HttpRequest:
 async def test_a_run_whose_calls_actors_send_has_the_outcomes_of_one_without_a_cluster(
     ray_cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    ray_cluster.add()
+    ray_cluster.nodes(1)
     async with OpenAIServer() as server:
         for name, actors in (("here", 0), ("there", 2)):
             out = await salted(tmp_path / name)
@@ -100,7 +94,7 @@ async def test_nodes_that_are_killed_cost_a_run_no_seed_and_no_row_and_what_was_
     ray_cluster: LocalCluster, tmp_path: Path
 ) -> None:
     kills, rounds, numbers = 2, list[str](), itertools.count(1)
-    nodes = [ray_cluster.add() for _ in range(2)]
+    nodes = ray_cluster.nodes(2)
 
     async def respond(body: Body) -> Move:
         if next(numbers) in (8, 20) and len(rounds) < kills:
@@ -123,6 +117,7 @@ async def test_nodes_that_are_killed_cost_a_run_no_seed_and_no_row_and_what_was_
 
 async def test_a_lost_node_is_told_with_what_it_had_and_another_one_takes_its_place(ray_cluster: LocalCluster) -> None:
     release = asyncio.Event()
+    ray_cluster.nodes(0)
     async with (
         OpenAIServer(lambda body: Hang(release=release, then=Answer(text="late"))) as server,
         egress(ray_cluster, 2) as (connection, sender, heard),
@@ -152,7 +147,7 @@ async def test_a_lost_node_is_told_with_what_it_had_and_another_one_takes_its_pl
 async def test_nodes_that_are_dead_and_still_listed_take_no_place_from_one_that_lives(
     ray_cluster: LocalCluster,
 ) -> None:
-    dead = [ray_cluster.add() for _ in range(3)]
+    dead = ray_cluster.nodes(2)
     for node in dead:
         ray_cluster.kill(node)
     async with egress(ray_cluster, 1) as (connection, sender, _):
@@ -163,6 +158,7 @@ async def test_nodes_that_are_dead_and_still_listed_take_no_place_from_one_that_
 async def test_no_key_stands_in_what_ray_writes_although_an_actor_fails_with_it_in_its_frame(
     ray_cluster: LocalCluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    ray_cluster.nodes(0)
     async with OpenAIServer() as server, egress(ray_cluster, 1) as (connection, sender, heard):
         for _ in range(3):
             await sender.send(request_to(server))
@@ -184,6 +180,7 @@ async def test_no_key_stands_in_what_ray_writes_although_an_actor_fails_with_it_
 
 
 async def test_check_says_who_sends_and_who_cannot(ray_cluster: LocalCluster) -> None:
+    ray_cluster.nodes(0)
     async with OpenAIServer() as server:
         config = config_of(server, ray_cluster, 1)
         ((is_ok, said),) = await egress_findings(config)

@@ -116,14 +116,13 @@ async def test_on_a_cluster_every_measure_is_that_of_this_machine_bit_for_bit(
 
     async with scorer_at(None, []) as here:
         expected = await measured(here)
-    ray_cluster.add()
+    ray_cluster.nodes(1)
     told: list[str] = []
     async with (
         Connection(ClusterConfig(ray=ray_cluster.address), tell=told.append) as connection,
         scorer_at(ClusterPlaces(connection), told) as scorer,
     ):
         assert await measured(scorer) == expected
-    ray_cluster.kill_all()
 
 
 @pytest.mark.ray
@@ -133,7 +132,7 @@ async def test_what_a_lost_node_was_asked_is_asked_again_where_one_joins_and_a_d
     gate, told = tmp_path / "gate", list[str]()
     os.mkfifo(gate)
     os.mkfifo(tmp_path / "let_go")
-    lost = ray_cluster.add()
+    (lost,) = ray_cluster.nodes(1)
     waits = Sample(instruction="GATE", response="at the gate")
     async with Connection(ClusterConfig(ray=ray_cluster.address), tell=told.append, look_s=0.1) as connection:
         places = ClusterPlaces(connection, actor=CountingScorer)
@@ -160,17 +159,15 @@ async def test_what_a_lost_node_was_asked_is_asked_again_where_one_joins_and_a_d
             assert (scorer.stats().moved, scorer.stats().deaths, len(scorer.stats().places)) == (1, 1, 1)
     assert any("is lost at work" in line for line in told)
     assert any("no place is left for the scorer: 1 items wait" in line for line in told)
-    ray_cluster.kill_all()
 
 
 @pytest.mark.slow
 @pytest.mark.ray
 async def test_a_model_that_a_node_lacks_is_told_with_node_and_path(ray_cluster: LocalCluster) -> None:
-    id = ray_cluster.add()
+    (id,) = ray_cluster.nodes(1)
     config = ScoringConfig(small="./no_model", large="./no_model")
     async with Connection(ClusterConfig(ray=ray_cluster.address), tell=print) as connection:
         name = connection.nodes[id].host
         with pytest.raises(ScorerError, match=rf"node {name} .*{Path('no_model').absolute()}"):
             async with Scorer(config, places=ClusterPlaces(connection)):
                 pass
-    ray_cluster.kill_all()

@@ -24,6 +24,7 @@ from star_agents.agents.provider import Provider
 from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
 from star_agents.agents.tls_check import tls_notes
+from star_agents.cli.cluster_check import findings_at
 from star_agents.cli.egress_check import egress_findings
 from star_agents.cli.served_check import served_agents
 from star_agents.cli.tables import print_json, print_table
@@ -315,7 +316,8 @@ async def _try_scorers(config: Config) -> list[Finding]:
     """Load what scores and embeds, and use it: on a plain sample, on one with a system turn, on one with an earlier."""
     try:
         async with connected(config.cluster, partial(say, err=True)) as cluster:
-            nodes = [] if cluster is None else [Finding(part="cluster", ok=True, detail=one) for one in cluster.lines()]
+            found = [] if cluster is None else findings_at(cluster, config)
+            nodes = [Finding(part=one.part, ok=one.ok, detail=one.detail) for one in found]
             return [*nodes, *await _try_scorer(config, scorer_for(config, partial(say, err=True), cluster))]
     except ClusterError as error:
         return [Finding(part="cluster", ok=False, detail=str(error))]

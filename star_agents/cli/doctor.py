@@ -18,6 +18,7 @@ import anyio
 import click
 
 from star_agents.agents.endpoints import secrets_of
+from star_agents.cli.cluster_check import cluster_findings
 from star_agents.cli.tables import print_json, print_table
 from star_agents.config.models import Config
 from star_agents.engine.configuration import read_config
@@ -63,7 +64,7 @@ class Finding:
 @click.option("--repair", is_flag=True, help="First mend in the store what can be mended; nothing may work on it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(folder: Path, config_path: Path | None, deep: bool, repair: bool, as_json: bool) -> None:
-    """Look at Python, SQLite, the libraries, the disk, the store in FOLDER and agents.yaml.
+    """Look at Python, SQLite, the libraries, the disk, the store in FOLDER, agents.yaml and its cluster.
 
     Nothing is changed without --repair, and a daemon may work on FOLDER meanwhile. Exit code 1 if anything FAILED; a
     warning is none.
@@ -72,7 +73,14 @@ def command(folder: Path, config_path: Path | None, deep: bool, repair: bool, as
     redactor.keep(secrets_of(os.environ, config.agents if config is not None else {}))
     if repair:
         _repair(folder)
-    findings += [*_machine(), *_place(folder), *_store(folder, thorough=deep), _index(folder), _inbox(folder, config)]
+    findings += [
+        *_machine(),
+        *_cluster(config),
+        *_place(folder),
+        *_store(folder, thorough=deep),
+        _index(folder),
+        _inbox(folder, config),
+    ]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -137,6 +145,12 @@ def _machine() -> Iterator[Finding]:
             yield _ok(library, metadata.version(library))
         except metadata.PackageNotFoundError:
             yield _failed(library, f"is not installed (pip install {library})")
+
+
+def _cluster(config: Config | None) -> Iterator[Finding]:
+    if config is not None and config.cluster is not None:
+        for one in anyio.run(cluster_findings, config, lambda line: say(line, err=True)):
+            yield (_ok if one.ok else _failed)(one.part, one.detail)
 
 
 def _place(folder: Path) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,12 @@ LOOK_S = 2.0
 """Seconds between two looks at the list of nodes."""
 MISSED = 5
 """Looks in a row at which the head accepts no connection: then the cluster is gone, and is tried again."""
+DOOR_FAILED = "Starting Ray client server failed"
+"""What the door for ``ray://`` says when the process that it forks for each client has crashed: gRPC begins its threads
+anew in the child, and now and then that ends with SIGSEGV and an empty log. The next one mostly works."""
+DOOR_TRIES = 3
+_VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
+"""In what Ray says to a process of another release: first those of the head, then those of the process."""
 KNOCK_S = 2.0
 """Seconds that a node's raylet may take to accept a connection."""
 Hears = Callable[[Change], None]
@@ -220,9 +227,24 @@ class Connection:
             else:
                 await self._reach()
         except Exception as error:
-            hint = {"auto": "`ray start --head` starts a cluster here, `ray start --address=HOST:6379` joins one"}
-            more = hint.get(self.config.ray, "is it running, and of the same Ray and Python as here?")
-            raise ClusterError(f"{translated(error, doing)} ({more})") from error
+            raise ClusterError(f"{translated(error, doing)} ({self._advice(error)})") from error
+
+    def _advice(self, error: Exception) -> str:
+        if self.config.ray == "auto":
+            return "`ray start --head` starts a cluster here, `ray start --address=HOST:6379` joins one"
+        if versions := _VERSIONS.findall(str(error)):
+            (there, python), *_ = versions
+            return f"its head has Ray {there} and Python {python}: install the same here, or the ones of here there"
+        if DOOR_FAILED in str(error):
+            return (
+                "ray_client_server_*.err in Ray's logs of the head says why; where it is empty, start the head with "
+                "GRPC_ENABLE_FORK_SUPPORT=0, or make this machine a node and give the head's HOST:6379"
+            )
+        if isinstance(error, ModuleNotFoundError):
+            return "pip install 'star-agents[ray]', which brings what Ray's client needs"
+        if self.config.ray.startswith("ray://"):
+            return "is its head running, with star-agents[ray] and the Python of here? Its door is port 10001 mostly"
+        return "is it running, and of the same Ray and Python as here?"
 
     async def _reach(self) -> None:
         """Ray waits for minutes for a head that is not there, and is not to be interrupted."""
@@ -233,7 +255,17 @@ class Connection:
             with quiet():
                 is_client = self.config.ray.startswith("ray://")
                 await to_thread.run_sync(partial(show_token, f"{host}:{port}", is_client=is_client))
-        await to_thread.run_sync(partial(self._init, address=self.config.ray), abandon_on_cancel=True)
+        init = partial(self._init, address=self.config.ray)
+        for _ in range(DOOR_TRIES - 1):
+            try:
+                await to_thread.run_sync(init, abandon_on_cancel=True)
+            except ConnectionError as error:
+                if DOOR_FAILED not in str(error):
+                    raise
+                self._tell(f"the door of {self.config.ray} could not start a process for us; it is asked again")
+            else:
+                return
+        await to_thread.run_sync(init, abandon_on_cancel=True)
 
     def _init(self, **options: Any) -> None:
         with quiet():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,7 @@ class ClusterPlaces:
     async def first(self) -> Sequence[Place]:
         """Of all nodes that there are. Raises ScorerError where none has room."""
         nodes = self._connection.nodes
-        self._on_gpu = self._device == "cuda" or (
-            self._device == "auto"
-            and any(slots_of(node, self._connection.config, on_gpu=True) for node in nodes.values())
-        )
+        self._on_gpu = uses_gpus(nodes.values(), self._connection.config, self._device)
         if not self._is_watching:
             self._connection.on_change(self._hear)
             self._is_watching = True
@@ -102,6 +99,11 @@ class ClusterPlaces:
         # Number 0 each: an actor sees the GPU that Ray gave it, and no other.
         self._places[node.id] = [Place(start, name=node.name) for _ in range(count)]
         return self._places[node.id]
+
+
+def uses_gpus(nodes: Iterable[Node], config: ClusterConfig, device: str) -> bool:
+    """Whether the scorer models of a cluster run on GPUs, by ``scoring.device``: scores of both kinds do not mix."""
+    return device == "cuda" or (device == "auto" and any(slots_of(node, config, on_gpu=True) for node in nodes))
 
 
 def slots_of(node: Node, config: ClusterConfig, *, on_gpu: bool) -> int:
