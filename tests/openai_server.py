@@ -116,7 +116,9 @@ class OpenAIServer:
         port: int = 0,
         book: Path | None = None,
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
+        self._host = host
         self.handler: Handler = handler or brain
         """May be replaced at any time."""
         self.requests: list[Request] = []
@@ -141,7 +143,7 @@ class OpenAIServer:
     @property
     def root(self) -> str:
         """The same for Ollama, which has no ``/v1``."""
-        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._port}"
+        return f"http{'s' if self._tls else ''}://{self._host}:{self._port}"
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 << 20)
@@ -153,7 +155,7 @@ class OpenAIServer:
         # Without handler_cancellation a client that hangs up would stay "in flight" until its handler ends by itself.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls)
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls)
         await site.start()
         self._port = self._runner.addresses[0][1]
         return self

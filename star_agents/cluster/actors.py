@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,7 +93,7 @@ class Actor:
             if method in self._beside:
                 asked = asked.options(concurrency_group=BESIDE)
             reference = asked.remote(*args)
-            return await asyncio.wrap_future(reference.future())
+            return await _result_of(reference)
         except Exception as error:
             raise translated(error, doing) from error
 
@@ -110,6 +112,27 @@ class Actor:
                 await self._connection.call("ending an actor", self._connection.ray.kill, self._handle)
             except ClusterError:
                 return
+
+
+async def _result_of(reference: Any) -> Any:
+    """What comes of it. Ray's future is never cancelled: its client fails over one that is, in a thread of its own."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[Any] = loop.create_future()
+
+    def hand_over(done: Future[Any]) -> None:
+        if result.done():
+            return
+        if (error := done.exception()) is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(done.result())
+
+    def hear(done: Future[Any]) -> None:
+        with suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+            loop.call_soon_threadsafe(hand_over, done)
+
+    reference.future().add_done_callback(hear)
+    return await result
 
 
 def _make(ray: Any, kind: type, args: tuple[Any, ...], node: Node, needs: Needs) -> Any:
