@@ -35,6 +35,7 @@ class LocalCluster:
 
     def __init__(self, port: int = 0, client_port: int = 0) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # As the product has it; Ray is loaded here already.
         # The door forks a process for each client beside threads of gRPC, which now and then crash in it.
         os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own, 15, starves beside tests at work.

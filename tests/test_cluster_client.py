@@ -57,6 +57,7 @@ async def test_models_and_calls_are_on_nodes_that_are_reached_through_the_door(
         assert len(server.charged) > 6
 
 
+@pytest.mark.slow
 async def test_a_node_and_then_the_head_that_are_lost_behind_the_door_are_told_and_nothing_hangs() -> None:
     bus, heard, told, release = Bus(), list[Event](), list[str](), asyncio.Event()
     bus.subscribe(heard.append)

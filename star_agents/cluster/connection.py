@@ -21,7 +21,7 @@ from star_agents.cluster.nodes import Change, Node, change_between, in_words, no
 from star_agents.cluster.ray_module import PINNED, hear, load, quiet
 from star_agents.cluster.tokens import show_token
 from star_agents.config.cluster import ClusterConfig
-from star_agents.errors import ClusterError
+from star_agents.errors import ActorLost, ClusterError
 
 LOOK_S = 2.0
 """Seconds between two looks at the list of nodes."""
@@ -134,6 +134,8 @@ class Connection:
 
     async def call(self, doing: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """The result of something of Ray's that blocks, in a thread. Raises ClusterError, ActorLost."""
+        if not self.ray.is_initialized():  # Where Ray was loaded before us, it would look for any cluster by itself.
+            raise ActorLost(f"{doing} failed: the cluster is gone")
         try:
             return await to_thread.run_sync(partial(function, *args, **options), abandon_on_cancel=True)
         except Exception as error:
