@@ -87,7 +87,3 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
     asyncio.run(_serve(Faults(**told.faults), told.seed, told.book))
-
-
-if __name__ == "__main__":
-    main()

@@ -10,8 +10,6 @@ import asyncio
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +17,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import fork_server
 from batch_account import COMPLETION_TOKENS, PROMPT_TOKENS, Faults
 from batch_provider import charges_in
 from chaos_nursery import PATIENCE_S, Nursery
@@ -109,9 +108,7 @@ class BatchReport:
 def provider_in_a_process(folder: Path, faults: Faults, seed: int) -> Iterator[str]:
     """The provider as a process; yields its address."""
     told = ["--book", str(folder / "book.jsonl"), "--faults", json.dumps(asdict(faults)), "--seed", str(seed)]
-    command = [sys.executable, str(Path(__file__).with_name("batch_provider.py")), *told]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    with fork_server.start(told, module="batch_provider", is_heard=False) as process:
         try:
             yield process.stdout.readline().strip()
         finally:

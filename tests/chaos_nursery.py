@@ -8,17 +8,17 @@ it ended: whoever reads the pipe hears everything in order.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
+
+import fork_server
 
 PATIENCE_S = 90.0
 """How long anything is waited for that a healthy daemon does in a second or two."""
@@ -48,9 +48,7 @@ class Nursery:
     def __enter__(self) -> Self:
         tests = Path(__file__).resolve().parent
         environment = {**os.environ, "LINE_TEST_KEY": "sk-line-test", "PYTHONPATH": f"{tests.parent}:{tests}"}
-        self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        )
+        self._process = fork_server.start((), environ=environment, module="chaos_nursery", is_told=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         return self
@@ -58,19 +56,16 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         if self.pid and self._code is None:
             self.send(signal.SIGKILL)
-        assert self._process.stdin is not None
-        assert self._process.stderr is not None
         self._process.stdin.close()
         self._process.wait(timeout=PATIENCE_S)
         self._reader.join(timeout=PATIENCE_S)
-        self._process.stderr.close()
+        self._process.close()
 
     def start(self, *arguments: str | Path, **environment: str) -> None:
         """Start `star_agents` with these arguments and additional variables; the one before must have ended."""
         order = {"arguments": [str(one) for one in arguments], "environment": environment, "cold": self._cold}
         with self._news:
             self.lines, self.pid, self._code = [], 0, None
-            assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             self._wait(lambda: self.pid > 0, "a child")
@@ -128,7 +123,6 @@ class Nursery:
             raise TimeoutError(f"no {what} within {PATIENCE_S:g} s; log: {self.lines[-5:]} {self.noise[-5:]}")
 
     def _read(self) -> None:
-        assert self._process.stderr is not None
         for text in self._process.stderr:
             with self._news:
                 self._hear(text)
@@ -153,20 +147,12 @@ def main() -> None:
     """Fork for every order on standard input, and wait for that child's end before the next."""
     while text := sys.stdin.readline():
         order = json.loads(text)
-        if not order["cold"]:
-            _import_everything()
         pid = os.fork()
         if pid == 0:
             _become(order["arguments"], order["environment"], cold=order["cold"])
         _tell(event=_BORN, pid=pid)
         _, status = os.waitpid(pid, 0)
         _tell(event=_ENDED, code=os.waitstatus_to_exitcode(status))
-
-
-def _import_everything() -> None:
-    """What a daemon or a batch would import before its first seed."""
-    for name in ("aiohttp.web", "star_agents.cli.backup", "star_agents.cli.run", "star_agents.cli.serve"):
-        importlib.import_module(name)
 
 
 def _tell(**line: Any) -> None:
@@ -193,7 +179,3 @@ def _become(arguments: Sequence[str], environment: Mapping[str, str], *, cold: b
         code = 1
     sys.stderr.flush()
     os._exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -11,14 +11,13 @@ import asyncio
 import hashlib
 import json
 import re
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import fork_server
 from openai_server import Answer, Body, OpenAIServer, brain
 
 MARK_LENGTH = 16
@@ -63,9 +62,7 @@ def settle(url: str) -> None:
 @contextmanager
 def provider(book: Path) -> Iterator[str]:
     """The provider as a process; yields its base URL."""
-    command = [sys.executable, __file__, "--book", str(book)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    with fork_server.start(("--book", book), module="chaos_provider", is_heard=False) as process:
         try:
             yield process.stdout.readline().strip()
         finally:
@@ -89,7 +86,3 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="test server that signs its answers")
     parser.add_argument("--book", type=Path, required=True)
     asyncio.run(_serve(parser.parse_args().book))
-
-
-if __name__ == "__main__":
-    main()

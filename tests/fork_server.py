@@ -1,8 +1,8 @@
 """Processes of star_agents that cost no imports: a server that has imported everything forks them.
 
-``start`` and ``run`` do for a command what ``subprocess`` does for a fresh interpreter; what a user starts *is* a
-fresh one, so tests of how it starts, and of what it loads, take ``subprocess``. The server is one process for each
-process of tests, started when it is first asked, and ends with it.
+``start`` does for a command what ``subprocess`` does for a fresh interpreter; what a user starts *is* a fresh one, so
+tests of how it starts, and of what it loads, take ``subprocess``. The server is one process for each process of tests,
+started when it is first asked, and ends with it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,23 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
+from star_agents.admission.language import languages_known
+
 TESTS = Path(__file__).resolve().parent
 _LONGEST = 1 << 20
 """Bytes of one request."""
+_STDERR = 2
+_OF_TESTS = ("batch_provider", "chaos_nursery", "chaos_provider", "openai_server")
+"""Modules of these tests that are started as processes."""
 
 
 class Forked:
-    """A process, as far as ``subprocess.Popen`` is needed of one: text from its stdout and stderr."""
+    """A process, as far as ``subprocess.Popen`` is needed of one: text to its stdin, from its stdout and stderr."""
 
-    def __init__(self, news: socket.socket, stdout: IO[str], stderr: IO[str]) -> None:
+    def __init__(self, news: socket.socket, stdin: IO[str], stdout: IO[str], stderr: IO[str]) -> None:
         self._news = news
         self._heard = b""
+        self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
         self.returncode: int | None = None
@@ -74,7 +80,9 @@ class Forked:
             return self.stdout.read(), errors.result()
 
     def close(self) -> None:
-        """Hear no more of it."""
+        """Tell it no more, and hear no more of it."""
+        with contextlib.suppress(BrokenPipeError):
+            self.stdin.close()
         self.stdout.close()
         self.stderr.close()
 
@@ -108,6 +116,8 @@ def start(
     environ: Mapping[str, str] = os.environ,
     cwd: Path | None = None,
     module: str = "star_agents.cli.main",
+    is_told: bool = False,
+    is_heard: bool = True,
 ) -> Forked:
     """Start ``main`` of a module with arguments in a process of its own.
 
@@ -115,10 +125,12 @@ def start(
         arguments: Of the command line.
         environ: All its variables.
         cwd: Its folder; left out, this process's.
-        module: One of those that the server has imported: a verb's, or ``openai_server``.
+        module: Whose ``main``: a verb's, or that of a module of these tests.
+        is_told: Whether somebody writes to its stdin; left out, that has ended.
+        is_heard: Whether somebody reads its stderr; where nobody does, it goes where that of this process goes.
     """
     ours, theirs = socket.socketpair()
-    out, err = os.pipe(), os.pipe()
+    told, out, err = os.pipe(), os.pipe(), os.pipe()
     order = {
         "module": module,
         "arguments": [str(one) for one in arguments],
@@ -126,10 +138,14 @@ def start(
         "cwd": str(cwd or Path.cwd()),
     }
     with theirs:
-        socket.send_fds(_server(), [json.dumps(order).encode()], [theirs.fileno(), out[1], err[1]])
-    os.close(out[1])
-    os.close(err[1])
-    return Forked(ours, os.fdopen(out[0], encoding="utf-8"), os.fdopen(err[0], encoding="utf-8"))
+        streams = told[0], out[1], err[1] if is_heard else _STDERR
+        socket.send_fds(_server(), [json.dumps(order).encode()], [theirs.fileno(), *streams])
+    for one in (told[0], out[1], err[1]):
+        os.close(one)
+    stdin = os.fdopen(told[1], "w", encoding="utf-8")
+    if not is_told:
+        stdin.close()
+    return Forked(ours, stdin, os.fdopen(out[0], encoding="utf-8"), os.fdopen(err[0], encoding="utf-8"))
 
 
 @cache
@@ -159,7 +175,7 @@ def _serve(orders: socket.socket) -> dict[str, Any] | None:
     _import_everything()
     interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        text, descriptors, _, _ = socket.recv_fds(orders, _LONGEST, 3)
+        text, descriptors, _, _ = socket.recv_fds(orders, _LONGEST, 4)
         _reap()
         if not text:
             return None
@@ -171,8 +187,7 @@ def _serve(orders: socket.socket) -> dict[str, Any] | None:
                 _look_after(child, news, streams)
             signal.signal(signal.SIGINT, interrupted)
             os.close(news)
-            null = os.open(os.devnull, os.O_RDONLY)
-            for source, target in zip((null, *streams), (0, 1, 2), strict=True):
+            for source, target in zip(streams, (0, 1, 2), strict=True):
                 os.dup2(source, target)
                 os.close(source)
             order: dict[str, Any] = json.loads(text)
@@ -200,11 +215,12 @@ def _look_after(child: int, news: int, streams: Sequence[int]) -> NoReturn:
 
 
 def _import_everything() -> None:
-    """What commands import sooner or later, but what costs much and is needed by few."""
+    """What commands import and load sooner or later, but what costs much and is needed by few."""
     verbs = importlib.import_module("star_agents.cli")
     names = [f"star_agents.cli.{one.name}" for one in pkgutil.iter_modules(verbs.__path__)]
-    for name in ("aiohttp.web", "openai_server", "star_agents.engine.daemon", "star_agents.engine.batch", *names):
+    for name in ("aiohttp.web", *_OF_TESTS, "star_agents.engine.daemon", "star_agents.engine.batch", *names):
         importlib.import_module(name)
+    languages_known()  # Half a second of every process that reads a document.
     gc.freeze()  # so that no collection in a child copies what it shares with us
 
 
