@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
 import pytest
 from daemons import star_agents
+from processes import lives, until_gone
 from rich.console import Console
 from rounds_target import save
 from training_samples import tiny
@@ -183,14 +183,6 @@ def test_a_state_that_is_none_is_refused_with_what_to_do(tmp_path: Path) -> None
         read_state(tmp_path)
 
 
-def lives(pid: int) -> bool:
-    """Whether a process runs; one that ended and that nobody asked for yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 async def test_a_guarded_command_ends_with_all_that_it_started_and_tells_how(tmp_path: Path) -> None:
     child = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
     code = (
@@ -201,9 +193,7 @@ async def test_a_guarded_command_ends_with_all_that_it_started_and_tells_how(tmp
     async with guarded([sys.executable, "-c", code], log=tmp_path / "log", hear=heard.append, stop_s=5) as command:
         with anyio.fail_after(60):
             assert await command.wait() == 1, "its standard input is empty"
-    with anyio.fail_after(60):  # A process that was sent SIGKILL is gone once the kernel comes to it.
-        while lives(int(heard[0])):
-            await anyio.lowlevel.checkpoint()
+    await anyio.to_thread.run_sync(until_gone, int(heard[0]))
     assert "EOFError" in command.last_words
 
 
@@ -319,8 +309,7 @@ async def test_what_a_command_started_ends_also_when_its_guard_is_killed(tmp_pat
             await is_heard.wait()
             guard = int(Path(f"/proc/{command.pid}/stat").read_text().rpartition(")")[2].split()[1])
             os.kill(guard, signal.SIGKILL)
-        while lives(int(heard[0])):
-            await anyio.lowlevel.checkpoint()
+    await anyio.to_thread.run_sync(until_gone, int(heard[0]))
 
 
 RIVERS = [Seed.of(Sample(instruction=f"Name river {n}.", response="River.")) for n in range(20)]

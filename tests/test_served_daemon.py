@@ -13,6 +13,7 @@ from typing import Any
 from daemons import PATIENCE_S, Running, get, post, replace, rows, star_agents, start
 from page_browser import chromium, opened
 from playwright.sync_api import expect
+from processes import lives, until_gone
 
 SCRIPT = Path(__file__).with_name("model_server.py")
 
@@ -33,20 +34,6 @@ def made(folder: Path, *orders: str) -> Path:
     for order in orders:
         (book / order).touch()
     return book
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # The second: it went between opening and reading.
-        return False
-
-
-def until_gone(pid: int) -> None:
-    """Wait until the kernel has come to it."""
-    give_up_at = time.monotonic() + PATIENCE_S
-    while lives(pid):
-        assert time.monotonic() < give_up_at, f"{pid} lives"
 
 
 def became(daemon: Running, what: str) -> dict[str, Any]:
