@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ def _is_this_machine(host: str) -> bool:
 
 
 sys.addaudithook(_refuse_the_network)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the files, those with long tests come first: none of them shall be waited for alone at the
+    end. A test that may take longer than others says so by ``timeout``; of other files those with most tests come
+    first."""
+    if not hasattr(config, "workerinput"):
+        return
+    tests = Counter(item.path for item in items)
+    longest: dict[Path, float] = {}
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest.get(item.path, 0), mark.args[0] if mark else 0)
+    items.sort(key=lambda item: (-longest[item.path], -tests[item.path]))
 
 
 @pytest.fixture
