@@ -31,6 +31,8 @@ from star_agents.text.redaction import redactor
 
 _STILL_IN_THE_FILE = "secrets_struck_from_rows_only"
 """Fact that stands from when the rows are clean until the file is."""
+_READERS_END_WITHIN_MS = 2_000
+"""What reads for a moment is waited for; who reads for longer is told of."""
 _DIFFERENT_PARAMETERS = 4096
 _STRUCK = (
     *("strike_calls", "strike_outcomes", "strike_rows", "strike_trials", "strike_judgements"),
@@ -156,6 +158,7 @@ def _strike(connection: sqlite3.Connection, environ: Mapping[str, str]) -> None:
 def _write_anew(connection: sqlite3.Connection, path: Path) -> None:
     """Leave nothing of old rows in the file, nor in its log."""
     connection.execute("VACUUM")
+    connection.execute(f"PRAGMA busy_timeout = {_READERS_END_WITHIN_MS}")
     (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if is_busy:
         raise StoreError(
