@@ -10,16 +10,17 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 
 import anyio
+import fork_server
 import pytest
-from anyio.abc import Process
+from anyio import to_thread
 from chaos_run_drain import drain_runs
+from fork_server import Forked
 from lines import agents_yaml
 from openai_server import Answer, Body, Fault, Hang, Move, OpenAIServer
 
@@ -36,34 +37,27 @@ class Heard:
         self.text = ""
         self.is_whole = anyio.Event()
 
-    async def listen(self, process: Process) -> None:
-        assert process.stderr is not None
-        async for piece in process.stderr:
-            self.text += piece.decode()
+    async def listen(self, process: Forked) -> None:
+        async for line in anyio.wrap_file(process.stderr):
+            self.text += line
         self.is_whole.set()
 
 
 @asynccontextmanager
-async def running(folder: Path, text: str) -> AsyncIterator[tuple[Process, Heard]]:
+async def running(folder: Path, text: str) -> AsyncIterator[tuple[Forked, Heard]]:
     """`run` on fifty seeds, its stderr read as it comes."""
     (folder / "agents.yaml").write_text(text)
     rows = [json.dumps({"instruction": f"Count to {n}.", "output": "."}) for n in range(50)]
     (folder / "seeds.jsonl").write_text("\n".join(rows))
-    command = [sys.executable, "-m", "star_agents", "run", "-c", folder / "agents.yaml"]
-    command += ["-s", folder / "seeds.jsonl", "-o", folder / "out"]
+    command = ("run", "-c", folder / "agents.yaml", "-s", folder / "seeds.jsonl", "-o", folder / "out")
     environ = {**os.environ, "LINE_TEST_KEY": "sk-line-test"}
     heard = Heard()
-    async with (
-        await anyio.open_process(
-            list(map(str, command)), env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as process,
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(heard.listen, process)
-        try:
-            yield process, heard
-        finally:
-            if process.returncode is None:
+    with await to_thread.run_sync(partial(fork_server.start, command, environ=environ)) as process:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(heard.listen, process)
+            try:
+                yield process, heard
+            finally:
                 process.kill()
 
 
@@ -74,10 +68,10 @@ async def until(condition: Callable[[], object]) -> None:
             await anyio.sleep(0.02)
 
 
-async def end(process: Process, heard: Heard, number: signal.Signals) -> int:
+async def end(process: Forked, heard: Heard, number: signal.Signals) -> int:
     process.send_signal(number)
+    code = await to_thread.run_sync(process.wait, LATEST_S)
     with anyio.fail_after(LATEST_S):
-        code = await process.wait()
         await heard.is_whole.wait()
     return code
 
@@ -148,8 +142,7 @@ async def test_the_calls_of_an_exam_that_are_in_flight_are_awaited_and_kept_and_
         run.send_signal(signal.SIGTERM)
         await until(lambda: "finishing" in heard.text)
         release.set()
-        with anyio.fail_after(LATEST_S):
-            assert await run.wait() == 143
+        assert await to_thread.run_sync(run.wait, LATEST_S) == 143
         assert len(server.requests) == 3
     with closing(sqlite3.connect(tmp_path / "out" / "store.sqlite3")) as store:
         assert store.execute("SELECT state, count(*) FROM calls GROUP BY state").fetchall() == [("answered", 3)]

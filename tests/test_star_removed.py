@@ -59,6 +59,14 @@ for name in names:
 print(star_agents.__file__, len(names))
 """
 
+RUN_ALL = """
+import json, sys
+from storage_commands import star
+shown = [star(*words) for words in json.loads(sys.argv[1])]
+print(json.dumps([[one.code, one.out, one.err] for one in shown]))
+"""
+"""Commands one after another: their imports are the most of what they cost."""
+
 
 @pytest.fixture(scope="module")
 def without_star(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -75,7 +83,7 @@ def python(without_star: Path, *arguments: str | Path, at: Path | None = None) -
     """What the interpreter prints that finds this copy first."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(without_star), "HF_HUB_OFFLINE": "1"},
+        env={**os.environ, "PYTHONPATH": f"{without_star}:{TESTS}", "HF_HUB_OFFLINE": "1"},
         cwd=at or without_star,
         capture_output=True,
         text=True,
@@ -108,17 +116,20 @@ def test_another_recipe_works_from_seed_to_report(without_star: Path, tmp_path: 
     (tmp_path / "agents.yaml").write_text(config)
     out = tmp_path / "out"
 
-    def star_agents(*arguments: str | Path) -> str:
-        return python(without_star, "-m", "star_agents", *arguments, at=tmp_path)
-
-    star_agents("run", "-s", "offline", "-n", "6", "-o", out, "-q", "-y")
-    told = json.loads(star_agents("status", out, "--json"))["recipes"][recipe]
+    commands = (
+        ("run", "-s", "offline", "-n", "6", "-o", out, "-q", "-y"),
+        ("status", out, "--json"),
+        ("export", out, "-f", "messages", "-o", tmp_path / "rows.jsonl"),
+        ("report", out, "-o", tmp_path / "report.html"),
+    )
+    words = json.dumps([[str(one) for one in command] for command in commands])
+    shown = json.loads(python(without_star, "-c", RUN_ALL, words, at=tmp_path))
+    assert [code for code, _, _ in shown] == [0] * len(commands), shown
+    told = json.loads(shown[1][1])["recipes"][recipe]
     assert sum(told["outcomes"].values()) == 6
     assert told["trials"] >= 6
-    star_agents("export", out, "-f", "messages", "-o", tmp_path / "rows.jsonl")
     rows = (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(rows) == told["rows"]["sft"] > 0
-    star_agents("report", out, "-o", tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 1000
 
 

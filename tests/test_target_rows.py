@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import random
 import re
-import signal
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,10 +13,11 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import fork_server
 import pytest
 import yaml
 from click.testing import CliRunner
-from daemons import get, post, start
+from daemons import PATIENCE_S, get, post, start
 from daemons import rows as some_seeds
 from lines import results
 
@@ -466,32 +463,27 @@ def test_nothing_is_said_of_what_seeds_give_before_fifty_of_them() -> None:
     assert wanted.shortfall(100_000) == ""
 
 
-def command(path: Path, seeds: Path, out: Path) -> list[str]:
-    return [sys.executable, "-m", "star_agents", "run", "-q", "-c", str(path), "-s", str(seeds), "-o", str(out)]
-
-
-async def killed_until_it_ends(path: Path, seeds: Path, out: Path, chance: random.Random, longest_s: float) -> int:
-    """Run it again and again; how often it was killed."""
+def killed_until_it_ends(path: Path, seeds: Path, out: Path, chance: random.Random) -> int:
+    """Run it again and again, and kill it after so many outcomes; how often."""
     kills = 0
     while True:
-        process = await asyncio.create_subprocess_exec(
-            *command(path, seeds, out), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-        )
-        try:
-            code = await asyncio.wait_for(process.wait(), chance.uniform(0.5, longest_s) if kills < 8 else 120)
-        except TimeoutError:
-            os.kill(process.pid, signal.SIGKILL)
-            await process.wait()
+        committed, last = 0, chance.randrange(100)
+        with fork_server.start(("run", "-v", "-c", path, "-s", seeds, "-o", out)) as process:
+            for line in process.stderr:
+                committed += "outcome_committed" in line
+                if committed >= last and kills < 8:
+                    break
+            else:
+                assert process.wait(PATIENCE_S) == 0
+                return kills
+            process.kill()
             kills += 1
-            continue
-        assert code == 0
-        return kills
 
 
 @pytest.mark.parametrize("run_number", [pytest.param(n, marks=[pytest.mark.slow] * (n > 0)) for n in range(25)])
-async def test_killed_at_random_it_ends_with_exactly_so_many_rows(tmp_path: Path, run_number: int) -> None:
+def test_killed_at_random_it_ends_with_exactly_so_many_rows(tmp_path: Path, run_number: int) -> None:
     path, seeds = folder(tmp_path, seeds=600, target_rows=300)
-    await killed_until_it_ends(path, seeds, tmp_path / "out", random.Random(run_number), 4.0 if run_number else 2.5)
+    assert killed_until_it_ends(path, seeds, tmp_path / "out", random.Random(run_number)) > 1
     rows = lines(tmp_path / "out" / "dataset.jsonl")
     assert len(rows) == len({row["messages"][0]["content"] for row in rows}) == 300
     assert told(tmp_path / "out")[0] == 300
