@@ -23,7 +23,7 @@ ROUNDS = 4
 """Times that every query is asked."""
 ADDED = 2000
 """Instructions that enter while it is asked."""
-REFERENCE = 50_000
+REFERENCE = 20_000
 """Vectors in the graph that searches are compared with, in turns: what the machine and its load are by."""
 Took = dict[str, float]
 
