@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,15 +63,25 @@ def recall(bank: MemoryBank, made: Vector, queries: Vector) -> float:
 @pytest.mark.parametrize("dimension", [3, 128, 384, 2048])
 def test_codes_keep_inner_products_whatever_the_dimension(dimension: int) -> None:
     made = vectors(40, dimension)
-    coder = VectorCoder(made.mean(axis=0))
+    coder = VectorCoder.of(made)
     coded, query = coder.code(made), Query(coder, made[0])
     assert np.allclose(query.similarities(coded.codes, coded.scales), made @ made[0], atol=0.005)
     assert np.allclose(np.linalg.norm(coder.rotated(made), axis=1), 1.0, atol=1e-4)
 
 
+def test_directions_of_sketches_are_orthonormal_and_those_in_which_vectors_differ_most() -> None:
+    made = vectors(500, 384)
+    axes = VectorCoder.of(made).axes
+    centred = made - made.mean(axis=0)
+    largest = np.linalg.eigvalsh(centred.T @ centred)[-12:]
+    assert np.allclose(axes.T @ axes, np.eye(128), atol=1e-4)
+    assert np.allclose(np.linalg.norm(centred @ axes[:, :12], axis=0) ** 2, largest[::-1], rtol=1e-3)
+    assert VectorCoder.of(made[:, :20]).axes.shape == (20, 128)
+
+
 def test_sketches_tell_near_from_far() -> None:
     made = vectors(500, 384)
-    coder = VectorCoder(made.mean(axis=0))
+    coder = VectorCoder.of(made)
     by_sketch = ((coder.code(made).sketches - Query(coder, made[0]).sketch) ** 2).sum(axis=1)
     exact = ((made - made[0]) ** 2).sum(axis=1)
     assert np.corrcoef(by_sketch, exact)[0, 1] > 0.9
@@ -264,16 +272,10 @@ def test_after_a_kill_no_more_than_half_a_graph_is_read_again(tmp_path: Path) ->
         assert bank.nearest(query, 5) == killed.nearest(query, 5)
 
 
-def test_files_of_a_release_that_forgot_whole_graphs_are_taken_over(tmp_path: Path) -> None:
-    rows, path, facts = rows_of(vectors(1500)), tmp_path / "memory.hnsw", tmp_path / "memory.hnsw.json"
-    bank = bank_of(store_of(rows), path)
-    bank.save(path)
-    told = json.loads(facts.read_text(encoding="utf-8"))
-    del told["digest"]
-    told |= {"format": 2, "segments": [[number, size] for number, size, _ in told["segments"]]}
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-    facts.write_text(json.dumps({**told, "digest": digest}), encoding="utf-8")
-    larger = MemoryBank("test", first=FIRST, others=2 * OTHERS)  # Its graphs were smaller, too.
+def test_of_graphs_that_were_made_smaller_only_the_last_grows(tmp_path: Path) -> None:
+    rows, path = rows_of(vectors(1500)), tmp_path / "memory.hnsw"
+    bank_of(store_of(rows), path).save(path)
+    larger = MemoryBank("test", first=FIRST, others=2 * OTHERS)
     new = {row.seq: row.embedding for row in rows_of(vectors(2500, seed=3))[1500:]}
     larger.load(replace(store_of(rows), vectors=lambda seqs: {seq: new[seq] for seq in seqs if seq in new}), path)
     assert (larger.state().size, larger.state().waiting) == (1500, 0)

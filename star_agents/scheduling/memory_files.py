@@ -27,7 +27,7 @@ from star_agents.scheduling.vector_codes import Vector, VectorCoder
 Read = Callable[[Sequence[int]], dict[int, Vector]]
 """Reads vectors by sequence number."""
 
-_FORMAT, _WITHOUT_HIDDEN = 3, 2
+_FORMAT = 3
 _COMPARED = 16
 """Vectors of each graph that are compared with those of the store, its newest one among them."""
 
@@ -109,7 +109,7 @@ class Files:
         """
         try:
             told = json.loads(_facts_path(self.path).read_text(encoding="utf-8"))
-            if told.pop("digest") != _digest(told) or told["format"] not in (_FORMAT, _WITHOUT_HIDDEN):
+            if told.pop("digest") != _digest(told) or told["format"] != _FORMAT:
                 return None
             facts = Facts(*(told[name] for name in Facts._fields))
             earlier = sum(1 for seq in arms if seq <= facts.last_seq)
@@ -156,7 +156,7 @@ class Files:
         """Graphs of some numbers and sizes, each with how many of its first are forgotten."""
         segments: list[Segment] = []
         coder: VectorCoder | None = None
-        for at, (number, size, *hidden) in enumerate(told):
+        for at, (number, size, hidden) in enumerate(told):
             places = self._places(number, size)
             if number == 0:
                 segments.append(WholeSegment.read(places[0], dimension, room.first, arms))
@@ -166,7 +166,7 @@ class Files:
             read = CodedSegment.read(places[0], places[1], number, capacity, arms, coder)
             if read.size != size:
                 raise ValueError(f"{places[0]}: holds {read.size} instructions")
-            read.hidden, coder = sum(hidden), read.coder
+            read.hidden, coder = hidden, read.coder
             segments.append(read)
         return segments
 

@@ -24,9 +24,11 @@ from star_agents.scheduling.memory_segments import (
 )
 from star_agents.scheduling.vector_codes import Query, Vector, VectorCoder
 
-_CANDIDATES = 96
-"""Of all graphs of sketches together, half of which are ranked by their bytes."""
-_EFFORT = (32, 64)
+_CANDIDATES = 128
+"""Of all graphs of sketches together."""
+_RANKED = 48
+"""The nearest of them by their sketches, which are ranked by their bytes."""
+_EFFORT = (32, 96)
 """The fewest and the most candidates of one graph."""
 
 Others = Callable[[], Sequence[tuple[str, Vector]]]
@@ -163,7 +165,7 @@ def _coded(whole: WholeSegment, room: Room) -> CodedSegment:
     """The first graph of sketches, with all that was held as whole vectors."""
     pairs = whole.pairs()
     vectors = whole.vectors([seq for seq, _ in pairs])
-    coder = VectorCoder(np.asarray(vectors.mean(axis=0), dtype=np.float32))
+    coder = VectorCoder.of(vectors)
     segment = CodedSegment(1, coder, max(room.other, len(pairs)))
     for place, (seq, arm) in enumerate(pairs):
         segment.add(seq, arm, coder.code(vectors[place : place + 1]))
@@ -173,9 +175,9 @@ def _coded(whole: WholeSegment, room: Room) -> CodedSegment:
 def _ranked(
     segments: Sequence[CodedSegment], candidates: Sequence[tuple[Places, Vector]], query: Query, count: int
 ) -> list[Found]:
-    """The ``count`` most similar of the nearer half of all candidates, nearest first."""
+    """The ``count`` most similar of the nearest candidates, nearest first."""
     distances = np.concatenate([one for _, one in candidates])
-    most = max(_CANDIDATES // 2, 2 * count)
+    most = max(_RANKED, 2 * count)
     limit = float(np.partition(distances, most - 1)[most - 1]) if len(distances) > most else float("inf")
     near = [places[those <= limit] for places, those in candidates]
     similar = np.concatenate([one.similarities(query, those) for one, those in zip(segments, near, strict=True)])

@@ -238,7 +238,8 @@ class CodedSegment:
         self._index.save_index(str(graph))
         count = self.size
         with codes.open("wb") as file:
-            for part in (self.coder.mean, self._seqs[:count], self._scales[:count], self._codes[:count]):
+            kept = (self._seqs[:count], self._scales[:count], self._codes[:count])
+            for part in (self.coder.mean, self.coder.axes, *kept):
                 np.save(file, part, allow_pickle=False)
 
     @classmethod
@@ -260,9 +261,9 @@ class CodedSegment:
             KeyError: it holds an instruction that is not among ``arms``.
         """
         with codes.open("rb") as file:
-            mean, seqs, scales, kept = (np.load(file, allow_pickle=False) for _ in range(4))
-        if coder is None or not np.array_equal(coder.mean, mean):
-            coder = VectorCoder(mean)
+            mean, axes, seqs, scales, kept = (np.load(file, allow_pickle=False) for _ in range(5))
+        if coder is None or not (np.array_equal(coder.mean, mean) and np.array_equal(coder.axes, axes)):
+            coder = VectorCoder(mean, axes)
         count = len(seqs)
         segment = cls(number, coder, max(capacity, count), is_read=True)
         if scales.shape != (count,) or kept.shape != (count, coder.width):

@@ -1,15 +1,14 @@
-"""Vectors made small for the memory bank: a rotation, a sketch that a graph is made of, and bytes that ranks are by.
+"""Vectors made small for the memory bank: a sketch that a graph is made of, a rotation, and bytes that ranks are by.
 
-The rotation is a randomised Hadamard transform (signs of chance, then H of order 2^k; Ailon and Chazelle 2009): it
+A sketch is what a vector is in the 128 directions in which the first ones differ most (principal components, by
+subspace iteration; Halko, Martinsson and Tropp 2011). The rotation is a randomised Hadamard transform (signs of chance, then H of order 2^k; Ailon and Chazelle 2009): it
 keeps every distance, takes O(d √d) here, and spreads what lies in a few dimensions over all of them, as it does in
-hidden states of language models. A sample of its coordinates is then a projection after Johnson and Lindenstrauss, and
-one byte for each coordinate loses under a hundredth of a vector's length.
+hidden states of language models, so that one byte for each coordinate loses under a hundredth of a vector's length.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -20,7 +19,9 @@ Vector = NDArray[np.float32]
 Bytes = NDArray[np.int8]
 
 SKETCH = 128
-"""Coordinates that a graph is made of: distances are off by √(2/128), an eighth, before ranks are made by the bytes."""
+"""Coordinates that a graph is made of, before ranks are made by the bytes."""
+_BESIDE, _ITERATIONS = 32, 4
+"""Directions more than are wanted, and passes, by which those that are wanted are found well."""
 _STEPS = 127
 _SEED = b"memory bank, rotation 1"
 
@@ -49,16 +50,17 @@ class Coded(NamedTuple):
 
 
 class VectorCoder:
-    """Makes them, of vectors of one dimension; the same arguments give the same bits on every machine.
+    """Makes them, of vectors of one dimension.
 
     Args:
         mean: Of vectors like those to come, shape [d], float32. What all of them share tells none from another, and
             would take up steps of the bytes.
+        axes: The directions of sketches, shape [d, 128], float32.
     """
 
-    def __init__(self, mean: Vector) -> None:
+    def __init__(self, mean: Vector, axes: Vector) -> None:
         dimension = len(mean)
-        self.mean = mean
+        self.mean, self.axes = mean, axes
         self.width = max(SKETCH, 1 << (dimension - 1).bit_length())
         bits = hashlib.shake_256(_SEED).digest((dimension + 7) // 8)
         chance = np.unpackbits(np.frombuffer(bits, dtype=np.uint8))[:dimension]
@@ -66,9 +68,12 @@ class VectorCoder:
         left = 1 << (self.width.bit_length() // 2)
         self._left: Vector = _hadamard(left)
         self._right: Vector = _hadamard(self.width // left)
-        self._sample = np.array(random.Random(_SEED).sample(range(self.width), SKETCH))
-        self._stretch = np.float32((self.width / SKETCH) ** 0.5)
-        self._mean_sketch: Vector = self._sketched(self.rotated(mean.reshape(1, -1)))[0]
+
+    @classmethod
+    def of(cls, vectors: Vector) -> VectorCoder:
+        """One for vectors like these; shape [n, d], float32."""
+        mean = np.asarray(vectors.mean(axis=0), dtype=np.float32)
+        return cls(mean, _principal_axes(vectors - mean))
 
     def rotated(self, vectors: Vector) -> Vector:
         """Vectors of shape [n, d] with their lengths and angles, of shape [n, width]."""
@@ -80,9 +85,9 @@ class VectorCoder:
         turned: Vector = np.matmul(np.matmul(self._left, squares), self._right)
         return turned.reshape(count, self.width)
 
-    def sketch(self, turned: Vector) -> Vector:
-        """What one rotated vector of shape [width] is looked for by in a graph; shape [128]."""
-        sketched: Vector = turned[self._sample] * self._stretch - self._mean_sketch
+    def sketches(self, vectors: Vector) -> Vector:
+        """What vectors of shape [n, d] are looked for by in a graph; shape [n, 128]."""
+        sketched: Vector = np.matmul(vectors - self.mean, self.axes)
         return sketched
 
     def code(self, vectors: Vector) -> Coded:
@@ -90,11 +95,7 @@ class VectorCoder:
         turned = self.rotated(vectors - self.mean)
         scales = np.maximum(np.abs(turned).max(axis=1), np.float32(1e-30)) / np.float32(_STEPS)
         codes = np.rint(turned / scales[:, None]).astype(np.int8)
-        return Coded(self._sketched(turned), codes, scales)
-
-    def _sketched(self, turned: Vector) -> Vector:
-        sketched: Vector = turned[:, self._sample] * self._stretch
-        return sketched
+        return Coded(self.sketches(vectors), codes, scales)
 
 
 class Query:
@@ -102,13 +103,30 @@ class Query:
 
     def __init__(self, coder: VectorCoder, vector: Vector) -> None:
         self._turned = coder.rotated(vector.reshape(1, -1))[0]
-        self.sketch = coder.sketch(self._turned)
+        self.sketch: Vector = coder.sketches(vector.reshape(1, -1))[0]
         self._to_mean = np.float32(vector @ coder.mean)
 
     def similarities(self, codes: Bytes, scales: Vector) -> Vector:
         """Its inner product with each of n coded vectors: shapes [n, width] and [n] to [n]."""
         similar: Vector = (codes.astype(np.float32) @ self._turned) * scales + self._to_mean
         return similar
+
+
+def _principal_axes(centred: Vector) -> Vector:
+    """The directions in which vectors of shape [n, d], whose mean is 0, differ most; shape [d, 128], float32.
+
+    Where they have fewer dimensions, the last columns are 0.
+    """
+    dimension = centred.shape[1]
+    width = min(dimension, SKETCH + _BESIDE)
+    basis = np.random.default_rng(1).standard_normal((dimension, width), dtype=np.float32)
+    for _ in range(_ITERATIONS):
+        basis = np.linalg.qr(centred.T @ (centred @ basis))[0]
+    turned = np.linalg.svd(centred @ basis, full_matrices=False)[2]
+    axes = np.zeros((dimension, SKETCH), dtype=np.float32)
+    found = (basis @ turned.T)[:, :SKETCH]
+    axes[:, : found.shape[1]] = found
+    return axes
 
 
 def _hadamard(order: int) -> Vector:
