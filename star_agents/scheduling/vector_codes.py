@@ -1,9 +1,10 @@
 """Vectors made small for the memory bank: a sketch that a graph is made of, a rotation, and bytes that ranks are by.
 
 A sketch is what a vector is in the 128 directions in which the first ones differ most (principal components, by
-subspace iteration; Halko, Martinsson and Tropp 2011). The rotation is a randomised Hadamard transform (signs of chance, then H of order 2^k; Ailon and Chazelle 2009): it
-keeps every distance, takes O(d √d) here, and spreads what lies in a few dimensions over all of them, as it does in
-hidden states of language models, so that one byte for each coordinate loses under a hundredth of a vector's length.
+subspace iteration; Halko, Martinsson and Tropp 2011). The rotation is a randomised Hadamard transform (signs of chance,
+then H of order 2^k; Ailon and Chazelle 2009): it keeps every distance, takes O(d √d) here, and spreads what lies in a
+few dimensions over all of them, as it does in hidden states of language models, so that one byte for each coordinate
+loses under a hundredth of a vector's length.
 """
 
 from __future__ import annotations
