@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
-from star_agents.agents.transports.litellm_aws import NO_KEYS
 from star_agents.agents.transports.litellm_capture import NotCaptured
+from star_agents.agents.transports.litellm_google import NO_PROJECT_KNOWN
 from star_agents.agents.transports.litellm_replies import readable
+from star_agents.agents.transports.litellm_translations import Translation
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.agents.transports.translated_routes import TRANSLATED
 from star_agents.config.models import AgentConfig
@@ -49,7 +51,7 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"litellm_system_prompt": "Be kind."},
     {"cache_control_injection_points": [{"location": "message", "role": "system"}]},
 )
-RESPONSES = "since LiteLLM asks such a model in another protocol, such as OpenAI's Responses"
+RESPONSES = "since LiteLLM asks such a model in a way of its own, such as OpenAI's Responses"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,15 @@ RESPONSES = "since LiteLLM asks such a model in another protocol, such as OpenAI
         ("anthropic/claude-sonnet-4-5", {}, "translated", ""),
         ("anthropic/claude-sonnet-4-5", {"transport": "litellm"}, "litellm", ""),
         ("hosted_vllm/m", {"api_base": "http://127.0.0.1:9/v1"}, "direct", ""),
-        ("vertex_ai/gemini-2.5-pro", {}, "litellm", "since it goes with a token of Google's"),
+        ("vertex_ai/gemini-2.5-pro", {"extra": {"vertex_project": "mine"}}, "translated", ""),
+        ("vertex_ai/mistral-large@2411", {"extra": {"vertex_project": "mine"}}, "litellm", RESPONSES),
+        ("azure/o3-mini", {"api_base": "http://127.0.0.1:9"}, "translated", ""),
+        (
+            "azure/gpt-4o",
+            {"api_base": "http://127.0.0.1:9", "extra": {"azure_ad_token": "oidc/x"}},
+            "litellm",
+            "since it trades in a token of elsewhere for one of Entra's",
+        ),
         ("replicate/m", {}, "litellm", "since an answer is asked for again and again until it is there"),
         ("watsonx/m", {}, "litellm", "since nobody has compared the two ways for watsonx"),
         *(
@@ -107,16 +117,37 @@ def test_credentials_of_elsewhere_are_asked_of_nobody_to_find_the_way(name: str,
             aws.setenv(name, "arn:aws:iam::123456789012:role/a")
         else:
             aws.delenv("AWS_SECRET_ACCESS_KEY")
-        found = endpoint(BEDROCK)
-        assert (found.way, found.why_litellm) == ("litellm", NO_KEYS)
+        assert endpoint(BEDROCK).way == "translated"
         machine.setblocking(False)
         with pytest.raises(BlockingIOError):
             machine.accept()
 
 
-def test_what_signs_by_itself_is_left_to_litellm(aws: pytest.MonkeyPatch) -> None:
-    found = endpoint("bedrock/invoke/anthropic.claude-3-5-haiku-20241022-v1:0")
-    assert (found.way, found.why_litellm) == ("litellm", "since it signs its requests by itself")
+def test_bedrocks_invoke_is_signed_by_us_too_and_an_agent_of_its_core_by_litellm(aws: pytest.MonkeyPatch) -> None:
+    assert endpoint("bedrock/invoke/anthropic.claude-3-5-haiku-20241022-v1:0").way == "translated"
+    found = endpoint("bedrock/agentcore/arn:aws:bedrock-agentcore:us-east-1:1:runtime/x", max_tokens=None)
+    assert (found.way, found.why_litellm) == ("litellm", "since it signs its requests in a way of its own")
+
+
+def test_the_project_of_vertex_is_read_where_it_stands_and_asked_of_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "VERTEXAI_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    model = "vertex_ai/gemini-2.5-pro"
+    assert endpoint(model).why_litellm == NO_PROJECT_KNOWN
+    account, user = tmp_path / "account.json", tmp_path / "user.json"
+    account.write_text('{"type": "service_account", "project_id": "mine"}')
+    user.write_text('{"type": "authorized_user", "quota_project_id": "mine"}')
+    ways: list[dict[str, Any]] = [{"vertex_project": "mine"}]
+    ways += [{"vertex_credentials": str(one)} for one in (account, user)] + [{"vertex_credentials": user.read_text()}]
+    for extra in ways:
+        for one in (model, "vertex_ai/claude-sonnet-4-5@20250929"):
+            found = endpoint(one, extra=extra).translator
+            assert found is not None
+            made = found.find(extra)
+            assert isinstance(made, Translation)
+            assert "/projects/mine/" in made.url
 
 
 @pytest.mark.parametrize("model", ["anthropic/claude-haiku-4-5", "anthropic/claude-new-9", "ollama/m", "groq/m"])

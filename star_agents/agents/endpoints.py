@@ -20,7 +20,7 @@ from star_agents.agents.sampling import UNSET, sampling
 from star_agents.agents.transports.direct_routes import Route, provider_of, route_to
 from star_agents.agents.transports.litellm_ways import REFUSED, refused
 from star_agents.agents.transports.plain_requests import plain_provider_of, plain_writer
-from star_agents.agents.transports.translated_routes import Translator, translator_for
+from star_agents.agents.transports.translated_routes import Translator, translator_for, vertex_region
 from star_agents.config.models import AgentConfig, DeploymentConfig
 from star_agents.config.references import look_up_secret
 from star_agents.config.secrets import written_secrets
@@ -38,6 +38,8 @@ _BASES = {
 """By provider: LiteLLM's variable for the address, and its default."""
 
 
+_BEDROCKS = ("invoke/", "converse/")
+"""Ways to a model that its name on the list of prices does not hold."""
 Way = Literal["direct", "translated", "litellm", "here"]
 """Written and sent by us; written by LiteLLM and sent by us; through LiteLLM whole; to a provider on this machine."""
 
@@ -173,7 +175,8 @@ def _endpoint(
         return Endpoint(model=config.model, params=params, price=Price(prompt=0.0, completion=0.0), respond=respond)
     route = route_to(surroundings.litellm, agent, config, params.get("api_key"), surroundings.environ)
     address = route.url if route is not None else _address(config, provider, surroundings.environ)
-    price = _price(config, provider, address)
+    region = None if route is not None else vertex_region(surroundings.litellm, provider, config.model, agent.extra)
+    price = _price(config, provider, address, region)
     shape = sampling(agent, UNSET, UNSET)
     plain = None if route is not None else plain_writer(provider, params, surroundings.environ)
     needs_litellm = route is None and (agent.transport == "litellm" or plain is None or not plain.takes(shape))
@@ -181,7 +184,7 @@ def _endpoint(
         _make_known(surroundings.litellm(), config.model, provider)
     translator, why_litellm = None, ""
     if route is None and agent.transport != "litellm":
-        translator, why_litellm = translator_for(surroundings.litellm, provider, params, shape, price, plain)
+        translator, why_litellm = translator_for(surroundings.litellm, provider, params, shape, price, plain, region)
     return Endpoint(
         model=config.model,
         params=params,
@@ -274,16 +277,18 @@ def _address(config: DeploymentConfig, provider: str, environ: Mapping[str, str]
     return config.api_base or environ.get(variable) or otherwise
 
 
-def _price(config: DeploymentConfig, provider: str, address: str) -> Price | None:
+def _price(config: DeploymentConfig, provider: str, address: str, region: str | None) -> Price | None:
     """The price from agents.yaml (an embedder's has one side only), else from LiteLLM's list.
 
     What has no price there and runs on this machine, or in a private network, counts as free.
     """
     if config.input_cost_per_token is not None or config.output_cost_per_token is not None:
         return Price(prompt=config.input_cost_per_token or 0.0, completion=config.output_cost_per_token or 0.0)
-    for name in (config.model, config.model.partition("/")[2]):
+    rest = config.model.partition("/")[2]
+    within = [rest.removeprefix(one) for one in _BEDROCKS if provider == "bedrock" and rest.startswith(one)]
+    for name in (config.model, rest, *within):
         entry = listed(name)
         same_provider = str(entry.get("litellm_provider", "")).startswith(provider)
         if same_provider and entry.get("input_cost_per_token") is not None:
-            return listed_price(entry)
+            return listed_price(entry, region=region)
     return Price(prompt=0.0, completion=0.0, is_assumed=True) if is_local(address) else None

@@ -16,6 +16,7 @@ _TOKENS_PER_MESSAGE = 16
 """More than any chat template puts around one message."""
 _DEARER_THAN_LISTED = 10
 """A call may cost more than its tokens at the dearest prices of the list (writing a cache), but not so many times."""
+_REGIONAL = "regional_endpoint_uplift_multiplier"
 _TIER = re.compile(r"(?:input_cost_per_token|output_cost_per_token|cache_read_input_token_cost)_above_(\d+)(k?)_tokens")
 
 
@@ -81,8 +82,17 @@ def _most(bounds: Sequence[T | None]) -> T | None:
     return max(known, default=None) if len(known) == len(bounds) else None
 
 
-def listed_price(entry: Mapping[str, object]) -> Price:
-    """The price that an entry of LiteLLM's list states: read once per endpoint, so that no call has to ask for it."""
+def listed_price(entry: Mapping[str, object], *, region: str | None = None) -> Price:
+    """The price that an entry of LiteLLM's list states: read once per endpoint, so that no call has to ask for it.
+
+    Args:
+        entry: Of the model.
+        region: Of Vertex AI, where the call is answered; some models cost more in any but ``global``.
+    """
+    dearer = entry.get(_REGIONAL)
+    if region is not None and region.lower() != "global" and isinstance(dearer, (int, float)):
+        prices = {name: value for name, value in entry.items() if isinstance(value, (int, float)) and "_cost" in name}
+        entry = {**entry, **{name: value * dearer for name, value in prices.items()}, _REGIONAL: None}
     longest = entry.get("max_output_tokens")
     return Price(
         prompt=_dearest(entry, "input_cost_per_token"),

@@ -49,6 +49,12 @@ _CONNECTION = _Row(AgentUnavailable, "no connection", "is the server at `api_bas
 _SERVER = _Row(AgentUnavailable, "the provider failed", "it is at the provider's end; `retries` sets how often to try")
 _UNREADABLE = _Row(AgentUnavailable, "the reply cannot be read", "does `api_base` point at an API of this provider?")
 _KEY = _Row(AgentRefused, "the provider refused the key", "check the variable that `api_key` names")
+_NOT_GIVEN = _Row(
+    AgentRefused,
+    "its credentials were refused, or are none",
+    "look at what the agents' README says of its provider's credentials",
+)
+_NOT_HAD = _Row(AgentUnavailable, "its credentials could not be had", "is whoever gives them out up?")
 _MOVED = _Row(AgentRefused, "the server points to another address", "write that address into `api_base`")
 _MISSING = _Row(AgentRefused, "the provider does not know the model", "check `model` and `api_base`")
 REFUSED_REQUEST = "the provider refused the request"
@@ -62,7 +68,7 @@ _TOO_LARGE = _Row(
     "lower `max_tokens`, or shorten the seed",
 )
 _CONTENT = _Row(AgentRefused, "the provider's filter refused the text", "use another agent for such seeds")
-_WHATEVER_THE_TEXT = frozenset({_SPENT, _KEY, _MOVED, _MISSING})
+_WHATEVER_THE_TEXT = frozenset({_SPENT, _KEY, _NOT_GIVEN, _NOT_HAD, _MOVED, _MISSING})
 """What would be said of any request. All else may lie in what the request holds: servers fail on texts, too."""
 
 TABLE: Mapping[str, _Row] = {
@@ -87,6 +93,8 @@ TABLE: Mapping[str, _Row] = {
     "ValueError": _UNREADABLE,
     "AuthenticationError": _KEY,
     "PermissionDeniedError": _KEY,
+    "CredentialsRefused": _NOT_GIVEN,
+    "CredentialsUnavailable": _NOT_HAD,
     "PaymentRequiredError": _SPENT,
     "BudgetExceededError": _SPENT,
     "NotFoundError": _MISSING,
@@ -114,8 +122,9 @@ TABLE: Mapping[str, _Row] = {
 
 _UNCONNECTED = frozenset(
     {"ClientConnectorError", "ClientConnectorDNSError", "ConnectionTimeoutError", "ConnectionRefusedError"}
+    | {"CredentialsUnavailable"}
 )
-"""There was no connection, so nothing can have been sent or billed."""
+"""There was no connection, or no right to one, so nothing can have been sent or billed."""
 _BY_STATUS = {401: _KEY, 402: _SPENT, 403: _KEY, 404: _MISSING, 408: _TIMEOUT, 409: _SERVER, 413: _LONG, 429: _LIMITED}
 _BY_STATUS |= {504: _TIMEOUT} | dict.fromkeys(range(300, 400), _MOVED)
 _VAGUE = frozenset(

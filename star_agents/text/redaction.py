@@ -14,6 +14,7 @@ import json
 import re
 import threading
 import urllib.parse
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -53,6 +54,9 @@ class Redactor:
         self._lock = threading.Lock()
         self._secrets: tuple[str, ...] = ()
         """In every form."""
+        self._for_good: frozenset[str] = frozenset()
+        self._for_now: weakref.WeakKeyDictionary[object, frozenset[str]] = weakref.WeakKeyDictionary()
+        """By whose they are."""
         self._forms = Needles()
         self._unescaped = Needles()
         """Those that stand in a text without a percent sign or a backslash."""
@@ -62,14 +66,25 @@ class Redactor:
     def keep(self, values: Iterable[str]) -> None:
         """Strike these values out from now on, also as they stand in a URL, in JSON, in hexadecimal digits or somewhere
         in base64."""
-        forms = {form for value in values if len(value) >= SHORTEST_SECRET for form in forms_of(value)}
-        if forms.issubset(self._secrets):
+        forms = _forms_of_all(values)
+        if forms <= self._for_good:
             return
         with self._lock:
-            self._secrets = tuple(sorted({*self._secrets, *forms}))
-            self._forms = Needles(self._secrets)
-            self._unescaped = Needles(form for form in self._secrets if "%" not in form and "\\" not in form)
-            self._marks = Needles(orjson.dumps(secret)[1:-1].decode() for secret in self._secrets)
+            self._for_good |= forms
+            self._look_for_all()
+
+    def keep_for(self, owner: object, values: Iterable[str]) -> None:
+        """Strike out these values as long as their owner lives, in place of those that it told before."""
+        forms = _forms_of_all(values)
+        with self._lock:
+            self._for_now[owner] = forms
+            self._look_for_all()
+
+    def _look_for_all(self) -> None:
+        self._secrets = tuple(sorted(self._for_good.union(*self._for_now.values())))
+        self._forms = Needles(self._secrets)
+        self._unescaped = Needles(form for form in self._secrets if "%" not in form and "\\" not in form)
+        self._marks = Needles(orjson.dumps(secret)[1:-1].decode() for secret in self._secrets)
 
     def suspects(self, line: bytes) -> bool:
         """Whether a line of JSON may hold something to strike out; False only where it holds nothing."""
@@ -142,6 +157,10 @@ class Redactor:
                 return [self.plain(inner, depth=depth - 1) for inner in value]
             case _:
                 return self.plain(_said(value))
+
+
+def _forms_of_all(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(form for value in values if len(value) >= SHORTEST_SECRET for form in forms_of(value))
 
 
 def keys_in(text: str) -> list[str]:

@@ -4,6 +4,8 @@
 which ask a provider's config for body and headers and send. Each of those handlers is wrapped once; within ``capture``
 the wrapper notes what it was handed and returns, everywhere else it does nothing. So what LiteLLM makes of a
 deployment is never written down here a second time.
+
+What fetches credentials is wrapped likewise: within ``capture`` it fetches none, and hands out how they would be.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import contextlib
 import copy
 import datetime
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -19,6 +22,8 @@ from types import ModuleType
 from typing import Any, Literal
 
 Handler = Literal["common", "anthropic", "openai", "azure", "google", "converse"]
+Kind = Literal["aws", "google", "entra", "azure"]
+"""Of AWS; of Google; by a client's secret at Entra; by whatever else ``azure-identity`` knows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +35,27 @@ class Captured:
     """The handler itself."""
     arguments: Mapping[str, Any] = field(repr=False)
     """By name; keys are among them."""
+    deferred: Deferred | None = None
+    """What was not fetched for it, where the handler is not told."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Deferred:
+    """Credentials that LiteLLM would have fetched here."""
+
+    kind: Kind
+    arguments: Mapping[str, Any] = field(repr=False)
+    """What they are fetched by, by name; secrets are among them."""
+    fetch: Callable[[], Any] = field(repr=False)
+    """LiteLLM's own way, which blocks."""
+
+    def __call__(self) -> Any:
+        """A token, where clients of OpenAI's SDK that were made meanwhile ask for one."""
+        return self.fetch()()
+
+
+NO_TOKEN, NO_PROJECT = "deferred-token", "deferred-project"
+"""What stands in a captured call of Google's in place of what is fetched, or asked of the machine, later."""
 
 
 class NotCaptured(Exception):
@@ -44,7 +70,7 @@ _TELLING: Sequence[Mapping[str, str]] = (
 )
 """Turns that show whether LiteLLM changes turns: whatever it does about roles, these have."""
 
-_noted: ContextVar[list[Captured] | None] = ContextVar("noted", default=None)
+_noted: ContextVar[list[Captured | Deferred] | None] = ContextVar("noted", default=None)
 
 
 def is_capturing() -> bool:
@@ -73,6 +99,23 @@ def install(litellm: ModuleType) -> None:
     )
     for handler, owner, name in wrapped:
         setattr(owner, name, _noting(handler, getattr(owner, name)))
+    _install_deferring()
+
+
+def _install_deferring() -> None:
+    from litellm.llms.azure import common_utils as azure  # noqa: PLC0415  LiteLLM is loaded by now
+    from litellm.llms.bedrock.base_aws_llm import BaseAWSLLM  # noqa: PLC0415
+    from litellm.llms.vertex_ai.vertex_llm_base import VertexBase  # noqa: PLC0415
+
+    fetching: tuple[tuple[Kind, Any, str], ...] = (
+        ("aws", BaseAWSLLM, "get_credentials"),
+        ("google", VertexBase, "_ensure_access_token"),
+        ("entra", azure, "get_azure_ad_token_from_entra_id"),
+        ("azure", azure, "get_azure_ad_token_from_username_password"),
+        ("azure", azure, "_cached_azure_ad_token_refresh_provider"),
+    )
+    for kind, owner, name in fetching:
+        setattr(owner, name, _deferring(kind, getattr(owner, name)))
 
 
 def _noting(handler: Handler, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,6 +130,22 @@ def _noting(handler: Handler, original: Callable[..., Any]) -> Callable[..., Any
     return handle
 
 
+def _deferring(kind: Kind, original: Callable[..., Any]) -> Any:
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def fetch(*positional: Any, **named: Any) -> Any:
+        noted = _noted.get()
+        if noted is None or named.get("custom_llm_provider") == "gemini":
+            return original(*positional, **named)
+        arguments = dict(signature.bind(*positional, **named).arguments)
+        deferred = Deferred(kind=kind, arguments=arguments, fetch=lambda: original(*positional, **named))
+        noted.append(deferred)
+        return (NO_TOKEN, arguments.get("project_id") or NO_PROJECT) if kind == "google" else deferred
+
+    return fetch
+
+
 def capture(
     litellm: ModuleType,
     params: Mapping[str, Any],
@@ -96,7 +155,7 @@ def capture(
 ) -> Captured:
     """What LiteLLM makes of a call before it sends.
 
-    It may read files (credentials of AWS), so it is called in a thread where the provider is one that does.
+    It may read files (the region of AWS), so it is called in a thread where the provider is one that does.
 
     Args:
         litellm: The module.
@@ -123,14 +182,17 @@ def capture(
             litellm_logging_obj=logging_object(call["model"], messages),
             _skip_mcp_handler=True,
         )
-    if not noted:
+    handed = [one for one in noted if isinstance(one, Captured)]
+    if not handed:
         if hasattr(pending, "close"):
             pending.close()
-        raise NotCaptured("since LiteLLM asks such a model in another protocol, such as OpenAI's Responses")
-    if noted[-1].arguments["messages"] != turns:
+        raise NotCaptured("since LiteLLM asks such a model in a way of its own, such as OpenAI's Responses")
+    last = handed[-1]
+    if last.arguments["messages"] != turns:
         # It does so before it hands the call on, so that we would send what stood there before.
         raise NotCaptured("since its `extra` has LiteLLM change the messages")
-    return replace(noted[-1], arguments={**noted[-1].arguments, "messages": turns[len(_TELLING) :]})
+    deferred = next((one for one in noted if isinstance(one, Deferred)), None)
+    return replace(last, arguments={**last.arguments, "messages": turns[len(_TELLING) :]}, deferred=deferred)
 
 
 def logging_object(model: str, messages: Sequence[Mapping[str, Any]]) -> Any:
@@ -150,9 +212,9 @@ def logging_object(model: str, messages: Sequence[Mapping[str, Any]]) -> Any:
 
 
 @contextlib.contextmanager
-def nothing_goes_out() -> Iterator[list[Captured]]:
+def nothing_goes_out() -> Iterator[list[Captured | Deferred]]:
     """Within, handlers only note what they are handed, and LiteLLM's clients refuse to send."""
-    noted: list[Captured] = []
+    noted: list[Captured | Deferred] = []
     token = _noted.set(noted)
     try:
         yield noted

@@ -6,15 +6,22 @@ from types import ModuleType
 from typing import Any
 
 from star_agents.agents.transports import litellm_aws, litellm_google, litellm_openai
+from star_agents.agents.transports.credentials import CredentialsByName
 from star_agents.agents.transports.litellm_capture import Captured, NotCaptured, nothing_goes_out
+from star_agents.agents.transports.litellm_google import with_googles_token
 from star_agents.agents.transports.litellm_translations import Translation, by_config, in_anthropics_words, made
 
 
-def translation(litellm: ModuleType, captured: Captured) -> Translation:
+def translation(litellm: ModuleType, captured: Captured, known: CredentialsByName) -> Translation:
     """How to write calls like one that was captured.
 
+    Args:
+        litellm: The module.
+        captured: The call.
+        known: Credentials of the endpoint that are fetched; those of this call are added.
+
     Raises:
-        NotCaptured: The provider wants something that only LiteLLM can do, such as fetching a token.
+        NotCaptured: The provider wants something that only LiteLLM can do.
         Exception: What LiteLLM's config raises over the parameters.
     """
     families = {
@@ -26,16 +33,20 @@ def translation(litellm: ModuleType, captured: Captured) -> Translation:
         "converse": litellm_aws.converse,
     }
     with nothing_goes_out():
-        return families[captured.handler](litellm, captured.owner, dict(captured.arguments))
+        one = families[captured.handler](litellm, captured.owner, dict(captured.arguments), known)
+        if captured.deferred is not None and captured.deferred.kind == "google":
+            return with_googles_token(one, captured.deferred.arguments, known)
+        return one
 
 
-def _common(litellm: ModuleType, owner: Any, given: dict[str, Any]) -> Translation:
+def _common(litellm: ModuleType, owner: Any, given: dict[str, Any], known: CredentialsByName) -> Translation:
     """``BaseLLMHTTPHandler.completion``, through which most providers go."""
     from litellm.llms.base_llm.chat.transformation import BaseConfig  # noqa: PLC0415  LiteLLM is loaded by now
 
     provider, model = str(given["custom_llm_provider"]), given["model"]
     config = given.get("provider_config") or _config(litellm, model, provider)
-    if type(config).sign_request is not BaseConfig.sign_request:
+    is_signed = type(config).sign_request is not BaseConfig.sign_request
+    if is_signed and provider != "bedrock":
         raise NotCaptured("since it signs its requests by itself")
     optional = given["optional_params"]
     json_mode, extra_body = bool(optional.pop("json_mode", False)), optional.pop("extra_body", None)
@@ -44,17 +55,19 @@ def _common(litellm: ModuleType, owner: Any, given: dict[str, Any]) -> Translati
     asked |= {"optional_params": optional, "litellm_params": given["litellm_params"]}
     headers = config.validate_environment(headers=dict(given.get("headers") or {}), messages=given["messages"], **asked)
     url = config.get_complete_url(stream=None, **asked)
-    return made(given, config, provider, url, headers, optional, by_config, json_mode=json_mode, extra_body=extra_body)
+    more = litellm_aws.invoke(config, url, given, known) if is_signed else {}
+    more |= {"json_mode": json_mode, "extra_body": extra_body}
+    return made(given, config, provider, url, headers, optional, by_config, **more)
 
 
-def _anthropic(litellm: ModuleType, owner: Any, given: dict[str, Any]) -> Translation:
+def _anthropic(litellm: ModuleType, owner: Any, given: dict[str, Any], known: CredentialsByName) -> Translation:
     """``AnthropicChatCompletion.completion``."""
     provider, model = str(given["custom_llm_provider"]), given["model"]
     optional, url = given["optional_params"], given["api_base"]
     json_mode = bool(optional.pop("json_mode", False))
-    for name in ("stream", "is_vertex_request", "vertex_count_tokens_location"):
+    for name in ("stream", "vertex_count_tokens_location"):
         optional.pop(name, None)
-    optional["is_vertex_request"] = False
+    optional.setdefault("is_vertex_request", False)
     headers = litellm.AnthropicConfig().validate_environment(
         api_key=given.get("api_key"),
         headers=dict(given.get("headers") or {}),

@@ -89,7 +89,10 @@ class RepliesOfLiteLLM:
                 completion_tokens_details=details if isinstance(details, Mapping) else None,
             )
             parts = self._litellm().cost_per_token(
-                model=one.model, custom_llm_provider=one.provider, usage_object=counted
+                model=one.model,
+                custom_llm_provider=one.provider,
+                usage_object=counted,
+                vertex_location=translator.region,
             )
         except Exception:  # whatever it does not know a price for; then the list's own counts
             return None
@@ -130,7 +133,7 @@ class RepliesOfLiteLLM:
         asked = {"model": one.model, "model_response": empty, "logging_obj": one.logging, "messages": sent.messages}
         asked |= {"optional_params": sent.optional, "api_key": one.api_key, "encoding": _NO_TOKENIZER}
         asked["json_mode"] = one.json_mode
-        if one.provider == "bedrock":
+        if one.form == "converse":
             return one.config._transform_response(response=raw, stream=False, data=sent.data, **asked)
         return one.config.transform_response(
             raw_response=raw, request_data=sent.data, litellm_params=sent.litellm_params, **asked
@@ -139,12 +142,14 @@ class RepliesOfLiteLLM:
     def _listed_usd(self, one: Translation, sent: Sent, response: Any, call: Call) -> float | None:
         from litellm.cost_calculator import response_cost_calculator  # noqa: PLC0415
 
+        translator = call.endpoint.translator
         try:
             return response_cost_calculator(
                 response_object=response,
                 model=one.model,
                 custom_llm_provider=one.provider,
                 call_type="acompletion",
+                vertex_location=translator.region if translator is not None else None,
                 # As the agent names it, whatever the provider does: LiteLLM prices by that where the reply tells none.
                 optional_params={**sent.optional, "service_tier": call.shape.get("service_tier")},
             )

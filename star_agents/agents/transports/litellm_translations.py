@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 import yarl
 
+from star_agents.agents.transports.credentials import Credentials
 from star_agents.agents.transports.http import proxy_for
 from star_agents.agents.transports.json_body import encode
-from star_agents.agents.transports.litellm_capture import NotCaptured
+from star_agents.agents.transports.litellm_capture import NO_TOKEN, NotCaptured
 
 _CONTENT_TYPE = "content-type"
 _OF_THE_CLIENT = frozenset({"host", "connection", "content-length", "accept-encoding", "accept", "user-agent"})
@@ -28,10 +29,11 @@ _OF_THE_CLIENT = frozenset({"host", "connection", "content-length", "accept-enco
 Form = Literal["openai", "anthropic", "gemini", "converse", "cohere", "ollama", ""]
 _ADD_NOTHING = frozenset(
     {"OpenAIGPTConfig", "OpenAILikeChatConfig", "AzureOpenAIConfig", "MistralConfig", "GroqChatConfig"}
-    | {"OpenrouterConfig", "XAIChatConfig", "FireworksAIConfig"}
+    | {"OpenrouterConfig", "XAIChatConfig", "FireworksAIConfig", "VertexAILlama3Config"}
 )
 """Configs whose reading of a reply in OpenAI's form finds nothing in it that ``plain_replies`` would not."""
 _OF_A_FORM: Mapping[str, Form] = {
+    "AmazonAnthropicClaudeConfig": "anthropic",
     "CohereV2ChatConfig": "cohere",
     "OllamaConfig": "ollama",
     "OllamaChatConfig": "ollama",
@@ -77,22 +79,29 @@ class Translation:
     logging: Any = field(repr=False)
     write: Callable[[Translation, Sent], Any] = field(repr=False)
     """The body, as plain data. It may change what ``Sent`` holds."""
-    sign: Callable[[bytes, Mapping[str, str]], Mapping[str, str]] | None = field(default=None, repr=False)
-    """Headers for a body, where it is signed."""
+    credentials: Credentials | None = field(default=None, repr=False)
+    """What ``authorise`` needs, where that has to be fetched."""
+    authorise: Callable[[Any, bytes, Mapping[str, str]], Mapping[str, str]] | None = field(default=None, repr=False)
+    """The headers for a body by the credentials: with a token, or a signature."""
 
     def with_parameters(self, change: Callable[[Any], Any]) -> Translation:
         """The same with its parameters changed."""
         return replace(self, optional=pickle.dumps(change(pickle.loads(self.optional))))
 
-    def request(self, messages: Sequence[Mapping[str, Any]]) -> Sent:
-        """A request that asks these messages; raises whatever LiteLLM's config does over them."""
+    def request(self, messages: Sequence[Mapping[str, Any]], credentials: Any = None) -> Sent:
+        """A request that asks these messages; raises whatever LiteLLM's config does over them.
+
+        Args:
+            messages: The turns.
+            credentials: The current ones of ``credentials``; without them a request that needs some has none.
+        """
         sent = Sent(
             b"", dict(self.headers), None, _copied(messages), pickle.loads(self.optional), dict(self.litellm_params)
         )
         sent.data = self.write(self, sent)
         sent.body = encode(sent.data)
-        if self.sign is not None:
-            sent.headers = self.sign(sent.body, sent.headers)
+        if self.authorise is not None and (credentials is not None or self.credentials is None):
+            sent.headers = self.authorise(credentials, sent.body, sent.headers)
         return sent
 
 
@@ -226,3 +235,8 @@ def _copied(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     fixed: list[dict[str, Any]] = validate_and_fix_openai_messages(messages=copy.deepcopy(list(messages)))
     return fixed
+
+
+def with_token(token: str, body: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers with a token in the places that were left for it."""
+    return {name: value.replace(NO_TOKEN, token) for name, value in headers.items()}

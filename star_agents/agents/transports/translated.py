@@ -15,6 +15,7 @@ from star_agents.agents.answer import Answer, Call, Choice, Transport
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import RefusedReply
 from star_agents.agents.replies.finish_reasons import LENGTH
+from star_agents.agents.transports.credentials import CredentialsUnavailable
 from star_agents.agents.transports.direct import object_in
 from star_agents.agents.transports.http import HttpReply, HttpRequest, HttpSender
 from star_agents.agents.transports.json_body import encode
@@ -26,6 +27,9 @@ from star_agents.agents.transports.plain_requests import PlainRequest
 _CUT_AT_NOTHING = "could not finish the message because max_tokens or model output limit was reached"
 """OpenAI's words for an answer that was cut before its first word: an error of status 400, though it is paid for."""
 _CUT = Answer(choices=(Choice(text="", finish_reason=LENGTH),), prompt_tokens=0, completion_tokens=0)
+
+_NOT_KNOWN = (401, 403)
+"""What is answered to credentials that do not hold, or not for this."""
 
 
 class TranslatedTransport:
@@ -51,6 +55,8 @@ class TranslatedTransport:
             RefusedReply: The reply passes a limit.
             ValueError, LookupError, TypeError, AttributeError: The reply cannot be read.
             aiohttp.ClientError: The server was not reached, or hung up.
+            CredentialsRefused, CredentialsUnavailable: What the request needs beside them could not be had, or ended
+                before its time; nothing was sent, or nothing answered.
             Exception: What LiteLLM raises over the parameters, of ``litellm.exceptions``.
         """
         translator = call.endpoint.translator
@@ -59,13 +65,21 @@ class TranslatedTransport:
             if plain is not None:
                 return await self._plainly(plain, call)
         try:
-            one, sent = await self._written(call)
+            one = await self._translation(call)
         except NotCaptured:
             return await self._whole.complete(call)
+        credentials = None if one.credentials is None else await one.credentials.current()
+        sent = _written(one, call, credentials)
         reply = await self._sender.send(
             HttpRequest(url=one.url, headers=sent.headers, body=sent.body, timeout_s=call.timeout_s, proxy=one.proxy)
         )
-        read = await _object_in(reply)
+        try:
+            read = await _object_in(reply)
+        except HttpFailure as failure:
+            fetched = one.credentials if failure.status_code in _NOT_KNOWN else None
+            if fetched is not None and fetched.refused(credentials):
+                raise CredentialsUnavailable(f"the provider refused credentials that had held: {failure}") from None
+            raise
         if read is None:
             return _CUT
         if one.url.endswith("/api/generate") and "response" not in read:
@@ -90,18 +104,18 @@ class TranslatedTransport:
         if (answer := self._replies.plain(plain, plain.body, read, call)) is not None:
             return answer
         try:
-            one, sent = await self._written(call)
+            one = await self._translation(call)
         except NotCaptured as reason:
             raise ValueError(f"nobody can read the reply, {reason}") from None
+        sent = _written(one, call, None)
         return await self._replies.read(one, sent, reply, read, call)
 
-    async def _written(self, call: Call) -> tuple[Translation, Sent]:
+    async def _translation(self, call: Call) -> Translation:
         translator = call.endpoint.translator
         if translator is None:
             raise NotCaptured("since nobody translates for it")
         try:
-            one = await translator.translation(call.shape, call.messages, call.n)
-            return one, one.request(call.messages)
+            return await translator.translation(call.shape, call.messages, call.n)
         except NotCaptured:
             raise
         except Exception as error:
@@ -116,6 +130,13 @@ async def _object_in(reply: HttpReply) -> dict[str, Any] | None:
         if failure.status_code == 400 and _CUT_AT_NOTHING in str(failure).lower():
             return None
         raise
+
+
+def _written(one: Translation, call: Call, credentials: Any) -> Sent:
+    try:
+        return one.request(call.messages, credentials)
+    except Exception as error:
+        raise _refusal(error) from None
 
 
 def _refusal(error: Exception) -> Exception:

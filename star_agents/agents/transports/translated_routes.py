@@ -17,7 +17,7 @@ import anyio.to_thread
 import orjson
 
 from star_agents.agents.prices import Price, cost
-from star_agents.agents.transports.litellm_aws import NO_KEYS
+from star_agents.agents.transports.credentials import CredentialsByName
 from star_agents.agents.transports.litellm_capture import NotCaptured, capture
 from star_agents.agents.transports.litellm_families import translation
 from star_agents.agents.transports.litellm_translations import Translation
@@ -25,7 +25,7 @@ from star_agents.agents.transports.plain_requests import PlainWriter
 from star_agents.agents.transports.schema_patterns import filled, keeps_marks, marked
 
 TRANSLATED = frozenset(
-    {"openai", "azure", "anthropic", "gemini", "bedrock", "mistral", "codestral", "groq", "together_ai"}
+    {"openai", "azure", "anthropic", "gemini", "vertex_ai", "bedrock", "mistral", "codestral", "groq", "together_ai"}
     | {"fireworks_ai", "openrouter", "deepseek", "xai", "cohere", "cohere_chat", "ollama", "ollama_chat"}
     | {"hosted_vllm", "huggingface", "llamafile", "lm_studio", "perplexity", "deepinfra", "cerebras", "nvidia_nim"}
     | {"sambanova", "nebius", "novita", "hyperbolic", "moonshot", "dashscope", "featherless_ai", "friendliai"}
@@ -33,14 +33,10 @@ TRANSLATED = frozenset(
 )
 """Providers as LiteLLM knows them."""
 _WHY_NOT: Mapping[str, str] = {
-    "vertex_ai": "since it goes with a token of Google's",
-    "vertex_ai_beta": "since it goes with a token of Google's",
     "replicate": "since an answer is asked for again and again until it is there",
 }
 _READS_FILES = frozenset({"bedrock"})
-"""Providers whose keys LiteLLM looks for in files, of AWS's STS, or of the machine, which may be seconds away."""
-_OF_ELSEWHERE = ("aws_role_name", "aws_profile_name", "aws_web_identity_token")
-"""Parameters, and variables in capitals, by which LiteLLM fetches credentials although there are keys."""
+"""Providers whose region LiteLLM looks for in files."""
 _MOST_SHAPES = 256
 """That are remembered for an endpoint; beyond it all are forgotten, and each costs a millisecond again."""
 _SCHEMA = "response_format"
@@ -60,6 +56,7 @@ class Translator:
         params: LiteLLM's parameters of the endpoint.
         price: Of its tokens.
         plain: Writes plain calls, for which LiteLLM is not loaded.
+        region: Of Vertex AI.
     """
 
     def __init__(
@@ -69,13 +66,18 @@ class Translator:
         params: Mapping[str, str],
         price: Price | None,
         plain: PlainWriter | None = None,
+        region: str | None = None,
     ) -> None:
         self._litellm = litellm
         self._provider = provider
         self._params = params
         self._shapes: dict[bytes, Translation | NotCaptured] = {}
+        self._credentials = CredentialsByName()
         self.plain = plain
-        self.is_listed_price = plain is not None or _is_listed_price(litellm(), provider, params["model"], price)
+        self.region = region
+        """Of Vertex AI."""
+        is_listed = plain is not None or _is_listed_price(litellm(), provider, params["model"], price, region)
+        self.is_listed_price = is_listed
         """Whether the list's prices of tokens are all that a reply can cost; else LiteLLM says what it does."""
 
     def __repr__(self) -> str:
@@ -142,9 +144,21 @@ class Translator:
         """The same, found out anew."""
         try:
             litellm = self._litellm()
-            return translation(litellm, capture(litellm, self._params, shape, messages, n))
+            captured = capture(litellm, self._params, shape, messages, n)
+            return translation(litellm, captured, self._credentials)
         except NotCaptured as reason:
             return reason
+
+
+def vertex_region(litellm: Callable[[], ModuleType], provider: str, model: str, extra: Mapping[str, Any]) -> str | None:
+    """Where a call to Vertex AI is answered, as LiteLLM finds it; ``None`` for every other provider."""
+    if provider != "vertex_ai":
+        return None
+    litellm()
+    from litellm.litellm_core_utils.litellm_logging import resolve_vertex_location_for_cost  # noqa: PLC0415
+
+    found: str | None = resolve_vertex_location_for_cost(provider, None, extra, model.partition("/")[2])
+    return found
 
 
 def translator_for(
@@ -154,6 +168,7 @@ def translator_for(
     shape: Mapping[str, Any],
     price: Price | None,
     plain: PlainWriter | None = None,
+    region: str | None = None,
 ) -> tuple[Translator | None, str]:
     """Who writes the calls to an endpoint, or else why LiteLLM has to send them.
 
@@ -164,30 +179,22 @@ def translator_for(
         shape: Sampling parameters that its calls have.
         price: Of its tokens.
         plain: Writes its plain calls.
+        region: Of Vertex AI, where it is answered.
     """
     if provider not in TRANSLATED:
         return None, _WHY_NOT.get(provider, f"since nobody has compared the two ways for {provider}")
-    if provider in _READS_FILES and not _has_keys(params, shape):
-        return None, NO_KEYS
+    token = shape.get("azure_ad_token") or os.environ.get("AZURE_AD_TOKEN")
+    if provider == "azure" and str(token).startswith("oidc/"):
+        return None, "since it trades in a token of elsewhere for one of Entra's"
     if plain is not None and plain.takes(shape):
         return Translator(litellm, provider, params, price, plain), ""
-    found = Translator(litellm, provider, params, price)
+    found = Translator(litellm, provider, params, price, None, region)
     try:
         reason = found.find(shape)
     except Exception:
         # Over a parameter, or for want of a key: whoever sends, a call tells what it is.
         return found, ""
     return (None, str(reason)) if isinstance(reason, NotCaptured) else (found, "")
-
-
-def _has_keys(params: Mapping[str, str], shape: Mapping[str, Any]) -> bool:
-    """Whether AWS's keys are at hand. This is asked on the event loop, so nobody is asked for others."""
-    if params.get("api_key") or os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
-        return True
-    if any(shape.get(name) or os.environ.get(name.upper()) for name in _OF_ELSEWHERE):
-        return False
-    names = ("aws_access_key_id", "aws_secret_access_key")
-    return all(shape.get(name) or os.environ.get(name.upper()) for name in names)
 
 
 def _key(shape: Mapping[str, Any], n: int, messages: Sequence[Mapping[str, Any]]) -> bytes:
@@ -199,11 +206,11 @@ def _key(shape: Mapping[str, Any], n: int, messages: Sequence[Mapping[str, Any]]
         return repr((n, has_tools, shape)).encode("utf-8", "surrogatepass")
 
 
-def _is_listed_price(litellm: ModuleType, provider: str, model: str, price: Price | None) -> bool:
+def _is_listed_price(litellm: ModuleType, provider: str, model: str, price: Price | None, region: str | None) -> bool:
     """Whether our reading of the list's entry says what LiteLLM's does, for replies of any length."""
     if price is None or price.from_config:
         return True
-    name = model.partition("/")[2] or model
+    name = (model.partition("/")[2] or model).removeprefix("invoke/").removeprefix("converse/")
     for prompt, completion, cached, thoughts in _USAGES:
         usage = litellm.Usage(
             prompt_tokens=prompt,
@@ -213,7 +220,8 @@ def _is_listed_price(litellm: ModuleType, provider: str, model: str, price: Pric
             completion_tokens_details={"reasoning_tokens": thoughts},
         )
         try:
-            theirs = sum(litellm.cost_per_token(model=name, custom_llm_provider=provider, usage_object=usage))
+            asked = {"custom_llm_provider": provider, "usage_object": usage, "vertex_location": region}
+            theirs = sum(litellm.cost_per_token(model=name, **asked))
         except Exception:
             return False
         ours = cost(price, prompt, completion, None, cached)
