@@ -167,7 +167,9 @@ def _request(
 
 def _readable(error: Exception) -> Exception:
     """What google-auth or LiteLLM says: a refusal, unless it says itself that another try may help."""
-    said = redactor.text(str(error)[:_LONGEST_SAID])
+    # Google-auth's errors hold the whole reply beside what it says.
+    first = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    said = redactor.text(first[:_LONGEST_SAID])
     is_transport = "TransportError" in {cls.__name__ for cls in type(error).__mro__}
     if is_transport or getattr(error, "retryable", False):
         return CredentialsUnavailable(said)

@@ -125,11 +125,12 @@ def _of_a_client(given: Mapping[str, Any]) -> Fetched:
     tenant, client, secret, scope = (str(from_environment(given.get(name)) or "") for name in names)
     if not _TENANT.fullmatch(tenant):
         raise CredentialsRefused("`tenant_id` (AZURE_TENANT_ID) is no tenant: letters, digits, `-` and `.` make one")
+    redactor.keep([secret])
     authority = os.environ.get("AZURE_AUTHORITY_HOST") or _ENTRA
     authority = authority if "://" in authority else f"https://{authority}"
     form = {"client_id": client, "client_secret": secret, "grant_type": "client_credentials", "scope": scope}
     token, lasts_s = token_by_form(f"{authority.rstrip('/')}/{tenant}/oauth2/v2.0/token", form)
-    return Fetched(value=token, lasts_s=lasts_s, secrets=sure_strings((token, secret)))
+    return Fetched(value=token, lasts_s=lasts_s, secrets=sure_strings((token,)))
 
 
 def _by_azure_identity(deferred: Deferred) -> Fetched:

@@ -28,6 +28,8 @@ _CUT_AT_NOTHING = "could not finish the message because max_tokens or model outp
 """OpenAI's words for an answer that was cut before its first word: an error of status 400, though it is paid for."""
 _CUT = Answer(choices=(Choice(text="", finish_reason=LENGTH),), prompt_tokens=0, completion_tokens=0)
 
+_OF_A_SENDER = frozenset({"APIConnectionError", "APIError", "InternalServerError"})
+"""What LiteLLM calls errors of its own that it does not know, though nothing was sent yet: a region that is none."""
 _NOT_KNOWN = (401, 403)
 """What is answered to credentials that do not hold, or not for this."""
 
@@ -142,6 +144,8 @@ def _written(one: Translation, call: Call, credentials: Any) -> Sent:
 def _refusal(error: Exception) -> Exception:
     """Why a call cannot be written, as an error of the request: another try would end alike."""
     known = readable(error)
+    if type(error).__name__ in _OF_A_SENDER:
+        return HttpFailure(400, f"LiteLLM cannot write the request: {error}", {})
     if isinstance(known, HttpFailure) or type(error).__module__.startswith(("litellm.", "openai")):
         return known
     return HttpFailure(400, f"LiteLLM cannot write the request: {type(error).__name__}: {error}", {})
