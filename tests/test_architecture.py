@@ -73,6 +73,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Dotted name below `star_agents`, to file."""
     return {
@@ -97,6 +98,7 @@ def imports_of(path: Path) -> frozenset[str]:
     return frozenset(found(ast.parse(path.read_text(encoding="utf-8"))))
 
 
+@cache
 def ours(path: Path) -> set[str]:
     """Our own modules that a file imports."""
     known = modules()
