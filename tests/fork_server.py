@@ -31,7 +31,7 @@ TESTS = Path(__file__).resolve().parent
 _LONGEST = 1 << 20
 """Bytes of one request."""
 _STDERR = 2
-_OF_TESTS = ("batch_provider", "chaos_nursery", "chaos_provider", "openai_server")
+_OF_TESTS = ("batch_provider", "chaos_nursery", "chaos_provider", "openai_server", "script")
 """Modules of these tests that are started as processes."""
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import urllib.request
 from collections import Counter
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import anyio
+import fork_server
 import pytest
 import yaml
 from api_inputs import TUTORED, rows
 from daemons import star_agents
+from fork_server import Forked
 from lines import agents_yaml, origin
 from openai_server import Body, Fault, Hang, Move, OpenAIServer, brain
 
@@ -275,6 +275,24 @@ except KeyboardInterrupt:
 """
 
 
+@asynccontextmanager
+async def script(code: str, *arguments: str | Path) -> AsyncIterator[Forked]:
+    """A script in a process of its own, which is gone afterwards."""
+    with await asyncio.to_thread(fork_server.start, [code, *arguments], module="script") as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def heard_until(process: Forked, word: str) -> str:
+    """What it says on stderr as far as the line with this word in it."""
+    told = ""
+    while word not in told and (line := process.stderr.readline()):
+        told += line
+    return told
+
+
 @pytest.mark.parametrize("code", [WORKS, WORKS_IN_A_LOOP, WORKS_ASYNC], ids=["script", "in a loop", "async"])
 async def test_ctrl_c_finishes_what_is_in_hand_then_interrupts_and_the_command_goes_on(
     code: str, tmp_path: Path
@@ -285,20 +303,13 @@ async def test_ctrl_c_finishes_what_is_in_hand_then_interrupts_and_the_command_g
         path.write_text(yaml.safe_dump(config(server)))
         seeds.write_text("\n".join(map(json.dumps, rows(6))))
         files = [str(one) for one in (path, seeds, out)]
-        async with await anyio.open_process(
-            [sys.executable, "-c", code, *files], stderr=subprocess.STDOUT, env={**os.environ}
-        ) as process:
+        async with script(code, *files) as process:
             await server.until(lambda s: s.in_flight == 2)
             process.send_signal(signal.SIGINT)
-            assert process.stdout is not None
-            told = ""
-            with anyio.fail_after(LATEST_S):
-                while "finishing" not in told:
-                    told += (await process.stdout.receive()).decode()
-                held.release.set()
-                async for piece in process.stdout:
-                    told += piece.decode()
-                assert await process.wait() == 0
+            told = await asyncio.to_thread(heard_until, process, "finishing")
+            held.release.set()
+            told += "".join(await asyncio.to_thread(process.communicate))
+            assert await asyncio.to_thread(process.wait, LATEST_S) == 0
         assert "interrupted" in told
         assert "Traceback" not in told
         assert calls_in(out)["pending"] == 0
@@ -316,20 +327,13 @@ async def test_ctrl_c_twice_ends_at_once_and_loses_no_seed(tmp_path: Path) -> No
         path, seeds, out = tmp_path / "agents.yaml", tmp_path / "seeds.jsonl", tmp_path / "out"
         path.write_text(yaml.safe_dump(config(server)))
         seeds.write_text("\n".join(map(json.dumps, rows(6))))
-        async with await anyio.open_process(
-            [sys.executable, "-c", WORKS, str(path), str(seeds), str(out)], stderr=subprocess.STDOUT
-        ) as process:
+        async with script(WORKS, path, seeds, out) as process:
             await server.until(lambda s: s.in_flight == 2)
             process.send_signal(signal.SIGINT)
-            assert process.stdout is not None
-            told = ""
-            with anyio.fail_after(LATEST_S):
-                while "Ctrl-C again" not in told:
-                    told += (await process.stdout.receive()).decode()
-                process.send_signal(signal.SIGINT)
-                async for piece in process.stdout:
-                    told += piece.decode()
-                assert await process.wait() == 0
+            told = await asyncio.to_thread(heard_until, process, "Ctrl-C again")
+            process.send_signal(signal.SIGINT)
+            told += "".join(await asyncio.to_thread(process.communicate))
+            assert await asyncio.to_thread(process.wait, LATEST_S) == 0
         assert "2 seeds were not finished and wait again" in told
         assert "interrupted" in told
         assert sa.Folder(out).status().seeds.waiting == 6
