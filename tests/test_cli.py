@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +48,25 @@ SEEDS = [{"instruction": f"Count to {n}.", "output": "One, two and so on, up to 
 
 
 def test_help_answers_at_once() -> None:
-    """Under 0.5 s, or on a machine that is slow at the moment, within five bare starts of Python with click."""
-    bare = min(_seconds(["-c", "import click"]) for _ in range(3))
-    limit = max(0.5, 5 * bare)
-    assert min(_seconds(["-m", "star_agents", "--help"]) for _ in range(3)) < limit
-    assert min(_seconds(["-c", "import star_agents"]) for _ in range(3)) < limit
+    """Under 0.5 s of a processor, or on one that is slow, within five bare starts of Python with click."""
+    limit = max(0.5, 5 * _cpu_seconds(["-c", "import click"]))
+    assert _cpu_seconds(["-m", "star_agents", "--help"]) < limit
+    assert _cpu_seconds(["-c", "import star_agents"]) < limit
 
 
-def _seconds(arguments: list[str]) -> float:
-    started = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-    return time.perf_counter() - started
+def _cpu_seconds(arguments: list[str]) -> float:
+    """What it costs, however long others let it wait; the least of three."""
+
+    def spent() -> float:
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return ended.ru_utime + ended.ru_stime
+
+    costs = []
+    for _ in range(3):
+        before = spent()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        costs.append(spent() - before)
+    return min(costs)
 
 
 def test_run_and_check_name_a_key_at_its_old_place_and_go_on(star: Any, config: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ async def test_everybody_hears_that_the_store_is_closed(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
     await store.aclose()
     with pytest.raises(StoreError):
-        await asyncio.wait_for(store.lease_one(), 5)
+        await asyncio.wait_for(store.lease_one(), 60)
 
 
 async def test_of_a_seed_in_hand_for_the_first_time_only_what_was_recorded_is_looked_up(tmp_path: Path) -> None:

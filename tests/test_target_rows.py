@@ -421,7 +421,7 @@ async def test_workers_that_were_held_go_on_once_what_is_in_hand_is_expected_to_
     async def take() -> None:
         taken.append(await queue.get())
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as workers:
             for _ in range(2):
                 workers.start_soon(take)
