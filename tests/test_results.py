@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from recorded.store import NAMES, unpack
 
-from star_agents.records import Judgement, Outcome
 from star_agents.storage.export import FORMATS, dataset_rows
-from star_agents.storage.read_later import ReadLater
+from star_agents.storage.read_later import ReadLater, plain_at
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.results import Result
 from star_agents.text.plain_data import to_json
@@ -63,13 +62,17 @@ def test_of_records_that_are_read_later_those_alone_are_made_that_are_asked_for(
         made.append(data["left"])
         return data["left"]
 
-    records = ReadLater(read, [to_json({"left": left}) for left in (0, 1, 1, 2)])
-    assert records.where("left", 1) == [1, 1]
-    assert made == [1, 1]
+    plain = [to_json({"left": left}) for left in (0, 1, 2)]
+    records = ReadLater(read, plain)
+    assert plain_at(plain, 2) == {"left": 2}
+    assert (records[1], records[1], made) == (1, 1, [1])
+    assert [isinstance(one, str) for one in plain] == [True, False, False]  # Each text is read once, by whoever it is.
 
 
-def test_what_judges_said_of_one_trial_is_found_in_records_and_in_what_is_read_later() -> None:
-    said = [Judgement(judge=name, left=left, right=0) for name, left in (("a", 1), ("b", 2), ("c", 1))]
-    read_later = ReadLater(Judgement.from_dict, [to_json(one.to_dict()) for one in said])
-    outcome = Outcome(seed_id="s", kind="dropped", judgements=said)
-    assert read_later.where("left", 1) == [said[0], said[2]] == list(outcome.judgements_of(1))
+def test_what_judges_said_of_one_trial_is_told_as_their_records_tell_it(recorded: StoreReader) -> None:
+    with recorded:
+        results = list(recorded.results())
+    said = [(one, place) for one in results for place in range(one.count_trials)]
+    found = [one.judgements_data(place) for one, place in said]
+    assert found == [[each.to_dict() for each in one.outcome.judgements_of(place)] for one, place in said]
+    assert sum(map(len, found)) > 5

@@ -12,6 +12,7 @@ from typing import Any
 
 from star_agents.records import Outcome, Row
 from star_agents.records.findings import Finding
+from star_agents.storage.read_later import plain_at
 from star_agents.storage.sql import execute, queries
 from star_agents.text.plain_data import from_json, from_record_json, to_json, writable
 
@@ -72,23 +73,14 @@ def parts_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> Mapping[int
     for seq, payload, text_of in execute(connection, "rows_of", seqs=asked):
         row = from_record_json(payload)
         if text_of is not None:
-            row["data"] = {"sample": _trial(parts[seq], text_of)["sample"]}
+            row["data"] = {"sample": plain_at(parts[seq]["trials"], text_of)["sample"]}
         parts[seq]["rows"].append(row)
     for seq, payload, text_of in execute(connection, "findings_of", seqs=asked):
         finding = from_json(payload)
         if text_of is not None:
-            finding["row"]["data"] = {"sample": _trial(parts[seq], text_of)["sample"]}
+            finding["row"]["data"] = {"sample": plain_at(parts[seq]["trials"], text_of)["sample"]}
         parts[seq]["findings"].append(finding)
     return parts
-
-
-def _trial(parts: Parts, place: int) -> dict[str, Any]:
-    """A trial as plain data, read once."""
-    trials = parts["trials"]
-    if isinstance(trials[place], str):
-        trials[place] = from_record_json(trials[place])
-    plain: dict[str, Any] = trials[place]
-    return plain
 
 
 def _add_all(connection: sqlite3.Connection, query: str, rows: Sequence[Mapping[str, Any]]) -> None:

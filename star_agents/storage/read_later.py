@@ -11,18 +11,26 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 
+def plain_at(plain: list[Any], place: int) -> Any:
+    """The plain data of a record: where its JSON text stands, that is read, and what it says takes its place."""
+    found = plain[place]
+    if isinstance(found, str):
+        found = plain[place] = from_record_json(found)
+    return found
+
+
 class ReadLater(Sequence[T_co]):
     """A sequence that is equal to the tuple of its records.
 
     Args:
         read: Makes a record of plain data.
-        plain: Of each record, or its JSON text.
+        plain: Of each record, or its JSON text; of a list texts are replaced by what they say, once that was read.
     """
 
     __slots__ = ("_plain", "_read", "_records")
 
     def __init__(self, read: Callable[[Any], T_co], plain: Sequence[Any]) -> None:
-        self._read, self._plain = read, list(plain)
+        self._read, self._plain = read, plain if isinstance(plain, list) else list(plain)
         self._records: dict[int, T_co] = {}
 
     def __len__(self) -> int:
@@ -37,19 +45,8 @@ class ReadLater(Sequence[T_co]):
             return tuple(self)[index]
         place = range(len(self._plain))[index]
         if place not in self._records:
-            self._records[place] = self._read(self.data(place))
+            self._records[place] = self._read(plain_at(self._plain, place))
         return self._records[place]
-
-    def where(self, name: str, value: object) -> list[T_co]:
-        """Those records whose plain data has this value under a name; the others are not made."""
-        return [self[place] for place in range(len(self._plain)) if self.data(place)[name] == value]
-
-    def data(self, place: int) -> Any:
-        """The plain data of a record, read once; the record is not made."""
-        plain = self._plain[place]
-        if isinstance(plain, str):
-            plain = self._plain[place] = from_record_json(plain)
-        return plain
 
     def __iter__(self) -> Iterator[T_co]:
         return map(self.__getitem__, range(len(self._plain)))

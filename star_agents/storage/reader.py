@@ -39,7 +39,7 @@ from star_agents.storage.upgrading import upgrade
 
 T = TypeVar("T")
 
-PAGE = 256
+PAGE = 64
 """Results per transaction: a short one never holds up the daemon's checkpoints."""
 
 

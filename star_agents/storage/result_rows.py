@@ -30,7 +30,7 @@ from star_agents.records import STAR, Document, Message, RowShape, Sample, Seed,
 from star_agents.records import Row as GivenRow
 from star_agents.records.admitted import REFUSED
 from star_agents.records.seeds import without_part
-from star_agents.storage.results import Header, Result
+from star_agents.storage.results import Header, Plain, Result
 from star_agents.storage.tool_dialogues import row_of_dialogue
 from star_agents.text.plain_data import json_text
 
@@ -48,82 +48,80 @@ def selected_rows(result: Result, format: str, *, reasoning: bool = False) -> It
 
     With ``reasoning`` it says what the model thought before its answer: empty where that is not known.
     """
-    for given in _given(result, "sft"):
+    for place, given in _given(result, "sft"):
         thoughts = {"reasoning": _reasoning_behind(result, given)} if reasoning else {}
-        sample = Sample.from_dict(given.data["sample"])
-        yield {**SAMPLE_SHAPES[format](sample), **thoughts, "provenance": json_text(_provenance_of_row(result, given))}
+        sample = Sample.from_dict(given["data"]["sample"])
+        yield {**SAMPLE_SHAPES[format](sample), **thoughts, "provenance": _provenance_of_row(result, place)}
 
 
 def tool_rows(result: Result, skipped: Counter[str] | None = None, *, reasoning: bool = False) -> Iterator[Row]:
     """The rows of a seed that hold tools, in the format ``tools``; others are counted as ``without tools``."""
-    for given in _given(result, "sft"):
-        sample = Sample.from_dict(given.data["sample"])
+    for place, given in _given(result, "sft"):
+        sample = Sample.from_dict(given["data"]["sample"])
         if sample.holds_tools:
             thoughts = {"reasoning": _reasoning_behind(result, given)} if reasoning else {}
-            yield {**row_of_dialogue(sample), **thoughts, "provenance": json_text(_provenance_of_row(result, given))}
+            yield {**row_of_dialogue(sample), **thoughts, "provenance": _provenance_of_row(result, place)}
         elif skipped is not None:
             skipped["without tools"] += 1
 
 
-def _reasoning_behind(result: Result, given: GivenRow) -> str:
+def _reasoning_behind(result: Result, given: Plain) -> str:
     """What was thought before an answer that stands in one trial as it stands in the row."""
-    trials = [result.trials[place] for place in given.from_trials]
-    is_as_written = len(trials) == 1 and given.data.get("sample") == trials[0].sample.to_dict()
-    return trials[0].reasoning if is_as_written else ""
+    trials = [result.trial_data(place) for place in given["from_trials"]]
+    is_as_written = len(trials) == 1 and given["data"].get("sample") == trials[0]["sample"]
+    return str(trials[0].get("reasoning", "")) if is_as_written else ""
 
 
 def instruction_rows(result: Result) -> Iterator[Row]:
     """Instructions that are still to be answered, as the last recipe of a chain leaves them."""
-    for given in _given(result, "instruction"):
-        sample = Sample.from_dict(given.data["sample"])
-        yield {**_as_messages(sample), "provenance": json_text(_provenance_of_row(result, given))}
+    for place, given in _given(result, "instruction"):
+        sample = Sample.from_dict(given["data"]["sample"])
+        yield {**_as_messages(sample), "provenance": _provenance_of_row(result, place)}
 
 
 def reward_rows(result: Result) -> Iterator[Row]:
     """Two answers to one prompt with the margin between them, for a reward model."""
-    for given in _given(result, "reward"):
-        row = _given_preference(result, given, "dpo")
-        yield {**row, "margin": float(given.data["margin"])}
+    for place, given in _given(result, "reward"):
+        row = _given_preference(result, place, "dpo")
+        yield {**row, "margin": float(given["data"]["margin"])}
 
 
-def _given(result: Result, shape: RowShape) -> list[GivenRow]:
-    """The rows of a shape that a recipe gave."""
-    return [row for row in result.rows if row.shape == shape]
+def _given(result: Result, shape: RowShape) -> list[tuple[int, Plain]]:
+    """The rows of a shape that a recipe gave as plain data, each with its place."""
+    return [(place, row) for place, row in enumerate(result.rows_data) if row["shape"] == shape]
 
 
-def _given_preference(result: Result, given: GivenRow, format: str) -> Row:
-    prompt = Sample.from_dict(given.data["prompt"])
-    answers = [Message(role="assistant", content=given.data[name]) for name in ("chosen", "rejected")]
+def _given_preference(result: Result, place: int, format: str) -> Row:
+    data = result.rows_data[place]["data"]
+    prompt = Sample.from_dict(data["prompt"])
+    answers = [Message(role="assistant", content=data[name]) for name in ("chosen", "rejected")]
     shaped = PREFERENCE_SHAPES[format](prompt.prompt, answers[0], answers[1])
-    return {**shaped, "provenance": json_text(_provenance_of_row(result, given))}
+    return {**shaped, "provenance": _provenance_of_row(result, place)}
 
 
-def _provenance_of_row(result: Result, given: GivenRow) -> Row:
+def _provenance_of_row(result: Result, place: int) -> str:
     """Where a row that a recipe gave comes from: seed, recipe, what was drawn for it, and the trials behind it."""
-    header, reviewed = result.header, _review_of(result, given)
-    if header.recipe == STAR and given.from_trials:
-        return {**_provenance(result, given.from_trials[0]), **reviewed}
-    trials = [result.trials[place] for place in given.from_trials if place < len(result.trials)]
-    return {
+    header, given = result.header, result.rows_data[place]
+    review = result.reviews.get(place)
+    reviewed = {} if review is None else {"review": review.told}
+    from_trials = given["from_trials"]
+    if header.recipe == STAR and from_trials:
+        return json_text({**_provenance(result, from_trials[0]), **reviewed})
+    trials = [result.trial_data(at) for at in from_trials if at < result.count_trials]
+    told = {
         **_origin(header),
         "recipe": header.recipe,
         "parent": header.parent,
         "round": header.round,
-        "labels": without_part({**header.labels, **given.labels}),
+        "labels": without_part({**header.labels, **given["labels"]}),
         "trials": [
-            {"arm": one.arm, "role": one.role, "models": one.models, "prompts": one.prompts, **one.measures}
+            {"arm": one["arm"], "role": one["role"], "models": one["models"], "prompts": one["prompts"]}
+            | one["measures"]
             for one in trials
         ],
         **reviewed,
     }
-
-
-def _review_of(result: Result, given: GivenRow) -> Row:
-    """What a person said of the row; nothing where nobody did."""
-    for place, review in result.reviews.items():
-        if result.rows[place] is given:
-            return {"review": review.told}
-    return {}
+    return json_text(told)
 
 
 def rejected_row(result: Result) -> Iterator[Row]:
@@ -174,9 +172,9 @@ def preference_rows(
     trial that admission does not take as ``refused by admission``, and those whose better answer a person rejected or
     changed as ``answer not as people want it``.
     """
-    for given in _given(result, "preference"):
+    for place, _ in _given(result, "preference"):
         thoughts_of: Row = {"chosen_reasoning": "", "rejected_reasoning": ""} if reasoning else {}
-        yield {**_given_preference(result, given, format), **thoughts_of}
+        yield {**_given_preference(result, place, format), **thoughts_of}
     if result.header.recipe != STAR:
         return
     # Base pairs stand first, and the first usable one is what the referee compared with.
@@ -186,8 +184,8 @@ def preference_rows(
         return
     spare = (one.row.from_trials for one in result.findings if one.action == "spare" and one.row is not None)
     chosen_places = {*result.chosen, *chain.from_iterable(spare)}
-    for judged in range(len(result.trials)):
-        said = result.measures_of(judged).get("pi_llm")
+    for judged in range(result.count_trials):
+        said = result.trial_data(judged)["measures"].get("pi_llm")
         if judged == base or said is None or said == 0.5:
             continue
         won = said > 0.5
@@ -229,22 +227,22 @@ def _preference(result: Result, judged: int, format: str, *, chosen: Trial, reje
 
 def _provenance(result: Result, place: int) -> Row:
     """Where a sample comes from: seed, pair, models, prompts, scores, verdict, cost and config revision."""
-    header, trial = result.header, result.trials[place]
+    header, trial = result.header, result.trial_data(place)
     votes = [
-        {"referee": one.judge, "value": one.value, "agreed": one.agreed, "readable": one.readable}
-        for one in result.judgements_of(place)
-        if one.judge
+        {"referee": one["judge"], "value": one["value"], "agreed": one["agreed"], "readable": one["readable"]}
+        for one in result.judgements_data(place)
+        if one["judge"]
     ]
-    measured = trial.measures.get
+    measured = trial["measures"].get
     return {
         **_origin(header),
         **({"parent": header.parent, "labels": without_part(header.labels)} if header.parent else {}),
         "kind": header.kind,
-        "pair": trial.arm,
-        "models": trial.models,
-        "prompts": trial.prompts,
+        "pair": trial["arm"],
+        "models": trial["models"],
+        "prompts": trial["prompts"],
         **{name: measured(name) for name in _MEASURED},
-        "formula": trial.notes.get("formula"),
+        "formula": (trial.get("notes") or {}).get("formula"),
         "judge_exam": result.judge_exam,
         "votes": votes,
     }

@@ -6,27 +6,29 @@ come, and records are made of them once somebody wants one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from star_agents.records import Judgement, Outcome, OutcomeKind, Row, Seed, Trial
 from star_agents.records.findings import Finding
 from star_agents.records.outcomes import chosen_of
 from star_agents.records.reviews import Review
 from star_agents.records.seeds import PART
-from star_agents.storage.outcome_parts import Parts
-from star_agents.storage.read_later import ReadLater, later
+from star_agents.storage.outcome_parts import NAMES, Parts
+from star_agents.storage.read_later import later, plain_at
 from star_agents.storage.rows import OutcomeRow
 from star_agents.storage.seed_columns import seed_from_columns
 from star_agents.text.plain_data import from_record_json
 
-T = TypeVar("T")
 Columns = Sequence[Any]
 """id, content, kind, recipe, labels, parent, round, source and meta of a seed; then seq, revision, at, kind, recipe,
 cost_usd and payload of its outcome."""
 _OF_SEED = 9
+_AT = 11
 _NO_REVIEWS: Mapping[int, Review] = {}
+_NOTHING_WITHHELD: frozenset[int] = frozenset()
+Plain = Mapping[str, Any]
 
 
 class Header(NamedTuple):
@@ -50,27 +52,11 @@ class Header(NamedTuple):
         return self.labels.get(PART, "")
 
 
-class _Later(Generic[T]):
-    """A value that is made when it is asked for first."""
-
-    __slots__ = ("_made", "_make")
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make: Callable[[], T] | None = make
-        self._made: T
-
-    def __call__(self) -> T:
-        if self._make is not None:
-            self._made, self._make = self._make(), None
-        return self._made
-
-
 class Result:
     """A finished seed and the outcome that counts, its newest.
 
     Attributes:
         header: What its columns say.
-        rows: What the outcome gives to the dataset; likewise ``trials``, ``judgements`` and ``findings``.
         judge_exam: What the exam of its judges came to (``exams.ExamsInForce.stamp``); empty in stores of before there
             was one.
         reviews: What people said of its rows, by their places; empty where that is not in force (``reviewed_rows``).
@@ -78,35 +64,38 @@ class Result:
     """
 
     __slots__ = (
-        "_row",
+        "_columns",
+        "_findings",
+        "_judgements",
+        "_outcome",
+        "_parts",
+        "_records",
+        "_rows",
         "_seed",
-        "findings",
+        "_trials",
         "header",
         "judge_exam",
-        "judgements",
         "reviews",
-        "rows",
-        "trials",
         "withheld",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,
         header: Header,
-        rows: tuple[Row, ...],
-        trials: Sequence[Trial],
-        judgements: Sequence[Judgement],
-        findings: tuple[Finding, ...],
-        *,
-        seed: Callable[[], Seed],
-        row: Callable[[], OutcomeRow],
-        judge_exam: str = "",
-        reviews: Mapping[int, Review] = _NO_REVIEWS,
-        withheld: frozenset[int] = frozenset(),
+        parts: Parts,
+        judge_exam: str,
+        columns: Columns = (),
+        records: tuple[Seed, OutcomeRow] | None = None,
     ) -> None:
-        self.header, self.rows, self.trials, self.judgements, self.findings = header, rows, trials, judgements, findings
-        self.judge_exam, self.reviews, self.withheld = judge_exam, reviews, withheld
-        self._seed, self._row = seed, row
+        self.header, self.judge_exam = header, judge_exam
+        self.reviews, self.withheld = _NO_REVIEWS, _NOTHING_WITHHELD
+        self._parts, self._columns, self._records = parts, columns, records
+        self._seed: Seed | None = None
+        self._outcome: OutcomeRow | None = None
+        self._rows: tuple[Row, ...] | None = None
+        self._trials: Sequence[Trial] | None = None
+        self._judgements: Sequence[Judgement] | None = None
+        self._findings: tuple[Finding, ...] | None = None
 
     @classmethod
     def of(cls, seed: Seed, row: OutcomeRow, judge_exam: str = "") -> Result:
@@ -124,60 +113,96 @@ class Result:
             recipe=one.recipe,
             cost_usd=one.cost_usd,
         )
-        parts = one.rows, one.trials, one.judgements, one.findings
-        return cls(header, *parts, seed=lambda: seed, row=lambda: row, judge_exam=judge_exam)
+        records: Sequence[Sequence[Any]] = one.trials, one.judgements, one.rows, one.findings
+        parts = {name: [each.to_dict() for each in some] for name, some in zip(NAMES, records, strict=True)}
+        return cls(header, parts, judge_exam, records=(seed, row))
 
     @classmethod
     def of_columns(cls, columns: Columns, parts: Parts, judge_exam: str = "") -> Result:
         """Of the columns that a store has, and the parts of the outcome."""
-        id_, _, _, _, labels, parent, round_, source, _, seq, revision, at, kind, recipe, cost_usd, payload = columns
-        header = Header(
-            id_, from_record_json(labels), parent, round_, source, seq, revision, kind, recipe, cost_usd
-        )  # By place: by name it takes twice as long.
-        rows = tuple(map(Row.from_dict, parts["rows"]))
-        trials, judgements = later(Trial.from_dict, parts["trials"]), later(Judgement.from_dict, parts["judgements"])
-        findings = tuple(map(Finding.from_dict, parts["findings"]))
-
-        def row() -> OutcomeRow:
-            told = Outcome.from_dict(from_record_json(payload), gather=later)
-            outcome = replace(told, rows=rows, trials=trials, judgements=judgements, findings=findings)
-            return OutcomeRow(seq=seq, revision=revision, at=at, outcome=outcome)
-
-        seed = _Later(lambda: seed_from_columns(columns[:_OF_SEED]))
-        return cls(header, rows, trials, judgements, findings, seed=seed, row=_Later(row), judge_exam=judge_exam)
+        id_, _, _, _, labels, parent, round_, source, _, seq, revision, _, kind, recipe, cost_usd, _ = columns
+        told = from_record_json(labels)
+        header = Header(id_, told, parent, round_, source, seq, revision, kind, recipe, cost_usd)  # Quicker by place.
+        return cls(header, parts, judge_exam, columns)
 
     @property
     def seed(self) -> Seed:
         """The seed whole."""
-        return self._seed()
+        if self._seed is None:
+            self._seed = self._records[0] if self._records else seed_from_columns(self._columns[:_OF_SEED])
+        return self._seed
 
     @property
     def row(self) -> OutcomeRow:
         """The outcome as committed."""
-        return self._row()
+        if self._outcome is None:
+            if self._records:
+                told, at = self._records[1].outcome, self._records[1].at
+            else:
+                told, at = Outcome.from_dict(from_record_json(self._columns[-1]), gather=later), self._columns[_AT]
+            outcome = replace(
+                told, rows=self.rows, trials=self.trials, judgements=self.judgements, findings=self.findings
+            )
+            self._outcome = OutcomeRow(seq=self.header.seq, revision=self.header.revision, at=at, outcome=outcome)
+        return self._outcome
 
     @property
     def outcome(self) -> Outcome:
         """What became of the seed, whole."""
-        return self._row().outcome
+        return self.row.outcome
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What the outcome gives to the dataset."""
+        if self._rows is None:
+            self._rows = tuple(map(Row.from_dict, self._parts["rows"]))
+        return self._rows
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """Every attempt at the seed."""
+        if self._trials is None:
+            self._trials = later(Trial.from_dict, self._parts["trials"])
+        return self._trials
+
+    @property
+    def judgements(self) -> Sequence[Judgement]:
+        """What judges said of two trials."""
+        if self._judgements is None:
+            self._judgements = later(Judgement.from_dict, self._parts["judgements"])
+        return self._judgements
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What admission has against something of it."""
+        if self._findings is None:
+            self._findings = tuple(map(Finding.from_dict, self._parts["findings"]))
+        return self._findings
+
+    @property
+    def rows_data(self) -> Sequence[Plain]:
+        """The rows as plain data (``Row.to_dict``)."""
+        return self._parts["rows"]
+
+    def trial_data(self, place: int) -> Plain:
+        """One trial as plain data (``Trial.to_dict``)."""
+        found: Plain = plain_at(self._parts["trials"], place)
+        return found
+
+    @property
+    def count_trials(self) -> int:
+        """How many trials there are."""
+        return len(self._parts["trials"])
+
+    def judgements_data(self, place: int) -> list[Plain]:
+        """What judges said of one trial against another, as plain data (``Judgement.to_dict``)."""
+        said = self._parts["judgements"]
+        return [one for one in (plain_at(said, at) for at in range(len(said))) if one["left"] == place]
 
     @property
     def chosen(self) -> tuple[int, ...]:
         """Places of the trials that a row is made of, each once."""
         return chosen_of(self.rows)
-
-    def measures_of(self, place: int) -> Mapping[str, float | None]:
-        """What was measured of one trial."""
-        if isinstance(self.trials, ReadLater):
-            measures: Mapping[str, float | None] = self.trials.data(place)["measures"]
-            return measures
-        return self.trials[place].measures
-
-    def judgements_of(self, place: int) -> Sequence[Judgement]:
-        """What judges said of one trial against another."""
-        if isinstance(self.judgements, ReadLater):
-            return self.judgements.where("left", place)
-        return [one for one in self.judgements if one.left == place]
 
     @property
     def winner(self) -> Trial | None:
@@ -186,30 +211,14 @@ class Result:
         return self.trials[places[0]] if places else None
 
     def with_rows(
-        self,
-        rows: tuple[Row, ...],
-        *,
-        reviews: Mapping[int, Review] = _NO_REVIEWS,
-        withheld: frozenset[int] = frozenset(),
+        self, rows: Iterable[Row], *, reviews: Mapping[int, Review] | None = None, withheld: Iterable[int] = ()
     ) -> Result:
         """The same with other rows, and with what people said of them."""
-
-        def row() -> OutcomeRow:
-            return replace(self.row, outcome=replace(self.outcome, rows=rows))
-
-        return Result(
-            self.header,
-            rows,
-            self.trials,
-            self.judgements,
-            self.findings,
-            seed=self._seed,
-            row=_Later(row),
-            judge_exam=self.judge_exam,
-            reviews=reviews,
-            withheld=withheld,
-        )
+        parts = {**self._parts, "rows": [row.to_dict() for row in rows]}
+        other = Result(self.header, parts, self.judge_exam, self._columns, self._records)
+        other.reviews, other.withheld = reviews or _NO_REVIEWS, frozenset(withheld)
+        return other
 
     def with_rows_at(self, places: Collection[int]) -> Result:
         """The same with those rows alone that stand at these places; -1 stands for a seed without any."""
-        return self.with_rows(tuple(row for place, row in enumerate(self.rows) if place in places))
+        return self.with_rows(row for place, row in enumerate(self.rows) if place in places)

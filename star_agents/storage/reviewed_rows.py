@@ -57,7 +57,7 @@ class ReviewedRows:
                 if review.data is not None:
                     withheld.update(row.from_trials)
             rows.append(row if review is None or review.data is None else replace(row, data=review.data))
-        return result.with_rows(tuple(rows), reviews=said, withheld=frozenset(withheld))
+        return result.with_rows(rows, reviews=said, withheld=withheld)
 
 
 def _why_not(review: Review | None, use: ReviewsUse) -> str:
