@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 from counting_scorer import CountingScorer
 from ray_cluster import LocalCluster
 from scoring_mortal_worker import count
-from tiny_rewards import save
+from tiny_models import save_model
+from tiny_rewards import CHAT, save
 
 from star_agents import offline
 from star_agents.cli.status import scorer_away
 from star_agents.cluster import Connection, Node
 from star_agents.config.cluster import ClusterConfig
 from star_agents.config.sections import ScoringConfig
+from star_agents.engine.hosted_scorer import HostedScorer
 from star_agents.engine.scorer_places import ClusterPlaces, slots_of
 from star_agents.errors import ScorerError
 from star_agents.observe.status import ScorerPlace
 from star_agents.records import Sample, Score
 from star_agents.scoring import Scorer
 from star_agents.scoring.backlog import CPU, Backlog, Call
-from star_agents.scoring.facts import ModelFacts, ScorerFacts
+from star_agents.scoring.facts import ModelFacts, ScorerFacts, Usage
+from star_agents.scoring.hangs import Watch
+from star_agents.scoring.places import Place, Running
 
 SAMPLES = [Sample(instruction=f"Name {i} colours.", response="red green blue " * (1 + i % 7)) for i in range(40)]
 TEXTS = [sample.instruction for sample in SAMPLES[:5]]
@@ -81,6 +89,70 @@ def test_processes_whose_scores_do_not_mix_are_told_apart() -> None:
         "kind of device of the small model is cuda and not cpu",
     ]
     assert facts().differences(facts(tokens="cd")) == ["tokens of the small model is cd and not ab"]
+
+
+class _Node:
+    """A place whose process is this one, on a node of its own."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self.pid = 0
+        self._hosted = HostedScorer(None)
+
+    async def ask(
+        self, request: Mapping[str, Any], watch: Watch, *, tell: Callable[[str], None], sleep: Any = anyio.sleep
+    ) -> Any:
+        del watch, tell, sleep
+        answer = json.loads(self._hosted.answer(json.dumps({"id": 1, **request}).encode()))
+        if "error" in answer:
+            raise ScorerError(answer["error"])
+        return answer["result"]
+
+    async def end(self) -> str:
+        return ""
+
+
+class OneAfterAnother:
+    """Places of nodes that join when they are let."""
+
+    def __init__(self) -> None:
+        self.joins = anyio.Event()
+
+    async def first(self) -> Sequence[Place]:
+        return [self._place("a")]
+
+    def others(self, devices: int) -> Sequence[Place]:
+        return []
+
+    async def more(self) -> Sequence[Place]:
+        await self.joins.wait()
+        self.joins = anyio.Event()
+        return [self._place("b")]
+
+    def _place(self, name: str) -> Place:
+        async def start(tasks: TaskGroup, what: str, /) -> Running:
+            return _Node()
+
+        return Place(start, name=name)
+
+
+async def test_a_node_whose_weights_differ_under_one_name_is_refused_and_told(tmp_path: Path) -> None:
+    model, other = tmp_path / "model", Path(save_model(tmp_path / "other", CHAT, seed=2))
+    save_model(model, CHAT, seed=1)
+    places, told = OneAfterAnother(), list[str]()
+    config = ScoringConfig(small=str(model), device="cpu")
+    async with Scorer(config, large=False, places=places, tell=told.append) as scorer:
+        before = await scorer.score(SAMPLES[:3])
+        model.rename(tmp_path / "before")
+        other.rename(model)
+        places.joins.set()
+        with anyio.fail_after(60):
+            while not scorer.stats().troubles:  # noqa: ASYNC110  several turns of the event loop away
+                await anyio.sleep(0.01)
+        assert await scorer.score(SAMPLES[:3]) == before
+        assert [place.name for place in scorer.stats().places] == ["a"]
+        (trouble,) = scorer.stats().troubles
+    assert "has other models than the first one: weights of the small model is" in trouble
 
 
 def test_status_says_where_copies_are_and_what_was_asked_again() -> None:

@@ -28,6 +28,8 @@ class ModelFacts:
     """Digest of a few conversations as the model is shown them (``probe.py``)."""
     tokens: str = ""
     """Digest of the same as token ids."""
+    weights: str = ""
+    """Digest of the weights (``weights_digest.py``)."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the pipe."""
@@ -44,6 +46,8 @@ class MeasurerFacts:
     dtype: str
     max_length: int
     """Tokens of a conversation, at the most."""
+    weights: str = ""
+    """Digest of the weights; empty where nobody compares them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the pipe."""
@@ -72,7 +76,7 @@ class ScorerFacts:
 
     def differences(self, other: ScorerFacts) -> list[str]:
         """In what another process has loaded something else, so that their scores do not mix: models read otherwise,
-        of other size, in another dtype, or on another kind of device."""
+        of other weights or size, in another dtype, or on another kind of device."""
         return [
             f"{what} is {there} and not {here}"
             for what, here, there in zip(_NAMES, _decisive(self), _decisive(other), strict=True)
@@ -117,10 +121,10 @@ class Usage:
     """Bytes of main memory at the most."""
 
 
-_DECISIVE = ("dtype", "parameters", "max_length", "prompts", "tokens")
+_DECISIVE = ("dtype", "parameters", "max_length", "prompts", "tokens", "weights")
 _NAMES = (
     *(f"{fact} of the {size} model" for size in ("small", "large") for fact in (*_DECISIVE, "kind of device")),
-    "dtype of scorers",
+    "dtype and weights of scorers",
 )
 
 
@@ -129,4 +133,8 @@ def _decisive(facts: ScorerFacts) -> tuple[str, ...]:
     for model in (facts.small, facts.large):
         found += [str(getattr(model, fact, "none")) for fact in _DECISIVE]
         found.append(model.device.partition(":")[0] if model else "none")
-    return (*found, ", ".join(f"{name} {one.dtype}" for name, one in sorted(facts.scorers.items())) or "none")
+    return (
+        *found,
+        ", ".join(f"{name} {one.dtype} {one.weights}".rstrip() for name, one in sorted(facts.scorers.items()))
+        or "none",
+    )

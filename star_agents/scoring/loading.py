@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
+from star_agents.scoring.weights_digest import weights_digest
 from star_agents.text.model_names import names_a_folder
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -36,6 +37,8 @@ class Loaded:
     dtype: torch.dtype
     parameters: int = 0
     """Number of weights, counted before any of them is packed in another order."""
+    weights: str = ""
+    """Their digest (``weights_digest``), as of then too."""
 
     @property
     def limit(self) -> int | None:
@@ -78,7 +81,7 @@ def load_model(name: str, path: str, config: ScoringConfig) -> Loaded:
             "be random numbers: is it a causal language model with its head, saved whole?"
         )
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Loaded(name, model, tokenizer, device, dtype, parameters)
+    return Loaded(name, model, tokenizer, device, dtype, parameters, weights_digest(model))
 
 
 def from_checkpoint(

@@ -132,6 +132,7 @@ class CausalModel:
             device=str(self._loaded.device),
             dtype=str(self._loaded.dtype).removeprefix("torch."),
             parameters=self._loaded.parameters,
+            weights=self._loaded.weights,
             max_length=max_length,
             forward=self.forward.name,
             forward_because=self.forward.because,

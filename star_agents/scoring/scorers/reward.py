@@ -26,6 +26,7 @@ from star_agents.scoring.loading import (
     is_out_of_memory,
     release_memory,
 )
+from star_agents.scoring.weights_digest import weights_digest
 from star_agents.text.chat_template import ChatTemplate
 from star_agents.text.model_names import names_a_folder
 
@@ -81,7 +82,13 @@ class RewardModel:
     def facts(self) -> MeasurerFacts:
         """What is loaded."""
         dtype = str(self._loaded.dtype).removeprefix("torch.")
-        return MeasurerFacts(model=self.name, device=str(self.device), dtype=dtype, max_length=self._longest)
+        return MeasurerFacts(
+            model=self.name,
+            device=str(self.device),
+            dtype=dtype,
+            max_length=self._longest,
+            weights=self._loaded.weights,
+        )
 
     def _encode(self, sample: Sample) -> list[int] | Reason:
         if not (sample.response or "").strip():
@@ -141,7 +148,7 @@ def load(name: str, path: str, config: ScoringConfig) -> RewardModel:
             "would be random numbers: is it a sequence classifier, saved with its head?"
         )
     tokens = config.tokens_per_batch or (TOKENS_GPU if device.type == "cuda" else TOKENS_CPU)
-    loaded = Loaded(name, model, tokenizer, device, dtype)
+    loaded = Loaded(name, model, tokenizer, device, dtype, weights=weights_digest(model))
     return RewardModel(loaded, tokens_per_batch=tokens, max_length=config.max_length)
 
 
