@@ -103,6 +103,11 @@ class LocalCluster:
         self._nodes.append(node)
         return str(node.node_id)
 
+    def actors(self) -> list[str]:
+        """Of every actor that is not dead, its class and state, whoever started it."""
+        table = self._cluster.global_state.actor_table(None, None, None)
+        return [f"{row['ActorClassName']} {row['State']}" for row in table.values() if row["State"] != "DEAD"]
+
     def kill(self, node: str) -> None:
         """End a node as a power cut would: its raylet first, by SIGKILL."""
         found = next(one for one in self._nodes if one.node_id == node)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +11,15 @@ from pathlib import Path
 
 import pytest
 from anyio import to_thread
+from daemons import provider, start
 from lines import agents_yaml
 from openai_server import OpenAIServer
+from page_browser import add, chromium, config, opened, seeds
+from playwright.sync_api import expect
 from ray_cluster import LocalCluster
 from storage_commands import Shown, star
+from tiny_models import save_model
+from tiny_rewards import CHAT
 
 from star_agents.errors import ClusterError
 
@@ -113,3 +120,28 @@ def test_without_ray_every_command_names_the_extra(
     assert shown.code == code, shown
     said = "".join((shown.out + shown.err).split())
     assert "pipinstall'star-agents[ray]'" in said, "lines of a table break anywhere"
+
+
+def test_the_page_and_status_say_who_sends_and_which_nodes_score(ray_cluster: LocalCluster, tmp_path: Path) -> None:
+    (id,) = ray_cluster.nodes(1)
+    scoring = {"small": save_model(tmp_path / "model", CHAT), "device": "cpu"}
+    cluster = {"ray": ray_cluster.address, "egress": 2}
+    replaced = json.dumps({"selection": "ifd", "scoring": {**scoring, "large": scoring["small"]}, "cluster": cluster})
+    with provider(tmp_path / "book.jsonl") as endpoint, chromium() as browser:
+        daemon, url = start(tmp_path, config(endpoint, replaced=replaced), is_fresh=True)
+        with daemon, opened(browser, url, width=390, height=844) as page:
+            lines = page.locator("#cluster li")
+            expect(lines).to_have_count(4)
+            expect(page.locator("#cluster")).to_contain_text(
+                re.compile(rf"node \S+ \({id[:8]}\) sends calls: 0 in flight, 0")
+            )
+            expect(page.locator("#cluster")).to_contain_text(
+                re.compile(rf"node \S+ \({id[:8]}\) scores: 1 copy, 0 tokens")
+            )
+            add(url, seeds(0, 1))
+            daemon.wait_for("outcome_committed")
+            expect(page.locator("#cluster")).to_contain_text(re.compile(r"scores: 1 copy, [1-9][\d,]* tokens"))
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            said = star("status", "--url", url)
+            assert "calls are sent by node " in said.out
+            assert daemon.end() == 0

@@ -5,6 +5,7 @@ import { Agents } from "./agents.js";
 import { Refusal, get, onUnknown, post } from "./api.js";
 import { showBatches } from "./batches.js";
 import { loadCharts } from "./chart.js";
+import { showCluster } from "./cluster.js";
 import { byId, el, fill, setText } from "./dom.js";
 import { openDownloading } from "./downloading.js";
 import { Evaluation } from "./evaluation.js";
@@ -139,6 +140,7 @@ class Page {
     this.recipes.show(status);
     showBatches(status.batches, status.now);
     showServers(status.servers);
+    showCluster(status.egress, status.scorer?.places ?? []);
     byId("target").hidden = status.target === null;
     setText(byId("target"), status.target?.sentence ?? "");
     showFailures(status.failures);
