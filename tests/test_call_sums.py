@@ -118,9 +118,17 @@ def test_few_calls_are_summed_as_they_are(connection: Connection) -> None:
     assert not call_sums.fold(connection)
 
 
-def test_what_came_since_is_looked_up_and_no_other_call_is(connection: Connection) -> None:
-    asked = {"after": 0, "besides": "[]", "state": None, "most_tokens": 1, "most_usd": 1}
-    plan = connection.execute(f"EXPLAIN QUERY PLAN {queries()['sums_of_calls_after']}", asked).fetchall()
-    steps = [step for *_, step in plan]
-    assert not any("SCAN calls" in step for step in steps), steps
-    assert sum("SEARCH calls USING INTEGER PRIMARY KEY" in step for step in steps) == 2
+def plan(connection: Connection, query: str) -> list[str]:
+    asked = {"state": None, "most_tokens": 1, "most_usd": 1.0, "after": 3, "besides": "[1, 2]"}
+    return [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {queries()[query]}", asked)]
+
+
+def test_all_calls_are_counted_from_the_index_alone_in_its_order(connection: Connection) -> None:
+    assert plan(connection, "sums_of_calls") == ["SCAN calls USING COVERING INDEX calls_by_agent"]
+
+
+def test_calls_behind_a_place_are_counted_without_a_look_at_those_before_it(connection: Connection) -> None:
+    steps = plan(connection, "sums_of_calls_after")
+    assert "SEARCH calls USING INTEGER PRIMARY KEY (rowid>?)" in steps
+    assert "SEARCH calls USING INTEGER PRIMARY KEY (rowid=?)" in steps, "and those before it that had no answer then"
+    assert not any(step.startswith("SCAN calls") for step in steps)

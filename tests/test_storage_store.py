@@ -369,6 +369,13 @@ def test_queries_have_a_description_and_stand_once() -> None:
         parse_queries("-- a --\n-- One.\nSELECT 1;\n-- a --\n-- Two.\nSELECT 2;")
 
 
+def test_a_part_that_several_queries_have_stands_once() -> None:
+    text = "-- part --\n-- Of a.\n(1);\n-- a --\n-- One.\nSELECT {part}\n-- b --\n-- Two.\nSELECT '{}';"
+    assert parse_queries(text) == {"a": "SELECT (1);", "b": "SELECT '{}';"}
+    with pytest.raises(ValueError, match="query a: there is no part 'other'"):
+        parse_queries("-- a --\n-- One.\nSELECT {other};")
+
+
 def test_every_query_is_used_and_every_use_has_its_query() -> None:
     package = Path(__file__).resolve().parents[1] / "star_agents" / "storage"
     text = "\n".join(file.read_text(encoding="utf-8") for file in package.glob("*.py"))

@@ -732,51 +732,30 @@ SELECT state, count(*) FROM seeds GROUP BY state;
 SELECT kind, count(*) FROM outcomes WHERE kind IN ('kept', 'base') GROUP BY kind;
 
 -- sums_of_calls --
--- Calls, tokens and dollars by agent, from an index that holds all that it needs; of all calls, or of those in a state. A
--- send without an answer, or with one of unknown price, may cost what it reserved. What no reply can have, as older
--- releases recorded it, is unknown (`doctor --repair` makes it so for good).
-WITH believed AS (
-    SELECT agent, state, sends, reserved_usd, reserved_tokens,
-        CASE WHEN can_be THEN cost_usd WHEN reserved_usd = 0 THEN 0.0 END AS cost_usd,
-        can_be * prompt_tokens AS prompt_tokens, can_be * completion_tokens AS completion_tokens
-    FROM (
-        SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
-            AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
-        FROM calls INDEXED BY calls_by_agent WHERE :state IS NULL OR state = :state
-    )
-)
-SELECT agent,
-    sum(state = 'answered'),
-    sum(state = 'intent'),
-    sum(sends - (state != 'withdrawn')),
-    sum(prompt_tokens),
-    sum(completion_tokens),
-    coalesce(sum(cost_usd), 0.0),
-    sum(state = 'answered' AND cost_usd IS NULL),
-    coalesce(sum(reserved_usd * (sends - (state = 'answered' AND cost_usd IS NOT NULL))), 0.0),
-    -- Where nothing could be reserved for some, and nothing stands against it, it is not known.
-    max(reserved_usd IS NULL AND sends > (state = 'answered' AND cost_usd IS NOT NULL)),
-    sum(sends),
-    sum(
-        prompt_tokens + completion_tokens
-        + coalesce(reserved_tokens * (sends - (state = 'answered' AND prompt_tokens + completion_tokens > 0)), 0)
-    )
-FROM believed GROUP BY agent;
+-- Of all calls, or of those in a state, from an index that holds all that it needs.
+WITH asked AS (SELECT * FROM calls INDEXED BY calls_by_agent WHERE :state IS NULL OR state = :state),
+{sums_of_asked}
 
 -- sums_of_calls_after --
--- The same of the calls behind a place, and of some before it.
-WITH believed AS (
+-- Of the calls behind a place, and of some before it, found by their places: the index would have to be read whole.
+WITH asked AS (
+    SELECT * FROM calls NOT INDEXED
+    WHERE (rowid > :after OR rowid IN (SELECT value FROM json_each(:besides))) AND (:state IS NULL OR state = :state)
+),
+{sums_of_asked}
+
+-- sums_of_asked --
+-- Part of the two before: calls, tokens and dollars by agent. A send without an answer, or with one of unknown price, may
+-- cost what it reserved. What no reply can have, as older releases recorded it, is unknown (`doctor --repair` makes it so
+-- for good).
+believed AS (
     SELECT agent, state, sends, reserved_usd, reserved_tokens,
         CASE WHEN can_be THEN cost_usd WHEN reserved_usd = 0 THEN 0.0 END AS cost_usd,
         can_be * prompt_tokens AS prompt_tokens, can_be * completion_tokens AS completion_tokens
     FROM (
         SELECT *, prompt_tokens BETWEEN 0 AND :most_tokens AND completion_tokens BETWEEN 0 AND :most_tokens
             AND coalesce(cost_usd, 0.0) BETWEEN 0 AND :most_usd AS can_be
-        FROM (
-            -- Each by its place: of one condition with OR a walk through the index of all calls is made.
-            SELECT * FROM calls NOT INDEXED WHERE rowid > :after
-            UNION ALL SELECT * FROM calls NOT INDEXED WHERE rowid IN (SELECT value FROM json_each(:besides))
-        ) WHERE :state IS NULL OR state = :state
+        FROM asked
     )
 )
 SELECT agent,

@@ -10,13 +10,15 @@ from importlib import resources
 from typing import Any
 
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+_PART = re.compile(r"\{(\w+)\}")
 
 
 def parse_queries(text: str) -> Mapping[str, str]:
-    """Read ``-- name --`` headings, each followed by a description line and one statement.
+    """Read ``-- name --`` headings, each followed by a description line and one statement. Where ``{name}`` stands in
+    one, the text under that name takes its place, which is no query by itself.
 
     Raises:
-        ValueError: for a name that stands twice, or a query without its description.
+        ValueError: for a name that stands twice, a query without its description, or a part that is not there.
     """
     _, *parts = _HEADING.split(text)
     queries: dict[str, str] = {}
@@ -25,7 +27,17 @@ def parse_queries(text: str) -> Mapping[str, str]:
         if name in queries or not description.startswith("-- ") or not statement.strip():
             raise ValueError(f"query {name}: each name once, with one description line and one statement")
         queries[name] = statement.strip()
-    return queries
+    shared = {part for statement in queries.values() for part in _PART.findall(statement)}
+    return {name: _whole(name, queries) for name in queries if name not in shared}
+
+
+def _whole(name: str, queries: Mapping[str, str]) -> str:
+    def part(found: re.Match[str]) -> str:
+        if found[1] not in queries:
+            raise ValueError(f"query {name}: there is no part {found[1]!r}")
+        return queries[found[1]]
+
+    return _PART.sub(part, queries[name])
 
 
 @functools.cache
