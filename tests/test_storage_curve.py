@@ -234,8 +234,9 @@ def downgrade(connection: sqlite3.Connection) -> None:
         # Of version 5.
         "DROP INDEX calls_by_agent; ALTER TABLE calls DROP COLUMN reserved_tokens;"
         "CREATE INDEX calls_by_agent ON calls (agent); PRAGMA user_version = 3;"
-        # Of versions 9 to 19.
-        "DROP TABLE reviews; DROP TABLE row_vectors; DROP TABLE batch_calls; DROP TABLE batches;"
+        # Of versions 9 to 23.
+        "DROP INDEX memory_keys; DROP TABLE reviews; DROP TABLE row_vectors; DROP TABLE batch_calls;"
+        "DROP TABLE batches;"
         "DROP TABLE findings; DROP TABLE row_digests;"
         "DROP TABLE signature_bands; DROP TABLE signatures;"
         "DROP TABLE labelled; DROP TABLE reopened; DROP INDEX seeds_by_part;"

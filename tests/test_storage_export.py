@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import closing
@@ -37,7 +39,7 @@ from star_agents.storage.result_rows import TOOLS
 from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.sql import queries
 from star_agents.storage.store import STORE_FILE, Store
-from star_agents.text.plain_data import from_record_json, to_json
+from star_agents.text.plain_data import from_record_json, to_json, to_record_json
 
 Fill = Callable[..., Coroutine[Any, Any, StoreReader]]
 
@@ -314,5 +316,20 @@ def test_numbers_of_records_come_back_as_they_went_those_of_tools_and_recipes_ho
         {"notes": {"n": -(2**63) - 1}},
     ]
     for value in ({"a": 2**64 - 1, "b": 5e-324, "c": "\ud800"}, {"notes": {"n": 1e300}}, *large, {}):
-        found = from_record_json(to_json(value))
-        assert (found, repr(found)) == (value, repr(value))
+        for text in (to_json(value), to_record_json(value)):
+            found = from_record_json(text)
+            assert (found, repr(found)) == (value, repr(value))
+
+
+@pytest.mark.parametrize("no_number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_in_no_record(no_number: float) -> None:
+    for value in (no_number, {"a": [None, {"b": (1.0, no_number)}]}):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            to_record_json(value)
+    assert to_record_json({"a": [None, 0.5, "null"]}) == '{"a":[null,0.5,"null"]}'
+
+
+@pytest.mark.parametrize("no_data", [object(), Reward(pool="p", arm="a", value=0.5), datetime.date(2026, 1, 2), {1, 2}])
+def test_what_is_no_plain_data_is_in_no_record(no_data: object) -> None:
+    with pytest.raises(TypeError):
+        to_record_json({"a": no_data})

@@ -14,7 +14,7 @@ from typing import Any
 from star_agents.observe.stories import CurvePoint
 from star_agents.storage.arm_notes import note_starts, probabilities_in
 from star_agents.storage.sql import execute
-from star_agents.text.plain_data import from_json, to_json
+from star_agents.text.plain_data import from_json, to_record_json
 
 POINTS = 1000
 """The table holds fewer than these: as many as a wide screen shows."""
@@ -78,7 +78,7 @@ def _add(
     if not probabilities:
         return
     note_starts(connection, pool, probabilities)
-    execute(connection, "add_curve_point", pool=pool, seq=seq, at=at, probabilities=to_json(dict(probabilities)))
+    execute(connection, "add_curve_point", pool=pool, seq=seq, at=at, probabilities=to_record_json(dict(probabilities)))
     if execute(connection, "count_curve", pool=pool).fetchone()[0] >= most:
         execute(connection, "thin_curve", pool=pool)
         execute(connection, "double_curve_stride", pool=pool)

@@ -16,7 +16,7 @@ from star_agents.records import Reply
 from star_agents.storage import call_sums, pair_sums
 from star_agents.storage.rows import Intent
 from star_agents.storage.sql import execute
-from star_agents.text.plain_data import from_json, to_json
+from star_agents.text.plain_data import from_json, to_json, to_record_json
 
 
 def find_answer(connection: sqlite3.Connection, key: str) -> Reply | None:
@@ -83,7 +83,7 @@ def record_answer(connection: sqlite3.Connection, *, key: str, reply: Reply, at:
         connection,
         "record_answer",
         key=key,
-        reply=to_json(reply.to_dict()),
+        reply=to_record_json(reply.to_dict()),
         cost_usd=reply.cost_usd,
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.completion_tokens,

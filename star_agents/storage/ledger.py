@@ -20,7 +20,7 @@ from star_agents.storage.rows import MemoryRow, OutcomeRow
 from star_agents.storage.seed_columns import columns_of_seed
 from star_agents.storage.sql import execute
 from star_agents.storage.sums import Sums
-from star_agents.text.plain_data import to_json, writable
+from star_agents.text.plain_data import to_json, to_record_json, writable
 
 PoolStates = Mapping[str, Mapping[str, Any]]
 """Pool to its policy's state."""
@@ -230,7 +230,7 @@ def set_default(connection: sqlite3.Connection, key: str, value: str) -> str:
 
 
 def _save_pool(connection: sqlite3.Connection, pool: str, state: Mapping[str, Any], revision: int) -> None:
-    execute(connection, "save_pool", pool=pool, state=to_json(state), revision=revision)
+    execute(connection, "save_pool", pool=pool, state=to_record_json(state), revision=revision)
 
 
 def _why_not_open(connection: sqlite3.Connection, seed_id: str) -> str:
@@ -249,7 +249,7 @@ def _add_outcome(connection: sqlite3.Connection, outcome: Outcome, *, revision: 
         reason=writable(outcome.reason),
         recipe=outcome.recipe,
         arm=None if outcome.kind == "dropped" else writable(winner.arm) if winner else "",
-        payload=to_json(outcome.summary()),
+        payload=to_record_json(outcome.summary()),
         revision=revision,
         cost_usd=outcome.cost_usd,
         at=at,

@@ -14,7 +14,7 @@ from star_agents.records import Outcome, Row
 from star_agents.records.findings import Finding
 from star_agents.storage.read_later import plain_at
 from star_agents.storage.sql import execute, queries
-from star_agents.text.plain_data import from_json, from_record_json, to_json, writable
+from star_agents.text.plain_data import from_json, from_record_json, to_record_json, writable
 
 NAMES = ("trials", "judgements", "rows", "findings")
 Parts = dict[str, list[Any]]
@@ -38,7 +38,7 @@ def add_parts(connection: sqlite3.Connection, outcome: Outcome, seq: int) -> Non
                 "failed": trial["failure"] is not None,
                 "chosen": place in chosen,
                 "cost_usd": trial["cost_usd"],
-                "payload": to_json(trial),
+                "payload": to_record_json(trial),
             }
             for place, trial in enumerate(trials)
         ],
@@ -47,7 +47,7 @@ def add_parts(connection: sqlite3.Connection, outcome: Outcome, seq: int) -> Non
         connection,
         "add_judgement",
         [
-            {"seq": seq, "ord": place, "judge": writable(one.judge), "payload": to_json(one.to_dict())}
+            {"seq": seq, "ord": place, "judge": writable(one.judge), "payload": to_record_json(one.to_dict())}
             for place, one in enumerate(outcome.judgements)
         ],
     )
@@ -91,7 +91,7 @@ def _add_all(connection: sqlite3.Connection, query: str, rows: Sequence[Mapping[
 def _row(row: Row, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The columns of a row."""
     plain, text_of = _without_text(row, trials)
-    return {"shape": row.shape, "payload": to_json(plain), "text_of": text_of}
+    return {"shape": row.shape, "payload": to_record_json(plain), "text_of": text_of}
 
 
 def _finding(finding: Finding, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _finding(finding: Finding, trials: Sequence[Mapping[str, Any]]) -> dict[str,
     if finding.row is not None:
         plain["row"], text_of = _without_text(finding.row, trials)
     told = {"filter": finding.objection.filter, "action": finding.action, "kind": finding.kind}
-    return {**told, "payload": to_json(plain), "text_of": text_of}
+    return {**told, "payload": to_record_json(plain), "text_of": text_of}
 
 
 def _without_text(row: Row, trials: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], int | None]:

@@ -19,6 +19,8 @@ _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 _ESCAPED = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 _FOR_PEOPLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _DECODER = json.JSONDecoder()
+_STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+"""Nothing that ``json`` does not take, either."""
 _BEYOND = 2.0**63
 _OF_RECIPES = ("notes", "data")
 """Fields of records that hold whatever a recipe put there."""
@@ -34,15 +36,43 @@ def to_json(value: Any) -> str:
     return text if _is_unicode(text) else _ESCAPED.encode(value)
 
 
+def to_record_json(value: Any) -> str:
+    """As ``to_json``, several times as fast, for records: the same data, though a float may be spelled otherwise.
+
+    Raises:
+        ValueError: as ``to_json`` does.
+    """
+    try:
+        text = orjson.dumps(value, option=_STRICT)
+    except TypeError:  # half a surrogate pair, a number beyond 64 bits, or what is no plain data
+        return to_json(value)
+    if b"null" in text and not _is_finite(value):  # orjson makes null of what is no number.
+        return to_json(value)
+    return text.decode()
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether plain data holds no NaN and no infinity."""
+    left = [value]
+    for one in left:  # Grows while it is walked.
+        if isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, (list, tuple)):
+            left += one
+        elif isinstance(one, float) and not math.isfinite(one):
+            return False
+    return True
+
+
 def from_json(text: str) -> Any:
     """Inverse of ``to_json``."""
     return {} if text == "{}" else _DECODER.decode(text)
 
 
 def from_record_json(text: str) -> Any:
-    """Inverse of ``to_json`` for records, several times as fast. Their numbers are our own, but for what recipes put
-    into the notes of trials and the data of rows, and for the parameters of tools: integers of more than 64 bits,
-    which may stand there, come back whole."""
+    """Inverse of ``to_record_json``, and of ``to_json`` for records, several times as fast. Their numbers are our own,
+    but for what recipes put into the notes of trials and the data of rows, and for the parameters of tools: integers
+    of more than 64 bits, which may stand there, come back whole."""
     if text == "{}":
         return {}
     if '"parameters":' in text:
