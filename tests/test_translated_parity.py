@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from call_outcomes import CallOutcome
 from shaped_replies import failure
-from translated_providers import MAIN, OTHERS, PROMPT, SHAPE, Both, both_ways, names
+from translated_providers import INVOKED, MAIN, OTHERS, PROMPT, SHAPE, Both, both_ways, names
 
 from star_agents.agents.answer import Call, Choice
 from star_agents.agents.transports.plain_replies import in_openais_form
@@ -218,12 +218,21 @@ async def test_the_same_failure_is_the_same_error_with_the_same_advice(name: str
 
 
 @in_one_loop
-@pytest.mark.parametrize("name", names(OTHERS))
+@pytest.mark.parametrize("name", [name for name in OTHERS if name not in INVOKED])
 async def test_every_provider_on_the_list_is_asked_and_read_alike(name: str, both: Both) -> None:
     both.told(name, prompt=11, completion=5)
     theirs, ours = await both.compared(name, messages=HISTORY)
     assert ours == theirs
     assert ours.choices == (Choice(text="Four.", finish_reason="stop"),)
+
+
+@in_one_loop
+@pytest.mark.parametrize("name", INVOKED)
+async def test_every_family_of_bedrocks_invoke_is_asked_and_read_alike(name: str, both: Both) -> None:
+    both.server.reply = INVOKED[name]
+    theirs, ours = await both.compared(name, messages=HISTORY)
+    assert ours == theirs
+    assert [one.text for one in ours.choices] == ["Four."]
 
 
 @in_one_loop

@@ -98,6 +98,20 @@ OTHERS = {
     name: Provider(model=f"{name}/m", settings={"extra": _ODD})
     for name in sorted(TRANSLATED - {one.model.partition("/")[0] for one in MAIN.values()} - {"cohere"})
 }
+_LLAMA = {"generation": "Four.", "prompt_token_count": 9, "generation_token_count": 4, "stop_reason": "stop"}
+_TITAN = {"inputTextTokenCount": 9, "results": [{"tokenCount": 4, "outputText": "Four.", "completionReason": "FINISH"}]}
+INVOKED: Mapping[str, Any] = {
+    "meta.llama3-70b-instruct-v1:0": _LLAMA,
+    "qwen.qwen3-32b-v1:0": _LLAMA,
+    "mistral.mistral-7b-instruct-v0:2": {"outputs": [{"text": "Four.", "stop_reason": "stop"}]},
+    "us.amazon.nova-pro-v1:0": FORMS["converse"](Told()),
+    "amazon.titan-text-express-v1": _TITAN,
+    "cohere.command-r-v1:0": {"text": "Four.", "finish_reason": "COMPLETE"},
+    "moonshot.kimi-k2-thinking": FORMS["openai"](Told()),
+    "ai21.jamba-instruct-v1:0": {"completions": [{"data": {"text": "Four."}}]},
+}
+"""Models of Bedrock's ``invoke``, each with a reply in the form of its own."""
+OTHERS |= {one: Provider(model=f"bedrock/invoke/{one}", path="", has_key=False) for one in INVOKED}
 needs_google = pytest.mark.skipif(importlib.util.find_spec("google.auth") is None, reason="google-auth is an extra")
 
 
