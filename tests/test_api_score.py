@@ -15,6 +15,8 @@ from click.testing import CliRunner
 import star_agents as sa
 from star_agents.cli.score import command
 
+pytestmark = pytest.mark.timeout(600)
+
 MODELS: dict[str, Any] = {"small": "offline/small", "large": "offline/large"}
 COLUMNS = {"ifd_small", "ifd_large", "gap", "reason", "ifd_formula"}
 ROWS: list[dict[str, Any]] = [

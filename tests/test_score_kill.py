@@ -19,6 +19,8 @@ from star_agents.scoring import Scorer
 from star_agents.storage.row_reading import read_rows
 from star_agents.storage.row_writing import write_rows
 
+pytestmark = pytest.mark.timeout(600)
+
 PATIENCE_S = 90
 MODELS = ("--small", "offline/small", "--large", "offline/large", "--threads", "1")
 

@@ -10,6 +10,8 @@ from chaos_store_child import LANES
 from chaos_store_model import check_against_model
 from chaos_wal import tear_logs
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.mark.parametrize(
     ("what", "kills"), [("star", 40), ("chain", 20), pytest.param("star", 100, marks=pytest.mark.slow)]
