@@ -36,17 +36,17 @@ def server(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = Path(sys.executable).with_name("transformers")
-    log = (tmp_path_factory.mktemp("log") / "serve.log").open("w+")
+    log = tmp_path_factory.mktemp("log") / "serve.log"
     command = [str(program), "serve", model, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    with log.open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
     try:
-        _wait_until_healthy(f"http://127.0.0.1:{port}/health", process, log.name)
+        _wait_until_healthy(f"http://127.0.0.1:{port}/health", process, str(log))
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.kill()
         process.wait()
-        log.close()
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: str) -> None:
