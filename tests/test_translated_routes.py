@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from star_agents.agents.transports.translated_routes import TRANSLATED
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRateLimited, AgentRefused
 
+ROOT = Path(__file__).parents[1]
 KEY = "sk-canary-2f81c6d0"
 AWS = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "secret-canary", "AWS_REGION": "us-east-1"}
 
@@ -160,6 +164,24 @@ def test_a_slash_at_the_end_of_an_address_is_not_doubled(model: str) -> None:
     assert with_it.translator is not None
     assert without.translator is not None
     assert with_it.translator.plain == without.translator.plain
+
+
+def test_a_call_that_is_only_translated_loads_no_tokenizer() -> None:
+    code = (
+        "from star_agents.agents.endpoints import resolve\n"
+        "from star_agents.agents.transports import litellm_env\n"
+        "from star_agents.config.models import AgentConfig\n"
+        "agents = {n: AgentConfig(model=n) for n in ('anthropic/claude-new-9', 'groq/m', 'gemini/gemini-2.5-flash')}\n"
+        "found = resolve(litellm_env.load, agents, {}, {})\n"
+        "main = litellm_env.load().main\n"
+        "print({one[0].way for one in found.values()}, main._encoding_cache)\n"
+        "print(bool(main._get_encoding().encode('Hello')))"
+    )
+    keys = dict.fromkeys(("ANTHROPIC_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY"), KEY)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, **keys}
+    )
+    assert done.stdout.strip() == "{'translated'} None\nTrue"
 
 
 # What is remembered.
