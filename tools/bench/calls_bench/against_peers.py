@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import median
+from typing import Any
 
 from calls_bench.bench import Bench
-from calls_bench.product import Job
+from calls_bench.peers import Peer
+from calls_bench.product import Form, Job
 from calls_bench.rows import Row, ratios, spread
 from calls_bench.speed import FORMS
 from calls_bench.watching import Watched
@@ -38,17 +40,24 @@ def peers(bench: Bench) -> list[Row]:
     ]
 
 
-PAIRS = (("openai", "curator"), ("anthropic", "curator"), ("openai", "distilabel"), ("anthropic", "distilabel"))
-"""Protocol of the provider, and the peer."""
+PLAIN: Mapping[Form, dict[str, Any]] = {"openai": {"user": "bench"}, "anthropic": {}}
+"""Parameters with which a call is plain, and none that the direct way takes."""
+OURS = {"": "plain calls", "-litellm": "LiteLLM writes and we send"}
+"""By the end of a contestant's name."""
+PAIRS: tuple[tuple[Form, Peer, str], ...] = tuple(
+    (form, peer, ours) for ours in OURS for peer in ("curator", "distilabel") for form in PLAIN
+)
+"""Protocol of the provider, the peer, and which of our ways."""
 
 
 def _through_providers(bench: Bench, *, pss: bool = False) -> dict[str, list[Watched]]:
     """The job through providers that used to need LiteLLM, ours and the peers': by ``ours-FORM``, ``PEER-FORM``."""
     seeds, batch = bench.size(SEEDS), bench.batches[0]
     contestants: dict[str, Callable[[], Watched]] = {}
-    for form, _, extra in FORMS:
-        job = Job(seeds=seeds, in_flight=IN_FLIGHT, form=form, agent={"extra": extra})
-        contestants[f"ours-{form}"] = partial(bench.run, job, pss=pss)
+    for form, _, left_to_litellm in FORMS:
+        for end, extra in (("", PLAIN[form]), ("-litellm", left_to_litellm)):
+            job = Job(seeds=seeds, in_flight=IN_FLIGHT, form=form, agent={"extra": extra})
+            contestants[f"ours-{form}{end}"] = partial(bench.run, job, pss=pss)
         contestants[f"curator-{form}"] = partial(bench.peer, "curator", seeds, form=form, pss=pss)
         contestants[f"distilabel-{form}"] = partial(bench.peer, "distilabel", seeds, batch=batch, form=form, pss=pss)
     return bench.interleave(contestants)
@@ -63,16 +72,16 @@ def translated(bench: Bench) -> list[Row]:
     start = {name: median(one.start_up_cpu_s for one in found) for name, found in runs.items()}
     return [
         Row(
-            key=f"peers_translated.{peer}-{form}",
-            what=f"candidates per CPU-second through a provider of {form}'s form ÷ {peer}",
+            key=f"peers_translated.{peer}-{form}{end}",
+            what=f"candidates per CPU-second through a provider of {form}'s form, {OURS[end]}, ÷ {peer}",
             measured=f"{spread(found)}×; {median(speed[ours]):.0f} against {median(speed[theirs]):.0f}; "
             f"{requests[ours]:,} requests against {requests[theirs]:,}; "
             f"CPU until the first request {start[ours]:.1f} s against {start[theirs]:.1f} s",
             target="≥ 1.5×",
             holds=median(found) >= 1.5,
         )
-        for form, peer in PAIRS
-        for ours, theirs in [(f"ours-{form}", f"{peer}-{form}")]
+        for form, peer, end in PAIRS
+        for ours, theirs in [(f"ours-{form}{end}", f"{peer}-{form}")]
         for found in [ratios(speed[ours], speed[theirs])]
     ]
 
@@ -85,16 +94,16 @@ def memory_translated(bench: Bench) -> list[Row]:
     resident = {name: median(one.peak_rss_mb for one in found) for name, found in runs.items()}
     return [
         Row(
-            key=f"memory_translated.{peer}-{form}",
-            what=f"peak memory (PSS of the process tree) through a provider of {form}'s form ÷ {peer}",
+            key=f"memory_translated.{peer}-{form}{end}",
+            what=f"peak memory (PSS of the process tree) there, {form}'s form, {OURS[end]}, ÷ {peer}",
             measured=f"{spread(found)}×; {median(peak[ours]):.0f} MB against {median(peak[theirs]):.0f} MB, "
             f"of which {start[ours]:.0f} and {start[theirs]:.0f} before the first request; "
             f"sum of RSS {resident[ours]:.0f} MB against {resident[theirs]:.0f} MB",
             target="≤ 0.5×",
             holds=median(found) <= 0.5,
         )
-        for form, peer in PAIRS
-        for ours, theirs in [(f"ours-{form}", f"{peer}-{form}")]
+        for form, peer, end in PAIRS
+        for ours, theirs in [(f"ours-{form}{end}", f"{peer}-{form}")]
         for found in [ratios(peak[ours], peak[theirs])]
     ]
 

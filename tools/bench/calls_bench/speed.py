@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from statistics import median
+from typing import Any
 
 from calls_bench.bench import Bench
 from calls_bench.product import Form, Job, Transport
@@ -15,11 +16,11 @@ IN_FLIGHT = 64
 MANY_IN_FLIGHT = 1000
 UNCLOSED = ("Unclosed", "never closed", "never retrieved", "was destroyed", "never awaited")
 TRANSPORTS: tuple[tuple[str, Transport], ...] = (("direct", "auto"), ("litellm", "litellm"))
-FORMS: tuple[tuple[Form, str, dict[str, str]], ...] = (
-    ("openai", "OpenAI's", {"user": "bench"}),
-    ("anthropic", "Anthropic's", {}),
+FORMS: tuple[tuple[Form, str, dict[str, Any]], ...] = (
+    ("openai", "OpenAI's", {"logit_bias": {"7": 1}, "user": "bench"}),
+    ("anthropic", "Anthropic's", {"top_k": 40}),
 )
-"""Protocol, title, and a parameter that leaves the writing to LiteLLM where the direct way could take the call."""
+"""Protocol, title, and parameters that leave the writing to LiteLLM."""
 
 
 def cpu(bench: Bench) -> list[Row]:
