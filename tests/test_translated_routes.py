@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +16,7 @@ from star_agents.agents.translate import translate
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
-from star_agents.agents.transports.litellm_capture import NotCaptured
+from star_agents.agents.transports.litellm_capture import NotCaptured, capture
 from star_agents.agents.transports.litellm_google import NO_PROJECT_KNOWN
 from star_agents.agents.transports.litellm_replies import readable
 from star_agents.agents.transports.litellm_translations import Translation
@@ -29,7 +25,6 @@ from star_agents.agents.transports.translated_routes import TRANSLATED
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRateLimited, AgentRefused
 
-ROOT = Path(__file__).parents[1]
 KEY = "sk-canary-2f81c6d0"
 AWS = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "secret-canary", "AWS_REGION": "us-east-1"}
 
@@ -167,21 +162,11 @@ def test_a_slash_at_the_end_of_an_address_is_not_doubled(model: str) -> None:
 
 
 def test_a_call_that_is_only_translated_loads_no_tokenizer() -> None:
-    code = (
-        "from star_agents.agents.endpoints import resolve\n"
-        "from star_agents.agents.transports import litellm_env\n"
-        "from star_agents.config.models import AgentConfig\n"
-        "agents = {n: AgentConfig(model=n) for n in ('anthropic/claude-new-9', 'groq/m', 'gemini/gemini-2.5-flash')}\n"
-        "found = resolve(litellm_env.load, agents, {}, {})\n"
-        "main = litellm_env.load().main\n"
-        "print({one[0].way for one in found.values()}, main._encoding_cache)\n"
-        "print(bool(main._get_encoding().encode('Hello')))"
-    )
-    keys = dict.fromkeys(("ANTHROPIC_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY"), KEY)
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, **keys}
-    )
-    assert done.stdout.strip() == "{'translated'} None\nTrue"
+    litellm = litellm_env.load()
+    asked = {"model": "anthropic/claude-new-9", "api_key": KEY}
+    captured = capture(litellm, asked, {}, ({"role": "user", "content": "Hello."},), 1)
+    assert captured.arguments["encoding"] is None
+    assert litellm.main._get_encoding().encode("Hello.")
 
 
 # What is remembered.
