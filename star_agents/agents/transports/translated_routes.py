@@ -74,6 +74,7 @@ class Translator:
         self._shapes: dict[bytes, Translation | NotCaptured] = {}
         self._credentials = CredentialsByName()
         self.plain = plain
+        self._is_loaded = plain is None
         self.region = region
         """Of Vertex AI."""
         is_listed = plain is not None or _is_listed_price(litellm(), provider, params["model"], price, region)
@@ -91,8 +92,9 @@ class Translator:
             NotCaptured: LiteLLM has to send it.
             Exception: What LiteLLM raises over the shape.
         """
-        if self.plain is not None:
+        if not self._is_loaded:
             await anyio.to_thread.run_sync(self._litellm)
+            self._is_loaded = True
         key = _key(shape, n, messages)
         if (known := self._shapes.get(key)) is None and (known := await self._of_a_pattern(shape, messages, n)) is None:
             known = await self._found(shape, messages, n)
