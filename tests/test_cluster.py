@@ -98,6 +98,14 @@ async def test_without_a_cluster_it_is_said_how_to_start_one() -> None:
             pass
 
 
+async def test_auto_is_the_cluster_that_this_machine_is_in(
+    ray_cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster.address)  # what `ray start` writes down for the whole machine
+    async with Connection(ClusterConfig(ray="auto"), tell=print) as connection:
+        assert len(connection.nodes) == 1
+
+
 @pytest.mark.parametrize("door", ["head", "client"])
 async def test_a_cluster_that_asks_for_a_token_which_is_not_here_is_told_at_once(
     door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -250,10 +250,10 @@ class Connection:
 
     async def _reach(self) -> None:
         """Ray waits for minutes for a head that is not there, and is not to be interrupted."""
-        host, _, port = self.config.ray.removeprefix("ray://").rpartition(":")
-        if port and not await to_thread.run_sync(_accepts, host.strip("[]"), int(port)):
-            raise ClusterError(f"nothing answers at {self.config.ray}")
-        if port:
+        host, colon, port = self.config.ray.removeprefix("ray://").rpartition(":")
+        if colon:  # Else it is `auto`, and Ray finds it.
+            if not await to_thread.run_sync(_accepts, host.strip("[]"), int(port)):
+                raise ClusterError(f"nothing answers at {self.config.ray}")
             with quiet():
                 is_client = self.config.ray.startswith("ray://")
                 await to_thread.run_sync(partial(show_token, f"{host}:{port}", is_client=is_client))

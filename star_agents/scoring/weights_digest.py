@@ -8,8 +8,8 @@ from typing import Any
 from star_agents.scoring.probe import DIGITS
 
 SAMPLED = 64
-"""Numbers of each tensor, at equal distances: training moves all of them, and reading every one of billions would take
-longer than loading them."""
+"""Numbers of each tensor at the least, at equal distances, and less than twice as many: training moves all of them, and
+reading every one of billions would take longer than loading them."""
 
 
 def weights_digest(model: Any) -> str:
