@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import anyio
 import pyarrow as pa
@@ -25,6 +26,8 @@ from star_agents.scoring import Scorer
 from star_agents.scoring.facts import Usage
 from star_agents.scoring.hangs import Watch
 from star_agents.scoring.places import Place, Running
+from star_agents.storage.parquet_shards import Dataset
+from star_agents.text.printing import printable
 
 ROWS = 300
 
@@ -193,3 +196,13 @@ async def test_a_file_that_is_no_parquet_is_refused_before_models_are_loaded(tmp
     (tmp_path / "rows.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
     with pytest.raises(UsageError, match=r"rows\.jsonl is no \.parquet file"):
         await score(tmp_path / "rows.jsonl", tmp_path / "out")
+
+
+@pytest.mark.parametrize("secret", ["wJalrXUtnFEMI-canary", "wJalr%2FXUtn%2FFEMI"])
+def test_no_password_of_a_datasets_address_is_printed(secret: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Dataset(f"nowhere://AKIAEXAMPLE:{secret}@bucket/data").shards()
+    shown = printable(f"{refused.value} {unquote(secret)}")
+    assert "AKIAEXAMPLE:***@bucket/data" in shown
+    assert secret not in shown
+    assert unquote(secret) not in shown

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.fs as fs
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 
 from star_agents.errors import UsageError
 from star_agents.storage.parquet_files import BUFFER_BYTES, ParquetError, rows_of
+from star_agents.text.redaction import keep_secret
 
 MANIFESTS = "_scored"
 Manifest = dict[str, Any]
@@ -40,9 +42,15 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A folder of Parquet files by its URI (``s3://``, ``gs://``, ``hdfs://``, ``file://``) or path."""
+    """A folder of Parquet files by its URI (``s3://``, ``gs://``, ``hdfs://``, ``file://``) or path. A password in the
+    URI (``s3://KEY:SECRET@bucket``) is struck out of whatever this process prints from now on."""
 
     uri: str
+
+    def __post_init__(self) -> None:
+        user, at, _ = self.uri.partition("://")[2].rpartition("@")
+        if at and (password := user.partition(":")[2]):
+            keep_secret(password, unquote(password))
 
     def shards(self) -> list[Shard]:
         """All of them, by name. Raises UsageError where there are none, or the folder cannot be read."""
