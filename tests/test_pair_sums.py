@@ -13,12 +13,16 @@ import pytest
 from recorded.store import NAMES, unpack
 from storage_samples import commit, make_dropped, make_outcome, make_seed
 
+from star_agents.engine.target_rows import all_entered
 from star_agents.records import Outcome
+from star_agents.records.findings import Finding, Objection
 from star_agents.storage import pair_sums
 from star_agents.storage.connection import connect
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.reads import pair_costs
+from star_agents.storage.secrets_at_rest import strike_secrets
 from star_agents.storage.store import STORE_FILE, Store
+from star_agents.text.redaction import redactor
 
 
 @pytest.fixture
@@ -71,6 +75,41 @@ async def test_kept_sums_and_what_came_since_are_the_sums_of_all_outcomes_that_c
         assert pair_costs(beside) == await store.pair_costs() == counted(beside)
     assert (folds > 3, reopened > 3) == (True, True)
     await store.aclose()
+
+
+async def test_a_spare_row_that_enters_is_a_win_of_its_pair_though_the_sums_were_kept(
+    store: Store, beside: Connection
+) -> None:
+    seed = make_seed(1)
+    await store.add_seeds([seed])
+    await store.lease(1)
+    made = make_outcome(seed)
+    told = Objection(filter="target_rows", reason="the rows that are wanted are there")
+    finding = Finding(objection=told, action="spare", kind="row", row=made.rows[0])
+    await commit(store, replace(made, rows=(), findings=(finding,)))
+    assert pair_sums.fold(beside, least=1)
+    assert [one.wins for one in await store.pair_costs() if one.pair == "keep/a"] == [0]
+    assert await store.spare_rows.take(all_entered, lambda _: None, after=0) is None
+    assert pair_costs(beside) == counted(beside)
+    assert [one.wins for one in await store.pair_costs() if one.pair == "keep/a"] == [1]
+    await store.aclose()
+
+
+async def test_a_secret_that_is_struck_out_of_the_name_of_a_pair_is_not_in_its_sums(
+    store: Store, beside: Connection, tmp_path: Path
+) -> None:
+    secret = "a-word-that-nobody-says-4711"
+    seed = make_seed(1)
+    await store.add_seeds([seed])
+    await store.lease(1)
+    made = make_outcome(seed)
+    await commit(store, replace(made, trials=(replace(made.trials[0], arm=f"keep/{secret}"), *made.trials[1:])))
+    assert pair_sums.fold(beside, least=1)
+    await store.aclose()
+    redactor.keep([secret])
+    strike_secrets(tmp_path, {})
+    assert beside.execute("SELECT count(*) FROM meta WHERE instr(value, ?)", [secret]).fetchone() == (0,)
+    assert pair_costs(beside) == counted(beside)
 
 
 async def test_sums_that_are_kept_are_not_made_again(store: Store, beside: Connection) -> None:

@@ -1,12 +1,12 @@
 """Sums over the trials of agent-pairs, by pair: what each did for the finished seeds of Star, and for how much.
 
-An outcome that counts is not changed. So the sums are kept as of an outcome, and only what came after it is added up
-again. Where an earlier outcome ceases to count (a dropped seed is queued again) or counts once more, nothing is kept
-until the sums are made anew.
+An outcome that counts is hardly ever changed. So the sums are kept as of an outcome, and only what came after it is
+added up again. Where an earlier one ceases to count (a dropped seed is queued again), counts once more or is changed (a
+spare row enters, ``doctor --repair``), nothing is kept until the sums are made anew.
 
     read = sums(connection)         # anybody, in one transaction
     fold(connection)                # the writer, now and then
-    forget(connection)              # the writer, with every seed that has an outcome and is to have another
+    forget(connection)              # the writer, with every change to what was added up
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 
 from star_agents.config.secrets import kept_secrets, shown_parameters, without_secrets
 from star_agents.errors import StoreError
-from star_agents.storage import reads
+from star_agents.storage import pair_sums, reads
 from star_agents.storage.backup import back_up
 from star_agents.storage.connection import connect, connect_reading, store_errors
 from star_agents.storage.lock import FolderLock
@@ -147,6 +147,7 @@ def _strike(connection: sqlite3.Connection, environ: Mapping[str, str]) -> None:
                 execute(connection, "strike_revision", id=row.id, config=to_json(kept), digest=digest(kept))
         for name in _STRUCK:
             execute(connection, name)
+        pair_sums.forget(connection)  # They name pairs as trials did.
         execute(connection, "meta_set", key=_STILL_IN_THE_FILE, value="yes")
         connection.execute("COMMIT")
     except BaseException:

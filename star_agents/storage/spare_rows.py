@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from star_agents.records import Outcome, RowShape, Seed
 from star_agents.records.row_labels import labels_from
-from star_agents.storage import tallies
+from star_agents.storage import pair_sums, tallies
 from star_agents.storage.outcome_parts import add_parts
 from star_agents.storage.reads import outcome_rows
 from star_agents.storage.seed_columns import seed_from_columns
@@ -114,6 +114,7 @@ def _take_page(
         for part in ("remove_findings", "remove_rows", "remove_judgements", "remove_trials"):
             execute(connection, part, seq=seq)
         add_parts(connection, new, seq)
+        pair_sums.forget(connection)
         winner = new.winner
         execute(connection, "set_outcome_arm", seq=seq, arm=writable(winner.arm) if winner else "")
         lineage = (columns[9], columns[8], columns[12])
