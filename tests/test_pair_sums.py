@@ -112,6 +112,19 @@ async def test_a_secret_that_is_struck_out_of_the_name_of_a_pair_is_not_in_its_s
     assert pair_costs(beside) == counted(beside)
 
 
+async def test_a_start_that_queues_no_seed_again_leaves_the_sums_kept(store: Store, beside: Connection) -> None:
+    await store.add_seeds([make_seed(1)])
+    for seed in await store.lease(1):
+        await commit(store, make_outcome(seed))
+    assert pair_sums.fold(beside, least=1)
+    assert not await store.requeue_dropped()
+    for recipe in ("star", "arena"):
+        assert not await store.close_reopened(recipe)
+    assert not await store.reopen([])
+    assert not pair_sums.fold(beside, least=1), "they were forgotten"
+    await store.aclose()
+
+
 async def test_sums_that_are_kept_are_not_made_again(store: Store, beside: Connection) -> None:
     await store.add_seeds([make_seed(number) for number in range(4)])
     for seed in await store.lease(3):

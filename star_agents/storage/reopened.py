@@ -50,17 +50,17 @@ def lacking(
 def reopen(connection: sqlite3.Connection, seqs: Sequence[int]) -> Counter[str]:
     """Let the seeds of these outcomes wait, to add to them; how many more wait so, by kind of outcome."""
     before = kinds(connection)
-    pair_sums.forget(connection)
     execute(connection, "reopen", seqs=json.dumps(list(seqs)))
-    execute(connection, "requeue_reopened", seqs=json.dumps(list(seqs)))
+    if execute(connection, "requeue_reopened", seqs=json.dumps(list(seqs))).rowcount:
+        pair_sums.forget(connection)
     return _more(before, kinds(connection))
 
 
 def close(connection: sqlite3.Connection, recipe: str) -> Counter[str]:
     """Let the seeds of a recipe that wait so be done with what they have; how many more wait so, which is below 0."""
     before = kinds(connection)
-    pair_sums.forget(connection)
-    execute(connection, "close_reopened", recipe=recipe)
+    if execute(connection, "close_reopened", recipe=recipe).rowcount:  # A start asks it of recipes that reopened none.
+        pair_sums.forget(connection)
     execute(connection, "forget_closed")
     return _more(before, kinds(connection))
 
