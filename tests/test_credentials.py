@@ -199,6 +199,15 @@ async def test_they_are_struck_out_while_they_hold_and_forgotten_later(clock: Cl
     assert redactor.known("token-number-0001") == "token-number-0001"
 
 
+async def test_refused_ones_are_struck_out_of_what_comes_after_the_next_ones(clock: Clock) -> None:
+    wanted = Credentials("the giver", Giver(), clock=clock)
+    first = await wanted.current()
+    clock.now += 61.0
+    assert wanted.refused(first)
+    assert await wanted.current() == "token-number-0002"
+    assert redactor.known(first) == "***", "a call may still be on its way with it"
+
+
 @pytest.mark.parametrize("told", [CredentialsRefused("no"), CredentialsUnavailable("no"), OSError("no")])
 async def test_every_failure_is_ours_and_certainly_unpaid(told: Exception, clock: Clock) -> None:
     giver = Giver()

@@ -257,6 +257,24 @@ async def test_what_is_no_token_goes_to_no_provider_and_is_told_without_a_secret
     assert not cloud.asked
 
 
+@pytest.mark.parametrize("to", OF_TOKENS)
+async def test_what_was_sent_for_a_token_is_struck_out_where_the_refusal_repeats_it(
+    to: Maker, cloud: Cloud, way: TranslatedTransport, tmp_path: Path
+) -> None:
+    sent: list[str] = []
+
+    async def repeats(request: web.Request) -> web.Response:
+        form = await request.post()
+        sent.append(str(form.get("assertion") or form["client_secret"]))
+        told = {"error": "invalid_grant", "error_description": f"{sent[-1]} is none"}
+        return web.json_response(told, status=400)
+
+    cloud.gives = repeats
+    ours = await refusal(way, to(cloud, tmp_path))
+    assert "invalid_grant: *** is none" in said(ours)
+    assert sent[-1] not in str(ours)
+
+
 @pytest.mark.parametrize("to", GIVERS)
 async def test_a_giver_that_hangs_holds_up_nobody_else_and_a_call_can_be_given_up(
     to: Maker, cloud: Cloud, way: TranslatedTransport, tmp_path: Path

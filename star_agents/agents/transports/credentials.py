@@ -60,7 +60,6 @@ class Fetched:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Held:
     value: Any = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
     fetched_at: float
     renew_at: float
     ends_at: float
@@ -90,6 +89,8 @@ class Credentials:
         self._patience_s = patience_s
         self._lock = threading.Lock()
         self._held: _Held | None = None
+        self._secrets: tuple[str, ...] = ()
+        """Of the last ones, also when they are held no more: calls may be on their way with them."""
         self._under_way: Future[None] | None = None
         self._failure: Exception | None = None
         self.failures = 0
@@ -163,7 +164,6 @@ class Credentials:
         under_way.set_result(None)
 
     def _take(self, fetched: Fetched, began: float) -> None:
-        before = self._held.secrets if self._held is not None else ()
         if fetched.lasts_s is None:
             renew_at, ends_at = began + _UNKNOWN_S, began + _UNKNOWN_END_S
         else:
@@ -171,13 +171,13 @@ class Credentials:
             renew_at = began + max(fetched.lasts_s - _EARLY_S, fetched.lasts_s / 2)
         self._held = _Held(
             value=fetched.value,
-            secrets=fetched.secrets,
             fetched_at=began,
             renew_at=min(renew_at, ends_at),
             ends_at=ends_at,
         )
         self._failure, self.failures, self._not_before = None, 0, 0.0
-        redactor.keep_for(self, (*before, *fetched.secrets))
+        redactor.keep_for(self, (*self._secrets, *fetched.secrets))
+        self._secrets = fetched.secrets
 
     def _why_not(self) -> Exception:
         """A new exception: one that many calls raise would gather the frames of all of them."""

@@ -86,8 +86,6 @@ async def close_connections() -> None:
     await GLOBAL_LOGGING_WORKER.flush()
     await GLOBAL_LOGGING_WORKER.stop()
     await litellm.close_litellm_async_clients()
-    # An agent of Azure's without a key goes with the identity of the machine, as azure-identity finds it.
-    setattr(litellm, "enable_azure_ad_token_refresh", True)  # noqa: B010  not declared as one that may be set
     litellm.in_memory_llm_clients_cache.flush_cache()
     # Forgotten handlers close what is closed already, each in a task of its own that needs one turn of the loop.
     await anyio.lowlevel.checkpoint()
