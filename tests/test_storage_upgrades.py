@@ -20,6 +20,7 @@ from star_agents.storage.migrations import scripts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.sql import queries
 from star_agents.storage.store import STORE_FILE, Store
+from star_agents.storage.upgrading import upgrade
 
 (OLD, *_) = NAMES
 OLD_SCHEMA = int(OLD.removeprefix("store-"))
@@ -117,10 +118,21 @@ def test_where_no_copy_can_be_kept_the_store_stays_as_it_is(old: Path) -> None:
 
 def test_a_store_on_which_an_older_release_works_is_left_alone(old: Path) -> None:
     lock = FolderLock.acquire(old)
-    with pytest.raises(StoreLocked, match=r"written by an older star_agents, which works on it still: .*stop it first"):
+    with pytest.raises(StoreLocked, match=r"written by an older star_agents; wait where .*, and otherwise: .*stop it"):
         StoreReader(old)
     lock.release()
     assert schema_of(old) == OLD_SCHEMA
+
+
+def test_a_store_that_another_process_is_just_making_is_not_taken_for_that_of_an_older_release(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / STORE_FILE)) as connection:
+        connection.executescript(f"{scripts()[0]}\nPRAGMA user_version = 1;")
+        lock = FolderLock.acquire(tmp_path)
+        with pytest.raises(StoreLocked, match=r"is just being made by another process \(ask again in a moment\)"):
+            StoreReader(tmp_path)
+        connection.execute(f"PRAGMA user_version = {len(scripts())}")
+        upgrade(tmp_path)  # Whoever makes it was done by then.
+    lock.release()
 
 
 def test_of_a_store_that_holds_nothing_yet_no_copy_is_kept(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from star_agents.errors import StoreError, StoreLocked
 from star_agents.storage import call_sums, pair_sums
 from star_agents.storage.backup import back_up
-from star_agents.storage.connection import STORE_FILE, connect, store_errors
+from star_agents.storage.connection import STORE_FILE, connect, connect_reading, store_errors
 from star_agents.storage.lock import FolderLock
 from star_agents.storage.migrations import check_not_newer, migrate, scripts, version_of
 
@@ -44,14 +44,16 @@ def upgrade(folder: Path) -> None:
     """Bring the store in a folder up to date, for whoever only reads it.
 
     Raises:
-        StoreLocked: when a process works on it, which must be of an older release.
+        StoreLocked: when a process works on it, which makes it, brings it up to date, or is of an older release.
         StoreError: as ``bring_up_to_date``, and when this user may not write there.
     """
     path = folder / STORE_FILE
     try:
         lock = FolderLock.acquire(folder)
     except StoreLocked as error:
-        raise StoreLocked(f"{path}: written by an older star_agents, which works on it still: {error}") from None
+        if why := _why_it_is_older(path, error):
+            raise StoreLocked(f"{path}: {why}") from None
+        return
     except StoreError as error:
         told = f"{path}: written by an older star_agents, and has to be brought up to date first"
         raise StoreError(f"{told}: {error}") from None
@@ -60,3 +62,15 @@ def upgrade(folder: Path) -> None:
             bring_up_to_date(connection, path)
     finally:
         lock.release()
+
+
+def _why_it_is_older(path: Path, locked: StoreLocked) -> str:
+    """What is known of a store on which somebody works who may just bring it up to date; empty where that is done."""
+    with store_errors(path), closing(connect_reading(path)) as connection:
+        version = version_of(connection)
+        if version >= len(scripts()):
+            return ""
+        if version and connection.execute(_HOLDS_SOMETHING).fetchone() is None:
+            return "is just being made by another process (ask again in a moment)"
+    why = "written by an older star_agents; wait where a newer one is just bringing it up to date, and otherwise"
+    return f"{why}: {locked}"
