@@ -20,7 +20,7 @@ _ESCAPED = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",",
 _FOR_PEOPLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _DECODER = json.JSONDecoder()
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
-"""Nothing that ``json`` does not take, either."""
+"""Nothing that ``json`` does not take, but for members of enumerations and UUIDs: value and text of them."""
 _BEYOND = 2.0**63
 _OF_RECIPES = ("notes", "data")
 """Fields of records that hold whatever a recipe put there."""
