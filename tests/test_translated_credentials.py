@@ -393,6 +393,28 @@ async def test_keys_that_are_removed_from_the_machine_are_missed_when_their_time
         await one.credentials.current()
 
 
+NO_VARIABLE = "os.environ/NO_SUCH_VARIABLE"
+
+
+@pytest.mark.parametrize(
+    ("model", "extra"),
+    [
+        pytest.param("vertex_ai/gemini-2.5-flash", {"vertex_credentials": NO_VARIABLE}, marks=needs_google),
+        ("azure/gpt-4o", {**ENTRA, "client_secret": NO_VARIABLE}),
+        (CLAUDE, {"aws_access_key_id": "AKIAUSER", "aws_secret_access_key": NO_VARIABLE}),
+    ],
+)
+async def test_credentials_behind_a_variable_that_is_not_set_are_told_as_such(
+    model: str, extra: dict[str, Any], cloud: Cloud, way: TranslatedTransport
+) -> None:
+    ours = await refusal(way, call_to(cloud, model, extra, api_version="2026-01-01"))
+    assert "its credentials were refused, or are none: the environment variable NO_SUCH_VARIABLE is not set" in said(
+        ours
+    )
+    assert not ours.may_lie_in_the_text
+    assert not cloud.asked
+
+
 async def test_a_wrong_region_is_refused_before_anything_is_sent(cloud: Cloud, way: TranslatedTransport) -> None:
     ours = await refusal(way, call_to(cloud, CLAUDE, {"aws_region_name": "us-east-1.evil.example/"}))
     assert isinstance(ours, AgentRefused)

@@ -15,7 +15,7 @@ from star_agents.agents.answer import Answer, Call, Choice, Transport
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import RefusedReply
 from star_agents.agents.replies.finish_reasons import LENGTH
-from star_agents.agents.transports.credentials import CredentialsUnavailable
+from star_agents.agents.transports.credentials import CredentialsRefused, CredentialsUnavailable
 from star_agents.agents.transports.direct import object_in
 from star_agents.agents.transports.http import HttpReply, HttpRequest, HttpSender
 from star_agents.agents.transports.json_body import encode
@@ -118,7 +118,7 @@ class TranslatedTransport:
             raise NotCaptured("since nobody translates for it")
         try:
             return await translator.translation(call.shape, call.messages, call.n)
-        except NotCaptured:
+        except (NotCaptured, CredentialsRefused):
             raise
         except Exception as error:
             raise _refusal(error) from None
