@@ -125,6 +125,8 @@ class OpenAIServer:
         """In order of arrival, the failed ones included."""
         self.charged: list[Body] = []
         """Bodies of the requests that were answered, which is what a provider bills."""
+        self.sent_as_embedding = ""
+        """JSON, and more than JSON, that stands for every vector instead of its numbers."""
         self.in_flight = 0
         self.peak = 0
         """Most requests in flight at once."""
@@ -184,7 +186,11 @@ class OpenAIServer:
             tokens = sum(len(text.split()) for text in texts)
             self._charge(body)
             usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-            return web.json_response({"object": "list", "data": rows, "model": body["model"], "usage": usage})
+            told = {"object": "list", "data": rows, "model": body["model"], "usage": usage}
+            if not self.sent_as_embedding:
+                return web.json_response(told)
+            text = json.dumps({**told, "data": [{**row, "embedding": "?"} for row in rows]})
+            return web.Response(text=text.replace('"?"', self.sent_as_embedding), content_type="application/json")
         finally:
             await self._move(-1)
 

@@ -177,6 +177,30 @@ async def test_an_embedder_that_is_down_holds_up_no_seed_and_stops_the_batch_by_
     assert {name for _, name, _ in counted(tmp_path)} == {"e"}
 
 
+@pytest.mark.parametrize("sent", ["[NaN, 1]", "[1e999, 1]", '["a", 1]', "[[1], [2]]", "[]", '"AAAA"'])
+async def test_what_an_embedder_sends_that_is_no_vector_of_numbers_is_counted_and_costs_no_seed(
+    tmp_path: Path, sent: str
+) -> None:
+    more = ", retries: 0, wait_when_down_s: 0.1"
+    async with OpenAIServer() as server:
+        server.sent_as_embedding = sent
+        config = with_embedder(server, path="/v1", more=more, replaced="failure_limits: {embedder: 1}")
+        result = await run(config, seeds(2), tmp_path)
+    assert (result.stopped_by, len(results(tmp_path))) == ("", 2)
+    assert {(part, name) for part, name, _ in counted(tmp_path)} == {("embedder", "e")}
+    assert sum(failed for failed, _ in counted(tmp_path).values()) == 2
+    async with await Store.open(tmp_path) as store:
+        assert await store.memory_rows() == []
+
+
+async def test_a_vector_that_is_0_says_that_a_text_could_not_be_embedded(tmp_path: Path) -> None:
+    async with OpenAIServer() as server:
+        server.sent_as_embedding = "[0, 0]"
+        config = with_embedder(server, path="/v1", replaced="failure_limits: {embedder: 1}")
+        await run(config, seeds(2), tmp_path)
+    assert counted(tmp_path) == {("embedder", "e", "the text could not be embedded"): (2, 2)}
+
+
 async def test_an_embedder_whose_budget_is_spent_is_done_without(tmp_path: Path) -> None:
     price = ", input_cost_per_token: 0.01, output_cost_per_token: 0, budget_usd: 1.0"
     async with OpenAIServer() as server:

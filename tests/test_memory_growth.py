@@ -53,6 +53,19 @@ def recall(bank: MemoryBank, made: Vector, queries: Vector) -> float:
     return hits / (5 * len(queries))
 
 
+def test_vectors_of_no_numbers_are_left_out_and_stop_no_bank_that_grows() -> None:
+    made = vectors(FIRST + 100)
+    rows = rows_of(made)
+    rows[5] = replace(rows[5], embedding=np.full_like(made[5], np.nan))
+    stored = bank_of(store_of(rows))
+    added = MemoryBank("test", first=FIRST, others=OTHERS)
+    for row in rows:
+        added.add(row)
+    for bank in (stored, whole(added)):
+        assert (bank.state().size, bank.state().left_out) == (FIRST + 99, 1)
+        assert np.isfinite([found.similarity for found in bank.nearest(made[0], 20)]).all()
+
+
 def test_a_bank_of_many_graphs_finds_nearly_all_that_is_nearest() -> None:
     made = vectors(3000)
     bank = bank_of(store_of(rows_of(made)))

@@ -14,6 +14,9 @@ from star_agents.agents.replicates import shares
 from star_agents.agents.replies.usage import embedding_tokens
 from star_agents.records import Reply
 
+_LARGEST = 3.4e38
+"""Of a float32."""
+
 
 def receipt(group: DeploymentGroup, index: int, answer: Answer, count: int) -> Receipt[list[Reply]]:
     """What an answer of one of the endpoints comes to: at most as many replies as were asked for."""
@@ -66,7 +69,10 @@ def replies(
 
 
 def receipt_of_vectors(group: DeploymentGroup, index: int, response: Any, texts: Sequence[str]) -> Receipt[Embedded]:
-    """What LiteLLM's response to a request for vectors comes to; raises ValueError where it has not one per text."""
+    """What LiteLLM's response to a request for vectors comes to.
+
+    Raises ValueError where it has not one vector of numbers per text.
+    """
     endpoint = group.endpoints[index]
     rows = sorted(response.data, key=lambda row: int(row["index"]))
     if len(rows) != len(texts):
@@ -74,7 +80,7 @@ def receipt_of_vectors(group: DeploymentGroup, index: int, response: Any, texts:
     prompt_tokens = embedding_tokens(getattr(response.usage, "prompt_tokens", None), texts)
     cost_usd = cost(endpoint.price, prompt_tokens, 0, (response._hidden_params or {}).get("response_cost"))
     embedded = Embedded(
-        vectors=[list(row["embedding"]) for row in rows],
+        vectors=[_numbers(row["embedding"]) for row in rows],
         model=endpoint.model,
         prompt_tokens=prompt_tokens,
         cost_usd=cost_usd,
@@ -83,3 +89,13 @@ def receipt_of_vectors(group: DeploymentGroup, index: int, response: Any, texts:
     return Receipt(
         result=embedded, model=endpoint.model, prompt_tokens=prompt_tokens, completion_tokens=0, cost_usd=cost_usd
     )
+
+
+def _numbers(vector: Any) -> list[float]:
+    """A vector as a provider sends it; raises ValueError where it is something else, or has what no float32 holds."""
+    if not isinstance(vector, list) or not vector:
+        raise ValueError("an embedding is not a list of numbers")
+    for number in vector:
+        if type(number) not in (int, float) or not abs(number) <= _LARGEST:
+            raise ValueError("an embedding holds something that is not a finite number")
+    return vector

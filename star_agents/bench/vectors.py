@@ -10,7 +10,7 @@ from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.tries import SeedTries
 from star_agents.errors import AgentError, BudgetExhausted
 from star_agents.records import Document, Message, Reply, Sample, Seed
-from star_agents.scheduling.memory import Vector, as_vector, vector_from_bytes
+from star_agents.scheduling.memory import Vector, as_vector, is_comparable, vector_from_bytes
 
 Embed = Callable[[str], Awaitable[Vector | None]]
 
@@ -62,8 +62,8 @@ class SeedVectors:
     async def _make(self, embed: Embed | str, text: str) -> Vector | None:
         if isinstance(embed, str):
             try:
-                with self._tries.call("embedder", embed, text):
-                    return await self._ask(embed, text)
+                with self._tries.failure_of("embedder", embed, text):
+                    return self._checked(await self._ask(embed, text), text)
             except BudgetExhausted as error:
                 if error.agent is None:
                     raise
@@ -71,11 +71,16 @@ class SeedVectors:
                 # Nobody waits for it, so an outage is a failure like any other here.
                 self._tries.failed("embedder", embed, text, error.what, error.said or str(error))
             return None
-        vector = await embed(text)
-        if vector is None:
-            self._tries.failed("embedder", self._embedder, text, "the text could not be embedded", "")
-        else:
-            self._tries.worked("embedder", self._embedder, text)
+        return self._checked(await embed(text), text)
+
+    def _checked(self, vector: Vector | None, text: str) -> Vector | None:
+        """The vector, where there is one that others can be compared with: that of a text which could not be embedded
+        is 0 of some embedders and no numbers of others, and must not enter the bank."""
+        name = self._embedder.removeprefix("agent:")
+        if vector is None or not is_comparable(vector):
+            self._tries.failed("embedder", name, text, "the text could not be embedded", "")
+            return None
+        self._tries.worked("embedder", name, text)
         return vector
 
     async def _ask(self, agent: str, text: str) -> Vector:

@@ -372,11 +372,9 @@ def _embedder(config: Config, scorer: Scorer | None) -> Embed | str | None:
     if config.embedder.startswith("agent:"):
         return config.embedder.removeprefix("agent:")
 
-    async def by_scorer(text: str) -> Vector | None:
+    async def by_scorer(text: str) -> Vector:
         assert scorer is not None, "a line with this embedder is built with a scorer"
-        vector = (await scorer.embed([text]))[0]
-        # Zero stands for a text that could not be embedded: it is near to nothing, and must not enter the bank.
-        return as_vector(vector) if vector.any() else None
+        return as_vector((await scorer.embed([text]))[0])
 
     return by_scorer
 

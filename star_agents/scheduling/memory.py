@@ -24,6 +24,7 @@ from star_agents.scheduling.memory_graphs import Graphs
 from star_agents.scheduling.memory_segments import Found, Room
 from star_agents.scheduling.vector_codes import Vector as Vector
 from star_agents.scheduling.vector_codes import as_vector as as_vector
+from star_agents.scheduling.vector_codes import is_comparable as is_comparable
 from star_agents.scheduling.vector_codes import vector_from_bytes as vector_from_bytes
 
 FIRST = 5000
@@ -87,7 +88,7 @@ class BankState:
     forgotten: int
     """Those of before that are no longer held."""
     left_out: int
-    """Those whose vectors have another length than the others, or could not be read."""
+    """Those whose vectors are not like the others (``Graphs.takes``), or could not be read."""
     trouble: str
     """Why no more are taken in; empty: they are."""
 
@@ -186,12 +187,12 @@ class MemoryBank:
     # Taking in
 
     def add(self, row: Remembered) -> None:
-        """Store one instruction; one whose vector has another dimension cannot be compared, and is left out."""
+        """Store one instruction; one that graphs do not take is left out (``Graphs.takes``)."""
         if self._is_seen(row.seq):
             return
         if self._graphs is None:
             self._graphs = Graphs(len(row.embedding), self._room, self._at_most)
-        if len(row.embedding) != self._graphs.dimension or self._trouble:
+        if not self._graphs.takes(row.embedding) or self._trouble:
             self._leave_out(row.seq)
             return
         self._last_seq = max(self._last_seq, row.seq)
@@ -337,7 +338,7 @@ class MemoryBank:
                 row = self._waiting.popleft()
             self._in_hand = row
         graphs = self._graphs
-        if row is None or graphs is None or len(row.embedding) != graphs.dimension:
+        if row is None or graphs is None or not graphs.takes(row.embedding):
             self._leave_out(seq)
             self._entered()
             return False

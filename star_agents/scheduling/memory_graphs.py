@@ -60,6 +60,11 @@ class Graphs:
         newest = self.segments[-1] if self.segments else None
         return newest is None or (isinstance(newest, WholeSegment) and len(newest) < self._room.first)
 
+    def takes(self, vector: Vector) -> bool:
+        """Whether a vector can be compared with the others: it has their dimension, and finite numbers only. Directions
+        of sketches could not be made of others."""
+        return len(vector) == self.dimension and bool(np.isfinite(vector).all())
+
     def full_ones(self) -> list[Segment]:
         """Those that are full; none while what is older than their newest is only in one that is not, where it entered
         once more: whoever has these alone and reads what came after them again would lack it."""

@@ -34,6 +34,11 @@ def as_vector(values: Iterable[float]) -> Vector:
     return vector / np.float32(norm) if norm > 0 else vector
 
 
+def is_comparable(vector: Vector) -> bool:
+    """Whether it points anywhere: all its numbers are finite, and not all of them 0."""
+    return bool(np.isfinite(vector).all() and vector.any())
+
+
 def vector_from_bytes(data: bytes) -> Vector:
     """Read a vector back as the store keeps it: float32, little endian."""
     return np.frombuffer(data, dtype="<f4").astype(np.float32)
