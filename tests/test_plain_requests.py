@@ -15,6 +15,7 @@ from star_agents.agents.price_list import listed
 from star_agents.agents.prices import listed_price
 from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.json_body import encode
+from star_agents.agents.transports.litellm_translations import Translation
 from star_agents.agents.transports.plain_requests import PlainRequest, PlainWriter, plain_provider_of, plain_writer
 from star_agents.agents.transports.translated_routes import Translator
 
@@ -81,6 +82,25 @@ def test_what_is_written_here_is_what_litellm_writes_for_every_model_of_its_list
         plain = [(ours.request(*call), call) for call in CALLS]
         compared = [_compared(one, theirs.find(shape, prompt, n), prompt) for one, (prompt, shape, n) in plain if one]
         assert len(compared) >= calls, model
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "anthropic/claude-sonnet-4-5"])
+@pytest.mark.parametrize("path", ["", "/v1", "/v1/messages", "/chat/completions", "/v1/chat/completions"])
+def test_an_address_is_completed_as_litellm_does_it(model: str, path: str) -> None:
+    provider, base = model.partition("/")[0], f"http://127.0.0.1:9{path}"
+    ours = writer(model, api_base=base)
+    theirs = Translator(litellm_env.load, provider, {"model": model, "api_key": KEY, "api_base": base}, None)
+    assert ours is not None
+    found = theirs.find(SHAPES[1], [USER])
+    assert isinstance(found, Translation)
+    assert ours.url == found.url
+
+
+def test_more_than_four_stops_are_litellms_to_write_which_leaves_out_the_others() -> None:
+    ours = writer("openai/gpt-4o")
+    assert ours is not None
+    assert ours.request([USER], {"stop": ["a", "b", "c", "d"]}) is not None
+    assert ours.request([USER], {"stop": ["a", "b", "c", "d", "e"]}) is None
 
 
 def _compared(plain: PlainRequest, found: Any, prompt: Sequence[Mapping[str, Any]]) -> bool:

@@ -26,6 +26,8 @@ _OPENAIS_WORDS = frozenset(
     {"temperature", "top_p", "max_tokens", "stop", "seed", "presence_penalty", "frequency_penalty", "user"}
     | {"response_format"}
 )
+_OPENAIS_STOPS = 4
+"""Beyond as many LiteLLM leaves out the others."""
 _ANTHROPICS_SAMPLING = frozenset({"temperature", "top_p"})
 _ANTHROPICS_WORDS = _ANTHROPICS_SAMPLING | {"max_tokens", "stop", "response_format"}
 _ANTHROPICS_BETA = {"anthropic-beta": "structured-outputs-2025-11-13"}
@@ -108,7 +110,9 @@ class PlainWriter:
         if None in shape.values():
             return None
         if self.provider == "openai":
-            return dict(shape) if shape.keys() <= _OPENAIS_WORDS else None
+            stops = shape.get("stop")
+            is_cut = isinstance(stops, (list, tuple)) and len(stops) > _OPENAIS_STOPS
+            return dict(shape) if shape.keys() <= _OPENAIS_WORDS and not is_cut else None
         if not shape.keys() <= _ANTHROPICS_WORDS or type(shape.get("max_tokens")) is not int:
             return None
         if not self.takes_sampling and shape.keys() & _ANTHROPICS_SAMPLING:
@@ -177,7 +181,8 @@ def _writer(
     base = params.get("api_base") or _BASES[provider]
     if is_told_more or not params.keys() <= _PARAMS or not _is_plain_key(key) or not _is_plain_address(base):
         return None
-    url = base if base.endswith(_PATHS[provider]) else base + _PATHS[provider]
+    is_whole = provider == "anthropic" and base.endswith(_PATHS[provider])
+    url = base if is_whole else base + _PATHS[provider]
     proxy = proxy_for(url)
     if proxy is not None and not proxy.startswith(("http://", "https://")):
         return None
