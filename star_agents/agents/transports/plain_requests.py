@@ -1,6 +1,6 @@
 """Calls of texts to OpenAI's and Anthropic's own models, written without LiteLLM, which then need not be loaded.
 
-Loading it takes two seconds of CPU and 105 MB. What is written here is what LiteLLM writes: a test lets it write the
+Loading it takes two seconds of CPU and 130 MB. What is written here is what LiteLLM writes: a test lets it write the
 same calls for every model of its list, and compares. Whatever else a model, an agent or a call has of its own is no
 plain call, and LiteLLM's to write.
 """
