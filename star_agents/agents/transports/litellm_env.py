@@ -2,7 +2,7 @@
 
 The import costs about two seconds of CPU and 130 MB, so only the process that routes pays it, and only where an agent
 needs it: one that the direct way serves and that has no choice of deployments does not. LiteLLM reads most of its
-while it is imported; that is why they stand here and nowhere else.
+switches while it is imported; that is why they stand here and nowhere else.
 """
 
 from __future__ import annotations
