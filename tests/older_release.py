@@ -19,7 +19,7 @@ CANDIDATES = (
 )
 """The table as of version 2."""
 DOWN_TO_11 = (
-    "DROP TABLE reviews; DROP TABLE row_vectors; DROP TABLE batch_calls; DROP TABLE batches;"
+    "DROP INDEX memory_keys; DROP TABLE reviews; DROP TABLE row_vectors; DROP TABLE batch_calls; DROP TABLE batches;"
     "DROP TABLE findings; DROP TABLE row_digests;"
     "DROP TABLE signature_bands; DROP TABLE signatures;"
     "DROP TABLE labelled; ALTER TABLE measures DROP COLUMN by_label;"

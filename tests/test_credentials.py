@@ -32,8 +32,9 @@ class Clock:
 class Giver:
     """Gives out tokens one after the other, each when it may; or fails."""
 
-    def __init__(self, lasts_s: float | None = 3_600.0) -> None:
+    def __init__(self, lasts_s: float | None = 3_600.0, *, name: str = "token-number") -> None:
         self.lasts_s = lasts_s
+        self.name = name
         self.failure: Exception | None = None
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -48,7 +49,7 @@ class Giver:
         assert self.may_answer.wait(30.0)
         if self.failure is not None:
             raise self.failure
-        token = f"token-number-{number:04}"
+        token = f"{self.name}-{number:04}"
         return Fetched(value=token, lasts_s=self.lasts_s, secrets=(token,))
 
 
@@ -189,14 +190,14 @@ async def test_those_that_never_end_are_asked_for_once_and_refused_for_good(cloc
 
 
 async def test_they_are_struck_out_while_they_hold_and_forgotten_later(clock: Clock) -> None:
-    giver = Giver(3_600.0)
+    giver = Giver(3_600.0, name="token-of-one")  # No other test has its tokens.
     wanted = Credentials("the giver", giver, clock=clock)
     for number in range(1, 4):
-        assert await wanted.current() == f"token-number-{number:04}"
-        assert redactor.text(f"it is token-number-{number:04}!") == "it is ***!"
+        assert await wanted.current() == f"token-of-one-{number:04}"
+        assert redactor.text(f"it is token-of-one-{number:04}!") == "it is ***!"
         clock.now += 3_600.0
-    assert redactor.known("token-number-0002") == "***", "a call may still be on its way with it"
-    assert redactor.known("token-number-0001") == "token-number-0001"
+    assert redactor.known("token-of-one-0002") == "***", "a call may still be on its way with it"
+    assert redactor.known("token-of-one-0001") == "token-of-one-0001"
 
 
 async def test_refused_ones_are_struck_out_of_what_comes_after_the_next_ones(clock: Clock) -> None:

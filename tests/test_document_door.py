@@ -355,7 +355,8 @@ def test_documents_of_a_store_of_before_are_compared_with_once_they_were_read_ag
     assert star("run", "-c", path, "-s", first, "-o", out, "-q")[0] == 0
     with closing(sqlite3.connect(out / "store.sqlite3")) as store:
         store.executescript(
-            "DROP TABLE reviews; DROP TABLE row_vectors; DROP TABLE batch_calls; DROP TABLE batches;"
+            "DROP INDEX memory_keys; DROP TABLE reviews; DROP TABLE row_vectors; DROP TABLE batch_calls;"
+            "DROP TABLE batches;"
             "DROP TABLE findings; DROP TABLE row_digests;"
             "DROP TABLE signature_bands; DROP TABLE signatures;"
             "DELETE FROM meta WHERE key = 'signatures';"

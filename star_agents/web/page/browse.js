@@ -23,6 +23,8 @@ class Browse {
     /** Which search is the newest: what older ones still bring is not shown. */
     this.turn = 0;
     this.timer = 0;
+    /** What the last key asked for. @type {Promise<unknown>} */
+    this.keyed = Promise.resolve();
     this.found.more.addEventListener("click", () => this.attempt(() => this.loadMore()));
     this.found.longer.addEventListener("click", () => this.attempt(() => this.search(PATIENT_S)));
     byId("open-download").addEventListener("click", () => openSelection(this.filters.query()));
@@ -122,7 +124,9 @@ class Browse {
     const work = keys[event.key];
     if (work === undefined) return;
     event.preventDefault();
-    work();
+    if (event.key === "/") work();
+    // One after the other: a key that comes while the next row is fetched means that row, not the one still shown.
+    else this.keyed = this.keyed.catch(() => {}).then(work);
   }
 
   /** @param {() => Promise<unknown>} work */
