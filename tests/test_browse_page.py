@@ -51,6 +51,17 @@ def browse(folder: Path, *options: str) -> Iterator[str]:
         assert process.wait(60) == 0
 
 
+def test_keys_that_come_faster_than_rows_are_fetched_mean_the_rows_to_come(browser: Browser, folder: Path) -> None:
+    with browse(folder, "--reviewer", "Ada") as url, opened(browser, url) as page:
+        rows = page.locator("#found li button")
+        expect(rows).to_have_count(50)
+        for key in "jjaarj":  # The first row is one that was dropped.
+            page.keyboard.press(key)
+        expect(rows.nth(5)).to_have_attribute("aria-current", "true")
+        for number, verdict in enumerate(("accepted", "accepted", "rejected"), start=1):
+            expect(rows.nth(number)).to_contain_text(verdict)
+
+
 def test_rows_are_found_read_side_by_side_and_reviewed_by_keys(browser: Browser, folder: Path) -> None:
     with browse(folder, "--reviewer", "Ada") as url, opened(browser, url, width=1280, height=900) as page:
         rows = page.locator("#found li button")
