@@ -7,6 +7,7 @@ import math
 import threading
 
 import pytest
+from credential_fetches import fetches_have_ended
 
 from star_agents.agents.translate import translate
 from star_agents.agents.transports.credentials import (
@@ -56,13 +57,6 @@ class Giver:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-async def fetches_have_ended() -> None:
-    """Wait for the threads that fetch."""
-    for thread in threading.enumerate():
-        if thread.name == "credentials":
-            await asyncio.to_thread(thread.join, 30.0)
 
 
 async def test_many_calls_at_once_ask_for_credentials_once(clock: Clock) -> None:

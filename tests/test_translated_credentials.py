@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from credential_fetches import fetches_have_ended
 from shaped_replies import FORMS, Told
 from translated_providers import ENTRA, needs_google, service_account
 
@@ -107,6 +108,7 @@ async def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterato
 async def way() -> AsyncIterator[TranslatedTransport]:
     pool = HttpPool()
     yield TranslatedTransport(pool, litellm_env.load, LiteLLMTransport(litellm_env.load, lambda: None))
+    await fetches_have_ended()  # Else they meet a cloud that is gone, or that of the next test.
     await pool.aclose()
     await litellm_env.close_connections()
 
