@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from contextlib import suppress
 
 import pytest
 from credential_fetches import fetches_have_ended
 
 from star_agents.agents.translate import translate
 from star_agents.agents.transports.credentials import (
+    HANGS_S,
     Credentials,
     CredentialsRefused,
     CredentialsUnavailable,
@@ -213,3 +215,27 @@ async def test_every_failure_is_ours_and_certainly_unpaid(told: Exception, clock
     assert isinstance(ours, AgentRefused if isinstance(told, CredentialsRefused) else AgentUnavailable)
     assert ours.certainly_unpaid
     assert not ours.may_lie_in_the_text
+
+
+async def test_a_fetch_that_hangs_for_good_does_not_keep_others_from_being_made(clock: Clock) -> None:
+    may_end, begun = threading.Event(), list[int]()
+
+    def fetch() -> Fetched:
+        number = len(begun)
+        begun.append(number)
+        if number == 0:
+            assert may_end.wait(30.0)
+        return Fetched(value=f"token-of-fetch-{number}", lasts_s=3_600.0, secrets=())
+
+    wanted = Credentials("the giver", fetch, clock=clock, patience_s=0.05)
+    for _ in range(2):
+        with pytest.raises(CredentialsUnavailable, match="gave no answer within"):
+            await wanted.current()
+    clock.now += HANGS_S
+    with suppress(CredentialsUnavailable):  # It takes as long as it takes to begin a thread.
+        await wanted.current()
+    may_end.set()
+    await fetches_have_ended()
+    found = await wanted.current()
+    assert found == "token-of-fetch-1"
+    assert len(begun) == 2, "what came late is older, and not taken"

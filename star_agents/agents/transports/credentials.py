@@ -1,9 +1,9 @@
 """Credentials that end: fetched in a thread, renewed before their end, by one fetch at a time for all calls.
 
 The event loop never waits for whoever gives them out: a call that finds good ones goes on at once, and the renewal runs
-beside it. A fetch that hangs holds one thread, and calls that need it give up after ``PATIENCE_S``; one that failed is
-tried again after a pause, and calls within the pause hear at once why it failed. Access tokens are struck out of
-whatever is written while they hold, as keys are.
+beside it. Calls that need a fetch which hangs give up after ``PATIENCE_S``; after ``HANGS_S`` another is begun beside
+it, up to a few. One that failed is tried again after a pause, and calls within the pause hear at once why it failed.
+Access tokens are struck out of whatever is written while they hold, as keys are.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from star_agents.text.redaction import redactor
 
 PATIENCE_S = 30.0
 """Longest wait of a call for credentials."""
+HANGS_S = 120.0
+"""After so long a fetch is taken to hang for good."""
+_MOST_HANGING = 4
+"""Threads that may be left so to one endpoint."""
 _EARLY_S = 300.0
 """Before their end they are renewed, or at half of their life where that is shorter."""
 _MARGIN_S = 30.0
@@ -92,6 +96,8 @@ class Credentials:
         self._secrets: tuple[str, ...] = ()
         """Of the last ones, also when they are held no more: calls may be on their way with them."""
         self._under_way: Future[None] | None = None
+        self._began = 0.0
+        self._hanging = 0
         self._failure: Exception | None = None
         self.failures = 0
         """Fetches in a row that failed."""
@@ -132,10 +138,15 @@ class Credentials:
             return True
 
     def _renewal(self) -> Future[None] | None:
-        """The fetch under way, begun here where none is; ``None`` in the pause after one that failed."""
+        """The fetch under way, begun here where none is, or none but what hangs; ``None`` in the pause after one that
+        failed."""
         with self._lock:
-            if self._under_way is None and self._clock() >= self._not_before:
-                self._under_way = Future()
+            now = self._clock()
+            if self._under_way is not None and now - self._began >= HANGS_S and self._hanging < _MOST_HANGING:
+                self._under_way = None
+                self._hanging += 1
+            if self._under_way is None and now >= self._not_before:
+                self._under_way, self._began = Future(), now
                 threading.Thread(target=self._renew, args=(self._under_way,), daemon=True, name="credentials").start()
             return self._under_way
 
@@ -153,15 +164,21 @@ class Credentials:
         except Exception as error:
             failure = CredentialsUnavailable(f"{self._what}: {type(error).__name__}: {redactor.text(str(error)[:500])}")
         with self._lock:
-            if failure is None and fetched is not None:
-                self._take(fetched, began)
+            if self._under_way is not under_way:  # It hung, and what another one brought is newer.
+                self._hanging -= 1
             else:
-                self.failures += 1
-                self._failure = failure
-                pause = min(_FIRST_PAUSE_S * 2 ** min(self.failures - 1, 10), _LONGEST_PAUSE_S)
-                self._not_before = self._clock() + pause
-            self._under_way = None
+                self._under_way = None
+                if failure is None and fetched is not None:
+                    self._take(fetched, began)
+                else:
+                    self._take_failure(failure)
         under_way.set_result(None)
+
+    def _take_failure(self, failure: Exception | None) -> None:
+        self.failures += 1
+        self._failure = failure
+        pause = min(_FIRST_PAUSE_S * 2 ** min(self.failures - 1, 10), _LONGEST_PAUSE_S)
+        self._not_before = self._clock() + pause
 
     def _take(self, fetched: Fetched, began: float) -> None:
         if fetched.lasts_s is None:
