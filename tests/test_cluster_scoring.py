@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 from anyio.abc import TaskGroup
 from counting_scorer import CountingScorer
+from in_this_process import InThisProcess
 from ray_cluster import LocalCluster
 from scoring_mortal_worker import count
 from tiny_models import save_model
@@ -31,8 +30,7 @@ from star_agents.observe.status import ScorerPlace
 from star_agents.records import Sample, Score
 from star_agents.scoring import Scorer
 from star_agents.scoring.backlog import CPU, Backlog, Call
-from star_agents.scoring.facts import ModelFacts, ScorerFacts, Usage
-from star_agents.scoring.hangs import Watch
+from star_agents.scoring.facts import ModelFacts, ScorerFacts
 from star_agents.scoring.places import Place, Running
 
 SAMPLES = [Sample(instruction=f"Name {i} colours.", response="red green blue " * (1 + i % 7)) for i in range(40)]
@@ -91,27 +89,6 @@ def test_processes_whose_scores_do_not_mix_are_told_apart() -> None:
     assert facts().differences(facts(tokens="cd")) == ["tokens of the small model is cd and not ab"]
 
 
-class _Node:
-    """A place whose process is this one, on a node of its own."""
-
-    def __init__(self) -> None:
-        self.usage = Usage()
-        self.pid = 0
-        self._hosted = HostedScorer(None)
-
-    async def ask(
-        self, request: Mapping[str, Any], watch: Watch, *, tell: Callable[[str], None], sleep: Any = anyio.sleep
-    ) -> Any:
-        del watch, tell, sleep
-        answer = json.loads(self._hosted.answer(json.dumps({"id": 1, **request}).encode()))
-        if "error" in answer:
-            raise ScorerError(answer["error"])
-        return answer["result"]
-
-    async def end(self) -> str:
-        return ""
-
-
 class OneAfterAnother:
     """Places of nodes that join when they are let."""
 
@@ -131,7 +108,7 @@ class OneAfterAnother:
 
     def _place(self, name: str) -> Place:
         async def start(tasks: TaskGroup, what: str, /) -> Running:
-            return _Node()
+            return InThisProcess(HostedScorer(None))
 
         return Place(start, name=name)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,17 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from anyio.abc import TaskGroup
 from counting_scorer import CountingScorer
+from in_this_process import InThisProcess
 from scoring_mortal_worker import count
 
 from star_agents.config.sections import ScoringConfig
-from star_agents.engine.hosted_scorer import HostedScorer
 from star_agents.engine.score_dataset.columns import COLUMNS, columns_of
 from star_agents.engine.score_dataset.shards import ScoredShards, ShardsJob, score_shards
-from star_agents.errors import ScorerError, UsageError
+from star_agents.errors import UsageError
 from star_agents.records import Sample
 from star_agents.scoring import Scorer
-from star_agents.scoring.facts import Usage
-from star_agents.scoring.hangs import Watch
 from star_agents.scoring.places import Place, Running
 from star_agents.storage.parquet_shards import Dataset
 from star_agents.text.printing import printable
@@ -32,32 +29,11 @@ from star_agents.text.printing import printable
 ROWS = 300
 
 
-class InThisProcess:
-    """A place whose process is this one."""
-
-    def __init__(self) -> None:
-        self.usage = Usage()
-        self.pid = 0
-        self._hosted: HostedScorer = CountingScorer(None)
-
-    async def ask(
-        self, request: Mapping[str, Any], watch: Watch, *, tell: Callable[[str], None], sleep: Any = anyio.sleep
-    ) -> Any:
-        del watch, tell, sleep
-        answer = json.loads(self._hosted.answer(json.dumps({"id": 1, **request}).encode()))
-        if "error" in answer:
-            raise ScorerError(answer["error"])
-        return answer["result"]
-
-    async def end(self) -> str:
-        return ""
-
-
 class OnePlace:
     async def first(self) -> Sequence[Place]:
         async def start(tasks: TaskGroup, what: str, /) -> Running:
             del tasks, what
-            return InThisProcess()
+            return InThisProcess(CountingScorer(None))
 
         return [Place(start, name="here")]
 
