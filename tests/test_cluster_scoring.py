@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -15,7 +16,7 @@ from counting_scorer import CountingScorer
 from in_this_process import InThisProcess
 from ray_cluster import LocalCluster
 from scoring_mortal_worker import count
-from tiny_models import save_model
+from tiny_models import CHAT_TEMPLATE, save_model, train_tokenizer
 from tiny_rewards import CHAT, save
 
 from star_agents import offline
@@ -34,6 +35,7 @@ from star_agents.scoring.facts import ModelFacts, ScorerFacts
 from star_agents.scoring.places import Place, Running
 
 SAMPLES = [Sample(instruction=f"Name {i} colours.", response="red green blue " * (1 + i % 7)) for i in range(40)]
+OTHER_CHAT = train_tokenizer(chat_template=CHAT_TEMPLATE.replace("<|", "["))
 TEXTS = [sample.instruction for sample in SAMPLES[:5]]
 
 
@@ -130,6 +132,30 @@ async def test_a_node_whose_weights_differ_under_one_name_is_refused_and_told(tm
         assert [place.name for place in scorer.stats().places] == ["a"]
         (trouble,) = scorer.stats().troubles
     assert "has other models than the first one: weights of the small model is" in trouble
+
+
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [({"seed": 4}, "weights of scorer reward is"), ({"tokenizer": OTHER_CHAT}, "tokens of scorer reward is")],
+)
+async def test_a_node_whose_reward_model_has_other_weights_or_another_chat_template_is_refused_and_told(
+    tmp_path: Path, other: dict[str, Any], differs: str
+) -> None:
+    model = Path(save(tmp_path / "model"))
+    places, told = OneAfterAnother(), list[str]()
+    config = ScoringConfig(device="cpu", scorers={"reward": str(model)})
+    async with Scorer(config, small=False, large=False, scorers=["reward"], places=places, tell=told.append) as scorer:
+        before = await scorer.measure("reward", SAMPLES[:3])
+        model.rename(tmp_path / "before")
+        save(model, **other)
+        places.joins.set()
+        with anyio.fail_after(60):
+            while not scorer.stats().troubles:  # noqa: ASYNC110  several turns of the event loop away
+                await anyio.sleep(0.01)
+        assert await scorer.measure("reward", SAMPLES[:3]) == before
+        assert [place.name for place in scorer.stats().places] == ["a"]
+        (trouble,) = scorer.stats().troubles
+    assert f"has other models than the first one: {differs}" in trouble
 
 
 def test_status_says_where_copies_are_and_what_was_asked_again() -> None:

@@ -16,9 +16,11 @@ CHAT = train_tokenizer(chat_template=CHAT_TEMPLATE)
 Pairs = Sequence[tuple[Sample, Sample]]
 
 
-def save(folder: Path, tokenizer: PreTrainedTokenizerFast = CHAT, *, outputs: int = 1, **changes: Any) -> str:
+def save(
+    folder: Path, tokenizer: PreTrainedTokenizerFast = CHAT, *, outputs: int = 1, seed: int = 3, **changes: Any
+) -> str:
     """A sequence classifier with random weights that are not small; return the folder."""
-    torch.manual_seed(3)
+    torch.manual_seed(seed)
     described: Callable[..., LlamaConfig] = LlamaConfig  # how many outputs is an argument of its base
     config = described(
         **{

@@ -46,6 +46,8 @@ class MeasurerFacts:
     dtype: str
     max_length: int
     """Tokens of a conversation, at the most."""
+    tokens: str = ""
+    """Digest of a few conversations as token ids (``probe.py``); empty where nobody compares them."""
     weights: str = ""
     """Digest of the weights; empty where nobody compares them."""
 
@@ -77,10 +79,11 @@ class ScorerFacts:
     def differences(self, other: ScorerFacts) -> list[str]:
         """In what another process has loaded something else, so that their scores do not mix: models read otherwise,
         of other weights or size, in another dtype, or on another kind of device."""
+        here, there = _decisive(self), _decisive(other)
         return [
-            f"{what} is {there} and not {here}"
-            for what, here, there in zip(_NAMES, _decisive(self), _decisive(other), strict=True)
-            if here != there
+            f"{what} is {there.get(what, 'none')} and not {here.get(what, 'none')}"
+            for what in {**here, **there}
+            if here.get(what) != there.get(what)
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,20 +124,21 @@ class Usage:
     """Bytes of main memory at the most."""
 
 
-_DECISIVE = ("dtype", "parameters", "max_length", "prompts", "tokens", "weights")
-_NAMES = (
-    *(f"{fact} of the {size} model" for size in ("small", "large") for fact in (*_DECISIVE, "kind of device")),
-    "dtype and weights of scorers",
-)
+_OF_MODELS = ("dtype", "parameters", "max_length", "prompts", "tokens", "weights")
+_OF_SCORERS = ("dtype", "max_length", "tokens", "weights")
 
 
-def _decisive(facts: ScorerFacts) -> tuple[str, ...]:
-    found: list[str] = []
-    for model in (facts.small, facts.large):
-        found += [str(getattr(model, fact, "none")) for fact in _DECISIVE]
-        found.append(model.device.partition(":")[0] if model else "none")
-    return (
-        *found,
-        ", ".join(f"{name} {one.dtype} {one.weights}".rstrip() for name, one in sorted(facts.scorers.items()))
-        or "none",
-    )
+def _decisive(facts: ScorerFacts) -> dict[str, str]:
+    """What decides about scores, each under its name for people."""
+    found: dict[str, str] = {}
+    for size, model in (("small", facts.small), ("large", facts.large)):
+        if model is not None:
+            found |= _facts_of(model, _OF_MODELS, f"the {size} model")
+    for name, scorer in sorted(facts.scorers.items()):
+        found |= _facts_of(scorer, _OF_SCORERS, f"scorer {name}")
+    return found
+
+
+def _facts_of(model: ModelFacts | MeasurerFacts, facts: tuple[str, ...], what: str) -> dict[str, str]:
+    kind = model.device.partition(":")[0]
+    return {**{f"{fact} of {what}": str(getattr(model, fact)) for fact in facts}, f"kind of device of {what}": kind}

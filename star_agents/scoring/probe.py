@@ -46,7 +46,12 @@ def probe(encoder: Encoder) -> Probe:
 def _read(encoder: Encoder) -> Probe:
     encoded = [_plain(one) for one in encoder.encode(PROBES)]
     prompts = [str(one) for one in encoder.prompts(PROBES)]
-    return Probe(prompts=digest(prompts)[:DIGITS], tokens=digest(encoded)[:DIGITS])
+    return Probe(prompts=digest_of(prompts), tokens=digest_of(encoded))
+
+
+def digest_of(read: Sequence[object]) -> str:
+    """Digest of what a model reads of ``PROBES``, or why it reads nothing: of each, plain data."""
+    return digest(read)[:DIGITS]
 
 
 def _plain(one: Encoded | Reason) -> Sequence[object]:

@@ -26,6 +26,7 @@ from star_agents.scoring.loading import (
     is_out_of_memory,
     release_memory,
 )
+from star_agents.scoring.probe import PROBES, digest_of
 from star_agents.scoring.weights_digest import weights_digest
 from star_agents.text.chat_template import ChatTemplate
 from star_agents.text.model_names import names_a_folder
@@ -63,6 +64,7 @@ class RewardModel:
         self._loaded = loaded
         self._longest = min(max_length, loaded.limit or max_length)
         self._batcher = Batcher(tokens_per_batch, is_out_of_memory=is_out_of_memory, release=release_memory)
+        self._read = digest_of([self._encode(sample) for sample in PROBES])
         self.tokens = 0
         """Tokens of conversations that went through."""
         self.rows = 0
@@ -87,6 +89,7 @@ class RewardModel:
             device=str(self.device),
             dtype=dtype,
             max_length=self._longest,
+            tokens=self._read,
             weights=self._loaded.weights,
         )
 
