@@ -68,8 +68,9 @@ class Took:
     """CPU of the actor."""
 
 
-def egress(rounds: int, scale: float, cores: set[int]) -> list[Row]:
+def egress(rounds: int, scale: float, cores: set[int], portions: Path | None) -> list[Row]:
     """Sending alone with what builds and reads a call around it, then the whole line."""
+    del portions
     os.environ["SSL_CERT_FILE"] = str(TLS)  # before Ray starts, whose processes have it from here
     return asyncio.run(_egress(rounds, scale, cores))
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from calls_bench.rows import Row, ratios, spread
 from counting_scorer import CountingScorer
 from ray_cluster import LocalCluster, local_cluster
 
+from cluster_bench.portions import added_up
 from star_agents import offline
 from star_agents.cluster import Connection
 from star_agents.config.cluster import ClusterConfig
@@ -30,6 +33,8 @@ from star_agents.scoring.proc import signs_of
 PAIRS = 2_000
 LEAST_PAIRS = 400
 KILLS = 100
+CALLS = 100
+"""In flight when a node is lost."""
 MACHINES = 100
 MOST_DEARER = 1.2
 """Times the parent's CPU per pair of a process here: the target."""
@@ -73,26 +78,34 @@ async def _cluster() -> AsyncIterator[tuple[LocalCluster, Connection]]:
             yield cluster, connection
 
 
-def scoring(rounds: int, scale: float, cpus: set[int]) -> list[Row]:
-    """The rows of the part."""
-    del cpus
+def scoring(rounds: int, scale: float, cpus: set[int], portions: Path | None) -> list[Row]:
+    """What a pair costs."""
+    del cpus, portions
     os.environ["OMP_NUM_THREADS"] = "1"
-    return asyncio.run(_measure(rounds, max(LEAST_PAIRS, round(PAIRS * scale)), max(5, round(KILLS * scale))))
+    return asyncio.run(_measure(rounds, max(LEAST_PAIRS, round(PAIRS * scale))))
 
 
-async def _measure(rounds: int, pairs: int, kills: int) -> list[Row]:
+def losses(rounds: int, scale: float, cpus: set[int], portions: Path | None) -> list[Row]:
+    """A hundred nodes lost at scale 1, one row."""
+    del rounds, cpus
+    return [_row_of_losses(added_up(portions, "losses", asyncio.run(_lost(max(3, round(KILLS * scale))))))]
+
+
+async def _measure(rounds: int, pairs: int) -> list[Row]:
     samples = _samples(pairs)
     here, there = list[_Timed](), list[_Timed]()
-    async with _cluster() as (cluster, connection):
-        async with _scorer(None) as alone, _scorer(ClusterPlaces(connection, device="cpu")) as lent:
-            for scorer in (alone, lent):
-                await scorer.score(samples[:64])
-            for _ in range(rounds):
-                here.append(await _timed(alone, samples))
-                there.append(await _timed(lent, samples))
-        lost = await _lost(cluster, connection, kills)
+    async with (
+        _cluster() as (_, connection),
+        _scorer(None) as alone,
+        _scorer(ClusterPlaces(connection, device="cpu")) as lent,
+    ):
+        for scorer in (alone, lent):
+            await scorer.score(samples[:64])
+        for _ in range(rounds):
+            here.append(await _timed(alone, samples))
+            there.append(await _timed(lent, samples))
     equal = all(one.scores == here[0].scores for one in (*here, *there))
-    return [*_rows(here, there, pairs, equal), *lost]
+    return _rows(here, there, pairs, equal)
 
 
 def _rows(here: list[_Timed], there: list[_Timed], pairs: int, equal: bool) -> list[Row]:
@@ -133,33 +146,44 @@ def _rows(here: list[_Timed], there: list[_Timed], pairs: int, equal: bool) -> l
     ]
 
 
-async def _lost(cluster: LocalCluster, connection: Connection, kills: int) -> list[Row]:
+async def _lost(kills: int) -> Mapping[str, int]:
     """Lose the node that scores, again and again, while calls are in flight; another one has joined before."""
     samples = _samples(512)
-    wrong = 0
-    async with _scorer(ClusterPlaces(connection, device="cpu", actor=CountingScorer)) as scorer:
+    wrong = done = 0
+    async with (
+        _cluster() as (cluster, connection),
+        _scorer(ClusterPlaces(connection, device="cpu", actor=CountingScorer)) as scorer,
+    ):
         expected = await scorer.score(samples)
         for _ in range(kills):
             old = set(connection.nodes)
-            cluster.add()
+            try:
+                cluster.add()
+            except Exception as error:  # on a machine at its limits Ray gives one up that takes 30 s to start
+                print(f"  ended early: {error}", file=sys.stderr, flush=True)
+                break
             await connection.look()
             while scorer.stats().workers < 2:
                 await connection.look()
-            asked = [asyncio.ensure_future(scorer.score(samples)) for _ in range(100)]
+            asked = [asyncio.ensure_future(scorer.score(samples)) for _ in range(CALLS)]
             await asyncio.sleep(0)
             cluster.kill(next(id for id in old if connection.nodes[id].cpus))
             wrong += sum(found != expected for found in await asyncio.gather(*asked))
             while len(scorer.stats().places) > 1:
                 await connection.look()
+            done += 1
+            print(f"  lost {done} of {kills}", file=sys.stderr, flush=True)
         stats = scorer.stats()
-    return [
-        Row(
-            key="scoring.lost",
-            what=f"a node lost {kills} times (raylet by SIGKILL, another one joined before) under 100 calls of 512 "
-            "items; the actor counts letters, so that a start is short",
-            measured=f"{wrong} of {kills * 100:,} calls wrong or missing; {stats.moved:,} items asked again, "
-            f"{stats.deaths} deaths charged to an item",
-            target="0",
-            holds=wrong == 0,
-        )
-    ]
+    return {"kills": done, "calls": CALLS * done, "wrong": wrong, "moved": stats.moved, "deaths": stats.deaths}
+
+
+def _row_of_losses(found: Mapping[str, int]) -> Row:
+    return Row(
+        key="losses.nodes",
+        what=f"a node lost {found['kills']} times (raylet by SIGKILL, another one joined before) under {CALLS} calls "
+        "of 512 items; the actor counts letters, so that a start is short",
+        measured=f"{found['wrong']} of {found['calls']:,} calls wrong or missing; {found['moved']:,} items asked "
+        f"again, {found['deaths']} deaths charged to an item",
+        target="0",
+        holds=found["wrong"] == 0,
+    )
