@@ -1,4 +1,4 @@
-"""The exam that judges sit: what it asks, what counts as right, and who passes (issue 11, item 4)."""
+"""The exam that judges sit: what it asks, what counts as right, and who passes."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_result_is_plain_data_and_back() -> None:
     assert (described["unreadable_share"], described["position_bias"]) == (0.125, 0.25)
 
 
-# One order (issue 12, item 12)
+# One order
 
 FRAMED = with_frame_tests(EXAM)
 

@@ -1,4 +1,4 @@
-"""Judges sit their exam before a line takes a seed, on real HTTP (issue 11, item 4)."""
+"""Judges sit their exam before a line takes a seed, on real HTTP."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from recorded_replies import chat, choice, ollama
 
 from star_agents.agents.replies.reading import NO_END
 from star_agents.agents.replies.thought_forms import FORMS
-from star_agents.agents.replies.thoughts import Parted, part
+from star_agents.agents.replies.thoughts import SplitText, split_thoughts
 
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 each_way = pytest.mark.parametrize("way", WAYS)
@@ -217,7 +217,7 @@ TALK = {
 
 @pytest.mark.parametrize("case", TALK)
 def test_talk_about_thoughts_loses_nothing(case: str) -> None:
-    assert part(TALK[case]) == Parted(TALK[case])
+    assert split_thoughts(TALK[case]) == SplitText(TALK[case])
 
 
 @in_one_loop
@@ -231,8 +231,8 @@ async def test_tags_that_the_prompt_asked_for_stay_and_others_go(way: str, ways:
 
 def test_a_thought_that_quotes_the_end_of_thoughts_is_whole() -> None:
     thought = "They want `</think>` explained, and <think> too.\nI end with </think> then.\nNow."
-    assert part(f"<think>\n{thought}\n</think>\n\nParis").answer == "Paris"
-    assert part(f"{thought}\n</think>\n\nParis").answer == "Paris"
+    assert split_thoughts(f"<think>\n{thought}\n</think>\n\nParis").answer == "Paris"
+    assert split_thoughts(f"{thought}\n</think>\n\nParis").answer == "Paris"
 
 
 @in_one_loop
@@ -272,9 +272,9 @@ MARKS += [
 @given(st.lists(st.sampled_from(MARKS), max_size=12).map("".join))
 @example("</think>" * 20)
 def test_an_answer_holds_no_more_thoughts_when_it_is_read_again(text: str) -> None:
-    parted = part(text)
-    assert not parted.is_open or parted.answer == ""
-    assert part(parted.answer) == Parted(parted.answer)
+    split = split_thoughts(text)
+    assert not split.is_open or split.answer == ""
+    assert split_thoughts(split.answer) == SplitText(split.answer)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_an_answer_holds_no_more_thoughts_when_it_is_read_again(text: str) -> No
 )
 def test_a_flood_of_marks_costs_no_more_than_its_length(piece: str) -> None:
     began = time.process_time()
-    part(piece * (1_000_000 // len(piece)))
+    split_thoughts(piece * (1_000_000 // len(piece)))
     assert time.process_time() - began < 10
 
 
@@ -299,7 +299,7 @@ def test_a_flood_of_marks_costs_no_more_than_its_length(piece: str) -> None:
     ],
 )
 def test_thoughts_that_begin_anywhere_and_never_end_leave_no_answer(content: str) -> None:
-    assert (part(content).answer, part(content).is_open) == ("", True)
+    assert (split_thoughts(content).answer, split_thoughts(content).is_open) == ("", True)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_thoughts_that_begin_anywhere_and_never_end_leave_no_answer(content: str
     ],
 )
 def test_an_opening_mark_that_is_talked_about_begins_no_thoughts(content: str) -> None:
-    assert part(content) == Parted(content)
+    assert split_thoughts(content) == SplitText(content)
 
 
 def test_every_form_has_a_case() -> None:

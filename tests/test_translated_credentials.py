@@ -25,7 +25,7 @@ from star_agents.agents.transports.credentials import CredentialsByName, Credent
 from star_agents.agents.transports.http import HttpPool
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.agents.transports.litellm_capture import capture
-from star_agents.agents.transports.litellm_families import translation
+from star_agents.agents.transports.litellm_handlers import translation_of
 from star_agents.agents.transports.litellm_translations import Translation
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.config.models import AgentConfig
@@ -351,7 +351,7 @@ class Clock:
 def written(call: Call, clock: Clock) -> Translation:
     """How the calls of an endpoint are written, by a clock of ours."""
     litellm, params = litellm_env.load(), {"model": call.endpoint.model, "api_base": call.endpoint.address}
-    return translation(litellm, capture(litellm, params, call.shape, HELLO, 1), CredentialsByName(clock))
+    return translation_of(litellm, capture(litellm, params, call.shape, HELLO, 1), CredentialsByName(clock))
 
 
 @needs_google

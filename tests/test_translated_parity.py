@@ -17,7 +17,7 @@ from shaped_replies import failure
 from translated_providers import INVOKED, MAIN, OTHERS, PROMPT, SHAPE, Both, both_ways, names
 
 from star_agents.agents.answer import Call, Choice
-from star_agents.agents.transports.plain_replies import in_openais_form
+from star_agents.agents.transports.plain_replies import as_openai_reply
 from star_agents.records import Tool
 
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
@@ -156,7 +156,9 @@ async def test_a_plain_reply_is_read_without_litellm(name: str, both: Both) -> N
     assert translator is not None
     one = await translator.translation(MAIN[name].shape, PROMPT, 1)
     both.told(name, thought="Two and two." if MAIN[name].thinks else "", cached=4)
-    assert in_openais_form(one, both.server.reply, asked=one.request(PROMPT).data, offers_tools=False) is not None
+    assert (
+        as_openai_reply(one, both.server.reply, request_body=one.request(PROMPT).data, offers_tools=False) is not None
+    )
 
 
 @in_one_loop

@@ -26,7 +26,7 @@ async def test_with_our_prompt_a_quotation_never_even_softens_a_verdict_that_was
 
 
 async def test_in_one_order_a_text_can_win_as_the_note_on_it_says() -> None:
-    """`orders: one` comes with this warning; where it no longer holds, the warning has to go (issue 12, item 12)."""
+    """`orders: one` comes with this warning; where it no longer holds, the warning has to go."""
     report = await forge(ATTACKS, random_seed=5, orders="one")
     forged = [tuple(name.split(" / ")[1:]) for name in report.forged]
     assert {quoting for quoting, prompt in forged if prompt == "default"} <= {RAW}

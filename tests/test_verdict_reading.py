@@ -1,4 +1,4 @@
-"""Verdicts in every unambiguous form are read, and nothing that a candidate wrote ever is (issue 11, item 4)."""
+"""Verdicts in every unambiguous form are read, and nothing that a candidate wrote ever is."""
 
 from __future__ import annotations
 

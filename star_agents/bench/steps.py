@@ -1,6 +1,6 @@
 """What decisions of a bench are recorded under: draws of pools and a recipe's own decisions never share a name. Pure.
 
-A store may hold steps of before these were told apart, so a draw keeps the name that it had, and so does whatever a
+Older releases did not tell them apart, so a draw keeps the name that it had, and so does whatever a
 recipe decides under a name that no draw of its pools can have.
 """
 

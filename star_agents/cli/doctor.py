@@ -100,7 +100,7 @@ def _repair(folder: Path) -> None:
     if copy is not None:
         say(
             f"note: {copy} is the store as it was and STILL HOLDS THE SECRETS: delete it once all is well. Backups, "
-            "exports and log files of before may hold them too; who may have read any of these has the secrets, so "
+            "earlier exports and log files may hold them too; who may have read any of these has the secrets, so "
             "change them",
             err=True,
         )

@@ -44,7 +44,7 @@ def compare(
     repeats: int,
     earlier: Earlier,
 ) -> Against:
-    """Each model beside itself of before, by its name; where no name is there twice, every model beside every other.
+    """Each model beside its earlier self, by its name; where no name is there twice, every model beside every other.
 
     Args:
         grades: Of now.

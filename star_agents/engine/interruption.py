@@ -50,7 +50,7 @@ class Interruption:
     """First word: finish the seeds in hand, for up to `server.drain_s`. Second: stop at once, still consistent.
 
     Whatever the seeds wait for, the limit holds: an agent that is down, one behind its own requests per minute, a judge
-    in its exam (issue 12, item 2).
+    in its exam.
 
     Args:
         line: What is told to stop.

@@ -38,7 +38,7 @@ class Reply(Flat):
     empty where it does not say."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; what is empty of the newer fields is left out, as in the replies of before."""
+        """Plain data; newer fields that are empty are left out, as replies of older releases lack them."""
         data = super(Reply, self).to_dict()
         calls, answered_as = data.pop("tool_calls"), data.pop("answered_as")
         return {

@@ -1,8 +1,8 @@
 """What a memory bank forgets that is full: the oldest instructions, but not all it has of arms that win seldom. Pure.
 
 Every instruction in a bank won something, so age is what tells them apart: an old one was won against agents, prompts
-and settings of before. By age alone an arm that wins seldom would be forgotten, and with it the kind of instruction
-that only this arm is good at.
+and settings of an earlier time. By age alone an arm that wins seldom would be forgotten, and with it the kind of
+instruction that only this arm is good at.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class BankState:
     waiting: int
     """Those that are not in a graph yet; but for the newest few they are not found."""
     forgotten: int
-    """Those of before that are no longer held."""
+    """Earlier ones that are no longer held."""
     left_out: int
     """Those whose vectors are not like the others (``Graphs.takes``), or could not be read."""
     trouble: str
@@ -350,7 +350,7 @@ class MemoryBank:
     # Files
 
     def save(self, path: Path) -> None:
-        """Write everything that is in a graph: to new files, synced, then renamed over those of before. Where that
+        """Write everything that is in a graph: to new files, synced, then renamed over the earlier ones. Where that
         cannot be, ``not_written`` says why, and a start makes the graphs from the store."""
         self.close()
         self._write_to(path)

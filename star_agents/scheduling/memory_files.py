@@ -3,7 +3,7 @@
 ``memory.hnsw`` is the graph of a small bank, ``memory.hnsw.2-250000.graph`` and ``.codes`` are the second of a larger
 one with so many instructions in it, and ``memory.hnsw.json`` tells which files belong together, with the checksum of
 each and how many of its first instructions are forgotten. It is renamed over the old one last. Files of a larger bank
-have other names whenever they hold others, so a kill before that leaves those of before in force; one between the
+have other names whenever they hold others, so a kill before that leaves the old ones in force; one between the
 renaming of ``memory.hnsw`` and it leaves none, and the graph is made anew.
 
 They fit where every checksum is right, the embedder is the same, each instruction is in the store, none up to the
@@ -161,7 +161,7 @@ class Files:
             if number == 0:
                 segments.append(WholeSegment.read(places[0], dimension, room.first, arms))
                 continue
-            # Only the last one grows, of whatever size those of before were.
+            # Only the last one grows, whatever size the earlier ones have.
             capacity = room.other if at == len(told) - 1 else size
             read = CodedSegment.read(places[0], places[1], number, capacity, arms, coder)
             if read.size != size:
@@ -171,7 +171,7 @@ class Files:
         return segments
 
     def _tidy(self, in_force: dict[str, str]) -> None:
-        """Remove graphs of before."""
+        """Remove graphs that are no longer named."""
         ours = re.compile(re.escape(self.path.name) + r"\.\d+-\d+\.(graph|codes)(\.new)?")
         for file in self.path.parent.iterdir():
             if (ours.fullmatch(file.name) or file == self.path) and file.name not in in_force:

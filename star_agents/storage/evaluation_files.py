@@ -45,7 +45,7 @@ class Earlier:
 
 
 def read_earlier(folder: Path) -> Earlier:
-    """An evaluation of before.
+    """An earlier evaluation.
 
     Raises:
         UsageError: there is none, or its files are not as they were written.

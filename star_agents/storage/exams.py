@@ -47,7 +47,7 @@ class ExamsInForce(Flat):
 
 
 def exams(connection: sqlite3.Connection) -> dict[int, ExamsInForce]:
-    """By revision of the config; nothing for those of before there were exams."""
+    """By revision of the config; nothing for stores older than the exams."""
     rows = execute(connection, "meta_by_prefix", prefix=f"{_KEY}*")
     return {int(key.removeprefix(_KEY)): ExamsInForce.from_dict(from_json(value)) for key, value in rows}
 
@@ -93,7 +93,7 @@ def referee_facts(tallies: Tallies, exams: Mapping[int, ExamsInForce]) -> Refere
 
 
 def _exams_told(exams: ExamsInForce) -> Exams:
-    """As it is told; stores of before say less of a judge."""
+    """As it is shown; older stores say less of a judge."""
     return Exams(
         mode=exams.mode,
         judges={name: JudgeExam(**_needed(one)) for name, one in exams.judges.items()},

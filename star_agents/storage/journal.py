@@ -110,7 +110,7 @@ def withdraw(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
 def repair_counts(connection: sqlite3.Connection) -> int:
     """Make counts and dollars that no reply can have unknown, and what followed from them; return how many calls.
 
-    Only releases that believed whatever a provider said wrote such rows (issue 12, item 1).
+    Only releases that believed whatever a provider said wrote such rows.
     """
     call_sums.forget(connection)
     pair_sums.forget(connection)

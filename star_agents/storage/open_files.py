@@ -1,7 +1,7 @@
 """Whether the files of an open store still lie where they were opened.
 
 A file that was removed or replaced goes on to be written by whoever holds it open, and nothing fails: what is recorded
-then is gone with the process. So the paths are looked at before anything recorded is acknowledged (issue 12, item 8).
+then is gone with the process. So the paths are looked at before anything recorded is acknowledged.
 The files beside the database matter as much: the log holds what is not folded in yet, the lock keeps others out.
 """
 

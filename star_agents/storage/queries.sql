@@ -864,7 +864,7 @@ WHERE o.seq > :after AND o.recipe = :recipe AND s.state = 'done'
 GROUP BY t.arm;
 
 -- outcomes_with_texts --
--- Selections of before a moment behind which texts are kept.
+-- Selections that are older than a moment, and whose texts are kept.
 SELECT seq, seed_id FROM outcomes INDEXED BY outcomes_with_texts
 WHERE kind != 'dropped' AND cleared_at IS NULL AND at < :before AND seed_id NOT IN (SELECT seed_id FROM reopened)
 ORDER BY at LIMIT :limit;

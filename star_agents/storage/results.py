@@ -57,8 +57,8 @@ class Result:
 
     Attributes:
         header: What its columns say.
-        judge_exam: What the exam of its judges came to (``exams.ExamsInForce.stamp``); empty in stores of before there
-            was one.
+        judge_exam: What the exam of its judges came to (``exams.ExamsInForce.stamp``); empty in stores that are older
+            than the exam.
         reviews: What people said of its rows, by their places; empty where that is not in force (``reviewed_rows``).
         withheld: Places of trials that rows were made of which people rejected or changed.
     """

@@ -1,4 +1,4 @@
-"""Secrets that releases of before left in a store: noticed, and struck out for good.
+"""Secrets that older releases left in a store: noticed, and struck out for good.
 
 What comes in today is struck out where it enters. Older releases kept agents.yaml as it was written, the parameters of
 calls with the values of headers, and whatever a provider repeated. A row that is rewritten leaves what it held before

@@ -3,7 +3,7 @@
 Each pair is shown in both orders, in the words in which candidates will be, and read by the same rules. A pair is right
 where both orders name the better answer; orders that disagree, ties and replies that cannot be read are wrong. Of 24
 pairs 17 have to be right. A judge that tosses a coin for each order gets there 3 times in a million, one that tosses it
-for each pair 3 times in 100, and one that always names the first answer has none right. Issue 11, item 4.
+for each pair 3 times in 100, and one that always names the first answer has none right.
 """
 
 from __future__ import annotations

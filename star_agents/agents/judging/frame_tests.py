@@ -1,4 +1,4 @@
-"""What `orders: one` leaves open, and the tests that each judge sits for it (issue 12, item 12).
+"""What `orders: one` leaves open, and the tests that each judge sits for it.
 
 A text may win by what it says *to the judge*: it closes its frame, states a verdict, plays another turn. Where a judge
 is asked in both orders, such a text names the same letter twice, which is one win and one loss: a tie. Asked in one

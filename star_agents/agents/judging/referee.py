@@ -4,7 +4,7 @@ Each referee judges both orders; orders that disagree are a tie, as in FastChat,
 referees make a jury: the side that more than half of *all* of them name wins, anything else is a tie.
 
 A reply that cannot be read is no verdict, and a tie is one: where half of the jury or more said nothing that can be
-read, or did not answer, there is no verdict at all, and nothing may win by it (issue 11, item 4).
+read, or did not answer, there is no verdict at all, and nothing may win by it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from star_agents.agents.judging.verdict_words import claims, plain, statement
-from star_agents.agents.replies.thoughts import part
+from star_agents.agents.replies.thoughts import split_thoughts
 from star_agents.text.coded_objects import Pairs, coded_objects, object_at
 
 Side = Literal["A", "B", "tie"]
@@ -45,12 +45,12 @@ def read_verdict(text: str, nonce: str, shown: Sequence[str] = (), *, is_whole: 
     leaves the code out is read where that is safe.
 
     Args:
-        text: The reply; thoughts in it, as journals of before hold them, are cut off.
+        text: The reply; thoughts in it, as journals of older releases hold them, are cut off.
         nonce: The code that was asked for.
         shown: Every text that the referee was shown: none of it may be taken for its word.
         is_whole: False where the reply was cut: then words without the code may not be all that it had to say.
     """
-    text = part(text).answer
+    text = split_thoughts(text).answer
     coded = list(coded_objects(text, nonce, _KEYS))
     if coded:
         found = {_side(pairs) for pairs in coded}
@@ -67,7 +67,7 @@ def read_paper_verdict(text: str, shown: Sequence[str] = ()) -> Side | None:
     This prompt has no code, so a reply that ends in a quotation of a candidate can be misread in one order; the other
     order then says the opposite, and the two together are a tie. Words are read as ``read_verdict`` reads them.
     """
-    text = part(text).answer
+    text = split_thoughts(text).answer
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     match = _PAPER_LINE.fullmatch(lines[-1]) if lines else None
     if match:

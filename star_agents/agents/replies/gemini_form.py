@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from star_agents.agents.replies.json_objects import object_at
+
 _FINISHES = {"STOP": "stop", "MAX_TOKENS": "length"}
 _FILTERED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
 _PLAIN_PART = frozenset({"text", "thought", "thoughtSignature"})
@@ -20,7 +22,7 @@ def from_gemini(response: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         LookupError: It has no candidates.
     """
-    used = part(response, "usageMetadata")
+    used = object_at(response, "usageMetadata")
     usage = {
         "prompt_tokens": used.get("promptTokenCount"),
         "completion_tokens": _completion(used),
@@ -41,14 +43,8 @@ def is_plain(response: Mapping[str, Any]) -> bool:
     return all(isinstance(one, Mapping) and _is_plain_candidate(one) for one in candidates)
 
 
-def part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object inside another; an empty one where there is none."""
-    found = of.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
 def _is_plain_candidate(candidate: Mapping[str, Any]) -> bool:
-    parts = part(candidate, "content").get("parts")
+    parts = object_at(candidate, "content").get("parts")
     if candidate.get("finishReason") not in _FINISHES or "groundingMetadata" in candidate:
         return False
     return isinstance(parts, list) and all(
@@ -73,7 +69,7 @@ def _completion(used: Mapping[str, Any]) -> Any:
 
 
 def _choice(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    parts = [one for one in part(candidate, "content").get("parts") or () if isinstance(one, Mapping)]
+    parts = [one for one in object_at(candidate, "content").get("parts") or () if isinstance(one, Mapping)]
     said = "".join(str(one.get("text") or "") for one in parts if not one.get("thought"))
     thoughts = "".join(str(one.get("text") or "") for one in parts if one.get("thought"))
     reason = str(candidate.get("finishReason") or "")

@@ -13,7 +13,7 @@ from typing import Any
 from star_agents.agents.answer import Call, Choice
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.finish_reasons import LENGTH, NONE, STOP, TOOL_CALLS, finish_reason, most_tokens
-from star_agents.agents.replies.thoughts import part, unwrapped
+from star_agents.agents.replies.thoughts import split_thoughts, unwrapped
 from star_agents.agents.replies.tool_calls import calls_said, calls_sent
 from star_agents.records import Failure, Reply
 from star_agents.text.redaction import redactor
@@ -108,9 +108,9 @@ def read_choice(
     whole, thoughts, flaw = _content(message.get("content"))
     text, excess = _cut(whole, max_tokens)
     said = [*(_thoughts(message.get(key)) for key in _THOUGHT_KEYS), thoughts]
-    parted = part(text, prompt)
-    kept = "\n\n".join(dict.fromkeys(filter(None, (*(one.strip() for one in said), parted.thoughts))))
-    written = unwrapped(parted.answer, prompt) if kept else parted.answer
+    split = split_thoughts(text, prompt)
+    kept = "\n\n".join(dict.fromkeys(filter(None, (*(one.strip() for one in said), split.thoughts))))
+    written = unwrapped(split.answer, prompt) if kept else split.answer
     calls = calls_sent(message.get("tool_calls")) if offers_tools else ()
     if offers_tools and not calls:
         written, calls = calls_said(written)
@@ -121,21 +121,21 @@ def read_choice(
         text=answer,
         finish_reason=ended,
         reasoning=_bounded(kept),
-        flaw=excess or (NO_END if parted.is_open else flaw or _flaw(answer) or _struck(written, answer)),
+        flaw=excess or (NO_END if split.is_open else flaw or _flaw(answer) or _struck(written, answer)),
         tool_calls=calls,
     )
 
 
 def read_again(reply: Reply, *, max_tokens: int | None = None) -> Reply:
-    """A reply from the journal; one of before may hold thoughts in its text, be of any length, or hold a secret."""
+    """A reply from the journal; older releases kept thoughts in its text, any length of it, and secrets."""
     reply = _without_secrets(reply)
     text, excess = _cut(reply.text, max_tokens)
-    parted = part(text)
-    if parted.answer == reply.text:
+    split = split_thoughts(text)
+    if split.answer == reply.text:
         return reply
-    flaw = excess or (NO_END if parted.is_open else reply.flaw)
-    thoughts = "\n\n".join(filter(None, (reply.reasoning, parted.thoughts)))
-    return replace(reply, text=parted.answer, reasoning=_bounded(thoughts), flaw=flaw)
+    flaw = excess or (NO_END if split.is_open else reply.flaw)
+    thoughts = "\n\n".join(filter(None, (reply.reasoning, split.thoughts)))
+    return replace(reply, text=split.answer, reasoning=_bounded(thoughts), flaw=flaw)
 
 
 def longest_text(max_tokens: int | None) -> int:

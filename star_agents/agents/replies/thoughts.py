@@ -51,8 +51,8 @@ _QUOTES = frozenset({'""', "''", "“”", "‘’", "«»", "„“", "「」"}
 
 
 @dataclass(frozen=True, slots=True)
-class Parted:
-    """A reply's text, parted."""
+class SplitText:
+    """A reply's text, split into thoughts and answer."""
 
     answer: str
     thoughts: str = ""
@@ -60,7 +60,7 @@ class Parted:
     """The thoughts never end, so there is no answer."""
 
 
-def part(content: str, prompt: Sequence[str] = ()) -> Parted:
+def split_thoughts(content: str, prompt: Sequence[str] = ()) -> SplitText:
     """Part the text of one reply; without marks it comes back as it is.
 
     Args:
@@ -70,14 +70,14 @@ def part(content: str, prompt: Sequence[str] = ()) -> Parted:
     thoughts: list[str] = []
     answer = content
     for _ in range(_ROUNDS):
-        parted = _by_messages(answer) or _by_words(answer) or _by_forms(answer)
-        if parted is None:
-            return Parted(answer, "\n\n".join(thoughts))
-        thoughts += filter(None, [parted.thoughts.strip()])
-        if parted.is_open:
+        split = _by_messages(answer) or _by_words(answer) or _by_forms(answer)
+        if split is None:
+            return SplitText(answer, "\n\n".join(thoughts))
+        thoughts += filter(None, [split.thoughts.strip()])
+        if split.is_open:
             break
-        answer = unwrapped(parted.answer, prompt)
-    return Parted("", "\n\n".join(thoughts), is_open=True)
+        answer = unwrapped(split.answer, prompt)
+    return SplitText("", "\n\n".join(thoughts), is_open=True)
 
 
 def unwrapped(answer: str, prompt: Sequence[str]) -> str:
@@ -95,7 +95,7 @@ def unwrapped(answer: str, prompt: Sequence[str]) -> str:
     return answer
 
 
-def _by_messages(content: str) -> Parted | None:
+def _by_messages(content: str) -> SplitText | None:
     """The messages of gpt-oss: ``final``, or what is told to nobody else, is the answer; all else is thoughts."""
     if "<|message|>" not in content:
         return None
@@ -116,26 +116,26 @@ def _by_messages(content: str) -> Parted | None:
         header = MESSAGE_HEADER.match(content, position)
     answers.append(content[position:])
     answer = "".join(answers)
-    return Parted(answer, "\n\n".join(thoughts), is_open=not answer.strip() and bool(thoughts))
+    return SplitText(answer, "\n\n".join(thoughts), is_open=not answer.strip() and bool(thoughts))
 
 
-def _by_words(content: str) -> Parted | None:
+def _by_words(content: str) -> SplitText | None:
     """The same, and Gemma's channel, where the server has dropped the special tokens and left the words between."""
     text = content.lstrip()
     if HARMONY_FINAL in text:
         before, _, answer = text.rpartition(HARMONY_FINAL)
         if not before:
-            return Parted(answer)
+            return SplitText(answer)
         if begin := HARMONY_ANALYSIS.match(before):
-            return Parted(answer, before[begin.end() :])
+            return SplitText(answer, before[begin.end() :])
     if begin := HARMONY_ANALYSIS_ALONE.match(text):
-        return Parted("", text[begin.end() :], is_open=True)
+        return SplitText("", text[begin.end() :], is_open=True)
     if text.startswith(GEMMA_LABEL):
-        return Parted("", text[len(GEMMA_LABEL) :], is_open=True)
+        return SplitText("", text[len(GEMMA_LABEL) :], is_open=True)
     return None
 
 
-def _by_forms(content: str) -> Parted | None:
+def _by_forms(content: str) -> SplitText | None:
     """Thoughts between marks, or before an end that stands alone."""
     lowered = content.lower()
     # Most answers hold no "<" at all, and to look for one character costs next to nothing.
@@ -152,12 +152,12 @@ def _by_forms(content: str) -> Parted | None:
         if found is None and _is_left_open(content, position, forms):
             found = content[position:], -1
         if found is None:
-            return Parted(content[position:], "\n\n".join(filter(None, thoughts))) if position else None
+            return SplitText(content[position:], "\n\n".join(filter(None, thoughts))) if position else None
         thought, position = found
         thoughts.append(thought.strip())
         if position < 0:
             break
-    return Parted("", "\n\n".join(filter(None, thoughts)), is_open=True)
+    return SplitText("", "\n\n".join(filter(None, thoughts)), is_open=True)
 
 
 def _at_the_beginning(content: str, position: int, forms: Sequence[ThoughtForm]) -> tuple[str, int] | None:

@@ -2,7 +2,7 @@
 
 A count is whole, finite, not negative, and no more than the texts and ``max_tokens`` allow. Where one count of a
 reply is none of that, all are unknown: budgets then count the most that was reserved, and ``Usage.doubt`` says why.
-The answer beside them is taken all the same. Issue 12, item 1.
+The answer beside them is taken all the same.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ _UNKNOWN_S = 45.0
 _UNKNOWN_END_S = 75.0
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
+_LONGEST_MESSAGE = 500
 _OLD_ENOUGH_S = 60.0
 """A provider that refuses credentials sooner than this after they were fetched would refuse the next ones too."""
 
@@ -162,7 +163,7 @@ class Credentials:
         except (CredentialsRefused, CredentialsUnavailable) as error:
             failure = error
         except Exception as error:
-            failure = CredentialsUnavailable(f"{self._what}: {type(error).__name__}: {redactor.text(str(error)[:500])}")
+            failure = CredentialsUnavailable(f"{self._what}: {type(error).__name__}: {shown(str(error))}")
         with self._lock:
             if self._under_way is not under_way:  # It hung, and what another one brought is newer.
                 self._hanging -= 1
@@ -238,6 +239,11 @@ def from_environment(value: Any) -> Any:
     return found
 
 
-def sure_strings(values: Iterable[Any]) -> tuple[str, ...]:
-    """Those of them that are texts with something in them."""
+def shown(message: str) -> str:
+    """What a library or a server says of a failure, as it may be shown: its beginning, without secrets."""
+    return redactor.text(message[:_LONGEST_MESSAGE])
+
+
+def non_empty_strings(values: Iterable[Any]) -> tuple[str, ...]:
+    """Those of the values that are strings and not empty."""
     return tuple(one for one in values if isinstance(one, str) and one)

@@ -18,16 +18,16 @@ from star_agents.agents.transports.credentials import (
     CredentialsUnavailable,
     Fetched,
     from_environment,
-    sure_strings,
+    non_empty_strings,
+    shown,
 )
 from star_agents.agents.transports.litellm_capture import Deferred, NotCaptured
 from star_agents.agents.transports.litellm_translations import (
     Translation,
-    in_converses_words,
-    made,
+    converse_body,
+    new_translation,
     plain_headers,
 )
-from star_agents.text.redaction import redactor
 
 _GIVEN_FOR_GOOD = ("explicit", "env")
 """How keys came that do not change while the process runs."""
@@ -41,7 +41,6 @@ _SAYS_NO_BY_CODE = frozenset(
     | {"InvalidIdentityToken", "SignatureDoesNotMatch", "UnrecognizedClientException", "ValidationError"}
 )
 """Codes of AWS's token service that mean the same."""
-_LONGEST_SAID = 500
 
 
 def converse(litellm: ModuleType, owner: Any, given: dict[str, Any], known: CredentialsByName) -> Translation:
@@ -49,14 +48,14 @@ def converse(litellm: ModuleType, owner: Any, given: dict[str, Any], known: Cred
     url, optional = given["api_base"], given["optional_params"]
     region = given["litellm_params"].get("aws_region_name") or "us-west-2"
     authorise = _signer(owner, url, region, given["api_key"])
-    return made(
+    return new_translation(
         given,
         litellm.AmazonConverseConfig(),
         "bedrock",
         url,
         given["headers"],
         optional,
-        in_converses_words,
+        converse_body,
         json_mode=bool(optional.get("json_mode", False)),
         credentials=_credentials(given["credentials"], known),
         authorise=authorise,
@@ -146,7 +145,7 @@ class _Keys:
         return Fetched(
             value=keys,
             lasts_s=math.inf if is_for_good and not keys.token else None,
-            secrets=sure_strings((keys.secret_key, keys.token)),
+            secrets=non_empty_strings((keys.secret_key, keys.token)),
         )
 
     def _found(self) -> Any:
@@ -154,7 +153,7 @@ class _Keys:
 
 
 def _readable(error: Exception) -> Exception:
-    said = redactor.text(str(error)[:_LONGEST_SAID])
+    said = shown(str(error))
     names = {cls.__name__ for cls in type(error).__mro__}
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, Mapping) else None

@@ -18,19 +18,18 @@ from star_agents.agents.transports.credentials import (
     CredentialsUnavailable,
     Fetched,
     from_environment,
-    sure_strings,
+    non_empty_strings,
+    shown,
 )
 from star_agents.agents.transports.litellm_capture import NO_PROJECT, NO_TOKEN, NotCaptured
-from star_agents.agents.transports.litellm_translations import Translation, in_geminis_words, made, with_token
+from star_agents.agents.transports.litellm_translations import Translation, gemini_body, new_translation, with_token
 from star_agents.agents.transports.token_http import TokenReply, exchange
-from star_agents.text.redaction import redactor
 
 NO_PROJECT_KNOWN = "since its project has to be asked of the machine: name it by `vertex_project` or VERTEXAI_PROJECT"
 """Why LiteLLM sends to Vertex."""
 _PROJECTS = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
 """What google-auth takes for the project, before the file of the credentials."""
 _LARGEST_FILE = 1 << 20
-_LONGEST_SAID = 500
 
 
 def google(litellm: ModuleType, owner: Any, given: dict[str, Any], known: CredentialsByName) -> Translation:
@@ -61,17 +60,19 @@ def google(litellm: ModuleType, owner: Any, given: dict[str, Any], known: Creden
         optional_params=optional,
         litellm_params=given["litellm_params"],
     )
-    one = made(given, config, provider, url, headers, optional, in_geminis_words)
+    translation = new_translation(given, config, provider, url, headers, optional, gemini_body)
     if is_by_key:
-        return one
-    return replace(one, credentials=_credentials(given["vertex_credentials"], project, known), authorise=with_token)
+        return translation
+    return replace(
+        translation, credentials=_credentials(given["vertex_credentials"], project, known), authorise=with_token
+    )
 
 
-def with_googles_token(one: Translation, arguments: Mapping[str, Any], known: CredentialsByName) -> Translation:
+def with_googles_token(translation: Translation, arguments: Mapping[str, Any], known: CredentialsByName) -> Translation:
     """A call to a model of Vertex AI's partners, which was captured with something else in the token's place.
 
     Args:
-        one: The call.
+        translation: The call.
         arguments: What LiteLLM would have fetched a token by.
         known: Of the endpoint.
 
@@ -80,8 +81,8 @@ def with_googles_token(one: Translation, arguments: Mapping[str, Any], known: Cr
     """
     project = project_of(arguments.get("credentials"), arguments.get("project_id"))
     return replace(
-        one,
-        url=one.url.replace(NO_PROJECT, project),
+        translation,
+        url=translation.url.replace(NO_PROJECT, project),
         credentials=_credentials(arguments.get("credentials"), project, known),
         authorise=with_token,
     )
@@ -149,7 +150,7 @@ def _fetched(credentials: Any, project: str) -> Fetched:
     if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
         raise CredentialsUnavailable("what Google's token server gave is no token")
     lasts_s = None if expiry is None else (expiry - datetime.now(UTC).replace(tzinfo=None)).total_seconds()
-    return Fetched(value=token, lasts_s=lasts_s, secrets=sure_strings((token,)))
+    return Fetched(value=token, lasts_s=lasts_s, secrets=non_empty_strings((token,)))
 
 
 def _request(
@@ -169,7 +170,7 @@ def _readable(error: Exception) -> Exception:
     """What google-auth or LiteLLM says: a refusal, unless it says itself that another try may help."""
     # Google-auth's errors hold the whole reply beside what it says.
     first = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-    said = redactor.text(first[:_LONGEST_SAID])
+    said = shown(first)
     is_transport = "TransportError" in {cls.__name__ for cls in type(error).__mro__}
     if is_transport or getattr(error, "retryable", False):
         return CredentialsUnavailable(said)

@@ -19,13 +19,14 @@ from star_agents.agents.transports.credentials import (
     CredentialsUnavailable,
     Fetched,
     from_environment,
-    sure_strings,
+    non_empty_strings,
+    shown,
 )
 from star_agents.agents.transports.litellm_capture import NO_TOKEN, Deferred, NotCaptured
 from star_agents.agents.transports.litellm_translations import (
     Translation,
-    by_config,
-    made,
+    config_body,
+    new_translation,
     plain_headers,
     with_token,
 )
@@ -34,7 +35,6 @@ from star_agents.text.redaction import redactor
 
 _TENANT = re.compile(r"[A-Za-z0-9.-]+")
 _ENTRA = "https://login.microsoftonline.com"
-_LONGEST_SAID = 500
 
 
 def openai(litellm: ModuleType, owner: Any, given: dict[str, Any], known: CredentialsByName) -> Translation:
@@ -51,7 +51,7 @@ def openai(litellm: ModuleType, owner: Any, given: dict[str, Any], known: Creden
     if "authorization" not in {name.lower() for name in headers}:
         raise NotCaptured("since OpenAI's SDK fetches a token for it")
     extra_body = optional.pop("extra_body", None)
-    return made(given, config, provider, url, headers, optional, by_config, extra_body=extra_body)
+    return new_translation(given, config, provider, url, headers, optional, config_body, extra_body=extra_body)
 
 
 def azure(litellm: ModuleType, owner: Any, given: dict[str, Any], known: CredentialsByName) -> Translation:
@@ -87,11 +87,11 @@ def _at_azure(owner: Any, client: Any, given: Mapping[str, Any], config: Any, kn
         if not key:
             raise NotCaptured("since it has no key, and LiteLLM knows of no token")
         headers["api-key"] = key
-    return made(given, config, "azure", url, headers, optional, by_config, **more)
+    return new_translation(given, config, "azure", url, headers, optional, config_body, **more)
 
 
 def _deferred(owner: Any, given: Mapping[str, Any]) -> Deferred | None:
-    """How LiteLLM would fetch a token; the client itself may be one of before."""
+    """How LiteLLM would fetch a token; the client itself may be one that LiteLLM made for an earlier call."""
     names = ("litellm_params", "api_key", "api_base", "api_version")
     asked = owner.initialize_azure_sdk_client(
         **{name: given[name] for name in names}, model_name=given["model"], is_async=True
@@ -130,7 +130,7 @@ def _of_a_client(given: Mapping[str, Any]) -> Fetched:
     authority = authority if "://" in authority else f"https://{authority}"
     form = {"client_id": client, "client_secret": secret, "grant_type": "client_credentials", "scope": scope}
     token, lasts_s = token_by_form(f"{authority.rstrip('/')}/{tenant}/oauth2/v2.0/token", form)
-    return Fetched(value=token, lasts_s=lasts_s, secrets=sure_strings((token,)))
+    return Fetched(value=token, lasts_s=lasts_s, secrets=non_empty_strings((token,)))
 
 
 def _by_azure_identity(deferred: Deferred) -> Fetched:
@@ -141,11 +141,11 @@ def _by_azure_identity(deferred: Deferred) -> Fetched:
         message = "it has no `api_key`, and azure-identity is not installed: pip install 'star-agents[azure-identity]'"
         raise CredentialsRefused(message) from None
     except Exception as error:
-        said = redactor.text(str(error)[:_LONGEST_SAID])
+        said = shown(str(error))
         # Its own words for "the provider said no"; one that was not reached is a `CredentialUnavailableError`.
         if type(error).__name__ == "ClientAuthenticationError" or isinstance(error, (ValueError, KeyError)):
             raise CredentialsRefused(said) from None
         raise CredentialsUnavailable(f"{type(error).__name__}: {said}") from None
     if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
         raise CredentialsUnavailable("what azure-identity gave is no token")
-    return Fetched(value=token, lasts_s=None, secrets=sure_strings((token,)))
+    return Fetched(value=token, lasts_s=None, secrets=non_empty_strings((token,)))

@@ -25,12 +25,12 @@ from star_agents.agents.transports.http import HttpReply
 from star_agents.agents.transports.json_body import decode, encode
 from star_agents.agents.transports.litellm_answers import answer_of
 from star_agents.agents.transports.litellm_translations import Sent, Translation
-from star_agents.agents.transports.plain_replies import has_a_tier, in_openais_form
+from star_agents.agents.transports.plain_replies import as_openai_reply, has_tier
 from star_agents.agents.transports.plain_requests import PlainRequest
 from star_agents.limits.json_structure import SMALL_BYTES
 
 
-class RepliesOfLiteLLM:
+class LiteLLMReplies:
     """Reads replies to requests of one translation after another.
 
     Args:
@@ -40,24 +40,30 @@ class RepliesOfLiteLLM:
     def __init__(self, litellm: Callable[[], ModuleType]) -> None:
         self._litellm = litellm
 
-    def plain(self, one: Translation | PlainRequest, asked: Any, read: Mapping[str, Any], call: Call) -> Answer | None:
+    def plain(
+        self, translation: Translation | PlainRequest, request_body: Any, content: Mapping[str, Any], call: Call
+    ) -> Answer | None:
         """The answer in a reply that needs no LiteLLM to be read; else ``None``. Raises as ``read`` does.
 
         Args:
-            one: What the request was written by.
-            asked: Its body, as plain data.
-            read: The reply.
+            translation: What the request was written by.
+            request_body: Its body, as plain data.
+            content: The reply.
             call: What was asked for.
         """
-        if _is_of_the_list(call.endpoint.price) and has_a_tier(read, call.shape):
+        if _is_listed(call.endpoint.price) and has_tier(content, call.shape):
             return None
-        if (plain := in_openais_form(one, read, asked=asked, offers_tools=bool(call.tools))) is None:
+        if (
+            plain := as_openai_reply(translation, content, request_body=request_body, offers_tools=bool(call.tools))
+        ) is None:
             return None
         answer = openai_answer(plain, call)
-        usd = self._of_a_plain_reply(one, plain.get("usage"), answer, call)
+        usd = self._usd_of_plain(translation, plain.get("usage"), answer, call)
         return answer if usd is None else replace(answer, listed_usd=usd)
 
-    async def read(self, one: Translation, sent: Sent, reply: HttpReply, read: dict[str, Any], call: Call) -> Answer:
+    async def read(
+        self, translation: Translation, sent: Sent, reply: HttpReply, content: dict[str, Any], call: Call
+    ) -> Answer:
         """The answer in a reply that is an object and no error, as LiteLLM reads it; a long one is read in a thread.
 
         Raises:
@@ -65,17 +71,17 @@ class RepliesOfLiteLLM:
             ValueError, LookupError, TypeError, AttributeError: It cannot be read.
         """
         if len(reply.body) <= SMALL_BYTES:
-            return self._by_litellm(one, sent, reply, read, call)
-        return await anyio.to_thread.run_sync(self._by_litellm, one, sent, reply, read, call)
+            return self._by_litellm(translation, sent, reply, content, call)
+        return await anyio.to_thread.run_sync(self._by_litellm, translation, sent, reply, content, call)
 
-    def _of_a_plain_reply(
-        self, one: Translation | PlainRequest, usage: Any, answer: Answer, call: Call
+    def _usd_of_plain(
+        self, translation: Translation | PlainRequest, usage: Any, answer: Answer, call: Call
     ) -> float | None:
         """What the provider says that it cost, or LiteLLM, where the list's prices of tokens are not all."""
         price, translator = call.endpoint.price, call.endpoint.translator
-        if not _is_of_the_list(price) or not isinstance(usage, Mapping):
+        if not _is_listed(price) or not isinstance(usage, Mapping):
             return None
-        if one.provider == "openrouter" and isinstance(said := usage.get("cost"), (int, float)):
+        if translation.provider == "openrouter" and isinstance(said := usage.get("cost"), (int, float)):
             return float(said)
         if translator is None or translator.is_listed_price or answer.usage_doubt:
             return None
@@ -89,8 +95,8 @@ class RepliesOfLiteLLM:
                 completion_tokens_details=details if isinstance(details, Mapping) else None,
             )
             parts = self._litellm().cost_per_token(
-                model=one.model,
-                custom_llm_provider=one.provider,
+                model=translation.model,
+                custom_llm_provider=translation.provider,
                 usage_object=counted,
                 vertex_location=translator.region,
             )
@@ -99,55 +105,62 @@ class RepliesOfLiteLLM:
         return float(sum(parts))
 
     def _by_litellm(
-        self, one: Translation, sent: Sent, reply: HttpReply, read: Mapping[str, Any], call: Call
+        self, translation: Translation, sent: Sent, reply: HttpReply, content: Mapping[str, Any], call: Call
     ) -> Answer:
         with for_litellm.hearing() as heard:
-            mended = for_litellm.note(read, reply.body)
+            mended = for_litellm.note(content, reply.body)
             body = reply.body if mended is None else encode(mended)
             try:
-                response = self._transformed(one, sent, reply, body)
+                response = self._transformed(translation, sent, reply, body)
             except Exception as error:
-                if (answer := _own_reading(heard, call)) is not None:
+                if (answer := _answer_without_litellm(heard, call)) is not None:
                     return answer
                 raise readable(error, reply) from None
-        if _is_of_the_list(call.endpoint.price):
-            response._hidden_params["response_cost"] = self._listed_usd(one, sent, response, call)
+        if _is_listed(call.endpoint.price):
+            response._hidden_params["response_cost"] = self._listed_usd(translation, sent, response, call)
         return answer_of(response, call, heard)
 
-    def _transformed(self, one: Translation, sent: Sent, reply: HttpReply, body: bytes) -> Any:
+    def _transformed(self, translation: Translation, sent: Sent, reply: HttpReply, body: bytes) -> Any:
         import httpx  # noqa: PLC0415  only where LiteLLM is loaded, which is by now
 
-        told = ("content-encoding", "content-length", "transfer-encoding", "content-type")
+        rewritten = ("content-encoding", "content-length", "transfer-encoding", "content-type")
         # httpx takes ASCII alone, and no header is worth an answer: nor is a kind that says UTF-16 of JSON.
         headers = [("Content-Type", "application/json")] + [
             (name, value.encode("ascii", "replace").decode())
             for name, value in reply.headers.items()
-            if name.lower() not in told
+            if name.lower() not in rewritten
         ]
-        raw = httpx.Response(reply.status, headers=headers, content=body, request=httpx.Request("POST", one.url))
+        raw = httpx.Response(
+            reply.status, headers=headers, content=body, request=httpx.Request("POST", translation.url)
+        )
         empty = self._litellm().ModelResponse()
         empty.usage = self._litellm().Usage()
-        empty._hidden_params["custom_llm_provider"] = one.provider
-        if one.provider not in ("openai", "anthropic", "azure"):
-            empty.model = f"{one.provider}/{one.model}"
-        asked = {"model": one.model, "model_response": empty, "logging_obj": one.logging, "messages": sent.messages}
-        asked |= {"optional_params": sent.optional, "api_key": one.api_key, "encoding": _NO_TOKENIZER}
-        asked["json_mode"] = one.json_mode
-        if one.form == "converse":
-            return one.config._transform_response(response=raw, stream=False, data=sent.data, **asked)
-        return one.config.transform_response(
-            raw_response=raw, request_data=sent.data, litellm_params=sent.litellm_params, **asked
+        empty._hidden_params["custom_llm_provider"] = translation.provider
+        if translation.provider not in ("openai", "anthropic", "azure"):
+            empty.model = f"{translation.provider}/{translation.model}"
+        arguments = {
+            "model": translation.model,
+            "model_response": empty,
+            "logging_obj": translation.logging,
+            "messages": sent.messages,
+        }
+        arguments |= {"optional_params": sent.optional, "api_key": translation.api_key, "encoding": _NO_TOKENIZER}
+        arguments["json_mode"] = translation.json_mode
+        if translation.form == "converse":
+            return translation.config._transform_response(response=raw, stream=False, data=sent.data, **arguments)
+        return translation.config.transform_response(
+            raw_response=raw, request_data=sent.data, litellm_params=sent.litellm_params, **arguments
         )
 
-    def _listed_usd(self, one: Translation, sent: Sent, response: Any, call: Call) -> float | None:
+    def _listed_usd(self, translation: Translation, sent: Sent, response: Any, call: Call) -> float | None:
         from litellm.cost_calculator import response_cost_calculator  # noqa: PLC0415
 
         translator = call.endpoint.translator
         try:
             return response_cost_calculator(
                 response_object=response,
-                model=one.model,
-                custom_llm_provider=one.provider,
+                model=translation.model,
+                custom_llm_provider=translation.provider,
                 call_type="acompletion",
                 vertex_location=translator.region if translator is not None else None,
                 # As the agent names it, whatever the provider does: LiteLLM prices by that where the reply tells none.
@@ -184,11 +197,11 @@ def readable(error: Exception, reply: HttpReply | None = None) -> Exception:
     return HttpFailure(error.status_code, str(error.message), headers)
 
 
-def _is_of_the_list(price: Price | None) -> bool:
+def _is_listed(price: Price | None) -> bool:
     return price is not None and not price.from_config and not price.is_free
 
 
-def _own_reading(heard: Heard, call: Call) -> Answer | None:
+def _answer_without_litellm(heard: Heard, call: Call) -> Answer | None:
     """What we make of a reply in OpenAI's form that LiteLLM could not read; ``None`` where that is nothing either."""
     if not heard.body:
         return None

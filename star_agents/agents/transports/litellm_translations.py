@@ -22,17 +22,17 @@ from star_agents.agents.transports.json_body import encode
 from star_agents.agents.transports.litellm_capture import NO_TOKEN, NotCaptured
 
 _CONTENT_TYPE = "content-type"
-_OF_THE_CLIENT = frozenset({"host", "connection", "content-length", "accept-encoding", "accept", "user-agent"})
+_CLIENT_HEADERS = frozenset({"host", "connection", "content-length", "accept-encoding", "accept", "user-agent"})
 """Headers that are the sender's own to say; beside them the SDK's account of itself (``x-stainless-…``)."""
 
 
 Form = Literal["openai", "anthropic", "gemini", "converse", "cohere", "ollama", ""]
-_ADD_NOTHING = frozenset(
+_PLAIN_READERS = frozenset(
     {"OpenAIGPTConfig", "OpenAILikeChatConfig", "AzureOpenAIConfig", "MistralConfig", "GroqChatConfig"}
     | {"OpenrouterConfig", "XAIChatConfig", "FireworksAIConfig", "VertexAILlama3Config"}
 )
 """Configs whose reading of a reply in OpenAI's form finds nothing in it that ``plain_replies`` would not."""
-_OF_A_FORM: Mapping[str, Form] = {
+_FORM_BY_CONFIG: Mapping[str, Form] = {
     "AmazonAnthropicClaudeConfig": "anthropic",
     "CohereV2ChatConfig": "cohere",
     "OllamaConfig": "ollama",
@@ -105,7 +105,7 @@ class Translation:
         return sent
 
 
-def made(
+def new_translation(
     given: Mapping[str, Any],
     config: Any,
     provider: str,
@@ -123,7 +123,7 @@ def made(
     proxy = proxy_for(url)
     if proxy is not None and not proxy.startswith(("http://", "https://")):
         raise NotCaptured("since its proxy is none of HTTP")
-    url, plain = _with_its_password(url, plain_headers(headers))
+    url, plain = _password_as_header(url, plain_headers(headers))
     if _CONTENT_TYPE not in {name.lower() for name in plain}:
         plain["Content-Type"] = "application/json"
     return Translation(
@@ -143,7 +143,7 @@ def made(
     )
 
 
-def _with_its_password(url: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+def _password_as_header(url: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
     """User and password of an address as LiteLLM's client sends them: in ``Authorization``, whatever stood there."""
     at = yarl.URL(url, encoded=True)
     if at.raw_user is None and at.raw_password is None:
@@ -154,14 +154,14 @@ def _with_its_password(url: str, headers: dict[str, str]) -> tuple[str, dict[str
 
 
 def _form(config: Any, write: Callable[[Translation, Sent], Any]) -> Form:
-    if write is in_anthropics_words:
+    if write is anthropic_body:
         return "anthropic"
-    if write is in_geminis_words:
+    if write is gemini_body:
         return "gemini"
-    if write is in_converses_words:
+    if write is converse_body:
         return "converse"
     reader = next(cls.__name__ for cls in type(config).__mro__ if "transform_response" in vars(cls))
-    return "openai" if reader in _ADD_NOTHING else _OF_A_FORM.get(reader, "")
+    return "openai" if reader in _PLAIN_READERS else _FORM_BY_CONFIG.get(reader, "")
 
 
 def plain_headers(headers: Mapping[str, Any]) -> dict[str, str]:
@@ -170,56 +170,59 @@ def plain_headers(headers: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: value
         for name, value in named.items()
-        if name.lower() not in _OF_THE_CLIENT and not name.lower().startswith("x-stainless")
+        if name.lower() not in _CLIENT_HEADERS and not name.lower().startswith("x-stainless")
     }
 
 
-def by_config(one: Translation, sent: Sent) -> Any:
+def config_body(translation: Translation, sent: Sent) -> Any:
     """The body as the provider's config writes it; raises whatever that does."""
-    data = copy.copy(one.config).transform_request(
-        model=one.model,
+    data = copy.copy(translation.config).transform_request(
+        model=translation.model,
         messages=sent.messages,
         optional_params=sent.optional,
         litellm_params=sent.litellm_params,
         headers=sent.headers,
     )
-    if one.extra_body is None:
+    if translation.extra_body is None:
         return data
-    told = one.config.transform_extra_body(
-        extra_body=copy.deepcopy(one.extra_body), request=data, model=one.model, litellm_params=sent.litellm_params
+    extra = translation.config.transform_extra_body(
+        extra_body=copy.deepcopy(translation.extra_body),
+        request=data,
+        model=translation.model,
+        litellm_params=sent.litellm_params,
     )
-    return {**data, **told}
+    return {**data, **extra}
 
 
-def in_anthropics_words(one: Translation, sent: Sent) -> Any:
+def anthropic_body(translation: Translation, sent: Sent) -> Any:
     """Likewise, without what this provider has not of Anthropic's beta features."""
     from litellm.anthropic_beta_headers_manager import update_request_with_filtered_beta  # noqa: PLC0415
 
-    data = by_config(one, sent)
+    data = config_body(translation, sent)
     sent.headers, data = update_request_with_filtered_beta(
-        headers=dict(sent.headers), request_data=data, provider=one.provider
+        headers=dict(sent.headers), request_data=data, provider=translation.provider
     )
     return data
 
 
-def in_geminis_words(one: Translation, sent: Sent) -> Any:
+def gemini_body(translation: Translation, sent: Sent) -> Any:
     """The body of ``generateContent``."""
     from litellm.llms.vertex_ai.gemini.transformation import transform_request_body  # noqa: PLC0415
 
-    asked: dict[str, Any] = {"messages": sent.messages, "custom_llm_provider": one.provider}
+    arguments: dict[str, Any] = {"messages": sent.messages, "custom_llm_provider": translation.provider}
     return transform_request_body(
-        model=one.model,
+        model=translation.model,
         litellm_params=sent.litellm_params,
         cached_content=None,
         optional_params=sent.optional,
-        **asked,
+        **arguments,
     )
 
 
-def in_converses_words(one: Translation, sent: Sent) -> Any:
+def converse_body(translation: Translation, sent: Sent) -> Any:
     """The body of Bedrock's ``converse``."""
-    return one.config._transform_request(
-        model=one.model,
+    return translation.config._transform_request(
+        model=translation.model,
         messages=sent.messages,
         optional_params=sent.optional,
         litellm_params=sent.litellm_params,

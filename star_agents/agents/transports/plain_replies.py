@@ -12,52 +12,52 @@ from star_agents.agents.transports.plain_requests import PlainRequest
 _USUAL_TIERS = frozenset({"", "auto", "default", "standard", "on_demand", "on_demand_traffic_type"})
 
 
-def has_a_tier(read: Mapping[str, Any], shape: Mapping[str, Any]) -> bool:
+def has_tier(reply: Mapping[str, Any], shape: Mapping[str, Any]) -> bool:
     """Whether a request or its reply names a tier of service, such as ``flex``, which may have a price of its own."""
-    told = [shape.get("service_tier"), read.get("service_tier")]
-    for used in (read.get("usage"), read.get("usageMetadata")):
+    tiers = [shape.get("service_tier"), reply.get("service_tier")]
+    for used in (reply.get("usage"), reply.get("usageMetadata")):
         if isinstance(used, Mapping):
-            told += [used.get(name) for name in ("service_tier", "serviceTier", "trafficType")]
-    return any(isinstance(one, str) and one.lower() not in _USUAL_TIERS for one in told)
+            tiers += [used.get(name) for name in ("service_tier", "serviceTier", "trafficType")]
+    return any(isinstance(one, str) and one.lower() not in _USUAL_TIERS for one in tiers)
 
 
-def in_openais_form(
-    one: Translation | PlainRequest, read: Mapping[str, Any], *, asked: Any, offers_tools: bool
+def as_openai_reply(
+    translation: Translation | PlainRequest, reply: Mapping[str, Any], *, request_body: Any, offers_tools: bool
 ) -> Mapping[str, Any] | None:
     """A reply in OpenAI's form; ``None``: only LiteLLM knows all that it means.
 
     Args:
-        one: What the request was written by.
-        read: The reply.
-        asked: The request's body, as plain data.
+        translation: What the request was written by.
+        reply: The reply.
+        request_body: The request's body, as plain data.
         offers_tools: Whether the request offered tools.
     """
-    if one.json_mode and (one.form != "anthropic" or anthropic_form.calls_tools(read)):
+    if translation.json_mode and (translation.form != "anthropic" or anthropic_form.calls_tools(reply)):
         return None  # the call of a tool may be the answer
-    match one.form:
+    match translation.form:
         case "openai":
-            return _openai(one.provider, read, offers_tools=offers_tools)
+            return _openai(translation.provider, reply, offers_tools=offers_tools)
         case "anthropic":
-            return anthropic_form.from_anthropic(read) if anthropic_form.is_plain(read) else None
+            return anthropic_form.from_anthropic(reply) if anthropic_form.is_plain(reply) else None
         case "gemini":
-            return gemini_form.from_gemini(read) if gemini_form.is_plain(read) else None
+            return gemini_form.from_gemini(reply) if gemini_form.is_plain(reply) else None
         case "converse":
-            is_plain = not offers_tools and converse_form.is_plain(read)  # LiteLLM looks for calls in the text
-            return converse_form.from_converse(read) if is_plain else None
+            is_plain = not offers_tools and converse_form.is_plain(reply)  # LiteLLM looks for calls in the text
+            return converse_form.from_converse(reply) if is_plain else None
         case "cohere":
-            return cohere_form.from_cohere(read) if cohere_form.is_plain(read) else None
+            return cohere_form.from_cohere(reply) if cohere_form.is_plain(reply) else None
         case "ollama":
-            return ollama_form.from_ollama(read) if ollama_form.is_plain(read, asked) else None
+            return ollama_form.from_ollama(reply) if ollama_form.is_plain(reply, request_body) else None
     return None
 
 
-def _openai(provider: str, read: Mapping[str, Any], *, offers_tools: bool) -> Mapping[str, Any] | None:
-    usage = read.get("usage")
-    if "choices" not in read or (provider == "fireworks_ai" and offers_tools):
+def _openai(provider: str, reply: Mapping[str, Any], *, offers_tools: bool) -> Mapping[str, Any] | None:
+    usage = reply.get("usage")
+    if "choices" not in reply or (provider == "fireworks_ai" and offers_tools):
         return None  # Fireworks writes calls of tools into the text
     if provider == "xai" and isinstance(usage, Mapping):
-        return None if usage.get("cost_in_usd_ticks") is not None else {**read, "usage": _with_thoughts(usage)}
-    return read
+        return None if usage.get("cost_in_usd_ticks") is not None else {**reply, "usage": _with_thoughts(usage)}
+    return reply
 
 
 def _with_thoughts(usage: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,15 +14,14 @@ import aiohttp
 
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import RefusedReply
-from star_agents.agents.transports.credentials import CredentialsRefused, CredentialsUnavailable
+from star_agents.agents.transports.credentials import CredentialsRefused, CredentialsUnavailable, shown
 from star_agents.agents.transports.http import HttpPool, HttpReply, HttpRequest, proxy_for
-from star_agents.text.redaction import Redactor, redactor
+from star_agents.text.redaction import Redactor
 
 _DEADLINE_S = 25.0
 """For one request, whatever trickles in; below what a call waits for credentials."""
 _LARGEST = 256 << 10
 """Bytes of a reply, unpacked. Tokens of Entra with many groups have some 20 KB."""
-_LONGEST_SAID = 500
 _SECRET_FIELD = re.compile(r"secret|token|assertion|password", re.IGNORECASE)
 """Fields of a form by which a token is asked for."""
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
@@ -58,7 +57,7 @@ def exchange(
     except RefusedReply as error:
         raise CredentialsUnavailable(f"the token server: {error}") from None
     except (HttpFailure, aiohttp.ClientError, OSError, ValueError) as error:
-        said = redactor.text(str(error)[:_LONGEST_SAID])
+        said = shown(str(error))
         raise CredentialsUnavailable(f"the token server was not reached: {type(error).__name__}: {said}") from None
     data = reply.body if reply.status < 400 else _without_what_was_sent(reply.body, request)
     return TokenReply(status=reply.status, headers=reply.headers, data=data)
@@ -119,4 +118,4 @@ def _read(data: bytes) -> dict[str, Any]:
 def _said(read: Mapping[str, Any], reply: TokenReply) -> str:
     told = [read.get(name) for name in ("error", "error_description")]
     words = ": ".join(one.splitlines()[0] for one in told if isinstance(one, str) and one.strip())
-    return redactor.text(words[:_LONGEST_SAID]) or f"status {reply.status}"
+    return shown(words) or f"status {reply.status}"

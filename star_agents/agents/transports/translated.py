@@ -20,17 +20,17 @@ from star_agents.agents.transports.direct import object_in
 from star_agents.agents.transports.http import HttpReply, HttpRequest, HttpSender
 from star_agents.agents.transports.json_body import encode
 from star_agents.agents.transports.litellm_capture import NotCaptured
-from star_agents.agents.transports.litellm_replies import RepliesOfLiteLLM, readable
+from star_agents.agents.transports.litellm_replies import LiteLLMReplies, readable
 from star_agents.agents.transports.litellm_translations import Sent, Translation
 from star_agents.agents.transports.plain_requests import PlainRequest
 
-_CUT_AT_NOTHING = "could not finish the message because max_tokens or model output limit was reached"
+_CUT_BEFORE_TEXT = "could not finish the message because max_tokens or model output limit was reached"
 """OpenAI's words for an answer that was cut before its first word: an error of status 400, though it is paid for."""
-_CUT = Answer(choices=(Choice(text="", finish_reason=LENGTH),), prompt_tokens=0, completion_tokens=0)
+_EMPTY_CUT = Answer(choices=(Choice(text="", finish_reason=LENGTH),), prompt_tokens=0, completion_tokens=0)
 
-_OF_A_SENDER = frozenset({"APIConnectionError", "APIError", "InternalServerError"})
+_UNEXPECTED = frozenset({"APIConnectionError", "APIError", "InternalServerError"})
 """What LiteLLM calls errors of its own that it does not know, though nothing was sent yet: a region that is none."""
-_NOT_KNOWN = (401, 403)
+_UNAUTHORISED = (401, 403)
 """What is answered to credentials that do not hold, or not for this."""
 
 
@@ -46,7 +46,7 @@ class TranslatedTransport:
     def __init__(self, sender: HttpSender, litellm: Callable[[], ModuleType], whole: Transport) -> None:
         self._sender = sender
         self._whole = whole
-        self._replies = RepliesOfLiteLLM(litellm)
+        self._replies = LiteLLMReplies(litellm)
 
     async def complete(self, call: Call) -> Answer:
         """Send once.
@@ -65,31 +65,37 @@ class TranslatedTransport:
         if translator is not None and translator.plain is not None:
             plain = translator.plain.request(call.messages, call.shape, call.n)
             if plain is not None:
-                return await self._plainly(plain, call)
+                return await self._send_plain(plain, call)
         try:
-            one = await self._translation(call)
+            translation = await self._translation(call)
         except NotCaptured:
             return await self._whole.complete(call)
-        credentials = None if one.credentials is None else await one.credentials.current()
-        sent = _written(one, call, credentials)
+        credentials = None if translation.credentials is None else await translation.credentials.current()
+        sent = _request_by(translation, call, credentials)
         reply = await self._sender.send(
-            HttpRequest(url=one.url, headers=sent.headers, body=sent.body, timeout_s=call.timeout_s, proxy=one.proxy)
+            HttpRequest(
+                url=translation.url,
+                headers=sent.headers,
+                body=sent.body,
+                timeout_s=call.timeout_s,
+                proxy=translation.proxy,
+            )
         )
         try:
-            read = await _object_in(reply)
+            content = await _object_in(reply)
         except HttpFailure as failure:
-            fetched = one.credentials if failure.status_code in _NOT_KNOWN else None
+            fetched = translation.credentials if failure.status_code in _UNAUTHORISED else None
             if fetched is not None and fetched.refused(credentials):
                 raise CredentialsUnavailable(f"the provider refused credentials that had held: {failure}") from None
             raise
-        if read is None:
-            return _CUT
-        if one.url.endswith("/api/generate") and "response" not in read:
+        if content is None:
+            return _EMPTY_CUT
+        if translation.url.endswith("/api/generate") and "response" not in content:
             raise RefusedReply("the reply has no `response`")
-        answer = self._replies.plain(one, sent.data, read, call)
-        return answer if answer is not None else await self._replies.read(one, sent, reply, read, call)
+        answer = self._replies.plain(translation, sent.data, content, call)
+        return answer if answer is not None else await self._replies.read(translation, sent, reply, content, call)
 
-    async def _plainly(self, plain: PlainRequest, call: Call) -> Answer:
+    async def _send_plain(self, plain: PlainRequest, call: Call) -> Answer:
         """Send what was written without LiteLLM, which is asked where the reply is not plain."""
         reply = await self._sender.send(
             HttpRequest(
@@ -100,17 +106,17 @@ class TranslatedTransport:
                 proxy=plain.proxy,
             )
         )
-        read = await _object_in(reply)
-        if read is None:
-            return _CUT
-        if (answer := self._replies.plain(plain, plain.body, read, call)) is not None:
+        content = await _object_in(reply)
+        if content is None:
+            return _EMPTY_CUT
+        if (answer := self._replies.plain(plain, plain.body, content, call)) is not None:
             return answer
         try:
-            one = await self._translation(call)
+            translation = await self._translation(call)
         except NotCaptured as reason:
             raise ValueError(f"nobody can read the reply, {reason}") from None
-        sent = _written(one, call, None)
-        return await self._replies.read(one, sent, reply, read, call)
+        sent = _request_by(translation, call, None)
+        return await self._replies.read(translation, sent, reply, content, call)
 
     async def _translation(self, call: Call) -> Translation:
         translator = call.endpoint.translator
@@ -129,14 +135,14 @@ async def _object_in(reply: HttpReply) -> dict[str, Any] | None:
     try:
         return await object_in(reply)
     except HttpFailure as failure:
-        if failure.status_code == 400 and _CUT_AT_NOTHING in str(failure).lower():
+        if failure.status_code == 400 and _CUT_BEFORE_TEXT in str(failure).lower():
             return None
         raise
 
 
-def _written(one: Translation, call: Call, credentials: Any) -> Sent:
+def _request_by(translation: Translation, call: Call, credentials: Any) -> Sent:
     try:
-        return one.request(call.messages, credentials)
+        return translation.request(call.messages, credentials)
     except Exception as error:
         raise _refusal(error) from None
 
@@ -144,7 +150,7 @@ def _written(one: Translation, call: Call, credentials: Any) -> Sent:
 def _refusal(error: Exception) -> Exception:
     """Why a call cannot be written, as an error of the request: another try would end alike."""
     known = readable(error)
-    if type(error).__name__ in _OF_A_SENDER:
+    if type(error).__name__ in _UNEXPECTED:
         return HttpFailure(400, f"LiteLLM cannot write the request: {error}", {})
     if isinstance(known, HttpFailure) or type(error).__module__.startswith(("litellm.", "openai")):
         return known

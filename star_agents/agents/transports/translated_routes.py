@@ -19,7 +19,7 @@ import orjson
 from star_agents.agents.prices import Price, cost
 from star_agents.agents.transports.credentials import CredentialsByName
 from star_agents.agents.transports.litellm_capture import NotCaptured, capture
-from star_agents.agents.transports.litellm_families import translation
+from star_agents.agents.transports.litellm_handlers import translation_of
 from star_agents.agents.transports.litellm_translations import Translation
 from star_agents.agents.transports.plain_requests import PlainWriter
 from star_agents.agents.transports.schema_patterns import filled, keeps_marks, marked
@@ -147,7 +147,7 @@ class Translator:
         try:
             litellm = self._litellm()
             captured = capture(litellm, self._params, shape, messages, n)
-            return translation(litellm, captured, self._credentials)
+            return translation_of(litellm, captured, self._credentials)
         except NotCaptured as reason:
             return reason
 

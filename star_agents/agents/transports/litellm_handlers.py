@@ -9,10 +9,10 @@ from star_agents.agents.transports import litellm_aws, litellm_google, litellm_o
 from star_agents.agents.transports.credentials import CredentialsByName
 from star_agents.agents.transports.litellm_capture import Captured, NotCaptured, nothing_goes_out
 from star_agents.agents.transports.litellm_google import with_googles_token
-from star_agents.agents.transports.litellm_translations import Translation, by_config, in_anthropics_words, made
+from star_agents.agents.transports.litellm_translations import Translation, anthropic_body, config_body, new_translation
 
 
-def translation(litellm: ModuleType, captured: Captured, known: CredentialsByName) -> Translation:
+def translation_of(litellm: ModuleType, captured: Captured, known: CredentialsByName) -> Translation:
     """How to write calls like one that was captured.
 
     Args:
@@ -24,7 +24,7 @@ def translation(litellm: ModuleType, captured: Captured, known: CredentialsByNam
         NotCaptured: The provider wants something that only LiteLLM can do.
         Exception: What LiteLLM's config raises over the parameters.
     """
-    families = {
+    handlers = {
         "common": _common,
         "anthropic": _anthropic,
         "openai": litellm_openai.openai,
@@ -33,10 +33,10 @@ def translation(litellm: ModuleType, captured: Captured, known: CredentialsByNam
         "converse": litellm_aws.converse,
     }
     with nothing_goes_out():
-        one = families[captured.handler](litellm, captured.owner, dict(captured.arguments), known)
+        translation = handlers[captured.handler](litellm, captured.owner, dict(captured.arguments), known)
         if captured.deferred is not None and captured.deferred.kind == "google":
-            return with_googles_token(one, captured.deferred.arguments, known)
-        return one
+            return with_googles_token(translation, captured.deferred.arguments, known)
+        return translation
 
 
 def _common(litellm: ModuleType, owner: Any, given: dict[str, Any], known: CredentialsByName) -> Translation:
@@ -51,13 +51,15 @@ def _common(litellm: ModuleType, owner: Any, given: dict[str, Any], known: Crede
     optional = given["optional_params"]
     json_mode, extra_body = bool(optional.pop("json_mode", False)), optional.pop("extra_body", None)
     optional.pop("fake_stream", None)
-    asked = {"api_key": given.get("api_key"), "api_base": given.get("api_base"), "model": model}
-    asked |= {"optional_params": optional, "litellm_params": given["litellm_params"]}
-    headers = config.validate_environment(headers=dict(given.get("headers") or {}), messages=given["messages"], **asked)
-    url = config.get_complete_url(stream=None, **asked)
+    arguments = {"api_key": given.get("api_key"), "api_base": given.get("api_base"), "model": model}
+    arguments |= {"optional_params": optional, "litellm_params": given["litellm_params"]}
+    headers = config.validate_environment(
+        headers=dict(given.get("headers") or {}), messages=given["messages"], **arguments
+    )
+    url = config.get_complete_url(stream=None, **arguments)
     more = litellm_aws.invoke(config, url, given, known) if is_signed else {}
     more |= {"json_mode": json_mode, "extra_body": extra_body}
-    return made(given, config, provider, url, headers, optional, by_config, **more)
+    return new_translation(given, config, provider, url, headers, optional, config_body, **more)
 
 
 def _anthropic(litellm: ModuleType, owner: Any, given: dict[str, Any], known: CredentialsByName) -> Translation:
@@ -78,7 +80,7 @@ def _anthropic(litellm: ModuleType, owner: Any, given: dict[str, Any], known: Cr
         api_base=url,
     )
     config = _config(litellm, model, provider)
-    return made(given, config, provider, url, headers, optional, in_anthropics_words, json_mode=json_mode)
+    return new_translation(given, config, provider, url, headers, optional, anthropic_body, json_mode=json_mode)
 
 
 def _config(litellm: ModuleType, model: str, provider: str) -> Any:
