@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from star_agents.engine.hosted_scorer import HostedScorer
 from star_agents.errors import ScorerError
 from star_agents.scoring.facts import Usage
 from star_agents.scoring.hangs import Watch
+from star_agents.scoring.places import Place, Running
 
 
 class InThisProcess:
@@ -33,3 +35,29 @@ class InThisProcess:
 
     async def end(self) -> str:
         return ""
+
+
+class OnePlace:
+    """What a scorer takes for places: this process is the only one.
+
+    Args:
+        hosted: What is in it.
+    """
+
+    def __init__(self, hosted: HostedScorer) -> None:
+        self._hosted = hosted
+
+    async def first(self) -> Sequence[Place]:
+        async def start(tasks: TaskGroup, what: str, /) -> Running:
+            del tasks, what
+            return InThisProcess(self._hosted)
+
+        return [Place(start, name="here")]
+
+    def others(self, devices: int) -> Sequence[Place]:
+        del devices
+        return []
+
+    async def more(self) -> Sequence[Place]:
+        await anyio.sleep_forever()
+        return []

@@ -83,6 +83,11 @@ class LocalCluster:
     def _head_knows(self) -> Any:
         return self._cluster.head_node.get_gcs_client()
 
+    @property
+    def session(self) -> Path:
+        """Where Ray keeps its logs and sockets."""
+        return Path(self._cluster.head_node.get_session_dir_path())
+
     def nodes(self, count: int) -> list[str]:
         """Ids of so many and no more beside the head, which lists no other: those that live are kept."""
         while len(self._nodes) > count:

@@ -171,8 +171,7 @@ async def test_no_key_stands_in_what_ray_writes_although_an_actor_fails_with_it_
             await actor.ask("take")
         assert CANARY not in str(caught.value)
         assert not any(CANARY in str(getattr(one, "message", "")) for one in heard)
-        folder = Path(connection.ray._private.worker._global_node.get_session_dir_path())
-    written = [path for path in (folder / "logs").rglob("*") if path.is_file()]
+    written = [path for path in (ray_cluster.session / "logs").rglob("*") if path.is_file()]
     assert len(written) > 5
     assert [path.name for path in written if CANARY.encode() in path.read_bytes()] == []
     said = capfd.readouterr()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import anyio
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from anyio.abc import TaskGroup
 from counting_scorer import CountingScorer
-from in_this_process import InThisProcess
+from in_this_process import OnePlace
 from scoring_mortal_worker import count
 
 from star_agents.config.sections import ScoringConfig
@@ -22,28 +19,10 @@ from star_agents.engine.score_dataset.shards import ScoredShards, ShardsJob, sco
 from star_agents.errors import UsageError
 from star_agents.records import Sample
 from star_agents.scoring import Scorer
-from star_agents.scoring.places import Place, Running
 from star_agents.storage.parquet_shards import Dataset
 from star_agents.text.printing import printable
 
 ROWS = 300
-
-
-class OnePlace:
-    async def first(self) -> Sequence[Place]:
-        async def start(tasks: TaskGroup, what: str, /) -> Running:
-            del tasks, what
-            return InThisProcess(CountingScorer(None))
-
-        return [Place(start, name="here")]
-
-    def others(self, devices: int) -> Sequence[Place]:
-        del devices
-        return []
-
-    async def more(self) -> Sequence[Place]:
-        await anyio.sleep_forever()
-        return []
 
 
 def rows_of(shard: int) -> list[dict[str, Any]]:
@@ -75,7 +54,7 @@ def source(tmp_path: Path) -> Path:
 async def score(source: Path, out: Path | str, **options: Any) -> ScoredShards:
     config = ScoringConfig(small=options.pop("small", "gate"))
     job = ShardsJob(source=str(source), out=str(out), config=config, **options)
-    return await score_shards(job, Scorer(config, places=OnePlace()))
+    return await score_shards(job, Scorer(config, places=OnePlace(CountingScorer(None))))
 
 
 async def test_every_row_keeps_its_columns_and_their_types_and_gets_those_of_score(

@@ -31,7 +31,8 @@ def work_here(model: Model, request: Request) -> Any:
     if request["do"] == SHARD:
         from star_agents.engine.score_dataset.shard import Task, score_shard  # noqa: PLC0415  loads pyarrow
 
-        return [score_shard(model, Task.from_dict(data)) for data in request["samples"]]
+        found = [score_shard(model, Task.from_dict(data)) for data in request["samples"]]
+        return [f"{one} (on node {platform.node()})" if isinstance(one, str) else one for one in found]
     return work(model, request)
 
 

@@ -10,12 +10,15 @@ is gone. Names that begin with ``_`` or ``.`` are no shards, as everybody who wr
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as fs
@@ -23,9 +26,16 @@ import pyarrow.parquet as pq
 
 from star_agents.errors import UsageError
 from star_agents.storage.parquet_files import BUFFER_BYTES, ParquetError, rows_of
+from star_agents.storage.store_advice import advice
 from star_agents.text.redaction import keep_secret
 
 MANIFESTS = "_scored"
+READERS = 16
+"""Manifests that are read at once."""
+BUCKETED = frozenset({"s3", "gcs", "abfs"})
+"""File systems, as pyarrow calls them, whose paths begin with a bucket, which somebody has made before."""
+MOST_COPIED = 5 * 10**9
+"""Bytes. On S3 a file gets another name by being copied, and one request copies so many."""
 Manifest = dict[str, Any]
 Row = Mapping[str, Any]
 
@@ -76,15 +86,12 @@ class Dataset:
         with _errors_of(self.uri, "read"):
             system, root = self._open()
             selector = fs.FileSelector(root, recursive=True, allow_not_found=True)
-            files = [one.path for one in system.get_file_info(selector) if one.type == fs.FileType.File]
-            there = set(files)
-            found: dict[str, Manifest] = {}
-            for path in files:
-                if path.startswith(f"{root}/{MANIFESTS}/") and path.endswith(".parquet.json"):
-                    manifest = _manifest_at(system, path)
-                    if f"{root}/{manifest['shard']}" in there:
-                        found[manifest["shard"]] = manifest
-        return found
+            there = {one.path for one in system.get_file_info(selector) if one.type == fs.FileType.File}
+            begin, end = f"{root}/{MANIFESTS}/", ".parquet.json"
+            paths = sorted(path for path in there if path.startswith(begin) and path.endswith(end))
+            with ThreadPoolExecutor(READERS) as readers:  # One after the other each would wait for the network.
+                manifests = list(readers.map(partial(_manifest_at, system), paths))
+        return {one["shard"]: one for one in manifests if f"{root}/{one['shard']}" in there}
 
     def files_of_others(self) -> set[str]:
         """Names of the files in it, where nothing was ever begun here. Raises UsageError."""
@@ -94,6 +101,14 @@ class Dataset:
                 return set()
             found = system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
         return {one.path[len(root) :].strip("/") for one in found if one.type == fs.FileType.File}
+
+    def refuse_missing_bucket(self) -> None:
+        """Raises UsageError where there is none, or nobody answers for it: folders are made, buckets are not."""
+        with _errors_of(self.uri, "written"):
+            system, root = self._open()
+            bucket = root.partition("/")[0]
+            if system.type_name in BUCKETED and system.get_file_info(bucket).type == fs.FileType.NotFound:
+                raise OSError(f"Bucket {bucket!r} not found")
 
     def begin(self, fresh: bool) -> None:
         """From now on files here are ours; ``fresh``: forget what is done, and shards are replaced as they are made
@@ -114,7 +129,17 @@ class Dataset:
             there, above = other._open()
             if isinstance(there, fs.LocalFileSystem):
                 above = str(Path(above).resolve())
-        return bool(system.equals(there)) and f"{root}/".startswith(f"{above}/")
+        # Two addresses of one bucket may differ in region or key.
+        is_bucketed = system.type_name in BUCKETED and system.type_name == there.type_name
+        is_one = self._endpoint() == other._endpoint() if is_bucketed else bool(system.equals(there))
+        return is_one and f"{root}/".startswith(f"{above}/")
+
+    def _endpoint(self) -> str:
+        """Which server it names, where a scheme has more than one; empty: that of its maker."""
+        named = parse_qs(urlsplit(self.uri).query).get("endpoint_override", [""])[0]
+        of_machine = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+        found = named or (of_machine if self.uri.startswith("s3:") else "")
+        return found.rpartition("://")[2].rstrip("/")
 
     def _open(self) -> tuple[Any, str]:
         if "://" not in self.uri:
@@ -157,6 +182,10 @@ def add_columns(
     draft = f"{folder}/.{secrets.token_hex(8)}.part"
     with _errors_of(f"{source.uri} ({shard})", "scored"):
         reading, where = source.path_of(shard)
+        if system.type_name == "s3" and reading.get_file_info(where).size > MOST_COPIED:
+            raise UsageError(
+                f"{source.uri} ({shard}): has more than the {MOST_COPIED // 10**9} GB that S3 copies at once: split it"
+            )
         system.create_dir(folder, recursive=True)
         try:
             with reading.open_input_file(where) as file, system.open_output_stream(draft) as handle:
@@ -222,4 +251,5 @@ class _errors_of:  # noqa: N801 - reads as the words around it
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, (OSError, pa.ArrowException, ValueError)):
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UsageError(f"{self._place}: cannot be {self._what}: {said}") from error
+            todo = advice(self._place, said)
+            raise UsageError(f"{self._place}: cannot be {self._what}: {said}{f' ({todo})' if todo else ''}") from error

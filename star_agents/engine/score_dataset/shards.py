@@ -27,6 +27,8 @@ from star_agents.storage.parquet_shards import Dataset, Manifest, Shard
 
 IN_FLIGHT = 256
 """Shards that processes may have in hand at once, those that wait behind them included."""
+MOST_FAILED = 10
+"""Shards: where so many are left out, and more than are scored, the work ends."""
 SIZE = "bytes of the source"
 """By which a manifest tells whether its shard is still the one that it was."""
 
@@ -79,7 +81,8 @@ async def score_shards(job: ShardsJob, scorer: Scorer) -> ScoredShards:
     SIGINT and SIGTERM end it early but whole: shards that are done stay, and the same call goes on with the others.
 
     Raises:
-        UsageError: a dataset cannot be read or written, or shards that are there were scored otherwise.
+        UsageError: a dataset cannot be read or written, most of its shards cannot, or shards that are there were scored
+            otherwise.
         ScorerError: when the models cannot be loaded anywhere.
     """
     found = ScoredShards()
@@ -103,7 +106,7 @@ class _Work:
         self._scorer = scorer
         self._found = found
         self._out = Dataset(job.out)
-        self._found_here = 0
+        self._done_here = self._rows_here = 0
 
     async def run(self) -> None:
         """From the list of shards to the last of them."""
@@ -124,6 +127,7 @@ class _Work:
         """A shard takes its name in the output, so the source would be written over."""
         if self._job.out.endswith(".parquet"):
             raise UsageError(f"{self._job.out}: with --on the output is a folder: shards keep their names in it")
+        self._out.refuse_missing_bucket()
         if self._out.lies_in(Dataset(self._job.source)):
             raise UsageError(f"{self._job.out}: the output needs a folder outside the source {self._job.source}")
 
@@ -181,11 +185,22 @@ class _Work:
             if isinstance(answer, str):
                 self._found.failed[shard.name] = answer
                 progress.say(f"{shard.name} is left out: {answer}")
+                self._refuse_failures(answer)
             else:
                 self._found.add(answer)
-            self._found_here += 0 if isinstance(answer, str) else answer["rows"]
+                self._done_here += 1
+                self._rows_here += answer["rows"]
             progress.done += 1
-            progress.show(f"{self._found_here / progress.seconds:,.0f} rows/s")
+            progress.show(f"{self._rows_here / progress.seconds:,.0f} rows/s")
+
+    def _refuse_failures(self, last: str) -> None:
+        """Where most shards fail, a node or the place is at fault, and would fail the others, too."""
+        failed = len(self._found.failed)
+        if failed >= MOST_FAILED and failed > self._done_here:
+            raise UsageError(
+                f"{failed:,} of {failed + self._done_here:,} shards could not be scored, so the others are not tried; "
+                f"{self._found.done:,} are done and stay. The last one: {last}"
+            )
 
 
 def _whole(place: str) -> str:
