@@ -97,7 +97,7 @@ def test_a_folder_runs_and_every_row_says_where_it_comes_from_and_again_it_costs
     arguments = ("run", "-c", written(tmp_path), "-s", docs, "-o", tmp_path / "out", "-q")
     code, said = star(*arguments)
     assert code == 0, said
-    assert "documents docs held 1 of 5 that gave nothing: is empty (first: docs/d.txt: is empty)" in said
+    assert "1 of 5 documents in docs gave nothing: is empty (first: docs/d.txt: is empty)" in said
     labels = [json.loads(row["provenance"])["labels"] for row in read_jsonl(tmp_path / "out" / "dataset.jsonl")]
     found = {one["document:path"]: {name.partition(":")[2]: value for name, value in one.items()} for one in labels}
     text = (docs / "a.md").read_text()

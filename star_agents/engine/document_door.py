@@ -92,10 +92,10 @@ def reading_progress(console: Console | None) -> Iterator[Heard]:
         def hear(done: int, total: int) -> None:
             nonlocal bar
             if console is not None and bar is None:
-                made = ProgressBar("files", total, done=0, console=console, clock=time.monotonic, shortest_s=1.0)
+                made = ProgressBar("files read", total, done=0, console=console, clock=time.monotonic, shortest_s=1.0)
                 bar = drawn.enter_context(made)
             if bar is not None:
                 bar.done = done
-                bar.show("read")
+                bar.show()
 
         yield hear

@@ -91,12 +91,13 @@ class ProgressBar:
         """Whether anything would come of ``show``: elsewhere than on a terminal, another tenth has to be done."""
         return self._is_drawn or 10 * self.done // max(self.total, 1) > self._tenths_shown
 
-    def show(self, facts: str) -> None:
-        """Show how far it is, with these facts; call it when ``done``, ``total`` or the facts have changed."""
+    def show(self, facts: str = "") -> None:
+        """Show how far it is, with these facts, if there are any; call it when ``done``, ``total`` or the facts have changed."""
         self._progress.update(self._task, total=self.total, completed=self.done, facts=facts)
         if not self._is_drawn and self.is_due:
             self._tenths_shown = 10 * self.done // max(self.total, 1)
-            self.say(f"{self.done:,}/{self.total:,} {self._what}, {facts}{self._time_left()}")
+            parts = (f"{self.done:,}/{self.total:,} {self._what}", facts, self._time_left())
+            self.say(", ".join(filter(None, parts)))
 
     def say(self, message: str) -> None:
         """Print a line above the bar."""
@@ -120,4 +121,4 @@ class ProgressBar:
     def _time_left(self) -> str:
         if not self.done_here or not self.left:
             return ""
-        return f", about {duration(self.seconds / self.done_here * self.left)} left"
+        return f"about {duration(self.seconds / self.done_here * self.left)} left"

@@ -49,7 +49,6 @@ OTHER = "other reasons"
 """Takes in every reason beyond ``REASONS_KEPT`` of a part."""
 _SUBJECTS: Mapping[str, str] = {
     "usage": "agent",
-    "chunks": "chunks of",
     **dict.fromkeys(("instructions", "arm", "rows"), "recipe"),
 }
 _FIRST: Mapping[str, str] = {
@@ -173,49 +172,45 @@ class FailureCount:
     @property
     def finding(self) -> str:
         """The same without what a model or a provider said: for logs, and for whoever may not read texts."""
-        said = f"{self._subject} {self._verb}"
-        return said if self.reason == UNREADABLE else f"{said}: {self.reason}"
+        return self._statement if self.reason == UNREADABLE else f"{self._statement}: {self.reason}"
 
     @property
-    def _subject(self) -> str:
-        return _subject(self.part, self.name)
-
-    @property
-    def _verb(self) -> str:
-        of = f"{self.failures:,} of {self.tries:,}"
+    def _statement(self) -> str:
+        subject, failures = _subject(self.part, self.name), f"{self.failures:,}"
+        of = f"{failures} of {self.tries:,}"
         match self.part:
             case "referee" if self.reason == UNREADABLE:
-                return f"gave {of} votes unreadable"
+                return f"{subject} gave {of} votes unreadable"
             case "referee":
-                return f"did not give {of} votes"
+                return f"{subject} did not give {of} votes"
             case "scorer":
-                return f"refused {of} samples"
+                return f"{subject} refused {of} samples"
             case "embedder":
-                return f"failed {of} instructions"
+                return f"{subject} failed {of} instructions"
             case "usage":
-                return f"counted {self.failures:,} replies wrongly"
+                return f"{subject} counted {failures} replies wrongly"
             case "seeds":
-                return f"held {self.failures:,} rows that were left out"
+                return f"{failures} rows of {self.name} were left out"
             case "documents":
-                return f"held {of} that gave nothing"
+                return f"{of} documents in {self.name} gave nothing"
             case "chunks":
-                return f"held {of} that were left out"
+                return f"{of} chunks of {self.name} were left out"
             case "agent":
-                return f"failed {of} calls"
+                return f"{subject} failed {of} calls"
             case "recipe":
-                return f"failed {of} seeds"
+                return f"{subject} failed {of} seeds"
             case "tool":
-                return f"gave no result in {of} calls"
+                return f"{subject} gave no result in {of} calls"
             case "instructions" | "arm":
-                return f"gave {of} instructions that were refused"
+                return f"{of} instructions of {subject} were refused"
             case "pool":
-                return f"refused {of} new arms"
+                return f"{subject} refused {of} new arms"
             case "rows":
-                return f"gave {of} rows that were refused"
+                return f"{of} rows of {subject} were refused"
             case "reported":
-                return f"are kept and reported {self.failures:,} times"
+                return f"{subject} are kept and reported {failures} times"
             case "admission":
-                return f"refused {of} seeds"
+                return f"{subject} refused {of} seeds"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for summary, status and API, the sentence included."""
