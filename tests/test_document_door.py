@@ -195,7 +195,7 @@ def test_rows_are_documents_whose_column_is_named_or_told(tmp_path: Path) -> Non
     assert len(file.seeds) == 5
     assert file.not_read[:2] == (
         "documents are read from column `content` (2 rows)",
-        "these columns are kept, but nobody reads them: url (1 rows)",
+        "these columns are kept, but no model sees them: url (1 rows)",
     )
     named = load_seeds(rows, config_in(tmp_path, "documents: {column: title}"), skip_bad=True, limit=None)
     assert [seed.document.text for seed in named.seeds] == ["Rivers"]

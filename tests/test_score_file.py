@@ -120,7 +120,7 @@ async def broken_off(job: ScoreJob, after: int) -> int:
 async def test_columns_that_no_model_reads_are_told(tmp_path: Path) -> None:
     said = StringIO()
     await score(job_of(tmp_path, rows_of(3)), Letters(), said)
-    assert "note: these columns are kept, but nobody reads them: id (3 rows)" in said.getvalue()
+    assert "note: these columns are kept, but no model sees them: id (3 rows)" in said.getvalue()
 
 
 # Every kind of file

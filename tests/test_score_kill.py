@@ -121,7 +121,7 @@ def test_a_fresh_start_that_is_stopped_before_a_row_is_scored_is_gone_on_with_as
     out = tmp_path / "out.jsonl"
     out.write_text("{}\n")
     with Scoring(source, out, "--fresh") as run:
-        run.wait_for("nobody reads them")  # said before the models are loaded
+        run.wait_for("no model sees them")  # said before the models are loaded
         code, _, err = run.end(signal.SIGTERM)
     assert (code, out.read_text()) == (130, "{}\n")
     assert "stopped by SIGTERM: 0 of 300 rows are scored" in err

@@ -129,7 +129,7 @@ def test_two_rows_that_differ_only_in_input_are_two_seeds(tmp_path: Path, column
 def test_columns_that_nobody_reads_are_told_once_with_how_many_rows_hold_them(tmp_path: Path) -> None:
     rows = [{"instruction": f"Say {n}.", "category": "qa", "note": "x" if n == 1 else None} for n in range(3)]
     file = read_seeds(lines(tmp_path / "rows.jsonl", *rows))
-    assert file.not_read == ("these columns are kept, but nobody reads them: category (3 rows), note (1 row)",)
+    assert file.not_read == ("these columns are kept, but no model sees them: category (3 rows), note (1 row)",)
 
 
 def test_keys_of_turns_that_nobody_reads_are_told_to_be_lost(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from storage_commands import star
 
 import star_agents as sa
 from star_agents.api.inputs import given_seeds
@@ -184,3 +185,18 @@ def test_run_takes_a_sample_of_packed_files_with_columns_of_their_own_and_the_sa
     assert json.loads(again.stdout)["seeds_added"]["source"] == "a.jsonl.gz and 1 more"
     with StoreReader(tmp_path / "out") as reader:
         assert reader.counts().seeds == 4
+
+
+def test_rows_that_are_wrong_alike_are_told_once_with_how_many_they_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "seeds.jsonl", [*rows(0, 30), {"document": "A text.", "title": 7}])
+    (tmp_path / "agents.yaml").write_text(
+        json.dumps({"agents": {"tutor": {"model": "offline/tutor"}}, "recipe": "agent_instruct"})[:-1]
+        + ', "agent_instruct": {"writer": "tutor"}}'
+    )
+    done = star("run", "-c", tmp_path / "agents.yaml", "-s", path, "-o", tmp_path / "out")
+    said = done.err.splitlines()
+    at = next(number for number, line in enumerate(said) if line.startswith("error: seeds.jsonl:1: "))
+    assert done.code == 2
+    assert "recipe agent_instruct takes document" in said[at]
+    assert said[at + 1] == "  the same 29 more times, the last one at seeds.jsonl:30"
+    assert "seeds.jsonl:2:" not in done.err

@@ -27,7 +27,7 @@ def show(results: Results) -> None:
         "score",
         *(f"turn {turn}" for turn in turns if len(turns) > 1),
         "graded",
-        "unreadable",
+        "unread",
         "missing",
     ]
     print_table(f"{results.evaluation.benchmark.name}, judged by {results.evaluation.judge}", columns, rows)

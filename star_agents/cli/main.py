@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import click
 
 from star_agents import __version__
-from star_agents.errors import ConfigError, SeedFileError, StarAgentsError, first_of_ours, leaves
+from star_agents.errors import ConfigError, Problem, SeedFileError, StarAgentsError, first_of_ours, leaves
 from star_agents.limits.machine import limit_met, too_little_memory
 from star_agents.process.garbage_collection import look_less_often
 from star_agents.text.printing import say
@@ -125,12 +125,23 @@ def _exit_with(error: BaseException) -> None:
 def _message(error: StarAgentsError) -> str:
     if not isinstance(error, (ConfigError, SeedFileError)):
         return f"error: {error}"
-    lines = [f"error: {problem}" for problem in error.problems[:PROBLEMS_SHOWN]]
-    if len(error.problems) > PROBLEMS_SHOWN:
-        lines.append(f"... and {len(error.problems) - PROBLEMS_SHOWN} more")
+    alike: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in error.problems:
+        alike.setdefault((problem.field, problem.message, problem.fix), []).append(problem)
+    shown = list(alike.values())[:PROBLEMS_SHOWN]
+    lines = [line for problems in shown for line in _lines(problems)]
+    if (more := len(error.problems) - sum(map(len, shown))) > 0:
+        lines.append(f"... and {more:,} more")
     has_rows = any(re.search(r":\d+", problem.where) for problem in error.problems)
     if isinstance(error, SeedFileError) and has_rows:
         lines.append(
             "nothing was taken in; mend these rows, or leave them out with --skip-bad where the command has it"
         )
     return "\n".join(lines)
+
+
+def _lines(alike: Sequence[Problem]) -> list[str]:
+    """The first of some problems that differ in their place alone, and how many more there are."""
+    first, more = alike[0], len(alike) - 1
+    last = f", the last one at {alike[-1].where}" if more > 1 else f", at {alike[-1].where}"
+    return [f"error: {first}", *([f"  the same {more:,} more time{'s' * (more > 1)}{last}"] if more else [])]

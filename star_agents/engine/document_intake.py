@@ -36,6 +36,7 @@ from star_agents.records import Seed
 from star_agents.records.failures import CountedFailure, Tried, counts_of, joined, without_numbers
 from star_agents.storage.gathered_seeds import GatheredSeeds, gathered
 from star_agents.storage.near_texts import Unlike
+from star_agents.storage.not_read import KEPT_BESIDE
 from star_agents.storage.row_fields import Row, RowError, required
 from star_agents.storage.seed_files import Collection, SeedFile, gather
 from star_agents.storage.seed_rows import FORMATS
@@ -265,7 +266,7 @@ class DocumentIntake:
         failures = [one for tried in tolerated for one in counts_of(tried)]
         return [
             *([f"documents are read from column {', '.join(guessed)}"] if guessed else []),
-            *([f"these columns are kept, but nobody reads them: {', '.join(beside)}"] if beside else []),
+            *([f"{KEPT_BESIDE}: {', '.join(beside)}"] if beside else []),
             *(one.sentence for one in failures),
             *self._notes,
         ]

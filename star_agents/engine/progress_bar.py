@@ -92,7 +92,7 @@ class ProgressBar:
         return self._is_drawn or 10 * self.done // max(self.total, 1) > self._tenths_shown
 
     def show(self, facts: str = "") -> None:
-        """Show how far it is, with these facts, if there are any; call it when ``done``, ``total`` or the facts have changed."""
+        """Show how far it is, with facts if there are any; call it when ``done``, ``total`` or they have changed."""
         self._progress.update(self._task, total=self.total, completed=self.done, facts=facts)
         if not self._is_drawn and self.is_due:
             self._tenths_shown = 10 * self.done // max(self.total, 1)

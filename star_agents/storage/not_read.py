@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from star_agents.storage.seed_rows import RowReading
 
 NAMES_SHOWN = 30
+KEPT_BESIDE = "these columns are kept, but no model sees them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class NotRead:
     def sentences(self) -> tuple[str, ...]:
         """One for columns, one for parts; none where everything is read."""
         found = (
-            ("these columns are kept, but nobody reads them", self.beside),
+            (KEPT_BESIDE, self.beside),
             ("these parts are neither read nor kept", self.left_out),
         )
         return tuple(f"{what}: {_listed(rows)}" for what, rows in found if rows)
