@@ -9,6 +9,9 @@ from star_agents.config.models import Config
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable
 from star_agents.events import DeploymentChanged, Event, ServerChanged
 
+UP_AGAIN = (ServerChanged, DeploymentChanged)
+"""Kinds of events that may say that something is up again."""
+
 
 def essential_agents(config: Config, jury: Iterable[str]) -> set[str]:
     """The agents without which no seed has an outcome: those of base pairs and the jury."""

@@ -30,7 +30,7 @@ from star_agents.engine.target_watch import TargetWatch
 from star_agents.engine.upkeep import forget_texts
 from star_agents.engine.wiring import models_to_load, open_engine, refuse_early
 from star_agents.errors import Problem, SeedFileError
-from star_agents.events import ConfigNoted, Event, SeedsAdded
+from star_agents.events import CallAnswered, ConfigNoted, Event, OutcomeCommitted, SeedsAdded
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import log_event
 from star_agents.observe.telemetry import open_telemetry
@@ -370,7 +370,7 @@ async def _work(
         checkpoint = None
         if ahead is not None:
             checkpoint = Checkpoint(line, ahead.confirmation, before=ahead.before, left=ahead.left)
-            bus.subscribe(checkpoint.hear)
+            bus.subscribe(checkpoint.hear, CallAnswered, OutcomeCommitted)
             checkpoint.begin()
         if host.pace is not None:
             host.pace.hold(line.queue)

@@ -11,6 +11,8 @@ from star_agents.events import Event, FailureFirstSeen, FailureLimitPassed, Outc
 from star_agents.records import Outcome
 from star_agents.records.failures import REASONS_KEPT, FailureCount
 
+WATCHED = (OutcomeCommitted, SeedReturned)
+"""Kinds of events that ``FailureWatch`` counts."""
 LOOK = "Look with `check`, mend it"
 MEND_CODE = "Mend the recipe, whose file is read at the start"
 

@@ -30,10 +30,11 @@ from star_agents.config.secrets import revision_of
 from star_agents.config.serving import placed
 from star_agents.engine.accounts import budgets_of, restore_budgets, without_open
 from star_agents.engine.admission import note_on_signatures
-from star_agents.engine.availability import cannot_do_without, is_given_up
+from star_agents.engine.availability import UP_AGAIN, cannot_do_without, is_given_up
 from star_agents.engine.clusters import scorer_places
 from star_agents.engine.egress import join_cluster, sender_over
 from star_agents.engine.engine import Engine
+from star_agents.engine.failure_watch import WATCHED
 from star_agents.engine.local_agents import local_models_at_work, providers_with
 from star_agents.engine.memory_rows import kept_rows, remember, vectors_of
 from star_agents.engine.model_servers import ModelServers
@@ -51,7 +52,9 @@ from star_agents.events import (
     DeploymentChanged,
     Event,
     IndexNotWritten,
+    JudgeScaled,
     ScorerTrouble,
+    ServerChanged,
 )
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import keep_secret
@@ -152,7 +155,7 @@ async def _begin(line: Engine, bus: Bus, ends_when_empty: bool) -> Callable[[], 
     await line.batches.restore()
     await line.settling.fill_target(line.queue)
     await line.restore_pause()
-    unsubscribe = bus.subscribe(line.hear)
+    unsubscribe = bus.subscribe(line.hear, *WATCHED, *UP_AGAIN, JudgeScaled)
     _begin_serving(line, ends_when_empty)
     await _tell_notes(line)
     return unsubscribe
@@ -168,9 +171,9 @@ async def _tell_notes(line: Engine) -> None:
 
 def _begin_serving(line: Engine, is_batch: bool) -> None:
     """Start the servers of agents.yaml, and exchange them with it."""
-    line.bus.subscribe(partial(_exchange_servers, line))
+    line.bus.subscribe(partial(_exchange_servers, line), ConfigApplied)
     if is_batch:
-        line.bus.subscribe(partial(_end_without, line))
+        line.bus.subscribe(partial(_end_without, line), ServerChanged)
     line.servers.put_in_force(line.config, line.client.holds)
 
 
@@ -183,7 +186,7 @@ def _exchange_servers(line: Engine, event: Event) -> None:
 def _end_without(line: Engine, event: Event) -> None:
     """A batch ends where a server was given up that it cannot do without."""
     if not is_given_up(event):
-        return  # Every event comes by here, and who is out is asked of every agent.
+        return
     given_up, unavailable = line.client.holds.given_up(), line.client.unavailable()
     if why := cannot_do_without(event, line.config, line.judges.jury, given_up=given_up, unavailable=unavailable):
         line.stop(why)
