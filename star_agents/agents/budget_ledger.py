@@ -8,7 +8,7 @@ however late its call ends.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -37,7 +37,8 @@ class Charge:
 
     def of(self, unit: Unit) -> float | None:
         """The amount in one unit."""
-        return {"usd": self.usd, "calls": self.calls, "tokens": self.tokens}[unit]
+        amount: float | None = getattr(self, unit)  # A unit is the name of a field.
+        return amount
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,34 +51,51 @@ class Reservation:
     """The most that the call may take. Of what is unknown nothing is reserved."""
 
 
-Amounts = Mapping[Unit, int]
+Amounts = tuple[int, int, int]
+"""Whole amounts of the ledger, in the order of ``UNITS``."""
+_Sums = defaultdict[Owner, list[int]]
+
+
+def _nothing() -> list[int]:
+    return [0] * len(UNITS)
 
 
 class PeriodTotals:
     """What each agent, and under ``None`` all together, spent and reserved in one period."""
 
     def __init__(self) -> None:
-        self.spent: Counter[tuple[Owner, Unit]] = Counter()
-        self.reserved: Counter[tuple[Owner, Unit]] = Counter()
+        self._spent: _Sums = defaultdict(_nothing)
+        self._reserved: _Sums = defaultdict(_nothing)
+
+    def spent(self, owner: Owner, unit: Unit) -> int:
+        """In the ledger's whole amounts."""
+        return self._spent[owner][UNITS.index(unit)]
+
+    def reserved(self, owner: Owner, unit: Unit) -> int:
+        """Likewise what is set aside."""
+        return self._reserved[owner][UNITS.index(unit)]
 
     def reserve(self, agent: str, amounts: Amounts) -> None:
         """Set amounts aside."""
-        self._add(self.reserved, agent, amounts, 1)
+        _add(self._reserved, agent, amounts)
 
     def give_back(self, agent: str, amounts: Amounts) -> None:
         """Undo ``reserve``."""
-        self._add(self.reserved, agent, amounts, -1)
+        usd, calls, tokens = amounts
+        _add(self._reserved, agent, (-usd, -calls, -tokens))
 
     def spend(self, agent: str, amounts: Amounts) -> None:
         """Count amounts as spent."""
-        self._add(self.spent, agent, amounts, 1)
+        _add(self._spent, agent, amounts)
 
-    @staticmethod
-    def _add(column: Counter[tuple[Owner, Unit]], agent: str, amounts: Amounts, sign: int) -> None:
-        for unit, amount in amounts.items():
-            if amount:
-                column[agent, unit] += sign * amount
-                column[None, unit] += sign * amount
+
+def _add(column: _Sums, agent: str, amounts: Amounts) -> None:
+    """Written out: a call comes by here six times."""
+    usd, calls, tokens = amounts
+    for sums in (column[agent], column[None]):
+        sums[0] += usd
+        sums[1] += calls
+        sums[2] += tokens
 
 
 class BudgetLedger:
@@ -105,11 +123,11 @@ class BudgetLedger:
         self.life, self._days[day] = PeriodTotals(), PeriodTotals()
         for totals, charges in ((self.life, spent), (self._days[day], on_day)):
             for agent, charge in charges.items():
-                totals.spend(agent, {unit: round_down(unit, charge.of(unit) or 0) for unit in UNITS})
+                totals.spend(agent, _amounts(charge, round_down))
 
     def reserve(self, agent: str, charge: Charge) -> Reservation:
         """Set a charge aside in both totals of the present."""
-        amounts: Amounts = {unit: round_up(unit, charge.of(unit) or 0) for unit in UNITS}
+        amounts = _amounts(charge, round_up)
         self._next_id += 1
         self.life.reserve(agent, amounts)
         self.today().reserve(agent, amounts)
@@ -122,10 +140,7 @@ class BudgetLedger:
         if actual is None or actual.usd is None:
             for owner in (agent, None):
                 self.unknown[owner] += 1
-        took = {unit: None if actual is None else actual.of(unit) for unit in UNITS}
-        amounts: Amounts = {
-            unit: reserved[unit] if amount is None else round_down(unit, amount) for unit, amount in took.items()
-        }
+        amounts = reserved if actual is None else _amounts(actual, round_down, unknown=reserved)
         self.life.spend(agent, amounts)
         self._on(day).spend(agent, amounts)
 
@@ -147,6 +162,16 @@ class BudgetLedger:
             while len(self._days) > _DAYS_KEPT:
                 del self._days[next(iter(self._days))]
         return totals
+
+
+def _amounts(charge: Charge, rounded: Callable[[Unit, float], int], *, unknown: Amounts = (0, 0, 0)) -> Amounts:
+    """A charge in whole amounts, with those of ``unknown`` for what nobody knows."""
+    usd, tokens = charge.usd, charge.tokens
+    return (
+        unknown[0] if usd is None else rounded("usd", usd),
+        rounded("calls", charge.calls),
+        unknown[2] if tokens is None else rounded("tokens", tokens),
+    )
 
 
 def round_up(unit: Unit, amount: float) -> int:

@@ -155,11 +155,11 @@ class Budgets:
 
     def spent(self, agent: str | None = None, unit: Unit = "usd", *, today: bool = False) -> float:
         """What one agent spent, or all did."""
-        return from_ledger(unit, self._totals(today).spent[agent, unit])
+        return from_ledger(unit, self._totals(today).spent(agent, unit))
 
     def reserved(self, agent: str | None = None, unit: Unit = "usd", *, today: bool = False) -> float:
         """What is set aside for calls in flight: for those that were sent today, or for all."""
-        return from_ledger(unit, self._totals(today).reserved[agent, unit])
+        return from_ledger(unit, self._totals(today).reserved(agent, unit))
 
     def unknown_calls(self, agent: str | None = None) -> int:
         """Calls of which nobody knows what they cost."""
@@ -199,13 +199,13 @@ class Budgets:
 
     def _fits(self, limit: Limit, amount: float | None, *, reserved: int = 0) -> bool:
         """Whether a call finds room beside what is spent and ``reserved``."""
-        spent = self._totals(limit.per_day).spent[limit.owner, limit.unit]
+        spent = self._totals(limit.per_day).spent(limit.owner, limit.unit)
         room = round_down(limit.unit, limit.amount) - spent - reserved
         return room > 0 if amount is None else room >= round_up(limit.unit, amount)
 
     def _check(self, limit: Limit, agent: str, amount: float | None) -> None:
         """Refuse a call of ``agent`` that could pass a budget."""
-        if self._fits(limit, amount, reserved=self._totals(limit.per_day).reserved[limit.owner, limit.unit]):
+        if self._fits(limit, amount, reserved=self._totals(limit.per_day).reserved(limit.owner, limit.unit)):
             return
         resets_at, is_passing = self._resets_at(limit), self._fits(limit, amount)
         message = self._message(limit, agent, amount) if is_passing else self._reach(limit, agent, amount).message

@@ -130,8 +130,8 @@ MUTANTS = (
         edits=[
             Edit(
                 "star_agents/agents/budget_ledger.py",
-                "unit: reserved[unit] if amount is None else round_down(unit, amount)",
-                "unit: 0 if amount is None else round_down(unit, amount)",
+                "_amounts(actual, round_down, unknown=reserved)",
+                "_amounts(actual, round_down)",
             )
         ],
         loop="usage",

@@ -181,8 +181,8 @@ TESTED_MUTANTS = (
         "tokens that nobody counted are as many as were reserved",
         "test_agents_budgets.py::test_tokens_that_nobody_counted_are_as_many_as_were_reserved",
         _LEDGER,
-        "reserved[unit] if amount is None else",
-        "0 if amount is None else",
+        "_amounts(actual, round_down, unknown=reserved)",
+        "_amounts(actual, round_down)",
     ),
     _mutant(
         "budget-over-restarts",
