@@ -14,9 +14,10 @@ from budget_limits import dollars
 from openai_server import Answer, Fault, OpenAIServer
 
 from star_agents.agents.budgets import Budgets
-from star_agents.agents.client import AgentClient, CallReport
+from star_agents.agents.client import AgentClient
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRateLimited, AgentRefused, AgentUnavailable, StoreError
+from star_agents.events import CallEnded
 from star_agents.records import Message
 
 HELLO = [Message(role="user", content="Hello there.")]
@@ -29,7 +30,7 @@ class Desk:
     client: AgentClient
     server: OpenAIServer
     budgets: Budgets
-    reports: list[CallReport]
+    reports: list[CallEnded]
     asleep: list[tuple[int, float]] = field(default_factory=list)
 
     @property
@@ -43,7 +44,7 @@ class Desk:
 
 @asynccontextmanager
 async def desk(*moves: Any, **settings: Any) -> AsyncIterator[Desk]:
-    budgets, reports, left = Budgets(dollars(100.0)), list[CallReport](), list(moves)
+    budgets, reports, left = Budgets(dollars(100.0)), list[CallEnded](), list(moves)
     async with OpenAIServer(lambda body: left.pop(0) if left else Answer(text="Good day.")) as server:
         settings = {"input_cost_per_token": 0.001, "output_cost_per_token": 0.001, "max_tokens": 100, **settings}
         agent = AgentConfig(model="openai/m", api_base=server.url, **settings)

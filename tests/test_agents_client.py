@@ -44,7 +44,7 @@ from budget_limits import dollars
 from openai_server import Answer, Body, Cut, Fault, Garbage, Hang, OpenAIServer, vector
 
 from star_agents.agents.budgets import Budgets, Charge
-from star_agents.agents.client import AgentClient, CallReport
+from star_agents.agents.client import AgentClient
 from star_agents.agents.local_network import is_local
 from star_agents.config.models import AgentConfig, Config, DeploymentConfig
 from star_agents.engine.agent_exchange import agents_exchanged
@@ -56,6 +56,7 @@ from star_agents.errors import (
     BudgetExhausted,
     ConfigError,
 )
+from star_agents.events import CallEnded
 from star_agents.records import Message
 
 HELLO = [Message(role="user", content="Hello there.")]
@@ -337,7 +338,7 @@ async def test_a_hanging_provider_fails_in_time_and_the_connection_is_closed(ser
 
 async def test_a_cancelled_call_is_no_failure_of_the_providers_and_closes_the_connection(server: OpenAIServer) -> None:
     server.handler = lambda body: Hang(release=asyncio.Event())
-    reports: list[CallReport] = []
+    reports: list[CallEnded] = []
     nap = Nap()
     async with clients({"qwen": config(server)}, on_call=reports.append, sleep=nap) as client:
         async with anyio.create_task_group() as group:
@@ -369,7 +370,7 @@ async def test_one_failing_call_leaves_the_others_alone(server: OpenAIServer) ->
 
 async def test_every_call_is_reported_once_with_its_retries(server: OpenAIServer) -> None:
     server.handler = in_turn(Fault(), Answer(text="ok", prompt_tokens=4, completion_tokens=2), Fault(status=400))
-    reports: list[CallReport] = []
+    reports: list[CallEnded] = []
     async with clients({"qwen": config(server)}, on_call=reports.append) as client:
         await client.ask("qwen", HELLO)
         with pytest.raises(AgentRefused):
@@ -454,7 +455,7 @@ async def test_the_worst_case_bounds_the_cost_of_any_text(server: OpenAIServer) 
 
 async def test_a_call_that_could_pass_the_budget_is_not_sent(server: OpenAIServer) -> None:
     agent = config(server, input_cost_per_token=1e-3, output_cost_per_token=1e-3, max_tokens=100)
-    reports: list[CallReport] = []
+    reports: list[CallEnded] = []
     async with clients({"qwen": agent}, budgets=Budgets(dollars(0.1)), on_call=reports.append) as client:
         with pytest.raises(BudgetExhausted, match="budget_usd"):
             await client.ask("qwen", HELLO)
@@ -641,7 +642,7 @@ def test_a_key_variable_that_is_not_set_is_refused_when_the_client_is_built() ->
 async def test_a_key_is_sent_and_shown_nowhere(server: OpenAIServer) -> None:
     server.handler = lambda body: Fault(status=401, message=f"Incorrect API key provided: {CANARY}")
     agent = config(server, api_key="os.environ/MY_KEY")
-    reports: list[CallReport] = []
+    reports: list[CallEnded] = []
     async with clients({"gpt": agent}, environ={"MY_KEY": CANARY}, on_call=reports.append) as client:
         with pytest.raises(AgentRefused) as refusal:
             await client.ask("gpt", HELLO)

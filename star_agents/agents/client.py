@@ -34,7 +34,6 @@ from star_agents.agents.rate_limit import Sent, estimate_tokens
 from star_agents.agents.receipts import receipt, receipt_of_vectors
 from star_agents.agents.replies.structured_output import Binding, ReplyForm, StructuredReplies
 from star_agents.agents.replies.tool_forms import OfferedTools
-from star_agents.agents.reports import CallReport
 from star_agents.agents.sampling import UNSET, Unset, longest_reply, sampling
 from star_agents.agents.sending import Sender
 from star_agents.agents.throttle import Rejection, ThrottleChange
@@ -45,12 +44,13 @@ from star_agents.agents.transports.in_process import InProcessTransport
 from star_agents.agents.transports.litellm import LiteLLMTransport
 from star_agents.agents.transports.translated import TranslatedTransport
 from star_agents.config.models import AgentConfig
+from star_agents.events import CallEnded
 from star_agents.observe.status import AgentState, EgressState
 from star_agents.records import Message, Reply, Tool
 from star_agents.records.tool_text import tools_as_text
 from star_agents.text.redaction import redactor
 
-__all__ = ["UNSET", "AgentClient", "AgentState", "CallReport", "Embedded", "Provider"]
+__all__ = ["UNSET", "AgentClient", "AgentState", "Embedded", "Provider"]
 
 _CLOSING_S = 5.0
 """Longest wait for LiteLLM's own background tasks at the end."""
@@ -87,7 +87,7 @@ class AgentClient:
         budgets: Budgets | None = None,
         max_in_flight: int = 1000,
         rng: random.Random | None = None,
-        on_call: Callable[[CallReport], None] | None = None,
+        on_call: Callable[[CallEnded], None] | None = None,
         on_change: Callable[[str, str, str], None] | None = None,
         on_throttle: Callable[[str, ThrottleChange], None] | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,

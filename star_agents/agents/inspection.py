@@ -15,13 +15,14 @@ import aiohttp
 import anyio
 import orjson
 
-from star_agents.agents.client import AgentClient, CallReport
+from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import Endpoint, Way, resolve
 from star_agents.agents.model_lists import Identity, Shelf, identify, listed_by_litellm, look, nearest, open_session
 from star_agents.agents.provider import Provider
 from star_agents.agents.transports import litellm_env
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentError, AgentRefused, AgentUnavailable
+from star_agents.events import CallEnded
 from star_agents.records import Message
 
 QUESTION = "Answer with one short sentence: why is the sky blue?"
@@ -107,7 +108,7 @@ async def inspect(
         for name, agent in agents.items()
         for index, endpoint in enumerate(resolved[name])
     ]
-    reports: list[CallReport] = []
+    reports: list[CallEnded] = []
     asked = {name: config for subject in subjects for name, config in subject.asked().items()}
     await _warm_up(litellm)
     client = AgentClient(asked, providers=providers, environ=environ, on_call=reports.append)
@@ -176,7 +177,7 @@ class _Inspector:
         litellm: ModuleType,
         client: AgentClient,
         session: aiohttp.ClientSession,
-        reports: list[CallReport],
+        reports: list[CallEnded],
         free: frozenset[str],
         longest_prompt: int,
     ) -> None:

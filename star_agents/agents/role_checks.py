@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import anyio
 
-from star_agents.agents.client import AgentClient, CallReport
+from star_agents.agents.client import AgentClient
 from star_agents.agents.judging.exam import Exam, ExamResult, examine
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.provider import Provider
@@ -23,6 +23,7 @@ from star_agents.agents.translate import REFUSED_REQUEST
 from star_agents.config.models import AgentConfig
 from star_agents.config.star import RefereeConfig
 from star_agents.errors import AgentError, AgentRefused
+from star_agents.events import CallEnded
 from star_agents.records import Message, Reply, Sample
 
 Role = Literal["instruction", "response", "referee", "embedder"]
@@ -78,7 +79,7 @@ async def try_roles(
     prompts: Prompts | None = None,
     providers: Mapping[str, Provider] | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> tuple[list[RoleCheck], list[CallReport]]:
+) -> tuple[list[RoleCheck], list[CallEnded]]:
     """Try every subject, all at once: what came of it in the same order, and the calls that it took.
 
     Args:
@@ -90,7 +91,7 @@ async def try_roles(
         environ: Where ``os.environ/NAME`` is looked up.
     """
     found: dict[int, RoleCheck] = {}
-    reports: list[CallReport] = []
+    reports: list[CallEnded] = []
     ways = [_ways(subject, referee) for subject in subjects]
     agents = {way.name: way.config for some in ways for way in some}
     client = AgentClient(agents, providers=providers, environ=environ, on_call=reports.append)

@@ -17,8 +17,9 @@ from star_agents.agents.admitted_call import AdmittedCall, Receipt, Request, Res
 from star_agents.agents.budget_queue import BudgetQueue
 from star_agents.agents.budgets import Budgets, Charge, Reservation
 from star_agents.agents.deployment_groups import DeploymentGroups
-from star_agents.agents.reports import CallOutcome, CallReport, outcome_of
+from star_agents.agents.reports import CallOutcome, outcome_of
 from star_agents.errors import AgentError, AgentRateLimited, BudgetExhausted
+from star_agents.events import CallEnded
 
 
 class Sender:
@@ -41,7 +42,7 @@ class Sender:
         budgets: Budgets,
         max_in_flight: int,
         rng: random.Random,
-        on_call: Callable[[CallReport], None],
+        on_call: Callable[[CallEnded], None],
         sleep: Callable[[float], Awaitable[None]],
         clock: Callable[[], float],
     ) -> None:
@@ -125,7 +126,7 @@ class Sender:
         else:
             self._budgets.cancel(reservation)
         self._on_call(
-            CallReport(
+            CallEnded(
                 agent=group.name,
                 model=receipt.model if receipt else group.model,
                 seconds=self._clock() - began,

@@ -21,7 +21,6 @@ from star_agents.agents.judging.frame_tests import one_order_note
 from star_agents.agents.price_check import price_notes, unbounded
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.provider import Provider
-from star_agents.agents.reports import CallReport
 from star_agents.agents.role_checks import SAMPLE, Role, RoleCheck, Subject, try_roles
 from star_agents.agents.tls_check import tls_notes
 from star_agents.cli.cluster_check import findings_at
@@ -36,6 +35,7 @@ from star_agents.engine.judges import exam_for
 from star_agents.engine.local_agents import local_models_of, providers_with
 from star_agents.engine.wiring import endpoints_of, local_models_for, models_to_load, scorer_for
 from star_agents.errors import ClusterError, ScorerError
+from star_agents.events import CallEnded
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import ServerState
 from star_agents.offline import PREFIX
@@ -115,7 +115,7 @@ def command(config_path: Path, as_json: bool, is_whole_exam: bool) -> None:
 class _Found:
     inspections: list[Inspection]
     roles: list[RoleCheck]
-    reports: list[CallReport]
+    reports: list[CallEnded]
     """Of the calls that the roles took."""
     rest: list[Finding]
     """Of scorers and batches."""
@@ -263,7 +263,7 @@ def _plain_role(one: RoleCheck) -> dict[str, Any]:
     return {"part": f"agent {one.agent} as {one.role}", **asdict(one)}
 
 
-def _spent(inspections: Sequence[Inspection], reports: Sequence[CallReport]) -> dict[str, Any]:
+def _spent(inspections: Sequence[Inspection], reports: Sequence[CallEnded]) -> dict[str, Any]:
     """What the check itself cost; prices that nobody knows are named beside the sum and not counted as 0."""
     costs = [(one.agent, one.cost_usd) for one in inspections]
     costs += [(one.agent.partition(" (")[0], one.cost_usd) for one in reports]

@@ -13,7 +13,7 @@ from functools import partial
 from anyio.to_thread import run_sync
 
 from star_agents import offline
-from star_agents.agents.client import AgentClient, CallReport
+from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import Endpoint, resolve, secrets_of
 from star_agents.agents.price_check import refuse_unbounded
 from star_agents.agents.provider import Provider
@@ -46,7 +46,6 @@ from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, 
 from star_agents.events import (
     AgentThrottled,
     AgentUnthrottled,
-    CallEnded,
     ConfigApplied,
     ConnectionNoted,
     DeploymentChanged,
@@ -215,7 +214,7 @@ async def _open_client(
         providers=providers,
         budgets=budgets,
         max_in_flight=config.max_in_flight,
-        on_call=lambda report: bus.publish(_ended(report)),
+        on_call=bus.publish,
         on_change=lambda agent, deployment, what: bus.publish(
             DeploymentChanged(agent=agent, deployment=deployment, what=what, error=client.last_error(agent, deployment))
         ),
@@ -242,19 +241,6 @@ async def _sent_lately(store: Store, now: float) -> dict[str, list[Sent]]:
     for agent, at, tokens in await store.sent_since(now - WINDOW_S):
         sent[agent].append(Sent(ago_s=now - at, tokens=tokens))
     return sent
-
-
-def _ended(report: CallReport) -> CallEnded:
-    return CallEnded(
-        agent=report.agent,
-        model=report.model,
-        seconds=report.seconds,
-        outcome=report.outcome,
-        retries=report.retries,
-        prompt_tokens=report.prompt_tokens,
-        completion_tokens=report.completion_tokens,
-        cost_usd=report.cost_usd,
-    )
 
 
 def _of_throttling(agent: str, change: ThrottleChange) -> AgentThrottled | AgentUnthrottled:

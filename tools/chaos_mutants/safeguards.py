@@ -157,7 +157,7 @@ TESTED_MUTANTS = (
         "what calls in flight may cost counts against a budget",
         "test_agents_client.py::test_many_calls_at_once_hold_a_small_budget",
         _BUDGETS,
-        "if self._fits(limit, amount, reserved=self._totals(limit.per_day).reserved[limit.owner, limit.unit]):",
+        "if self._fits(limit, amount, reserved=self._totals(limit.per_day).reserved(limit.owner, limit.unit)):",
         "if self._fits(limit, amount):",
     ),
     _mutant(
