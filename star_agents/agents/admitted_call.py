@@ -5,6 +5,7 @@ The first try is sent on the slot that the call was admitted with. Each later on
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable
@@ -164,8 +165,9 @@ class AdmittedCall(Generic[ResultT]):
             paid_before, attempts.maybe_paid = attempts.maybe_paid, True
             attempts.sent += 1
             try:
-                # As ``anyio.fail_after`` does it, without the two generators that it makes for each call.
-                with anyio.CancelScope(deadline=anyio.current_time() + group.config.timeout_s) as scope:
+                # As ``anyio.fail_after`` does it, without what that makes and looks up for each call.
+                deadline = asyncio.get_running_loop().time() + group.config.timeout_s
+                with anyio.CancelScope(deadline=deadline) as scope:
                     receipt = await self._request.send(slot.index)
                 if scope.cancelled_caught:
                     raise TimeoutError

@@ -5,8 +5,8 @@ A thing that is asked for once more, such as a rewrite that several pairs share,
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
 
 from star_agents.errors import AgentError, AgentRateLimited, AgentUnavailable, BudgetExhausted
 from star_agents.records.failures import (
@@ -34,22 +34,13 @@ class SeedTries:
     def __init__(self) -> None:
         self._ends: dict[tuple[Part, str], dict[Hashable, CountedFailure | None]] = {}
 
-    @contextmanager
-    def call(self, part: Part, name: str, key: Hashable) -> Iterator[None]:
+    def call(self, part: Part, name: str, key: Hashable) -> AbstractContextManager[None]:
         """Note how a call ends. An AgentError goes on to the caller, and says whose it is."""
-        with self.failure_of(part, name, key):
-            yield
-        self.worked(part, name, key)
+        return _Noted(self, part, name, key, is_whole=True)
 
-    @contextmanager
-    def failure_of(self, part: Part, name: str, key: Hashable) -> Iterator[None]:
+    def failure_of(self, part: Part, name: str, key: Hashable) -> AbstractContextManager[None]:
         """Note only a failure: one of the several calls that make up the thing."""
-        try:
-            yield
-        except AgentError as error:
-            error.part = error.part or f"{part} {name}"
-            self.failed(part, name, key, reason_of(error), error.said or str(error))
-            raise
+        return _Noted(self, part, name, key, is_whole=False)
 
     def worked(self, part: Part, name: str, key: Hashable) -> None:
         """Note that something could be had."""
@@ -81,6 +72,25 @@ class SeedTries:
             Tried(part=part, name=name, tries=len(ends), failures=joined(filter(None, ends.values())))
             for (part, name), ends in sorted(self._ends.items())
         )
+
+
+class _Noted:
+    """Notes how what goes on in it ends. A class: two generators for each call cost five times as much."""
+
+    __slots__ = ("_is_whole", "_key", "_name", "_part", "_tries")
+
+    def __init__(self, tries: SeedTries, part: Part, name: str, key: Hashable, *, is_whole: bool) -> None:
+        self._tries, self._part, self._name, self._key, self._is_whole = tries, part, name, key, is_whole
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, AgentError):
+            error.part = error.part or f"{self._part} {self._name}"
+            self._tries.failed(self._part, self._name, self._key, reason_of(error), error.said or str(error))
+        elif error is None and self._is_whole:
+            self._tries.worked(self._part, self._name, self._key)
 
 
 def reason_of(error: AgentError) -> str:

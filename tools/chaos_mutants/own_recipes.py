@@ -131,7 +131,7 @@ OWN_RECIPE_TESTED_MUTANTS = (
         "a recipe that awaits for ever is ended",
         "test_seed_time.py::test_the_time_of_a_seed_is_over_once_it_took_so_long_of_its_own",
         _TIME,
-        "            self._scope.deadline = anyio.current_time() + self._left_s\n",
+        "            self._scope.deadline = _now() + self._left_s\n",
         "            pass\n",
     ),
     _tested(
@@ -139,8 +139,8 @@ OWN_RECIPE_TESTED_MUTANTS = (
         "while a call is under way, the time of its seed stands still",
         "test_seed_time.py::test_the_time_of_a_seed_stands_still_until_the_last_of_several_calls_has_ended",
         _TIME,
-        "            if not self._under_way:\n",
-        "            if True:\n",
+        "        if not self._under_way:\n",
+        "        if True:\n",
     ),
     _tested(
         "an-overrun-is-a-fault",
