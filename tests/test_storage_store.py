@@ -139,6 +139,18 @@ async def test_an_answered_call_is_never_intended_or_answered_again(store: Store
     assert await answer_to(store, "k") == make_reply()
 
 
+async def test_of_calls_that_are_recorded_together_all_are_or_none(store: Store) -> None:
+    await store.intend([intent("a"), intent("b")])
+    with pytest.raises(StoreError, match="no open intent"):
+        await store.record_answers([("a", make_reply()), ("never intended", make_reply())])
+    assert await answer_to(store, "a") is None
+    await store.record_answers([("a", make_reply())])
+    with pytest.raises(StoreError, match="answered already"):
+        await store.intend([intent("c"), intent("a")])
+    counts = await store.counts()
+    assert (counts.calls_answered, counts.calls_pending) == (1, 1), "b is open, and c was never intended"
+
+
 async def test_spend_tells_known_dollars_from_calls_of_unknown_price(store: Store) -> None:
     for key, agent, cost in (("1", "a", 0.5), ("2", "a", 0.25), ("3", "b", None), ("4", "b", 1.0)):
         await store.intend([intent(key, agent=agent)])

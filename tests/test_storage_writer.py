@@ -108,6 +108,24 @@ async def test_a_closure_that_raises_undoes_itself_alone(writer: Writer) -> None
     assert items_on_disk(writer.path) == ["before", "after"]
 
 
+async def test_a_closure_of_one_statement_that_fails_leaves_nothing_of_it_and_all_of_the_others(writer: Writer) -> None:
+    def insert_two(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO item (text) VALUES ('third'), ('first')")  # The second is there already.
+
+    go, held = await hold(writer)
+    first = writer.submit(partial(insert, text="first"), is_one_statement=True)
+    fails = writer.submit(insert_two, is_one_statement=True)
+    last = writer.submit(partial(insert, text="last"), is_one_statement=True)
+    await asyncio.sleep(0)
+    go.set()
+    await held
+    await first
+    with pytest.raises(StoreError, match="UNIQUE"):
+        await fails
+    await last
+    assert items_on_disk(writer.path) == ["first", "last"]
+
+
 async def test_a_commit_that_fails_fails_everybody_in_its_batch(writer: Writer) -> None:
     def break_the_commit(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA defer_foreign_keys = ON")

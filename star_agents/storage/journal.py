@@ -74,11 +74,12 @@ def intend(connection: sqlite3.Connection, intents: Sequence[Intent], at: float)
 
 
 def record_answer(connection: sqlite3.Connection, *, key: str, reply: Reply, at: float) -> None:
-    """Record what a call brought back.
+    """Record what a call brought back, by the last statement of all that it does.
 
     Raises:
         StoreError: when the call was not intended, or is answered already.
     """
+    call_sums.fold_now_and_then(connection, key)
     changed = execute(
         connection,
         "record_answer",
@@ -91,7 +92,6 @@ def record_answer(connection: sqlite3.Connection, *, key: str, reply: Reply, at:
     ).rowcount
     if not changed:
         raise StoreError(f"call {key} has no open intent; record the intent before sending, and each answer once")
-    call_sums.fold_now_and_then(connection, key)
 
 
 def record_answers(connection: sqlite3.Connection, answers: Sequence[tuple[str, Reply]], at: float) -> None:

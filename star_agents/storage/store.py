@@ -161,11 +161,16 @@ class Store(StoreSeeds):
         """Record that calls are about to be sent. StoreError where one is answered already."""
         for one in intents:
             self._leases.recorded(one.seed_id, "call", one.step)
-        await self._writer.run(lambda connection: journal.intend(connection, intents, self._now()))
+        await self._writer.run(
+            lambda connection: journal.intend(connection, intents, self._now()), is_one_statement=len(intents) == 1
+        )
 
     async def record_answers(self, answers: Sequence[tuple[str, Reply]]) -> None:
         """Record what begun calls brought back, all or none, before anybody uses it."""
-        await self._writer.run(lambda connection: journal.record_answers(connection, answers, self._now()))
+        await self._writer.run(
+            lambda connection: journal.record_answers(connection, answers, self._now()),
+            is_one_statement=len(answers) == 1,
+        )
 
     async def withdraw(self, keys: Sequence[str]) -> None:
         """Take back the last send of calls that were certainly not paid for."""

@@ -28,9 +28,10 @@ _PAIRS = "star_agents/bench/pairs.py"
 _SENDING, _BUDGETS = "star_agents/agents/sending.py", "star_agents/agents/budgets.py"
 _LEDGER, _READING = "star_agents/agents/budget_ledger.py", "star_agents/agents/replies/reading.py"
 _BUILDING, _STAR = "star_agents/engine/wiring.py", "star_agents/recipes/star.py"
-_INBOX, _JOURNAL, _SQL = (
+_INBOX, _JOURNAL, _STORE, _SQL = (
     "star_agents/engine/inbox.py",
     "star_agents/storage/journal.py",
+    "star_agents/storage/store.py",
     "star_agents/storage/queries.sql",
 )
 
@@ -109,6 +110,22 @@ TESTED_MUTANTS = (
         _SQL,
         "intended_at = excluded.intended_at\nWHERE state != 'answered';",
         "intended_at = excluded.intended_at;",
+    ),
+    _mutant(
+        "intents-all-or-none",
+        "of calls that are intended together all are or none",
+        "test_storage_store.py::test_of_calls_that_are_recorded_together_all_are_or_none",
+        _STORE,
+        "is_one_statement=len(intents) == 1",
+        "is_one_statement=True",
+    ),
+    _mutant(
+        "answers-all-or-none",
+        "of answers that come together all are recorded or none",
+        "test_storage_store.py::test_of_calls_that_are_recorded_together_all_are_or_none",
+        _STORE,
+        "is_one_statement=len(answers) == 1",
+        "is_one_statement=True",
     ),
     _mutant(
         "earlier-sends-stay",
