@@ -113,7 +113,8 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """The text without known secrets; what merely looks like a key stays, since it may be what was asked for."""
-        return _without(text, self._places(text))
+        places = self._places(text)
+        return _without(text, places) if places else text
 
     def known_in(self, value: Any) -> Any:
         """Plain data without known secrets in any of its texts; within its JSON, what stands before a secret could be

@@ -21,6 +21,8 @@ CONTENT_FILTER = "content_filter"
 NONE = "none"
 """The provider gave no reason, and its counts do not show either that nothing is missing."""
 
+_LIMITS = ("max_tokens", "max_completion_tokens", "num_predict")
+"""Names of the parameter that bounds an answer."""
 _LONGEST = 40
 """Characters of a word of the provider's own."""
 _READ = 1_000
@@ -56,8 +58,10 @@ def finish_reason(sent: Any, *, tokens: int, max_tokens: int | None, choices: in
         choices: How many choices the tokens were spent on.
     """
     if sent is not None and sent != "":
-        word = _word(sent)
-        known = KNOWN.get(word.lower(), word)
+        known = KNOWN.get(sent) if isinstance(sent, str) else None
+        if known is None:
+            word = _word(sent)
+            known = KNOWN.get(word.lower(), word)
         return LENGTH if known == STOP and _used_up(tokens, max_tokens, choices) else known
     if _used_up(tokens, max_tokens, choices):
         return LENGTH
@@ -66,11 +70,10 @@ def finish_reason(sent: Any, *, tokens: int, max_tokens: int | None, choices: in
 
 def most_tokens(shape: Mapping[str, Any]) -> int | None:
     """The limit that a call's parameters set for one answer, by whichever of its names."""
-    body = shape.get("extra_body")
-    places = (shape, body if isinstance(body, Mapping) else {})
-    names = ("max_tokens", "max_completion_tokens", "num_predict")
-    found = [place[name] for place in places for name in names if isinstance(place.get(name), int)]
-    return min((limit for limit in found if limit > 0), default=None)
+    found = [limit for name in _LIMITS if isinstance(limit := shape.get(name), int) and limit > 0]
+    if isinstance(body := shape.get("extra_body"), Mapping):
+        found += [limit for name in _LIMITS if isinstance(limit := body.get(name), int) and limit > 0]
+    return min(found, default=None)
 
 
 def _used_up(tokens: int, max_tokens: int | None, choices: int) -> bool:

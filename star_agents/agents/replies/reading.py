@@ -57,12 +57,11 @@ def choices_of(replied: Sequence[Mapping[str, Any]], call: Call, *, completion_t
     """
     if not replied:
         raise LookupError("the reply has no choices")
-    failures = [failure for choice in replied if (failure := error_in(choice, {})) is not None]
-    if len(failures) == len(replied):
-        raise failures[0]
+    errors = [error_in(choice, {}) for choice in replied]
+    if (first := errors[0]) is not None and None not in errors:
+        raise first
     limit = most_tokens(call.shape)
     prompt = [message["content"] for message in call.messages]
-    good = [choice for choice in replied if error_in(choice, {}) is None]
     return tuple(
         read_choice(
             choice["message"],
@@ -73,7 +72,8 @@ def choices_of(replied: Sequence[Mapping[str, Any]], call: Call, *, completion_t
             max_tokens=limit,
             offers_tools=bool(call.tools),
         )
-        for choice in good
+        for choice, error in zip(replied, errors, strict=True)
+        if error is None
     )
 
 
@@ -107,7 +107,7 @@ def read_choice(
     """
     whole, thoughts, flaw = _content(message.get("content"))
     text, excess = _cut(whole, max_tokens)
-    said = [*(_thoughts(message.get(key)) for key in _THOUGHT_KEYS), thoughts]
+    said = [*(_thoughts(held) for key in _THOUGHT_KEYS if (held := message.get(key))), thoughts]
     split = split_thoughts(text, prompt)
     kept = "\n\n".join(dict.fromkeys(filter(None, (*(one.strip() for one in said), split.thoughts))))
     written = unwrapped(split.answer, prompt) if kept else split.answer
@@ -258,6 +258,8 @@ def _thoughts(value: Any, depth: int = 0) -> str:
 
 def _bounded(thoughts: str) -> str:
     """Thoughts as they are kept: of bounded length, without secrets, and without what no file can hold."""
+    if not thoughts:
+        return ""
     # With what follows, so that no half of a secret stands at the end.
     known = redactor.known(thoughts[: _LONGEST_THOUGHTS + 1_000])[:_LONGEST_THOUGHTS]
     plain = _LONE_SURROGATE.sub("\ufffd", known).replace("\0", "\ufffd")
