@@ -15,7 +15,7 @@ from star_agents.engine.status import describe
 from star_agents.events import CallAnswered, OutcomeCommitted, SeedsAdded
 from star_agents.records import Outcome, Reply, Seed
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.rows import Counts, PairCost, Spend, Taken, known
+from star_agents.storage.rows import Counts, PairCost, Spend, Taken, usd_or_none
 from star_agents.storage.store import Store
 from star_agents.storage.tallies import Tallies
 from star_agents.text.figures import usd_each, usd_sum
@@ -163,7 +163,11 @@ def test_budgets_of_agents_yaml_begin_with_what_a_store_has_spent_and_risked() -
 
 
 def test_a_sum_of_nothing_but_unknown_prices_is_shown_as_unknown_and_small_shares_keep_their_digits() -> None:
-    sums = [usd_sum(known(0.0, 0), 0), usd_sum(known(0.0, 3), 3), usd_sum(known(0.0123, 7), 7)]
+    sums = [
+        usd_sum(usd_or_none(0.0, 0), 0),
+        usd_sum(usd_or_none(0.0, 3), 3),
+        usd_sum(usd_or_none(0.0123, 7), 7),
+    ]
     assert sums == ["$0.0000", "unknown", "$0.0123 and 7 calls of unknown price"]
     assert [usd_each(None), usd_each(0.0), usd_each(0.000123), usd_each(1.5)] == ["-", "$0.0000", "$0.00012", "$1.5000"]
     assert usd_each(None, 1) == "unknown"

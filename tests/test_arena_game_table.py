@@ -13,7 +13,7 @@ from star_agents.arena.game_table import GameRow, GameTable
 from star_agents.arena.games import Game, battles_of
 from star_agents.arena.judge_health import judge_health, juror_spread
 from star_agents.arena.leaderboard import leaderboard
-from star_agents.engine.standings import made
+from star_agents.engine.standings import rated_games
 from star_agents.recipes.protocol import done, dropped
 from star_agents.records import Judgement, Outcome, Sample, Seed, Trial
 from star_agents.storage.games import StoredGames
@@ -111,11 +111,11 @@ async def test_a_leaderboard_adds_what_came_since_and_has_labels_lengths_and_jud
         for number in range(3):
             await end(store, seed(number), outcome(seed(number), ahead=(-1) ** number))
         with StoreReader(tmp_path) as reader:
-            games, first = made(reader, StoredGames())
+            games, first = rated_games(reader, StoredGames())
             assert (first.seq, first.battles) == (3, 3)
             await end(store, seed(3), outcome(seed(3)))
-            games, then = made(reader, games)
-            _, anew = made(reader, StoredGames())
+            games, then = rated_games(reader, games)
+            _, anew = rated_games(reader, StoredGames())
     assert (then.seq, then.battles, len(games.rows)) == (4, 4, 8)
     assert then == anew
     (judge,) = then.judges
@@ -132,8 +132,8 @@ async def test_an_outcome_that_takes_the_place_of_another_is_counted_once(tmp_pa
         nothing = replace(dropped(of, "no rows", trials=lost.trials), judgements=lost.judgements, recipe="arena")
         await end(store, of, nothing)
         with StoreReader(tmp_path) as reader:
-            games, _ = made(reader, StoredGames())
+            games, _ = rated_games(reader, StoredGames())
             await store.requeue_dropped()
             await end(store, of, outcome(of, ahead=-2))
-            _, board = made(reader, games)
+            _, board = rated_games(reader, games)
     assert (board.battles, board.players[0].player, board.players[0].wins) == (1, "t", 1)

@@ -21,7 +21,7 @@ from lines import read_jsonl
 from openai_server import Answer, Body, OpenAIServer
 
 from star_agents.arena.k_means import Grouping
-from star_agents.arena.test_sets import RATED_EACH, clusters_for, hardest, in_turns, to_rate, told_apart
+from star_agents.arena.test_sets import RATED_EACH, clusters_for, hardest, in_turns, to_rate, without_repeats
 from star_agents.offline import world
 from star_agents.offline.evolving import evolve
 from star_agents.offline.rating import difficulty_of
@@ -72,7 +72,7 @@ def test_there_are_at_most_500_clusters_and_never_so_many_that_the_mean_one_coul
 
 
 def test_texts_that_differ_in_case_blanks_and_form_alone_are_one() -> None:
-    assert told_apart(["Name it.", "name  it.\n", "ｎame it.", "Name it?"], str) == ["Name it.", "Name it?"]
+    assert without_repeats(["Name it.", "name  it.\n", "ｎame it.", "Name it?"], str) == ["Name it.", "Name it?"]
 
 
 # The command

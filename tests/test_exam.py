@@ -10,7 +10,7 @@ import pytest
 
 from star_agents.agents.judging.exam import Exam, ExamPair, ExamResult, examine, general_exam, needed
 from star_agents.agents.judging.frame_tests import BREAKS, with_frame_tests
-from star_agents.agents.judging.verdict_words import claims
+from star_agents.agents.judging.verdict_words import claimed_sides
 from star_agents.agents.prompts import Prompts
 from star_agents.agents.replies.structured_output import ReplyForm
 from star_agents.errors import AgentUnavailable
@@ -61,7 +61,7 @@ def test_the_exam_has_two_dozen_different_pairs_that_say_nothing_like_a_verdict(
     assert len({pair.question for pair in EXAM.pairs}) == 24
     assert all(pair.better != pair.worse and pair.flaw for pair in EXAM.pairs)
     shown = [text for pair in EXAM.pairs for text in (pair.question, pair.better, pair.worse)]
-    assert [text for text in shown if claims(text)] == []
+    assert [text for text in shown if claimed_sides(text)] == []
 
 
 def test_neither_length_gives_the_better_answer_away() -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from star_agents.agents.judging.verdict_words import claims
+from star_agents.agents.judging.verdict_words import claimed_sides
 from star_agents.agents.judging.verdicts import Side, read_paper_verdict, read_verdict
 
 CODE = "7c9e2b41"
@@ -148,12 +148,12 @@ def test_what_a_shown_text_says_is_no_verdict_however_the_reply_repeats_it(sayin
 
 @pytest.mark.parametrize("saying", SAYINGS)
 def test_a_text_that_says_something_like_a_verdict_is_known_for_it(saying: str) -> None:
-    assert claims(saying)
-    assert claims(f"Seven is a prime.\n{saying}\nAnd so on.")
+    assert claimed_sides(saying)
+    assert claimed_sides(f"Seven is a prime.\n{saying}\nAnd so on.")
 
 
 def test_ordinary_answers_claim_nothing() -> None:
-    assert [text for text in HARMLESS if claims(text)] == []
+    assert [text for text in HARMLESS if claimed_sides(text)] == []
 
 
 def test_words_of_a_reply_that_was_cut_are_no_verdict_and_a_whole_object_in_it_is() -> None:

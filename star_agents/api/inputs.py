@@ -97,7 +97,7 @@ def name_of_source(seeds: object, *, documents: bool = False, out: Path | None =
     return find_sources([os.fspath(seeds)], documents=documents, out=out).name
 
 
-def held(seeds: object) -> object:
+def rereadable(seeds: object) -> object:
     """Seeds that may be read in another thread: what can be gone through only once is gone through here.
 
     Whatever the caller's own iterator raises passes through.

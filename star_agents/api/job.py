@@ -154,7 +154,7 @@ class Job(Generic[T]):
             StarAgentsError: what ended it.
         """
         ended = asyncio.wrap_future(self._future)
-        with awake():
+        with keep_loop_turning():
             try:
                 await asyncio.wait([ended])
             except asyncio.CancelledError as cancelled:
@@ -203,7 +203,7 @@ _draining: dict[Path, Future[Any]] = {}
 
 
 @contextmanager
-def awake() -> Iterator[None]:
+def keep_loop_turning() -> Iterator[None]:
     """Let the event loop turn now and then although nothing happens in it.
 
     In a notebook's kernel an interrupt is noted by a signal handler that does not wake the loop: without this it would

@@ -15,9 +15,9 @@ from star_agents.api.inputs import (
     SeedsLike,
     given_config,
     given_seeds,
-    held,
     name_of_source,
     path_of,
+    rereadable,
 )
 from star_agents.api.job import Job, Words, running_loop
 from star_agents.api.result import RunResult
@@ -225,7 +225,7 @@ async def arun(
 async def batch_of(config: ConfigLike, seeds: SeedsLike, options: Options, concurrency: int | None) -> Batch:
     """Read and check config and seeds while the event loop goes on; errors as in ``run``."""
     running_loop()
-    rows = held(seeds)  # An iterator is gone through in the thread that it belongs to.
+    rows = rereadable(seeds)  # An iterator is gone through in the thread that it belongs to.
 
     def read() -> Batch:
         return Batch.of(given_config(config, concurrency=concurrency), rows, options)

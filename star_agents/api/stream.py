@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from star_agents.api.inputs import ConfigLike, SeedsLike
-from star_agents.api.job import CANCELLED, Job, awake
+from star_agents.api.job import CANCELLED, Job, keep_loop_turning
 from star_agents.api.result import RunResult
 from star_agents.api.run import Options, batch_of, options_of
 from star_agents.engine.host import Pace
@@ -164,5 +164,5 @@ async def _outcomes(
 
 
 async def _next(waiting: asyncio.Queue[Outcome | None]) -> Outcome | None:
-    with awake():
+    with keep_loop_turning():
         return await waiting.get()

@@ -74,7 +74,7 @@ def hardest(rated: Sequence[int], ratings: Mapping[int, float], count: int) -> l
     return sorted(found, key=lambda place: -ratings[place])[:count]
 
 
-def told_apart(items: Iterable[T], text_of: Callable[[T], str]) -> list[T]:
+def without_repeats(items: Iterable[T], text_of: Callable[[T], str]) -> list[T]:
     """The first of each that say the same: in NFKC, without regard to case and blanks."""
     first: dict[str, T] = {}
     for item in items:

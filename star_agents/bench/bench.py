@@ -25,7 +25,7 @@ from star_agents.bench.stage import Stage
 from star_agents.bench.steps import draw_step, own_step
 from star_agents.bench.tool_rounds import ToolRounds
 from star_agents.bench.tries import SeedTries
-from star_agents.bench.vectors import SeedVectors, shown
+from star_agents.bench.vectors import SeedVectors, text_to_embed
 from star_agents.errors import PromptError, RecipeError, ReplyUnreadable
 from star_agents.process.crash_points import crash_point
 from star_agents.recipes.protocol import TOOL_ROUNDS, Content, Gathered, Plain
@@ -135,7 +135,7 @@ class Bench:
         """Distinct arms of one of the recipe's pools; recorded before anybody hears of them."""
         name, number = f"{self.stage.recipe.name}.{pool}", self._draws[pool]
         self._draws[pool] += 1
-        text = near if near is None or isinstance(near, str) else shown(near)
+        text = near if near is None or isinstance(near, str) else text_to_embed(near)
         vector = None if text is None else await self.vectors.of(text)
         memory = self._rooms.config.memory
 

@@ -42,7 +42,7 @@ class SeedVectors:
 
     async def of_seed(self) -> Vector | None:
         """That of the seed's own text (``of``)."""
-        return await self.of(shown(self._seed.content))
+        return await self.of(text_to_embed(self._seed.content))
 
     async def of(self, text: str) -> Vector | None:
         """A unit vector; ``None`` where the memory bank is off, or has to do without this seed because no vector could
@@ -106,6 +106,6 @@ class SeedVectors:
         return vector_from_bytes(base64.b64decode(reply.text))
 
 
-def shown(content: Sample | Document) -> str:
+def text_to_embed(content: Sample | Document) -> str:
     """The text by which a seed is near to another."""
     return content.text if isinstance(content, Document) else content.question

@@ -176,7 +176,7 @@ def _ask(
 def _show(judged: Judged, result: BatchResult | None, out: Path) -> None:
     rows = [[name, *(tell(one) for one in judged.judges)] for name, tell in ROWS]
     shown = [row for row in rows if any(cell != "-" for cell in row[1:])]
-    title = f"against people, {judged.pairs:,} pairs over {judged.prompts:,} prompts"
+    title = f"against people, who judged {judged.pairs:,} pairs over {judged.prompts:,} prompts"
     print_table(title, ["", *(one.judge for one in judged.judges)], shown)
     for sentence in _remarks(judged):
         say(sentence)

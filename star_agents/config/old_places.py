@@ -59,7 +59,7 @@ def _take(holder: dict[str, Plain], way: tuple[str, ...]) -> Plain:
     return holder.pop(key)
 
 
-def standing(data: Plain) -> Callable[[Location], Location]:
+def place_in_file(data: Plain) -> Callable[[Location], Location]:
     """From a place in the config as it is read to the place in the file where it stands."""
     places: Mapping[tuple[str, ...], tuple[str, ...]] = {move.new: move.old for move in moved(data)}
 

@@ -10,7 +10,7 @@ from typing import Any
 from star_agents.config.models import Config
 from star_agents.config.old_places import Location
 from star_agents.config.places import dotted
-from star_agents.config.reading import DERIVED, Note, checked, unsaid
+from star_agents.config.reading import DERIVED, Note, checked, ignore_note
 from star_agents.config.recipes import FindRecipes, only_star
 from star_agents.config.yaml_core import MAX_DEPTH, MAX_NODES, Plain
 from star_agents.errors import ConfigError, Problem
@@ -34,7 +34,7 @@ def check_config(
     where: str = "config",
     environ: Mapping[str, str] | None = None,
     find: FindRecipes = only_star,
-    note: Note = unsaid,
+    note: Note = ignore_note,
 ) -> Config:
     """Check what would stand in a config file, given as plain data or as models that nobody has checked yet.
 

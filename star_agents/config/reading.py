@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from star_agents.config.models import Config
-from star_agents.config.old_places import MOVES, Move, in_both_places, in_sections, moved, standing
+from star_agents.config.old_places import MOVES, Move, in_both_places, in_sections, moved, place_in_file
 from star_agents.config.places import Places
 from star_agents.config.prompt_files import read_prompts
 from star_agents.config.recipes import Declared, FindRecipes, Misnamed, RecipeSection, config_model, only_star
@@ -35,7 +35,7 @@ Note = Callable[[Problem], None]
 """Hears of what is taken, and should be written otherwise."""
 
 
-def unsaid(note: Problem) -> None:
+def ignore_note(note: Problem) -> None:
     """Hears, and tells nobody."""
 
 
@@ -44,7 +44,7 @@ def read_config(
     environ: Mapping[str, str] | None = None,
     *,
     find: FindRecipes = only_star,
-    note: Note = unsaid,
+    note: Note = ignore_note,
 ) -> Config:
     """Read and check a config file.
 
@@ -67,7 +67,7 @@ def parse_config(
     where: str = "agents.yaml",
     environ: Mapping[str, str] | None = None,
     find: FindRecipes = only_star,
-    note: Note = unsaid,
+    note: Note = ignore_note,
     beside: Path | None = None,
 ) -> Config:
     """Check the text of a config file; ``where`` is its name in messages, the others as for ``read_config``.
@@ -85,7 +85,7 @@ def checked(
     where: str,
     environ: Mapping[str, str] | None,
     find: FindRecipes,
-    note: Note = unsaid,
+    note: Note = ignore_note,
     beside: Path | None = None,
 ) -> Config:
     """The config in plain data.
@@ -102,7 +102,7 @@ def checked(
     Raises:
         ConfigError: with one problem per mistake.
     """
-    places = Places(where, root, standing(data))
+    places = Places(where, root, place_in_file(data))
     if twice := list(in_both_places(data)):
         raise ConfigError([_stands_twice(places, move) for move in twice])
     model, sections = _with_recipes(places, in_sections(data), find, beside)

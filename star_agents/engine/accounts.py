@@ -27,7 +27,7 @@ from star_agents.events import (
 )
 from star_agents.records import STAR, Outcome, OutcomeKind
 from star_agents.storage.batch_rows import OpenCall
-from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend, Taken, known
+from star_agents.storage.rows import AgentUsage, Counts, OpenWork, PairCost, Spend, Taken, usd_or_none
 from star_agents.storage.store import Store
 
 
@@ -104,13 +104,15 @@ class Accounts:
             calls_maybe_paid=open_work.calls_maybe_paid,
             prompt_tokens=self._prompt_tokens,
             completion_tokens=self._completion_tokens,
-            cost_usd=known(sum(one.usd for one in self._agents.values()), unknown),
+            cost_usd=usd_or_none(sum(one.usd for one in self._agents.values()), unknown),
             calls_of_unknown_price=unknown,
         )
 
     def spend(self) -> dict[str, Spend]:
         """What each agent's answered calls cost."""
-        return {name: Spend(known(one.usd, one.unknown), one.calls, one.unknown) for name, one in self._agents.items()}
+        return {
+            name: Spend(usd_or_none(one.usd, one.unknown), one.calls, one.unknown) for name, one in self._agents.items()
+        }
 
     def pair_costs(self) -> list[PairCost]:
         """What each pair did for the finished seeds, and for how much."""
@@ -119,7 +121,7 @@ class Accounts:
                 pair=name,
                 candidates=one.candidates,
                 wins=one.wins,
-                cost_usd=known(one.usd, one.unknown),
+                cost_usd=usd_or_none(one.usd, one.unknown),
                 unknown_cost=one.unknown,
             )
             for name, one in sorted(self._pairs.items())

@@ -18,7 +18,9 @@ from star_agents.recipes.registry import OF_COMMANDS, absolute, find_chain, spel
 from star_agents.tools.names import kept_tool
 
 
-def read_config(path: Path, environ: Mapping[str, str] | None = None, *, note: reading.Note = reading.unsaid) -> Config:
+def read_config(
+    path: Path, environ: Mapping[str, str] | None = None, *, note: reading.Note = reading.ignore_note
+) -> Config:
     """As ``config.reading.read_config``; the files of recipes are looked for beside the config file."""
 
     config = reading.read_config(path, environ, find=_finder(path.parent), note=note)
@@ -35,7 +37,7 @@ def check_config(
     environ: Mapping[str, str] | None = None,
     *,
     where: str = "config",
-    note: reading.Note = reading.unsaid,
+    note: reading.Note = reading.ignore_note,
 ) -> Config:
     """As ``config.plain_values.check_config``; the files of recipes are looked for in the working folder."""
     config = plain_values.check_config(data, where=where, environ=environ, find=_finder(Path.cwd()), note=note)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from star_agents.records import Seed
-from star_agents.storage.rows import SeedUsage, known
+from star_agents.storage.rows import SeedUsage, usd_or_none
 from star_agents.text.content_hash import digest
 
 SAMPLE = 20
@@ -94,7 +94,7 @@ def estimate_run(
     def over(values: Sequence[float], all_done: Sequence[float]) -> Estimate:
         return carry_over(values, to_come, sum(all_done))
 
-    known_usd = known(sum(one.usd for one in done), sum(one.unknown for one in done))
+    known_usd = usd_or_none(sum(one.usd for one in done), sum(one.unknown for one in done))
     return RunEstimate(
         seeds=seeds,
         done=len(done),

@@ -177,7 +177,7 @@ class Inbox:
         """Take in what a file holds, or refuse it, and move it there if it is not there yet. Raises OSError."""
         problems: Sequence[Problem] = ()
         try:
-            await take_in_file(self._line, found, shown(path))
+            await take_in_file(self._line, found, printable_name(path))
         except SeedFileError as error:
             problems = error.problems
         target = self._move(path, REFUSED if problems else TAKEN)
@@ -213,17 +213,17 @@ class Inbox:
     def _tell_unfinished(self, unfinished: dict[Path, str]) -> None:
         """Say once of a folder that it waits, since a name in it may have been forgotten."""
         for path in unfinished.keys() - self._unfinished:
-            name = shown(Path(unfinished[path]))
+            name = printable_name(Path(unfinished[path]))
             self._tell(path, f"{name} in it is still worked on, as its name says; it waits until that is renamed")
         self._unfinished = {*unfinished}
 
     def _refuse(self, path: Path, message: str, fix: str) -> Problem:
-        problem = Problem(where=shown(path), field="", message=message, fix=fix)
-        self._line.bus.publish(SeedsRejected(source=shown(path), problems=(problem,)))
+        problem = Problem(where=printable_name(path), field="", message=message, fix=fix)
+        self._line.bus.publish(SeedsRejected(source=printable_name(path), problems=(problem,)))
         return problem
 
     def _tell(self, path: Path, reason: str) -> None:
-        self._line.bus.publish(IntakeWaits(source=shown(path), reason=reason))
+        self._line.bus.publish(IntakeWaits(source=printable_name(path), reason=reason))
 
     async def _keep(self) -> None:
         """Let the store know which moved files are looked at, and how they looked when they were read."""
@@ -254,14 +254,14 @@ def make_inbox(folder: Path) -> None:
         raise UsageError(f"{reason}; name another folder under `server.watch` in agents.yaml") from None
 
 
-def shown(path: Path) -> str:
+def printable_name(path: Path) -> str:
     """A file's name as text that can be written, whatever bytes it is made of."""
     return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 def _read(path: Path, config: Config, intake: DocumentIntake | None) -> SeedFile:
-    if shown(path) != path.name:
-        problem = Problem(where=shown(path), field="", message="the file's name is not UTF-8", fix="rename it")
+    if printable_name(path) != path.name:
+        problem = Problem(where=printable_name(path), field="", message="the file's name is not UTF-8", fix="rename it")
         raise SeedFileError([problem])
     if intake is None:
         refuse_documents(config, path)

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 from star_agents.events import CallAnswered, CallEnded, Event, OutcomeCommitted
 from star_agents.observe.status import AgentAnswers, Latency
 from star_agents.storage.readers import Readers
-from star_agents.storage.rows import known
+from star_agents.storage.rows import usd_or_none
 
 WINDOW_S = 300.0
 """The pace of now is that of the last five minutes."""
@@ -143,7 +143,7 @@ class Spending:
         if not self._buckets:
             return 0.0
         elapsed = now - max(self._buckets[0].began, now - WINDOW_S)
-        usd = known(sum(one.usd for one in self._buckets), sum(one.unknown for one in self._buckets))
+        usd = usd_or_none(sum(one.usd for one in self._buckets), sum(one.unknown for one in self._buckets))
         return None if usd is None else 3600 * usd / max(1.0, elapsed)
 
     def _forget(self, now: float) -> None:

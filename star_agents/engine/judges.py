@@ -241,7 +241,7 @@ class Judges:
         if self._told.get(result.judge) == (result, settings.exam):
             return
         self._told[result.judge] = (result, settings.exam)
-        judges, message = result.passed or settings.exam == "warn", told(result, settings.exam)
+        judges, message = result.passed or settings.exam == "warn", exam_sentence(result, settings.exam)
         self._bus.publish(result.event(judges=judges, from_store=from_store, message=message))
 
     async def _sit(self, judge: str, model: str, exam: Exam, settings: RefereeConfig, revision: int) -> ExamResult:
@@ -286,7 +286,7 @@ def exam_for(config: Config, judge: str) -> Exam:
     return exam if config.star.referee.orders == "both" else with_frame_tests(exam)
 
 
-def told(result: ExamResult, mode: str) -> str:
+def exam_sentence(result: ExamResult, mode: str) -> str:
     """A result in one sentence, with what follows from it."""
     if result.passed:
         return str(result)

@@ -35,7 +35,7 @@ from star_agents.events import (
 )
 from star_agents.records import STAR, Outcome
 from star_agents.records.failures import first_of_its_kind
-from star_agents.storage.rows import Counts, known
+from star_agents.storage.rows import Counts, usd_or_none
 from star_agents.text.figures import usd, usd_each, usd_sum
 
 
@@ -186,7 +186,7 @@ class BatchProgress:
     def _money(self) -> Iterator[str]:
         """What it has cost, what it will, how fast it goes, and what one improved seed costs."""
         unknown = self._before.calls_of_unknown_price + self._unpriced
-        spent = known((self._before.cost_usd or 0.0) + self._spent, unknown)
+        spent = usd_or_none((self._before.cost_usd or 0.0) + self._spent, unknown)
         yield usd_sum(spent, unknown)
         if not spent:
             return

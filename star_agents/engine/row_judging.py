@@ -32,7 +32,7 @@ _HARMFUL = "yes"
 _ANSWERS = Choice((_HARMFUL, "no"))
 
 
-async def judged(outcome: Outcome, seed: Seed, bench: Bench, rules: AdmissionRules) -> Outcome:
+async def judge_rows(outcome: Outcome, seed: Seed, bench: Bench, rules: AdmissionRules) -> Outcome:
     """The outcome with what the judge has against its rows, which ``row_checks`` takes up; those that a filter refuses
     are not shown to it.
 

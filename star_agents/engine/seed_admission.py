@@ -11,7 +11,7 @@ import anyio
 from star_agents.bench.bench import Bench
 from star_agents.engine.admission import repeats_earlier, says_the_same
 from star_agents.engine.row_checks import AdmissionRules, Checked, look_at_seed, texts_compared
-from star_agents.engine.row_judging import judged
+from star_agents.engine.row_judging import judge_rows
 from star_agents.engine.settling import Settling
 from star_agents.engine.stages import worked
 from star_agents.records import Outcome, Seed
@@ -28,7 +28,7 @@ async def admitted_and_worked(seed: Seed, bench: Bench, settling: Settling, stor
     rules = settling.rules
 
     async def work() -> Outcome:
-        outcome = await judged(await worked(seed, bench, settling.pools.arms), seed, bench, rules)
+        outcome = await judge_rows(await worked(seed, bench, settling.pools.arms), seed, bench, rules)
         for text in texts_compared(outcome, seed, rules):
             await bench.vectors.of(text)  # Asked for while the seed can still be put back.
         return outcome

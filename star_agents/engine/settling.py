@@ -19,7 +19,7 @@ from star_agents.engine.memory_rows import lesson, memory_row, remember, remembe
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
-from star_agents.engine.settling_groups import Groups, Settled, apart, heard_by
+from star_agents.engine.settling_groups import Groups, Settled, heard_by, split_at_singles
 from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, stages_of
 from star_agents.engine.target_rows import RowCounts, all_entered
 from star_agents.errors import RecipeError
@@ -128,7 +128,7 @@ class Settling:
         """Commit outcomes and learn from them in their order. An edit of agents.yaml that had the turn before them may
         have made some go alone that were to go together."""
         async with self.turn:
-            for part in apart(group, self._goes_alone):
+            for part in split_at_singles(group, self._goes_alone):
                 with heard_by(part):
                     await self._settle_part(part)
 

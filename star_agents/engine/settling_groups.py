@@ -91,12 +91,12 @@ class Groups:
             await _tell(group)
 
     def _taken(self) -> list[Settled]:
-        count = len(next(apart(self._waiting[:MOST], self._goes_alone)))
+        count = len(next(split_at_singles(self._waiting[:MOST], self._goes_alone)))
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
 
-def apart(group: Sequence[Settled], goes_alone: Callable[[Settled], bool]) -> Iterator[list[Settled]]:
+def split_at_singles(group: Sequence[Settled], goes_alone: Callable[[Settled], bool]) -> Iterator[list[Settled]]:
     """The same in their order, each that goes alone by itself; whether one does is asked when its turn has come."""
     part: list[Settled] = []
     for one in group:

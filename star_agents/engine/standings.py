@@ -40,7 +40,7 @@ class Standings:
         async with self._making:
             now = anyio.current_time()
             if self._made is None or (self._made.seq != seq and now - self._at >= self._oldest_s):
-                self._games, self._made = await readers.ask(lambda reader: made(reader, self._games))
+                self._games, self._made = await readers.ask(lambda reader: rated_games(reader, self._games))
                 self._at = anyio.current_time()
                 self._took_s = self._at - now
             assert self._made is not None, "made above, if never before"
@@ -51,7 +51,7 @@ class Standings:
         return max(OLDEST_S, 20 * self._took_s)
 
 
-def made(reader: StoreReader, known: StoredGames) -> tuple[StoredGames, Leaderboard]:
+def rated_games(reader: StoreReader, known: StoredGames) -> tuple[StoredGames, Leaderboard]:
     """The leaderboard of all games, those that are known and those that came since; without players where nobody was
     judged."""
     found = reader.games(known)

@@ -19,7 +19,7 @@ import numpy as np
 
 import star_agents
 from star_agents.arena.k_means import Grouping, Vectors, k_means
-from star_agents.arena.test_sets import DIVERSE_EACH, RATED_EACH, clusters_for, in_turns, to_rate, told_apart
+from star_agents.arena.test_sets import DIVERSE_EACH, RATED_EACH, clusters_for, in_turns, to_rate, without_repeats
 from star_agents.bench.paid_calls import PaidCalls
 from star_agents.bench.tries import SeedTries
 from star_agents.bench.vectors import SeedVectors
@@ -111,7 +111,7 @@ async def embed_instructions(config: Config, seeds: Sequence[Seed], work: Path) 
         ScorerError: The embedder cannot be loaded.
     """
     refuse_early(config)
-    apart = told_apart(seeds, _text)
+    apart = without_repeats(seeds, _text)
     bus, found = Bus(), dict[int, Vector]()
     bus.subscribe(log_event)
     async with (

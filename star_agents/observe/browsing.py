@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 from star_agents.observe.stories import SeedStory
 from star_agents.records import OutcomeKind
 from star_agents.records.reviews import Verdict
 
 
-@told
+@view_model
 class RowReview:
     """What a person said of a row."""
 
@@ -25,7 +25,7 @@ class RowReview:
     """What an edited row says now, by the name of the text; empty otherwise."""
 
 
-@told
+@view_model
 class BrowsedRow:
     """A row of the dataset, or a seed that gave none."""
 
@@ -55,7 +55,7 @@ class BrowsedRow:
     """The one that counts."""
 
 
-@told
+@view_model
 class BrowsedPage:
     """Rows that were looked for."""
 
@@ -70,7 +70,7 @@ class BrowsedPage:
     """Time was up before all were looked at: by its cursor it goes on; an order by a measure is one of those seen."""
 
 
-@told
+@view_model
 class BrowsedFacts:
     """What can be looked for in a folder."""
 
@@ -91,7 +91,7 @@ class BrowsedFacts:
     """Why no row can be reviewed; empty where they can be."""
 
 
-@told
+@view_model
 class BrowsedDetail:
     """A row with everything behind it."""
 

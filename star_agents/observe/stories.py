@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 from star_agents.records import OutcomeKind, SeedKind
 
 
-@told
+@view_model
 class OutcomeSummary:
     """How a seed ended, in a line."""
 
@@ -47,7 +47,7 @@ class OutcomeSummary:
     """How the seed begins."""
 
 
-@told
+@view_model
 class Message:
     """One turn of a conversation."""
 
@@ -55,7 +55,7 @@ class Message:
     content: str
 
 
-@told
+@view_model
 class SeedText:
     """What agents were shown of a seed; a document stands as one message."""
 
@@ -66,7 +66,7 @@ class SeedText:
     messages: Sequence[Message]
 
 
-@told
+@view_model
 class SeedFacts:
     """A seed."""
 
@@ -93,7 +93,7 @@ class SeedFacts:
     added_at: float
 
 
-@told
+@view_model
 class SeedDraw:
     """Which agent-pairs were drawn for a seed, the last time."""
 
@@ -103,7 +103,7 @@ class SeedDraw:
     """How many of them the memory bank proposed."""
 
 
-@told
+@view_model
 class SeedCall:
     """A call that was made for a seed."""
 
@@ -120,7 +120,7 @@ class SeedCall:
     answered_at: float | None
 
 
-@told
+@view_model
 class CandidateScore:
     """What the scorer says of a candidate (Eq. 4)."""
 
@@ -137,7 +137,7 @@ class CandidateScore:
     """Scored by the small model."""
 
 
-@told
+@view_model
 class Vote:
     """What one referee said of candidate against base, both orders joined."""
 
@@ -149,7 +149,7 @@ class Vote:
     readable: bool
 
 
-@told
+@view_model
 class CandidateVerdict:
     """What the referees said of a candidate."""
 
@@ -160,7 +160,7 @@ class CandidateVerdict:
     """Why no referee answered."""
 
 
-@told
+@view_model
 class Candidate:
     """One trial of a seed."""
 
@@ -193,7 +193,7 @@ class Candidate:
     cost_usd: float | None
 
 
-@told
+@view_model
 class StoryJudgement:
     """What a judge said of two candidates."""
 
@@ -215,7 +215,7 @@ class StoryJudgement:
     reason: str
 
 
-@told
+@view_model
 class SeedOutcome:
     """How a seed ended, with everything behind it."""
 
@@ -239,7 +239,7 @@ class SeedOutcome:
     """In the order of asking."""
 
 
-@told
+@view_model
 class SeedStory:
     """Everything that is known of one seed: what was drawn for it, what was asked, and how it ended, each time."""
 
@@ -252,7 +252,7 @@ class SeedStory:
     """Newest first."""
 
 
-@told
+@view_model
 class CurvePoint:
     """The probabilities of a pool that were in force after one outcome."""
 
@@ -263,7 +263,7 @@ class CurvePoint:
     """Of each arm that was configured then."""
 
 
-@told
+@view_model
 class QuarantinedSeed:
     """A seed that is not worked any more, because the process died with it in hand too often."""
 

@@ -32,8 +32,8 @@ from star_agents.recipes.parts.battle_points import (
     TARGET,
     against_target,
     earned,
-    measured,
-    silent,
+    unanswered_rewards,
+    with_points,
     worth_of,
 )
 from star_agents.recipes.parts.battle_rows import JUDGE_EXAM, rows_of
@@ -158,7 +158,7 @@ async def arena(seed: Seed, bench: Workbench, settings: ArenaSettings) -> Outcom
     pairs = _pairs(trials, settings)
     if not pairs:
         told = "; ".join(str(one.failure) for one in trials if one.failure)
-        taught = [] if settings.opponents_per_seed is None else silent(trials)
+        taught = [] if settings.opponents_per_seed is None else unanswered_rewards(trials)
         return dropped(seed, f"no two answers that could meet: {told}", trials=trials, earned=taught)
     judgements, prompts = await fight(trials, pairs, jury, bench, settings)
     judgements = await put_on_scale(trials, judgements, jury, bench, settings)
@@ -202,7 +202,7 @@ def _concluded(
     return done(
         seed,
         rows=_rows(trials, battles, settings),
-        trials=[replace(one, prompts=prompts) for one in measured(trials, battles, met, useful)],
+        trials=[replace(one, prompts=prompts) for one in with_points(trials, battles, met, useful)],
         judgements=judgements,
         earned=_earned(trials, battles, settings),
         worth=useful,

@@ -30,7 +30,7 @@ from star_agents.storage.rows import (
     Spend,
     Taken,
     VectorKeys,
-    known,
+    usd_or_none,
 )
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import stranded
@@ -65,7 +65,7 @@ def counts(connection: sqlite3.Connection) -> Counts:
         calls_maybe_paid=sum(one.maybe_paid for one in usage),
         prompt_tokens=sum(one.prompt_tokens for one in usage),
         completion_tokens=sum(one.completion_tokens for one in usage),
-        cost_usd=known(sum(one.cost_usd or 0.0 for one in usage), unknown),
+        cost_usd=usd_or_none(sum(one.cost_usd or 0.0 for one in usage), unknown),
         calls_of_unknown_price=unknown,
         quarantined=seeds.get("quarantined", 0),
         catching_up=sum(reopened.values()),
@@ -82,9 +82,9 @@ def agent_usage(connection: sqlite3.Connection) -> list[AgentUsage]:
             maybe_paid=one.repeated,
             prompt_tokens=one.prompt_tokens,
             completion_tokens=one.completion_tokens,
-            cost_usd=known(one.usd, one.unknown_price),
+            cost_usd=usd_or_none(one.usd, one.unknown_price),
             unknown_price=one.unknown_price,
-            at_risk_usd=known(one.at_risk_usd, one.unreserved),
+            at_risk_usd=usd_or_none(one.at_risk_usd, one.unreserved),
         )
         for agent, one in sums(connection).items()
     ]
@@ -98,7 +98,7 @@ def spend(connection: sqlite3.Connection) -> dict[str, Spend]:
 def models(connection: sqlite3.Connection) -> list[ModelUse]:
     """Which models were asked and which answered, in order of the agents' names; reads every reply."""
     return [
-        ModelUse(agent, _name(asked), _name(answered), calls, known(usd, unknown), unknown)
+        ModelUse(agent, _name(asked), _name(answered), calls, usd_or_none(usd, unknown), unknown)
         for agent, asked, answered, calls, usd, unknown in execute(connection, "models_of_calls")
     ]
 
@@ -150,7 +150,7 @@ def pair_costs(connection: sqlite3.Connection) -> list[PairCost]:
             pair=pair,
             candidates=one.candidates,
             wins=one.wins,
-            cost_usd=known(one.usd, one.unknown),
+            cost_usd=usd_or_none(one.usd, one.unknown),
             unknown_cost=one.unknown,
         )
         for pair, one in pair_sums.sums(connection).items()

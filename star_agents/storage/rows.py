@@ -240,7 +240,7 @@ class Intent:
     """Most tokens of one send, prompt and answer; ``None`` where nobody knows."""
 
 
-def known(usd: float, unknown: int) -> float | None:
+def usd_or_none(usd: float, unknown: int) -> float | None:
     """A sum to which so many ``unknown`` costs belong; ``None`` where nothing else does: that is unknown, and not 0."""
     return None if unknown and not usd else usd
 

@@ -19,7 +19,7 @@ from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import pool_facts, recipe_facts, refused_arms
 from star_agents.storage.recipe_tallies import probabilities_in_force
 from star_agents.storage.results import Result
-from star_agents.storage.rows import known, per
+from star_agents.storage.rows import per, usd_or_none
 from star_agents.storage.target_facts import target_facts
 from star_agents.storage.turning import turns
 
@@ -111,7 +111,7 @@ def summarise(reader: StoreReader, pairs: Mapping[str, PairTally], probabilities
 
 
 def _pair_summary(tally: PairTally, start: float | None, now: float | None) -> dict[str, Any]:
-    cost_usd = known(tally.cost_usd, tally.unknown_cost)
+    cost_usd = usd_or_none(tally.cost_usd, tally.unknown_cost)
     return {
         "candidates": tally.candidates,
         "failures": tally.failures,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class TargetRating:
     """How strong a target is, or by how much it is ahead of another one."""
 
@@ -20,7 +20,7 @@ class TargetRating:
     high: float | None
 
 
-@told
+@view_model
 class TargetScore:
     """A target's mean grade on the benchmark of the rounds."""
 
@@ -34,14 +34,14 @@ class TargetScore:
     missing: int
 
 
-@told
+@view_model
 class FailedTraining:
     """A training that gave no model."""
 
     reason: str
 
 
-@told
+@view_model
 class RoundStep:
     """One step of rounds: what its battles came to, what was learned, and how good the target is since. What is not
     there yet is null."""
@@ -69,7 +69,7 @@ class RoundStep:
     benchmark: TargetScore | None
 
 
-@told
+@view_model
 class Rounds:
     """The rounds that a folder is part of; without steps where there are none."""
 
@@ -89,7 +89,7 @@ class Rounds:
     """Why nothing can be told of rounds that are there; empty where something can."""
 
 
-@told
+@view_model
 class ScoreEstimate:
     """A mean grade with its 95 % interval."""
 
@@ -98,7 +98,7 @@ class ScoreEstimate:
     high: float | None
 
 
-@told
+@view_model
 class EvaluatedModel:
     """What one model came to on a benchmark."""
 
@@ -110,7 +110,7 @@ class EvaluatedModel:
     missing: int
 
 
-@told
+@view_model
 class AskedQuestion:
     """A question, and what each model has for it."""
 
@@ -120,7 +120,7 @@ class AskedQuestion:
     """By model: the mean over turns and repeats; null without a grade."""
 
 
-@told
+@view_model
 class Evaluation:
     """The evaluation that a folder holds, as `evaluate` last wrote it; without models where there is none."""
 
@@ -133,7 +133,7 @@ class Evaluation:
     """Why nothing can be told of an evaluation that is there; empty where something can."""
 
 
-@told
+@view_model
 class EvaluatedAnswer:
     """One model's answer to one turn, and what the judge made of it."""
 
@@ -150,7 +150,7 @@ class EvaluatedAnswer:
     """How the answer ended, if not well."""
 
 
-@told
+@view_model
 class EvaluatedQuestion:
     """All answers to a question, turn by turn."""
 

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from star_agents.config.changes import ConfigMark
 from star_agents.errors import Problem
 from star_agents.observe.status import AgentAtWork, CalledAgent, PairCost, State, WinRate
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 from star_agents.observe.stories import CurvePoint, OutcomeSummary, QuarantinedSeed
 
 
-@told
+@view_model
 class ProblemDocument:
     """An error, as RFC 9457 has it."""
 
@@ -32,7 +32,7 @@ class ProblemDocument:
 # Seeds
 
 
-@told
+@view_model
 class Taken:
     """What became of the seeds that were sent."""
 
@@ -45,7 +45,7 @@ class Taken:
     """What of the rows no agent will see, a sentence each."""
 
 
-@told
+@view_model
 class Quarantine:
     """The seeds that were set aside."""
 
@@ -66,7 +66,7 @@ class ReleaseAll(BaseModel):
     all: Literal[True]
 
 
-@told
+@view_model
 class Released:
     """How many were queued again."""
 
@@ -76,7 +76,7 @@ class Released:
 # An arena
 
 
-@told
+@view_model
 class RatedPlayer:
     """How strong a player is."""
 
@@ -95,7 +95,7 @@ class RatedPlayer:
     losses: int
 
 
-@told
+@view_model
 class ArenaJudge:
     """How far a judge can be trusted, by its own games. Shares have intervals of their own."""
 
@@ -123,7 +123,7 @@ class ArenaJudge:
     """Points by which it favours its own answers over what other judges think of them; null without such battles."""
 
 
-@told
+@view_model
 class Leaderboard:
     """Ratings of the players of an arena: a Bradley-Terry fit, with intervals from a bootstrap over prompts."""
 
@@ -152,7 +152,7 @@ class Leaderboard:
 # Outcomes
 
 
-@told
+@view_model
 class OutcomePage:
     """Outcomes, newest first, and the cursor of the next page."""
 
@@ -161,7 +161,7 @@ class OutcomePage:
     """Null on the last page."""
 
 
-@told
+@view_model
 class LaterOutcomes:
     """Outcomes, oldest first, and the cursor that goes on behind them."""
 
@@ -169,7 +169,7 @@ class LaterOutcomes:
     next_after: int
 
 
-@told
+@view_model
 class Curve:
     """At most a thousand points from the first outcome to now, and the edits of agents.yaml on the way."""
 
@@ -180,14 +180,14 @@ class Curve:
 # State
 
 
-@told
+@view_model
 class Agents:
     """Every agent that was ever called."""
 
     agents: Mapping[str, AgentAtWork | CalledAgent]
 
 
-@told
+@view_model
 class Pair(PairCost):
     """What an agent-pair did for the finished seeds."""
 
@@ -195,14 +195,14 @@ class Pair(PairCost):
     """Null for base pairs, which are not drawn, and for pairs that are gone."""
 
 
-@told
+@view_model
 class Pairs:
     """Every pair that was ever asked."""
 
     pairs: Mapping[str, Pair]
 
 
-@told
+@view_model
 class Switched:
     """The state after pausing or resuming."""
 
@@ -224,14 +224,14 @@ LogLine = Annotated[
 """One line of the log; its event says which other fields it has."""
 
 
-@told
+@view_model
 class LogLines:
     """Lines of the log, oldest first."""
 
     lines: Sequence[LogLine]
 
 
-@told
+@view_model
 class Live:
     """The event loop turns."""
 

@@ -20,7 +20,7 @@ from star_agents.agents.batching.turns import in_turns, system_text
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import RefusedReply, check_structure
 from star_agents.agents.replies.gemini_form import from_gemini
-from star_agents.agents.replies.json_objects import object_at
+from star_agents.agents.replies.json_objects import nested_object
 from star_agents.agents.transports.direct_routes import flat
 from star_agents.agents.transports.json_body import decode, encode
 from star_agents.records import Message
@@ -106,21 +106,22 @@ class GeminiBatches:
     async def find(self, submission: Submission) -> Found:
         """By its name. The list is in no order that is documented, so it is looked through."""
         async for one in self._listed("batches", "operations"):
-            if object_at(one, "metadata").get("displayName") == _name(submission):
+            if nested_object(one, "metadata").get("displayName") == _name(submission):
                 return Found(_id_in(one, "batches"))
         return Found()
 
     async def look(self, batch: str) -> Look:
         """How it stands. One that succeeded has not ended before its results can be had."""
         read = await self._http.json("GET", f"{self._api}/batches/{batch}", self._headers)
-        metadata = object_at(read, "metadata")
+        metadata = nested_object(read, "metadata")
         said = str(metadata.get("state") or "").rpartition("_STATE_")[2].lower()
-        file = object_at(metadata, "output").get("responsesFile") or object_at(read, "response").get("responsesFile")
+        output, response = nested_object(metadata, "output"), nested_object(read, "response")
+        file = output.get("responsesFile") or response.get("responsesFile")
         return Look(
             is_ended=said in _ENDED and (said != "succeeded" or bool(file)),
             said=said,
             is_lost=said in ("cancelled", "expired"),
-            problem=str(object_at(read, "error").get("message") or ""),
+            problem=str(nested_object(read, "error").get("message") or ""),
             files=(_id_in({"name": file}, "files"),) if file else (),
         )
 
@@ -140,11 +141,11 @@ class GeminiBatches:
             raise TypeError("key is no text")
         if isinstance(response, Mapping):
             if not response.get("candidates"):
-                why = object_at(response, "promptFeedback").get("blockReason") or "no reason is given"
+                why = nested_object(response, "promptFeedback").get("blockReason") or "no reason is given"
                 told = {"error": {"message": f"blocked: {why}", "code": "content_filter"}}
                 return Result(key=key, fate="failed", failure=HttpFailure(400, encode(told).decode(), {}))
             return Result(key=key, fate="answered", body=from_gemini(response))
-        error = object_at(read, "error")
+        error = nested_object(read, "error")
         code = int(error.get("code") or 0)
         status = code if code >= 100 else _STATUSES.get(code, 500)
         failure = HttpFailure(status, encode({"error": error}).decode(), {})
@@ -183,7 +184,7 @@ def _configuration(shape: Mapping[str, Any]) -> dict[str, Any]:
         found["stopSequences"] = [found["stopSequences"]]
     if (form := found.pop("response_format", None)) is not None:
         found["responseMimeType"] = "application/json"
-        schema = object_at(form, "json_schema").get("schema") if isinstance(form, Mapping) else None
+        schema = nested_object(form, "json_schema").get("schema") if isinstance(form, Mapping) else None
         if schema:
             found["responseJsonSchema"] = schema
     return found

@@ -66,22 +66,22 @@ _LONGEST = 20_000
 """Characters in which a verdict is looked for, from either end."""
 
 
-def plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """A text as it looks: compatible letters made one, invisible ones and markup left out, quotes alike."""
     shown = "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
     return _MARKUP.sub("", shown.translate(_SIMILAR))
 
 
-def statement(text: str) -> Letter | None:
+def stated_side(text: str) -> Letter | None:
     """The side that the first or last sentence of a text names and does nothing else; ``None`` where they differ."""
-    sentences = [one.strip() for one in _SENTENCE_END.split(plain(_ends(text))) if one.strip(" \t.!?")]
+    sentences = [one.strip() for one in _SENTENCE_END.split(plain_text(_ends(text))) if one.strip(" \t.!?")]
     found = {said for one in (sentences[0], sentences[-1]) if (said := _stated(one))} if sentences else set()
     return found.pop() if len(found) == 1 else None
 
 
-def claims(text: str) -> set[Letter]:
+def claimed_sides(text: str) -> set[Letter]:
     """Every side that a text may be said to name, in its lines and with line breaks and punctuation taken away."""
-    shown = plain(text)
+    shown = plain_text(text)
     joined = " ".join(shown.split())
     found: set[Letter] = set()
     for form in (shown, joined, re.sub(r"[\W_]+", " ", joined)):

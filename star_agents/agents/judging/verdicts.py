@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from star_agents.agents.judging.verdict_words import claims, plain, statement
+from star_agents.agents.judging.verdict_words import claimed_sides, plain_text, stated_side
 from star_agents.agents.replies.thoughts import split_thoughts
 from star_agents.text.coded_objects import Pairs, coded_objects, object_at
 
@@ -77,13 +77,13 @@ def read_paper_verdict(text: str, shown: Sequence[str] = ()) -> Side | None:
 
 def _could_be_quoted(shown: Sequence[str]) -> bool:
     """Whether a verdict in words may be a quotation: something shown says one, or is too long to look."""
-    return any(len(one) > _LONGEST_SHOWN or claims(one) for one in shown)
+    return any(len(one) > _LONGEST_SHOWN or claimed_sides(one) for one in shown)
 
 
 def _in_words(text: str, sides: dict[str, Side]) -> Side | None:
     """A verdict that the reply begins or ends with and nowhere contradicts."""
-    said = statement(text)
-    if said is None or claims(text) - {said}:
+    said = stated_side(text)
+    if said is None or claimed_sides(text) - {said}:
         return None
     return "tie" if said == "tie" else sides.get(said)
 
@@ -106,5 +106,5 @@ def _side(pairs: Pairs) -> Side | None:
     codes = [value for key, value in pairs if key == "code"]
     if len(verdicts) != 1 or len(codes) != 1 or not isinstance(verdicts[0], str):
         return None
-    said = _VALUE.fullmatch(plain(verdicts[0]))
+    said = _VALUE.fullmatch(plain_text(verdicts[0]))
     return _SIDES[said[1].casefold()] if said else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from star_agents.agents.replies.json_objects import object_at
+from star_agents.agents.replies.json_objects import nested_object
 
 _PARTS = frozenset({"text", "thinking"})
 
@@ -24,7 +24,7 @@ def from_cohere(reply: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_plain(reply: Mapping[str, Any]) -> bool:
     """Whether it holds texts, thoughts and calls of tools alone."""
-    content = object_at(reply, "message").get("content")
+    content = nested_object(reply, "message").get("content")
     if not isinstance(reply.get("message"), Mapping) or not isinstance(content, (list, type(None))):
         return False
     return all(isinstance(one, Mapping) and one.get("type", "text") in _PARTS for one in content or ())

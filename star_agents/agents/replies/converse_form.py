@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from star_agents.agents.replies.json_objects import object_at
+from star_agents.agents.replies.json_objects import nested_object
 
 _PLAIN_BLOCKS = frozenset({"text", "reasoningContent"})
 """What an answer is made of that asks for nothing of Bedrock's own; calls of tools may have names that LiteLLM made."""
@@ -28,7 +28,8 @@ def from_converse(reply: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_plain(reply: Mapping[str, Any]) -> bool:
     """Whether it holds texts and thoughts alone, and is priced by its tokens."""
-    blocks, usage = object_at(object_at(reply, "output"), "message").get("content"), object_at(reply, "usage")
+    message, usage = nested_object(nested_object(reply, "output"), "message"), nested_object(reply, "usage")
+    blocks = message.get("content")
     if not isinstance(blocks, list) or any(reply.get(name) for name in _DEAR) or usage.get("cacheWriteInputTokens"):
         return False
     return all(isinstance(one, Mapping) and _is_plain_block(one) for one in blocks)
@@ -40,7 +41,7 @@ def _is_plain_block(block: Mapping[str, Any]) -> bool:
 
 def _thought(content: Any) -> str:
     """Its text; what is encrypted gives none."""
-    told = object_at(content, "reasoningText").get("text") if isinstance(content, Mapping) else None
+    told = nested_object(content, "reasoningText").get("text") if isinstance(content, Mapping) else None
     return told if isinstance(told, str) else ""
 
 

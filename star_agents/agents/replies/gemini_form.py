@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from star_agents.agents.replies.json_objects import object_at
+from star_agents.agents.replies.json_objects import nested_object
 
 _FINISHES = {"STOP": "stop", "MAX_TOKENS": "length"}
 _FILTERED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
@@ -22,7 +22,7 @@ def from_gemini(response: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         LookupError: It has no candidates.
     """
-    used = object_at(response, "usageMetadata")
+    used = nested_object(response, "usageMetadata")
     usage = {
         "prompt_tokens": used.get("promptTokenCount"),
         "completion_tokens": _completion(used),
@@ -44,7 +44,7 @@ def is_plain(response: Mapping[str, Any]) -> bool:
 
 
 def _is_plain_candidate(candidate: Mapping[str, Any]) -> bool:
-    parts = object_at(candidate, "content").get("parts")
+    parts = nested_object(candidate, "content").get("parts")
     if candidate.get("finishReason") not in _FINISHES or "groundingMetadata" in candidate:
         return False
     return isinstance(parts, list) and all(
@@ -69,7 +69,7 @@ def _completion(used: Mapping[str, Any]) -> Any:
 
 
 def _choice(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    parts = [one for one in object_at(candidate, "content").get("parts") or () if isinstance(one, Mapping)]
+    parts = [one for one in nested_object(candidate, "content").get("parts") or () if isinstance(one, Mapping)]
     said = "".join(str(one.get("text") or "") for one in parts if not one.get("thought"))
     thoughts = "".join(str(one.get("text") or "") for one in parts if one.get("thought"))
     reason = str(candidate.get("finishReason") or "")

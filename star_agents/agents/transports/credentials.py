@@ -163,7 +163,7 @@ class Credentials:
         except (CredentialsRefused, CredentialsUnavailable) as error:
             failure = error
         except Exception as error:
-            failure = CredentialsUnavailable(f"{self._what}: {type(error).__name__}: {shown(str(error))}")
+            failure = CredentialsUnavailable(f"{self._what}: {type(error).__name__}: {error_text(str(error))}")
         with self._lock:
             if self._under_way is not under_way:  # It hung, and what another one brought is newer.
                 self._hanging -= 1
@@ -239,7 +239,7 @@ def from_environment(value: Any) -> Any:
     return found
 
 
-def shown(message: str) -> str:
+def error_text(message: str) -> str:
     """What a library or a server says of a failure, as it may be shown: its beginning, without secrets."""
     return redactor.text(message[:_LONGEST_MESSAGE])
 

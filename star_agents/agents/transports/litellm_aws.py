@@ -17,9 +17,9 @@ from star_agents.agents.transports.credentials import (
     CredentialsRefused,
     CredentialsUnavailable,
     Fetched,
+    error_text,
     from_environment,
     non_empty_strings,
-    shown,
 )
 from star_agents.agents.transports.litellm_capture import Deferred, NotCaptured
 from star_agents.agents.transports.litellm_translations import (
@@ -153,7 +153,7 @@ class _Keys:
 
 
 def _readable(error: Exception) -> Exception:
-    said = shown(str(error))
+    said = error_text(str(error))
     names = {cls.__name__ for cls in type(error).__mro__}
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, Mapping) else None

@@ -17,9 +17,9 @@ from star_agents.agents.transports.credentials import (
     CredentialsRefused,
     CredentialsUnavailable,
     Fetched,
+    error_text,
     from_environment,
     non_empty_strings,
-    shown,
 )
 from star_agents.agents.transports.litellm_capture import NO_PROJECT, NO_TOKEN, NotCaptured
 from star_agents.agents.transports.litellm_translations import Translation, gemini_body, new_translation, with_token
@@ -170,7 +170,7 @@ def _readable(error: Exception) -> Exception:
     """What google-auth or LiteLLM says: a refusal, unless it says itself that another try may help."""
     # Google-auth's errors hold the whole reply beside what it says.
     first = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-    said = shown(first)
+    said = error_text(first)
     is_transport = "TransportError" in {cls.__name__ for cls in type(error).__mro__}
     if is_transport or getattr(error, "retryable", False):
         return CredentialsUnavailable(said)

@@ -18,9 +18,9 @@ from star_agents.agents.transports.credentials import (
     CredentialsRefused,
     CredentialsUnavailable,
     Fetched,
+    error_text,
     from_environment,
     non_empty_strings,
-    shown,
 )
 from star_agents.agents.transports.litellm_capture import NO_TOKEN, Deferred, NotCaptured
 from star_agents.agents.transports.litellm_translations import (
@@ -141,7 +141,7 @@ def _by_azure_identity(deferred: Deferred) -> Fetched:
         message = "it has no `api_key`, and azure-identity is not installed: pip install 'star-agents[azure-identity]'"
         raise CredentialsRefused(message) from None
     except Exception as error:
-        said = shown(str(error))
+        said = error_text(str(error))
         # Its own words for "the provider said no"; one that was not reached is a `CredentialUnavailableError`.
         if type(error).__name__ == "ClientAuthenticationError" or isinstance(error, (ValueError, KeyError)):
             raise CredentialsRefused(said) from None

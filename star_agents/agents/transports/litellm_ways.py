@@ -43,7 +43,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {
 """By provider: what is wrong with it, and what to do."""
 
 
-def refused(provider: str, config: DeploymentConfig) -> tuple[str, str]:
+def why_refused(provider: str, config: DeploymentConfig) -> tuple[str, str]:
     """What is wrong with an endpoint that LiteLLM would send to, and what to do; empty where nothing is.
 
     Args:

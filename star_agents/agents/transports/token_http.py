@@ -14,7 +14,7 @@ import aiohttp
 
 from star_agents.agents.http_failure import HttpFailure
 from star_agents.agents.replies.body import RefusedReply
-from star_agents.agents.transports.credentials import CredentialsRefused, CredentialsUnavailable, shown
+from star_agents.agents.transports.credentials import CredentialsRefused, CredentialsUnavailable, error_text
 from star_agents.agents.transports.http import HttpPool, HttpReply, HttpRequest, proxy_for
 from star_agents.text.redaction import Redactor
 
@@ -57,7 +57,7 @@ def exchange(
     except RefusedReply as error:
         raise CredentialsUnavailable(f"the token server: {error}") from None
     except (HttpFailure, aiohttp.ClientError, OSError, ValueError) as error:
-        said = shown(str(error))
+        said = error_text(str(error))
         raise CredentialsUnavailable(f"the token server was not reached: {type(error).__name__}: {said}") from None
     data = reply.body if reply.status < 400 else _without_what_was_sent(reply.body, request)
     return TokenReply(status=reply.status, headers=reply.headers, data=data)
@@ -118,4 +118,4 @@ def _read(data: bytes) -> dict[str, Any]:
 def _said(read: Mapping[str, Any], reply: TokenReply) -> str:
     told = [read.get(name) for name in ("error", "error_description")]
     words = ": ".join(one.splitlines()[0] for one in told if isinstance(one, str) and one.strip())
-    return shown(words) or f"status {reply.status}"
+    return error_text(words) or f"status {reply.status}"

@@ -23,7 +23,7 @@ from star_agents.observe.status.agents import (
 )
 from star_agents.observe.status.batches import AgentBatches, BatchAtWork, Batches
 from star_agents.observe.status.egress import EgressProcess, EgressState
-from star_agents.observe.status.model import plain, told
+from star_agents.observe.status.model import plain, view_model
 from star_agents.observe.status.recipes import Arm, Grown, JudgeScale, Measured, Pool, RecipeState, RefusedArm
 from star_agents.observe.status.servers import ServerState
 from star_agents.observe.status.star import Exams, Gaps, JudgeExam, Memory, PairCost, Referee, WinRate
@@ -90,7 +90,7 @@ State = Literal["starting", "ready", "paused", "draining", "stopped"]
 """Of a daemon."""
 
 
-@told
+@view_model
 class Seeds:
     """Seeds by state; every seed counts once."""
 
@@ -114,7 +114,7 @@ class Seeds:
         return self.waiting + self.working + self.kept + self.base + self.dropped + self.quarantined + self.stranded
 
 
-@told
+@view_model
 class Stranded:
     """Seeds that wait for a recipe which is not in the chain, or for the turn of their part."""
 
@@ -129,7 +129,7 @@ class Stranded:
     """In words, with what to do."""
 
 
-@told
+@view_model
 class SeedPart:
     """The seeds of one part, by state."""
 
@@ -140,7 +140,7 @@ class SeedPart:
     done: int
 
 
-@told
+@view_model
 class Calls:
     """Calls to agents over the life of the store."""
 
@@ -153,7 +153,7 @@ class Calls:
     completion_tokens: int
 
 
-@told
+@view_model
 class Cost:
     """US dollars over the life of the store."""
 
@@ -168,7 +168,7 @@ class Cost:
     """What it will have cost once every seed is done, if the rest is like those that are; null before the first."""
 
 
-@told
+@view_model
 class FailureTold:
     """How often one part failed for one reason, and was done without."""
 
@@ -185,7 +185,7 @@ class FailureTold:
     """All of it in words."""
 
 
-@told
+@view_model
 class FolderStatus:
     """What the store of a folder says: all there is where nobody is at work."""
 
@@ -238,7 +238,7 @@ class FolderStatus:
         return found
 
 
-@told
+@view_model
 class Waiting:
     """Why no seed is taken from the queue."""
 
@@ -247,7 +247,7 @@ class Waiting:
     """Seconds since 1970 at which it is tried again; null: once agents.yaml has changed, or somebody resumes."""
 
 
-@told
+@view_model
 class Rate:
     """How fast it goes."""
 
@@ -261,7 +261,7 @@ class Rate:
     """Seconds until every seed is done at this pace; null while nothing moves."""
 
 
-@told
+@view_model
 class ScorerPlace:
     """A scorer process that runs on another machine."""
 
@@ -273,7 +273,7 @@ class ScorerPlace:
     """Tokens that went through its models so far."""
 
 
-@told
+@view_model
 class ScorerState:
     """How the scorer does, over all of its processes."""
 
@@ -309,7 +309,7 @@ class ScorerState:
     """Likewise in tokens."""
 
 
-@told
+@view_model
 class StoreState:
     """How the store's writer does."""
 
@@ -322,7 +322,7 @@ class StoreState:
     """Size of the write-ahead log; it is used anew from its beginning and shrinks only at the end."""
 
 
-@told
+@view_model
 class Settings:
     """The settings in force that a reader of numbers has to know."""
 
@@ -340,7 +340,7 @@ class Settings:
     large: str | None
 
 
-@told
+@view_model
 class LineStatus(FolderStatus):
     """Everything about a line at work but its process."""
 
@@ -370,7 +370,7 @@ class LineStatus(FolderStatus):
     config: Settings
 
 
-@told
+@view_model
 class Status(LineStatus):
     """Everything about a daemon, in numbers."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class DeploymentState:
     """One deployment of an agent, right now."""
 
@@ -27,7 +27,7 @@ class DeploymentState:
     """Its server is started beside the work, and cannot be asked now."""
 
 
-@told
+@view_model
 class ThrottleState:
     """One cause that slows an agent down right now."""
 
@@ -37,7 +37,7 @@ class ThrottleState:
     """Seconds since it began."""
 
 
-@told
+@view_model
 class AgentState:
     """How an agent does right now, as the one who sends its calls knows it."""
 
@@ -52,7 +52,7 @@ class AgentState:
     """What slows it down: its provider's 429s, its own requests or tokens per minute."""
 
 
-@told
+@view_model
 class Latency:
     """Seconds from asking to the answer, of the newest answers."""
 
@@ -62,7 +62,7 @@ class Latency:
     """Of twenty, nineteen took no longer."""
 
 
-@told
+@view_model
 class AgentAnswers:
     """How the calls to an agent ended since the process started."""
 
@@ -79,7 +79,7 @@ class AgentAnswers:
     """Completion tokens per second of the newest answers; null before the first."""
 
 
-@told
+@view_model
 class Agent:
     """What an agent was paid and what came of it, over the life of the store."""
 
@@ -102,17 +102,17 @@ class Agent:
     """Where it ends."""
 
 
-@told
+@view_model
 class CalledAgent(AgentAnswers, Agent):
     """An agent while a daemon is at work; agents.yaml need not have it any more."""
 
 
-@told
+@view_model
 class AgentAtWork(AgentState, CalledAgent):
     """An agent of agents.yaml while a daemon is at work."""
 
 
-@told
+@view_model
 class BudgetState:
     """One budget of agents.yaml and where it stands; amounts are in its unit."""
 

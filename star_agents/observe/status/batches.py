@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class BatchAtWork:
     """A batch that is not done with."""
 
@@ -28,7 +28,7 @@ class BatchAtWork:
     submitted_at: float | None
 
 
-@told
+@view_model
 class AgentBatches:
     """What one agent's calls by batch came to, over the life of the store."""
 
@@ -51,7 +51,7 @@ class AgentBatches:
     """Lines of results, or replies in them, that nobody can read."""
 
 
-@told
+@view_model
 class Batches:
     """Calls that go by the batches of their providers."""
 

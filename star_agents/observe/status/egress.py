@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class EgressProcess:
     """One process that sends."""
 
@@ -19,7 +19,7 @@ class EgressProcess:
     """Requests that it was given."""
 
 
-@told
+@view_model
 class EgressState:
     """Who sends the requests of calls beside the daemon."""
 

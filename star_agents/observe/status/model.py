@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-def told(cls: type[T]) -> type[T]:
-    """Make a class a part of a status."""
+def view_model(cls: type[T]) -> type[T]:
+    """Make a class of what is shown (a status, a story, a reply of the server): by keyword alone, and never changed."""
     return dataclass(kw_only=True)(cls)
 
 

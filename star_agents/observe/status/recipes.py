@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class Measured:
     """What came of something that a recipe measures of its trials."""
 
@@ -31,7 +31,7 @@ class Measured:
     """Values by bins of equal width."""
 
 
-@told
+@view_model
 class RefusedArm:
     """What was refused of the instructions that an arm was drawn for."""
 
@@ -44,7 +44,7 @@ class RefusedArm:
     """How many for each, the most frequent first."""
 
 
-@told
+@view_model
 class RecipeState:
     """What a recipe did over the life of the store."""
 
@@ -66,7 +66,7 @@ class RecipeState:
     """By name, in the order in which the recipe declares them."""
 
 
-@told
+@view_model
 class JudgeScale:
     """What the rewards of a judge that is a reward model stand for, in points."""
 
@@ -90,7 +90,7 @@ class JudgeScale:
     """All of it in words."""
 
 
-@told
+@view_model
 class Grown:
     """How an arm came into a pool to which its recipe added it while it worked."""
 
@@ -106,7 +106,7 @@ class Grown:
     """Number of the outcome that took it out; 0 while it is drawn from."""
 
 
-@told
+@view_model
 class Arm:
     """What an arm of a pool was drawn for, and what it earned."""
 
@@ -126,7 +126,7 @@ class Arm:
     """Null for one that its recipe declares."""
 
 
-@told
+@view_model
 class Pool:
     """What a recipe draws from."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class ServerState:
     """One server of `serve` in agents.yaml."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class PairCost:
     """What an agent-pair did for the finished seeds, and for how much."""
 
@@ -21,7 +21,7 @@ class PairCost:
     """Known US dollars per candidate that was chosen; null before the first."""
 
 
-@told
+@view_model
 class WinRate:
     """How often answers were chosen."""
 
@@ -35,7 +35,7 @@ class WinRate:
     """Where it ends; 1 without an answer."""
 
 
-@told
+@view_model
 class Gaps:
     """IFD gaps of candidates (numerator of Eq. 5), counted by bins of equal width."""
 
@@ -49,7 +49,7 @@ class Gaps:
     """Of the others."""
 
 
-@told
+@view_model
 class JudgeExam:
     """How a judge did in its exam: counts of pairs of answers, but for ``unreadable``."""
 
@@ -87,7 +87,7 @@ class JudgeExam:
     each answer by itself."""
 
 
-@told
+@view_model
 class Exams:
     """Who judges, and how well."""
 
@@ -99,7 +99,7 @@ class Exams:
     """Judges that could not be asked, and why."""
 
 
-@told
+@view_model
 class Referee:
     """What the referees said of candidates, in numbers."""
 
@@ -124,7 +124,7 @@ class Referee:
     """Of the judges in force; null before there was one."""
 
 
-@told
+@view_model
 class Memory:
     """The memory bank of instructions."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class Target:
     """How many rows the dataset is to have."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from star_agents.observe.status.model import told
+from star_agents.observe.status.model import view_model
 
 
-@told
+@view_model
 class Values:
     """Values of a measure."""
 
@@ -21,7 +21,7 @@ class Values:
     """Where it ends."""
 
 
-@told
+@view_model
 class ByLabel:
     """A measure of the seeds with a label."""
 
@@ -32,7 +32,7 @@ class ByLabel:
     """The newest 50 to 99."""
 
 
-@told
+@view_model
 class Turn:
     """An arm of a pool, or something else that seeds are counted by."""
 
@@ -57,7 +57,7 @@ class Turn:
     """By name."""
 
 
-@told
+@view_model
 class Turns:
     """What a pool turned to, or how seeds ended by what stands in a column."""
 

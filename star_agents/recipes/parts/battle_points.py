@@ -39,7 +39,7 @@ def worth_of(battles: Sequence[Battle], target: str, met: Mapping[str, float], l
     return None if ahead is None else min(max(ahead / least, 0.0), 1.0)
 
 
-def measured(
+def with_points(
     trials: Sequence[Trial], battles: Sequence[Battle], met: Mapping[str, float], useful: float | None
 ) -> tuple[Trial, ...]:
     """The trials with their points.
@@ -86,7 +86,7 @@ def earned(
 
     An opponent whose battle nobody could judge is not spoken of, and neither is one whose call failed.
     """
-    found = silent(trials)
+    found = unanswered_rewards(trials)
     for battle in battles:
         if target not in (battle.left, battle.right):
             continue
@@ -98,7 +98,7 @@ def earned(
     return found
 
 
-def silent(trials: Sequence[Trial]) -> list[Reward]:
+def unanswered_rewards(trials: Sequence[Trial]) -> list[Reward]:
     """Drawn opponents whose reply is no answer taught nothing."""
     failed = [one.arm for one in trials[1:] if one.failure and one.failure.kind in ("length", "empty", "format")]
     return [Reward(pool=POOL, arm=arm, value=0.0) for arm in failed]

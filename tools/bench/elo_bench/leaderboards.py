@@ -16,7 +16,7 @@ import anyio
 from calls_bench import rows
 
 from elo_bench.arena_store import fill, one_more
-from star_agents.engine.standings import made
+from star_agents.engine.standings import rated_games
 from star_agents.process.event_loop_lag import watch_lag
 from star_agents.storage.games import StoredGames
 from star_agents.storage.readers import Readers
@@ -43,7 +43,7 @@ async def _live(folder: Path) -> tuple[Taken, Taken]:
             await anyio.sleep(0.1)
             lags.clear()
             began = time.process_time()
-            games, board = await readers.ask(partial(made, known=games))
+            games, board = await readers.ask(partial(rated_games, known=games))
             found.append(Taken(time.process_time() - began, max(lags), board.battles))
             one_more(folder, number)
         tasks.cancel_scope.cancel()
