@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from recorded.store import NAMES, unpack
+from storage_samples import fill_store, make_outcome, make_seed
 
+from star_agents.records import Row, Sample
 from star_agents.storage.export import FORMATS, dataset_rows
 from star_agents.storage.read_later import ReadLater, plain_at
 from star_agents.storage.reader import StoreReader
@@ -43,6 +46,41 @@ def test_rows_are_the_same_whether_a_seed_is_read_whole_or_as_far_as_is_asked(
     with recorded:
         whole = read_whole(list(recorded.results()))
         assert list(dataset_rows(recorded, format)) == list(dataset_rows(recorded, format, results=whole))
+
+
+async def test_rows_of_several_trials_of_none_and_with_texts_of_their_own_are_the_same_read_either_way(
+    tmp_path: Path,
+) -> None:
+    seeds = [make_seed(number) for number in range(6)]
+    outcomes = [replace(make_outcome(seed), rows=rows) for seed, rows in zip(seeds, _rows_of_every_kind(), strict=True)]
+    others = [replace(one, recipe="mine") for one in outcomes]
+    for name, some in {"star": outcomes, "mine": others}.items():
+        await fill_store(tmp_path / name, *zip(seeds, some, strict=True))
+        with StoreReader(tmp_path / name) as reader:
+            for format in FORMATS:
+                found = list(dataset_rows(reader, format, reasoning=True))
+                whole = read_whole(list(reader.results()))
+                assert found == list(dataset_rows(reader, format, reasoning=True, results=whole))
+                assert format in ("tools", "dpo", "sharegpt-dpo", "messages-dpo") or len(found) == 7
+
+
+def _rows_of_every_kind() -> list[tuple[Row, ...]]:
+    """Rows of one trial, of the same twice, of another text than its trial's, of two trials, of none, and none; the
+    texts are those that ``make_outcome`` gives."""
+
+    def sft(number: int, response: str, *trials: int) -> Row:
+        sample = Sample(instruction=f"Question {number}?", response=response)
+        return Row(shape="sft", data={"sample": sample.to_dict()}, labels={"type": "a"}, from_trials=trials)
+
+    good = "A good answer."
+    return [
+        (sft(0, good, 1),),
+        (sft(1, good, 1), sft(1, good, 1)),
+        (sft(2, "Edited.", 1), sft(2, "A bad answer.", 2)),
+        (sft(3, good, 2, 1),),
+        (sft(4, "Out of nothing."),),
+        (),
+    ]
 
 
 def test_other_rows_stand_in_the_outcome_too(recorded: StoreReader) -> None:

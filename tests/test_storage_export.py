@@ -39,7 +39,14 @@ from star_agents.storage.result_rows import TOOLS
 from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.sql import queries
 from star_agents.storage.store import STORE_FILE, Store
-from star_agents.text.plain_data import from_record_json, to_json, to_record_json
+from star_agents.text.plain_data import (
+    from_record_json,
+    from_records_json,
+    json_bytes,
+    json_text,
+    to_json,
+    to_record_json,
+)
 
 Fill = Callable[..., Coroutine[Any, Any, StoreReader]]
 
@@ -319,6 +326,16 @@ def test_numbers_of_records_come_back_as_they_went_those_of_tools_and_recipes_ho
         for text in (to_json(value), to_record_json(value)):
             found = from_record_json(text)
             assert (found, repr(found)) == (value, repr(value))
+            among_others = from_records_json(f"[1,{text},null]")
+            assert repr(among_others) == repr([1, value, None])
+
+
+def test_lines_of_rows_are_compact_and_say_what_json_for_people_says() -> None:
+    odd = {"n": 2**70, "half": "\ud800", "whole": "\ud83d\ude00", "day": datetime.date(2026, 1, 2), 5: (1, None)}
+    assert json_bytes({"a": [1, {"b": "ä\n"}]}) == '{"a":[1,{"b":"ä\\n"}]}'.encode()
+    values: list[Any] = [odd, {"a": [0.1, 1e-7, 1e16, -0.0]}, {"a": [math.nan, -math.inf, "NaN"]}, [], "\x00\x7f\u2028"]
+    for value in values:
+        assert json.loads(json_bytes(value)) == json.loads(json_text(value))
 
 
 @pytest.mark.parametrize("no_number", [math.nan, math.inf, -math.inf])

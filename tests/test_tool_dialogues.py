@@ -19,6 +19,7 @@ from star_agents.engine.outcome_rules import check_outcome
 from star_agents.errors import RecipeError
 from star_agents.recipes.protocol import Settings, Workbench, done, recipe, sft
 from star_agents.records import Message, Outcome, Sample, Seed, Tool, ToolCall
+from star_agents.records.samples import plain_messages
 from star_agents.storage.export import dataset_rows, write_export, write_run_folder
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.seed_files import read_seeds
@@ -232,3 +233,10 @@ def test_rows_with_tools_are_taken_as_they_are() -> None:
     seed = make_seed(1)
     outcome = check_outcome(outcome_of(seed, *SAMPLES), "mine", seed, "")
     assert [Sample.from_dict(row.data["sample"]) for row in outcome.rows] == SAMPLES
+
+
+@pytest.mark.parametrize(
+    "sample", [*SAMPLES, PLAIN, Sample(instruction="a", input="b"), Sample(instruction="a", response="")]
+)
+def test_messages_of_plain_data_are_those_of_the_record(sample: Sample) -> None:
+    assert plain_messages(sample.to_dict()) == [turn.to_dict() for turn in sample.messages]

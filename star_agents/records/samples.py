@@ -9,6 +9,9 @@ from typing import Any, Self
 from star_agents.records.messages import Message, Tool
 from star_agents.records.tool_text import TOOL_RESULT, as_text
 
+_MORE_TURNS = frozenset(("history", "tool_turns", "tools"))
+"""Fields of a sample that is more than a question and an answer."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
@@ -31,7 +34,7 @@ class Sample:
     @property
     def question(self) -> str:
         """Instruction and input as one user message."""
-        return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
+        return _question(self.instruction, self.input)
 
     @property
     def turns(self) -> tuple[Message, ...]:
@@ -96,7 +99,7 @@ class Sample:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of ``to_dict``."""
-        if "history" not in data and "tools" not in data and "tool_turns" not in data:
+        if _MORE_TURNS.isdisjoint(data):
             return cls(instruction=data["instruction"], input=data.get("input", ""), response=data.get("response"))
         return cls(
             instruction=data["instruction"],
@@ -106,6 +109,19 @@ class Sample:
             tool_turns=tuple(map(Message.from_dict, data.get("tool_turns", ()))),
             tools=tuple(map(Tool.from_dict, data.get("tools", ()))),
         )
+
+
+def plain_messages(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """``messages`` of a sample, both as plain data: of one that is a question and an answer no records are made."""
+    if not _MORE_TURNS.isdisjoint(data):
+        return [turn.to_dict() for turn in Sample.from_dict(data).messages]
+    asked = {"role": "user", "content": _question(data["instruction"], data.get("input", ""))}
+    response = data.get("response")
+    return [asked] if response is None else [asked, {"role": "assistant", "content": response}]
+
+
+def _question(instruction: str, input: str) -> str:
+    return f"{instruction}\n\n{input}" if input else instruction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,9 @@ from star_agents.storage.result_rows import (
     selected_rows,
     tool_rows,
 )
-from star_agents.storage.results import Result
-from star_agents.storage.reviewed_rows import ReviewedRows
+from star_agents.storage.results import Result, RowSource
+from star_agents.storage.reviewed_rows import R, ReviewedRows
+from star_agents.storage.row_labels import without_provenance
 from star_agents.storage.row_writing import atomic_file, json_line, write_rows
 from star_agents.storage.split import Split
 from star_agents.storage.summary import PairTally, Probabilities, summarise, tally, weights
@@ -60,21 +63,24 @@ class Wanted:
     only_parts: tuple[str, ...] = ()
     """Only those of these parts (``parts``); empty: all."""
 
-    def why_not(self, result: Result) -> str:
+    def why_not(self, result: RowSource) -> str:
         """Why a finished seed is left out; empty where it is wanted, and where it is another part's affair."""
-        if not result.chosen or result.header.recipe != STAR:
+        if not self._asks_for_more or not result.chosen or result.header.recipe != STAR:
             return ""  # Nothing came of it, or its recipe gave rows that know no π.
         if self.only_improved and result.header.kind != "kept":
             return "not improved"
         if self.min_pi is None:
             return ""
-        winner = result.winner
-        pi = winner.measures.get("pi") if winner is not None else None
+        pi = result.trial_data(result.chosen[0])["measures"].get("pi")
         if pi is None:
             return "without π"
         return f"π below {self.min_pi:g}" if pi < self.min_pi else ""
 
-    def holds(self, result: Result) -> bool:
+    @property
+    def _asks_for_more(self) -> bool:
+        return self.only_improved or self.min_pi is not None
+
+    def holds(self, result: RowSource) -> bool:
         """Whether a seed belongs to the part that is written."""
         if self.only_parts and result.header.part not in self.only_parts:
             return False
@@ -115,26 +121,45 @@ def dataset_rows(
     """
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}; use one of {', '.join(FORMATS)}")
-    shapes = _SHAPES_OF.get(format, ("sft",))
     reviewed = ReviewedRows(reader.reviews() if reviews != "as-is" else {}, reviews)
-    finished = reader.results() if results is None else results
-    for as_it_is in filter(wanted.holds, map(decided, finished) if decided else finished):
-        reason = wanted.why_not(as_it_is)
-        if reason:
-            if skipped is not None:
-                skipped[reason] += 1
-            continue
-        result = reviewed(as_it_is, skipped, shapes)
-        for row in _rows(result, format, skipped, reasoning=reasoning):
-            yield row if provenance else {name: value for name, value in row.items() if name != "provenance"}
-
-
-def _rows(result: Result, format: str, skipped: Counter[str] | None, *, reasoning: bool) -> Iterator[Row]:
+    kept = _Kept(wanted, reviewed, _SHAPES_OF.get(format, ("sft",)), skipped)
     if format in PREFERENCE_SHAPES:
-        return preference_rows(result, format, skipped, reasoning=reasoning)
-    if format == TOOLS:
-        return tool_rows(result, skipped, reasoning=reasoning)
-    return selected_rows(result, format, reasoning=reasoning)
+        pairs = partial(preference_rows, format=format, skipped=skipped, reasoning=reasoning)
+        rows = chain.from_iterable(map(pairs, kept.of(_whole(reader, results, decided))))
+    else:
+        samples = partial(selected_rows, format=format, reasoning=reasoning)
+        if format == TOOLS:
+            samples = partial(tool_rows, skipped=skipped, reasoning=reasoning)
+        as_they_are = results is None and decided is None
+        finished = reader.row_sources() if as_they_are else _whole(reader, results, decided)
+        rows = chain.from_iterable(map(samples, kept.of(finished)))
+    return rows if provenance else map(without_provenance, rows)
+
+
+def _whole(
+    reader: StoreReader, results: Iterable[Result] | None, decided: Callable[[Result], Result] | None
+) -> Iterable[Result]:
+    """Finished seeds with everything that is known of them."""
+    found = reader.results() if results is None else results
+    return map(decided, found) if decided else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Those finished seeds that are exported, each with those of its rows that people let go out."""
+
+    wanted: Wanted
+    reviewed: ReviewedRows
+    shapes: tuple[RowShape, ...]
+    skipped: Counter[str] | None
+
+    def of(self, finished: Iterable[R]) -> Iterator[R]:
+        for one in filter(self.wanted.holds, finished):
+            reason = self.wanted.why_not(one)
+            if not reason:
+                yield self.reviewed(one, self.skipped, self.shapes)
+            elif self.skipped is not None:
+                self.skipped[reason] += 1
 
 
 def rejected_rows(reader: StoreReader) -> Iterator[Row]:

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from star_agents.records import Outcome, Row
 from star_agents.records.findings import Finding
 from star_agents.storage.read_later import plain_at
 from star_agents.storage.sql import execute, queries
-from star_agents.text.plain_data import from_json, from_record_json, to_record_json, writable
+from star_agents.text.plain_data import from_json, from_record_json, from_records_json, to_record_json, writable
 
-NAMES = ("trials", "judgements", "rows", "findings")
-Parts = dict[str, list[Any]]
-"""Plain data of the records, by the name of the part; of trials and judgements JSON text, as long as nothing of it was
-needed."""
+
+class Parts(NamedTuple):
+    """Plain data of the records; of trials and judgements JSON text, as long as nothing of it was needed."""
+
+    trials: dict[int, Any]
+    """By their places."""
+    judgements: list[Any]
+    rows: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
 
 
 def add_parts(connection: sqlite3.Connection, outcome: Outcome, seq: int) -> None:
@@ -66,21 +71,47 @@ def add_parts(connection: sqlite3.Connection, outcome: Outcome, seq: int) -> Non
 def parts_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> Mapping[int, Parts]:
     """The parts of some outcomes, as ``Outcome.from_dict`` takes them with ``read_later.later``."""
     asked = json.dumps(list(seqs))
-    parts: dict[int, Parts] = {seq: {name: [] for name in NAMES} for seq in seqs}
-    for name, query in (("trials", "trials_of"), ("judgements", "judgements_of")):
-        for seq, payload in execute(connection, query, seqs=asked):
-            parts[seq][name].append(payload)
+    parts = {seq: Parts({}, [], [], []) for seq in seqs}
+    for seq, place, payload in trials_of(connection, seqs):
+        parts[seq].trials[place] = payload
+    for seq, payload in execute(connection, "judgements_of", seqs=asked):
+        parts[seq].judgements.append(payload)
     for seq, payload, text_of in execute(connection, "rows_of", seqs=asked):
         row = from_record_json(payload)
         if text_of is not None:
-            row["data"] = {"sample": plain_at(parts[seq]["trials"], text_of)["sample"]}
-        parts[seq]["rows"].append(row)
+            row["data"] = {"sample": plain_at(parts[seq].trials, text_of)["sample"]}
+        parts[seq].rows.append(row)
     for seq, payload, text_of in execute(connection, "findings_of", seqs=asked):
         finding = from_json(payload)
         if text_of is not None:
-            finding["row"]["data"] = {"sample": plain_at(parts[seq]["trials"], text_of)["sample"]}
-        parts[seq]["findings"].append(finding)
+            finding["row"]["data"] = {"sample": plain_at(parts[seq].trials, text_of)["sample"]}
+        parts[seq].findings.append(finding)
     return parts
+
+
+def read_rows(told: str) -> tuple[list[dict[str, Any]], dict[int, Any], bool]:
+    """Rows of an outcome, by their places the trials whose texts they have, and whether they are of these trials alone.
+
+    Args:
+        told: What the query ``row_sources`` gives: a JSON array of each row, the place of its trial, and that trial,
+            both null where its text is its own.
+    """
+    rows: list[dict[str, Any]] = []
+    trials: dict[int, Any] = {}
+    are_all = True
+    parts = iter(from_records_json(told))
+    for row, place, trial in zip(parts, parts, parts, strict=True):
+        if place is not None:
+            trials[place] = trial
+            row["data"] = {"sample": trial["sample"]}
+        are_all = are_all and row["from_trials"] == [place]
+        rows.append(row)
+    return rows, trials, are_all
+
+
+def trials_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+    """Of the trials of some outcomes the outcome, the place, and the JSON text."""
+    return execute(connection, "trials_of", seqs=json.dumps(list(seqs)))
 
 
 def _add_all(connection: sqlite3.Connection, query: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -497,7 +497,7 @@ VALUES (:seq, :ord, :arm, :role, :failed, :chosen, :cost_usd, :payload);
 
 -- trials_of --
 -- The attempts of some outcomes, in order.
-SELECT seq, payload FROM trials WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
+SELECT seq, ord, payload FROM trials WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, ord;
 
 -- add_judgement --
 -- What a judge said of two trials of an outcome.
@@ -704,15 +704,36 @@ SELECT seq, embedding FROM memory WHERE seq IN (SELECT value FROM json_each(:num
 -- A page of outcomes in the order in which they took effect.
 SELECT seq, revision, at, payload FROM outcomes WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
 
--- results --
+-- finished_seeds --
 -- A page of finished seeds with their newest outcome, in the order in which they were queued. The table is gone through as
 -- it lies: by an index all that are left would be sorted for every page.
-SELECT s.ordinal, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round, s.source, s.meta,
-    o.seq, o.revision, o.at, o.kind, o.recipe, o.cost_usd, o.payload
 FROM seeds AS s NOT INDEXED
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
 WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after_ordinal
-ORDER BY s.ordinal LIMIT :limit;
+ORDER BY s.ordinal LIMIT :limit
+
+-- results --
+-- With everything that columns say of them.
+SELECT s.ordinal, s.id, s.content, s.kind, s.recipe, s.labels, s.parent, s.round, s.source, s.meta,
+    o.seq, o.revision, o.at, o.kind, o.recipe, o.cost_usd, o.payload
+{finished_seeds};
+
+-- row_sources --
+-- With what rows are made of, and no more: a row, the place of the trial whose text it has, and that trial, of all rows in
+-- one JSON array, and what judges said in another.
+SELECT s.ordinal, s.id, s.labels, s.parent, s.round, s.source, o.seq, o.revision, o.kind, o.recipe, o.cost_usd,
+    (
+        SELECT '[' || coalesce(group_concat(told), '') || ']' FROM (
+            SELECT r.payload || ',' || coalesce(r.text_of, 'null') || ',' || coalesce(t.payload, 'null') AS told
+            FROM rows AS r LEFT JOIN trials AS t ON t.seq = r.seq AND t.ord = r.text_of
+            WHERE r.seq = o.seq ORDER BY r.ord
+        )
+    ),
+    (
+        SELECT '[' || coalesce(group_concat(payload), '') || ']'
+        FROM (SELECT payload FROM judgements WHERE seq = o.seq ORDER BY ord)
+    )
+{finished_seeds};
 
 -- results_of --
 -- The seeds of some outcomes with these, in the order of the outcomes.

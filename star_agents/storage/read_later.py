@@ -9,9 +9,11 @@ from star_agents.text.plain_data import from_record_json
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
+Plain = list[Any] | dict[int, Any]
+"""Plain data of records in their order, or by their places, which are 0, 1, 2, ... where there are all."""
 
 
-def plain_at(plain: list[Any], place: int) -> Any:
+def plain_at(plain: Plain, place: int) -> Any:
     """The plain data of a record: where its JSON text stands, that is read, and what it says takes its place."""
     found = plain[place]
     if isinstance(found, str):
@@ -19,18 +21,26 @@ def plain_at(plain: list[Any], place: int) -> Any:
     return found
 
 
+def all_plain(plain: list[Any]) -> list[Any]:
+    """Likewise of every record."""
+    for place, found in enumerate(plain):
+        if isinstance(found, str):
+            plain[place] = from_record_json(found)
+    return plain
+
+
 class ReadLater(Sequence[T_co]):
     """A sequence that is equal to the tuple of its records.
 
     Args:
         read: Makes a record of plain data.
-        plain: Of each record, or its JSON text; of a list texts are replaced by what they say, once that was read.
+        plain: Of each record, or its JSON text; texts are replaced by what they say, once that was read.
     """
 
     __slots__ = ("_plain", "_read", "_records")
 
-    def __init__(self, read: Callable[[Any], T_co], plain: Sequence[Any]) -> None:
-        self._read, self._plain = read, plain if isinstance(plain, list) else list(plain)
+    def __init__(self, read: Callable[[Any], T_co], plain: Plain) -> None:
+        self._read, self._plain = read, plain
         self._records: dict[int, T_co] = {}
 
     def __len__(self) -> int:
@@ -61,6 +71,6 @@ class ReadLater(Sequence[T_co]):
         return repr(tuple(self))
 
 
-def later(read: Callable[[Any], T], plain: Sequence[Any], /) -> Sequence[T]:
+def later(read: Callable[[Any], T], plain: Sequence[Any] | dict[int, Any], /) -> Sequence[T]:
     """A record of each when it is asked for (``Outcome.from_dict``)."""
-    return ReadLater(read, plain) if plain else ()
+    return ReadLater(read, plain if isinstance(plain, (list, dict)) else list(plain)) if plain else ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from star_agents.errors import StoreError
 from star_agents.observe.status import Exams
@@ -20,7 +20,7 @@ from star_agents.storage.exams import ExamsInForce
 from star_agents.storage.games import StoredGames, add_games
 from star_agents.storage.migrations import check_not_newer, scripts, version_of
 from star_agents.storage.near_texts import NearTexts
-from star_agents.storage.results import Result
+from star_agents.storage.results import Result, RowSource
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -38,9 +38,18 @@ from star_agents.storage.tallies import Tallies
 from star_agents.storage.upgrading import upgrade
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 PAGE = 64
 """Results per transaction: a short one never holds up the daemon's checkpoints."""
+_PAGE_OF_SOURCES = 256
+"""Of what rows are made of, which is read in a few milliseconds."""
+
+
+class _ReadPage(Protocol[T_co]):
+    def __call__(
+        self, connection: sqlite3.Connection, *, after_ordinal: int, limit: int
+    ) -> tuple[Sequence[T_co], int]: ...
 
 
 class StoreReader:
@@ -210,10 +219,18 @@ class StoreReader:
     def results(self, after_ordinal: int = 0) -> Iterator[Result]:
         """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued; or
         those behind a place in it."""
-        page, last = self._read(partial(reads.results, after_ordinal=after_ordinal, limit=PAGE))
-        while page:
+        return self._pages(reads.results, after_ordinal, PAGE)
+
+    def row_sources(self) -> Iterator[RowSource]:
+        """Likewise what rows of samples are made of, several times as fast as everything."""
+        return self._pages(reads.row_sources, 0, _PAGE_OF_SOURCES)
+
+    def _pages(self, read: _ReadPage[T], last: int, limit: int) -> Iterator[T]:
+        while True:
+            page, last = self._read(partial(read, after_ordinal=last, limit=limit))
+            if not page:
+                return
             yield from page
-            page, last = self._read(partial(reads.results, after_ordinal=last, limit=PAGE))
 
     def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask in one transaction, so that all parts of the answer are of one moment."""

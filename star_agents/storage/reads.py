@@ -13,9 +13,9 @@ from star_agents.records import Document, Outcome
 from star_agents.storage import pair_sums
 from star_agents.storage.call_sums import sums
 from star_agents.storage.exams import exams
-from star_agents.storage.outcome_parts import parts_of
+from star_agents.storage.outcome_parts import parts_of, read_rows, trials_of
 from star_agents.storage.read_later import later
-from star_agents.storage.results import Result
+from star_agents.storage.results import Header, Result, RowSource
 from star_agents.storage.rows import (
     AgentUsage,
     Counts,
@@ -219,15 +219,37 @@ def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -
     return _results(connection, rows), rows[-1][0] if rows else after_ordinal
 
 
+def row_sources(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -> tuple[list[RowSource], int]:
+    """What rows of samples are made of, of a page of finished seeds in the order in which they were queued, and the
+    ordinal to go on after."""
+    rows = execute(connection, "row_sources", after_ordinal=after_ordinal, limit=limit).fetchall()
+    stamps = _stamps(connection)
+    found, more = [], dict[int, dict[int, Any]]()
+    for _, id_, labels, parent, round_, source, seq, revision, kind, recipe, cost_usd, rows_told, said in rows:
+        header = Header(id_, from_record_json(labels), parent, round_, source, seq, revision, kind, recipe, cost_usd)
+        given, trials, are_all = read_rows(rows_told)
+        if not are_all:
+            more[seq] = trials
+        found.append(RowSource(header, stamps.get(revision, ""), given, trials, said))
+    if more:
+        for seq, place, payload in trials_of(connection, list(more)):
+            more[seq].setdefault(place, payload)
+    return found, rows[-1][0] if rows else after_ordinal
+
+
 def results_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[Result]:
     """The seeds of some outcomes with these, in the order of the outcomes."""
     return _results(connection, execute(connection, "results_of", seqs=json.dumps(list(seqs))).fetchall())
 
 
 def _results(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> list[Result]:
-    parts = parts_of(connection, [row[_SEQ] for row in rows])
-    stamps = {revision: one.stamp for revision, one in exams(connection).items()}
+    parts, stamps = parts_of(connection, [row[_SEQ] for row in rows]), _stamps(connection)
     return [Result.of_columns(row[1:], parts[row[_SEQ]], stamps.get(row[_REVISION], "")) for row in rows]
+
+
+def _stamps(connection: sqlite3.Connection) -> dict[int, str]:
+    """What the exam of the judges came to, by revision."""
+    return {revision: one.stamp for revision, one in exams(connection).items()}
 
 
 def documents(connection: sqlite3.Connection, *, after: int, limit: int) -> tuple[int, list[Document]]:
@@ -245,7 +267,7 @@ def outcome_rows(connection: sqlite3.Connection, rows: Iterable[OutcomeColumns])
             seq=seq,
             revision=revision,
             at=at,
-            outcome=Outcome.from_dict({**from_record_json(payload), **parts[seq]}, gather=later),
+            outcome=Outcome.from_dict({**from_record_json(payload), **parts[seq]._asdict()}, gather=later),
         )
         for seq, revision, at, payload in rows
     ]

@@ -29,10 +29,11 @@ from star_agents.errors import UsageError
 from star_agents.records import STAR, Document, Message, RowShape, Sample, Seed, Trial
 from star_agents.records import Row as GivenRow
 from star_agents.records.admitted import REFUSED
+from star_agents.records.samples import plain_messages
 from star_agents.records.seeds import without_part
-from star_agents.storage.results import Header, Plain, Result
+from star_agents.storage.results import Header, Plain, Result, RowSource
 from star_agents.storage.tool_dialogues import row_of_dialogue
-from star_agents.text.plain_data import json_text
+from star_agents.text.plain_data import json_bytes
 
 Row = dict[str, Any]
 
@@ -43,18 +44,20 @@ _MEASURED = ("ifd_small", "ifd_large", "gap", "pi_dual", "pi_llm", "pi")
 _SHAREGPT_NAMES = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
-def selected_rows(result: Result, format: str, *, reasoning: bool = False) -> Iterator[Row]:
+def selected_rows(result: RowSource, format: str, *, reasoning: bool = False) -> Iterator[Row]:
     """The row of a seed for which something was selected, in a format of ``SAMPLE_SHAPES``.
 
     With ``reasoning`` it says what the model thought before its answer: empty where that is not known.
     """
     for place, given in _given(result, "sft"):
-        thoughts = {"reasoning": _reasoning_behind(result, given)} if reasoning else {}
-        sample = Sample.from_dict(given["data"]["sample"])
-        yield {**SAMPLE_SHAPES[format](sample), **thoughts, "provenance": _provenance_of_row(result, place)}
+        row = SAMPLE_SHAPES[format](given["data"]["sample"])
+        if reasoning:
+            row["reasoning"] = _reasoning_behind(result, given)
+        row["provenance"] = _provenance_of_row(result, place)
+        yield row
 
 
-def tool_rows(result: Result, skipped: Counter[str] | None = None, *, reasoning: bool = False) -> Iterator[Row]:
+def tool_rows(result: RowSource, skipped: Counter[str] | None = None, *, reasoning: bool = False) -> Iterator[Row]:
     """The rows of a seed that hold tools, in the format ``tools``; others are counted as ``without tools``."""
     for place, given in _given(result, "sft"):
         sample = Sample.from_dict(given["data"]["sample"])
@@ -65,33 +68,32 @@ def tool_rows(result: Result, skipped: Counter[str] | None = None, *, reasoning:
             skipped["without tools"] += 1
 
 
-def _reasoning_behind(result: Result, given: Plain) -> str:
+def _reasoning_behind(result: RowSource, given: Plain) -> str:
     """What was thought before an answer that stands in one trial as it stands in the row."""
     trials = [result.trial_data(place) for place in given["from_trials"]]
     is_as_written = len(trials) == 1 and given["data"].get("sample") == trials[0]["sample"]
     return str(trials[0].get("reasoning", "")) if is_as_written else ""
 
 
-def instruction_rows(result: Result) -> Iterator[Row]:
+def instruction_rows(result: RowSource) -> Iterator[Row]:
     """Instructions that are still to be answered, as the last recipe of a chain leaves them."""
     for place, given in _given(result, "instruction"):
-        sample = Sample.from_dict(given["data"]["sample"])
-        yield {**_as_messages(sample), "provenance": _provenance_of_row(result, place)}
+        yield {**_as_messages(given["data"]["sample"]), "provenance": _provenance_of_row(result, place)}
 
 
-def reward_rows(result: Result) -> Iterator[Row]:
+def reward_rows(result: RowSource) -> Iterator[Row]:
     """Two answers to one prompt with the margin between them, for a reward model."""
     for place, given in _given(result, "reward"):
         row = _given_preference(result, place, "dpo")
         yield {**row, "margin": float(given["data"]["margin"])}
 
 
-def _given(result: Result, shape: RowShape) -> list[tuple[int, Plain]]:
+def _given(result: RowSource, shape: RowShape) -> list[tuple[int, Plain]]:
     """The rows of a shape that a recipe gave as plain data, each with its place."""
     return [(place, row) for place, row in enumerate(result.rows_data) if row["shape"] == shape]
 
 
-def _given_preference(result: Result, place: int, format: str) -> Row:
+def _given_preference(result: RowSource, place: int, format: str) -> Row:
     data = result.rows_data[place]["data"]
     prompt = Sample.from_dict(data["prompt"])
     answers = [Message(role="assistant", content=data[name]) for name in ("chosen", "rejected")]
@@ -99,29 +101,27 @@ def _given_preference(result: Result, place: int, format: str) -> Row:
     return {**shaped, "provenance": _provenance_of_row(result, place)}
 
 
-def _provenance_of_row(result: Result, place: int) -> str:
+def _provenance_of_row(result: RowSource, place: int) -> str:
     """Where a row that a recipe gave comes from: seed, recipe, what was drawn for it, and the trials behind it."""
     header, given = result.header, result.rows_data[place]
-    review = result.reviews.get(place)
-    reviewed = {} if review is None else {"review": review.told}
-    from_trials = given["from_trials"]
-    if header.recipe == STAR and from_trials:
-        return json_text({**_provenance(result, from_trials[0]), **reviewed})
-    trials = [result.trial_data(at) for at in from_trials if at < result.count_trials]
-    told = {
-        **_origin(header),
-        "recipe": header.recipe,
-        "parent": header.parent,
-        "round": header.round,
-        "labels": without_part({**header.labels, **given["labels"]}),
-        "trials": [
-            {"arm": one["arm"], "role": one["role"], "models": one["models"], "prompts": one["prompts"]}
-            | one["measures"]
-            for one in trials
-        ],
-        **reviewed,
-    }
-    return json_text(told)
+    if header.recipe == STAR and given["from_trials"]:
+        told = _provenance(result, given["from_trials"][0])
+    else:
+        told = {
+            **_origin(header),
+            "recipe": header.recipe,
+            "parent": header.parent,
+            "round": header.round,
+            "labels": without_part({**header.labels, **given["labels"]}),
+            "trials": [
+                {"arm": one["arm"], "role": one["role"], "models": one["models"], "prompts": one["prompts"]}
+                | one["measures"]
+                for one in result.trials_data(given["from_trials"])
+            ],
+        }
+    if place in result.reviews:
+        told["review"] = result.reviews[place].told
+    return _text(told)
 
 
 def rejected_row(result: Result) -> Iterator[Row]:
@@ -131,7 +131,7 @@ def rejected_row(result: Result) -> Iterator[Row]:
         yield {
             **_as_seed(result.seed),
             "reason": result.outcome.reason,
-            "provenance": json_text({**_origin(result.header), "failures": failures}),
+            "provenance": _text({**_origin(result.header), "failures": failures}),
         }
 
 
@@ -147,14 +147,14 @@ def refused_rows(result: Result) -> Iterator[Row]:
                 "reason": told.reason,
                 "evidence": told.evidence,
                 "points_at": told.points_at,
-                "provenance": json_text({**_origin(result.header), "arms": list(one.arms)}),
+                "provenance": _text({**_origin(result.header), "arms": list(one.arms)}),
             }
 
 
 def _refused_texts(row: GivenRow) -> Row:
     """The columns of a row that was refused, which a trainer takes for nothing but what it is."""
     if row.shape in ("sft", "instruction"):
-        return _as_messages(Sample.from_dict(row.data["sample"]))
+        return _as_messages(row.data["sample"])
     prompt = Sample.from_dict(row.data["prompt"])
     answers = [Message(role="assistant", content=row.data[name]) for name in ("chosen", "rejected")]
     return PREFERENCE_SHAPES["dpo"](prompt.prompt, answers[0], answers[1])
@@ -219,13 +219,11 @@ def _preference(result: Result, judged: int, format: str, *, chosen: Trial, reje
     answers = [one.sample.messages[-1] for one in (chosen, rejected)]
     return {
         **PREFERENCE_SHAPES[format](result.trials[judged].sample.prompt, answers[0], answers[1]),
-        "provenance": json_text(
-            {**_provenance(result, judged), "chosen_pair": chosen.arm, "rejected_pair": rejected.arm}
-        ),
+        "provenance": _text({**_provenance(result, judged), "chosen_pair": chosen.arm, "rejected_pair": rejected.arm}),
     }
 
 
-def _provenance(result: Result, place: int) -> Row:
+def _provenance(result: RowSource, place: int) -> Row:
     """Where a sample comes from: seed, pair, models, prompts, scores, verdict, cost and config revision."""
     header, trial = result.header, result.trial_data(place)
     votes = [
@@ -233,34 +231,38 @@ def _provenance(result: Result, place: int) -> Row:
         for one in result.judgements_data(place)
         if one["judge"]
     ]
-    measured = trial["measures"].get
-    return {
-        **_origin(header),
-        **({"parent": header.parent, "labels": without_part(header.labels)} if header.parent else {}),
-        "kind": header.kind,
-        "pair": trial["arm"],
-        "models": trial["models"],
-        "prompts": trial["prompts"],
-        **{name: measured(name) for name in _MEASURED},
-        "formula": (trial.get("notes") or {}).get("formula"),
-        "judge_exam": result.judge_exam,
-        "votes": votes,
-    }
+    told, measures = _origin(header), trial["measures"]
+    if header.parent:
+        told["parent"], told["labels"] = header.parent, without_part(header.labels)
+    told["kind"] = header.kind
+    told["pair"] = trial["arm"]
+    told["models"] = trial["models"]
+    told["prompts"] = trial["prompts"]
+    for name in _MEASURED:
+        told[name] = measures.get(name)
+    told["formula"] = (trial.get("notes") or {}).get("formula")
+    told["judge_exam"] = result.judge_exam
+    told["votes"] = votes
+    return told
 
 
 def _origin(header: Header) -> Row:
-    return {
-        "seed_id": header.seed_id,
-        "source": header.source,
-        **({"part": header.part} if header.labels and header.part else {}),
-        "cost_usd": header.cost_usd,
-        "revision": header.revision,
-        "seq": header.seq,
-    }
+    told: Row = {"seed_id": header.seed_id, "source": header.source}
+    if header.labels and header.part:
+        told["part"] = header.part
+    told["cost_usd"] = header.cost_usd
+    told["revision"] = header.revision
+    told["seq"] = header.seq
+    return told
 
 
-def _as_alpaca(sample: Sample) -> Row:
+def _text(provenance: Row) -> str:
+    return json_bytes(provenance).decode()
+
+
+def _as_alpaca(data: Plain) -> Row:
     """Alpaca's columns, ``system`` empty where there is none."""
+    sample = Sample.from_dict(data)
     system = [turn.content for turn in sample.history[:1] if turn.role == "system"]
     if len(sample.history) > len(system) or sample.holds_tools:
         raise UsageError(
@@ -278,19 +280,20 @@ def _as_alpaca(sample: Sample) -> Row:
 def _as_seed(seed: Seed) -> Row:
     if isinstance(seed.content, Document):
         return {"document": seed.content.text, "title": seed.content.title}
-    return row_of_dialogue(seed.content) if seed.content.holds_tools else _as_messages(seed.content)
+    return row_of_dialogue(seed.content) if seed.content.holds_tools else _as_messages(seed.content.to_dict())
 
 
-def _as_messages(sample: Sample) -> Row:
-    return {"messages": _turns(sample.messages)}
+def _as_messages(sample: Plain) -> Row:
+    return {"messages": plain_messages(sample)}
 
 
-def _as_prompt_completion(sample: Sample) -> Row:
-    return {"prompt": _turns(sample.prompt), "completion": _turns(sample.messages[-1:])}
+def _as_prompt_completion(sample: Plain) -> Row:
+    turns = plain_messages(sample)
+    return {"prompt": turns[:-1] if turns[-1]["role"] == "assistant" else turns, "completion": turns[-1:]}
 
 
-def _as_sharegpt(sample: Sample) -> Row:
-    return {"conversations": [_sharegpt(turn) for turn in sample.messages]}
+def _as_sharegpt(sample: Plain) -> Row:
+    return {"conversations": [_sharegpt(turn["role"], turn["content"]) for turn in plain_messages(sample)]}
 
 
 def _as_dpo(prompt: Sequence[Message], chosen: Message, rejected: Message) -> Row:
@@ -299,9 +302,9 @@ def _as_dpo(prompt: Sequence[Message], chosen: Message, rejected: Message) -> Ro
 
 def _as_sharegpt_dpo(prompt: Sequence[Message], chosen: Message, rejected: Message) -> Row:
     return {
-        "conversations": [_sharegpt(turn) for turn in prompt],
-        "chosen": _sharegpt(chosen),
-        "rejected": _sharegpt(rejected),
+        "conversations": [_sharegpt(turn.role, turn.content) for turn in prompt],
+        "chosen": _sharegpt(chosen.role, chosen.content),
+        "rejected": _sharegpt(rejected.role, rejected.content),
     }
 
 
@@ -309,8 +312,8 @@ def _as_messages_dpo(prompt: Sequence[Message], chosen: Message, rejected: Messa
     return {"messages": _turns(prompt), "chosen": chosen.to_dict(), "rejected": rejected.to_dict()}
 
 
-def _sharegpt(turn: Message) -> dict[str, str]:
-    return {"from": _SHAREGPT_NAMES[turn.role], "value": turn.content}
+def _sharegpt(role: str, content: str) -> dict[str, str]:
+    return {"from": _SHAREGPT_NAMES[role], "value": content}
 
 
 def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
@@ -318,7 +321,7 @@ def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
 
 
 TOOLS = "tools"
-SAMPLE_SHAPES: Mapping[str, Callable[[Sample], Row]] = {
+SAMPLE_SHAPES: Mapping[str, Callable[[Plain], Row]] = {
     "alpaca": _as_alpaca,
     "messages": _as_messages,
     "prompt-completion": _as_prompt_completion,

@@ -7,19 +7,20 @@ come, and records are made of them once somebody wants one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from star_agents.records import Judgement, Outcome, OutcomeKind, Row, Seed, Trial
 from star_agents.records.findings import Finding
 from star_agents.records.outcomes import chosen_of
 from star_agents.records.reviews import Review
 from star_agents.records.seeds import PART
-from star_agents.storage.outcome_parts import NAMES, Parts
-from star_agents.storage.read_later import later, plain_at
+from star_agents.storage.outcome_parts import Parts
+from star_agents.storage.read_later import all_plain, later, plain_at
 from star_agents.storage.rows import OutcomeRow
 from star_agents.storage.seed_columns import seed_from_columns
-from star_agents.text.plain_data import from_record_json
+from star_agents.text.plain_data import from_record_json, from_records_json
 
 Columns = Sequence[Any]
 """id, content, kind, recipe, labels, parent, round, source and meta of a seed; then seq, revision, at, kind, recipe,
@@ -52,16 +53,80 @@ class Header(NamedTuple):
         return self.labels.get(PART, "")
 
 
-class Result:
-    """A finished seed and the outcome that counts, its newest.
+class RowSource:
+    """Of a finished seed what rows of samples are made of, and no more.
 
     Attributes:
-        header: What its columns say.
+        header: What the columns of the seed and its outcome say.
         judge_exam: What the exam of its judges came to (``exams.ExamsInForce.stamp``); empty in stores that are older
             than the exam.
         reviews: What people said of its rows, by their places; empty where that is not in force (``reviewed_rows``).
         withheld: Places of trials that rows were made of which people rejected or changed.
     """
+
+    __slots__ = (
+        "_judgements_data",
+        "_rows",
+        "_trials_data",
+        "header",
+        "judge_exam",
+        "reviews",
+        "rows_data",
+        "withheld",
+    )
+
+    def __init__(
+        self,
+        header: Header,
+        judge_exam: str,
+        rows: list[Any],
+        trials: dict[int, Any],
+        judgements: list[Any] | str,
+    ) -> None:
+        self.header, self.judge_exam, self.rows_data = header, judge_exam, rows
+        self.reviews, self.withheld = _NO_REVIEWS, _NOTHING_WITHHELD
+        self._trials_data, self._judgements_data = trials, judgements
+        self._rows: tuple[Row, ...] | None = None
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What the outcome gives to the dataset."""
+        if self._rows is None:
+            self._rows = tuple(map(Row.from_dict, self.rows_data))
+        return self._rows
+
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """Places of the trials that a row is made of, each once."""
+        return chosen_of(self.rows)
+
+    def trial_data(self, place: int) -> Plain:
+        """A trial that a row is made of as plain data (``Trial.to_dict``)."""
+        found: Plain = plain_at(self._trials_data, place)
+        return found
+
+    def trials_data(self, places: Iterable[int]) -> list[Plain]:
+        """Likewise those of these trials that there are."""
+        return [self.trial_data(place) for place in places if place in self._trials_data]
+
+    def judgements_data(self, place: int) -> list[Plain]:
+        """What judges said of one trial against another, as plain data (``Judgement.to_dict``)."""
+        if isinstance(self._judgements_data, str):
+            self._judgements_data = from_records_json(self._judgements_data)
+        return [one for one in self._judgements_data if one["left"] == place]
+
+    def with_rows(
+        self, rows: Iterable[Row], *, reviews: Mapping[int, Review] | None = None, withheld: Iterable[int] = ()
+    ) -> Self:
+        """The same with other rows, and with what people said of them."""
+        other = copy(self)
+        other._rows, other.rows_data = None, [row.to_dict() for row in rows]
+        other.reviews, other.withheld = reviews or _NO_REVIEWS, frozenset(withheld)
+        return other
+
+
+class Result(RowSource):
+    """A finished seed and the outcome that counts, its newest."""
 
     __slots__ = (
         "_columns",
@@ -70,13 +135,8 @@ class Result:
         "_outcome",
         "_parts",
         "_records",
-        "_rows",
         "_seed",
         "_trials",
-        "header",
-        "judge_exam",
-        "reviews",
-        "withheld",
     )
 
     def __init__(
@@ -87,12 +147,10 @@ class Result:
         columns: Columns = (),
         records: tuple[Seed, OutcomeRow] | None = None,
     ) -> None:
-        self.header, self.judge_exam = header, judge_exam
-        self.reviews, self.withheld = _NO_REVIEWS, _NOTHING_WITHHELD
+        super().__init__(header, judge_exam, parts.rows, parts.trials, parts.judgements)
         self._parts, self._columns, self._records = parts, columns, records
         self._seed: Seed | None = None
         self._outcome: OutcomeRow | None = None
-        self._rows: tuple[Row, ...] | None = None
         self._trials: Sequence[Trial] | None = None
         self._judgements: Sequence[Judgement] | None = None
         self._findings: tuple[Finding, ...] | None = None
@@ -113,8 +171,9 @@ class Result:
             recipe=one.recipe,
             cost_usd=one.cost_usd,
         )
-        records: Sequence[Sequence[Any]] = one.trials, one.judgements, one.rows, one.findings
-        parts = {name: [each.to_dict() for each in some] for name, some in zip(NAMES, records, strict=True)}
+        records: Sequence[Sequence[Any]] = one.trials, one.judgements, one.rows, one.findings  # As `Parts` has them.
+        trials, *others = ([each.to_dict() for each in some] for some in records)
+        parts = Parts(dict(enumerate(trials)), *others)
         return cls(header, parts, judge_exam, records=(seed, row))
 
     @classmethod
@@ -152,57 +211,30 @@ class Result:
         return self.row.outcome
 
     @property
-    def rows(self) -> tuple[Row, ...]:
-        """What the outcome gives to the dataset."""
-        if self._rows is None:
-            self._rows = tuple(map(Row.from_dict, self._parts["rows"]))
-        return self._rows
-
-    @property
     def trials(self) -> Sequence[Trial]:
         """Every attempt at the seed."""
         if self._trials is None:
-            self._trials = later(Trial.from_dict, self._parts["trials"])
+            self._trials = later(Trial.from_dict, self._parts.trials)
         return self._trials
 
     @property
     def judgements(self) -> Sequence[Judgement]:
         """What judges said of two trials."""
         if self._judgements is None:
-            self._judgements = later(Judgement.from_dict, self._parts["judgements"])
+            self._judgements = later(Judgement.from_dict, self._parts.judgements)
         return self._judgements
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What admission has against something of it."""
         if self._findings is None:
-            self._findings = tuple(map(Finding.from_dict, self._parts["findings"]))
+            self._findings = tuple(map(Finding.from_dict, self._parts.findings))
         return self._findings
-
-    @property
-    def rows_data(self) -> Sequence[Plain]:
-        """The rows as plain data (``Row.to_dict``)."""
-        return self._parts["rows"]
-
-    def trial_data(self, place: int) -> Plain:
-        """One trial as plain data (``Trial.to_dict``)."""
-        found: Plain = plain_at(self._parts["trials"], place)
-        return found
 
     @property
     def count_trials(self) -> int:
         """How many trials there are."""
-        return len(self._parts["trials"])
-
-    def judgements_data(self, place: int) -> list[Plain]:
-        """What judges said of one trial against another, as plain data (``Judgement.to_dict``)."""
-        said = self._parts["judgements"]
-        return [one for one in (plain_at(said, at) for at in range(len(said))) if one["left"] == place]
-
-    @property
-    def chosen(self) -> tuple[int, ...]:
-        """Places of the trials that a row is made of, each once."""
-        return chosen_of(self.rows)
+        return len(self._parts.trials)
 
     @property
     def winner(self) -> Trial | None:
@@ -210,15 +242,18 @@ class Result:
         places = self.chosen
         return self.trials[places[0]] if places else None
 
+    def judgements_data(self, place: int) -> list[Plain]:
+        """Likewise."""
+        return [one for one in all_plain(self._parts.judgements) if one["left"] == place]
+
     def with_rows(
         self, rows: Iterable[Row], *, reviews: Mapping[int, Review] | None = None, withheld: Iterable[int] = ()
-    ) -> Result:
-        """The same with other rows, and with what people said of them."""
-        parts = {**self._parts, "rows": [row.to_dict() for row in rows]}
-        other = Result(self.header, parts, self.judge_exam, self._columns, self._records)
-        other.reviews, other.withheld = reviews or _NO_REVIEWS, frozenset(withheld)
+    ) -> Self:
+        """As of a ``RowSource``; the outcome has these rows, too."""
+        other = super().with_rows(rows, reviews=reviews, withheld=withheld)
+        other._outcome = None
         return other
 
-    def with_rows_at(self, places: Collection[int]) -> Result:
+    def with_rows_at(self, places: Collection[int]) -> Self:
         """The same with those rows alone that stand at these places; -1 stands for a seed without any."""
         return self.with_rows(row for place, row in enumerate(self.rows) if place in places)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from star_agents.records import Row, RowShape
 from star_agents.records.reviews import Review, ReviewsUse
 from star_agents.storage.known_rows import row_digest
-from star_agents.storage.results import Result
+from star_agents.storage.results import RowSource
 from star_agents.storage.reviews import OfSeed
+
+R = TypeVar("R", bound=RowSource)
 
 REJECTED = "rejected by a person"
 NOT_ACCEPTED = "not accepted by a person"
@@ -29,9 +32,7 @@ class ReviewedRows:
     known: Mapping[str, OfSeed]
     use: ReviewsUse = "follow"
 
-    def __call__(
-        self, result: Result, skipped: Counter[str] | None = None, shapes: Collection[RowShape] = EVERY_SHAPE
-    ) -> Result:
+    def __call__(self, result: R, skipped: Counter[str] | None = None, shapes: Collection[RowShape] = EVERY_SHAPE) -> R:
         """A seed with the rows that are to go out.
 
         Args:

@@ -17,12 +17,13 @@ from typing import Any, BinaryIO
 from star_agents.errors import UsageError
 from star_agents.limits.machine import limit_met
 from star_agents.storage.formula_cells import FormulaGuard
-from star_agents.text.plain_data import json_text, writable
+from star_agents.text.plain_data import json_bytes, json_text, writable
 
 Row = Mapping[str, Any]
 _CR_LF = "\r\n"
 _BATCH_ROWS = 1024
 """Rows held in memory at once."""
+_BUFFER_BYTES = 1 << 18
 
 
 def write_rows(path: Path, rows: Iterable[Row], *, guard: FormulaGuard | None = None) -> int:
@@ -63,7 +64,7 @@ def writer_for(path: Path) -> Callable[[BinaryIO, Iterable[Row]], None]:
 
 def json_line(row: Row) -> bytes:
     """One row of a JSON lines file."""
-    return json_text(row).encode("utf-8") + b"\n"
+    return json_bytes(row) + b"\n"
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     _make_folder(path)
     try:
         try:
-            with draft.open("xb") as handle:
+            with draft.open("xb", buffering=_BUFFER_BYTES) as handle:
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
@@ -111,8 +112,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _write_json_lines(handle: BinaryIO, rows: Iterable[Row]) -> None:
-    for row in rows:
-        handle.write(json_line(row))
+    handle.writelines(map(json_line, rows))
 
 
 def _write_json(handle: BinaryIO, rows: Iterable[Row]) -> None:

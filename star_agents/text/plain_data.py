@@ -22,8 +22,6 @@ _DECODER = json.JSONDecoder()
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 """Nothing that ``json`` does not take, but for members of enumerations and UUIDs: value and text of them."""
 _BEYOND = 2.0**63
-_OF_RECIPES = ("notes", "data")
-"""Fields of records that hold whatever a recipe put there."""
 
 
 def to_json(value: Any) -> str:
@@ -75,17 +73,33 @@ def from_record_json(text: str) -> Any:
     of more than 64 bits, which may stand there, come back whole."""
     if text == "{}":
         return {}
+    value, is_exact = _read(text)
+    return value if is_exact or not _is_rounded(value) else json.loads(text)
+
+
+def from_records_json(text: str) -> list[Any]:
+    """Likewise of a JSON array of records, with whatever else stands among them."""
+    values, is_exact = _read(text)
+    found: list[Any] = values if is_exact or not any(map(_is_rounded, values)) else json.loads(text)
+    return found
+
+
+def _read(text: str) -> tuple[Any, bool]:
+    """What JSON text says, and whether every integer in it is whole for sure."""
     if '"parameters":' in text:
-        return json.loads(text)
+        return json.loads(text), True
     try:
-        value = orjson.loads(text)
+        return orjson.loads(text), False
     except orjson.JSONDecodeError:  # half a surrogate pair
-        return json.loads(text)
-    if isinstance(value, dict):
-        for name in _OF_RECIPES:
-            if value.get(name) and _may_be_rounded(value[name]):
-                return json.loads(text)
-    return value
+        return json.loads(text), True
+
+
+def _is_rounded(record: Any) -> bool:
+    """Whether a record's fields for whatever a recipe puts there may not be as they were."""
+    if not isinstance(record, dict):
+        return False
+    notes, data = record.get("notes"), record.get("data")
+    return (bool(notes) and _may_be_rounded(notes)) or (data is not None and _may_be_rounded(data))
 
 
 def _may_be_rounded(value: Any) -> bool:
@@ -108,6 +122,14 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     except (TypeError, ValueError):
         text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
     return writable(text)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Compact JSON for files that programs read, in UTF-8: whatever the value holds is made plain and writable."""
+    try:
+        return orjson.dumps(value, option=_STRICT)  # Makes null of what is no number, as `plain` does.
+    except TypeError:
+        return writable(_COMPACT.encode(plain(value))).encode()
 
 
 def writable(text: str) -> str:

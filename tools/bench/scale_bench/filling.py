@@ -195,7 +195,7 @@ class _Copies:
         given = [
             (seed_id, place, Row.from_dict(plain))
             for seed_id, seq in ((one["seed_id"], one["seq"]) for one in self._all("SELECT seed_id, seq FROM outcomes"))
-            for place, plain in enumerate(self._parts[seq]["rows"])
+            for place, plain in enumerate(self._parts[seq].rows)
         ]
 
         def made(number: int) -> Iterator[Line]:
