@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -23,12 +22,10 @@ PATIENCE_S = 90.0
 
 
 class Running:
-    """A `star_agents` process whose JSON log lines are read as they come; ``is_fresh``: by an interpreter of its own,
-    as Ray wants it, whose library now and then aborts at the end of a process that was forked."""
+    """A `star_agents` process whose JSON log lines are read as they come."""
 
-    def __init__(self, *arguments: str | Path, environ: Mapping[str, str] = {}, is_fresh: bool = False) -> None:
-        start = _fresh if is_fresh else fork_server.start
-        self.process: Any = start(arguments, environ=_environment(environ))
+    def __init__(self, *arguments: str | Path, environ: Mapping[str, str] = {}) -> None:
+        self.process = fork_server.start(arguments, environ=_environment(environ))
         self.lines: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._news = threading.Condition()
@@ -88,18 +85,6 @@ class Running:
             self.process.wait()
         self._reader.join(timeout=PATIENCE_S)
         self.process.close()
-
-
-class _Fresh(subprocess.Popen[str]):
-    def close(self) -> None:
-        """Of what is read from it."""
-        assert self.stderr is not None, "a pipe"
-        self.stderr.close()
-
-
-def _fresh(arguments: Sequence[str | Path], *, environ: Mapping[str, str]) -> _Fresh:
-    command = [sys.executable, "-m", "star_agents", *map(str, arguments)]
-    return _Fresh(command, env=dict(environ), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
@@ -168,11 +153,11 @@ def get(base: str, path: str) -> Any:
         return json.load(response)
 
 
-def start(folder: Path, config: str, *, is_fresh: bool = False) -> tuple[Running, str]:
+def start(folder: Path, config: str) -> tuple[Running, str]:
     """A daemon on ``folder/data`` that is ready, and its base URL."""
     path = folder / "agents.yaml"
     path.write_text(config)
-    daemon = Running("serve", "-c", path, "--data-dir", folder / "data", "--port", "0", is_fresh=is_fresh)
+    daemon = Running("serve", "-c", path, "--data-dir", folder / "data", "--port", "0")
     ready = daemon.wait_for("state_changed", lambda line: line["state"] == "ready")
     return daemon, ready["detail"].split()[0]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -208,6 +210,67 @@ async def test_a_lost_node_ends_its_calls_and_is_told_and_one_that_joins_is(
     assert any("a node joins" in line for line in told)
     assert not any("\n" in line for line in told)
     assert capfd.readouterr().out == ""
+
+
+def test_a_process_that_was_forked_from_one_which_used_ray_is_refused_and_not_left_waiting(
+    ray_cluster: LocalCluster,
+) -> None:
+    async def connect() -> None:
+        async with Connection(config_of(ray_cluster), tell=print):
+            pass
+
+    def in_fork() -> str:
+        told, tells = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which is what this is about
+            child = os.fork()
+        if not child:
+            try:
+                anyio.run(connect)
+                os.write(tells, b"connected")
+            except ClusterError as error:
+                os.write(tells, str(error).encode())
+            finally:
+                os._exit(0)
+        os.close(tells)
+        with os.fdopen(told) as said:
+            found = said.read()
+        os.waitpid(child, 0)
+        return found
+
+    anyio.run(connect)
+    assert "this process was forked from one that had used Ray" in in_fork()
+    anyio.run(connect)
+
+
+NOTEBOOK = """
+import os, sys, anyio, ray
+from star_agents.cluster import Connection
+from star_agents.config.cluster import ClusterConfig
+from star_agents.errors import ClusterError
+
+async def enter():
+    async with Connection(ClusterConfig(ray=sys.argv[1]), tell=print):
+        print("entered")
+
+ray.init(address=sys.argv[1], log_to_driver=False, configure_logging=False)
+if os.fork() == 0:
+    try:
+        anyio.run(enter)
+    except ClusterError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.wait()
+anyio.run(enter)
+"""
+
+
+def test_a_fork_of_a_process_that_connected_by_itself_is_refused_and_that_process_is_not(
+    ray_cluster: LocalCluster,
+) -> None:
+    command = [sys.executable, "-c", NOTEBOOK, ray_cluster.address]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
+    assert ["was forked from one that had used Ray" in told[0], *told[1:]] == [True, "entered"]
 
 
 def test_a_node_is_named_so_that_several_of_one_machine_differ() -> None:

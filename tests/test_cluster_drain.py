@@ -6,16 +6,16 @@ import asyncio
 import json
 import signal
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 from anyio.to_thread import run_sync
-from daemons import Running, get, post, rows, star_agents, start
+from daemons import Running, get, post, rows, start
 from lines import agents_yaml, results
 from openai_server import Answer, Body, Hang, Move, OpenAIServer
 from ray_cluster import LocalCluster
+from storage_commands import star
 from tiny_models import save_model
 from tiny_rewards import CHAT
 
@@ -44,7 +44,7 @@ async def test_a_daemon_drains_with_actors_at_work_and_leaves_none_behind(
 
     async with OpenAIServer(moves) as server:
         text = config_text(server.url, ray_cluster, save_model(tmp_path / "model", CHAT))
-        daemon, base = await run_sync(partial(start, is_fresh=True), tmp_path, text)
+        daemon, base = await run_sync(start, tmp_path, text)
         with daemon:
             await run_sync(post, base, rows(0, 12))
             await server.until(lambda it: it.in_flight >= 4)
@@ -56,9 +56,10 @@ async def test_a_daemon_drains_with_actors_at_work_and_leaves_none_behind(
             release.set()
             assert await run_sync(daemon.process.wait, 120) == 0, (daemon.lines[-5:], daemon.other)
         assert not [line for line in daemon.lines if line["event"] in ("egress_lost", "scorer_trouble")]
+        assert not taken_by_ray(daemon), "it would have aborted three seconds later"
         assert len(server.charged) == len(server.requests), "what was in flight was awaited"
         await until(lambda: not ray_cluster.actors())
-        seeds, calls = counted(tmp_path / "data")
+        seeds, calls = await run_sync(counted, tmp_path / "data")
         assert (seeds["waiting"] + len(results(tmp_path / "data")), seeds["working"]) == (12, 0)
         assert (calls["answered"], calls["pending"], calls["maybe_paid_twice"]) == (len(server.charged), 0, 0)
 
@@ -71,21 +72,25 @@ async def test_a_run_that_is_stopped_past_its_drain_limit_loses_no_seed_and_leav
         config = tmp_path / "agents.yaml"
         config.write_text(config_text(server.url, ray_cluster, save_model(tmp_path / "model", CHAT), drain_s=1))
         (tmp_path / "seeds.jsonl").write_text("\n".join(map(json.dumps, rows(0, 12))))
-        with Running(
-            "run", "-c", config, "-s", tmp_path / "seeds.jsonl", "-o", tmp_path / "out", is_fresh=True
-        ) as batch:
+        with Running("run", "-c", config, "-s", tmp_path / "seeds.jsonl", "-o", tmp_path / "out") as batch:
             await server.until(lambda it: it.in_flight >= 4, timeout=120)
             assert len(await run_sync(ray_cluster.actors)) == 3
             assert await run_sync(batch.end) == 128 + signal.SIGTERM
+            assert not taken_by_ray(batch)
         await until(lambda: not ray_cluster.actors())
-        seeds, _ = counted(tmp_path / "out")
+        seeds, _ = await run_sync(counted, tmp_path / "out")
         assert (seeds["waiting"], seeds["working"]) == (12, 0)
         server.handler = lambda body: Answer(text=reply(body))
 
 
+def taken_by_ray(process: Running) -> list[str]:
+    """What Ray's C++ says of a signal that it takes for a crash."""
+    return [line for line in process.other if "SIGTERM received" in line]
+
+
 def counted(folder: Path) -> tuple[dict[str, int], dict[str, int]]:
     """Seeds and calls of a folder nobody works on."""
-    found = json.loads(star_agents("status", folder, "--json").stdout)
+    found = star("status", folder, "--json").data
     return found["seeds"], found["calls"]
 
 

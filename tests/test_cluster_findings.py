@@ -128,7 +128,7 @@ def test_the_page_and_status_say_who_sends_and_which_nodes_score(ray_cluster: Lo
     cluster = {"ray": ray_cluster.address, "egress": 2}
     replaced = json.dumps({"selection": "ifd", "scoring": {**scoring, "large": scoring["small"]}, "cluster": cluster})
     with provider(tmp_path / "book.jsonl") as endpoint, chromium() as browser:
-        daemon, url = start(tmp_path, config(endpoint, replaced=replaced), is_fresh=True)
+        daemon, url = start(tmp_path, config(endpoint, replaced=replaced))
         with daemon, opened(browser, url, width=390, height=844) as page:
             lines = page.locator("#cluster li")
             expect(lines).to_have_count(4)

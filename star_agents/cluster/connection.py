@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 
 from star_agents.cluster.failures import translated
 from star_agents.cluster.nodes import Change, Node, change_between, in_words, nodes_in
-from star_agents.cluster.ray_module import PINNED, hear, load, quiet
+from star_agents.cluster.ray_module import PINNED, claim, hear, load, quiet
 from star_agents.cluster.tokens import show_token
 from star_agents.config.cluster import ClusterConfig
 from star_agents.errors import ActorLost, ClusterError
@@ -48,7 +48,8 @@ class Connection:
         sleep: Passes that time.
 
     A process has one connection to Ray; one that is open already, such as a notebook's, is used and left open. Entering
-    raises ClusterError where Ray is missing or its cluster cannot be reached.
+    raises ClusterError where Ray is missing, its cluster cannot be reached, or this process was forked from one that
+    had used Ray.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Connection:
 
     async def __aenter__(self) -> Self:
         self.ray = load()
+        claim(self.ray)
         self._loop = asyncio.get_running_loop()
         if not self.ray.is_initialized():
             self._is_ours = True

@@ -16,6 +16,8 @@ from star_agents.errors import ClusterError
 PINNED = "2.60.0"
 """All nodes of a cluster must have one release, and this one is tested."""
 LONGEST_LINE = 300
+_used_by: set[int] = set()
+"""Processes, by id, that used Ray by this module: in one that was forked, the one that it was forked from."""
 _HEADLESS_S = 365 * 24 * 3600
 """For ever: whether the head is gone we find out ourselves (``Connection``)."""
 
@@ -28,6 +30,8 @@ def load() -> Any:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     # Ray ends the process of whoever is connected a minute after the head is gone: a daemon's, too.
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_HEADLESS_S))
+    # Ray's C++ takes SIGTERM for a crash: it writes a trace of the stack, and three seconds later the process aborts.
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
     # Ray starts a cluster of its own where it is used without a connection, as after the head was lost.
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     try:
@@ -37,6 +41,21 @@ def load() -> Any:
             f"`cluster` of agents.yaml asks for Ray, which is not installed here: pip install 'star-agents[ray]' "
             f"(ray {PINNED}, on every node too)"
         ) from error
+
+
+def claim(ray: Any) -> None:
+    """Note that this process uses Ray. Raises ClusterError where one used it that this process was forked from: Ray's
+    threads did not come along, and every call would wait for them for ever."""
+    me = os.getpid()
+    worker: Any = importlib.import_module("ray._private.worker").global_worker
+    listener = getattr(worker, "listener_thread", None)
+    is_of_parent = ray.is_initialized() and listener is not None and not listener.is_alive()
+    if is_of_parent or (_used_by and me not in _used_by):
+        raise ClusterError(
+            "this process was forked from one that had used Ray, which does not work in it: start it afresh, as "
+            "multiprocessing.get_context('spawn') does, or use no `cluster` in it"
+        )
+    _used_by.add(me)
 
 
 @contextmanager
