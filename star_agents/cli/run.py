@@ -180,11 +180,11 @@ def _show(result: BatchResult, out: Path) -> None:
     )
     counts, cost, tied = summary["counts"], summary["cost"], summary["referee"]["won_by_tie"]
     unpriced = cost["calls_of_unknown_price"]
-    by_tie = f" ({tied} by a larger gap at a tie)" if tied else ""
+    by_tie = f" ({tied:,} by a larger gap at a tie)" if tied else ""
     each = "improved seed" if is_stars_alone(summary["recipes"]) else "seed kept"
     say(
         f"{ends_in_words(counts, summary['recipes'], aside=by_tie)}; "
-        f"{result.calls} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all"
+        f"{result.calls:,} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all"
         + (f", {usd_each(cost['usd_per_improved'])} per {each}" if cost["known_usd"] else "")
     )
     if result.left_waiting:
@@ -206,8 +206,8 @@ def _pair_row(name: str, facts: Mapping[str, Any]) -> list[str]:
     change = f"{now / start:.2f}×" if start and now is not None else "-"
     return [
         name,
-        str(facts["candidates"]),
-        str(facts["wins"]),
+        f"{facts['candidates']:,}",
+        f"{facts['wins']:,}",
         "-" if facts["mean_pi"] is None else f"{facts['mean_pi']:.3f}",
         "-" if start is None else f"{start:.3f}",
         "-" if now is None else f"{now:.3f}",

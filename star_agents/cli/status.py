@@ -88,13 +88,13 @@ def _show(status: FolderStatus) -> None:
 def _sums(status: FolderStatus) -> Iterator[str]:
     """What was done, how fast and for how much, a line each."""
     seeds, cost, calls, referee, memory = status.seeds, status.cost, status.calls, status.referee, status.memory
-    yield "seeds: " + ", ".join(f"{count} {state}" for state, count in vars(seeds).items() if state != "catching_up")
+    yield "seeds: " + ", ".join(f"{count:,} {state}" for state, count in vars(seeds).items() if state != "catching_up")
     if seeds.catching_up:
         yield f"  {seeds.catching_up:,} of them catch up with agents.yaml; what they have stands until then"
     for name, part in status.parts.items():
         yield f"  part {name}: {part.done:,} of {part.seeds:,} done"
     if referee.won_by_tie:
-        yield f"  of those kept, {referee.won_by_tie} tied with the base and won by a larger gap"
+        yield f"  of those kept, {referee.won_by_tie:,} tied with the base and won by a larger gap"
     if isinstance(status, Status):
         yield _pace(status.rate)
     unknown = cost.calls_of_unknown_price
@@ -103,15 +103,15 @@ def _sums(status: FolderStatus) -> Iterator[str]:
     projected = f", {least}{usd(cost.projected_usd)} once all are done" if cost.projected_usd else ""
     yield f"cost: {usd_sum(cost.usd, unknown)}{each if cost.usd else ''}{projected}"
     yield (
-        f"calls: {calls.answered} answered, {calls.pending} in flight or lost, "
-        f"{calls.maybe_paid_twice} maybe paid twice"
+        f"calls: {calls.answered:,} answered, {calls.pending:,} in flight or lost, "
+        f"{calls.maybe_paid_twice:,} maybe paid twice"
     )
     if referee.verdicts:
         agreement = f"; both orders agree in {_share(referee.agreement)}" if referee.both_orders else ""
-        found = f"{referee.wins} won, {referee.ties} tied, {referee.losses} lost"
-        yield f"referee: of {referee.verdicts} candidates against the base {found}{agreement}"
+        found = f"{referee.wins:,} won, {referee.ties:,} tied, {referee.losses:,} lost"
+        yield f"referee: of {referee.verdicts:,} candidates against the base {found}{agreement}"
     if referee.without_verdict:
-        yield f"referee: on {referee.without_verdict} candidates there was no verdict, and none of them won"
+        yield f"referee: on {referee.without_verdict:,} candidates there was no verdict, and none of them won"
     if referee.exam is not None:
         yield from _exams(referee.exam)
     for exams in status.exams.values():
@@ -121,7 +121,7 @@ def _sums(status: FolderStatus) -> Iterator[str]:
     if status.target is not None:
         yield status.target.sentence
     if memory.hits:
-        size = "" if memory.size is None else f"{memory.size} instructions, "
+        size = "" if memory.size is None else f"{memory.size:,} instructions, "
         yield f"memory bank: {size}a say in {_share(memory.hit_rate)} of the draws"
     yield from _of_bank(memory)
     if status.best_pair is not None:
@@ -236,15 +236,15 @@ def _show_tables(status: FolderStatus) -> None:
 
 def _agent_row(name: str, agent: Agent) -> list[str]:
     unknown = agent.calls_of_unknown_price
-    money = [usd(agent.usd), usd_each(agent.usd_per_call, unknown), str(unknown)]
-    return [name, str(agent.calls), *money, str(agent.candidates), _share(agent.win_rate)]
+    money = [usd(agent.usd), usd_each(agent.usd_per_call, unknown), f"{unknown:,}"]
+    return [name, f"{agent.calls:,}", *money, f"{agent.candidates:,}", _share(agent.win_rate)]
 
 
 def _at_work_row(name: str, agent: AgentAtWork) -> list[str]:
     latency = agent.latency_s
     seconds = f"{latency.p50:.2f}, {latency.p95:.2f}" if latency else "-"
     states = ", ".join(f"{one.breaker.replace('_', ' ')}, limit {one.limit}" for one in agent.deployments)
-    return [name, str(agent.failed), seconds, str(agent.in_flight), str(agent.queued), states]
+    return [name, f"{agent.failed:,}", seconds, f"{agent.in_flight:,}", f"{agent.queued:,}", states]
 
 
 def _share(value: float | None) -> str:

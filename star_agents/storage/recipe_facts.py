@@ -45,9 +45,9 @@ def is_stars_alone(recipes: Collection[str]) -> bool:
 def ends_in_words(counts: Mapping[str, int], recipes: Collection[str], *, aside: str = "") -> str:
     """What became of seeds, in words that fit the recipes; ``aside`` belongs to the improved ones."""
     if is_stars_alone(recipes):
-        ends = f"{counts['kept']} seeds improved{aside}, {counts['base']} kept as their base"
-        return f"{ends}, {counts['dropped']} dropped"
-    return f"{counts['kept'] + counts['base']} seeds kept, {counts['dropped']} dropped"
+        ends = f"{counts['kept']:,} seeds improved{aside}, {counts['base']:,} kept as their base"
+        return f"{ends}, {counts['dropped']:,} dropped"
+    return f"{counts['kept'] + counts['base']:,} seeds kept, {counts['dropped']:,} dropped"
 
 
 def pool_facts(
