@@ -29,7 +29,7 @@ STATUS = {
     *(f"observe.status.{path.stem}" for path in (PACKAGE / "observe" / "status").glob("[a-z]*.py")),
 }
 """The one model of what a folder or a daemon tells of itself: rooms fill it and read it."""
-OPEN_MODULES = {"process.crash_points", "scheduling.win_rates", *STATUS}
+OPEN_MODULES = {"process.crash_points", "process.garbage_collection", "scheduling.win_rates", *STATUS}
 """Open to every room, since they import nothing of ours but roots, pure rooms and each other."""
 ROOTS = ["errors", "events"]
 """All that lies loose in the package but its face. Each may import the pure rooms and those before it."""

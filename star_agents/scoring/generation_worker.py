@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from star_agents.config.sections import ScoringConfig
+from star_agents.process.garbage_collection import no_garbage_collection
 from star_agents.scoring.completions import Answers, Asked
 from star_agents.scoring.worker import Request, Served, Worker, serve_pipes
 
@@ -23,9 +24,10 @@ class Answering(Served, Protocol):
 def load(request: Request) -> Answering:
     """Load the model of a ``load`` request. Raises ScorerError."""
     # Torch takes seconds to load, and the watch over stdin has to stand before that.
-    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+    with no_garbage_collection():
+        from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-    from star_agents.scoring import generation  # noqa: PLC0415
+        from star_agents.scoring import generation  # noqa: PLC0415
 
     quiet: Callable[[], None] = disable_progress_bar
     quiet()

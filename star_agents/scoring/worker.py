@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.errors import ScorerError
+from star_agents.process.garbage_collection import no_garbage_collection
 from star_agents.records import Sample, Score
 from star_agents.scoring.backlog import MEASURE
 from star_agents.scoring.facts import ScorerFacts, Usage
@@ -68,9 +69,10 @@ M = TypeVar("M", bound=Served)
 def load(request: Request) -> Model:
     """Load the models of a ``load`` request. Raises ScorerError."""
     # Torch takes seconds to load, and the watch over stdin has to stand before that.
-    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+    with no_garbage_collection():
+        from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-    from star_agents.scoring.dual_model import DualModel  # noqa: PLC0415
+        from star_agents.scoring.dual_model import DualModel  # noqa: PLC0415
 
     quiet: Callable[[], None] = disable_progress_bar
     quiet()

@@ -7,17 +7,16 @@ switches while it is imported; that is why they stand here and nowhere else.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 
 import anyio
 import anyio.lowlevel
+
+from star_agents.process.garbage_collection import no_garbage_collection
 
 _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # prices from the installed package, no download at start
@@ -39,7 +38,7 @@ def load() -> ModuleType:
     """Import LiteLLM with what our processes need of it; the second call costs nothing. The user's own values win."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    with _no_garbage_collection():
+    with no_garbage_collection():
         import litellm  # noqa: PLC0415  the whole point of this module
 
     # Its class is built on first use otherwise, and warns wherever that happens to be.
@@ -58,18 +57,6 @@ def load() -> ModuleType:
     litellm_http.install(litellm)
     litellm_capture.install(litellm)
     return litellm
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """An import makes much and drops little: walking it again and again is a tenth of its CPU."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 async def close_connections() -> None:
