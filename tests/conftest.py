@@ -16,6 +16,7 @@ from hypothesis import settings
 from ray_cluster import LocalCluster, local_cluster
 
 import star_agents
+from star_agents.process.garbage_collection import look_less_often, spare_what_stays
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Tests run side by side, and a second thread for a tiny model waits more than it computes.
@@ -23,6 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # How long an example takes is the machine's affair.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+# As in the product: what was imported and collected stays, and walking it was a sixth of what these processes computed.
+look_less_often()
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -67,6 +70,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("timeout")
         longest[item.path] = max(longest.get(item.path, 0), mark.args[0] if mark and mark.args else 0)
     items.sort(key=lambda item: (-longest[item.path], -tests[item.path]))
+
+
+def pytest_collection_finish() -> None:
+    """The items and all that was imported for them stay to the end."""
+    spare_what_stays()
 
 
 @pytest.fixture
