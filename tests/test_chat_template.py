@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_this_process import real_models
 from tiny_models import CHAT_TEMPLATE, save_model, train_tokenizer
 
 from star_agents.config.sections import ScoringConfig
@@ -110,15 +111,15 @@ async def test_a_resume_under_another_chat_template_is_refused_with_what_changed
         save_model(Path(name), tokenizer, seed=len(name))
     job = ScoreJob(source=tmp_path / "in.jsonl", out=tmp_path / "out.jsonl", config=config)
     write_rows(job.source, [{"instruction": f"Say {n}.", "input": "", "output": f"{n}!"} for n in range(200)])
-    await score_file(job, Scorer(config, embedder=None))
+    await score_file(job, Scorer(config, embedder=None, places=real_models()))
     whole = job.out.read_text()
     job.out.unlink()
 
     with pytest.raises(ScorerError, match="gone"):
-        await score_file(job, Breaking(config, embedder=None))
+        await score_file(job, Breaking(config, embedder=None, places=real_models()))
     begun = {path: path.read_bytes() for path in tmp_path.glob("*out.jsonl*")}
     assert begun
-    resumed = await score_file(job, Scorer(config, embedder=None))
+    resumed = await score_file(job, Scorer(config, embedder=None, places=real_models()))
     assert 0 < resumed.resumed < 200
     assert job.out.read_text() == whole
     job.out.unlink()
@@ -128,5 +129,5 @@ async def test_a_resume_under_another_chat_template_is_refused_with_what_changed
     changed: Any = train_tokenizer(chat_template=LLAMA.replace("Today", "Date") + CHAT_TEMPLATE)
     changed.save_pretrained(config.large)
     with pytest.raises(UsageError, match=r"prompts of large .by its chat template. was .* and is .*--fresh") as caught:
-        await score_file(job, Scorer(config, embedder=None))
+        await score_file(job, Scorer(config, embedder=None, places=real_models()))
     assert "of small" not in str(caught.value)

@@ -110,7 +110,7 @@ class OneAfterAnother:
 
     def _place(self, name: str) -> Place:
         async def start(tasks: TaskGroup, what: str, /) -> Running:
-            return InThisProcess(HostedScorer(None))
+            return InThisProcess(HostedScorer(os.environ.get("OMP_NUM_THREADS")))
 
         return Place(start, name=name)
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import fork_server
 import pytest
+from in_this_process import real_models
 
 from star_agents import offline
 from star_agents.config.sections import ScoringConfig
@@ -97,7 +98,7 @@ async def test_killed_it_goes_on_and_ends_with_the_scores_of_one_direct_call(sou
     samples = [
         Sample(instruction=row["instruction"], input=row["input"], response=row["output"]) for row in rows_in(source)
     ]
-    async with Scorer(ScoringConfig(threads=1), resolve=offline.resolve_model) as scorer:
+    async with Scorer(ScoringConfig(threads=1), resolve=offline.resolve_model, places=real_models()) as scorer:
         direct = await scorer.score(samples)
     for row, one in zip(rows_in(out), direct, strict=True):
         assert (row["ifd_small"], row["ifd_large"]) == pytest.approx((one.ifd_small, one.ifd_large), abs=1e-4)

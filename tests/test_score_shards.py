@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -54,7 +55,7 @@ def source(tmp_path: Path) -> Path:
 async def score(source: Path, out: Path | str, **options: Any) -> ScoredShards:
     config = ScoringConfig(small=options.pop("small", "gate"))
     job = ShardsJob(source=str(source), out=str(out), config=config, **options)
-    return await score_shards(job, Scorer(config, places=OnePlace(CountingScorer(None))))
+    return await score_shards(job, Scorer(config, places=OnePlace(CountingScorer(os.environ.get("OMP_NUM_THREADS")))))
 
 
 async def test_every_row_keeps_its_columns_and_their_types_and_gets_those_of_score(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,7 @@ def rows_of(shard: int) -> list[dict[str, Any]]:
 async def score(source: str | Path, out: str | Path, **options: Any) -> ScoredShards:
     config = ScoringConfig(small="gate")
     job = ShardsJob(source=str(source), out=str(out), config=config, **options)
-    return await score_shards(job, Scorer(config, places=OnePlace(CountingScorer(None))))
+    return await score_shards(job, Scorer(config, places=OnePlace(CountingScorer(os.environ.get("OMP_NUM_THREADS")))))
 
 
 async def test_shards_of_a_bucket_are_those_of_a_folder(s3: S3Server, tmp_path: Path) -> None:
