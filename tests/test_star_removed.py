@@ -72,7 +72,7 @@ print(json.dumps([[one.code, one.out, one.err] for one in shown]))
 def without_star(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a copy of the package without Star."""
     folder = tmp_path_factory.mktemp("without_star")
-    shutil.copytree(PACKAGE, folder / "star_agents", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, folder / "star_agents")  # What is compiled of it, too: without its source none is loaded.
     for part in STARS:
         path = folder / "star_agents" / part
         shutil.rmtree(path) if path.is_dir() else path.unlink()
