@@ -119,7 +119,11 @@ async def read_reply(pieces: AsyncIterable[bytes], headers: Mapping[str, str], l
     body = ReplyBody(headers.get("Content-Encoding", ""), largest)
     async for piece in pieces:
         body.feed(piece)
-    whole = body.end()
+    return await checked(body.end())
+
+
+async def checked(whole: bytes) -> bytes:
+    """A body whose structure may be parsed without harm; a long one is looked at in a thread. Raises RefusedReply."""
     if len(whole) <= SMALL_BYTES:
         check_structure(whole)
     else:
