@@ -78,6 +78,11 @@ def first_of_ours(error: BaseException) -> StarAgentsError | None:
     return next((one for one in leaves(error) if isinstance(one, StarAgentsError)), None)
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what an exception says, or its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class StarAgentsError(Exception):
     """Base of all our errors; ``exit_code`` is what the command line ends with."""
 

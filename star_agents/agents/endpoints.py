@@ -84,6 +84,11 @@ class Endpoint:
             return "direct"
         return "litellm" if self.translator is None else "translated"
 
+    @property
+    def server(self) -> tuple[str, str]:
+        """Model and ``api_base``: endpoints that have both in common are one server, whichever agents have them."""
+        return self.model, self.params.get("api_base", "")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Surroundings:

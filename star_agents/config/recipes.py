@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar, Union
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
+from star_agents.config.annotations import without_none
 from star_agents.config.base import MAX_TOKENS, Section
 from star_agents.config.models import Config
 from star_agents.config.yaml_core import Plain
@@ -207,7 +207,7 @@ def _mark(marks: Sequence[object]) -> AgentReference | None:
 def _in(
     value: object, annotation: Any, mark: AgentReference | None, location: Location
 ) -> Iterator[tuple[Location, str, AgentReference]]:
-    annotation = _optional(annotation)
+    annotation = without_none(annotation)
     if typing.get_origin(annotation) is Annotated:
         annotation, *marks = typing.get_args(annotation)
         mark = mark or _mark(marks)
@@ -216,12 +216,6 @@ def _in(
     elif isinstance(value, str) and mark is not None:
         yield location, value, mark
     elif isinstance(value, (list, tuple)):
-        inner = [one for one in typing.get_args(_optional(annotation)) if one is not Ellipsis]
+        inner = [one for one in typing.get_args(without_none(annotation)) if one is not Ellipsis]
         for number, one in enumerate(value):
             yield from _in(one, inner[0] if inner else None, mark, (*location, number))
-
-
-def _optional(annotation: Any) -> Any:
-    if typing.get_origin(annotation) in (Union, types.UnionType):
-        return next(one for one in typing.get_args(annotation) if one is not type(None))
-    return annotation

@@ -4,15 +4,15 @@ line, field and fix.
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
+from star_agents.config.annotations import without_none
 from star_agents.config.old_places import Location
 from star_agents.config.places import Places
 from star_agents.config.suggestions import did_you_mean
@@ -147,7 +147,7 @@ def _known_keys(model: type[BaseModel], location: Location) -> list[str]:
     """Names of the fields that exist at ``location``, by walking the models' annotations."""
     annotation: Any = model
     for part in location:
-        annotation = _unwrap(annotation)
+        annotation = without_none(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             field = annotation.model_fields.get(str(part))
             if field is None:
@@ -156,14 +156,7 @@ def _known_keys(model: type[BaseModel], location: Location) -> list[str]:
         else:
             arguments = [item for item in typing.get_args(annotation) if item is not Ellipsis]
             annotation = arguments[-1] if arguments else None
-    annotation = _unwrap(annotation)
+    annotation = without_none(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return list(annotation.model_fields)
     return []
-
-
-def _unwrap(annotation: Any) -> Any:
-    """``X | None`` to ``X``."""
-    if typing.get_origin(annotation) in (Union, types.UnionType):
-        return next(item for item in typing.get_args(annotation) if item is not type(None))
-    return annotation

@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from star_agents.engine.campaign.state import STATE_FILE, STORES
 from star_agents.engine.campaign.summary import rounds_summary
-from star_agents.errors import StarAgentsError
+from star_agents.errors import StarAgentsError, first_line
 from star_agents.observe.status.reading import read
 from star_agents.storage.evaluation_files import EVALUATION_FILE, GRADES_FILE, graded_turns, read_scores
 from star_agents.web.model_results import (
@@ -99,7 +99,7 @@ def _rounds_in(folder: Path) -> Rounds:
     try:
         return read(Rounds, rounds_summary(folder))
     except (StarAgentsError, ValueError) as error:
-        return Rounds(unread=_first_line(error))
+        return Rounds(unread=first_line(error))
 
 
 def _evaluation_in(folder: Path) -> Evaluation:
@@ -114,7 +114,7 @@ def _evaluation_in(folder: Path) -> Evaluation:
             questions=_questions_in(folder),
         )
     except (StarAgentsError, ValueError, LookupError, TypeError) as error:
-        return Evaluation(unread=f"{folder / EVALUATION_FILE}: {_first_line(error)}")
+        return Evaluation(unread=f"{folder / EVALUATION_FILE}: {first_line(error)}")
 
 
 def _questions_in(folder: Path) -> list[AskedQuestion]:
@@ -144,7 +144,3 @@ def _question_in(folder: Path, question: str) -> EvaluatedQuestion | None:
         return None
     answers.sort(key=lambda one: (one.turn, one.model, one.repeat))
     return EvaluatedQuestion(id=question, category=category, answers=answers)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

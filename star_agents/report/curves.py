@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from star_agents.report.axes import Axis, nice_axis
-from star_agents.report.drawing import Drawing, Frame, Shape, path, share, text
+from star_agents.report.drawing import Drawing, Frame, Shape, path, share, shortened, text
 
 WIDTH, HEIGHT = 880, 340
 LEFT, RIGHT, TOP, BOTTOM = 46, 150, 12, 40
@@ -120,7 +120,7 @@ def _names(pairs: Sequence[str], looks: Mapping[str, str], last: Moment, frame: 
     places = _apart([frame.y(last.probabilities[pair]) + 4 for pair in shown])
     shapes = []
     for pair, y in zip(shown, places, strict=True):
-        name = pair if len(pair) <= LONGEST_NAME else f"{pair[: LONGEST_NAME - 1]}…"
+        name = shortened(pair, LONGEST_NAME)
         shapes.append(text(looks[pair], frame.right + 8, y, f"{name} {last.probabilities[pair]:.1%}"))
     return shapes
 

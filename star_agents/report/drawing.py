@@ -122,3 +122,8 @@ def text(css: str, x: float, y: float, says: str, anchor: Literal["start", "midd
 def share(value: float) -> str:
     """A round share as an axis shows it."""
     return f"{100 * value:.4g}%"
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name of so many characters at the most, its end replaced by ``…`` where it is longer."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"

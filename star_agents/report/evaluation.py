@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from star_agents.arena.bootstrap import Estimate
 from star_agents.arena.grades import Standing
 from star_agents.report.axes import Axis
-from star_agents.report.drawing import LETTER, Drawing, Frame, Shape, circle, path, rect, text
+from star_agents.report.drawing import LETTER, Drawing, Frame, Shape, circle, path, rect, shortened, text
 from star_agents.report.rendering import render
 
 TOP_SCORE = 10.0
@@ -73,8 +73,8 @@ def _axis_name(x: float, y: float, place: int, places: int, name: str) -> Shape:
     at_x, at_y = x + (RADIUS + 12) * math.sin(angle), y - (RADIUS + 12) * math.cos(angle)
     sideways = math.sin(angle)
     if abs(sideways) < 0.1:
-        return text("name", at_x, at_y + (10 if math.cos(angle) < 0 else 0), _short(name), "middle")
-    return text("name", at_x, at_y + 4, _short(name), "start" if sideways > 0 else "end")
+        return text("name", at_x, at_y + (10 if math.cos(angle) < 0 else 0), shortened(name, LONGEST_NAME), "middle")
+    return text("name", at_x, at_y + 4, shortened(name, LONGEST_NAME), "start" if sideways > 0 else "end")
 
 
 def _model_line(x: float, y: float, one: Standing, categories: Sequence[str], number: int) -> list[Shape]:
@@ -100,14 +100,19 @@ def _legend(left: float, y: float, number: int, one: Standing) -> list[Shape]:
 
 
 def _named(one: Standing) -> str:
-    return f"{_short(one.model)} {_number(one.score)}"
+    return f"{shortened(one.model, LONGEST_NAME)} {_number(one.score)}"
 
 
 def bars(title: str, standings: Sequence[Standing], categories: Sequence[str]) -> Drawing:
     """A bar for each model with its 95 % interval, all together first and then by category."""
     groups = ["all", *categories[:MOST_GROUPS]] if len(categories) > 1 else ["all"]
-    names = [_short(one.model) for one in standings]
-    left = MARGIN + LETTER * max((len(name) for name in (*names, *map(_short, groups))), default=0) + 10
+    names = [shortened(one.model, LONGEST_NAME) for one in standings]
+    left = (
+        MARGIN
+        + LETTER
+        * max((len(name) for name in (*names, *(shortened(group, LONGEST_NAME) for group in groups))), default=0)
+        + 10
+    )
     height = (ROW * len(standings) + ROW + GROUP_GAP) * len(groups)
     frame = Frame(
         left=left,
@@ -121,7 +126,7 @@ def bars(title: str, standings: Sequence[Standing], categories: Sequence[str]) -
     shapes += frame.foot("score, with its 95 % interval", frame.across.ticks(5), lines=True)
     y = frame.top
     for group in groups:
-        shapes.append(text("group", MARGIN, y + 12, _short(group)))
+        shapes.append(text("group", MARGIN, y + 12, shortened(group, LONGEST_NAME)))
         y += ROW
         for number, one in enumerate(standings):
             found = one.score if group == "all" else one.by_category.get(group, Estimate(None))
@@ -156,7 +161,3 @@ def _bar(frame: Frame, y: float, name: str, number: int, found: Estimate) -> lis
 
 def _number(found: Estimate) -> str:
     return "–" if found.value is None else f"{found.value:.2f}"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

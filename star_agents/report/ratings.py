@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from star_agents.arena.ratings import Rating, Ratings
 from star_agents.report.axes import Axis, nice_axis
-from star_agents.report.drawing import LETTER, Drawing, Frame, Shape, circle, path, rect, text
+from star_agents.report.drawing import LETTER, Drawing, Frame, Shape, circle, path, rect, shortened, text
 from star_agents.report.rendering import render
 
 ROW = 26
@@ -28,7 +28,7 @@ def ratings_svg(ratings: Ratings) -> str:
 def ratings_drawing(ratings: Ratings) -> Drawing:
     """Players from above in the order of the leaderboard; beside each who it met."""
     players = ratings.players
-    names = [_short(one.player) for one in players]
+    names = [shortened(one.player, LONGEST_NAME) for one in players]
     left = MARGIN + 24 + LETTER * max((len(name) for name in names), default=0) + 10
     bottom = TOP + ROW * len(players)
     frame = Frame(
@@ -36,7 +36,7 @@ def ratings_drawing(ratings: Ratings) -> Drawing:
     )
     matrix = frame.right + 40
     columns = players[:MOST_COLUMNS]
-    label = f"rating, {_short(ratings.anchor)} = {ratings.anchor_rating:g}, with its 95 % interval"
+    label = f"rating, {shortened(ratings.anchor, LONGEST_NAME)} = {ratings.anchor_rating:g}, with its 95 % interval"
     shapes = [*frame.foot(label, frame.across.ticks(6), lines=True)]
     shapes += [text("name", left - 10, _middle(row) + 4, f"{row + 1}  {name}", "end") for row, name in enumerate(names)]
     shapes += [shape for row, one in enumerate(players) for shape in _interval(frame, one, row)]
@@ -52,10 +52,6 @@ def ratings_drawing(ratings: Ratings) -> Drawing:
     shapes.append(text("head", MARGIN, 22, title))
     width = round(matrix + max(CELL * len(columns), LETTER * 40) + MARGIN)
     return Drawing(title=title, width=width, height=bottom + BOTTOM, shapes=shapes)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _middle(row: int) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from star_agents.report.axes import Axis, nice_axis
-from star_agents.report.drawing import LETTER, Drawing, Frame, Shape, circle, path, share, text
+from star_agents.report.drawing import LETTER, Drawing, Frame, Shape, circle, path, share, shortened, text
 
 ROW = 20
 PANEL = 260
@@ -33,7 +33,7 @@ def drawing(turns: Data) -> Drawing | None:
     if not told or not (has_shares or has_counts):
         return None
     folder = _shared_folder([one["name"] for one in rows])
-    names = [_short(one["name"].removeprefix(folder)) for one in told]
+    names = [shortened(one["name"].removeprefix(folder), LONGEST_NAME) for one in told]
     left = MARGIN + LETTER * max(map(len, names)) + 10
     bottom = TOP + ROW * len(told)
     shapes = [text("name", left - 8, _middle(row) + 4, name, "end") for row, name in enumerate(names)]
@@ -110,10 +110,6 @@ def _shared_folder(names: Sequence[str]) -> str:
     folders = {name.rpartition("/")[0] for name in names}
     (shared,) = folders if len(folders) == 1 else ("",)
     return f"{shared}/" if shared else ""
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _middle(row: int) -> float:

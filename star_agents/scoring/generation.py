@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from star_agents.config.sections import ScoringConfig
-from star_agents.errors import ScorerError
+from star_agents.errors import ScorerError, first_line
 from star_agents.scoring.batching import Batcher
 from star_agents.scoring.completions import Asked, Completed
 from star_agents.scoring.encoding import Reason
@@ -37,7 +37,6 @@ from star_agents.scoring.loading import (
     Loaded,
     choose_device,
     choose_dtype,
-    first_line,
     from_checkpoint,
     is_out_of_memory,
     release_memory,

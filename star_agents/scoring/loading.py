@@ -16,7 +16,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from star_agents.config.sections import ScoringConfig
-from star_agents.errors import ScorerError
+from star_agents.errors import ScorerError, first_line
 from star_agents.scoring.weights_digest import weights_digest
 from star_agents.text.model_names import names_a_folder
 
@@ -118,11 +118,6 @@ def _unloadable(name: str, path: str, why: str) -> str:
 
 def _place(name: str, path: str) -> str:
     return name if name == path else f"{name} ({path})"
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what an exception says, or its type where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from star_agents.errors import first_line
 from star_agents.scoring import attention
 from star_agents.scoring.attention import BlockByBlock, Packing, Unpackable, Varlen
 from star_agents.scoring.encoding import Passage
 from star_agents.scoring.head import Head, means, split
-from star_agents.scoring.loading import Loaded, first_line, is_out_of_memory, release_memory
+from star_agents.scoring.loading import Loaded, is_out_of_memory, release_memory
 from star_agents.scoring.packing import Layout, lay_out, plan
 from star_agents.scoring.transfer import Arriving, on_device
 

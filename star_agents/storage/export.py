@@ -18,6 +18,7 @@ from star_agents.config.star import JUDGED
 from star_agents.errors import UsageError
 from star_agents.records import STAR, RowShape
 from star_agents.records.reviews import ReviewsUse
+from star_agents.storage.arm_notes import probabilities_in
 from star_agents.storage.game_files import game_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import (
@@ -38,7 +39,7 @@ from star_agents.storage.reviewed_rows import R, ReviewedRows
 from star_agents.storage.row_labels import without_provenance
 from star_agents.storage.row_writing import atomic_file, json_line, write_rows
 from star_agents.storage.split import Split
-from star_agents.storage.summary import PairTally, Probabilities, summarise, tally, weights
+from star_agents.storage.summary import PairTally, Probabilities, summarise, tally
 from star_agents.text.plain_data import json_text
 
 FORMATS = (*SAMPLE_SHAPES, TOOLS, *PREFERENCE_SHAPES)
@@ -179,7 +180,9 @@ def write_export(rows: Iterable[Row], path: Path) -> int:
     return write_rows(path, rows)
 
 
-def write_run_folder(reader: StoreReader, out: Path, *, probabilities: Probabilities = weights) -> dict[str, Any]:
+def write_run_folder(
+    reader: StoreReader, out: Path, *, probabilities: Probabilities = probabilities_in
+) -> dict[str, Any]:
     """Write dataset, preferences, rejected seeds and summary, and return the summary.
 
     Each file takes its name only when it is whole. All rows pass through once, so the files agree with each other even

@@ -42,12 +42,6 @@ class PairTally:
     """Candidates of which nobody knows what they cost."""
 
 
-def weights(state: Mapping[str, Any]) -> Mapping[str, float]:
-    """The probabilities of a policy that keeps them under ``weights``; none for others."""
-    found: Mapping[str, float] = state.get("weights", {})
-    return found
-
-
 def tally(result: Result, pairs: dict[str, PairTally]) -> None:
     """Add one finished seed of the recipe that draws pairs."""
     if result.header.recipe != STAR:

@@ -61,7 +61,7 @@ class StructuredReplies:
         """What is known of an endpoint: the best of what it did with any schema."""
         if endpoint.respond is not None:
             return "refused"
-        address = _address(endpoint)
+        address = endpoint.server
         if address in self._keeps:
             return "schema" if self._keeps[address] else "ignored"
         as_text = len(_forms(endpoint))
@@ -70,7 +70,7 @@ class StructuredReplies:
 
     async def complete(self, way: Transport, call: Call, form: ReplyForm) -> Answer:
         """Send once, and where a form is refused once more in a looser one; raises what the last one raised."""
-        shape, tries = (_address(call.endpoint), _shape(form.schema)), list(_tries(call, form))
+        shape, tries = (call.endpoint.server, _shape(form.schema)), list(_tries(call, form))
         first = min(self._loosest.get(shape, 0), len(tries) - 1)
         for number, one in list(enumerate(tries))[first:]:
             try:
@@ -99,13 +99,9 @@ def bound_loosely(call: Call, form: ReplyForm) -> Call:
 
 
 _Address = tuple[str, str]
-"""Model and address."""
+"""As ``Endpoint.server``."""
 _Shape = tuple[_Address, str]
 """With a digest of what schemas of one shape have in common."""
-
-
-def _address(endpoint: Endpoint) -> _Address:
-    return endpoint.model, endpoint.params.get("api_base", "")
 
 
 def _shape(schema: Mapping[str, Any]) -> str:

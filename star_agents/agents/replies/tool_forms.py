@@ -31,7 +31,7 @@ class OfferedTools:
 
     def takes_tools(self, endpoint: Endpoint) -> bool | None:
         """Whether an endpoint takes tools as the protocol has them; ``None`` where that is not known yet."""
-        address = _address(endpoint)
+        address = endpoint.server
         if endpoint.respond is not None or address in self._in_text:
             return False
         return True if address in self._natively else None
@@ -39,7 +39,7 @@ class OfferedTools:
     async def complete(self, way: Transport, call: Call, messages: Sequence[Message]) -> Answer:
         """Send once, and where tools are refused once more with them in the text; raises what the last one raised."""
         told = replace(call, messages=[turn.to_dict() for turn in as_text(messages, call.tools)])
-        address = _address(call.endpoint)
+        address = call.endpoint.server
         if self.takes_tools(call.endpoint) is False:
             return await way.complete(told)
         try:
@@ -57,10 +57,6 @@ class OfferedTools:
 def _offered(call: Call, messages: Sequence[Message]) -> Call:
     tools = [tool.to_dict() for tool in call.tools]
     return replace(call, messages=[turn.to_dict() for turn in messages], shape={**call.shape, "tools": tools})
-
-
-def _address(endpoint: Endpoint) -> tuple[str, str]:
-    return endpoint.model, endpoint.params.get("api_base", "")
 
 
 def _is_perhaps_the_tools(error: Exception) -> bool:

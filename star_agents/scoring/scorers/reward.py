@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from star_agents.config.sections import ScoringConfig
-from star_agents.errors import ScorerError
+from star_agents.errors import ScorerError, first_line
 from star_agents.records import Sample
 from star_agents.scoring.batching import Batcher
 from star_agents.scoring.encoding import Reason
@@ -21,7 +21,6 @@ from star_agents.scoring.loading import (
     Loaded,
     choose_device,
     choose_dtype,
-    first_line,
     from_checkpoint,
     is_out_of_memory,
     release_memory,
