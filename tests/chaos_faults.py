@@ -16,8 +16,8 @@ from pathlib import Path
 
 from lines import config_for, results, run, seeds
 from openai_server import Answer, Body, Cut, Fault, Garbage, Move, OpenAIServer, brain
+from star_outcomes import read_star_outcome as stars
 
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Outcome
 
 FAULTS: Mapping[str, Move] = {

@@ -12,10 +12,10 @@ from typing import Any
 
 import hnswlib
 import numpy as np
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.config.models import Config
 from star_agents.engine.settling import INDEX_FILE
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Sample
 from star_agents.scheduling.hashing_embedder import DIMENSION, embed_by_hashing
 from star_agents.scheduling.memory import KeptRows, MemoryBank, Remembered, Vector, as_vector, vector_from_bytes

@@ -27,6 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from star_outcomes import read_star_outcome as stars
 from storage_samples import (
     answer_to,
     commit,
@@ -40,7 +41,6 @@ from storage_samples import (
 )
 
 from star_agents.errors import AgentRefused, StoreError, UsageError
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Seed
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Counts

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from star_agents.recipes.star_records import Assessed, in_stars_words
+from star_outcomes import read_star_outcome
+
+from star_agents.recipes.star_records import Assessed
 from star_agents.records import Outcome
 from star_agents.storage.rows import OutcomeRow
 from star_agents.text.plain_data import to_json
@@ -39,7 +41,7 @@ DOWN_TO_11 = (
 def add_outcomes(connection: sqlite3.Connection, rows: Iterable[OutcomeRow]) -> None:
     """Write outcomes into a store of version 1."""
     for row in rows:
-        winner = in_stars_words(row.outcome).winner
+        winner = read_star_outcome(row.outcome).winner
         connection.execute(
             "INSERT INTO outcomes (seq, seed_id, kind, reason, pair, pi, payload, revision, cost_usd, at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -62,7 +64,7 @@ def add_candidates(connection: sqlite3.Connection, rows: Iterable[OutcomeRow]) -
     """Write the candidates of outcomes into their table, whichever of its columns there are."""
     there = {column[1] for column in connection.execute("PRAGMA table_info(candidates)")}
     for row in rows:
-        seen = in_stars_words(row.outcome)
+        seen = read_star_outcome(row.outcome)
         for place, one in enumerate(seen.candidates):
             columns = {"seq": row.seq, "ord": place, "chosen": place == seen.chosen, **_columns(one)}
             names = [name for name in columns if name in there]
@@ -72,7 +74,7 @@ def add_candidates(connection: sqlite3.Connection, rows: Iterable[OutcomeRow]) -
 
 def outcome_payload(outcome: Outcome) -> dict[str, Any]:
     """An outcome without its candidates, as JSON once had it."""
-    seen = in_stars_words(outcome)
+    seen = read_star_outcome(outcome)
     return {
         "seed_id": outcome.seed_id,
         "kind": outcome.kind,

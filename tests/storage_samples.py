@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from star_agents.recipes.star_records import Assessed, Candidate, in_stars_words, star_outcome
+from star_outcomes import read_star_outcome
+
+from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
 from star_agents.records import (
     PAIRS,
     AgentPair,
@@ -100,7 +102,7 @@ def committed(seed_id: str, kind: OutcomeKind, candidates: Sequence[Assessed], *
 
 def altered(outcome: Outcome, *candidates: Assessed) -> Outcome:
     """An outcome of Star with other candidates."""
-    seen = in_stars_words(outcome)
+    seen = read_star_outcome(outcome)
     common = {"reason": outcome.reason, "cost_usd": outcome.cost_usd, "tried": outcome.tried}
     return committed(outcome.seed_id, outcome.kind, candidates, chosen=seen.chosen, rewards=seen.rewards, **common)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.config.sections import FailureLimitsConfig
 from star_agents.engine.failure_limits import FailureLimits
 from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import AgentPair, Failure, Outcome, OutcomeKind, Sample, Verdict, Vote
 from star_agents.records.failures import (
     BUDGET_SPENT,

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import config_for, seeds, take_in_seeds
 from openai_server import OpenAIServer
+from star_outcomes import read_star_outcome as stars
 from storage_commands import star
 from storage_samples import commit, make_dropped, make_outcome, make_seed, tallies_of
 
@@ -27,7 +28,6 @@ from star_agents.engine.wiring import open_engine
 from star_agents.events import CallEnded, OutcomeCommitted, SeedsAdded
 from star_agents.observe.bus import Bus
 from star_agents.observe.status import Target, plain
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Outcome
 from star_agents.scheduling.policies import make_policy
 from star_agents.storage.reader import StoreReader

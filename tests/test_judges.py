@@ -14,6 +14,7 @@ import anyio.lowlevel
 import pytest
 from lines import config_for, origin, read_jsonl, results, run, seeds, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.agents.judging.exam import general_exam
 from star_agents.agents.judging.frame_tests import BREAKS, one_order_note
@@ -27,7 +28,6 @@ from star_agents.events import Event, JudgeExamined, JudgeNotExamined, JudgingNo
 from star_agents.observe.bus import Bus
 from star_agents.offline import exam as world_exam
 from star_agents.offline.world import check
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
+from star_outcomes import read_star_outcome as stars
 
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import PAIRS, Sample, Seed
 from star_agents.scheduling.policies import make_policy
 from star_agents.storage.store import Store

@@ -13,6 +13,7 @@ import anyio.lowlevel
 from lines import config_for, results, seeds, take_in_seeds
 from openai_server import OpenAIServer
 from rich.console import Console
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.config.models import Config
 from star_agents.engine.batch import run_batch
@@ -20,7 +21,6 @@ from star_agents.engine.engine import Engine
 from star_agents.engine.wiring import open_engine
 from star_agents.events import BudgetCleared, BudgetReached, Event
 from star_agents.observe.bus import Bus
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.store import Store
 
 NOON = 1_782_907_200.0

@@ -12,6 +12,7 @@ import pytest
 from chaos_faults import poison
 from lines import config_for, read_jsonl, results, run, seeds, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.agents.replies.reading import longest_text
 from star_agents.bench.pairs import PairBench
@@ -22,7 +23,6 @@ from star_agents.events import Event, OutcomeCommitted, SeedReturned
 from star_agents.observe.bus import Bus
 from star_agents.recipes.star import StarSettings, star
 from star_agents.recipes.star_records import Assessed
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 from star_agents.storage.why import why

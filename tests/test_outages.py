@@ -8,12 +8,12 @@ from pathlib import Path
 import anyio
 from lines import config_for, results, run, seeds, take_in_seeds
 from openai_server import Answer, Body, Fault, Move, OpenAIServer, brain
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.config.models import Config
 from star_agents.engine.wiring import open_engine
 from star_agents.events import DeploymentChanged, Event, SeedReturned
 from star_agents.observe.bus import Bus
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.store import Store
 
 UNIFORM = "{concurrency: 4, memory: false, evolution: {policy: uniform}}"

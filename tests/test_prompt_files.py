@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from lines import agents_yaml, results, run, seeds
 from openai_server import OpenAIServer, brain
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.agents.prompts import Prompts
 from star_agents.config.changes import changes_between, config_marks, until_restart
@@ -16,7 +17,6 @@ from star_agents.config.reading import config_digest
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError, Problem, PromptError
 from star_agents.recipes.registry import find_recipe
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Sample
 from star_agents.text.prompt_templates import MAX_BYTES, PromptTemplates
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.config.sections import EvolutionConfig
 from star_agents.config.star import StarConfig
 from star_agents.offline import resolve_model
 from star_agents.recipes.scripted import ScriptedBench
 from star_agents.recipes.star import StarSettings, star
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import KEEP, SEED, AgentPair, Draw, Sample, Score, Seed
 from star_agents.scheduling.policies import make_policy
 

@@ -18,10 +18,10 @@ import pytest
 from daemons import start
 from lines import origin, read_jsonl, results
 from real_llm import TOOL, RealLlm, real_llm, real_rows, write_rows
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.agents.client import AgentClient
 from star_agents.config.reading import parse_config
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Message
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

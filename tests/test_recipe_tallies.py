@@ -249,7 +249,7 @@ async def test_the_report_and_the_screen_tell_recipes_in_words_that_fit_and_no_n
     assert "pool study.style" in shown
 
 
-def test_what_became_of_seeds_is_said_in_stars_words_where_star_alone_is_at_work() -> None:
+def test_what_became_of_seeds_is_said_read_star_outcome_where_star_alone_is_at_work() -> None:
     counts = {"kept": 4, "base": 2, "dropped": 1}
     said = "4 seeds improved (1 so), 2 kept as their base, 1 dropped"
     assert ends_in_words(counts, ["star"], aside=" (1 so)") == said

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from lines import config_for, origin, read_jsonl, results, run, seeds
 from openai_server import Answer, Body, Move, OpenAIServer, brain
 from recorded_replies import chat, choice
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.cli.main import cli
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Reply, Sample, Trial
 from star_agents.storage.row_reading import read_rows
 from star_agents.storage.store import STORE_FILE

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from lines import config_for, seeds
 from openai_server import OpenAIServer
+from star_outcomes import read_star_outcome as stars
 from storage_samples import altered, commit, make_dropped, make_outcome, make_seed
 from test_score_report import TAGS, Page
 
@@ -28,7 +29,6 @@ from star_agents.engine.batch import run_batch
 from star_agents.engine.run_facts import OTHER_REASONS, REASONS, TO_READ, Reservoir, read_facts
 from star_agents.errors import StoreError
 from star_agents.recipes.star_records import MEASURES
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Declaration, Outcome, Sample, Score
 from star_agents.report.curves import COLOURED, HEIGHT, LEFT, RIGHT, WIDTH, Edit, Moment, curves, rank, thin
 from star_agents.report.facts import RunFacts

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.config.star import Selection
 from star_agents.errors import AgentError
 from star_agents.recipes.scripted import ScriptedBench, refusal
 from star_agents.recipes.star import StarSettings, star
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import AgentPair, Draw, Outcome, Sample, Score, Seed, Verdict
 from star_agents.storage.why import why
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from older_release import add_candidates, add_outcomes
+from star_outcomes import read_star_outcome as stars
 from storage_samples import altered, commit, intent, make_dropped, make_outcome, make_reply, make_seed
 
 from star_agents.recipes.star_records import Assessed
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.migrations import migrate, scripts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import OpenWork, OutcomeRow, PairCost

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from older_release import CANDIDATES, add_candidates, outcome_payload
+from star_outcomes import read_star_outcome
 from storage_samples import commit, keeping, make_assessed, make_dropped, make_outcome, make_seed, seen
 
 from star_agents.errors import StoreError
-from star_agents.recipes.star_records import MEASURES, in_stars_words
+from star_agents.recipes.star_records import MEASURES
 from star_agents.records import PAIRS, Declaration, Outcome, Score, Verdict, Vote
 from star_agents.scheduling.policies import ThompsonPolicy
 from star_agents.storage import curve, ledger, reads, recipe_tallies, tallies
@@ -285,7 +286,7 @@ def recount(committed: list[tuple[Outcome, bool]]) -> Told:
     votes: list[tuple[Vote, bool]] = []
     by_tie = 0
     for outcome, both in committed:
-        seen = in_stars_words(outcome)
+        seen = read_star_outcome(outcome)
         for one in seen.candidates:
             pair, is_chosen = one.candidate.pair.name, one is seen.winner
             if one.score is not None and one.score.gap is not None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from star_outcomes import read_star_outcome as stars
 from storage_samples import (
     altered,
     answer_to,
@@ -23,7 +24,6 @@ from storage_samples import (
 )
 
 from star_agents.errors import AgentRefused, StoreError
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.export import dataset_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE, Store

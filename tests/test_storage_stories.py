@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from star_outcomes import read_star_outcome as stars
 from storage_samples import altered, commit, intent, make_assessed, make_dropped, make_outcome, make_reply, make_seed
 
 from star_agents.errors import StoreError
 from star_agents.observe.status import plain
 from star_agents.recipes.star_records import Assessed, star_outcome
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.records import Failure, Outcome, OutcomeKind, Sample, Score, Seed, Verdict, Vote
 from star_agents.storage.pages import KINDS
 from star_agents.storage.reader import PAGE, StoreReader

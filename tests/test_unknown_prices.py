@@ -14,6 +14,7 @@ import pytest
 from lines import config_for, results, run, seeds
 from openai_server import Body, Fault, Move, OpenAIServer, brain
 from rich.console import Console
+from star_outcomes import read_star_outcome as stars
 
 from star_agents.agents.client import AgentClient
 from star_agents.agents.price_check import price_notes, unbounded
@@ -27,7 +28,6 @@ from star_agents.errors import ConfigError
 from star_agents.events import Event, PriceNoted
 from star_agents.observe.bus import Bus
 from star_agents.offline.agents import respond
-from star_agents.recipes.star_records import in_stars_words as stars
 from star_agents.storage.store import Store
 
 REMOTE = "http://models.example/v1"

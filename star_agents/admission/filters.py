@@ -7,7 +7,7 @@ What can only be told beside others, such as duplicates, is looked up there (``e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -49,14 +49,6 @@ class Applied:
     def objection(self, one: Offered) -> Objection | None:
         """What the filter has against it, where it is shown it."""
         return self.filter.check(one) if one.kind in self.filter.kinds else None
-
-
-def first_objection(filters: Sequence[Applied], one: Offered) -> tuple[Applied, Objection] | None:
-    """The first refusal; ``None`` where nothing refuses it."""
-    for applied in filters:
-        if applied.action == "refuse" and (objection := applied.objection(one)) is not None:
-            return applied, objection
-    return None
 
 
 def evidence(text: str) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from star_agents.config.sections import ScoringConfig
-from star_agents.errors import ScorerError
-from star_agents.scoring.loading import choose_device, first_line
+from star_agents.errors import ScorerError, first_line
+from star_agents.scoring.loading import choose_device
 from star_agents.scoring.model import unit_rows
 
 
