@@ -18,6 +18,7 @@ from star_agents.records.connection_events import ConnectionNoted as ConnectionN
 from star_agents.records.connection_events import EgressLost as EgressLost
 from star_agents.records.event import Event as Event
 from star_agents.records.index_events import IndexNotWritten as IndexNotWritten
+from star_agents.records.index_events import IndexRenewed as IndexRenewed
 from star_agents.records.server_events import ServerChanged as ServerChanged
 from star_agents.records.target_events import TargetReached as TargetReached
 

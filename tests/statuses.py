@@ -93,6 +93,8 @@ PLAIN: dict[str, Any] = {
         "waiting": 2,
         "forgotten": 5,
         "left_out": 1,
+        "renewed": 2,
+        "recall": 0.98,
         "trouble": "",
         "draws": 12,
         "hits": 4,

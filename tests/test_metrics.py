@@ -268,6 +268,8 @@ async def test_a_snapshot_is_told_in_base_units_under_the_labels_of_agents_yaml(
         "memory_forgotten": 5,
         "memory_hits": 4,
         "memory_left_out": 1,
+        "memory_renewed": 2,
+        "memory_recall": 0.98,
         "memory_waiting": 2,
         "scorer_busy_seconds": 8,
         "scorer_deaths": 2,

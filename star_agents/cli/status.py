@@ -38,6 +38,9 @@ from star_agents.text.printing import say
 WAITING_TOLD = 1000
 """Instructions that the memory bank's index lacks from which on that is told: a few always wait their turn."""
 
+RECALL_TOLD = 0.95
+"""Share of the nearest that it finds below which that is told."""
+
 NODES_NAMED = 8
 """Nodes with copies of the scorer models that are named."""
 
@@ -137,6 +140,10 @@ def _of_bank(memory: Memory) -> Iterator[str]:
         yield f"memory bank: it forgot the {memory.forgotten:,} oldest instructions (`memory.max_items` in agents.yaml)"
     if memory.left_out:
         yield f"memory bank: {memory.left_out:,} instructions are left out, for their vectors cannot be compared"
+    if memory.renewed:
+        yield f"memory bank: {memory.renewed:,} graphs of its index were made anew, for they found too little"
+    if memory.recall is not None and memory.recall < RECALL_TOLD:
+        yield f"memory bank: of the nearest instructions it finds {_share(memory.recall)}"
     if memory.trouble:
         yield f"memory bank: no more instructions are taken in ({memory.trouble}); start again to go on"
 

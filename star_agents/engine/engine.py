@@ -46,7 +46,6 @@ from star_agents.events import (
     ConfigApplied,
     Event,
     FailureHoldLifted,
-    IndexNotWritten,
     JudgeScaled,
     SeedReturned,
 )
@@ -389,8 +388,8 @@ class Engine:
         if outcome.kind != "dropped":
             self._rejected.ended_well()
         if committed.seq % INDEX_SAVED_EVERY == 0:
-            for message in self.settling.save_index_soon():
-                self.bus.publish(IndexNotWritten(message=message))
+            for event in self.settling.save_index_soon():
+                self.bus.publish(event)
         if committed.new_children:
             self.queue.wake()
         self.bus.publish(committed)

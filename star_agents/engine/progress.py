@@ -25,6 +25,7 @@ from star_agents.events import (
     Event,
     FailureFirstSeen,
     IndexNotWritten,
+    IndexRenewed,
     JudgeExamined,
     JudgeScaled,
     JudgingNoted,
@@ -126,6 +127,7 @@ class BatchProgress:
                 | PriceNoted()
                 | ConnectionNoted()
                 | IndexNotWritten()
+                | IndexRenewed()
                 | EgressLost()
                 | JudgeExamined()
                 | JudgingNoted()

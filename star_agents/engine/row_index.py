@@ -7,6 +7,8 @@ until it is whole. It holds all there are: one that it forgot could come twice.
 
 from __future__ import annotations
 
+from functools import partial
+
 from anyio.to_thread import run_sync
 
 from star_agents.engine.memory_rows import kept_rows
@@ -37,7 +39,7 @@ class RowIndex:
         index = cls(embedder, store)
         rows = kept_rows(await store.row_vectors(embedder), store.folder, "vectors_of_rows")
         await run_sync(index._bank.load, rows, index._path)
-        await run_sync(index._bank.wait)
+        await run_sync(partial(index._bank.wait, for_renewals=False))
         index._check()
         return index
 
@@ -65,6 +67,10 @@ class RowIndex:
     def not_written(self) -> str:
         """Why its files could not be written; empty: they were."""
         return self._bank.not_written
+
+    def renewals(self) -> list[str]:
+        """What is to be told of its graphs that were made anew since it was last asked."""
+        return self._bank.renewals()
 
     def save_soon(self) -> None:
         """The same beside the work, but for what is small."""

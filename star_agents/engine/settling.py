@@ -19,11 +19,12 @@ from star_agents.engine.memory_rows import lesson, memory_row, remember, remembe
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
 from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
+from star_agents.engine.row_index import RowIndex
 from star_agents.engine.settling_groups import Groups, Settled, heard_by, split_at_singles
 from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, stages_of
 from star_agents.engine.target_rows import RowCounts, all_entered
 from star_agents.errors import RecipeError
-from star_agents.events import OutcomeCommitted
+from star_agents.events import Event, IndexNotWritten, IndexRenewed, OutcomeCommitted
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Outcome, Reward
 from star_agents.records.failures import LONGEST_REASON, CountedFailure, Tried, all_tried, one_line
@@ -297,31 +298,37 @@ class Settling:
         self.stages, self.grown = other.stages, other.grown
         self.pools.take_over(other.pools)
 
-    def save_index(self) -> list[str]:
-        """Write the memory bank's index beside the store, and that of rows; what is to be told of those that could not
-        be written."""
+    def save_index(self) -> list[Event]:
+        """Write the memory bank's index beside the store, and that of rows; what is to be told of them."""
         if self.rules.index is not None:
             self.rules.index.save()
         if self.own_pool.bank is not None:
             self.own_pool.bank.save(self._store.folder / INDEX_FILE)
-        return self._not_written()
+        return self._index_events()
 
-    def save_index_soon(self) -> list[str]:
+    def save_index_soon(self) -> list[Event]:
         """The same beside the work, but for what is small; of that beside the work it is told the next time."""
         if self.rules.index is not None:
             self.rules.index.save_soon()
         if self.own_pool.bank is not None:
             self.own_pool.bank.save_soon(self._store.folder / INDEX_FILE)
-        return self._not_written()
+        return self._index_events()
 
-    def _not_written(self) -> list[str]:
-        found = []
-        if (index := self.rules.index) is not None and index.not_written:
-            found.append(f"the index of instructions: {index.not_written}")
-        if (bank := self.own_pool.bank) is not None and bank.not_written:
-            found.append(f"the memory bank's index: {bank.not_written}")
+    def _index_events(self) -> list[Event]:
+        """Files that could not be written, and graphs that were made anew since this was last asked."""
+        named: list[tuple[str, RowIndex | MemoryBank]] = []
+        if (index := self.rules.index) is not None:
+            named.append(("the index of instructions", index))
+        if (bank := self.own_pool.bank) is not None:
+            named.append(("the memory bank's index", bank))
         end = "nothing is lost by that, but the next start makes it anew from the store"
-        return [f"could not write {why}; {end}" for why in found]
+        found: list[Event] = [
+            IndexNotWritten(message=f"could not write {name}: {one.not_written}; {end}")
+            for name, one in named
+            if one.not_written
+        ]
+        named += [("the index of what a pool recalls by", one) for one in self.pools.banks]
+        return [*found, *(IndexRenewed(message=f"{name}: {told}") for name, one in named for told in one.renewals())]
 
     @property
     def banks(self) -> tuple[MemoryBank, ...]:

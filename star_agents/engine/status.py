@@ -55,6 +55,8 @@ class BankFacts(NamedTuple):
     forgotten: int = 0
     left_out: int = 0
     trouble: str = ""
+    renewed: int = 0
+    recall: float | None = None
 
 
 def describe(
@@ -131,6 +133,8 @@ def bank_facts(banks: Sequence[BankState], at_most: int) -> BankFacts | None:
         forgotten=sum(one.forgotten for one in banks),
         left_out=sum(one.left_out for one in banks),
         trouble=next((one.trouble for one in banks if one.trouble), ""),
+        renewed=sum(one.renewed for one in banks),
+        recall=min((one.recall for one in banks if one.recall is not None), default=None),
     )
 
 

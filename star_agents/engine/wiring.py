@@ -50,7 +50,6 @@ from star_agents.events import (
     ConnectionNoted,
     DeploymentChanged,
     Event,
-    IndexNotWritten,
     JudgeScaled,
     ScorerTrouble,
     ServerChanged,
@@ -145,8 +144,8 @@ async def open_engine(
         unsubscribe = await _begin(line, bus, ends_when_empty)
         yield line
         unsubscribe()
-        for message in await run_sync(settling.save_index):
-            bus.publish(IndexNotWritten(message=message))
+        for event in await run_sync(settling.save_index):
+            bus.publish(event)
 
 
 async def _begin(line: Engine, bus: Bus, ends_when_empty: bool) -> Callable[[], None]:

@@ -6,15 +6,14 @@ of the store.
 
 Up to ``FIRST`` instructions there is one graph of whole vectors, and whoever adds one makes it grow at once. Above that
 there are graphs of sketches, and a thread of the bank's own makes them grow: one that was just added is compared by
-itself until it is in a graph, and no search waits longer than one more of them takes to enter.
+itself until it is in a graph, and no search waits longer than one more of them takes to enter. The same thread measures
+what graphs find, and makes anew what finds too little (``memory_renewal``), in turns with what enters.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -22,6 +21,10 @@ from star_agents.scheduling.forgetting import kept
 from star_agents.scheduling.memory_files import Facts, Files, Read
 from star_agents.scheduling.memory_graphs import Graphs
 from star_agents.scheduling.memory_segments import Found, Room
+from star_agents.scheduling.remembered import BankState as BankState
+from star_agents.scheduling.remembered import KeptRows as KeptRows
+from star_agents.scheduling.remembered import Remembered as Remembered
+from star_agents.scheduling.remembered import Waiting
 from star_agents.scheduling.vector_codes import Vector as Vector
 from star_agents.scheduling.vector_codes import as_vector as as_vector
 from star_agents.scheduling.vector_codes import is_comparable as is_comparable
@@ -39,58 +42,6 @@ _PAGE = 256
 _IDLE_S = 0.5
 """Seconds without work after which the thread ends."""
 _SEEN, _LEFT_OUT = 1, 2
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remembered:
-    """One stored instruction: the pair that won it and how well."""
-
-    seq: int
-    """The outcome's sequence number: its identity, and the order of the bank."""
-    pair: str
-    pi: float
-    embedding: Vector
-    """Of the seed instruction; shape [d], float32, unit length."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeptRows:
-    """The instructions of a store, without their vectors: a million of those are gigabytes."""
-
-    seqs: Sequence[int]
-    """Ascending."""
-    arms: Sequence[str]
-    dimensions: Sequence[int]
-    """Of each vector."""
-    vectors: Read
-    """Reads some by sequence number; called by the bank's own thread too."""
-
-    @classmethod
-    def of(cls, rows: Sequence[Remembered]) -> KeptRows:
-        """Rows that are at hand."""
-        known = {row.seq: row.embedding for row in rows}
-        return cls(
-            seqs=[row.seq for row in rows],
-            arms=[row.pair for row in rows],
-            dimensions=[len(row.embedding) for row in rows],
-            vectors=lambda seqs: {seq: known[seq] for seq in seqs},
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BankState:
-    """How a bank stands, for people."""
-
-    size: int
-    """Instructions that are found."""
-    waiting: int
-    """Those that are not in a graph yet; but for the newest few they are not found."""
-    forgotten: int
-    """Earlier ones that are no longer held."""
-    left_out: int
-    """Those whose vectors are not like the others (``Graphs.takes``), or could not be read."""
-    trouble: str
-    """Why no more are taken in; empty: they are."""
 
 
 class MemoryBank:
@@ -130,8 +81,8 @@ class MemoryBank:
     def _clear(self, read: Read | None) -> None:
         self._graphs: Graphs | None = None
         self._seen = bytearray()
-        self._last_seq = self._forgotten = self._left_out = 0
-        self._waiting: deque[Remembered] = deque()
+        self._last_seq = self._forgotten = self._left_out = self._told = 0
+        self._waiting = Waiting()
         """Just added, and in no graph yet."""
         self._in_hand: Remembered | None = None
         """Enters one now."""
@@ -161,7 +112,15 @@ class MemoryBank:
                 forgotten=self._forgotten + (0 if graphs is None else graphs.forgotten),
                 left_out=self._left_out,
                 trouble=self._trouble,
+                renewed=0 if graphs is None else len(graphs.renewed),
+                recall=None if graphs is None else graphs.recall,
             )
+
+    def renewals(self) -> list[str]:
+        """What is to be told of each graph that was made anew since it was last asked."""
+        told = [] if self._graphs is None else self._graphs.renewed[self._told :]
+        self._told += len(told)
+        return told
 
     # Searching
 
@@ -176,13 +135,13 @@ class MemoryBank:
         """
         if self._graphs is None or len(embedding) != self._graphs.dimension:
             return []
-        return self._graphs.nearest(embedding, count, self._newest)
+        return self._graphs.nearest(embedding, count, lambda: self._newest(embedding))
 
-    def _newest(self) -> list[tuple[str, Vector]]:
+    def _newest(self, embedding: Vector) -> list[Found]:
         """Those that were just added and are in no graph yet."""
         with self._news:
-            rows = [*islice(reversed(self._waiting), self._compared), *([self._in_hand] if self._in_hand else ())]
-        return [(row.pair, row.embedding) for row in rows]
+            found, one = self._waiting.similar(embedding, self._compared), self._in_hand
+        return found if one is None else [*found, Found(one.pair, float(one.embedding @ embedding))]
 
     # Taking in
 
@@ -268,10 +227,11 @@ class MemoryBank:
 
     # The thread
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until everything is in a graph, or nothing is taken in any more; say whether it came to that in time."""
+    def wait(self, timeout_s: float | None = None, *, for_renewals: bool = True) -> bool:
+        """Wait until everything is in a graph and none is to be made anew, or nothing is taken in any more; say whether
+        it came to that in time."""
         with self._news:
-            return self._news.wait_for(lambda: not self._is_at_work, timeout_s)
+            return self._news.wait_for(lambda: not self._is_at_work(for_renewals), timeout_s)
 
     def close(self) -> None:
         """End the thread after what it has in hand; what it has not taken in it takes in when it is added to again."""
@@ -282,13 +242,18 @@ class MemoryBank:
             thread.join()
         self._is_closing = False
 
+    def _is_at_work(self, for_renewals: bool) -> bool:
+        has_more = self._has_more if for_renewals else self._has_more_to_take_in or self._is_to_write
+        return self._thread is not None and (has_more or self._in_hand is not None)
+
     @property
-    def _is_at_work(self) -> bool:
-        return self._thread is not None and (self._has_more or self._in_hand is not None)
+    def _has_more_to_take_in(self) -> bool:
+        return bool(self._waiting or self._backlog)
 
     @property
     def _has_more(self) -> bool:
-        return bool(self._waiting or self._backlog or self._is_to_write)
+        graphs = self._graphs
+        return self._has_more_to_take_in or self._is_to_write or (graphs is not None and graphs.has_to_tend)
 
     def _begin(self) -> None:
         """Let the thread be at work; the caller holds the news."""
@@ -304,7 +269,11 @@ class MemoryBank:
                 if self._is_to_write:
                     self._write(in_full=False)
                     self._is_to_write = False
-                elif self._take_in():
+                    continue
+                is_to_write = self._has_more_to_take_in and self._take_in()
+                if self._graphs is not None and self._graphs.tend():
+                    is_to_write = True
+                if is_to_write:
                     self._write(in_full=True)
         except Exception as error:  # Of the store or the disk: told by ``state``, and seeds go on without.
             with self._news:

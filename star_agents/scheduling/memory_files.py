@@ -7,7 +7,8 @@ have other names whenever they hold others, so a kill before that leaves the old
 renaming of ``memory.hnsw`` and it leaves none, and the graph is made anew.
 
 They fit where every checksum is right, the embedder is the same, each instruction is in the store, none up to the
-newest is missing, and 16 vectors of each graph, its newest among them, are those of the store.
+newest is missing, and 16 vectors of each graph, its newest among them, are those of the store. What each graph was
+found to find is told beside them, too; files of an earlier release tell nothing of it, and theirs are measured anew.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from star_agents.process.crash_points import crash_point
-from star_agents.scheduling.memory_segments import CodedSegment, Room, Segment, WholeSegment
+from star_agents.scheduling.memory_segments import Check, CodedSegment, Room, Segment, WholeSegment
 from star_agents.scheduling.vector_codes import Vector, VectorCoder
 
 Read = Callable[[Sequence[int]], dict[int, Vector]]
 """Reads vectors by sequence number."""
 
 _FORMAT = 3
+_READ_AT_ONCE = 4
 _COMPARED = 16
 """Vectors of each graph that are compared with those of the store, its newest one among them."""
 
@@ -86,6 +89,7 @@ class Files:
             **facts._asdict(),
             "count": sum(map(len, segments)),
             "segments": [[one.number, one.size, one.hidden] for one in segments],
+            "checks": [one.check for one in segments],
             "files": {name: told for files in in_force.values() for name, told in files.items()},
         }
         facts_draft = _facts_path(self.path).with_suffix(".new")
@@ -116,9 +120,11 @@ class Files:
             is_of_store = facts.last_seq in arms and told["count"] + facts.forgotten == earlier
             if facts.embedder != embedder or not is_of_store:
                 return None
-            if any(_checksum(self.path.with_name(name)) != found for name, found in told["files"].items()):
+            if not self._are_whole(told["files"]):
                 return None
             segments = self._read_all(told["segments"], facts.dimension, arms, room)
+            for one, check in zip(segments, told.get("checks", ()), strict=False):
+                one.check = Check(*check)
             if told["count"] != sum(map(len, segments)):
                 return None
             if not all(_is_of_store(one, vectors) for one in segments):
@@ -127,6 +133,12 @@ class Files:
             return None
         self._read_files = told["files"]
         return segments, facts
+
+    def _are_whole(self, files: dict[str, str]) -> bool:
+        """Whether files have their checksums: several are read at once, for a large bank has gigabytes of them."""
+        paths = [self.path.with_name(name) for name in files]
+        with ThreadPoolExecutor(_READ_AT_ONCE, thread_name_prefix="memory bank files") as threads:
+            return list(threads.map(_checksum, paths)) == list(files.values())
 
     def take_over(self, segments: Sequence[Segment]) -> None:
         """Graphs that were read are those that the bank goes on with: what is full of them is not written again."""

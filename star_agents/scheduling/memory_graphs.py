@@ -1,7 +1,8 @@
 """What a memory bank holds, as graphs that one thread makes grow while others search them.
 
 hnswlib does not bear a search beside an insertion in the same graph. Only the newest graph grows, so only there a
-search waits, for one insertion at the most: the gate lets whoever waits go before the next one.
+search waits, for one insertion at the most: the gate lets whoever waits go before the next one. A graph that is made
+anew is searched by nobody until it takes the place of the one before it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from itertools import chain
 import numpy as np
 
 from star_agents.scheduling.forgetting import kept_of_oldest
+from star_agents.scheduling.memory_renewal import LEAST, Renewal, is_due, measure
 from star_agents.scheduling.memory_segments import (
+    Check,
     CodedSegment,
     Found,
     Places,
@@ -24,15 +27,8 @@ from star_agents.scheduling.memory_segments import (
 )
 from star_agents.scheduling.vector_codes import Query, Vector, VectorCoder
 
-_CANDIDATES = 128
-"""Of all graphs of sketches together."""
-_RANKED = 48
-"""The nearest of them by their sketches, which are ranked by their bytes."""
-_EFFORT = (32, 96)
-"""The fewest and the most candidates of one graph."""
-
-Others = Callable[[], Sequence[tuple[str, Vector]]]
-"""Instructions that are in no graph yet, each with its arm."""
+Others = Callable[[], Sequence[Found]]
+"""Instructions that are in no graph yet."""
 
 
 class Graphs:
@@ -49,6 +45,9 @@ class Graphs:
         self.segments: list[Segment] = []
         """One of whole vectors, or coded ones in the order in which they were begun; the last one grows."""
         self.forgotten = 0
+        self.renewed: list[str] = []
+        """What is to be told of each graph that was made anew."""
+        self._renewal: Renewal | None = None
         self._gate, self._growing = threading.Lock(), threading.Lock()
 
     def __len__(self) -> int:
@@ -114,10 +113,14 @@ class Graphs:
             elif isinstance(newest, WholeSegment):
                 segments = [_coded(newest, self._room)]
             else:
-                segments = [*self.segments, CodedSegment(newest.number + 1, newest.coder, self._room.other)]
+                segments = [*self.segments, CodedSegment(self._next_number, newest.coder, self._room.other)]
             with self._turn():
                 self.segments = segments
         return self.segments[-1]
+
+    @property
+    def _next_number(self) -> int:
+        return max(one.number for one in self.segments) + 1
 
     def _forget(self, at_most: int) -> None:
         """Forget the oldest quarter, as far as one graph holds it, but for what stays of it: that enters once more."""
@@ -136,7 +139,54 @@ class Graphs:
                 newest = self._with_room()
                 assert isinstance(newest, CodedSegment), "as the oldest"
                 with self._turn():
-                    newest.add(seq, arm, oldest.coded(place))
+                    newest.add(seq, arm, oldest.coded(place, newest.coder))
+
+    # What finds too little, by the same thread
+
+    @property
+    def has_to_tend(self) -> bool:
+        """Whether there is anything to do for ``tend``."""
+        return self._renewal is not None or self._due() is not None
+
+    @property
+    def recall(self) -> float | None:
+        """The least that a graph was found to find, of those that were measured."""
+        segments = tuple(self.segments)
+        return min((one.check.recall for one in segments if one.check.recall is not None), default=None)
+
+    def _due(self) -> CodedSegment | None:
+        """A graph that has to be measured."""
+        coded = (one for one in tuple(self.segments) if isinstance(one, CodedSegment))
+        return next((one for one in coded if is_due(one, self._room.first)), None)
+
+    def tend(self) -> bool:
+        """Do one thing for graphs that may find too little: measure one, or go on to make one anew.
+
+        Returns:
+            Whether one that was made anew is in force from now on.
+        """
+        if self._renewal is not None:
+            return self._renewal.step() and self._take(self._renewal)
+        due = self._due()
+        if due is not None:
+            due.check = check = measure(due)
+            if check.recall is not None and check.recall < LEAST:
+                self._renewal = Renewal(due)
+        return False
+
+    def _take(self, renewal: Renewal) -> bool:
+        """Let a graph that was made anew take the place of the other, if nobody forgot that; say whether it does."""
+        self._renewal = None
+        old, new = renewal.segment, renewal.made
+        if all(one is not old for one in self.segments):
+            return False
+        new.number, new.hidden = self._next_number, old.hidden
+        new.check = measure(new)
+        with self._turn():
+            self.segments = [new if one is old else one for one in self.segments]
+        found = f"{old.check.recall or 0:.2f} of the nearest before, {new.check.recall or 0:.2f} now"
+        self.renewed.append(f"a graph of {new.size:,} instructions was made anew: it found {found}")
+        return True
 
     # Searching
 
@@ -146,23 +196,24 @@ class Graphs:
         Fewer than ``count`` where the search, which is approximate, reaches fewer. ``others`` are asked for in the
         moment in which the newest graph is searched.
         """
+        queries: dict[VectorCoder, Query] = {}
         with self._turn():
             segments = tuple(self.segments)
             newest = segments[-1] if segments else None
             if isinstance(newest, CodedSegment):
-                query = Query(newest.coder, vector)
-                effort = max(2 * count, min(max(_CANDIDATES // len(segments), _EFFORT[0]), _EFFORT[1]))
-                last = newest.candidates(query, effort)
+                query = queries[newest.coder] = Query(newest.coder, vector)
+                last = newest.candidates(query, max(2 * count, newest.check.effort))
             found = newest.nearest(vector, count) if isinstance(newest, WholeSegment) else []
             beside = others()
         if isinstance(newest, CodedSegment):
-            coded = [one for one in segments if isinstance(one, CodedSegment)]
-            candidates = [*(one.candidates(query, effort) for one in coded[:-1]), last]
-            found = _ranked(coded, candidates, query, count)
+            candidates = [(newest, query, last)]
+            for one in segments[:-1]:
+                assert isinstance(one, CodedSegment), "as the newest"
+                query = queries.setdefault(one.coder, queries.get(one.coder) or Query(one.coder, vector))
+                candidates.append((one, query, one.candidates(query, max(2 * count, one.check.effort))))
+            found = _ranked(candidates, count)
         if beside:
-            similar = np.stack([one for _, one in beside]) @ vector
-            found = [*found, *(Found(arm, float(one)) for (arm, _), one in zip(beside, similar, strict=True))]
-            found = sorted(found, key=lambda one: -one.similarity)[:count]
+            found = sorted([*found, *beside], key=lambda one: -one.similarity)[:count]
         return found
 
 
@@ -172,20 +223,19 @@ def _coded(whole: WholeSegment, room: Room) -> CodedSegment:
     vectors = whole.vectors([seq for seq, _ in pairs])
     coder = VectorCoder.of(vectors)
     segment = CodedSegment(1, coder, max(room.other, len(pairs)))
+    segment.check = Check(len(pairs))  # Its directions are fitted to these.
     for place, (seq, arm) in enumerate(pairs):
         segment.add(seq, arm, coder.code(vectors[place : place + 1]))
     return segment
 
 
-def _ranked(
-    segments: Sequence[CodedSegment], candidates: Sequence[tuple[Places, Vector]], query: Query, count: int
-) -> list[Found]:
-    """The ``count`` most similar of the nearest candidates, nearest first."""
-    distances = np.concatenate([one for _, one in candidates])
-    most = max(_RANKED, 2 * count)
-    limit = float(np.partition(distances, most - 1)[most - 1]) if len(distances) > most else float("inf")
-    near = [places[those <= limit] for places, those in candidates]
-    similar = np.concatenate([one.similarities(query, those) for one, those in zip(segments, near, strict=True)])
-    held = [(one, place) for one, those in zip(segments, near, strict=True) for place in those.tolist()]
-    order = np.argsort(-similar, kind="stable")[:count].tolist()
-    return [Found(held[at][0].arms[held[at][1]], float(similar[at])) for at in order]
+def _ranked(candidates: Sequence[tuple[CodedSegment, Query, Places]], count: int) -> list[Found]:
+    """The ``count`` most similar of the candidates of some graphs, nearest first."""
+    similar = np.concatenate([one.similarities(query, places) for one, query, places in candidates])
+    bounds = np.cumsum([len(places) for *_, places in candidates])
+    found = []
+    for at in np.argsort(-similar, kind="stable")[:count].tolist():
+        which = int(np.searchsorted(bounds, at, side="right"))
+        one, _, places = candidates[which]
+        found.append(Found(one.arms[int(places[at - bounds[which]])], float(similar[at])))
+    return found

@@ -3,12 +3,14 @@
 A small bank is one graph of whole vectors. A larger one is made of graphs of sketches, with bytes beside them of which
 ranks are made (``vector_codes``): an instruction of 384 dimensions takes 1.4 KB, one of 2,048 takes 3.1 KB, where its
 vector alone is 8.2. A graph that is full never changes again: it is searched without a lock, and written once. Its
-oldest instructions are forgotten by passing over what a search finds of them; when all are, the graph goes.
+oldest instructions are forgotten by passing over what a search finds of them; when all are, the graph goes. One that
+finds too little is replaced by another one, which shares with it all but sketches and links (``memory_renewal``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,14 +23,13 @@ from star_agents.scheduling.vector_codes import SKETCH, Coded, Query, Vector, Ve
 _FIRST_CAPACITY = 1024
 _BUILD_EFFORT = 200
 _LINKS = 16
-_CODED_BUILD_EFFORT = 64
-_CODED_LINKS = 12
+_CODED_BUILD_EFFORT = 128
+_CODED_LINKS = 16
 _READ_AT_ONCE = 32
 
 
 Places = NDArray[np.int64]
 NO_PLACES: Places = np.empty(0, dtype=np.int64)
-NO_DISTANCES: Vector = np.empty(0, dtype=np.float32)
 
 
 class Room(NamedTuple):
@@ -51,10 +52,22 @@ class Found(NamedTuple):
     """Cosine."""
 
 
+class Check(NamedTuple):
+    """What a graph of sketches was found to find (``memory_renewal.measure``)."""
+
+    size: int = 0
+    """Instructions that were in it then; 0: nobody has measured it yet."""
+    effort: int = 128
+    """Candidates that a search asks it for."""
+    recall: float | None = None
+    """Share of the nearest five that it then found; ``None``: not measured."""
+
+
 class WholeSegment:
     """A graph of whole vectors, at most ``capacity`` of them."""
 
     number = hidden = 0
+    check = Check()
 
     def __init__(self, dimension: int, capacity: int) -> None:
         self.dimension, self.capacity = dimension, capacity
@@ -156,15 +169,12 @@ class CodedSegment:
         """By place, those that are forgotten among them."""
         self.hidden = 0
         """The first so many are forgotten."""
+        self.check = Check()
         # What is not written to takes no memory yet.
         self._seqs: Places = np.empty(capacity, dtype=np.int64)
         self._codes = np.empty((capacity, coder.width), dtype=np.int8)
         self._scales = np.empty(capacity, dtype=np.float32)
-        self._index = hnswlib.Index(space="l2", dim=SKETCH)
-        if not is_read:
-            self._index.init_index(
-                max_elements=capacity, ef_construction=_CODED_BUILD_EFFORT, M=_CODED_LINKS, random_seed=1
-            )
+        self._index = hnswlib.Index(space="l2", dim=SKETCH) if is_read else _empty_graph(capacity)
 
     def __len__(self) -> int:
         return len(self.arms) - self.hidden
@@ -200,33 +210,51 @@ class CodedSegment:
         self._index.add_items(coded.sketches, np.array([place]), num_threads=1)
         self.arms.append(arm)
 
-    def coded(self, place: int) -> Coded:
-        """What is kept of one of them."""
-        sketch = np.asarray(self._index.get_items([place]), dtype=np.float32)
-        return Coded(sketch, self._codes[place : place + 1], self._scales[place : place + 1])
+    def renewed(self, coder: VectorCoder) -> CodedSegment:
+        """A graph for the same instructions by sketches of another coder, none of which is in it yet; all else it
+        shares with this one. ``coder`` has the same mean: bytes are of what differs from it."""
+        other = copy(self)
+        other.coder, other.check, other._index = coder, Check(), _empty_graph(self.capacity)
+        return other
 
-    def candidates(self, query: Query, effort: int) -> tuple[Places, Vector]:
-        """Places that may be near, at most ``effort``, with their distances by the sketches.
+    def enter(self, places: Places) -> None:
+        """Let some be found of which all but the sketches is here already."""
+        self._index.add_items(self.coder.sketches(self.decoded(places)), places, num_threads=1)
+
+    def decoded(self, places: Places) -> Vector:
+        """The vectors of some, as far as bytes tell them; shape [n, d]."""
+        return self.coder.decoded(self._codes[places], self._scales[places])
+
+    def coded(self, place: int, coder: VectorCoder) -> Coded:
+        """What another graph keeps of one of them, by its own coder, of the same mean."""
+        some = np.array([place])
+        return Coded(coder.sketches(self.decoded(some)), self._codes[some], self._scales[some])
+
+    def candidates(self, query: Query, effort: int) -> Places:
+        """Places that may be near, at most ``effort``.
 
         Where some are forgotten, more are looked for by as much, at most twice as many, and fewer may be found.
         """
         if self.hidden:
             effort = min(2 * effort, effort * self.size // max(1, len(self)))
-        wanted = min(effort, self.size)
-        self._index.set_ef(effort)
+        wanted = min(effort, self._index.get_current_count())
         while wanted:
-            try:
-                places, distances = self._index.knn_query(query.sketch.reshape(1, -1), k=wanted, num_threads=1)
+            try:  # With as many as are asked for, hnswlib takes so much effort.
+                places, _ = self._index.knn_query(query.sketch.reshape(1, -1), k=wanted, num_threads=1)
             except RuntimeError:
                 wanted //= 2  # As of a whole graph.
             else:
-                stays = places[0] >= self.hidden
-                return places[0][stays].astype(np.int64), distances[0][stays]
-        return NO_PLACES, NO_DISTANCES
+                found: Places = places[0][places[0] >= self.hidden].astype(np.int64)
+                return found
+        return NO_PLACES
 
     def similarities(self, query: Query, places: Places) -> Vector:
         """Those of some of them by their bytes; shape [n]."""
-        return query.similarities(self._codes[places], self._scales[places])
+        return query.similarities(self._codes.take(places, axis=0), self._scales[places])
+
+    def all_similarities(self, queries: Sequence[Query], places: Places) -> Vector:
+        """Those of some of them with several queries; shape [queries, n]."""
+        return Query.all_similarities(queries, self._codes.take(places, axis=0), self._scales[places])
 
     def holds(self, place: int, vector: Vector) -> bool:
         """Whether the one that came at a place, from 0, has this vector."""
@@ -280,3 +308,10 @@ class CodedSegment:
 
 
 Segment = WholeSegment | CodedSegment
+
+
+def _empty_graph(capacity: int) -> hnswlib.Index:
+    """Of sketches; what it does not hold yet takes no memory."""
+    index = hnswlib.Index(space="l2", dim=SKETCH)
+    index.init_index(max_elements=capacity, ef_construction=_CODED_BUILD_EFFORT, M=_CODED_LINKS, random_seed=1)
+    return index

@@ -10,7 +10,7 @@ loses under a hundredth of a vector's length.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +81,10 @@ class VectorCoder:
         mean = np.asarray(vectors.mean(axis=0), dtype=np.float32)
         return cls(mean, _principal_axes(vectors - mean))
 
+    def fitted_anew(self, vectors: Vector) -> VectorCoder:
+        """One with directions for vectors like these, shape [n, d], that codes as this one does: bytes stay."""
+        return VectorCoder(self.mean, _principal_axes(vectors - vectors.mean(axis=0)))
+
     def rotated(self, vectors: Vector) -> Vector:
         """Vectors of shape [n, d] with their lengths and angles, of shape [n, width]."""
         count, dimension = vectors.shape
@@ -103,6 +107,13 @@ class VectorCoder:
         codes = np.rint(turned / scales[:, None]).astype(np.int8)
         return Coded(self.sketches(vectors), codes, scales)
 
+    def decoded(self, codes: Bytes, scales: Vector) -> Vector:
+        """The vectors of some bytes, as far as they tell them: shapes [n, width] and [n] to [n, d]."""
+        turned = (codes * scales[:, None]).reshape(len(codes), len(self._left), len(self._right))
+        spread = np.matmul(np.matmul(self._left, turned), self._right).reshape(len(codes), self.width)
+        vectors: Vector = spread[:, : len(self.mean)] * self._signs + self.mean
+        return vectors
+
 
 class Query:
     """A vector that others are compared with."""
@@ -115,6 +126,13 @@ class Query:
     def similarities(self, codes: Bytes, scales: Vector) -> Vector:
         """Its inner product with each of n coded vectors: shapes [n, width] and [n] to [n]."""
         similar: Vector = (codes.astype(np.float32) @ self._turned) * scales + self._to_mean
+        return similar
+
+    @staticmethod
+    def all_similarities(queries: Sequence[Query], codes: Bytes, scales: Vector) -> Vector:
+        """The same of several queries; shape [queries, n]."""
+        turned, to_mean = np.stack([one._turned for one in queries]), np.stack([one._to_mean for one in queries])
+        similar: Vector = (turned @ codes.astype(np.float32).T) * scales + to_mean[:, None]
         return similar
 
 

@@ -60,6 +60,8 @@ _NUMBERS: tuple[Reading[Status], ...] = (
     Reading("gauge", "memory_waiting", "Instructions not in its index yet.", lambda it: it.memory.waiting),
     Reading("counter", "memory_forgotten", "Instructions that it no longer holds.", lambda it: it.memory.forgotten),
     Reading("counter", "memory_left_out", "Instructions it cannot compare.", lambda it: it.memory.left_out),
+    Reading("counter", "memory_renewed", "Graphs made anew that found too little.", lambda it: it.memory.renewed),
+    Reading("gauge", "memory_recall", "Share of the nearest that it finds.", lambda it: it.memory.recall),
     Reading("counter", "memory_draws", "Draws of pairs, one for each seed that is worked.", lambda it: it.memory.draws),
     Reading("counter", "memory_hits", "Draws in which the memory bank proposed a pair.", lambda it: it.memory.hits),
     Reading("gauge", "store_wal_bytes", "Size of the store's write-ahead log.", lambda it: it.store.wal_bytes),

@@ -141,6 +141,11 @@ class Memory:
     """Those that cannot be compared: their vectors have another length than the others, or could not be read."""
     trouble: str
     """Why no more are taken in; empty: they are."""
+    renewed: int
+    """Graphs of its index that were made anew since the start, for they found too little; of instructions unlike the
+    first ones, for the most part."""
+    recall: float | None
+    """Share of the nearest five that the worst graph was found to find, from 0 to 1; null before one was measured."""
     draws: int
     """Draws of pairs, one for each seed that was worked."""
     hits: int

@@ -152,6 +152,7 @@ function ofBank(memory) {
   const said = [`wins; ${percent(memory.hit_rate)} of draws used one`];
   if (memory.waiting >= WAITING_TOLD) said.push(`${count(memory.waiting)} not in the index yet`);
   if (memory.forgotten) said.push(`${count(memory.forgotten)} forgotten`);
+  if (memory.renewed) said.push(`${count(memory.renewed)} graphs made anew`);
   if (memory.left_out) said.push(`${count(memory.left_out)} left out`);
   if (memory.trouble) said.push("takes no more in: see status");
   return said.join("; ");

@@ -573,6 +573,10 @@
  * @property {number} left_out Those that cannot be compared: their vectors have another length than the others, or
  *   could not be read.
  * @property {string} trouble Why no more are taken in; empty: they are.
+ * @property {number} renewed Graphs of its index that were made anew since the start, for they found too little; of
+ *   instructions unlike the first ones, for the most part.
+ * @property {number | null} recall Share of the nearest five that the worst graph was found to find, from 0 to 1;
+ *   null before one was measured.
  * @property {number} draws Draws of pairs, one for each seed that was worked.
  * @property {number} hits Those of them in which the bank proposed a pair.
  * @property {number | null} hit_rate Share of the draws, from 0 to 1; null before the first.
