@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from star_agents.storage.browsing import Search  # noqa: E402
 from star_agents.storage.export import dataset_rows  # noqa: E402
 from star_agents.storage.reader import StoreReader  # noqa: E402
 from star_agents.storage.row_writing import json_line  # noqa: E402
+from star_agents.storage.spans import Span  # noqa: E402
 from star_agents.storage.store import Store  # noqa: E402
 
 FEW, MANY, WORKED = 2_000, 20_000, 50
@@ -64,8 +64,8 @@ def test_status_takes_as_long_for_ten_times_the_seeds(folders: Mapping[int, Path
 def test_a_row_of_an_export_costs_the_same_among_ten_times_as_many(folders: Mapping[int, Path]) -> None:
     def export(folder: Path, skip: int) -> None:
         with StoreReader(folder) as reader:
-            after = itertools.islice(reader.results(after_ordinal=skip), ROWS)
-            assert sum(len(json_line(row)) for row in dataset_rows(reader, "messages", results=after)) > ROWS
+            rows = dataset_rows(reader, "messages", span=Span(skip, skip + ROWS))
+            assert sum(len(json_line(row)) for row in rows) > ROWS
 
     less, more = (cpu_s(lambda of=(folders[seeds], seeds - ROWS): export(*of), 5) for seeds in (FEW, MANY))  # type: ignore[misc]
     assert more <= 1.5 * less, f"{1e6 * less / ROWS:.0f} and {1e6 * more / ROWS:.0f} µs a row"

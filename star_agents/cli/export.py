@@ -16,11 +16,15 @@ from star_agents.cli.export_by_label import ByLabel, label_options, stripped
 from star_agents.cli.redeciding import redeciding
 from star_agents.cli.tables import print_json
 from star_agents.errors import UsageError
+from star_agents.process.termination import exit_on_sigterm
 from star_agents.records.reviews import ReviewsUse
 from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
+from star_agents.storage.export_piece import Piece
+from star_agents.storage.export_processes import SEEDS_PER_PROCESS, processes_for_export, write_pieces
 from star_agents.storage.parts import check_parts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.result_rows import PREFERENCE_SHAPES, Row
+from star_agents.storage.row_writing import IN_PIECES
 from star_agents.storage.split import Split
 from star_agents.storage.trainers import TRAINERS, format_for, hint, write_beside
 from star_agents.text.printing import say
@@ -54,6 +58,11 @@ from star_agents.text.printing import say
     "  [default: rejected rows are left out, edited ones say what they were changed to]",
 )
 @label_options
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Processes that make the rows.  [default: one per core, with 50,000 seeds or more for each]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     folder: Path,
@@ -74,6 +83,7 @@ def command(
     balance: str | None,
     group: str | None,
     label_seed: int,
+    processes: int | None,
     as_json: bool,
 ) -> None:
     """Write what FOLDER (the -o of `run`, the --data-dir of `serve`) holds so far, also while a daemon works on it.
@@ -86,13 +96,19 @@ def command(
     labels = ByLabel.of(by, at_most, balance, group, label_seed)
     if labels is not None and labels.group and (split or trainer):
         raise UsageError("--group writes files by a label alone; give it without --split and --for")
+    whole = Piece(
+        folder=folder,
+        suffix=out.suffix.lower(),
+        format=format,
+        provenance=not no_provenance,
+        reasoning=with_reasoning,
+        wanted=wanted,
+        reviews=reviewed or "follow",
+    )
     skipped: Counter[str] = Counter()
-    with StoreReader(folder) as reader:
+    with exit_on_sigterm(), StoreReader(folder) as reader:
         check_parts(only_parts, reader.tallies().parts, f"seeds of {folder}")
-        decided = redeciding(reader, changes) if changes else None
-        read = partial(dataset_rows, reader, format, reasoning=with_reasoning, decided=decided)
-        read = partial(read, reviews=reviewed or "follow")
-        files = _write(read, wanted, out, labels, skipped, provenance=not no_provenance)
+        files = _write(reader, whole, out, labels, changes, processes, skipped)
     left_out = _left_out(skipped)
     if not files:
         raise UsageError(f"{folder} holds no rows to export as {format}: {_why_none(format, left_out, changes)}")
@@ -101,6 +117,16 @@ def command(
     if as_json:
         print_json(_result(format, files, skipped, beside, labels))
         return
+    _tell(files, format, split, labels, left_out)
+    for path in beside:
+        say(f"wrote {path}")
+    if trainer:
+        say(f"{trainer}: {hint(trainer, format, paths)}")
+
+
+def _tell(
+    files: Mapping[str, tuple[Path, int]], format: str, split: Split | None, labels: ByLabel | None, left_out: str
+) -> None:
     for path, count in files.values():
         say(f"wrote {count:,} rows as {format} to {path}")
     for part in (part for part in (split.shares if split else ()) if part not in files):
@@ -109,13 +135,41 @@ def command(
         labels.show()
     if left_out:
         say(f"left out: {left_out}")
-    for path in beside:
-        say(f"wrote {path}")
-    if trainer:
-        say(f"{trainer}: {hint(trainer, format, paths)}")
 
 
 def _write(
+    reader: StoreReader,
+    whole: Piece,
+    out: Path,
+    labels: ByLabel | None,
+    changes: Sequence[str],
+    processes: int | None,
+    skipped: Counter[str],
+) -> dict[str, tuple[Path, int]]:
+    """Write the rows, by as many processes as are asked for or pay; path and rows of each file."""
+    whole = replace(whole, newest_review=reader.newest_review())
+    why_one = _why_one_process(whole, labels, changes)
+    if why_one and (processes or 1) > 1:
+        raise UsageError(f"--processes {processes}: {why_one} is written by one process; leave it out")
+    most = 1 if why_one else processes or processes_for_export()
+    spans = reader.spans(most, 1 if processes else SEEDS_PER_PROCESS)
+    if len(spans) > 1:
+        pieces = [replace(whole, span=span) for span in spans]
+        return _write_parts(partial(_write_in_pieces, pieces), whole.wanted, out, skipped)
+    decided = redeciding(reader, changes) if changes else None
+    read = partial(dataset_rows, reader, whole.format, reasoning=whole.reasoning, decided=decided)
+    read = partial(read, reviews=whole.reviews, newest_review=whole.newest_review)
+    return _write_in_one(read, whole.wanted, out, labels, skipped, provenance=whole.provenance)
+
+
+def _why_one_process(whole: Piece, labels: ByLabel | None, changes: Sequence[str]) -> str:
+    """What keeps an export from being made in pieces; empty where nothing does."""
+    if whole.suffix not in IN_PIECES:
+        return f"a {whole.suffix} file"
+    return "what --set changes" if changes else "what goes by a label" if labels is not None else ""
+
+
+def _write_in_one(
     read: Callable[..., Iterator[Row]],
     wanted: Wanted,
     out: Path,
@@ -124,30 +178,42 @@ def _write(
     *,
     provenance: bool,
 ) -> dict[str, tuple[Path, int]]:
-    """Write the rows, part by part of a split or value by value of a label; path and rows of each file."""
-    split, everything = wanted.split, replace(wanted, split=None)
+    """Write the rows in this process, part by part of a split or value by value of a label."""
+    everything = replace(wanted, split=None)
     if labels is not None:
         labels.count(partial(read, wanted=everything))
         if labels.group:
             return labels.write_groups(partial(read, wanted=everything), out, skipped, provenance=provenance)
+
+    def write(part: Wanted, path: Path, skipped: Counter[str]) -> int:
+        rows = read(wanted=part, skipped=skipped)
+        rows = stripped(rows if labels is None else labels.kept(rows), provenance=provenance)
+        first = next(rows, None)
+        return 0 if first is None else write_export(itertools.chain([first], rows), path)
+
+    return _write_parts(write, wanted, out, skipped)
+
+
+def _write_in_pieces(pieces: Sequence[Piece], wanted: Wanted, path: Path, skipped: Counter[str]) -> int:
+    """Write the rows by a process for each piece, and return how many; without any, write nothing."""
+    written = write_pieces([replace(one, wanted=wanted) for one in pieces], path)
+    skipped.update(written.skipped)
+    return written.rows
+
+
+def _write_parts(
+    write: Callable[[Wanted, Path, Counter[str]], int], wanted: Wanted, out: Path, skipped: Counter[str]
+) -> dict[str, tuple[Path, int]]:
+    """Write a file, or one for each part of a split; path and rows by part. A part without rows has no file."""
     files: dict[str, tuple[Path, int]] = {}
+    split = wanted.split
     for part in split.shares if split else ("",):
         path = split.path_of(part, out) if split else out
-        rows = read(wanted=replace(wanted, part=part), skipped=skipped)
-        rows = stripped(rows if labels is None else labels.kept(rows), provenance=provenance)
-        if count := _write_unless_empty(rows, path, stale=split is not None):
+        if count := write(replace(wanted, part=part), path, skipped):
             files[part] = path, count
+        elif split:
+            path.unlink(missing_ok=True)  # Of an earlier export.
     return files
-
-
-def _write_unless_empty(rows: Iterator[Row], path: Path, *, stale: bool) -> int:
-    """Write the rows and return how many; without any, write nothing, and remove what is there if it is ``stale``."""
-    first = next(rows, None)
-    if first is None:
-        if stale:
-            path.unlink(missing_ok=True)
-        return 0
-    return write_export(itertools.chain([first], rows), path)
 
 
 def _why_none(format: str, left_out: str, changes: Sequence[str]) -> str:

@@ -36,8 +36,10 @@ from star_agents.storage.result_rows import (
 )
 from star_agents.storage.results import Result, RowSource
 from star_agents.storage.reviewed_rows import R, ReviewedRows
+from star_agents.storage.reviews import ANY
 from star_agents.storage.row_labels import without_provenance
 from star_agents.storage.row_writing import atomic_file, json_line, write_rows
+from star_agents.storage.spans import WHOLE, Span
 from star_agents.storage.split import Split
 from star_agents.storage.summary import PairTally, Probabilities, summarise, tally
 from star_agents.text.plain_data import json_text
@@ -101,7 +103,9 @@ def dataset_rows(
     skipped: Counter[str] | None = None,
     decided: Callable[[Result], Result] | None = None,
     reviews: ReviewsUse = "follow",
+    newest_review: int = ANY,
     results: Iterable[Result] | None = None,
+    span: Span = WHOLE,
 ) -> Iterator[Row]:
     """Yield the rows of the dataset in one format, in the order in which seeds were queued.
 
@@ -115,34 +119,29 @@ def dataset_rows(
         skipped: Counts what was left out, by reason: seeds that are not wanted, and pairs that teach no preference.
         decided: Puts other rows in the place of those of a result.
         reviews: What becomes of rows that people reviewed.
-        results: The finished seeds that rows are made of; left out: all.
+        newest_review: Reviews that came later are not in force (``StoreReader.newest_review``).
+        results: The finished seeds that rows are made of; left out: those of ``span``.
+        span: Seeds by their places in the queue.
 
     Raises:
         UsageError: for an unknown format.
     """
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}; use one of {', '.join(FORMATS)}")
-    reviewed = ReviewedRows(reader.reviews() if reviews != "as-is" else {}, reviews)
+    reviewed = ReviewedRows(reader.reviews(newest_review) if reviews != "as-is" else {}, reviews)
     kept = _Kept(wanted, reviewed, _SHAPES_OF.get(format, ("sft",)), skipped)
+    given = reader.results(span) if results is None else results
+    whole = map(decided, given) if decided else given
     if format in PREFERENCE_SHAPES:
         pairs = partial(preference_rows, format=format, skipped=skipped, reasoning=reasoning)
-        rows = chain.from_iterable(map(pairs, kept.of(_whole(reader, results, decided))))
+        rows = chain.from_iterable(map(pairs, kept.of(whole)))
     else:
         samples = partial(selected_rows, format=format, reasoning=reasoning)
         if format == TOOLS:
             samples = partial(tool_rows, skipped=skipped, reasoning=reasoning)
-        as_they_are = results is None and decided is None
-        finished = reader.row_sources() if as_they_are else _whole(reader, results, decided)
+        finished = reader.row_sources(span) if results is None and decided is None else whole
         rows = chain.from_iterable(map(samples, kept.of(finished)))
     return rows if provenance else map(without_provenance, rows)
-
-
-def _whole(
-    reader: StoreReader, results: Iterable[Result] | None, decided: Callable[[Result], Result] | None
-) -> Iterable[Result]:
-    """Finished seeds with everything that is known of them."""
-    found = reader.results() if results is None else results
-    return map(decided, found) if decided else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -709,8 +709,16 @@ SELECT seq, revision, at, payload FROM outcomes WHERE seq > :after_seq ORDER BY 
 -- it lies: by an index all that are left would be sorted for every page.
 FROM seeds AS s NOT INDEXED
 JOIN outcomes AS o ON o.seq = (SELECT max(seq) FROM outcomes WHERE seed_id = s.id)
-WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after_ordinal
+WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after AND s.ordinal <= :up_to
 ORDER BY s.ordinal LIMIT :limit
+
+-- count_finished --
+-- Seeds that are done, from their index alone.
+SELECT count(*) FROM seeds WHERE state = 'done';
+
+-- place_of_finished --
+-- The place in the queue of the one behind so many others of them.
+SELECT ordinal FROM seeds WHERE state = 'done' ORDER BY ordinal LIMIT 1 OFFSET :offset;
 
 -- results --
 -- With everything that columns say of them.
@@ -1441,7 +1449,11 @@ VALUES (:seed_id, :digest, :verdict, :data, :reviewer, :at);
 -- reviews_that_count --
 -- Of each row that was reviewed the newest review, unless it was withdrawn.
 SELECT seed_id, digest, verdict, data, reviewer, at FROM reviews
-WHERE id IN (SELECT max(id) FROM reviews GROUP BY seed_id, digest) AND verdict != 'withdrawn';
+WHERE id IN (SELECT max(id) FROM reviews WHERE id <= :newest GROUP BY seed_id, digest) AND verdict != 'withdrawn';
+
+-- newest_review --
+-- The number of the newest; 0: none.
+SELECT coalesce(max(id), 0) FROM reviews;
 
 -- reviews_of_row --
 -- Everything that was said of a row, newest first.

@@ -33,6 +33,7 @@ from star_agents.storage.rows import (
     Spend,
     Taken,
 )
+from star_agents.storage.spans import WHOLE, Span, spans
 from star_agents.storage.store import STORE_FILE
 from star_agents.storage.tallies import Tallies
 from star_agents.storage.upgrading import upgrade
@@ -47,9 +48,7 @@ _PAGE_OF_SOURCES = 256
 
 
 class _ReadPage(Protocol[T_co]):
-    def __call__(
-        self, connection: sqlite3.Connection, *, after_ordinal: int, limit: int
-    ) -> tuple[Sequence[T_co], int]: ...
+    def __call__(self, connection: sqlite3.Connection, *, span: Span, limit: int) -> tuple[Sequence[T_co], Span]: ...
 
 
 class StoreReader:
@@ -199,9 +198,14 @@ class StoreReader:
         """Likewise of judges that give points, by recipe, as of the newest config with an exam."""
         return self._read(exams.point_exams)
 
-    def reviews(self) -> dict[str, dict[bytes, Review]]:
-        """What people said of rows and counts: by seed, and by the digest of what a row says."""
-        return self._read(reviews.reviews)
+    def reviews(self, newest: int = reviews.ANY) -> dict[str, dict[bytes, Review]]:
+        """What people said of rows and counts, or counted when one was the newest (``newest_review``): by seed, and by
+        the digest of what a row says."""
+        return self._read(partial(reviews.reviews, newest=newest))
+
+    def newest_review(self) -> int:
+        """The number of the newest review; 0: there is none."""
+        return self._read(reviews.newest_review)
 
     def count_reviews(self) -> Mapping[str, int]:
         """Rows by the review that counts."""
@@ -216,18 +220,21 @@ class StoreReader:
         found = self._read(partial(reads.results_of, seqs=list(places)))
         return [one.with_rows_at(places[one.header.seq]) for one in found]
 
-    def results(self, after_ordinal: int = 0) -> Iterator[Result]:
-        """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued; or
-        those behind a place in it."""
-        return self._pages(reads.results, after_ordinal, PAGE)
+    def results(self, span: Span = WHOLE) -> Iterator[Result]:
+        """Every finished seed with its newest outcome and all candidates, in the order in which seeds were queued."""
+        return self._pages(reads.results, span, PAGE)
 
-    def row_sources(self) -> Iterator[RowSource]:
+    def row_sources(self, span: Span = WHOLE) -> Iterator[RowSource]:
         """Likewise what rows of samples are made of, several times as fast as everything."""
-        return self._pages(reads.row_sources, 0, _PAGE_OF_SOURCES)
+        return self._pages(reads.row_sources, span, _PAGE_OF_SOURCES)
 
-    def _pages(self, read: _ReadPage[T], last: int, limit: int) -> Iterator[T]:
+    def spans(self, most: int, seeds: int) -> list[Span]:
+        """The queue in spans of as many finished seeds each: so many at most, with so many seeds at least."""
+        return self._read(partial(spans, most=most, seeds=seeds))
+
+    def _pages(self, read: _ReadPage[T], span: Span, limit: int) -> Iterator[T]:
         while True:
-            page, last = self._read(partial(read, after_ordinal=last, limit=limit))
+            page, span = self._read(partial(read, span=span, limit=limit))
             if not page:
                 return
             yield from page

@@ -32,6 +32,7 @@ from star_agents.storage.rows import (
     VectorKeys,
     usd_or_none,
 )
+from star_agents.storage.spans import Span
 from star_agents.storage.sql import execute
 from star_agents.storage.stranded import stranded
 from star_agents.text.plain_data import from_json, from_record_json
@@ -213,16 +214,16 @@ def outcomes_of_seed(connection: sqlite3.Connection, seed_id: str) -> list[tuple
     return list(zip(outcome_rows(connection, [row[:4] for row in rows]), (row[4] for row in rows), strict=True))
 
 
-def results(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -> tuple[list[Result], int]:
-    """A page of finished seeds in the order in which they were queued, and the ordinal to go on after."""
-    rows = execute(connection, "results", after_ordinal=after_ordinal, limit=limit).fetchall()
-    return _results(connection, rows), rows[-1][0] if rows else after_ordinal
+def results(connection: sqlite3.Connection, *, span: Span, limit: int) -> tuple[list[Result], Span]:
+    """A page of finished seeds in the order in which they were queued, and what is left of the span."""
+    rows = execute(connection, "results", after=span.after, up_to=span.up_to, limit=limit).fetchall()
+    return _results(connection, rows), _left(span, rows)
 
 
-def row_sources(connection: sqlite3.Connection, *, after_ordinal: int, limit: int) -> tuple[list[RowSource], int]:
-    """What rows of samples are made of, of a page of finished seeds in the order in which they were queued, and the
-    ordinal to go on after."""
-    rows = execute(connection, "row_sources", after_ordinal=after_ordinal, limit=limit).fetchall()
+def row_sources(connection: sqlite3.Connection, *, span: Span, limit: int) -> tuple[list[RowSource], Span]:
+    """What rows of samples are made of, of a page of finished seeds in the order in which they were queued, and what is
+    left of the span."""
+    rows = execute(connection, "row_sources", after=span.after, up_to=span.up_to, limit=limit).fetchall()
     stamps = _stamps(connection)
     found, more = [], dict[int, dict[int, Any]]()
     for _, id_, labels, parent, round_, source, seq, revision, kind, recipe, cost_usd, rows_told, said in rows:
@@ -234,7 +235,11 @@ def row_sources(connection: sqlite3.Connection, *, after_ordinal: int, limit: in
     if more:
         for seq, place, payload in trials_of(connection, list(more)):
             more[seq].setdefault(place, payload)
-    return found, rows[-1][0] if rows else after_ordinal
+    return found, _left(span, rows)
+
+
+def _left(span: Span, rows: Sequence[Sequence[Any]]) -> Span:
+    return Span(rows[-1][0], span.up_to) if rows else span
 
 
 def results_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[Result]:

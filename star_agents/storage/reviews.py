@@ -20,6 +20,8 @@ from star_agents.storage.lock import FolderLock
 from star_agents.storage.sql import execute
 from star_agents.text.plain_data import from_json, to_json, writable
 
+ANY = 2**63 - 1
+"""No review has a larger number."""
 OfSeed = Mapping[bytes, Review]
 """The reviews that count of one seed's rows, by the digest of what the row says."""
 
@@ -49,10 +51,16 @@ def add_review(folder: Path, seed_id: str, row: Row, review: Review) -> None:
         lock.release()
 
 
-def reviews(connection: sqlite3.Connection) -> dict[str, dict[bytes, Review]]:
-    """The reviews that count, by seed: of each row the newest, unless it was withdrawn."""
+def newest_review(connection: sqlite3.Connection) -> int:
+    """The number of the newest review; 0: there is none."""
+    return int(execute(connection, "newest_review").fetchone()[0])
+
+
+def reviews(connection: sqlite3.Connection, newest: int = ANY) -> dict[str, dict[bytes, Review]]:
+    """The reviews that count, by seed: of each row the newest, unless it was withdrawn; or those that counted when one
+    was the newest."""
     found: dict[str, dict[bytes, Review]] = {}
-    for seed_id, digest, *columns in execute(connection, "reviews_that_count"):
+    for seed_id, digest, *columns in execute(connection, "reviews_that_count", newest=newest):
         found.setdefault(seed_id, {})[digest] = _review(*columns)
     return found
 

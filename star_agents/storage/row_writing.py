@@ -8,6 +8,7 @@ import itertools
 import os
 import pickle
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ _CR_LF = "\r\n"
 _BATCH_ROWS = 1024
 """Rows held in memory at once."""
 _BUFFER_BYTES = 1 << 18
+_COPIED_BYTES = 1 << 20
+IN_PIECES = (".jsonl", ".json")
+"""Kinds of files whose rows can be written apart from each other."""
+_JSON_BEGIN, _JSON_BETWEEN = b"[\n", b",\n"
+_JSON_END = {_JSON_BEGIN: b"[]\n", _JSON_BETWEEN: b"\n]\n"}
+"""By what would stand before a further element: of an empty array, and of another."""
 
 
 def write_rows(path: Path, rows: Iterable[Row], *, guard: FormulaGuard | None = None) -> int:
@@ -62,6 +69,30 @@ def writer_for(path: Path) -> Callable[[BinaryIO, Iterable[Row]], None]:
     return write
 
 
+def write_piece(handle: BinaryIO, rows: Iterable[Row], suffix: str) -> None:
+    """Write a part of the rows of a file whose kind is one of ``IN_PIECES``."""
+    if suffix == ".json":
+        _write_elements(handle, rows, b"")
+    else:
+        _write_json_lines(handle, rows)
+
+
+def join_pieces(handle: BinaryIO, pieces: Iterable[BinaryIO], suffix: str) -> None:
+    """Write the file that pieces make up, in their order, and close them, so that their room on disk is free."""
+    before = _JSON_BEGIN
+    for piece in pieces:
+        with piece:
+            if not piece.seek(0, os.SEEK_END):
+                continue
+            piece.seek(0)
+            if suffix == ".json":
+                handle.write(before)
+            shutil.copyfileobj(piece, handle, _COPIED_BYTES)
+            before = _JSON_BETWEEN
+    if suffix == ".json":
+        handle.write(_JSON_END[before])
+
+
 def json_line(row: Row) -> bytes:
     """One row of a JSON lines file."""
     return json_bytes(row) + b"\n"
@@ -76,8 +107,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """
     # Its name is no longer than others: a file may have the longest name that the file system takes.
     draft = path.with_name(f".{secrets.token_hex(8)}.part")
-    _make_folder(path)
-    try:
+    make_folder_of(path)
+    with write_errors(path):
         try:
             with draft.open("xb", buffering=_BUFFER_BYTES) as handle:
                 yield handle
@@ -88,11 +119,19 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             draft.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn what the system refuses into a UsageError that names the file."""
+    try:
+        yield
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {limit_met(error) or error.strerror or error}") from error
 
 
-def _make_folder(path: Path) -> None:
+def make_folder_of(path: Path) -> None:
+    """Make the folder of a file where it is missing. Raises UsageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -116,11 +155,15 @@ def _write_json_lines(handle: BinaryIO, rows: Iterable[Row]) -> None:
 
 
 def _write_json(handle: BinaryIO, rows: Iterable[Row]) -> None:
-    before = b"[\n"
+    handle.write(_JSON_END[_write_elements(handle, rows, _JSON_BEGIN)])
+
+
+def _write_elements(handle: BinaryIO, rows: Iterable[Row], before: bytes) -> bytes:
+    """Write the elements of a JSON array behind what stands before them; what stands before the next one."""
     for row in rows:
-        handle.write(before + json_line(row).rstrip(b"\n"))
-        before = b",\n"
-    handle.write(b"\n]\n" if before == b",\n" else b"[]\n")
+        handle.write(before + json_bytes(row))
+        before = _JSON_BETWEEN
+    return before
 
 
 class _LineFeeds:

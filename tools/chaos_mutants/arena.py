@@ -60,8 +60,8 @@ ARENA_TESTED_MUTANTS = (
         "rows and battles of seeds that wait to catch up are exported as before",
         "test_arena_catch_up.py::test_killed_while_seeds_catch_up_nothing_is_lost_or_paid_again",
         "star_agents/storage/queries.sql",
-        "WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after_ordinal\n",
-        "WHERE s.state = 'done' AND s.ordinal > :after_ordinal\n",
+        "WHERE (s.state = 'done' OR s.id IN (SELECT seed_id FROM reopened)) AND s.ordinal > :after AND",
+        "WHERE s.state = 'done' AND s.ordinal > :after AND",
     ),
     _tested(
         "caught-up-counts-once",
