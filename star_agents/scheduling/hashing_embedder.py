@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from array import array
 from functools import lru_cache
 
 import numpy as np
@@ -21,10 +22,10 @@ def embed_by_hashing(text: str) -> NDArray[np.float32]:
     Words and character trigrams are counted into signed buckets by CRC-32 (the hashing trick, Weinberger et al. 2009),
     so that instructions which share words, or parts of words, come out near each other. No word at all gives e_0.
     """
-    signed: list[int] = []
+    signed = array("H")
     for word in _WORD.findall(text.lower()):
         signed += _known_buckets(word) if len(word) <= _SHORT else _buckets(word)
-    counts = np.bincount(np.array(signed, dtype=np.int64), minlength=2 * DIMENSION)
+    counts = np.bincount(np.array(signed), minlength=2 * DIMENSION)
     vector = (counts[DIMENSION:] - counts[:DIMENSION]).astype(np.float32)
     norm = float(np.linalg.norm(vector))
     if norm == 0.0:
@@ -33,13 +34,13 @@ def embed_by_hashing(text: str) -> NDArray[np.float32]:
     return vector / np.float32(norm)
 
 
-def _buckets(word: str) -> tuple[int, ...]:
+def _buckets(word: str) -> array[int]:
     """Where a word and its trigrams are counted; from ``DIMENSION`` on, what is added, and before it, what is taken
     away."""
     padded = f" {word} "
     features = (word, *(padded[start : start + 3] for start in range(len(padded) - 2)))
     hashes = (zlib.crc32(feature.encode("utf-8", "surrogatepass")) for feature in features)
-    return tuple(one % DIMENSION + (DIMENSION if one & 0x8000_0000 else 0) for one in hashes)
+    return array("H", (one % DIMENSION + (DIMENSION if one & 0x8000_0000 else 0) for one in hashes))
 
 
 _known_buckets = lru_cache(maxsize=16_384)(_buckets)
