@@ -18,7 +18,7 @@ import pytest
 from star_agents.agents.client import AgentClient
 from star_agents.agents.endpoints import resolve
 from star_agents.agents.transports import litellm_env
-from star_agents.agents.transports.litellm_ways import REFUSED
+from star_agents.agents.transports.litellm_refused import REFUSED
 from star_agents.config.models import AgentConfig
 from star_agents.config.reading import parse_config
 from star_agents.errors import ConfigError

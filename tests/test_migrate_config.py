@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from star_agents.cli.main import main
-from star_agents.config.migrating import CannotMigrate, migrated
+from star_agents.config.migrating import CannotMigrate, migrate_text
 from star_agents.config.old_places import in_sections, moved
 from star_agents.config.reading import parse_config
 from star_agents.config.yaml_core import YamlError, compose, plain_data
@@ -75,10 +75,10 @@ def files(draw: st.DrawFn) -> str:
 
 @given(files())
 def test_a_rewritten_file_reads_alike_keeps_every_comment_and_is_rewritten_once(text: str) -> None:
-    made = migrated(text)
+    made = migrate_text(text)
     assert parse_config(made) == parse_config(text)
     assert list(moved(data_of(made))) == []
-    assert migrated(made) == made
+    assert migrate_text(made) == made
     assert made != text
     assert sorted(comments(made)) == sorted(comments(text))
     kept = [
@@ -94,12 +94,12 @@ def comments(text: str) -> list[str]:
 @given(st.dictionaries(st.sampled_from(["pairs", "selection", "candidates", "referee"]), st.integers(), min_size=1))
 def test_a_file_of_json_stays_one(keys: dict[str, int]) -> None:
     text = json.dumps({"agents": {"a": 1}, **keys, "evolution": {"rate": 1, "reward": "all"}})
-    assert json.loads(migrated(text)) == in_sections(json.loads(text))
+    assert json.loads(migrate_text(text)) == in_sections(json.loads(text))
 
 
 def test_a_file_without_old_places_is_printed_as_it_is() -> None:
     text = f"{AGENTS}star: {{candidates: 2}} # x\n"
-    assert migrated(text) == text
+    assert migrate_text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_file_without_old_places_is_printed_as_it_is() -> None:
 )
 def test_what_cannot_be_moved_safely_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(CannotMigrate, match=r"write (it )?out"):
-        migrated(text)
+        migrate_text(text)
 
 
 def test_an_alias_stays_behind_its_anchor() -> None:
@@ -120,7 +120,9 @@ def test_an_alias_stays_behind_its_anchor() -> None:
         "agents: {a: {model: offline/tutor}}\ncandidates: 2\nx: &x true\nshow_reference: *x\n"
         "base_pairs: &p\n- {instruction: keep, response: a}\npairs: *p\n"
     )
-    assert json.dumps(in_sections(data_of(text)), sort_keys=True) == json.dumps(data_of(migrated(text)), sort_keys=True)
+    assert json.dumps(in_sections(data_of(text)), sort_keys=True) == json.dumps(
+        data_of(migrate_text(text)), sort_keys=True
+    )
 
 
 def test_the_command_prints_and_writes_with_a_copy_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +177,7 @@ def test_whatever_stands_in_a_file_is_rewritten_alike_or_refused() -> None:
         try:
             if compose(text) is None:
                 continue
-            before, made = data_of(text), migrated(text)
+            before, made = data_of(text), migrate_text(text)
         except (CannotMigrate, YamlError):
             continue
         rewritten += made != text

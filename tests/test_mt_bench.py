@@ -19,8 +19,8 @@ from star_agents.arena.mt_bench import (
     JudgePrompt,
     Question,
     Side,
-    compared,
-    graded,
+    comparison_fields,
+    grading_fields,
     joined,
     mistake_in,
     prompt_name,
@@ -232,7 +232,7 @@ def test_a_judge_is_shown_what_fastchat_shows_it_character_for_character(name: s
                 written[part[1:-1]] if re.fullmatch(r"\{\w+\}", part) else part
                 for part in re.split(r"(\{\w+\})", templates[called]["prompt_template"])
             )
-            shown = graded(question, a, turn) if mode == "single" else compared(question, a, b, turn)
+            shown = grading_fields(question, a, turn) if mode == "single" else comparison_fields(question, a, b, turn)
             system, user = prompts[called].messages(shown)
             assert user.content == expected
             assert (system.role, system.content) == ("system", templates[called]["system_prompt"])
@@ -248,8 +248,14 @@ def test_without_a_file_the_judge_is_asked_in_our_own_words_and_every_prompt_can
     (question,) = found.questions
     answers = ("eins", "zwei")
     for turn in (1, 2):
-        single = ours[prompt_name("single", question, turn)].messages(graded(question, answers, turn))[1].content
-        pair = ours[prompt_name("pair", question, turn)].messages(compared(question, answers, answers, turn))[1].content
+        single = (
+            ours[prompt_name("single", question, turn)].messages(grading_fields(question, answers, turn))[1].content
+        )
+        pair = (
+            ours[prompt_name("pair", question, turn)]
+            .messages(comparison_fields(question, answers, answers, turn))[1]
+            .content
+        )
         for text in (single, pair):
             assert all(part in text for part in (*question.turns[:turn], *question.reference[:turn], answers[turn - 1]))
     assert all("[[" in one.system for one in ours.values()), "each says how to write the grade or the verdict"

@@ -13,7 +13,7 @@ import pytest
 from recorded.store import NAMES, unpack
 from storage_samples import commit, make_dropped, make_outcome, make_seed
 
-from star_agents.engine.target_rows import all_entered
+from star_agents.engine.target_rows import with_all_spare_rows
 from star_agents.records import Outcome
 from star_agents.records.findings import Finding, Objection
 from star_agents.storage import pair_sums
@@ -89,7 +89,7 @@ async def test_a_spare_row_that_enters_is_a_win_of_its_pair_though_the_sums_were
     await commit(store, replace(made, rows=(), findings=(finding,)))
     assert pair_sums.fold(beside, least=1)
     assert [one.wins for one in await store.pair_costs() if one.pair == "keep/a"] == [0]
-    assert await store.spare_rows.take(all_entered, lambda _: None, after=0) is None
+    assert await store.spare_rows.take(with_all_spare_rows, lambda _: None, after=0) is None
     assert pair_costs(beside) == counted(beside)
     assert [one.wins for one in await store.pair_costs() if one.pair == "keep/a"] == [1]
     await store.aclose()

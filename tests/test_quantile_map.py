@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from star_agents.arena.quantile_map import WIDEST, Measured, QuantileMap, placed
+from star_agents.arena.quantile_map import WIDEST, Measured, QuantileMap, points_around
 
 MARGINS = st.one_of(st.floats(-1e6, 1e6), st.integers(-3, 3).map(float))
 """Also with ties."""
@@ -95,7 +95,7 @@ def test_battles_with_and_without_other_judges_make_no_map() -> None:
 
 @given(st.floats(-9, 9), st.floats(1, 10))
 def test_points_lie_around_the_middle_and_stay_between_1_and_10(gap: float, middle: float) -> None:
-    one, other = placed(gap, middle)
+    one, other = points_around(gap, middle)
     assert 1 <= min(one, other) <= max(one, other) <= 10
     assert (one - other) * gap >= 0
     if middle - abs(gap) / 2 >= 1 and middle + abs(gap) / 2 <= 10:

@@ -17,7 +17,7 @@ import pytest
 from daemons import star_agents
 from openai_server import Answer, Body, Fault, OpenAIServer
 
-from star_agents.arena.mt_bench import Question, graded, prompt_name
+from star_agents.arena.mt_bench import Question, grading_fields, prompt_name
 from star_agents.engine.campaign.plan import plan_of, rounds_of
 from star_agents.engine.campaign.training import check_training
 from star_agents.engine.configuration import check_config, read_config
@@ -213,7 +213,7 @@ def test_the_checker_grades_a_right_answer_10_and_any_other_1_in_each_turn() -> 
     for answers, grades in ((("nobody knows .", right), (1, 10)), ((right, "what ?"), (10, 1))):
         for turn, grade in enumerate(grades, start=1):
             name = prompt_name("single", question, turn)
-            values = graded(question, answers, turn)
+            values = grading_fields(question, answers, turn)
             text = prompts[name].template.format(**values)
             messages = [{"role": "system", "content": prompts[name].system}, {"role": "user", "content": text}]
             assert respond("checker", messages).text.endswith(f"Grade: [[{grade}]]")

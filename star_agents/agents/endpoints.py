@@ -18,7 +18,7 @@ from star_agents.agents.prices import Price, listed_price
 from star_agents.agents.provider import Provider
 from star_agents.agents.sampling import UNSET, sampling
 from star_agents.agents.transports.direct_routes import Route, provider_of, route_to
-from star_agents.agents.transports.litellm_ways import REFUSED, why_refused
+from star_agents.agents.transports.litellm_refused import REFUSED, why_refused
 from star_agents.agents.transports.plain_requests import plain_provider_of, plain_writer
 from star_agents.agents.transports.translated_routes import Translator, translator_for, vertex_region
 from star_agents.config.models import AgentConfig, DeploymentConfig

@@ -13,8 +13,8 @@ from star_agents.engine.batch_notes import sample_agents
 from star_agents.engine.evaluation import Evaluation
 from star_agents.engine.evaluation_files import write_all
 from star_agents.engine.evaluation_run import evaluate as work_evaluation
+from star_agents.engine.evaluation_sentences import what_is_asked
 from star_agents.engine.evaluation_setup import evaluation_for
-from star_agents.engine.evaluation_told import what_is_asked
 from star_agents.engine.host import Host
 from star_agents.observe.logs import folder_log
 from star_agents.text.consoles import progress_console, say_on

@@ -11,7 +11,7 @@ from star_agents.engine.training.job import train as train_model
 from star_agents.engine.training.result import Trained
 from star_agents.errors import UsageError
 from star_agents.text.consoles import progress_console
-from star_agents.training.request import Method, TrainingRequest, divided, option_names, settings_of
+from star_agents.training.request import Method, TrainingRequest, divide_options, option_names, settings_of
 
 
 def train(
@@ -49,7 +49,7 @@ def train(
         UsageError: an option makes no sense, a library is missing, or memory will not do.
         ScorerError: memory ran out, or the model diverged.
     """
-    given = divided(options)
+    given = divide_options(options)
     if given.unknown:
         raise UsageError(f"{given.unknown[0]}: is no option of train; {did_you_mean(given.unknown[0], option_names())}")
     request = TrainingRequest(

@@ -91,7 +91,7 @@ class Agreement(Flat):
 
 
 def agreement(pairs: Sequence[Labelled]) -> Agreement:
-    """Count."""
+    """How often the verdicts of a judge are those of people, beside chance, ties and positions."""
     read = [(one, one.verdict) for one in pairs if one.verdict is not None]
     said = Counter((one.label, verdict) for one, verdict in read)
     both = [(one.forward, one.backward) for one, _ in read if one.orders == 2]

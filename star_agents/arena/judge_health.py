@@ -19,7 +19,7 @@ Lengths = Mapping[tuple[str, str], int]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgeHealth(Flat):
-    """One judge."""
+    """How far one judge can be trusted, by its own verdicts."""
 
     judge: str
     """A reward model, ``reward:MODEL``, measures each answer by itself: of orders and places nothing is counted."""

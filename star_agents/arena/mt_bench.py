@@ -140,7 +140,7 @@ def mistake_in(name: str, template: str) -> str:
     return ""
 
 
-def graded(question: Question, answers: tuple[str, ...], turn: int) -> dict[str, str]:
+def grading_fields(question: Question, answers: tuple[str, ...], turn: int) -> dict[str, str]:
     """What a judge is shown of one model's answers to grade a turn."""
     if turn == 1:
         shown = {"question": question.turns[0], "answer": answers[0]}
@@ -150,7 +150,7 @@ def graded(question: Question, answers: tuple[str, ...], turn: int) -> dict[str,
     return shown | _references(question)
 
 
-def compared(question: Question, first: tuple[str, ...], second: tuple[str, ...], turn: int) -> dict[str, str]:
+def comparison_fields(question: Question, first: tuple[str, ...], second: tuple[str, ...], turn: int) -> dict[str, str]:
     """What a judge is shown of two models' answers, the first as A."""
     if turn == 1:
         shown = {"question": question.turns[0], "answer_a": first[0], "answer_b": second[0]}

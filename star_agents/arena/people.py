@@ -54,7 +54,7 @@ class People(Flat):
 
 
 def people(pairs: Sequence[PeoplesPair]) -> People:
-    """Count."""
+    """How many people judged the pairs, what they said, and how far they agree with each other."""
     numbers = {len(one.votes) for one in pairs}
     labels = Counter(one.label for one in pairs)
     annotators = max(numbers, default=0)

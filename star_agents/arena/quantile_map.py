@@ -126,7 +126,7 @@ def _same_winner(battles: Sequence[Measured]) -> float | None:
     return fmean(decided) if decided else None
 
 
-def placed(gap: float, middle: float) -> tuple[float, float]:
+def points_around(gap: float, middle: float) -> tuple[float, float]:
     """Points of two answers from the gap between them and the level of both, each kept between 1 and 10."""
     return _kept(middle + gap / 2), _kept(middle - gap / 2)
 

@@ -49,7 +49,7 @@ class Rating(Flat):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ratings:
-    """A leaderboard."""
+    """Ratings of all players on one scale, with how they came about."""
 
     players: tuple[Rating, ...] = ()
     """The strongest first: who wins all, the rated by rating, who loses all, the unrated."""

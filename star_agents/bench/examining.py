@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
-from star_agents.agents.judging.exam import Exam, ExamPair, ExamResult, counted
+from star_agents.agents.judging.exam import Exam, ExamPair, ExamResult, exam_result
 from star_agents.agents.judging.point_tests import with_appeals
 from star_agents.bench.bench import Bench
 from star_agents.bench.exam_pairs import exam_pairs
@@ -101,7 +101,7 @@ class ExaminingBench(Bench):
         if errors:
             raise errors[0]
         orders = [(said[number][True], said[number][False]) for number in range(len(exam.pairs))]
-        return counted(orders, judge, model, exam, prompt)
+        return exam_result(orders, judge, model, exam, prompt)
 
     def _tell(self, result: ExamResult) -> None:
         message = f"{result}" if result.passed else f"{result}; {result.needs}"

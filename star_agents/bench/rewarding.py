@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from star_agents.agents.judging.exam import ExamResult, counted, general_exam
+from star_agents.agents.judging.exam import ExamResult, exam_result, general_exam
 from star_agents.agents.judging.point_tests import with_appeals
 from star_agents.arena.quantile_map import Measured, QuantileMap
 from star_agents.bench.bench import Bench
@@ -45,7 +45,7 @@ class RewardingBench(ExaminingBench):
             said = iter(await Bench(EXAM, self.stage, self._rooms).measure(answers, by=judge))
             orders = [(value, value) for value in (_better(next(said), next(said)) for _ in exam.pairs)]
             model = judge.removeprefix(REWARD_MODEL)
-            return counted(orders, judge, model, exam, prompt="", has_position=False)
+            return exam_result(orders, judge, model, exam, prompt="", has_position=False)
 
         return await self._examined(f"point_exam:{digest([judge, exam.version])[:32]}", sit)
 

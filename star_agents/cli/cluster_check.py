@@ -16,7 +16,7 @@ from star_agents.errors import ClusterError
 
 @dataclass(frozen=True, slots=True)
 class ClusterFinding:
-    """One line."""
+    """A line of what `check` prints of the cluster."""
 
     part: str
     ok: bool

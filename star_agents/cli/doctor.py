@@ -49,7 +49,7 @@ State = Literal["ok", "warn", "FAILED"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One line."""
+    """A line of what `doctor` prints."""
 
     part: str
     state: State

@@ -35,8 +35,8 @@ from star_agents.engine.evaluation_against import Against, compare, refuse_incom
 from star_agents.engine.evaluation_files import REPORT_FILE, write_all, write_page
 from star_agents.engine.evaluation_results import Results, results_of, without_hopeless
 from star_agents.engine.evaluation_run import Evaluated, batch_job, evaluate
+from star_agents.engine.evaluation_sentences import what_is_asked
 from star_agents.engine.evaluation_setup import evaluation_for
-from star_agents.engine.evaluation_told import what_is_asked
 from star_agents.errors import StarAgentsError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold

@@ -6,7 +6,7 @@ from star_agents.arena.bootstrap import Estimate, in_words
 from star_agents.cli.tables import print_table
 from star_agents.engine.evaluation_against import Against
 from star_agents.engine.evaluation_results import Results
-from star_agents.engine.evaluation_told import against_rows, pair_rows, remarks
+from star_agents.engine.evaluation_sentences import against_rows, pair_rows, remarks
 from star_agents.text.printing import say
 
 

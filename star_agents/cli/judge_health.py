@@ -24,7 +24,7 @@ from star_agents.cli.tables import print_failures, print_json, print_table
 from star_agents.config.lines import lines_from
 from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.engine.batch_notes import SKIPPED_SHOWN, sample_agents
-from star_agents.engine.judge_health import Judged, Panel, drawn, judging_config, measured
+from star_agents.engine.judge_health import Judged, Panel, draw_pairs, judging_config, measure_judges
 from star_agents.errors import SeedFileError, UsageError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
@@ -111,12 +111,12 @@ def command(
         set_up_logging(level="error", folder=out)
         if not as_json and (note := sample_agents(config)):
             say(note, err=True)
-        panel = Panel(config=judging_config(config, names), pairs=drawn(file.pairs, limit), judges=names)
+        panel = Panel(config=judging_config(config, names), pairs=draw_pairs(file.pairs, limit), judges=names)
         with lines_from(config_path):
             result = _ask(panel, path, out, notes, Spending(estimate, confirm_above, yes, quiet), as_json=as_json)
         if estimate:
             return exit_unless_whole(result)
-    judged = measured(file.pairs, panel, out, recorded)
+    judged = measure_judges(file.pairs, panel, out, recorded)
     told = {**judged.to_dict(), "bad_rows": len(file.problems), "stopped_by": result.stopped_by if result else ""}
     if names:
         with atomic_file(out / RESULT_FILE) as handle:

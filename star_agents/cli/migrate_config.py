@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from star_agents.config.migrating import CannotMigrate, migrated
+from star_agents.config.migrating import CannotMigrate, migrate_text
 from star_agents.config.yaml_core import YamlError
 from star_agents.config.yaml_files import read_text
 from star_agents.errors import ConfigError, Problem, UsageError
@@ -26,7 +26,7 @@ def command(path: Path, write: bool) -> None:
     """
     text = read_text(path, if_missing="write one with: python -m star_agents init")
     try:
-        made = migrated(text)
+        made = migrate_text(text)
     except YamlError as error:
         place = f"{path.name}:{error.line}" if error.line else path.name
         raise ConfigError([Problem(where=place, field="", message=str(error), fix=error.fix)]) from None

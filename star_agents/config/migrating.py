@@ -31,7 +31,7 @@ class _Edit(NamedTuple):
     text: str
 
 
-def migrated(text: str) -> str:
+def migrate_text(text: str) -> str:
     """The text with every key in its section; itself where nothing stands at an old place.
 
     Raises:

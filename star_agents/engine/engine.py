@@ -34,13 +34,13 @@ from star_agents.engine.model_servers import ModelServers
 from star_agents.engine.own_parts import bench_of
 from star_agents.engine.provider_batches import ProviderBatches
 from star_agents.engine.queue import ChildTurns, SeedQueue
-from star_agents.engine.recipe_faults import misdirected
+from star_agents.engine.recipe_faults import wrong_kind_fault
 from star_agents.engine.rejected_seeds import RejectedSeeds
 from star_agents.engine.returned_seeds import ReturnedSeeds
 from star_agents.engine.row_checks import rules_of
-from star_agents.engine.seed_admission import admitted_and_worked
+from star_agents.engine.seed_admission import work_if_admitted
 from star_agents.engine.settling import INDEX_SAVED_EVERY, Settling
-from star_agents.engine.stages import declarations_of, faulted, stage_for, why_not_taken
+from star_agents.engine.stages import declarations_of, fault_outcome, stage_for, why_not_taken
 from star_agents.errors import AgentError, AwaitsBatch, BudgetExhausted, Postponed, WorkBlocked
 from star_agents.events import (
     ConfigApplied,
@@ -228,9 +228,9 @@ class Engine:
             return await self._return(seed)  # Leased before an edit, and to wait until another brings its recipe back.
         bench = bench_of(stage)(seed, stage, self.rooms(), is_last_try=is_last_try)
         if why := why_not_taken(stage, seed):
-            return await self._settle(faulted(seed, bench, misdirected(why)), bench)
+            return await self._settle(fault_outcome(seed, bench, wrong_kind_fault(why)), bench)
         try:
-            outcome = await admitted_and_worked(seed, bench, self.settling, self.store)
+            outcome = await work_if_admitted(seed, bench, self.settling, self.store)
             if lesson(outcome) is not None:
                 await bench.embedding()  # Asked for while the seed can still be put back.
         except AwaitsBatch:

@@ -190,7 +190,7 @@ class Evaluation:
 
     @property
     def pairs(self) -> int:
-        """Of models."""
+        """How many pairs the models make: each with each other one, once."""
         return len(self.models) * (len(self.models) - 1) // 2
 
     @cached_property

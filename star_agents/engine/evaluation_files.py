@@ -8,7 +8,7 @@ from pathlib import Path
 
 from star_agents.engine.evaluation_against import Against
 from star_agents.engine.evaluation_results import GradedTurn, Results, grade_rows, table_rows
-from star_agents.engine.evaluation_told import against_rows, pair_rows, remarks
+from star_agents.engine.evaluation_sentences import against_rows, pair_rows, remarks
 from star_agents.report.evaluation import as_svg, bars, radar
 from star_agents.report.evaluation_page import (
     EvaluationPage,

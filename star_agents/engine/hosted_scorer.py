@@ -55,7 +55,7 @@ class HostedScorer:
         self._worker: Worker[Any] = Worker(getattr(importlib.import_module(module), name), work_here)
 
     def ready(self) -> dict[str, Any]:
-        """Who answers."""
+        """Process id, and the releases of star_agents and Python, by which nodes are compared."""
         return {"pid": os.getpid(), "release": star_agents.__version__, "python": platform.python_version()}
 
     def answer(self, line: bytes) -> bytes:

@@ -120,7 +120,7 @@ class Panel:
         return digest([models, own, settings, stage.prompts.version("judge")])
 
 
-def drawn(pairs: Sequence[AnsweredPair], limit: int | None) -> tuple[AnsweredPair, ...]:
+def draw_pairs(pairs: Sequence[AnsweredPair], limit: int | None) -> tuple[AnsweredPair, ...]:
     """So many pairs by chance, always the same ones, and of more also these; in the order of the data."""
     if limit is None or limit >= len(pairs):
         return tuple(pairs)
@@ -128,7 +128,7 @@ def drawn(pairs: Sequence[AnsweredPair], limit: int | None) -> tuple[AnsweredPai
     return tuple(pairs[place] for place in sorted(places[:limit]))
 
 
-def measured(
+def measure_judges(
     pairs: Sequence[AnsweredPair],
     panel: Panel | None,
     out: Path,

@@ -196,7 +196,7 @@ class ModelServers:
                 await kept.is_settled.wait()
 
     def states(self) -> list[ServerState]:
-        """How each does."""
+        """State of each server, those that are about to end included."""
         return [self._state(kept) for kept in (*self._kept.values(), *self._leaving)]
 
     # One server

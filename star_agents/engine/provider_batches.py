@@ -112,7 +112,7 @@ class ProviderBatches:
         self._news.set()
 
     async def keep(self) -> None:
-        """Work until cancelled."""
+        """Send, ask about and take in batches until cancelled."""
         while True:
             news = self._news = anyio.Event()
             wait_s = await self._turn()

@@ -62,7 +62,7 @@ def overrun_in(recipe: Recipe[Any], limit_s: float, stood_at: Sequence[BaseExcep
     return Fault(sentence=f"recipe {recipe.name} failed: {place}: {told}", reason=f"{place}: {OVERRUN}", said=told)
 
 
-def misdirected(why: str) -> Fault:
+def wrong_kind_fault(why: str) -> Fault:
     """A seed was made for a recipe that does not take its kind, as it says."""
     return Fault(sentence=why, reason=why, said="")
 

@@ -130,7 +130,7 @@ class CheckedOutcome:
     """Place of a trial to why no preference pair is to be made of it."""
 
 
-async def looked_at(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> CheckedOutcome:
+async def check_rows(outcome: Outcome, seed: Seed, rules: AdmissionRules) -> CheckedOutcome:
     """An outcome as it was looked at, in another thread where that takes time. Where it takes longer than
     ``LONGEST_LOOK_S``, which only a function of the user's own can, that refuses what it was shown."""
     look = partial(look_at, outcome, seed, rules)

@@ -18,7 +18,7 @@ from star_agents.admission.filters import evidence
 from star_agents.admission.offered import offered_row
 from star_agents.bench.bench import Bench
 from star_agents.config.admission import ToxicConfig
-from star_agents.engine.row_checks import AdmissionRules, arms_of, looked_at
+from star_agents.engine.row_checks import AdmissionRules, arms_of, check_rows
 from star_agents.errors import AgentRefused, ReplyUnreadable
 from star_agents.recipes.reads import Choice
 from star_agents.records import Outcome, Row, Seed
@@ -43,7 +43,7 @@ async def judge_rows(outcome: Outcome, seed: Seed, bench: Bench, rules: Admissio
         return outcome
     code = str(await bench.once("admission:code", lambda: secrets.token_hex(8)))
     without = replace(rules, duplicates=rules.duplicates.model_copy(update={"minhash": None}))
-    checked = await looked_at(outcome, seed, without)
+    checked = await check_rows(outcome, seed, without)
     found: list[Finding] = []
     for place, (row, one) in enumerate(zip(outcome.rows, checked.rows, strict=True)):
         if one.is_refused or (objection := await _objection(row, place, bench, rules.toxic, code)) is None:

@@ -13,7 +13,7 @@ from star_agents.engine.admission import repeats_earlier, says_the_same
 from star_agents.engine.row_checks import AdmissionRules, Checked, look_at_seed, texts_compared
 from star_agents.engine.row_judging import judge_rows
 from star_agents.engine.settling import Settling
-from star_agents.engine.stages import worked
+from star_agents.engine.stages import work_seed
 from star_agents.records import Outcome, Seed
 from star_agents.records.failures import Part
 from star_agents.records.findings import Finding
@@ -23,12 +23,12 @@ from star_agents.storage.store import Store
 _PART: Part = "admission"
 
 
-async def admitted_and_worked(seed: Seed, bench: Bench, settling: Settling, store: Store) -> Outcome:
+async def work_if_admitted(seed: Seed, bench: Bench, settling: Settling, store: Store) -> Outcome:
     """What its recipe makes of a seed that is admitted; of another one an outcome that says why it is not."""
     rules = settling.rules
 
     async def work() -> Outcome:
-        outcome = await judge_rows(await worked(seed, bench, settling.pools.arms), seed, bench, rules)
+        outcome = await judge_rows(await work_seed(seed, bench, settling.pools.arms), seed, bench, rules)
         for text in texts_compared(outcome, seed, rules):
             await bench.vectors.of(text)  # Asked for while the seed can still be put back.
         return outcome

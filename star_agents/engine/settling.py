@@ -18,11 +18,11 @@ from star_agents.engine.holds import Waiting
 from star_agents.engine.memory_rows import lesson, memory_row, remember, remembered
 from star_agents.engine.own_parts import own_pool_of
 from star_agents.engine.queue import SeedQueue
-from star_agents.engine.row_checks import AdmissionRules, looked_at, with_vectors
+from star_agents.engine.row_checks import AdmissionRules, check_rows, with_vectors
 from star_agents.engine.row_index import RowIndex
 from star_agents.engine.settling_groups import Groups, Settled, heard_by, split_at_singles
 from star_agents.engine.stages import arms_of, declarations_of, fed_back_pools, stages_of
-from star_agents.engine.target_rows import RowCounts, all_entered
+from star_agents.engine.target_rows import RowCounts, with_all_spare_rows
 from star_agents.errors import RecipeError
 from star_agents.events import Event, IndexNotWritten, IndexRenewed, OutcomeCommitted
 from star_agents.process.crash_points import crash_point
@@ -112,7 +112,7 @@ class Settling:
         # Everything in an outcome is paid for: a worker that is being cancelled still commits it.
         with anyio.CancelScope(shield=True):
             rules = self.rules
-            checked = with_vectors(await looked_at(outcome, bench.seed, rules), bench.vectors.made)
+            checked = with_vectors(await check_rows(outcome, bench.seed, rules), bench.vectors.made)
             settled = Settled(
                 outcome=outcome, bench=bench, checked=checked, rules=rules, embedding=embedding, in_force=in_force
             )
@@ -268,7 +268,7 @@ class Settling:
         others = [shape for shape in spare if target is None or shape != target.wanted.shape]
         if not (others or (spare and target is not None and target.room)):
             return
-        enter, take = (all_entered, _forget) if target is None else (target.entered, target.take)
+        enter, take = (with_all_spare_rows, _forget) if target is None else (target.entered, target.take)
         while (page := await self._store.spare_rows.take(enter, take, after=after)) is not None:
             after = page
 

@@ -126,7 +126,7 @@ def declarations_of(stages: Mapping[str, Stage]) -> list[Declaration]:
     ]
 
 
-def completed(
+def complete_outcome(
     outcome: Outcome,
     stage: Stage,
     seed: Seed,
@@ -213,7 +213,7 @@ def _check_arm(
         raise RecipeError(f"{what} {arm!r} of pool {pool!r}, which has no such arm")
 
 
-async def worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]) -> Outcome:
+async def work_seed(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]) -> Outcome:
     """The outcome that a seed's recipe gives, held to what it declares.
 
     A fault of a recipe of somebody's own, whatever it raises, is told as one: the seed is dropped, and may be queued
@@ -233,7 +233,7 @@ async def worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]])
         # What a recipe raises while it is being ended is no more than that.
         if not scope.cancel_called or is_being_cancelled() or first_of_ours(error) is not None:
             raise
-    return faulted(seed, bench, overrun_in(bench.stage.recipe, bench.time.limit_s, stood_at))
+    return fault_outcome(seed, bench, overrun_in(bench.stage.recipe, bench.time.limit_s, stood_at))
 
 
 async def _worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]) -> Outcome:
@@ -248,7 +248,7 @@ async def _worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]
             outcome = await recipe.catch_up.work(bench.seed, bench, bench.stage.settings, so_far)
         if not recipe.is_built_in:
             outcome = check_outcome(outcome, recipe.name, seed, bench.stage.next)
-        return completed(outcome, bench.stage, seed, pools, bench.drawn)
+        return complete_outcome(outcome, bench.stage, seed, pools, bench.drawn)
     except BaseException as error:
         raise_if_cancelled(error)
         ours = first_of_ours(error)
@@ -257,15 +257,15 @@ async def _worked(seed: Seed, bench: Bench, pools: Mapping[str, Collection[str]]
         if isinstance(ours, ReplyUnreadable):
             return Outcome(seed_id=seed.id, kind="dropped", reason=str(ours), recipe=recipe.name)
         if isinstance(ours, RecipeError):
-            return faulted(seed, bench, breach_in(recipe, ours))
+            return fault_outcome(seed, bench, breach_in(recipe, ours))
         if ours is not None and ours is not error:
             raise ours from None
         if ours is not None or recipe.is_built_in:
             raise
-        return faulted(seed, bench, fault_in(recipe, error))
+        return fault_outcome(seed, bench, fault_in(recipe, error))
 
 
-def faulted(seed: Seed, bench: Bench, fault: Fault) -> Outcome:
+def fault_outcome(seed: Seed, bench: Bench, fault: Fault) -> Outcome:
     """The outcome of a seed for which the recipe's code is at fault, which is noted among what was tried."""
     name = bench.stage.recipe.name
     bench.tries.failed("recipe", name, seed.id, fault.reason, fault.said)

@@ -228,7 +228,7 @@ class TargetRows:
         return f"of one {quota.by} at most {self.most_of(quota):,}{fullest}"
 
 
-def all_entered(outcome: Outcome, seed: Seed) -> tuple[Outcome, RowCounts]:
+def with_all_spare_rows(outcome: Outcome, seed: Seed) -> tuple[Outcome, RowCounts]:
     """An outcome with all of its spare rows, for where no number is wanted any more."""
     return _with_spare(outcome, lambda one, row: True), RowCounts()
 

@@ -133,7 +133,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What it took."""
+    """What all calls behind the rows took, in US dollars and tokens."""
 
     known_usd: float | None
     """``None``: nobody knows."""
@@ -192,7 +192,7 @@ class DatasetFacts:
 
     @property
     def all_rows(self) -> int:
-        """Of all configs."""
+        """Rows of all configs together."""
         return sum(self.rows.values())
 
 

@@ -66,8 +66,8 @@ def fetch_dataset(
     """Have the files of a dataset here.
 
     Args:
-        name: Which.
-        pinned: Read these again.
+        name: The dataset, with configuration, split and revision where they are named.
+        pinned: Files of an earlier run, which are read again.
         hear: Hears how many of its files are here, and how many there are.
         endpoint: Address of the hub; empty for the one in ``HF_ENDPOINT``, or Hugging Face's.
         cache: Where the files go; the hub's own cache unless given.

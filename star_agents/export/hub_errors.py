@@ -31,7 +31,7 @@ def is_of_the_network(error: BaseException) -> bool:
 
 
 def said_by(answer: HfHubHTTPError) -> str:
-    """The hub's words."""
+    """The message of an error that the hub answered with, on one line; empty where it gave none."""
     return in_one_line(answer.server_message or answer.response.headers.get("X-Error-Message") or "")
 
 

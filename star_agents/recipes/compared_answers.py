@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from star_agents.arena.mt_bench import Question, Side, compared, prompt_name, verdict_in
+from star_agents.arena.mt_bench import Question, Side, comparison_fields, prompt_name, verdict_in
 from star_agents.recipes.graded_questions import plain
 from star_agents.recipes.parts.benchmark import (
     ANSWERS,
@@ -73,7 +73,7 @@ async def compared_answers(seed: Seed, bench: Workbench, settings: ComparedAnswe
             bench,
             settings,
             prompt_name("pair", question, turn),
-            compared(question, written[one], written[other], turn),
+            comparison_fields(question, written[one], written[other], turn),
             f"compare:{turn}:{one}",
         )
         for turn, (one, other) in games

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from star_agents.arena.mt_bench import ANSWER_TOKENS, HIGHEST, LOWEST, Question, graded, prompt_name, rating_in
+from star_agents.arena.mt_bench import ANSWER_TOKENS, HIGHEST, LOWEST, Question, grading_fields, prompt_name, rating_in
 from star_agents.config.recipes import ReplyTokens, Temperature
 from star_agents.recipes.parts.benchmark import (
     MODEL,
@@ -89,7 +89,7 @@ async def graded_questions(seed: Seed, bench: Workbench, settings: GradedQuestio
         return dropped(seed, f"turn {len(answers)} was not answered: {answers[-1]}", trials=trials)
     names = [prompt_name("single", question, turn) for turn in range(1, len(written) + 1)]
     jobs = [
-        hear_judge(bench, settings, name, graded(question, written, turn), f"grade:{turn}")
+        hear_judge(bench, settings, name, grading_fields(question, written, turn), f"grade:{turn}")
         for turn, name in enumerate(names, start=1)
     ]
     heard = [said(one) for one in (await gather_within_budget(bench, jobs)).results]

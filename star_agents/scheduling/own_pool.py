@@ -49,7 +49,7 @@ class OwnPool(Protocol):
 
 
 class MakeOwnPool(Protocol):
-    """What makes one."""
+    """Makes a recipe's own pool of arms."""
 
     def __call__(self, config: Config, *, bank: MemoryBank | None, seeds: int | None) -> OwnPool:
         """One for this config: ``seeds`` is the length of a batch, ``None`` in a daemon."""

@@ -87,7 +87,7 @@ class Parts:
 def declare(connection: sqlite3.Connection, parts: Parts | None) -> None:
     """Keep which parts are worked from now on, and give seeds that have no part yet theirs."""
     only = () if parts is None else parts.settings.only
-    if tuple(worked(connection)) != only:
+    if tuple(worked_parts(connection)) != only:
         execute(connection, "meta_set", key=WORKED, value=json.dumps(only))
     if parts is None:
         return
@@ -99,7 +99,7 @@ def declare(connection: sqlite3.Connection, parts: Parts | None) -> None:
             execute(connection, "set_part", ordinal=last, part=part)
 
 
-def worked(connection: sqlite3.Connection) -> Sequence[str]:
+def worked_parts(connection: sqlite3.Connection) -> Sequence[str]:
     """The parts that are worked alone, as declared last; empty: all."""
     row = execute(connection, "meta_get", key=WORKED).fetchone()
     found: list[str] = [] if row is None else json.loads(row[0])

@@ -83,7 +83,7 @@ def stranded(connection: sqlite3.Connection) -> tuple[Stranded, ...]:
     taken = json.dumps(taken_by(declared))
     rows = execute(connection, "waiting_by_recipe", taken=taken)
     found = [Stranded(recipe=recipe, kind=kind, seeds=seeds) for recipe, kind, seeds in rows]
-    if only := parts.worked(connection):
+    if only := parts.worked_parts(connection):
         others = dict(execute(connection, "waiting_of_other_parts", parts=json.dumps(only), taken=taken).fetchall())
         found += [Stranded(seeds=sum(others.values()), parts=parts.in_order(others))] if others else []
     return tuple(found)

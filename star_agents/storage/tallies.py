@@ -16,7 +16,7 @@ from star_agents.records import PAIRS, STAR, GrownArm, Outcome, Reward
 from star_agents.records.failures import FailureCount, Tried
 from star_agents.storage import arm_notes, judge_tallies, label_tallies, parts, recipe_tallies
 from star_agents.storage.arm_notes import ArmNotes
-from star_agents.storage.batches_told import batches_told, no_batches
+from star_agents.storage.batch_status import batch_status, no_batches
 from star_agents.storage.failure_tallies import add_tried, failure_counts, refused_by_arm
 from star_agents.storage.grown_arms import by_pool, grown_arms
 from star_agents.storage.judge_tallies import JudgeTally
@@ -175,7 +175,7 @@ def tallies(connection: sqlite3.Connection) -> Tallies:
         failures=failure_counts(connection),
         refused=refused_by_arm(connection),
         scales=scales(connection),
-        batches=batches_told(connection),
+        batches=batch_status(connection),
         spare=spare_by_shape(connection),
         grown=by_pool(grown_arms(connection)),
     )

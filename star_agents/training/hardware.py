@@ -47,14 +47,14 @@ def processes() -> int:
         return 1
 
 
-def wait_for_all() -> None:
+def end_process_group() -> None:
     """Until the first process has written the model: what ends before it would have the launcher end it, too."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.barrier()
         distributed.destroy_process_group()
 
 
-def agreed(*flags: bool) -> tuple[bool, ...]:
+def any_process(*flags: bool) -> tuple[bool, ...]:
     """Whether any process says so: what only one of them did would leave the others waiting."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return flags
@@ -64,7 +64,7 @@ def agreed(*flags: bool) -> tuple[bool, ...]:
     return tuple(bool(flag) for flag in told.tolist())
 
 
-def meet() -> None:
+def barrier() -> None:
     """Wait until every process has come here."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.barrier()

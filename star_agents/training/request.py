@@ -187,7 +187,7 @@ class Divided(NamedTuple):
     """Of those, what nobody knows."""
 
 
-def divided(options: Mapping[str, Any]) -> Divided:
+def divide_options(options: Mapping[str, Any]) -> Divided:
     """Options, by the names of the command, as settings and as fields of a request."""
     own = {one.name for one in fields(Settings)}
     others = {one.name for one in fields(TrainingRequest)} - _NO_OPTIONS

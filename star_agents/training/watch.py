@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from transformers import TrainerCallback
 
 from star_agents.errors import ScorerError
-from star_agents.training.hardware import agreed, meet
+from star_agents.training.hardware import any_process, barrier
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +96,7 @@ class Watch(TrainerCallback):  # type: ignore[misc,unused-ignore]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """A step of the optimizer is done."""
-        stops, saves = agreed(self._is_asked_to_stop(), self._saving.is_due(state.global_step))
+        stops, saves = any_process(self._is_asked_to_stop(), self._saving.is_due(state.global_step))
         is_last = state.global_step >= state.max_steps
         control.should_save = control.should_save or stops or saves or is_last
         if stops and not is_last:
@@ -118,7 +118,7 @@ class Watch(TrainerCallback):  # type: ignore[misc,unused-ignore]
 
     def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """The libraries have written a checkpoint; every process its own part."""
-        meet()
+        barrier()
         self._saving.done()
         if self._is_main:
             self._listener.saved(Path(args.output_dir) / f"checkpoint-{state.global_step}")

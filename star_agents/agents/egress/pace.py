@@ -22,9 +22,9 @@ class Pace:
         self._mean_s = 0.0
 
     def took(self, seconds: float) -> None:
-        """Count one call."""
+        """Count a call that took so many seconds."""
         self._mean_s += _WEIGHT * (seconds - self._mean_s)
 
     def pause_s(self, in_flight: int) -> float:
-        """Seconds to gather."""
+        """How many seconds requests are gathered before they go out together."""
         return 0.0 if in_flight <= FEW else min(LONGEST_S, SHARE * self._mean_s)

@@ -210,10 +210,10 @@ async def examine(
     if failed:
         raise failed[0]
     orders = [said[number] for number in range(len(exam.pairs))]
-    return counted(orders, judge, model, exam, prompts.judging_version(prompt))
+    return exam_result(orders, judge, model, exam, prompts.judging_version(prompt))
 
 
-def counted(
+def exam_result(
     said: Sequence[tuple[float | None, float | None]],
     judge: str,
     model: str,

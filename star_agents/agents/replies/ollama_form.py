@@ -27,7 +27,7 @@ def is_plain(reply: Mapping[str, Any], asked: Any) -> bool:
     """Whether its text is the answer: asked for JSON without a schema, a model may have written a call of a tool.
 
     Args:
-        reply: It.
+        reply: The reply.
         asked: The request's body.
     """
     message = reply.get("message")

@@ -112,7 +112,7 @@ def exam_config(config: Config, target: Target, *, where: str) -> Config:
     return config_for_arena(held, [*opponents, name], judges, where=where)
 
 
-def taken_in(folders: Sequence[Path], since: float | None = None) -> dict[str, Taken]:
+def most_taken(folders: Sequence[Path], since: float | None = None) -> dict[str, Taken]:
     """The most that each agent's calls took in these stores, in all or since a moment."""
     found: dict[str, Taken] = {}
     for folder in folders:
@@ -136,7 +136,7 @@ def with_budgets_left(config: Config, here: Path, elsewhere: Sequence[Path], pla
     if not config.budgets and not any(agent.budgets for agent in config.agents.values()):
         return config
     today = time.time() // DAY_S * DAY_S
-    life, day = ((taken_in([here], since), taken_in(elsewhere, since)) for since in (None, today))
+    life, day = ((most_taken([here], since), most_taken(elsewhere, since)) for since in (None, today))
     agents = {
         name: _left(agent, *(_of_agent(name, *taken, players) for taken in (life, day)))
         for name, agent in config.agents.items()

@@ -20,7 +20,7 @@ def evaluation_of(config: Config, target: Target, beside: Path) -> Evaluation:
 
     Args:
         config: Of agents.yaml.
-        target: Which.
+        target: The model that is graded.
         beside: The folder of agents.yaml, from which paths of questions go.
 
     Raises:

@@ -113,7 +113,7 @@ def write_step_rows(folder: Path, step: Step, seeds: Sequence[Seed], out: Path) 
 
     Args:
         folder: Of the store of the data.
-        step: Which.
+        step: The training step.
         seeds: Of its part, where it learns from these as they are.
         out: The file, of JSON lines; not written without any row.
 

@@ -33,8 +33,8 @@ async def served(settings: TargetSettings, target: Target, *, log: Path, tell: T
     cancelled, and ``NotServed`` is raised in its place.
 
     Args:
-        settings: How.
-        target: Which.
+        settings: The command, and how long it may take.
+        target: The model to serve.
         log: What the server writes.
         tell: Hears, in a sentence, of what happens to it.
 

@@ -21,7 +21,7 @@ from star_agents.engine.training.folder import HOLDS_ANOTHER
 from star_agents.engine.training.job import MISSING
 from star_agents.errors import UsageError
 from star_agents.process.guarded import guarded
-from star_agents.training.request import OPTION_NAMES, divided, option_names, settings_of
+from star_agents.training.request import OPTION_NAMES, divide_options, option_names, settings_of
 
 LOSSES_FILE = "curve.jsonl"
 """In the folder of a model: a line for each logged step, ``{"step", "loss"}``."""
@@ -87,7 +87,7 @@ def check_training(settings: TrainingSettings, methods: Iterable[TrainingMethod]
             raise UsageError(f"training needs {library}, which is not installed: {MISSING}")
     for method in methods:
         options = settings.options(method)
-        found = divided(options)
+        found = divide_options(options)
         if unknown := [*found.unknown, *(name for name in options if name in _OURS_TO_SAY)]:
             known = [name for name in option_names() if name not in _OURS_TO_SAY]
             told = f"agents.yaml: rounds.training.{method}.{unknown[0]}: is no option of `star-agents train`"

@@ -50,7 +50,7 @@ class PaperStep(DataEntry):
 
 
 class ArenaPaper(DataEntry):
-    """The paper's rounds."""
+    """Ratings and rows that the Arena Learning paper tells of, round by round."""
 
     paper: Passage
     """Which, and how it was measured."""

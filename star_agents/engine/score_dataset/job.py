@@ -57,7 +57,7 @@ class ScoreJob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoredFile:
-    """How it ended."""
+    """How far `score` came with a file."""
 
     rows: int
     """Of the file; 0 when it was stopped before they were counted."""

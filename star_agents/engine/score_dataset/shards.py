@@ -46,7 +46,7 @@ class ShardsJob:
 
 @dataclass(kw_only=True, slots=True)
 class ScoredShards:
-    """How it ended."""
+    """How far `score --on ray` came with a folder of shards."""
 
     shards: int = 0
     done: int = 0

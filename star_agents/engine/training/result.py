@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How it ended."""
+    """How a training ended."""
 
     out: Path
     steps: int

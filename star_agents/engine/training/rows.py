@@ -41,7 +41,7 @@ CHUNK = 1 << 20
 
 @dataclass(kw_only=True)
 class Rows:
-    """What was read."""
+    """The rows that a training was given, as examples, and how many were left out and why."""
 
     examples: list[Example] = field(default_factory=list[Example])
     """To learn from, in the order in which they stand."""

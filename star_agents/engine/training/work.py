@@ -29,12 +29,12 @@ from star_agents.training.batches import divide
 from star_agents.training.encoding import Encoded, Encoder
 from star_agents.training.fitting import Fitted, fit, quiet_libraries, save
 from star_agents.training.hardware import (
+    end_process_group,
     free_gpu_memory,
     gpus,
     has_gpu,
     processes,
     use_threads,
-    wait_for_all,
     why_not_these,
 )
 from star_agents.training.request import TrainingRequest
@@ -151,7 +151,7 @@ class Work:
         if is_main and not fitted.is_stopped:
             seconds = time.monotonic() - begun
             self._finish(folder, fitted, trained, tokenizer, offered=len(learned.rows), seconds=seconds)
-        wait_for_all()
+        end_process_group()
         return trained
 
     def _tokenizer(self) -> Any:

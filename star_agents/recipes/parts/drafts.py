@@ -58,7 +58,7 @@ class Draft:
 
     @property
     def form(self) -> Form:
-        """What comes out."""
+        """Form of the answer: `text`, `choice`, `json` and so on."""
         return self.skill.form_of(self.kind)
 
     @property

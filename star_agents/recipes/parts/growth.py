@@ -203,7 +203,7 @@ def why_retired(standing: Standing, others: Sequence[Standing], tries: int) -> s
     turn to the best, and a new type need not be one of these.
 
     Args:
-        standing: Its own.
+        standing: What the added type did so far.
         others: Those of the given types of its skill.
         tries: Rewards before which it stays.
     """

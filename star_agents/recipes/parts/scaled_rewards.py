@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from star_agents.arena.games import Battle, battles_of, games_of
-from star_agents.arena.quantile_map import Measured, QuantileMap, placed
+from star_agents.arena.quantile_map import Measured, QuantileMap, points_around
 from star_agents.records import Judgement, Trial, is_reward_model
 
 _Pair = frozenset[str]
@@ -53,7 +53,7 @@ def scaled(
             found.append(one)
         else:
             middle = (battle.left_score + battle.right_score) / 2
-            found.append(replace(one, scores=placed(gap, middle), scale=made.name))
+            found.append(replace(one, scores=points_around(gap, middle), scale=made.name))
     return tuple(found)
 
 

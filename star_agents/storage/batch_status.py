@@ -16,7 +16,7 @@ def no_batches() -> Batches:
     return Batches(seeds=0, agents={}, at_work=[])
 
 
-def batches_told(connection: sqlite3.Connection) -> Batches:
+def batch_status(connection: sqlite3.Connection) -> Batches:
     """The batches as a status tells them."""
     waiting = {row.agent: row for row in gathered(connection)}
     totals = {row[0]: row[1:] for row in execute(connection, "batch_totals")}

@@ -1,7 +1,7 @@
 """Providers that LiteLLM reaches by another way than the clients that ``litellm_http`` guards: they are refused.
 
-Past the guards a reply has no limit, and a redirect takes prompts and keys along. What LiteLLM opens by itself and is
-left alone, since no prompt ever passes it:
+Past the guards a reply has no limit, and a redirect takes prompts and keys along. What LiteLLM opens by itself for the
+calls that it sends whole, and is left alone, since no prompt ever passes it:
 
 - Google's tokens (``vertex_ai``), fetched by google-auth from the address in the user's own credentials;
 - AWS credentials (``bedrock``, ``sagemaker``), which botocore reads from files, from STS or from the machine's own
