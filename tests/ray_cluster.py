@@ -18,7 +18,7 @@ import pytest
 STORE_BYTES = 80 * 2**20
 """Ray's least, about."""
 TESTS = Path(__file__).parent
-LONGEST_DEATH_S = 60.0
+LONGEST_S = 60.0
 PATIENCE_MS = 5_000
 """For an answer: who is dead refuses at once, and a machine at its limits is slow."""
 PERIOD_MS = 500
@@ -30,10 +30,9 @@ class LocalCluster:
 
     Args:
         port: Of the head; 0: any.
-        client_port: Of the door for ``ray://``; 0: there is none.
     """
 
-    def __init__(self, port: int = 0, client_port: int = 0) -> None:
+    def __init__(self, port: int = 0) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # As the product has it; Ray is loaded here already.
         # The door forks a process for each client beside threads of gRPC, which now and then crash in it.
@@ -48,27 +47,34 @@ class LocalCluster:
             "include_dashboard": False,
             "object_store_memory": STORE_BYTES,
             **({"gcs_server_port": port} if port else {}),
-            **({"ray_client_server_port": client_port} if client_port else {}),
             "_system_config": {**fast, "health_check_failure_threshold": 3},
         }
-        with _signals_kept(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # Ray leaves a log file of the door open.
+        with _signals_kept():
             self._cluster = utils.Cluster(initialize_head=True, head_node_args=head)
         self._nodes: list[Any] = []
         self._killed: set[str] = set()
         """Of which the head may not know yet that they are dead."""
-        self._client_port = client_port
+        self._door = ""
 
     @property
     def address(self) -> str:
         """Of the head."""
         return str(self._cluster.address)
 
-    @property
-    def door(self) -> str:
-        """What ``cluster: {ray: ...}`` takes on a machine that is no node."""
-        assert self._client_port, "made with a door"
-        return f"ray://127.0.0.1:{self._client_port}"
+    def open_door(self) -> str:
+        """What ``cluster: {ray: ...}`` takes on a machine that is no node, once the head answers there."""
+        if not self._door:
+            head, port = self._cluster.head_node, free_port()
+            head._ray_params.ray_client_server_port = port
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)  # Ray leaves a log file of it open.
+                head.start_ray_client_server()
+            give_up = time.monotonic() + LONGEST_S
+            while not _accepts(port):
+                assert time.monotonic() < give_up, "the head answers at its door"
+                time.sleep(0.05)
+            self._door = f"ray://127.0.0.1:{port}"
+        return self._door
 
     @property
     def release(self) -> dict[str, Any]:
@@ -92,7 +98,7 @@ class LocalCluster:
         """Ids of so many and no more beside the head, which lists no other: those that live are kept."""
         while len(self._nodes) > count:
             self.kill(self._nodes[-1].node_id)
-        give_up = time.monotonic() + LONGEST_DEATH_S
+        give_up = time.monotonic() + LONGEST_S
         while self._killed & {row["NodeID"] for row in self._cluster.global_state.node_table() if row["Alive"]}:
             assert time.monotonic() < give_up, "the head has seen that its nodes are dead"
             time.sleep(PERIOD_MS / 5_000)
@@ -148,10 +154,18 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
-def local_cluster(port: int = 0, client_port: int = 0) -> Iterator[LocalCluster]:
+def local_cluster(port: int = 0) -> Iterator[LocalCluster]:
     """A cluster for as long as the context."""
-    cluster = LocalCluster(port, client_port)
+    cluster = LocalCluster(port)
     try:
         yield cluster
     finally:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -14,7 +14,7 @@ import pytest
 from counting_scorer import CountingScorer
 from lines import agents_yaml, results, run, seeds
 from openai_server import Answer, Hang, OpenAIServer
-from ray_cluster import LocalCluster, free_port, local_cluster
+from ray_cluster import LocalCluster, local_cluster
 from scoring_mortal_worker import count
 
 from star_agents.agents.transports.http import HttpRequest
@@ -33,17 +33,12 @@ from star_agents.scoring import Scorer
 pytestmark = pytest.mark.ray
 
 
-@pytest.fixture(scope="module")
-def with_door() -> Iterator[LocalCluster]:
-    with local_cluster(client_port=free_port()) as cluster:
-        yield cluster
-
-
 async def test_models_and_calls_are_on_nodes_that_are_reached_through_the_door(
-    with_door: LocalCluster, tmp_path: Path
+    ray_cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    with_door.nodes(1)
-    async with Connection(ClusterConfig(ray=with_door.door), tell=print) as connection:
+    ray_cluster.nodes(1)
+    door = ray_cluster.open_door()
+    async with Connection(ClusterConfig(ray=door), tell=print) as connection:
         address = next(iter(connection.nodes.values())).address
         assert connection.own_address() == "", "this process is on no node"
         places = ClusterPlaces(connection, actor=CountingScorer)
@@ -51,7 +46,7 @@ async def test_models_and_calls_are_on_nodes_that_are_reached_through_the_door(
             samples = [Sample(instruction=f"Say {n}.", response="well " * n) for n in range(1, 20)]
             assert await scorer.score(samples) == [count(sample) for sample in samples]
     async with OpenAIServer(host=address) as server:
-        text = f"{agents_yaml(server.url)}\ncluster: {{ray: '{with_door.door}', egress: 2}}"
+        text = f"{agents_yaml(server.url)}\ncluster: {{ray: '{door}', egress: 2}}"
         result = await run(parse_config(text), seeds(6), tmp_path / "out")
         assert (result.stopped_by, len(results(tmp_path / "out"))) == ("", 6)
         assert len(server.charged) > 6
@@ -61,9 +56,9 @@ async def test_models_and_calls_are_on_nodes_that_are_reached_through_the_door(
 async def test_a_node_and_then_the_head_that_are_lost_behind_the_door_are_told_and_nothing_hangs() -> None:
     bus, heard, told, release = Bus(), list[Event](), list[str](), asyncio.Event()
     bus.subscribe(heard.append)
-    with local_cluster(client_port=free_port()) as cluster:
+    with local_cluster() as cluster:
         (id,) = cluster.nodes(1)
-        config = ClusterConfig(ray=cluster.door, egress=2)
+        config = ClusterConfig(ray=cluster.open_door(), egress=2)
         async with (
             Connection(config, tell=told.append, look_s=0.2) as connection,
             egress_over(connection, bus) as sender,

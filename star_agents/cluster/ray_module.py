@@ -49,7 +49,8 @@ def claim(ray: Any) -> None:
     me = os.getpid()
     worker: Any = importlib.import_module("ray._private.worker").global_worker
     listener = getattr(worker, "listener_thread", None)
-    is_of_parent = ray.is_initialized() and listener is not None and not listener.is_alive()
+    is_here = ray.is_initialized() and not ray.util.client.ray.is_connected()
+    is_of_parent = is_here and listener is not None and not listener.is_alive()
     if is_of_parent or (_used_by and me not in _used_by):
         raise ClusterError(
             "this process was forked from one that had used Ray, which does not work in it: start it afresh, as "
