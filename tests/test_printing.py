@@ -16,7 +16,7 @@ from openai_server import Answer, Body, Fault, Move, OpenAIServer
 from rich.console import Console
 
 from star_agents.cli.tables import print_json, print_table
-from star_agents.text.consoles import say_on
+from star_agents.text.consoles import say_on, say_table
 from star_agents.text.printing import printable, say
 from star_agents.text.redaction import keep_secret
 
@@ -35,6 +35,7 @@ ELSEWHERE = {
     ("observe.logs.log", "write"): "into observe.logs.stream",
     ("observe.logs.stream", "write"): "the log: JSON, or for people with each value cleaned",
     ("scoring.worker", "write"): "frames for the parent process",
+    ("storage.export_child", "write"): "its answer, for the parent process",
     ("tools.sandbox_child", "write"): "what a model's code did, into the pipes of the parent process",
     ("tools.sandbox_child", "print"): "the value of its last expression, into the same",
     ("text.streams", "write"): "passes on what text.consoles and observe.logs.stream have made",
@@ -181,3 +182,14 @@ def _said_by(verb: tuple[str | Path, ...]) -> str:
     done = star_agents(*verb)
     assert "Traceback" not in done.stderr
     return done.stderr + done.stdout
+
+
+def test_short_names_at_the_beginning_of_a_table_stay_whole_where_it_is_too_wide(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    columns = [("category", False), *((f"player {number}", False) for number in range(6))]
+    say_table("shares", columns, [["counterfactual", *["54 % of 28"] * 6], ["knowledge", *["7 % of 9"] * 6]])
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("category", "counterfactual", "knowledge"))
+    assert max(map(len, said.splitlines())) == 60

@@ -206,4 +206,4 @@ def _judge(board: Leaderboard, number: int) -> list[str]:
 
 def _share(players: object, name: str) -> str:
     rate = players.get(name) if isinstance(players, dict) else None
-    return "-" if rate is None or rate.rate is None else f"{100 * rate.rate:.0f} %/{rate.answers}"
+    return "-" if rate is None or rate.rate is None else f"{100 * rate.rate:.0f}%/{rate.answers}"

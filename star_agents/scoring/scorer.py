@@ -31,7 +31,7 @@ from star_agents.scoring.scorers import check_names
 from star_agents.scoring.supervisor import Poison, Supervisor
 
 CALLS = 256
-"""Calls in the house. It protects memory: beyond this, callers wait instead of piling up their samples here."""
+"""Calls that may wait for answers at once, to protect memory: beyond this, callers wait before samples are taken in."""
 GPU_WINDOW = 0.01
 """Seconds that a GPU waits for more calls before it runs a request that is not full."""
 TROUBLES = 20

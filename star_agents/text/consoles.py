@@ -14,6 +14,9 @@ from rich.text import Text
 from star_agents.text.printing import printable
 from star_agents.text.streams import standard_error
 
+LONGEST_WHOLE_NAME = 20
+"""Characters of the names in a table's first column up to which they stay on one line where the table is too wide."""
+
 
 def progress_console(*, quiet: bool) -> Console:
     """Standard error as a console in a program that is somebody else's; in a notebook it gets lines and no widget."""
@@ -38,8 +41,14 @@ def say_table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Se
         rows: Their cells.
     """
     table = Table(title=Text(printable(title)), title_justify="left")
-    for heading, is_numeric in columns:
-        table.add_column(Text(printable(heading)), justify="right" if is_numeric else "left", overflow="fold")
+    names_are_short = all(len(row[0]) <= LONGEST_WHOLE_NAME for row in rows)
+    for index, (heading, is_numeric) in enumerate(columns):
+        table.add_column(
+            Text(printable(heading)),
+            justify="right" if is_numeric else "left",
+            overflow="fold",
+            no_wrap=index == 0 and names_are_short,
+        )
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
