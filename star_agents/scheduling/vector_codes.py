@@ -146,9 +146,10 @@ def _principal_axes(centred: Vector) -> Vector:
     basis = np.random.default_rng(1).standard_normal((dimension, width), dtype=np.float32)
     for _ in range(_ITERATIONS):
         basis = np.linalg.qr(centred.T @ (centred @ basis))[0]
-    turned = np.linalg.svd(centred @ basis, full_matrices=False)[2]
+    within = (centred @ basis).astype(np.float64)
+    turned = np.linalg.eigh(within.T @ within)[1][:, ::-1]  # A tenth of the time that singular values take.
     axes = np.zeros((dimension, SKETCH), dtype=np.float32)
-    found = (basis @ turned.T)[:, :SKETCH]
+    found = (basis @ turned)[:, :SKETCH]
     axes[:, : found.shape[1]] = found
     return axes
 
