@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import torch
 from daemons import PATIENCE_S
 from lines import read_jsonl
+from processes import until
 from safetensors.torch import load_file
 from training_samples import samples, tiny, write
 
@@ -136,9 +136,7 @@ def test_sigterm_saves_after_the_step_in_hand_and_exits_with_143_and_the_command
     part = out.with_name("out.part")
     with told.open("w") as errors:
         process = subprocess.Popen(command, stderr=errors, env={**os.environ, "HF_HUB_OFFLINE": "1"})
-        deadline = time.monotonic() + PATIENCE_S
-        while not any(is_whole(one) for one in part.glob("checkpoint-*")) and time.monotonic() < deadline:
-            os.sched_yield()
+        until(lambda: any(map(is_whole, part.glob("checkpoint-*"))), process.pid)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 143
     shown = told.read_text()

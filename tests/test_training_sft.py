@@ -9,7 +9,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +16,8 @@ import anyio
 import pytest
 import torch
 import yaml
-from daemons import PATIENCE_S
 from lines import read_jsonl
+from processes import until
 from safetensors.torch import load_file
 from storage_samples import fill_store, make_outcome, make_seed
 from tiny_models import CHAT_TEMPLATE
@@ -137,9 +136,7 @@ def test_killed_by_sigkill_it_goes_on_by_the_same_command_to_the_same_weights(mo
         *quick.split(),
     ]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "HF_HUB_OFFLINE": "1"})
-    deadline = time.monotonic() + PATIENCE_S
-    while not any(is_whole(one) for one in asked.part.glob("checkpoint-*")) and time.monotonic() < deadline:
-        os.sched_yield()
+    until(lambda: any(map(is_whole, asked.part.glob("checkpoint-*"))), process.pid)
     process.kill()
     process.wait()
     begun = max(int(one.name.partition("-")[2]) for one in asked.part.glob("checkpoint-*") if is_whole(one))
