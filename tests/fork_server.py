@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
 import importlib
 import json
 import os
@@ -28,6 +27,7 @@ from typing import IO, Any, NoReturn, Self
 
 from star_agents.admission.language import languages_known
 from star_agents.agents.transports import litellm_env
+from star_agents.process.garbage_collection import spare_what_stays
 
 TESTS = Path(__file__).resolve().parent
 _LONGEST = 1 << 20
@@ -224,7 +224,7 @@ def _import_everything() -> None:
         importlib.import_module(name)
     languages_known()  # Half a second of every process that reads a document.
     litellm_env.load()  # Three seconds of every process that checks agents, or calls one by LiteLLM.
-    gc.freeze()  # so that no collection in a child copies what it shares with us
+    spare_what_stays()  # so that no collection in a child copies what it shares with us
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator
+from functools import cache
 
 _YOUNGEST = 100_000
 """Container objects that may be made and not freed before the youngest are looked at; Python's 700 are a few calls'.
@@ -37,13 +38,12 @@ def no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
+@cache
 def spare_what_stays() -> None:
     """Take what has been built so far out of the collector's sight, once per process.
 
     Call it when everything is built: what is frozen and becomes part of a cycle later is never collected.
     """
-    if gc.get_freeze_count():
-        return
     look_less_often()
     gc.collect()
     gc.freeze()
