@@ -10,6 +10,7 @@ import warnings
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import aiohttp
 import pytest
 from openai_server import Answer, Fault, Hang, OpenAIServer, Raw
 
@@ -21,7 +22,6 @@ from star_agents.agents.transports import litellm_env
 from star_agents.agents.transports.direct import DirectHttpTransport
 from star_agents.agents.transports.direct_routes import Dialect, Route
 from star_agents.agents.transports.http import HttpPool
-from star_agents.agents.transports.plain_http import NotConnected
 from star_agents.config.models import AgentConfig
 from star_agents.errors import AgentRefused, AgentUnavailable
 from star_agents.text.redaction import redactor
@@ -126,7 +126,7 @@ async def test_nobody_listening_and_a_cut_connection_are_errors_of_the_connectio
     async with OpenAIServer() as server:
         gone = call(server)
     error = await failure(direct, gone)
-    assert isinstance(error, NotConnected)
+    assert isinstance(error, aiohttp.ClientConnectorError)
     ours = translate(error, agent="it", model="openai/m")
     assert isinstance(ours, AgentUnavailable)
     assert "is the server at `api_base` up?" in str(ours)

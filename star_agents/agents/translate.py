@@ -122,7 +122,7 @@ TABLE: Mapping[str, _Row] = {
 
 _UNCONNECTED = frozenset(
     {"ClientConnectorError", "ClientConnectorDNSError", "ConnectionTimeoutError", "ConnectionRefusedError"}
-    | {"CredentialsUnavailable", "NotConnected"}
+    | {"CredentialsUnavailable"}
 )
 """There was no connection, or no right to one, so nothing can have been sent or billed."""
 _BY_STATUS = {401: _KEY, 402: _SPENT, 403: _KEY, 404: _MISSING, 408: _TIMEOUT, 409: _SERVER, 413: _LONG, 429: _LIMITED}

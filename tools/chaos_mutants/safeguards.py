@@ -25,7 +25,6 @@ _CALLS, _JUDGES, _BENCH = (
     "star_agents/bench/bench.py",
 )
 _PAIRS = "star_agents/bench/pairs.py"
-_REPLY, _PLAIN = "star_agents/agents/transports/http_reply.py", "star_agents/agents/transports/plain_http.py"
 _SENDING, _BUDGETS = "star_agents/agents/sending.py", "star_agents/agents/budgets.py"
 _LEDGER, _READING = "star_agents/agents/budget_ledger.py", "star_agents/agents/replies/reading.py"
 _BUILDING, _STAR = "star_agents/engine/wiring.py", "star_agents/recipes/star.py"
@@ -168,47 +167,6 @@ TESTED_MUTANTS = (
         _SENDING,
         "        call.give_back()\n",
         "",
-    ),
-    # Connections
-    _mutant(
-        "nothing-behind-a-reply",
-        "what a server sends behind a reply is never taken for the next one",
-        "test_http_reply.py::test_what_comes_behind_a_reply_is_no_part_of_it_and_leaves_no_connection",
-        _REPLY,
-        "return self.is_whole and self._keeps_alive and not self._left",
-        "return self.is_whole and self._keeps_alive",
-    ),
-    _mutant(
-        "one-length",
-        "a reply whose end is said in two ways is refused",
-        "test_http_reply.py::test_what_is_not_plainly_a_reply_is_refused",
-        _REPLY,
-        "if lengths or not _DIGITS.fullmatch(length):",
-        "if not _DIGITS.fullmatch(length):",
-    ),
-    _mutant(
-        "sent-whole",
-        "no request follows on a connection over which one has not left whole",
-        "test_plain_http.py::test_an_answer_before_the_request_has_left_whole_ends_the_connection",
-        _PLAIN,
-        "is_left = reader.leaves_connection and connection.has_sent_all",
-        "is_left = reader.leaves_connection",
-    ),
-    _mutant(
-        "cancelled-hangs-up",
-        "whoever stops waiting for a reply leaves no connection on which it may still come",
-        "test_plain_http.py::test_whoever_stops_waiting_leaves_no_connection",
-        _PLAIN,
-        "            else:\n                connection.abort()\n",
-        "            else:\n                self._keep(origin, connection)\n",
-    ),
-    _mutant(
-        "one-line-a-header",
-        "no value of a header makes another one",
-        "test_plain_http.py::test_a_header_that_would_be_two_is_sent_to_nobody",
-        _PLAIN,
-        '        raise ValueError("a header of the request holds the end of a line")\n',
-        "        pass\n",
     ),
     # Money
     _mutant(

@@ -119,11 +119,7 @@ async def read_reply(pieces: AsyncIterable[bytes], headers: Mapping[str, str], l
     body = ReplyBody(headers.get("Content-Encoding", ""), largest)
     async for piece in pieces:
         body.feed(piece)
-    return await checked(body.end())
-
-
-async def checked(whole: bytes) -> bytes:
-    """A body whose structure may be parsed without harm; a long one is looked at in a thread. Raises RefusedReply."""
+    whole = body.end()
     if len(whole) <= SMALL_BYTES:
         check_structure(whole)
     else:

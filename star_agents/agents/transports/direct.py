@@ -39,7 +39,7 @@ class DirectHttpTransport:
             HttpFailure: The server answered with an error, or points elsewhere.
             RefusedReply: The reply passes a limit.
             ValueError, LookupError, TypeError: The reply cannot be read.
-            aiohttp.ClientError, OSError: The server was not reached, or hung up.
+            aiohttp.ClientError: The server was not reached, or hung up.
         """
         route = call.endpoint.route
         if route is None:

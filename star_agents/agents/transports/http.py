@@ -1,4 +1,4 @@
-"""The seam between a prepared request and its raw reply, and the connections of this process behind it.
+"""The seam between a prepared request and its raw reply, and the pool of connections of this process behind it.
 
 Before it a call becomes a method, an address, headers and bytes; after it a status, headers and bytes become an answer.
 Both types are plain data, so a sender may stand in another process. Whoever sends holds to the same limits: one bounded
@@ -21,8 +21,12 @@ import certifi
 import yarl
 
 from star_agents.agents.replies.body import ENCODINGS, LARGEST, read_reply, refuse_redirect
-from star_agents.agents.transports.plain_http import CONNECT_S, KEEP_ALIVE_S, PlainHttpPool, is_plain
 
+_CONNECT_S = 15.0
+"""Longest wait for a connection. The rest of a call has one deadline, which is the caller's."""
+_KEEP_ALIVE_S = 4.0
+"""Seconds that an idle connection is kept: less than the 5 s of uvicorn, under which vLLM and others run. A connection
+that the server closes just as a request goes out on it would be a failed call."""
 SKIPS_VERIFICATION = "false"
 """What the user sets ``SSL_VERIFY`` to, in any case, to have no certificate checked."""
 
@@ -63,7 +67,7 @@ class HttpSender(Protocol):
         Raises:
             HttpFailure: The server points elsewhere.
             RefusedReply: The reply passes a limit.
-            aiohttp.ClientError, OSError: The server was not reached, or hung up.
+            aiohttp.ClientError: The server was not reached, or hung up.
         """
         ...
 
@@ -73,7 +77,7 @@ class HttpSender(Protocol):
 
 
 class HttpPool:
-    """Sends over the connections of this process: our own, and aiohttp's where TLS or a proxy is between.
+    """Sends over one pool of connections of this process.
 
     Args:
         largest: Bytes of a reply beyond which it is refused.
@@ -81,22 +85,17 @@ class HttpPool:
 
     def __init__(self, *, largest: int = LARGEST) -> None:
         self._largest = largest
-        self._plain = PlainHttpPool(largest=largest)
         self._session: aiohttp.ClientSession | None = None
         self._trusted: ssl.SSLContext | bool | None = None
 
     async def send(self, request: HttpRequest) -> HttpReply:
         """As ``HttpSender.send``."""
-        url = yarl.URL(request.url, encoded=True)
-        if request.proxy is None and is_plain(url):
-            reply = await self._plain.send(request.method, url, request.headers, request.body)
-            return HttpReply(status=reply.status, headers=reply.headers, body=reply.body)
         session = self._session or self._open()
         if self._trusted is None and request.url.startswith("https:"):
             self._trusted = trusted(os.environ)
         async with session.request(
             request.method,
-            url,
+            yarl.URL(request.url, encoded=True),
             data=request.body,
             headers={**request.headers, "Accept-Encoding": ENCODINGS},
             proxy=request.proxy,
@@ -109,16 +108,15 @@ class HttpPool:
 
     async def aclose(self) -> None:
         """As ``HttpSender.aclose``."""
-        await self._plain.aclose()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
             auto_decompress=False,  # read_reply does it, in bounds
         )
         return self._session
