@@ -20,7 +20,7 @@ from star_agents.cli.batches import (
 )
 from star_agents.cli.elo import show
 from star_agents.cli.report import write_report
-from star_agents.cli.tables import print_failures, print_json
+from star_agents.cli.tables import calls_and_cost, print_failures, print_json
 from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import sample_agents, skipped_rows
@@ -36,7 +36,6 @@ from star_agents.storage.game_files import BATTLES_FILE, read_games
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE
 from star_agents.text.consoles import progress_console
-from star_agents.text.figures import usd_sum
 from star_agents.text.printing import say
 
 
@@ -134,9 +133,8 @@ def _tell(board: Leaderboard, result: BatchResult, out: Path, *, as_json: bool) 
         told = {"calls_sent": result.calls, "cost": cost, "counts": counts, "failures": result.summary["failures"]}
         return print_json({**board.to_dict(), **told, "report": str(out / "report.html")})
     show(board)
-    in_all = usd_sum(cost["known_usd"], cost["calls_of_unknown_price"])
     dropped = f", {counts['dropped']:,} dropped" if counts["dropped"] else ""
-    say(f"{counts['done']:,} instructions{dropped}; {result.calls:,} calls sent, {in_all} in all")
+    say(f"{counts['done']:,} instructions{dropped}; {calls_and_cost(result.calls, cost)}")
     print_failures(read(list[FailureTold], result.summary["failures"]))
     for name in (BATTLES_FILE, "report.html", "summary.json", "store.sqlite3"):
         say(f"  {out / name}")

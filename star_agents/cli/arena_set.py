@@ -19,7 +19,7 @@ from star_agents.cli.batches import (
     exit_unless_whole,
     spending_options,
 )
-from star_agents.cli.tables import print_failures, print_json, print_table
+from star_agents.cli.tables import calls_and_cost, print_failures, print_json, print_table
 from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
 from star_agents.engine.batch_notes import sample_agents, skipped_rows
@@ -45,7 +45,6 @@ from star_agents.records import is_reward_model
 from star_agents.storage.row_writing import atomic_file, writer_for
 from star_agents.storage.seed_files import write_rows
 from star_agents.text.consoles import progress_console, say_on
-from star_agents.text.figures import usd_sum
 from star_agents.text.plain_data import json_text
 from star_agents.text.printing import say
 
@@ -213,9 +212,7 @@ def _tell(
     for sentence in _remarks(card, wanted):
         say(sentence)
     if result is not None:
-        cost = result.summary["cost"]
-        unpriced = cost["calls_of_unknown_price"]
-        say(f"{result.calls:,} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all")
+        say(calls_and_cost(result.calls, result.summary["cost"]))
         print_failures(read(list[FailureTold], result.summary["failures"]))
     for path in paths:
         say(f"  {path}")

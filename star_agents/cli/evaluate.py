@@ -25,7 +25,7 @@ from star_agents.cli.batches import (
 from star_agents.cli.estimates import estimate_as_data, show_estimate
 from star_agents.cli.evaluation_live import LivePage
 from star_agents.cli.evaluation_tables import show, show_against
-from star_agents.cli.tables import print_failures, print_json
+from star_agents.cli.tables import calls_and_cost, print_failures, print_json
 from star_agents.config.lines import lines_from
 from star_agents.config.models import Config
 from star_agents.engine.batch_notes import sample_agents
@@ -45,7 +45,6 @@ from star_agents.report.pictures import picture_for
 from star_agents.storage.evaluation_files import Earlier, keep_protocol, read_earlier
 from star_agents.text.consoles import progress_console
 from star_agents.text.content_hash import digest
-from star_agents.text.figures import usd_sum
 from star_agents.text.printing import say
 
 QUESTIONS_OF_ESTIMATE = 10
@@ -223,8 +222,7 @@ def _tell(work: Work, ended: Evaluated, against: Against | None, written: Sequen
     show(ended.results)
     if against is not None:
         show_against(against)
-    spent = usd_sum(cost["known_usd"], cost["calls_of_unknown_price"])
-    say(f"{ended.calls:,} calls sent, {spent} in all in this folder")
+    say(calls_and_cost(ended.calls, cost))
     print_failures(read(list[FailureTold], failures))
     for path in written:
         say(f"  {path}")

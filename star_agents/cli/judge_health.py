@@ -20,7 +20,7 @@ from star_agents.cli.batches import (
     exit_unless_whole,
     spending_options,
 )
-from star_agents.cli.tables import print_failures, print_json, print_table
+from star_agents.cli.tables import calls_and_cost, print_failures, print_json, print_table
 from star_agents.config.lines import lines_from
 from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.engine.batch_notes import SKIPPED_SHOWN, sample_agents
@@ -181,9 +181,7 @@ def _show(judged: Judged, result: BatchResult | None, out: Path) -> None:
     for sentence in _remarks(judged):
         say(sentence)
     if result is not None:
-        cost = result.summary["cost"]
-        spent = usd_sum(cost["known_usd"], cost["calls_of_unknown_price"])
-        say(f"{result.calls:,} calls sent, {spent} in all in this folder")
+        say(calls_and_cost(result.calls, result.summary["cost"]))
         print_failures(read(list[FailureTold], result.summary["failures"]))
         say(f"  {out / RESULT_FILE}")
 

@@ -21,7 +21,7 @@ from star_agents.cli.batches import (
     with_rows,
 )
 from star_agents.cli.recipe_tables import print_recipes
-from star_agents.cli.tables import print_costs, print_failures, print_json, print_refused, print_table
+from star_agents.cli.tables import calls_and_cost, print_costs, print_failures, print_json, print_refused, print_table
 from star_agents.config.base import MAX_COUNT
 from star_agents.config.lines import lines_from
 from star_agents.engine.batch import BatchResult, load_seeds, run_batch
@@ -34,7 +34,7 @@ from star_agents.observe.status import FailureTold, Pool, RecipeState, RefusedAr
 from star_agents.observe.status.reading import read
 from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
 from star_agents.text.consoles import progress_console
-from star_agents.text.figures import usd_each, usd_sum
+from star_agents.text.figures import usd_each
 from star_agents.text.printing import say
 
 
@@ -179,12 +179,11 @@ def _show(result: BatchResult, out: Path) -> None:
         for name, facts in summary["pairs"].items()
     )
     counts, cost, tied = summary["counts"], summary["cost"], summary["referee"]["won_by_tie"]
-    unpriced = cost["calls_of_unknown_price"]
     by_tie = f" ({tied:,} by a larger gap at a tie)" if tied else ""
     each = "improved seed" if is_stars_alone(summary["recipes"]) else "seed kept"
     say(
         f"{ends_in_words(counts, summary['recipes'], aside=by_tie)}; "
-        f"{result.calls:,} calls sent, {usd_sum(cost['known_usd'], unpriced)} in all"
+        f"{calls_and_cost(result.calls, cost)}"
         + (f", {usd_each(cost['usd_per_improved'])} per {each}" if cost["known_usd"] else "")
     )
     if result.left_waiting:

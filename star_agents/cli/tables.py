@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from star_agents.engine.batch_notes import tolerated
 from star_agents.observe.status import FailureTold, RefusedArm
 from star_agents.text.arm_names import shared_folder
 from star_agents.text.consoles import say_table
-from star_agents.text.figures import usd, usd_each
+from star_agents.text.figures import usd, usd_each, usd_sum
 from star_agents.text.printing import say, say_json
 
 REFUSED_SHOWN = 12
@@ -33,6 +33,17 @@ def print_costs(pairs: Iterable[tuple[str, float | None, int, float | None]]) ->
     if costs:
         rows = [[name, usd(known), str(unknown), usd_each(each, unknown)] for name, known, unknown, each in costs]
         print_table("cost of candidates", ["pair", "cost", "candidates of unknown cost", "cost per win"], rows)
+
+
+def calls_and_cost(calls: int, cost: Mapping[str, Any]) -> str:
+    """Calls that this command sent, and the US dollars of its folder, those of earlier commands included.
+
+    Args:
+        calls: Sent by this command.
+        cost: Of the folder, as its summary has it.
+    """
+    spent = usd_sum(cost["known_usd"], cost["calls_of_unknown_price"])
+    return f"{calls:,} calls sent, {spent} in all in this folder"
 
 
 def print_failures(failures: Iterable[FailureTold], *, err: bool = True) -> None:
