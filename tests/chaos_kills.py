@@ -24,7 +24,7 @@ from chaos_nursery import PATIENCE_S, Nursery
 from chaos_provider import provider, settle
 
 from star_agents.storage.connection import connect_reading
-from star_agents.storage.seed_files import seed_from_row
+from star_agents.storage.incoming.seed_files import seed_from_row
 from star_agents.storage.store import STORE_FILE
 
 SEEDS_PER_LIFE = 20

@@ -27,7 +27,7 @@ from chaos_provider import signed
 from lines import agents_yaml
 from openai_server import Body, Cut, Fault, Hang, Move, OpenAIServer
 
-from star_agents.storage.seed_files import seed_from_row
+from star_agents.storage.incoming.seed_files import seed_from_row
 
 DRAIN_S = 1.0
 LONG_DRAIN_S = 600.0

@@ -22,7 +22,7 @@ from star_agents.errors import ConfigError, RecipeError, UsageError
 from star_agents.recipes.arena import arena, redecide
 from star_agents.recipes.arena_settings import ArenaSettings, Keep
 from star_agents.records import Document, Judgement, Message, Outcome, Sample, Seed, Trial
-from star_agents.storage.game_files import read_games
+from star_agents.storage.outgoing.game_files import read_games
 from star_agents.storage.reader import StoreReader
 from star_agents.text.prompt_templates import PromptTemplates
 

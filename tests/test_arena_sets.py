@@ -26,8 +26,8 @@ from star_agents.offline import world
 from star_agents.offline.evolving import evolve
 from star_agents.offline.rating import difficulty_of
 from star_agents.process.crash_points import VARIABLE
+from star_agents.storage.incoming.seed_files import read_seeds
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.seed_files import read_seeds
 
 
 def grouping(labels: list[int], seed: int = 0) -> Grouping:

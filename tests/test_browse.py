@@ -21,9 +21,9 @@ from star_agents.cli.main import cli
 from star_agents.engine.publishing.gathering import gather
 from star_agents.errors import StoreError, UsageError
 from star_agents.storage.lock import FolderLock
+from star_agents.storage.outgoing.training_rows import TaughtRow, taught_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE
-from star_agents.storage.training_rows import TaughtRow, taught_rows
 
 DROPPED = SEEDS // 9
 pytestmark = pytest.mark.anyio

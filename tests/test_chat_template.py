@@ -19,7 +19,7 @@ from star_agents.scoring import Scorer
 from star_agents.scoring.compat import encoder_for
 from star_agents.scoring.encoding import PairEncoder
 from star_agents.scoring.probe import PROBES, probe
-from star_agents.storage.row_writing import write_rows
+from star_agents.storage.formats.row_writing import write_rows
 from star_agents.text.chat_template import FIXED_DATE, ChatTemplate
 
 ASKED = Sample(instruction="Why?", response="Because.")

@@ -17,9 +17,9 @@ from star_agents.cli.decontaminate import CONTAMINATED
 from star_agents.config.contamination import BenchmarkColumns, BenchmarkFile
 from star_agents.errors import SeedFileError
 from star_agents.records.contamination import BenchmarkItem
-from star_agents.storage.benchmark_files import read_benchmarks
-from star_agents.storage.row_texts import texts_of_row
-from star_agents.storage.row_writing import write_rows
+from star_agents.storage.formats.row_writing import write_rows
+from star_agents.storage.incoming.benchmark_files import read_benchmarks
+from star_agents.storage.incoming.row_texts import texts_of_row
 
 ASKED = "How many of the seventeen sheep are still on the farm at noon after all but nine of them ran away?"
 OTHER = "Name three rivers of Europe that flow into the Black Sea, and the countries in which each of them rises."

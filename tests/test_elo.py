@@ -15,7 +15,7 @@ from star_agents.arena.games import battles_of
 from star_agents.arena.ratings import SCALE, rate
 from star_agents.cli.elo import command
 from star_agents.errors import SeedFileError, UsageError
-from star_agents.storage.game_files import read_games
+from star_agents.storage.outgoing.game_files import read_games
 
 REVIEWS = Path(__file__).resolve().parents[2] / "shared" / "data" / "fastchat" / "vicuna_eval_2023"
 WINNERS = {1.0: evalica.Winner.X, 0.0: evalica.Winner.Y, 0.5: evalica.Winner.Draw}

@@ -28,7 +28,7 @@ from star_agents.events import OutcomeCommitted
 from star_agents.offline import MODELS_PATH
 from star_agents.process.crash_points import VARIABLE
 from star_agents.records import Outcome
-from star_agents.storage.question_files import find_questions
+from star_agents.storage.incoming.question_files import find_questions
 
 PRICES = "input_cost_per_token: 0.001, output_cost_per_token: 0.002"
 QUESTIONS: tuple[dict[str, Any], ...] = (

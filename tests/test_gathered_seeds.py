@@ -10,7 +10,7 @@ import pytest
 
 from star_agents.engine.estimate import pick_sample
 from star_agents.records import Document, Message, Sample, Seed
-from star_agents.storage.gathered_seeds import GatheredSeeds, SeedsOnDisk, gathered, sampled, shuffled
+from star_agents.storage.incoming.gathered_seeds import GatheredSeeds, SeedsOnDisk, gathered, sampled, shuffled
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import Store
 

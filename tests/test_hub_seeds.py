@@ -31,7 +31,7 @@ from star_agents.errors import HubError, SeedFileError, StarAgentsError, UsageEr
 from star_agents.export.hub_datasets import Fetched, fetch_dataset
 from star_agents.export.hub_layout import layout_of, matches
 from star_agents.export.hub_names import HubName
-from star_agents.storage.seed_files import read_seeds
+from star_agents.storage.incoming.seed_files import read_seeds
 
 REPO = "somebody/rows"
 where = partial(layout_of, where="hf:somebody/rows")

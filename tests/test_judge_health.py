@@ -27,7 +27,7 @@ from star_agents.errors import ConfigError, UsageError
 from star_agents.offline import PAIRS_PATH
 from star_agents.offline.pairs import write
 from star_agents.process.crash_points import VARIABLE
-from star_agents.storage.labelled_pairs import read_pairs, read_verdicts
+from star_agents.storage.incoming.labelled_pairs import read_pairs, read_verdicts
 
 PANDALM = Path(__file__).resolve().parents[2] / "shared" / "data" / "pandalm"
 PAIRS = 6

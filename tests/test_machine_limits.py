@@ -15,8 +15,8 @@ from daemons import provider
 from lines import agents_yaml
 
 from star_agents.errors import SeedFileError, UsageError
-from star_agents.storage.row_reading import scan_rows
-from star_agents.storage.row_writing import write_rows
+from star_agents.storage.formats.row_reading import scan_rows
+from star_agents.storage.formats.row_writing import write_rows
 
 CONFIG = "agents:\n  tutor: {model: offline/tutor}\nselection: random\nmemory: {embedder: hashing}\n"
 RUN = ("run", "-c", "agents.yaml", "-s", "seeds.jsonl", "-o", "out", "-q")

@@ -30,7 +30,7 @@ from star_agents.arena.mt_bench import (
 from star_agents.arena.pair_verdicts import PairVerdict, win_rates
 from star_agents.engine.evaluation import OWN_PROMPTS, read_benchmark
 from star_agents.errors import SeedFileError, UsageError
-from star_agents.storage.question_files import (
+from star_agents.storage.incoming.question_files import (
     BENCHMARKS,
     QuestionFiles,
     find_questions,

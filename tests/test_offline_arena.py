@@ -20,7 +20,7 @@ from star_agents.offline.reading import Scoring, read
 from star_agents.offline.scoring import merit
 from star_agents.recipes.arena import arena
 from star_agents.records import Message
-from star_agents.storage.game_files import read_games
+from star_agents.storage.outgoing.game_files import read_games
 from star_agents.text.prompt_templates import PromptTemplates
 
 PLAYERS = ("novice", "tutor", "chatty", "terse", "scholar", "dreamer")

@@ -12,7 +12,7 @@ from star_agents.arena import mt_bench
 from star_agents.engine.evaluation import OWN_PROMPTS
 from star_agents.offline import QUESTIONS_PATH, questions, seeds, world
 from star_agents.offline.agents import respond
-from star_agents.storage.question_files import read_judge_prompts
+from star_agents.storage.incoming.question_files import read_judge_prompts
 
 
 def graded(name: str, shown: dict[str, str]) -> str:

@@ -16,8 +16,8 @@ from star_agents.offline.checking import is_answerable, is_right
 from star_agents.recipes.parts.forms import Written, answer_form_flaw, missing_text_flaw
 from star_agents.recipes.skill_files import built_in_skill, built_in_skills
 from star_agents.records import Document, Seed
+from star_agents.storage.incoming.seed_files import read_seeds
 from star_agents.storage.results import Result
-from star_agents.storage.seed_files import read_seeds
 
 ALL = """
 agents: {{coach: {{model: offline/coach}}, tutor: {{model: offline/tutor}}}}

@@ -30,9 +30,9 @@ from star_agents.errors import ConfigError, SeedFileError
 from star_agents.observe.bus import Bus
 from star_agents.records import Sample, Seed
 from star_agents.storage import quarantine, run_scope
-from star_agents.storage.game_files import read_games
+from star_agents.storage.incoming.seed_files import Collection
+from star_agents.storage.outgoing.game_files import read_games
 from star_agents.storage.parts import Parts
-from star_agents.storage.seed_files import Collection
 from star_agents.storage.split import Split
 from star_agents.storage.store import STORE_FILE, Store
 

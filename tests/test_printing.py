@@ -35,7 +35,7 @@ ELSEWHERE = {
     ("observe.logs.log", "write"): "into observe.logs.stream",
     ("observe.logs.stream", "write"): "the log: JSON, or for people with each value cleaned",
     ("scoring.worker", "write"): "frames for the parent process",
-    ("storage.export_child", "write"): "its answer, for the parent process",
+    ("storage.outgoing.export_child", "write"): "its answer, for the parent process",
     ("tools.sandbox_child", "write"): "what a model's code did, into the pipes of the parent process",
     ("tools.sandbox_child", "print"): "the value of its last expression, into the same",
     ("text.streams", "write"): "passes on what text.consoles and observe.logs.stream have made",

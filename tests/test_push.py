@@ -33,7 +33,7 @@ from star_agents.export.hub import Hub, Target, Upload
 from star_agents.export.licences import Licence
 from star_agents.records.findings import Finding, Objection
 from star_agents.storage.lock import FolderLock
-from star_agents.storage.shards import CONFIGS, SCHEMAS, Shards
+from star_agents.storage.outgoing.shards import CONFIGS, SCHEMAS, Shards
 
 REPO = f"{USER}/mine"
 CC_BY = Licence("cc-by-4.0")

@@ -13,7 +13,7 @@ from real_llm import RealLlm, real_llm, real_rows
 from star_agents.arena.games import battles_of
 from star_agents.engine.configuration import read_config
 from star_agents.records import Sample, Seed
-from star_agents.storage.game_files import read_games
+from star_agents.storage.outgoing.game_files import read_games
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PROMPTS = 4

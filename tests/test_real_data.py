@@ -12,7 +12,7 @@ from openai_server import OpenAIServer
 from star_agents.config.models import Config
 from star_agents.config.reading import parse_config
 from star_agents.records import Seed
-from star_agents.storage.seed_files import read_seeds
+from star_agents.storage.incoming.seed_files import read_seeds
 
 FILES = {
     "self_instruct": ("self_instruct/seed_tasks.jsonl", 175),

@@ -18,7 +18,7 @@ from star_outcomes import read_star_outcome as stars
 
 from star_agents.cli.main import cli
 from star_agents.records import Reply, Sample, Trial
-from star_agents.storage.row_reading import read_rows
+from star_agents.storage.formats.row_reading import read_rows
 from star_agents.storage.store import STORE_FILE
 
 THOUGHT = "thought-canary-4c1d"

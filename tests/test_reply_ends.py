@@ -21,10 +21,10 @@ from star_agents.agents.translate import translate
 from star_agents.errors import AgentError, AgentRateLimited, AgentRefused, AgentUnavailable
 from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
 from star_agents.records import AgentPair, OutcomeKind, Reply, Sample, Seed
-from star_agents.storage.result_rows import SAMPLE_SHAPES, selected_rows
+from star_agents.storage.incoming.seed_files import read_seeds, write_rows
+from star_agents.storage.outgoing.result_rows import SAMPLE_SHAPES, selected_rows
 from star_agents.storage.results import Result
 from star_agents.storage.rows import OutcomeRow
-from star_agents.storage.seed_files import read_seeds, write_rows
 from star_agents.text.visible import is_visible
 
 in_one_loop = pytest.mark.asyncio(loop_scope="module")

@@ -33,7 +33,7 @@ from star_agents.errors import ConfigError, StoreError, UsageError
 from star_agents.offline import MODELS_PATH, benchmarks, world
 from star_agents.offline.agents import respond
 from star_agents.process.crash_points import VARIABLE
-from star_agents.storage.question_files import read_judge_prompts
+from star_agents.storage.incoming.question_files import read_judge_prompts
 
 SCALES = ("tiny", "quick", "paper")
 QUESTIONS = {name: [str(number) for number in range(40)] for name in BENCHMARKS}

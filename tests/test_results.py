@@ -11,7 +11,7 @@ from recorded.store import NAMES, unpack
 from storage_samples import fill_store, make_outcome, make_seed
 
 from star_agents.records import Row, Sample
-from star_agents.storage.export import FORMATS, dataset_rows
+from star_agents.storage.outgoing.export import FORMATS, dataset_rows
 from star_agents.storage.read_later import ReadLater, plain_at
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.results import Result

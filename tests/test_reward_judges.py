@@ -22,7 +22,7 @@ from star_agents.config.changes import until_restart
 from star_agents.engine.configuration import read_config
 from star_agents.errors import ConfigError
 from star_agents.records import Judgement, Outcome, Sample, Seed
-from star_agents.storage.game_files import read_games
+from star_agents.storage.outgoing.game_files import read_games
 
 SEEDS = 8
 LEAST = 10

@@ -17,7 +17,7 @@ from star_agents.cli.main import main
 from star_agents.config.models import Config
 from star_agents.engine.batch import BatchResult, run_batch
 from star_agents.records import Seed
-from star_agents.storage.seed_files import read_seeds
+from star_agents.storage.incoming.seed_files import read_seeds
 from star_agents.storage.store import Store
 
 

@@ -19,9 +19,9 @@ from star_agents.engine.stored_status import status_of_folder  # noqa: E402
 from star_agents.records import Sample, Seed  # noqa: E402
 from star_agents.storage.browsed_rows import browsed_page  # noqa: E402
 from star_agents.storage.browsing import Search  # noqa: E402
-from star_agents.storage.export import dataset_rows  # noqa: E402
+from star_agents.storage.formats.row_writing import json_line  # noqa: E402
+from star_agents.storage.outgoing.export import dataset_rows  # noqa: E402
 from star_agents.storage.reader import StoreReader  # noqa: E402
-from star_agents.storage.row_writing import json_line  # noqa: E402
 from star_agents.storage.spans import Span  # noqa: E402
 from star_agents.storage.store import Store  # noqa: E402
 

@@ -19,8 +19,8 @@ from scale_bench.processes import took  # noqa: E402
 
 from star_agents.engine.run_facts import read_facts  # noqa: E402
 from star_agents.records import Seed  # noqa: E402
-from star_agents.storage.export import dataset_rows  # noqa: E402
 from star_agents.storage.known_rows import row_digest  # noqa: E402
+from star_agents.storage.outgoing.export import dataset_rows  # noqa: E402
 from star_agents.storage.reader import StoreReader  # noqa: E402
 from star_agents.storage.store import STORE_FILE, Store  # noqa: E402
 

@@ -26,10 +26,10 @@ from star_agents.engine.score_dataset.pipeline import IN_FLIGHT, Samples, score_
 from star_agents.errors import ScorerError, SeedFileError, StoreLocked, UsageError
 from star_agents.records import Sample, Score
 from star_agents.scoring import ModelFacts, ScorerFacts
-from star_agents.storage.json_array import BLOCK_BYTES, JsonError, array_elements
-from star_agents.storage.row_reading import read_rows
-from star_agents.storage.row_writing import write_rows
-from star_agents.storage.score_journal import ScoreJournal
+from star_agents.storage.formats.json_array import BLOCK_BYTES, JsonError, array_elements
+from star_agents.storage.formats.row_reading import read_rows
+from star_agents.storage.formats.row_writing import write_rows
+from star_agents.storage.outgoing.score_journal import ScoreJournal
 
 
 class Letters:

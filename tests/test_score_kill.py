@@ -17,8 +17,8 @@ from star_agents import offline
 from star_agents.config.sections import ScoringConfig
 from star_agents.records import Sample
 from star_agents.scoring import Scorer
-from star_agents.storage.row_reading import read_rows
-from star_agents.storage.row_writing import write_rows
+from star_agents.storage.formats.row_reading import read_rows
+from star_agents.storage.formats.row_writing import write_rows
 
 pytestmark = pytest.mark.timeout(600)
 

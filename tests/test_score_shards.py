@@ -20,7 +20,7 @@ from star_agents.engine.score_dataset.shards import ScoredShards, ShardsJob, sco
 from star_agents.errors import UsageError
 from star_agents.records import Sample
 from star_agents.scoring import Scorer
-from star_agents.storage.parquet_shards import Dataset
+from star_agents.storage.formats.parquet_shards import Dataset
 from star_agents.text.printing import printable
 
 ROWS = 300

@@ -20,8 +20,8 @@ from star_agents.config.sections import ScoringConfig
 from star_agents.engine.score_dataset.shards import MOST_FAILED, ScoredShards, ShardsJob, score_shards
 from star_agents.errors import UsageError
 from star_agents.scoring import Scorer
-from star_agents.storage.parquet_shards import MOST_COPIED, READERS
-from star_agents.storage.store_advice import advice
+from star_agents.storage.formats.file_system_advice import advice
+from star_agents.storage.formats.parquet_shards import MOST_COPIED, READERS
 from star_agents.text.printing import printable
 
 BUCKET = "a-bucket"

@@ -19,8 +19,8 @@ from star_agents.config.reading import parse_config
 from star_agents.engine.batch import load_seeds
 from star_agents.engine.score_dataset.source import ScoreSource
 from star_agents.errors import Problem, SeedFileError
-from star_agents.storage import unpacking
-from star_agents.storage.seed_files import read_rows, read_seeds, write_rows
+from star_agents.storage.formats import unpacking
+from star_agents.storage.incoming.seed_files import read_rows, read_seeds, write_rows
 
 ROWS = [{"instruction": f"Say {n}, é.", "output": f"«{n}»"} for n in range(40)]
 PLAIN = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()

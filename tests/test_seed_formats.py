@@ -17,8 +17,8 @@ from star_agents.agents.prompts import Prompts
 from star_agents.engine.batch import load_seeds, run_batch
 from star_agents.errors import SeedFileError
 from star_agents.records import Message, Sample, Seed
-from star_agents.storage.seed_files import read_seeds, row_of_seed, seed_from_row, write_rows
-from star_agents.storage.seed_rows import read_row
+from star_agents.storage.incoming.seed_files import read_seeds, row_of_seed, seed_from_row, write_rows
+from star_agents.storage.incoming.seed_rows import read_row
 
 
 def user(text: str) -> Message:

@@ -20,8 +20,8 @@ from star_agents.engine.batch import load_seeds
 from star_agents.engine.configuration import check_config
 from star_agents.engine.seed_sources import ByChance, find_sources
 from star_agents.errors import ConfigError, SeedFileError, UsageError
+from star_agents.storage.incoming.seed_files import Collection, row_of_seed
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.seed_files import Collection, row_of_seed
 
 EVOL = {"recipe": "evol", "evol": {"writer": "coach", "rounds": 1}}
 STAR = {"star": {"selection": "gap", "base_pairs": [{"instruction": "keep", "response": "seed"}]}}

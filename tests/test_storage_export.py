@@ -31,12 +31,12 @@ from star_agents.errors import UsageError
 from star_agents.records import PAIRS, Message, Outcome, Reward, Sample, Seed
 from star_agents.records.findings import Finding, Objection
 from star_agents.storage.connection import connect
-from star_agents.storage.export import FORMATS, dataset_rows, rejected_rows, write_export, write_run_folder
+from star_agents.storage.incoming.seed_files import read_seeds
 from star_agents.storage.migrations import migrate, scripts
+from star_agents.storage.outgoing.export import FORMATS, dataset_rows, rejected_rows, write_export, write_run_folder
+from star_agents.storage.outgoing.result_rows import TOOLS
 from star_agents.storage.read_later import later
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import TOOLS
-from star_agents.storage.seed_files import read_seeds
 from star_agents.storage.sql import queries
 from star_agents.storage.store import STORE_FILE, Store
 from star_agents.text.plain_data import (
@@ -298,10 +298,12 @@ async def test_a_run_folder_tells_the_whole_run(tmp_path: Path) -> None:
     assert summary["versions"]["schema"] == len(scripts())
 
 
-def test_a_page_of_results_sorts_nothing_however_many_are_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("query", ["results", "row_sources"])
+def test_a_page_of_results_sorts_nothing_however_many_are_left(tmp_path: Path, query: str) -> None:
     with closing(connect(tmp_path / STORE_FILE)) as connection:
         migrate(connection, tmp_path / STORE_FILE, scripts())
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {queries()['results']}", {"after_ordinal": 0, "limit": 9})
+        page = {"after": 0, "up_to": 1 << 40, "limit": 9}
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {queries()[query]}", page)
         steps = [step for *_, step in plan]
     assert not any("TEMP B-TREE" in step for step in steps), steps
 

@@ -24,7 +24,7 @@ from storage_samples import (
 )
 
 from star_agents.errors import AgentRefused, StoreError
-from star_agents.storage.export import dataset_rows
+from star_agents.storage.outgoing.export import dataset_rows
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE, Store
 

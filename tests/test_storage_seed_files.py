@@ -15,7 +15,7 @@ import pytest
 
 from star_agents.errors import SeedFileError, UsageError
 from star_agents.records import Message, Sample
-from star_agents.storage.seed_files import SeedFile, read_rows, read_seeds, seed_from_row, write_rows
+from star_agents.storage.incoming.seed_files import SeedFile, read_rows, read_seeds, seed_from_row, write_rows
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

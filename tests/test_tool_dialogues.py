@@ -20,10 +20,10 @@ from star_agents.errors import RecipeError
 from star_agents.recipes.protocol import Settings, Workbench, done, recipe, sft
 from star_agents.records import Message, Outcome, Sample, Seed, Tool, ToolCall
 from star_agents.records.samples import plain_messages
-from star_agents.storage.export import dataset_rows, write_export, write_run_folder
+from star_agents.storage.incoming.seed_files import read_seeds
+from star_agents.storage.incoming.seed_rows import read_row, row_of_seed, seed_from_row
+from star_agents.storage.outgoing.export import dataset_rows, write_export, write_run_folder
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.seed_files import read_seeds
-from star_agents.storage.seed_rows import read_row, row_of_seed, seed_from_row
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = Tool.of("weather", "The weather of a city.", SCHEMA)

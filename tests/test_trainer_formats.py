@@ -17,9 +17,9 @@ from star_agents.cli.main import main
 from star_agents.errors import UsageError
 from star_agents.recipes.star_records import Assessed, Candidate, star_outcome
 from star_agents.records import Outcome, Seed
-from star_agents.storage.export import FORMATS, dataset_rows
+from star_agents.storage.outgoing.export import FORMATS, dataset_rows
+from star_agents.storage.outgoing.result_rows import TOOLS
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import TOOLS
 from star_agents.storage.split import Split
 
 SEEDS = [

@@ -15,7 +15,7 @@ from training_samples import pairs, samples, write
 from star_agents.engine.training.rows import Rows, read_examples
 from star_agents.errors import SeedFileError, UsageError
 from star_agents.records import Message, Seed
-from star_agents.storage.export import FORMATS, dataset_rows, write_export, write_run_folder
+from star_agents.storage.outgoing.export import FORMATS, dataset_rows, write_export, write_run_folder
 from star_agents.storage.reader import StoreReader
 from star_agents.training.request import Method
 

@@ -31,8 +31,8 @@ from star_agents.errors import ScorerError, StoreLocked, UsageError
 from star_agents.scoring.completions import Asked, Completed
 from star_agents.scoring.loading import load_model
 from star_agents.scoring.local_models import LocalModels
-from star_agents.storage.export import dataset_rows, write_export
 from star_agents.storage.lock import FolderLock
+from star_agents.storage.outgoing.export import dataset_rows, write_export
 from star_agents.storage.reader import StoreReader
 
 

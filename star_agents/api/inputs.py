@@ -20,8 +20,8 @@ from star_agents.engine.seed_sources import find_sources
 from star_agents.engine.stages import takes_documents
 from star_agents.errors import ConfigError, Problem, UsageError
 from star_agents.records import Document, Sample, Seed
-from star_agents.storage.row_fields import found
-from star_agents.storage.seed_files import Collection, SeedFile, read_rows
+from star_agents.storage.formats.row_fields import found
+from star_agents.storage.incoming.seed_files import Collection, SeedFile, read_rows
 
 PathLike: TypeAlias = str | os.PathLike[str]
 ConfigLike: TypeAlias = PathLike | Mapping[str, Any] | Config

@@ -15,10 +15,10 @@ from star_agents.engine.batch import BatchResult
 from star_agents.engine.stored_status import status_of_folder
 from star_agents.errors import UsageError
 from star_agents.observe.status import FolderStatus
-from star_agents.storage.export import Wanted, dataset_rows, rejected_rows
+from star_agents.storage.outgoing.export import Wanted, dataset_rows, rejected_rows
+from star_agents.storage.outgoing.result_rows import PREFERENCE_SHAPES, SAMPLE_SHAPES, TOOLS
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import ends_in_words, is_stars_alone
-from star_agents.storage.result_rows import PREFERENCE_SHAPES, SAMPLE_SHAPES, TOOLS
 from star_agents.text.figures import usd_sum
 
 if TYPE_CHECKING:

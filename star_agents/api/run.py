@@ -31,7 +31,7 @@ from star_agents.events import Event
 from star_agents.observe.logs import folder_log
 from star_agents.observe.status import FailureTold
 from star_agents.observe.status.reading import read
-from star_agents.storage.seed_files import SeedFile
+from star_agents.storage.incoming.seed_files import SeedFile
 from star_agents.text.consoles import progress_console, say_on
 
 

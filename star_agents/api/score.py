@@ -22,8 +22,8 @@ from star_agents.engine.score_dataset.source import sample_of
 from star_agents.errors import UsageError
 from star_agents.records import Sample, Score, Seed
 from star_agents.scoring import Scorer
-from star_agents.storage.row_fields import found
-from star_agents.storage.seed_rows import row_of_seed
+from star_agents.storage.formats.row_fields import found
+from star_agents.storage.incoming.seed_rows import row_of_seed
 from star_agents.text.consoles import progress_console, say_on
 
 SOURCE = "rows"

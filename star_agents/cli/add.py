@@ -26,7 +26,7 @@ from star_agents.engine.document_intake import DocumentIntake
 from star_agents.engine.document_seeds import origin_columns
 from star_agents.errors import SeedFileError, StarAgentsError, UsageError
 from star_agents.events import SeedsAdded
-from star_agents.storage.seed_files import SeedFile, read_seeds, row_of_seed
+from star_agents.storage.incoming.seed_files import SeedFile, read_seeds, row_of_seed
 from star_agents.storage.windows import windows
 from star_agents.text.printing import say
 

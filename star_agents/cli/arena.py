@@ -32,7 +32,7 @@ from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
 from star_agents.observe.status.reading import read
 from star_agents.records import Seed
-from star_agents.storage.game_files import BATTLES_FILE, read_games
+from star_agents.storage.outgoing.game_files import BATTLES_FILE, read_games
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.store import STORE_FILE
 from star_agents.text.consoles import progress_console

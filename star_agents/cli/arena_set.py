@@ -42,8 +42,8 @@ from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
 from star_agents.observe.status.reading import read
 from star_agents.records import is_reward_model
-from star_agents.storage.row_writing import atomic_file, writer_for
-from star_agents.storage.seed_files import write_rows
+from star_agents.storage.formats.row_writing import atomic_file, writer_for
+from star_agents.storage.incoming.seed_files import write_rows
 from star_agents.text.consoles import progress_console, say_on
 from star_agents.text.plain_data import json_text
 from star_agents.text.printing import say

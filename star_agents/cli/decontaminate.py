@@ -17,7 +17,7 @@ from star_agents.engine.benchmark_neighbours import HASHING, Suspect, write_neig
 from star_agents.engine.decontamination import BenchmarkFound, Decontaminated, Decontamination, decontaminate
 from star_agents.errors import UsageError
 from star_agents.records.failures import one_line
-from star_agents.storage.row_writing import writer_for
+from star_agents.storage.formats.row_writing import writer_for
 from star_agents.text.printing import say
 
 CONTAMINATED = 6

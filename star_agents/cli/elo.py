@@ -17,9 +17,9 @@ from star_agents.errors import UsageError
 from star_agents.records import is_reward_model
 from star_agents.report.pictures import picture, picture_for
 from star_agents.report.ratings import ratings_svg
-from star_agents.storage.game_files import GameFile, read_games
+from star_agents.storage.formats.row_writing import atomic_file
+from star_agents.storage.outgoing.game_files import GameFile, read_games
 from star_agents.storage.parts import check_parts
-from star_agents.storage.row_writing import atomic_file
 from star_agents.text.printing import say
 
 FEWEST_RESAMPLES = 100

@@ -18,15 +18,15 @@ from star_agents.cli.tables import print_json
 from star_agents.errors import UsageError
 from star_agents.process.termination import exit_on_sigterm
 from star_agents.records.reviews import ReviewsUse
-from star_agents.storage.export import FORMATS, Wanted, dataset_rows, write_export
-from star_agents.storage.export_piece import Piece
-from star_agents.storage.export_processes import SEEDS_PER_PROCESS, processes_for_export, write_pieces
+from star_agents.storage.formats.row_writing import IN_PIECES
+from star_agents.storage.outgoing.export import FORMATS, Wanted, dataset_rows, write_export
+from star_agents.storage.outgoing.export_piece import Piece
+from star_agents.storage.outgoing.export_processes import SEEDS_PER_PROCESS, processes_for_export, write_pieces
+from star_agents.storage.outgoing.result_rows import PREFERENCE_SHAPES, Row
+from star_agents.storage.outgoing.trainers import TRAINERS, format_for, hint, write_beside
 from star_agents.storage.parts import check_parts
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import PREFERENCE_SHAPES, Row
-from star_agents.storage.row_writing import IN_PIECES
 from star_agents.storage.split import Split
-from star_agents.storage.trainers import TRAINERS, format_for, hint, write_beside
 from star_agents.text.printing import say
 
 

@@ -12,8 +12,8 @@ import click
 
 from star_agents.cli.tables import print_table
 from star_agents.errors import UsageError
-from star_agents.storage.result_rows import Row
-from star_agents.storage.row_labels import Cap, Values, without_provenance, write_groups
+from star_agents.storage.outgoing.result_rows import Row
+from star_agents.storage.outgoing.row_labels import Cap, Values, without_provenance, write_groups
 from star_agents.text.printing import say
 
 _SHOWN = 20

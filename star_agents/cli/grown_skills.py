@@ -17,10 +17,10 @@ from star_agents.recipes.agent_instruct_settings import AgentInstructSettings
 from star_agents.recipes.parts.skills import Skill
 from star_agents.recipes.skill_files import is_path, read_skill
 from star_agents.records import GrownArm
+from star_agents.storage.formats.row_writing import atomic_file
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.recipe_facts import pool_facts
 from star_agents.storage.recipe_tallies import probabilities_in_force
-from star_agents.storage.row_writing import atomic_file
 from star_agents.text.printing import say
 
 RECIPE = "agent_instruct"

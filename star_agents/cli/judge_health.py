@@ -29,8 +29,8 @@ from star_agents.errors import SeedFileError, UsageError
 from star_agents.observe.logs import set_up_logging
 from star_agents.observe.status import FailureTold
 from star_agents.observe.status.reading import read
-from star_agents.storage.labelled_pairs import AnsweredPair, PairFile, Verdicts, read_pairs, read_verdicts
-from star_agents.storage.row_writing import atomic_file
+from star_agents.storage.formats.row_writing import atomic_file
+from star_agents.storage.incoming.labelled_pairs import AnsweredPair, PairFile, Verdicts, read_pairs, read_verdicts
 from star_agents.text.consoles import progress_console
 from star_agents.text.figures import usd_sum
 from star_agents.text.plain_data import json_text

@@ -12,8 +12,8 @@ from star_agents.engine.campaign.state import STATE_FILE
 from star_agents.engine.run_facts import read_facts
 from star_agents.report.facts import summary_text
 from star_agents.report.run_page import run_page
+from star_agents.storage.formats.row_writing import atomic_file
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.row_writing import atomic_file
 from star_agents.text.printing import say
 
 

@@ -10,7 +10,7 @@ from star_agents.arena.bootstrap import Estimate, in_words
 from star_agents.cli.rounds_table import rating_in_words, show_rounds
 from star_agents.cli.tables import print_table
 from star_agents.engine.reproduction.prerequisites import Finding
-from star_agents.storage.row_writing import atomic_file
+from star_agents.storage.formats.row_writing import atomic_file
 from star_agents.text.figures import duration, usd
 from star_agents.text.plain_data import json_text
 from star_agents.text.printing import say

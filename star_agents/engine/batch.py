@@ -38,14 +38,14 @@ from star_agents.process.garbage_collection import spare_what_stays
 from star_agents.records import Seed
 from star_agents.records.failures import CountedFailure, Tried, joined, one_line, without_numbers
 from star_agents.scheduling.policies import probabilities_of
-from star_agents.storage.export import write_run_folder
-from star_agents.storage.gathered_seeds import gathered, ids_of
+from star_agents.storage.incoming.gathered_seeds import gathered, ids_of
+from star_agents.storage.incoming.seed_files import SeedFile
 from star_agents.storage.near_texts import Unlike
+from star_agents.storage.outgoing.export import write_run_folder
 from star_agents.storage.parts import Parts
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import Counts
 from star_agents.storage.run_scope import RunSeeds
-from star_agents.storage.seed_files import SeedFile
 from star_agents.storage.store import Store
 from star_agents.storage.stranded import Stranded
 from star_agents.storage.windows import windows

@@ -8,7 +8,7 @@ from typing import Any
 from star_agents.config.models import Config
 from star_agents.observe.status import FailureTold
 from star_agents.storage.exams import ExamsInForce
-from star_agents.storage.seed_files import SeedFile
+from star_agents.storage.incoming.seed_files import SeedFile
 
 SKIPPED_SHOWN = 10
 

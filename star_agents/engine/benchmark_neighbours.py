@@ -21,11 +21,11 @@ from star_agents.errors import Problem, UsageError
 from star_agents.records.failures import one_line
 from star_agents.scheduling.hashing_embedder import embed_by_hashing
 from star_agents.scoring import Scorer
-from star_agents.storage.benchmark_files import read_benchmarks
-from star_agents.storage.row_fields import RowError
-from star_agents.storage.row_reading import scan_rows
-from star_agents.storage.row_texts import texts_of_row
-from star_agents.storage.row_writing import atomic_file, json_line
+from star_agents.storage.formats.row_fields import RowError
+from star_agents.storage.formats.row_reading import scan_rows
+from star_agents.storage.formats.row_writing import atomic_file, json_line
+from star_agents.storage.incoming.benchmark_files import read_benchmarks
+from star_agents.storage.incoming.row_texts import texts_of_row
 
 AT_ONCE = 256
 """Texts of one request to the embedder."""

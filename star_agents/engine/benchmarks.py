@@ -11,7 +11,7 @@ from star_agents.config.models import Config
 from star_agents.config.reading import Note
 from star_agents.errors import ConfigError, Problem, SeedFileError
 from star_agents.records.contamination import BenchmarkItem
-from star_agents.storage.benchmark_files import read_benchmarks
+from star_agents.storage.incoming.benchmark_files import read_benchmarks
 
 _FIELD = "admission.contamination"
 

@@ -21,13 +21,13 @@ from star_agents.records import Row
 from star_agents.records.reviews import Review, Verdict, edited
 from star_agents.storage import browsed_rows
 from star_agents.storage.browsing import Place, Search, every_place
-from star_agents.storage.export import dataset_rows
+from star_agents.storage.outgoing.export import dataset_rows
+from star_agents.storage.outgoing.training_rows import RUN_FILES
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.readers import Readers
 from star_agents.storage.results import Result
 from star_agents.storage.reviews import add_review
 from star_agents.storage.store import STORE_FILE
-from star_agents.storage.training_rows import RUN_FILES
 from star_agents.web.browsing.app import serve_browsing
 from star_agents.web.browsing.schemas import RowsQuery, SearchQuery, SelectionQuery
 

@@ -13,12 +13,12 @@ from star_agents.admission.contamination import BenchmarkIndex
 from star_agents.config.contamination import ContaminationConfig
 from star_agents.errors import Problem, SeedFileError
 from star_agents.records.contamination import Contamination
-from star_agents.storage.benchmark_files import read_benchmarks
-from star_agents.storage.row_fields import RowError
-from star_agents.storage.row_reading import scan_rows
-from star_agents.storage.row_texts import texts_of_row
-from star_agents.storage.row_writing import atomic_file, json_line, write_rows
-from star_agents.storage.scanned import Row
+from star_agents.storage.formats.row_fields import RowError
+from star_agents.storage.formats.row_reading import scan_rows
+from star_agents.storage.formats.row_writing import atomic_file, json_line, write_rows
+from star_agents.storage.formats.scanned import Row
+from star_agents.storage.incoming.benchmark_files import read_benchmarks
+from star_agents.storage.incoming.row_texts import texts_of_row
 
 PROBLEMS = 1000
 """Bad rows after which nobody needs to read on."""

@@ -17,7 +17,7 @@ from star_agents.engine.earlier_documents import EarlierDocuments
 from star_agents.engine.progress_bar import ProgressBar
 from star_agents.engine.stages import stages_of
 from star_agents.errors import Problem, SeedFileError
-from star_agents.storage.seed_files import SeedFile, read_seeds
+from star_agents.storage.incoming.seed_files import SeedFile, read_seeds
 
 
 def intake_for(

@@ -34,12 +34,12 @@ from star_agents.engine.earlier_documents import EarlierDocuments
 from star_agents.errors import Problem, SeedFileError
 from star_agents.records import Seed
 from star_agents.records.failures import CountedFailure, Tried, counts_of, joined, without_numbers
-from star_agents.storage.gathered_seeds import GatheredSeeds, gathered
+from star_agents.storage.formats.row_fields import Row, RowError, required
+from star_agents.storage.incoming.gathered_seeds import GatheredSeeds, gathered
+from star_agents.storage.incoming.not_read import KEPT_BESIDE
+from star_agents.storage.incoming.seed_files import Collection, SeedFile, gather
+from star_agents.storage.incoming.seed_rows import FORMATS
 from star_agents.storage.near_texts import Unlike
-from star_agents.storage.not_read import KEPT_BESIDE
-from star_agents.storage.row_fields import Row, RowError, required
-from star_agents.storage.seed_files import Collection, SeedFile, gather
-from star_agents.storage.seed_rows import FORMATS
 from star_agents.text.plain_data import plain
 
 COLUMNS = ("document", "text", "content")

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from star_agents.errors import StoreError, UsageError
-from star_agents.storage.export import dataset_rows, rejected_rows, write_export
+from star_agents.storage.formats.row_writing import json_line
+from star_agents.storage.outgoing.export import dataset_rows, rejected_rows, write_export
+from star_agents.storage.outgoing.result_rows import Row
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import Row
-from star_agents.storage.row_writing import json_line
 
 PIECE_ROWS = 100
 PIECE_BYTES = 1 << 18
@@ -22,7 +22,7 @@ def pieces(reader: StoreReader, *, format: str, file: str, which: str, provenanc
 
     Args:
         reader: The store; read page by page, in no transaction that lasts.
-        format: Columns of the rows, one of ``storage.export.FORMATS``.
+        format: Columns of the rows, one of ``storage.outgoing.export.FORMATS``.
         file: ``jsonl``, ``json`` or ``parquet``.
         which: ``dataset``, or ``rejected`` for the seeds that were dropped.
         provenance: Whether each row of the dataset says where it comes from.

@@ -26,7 +26,7 @@ from star_agents.recipes import compared_answers, graded_questions
 from star_agents.recipes.compared_answers import ComparedAnswersSettings, compared_seed
 from star_agents.recipes.graded_questions import GradedQuestionsSettings, graded_seed
 from star_agents.records import Seed
-from star_agents.storage.question_files import QuestionFiles, read_judge_prompts, read_questions
+from star_agents.storage.incoming.question_files import QuestionFiles, read_judge_prompts, read_questions
 from star_agents.text.content_hash import digest, digest_of_ends
 
 _ASKED_BY = ("top_p", "extra")

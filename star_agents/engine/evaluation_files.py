@@ -19,7 +19,7 @@ from star_agents.report.evaluation_page import (
 )
 from star_agents.report.pictures import picture
 from star_agents.storage.evaluation_files import EVALUATION_FILE, GRADES_FILE, PAIRS_FILE, TABLE_FILE
-from star_agents.storage.row_writing import atomic_file, write_rows
+from star_agents.storage.formats.row_writing import atomic_file, write_rows
 from star_agents.text.plain_data import json_text
 
 REPORT_FILE = "report.html"

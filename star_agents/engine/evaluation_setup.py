@@ -10,7 +10,7 @@ from star_agents.config.models import Config
 from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
 from star_agents.engine.local_players import with_local_models
 from star_agents.errors import UsageError
-from star_agents.storage.question_files import find_questions
+from star_agents.storage.incoming.question_files import find_questions
 
 
 def evaluation_for(

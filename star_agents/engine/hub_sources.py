@@ -13,7 +13,7 @@ from pathlib import Path
 from star_agents.errors import UsageError
 from star_agents.export.hub_datasets import Fetched, fetch_dataset
 from star_agents.export.hub_names import HubName, Pinned
-from star_agents.storage.row_writing import atomic_file
+from star_agents.storage.formats.row_writing import atomic_file
 from star_agents.text.plain_data import json_text
 
 PINS = "hub_seeds.json"

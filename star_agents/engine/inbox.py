@@ -41,7 +41,7 @@ from star_agents.engine.stages import takes_documents
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.events import IntakeWaits, SeedsRejected
 from star_agents.process.file_watching import EVERY_S, Look
-from star_agents.storage.seed_files import SeedFile, read_seeds
+from star_agents.storage.incoming.seed_files import SeedFile, read_seeds
 
 TAKEN = "done"
 REFUSED = "rejected"

@@ -24,8 +24,8 @@ from star_agents.events import SeedsAdded, SeedsRejected
 from star_agents.limits.turns import Turns
 from star_agents.process.crash_points import crash_point
 from star_agents.records import SEED, Sample, Seed
+from star_agents.storage.incoming.seed_files import Collection, SeedFile, read_seeds
 from star_agents.storage.parts import Parts
-from star_agents.storage.seed_files import Collection, SeedFile, read_seeds
 from star_agents.storage.windows import windows
 
 BY_HTTP, BY_INBOX = "HTTP", "inbox"

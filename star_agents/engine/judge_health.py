@@ -26,7 +26,7 @@ from star_agents.engine.stages import stages_of
 from star_agents.errors import UsageError
 from star_agents.recipes.judging_pairs import NAME, JudgingPairsSettings, pair_seed
 from star_agents.records import Outcome, Seed
-from star_agents.storage.labelled_pairs import AnsweredPair, Verdicts
+from star_agents.storage.incoming.labelled_pairs import AnsweredPair, Verdicts
 from star_agents.storage.reader import StoreReader
 from star_agents.text.content_hash import digest
 

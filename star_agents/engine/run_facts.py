@@ -20,9 +20,9 @@ from star_agents.records import PAIRS, STAR
 from star_agents.report.curves import Moment
 from star_agents.report.facts import GAPS, RunFacts
 from star_agents.scheduling.policies import probabilities_of
+from star_agents.storage.outgoing.summary import PairTally, summarise, tally
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.results import Result
-from star_agents.storage.summary import PairTally, summarise, tally
 
 T = TypeVar("T")
 

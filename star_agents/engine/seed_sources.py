@@ -16,7 +16,7 @@ from star_agents.engine.document_door import reading_progress
 from star_agents.errors import Problem, SeedFileError
 from star_agents.export.hub_names import PREFIX
 from star_agents.records import Seed
-from star_agents.storage.gathered_seeds import sampled, shuffled
+from star_agents.storage.incoming.gathered_seeds import sampled, shuffled
 
 MOST_FILES = 100_000
 

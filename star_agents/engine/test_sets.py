@@ -34,8 +34,8 @@ from star_agents.observe.logs import log_event
 from star_agents.recipes.difficulty import MEASURE
 from star_agents.records import Outcome, Seed
 from star_agents.scheduling.memory import Vector
+from star_agents.storage.incoming.seed_files import row_of_seed
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.seed_files import row_of_seed
 from star_agents.storage.store import STORE_FILE, Store
 
 RECIPE = "difficulty"

@@ -17,8 +17,8 @@ from pathlib import Path
 from star_agents.errors import StoreError
 from star_agents.process.crash_points import crash_point
 from star_agents.storage.connection import STORE_FILE, connect_reading, store_errors
+from star_agents.storage.formats.row_writing import sync_folder
 from star_agents.storage.migrations import version_of
-from star_agents.storage.row_writing import sync_folder
 from star_agents.storage.sql import execute
 
 PAGES_PER_STEP = 1024

@@ -12,9 +12,9 @@ from typing import Any
 from star_agents.arena.grades import Grade
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.storage.connection import STORE_FILE
-from star_agents.storage.json_rows import scan_json_lines
-from star_agents.storage.row_fields import Row, RowError, found, required
-from star_agents.storage.row_writing import atomic_file
+from star_agents.storage.formats.json_rows import scan_json_lines
+from star_agents.storage.formats.row_fields import Row, RowError, found, required
+from star_agents.storage.formats.row_writing import atomic_file
 from star_agents.text.plain_data import json_text
 
 EVALUATION_FILE = "evaluation.json"

@@ -22,8 +22,8 @@ from star_agents.engine.campaign.plan import Plan, Step, of_round, rounds_of
 from star_agents.engine.local_agents import PREFIX
 from star_agents.engine.offline_arena import config_for_arena
 from star_agents.errors import UsageError
+from star_agents.storage.formats.row_writing import atomic_file
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.row_writing import atomic_file
 from star_agents.storage.rows import Taken
 from star_agents.storage.store import STORE_FILE
 

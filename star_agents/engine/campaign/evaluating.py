@@ -12,7 +12,7 @@ from star_agents.engine.campaign.plan import BASE, rounds_of
 from star_agents.engine.evaluation import Evaluation, drawn_questions, read_benchmark
 from star_agents.engine.evaluation_results import results_of
 from star_agents.errors import UsageError
-from star_agents.storage.question_files import BENCHMARKS, find_questions
+from star_agents.storage.incoming.question_files import BENCHMARKS, find_questions
 
 
 def evaluation_of(config: Config, target: Target, beside: Path) -> Evaluation:

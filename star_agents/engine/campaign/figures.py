@@ -15,12 +15,12 @@ from star_agents.arena.ratings import Rating, Ratings
 from star_agents.engine.campaign.plan import Step
 from star_agents.errors import UsageError
 from star_agents.records import Outcome, Seed
-from star_agents.storage.game_files import read_games
+from star_agents.storage.formats.row_writing import write_rows
+from star_agents.storage.incoming.seed_files import row_of_seed
+from star_agents.storage.outgoing.game_files import read_games
+from star_agents.storage.outgoing.result_rows import Row, preference_rows, reward_rows, selected_rows
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import Row, preference_rows, reward_rows, selected_rows
 from star_agents.storage.results import Result
-from star_agents.storage.row_writing import write_rows
-from star_agents.storage.seed_files import row_of_seed
 from star_agents.storage.store import STORE_FILE
 
 _SEEDS_AT_ONCE = 500

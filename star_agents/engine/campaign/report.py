@@ -8,7 +8,7 @@ from typing import Any
 
 from star_agents.engine.campaign.summary import SUMMARY_FILE, rounds_summary
 from star_agents.report.rounds import rounds_page
-from star_agents.storage.row_writing import atomic_file
+from star_agents.storage.formats.row_writing import atomic_file
 from star_agents.text.figures import usd_sum
 from star_agents.text.plain_data import json_text
 

@@ -21,8 +21,8 @@ from star_agents.errors import SeedFileError
 from star_agents.events import Event
 from star_agents.records import Seed
 from star_agents.storage.file_systems import make_folder
+from star_agents.storage.incoming.seed_files import read_seeds
 from star_agents.storage.lock import FolderLock
-from star_agents.storage.seed_files import read_seeds
 from star_agents.text.consoles import say_on
 
 

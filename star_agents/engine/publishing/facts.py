@@ -32,9 +32,9 @@ from star_agents.recipes.registry import find_recipe
 from star_agents.report.facts import RunFacts
 from star_agents.report.plots import Plot
 from star_agents.report.rendering import decimal, percent
+from star_agents.storage.outgoing.shards import CONFIGS, SCHEMAS
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.rows import ModelUse
-from star_agents.storage.shards import CONFIGS, SCHEMAS
 
 REASONS_TOLD = 30
 SOURCES_TOLD = 50

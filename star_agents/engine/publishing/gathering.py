@@ -13,12 +13,12 @@ from star_agents.admission.language import UNKNOWN, language_of
 from star_agents.engine.provenance import source_of
 from star_agents.engine.publishing.secrets_found import SecretsFound
 from star_agents.engine.run_facts import Reservoir
-from star_agents.storage.game_files import game_rows
+from star_agents.storage.outgoing.game_files import game_rows
+from star_agents.storage.outgoing.result_rows import preference_rows, reward_rows, selected_rows
+from star_agents.storage.outgoing.reviewed_rows import ReviewedRows
+from star_agents.storage.outgoing.shards import CONFIGS, SHARD_BYTES, Shards
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import preference_rows, reward_rows, selected_rows
 from star_agents.storage.results import Result
-from star_agents.storage.reviewed_rows import ReviewedRows
-from star_agents.storage.shards import CONFIGS, SHARD_BYTES, Shards
 
 Row = Mapping[str, Any]
 LANGUAGE_SAMPLE = 1_000

@@ -13,9 +13,9 @@ from star_agents.engine.run_facts import read_facts
 from star_agents.export.card import PLOTS, README, dataset_card
 from star_agents.export.licences import Licence
 from star_agents.report.plots import Plot, plots
+from star_agents.storage.formats.row_writing import atomic_file
+from star_agents.storage.outgoing.shards import SHARD_BYTES
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.row_writing import atomic_file
-from star_agents.storage.shards import SHARD_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from star_agents.export.card import PLOTS, README
 from star_agents.export.hub import MAIN, Hub, Sent, Target, Upload, check_repo, token_of
 from star_agents.export.licences import Licence
 from star_agents.storage.lock import LOCK_FILE, FolderLock
-from star_agents.storage.shards import CONFIGS, SHARD_BYTES, SPLIT
+from star_agents.storage.outgoing.shards import CONFIGS, SHARD_BYTES, SPLIT
 from star_agents.text.redaction import keep_secrets_of
 
 STAGE = ".push"

@@ -13,7 +13,7 @@ from star_agents.engine.evaluation import Benchmark, Evaluation, read_benchmark
 from star_agents.engine.evaluation_results import GradedTurn, read_found
 from star_agents.engine.local_agents import PREFIX
 from star_agents.engine.reproduction.experiment import Experiment
-from star_agents.storage.question_files import find_questions
+from star_agents.storage.incoming.question_files import find_questions
 
 NAME = "reproduction"
 MARK = ":"

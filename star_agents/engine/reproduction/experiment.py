@@ -17,7 +17,7 @@ from star_agents.engine.reproduction.papers import BENCHMARKS, FILES, star_paper
 from star_agents.errors import UsageError
 from star_agents.offline import benchmarks
 from star_agents.storage.file_systems import make_folder
-from star_agents.storage.row_writing import atomic_file
+from star_agents.storage.formats.row_writing import atomic_file
 
 Scale = Literal["tiny", "quick", "paper"]
 AGENTS_FILE, EXPERIMENT_FILE = "agents.yaml", "experiment.yaml"

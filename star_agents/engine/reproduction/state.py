@@ -10,7 +10,7 @@ from typing import Any
 
 from star_agents.engine.reproduction.plan import Step
 from star_agents.errors import StoreError, UsageError
-from star_agents.storage.row_writing import atomic_file
+from star_agents.storage.formats.row_writing import atomic_file
 from star_agents.text.plain_data import json_text
 
 STATE_FILE = "reproduction.json"

@@ -49,7 +49,7 @@ from star_agents.offline.checking import is_right
 from star_agents.process.crash_points import crash_point
 from star_agents.records import Seed
 from star_agents.storage.evaluation_files import keep_protocol
-from star_agents.storage.training_rows import taught_rows
+from star_agents.storage.outgoing.training_rows import taught_rows
 
 RUNS, MODELS, GRADES, SHOWN, LOGS = "runs", "models", "grades", "shown", "logs"
 """Folders below that of the reproduction."""

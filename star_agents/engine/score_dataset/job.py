@@ -29,9 +29,9 @@ from star_agents.engine.score_dataset.tally import Tally
 from star_agents.errors import UsageError, first_of_ours
 from star_agents.records import Score
 from star_agents.scoring import ScorerFacts
-from star_agents.storage.formula_cells import FormulaGuard
-from star_agents.storage.row_writing import atomic_file, write_rows, writer_for
-from star_agents.storage.score_journal import Header, ScoreJournal
+from star_agents.storage.formats.formula_cells import FormulaGuard
+from star_agents.storage.formats.row_writing import atomic_file, write_rows, writer_for
+from star_agents.storage.outgoing.score_journal import Header, ScoreJournal
 from star_agents.text.consoles import say_on
 
 

@@ -12,8 +12,8 @@ from star_agents.engine.score_dataset.source import sample_of
 from star_agents.errors import UsageError
 from star_agents.records import Sample, Score
 from star_agents.scoring.worker import Model
-from star_agents.storage.parquet_files import ParquetError
-from star_agents.storage.parquet_shards import Dataset, Row, add_columns
+from star_agents.storage.formats.parquet_files import ParquetError
+from star_agents.storage.formats.parquet_shards import Dataset, Row, add_columns
 
 BATCH_ROWS = 256
 """Rows that are scored at once. Always as many, wherever and beside whatever it happens: the packs, and with them the

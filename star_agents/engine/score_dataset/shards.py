@@ -23,7 +23,7 @@ from star_agents.engine.score_dataset.shard import OTHER_REASONS, REASONS, Task
 from star_agents.engine.score_dataset.stopping import stop_on_signal
 from star_agents.errors import UsageError, first_of_ours
 from star_agents.scoring import Scorer
-from star_agents.storage.parquet_shards import Dataset, Manifest, Shard
+from star_agents.storage.formats.parquet_shards import Dataset, Manifest, Shard
 
 IN_FLIGHT = 256
 """Shards that processes may have in hand at once, those that wait behind them included."""

@@ -15,9 +15,9 @@ from anyio import from_thread
 
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.records import Sample
-from star_agents.storage.not_read import NotRead
-from star_agents.storage.row_reading import read_rows, scan_rows
-from star_agents.storage.seed_rows import read_row, seed_from_row
+from star_agents.storage.formats.row_reading import read_rows, scan_rows
+from star_agents.storage.incoming.not_read import NotRead
+from star_agents.storage.incoming.seed_rows import read_row, seed_from_row
 
 BLOCK_BYTES = 1 << 20
 PROBLEMS = 1000

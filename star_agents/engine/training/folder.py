@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from star_agents.errors import UsageError
+from star_agents.storage.formats.row_writing import atomic_file, sync_folder
 from star_agents.storage.lock import LOCK_FILE, FolderLock
-from star_agents.storage.row_writing import atomic_file, sync_folder
 from star_agents.text.plain_data import json_text
 
 REQUEST = "request.json"

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from star_agents.engine.progress_bar import ProgressBar
 from star_agents.engine.training.folder import seal
-from star_agents.storage.row_writing import atomic_file, json_line
+from star_agents.storage.formats.row_writing import atomic_file, json_line
 from star_agents.training.watch import Point
 
 CURVE = "curve.jsonl"

@@ -12,9 +12,9 @@ from typing import Any
 
 from star_agents.engine.provenance import models_of, recipe_of
 from star_agents.errors import Problem, SeedFileError, UsageError
+from star_agents.storage.incoming.tool_dialogues import row_of_dialogue
+from star_agents.storage.outgoing.training_rows import TaughtRow, TaughtShape, files_of, taught_rows
 from star_agents.storage.split import Split
-from star_agents.storage.tool_dialogues import row_of_dialogue
-from star_agents.storage.training_rows import TaughtRow, TaughtShape, files_of, taught_rows
 from star_agents.text.content_hash import digest
 from star_agents.training.examples import Example
 from star_agents.training.request import Method

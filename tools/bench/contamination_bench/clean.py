@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from star_agents.errors import Problem
-from star_agents.storage.row_reading import scan_rows
-from star_agents.storage.row_texts import texts_of_row
+from star_agents.storage.formats.row_reading import scan_rows
+from star_agents.storage.incoming.row_texts import texts_of_row
 
 Row = tuple[str, ...]
 LEAST_WORDS = 12

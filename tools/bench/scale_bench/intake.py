@@ -19,7 +19,7 @@ from star_agents.engine.stages import declarations_of, stages_of
 from star_agents.engine.wiring import open_engine
 from star_agents.observe.bus import Bus
 from star_agents.observe.logs import log_event, set_up_logging
-from star_agents.storage.gathered_seeds import ids_of
+from star_agents.storage.incoming.gathered_seeds import ids_of
 from star_agents.storage.store import Store
 from star_agents.storage.windows import windows
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Self
 
 from star_agents.errors import StoreLocked, UsageError
 from star_agents.records import Score
-from star_agents.storage.row_writing import sync_folder
+from star_agents.storage.formats.row_writing import sync_folder
 
 MARK = "star_agents_scores"
 """First key of the first line, with the version of this format."""

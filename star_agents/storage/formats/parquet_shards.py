@@ -25,8 +25,8 @@ import pyarrow.fs as fs
 import pyarrow.parquet as pq
 
 from star_agents.errors import UsageError
-from star_agents.storage.parquet_files import BUFFER_BYTES, ParquetError, rows_of
-from star_agents.storage.store_advice import advice
+from star_agents.storage.formats.file_system_advice import advice
+from star_agents.storage.formats.parquet_files import BUFFER_BYTES, ParquetError, rows_of
 from star_agents.text.redaction import keep_secret
 
 MANIFESTS = "_scored"

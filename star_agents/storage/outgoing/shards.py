@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from star_agents.storage.game_files import REWARDS, SCORES
+from star_agents.storage.formats.parquet_files import BATCH_ROWS, clean
 from star_agents.storage.games import LABELS
-from star_agents.storage.parquet_files import BATCH_ROWS, clean
+from star_agents.storage.outgoing.game_files import REWARDS, SCORES
 
 Row = Mapping[str, Any]
 SHARD_BYTES = 256 << 20

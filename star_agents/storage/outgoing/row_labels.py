@@ -25,8 +25,8 @@ from typing import Any
 
 from star_agents.errors import UsageError
 from star_agents.records.row_labels import NONE, value_of
-from star_agents.storage.result_rows import Row
-from star_agents.storage.row_writing import atomic_file, json_line
+from star_agents.storage.formats.row_writing import atomic_file, json_line
+from star_agents.storage.outgoing.result_rows import Row
 
 MOST_GROUPS = 200
 """Files that are written at once."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from star_agents.records import Message, Role, Sample
 from star_agents.records.tool_text import TOOL_CALL, TOOL_RESULT, TextTurn, call_as_text, joined, tagged
-from star_agents.storage.row_fields import Fields, RowError, found, items, optional, required
-from star_agents.storage.tool_dialogues import read_dialogue
+from star_agents.storage.formats.row_fields import Fields, RowError, found, items, optional, required
+from star_agents.storage.incoming.tool_dialogues import read_dialogue
 
 ROLES: Mapping[str, Role] = {
     "system": "system",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from star_agents.storage.seed_rows import RowReading
+from star_agents.storage.incoming.seed_rows import RowReading
 
 NAMES_SHOWN = 30
 KEPT_BESIDE = "these columns are kept, but no model sees them"

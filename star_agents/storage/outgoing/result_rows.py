@@ -31,8 +31,8 @@ from star_agents.records import Row as GivenRow
 from star_agents.records.admitted import REFUSED
 from star_agents.records.samples import plain_messages
 from star_agents.records.seeds import without_part
+from star_agents.storage.incoming.tool_dialogues import row_of_dialogue
 from star_agents.storage.results import Header, Plain, Result, RowSource
-from star_agents.storage.tool_dialogues import row_of_dialogue
 from star_agents.text.plain_data import json_bytes
 
 Row = dict[str, Any]

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from star_agents.arena.mt_bench import MOST_TURNS, PROMPTS, JudgePrompt, Question, mistake_in
 from star_agents.errors import Problem, SeedFileError, UsageError
-from star_agents.storage.row_fields import Row, RowError, found, items, optional, required
-from star_agents.storage.row_reading import scan_rows
+from star_agents.storage.formats.row_fields import Row, RowError, found, items, optional, required
+from star_agents.storage.formats.row_reading import scan_rows
 
 T = TypeVar("T")
 JUDGE_PROMPTS = "judge_prompts.jsonl"

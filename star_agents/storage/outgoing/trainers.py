@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from star_agents.errors import UsageError
-from star_agents.storage.row_writing import atomic_file
+from star_agents.storage.formats.row_writing import atomic_file
 
 DATASET_INFO = "dataset_info.json"
 FORMATS_OF: Mapping[str, Mapping[str, str]] = {

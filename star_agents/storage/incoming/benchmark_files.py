@@ -19,10 +19,10 @@ from star_agents.config.contamination import BenchmarkColumns, BenchmarkFile
 from star_agents.errors import Problem, SeedFileError
 from star_agents.records import Document, Sample
 from star_agents.records.contamination import BenchmarkItem, PartKind
-from star_agents.storage.question_files import benchmark_name
-from star_agents.storage.row_fields import Row, RowError, found, items, optional
-from star_agents.storage.row_reading import scan_rows
-from star_agents.storage.seed_rows import read_row
+from star_agents.storage.formats.row_fields import Row, RowError, found, items, optional
+from star_agents.storage.formats.row_reading import scan_rows
+from star_agents.storage.incoming.question_files import benchmark_name
+from star_agents.storage.incoming.seed_rows import read_row
 
 MOST_CHARACTERS = 50_000_000
 """Of all benchmarks together: in memory they take up to 20 times as many bytes, and twice that while they are read."""

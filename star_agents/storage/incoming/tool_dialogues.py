@@ -16,7 +16,7 @@ from typing import Any
 
 from star_agents.records import Message, Role, Sample, Tool, ToolCall
 from star_agents.records.tool_text import why_no_dialogue
-from star_agents.storage.row_fields import Fields, RowError, optional
+from star_agents.storage.formats.row_fields import Fields, RowError, optional
 from star_agents.text.plain_data import to_json
 
 _ROLES: Mapping[str, Role] = {

@@ -37,8 +37,7 @@ from typing import Any
 
 from star_agents.errors import Problem, SeedFileError
 from star_agents.records import Document, Message, Sample, Seed
-from star_agents.storage.conversations import read_conversation
-from star_agents.storage.row_fields import (
+from star_agents.storage.formats.row_fields import (
     Fields,
     Row,
     RowError,
@@ -48,7 +47,8 @@ from star_agents.storage.row_fields import (
     required,
     says_something,
 )
-from star_agents.storage.tool_dialogues import row_of_dialogue
+from star_agents.storage.incoming.conversations import read_conversation
+from star_agents.storage.incoming.tool_dialogues import row_of_dialogue
 from star_agents.text.plain_data import plain
 
 MEDIA = ("image", "images", "video", "videos", "audio", "audios")

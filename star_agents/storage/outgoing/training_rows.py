@@ -21,13 +21,19 @@ from typing import Any, Literal
 
 from star_agents.errors import Problem, UsageError
 from star_agents.records import Document, Message, Sample, ToolCall
+from star_agents.storage.formats.row_fields import Row, RowError, found, required
+from star_agents.storage.formats.row_reading import PARQUET, scan_rows
+from star_agents.storage.incoming.seed_rows import read_row
+from star_agents.storage.outgoing.result_rows import (
+    instruction_rows,
+    preference_rows,
+    reward_rows,
+    selected_rows,
+    tool_rows,
+)
+from star_agents.storage.outgoing.reviewed_rows import ReviewedRows
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import instruction_rows, preference_rows, reward_rows, selected_rows, tool_rows
 from star_agents.storage.results import Result
-from star_agents.storage.reviewed_rows import ReviewedRows
-from star_agents.storage.row_fields import Row, RowError, found, required
-from star_agents.storage.row_reading import PARQUET, scan_rows
-from star_agents.storage.seed_rows import read_row
 from star_agents.storage.store import STORE_FILE
 
 TaughtShape = Literal["sft", "preference", "reward", "instruction"]

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from star_agents.errors import UsageError
 from star_agents.limits.machine import limit_met
-from star_agents.storage.formula_cells import FormulaGuard
+from star_agents.storage.formats.formula_cells import FormulaGuard
 from star_agents.text.plain_data import json_bytes, json_text, writable
 
 Row = Mapping[str, Any]
@@ -191,7 +191,7 @@ def _write_csv(handle: BinaryIO, rows: Iterable[Row], guard: FormulaGuard | None
 
 
 def _write_parquet(handle: BinaryIO, rows: Iterable[Row]) -> None:
-    from star_agents.storage.parquet_files import ColumnTypes, write_parquet  # noqa: PLC0415  loads pyarrow
+    from star_agents.storage.formats.parquet_files import ColumnTypes, write_parquet  # noqa: PLC0415  loads pyarrow
 
     columns = ColumnTypes()
     with _spooled(rows, columns.add) as batches:

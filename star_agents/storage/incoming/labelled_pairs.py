@@ -21,9 +21,9 @@ from star_agents.arena.agreement import Side
 from star_agents.arena.people import PeoplesPair
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.records import Sample
-from star_agents.storage.row_fields import Row, RowError, found, optional, says_something
-from star_agents.storage.row_reading import scan_rows
-from star_agents.storage.seed_rows import read_row
+from star_agents.storage.formats.row_fields import Row, RowError, found, optional, says_something
+from star_agents.storage.formats.row_reading import scan_rows
+from star_agents.storage.incoming.seed_rows import read_row
 from star_agents.text.content_hash import digest
 
 _WORDS: Mapping[Side, str] = {

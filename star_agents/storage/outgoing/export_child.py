@@ -1,4 +1,4 @@
-"""The process that makes a piece of an export: `python -m star_agents.storage.export_child`.
+"""The process that makes a piece of an export: `python -m star_agents.storage.outgoing.export_child`.
 
 Who starts it (``export_processes``) gives it a ``Job`` on standard input and an open file, and gets an ``Answer`` on
 standard output. It ends with whoever started it: once standard input is closed.
@@ -13,7 +13,7 @@ import threading
 
 from star_agents.errors import StarAgentsError, UsageError
 from star_agents.limits.machine import limit_met
-from star_agents.storage.export_piece import Answer, Job
+from star_agents.storage.outgoing.export_piece import Answer, Job
 
 
 def main() -> None:

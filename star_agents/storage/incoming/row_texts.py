@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from star_agents.records import Document
-from star_agents.storage.row_fields import Row, RowError
-from star_agents.storage.seed_rows import read_row
+from star_agents.storage.formats.row_fields import Row, RowError
+from star_agents.storage.incoming.seed_rows import read_row
 
 BESIDE = ("chosen", "rejected")
 """Columns of preferences, which are read beside those of ``seed_rows``."""

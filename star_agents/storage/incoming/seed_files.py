@@ -11,15 +11,15 @@ from typing import Protocol
 from star_agents.errors import Problem, SeedFileError
 from star_agents.records import Seed
 from star_agents.records.failures import Tried
-from star_agents.storage.column_map import ColumnMap
-from star_agents.storage.gathered_seeds import GatheredSeeds
+from star_agents.storage.formats.row_fields import Row
+from star_agents.storage.formats.row_reading import ends_open, read_rows, scan_rows
+from star_agents.storage.formats.row_writing import write_rows
+from star_agents.storage.formats.scanned import CutShort
+from star_agents.storage.incoming.column_map import ColumnMap
+from star_agents.storage.incoming.gathered_seeds import GatheredSeeds
+from star_agents.storage.incoming.not_read import NotRead
+from star_agents.storage.incoming.seed_rows import read_row, row_of_seed, seed_from_row, seeds_from_row
 from star_agents.storage.near_texts import Unlike
-from star_agents.storage.not_read import NotRead
-from star_agents.storage.row_fields import Row
-from star_agents.storage.row_reading import ends_open, read_rows, scan_rows
-from star_agents.storage.row_writing import write_rows
-from star_agents.storage.scanned import CutShort
-from star_agents.storage.seed_rows import read_row, row_of_seed, seed_from_row, seeds_from_row
 from star_agents.text.plain_data import plain
 
 __all__ = [

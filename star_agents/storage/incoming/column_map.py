@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from star_agents.errors import Problem
-from star_agents.storage.row_fields import Row
-from star_agents.storage.seed_rows import READ_BY_NAME, set_aside
+from star_agents.storage.formats.row_fields import Row
+from star_agents.storage.incoming.seed_rows import READ_BY_NAME, set_aside
 
 _SHOWN = 20
 

@@ -18,10 +18,10 @@ from typing import BinaryIO
 
 import star_agents
 from star_agents.errors import StoreError, UsageError
-from star_agents.storage.export_piece import Answer, Job, Piece, Written
-from star_agents.storage.row_writing import atomic_file, join_pieces, make_folder_of, write_errors
+from star_agents.storage.formats.row_writing import atomic_file, join_pieces, make_folder_of, write_errors
+from star_agents.storage.outgoing.export_piece import Answer, Job, Piece, Written
 
-CHILD = (sys.executable, "-P", "-m", "star_agents.storage.export_child")
+CHILD = (sys.executable, "-P", "-m", "star_agents.storage.outgoing.export_child")
 SEEDS_PER_PROCESS = 50_000
 """Finished seeds that a process is started for: a second of work, where its start takes half of one."""
 MOST_PROCESSES = 8

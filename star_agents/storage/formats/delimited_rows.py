@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from star_agents.errors import Problem
-from star_agents.storage.json_array import parse
-from star_agents.storage.scanned import CutShort, Found
-from star_agents.storage.unpacking import open_unpacked, plain_suffix
+from star_agents.storage.formats.json_array import parse
+from star_agents.storage.formats.scanned import CutShort, Found
+from star_agents.storage.formats.unpacking import open_unpacked, plain_suffix
 from star_agents.text.encodings import MARK, byte_problem, mark_problem
 
 LIST_COLUMNS = ("messages", "conversations", "conversation", "instances", "history", "turns", "data", "tools")

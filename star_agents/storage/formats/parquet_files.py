@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from star_agents.storage.unpacking import PARQUET_MAGIC
+from star_agents.storage.formats.unpacking import PARQUET_MAGIC
 from star_agents.text.plain_data import json_text, writable
 
 BATCH_ROWS = 1024

@@ -12,8 +12,8 @@ from star_agents.arena.game_table import GameColumns, GameRow
 from star_agents.arena.games import Game, games_of
 from star_agents.errors import Problem, SeedFileError, UsageError
 from star_agents.records import Judgement, Trial, is_reward_model
+from star_agents.storage.formats.json_rows import scan_json_lines
 from star_agents.storage.games import COLUMNS, LABELS, Lengths
-from star_agents.storage.json_rows import scan_json_lines
 from star_agents.storage.reader import StoreReader
 from star_agents.storage.results import Result
 from star_agents.storage.store import STORE_FILE

@@ -10,11 +10,11 @@ from typing import BinaryIO
 
 from star_agents.errors import StarAgentsError
 from star_agents.records.reviews import ReviewsUse
-from star_agents.storage.export import EVERYTHING, Wanted, dataset_rows
+from star_agents.storage.formats.row_writing import write_piece
+from star_agents.storage.outgoing.export import EVERYTHING, Wanted, dataset_rows
+from star_agents.storage.outgoing.result_rows import Row
 from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import Row
 from star_agents.storage.reviews import ANY
-from star_agents.storage.row_writing import write_piece
 from star_agents.storage.spans import WHOLE, Span
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from star_agents.errors import Problem, SeedFileError
-from star_agents.storage.delimited_rows import scan_delimited
-from star_agents.storage.json_rows import scan_json, scan_json_lines, scan_whole_json
-from star_agents.storage.scanned import CutShort, Found, Row
-from star_agents.storage.unpacking import (
+from star_agents.storage.formats.delimited_rows import scan_delimited
+from star_agents.storage.formats.json_rows import scan_json, scan_json_lines, scan_whole_json
+from star_agents.storage.formats.scanned import CutShort, Found, Row
+from star_agents.storage.formats.unpacking import (
     PACKED_SUFFIXES,
     PARQUET_MAGIC,
     UnpackError,
@@ -129,7 +129,7 @@ def _refuse(path: Path, message: str, fix: str) -> NoReturn:
 
 
 def _scan_parquet(path: Path) -> Iterator[Found]:
-    from star_agents.storage.parquet_files import ParquetError, read_parquet  # noqa: PLC0415  loads pyarrow
+    from star_agents.storage.formats.parquet_files import ParquetError, read_parquet  # noqa: PLC0415  loads pyarrow
 
     try:
         for number, row in enumerate(read_parquet(path), start=1):

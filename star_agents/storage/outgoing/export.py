@@ -19,9 +19,9 @@ from star_agents.errors import UsageError
 from star_agents.records import STAR, RowShape
 from star_agents.records.reviews import ReviewsUse
 from star_agents.storage.arm_notes import probabilities_in
-from star_agents.storage.game_files import game_rows
-from star_agents.storage.reader import StoreReader
-from star_agents.storage.result_rows import (
+from star_agents.storage.formats.row_writing import atomic_file, json_line, write_rows
+from star_agents.storage.outgoing.game_files import game_rows
+from star_agents.storage.outgoing.result_rows import (
     PREFERENCE_SHAPES,
     SAMPLE_SHAPES,
     TOOLS,
@@ -34,14 +34,14 @@ from star_agents.storage.result_rows import (
     selected_rows,
     tool_rows,
 )
+from star_agents.storage.outgoing.reviewed_rows import R, ReviewedRows
+from star_agents.storage.outgoing.row_labels import without_provenance
+from star_agents.storage.outgoing.summary import PairTally, Probabilities, summarise, tally
+from star_agents.storage.reader import StoreReader
 from star_agents.storage.results import Result, RowSource
-from star_agents.storage.reviewed_rows import R, ReviewedRows
 from star_agents.storage.reviews import ANY
-from star_agents.storage.row_labels import without_provenance
-from star_agents.storage.row_writing import atomic_file, json_line, write_rows
 from star_agents.storage.spans import WHOLE, Span
 from star_agents.storage.split import Split
-from star_agents.storage.summary import PairTally, Probabilities, summarise, tally
 from star_agents.text.plain_data import json_text
 
 FORMATS = (*SAMPLE_SHAPES, TOOLS, *PREFERENCE_SHAPES)

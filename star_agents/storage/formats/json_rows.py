@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from star_agents.errors import Problem
-from star_agents.storage.json_array import JsonError, array_elements, parse
-from star_agents.storage.scanned import CutShort, Found
-from star_agents.storage.unpacking import open_unpacked
+from star_agents.storage.formats.json_array import JsonError, array_elements, parse
+from star_agents.storage.formats.scanned import CutShort, Found
+from star_agents.storage.formats.unpacking import open_unpacked
 from star_agents.text.encodings import BOM, byte_problem, mark_problem
 
 _HEAD_BYTES = 1 << 16

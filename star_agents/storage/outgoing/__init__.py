@@ -1,0 +1,1 @@
+"""What leaves a store: rows in the formats of trainers, shards, games and the summary."""
