@@ -15,7 +15,7 @@ from daemons import star_agents
 from openai_server import Answer, Body, Fault, Move, OpenAIServer
 from rich.console import Console
 
-from star_agents.cli.tables import print_json, print_table
+from star_agents.cli.tables import calls_and_cost, print_json, print_table
 from star_agents.text.consoles import say_on, say_table
 from star_agents.text.printing import printable, say
 from star_agents.text.redaction import keep_secret
@@ -193,3 +193,12 @@ def test_short_names_at_the_beginning_of_a_table_stay_whole_where_it_is_too_wide
     said = capsys.readouterr().out
     assert all(name in said for name in ("category", "counterfactual", "knowledge"))
     assert max(map(len, said.splitlines())) == 60
+
+
+def test_the_end_of_a_command_that_pays_says_which_calls_may_have_been_paid_twice() -> None:
+    cost = {"known_usd": 1.5, "calls_of_unknown_price": 0}
+    summaries = [{"cost": cost, "counts": {"calls_maybe_paid": twice}} for twice in (0, 1234)]
+    assert [calls_and_cost(7000, summary) for summary in summaries] == [
+        "7,000 calls sent, $1.5000 in all in this folder",
+        "7,000 calls sent, $1.5000 in all in this folder (1,234 of its calls may have been paid twice)",
+    ]

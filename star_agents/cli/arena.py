@@ -134,7 +134,7 @@ def _tell(board: Leaderboard, result: BatchResult, out: Path, *, as_json: bool) 
         return print_json({**board.to_dict(), **told, "report": str(out / "report.html")})
     show(board)
     dropped = f", {counts['dropped']:,} dropped" if counts["dropped"] else ""
-    say(f"{counts['done']:,} instructions{dropped}; {calls_and_cost(result.calls, cost)}")
+    say(f"{counts['done']:,} instructions{dropped}; {calls_and_cost(result.calls, result.summary)}")
     print_failures(read(list[FailureTold], result.summary["failures"]))
     for name in (BATTLES_FILE, "report.html", "summary.json", "store.sqlite3"):
         say(f"  {out / name}")

@@ -212,7 +212,7 @@ def _tell(
     for sentence in _remarks(card, wanted):
         say(sentence)
     if result is not None:
-        say(calls_and_cost(result.calls, result.summary["cost"]))
+        say(calls_and_cost(result.calls, result.summary))
         print_failures(read(list[FailureTold], result.summary["failures"]))
     for path in paths:
         say(f"  {path}")

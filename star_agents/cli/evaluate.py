@@ -222,7 +222,7 @@ def _tell(work: Work, ended: Evaluated, against: Against | None, written: Sequen
     show(ended.results)
     if against is not None:
         show_against(against)
-    say(calls_and_cost(ended.calls, cost))
+    say(calls_and_cost(ended.calls, ended.batch.summary))
     print_failures(read(list[FailureTold], failures))
     for path in written:
         say(f"  {path}")

@@ -181,7 +181,7 @@ def _show(judged: Judged, result: BatchResult | None, out: Path) -> None:
     for sentence in _remarks(judged):
         say(sentence)
     if result is not None:
-        say(calls_and_cost(result.calls, result.summary["cost"]))
+        say(calls_and_cost(result.calls, result.summary))
         print_failures(read(list[FailureTold], result.summary["failures"]))
         say(f"  {out / RESULT_FILE}")
 

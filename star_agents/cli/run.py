@@ -183,7 +183,7 @@ def _show(result: BatchResult, out: Path) -> None:
     each = "improved seed" if is_stars_alone(summary["recipes"]) else "seed kept"
     say(
         f"{ends_in_words(counts, summary['recipes'], aside=by_tie)}; "
-        f"{calls_and_cost(result.calls, cost)}"
+        f"{calls_and_cost(result.calls, summary)}"
         + (f", {usd_each(cost['usd_per_improved'])} per {each}" if cost["known_usd"] else "")
     )
     if result.left_waiting:

@@ -35,15 +35,18 @@ def print_costs(pairs: Iterable[tuple[str, float | None, int, float | None]]) ->
         print_table("cost of candidates", ["pair", "cost", "candidates of unknown cost", "cost per win"], rows)
 
 
-def calls_and_cost(calls: int, cost: Mapping[str, Any]) -> str:
-    """Calls that this command sent, and the US dollars of its folder, those of earlier commands included.
+def calls_and_cost(calls: int, summary: Mapping[str, Any]) -> str:
+    """Calls that this command sent, the US dollars of its folder, and calls there that may have been paid twice; those
+    of earlier commands included.
 
     Args:
         calls: Sent by this command.
-        cost: Of the folder, as its summary has it.
+        summary: Of the folder.
     """
+    cost, twice = summary["cost"], summary["counts"]["calls_maybe_paid"]
     spent = usd_sum(cost["known_usd"], cost["calls_of_unknown_price"])
-    return f"{calls:,} calls sent, {spent} in all in this folder"
+    sent_again = f" ({twice:,} of its calls may have been paid twice)" if twice else ""
+    return f"{calls:,} calls sent, {spent} in all in this folder{sent_again}"
 
 
 def print_failures(failures: Iterable[FailureTold], *, err: bool = True) -> None:
