@@ -390,7 +390,7 @@ def test_a_part_that_several_queries_have_stands_once() -> None:
 
 def test_every_query_is_used_and_every_use_has_its_query() -> None:
     package = Path(__file__).resolve().parents[1] / "star_agents" / "storage"
-    text = "\n".join(file.read_text(encoding="utf-8") for file in package.glob("*.py"))
+    text = "\n".join(file.read_text(encoding="utf-8") for file in package.rglob("*.py"))
     assert {name for name in queries() if f'"{name}"' not in text} == set()
 
 
