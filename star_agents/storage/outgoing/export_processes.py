@@ -30,7 +30,9 @@ _KILLED = -9
 
 def processes_for_export() -> int:
     """As many as there are cores that this process may use, up to ``MOST_PROCESSES``."""
-    return min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+    has_affinity = hasattr(os, "sched_getaffinity")  # Linux has it, macOS has not.
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return min(MOST_PROCESSES, cores)
 
 
 def write_pieces(pieces: Sequence[Piece], path: Path, *, child: Sequence[str] = CHILD) -> Written:
